@@ -1,0 +1,1 @@
+"""What is around the schemas: operations, parameters, bodies, responses, security, servers."""

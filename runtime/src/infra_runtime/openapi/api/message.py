@@ -1,0 +1,152 @@
+"""What an operation takes and gives: its body, its responses with their headers and links, its callbacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from infra_runtime.openapi.api import media, parameter
+from infra_runtime.openapi.document import Site
+from infra_runtime.openapi.finding import Direction
+from infra_runtime.openapi.ledger import Scope
+
+_SUCCESS = ("2", "3")
+
+
+def body(scope: Scope, old: Site, new: Site, direction: Direction) -> None:
+    """Tell how the body that is sent changed; `old` and `new` are the operations."""
+    before, after = _followed(old.child("requestBody")), _followed(new.child("requestBody"))
+    inner = scope.enter("body", before, after, direction) if before or after else None
+    if inner is None:
+        return
+    if before is None and after is not None:
+        name = "body-added-required" if after.flag("required") else "body-added"
+        inner.fact(name, direction, old, after)
+    elif after is None:
+        inner.fact("body-removed", direction, before, new)
+    elif before is not None:
+        was, is_ = before.flag("required"), after.flag("required")
+        if is_ and not was:
+            inner.fact("body-became-required", direction, before, after, False, True)
+        elif was and not is_:
+            inner.fact("body-became-optional", direction, before, after, True, False)
+        media.compare(inner, before, after, direction)
+
+
+def _followed(site: Site | None) -> Site | None:
+    return site.followed() if site is not None and site.raw is not None else None
+
+
+def responses(scope: Scope, old: Site, new: Site, direction: Direction) -> None:
+    """Tell how the responses changed: a status stands for itself, or is in a range, or in `default`."""
+    before, after = _by_status(old), _by_status(new)
+    compared: set[tuple[str, str]] = set()
+    for status in sorted({**before, **after}):
+        one, other = _meant(status, before), _meant(status, after)
+        if one and other:
+            if status in after or status in before:
+                compared.add((one, other))
+        elif one and not _any_in(status, after):
+            _told(scope, "removed", status, before[one], new, direction)
+        elif other and not one and not _any_in(status, before):
+            _told(scope, "added", status, old, after[other], direction)
+    for first, second in sorted(compared):
+        _response(scope, before[first].followed(), after[second].followed(), direction)
+
+
+def _by_status(operation: Site) -> dict[str, Site]:
+    found: dict[str, Site] = {}
+    for status, site in operation.mapping("responses").items():
+        name = status if status == "default" else status.upper()
+        if name == "default" or (
+            len(name) == 3 and name[0] in "12345" and (name[1:] == "XX" or name.isdecimal())
+        ):
+            found[name] = site
+        elif not status.startswith("x-"):
+            operation.document.note(site, f"is no status: {status!r}; it is left out")
+    return found
+
+
+def _meant(status: str, among: dict[str, Site]) -> str:
+    """The entry that speaks for a status; empty where there is none."""
+    for name in (status, f"{status[0]}XX", "default"):
+        if name in among:
+            return name
+    return ""
+
+
+def _any_in(status: str, among: dict[str, Site]) -> bool:
+    """Whether a range is now spelled out by statuses of its own."""
+    return status.endswith("XX") and any(other[0] == status[0] for other in among)
+
+
+def _told(scope: Scope, change: str, status: str, old: Site, new: Site, direction: Direction) -> None:
+    kind = "success-status" if status.startswith(_SUCCESS) else "status"
+    before, after = (status, None) if change == "removed" else (None, status)
+    scope.fact(f"{kind}-{change}", direction, old, new, before, after, status)
+
+
+def _response(scope: Scope, old: Site, new: Site, direction: Direction) -> None:
+    inner = scope.enter("response", old, new, direction)
+    if inner is None:
+        return
+    media.compare(inner, old, new, direction)
+    _headers(inner, old, new, direction)
+    _links(inner, old, new, direction)
+
+
+def _headers(scope: Scope, old: Site, new: Site, direction: Direction) -> None:
+    before, after = _by_header(old), _by_header(new)
+    for name in sorted({**before, **after}):
+        first, second = before.get(name), after.get(name)
+        if first is None and second is not None:
+            fact = "header-added-required" if second.flag("required") else "header-added"
+            scope.fact(fact, direction, old, second, None, name, name)
+        elif second is None and first is not None:
+            fact = "required-header-removed" if first.flag("required") else "header-removed"
+            scope.fact(fact, direction, first, new, name, None, name)
+        elif first is not None and second is not None:
+            inner = scope.enter(f"header {name}", first, second, direction)
+            if inner is not None:
+                _header(inner, first, second, direction, name)
+
+
+def _header(scope: Scope, old: Site, new: Site, direction: Direction, name: str) -> None:
+    was, is_ = old.flag("required"), new.flag("required")
+    if was and not is_:
+        scope.fact("header-became-optional", direction, old, new, True, False, name)
+    elif is_ and not was:
+        scope.fact("header-became-required", direction, old, new, False, True, name)
+    if old.flag("deprecated") != new.flag("deprecated"):
+        fact = "header-deprecated" if new.flag("deprecated") else "header-reactivated"
+        scope.fact(fact, direction, old, new, None, None, name)
+    parameter.value(scope, old, new, direction, "header", subject=name, place="header")
+
+
+def _by_header(response: Site) -> dict[str, Site]:
+    return {
+        name.lower(): site.followed()
+        for name, site in response.mapping("headers").items()
+        if name.lower() != "content-type"
+    }
+
+
+def _links(scope: Scope, old: Site, new: Site, direction: Direction) -> None:
+    before, after = old.mapping("links"), new.mapping("links")
+    for name in sorted({**before, **after}):
+        first, second = before.get(name), after.get(name)
+        if second is None:
+            scope.fact("link-removed", direction, first, new, name, None, name)
+        elif first is None:
+            scope.fact("link-added", direction, old, second, None, name, name)
+        else:
+            one, other = _link(first.followed()), _link(second.followed())
+            if one != other:
+                scope.fact("link-changed", direction, first, second, one, other, name)
+
+
+def _link(site: Site) -> dict[str, Any]:
+    """Where a link leads, and what it takes along."""
+    raw = site.raw if isinstance(site.raw, dict) else {}
+    return {
+        key: raw[key] for key in ("operationRef", "operationId", "parameters", "requestBody") if key in raw
+    }

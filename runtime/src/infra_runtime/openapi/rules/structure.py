@@ -1,0 +1,246 @@
+"""Rules for what a schema is made of: items, unions, conditions, discriminators."""
+
+from __future__ import annotations
+
+from infra_runtime.openapi.finding import Direction, Level
+from infra_runtime.openapi.rules.rule import Effect, Row, directed
+
+N, W, C, U, NEUTRAL = Effect.NARROWED, Effect.WIDENED, Effect.CHANGED, Effect.UNDECIDED, Effect.NEUTRAL
+REQUEST, RESPONSE = Direction.REQUEST, Direction.RESPONSE
+_IGNORED = (
+    "nothing says that a server refuses a property that it does not know, and nothing says that it takes it"
+)
+_DEFAULTED = (
+    "the default tells what the server takes for what is missing, so a request without it may well pass"
+)
+_HINT = "what is valid does not depend on it, but generated readers do"
+
+RULES = [
+    *directed(
+        "schema",
+        [
+            Row(
+                name="dependent-required-added",
+                effect=N,
+                mirror="dependent-required-removed",
+                message="{place} must have the property {after} where it has another ({subject})",
+                explain="The one could come without the other before.",
+            ),
+            Row(
+                name="dependent-required-removed",
+                effect=W,
+                mirror="dependent-required-added",
+                message="{place} need not have the property {before} where it has another ({subject})",
+                explain="Whoever receives the one could count on the other.",
+            ),
+            Row(
+                name="dependent-schema-added",
+                effect=N,
+                mirror="dependent-schema-removed",
+                message="{place} is restrained further where it has the property {subject}",
+                explain="The property alone changed nothing before.",
+            ),
+            Row(
+                name="dependent-schema-removed",
+                effect=W,
+                mirror="dependent-schema-added",
+                message="{place} is not restrained further any more where it has the property {subject}",
+                explain="Values are possible that were not.",
+            ),
+            Row(
+                name="contains-added",
+                effect=N,
+                mirror="contains-removed",
+                message="{place} must contain certain items now",
+                explain="Any items would do before.",
+            ),
+            Row(
+                name="contains-removed",
+                effect=W,
+                mirror="contains-added",
+                message="{place} need not contain certain items any more",
+                explain="Any items will do now.",
+            ),
+            Row(
+                name="union-branch-removed",
+                effect=N,
+                mirror="union-branch-added",
+                peer=("one-of-removed", "any-of-removed"),
+                message="{place} may not be {subject} any more",
+                explain=(
+                    "The alternative is gone from `oneOf` or `anyOf`, and no other one allows all that it"
+                    " did."
+                ),
+            ),
+            Row(
+                name="union-branch-added",
+                effect=W,
+                mirror="union-branch-removed",
+                peer=("one-of-added", "any-of-added", "wrapped-in-one-of"),
+                message="{place} may be {subject}, which is new",
+                explain="`oneOf` or `anyOf` has an alternative that allows what none did before.",
+            ),
+            Row(
+                name="union-became-exclusive",
+                effect=U,
+                mirror="union-no-longer-exclusive",
+                message="{place} must match exactly one alternative now (`anyOf` became `oneOf`)",
+                explain=(
+                    "A value that two alternatives allow is refused; whether there is one is not decided "
+                    "here."
+                ),
+            ),
+            Row(
+                name="union-no-longer-exclusive",
+                effect=U,
+                mirror="union-became-exclusive",
+                message="{place} may match more than one alternative (`oneOf` became `anyOf`)",
+                explain=(
+                    "A value that two alternatives allow is possible; whether there is one is not decided"
+                    " here."
+                ),
+                deviations={
+                    REQUEST: (
+                        Level.INFO,
+                        "what one alternative allowed is still allowed, so no request is refused",
+                    )
+                },
+            ),
+            Row(
+                name="not-added",
+                effect=N,
+                mirror="not-removed",
+                peer=("not-added",),
+                message="{place} must not be something that it could be",
+                explain="`not` has come.",
+            ),
+            Row(
+                name="not-removed",
+                effect=W,
+                mirror="not-added",
+                peer=("not-removed",),
+                message="{place} may be something that it could not be",
+                explain="`not` is gone.",
+            ),
+            Row(
+                name="not-narrowed",
+                effect=N,
+                mirror="not-widened",
+                message="more is excluded from {place} by `not`",
+                explain="The new `not` excludes all that the old one did, and more.",
+            ),
+            Row(
+                name="not-widened",
+                effect=W,
+                mirror="not-narrowed",
+                message="less is excluded from {place} by `not`",
+                explain="The old `not` excludes all that the new one does, and more.",
+            ),
+            Row(
+                name="not-changed",
+                effect=U,
+                mirror="not-changed",
+                message="what `not` excludes from {place} changed",
+                explain="Neither exclusion is proved to include the other: look at both.",
+            ),
+            Row(
+                name="condition-added",
+                effect=N,
+                mirror="condition-removed",
+                peer=("if-added", "then-added", "else-added"),
+                message="{place} has a condition that it had not",
+                explain="`if` with `then` or `else` can only restrain.",
+            ),
+            Row(
+                name="condition-removed",
+                effect=W,
+                mirror="condition-added",
+                peer=("if-removed", "then-removed", "else-removed"),
+                message="{place} has lost a condition",
+                explain="`if` with `then` or `else` could only restrain.",
+            ),
+            Row(
+                name="condition-changed",
+                effect=U,
+                mirror="condition-changed",
+                message="a condition of {place} changed",
+                explain="The `if` is another one; what that means for `then` and `else` is not decided here.",
+            ),
+            Row(
+                name="keyword-undecided",
+                effect=U,
+                mirror="keyword-undecided",
+                message="{subject} of {place} changed from {before} to {after}",
+                explain="What this keyword allows is not decided here: look at both.",
+            ),
+            Row(
+                name="discriminator-added",
+                effect=NEUTRAL,
+                mirror="discriminator-removed",
+                peer=("discriminator-added",),
+                message="{place} is told apart by {after} now",
+                explain="A discriminator is a hint to whoever reads; what is valid does not depend on it.",
+            ),
+            Row(
+                name="discriminator-removed",
+                effect=U,
+                mirror="discriminator-added",
+                peer=("discriminator-removed",),
+                message="{place} is not told apart by {before} any more",
+                explain="What is valid does not depend on it, but generated readers do.",
+                deviations={
+                    REQUEST: (
+                        Level.INFO,
+                        "the server reads it, and knows how it tells its alternatives apart",
+                    )
+                },
+            ),
+            Row(
+                name="discriminator-mapping-added",
+                effect=NEUTRAL,
+                mirror="discriminator-mapping-removed",
+                peer=("discriminator-mapping-added",),
+                message="the discriminator of {place} knows {after}",
+                explain="If it brings a new alternative, that is a finding of its own.",
+            ),
+            Row(
+                name="discriminator-mapping-removed",
+                effect=U,
+                mirror="discriminator-mapping-added",
+                peer=("discriminator-mapping-deleted",),
+                message="the discriminator of {place} does not know {before} any more",
+                explain=(
+                    "What is valid does not depend on it, but a message that bears the value may not be "
+                    "understood."
+                ),
+                deviations={
+                    RESPONSE: (Level.INFO, "a value that is not sent any more troubles nobody who receives")
+                },
+            ),
+            Row(
+                name="discriminator-mapping-changed",
+                effect=U,
+                mirror="discriminator-mapping-changed",
+                peer=("discriminator-mapping-changed",),
+                message="{subject} in the discriminator of {place} led to {before}, and leads to {after}",
+                explain="The same value now announces another schema: " + _HINT + ".",
+            ),
+            Row(
+                name="schema-deprecated",
+                effect=NEUTRAL,
+                mirror="schema-reactivated",
+                peer=("request-property-deprecated", "response-property-deprecated"),
+                message="{place} is deprecated",
+                explain="It still works; look for what replaces it.",
+            ),
+            Row(
+                name="schema-reactivated",
+                effect=NEUTRAL,
+                mirror="schema-deprecated",
+                peer=("request-property-reactivated", "response-property-reactivated"),
+                message="{place} is not deprecated any more",
+                explain="It was marked as deprecated before.",
+            ),
+        ],
+    ),
+]

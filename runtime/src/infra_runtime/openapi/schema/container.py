@@ -1,0 +1,252 @@
+"""Properties, items, conditions and what else a schema is made of: what changed, and what to compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from infra_runtime.openapi.document import Site
+from infra_runtime.openapi.finding import Direction
+from infra_runtime.openapi.position import escaped
+from infra_runtime.openapi.schema.change import Change
+from infra_runtime.openapi.schema.meet import declared
+from infra_runtime.openapi.schema.node import Node, Term
+from infra_runtime.openapi.schema.normal import Normaliser
+
+Same: TypeAlias = Callable[[Term | None, Term | None], bool]
+_LEADS_ON = frozenset({"$ref", "allOf", "$dynamicRef"})
+
+
+class Objects:
+    """Compares what two schemas say of objects, as one direction sees it."""
+
+    def __init__(self, normaliser: Normaliser, same: Same, old: Node, new: Node, change: Change) -> None:
+        self._node, self._same = normaliser.node, same
+        self.old, self.new, self.change = old, new, change
+        # A client does not send what is read-only, and does not receive what is write-only.
+        self._hidden_by = {Direction.REQUEST: "readOnly", Direction.RESPONSE: "writeOnly"}.get(
+            change.mode.direction, ""
+        )
+
+    def compare(self) -> None:
+        """Tell all that changed."""
+        old, new = self.old, self.new
+        names = dict.fromkeys((*old.properties, *new.properties, *old.required, *new.required))
+        for name in sorted(names):
+            self._property(name)
+        self._additional()
+        self._pattern_properties()
+        _optional_part(self.change, old, new, old.names, new.names, fact="property-names")
+        self._dependent()
+
+    def _property(self, name: str) -> None:
+        old, new, change = self.old, self.new, self.change
+        first, second = old.properties.get(name), new.properties.get(name)
+        if name in old.required and name in new.required and self._same(first, second):
+            return
+        hidden, hides = self._hidden(first), self._hidden(second)
+        if (hidden or first is None) and (hides or second is None) and (hidden or hides):
+            return
+        if first is None and second is None:
+            self._required(name)
+        elif second is None:
+            self._removed(name, first or ())
+        elif first is None:
+            self._added(name, second)
+        elif hides:
+            required = name in old.required
+            word = "read-only" if self._hidden_by == "readOnly" else "write-only"
+            change.fact(
+                f"{'required-' if required else ''}property-became-{word}",
+                _at(first),
+                _at(second),
+                subject=name,
+            )
+        elif hidden:
+            required = name in new.required
+            word = "read-only" if self._hidden_by == "readOnly" else "write-only"
+            fact = f"{'required-' if required else ''}property-became-not-{word}"
+            change.fact(fact, _at(first), _at(second), subject=name)
+        else:
+            if not self._same(first, second):
+                change.pair(first, second, name)
+            self._required(name)
+
+    def _hidden(self, term: Term | None) -> bool:
+        if not term or not self._hidden_by:
+            return False
+        if len(term) == 1 and isinstance(term[0].raw, dict) and not _LEADS_ON & term[0].raw.keys():
+            return term[0].raw.get(self._hidden_by) is True
+        facet = self._node(term).notes.get(self._hidden_by)
+        return facet is not None and facet.value is True
+
+    def _added(self, name: str, second: Term) -> None:
+        old, new, change = self.old, self.new, self.change
+        site = old.counterpart(_holder(second, name))
+        required = name in new.required and name not in old.required
+        known = declared(old, name)
+        if known and not self._node(known).impossible:
+            change.pair(known, second, name)
+            self._required(name)
+        elif self._node(second).impossible:
+            change.fact("property-forbidden", site, _at(second), subject=name)
+        elif known:
+            change.fact("property-added-to-closed", site, _at(second), subject=name)
+            if required:
+                change.fact("property-added-required", site, _at(second), subject=name)
+        elif required and self._node(second).notes.get("default"):
+            change.fact("property-added-required-with-default", site, _at(second), subject=name)
+        else:
+            change.fact(
+                "property-added-required" if required else "property-added",
+                site,
+                _at(second),
+                subject=name,
+            )
+
+    def _removed(self, name: str, first: Term) -> None:
+        old, new, change = self.old, self.new, self.change
+        site = new.counterpart(_holder(first, name))
+        required = name in old.required and name not in new.required
+        left = declared(new, name)
+        if left and not self._node(left).impossible:
+            change.pair(first, left, name)
+            self._required(name)
+        elif self._node(first).impossible:
+            change.fact("property-no-longer-forbidden", _at(first), site, subject=name)
+        else:
+            if left:
+                change.fact("property-removed-from-closed", _at(first), site, subject=name)
+            if required:
+                change.fact("required-property-removed", _at(first), site, subject=name)
+            elif not left:
+                change.fact("property-removed", _at(first), site, subject=name)
+
+    def _required(self, name: str) -> None:
+        before, after = self.old.required.get(name), self.new.required.get(name)
+        if after is not None and before is None:
+            term = self.new.properties.get(name)
+            default = term is not None and self._node(term).notes.get("default") is not None
+            fact = "property-became-required-with-default" if default else "property-became-required"
+            self.change.fact(
+                fact, _at(self.old.properties.get(name)) or self.old.site, _at(term) or after, subject=name
+            )
+        elif before is not None and after is None:
+            one, other = self.old.properties.get(name), self.new.properties.get(name)
+            self.change.fact(
+                "property-became-optional", _at(one) or before, _at(other) or self.new.site, subject=name
+            )
+
+    def _additional(self) -> None:
+        old, new = closing(self.old), closing(self.new)
+        if old is None and new is None:
+            return
+        closed = old is not None and self._node(old).impossible
+        closes = new is not None and self._node(new).impossible
+        if closes and not closed:
+            self.change.fact("additional-properties-forbidden", _at(old) or self.old.site, _at(new))
+        elif closed and not closes:
+            self.change.fact("additional-properties-allowed", _at(old), _at(new) or self.new.site)
+        elif not closed:
+            self.change.pair(old or (), new or (), "additionalProperties")
+
+    def _pattern_properties(self) -> None:
+        old, new = self.old, self.new
+        for pattern in sorted({**old.pattern_properties, **new.pattern_properties}):
+            first, second = old.pattern_properties.get(pattern), new.pattern_properties.get(pattern)
+            if first and second:
+                self.change.pair(first, second, pattern)
+            elif second:
+                closed = closing(old)
+                name = "allowed" if closed and self._node(closed).impossible else "added"
+                self.change.fact(f"pattern-property-{name}", old.site, _at(second), None, pattern, pattern)
+            else:
+                closed = closing(new)
+                name = "forbidden" if closed and self._node(closed).impossible else "removed"
+                self.change.fact(f"pattern-property-{name}", _at(first), new.site, pattern, None, pattern)
+
+    def _dependent(self) -> None:
+        old, new, change = self.old, self.new, self.change
+        for name in sorted({**old.dependent, **new.dependent}):
+            before, one = old.dependent.get(name, (frozenset(), old.site))
+            after, other = new.dependent.get(name, (frozenset(), new.site))
+            for need in sorted(after - before):
+                change.fact("dependent-required-added", one, other, None, need, f"{name} → {need}")
+            for need in sorted(before - after):
+                change.fact("dependent-required-removed", one, other, need, None, f"{name} → {need}")
+        for name in sorted({**old.dependent_schemas, **new.dependent_schemas}):
+            first, second = old.dependent_schemas.get(name), new.dependent_schemas.get(name)
+            _optional_part(change, old, new, first, second, fact="dependent-schema", subject=name)
+
+
+def closing(node: Node) -> Term | None:
+    """What undeclared properties must be; None where that is open."""
+    return node.additional if node.additional is not None else node.unevaluated
+
+
+def arrays(old: Node, new: Node, change: Change) -> None:
+    """Compare items place by place: an item without a place of its own is like all others."""
+    for place in range(max(len(old.prefix), len(new.prefix))):
+        first = old.prefix[place] if place < len(old.prefix) else old.items or ()
+        second = new.prefix[place] if place < len(new.prefix) else new.items or ()
+        change.pair(first, second, f"[{place}]")
+    if old.items is not None or new.items is not None:
+        change.pair(old.items or (), new.items or (), "[]")
+    _optional_part(change, old, new, old.contains, new.contains, fact="contains")
+
+
+def conditions(old: Node, new: Node, change: Change, same: Same) -> None:
+    """Compare conditions whose `if` is the same; of others only that they came, went or changed is known."""
+    left = list(new.conditions)
+    lost = []
+    for condition in old.conditions:
+        match = next((each for each in left if same(condition.when, each.when)), None)
+        if match is None:
+            lost.append(condition)
+            continue
+        left.remove(match)
+        change.pair(condition.then, match.then, "then")
+        change.pair(condition.otherwise, match.otherwise, "else")
+    while lost and left:
+        change.fact("condition-changed", lost.pop(0).site, left.pop(0).site)
+    for condition in lost:
+        change.fact("condition-removed", condition.site, new.site)
+    for condition in left:
+        change.fact("condition-added", old.site, condition.site)
+
+
+def opaque(old: Node, new: Node, change: Change) -> None:
+    """Keywords that nothing here understands: when they differ, that is all that can be said."""
+    for name in sorted({**old.opaque, **new.opaque}):
+        before, after = old.opaque.get(name), new.opaque.get(name)
+        first, second = before.value if before else None, after.value if after else None
+        if first != second:
+            one, other = before.site if before else old.site, after.site if after else new.site
+            change.fact("keyword-undecided", one, other, first, second, name)
+
+
+def _optional_part(
+    change: Change,
+    old: Node,
+    new: Node,
+    first: Term | None,
+    second: Term | None,
+    *,
+    fact: str,
+    subject: str = "",
+) -> None:
+    if first and second:
+        change.pair(first, second, subject or fact)
+    elif second:
+        change.fact(f"{fact}-added", old.site, _at(second), subject=subject)
+    elif first:
+        change.fact(f"{fact}-removed", _at(first), new.site, subject=subject)
+
+
+def _holder(term: Term, name: str) -> str:
+    """The pointer of the schema that a property is written in."""
+    return term[0].pointer.removesuffix(f"/properties/{escaped(name)}") if term else ""
+
+
+def _at(term: Term | None) -> Site | None:
+    return term[0] if term else None

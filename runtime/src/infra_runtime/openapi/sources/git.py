@@ -1,0 +1,97 @@
+"""A file in a git revision, and the files beside it that it refers to."""
+
+from __future__ import annotations
+
+import posixpath
+import subprocess
+from pathlib import Path
+
+from infra_runtime.openapi import text
+from infra_runtime.openapi.document import Reader
+from infra_runtime.openapi.errors import CompareError
+
+_PATIENCE = 30.0
+_NOT_GIT_HINT = "A Python app is named as module:attribute, a file by its path."
+_SHALLOW_HINT = "CI's clones are shallow: `git fetch --depth 1 origin BRANCH` first, then name FETCH_HEAD."
+
+
+def reader(source: str, directory: Path) -> tuple[str, Reader]:
+    """The document's name, `REVISION:/path/from/the/top`, and what reads such names.
+
+    As in git, `main:openapi.yaml` counts from the repository's top, `main:./openapi.yaml` from `directory`.
+
+    Raises:
+        CompareError: there is no git, no repository, or no such revision.
+    """
+    revision, _, path = source.partition(":")
+    if not revision or not path or revision.startswith("-"):
+        raise CompareError(source, "is no git revision: write REVISION:PATH, as in main:openapi.yaml")
+    repository = _Repository(directory, source)
+    commit = repository.commit(revision)
+    if path.startswith(("./", "../")):
+        path = repository.from_top(path)
+    # The slash makes a root of the revision, so that relative references stay inside of it.
+    start = f"{revision}:/"
+
+    def read(name: str) -> bytes:
+        if "://" in name:
+            raise CompareError(name, "is on the network, which is not asked without leave")
+        if not name.startswith(start):
+            raise CompareError(name, f"is outside of the revision {revision}")
+        return repository.blob(f"{commit}:{name.removeprefix(start)}", name, revision)
+
+    return start + path, read
+
+
+class _Repository:
+    def __init__(self, directory: Path, source: str) -> None:
+        self._directory, self._source = directory, source
+        code, _, said = self._git("rev-parse", "--git-dir")
+        if code:
+            if "not a git repository" in said:
+                said = "names a git revision, and this is not a git repository"
+            raise CompareError(source, said, hint=_NOT_GIT_HINT)
+
+    def commit(self, revision: str) -> str:
+        code, out, _ = self._git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+        if code:
+            raise CompareError(self._source, f"git knows no revision {revision!r}", hint=_SHALLOW_HINT)
+        return out.decode().strip()
+
+    def from_top(self, path: str) -> str:
+        _, prefix, _ = self._git("rev-parse", "--show-prefix")
+        joined = posixpath.normpath(posixpath.join(prefix.decode().strip(), path))
+        if joined.startswith("../"):
+            raise CompareError(self._source, "is outside of the repository")
+        return joined
+
+    def blob(self, blob: str, name: str, revision: str) -> bytes:
+        code, kind, _ = self._git("cat-file", "-t", blob)
+        if code:
+            raise CompareError(name, f"is not in the revision {revision}")
+        if kind.strip() != b"blob":
+            raise CompareError(name, "is a directory, not a file")
+        size = int(self._git("cat-file", "-s", blob)[1])
+        if size > text.MAX_BYTES:
+            raise CompareError(name, f"has {size:,} bytes; the limit is {text.MAX_BYTES:,}")
+        code, content, said = self._git("cat-file", "blob", blob)
+        if code:
+            raise CompareError(name, said)
+        return content
+
+    def _git(self, *arguments: str) -> tuple[int, bytes, str]:
+        """Exit code, output, and the first line of what git says to it."""
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(self._directory), *arguments],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_PATIENCE,
+                check=False,
+            )
+        except FileNotFoundError as error:
+            raise CompareError(self._source, "is in git, and there is no `git` on PATH") from error
+        except subprocess.TimeoutExpired as error:
+            raise CompareError(self._source, f"git did not answer in {_PATIENCE:g} s") from error
+        said = done.stderr.decode(errors="replace").strip().removeprefix("fatal: ").partition("\n")[0]
+        return done.returncode, done.stdout, said
