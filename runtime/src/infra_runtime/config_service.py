@@ -1,0 +1,105 @@
+"""The configuration service: a NATS key-value bucket that many machines read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from infra_runtime.errors import ConfigurationError
+
+SECONDS = 3.0
+
+
+def read_bucket(url: str) -> dict[str, Any]:
+    """The bucket as nested tables: `services.postgres.port` → its value.
+
+    `url` is that of the server with the bucket's name as its path. A value is JSON, or else a text.
+    Whoever names a configuration service wants it: to go on without it would start another stack.
+
+    Raises:
+        ConfigurationError: the server or the bucket is not there, or nats-py is not installed.
+    """
+    parts = urlsplit(url)
+    bucket = parts.path.strip("/")
+    shown = f"{parts.scheme}://{parts.hostname}:{parts.port or 4222}/{bucket}"
+    if parts.scheme not in ("nats", "tls") or not bucket:
+        raise ConfigurationError(
+            f"config_service should look like nats://HOST:PORT/BUCKET, and is {shown!r}",
+            where="config_service",
+        )
+    server = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
+    try:
+        entries = _without_a_loop_in_the_way(server, bucket)
+    except ImportError:
+        raise ConfigurationError(
+            "reading it needs nats-py",
+            where=shown,
+            hint="Install it with `python -m pip install 'pytest-infra[nats]'`.",
+        ) from None
+    except Exception as error:
+        raise ConfigurationError(
+            f"the configuration service cannot be read: {str(error) or type(error).__name__}",
+            where=shown,
+            hint="Start it, or unset `config_service` and INFRA_CONFIG_SERVICE.",
+        ) from error
+    return _nested(entries, shown)
+
+
+def _without_a_loop_in_the_way(server: str, bucket: str) -> dict[str, bytes]:
+    """Run in a thread: the caller may be inside a loop of its own."""
+    result: list[dict[str, bytes]] = []
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            result.append(asyncio.run(asyncio.wait_for(_entries(server, bucket), SECONDS)))
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            failure.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return result[0]
+
+
+async def _entries(server: str, bucket: str) -> dict[str, bytes]:
+    import nats  # an extra
+    from nats.js.errors import NoKeysError
+
+    async def quiet(_: Exception) -> None:
+        """The failure itself is raised; nats-py would also log a traceback."""
+
+    connection = await nats.connect(server, allow_reconnect=False, connect_timeout=1, error_cb=quiet)
+    try:
+        store = await connection.jetstream().key_value(bucket)
+        try:
+            keys = await store.keys()
+        except NoKeysError:
+            return {}
+        return {key: (await store.get(key)).value or b"" for key in keys}
+    finally:
+        await connection.close()
+
+
+def _nested(entries: dict[str, bytes], shown: str) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for key, raw in sorted(entries.items()):
+        *tables, name = key.split(".")
+        table = tree
+        for part in tables:
+            table = table.setdefault(part, {})
+            if not isinstance(table, dict):
+                raise ConfigurationError(
+                    f"{key!r} stands below a key that has a value of its own", where=shown
+                )
+        text = raw.decode("utf-8", "replace")
+        try:
+            table[name] = json.loads(text)
+        except ValueError:
+            table[name] = text
+    return tree

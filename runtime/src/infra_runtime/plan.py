@@ -1,0 +1,207 @@
+"""The specs of one stack, sorted by need, with every reference still symbolic."""
+
+from __future__ import annotations
+
+import graphlib
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from infra_runtime.errors import ConfigurationError
+from infra_runtime.spec import (
+    OWN_NAMES,
+    Secret,
+    Seed,
+    ServiceSpec,
+    decode_service,
+    encode,
+    references,
+    texts,
+)
+
+Ports = Literal["fixed", "leased"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What an engine binds and runs. Each service stands behind those that it needs."""
+
+    environment: str
+    root: str
+    ports: Ports
+    services: tuple[ServiceSpec, ...]
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hex digits that change when anything of the plan changes."""
+        text = json.dumps(self.to_json(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as plain JSON data."""
+        return {
+            "environment": self.environment,
+            "root": self.root,
+            "ports": self.ports,
+            "services": [encode(spec) for spec in self.services],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Plan:
+        """The plan that `to_json` wrote. Raises `ValueError` or `KeyError` for anything else."""
+        return cls(
+            environment=data["environment"],
+            root=data["root"],
+            ports=data["ports"],
+            services=tuple(decode_service(spec) for spec in data["services"]),
+        )
+
+    def binaries(self) -> set[str]:
+        """The names that stand in `${bin.NAME}`, anywhere."""
+        return {name for scope, name in self._scoped() if scope == "bin"}
+
+    def environment_names(self) -> set[str]:
+        """The names that stand in `${env.NAME}`, anywhere, without their defaults."""
+        return {name.partition(":-")[0] for scope, name in self._scoped() if scope == "env"}
+
+    def _scoped(self) -> Iterator[tuple[str, str]]:
+        for text in texts(self.services):
+            for reference in references(text):
+                scope, _, name = reference.partition(".")
+                yield scope, name
+
+
+def make_plan(services: Iterable[ServiceSpec], *, environment: str, root: str, ports: Ports) -> Plan:
+    """A plan whose every reference leads somewhere.
+
+    The order is that of `services`, except that a need comes before what needs it.
+
+    Raises:
+        ConfigurationError: a name twice, an unknown need, export, port or secret, a circle, a port twice.
+    """
+    specs: dict[str, ServiceSpec] = {}
+    for spec in services:
+        if spec.name in specs:
+            raise ConfigurationError(f"two services are called {spec.name!r}", where=f"services.{spec.name}")
+        specs[spec.name] = spec
+    for spec in specs.values():
+        _check_references(spec, specs)
+    order = _by_need(specs)
+    if ports == "fixed":
+        _check_ports(order)
+    return Plan(environment=environment, root=root, ports=ports, services=order)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A text to append to a complaint: the name that was perhaps meant, or else the names there are."""
+    import difflib  # for complaints alone
+
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; there are: {', '.join(known)}" if known else "; there are none"
+
+
+def secret_name(step: Secret) -> str:
+    """What `${secret.NAME}` calls it: the file's name up to its first dot."""
+    return step.path.rpartition("/")[2].partition(".")[0]
+
+
+def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec]) -> None:
+    where = f"services.{spec.name}"
+    for need in spec.needs:
+        if need not in specs:
+            problem = f"{spec.name} needs {need!r}, which is no service of this stack{nearest(need, specs)}"
+            raise ConfigurationError(problem, where)
+    port = getattr(spec.ready, "port", None)
+    if port is not None and port not in spec.ports:
+        problem = f"{spec.name} is ready by port {port!r}, which it has not{nearest(port, spec.ports)}"
+        raise ConfigurationError(problem, where)
+    scopes: dict[str, Collection[str] | None] = {
+        "bin": None,
+        "env": None,
+        **{name: other.exports for name, other in specs.items()},
+        "port": spec.ports,
+        "secret": {secret_name(step) for step in _secrets(spec.prepare)},
+        "stack": {"environment"},
+        "": OWN_NAMES - {"out"},
+    }
+    seeds = [step for step in spec.prepare if isinstance(step, Seed)]
+    rest = replace(spec, prepare=tuple(step for step in spec.prepare if not isinstance(step, Seed)))
+    for part, known in (
+        ((rest, [seed.into for seed in seeds]), scopes),
+        ([seed.steps for seed in seeds], {"bin": None, "secret": scopes["secret"], "": {"out"}}),
+    ):
+        for reference in (reference for text in texts(part) for reference in references(text)):
+            if problem := _problem(reference, known, specs):
+                if known is not scopes and not _problem(reference, scopes, specs):
+                    problem = (
+                        "all stacks of a user share a seed: nothing but ${bin.…}, ${secret.…} and ${out}"
+                    )
+                message = f"{spec.name} refers to ${{{reference}}}, but {problem}"
+                raise ConfigurationError(message, where)
+
+
+def _problem(reference: str, scopes: Mapping[str, Collection[str] | None], services: Iterable[str]) -> str:
+    """What is wrong with a reference; empty when it means something. None in `scopes`: any name will do."""
+    scope, dot, name = reference.partition(".")
+    if not dot:
+        scope, name = "", reference
+    if scope not in scopes:
+        return f"this stack has no service {scope!r}{nearest(scope, services)}"
+    known = scopes[scope]
+    if known is None:
+        return "" if name else "it names nothing"
+    if name in known:
+        return ""
+    owner = {"": "there is no such name", "port": "it has no such port", "secret": "it makes no such secret"}
+    return owner.get(scope, f"{scope} exports no {name!r}") + nearest(name, known)
+
+
+def _secrets(steps: Iterable[object]) -> Iterator[Secret]:
+    for step in steps:
+        if isinstance(step, Secret):
+            yield step
+        elif isinstance(step, Seed):
+            yield from _secrets(step.steps)
+
+
+def _by_need(specs: Mapping[str, ServiceSpec]) -> tuple[ServiceSpec, ...]:
+    needs = {name: spec.all_needs() for name, spec in specs.items()}
+    try:
+        graphlib.TopologicalSorter(needs).prepare()
+    except graphlib.CycleError as error:
+        circle = " → ".join(reversed(error.args[1]))
+        raise ConfigurationError(
+            f"the needs go in a circle: {circle}",
+            where=f"services.{error.args[1][-1]}",
+            hint="Take one reference or one of the `needs` out of the circle.",
+        ) from None
+    order: dict[str, ServiceSpec] = {}
+
+    def place(name: str) -> None:
+        if name not in order:
+            for need in sorted(needs[name], key=list(specs).index):
+                place(need)
+            order[name] = specs[name]
+
+    for name in specs:
+        place(name)
+    return tuple(order.values())
+
+
+def _check_ports(services: Iterable[ServiceSpec]) -> None:
+    holders: dict[int, str] = {}
+    for spec in services:
+        for name, port in spec.ports.items():
+            holder = f"{spec.name} ({name})"
+            if port in holders:
+                raise ConfigurationError(
+                    f"port {port} is wanted twice: by {holders[port]} and by {holder}",
+                    where=f"services.{spec.name}",
+                    hint=f"Give one of them another number: `ports` in [services.{spec.name}].",
+                )
+            holders[port] = holder

@@ -1,0 +1,88 @@
+"""The proof that a stack is gone, taken from outside: from its journal, without asking its supervisor."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from infra_runtime.supervisor import journal, processes
+from infra_runtime.supervisor.places import Places
+from infra_runtime.supervisor.ports import holder, taken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What the last life of a stack had, and what of it is left; each piece is named."""
+
+    services: int
+    #: seconds from the supervisor's first event to the last service's first readiness; None: never ready
+    ready_seconds: float | None
+    processes: tuple[str, ...]
+    ports: tuple[str, ...]
+    sockets: tuple[str, ...]
+    #: the services' data, which a stack of the test environment takes with it
+    folders: tuple[str, ...] = ()
+
+    @property
+    def clean(self) -> bool:
+        """Nothing is left."""
+        return not (self.processes or self.ports or self.sockets or self.folders)
+
+    def to_json(self) -> dict[str, Any]:
+        """The proof as plain data."""
+        return {**asdict(self), "clean": self.clean}
+
+    def __str__(self) -> str:
+        ready = f"ready in {self.ready_seconds:.2f} s" if self.ready_seconds is not None else "never ready"
+        plural = "service" if self.services == 1 else "services"
+        counts = f"{len(self.processes)} processes, {len(self.ports)} ports, {len(self.sockets)} sockets"
+        counts += f", {len(self.folders)} folders left" if self.folders else " left"
+        named = "; ".join((*self.processes, *self.ports, *self.sockets, *self.folders))
+        return f"{self.services} {plural}, {ready}; {counts}" + (f" ({named})" if named else "")
+
+
+def prove(places: Places) -> Proof:
+    """Look for everything that the journal's last life mentions. To be called when its supervisor ended."""
+    life = last_life(journal.read(places.journal))
+    token = life[0].get("token", "") if life else ""
+    spawned = [event for event in life if event["event"] == "spawned"]
+    roots = {event["pid"]: event["started"] for event in spawned}
+    alive = processes.family(roots, token) if life else []
+    ports = sorted({port for event in spawned for port in event["ports"].values()})
+    held = [port for port in ports if taken(port, name_it=False) is not None]
+    ready = [event["time"] for event in life if event["event"] == "ready"]
+    return Proof(
+        services=len({event["service"] for event in spawned}),
+        ready_seconds=max(_first_ready(life).values()) - life[0]["time"] if ready else None,
+        processes=tuple(f"process {process.pid}" for process in alive),
+        ports=tuple(f"port {port}, held by {holder(port)}" for port in held),
+        sockets=tuple(sorted(_below(places.run))),
+        folders=(places.services,) if _throws_away(life) and Path(places.services).is_dir() else (),
+    )
+
+
+def _throws_away(life: list[dict[str, Any]]) -> bool:
+    return bool(life) and life[0].get("environment") == "test"
+
+
+def _below(folder: str) -> Iterator[str]:
+    """Everything in a folder that a guardian may be removing just now."""
+    for parent, folders, files in os.walk(folder):
+        yield from (f"{parent}/{name}" for name in (*folders, *files))
+
+
+def last_life(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The events since the last supervisor came up."""
+    begins = [number for number, event in enumerate(events) if event["event"] == "up"]
+    return events[begins[-1] :] if begins else []
+
+
+def _first_ready(life: list[dict[str, Any]]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for event in life:
+        if event["event"] == "ready":
+            found.setdefault(event["service"], event["time"])
+    return found

@@ -1,0 +1,202 @@
+"""Caddy, a proxy in front of the stack's HTTP services.
+
+Source: Caddy documentation, "JSON Config Structure".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from infra_runtime.binaries import Binary
+from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings, overlaid
+from infra_runtime.spec import HttpProbe, ServiceSpec, WriteFile
+
+HEALTH = "/__infra/health"
+_ADDRESS = re.compile(r"[^/\s]+:\d+")
+
+
+class Route(BaseModel):
+    """What goes where: to a service of the stack, to a server outside it, or to files."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str = "/*"
+    host: str | None = None
+    #: take the fixed part of the path away before handing on
+    strip: bool = False
+    #: a service that exports `host` and `port`, or `HOST:PORT`
+    to: str | None = None
+    #: a folder, from the stack file's own
+    files: str | None = None
+
+    @field_validator("path")
+    @classmethod
+    def _absolute(cls, path: str) -> str:
+        if not path.startswith("/"):
+            raise ValueError(f"{path!r} should begin with /")
+        return path
+
+    @model_validator(mode="after")
+    def _one_end(self) -> Route:
+        if (self.to is None) == (self.files is None):
+            raise ValueError("a route leads either `to` a service or to `files`")
+        if self.to and "://" in self.to:
+            raise ValueError(f"`to` is a service or HOST:PORT, not the URL {self.to!r}")
+        return self
+
+
+class CaddyPorts(Ports):
+    http: Port = 8080
+    https: Port = 8443
+
+
+class CaddySettings(ServiceSettings):
+    ports: CaddyPorts = CaddyPorts()
+    #: answer HTTPS too, with certificates of an authority of its own in the data directory
+    https: bool = False
+    #: the first that matches wins; those of the services come behind them
+    routes: tuple[Route, ...] = ()
+    #: seconds for which a request waits for a service that is just being restarted
+    patience: float = Field(2.0, ge=0)
+    #: further keys of Caddy's JSON; tables are merged
+    options: Mapping[str, Any] = {}
+
+    def port_map(self) -> dict[str, int]:
+        """Without HTTPS its port is left to others."""
+        return {
+            name: port
+            for name, port in ServiceSettings.port_map(self).items()
+            if self.https or name != "https"
+        }
+
+
+def caddy(settings: CaddySettings) -> ServiceSpec:
+    """One proxy; its admin API listens on a socket that only its owner may use."""
+    routes = [*(_route(route, settings.patience) for route in settings.routes), _NOT_FOUND]
+    server = {
+        # HTTP/3 would take a UDP port that nobody leased.
+        "protocols": ["h1", "h2"],
+        "automatic_https": {"disable": True},
+        "logs": {},
+        "errors": {"routes": [*(_failure(route) for route in settings.routes if route.to), _ERROR]},
+    }
+    health = _health(_THROUGH_HTTPS if settings.https else _OK)
+    servers = {"http": {"listen": ["${host}:${port.http}"], "routes": [health, *routes], **server}}
+    apps: dict[str, Any] = {"http": {"grace_period": "2s", "servers": servers}}
+    exports = {
+        "url": "http://${host}:${port.http}",
+        "admin_socket": "${run}/admin.sock",
+        "host": "${host}",
+        "port": "${port.http}",
+    }
+    if settings.https:
+        names = sorted({"localhost", "127.0.0.1", *(route.host for route in settings.routes if route.host)})
+        servers["https"] = {
+            "listen": ["${host}:${port.https}"],
+            "tls_connection_policies": [{"default_sni": "localhost"}],
+            "routes": [_health(_OK), *routes],
+            **server,
+        }
+        apps["tls"] = {
+            "certificates": {"automate": names},
+            "automation": {"policies": [{"issuers": [{"module": "internal"}]}]},
+        }
+        # The machine's trust store is its owner's business: clients are given the root certificate instead.
+        apps["pki"] = {"certificate_authorities": {"local": {"install_trust": False}}}
+        exports["https_url"] = "https://localhost:${port.https}"
+        exports["root_certificate"] = "${data}/storage/pki/authorities/local/root.crt"
+    configuration = {
+        "admin": {"listen": "unix/${run}/admin.sock|0600", "config": {"persist": False}},
+        "storage": {"module": "file_system", "root": "${data}/storage"},
+        "apps": apps,
+    }
+    text = json.dumps(overlaid(configuration, settings.options), indent=2)
+    return ServiceSpec(
+        name="caddy",
+        summary=ENTRY.summary,
+        command=("${bin.caddy}", "run", "--config", "${data}/caddy.json"),
+        env={"XDG_CONFIG_HOME": "${data}", "XDG_DATA_HOME": "${data}", "HOME": "${data}", **settings.env},
+        prepare=(WriteFile(path="${data}/caddy.json", text=text, json=True),),
+        ports=settings.port_map(),
+        ready=HttpProbe(port="http", path=HEALTH),
+        exports=exports,
+        needs=settings.needs,
+        start_timeout=settings.start_timeout,
+        restart=settings.restart,
+    )
+
+
+_OK = {"handler": "static_response", "status_code": 200}
+#: the certificate comes some moments after the port has opened
+_THROUGH_HTTPS = {
+    "handler": "reverse_proxy",
+    "upstreams": [{"dial": "${host}:${port.https}"}],
+    "transport": {"protocol": "http", "tls": {"insecure_skip_verify": True, "server_name": "localhost"}},
+}
+
+
+def _health(handler: Mapping[str, Any]) -> dict[str, Any]:
+    # The supervisor's question is no request of anybody's: it stays out of the log.
+    handle = [{"handler": "vars", "log_skip": True}, handler]
+    return {"match": [{"path": [HEALTH]}], "handle": handle, "terminal": True}
+
+
+def _text(body: str, **more: object) -> dict[str, Any]:
+    headers = {"Content-Type": ["text/plain; charset=utf-8"]}
+    return {"handle": [{"handler": "static_response", "headers": headers, "body": body, **more}]}
+
+
+_NOT_FOUND = _text("no route leads from {http.request.uri.path} to a service\n", status_code=404)
+_ERROR = _text("{http.error.status_code} {http.error.status_text}: {http.error.message}\n")
+
+
+def _match(route: Route) -> dict[str, Any]:
+    # `/api/*` alone would leave `/api` without an answer.
+    prefix = route.path.removesuffix("/*")
+    paths = [prefix, route.path] if route.path.endswith("/*") and prefix else [route.path]
+    match: dict[str, Any] = {} if route.path == "/*" else {"path": paths}
+    if route.host:
+        match["host"] = [route.host]
+    return {"match": [match]} if match else {}
+
+
+def _route(route: Route, patience: float) -> dict[str, Any]:
+    handle: list[dict[str, Any]] = []
+    prefix = route.path.removesuffix("*").removesuffix("/")
+    if route.strip and prefix:
+        handle.append({"handler": "rewrite", "strip_path_prefix": prefix})
+    if route.files is not None:
+        handle.append({"handler": "file_server", "root": f"${{root}}/{route.files}"})
+    else:
+        proxy: dict[str, Any] = {"handler": "reverse_proxy", "upstreams": [{"dial": _upstream(route)}]}
+        if patience:
+            proxy["load_balancing"] = {"try_duration": f"{patience:g}s", "try_interval": "50ms"}
+        handle.append(proxy)
+    return {**_match(route), "handle": handle, "terminal": True}
+
+
+def _upstream(route: Route) -> str:
+    to = route.to or ""
+    return to if _ADDRESS.fullmatch(to) else f"${{{to}.host}}:${{{to}.port}}"
+
+
+def _failure(route: Route) -> dict[str, Any]:
+    text = _text(f"{{http.error.status_code}}: {route.to} gives no answer: {{http.error.message}}\n")
+    return {**_match(route), **text, "terminal": True}
+
+
+ENTRY = Entry(
+    name="caddy",
+    summary="the proxy in front of your HTTP services (Caddy)",
+    settings=CaddySettings,
+    make=caddy,
+    binaries=(Binary(name="caddy", extra="caddy"),),
+    extra="caddy",
+    # A test that takes a service away wants to see that at once.
+    defaults={"test": {"patience": 0.0}, "production": {"ports": {"http": 80, "https": 443}}},
+)

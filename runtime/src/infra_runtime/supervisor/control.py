@@ -1,0 +1,165 @@
+"""The control socket: JSON-RPC 2.0, one message a line, for this user alone.
+
+Source: JSON-RPC 2.0 specification. Error codes of our own: 1, with the `InfraError` as `data`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import struct
+import sys
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
+
+from infra_runtime.errors import InfraError
+
+PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND = -32700, -32600, -32601
+INVALID_PARAMS, INTERNAL, OURS = -32602, -32603, 1
+#: a plan of some thousand services is a few megabytes
+LONGEST_LINE = 64 << 20
+
+
+class Connection:
+    """One client. `closing` run when it is gone, however it went."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        self.closing: list[Callable[[], None]] = []
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send a message; a client that has gone away is nobody's error, one that never reads is let go."""
+        if self._writer.transport.get_write_buffer_size() > LONGEST_LINE:
+            self._writer.transport.abort()
+        if not self._writer.is_closing():
+            self._writer.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+
+    def notify(self, method: str, params: Mapping[str, Any]) -> None:
+        """Send a notification."""
+        self.send({"jsonrpc": "2.0", "method": method, "params": params})
+
+
+Method: TypeAlias = Callable[[Connection, dict[str, Any]], Awaitable[Any]]
+
+
+class Control:
+    """Serves methods on a Unix socket."""
+
+    def __init__(self, path: str, methods: Mapping[str, Method]) -> None:
+        self.path = path
+        self._methods = methods
+        self._server: asyncio.Server | None = None
+        self._inode = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """Listen. The socket gets its name when it has its mode, and never stands open to others."""
+        os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | getattr(socket, "SOCK_CLOEXEC", 0))
+        listener.setblocking(False)
+        fresh = self.path + ".new"
+        if os.path.exists(fresh):
+            os.unlink(fresh)
+        listener.bind(fresh)
+        os.chmod(fresh, 0o600)
+        listener.listen(128)
+        os.rename(fresh, self.path)
+        self._inode = os.stat(self.path).st_ino
+        self._server = await asyncio.start_server(self._serve, sock=listener, limit=LONGEST_LINE)
+
+    def close(self) -> None:
+        """Take no further client; those who are here stay connected."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path)
+
+    async def keep(self, interval: float = 1.0) -> None:
+        """Listen anew whenever the socket is gone: /tmp is cleaned now and then, a stack may outlive it."""
+        while True:
+            await asyncio.sleep(interval)
+            with contextlib.suppress(OSError):
+                if not self._is_there():
+                    self.close()
+                    await self.open()
+
+    def _is_there(self) -> bool:
+        try:
+            return os.stat(self.path).st_ino == self._inode
+        except FileNotFoundError:
+            return False
+
+    async def flush(self) -> None:
+        """Wait until the answers that are under way are sent."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=1)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = Connection(writer)
+        try:
+            if peer_uid(writer.get_extra_info("socket")) not in {os.geteuid(), 0}:
+                return
+            while line := await reader.readline():
+                task = asyncio.create_task(self._answer(connection, line))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+        except (ConnectionError, ValueError, asyncio.CancelledError):
+            pass  # gone, or a line longer than any of ours: there is nobody to tell
+        finally:
+            for closing in connection.closing:
+                closing()
+            writer.close()
+
+    async def _answer(self, connection: Connection, line: bytes) -> None:
+        try:
+            request = json.loads(line)
+        except (ValueError, RecursionError):
+            connection.send({"jsonrpc": "2.0", "id": None, **_error(PARSE_ERROR, "not JSON")})
+            return
+        number = request.get("id") if isinstance(request, dict) else None
+        if not _is_request(request):
+            answer = _error(INVALID_REQUEST, "not a request: it has a `method`, and `params` are an object")
+        else:
+            answer = await self._call(connection, request["method"], request.get("params") or {})
+            if "id" not in request:
+                return  # a notification
+        connection.send({"jsonrpc": "2.0", "id": number, **answer})
+
+    async def _call(self, connection: Connection, name: str, params: dict[str, Any]) -> dict[str, Any]:
+        if (method := self._methods.get(name)) is None:
+            return _error(METHOD_NOT_FOUND, f"no method {name!r}")
+        try:
+            return {"result": await method(connection, params)}
+        except InfraError as failure:
+            return _error(OURS, str(failure), data=failure.to_json())
+        except (KeyError, TypeError, ValueError) as mistake:
+            traceback.print_exc()
+            return _error(INVALID_PARAMS, f"{type(mistake).__name__}: {mistake}")
+        except Exception as bug:  # noqa: BLE001 - the client must hear of it, and the log has the traceback
+            traceback.print_exc()
+            return _error(INTERNAL, f"{type(bug).__name__}: {bug}")
+
+
+def _is_request(data: object) -> bool:
+    if not isinstance(data, dict):
+        return False
+    return isinstance(data.get("method"), str) and isinstance(data.get("params") or {}, dict)
+
+
+def _error(code: int, message: str, **more: object) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, **more}}
+
+
+def peer_uid(peer: socket.socket) -> int:
+    """Who is at the other end of a Unix socket. Source: unix(7), SO_PEERCRED; macOS <sys/un.h>."""
+    if sys.platform == "linux":
+        found = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    else:
+        local, peer_credentials = 0, 1
+        found = struct.unpack("2I", peer.getsockopt(local, peer_credentials, 8))
+    return int(found[1])

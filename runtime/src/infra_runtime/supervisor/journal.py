@@ -1,0 +1,95 @@
+"""`events.jsonl`: what happened to the stack, a JSON object a line, written as it happens.
+
+The next supervisor of the directory reads from it which processes this one may have left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+ROTATE_AT = 5_000_000  # bytes; about fifty thousand events
+
+
+class Journal:
+    """Appends events and tells them to whoever listens."""
+
+    def __init__(self, path: str, now: Callable[[], float] = time.time) -> None:
+        self.path = path
+        self._now = now
+        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        size = os.fstat(self._file).st_size
+        #: the last line was cut, by a crash or a full disk: the next one must not go on where it ends
+        self._cut = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
+        self.listeners: set[Callable[[dict[str, Any]], None]] = set()
+
+    def write(self, event: str, service: str = "", **details: object) -> dict[str, Any]:
+        """Write one event: `time` (Unix seconds), `event`, `service` when it is about one, and details."""
+        record: dict[str, Any] = {"time": round(self._now(), 6), "event": event}
+        if service:
+            record["service"] = service
+        record |= details
+        # A full disk must not keep the supervisor from its work: the event is lost, the stack is not.
+        with contextlib.suppress(OSError):
+            line = b"\n" * self._cut + json.dumps(record, separators=(",", ":")).encode() + b"\n"
+            self._cut = os.write(self._file, line) < len(line)
+        for listener in tuple(self.listeners):
+            listener(record)
+        return record
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+
+def read(path: str) -> list[dict[str, Any]]:
+    """All events of a journal, oldest first; a last line that was cut by a crash is left out."""
+    events = []
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                try:
+                    events.append(json.loads(line))
+                except ValueError:
+                    continue
+    except FileNotFoundError:
+        return []
+    return [event for event in events if isinstance(event, dict) and isinstance(event.get("event"), str)]
+
+
+def left_alive(events: list[dict[str, Any]]) -> dict[int, str]:
+    """pid → start time of the processes that were started and never seen to end."""
+    found: dict[int, str] = {}
+    here, known = boot(), False
+    for event in events:
+        match event.get("event"):
+            case "up":
+                # Pids of a life before the machine's last start mean nothing now.
+                known = event.get("boot", "") == here
+            case "spawned" if known:
+                found[event["pid"]] = event["started"]
+            case "exited":
+                found.pop(event["pid"], None)
+            case "down":
+                found.clear()
+    return found
+
+
+def boot() -> str:
+    """What names this boot of the machine; empty where the kernel doesn't tell. Source: random(4)."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def rotate(path: str) -> None:
+    """Put a journal that has grown large aside, as `events.1.jsonl`."""
+    if os.path.exists(path) and os.path.getsize(path) > ROTATE_AT:
+        stem, suffix = os.path.splitext(path)
+        os.replace(path, f"{stem}.1{suffix}")

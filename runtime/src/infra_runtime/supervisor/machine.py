@@ -1,0 +1,357 @@
+"""What to do next: a pure state machine, events in, effects out.
+
+It knows no process, no clock and no file. Time comes with each event; whoever runs it carries out the
+effects in their order and reports what came of them as further events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from infra_runtime.spec import ServiceSpec
+from infra_runtime.supervisor.state import LIVING, SATISFYING, SETTLED, Effect, Event, Phase, Service
+
+#: seconds; doubled at each further crash
+BACKOFF_FIRST, BACKOFF_MOST = 0.05, 5.0
+#: so many crashes in so many seconds are a crash loop
+CRASH_LIMIT, CRASH_WINDOW = 5, 10.0
+#: a first `initdb` on a slow disk, an image of a user's database
+PREPARE_SECONDS = 120.0
+#: times that a start may choose new ports before the taken one is told
+REBIND_LIMIT = 5
+
+
+class Machine:
+    """All services of one stack. `handle` is the only way to change it."""
+
+    def __init__(self, specs: Iterable[ServiceSpec] = ()) -> None:
+        self.services: dict[str, Service] = {}
+        self._dependents: dict[str, list[str]] = {}
+        self._now = 0.0
+        for spec in specs:
+            self.add(spec)
+
+    def add(self, spec: ServiceSpec) -> None:
+        """Learn of a service; one that is idle, stopped or failed may be given another spec."""
+        old = self.services.get(spec.name)
+        if old is not None:
+            for need in old.needs:
+                self._dependents[need].remove(spec.name)
+        service = Service(spec)
+        self.services[spec.name] = service
+        for need in service.needs:
+            self._dependents.setdefault(need, []).append(spec.name)
+
+    def handle(self, event: Event, now: float) -> list[Effect]:
+        """The effects of an event, in the order in which they must be carried out."""
+        service = self.services.get(event.service)
+        if service is None:
+            return []
+        self._now = now
+        handler = getattr(self, "_on_" + event.kind.replace("-", "_"))
+        return list(handler(service, event))
+
+    def settled(self, names: Iterable[str]) -> bool:
+        """Whether nothing more will happen to these services by itself."""
+        return all(self.services[name].phase in SETTLED for name in names)
+
+    def closure(self, names: Iterable[str]) -> list[str]:
+        """These services and everything that they need, needs first."""
+        found: dict[str, None] = {}
+
+        def visit(name: str) -> None:
+            if name not in found and name in self.services:
+                for need in self.services[name].needs:
+                    visit(need)
+                found[name] = None
+
+        for name in names:
+            visit(name)
+        return list(found)
+
+    # --- wanting -----------------------------------------------------------------------------------
+
+    def _on_wanted(self, service: Service, _event: Event) -> Iterator[Effect]:
+        for name in self.closure([service.spec.name]):
+            needed = self.services[name]
+            if not needed.wanted or needed.phase in {Phase.FAILED, Phase.STOPPED}:
+                needed.wanted = True
+                needed.crashes.clear()
+                needed.rebinds = 0
+                needed.ready_at = None
+            yield from self._advance(needed)
+
+    def _advance(self, service: Service) -> Iterator[Effect]:
+        """Start the service if it is wanted, at rest, and everything it needs is there."""
+        resting = {Phase.IDLE, Phase.WAITING, Phase.STOPPED, Phase.FAILED, Phase.DONE}
+        if not service.wanted or service.phase not in resting or service.phase is Phase.DONE:
+            return
+        needs = {need: self._phase(need) for need in service.needs}
+        failed = [need for need, phase in needs.items() if phase is Phase.FAILED]
+        missing = [need for need, phase in needs.items() if phase not in SATISFYING]
+        if failed:
+            yield from self._fail(service, f"needs {failed[0]}, which failed", "needs")
+        elif missing:
+            self._enter(service, Phase.WAITING, "waits for " + ", ".join(missing))
+        else:
+            yield from self._prepare(service)
+
+    def _prepare(self, service: Service) -> Iterator[Effect]:
+        self._enter(service, Phase.PREPARING)
+        yield Effect("tell", service.spec.name, "preparing")
+        yield Effect("arm", service.spec.name, number=PREPARE_SECONDS)
+        yield Effect("prepare", service.spec.name)
+
+    def _wake_dependents(self, service: Service) -> Iterator[Effect]:
+        for name in self._dependents.get(service.spec.name, ()):
+            yield from self._advance(self.services[name])
+
+    # --- starting ----------------------------------------------------------------------------------
+
+    def _on_prepared(self, service: Service, _event: Event) -> Iterator[Effect]:
+        if service.phase is Phase.PREPARING:
+            self._enter(service, Phase.STARTING)
+            yield Effect("arm", service.spec.name, number=service.spec.start_timeout)
+            yield Effect("spawn", service.spec.name)
+
+    def _on_prepare_failed(self, service: Service, event: Event) -> Iterator[Effect]:
+        if service.phase is Phase.PREPARING:
+            yield from self._fail(service, event.detail, "start")
+
+    def _on_spawned(self, service: Service, event: Event) -> Iterator[Effect]:
+        service.pid = event.number
+        if service.phase is not Phase.STARTING or service.spec.task:
+            return
+        if service.spec.ready is None:
+            yield from self._ready(service)
+        else:
+            yield Effect("probe", service.spec.name)
+
+    def _on_spawn_failed(self, service: Service, event: Event) -> Iterator[Effect]:
+        if service.phase is Phase.STARTING:
+            yield from self._fail(service, event.detail, "start")
+
+    def _on_port_taken(self, service: Service, event: Event) -> Iterator[Effect]:
+        """Before the spawn (nothing lives), or seen when a start died of it (the sweep goes first)."""
+        if service.phase not in {Phase.PREPARING, Phase.STARTING, Phase.BACKOFF}:
+            return
+        if event.number and service.rebinds < REBIND_LIMIT:
+            service.rebinds += 1
+            yield Effect("tell", service.spec.name, "rebinding")
+            yield from self._prepare(service)
+        else:
+            yield from self._fail(service, event.detail, "port-taken")
+
+    def _on_not_yet(self, service: Service, event: Event) -> Iterator[Effect]:
+        if service.phase is Phase.STARTING:
+            service.reason = event.detail
+        yield from ()
+
+    def _on_agreed(self, service: Service, _event: Event) -> Iterator[Effect]:
+        if service.phase is Phase.STARTING:
+            yield from self._ready(service)
+
+    def _ready(self, service: Service) -> Iterator[Effect]:
+        self._enter(service, Phase.DONE if service.spec.task else Phase.READY)
+        if service.ready_at is None:
+            service.ready_at = self._now
+        yield Effect("disarm", service.spec.name)
+        yield Effect("tell", service.spec.name, "done" if service.spec.task else "ready")
+        yield from self._wake_dependents(service)
+
+    # --- ending ------------------------------------------------------------------------------------
+
+    def _on_exited(self, service: Service, event: Event) -> Iterator[Effect]:
+        service.pid = 0
+        yield Effect("hush", service.spec.name)
+        name, phase = service.spec.name, service.phase
+        if phase is Phase.STOPPING:
+            yield Effect("disarm", name)
+        elif phase is Phase.STARTING and service.spec.task and event.number == 0:
+            yield from self._ready(service)
+        elif phase is Phase.STARTING and service.ready_at is None:
+            before = "" if service.spec.task else " before it was ready"
+            service.reason = _how(event.number) + before + event.detail
+            yield from self._fall(service, "start")
+            return
+        elif phase in LIVING:
+            yield from self._crash(service, event.number, event.detail)
+            return
+        yield Effect("sweep", name)
+
+    def _crash(self, service: Service, status: int, detail: str) -> Iterator[Effect]:
+        """It was ready once. Try again, later each time, until it is plain that it won't do."""
+        service.reason = _how(status) + detail
+        restart = service.spec.restart
+        if not service.wanted or restart == "never" or (restart == "on-failure" and status == 0):
+            yield from self._fall(service, "exit")
+            return
+        service.crashes = [at for at in service.crashes if self._now - at < CRASH_WINDOW] + [self._now]
+        if len(service.crashes) >= CRASH_LIMIT:
+            service.reason = (
+                f"{_how(status)}; {len(service.crashes)} crashes in {CRASH_WINDOW:g} s are a crash loop"
+            )
+            yield from self._fall(service, "start")
+            return
+        delay = min(BACKOFF_FIRST * 2 ** (len(service.crashes) - 1), BACKOFF_MOST)
+        self._enter(service, Phase.BACKOFF, f"{_how(status)}; starts again in {delay:g} s")
+        service.restarts += 1
+        yield Effect("tell", service.spec.name, "backoff", delay)
+        yield Effect("arm", service.spec.name, number=delay)
+        yield Effect("sweep", service.spec.name)
+
+    def _fall(self, service: Service, error: str) -> Iterator[Effect]:
+        """End for a reason: sweep what is left, and be failed when it is gone."""
+        self._enter(service, Phase.STOPPING, service.reason)
+        service.error = error
+        yield Effect("disarm", service.spec.name)
+        yield Effect("sweep", service.spec.name)
+
+    def _fail(self, service: Service, reason: str, error: str) -> Iterator[Effect]:
+        self._enter(service, Phase.FAILED, reason)
+        service.error = error
+        yield Effect("disarm", service.spec.name)
+        yield Effect("tell", service.spec.name, "failed")
+        yield from self._strand_dependents(service)
+
+    def _strand_dependents(self, service: Service) -> Iterator[Effect]:
+        """Who waits for this one waits in vain: a wait must always come to an end."""
+        for name in self._dependents.get(service.spec.name, ()):
+            if self.services[name].phase is Phase.WAITING:
+                state = "failed" if service.phase is Phase.FAILED else "was stopped"
+                why = f"needs {service.spec.name}, which {state}"
+                yield from self._fail(self.services[name], why, "needs")
+
+    def _on_timer(self, service: Service, _event: Event) -> Iterator[Effect]:
+        name = service.spec.name
+        if service.phase is Phase.BACKOFF:
+            yield from self._prepare(service)
+        elif service.phase is Phase.PREPARING:
+            yield Effect("hush", name)
+            yield from self._fail(service, f"not prepared after {PREPARE_SECONDS:g} s", "start")
+        elif service.phase is Phase.STARTING:
+            state = "not done" if service.spec.task else "not ready"
+            last = f": {service.reason}" if service.reason else ""
+            yield from self._stop(service)
+            service.error, service.reason = "start", f"{state} after {service.spec.start_timeout:g} s{last}"
+        elif service.phase is Phase.STOPPING:
+            service.stop_step += 1
+            yield from self._signal(service)
+
+    # --- stopping ----------------------------------------------------------------------------------
+
+    def _on_unwanted(self, service: Service, _event: Event) -> Iterator[Effect]:
+        service.wanted = False
+        yield from self._end(service)
+
+    def _on_killed(self, service: Service, _event: Event) -> Iterator[Effect]:
+        service.wanted = False
+        if service.phase not in LIVING:
+            yield from self._end(service)
+            return
+        self._enter(service, Phase.STOPPING)
+        service.error = ""
+        yield Effect("tell", service.spec.name, "killing")
+        yield Effect("hush", service.spec.name)
+        yield Effect("disarm", service.spec.name)
+        yield Effect("sweep", service.spec.name)
+
+    def _on_restart(self, service: Service, event: Event) -> Iterator[Effect]:
+        service.wanted = True
+        service.crashes.clear()
+        if service.phase in LIVING:
+            yield from self._end(service)
+        else:
+            if service.phase is Phase.DONE:
+                self._enter(service, Phase.IDLE)
+            yield from self._on_wanted(service, event)
+
+    def _end(self, service: Service) -> Iterator[Effect]:
+        name, phase = service.spec.name, service.phase
+        if phase is Phase.STOPPING:
+            service.error = ""
+        elif phase in LIVING:
+            yield from self._stop(service)
+        elif phase in {Phase.PREPARING, Phase.BACKOFF}:
+            # What was prepared has no process yet, but may hold ports and children of its steps.
+            self._enter(service, Phase.STOPPING)
+            service.error = ""
+            yield Effect("disarm", name)
+            yield Effect("hush", name)
+            yield Effect("sweep", name)
+        elif phase is not Phase.FAILED:
+            self._enter(service, Phase.STOPPED)
+            yield from self._strand_dependents(service)
+
+    def _stop(self, service: Service) -> Iterator[Effect]:
+        if service.phase is Phase.PAUSED:
+            yield Effect("thaw", service.spec.name)
+        self._enter(service, Phase.STOPPING)
+        service.error = ""
+        service.stop_step = 0
+        yield Effect("tell", service.spec.name, "stopping")
+        yield Effect("hush", service.spec.name)
+        yield from self._signal(service)
+
+    def _signal(self, service: Service) -> Iterator[Effect]:
+        """The next rung of the ladder; past the last one, SIGKILL to all that is left."""
+        if service.stop_step < len(service.spec.stop):
+            step = service.spec.stop[service.stop_step]
+            yield Effect("arm", service.spec.name, number=step.seconds)
+            yield Effect("signal", service.spec.name, number=step.signal)
+        else:
+            yield Effect("disarm", service.spec.name)
+            yield Effect("sweep", service.spec.name)
+
+    def _on_gone(self, service: Service, event: Event) -> Iterator[Effect]:
+        if service.phase is not Phase.STOPPING:
+            return
+        if service.error and service.error != "exit":
+            yield from self._fail(service, service.reason, service.error)
+            return
+        self._enter(service, Phase.STOPPED, service.reason if service.error else "")
+        service.ready_at = None
+        yield Effect("tell", service.spec.name, "stopped")
+        if service.wanted and not service.error:
+            yield from self._on_wanted(service, event)  # its needs too: somebody may have stopped them
+        else:
+            yield from self._strand_dependents(service)
+
+    # --- pausing -----------------------------------------------------------------------------------
+
+    def _on_paused(self, service: Service, _event: Event) -> Iterator[Effect]:
+        if service.phase is Phase.READY:
+            self._enter(service, Phase.PAUSED)
+            yield Effect("tell", service.spec.name, "paused")
+
+    def _on_resumed(self, service: Service, _event: Event) -> Iterator[Effect]:
+        if service.phase is Phase.PAUSED:
+            self._enter(service, Phase.READY)
+            yield Effect("thaw", service.spec.name)
+            yield Effect("tell", service.spec.name, "resumed")
+
+    # -----------------------------------------------------------------------------------------------
+
+    def _phase(self, name: str) -> Phase:
+        return self.services[name].phase if name in self.services else Phase.FAILED
+
+    def _enter(self, service: Service, phase: Phase, reason: str = "") -> None:
+        service.phase, service.since, service.reason = phase, self._now, reason
+        if phase not in {Phase.FAILED, Phase.STOPPING, Phase.STOPPED}:
+            service.error = ""
+
+
+def _how(status: int) -> str:
+    return f"exited with status {status}" if status >= 0 else f"was killed by signal {-status}"
+
+
+def stop_order(services: Mapping[str, Service], names: Iterable[str]) -> list[list[str]]:
+    """Waves in which to stop: those that nobody left needs come first."""
+    left = set(names)
+    waves: list[list[str]] = []
+    while left:
+        needed = {need for name in left for need in services[name].needs}
+        wave = sorted(left - needed) or sorted(left)
+        waves.append(wave)
+        left -= set(wave)
+    return waves

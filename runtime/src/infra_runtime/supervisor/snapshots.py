@@ -1,0 +1,156 @@
+"""The state of all services at one moment, and back to it.
+
+A snapshot is taken while everything stands still: who keeps things in memory writes them down, then all
+processes are frozen, their folders are copied (sharing blocks where the disk can), and life goes on. What
+is copied is what a power cut would leave at that moment; every service of the catalogue recovers from that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import signal
+import time
+from typing import Any
+
+from infra_runtime.errors import SnapshotError
+from infra_runtime.spec import RespSave
+from infra_runtime.supervisor.binding import LOOPBACK
+from infra_runtime.supervisor.daemon import Supervisor
+from infra_runtime.supervisor.places import FORMAT, Places
+from infra_runtime.supervisor.prepare import COPY
+from infra_runtime.supervisor.state import Event, Phase
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+PATIENCE = 30.0
+
+
+async def save(supervisor: Supervisor, name: str) -> dict[str, Any]:
+    """Take a snapshot, in place of an older one of the same name. Raises `SnapshotError`."""
+    folder = _folder(supervisor.places, name)
+    services = [it for it, state in supervisor.machine.services.items() if state.phase is Phase.READY]
+    fresh = f"{folder}.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    os.makedirs(f"{fresh}/services", mode=0o700)
+    began = time.time()
+    for service in services:
+        await _quiesce(supervisor, service)
+    await supervisor.children.freeze(services)
+    try:
+        sources = [supervisor.places.service_data(it) for it in services]
+        await _copy(supervisor, name, sources, f"{fresh}/services")
+    finally:
+        for service in services:
+            supervisor.children.signal_all(service, signal.SIGCONT)
+    described = {
+        "format": FORMAT,
+        "name": name,
+        "time": began,
+        "services": {it: supervisor.machine.services[it].spec.digest() for it in services},
+        "executables": {it: identity(supervisor.bound[it].command[0]) for it in services},
+    }
+    with open(f"{fresh}/snapshot.json", "w", encoding="utf-8") as file:
+        json.dump(described, file)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.rename(fresh, folder)
+    supervisor.journal.write("snapshot", name=name, services=services)
+    return described
+
+
+async def restore(supervisor: Supervisor, name: str) -> dict[str, Any]:
+    """Put every service of a snapshot back; endpoints stay. Raises `SnapshotError` when it doesn't fit."""
+    folder = _folder(supervisor.places, name)
+    described = describe(folder)
+    services = list(described["services"])
+    _fit(supervisor, described)
+    for service in services:
+        supervisor.kill(service)
+    await supervisor.settle(services)
+    for service in services:
+        shutil.rmtree(supervisor.places.service_data(service), ignore_errors=True)
+    kept = [f"{folder}/services/{it}" for it in services]
+    await _copy(supervisor, name, kept, supervisor.places.services)
+    for service in services:
+        supervisor.dispatch(Event("wanted", service))
+    await supervisor.settle(services)
+    supervisor.journal.write("restored", name=name, services=services)
+    return described
+
+
+def known(places: Places) -> list[dict[str, Any]]:
+    """What `save` noted of each snapshot, oldest first. Needs no running stack."""
+    root = f"{places.data}/snapshots"
+    names = os.listdir(root) if os.path.isdir(root) else []
+    found = [describe(f"{root}/{name}") for name in names if os.path.exists(f"{root}/{name}/snapshot.json")]
+    return sorted(found, key=lambda it: it["time"])
+
+
+def remove(places: Places, name: str) -> None:
+    """Remove a snapshot. Raises `SnapshotError` when there is none."""
+    folder = _folder(places, name)
+    describe(folder)
+    shutil.rmtree(folder)
+
+
+def describe(folder: str) -> dict[str, Any]:
+    """What `save` noted. Raises `SnapshotError` when there is no such snapshot."""
+    try:
+        with open(f"{folder}/snapshot.json", encoding="utf-8") as file:
+            found: dict[str, Any] = json.load(file)
+    except (OSError, ValueError) as error:
+        raise SnapshotError(os.path.basename(folder), "there is none of this name") from error
+    return found
+
+
+def identity(executable: str) -> list[Any]:
+    """What tells one build of a program from another: path, size and time of change."""
+    found = os.stat(shutil.which(executable) or executable)
+    return [executable, found.st_size, found.st_mtime_ns]
+
+
+def _fit(supervisor: Supervisor, described: dict[str, Any]) -> None:
+    """A cluster is no use to a program of another version, nor to other settings: say so, touch nothing."""
+    name = described["name"]
+    if described["format"] != FORMAT:
+        raise SnapshotError(name, f"it has format {described['format']}, this kit writes {FORMAT}")
+    for service, digest in described["services"].items():
+        running = supervisor.machine.services.get(service)
+        if running is None:
+            raise SnapshotError(name, f"this stack has no {service}")
+        if running.spec.digest() != digest:
+            raise SnapshotError(name, f"{service} has other settings now")
+        if service in supervisor.bound:
+            executable = supervisor.bound[service].command[0]
+            if identity(executable) != described["executables"][service]:
+                raise SnapshotError(name, f"{service} was another build of {executable} then")
+
+
+async def _copy(supervisor: Supervisor, name: str, sources: list[str], into: str) -> None:
+    if not sources:
+        return
+    log = supervisor.places.own_log
+    status = await supervisor.children.run("snapshot", (*COPY, *sources, into), cwd="/", log=log)
+    if status != 0:
+        raise SnapshotError(name, f"cp exited with status {status}; {log} has its words")
+
+
+async def _quiesce(supervisor: Supervisor, service: str) -> None:
+    asked = supervisor.machine.services[service].spec.quiesce
+    if isinstance(asked, RespSave):
+        port = supervisor.bound[service].ports[asked.port]
+        async with asyncio.timeout(PATIENCE):
+            reader, writer = await asyncio.open_connection(LOOPBACK, port)
+            writer.write(b"SAVE\r\n")
+            answer = await reader.readline()
+            writer.close()
+        if answer.strip() != b"+OK":
+            raise SnapshotError(service, f"SAVE was answered with {answer[:80]!r}")
+
+
+def _folder(places: Places, name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise SnapshotError(name, "a name has letters, digits, dots, dashes, and at most 64 of them")
+    return f"{places.data}/snapshots/{name}"
