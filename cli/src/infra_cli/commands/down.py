@@ -1,0 +1,51 @@
+"""`infra runtime down`."""
+
+from __future__ import annotations
+
+import click
+
+from infra_cli import output
+from infra_cli.target import Target, target
+from infra_runtime.errors import LeftoverError, NoStackError
+
+
+@click.command(short_help="Stop the stack, for everybody, and prove it.")
+@click.option("--wipe", is_flag=True, help="Then remove the data, of stacks that were killed too.")
+@click.option("--json", "as_json", is_flag=True, help="As a JSON document.")
+@target
+def command(target: Target, *, wipe: bool, as_json: bool) -> None:
+    """Stop the stack of this directory, whoever holds it, and prove that nothing of it is left.
+
+    Where no stack runs this says so, and ends with exit code 7; a script to which that is as good writes
+    `infra runtime down || test $? -eq 7`. With --wipe it is an error only when there is no data either.
+
+    --wipe removes what this kit made in the data directory, and the directory if nothing else is in it.
+    It touches no directory without the marker `infra.json`.
+    """
+    from infra_runtime.client import Client
+    from infra_runtime.proof import prove
+    from infra_runtime.removal import remove
+    from infra_runtime.stack import Stack
+
+    places = target.places()
+    stopped = True
+    try:
+        stack = Stack(Client.connect(places), places)
+    except NoStackError:
+        if not wipe:
+            raise
+        stopped = False
+    else:
+        stack.down()
+    proof = prove(places)
+    removed = remove(places) if wipe else []
+    if not stopped and not removed:
+        raise NoStackError(places.data)
+    if as_json:
+        output.say_json({"stopped": stopped, **proof.to_json(), "removed": removed})
+    else:
+        output.say(f"infra: {proof}" if stopped else f"infra: no stack was running in {places.data}")
+        if wipe:
+            output.say(f"infra: removed {', '.join(removed) or 'nothing'} in {places.data}")
+    if not proof.clean:
+        raise LeftoverError([*proof.processes, *proof.ports, *proof.sockets])

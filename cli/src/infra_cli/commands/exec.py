@@ -1,0 +1,77 @@
+"""`infra runtime exec`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from infra_cli import output
+from infra_cli.completion import complete_services
+from infra_cli.target import Target, target
+from infra_cli.variables import exported, variables
+from infra_runtime.errors import StartError, UnknownServiceError
+
+#: what a shell says of a program that isn't there, or that cannot be run
+NOT_FOUND, NOT_EXECUTABLE = 127, 126
+
+
+@click.command(
+    short_help="Run a program with the stack's addresses in its environment.",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.argument("service", shell_complete=complete_services)
+@click.argument("argv", nargs=-1, required=True, metavar="-- ARGV…", type=click.UNPROCESSED)
+@target
+def command(target: Target, *, service: str, argv: tuple[str, ...]) -> int:
+    """Run a program as if it were of SERVICE: with its environment, and with the addresses of all services.
+
+    Every export is a variable (POSTGRES_URL, NATS_URL, …), and clients find what they look for by themselves
+    (DATABASE_URL, PGHOST, REDIS_URL, …). The programs beside SERVICE's own are on PATH. The exit code is the
+    program's; 127 says that there is none of this name.
+
+    \b
+    Examples:
+      infra runtime exec postgres -- psql -c 'select 1'
+      infra runtime exec api -- python -m shop.shell
+    """
+    argv = argv[argv[0] == "--" :]
+    if not argv:
+        raise click.UsageError("Missing the program to run after --.")
+    with target.client() as client:
+        found = client.call("endpoints")
+        known = {each["name"]: each for each in client.call("status")["services"]}
+        greeting = client.call("hello")
+    if service not in known:
+        raise UnknownServiceError(service, sorted(known))
+    if not known[service]["ready"]:
+        each = known[service]
+        raise StartError(service, f"is {each['phase']}" + (f": {each['reason']}" if each["reason"] else ""))
+    output.flush()
+    try:
+        os.execvpe(argv[0], argv, environment(os.environ, service, found, greeting))  # noqa: S606 - it is what was asked for
+    except FileNotFoundError:
+        output.note(f"{argv[0]}: no such program")
+        return NOT_FOUND
+    except OSError as error:
+        output.note(f"{argv[0]}: {error.strerror}")
+        return NOT_EXECUTABLE
+
+
+def environment(
+    own: Mapping[str, str], service: str, found: Mapping[str, Mapping[str, Any]], greeting: Mapping[str, Any]
+) -> dict[str, str]:
+    """The variables for a program: the user's own, the stack's over them, the service's over those."""
+    folder = os.path.dirname(found[service]["program"])  # noqa: PTH120 - it may be no path at all
+    path = own.get("PATH", os.defpath)
+    return {
+        **own,
+        **variables(exported(found)),
+        **found[service]["env"],
+        "PATH": f"{path}{os.pathsep}{folder}" if folder else path,
+        "INFRA_ENV": greeting["environment"],
+        "INFRA_DATA": greeting["data"],
+        "INFRA_SERVICE": service,
+    }

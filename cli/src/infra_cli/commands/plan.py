@@ -1,0 +1,82 @@
+"""`infra runtime plan`."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from infra_cli import output
+from infra_cli.completion import complete_services
+from infra_cli.target import Target, target
+
+if TYPE_CHECKING:
+    from infra_runtime.spec import ServiceSpec
+
+
+@click.command(short_help="What `up` would start, without starting it.")
+@click.argument("services", nargs=-1, metavar="[SERVICE…]", shell_complete=complete_services)
+@click.option("--profile", help="A profile of the stack file, or `minimal` or `full`.")
+@click.option(
+    "--bound", is_flag=True, help="The running stack's: real ports and folders; secrets are masked."
+)
+@click.option("--json", "as_json", is_flag=True, help="As a JSON document.")
+@target
+def command(
+    target: Target, *, services: tuple[str, ...], profile: str | None, bound: bool, as_json: bool
+) -> None:
+    """What `up` would start, in the order of need.
+
+    References such as ${postgres.url} stay as they are: the same plan runs here, in containers and elsewhere.
+    No executable needs to be installed for it.
+    """
+    if bound:
+        if services or profile:
+            raise click.UsageError("--bound shows the stack that runs; it takes no SERVICE and no --profile.")
+        with target.client() as client:
+            found = client.call("bound")
+        if as_json:
+            output.say_json(found)
+            return
+        for name, places in found.items():
+            _say(name, _bound(places))
+        return
+    plan = target.resolve(*services, profile=profile, executables=False).plan
+    if as_json:
+        output.say_json(plan.to_json())
+        return
+    output.say(f"{plan.environment}, {plan.ports} ports, root {plan.root}")
+    for spec in plan.services:
+        _say(spec.name, _symbolic(spec))
+
+
+def _say(name: str, rows: dict[str, str]) -> None:
+    output.say(output.styled(name, bold=True))
+    for line in output.columns(
+        (f"  {output.styled(key, dim=True)}", value) for key, value in rows.items() if value
+    ):
+        output.say(line)
+
+
+def _symbolic(spec: ServiceSpec) -> dict[str, str]:
+    at_once = "when it has ended well" if spec.task else "at once"
+    return {
+        "command": " ".join(word if "${" in word else shlex.quote(word) for word in spec.command),
+        "needs": " ".join(spec.all_needs()),
+        "ports": _pairs(spec.ports),
+        "env": " ".join(spec.env),
+        "ready": type(spec.ready).__name__ if spec.ready else at_once,
+        "exports": " ".join(spec.exports),
+        "watch": " ".join(spec.watch),
+    }
+
+
+def _bound(found: dict[str, Any]) -> dict[str, str]:
+    exports = {f"exports {name}": value for name, value in found["exports"].items()}
+    return {"ports": _pairs(found["ports"]), "data": found["data"], "run": found["run"], **exports}
+
+
+def _pairs(ports: Mapping[str, int]) -> str:
+    return " ".join(f"{name}={port}" for name, port in ports.items())

@@ -1,0 +1,31 @@
+"""What the shell offers when somebody presses Tab: services, told without importing pydantic."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+from infra_cli.target import Target
+from infra_runtime.errors import InfraError
+
+#: those of the kit; naming them here costs no import
+KIT = ("nats", "postgres", "valkey", "caddy", "pocketbase")
+
+
+def complete_services(
+    context: click.Context, _parameter: click.Parameter, begun: str
+) -> list[CompletionItem]:
+    """The services of the running stack, those of the stack file, and those of the kit."""
+    given = context.params
+    target = Target(
+        directory=given.get("directory"), environment=given.get("environment"), data=given.get("data")
+    )
+    found = set(KIT)
+    with contextlib.suppress(InfraError, OSError):
+        found |= {path.stem for path in Path(target.places().logs).glob("*.log")} - {"supervisor"}
+    with contextlib.suppress(InfraError, OSError):
+        found |= target.own_services().keys()
+    return [CompletionItem(name) for name in sorted(found) if name.startswith(begun)]

@@ -1,0 +1,142 @@
+"""Holding a stack: its start, its life, and every way in which that ends."""
+
+from __future__ import annotations
+
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra_cli import output
+from infra_cli.interrupts import Interrupts
+from infra_cli.report import Report, report
+from infra_cli.target import Target
+from infra_cli.watching import Watcher, globs_of, require_watchfiles
+from infra_runtime.client import failure, raise_failures
+from infra_runtime.errors import InfraError, LeftoverError, SupervisorError
+from infra_runtime.plan import Plan
+from infra_runtime.proof import Proof, prove
+from infra_runtime.settings import Resolved
+from infra_runtime.stack import open_stack
+from infra_runtime.supervisor import journal, processes
+from infra_runtime.supervisor.places import Places
+
+#: seconds for a guardian to end what a killed supervisor leaves
+GUARDIAN_PATIENCE = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What `up` was asked to do."""
+
+    names: tuple[str, ...] = ()
+    profile: str | None = None
+    skip: tuple[str, ...] = ()
+    detach: bool = False
+    wait: bool = True
+    watch: bool = False
+
+
+def hold(target: Target, order: Order, *, as_json: bool) -> int:
+    """Start a stack and hold it until it ends, or detach from it. Returns the exit code."""
+    if order.watch:
+        require_watchfiles()
+    began = time.perf_counter()
+    held: Held | None = None
+    with Interrupts() as interrupts:
+        try:
+            with interrupts.deferred():
+                resolved = target.resolve(*order.names, profile=order.profile, skip=order.skip)
+                held = Held(resolved, report(as_json=as_json))
+            held.start(resolved, order, began)
+            if not order.detach:
+                return held.last(resolved.plan if order.watch else None)
+            held.leave()
+        except KeyboardInterrupt:
+            if held is not None:
+                output.note("stopping; Ctrl-C again kills at once")
+                held.finish()
+            return interrupts.exit_code
+        except InfraError:
+            if held is not None:
+                held.finish()
+            raise
+    return 0
+
+
+class Held:
+    """A lease on a stack, and somebody to whom its life is told."""
+
+    def __init__(self, resolved: Resolved, told: Report) -> None:
+        self._places = Places(str(resolved.data))
+        self._told = told
+        self._stack = open_stack(resolved)
+        self._gone = False
+        self._supervisor = processes.look(self._stack.status()["pid"])
+
+    def start(self, resolved: Resolved, order: Order, began: float) -> None:
+        """Start what was ordered. Raises the first failure, unless a change of a file may mend it."""
+        with self._told.starting(self._places) as listener:
+            answer = self._stack.up(resolved, on_event=listener, wait=order.wait)
+        then = "`infra runtime down` stops it" if order.detach else "Ctrl-C stops it"
+        self._told.ready(answer, time.perf_counter() - began, then=then)
+        if not order.watch:
+            raise_failures(answer)
+        for found in answer["failures"]:
+            output.complain(failure(found))
+
+    def leave(self) -> None:
+        """Have the stack stay, and give the lease back."""
+        self._stack.stay()
+        self._stack.close()
+
+    def last(self, watched: Plan | None) -> int:
+        """Tell what happens until the stack is gone by somebody else's doing.
+
+        Raises `SupervisorError` when its supervisor died.
+        """
+        watcher = Watcher(self._places, Path(watched.root), globs_of(watched)) if watched else None
+        if watcher:
+            watcher.start()
+        try:
+            for event in self._stack.events():
+                self._told.event(event)
+        finally:
+            if watcher:
+                watcher.stop()
+        self._gone = True
+        self._prove()
+        if journal.read(self._places.journal)[-1]["event"] != "down":
+            raise SupervisorError("the supervisor died, and its services with it", self._places.own_log)
+        output.note("the stack was stopped from elsewhere")
+        return 0
+
+    def finish(self) -> None:
+        """Give the lease back; when it was the last, tell what is left. Ctrl-C meanwhile kills everything."""
+        if self._gone:
+            return
+        try:
+            proof = self._stack.finish()
+        except KeyboardInterrupt:
+            if self._supervisor:
+                processes.send(self._supervisor, signal.SIGKILL)
+            self._prove()
+        except SupervisorError:  # it died just now
+            self._prove()
+        else:
+            if proof is None:
+                output.note("the stack goes on: somebody else holds it, or it was told to stay")
+            else:
+                self._tell(proof)
+
+    def _prove(self) -> None:
+        """The proof for a supervisor that may have been killed: its guardian needs a moment."""
+        deadline = time.monotonic() + GUARDIAN_PATIENCE
+        while not (proof := prove(self._places)).clean and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self._tell(proof)
+
+    def _tell(self, proof: Proof) -> None:
+        self._told.proof(proof)
+        if not proof.clean:
+            raise LeftoverError([*proof.processes, *proof.ports, *proof.sockets, *proof.folders])

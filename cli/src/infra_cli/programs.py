@@ -1,0 +1,43 @@
+"""The executables of the catalogue's services, as this project has them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra_runtime import binaries, catalogue
+from infra_runtime.errors import BinaryMissingError
+from infra_runtime.settings import Resolved
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """One executable: where it is, or what the problem is and what to do."""
+
+    name: str
+    #: the service runs without it
+    optional: bool
+    path: Path | None = None
+    problem: str = ""
+    hint: str = ""
+
+
+def programs(service: str, resolved: Resolved | None) -> Iterator[Program]:
+    """Those of one service of the catalogue; its setting `binary` is heeded."""
+    entry = catalogue.entry(service)
+    setting = _setting(service, resolved) if resolved else None
+    for binary in entry.binaries:
+        try:
+            path = binaries.locate(binary, setting=setting)
+        except BinaryMissingError as error:
+            yield Program(name=binary.name, optional=binary.optional, problem=error.problem, hint=error.hint)
+        else:
+            yield Program(name=binary.name, optional=binary.optional, path=path)
+
+
+def _setting(service: str, resolved: Resolved) -> Path | None:
+    origin = resolved.provenance.get(f"services.{service}.binary")
+    given = json.loads(origin.value) if origin else None
+    return Path(resolved.plan.root) / Path(given).expanduser() if given else None
