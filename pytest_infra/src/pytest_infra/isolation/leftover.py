@@ -1,0 +1,45 @@
+"""What of a run's units is left in a stack that goes on, as others see it: from its files and its servers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from infra_runtime.errors import ConfigurationError
+from infra_runtime.stack import Endpoint, attach
+from pytest_infra.isolation.owner import FOLDER, held
+from pytest_infra.isolation.seats import USED
+
+
+def leftover(data: Path, owners: Collection[str], since: float) -> list[str]:
+    """The names of the units that nobody has, and that are neither removed nor kept.
+
+    `owners`: the run's processes, as far as they have told of themselves. `since`: when it began, in seconds
+    since the epoch; what is older is another's.
+    """
+    folder = data / FOLDER
+    killed = {path.name for path in _since(folder, since) if not held(path)}
+    ended = {owner for owner in {*owners, *killed} if not held(folder / owner)}
+    seats = [
+        path.name for path in _since(folder / "seats", since) if path.read_bytes() == USED and not held(path)
+    ]
+    return sorted(seats) + (_databases(data, ended) if ended else [])
+
+
+def _since(folder: Path, since: float) -> Iterator[Path]:
+    if folder.is_dir():
+        yield from (path for path in folder.iterdir() if path.is_file() and path.stat().st_mtime >= since)
+
+
+def _databases(data: Path, owners: Collection[str]) -> list[str]:
+    from pytest_infra.isolation import postgres
+
+    stack = attach(data, lease=False)
+    try:
+        server: Endpoint | None = stack.endpoints().get("postgres")
+        names = postgres.unkept(server) if server is not None else []
+    except ConfigurationError:  # without a driver nobody has made one
+        return []
+    finally:
+        stack.close()
+    return sorted(name for name in names if postgres.owner_of(name) in owners)

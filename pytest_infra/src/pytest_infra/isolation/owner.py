@@ -1,0 +1,68 @@
+"""Who owns a unit: this process, under a name that is gone when the process is, however it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import string
+from pathlib import Path
+
+LETTERS = string.ascii_lowercase + string.digits
+#: beside what the services keep, and gone with it
+FOLDER = "services/.units"
+
+
+class Owner:
+    """A token of this process, held as a locked file in the data directory.
+
+    Others look at the lock to learn whether what bears the token is left over and theirs to remove.
+    """
+
+    def __init__(self, data: Path, worker: str) -> None:
+        self._folder = data / FOLDER
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.token = "".join(secrets.choice(LETTERS) for _ in range(6)) + worker
+        self._path = self._folder / self.token
+        self._descriptor = _locked(self._path)
+        self._count = 0
+
+    def name(self) -> str:
+        """A name that no other unit has."""
+        self._count += 1
+        return f"{self.token}_{self._count}"
+
+    def alive(self, token: str) -> bool:
+        """Whether the process with that token lives."""
+        return token == self.token or held(self._folder / token)
+
+    def close(self) -> None:
+        """From now on what bears the token is left over. So are the files of those that were killed."""
+        with contextlib.suppress(FileNotFoundError):
+            self._path.unlink()
+        os.close(self._descriptor)
+        for path in self._folder.iterdir():
+            if path.is_file() and not self.alive(path.name):
+                path.unlink(missing_ok=True)
+
+
+def held(path: Path) -> bool:
+    """Whether a process that lives has the file locked."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _locked(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor

@@ -1,0 +1,143 @@
+"""A few units that are ready before a test asks, made and taken away by one thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from infra_runtime.errors import InfraError
+
+#: ready ahead at first; doubled whenever a test had to wait
+AHEAD, MOST_AHEAD = 1, 8
+#: used ones that may lie about while there is more urgent work
+MOST_USED = 16
+#: seconds that a test waits
+PATIENCE = 60.0
+
+
+class Workshop(Protocol):
+    """What the thread works with; all of it is called in that thread alone."""
+
+    @abstractmethod
+    def make(self) -> str:
+        """Make a unit and return its name."""
+
+    @abstractmethod
+    def remove(self, name: str) -> None:
+        """Take a unit away."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close what is open; the next call opens it again."""
+
+
+class Pool:
+    """Hands out names. Making comes before taking away, for somebody may be waiting."""
+
+    def __init__(self, workshop: Workshop, name: str, *, most: int = MOST_AHEAD) -> None:
+        self._workshop = workshop
+        self._ready: deque[str] = deque()
+        self._used: deque[str] = deque()
+        self._ahead, self._most = AHEAD, most
+        self._waiting = 0
+        self._closing = False
+        self._failure: Exception | None = None
+        self._change = threading.Condition()
+        self._thread = threading.Thread(target=self._work, name=f"infra-{name}", daemon=True)
+        self._thread.start()
+
+    def take(self) -> str:
+        """A name, at once when one is ready. Raises what went wrong in making it."""
+        with self._change:
+            if not self._ready:
+                self._ahead = min(self._ahead * 2, self._most)
+                self._wait()
+            self._change.notify_all()
+            return self._ready.popleft()
+
+    def _wait(self) -> None:
+        self._failure = None  # of an earlier try; the server may be back
+        self._waiting += 1
+        self._change.notify_all()
+        deadline = time.monotonic() + PATIENCE
+        try:
+            while not self._ready:
+                if self._failure is not None:
+                    raise self._failure
+                if not self._change.wait(deadline - time.monotonic()):
+                    raise InfraError(f"no unit was ready within {PATIENCE:g} s")
+        finally:
+            self._waiting -= 1
+
+    def give_back(self, name: str) -> None:
+        """Have it taken away, some time."""
+        with self._change:
+            self._used.append(name)
+            self._change.notify_all()
+
+    def renew(self) -> None:
+        """Hand out none of those that are ready: they may be gone."""
+        with self._change:
+            self._used += self._ready
+            self._ready.clear()
+
+    def close(self) -> list[str]:
+        """Take everything away and end the thread. Returns the names of what could not be taken away."""
+        with self._change:
+            self._closing = True
+            self._used += self._ready
+            self._ready.clear()
+            self._failure = None
+            self._change.notify_all()
+        self._thread.join()
+        return list(self._used)
+
+    def _work(self) -> None:
+        while (job := self._next()) is not None:
+            try:
+                self._try(job)
+            except Exception as error:  # noqa: BLE001 - raised again in the test that waits
+                with self._change:
+                    self._failure = error
+                    self._change.notify_all()
+        self._workshop.close()
+
+    def _try(self, job: Callable[[], None]) -> None:
+        """Once more with a new connection: the server may have been restarted under the old one."""
+        try:
+            job()
+        except Exception:  # noqa: BLE001 - the second try tells
+            self._workshop.close()
+            job()
+
+    def _next(self) -> Callable[[], None] | None:
+        """What is to be done now; waits until there is something. None: nothing any more."""
+        with self._change:
+            while True:
+                wanted = not self._closing and len(self._ready) < max(self._ahead, self._waiting)
+                if self._failure is None:
+                    if wanted and len(self._used) <= MOST_USED:
+                        return self._make
+                    if self._used:
+                        return self._remove
+                    if wanted:
+                        return self._make
+                if self._closing:
+                    return None
+                self._change.wait()
+
+    def _make(self) -> None:
+        name = self._workshop.make()
+        with self._change:
+            # Whoever closes has counted already what was ready.
+            (self._used if self._closing else self._ready).append(name)
+            self._change.notify_all()
+
+    def _remove(self) -> None:
+        self._workshop.remove(self._used[0])
+        with self._change:
+            self._used.popleft()

@@ -1,0 +1,70 @@
+"""Seats: numbered places in a service that one test has at a time, and another one after it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from infra_runtime.errors import ConfigurationError
+from pytest_infra.isolation.owner import FOLDER
+
+#: seconds that a test waits for a seat, and between two looks
+PATIENCE, INTERVAL = 60.0, 0.005
+USED, KEPT = b"used", b"kept"
+
+
+class Seats:
+    """Each is a locked file in the data directory: free as soon as its holder is gone, however it went.
+
+    A file with something in it says that whoever had the seat did not clean up.
+    """
+
+    def __init__(self, data: Path, kind: str, numbers: range, hint: str) -> None:
+        self._kind, self._numbers, self._hint = kind, numbers, hint
+        self._folder = data / FOLDER / "seats"
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._held: dict[int, int] = {}
+
+    def take(self, clean: Callable[[int], bool]) -> int:
+        """A seat that nobody has; `clean` is asked about one that was left used, and may refuse it."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            for number in self._numbers:
+                if number not in self._held and self._sit(number, clean):
+                    return number
+            if time.monotonic() > deadline:
+                raise ConfigurationError(
+                    f"none of {len(self._numbers)} {self._kind} seats came free within {PATIENCE:g} s",
+                    hint=self._hint,
+                )
+            time.sleep(INTERVAL)
+
+    def leave(self, number: int, *, keep: bool = False, clean: bool = True) -> None:
+        """Free a seat: clean, or to be cleaned by the next, or never to be used again."""
+        descriptor = self._held.pop(number)
+        os.ftruncate(descriptor, 0)
+        if keep or not clean:
+            os.pwrite(descriptor, KEPT if keep else USED, 0)
+        os.close(descriptor)
+
+    def _sit(self, number: int, clean: Callable[[int], bool]) -> bool:
+        path = self._folder / f"{self._kind}-{number}"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            state = os.pread(descriptor, len(USED), 0)
+            good = state != KEPT and (state != USED or clean(number))
+        except BlockingIOError:
+            good = False
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if not good:
+            os.close(descriptor)
+            return False
+        os.pwrite(descriptor, USED, 0)
+        self._held[number] = descriptor
+        return True

@@ -1,0 +1,132 @@
+"""`openapi_snapshot`: a test that fails when the app's API breaks those who use it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_infra import options
+from pytest_infra.run import PREFIX
+
+if TYPE_CHECKING:
+    from infra_runtime.openapi import Report
+    from infra_runtime.openapi.checking import Policy
+    from infra_runtime.openapi.sources import Opened
+    from infra_runtime.stackfile import StackFile
+
+UPDATE = "--infra-update-openapi"
+#: the snapshot where neither the test nor the stack file names one
+SNAPSHOT = "openapi.json"
+_FAILING = {"breaking": {"breaking"}, "warning": {"breaking", "warning"}, "none": set[str]()}
+
+
+def add(parser: pytest.Parser) -> None:
+    """The option that writes snapshots."""
+    group = parser.getgroup("infra")
+    group.addoption(
+        UPDATE, action="store_true", help="write the snapshots of openapi_snapshot anew, and pass its checks"
+    )
+
+
+class OpenapiSnapshot:
+    """Compares an app with the snapshot that was committed."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._directory = options.read(config).directory
+        self._update = bool(config.getoption(UPDATE))
+
+    def check(
+        self,
+        app: Any,
+        snapshot: str | Path | None = None,
+        *,
+        api: str | None = None,
+        fail_on: str = "breaking",
+    ) -> Report:
+        """Fail the test when the app breaks its snapshot; otherwise tell what changed.
+
+        `app` is a FastAPI, Litestar, Starlette or Django Ninja app, a document as a mapping, or a source as
+        the command line takes it. The snapshot is that of `[api.NAME]` in the stack file, by default of the
+        only one, or else `openapi.json`; a path is meant from the stack file, or from pytest's root.
+        """
+        from infra_runtime.errors import InfraError
+
+        if fail_on not in _FAILING:
+            raise ValueError(f"fail_on is one of {', '.join(_FAILING)}, not {fail_on!r}")
+        try:
+            return self._checked(app, snapshot, api, fail_on)
+        except InfraError as error:
+            text = "\n".join(filter(None, [f"{PREFIX}could not compare: {error}", error.hint]))
+            raise pytest.fail.Exception(text, pytrace=False) from None
+
+    def _checked(self, app: Any, snapshot: str | Path | None, api: str | None, fail_on: str) -> Report:
+        from infra_runtime.openapi import CompareError, formats
+        from infra_runtime.openapi.checking import check
+        from infra_runtime.openapi.finding import Level
+        from infra_runtime.openapi.snapshot import write
+        from infra_runtime.openapi.sources import Kind, kind_of, open_source
+
+        home, base, policy = self._declared(snapshot, api)
+        revision = _opened(app, self._directory)
+        is_file = kind_of(base, home) is Kind.FILE
+        if self._update:
+            if not is_file:
+                raise CompareError(base, "is no file, so it cannot be updated")
+            write(home / base, revision.document)
+        if is_file and not (home / base).exists():
+            hint = f"`pytest {UPDATE}` writes it; commit it then."
+            raise CompareError(str(home / base), "does not exist", hint=hint)
+        report = check(open_source(base, directory=home), revision, policy)
+        if report.verdict in _FAILING[fail_on]:
+            text = formats.render({"": report}, "text", formats.View(level=Level.WARNING))
+            hint = (
+                f"`pytest {UPDATE}` makes today's API the snapshot; `infra dev api-check --accept` keeps it."
+            )
+            raise pytest.fail.Exception(
+                f"{PREFIX}the API breaks its snapshot\n\n{text}\n{hint}", pytrace=False
+            )
+        return report
+
+    def _declared(self, snapshot: str | Path | None, api: str | None) -> tuple[Path, str, Policy]:
+        """The directory, the snapshot as it is named from there, and how changes are judged."""
+        from infra_runtime import apis, stackfile
+        from infra_runtime.openapi import accepting
+        from infra_runtime.openapi.checking import Policy
+
+        file = stackfile.find(self._directory)
+        known = apis.declared(self._directory, [api] if api else []) if api or _declares(file) else []
+        if snapshot is None and len(known) == 1:
+            return known[0].directory, known[0].settings.snapshot, known[0].policy()
+        if snapshot is None and known:
+            names = ", ".join(one.name for one in known)
+            raise ValueError(f"the stack file declares several APIs: say which one with api= ({names})")
+        home, name = file.path.parent if file else self._directory, str(snapshot or SNAPSHOT)
+        return home, name, Policy(accepted=accepting.beside(name, home))
+
+
+def _declares(file: StackFile | None) -> bool:
+    return file is not None and bool(file.values.get("api"))
+
+
+def _opened(app: Any, directory: Path) -> Opened:
+    from infra_runtime.openapi import CompareError, parse
+    from infra_runtime.openapi.sources import Opened, open_source
+    from infra_runtime.openapi.sources.app_schema import schema_of
+
+    if isinstance(app, str | Path):
+        return open_source(str(app), directory=directory)
+    name = "the document" if isinstance(app, Mapping) else f"the {type(app).__name__} app"
+    try:
+        text = schema_of(app)
+    except TypeError as error:
+        raise CompareError(name, str(error)) from error
+    return Opened(name=name, document=parse(text, name=name))
+
+
+@pytest.fixture
+def openapi_snapshot(request: pytest.FixtureRequest) -> OpenapiSnapshot:
+    """Guards an API: `openapi_snapshot.check(app)` fails when today's app breaks the committed snapshot."""
+    return OpenapiSnapshot(request.config)

@@ -1,0 +1,116 @@
+"""The plugin's face to pytest: options in, fixtures out. Nothing heavy is imported until a test wants it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+from pytest_infra import chaos, fixtures, names, openapi, options
+from pytest_infra.chaos import infra_chaos
+from pytest_infra.fixtures import (
+    infra_label,
+    infra_postgres_migrations,
+    infra_service,
+    infra_stack,
+    infra_unit,
+)
+from pytest_infra.isolation import choice, clients, hooks
+from pytest_infra.openapi import openapi_snapshot
+from pytest_infra.run import Run
+
+__all__ = [
+    "infra_chaos",
+    "infra_label",
+    "infra_postgres_migrations",
+    "infra_service",
+    "infra_stack",
+    "infra_unit",
+    "openapi_snapshot",
+]
+
+ENVIRONMENT = "INFRA_ENV"
+MARKER = (
+    "infra(*services, profile=None): start these services before the test, or those of a profile; "
+    "without arguments the whole stack (pytest-infra)"
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options and ini values."""
+    options.add(parser)
+    openapi.add(parser)
+    choice.add(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """The hook for services of one's own."""
+    pluginmanager.add_hookspecs(hooks)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Before any conftest, for they may ask which environment this is."""
+    before = os.environ.get(ENVIRONMENT)
+
+    def restore() -> None:
+        if before is None:
+            os.environ.pop(ENVIRONMENT, None)
+        else:
+            os.environ[ENVIRONMENT] = before
+
+    early_config.add_cleanup(restore)
+    os.environ[ENVIRONMENT] = options.read(early_config).environment
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The marker; and who looks after the stacks of the whole run, where xdist's workers are not."""
+    config.addinivalue_line("markers", MARKER)
+    config.addinivalue_line("markers", choice.MARKER)
+    config.addinivalue_line("markers", chaos.MARKER)
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Run(), "infra-run")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """A fixture for each service, unless somebody has one of that name: theirs comes first."""
+    manager = session._fixturemanager  # noqa: SLF001 - no public way tells which fixtures there are
+    choice.variants(session.config)  # a mistake is told now, and not by the first test
+    session.config.pluginmanager.register(clients.of(session.config), "infra-clients")
+    wanted = {
+        fixture: service
+        for fixture, service in names.services(options.read(session.config)).items()
+        if not manager.getfixturedefs(fixture, session)
+    }
+    session.config.pluginmanager.register(
+        fixtures.of_services(wanted, choice.scopes(session.config)), "infra-services"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What the marker asks for is there before the first fixture."""
+    for marker in item.iter_markers("infra"):
+        if unknown := ", ".join(marker.kwargs.keys() - {"profile"}):
+            pytest.fail(
+                f"the marker infra takes names of services and `profile`, not {unknown}", pytrace=False
+            )
+        fixtures.session_of(item.config).require(*marker.args, **marker.kwargs)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """The trouble that a marker asks for, while the test runs."""
+    with chaos.marked(item):
+        yield
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """After the last fixture was torn down: take the units away, and give the stack back."""
+    if fixtures.ALLOTMENT in session.config.stash:
+        session.config.stash[fixtures.ALLOTMENT].close()
+    if fixtures.SESSION in session.config.stash:
+        session.config.stash[fixtures.SESSION].close()

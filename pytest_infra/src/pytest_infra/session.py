@@ -1,0 +1,155 @@
+"""The run's stack in this process: opened when a test asks, shared by all, given back at the end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Generator, Hashable
+from typing import Any
+
+import pytest
+
+from infra_runtime.client import raise_failures
+from infra_runtime.errors import ConfigurationError, InfraError
+from infra_runtime.settings import Resolved, resolve
+from infra_runtime.stack import Endpoint, Stack
+from pytest_infra import options, sharing
+from pytest_infra.capsule import Capsules
+from pytest_infra.refusal import Refusals
+
+
+class Session:
+    """What the tests of this process want of the stack. One lease, however many tests."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._options = options.read(config)
+        self._refusals = Refusals()
+        self._stack: Stack | None = None
+        self._started: dict[tuple[tuple[str, ...], str | None], tuple[str, ...]] = {}
+        #: the data directories that this process had a stack in
+        self.data: list[str] = []
+        #: the tokens that this process's units bear
+        self.owners: list[str] = []
+        #: what the person should know at the end
+        self.told: list[str] = []
+        #: executable → where it is; dotted setting → its value, secrets masked, and its source
+        self.executables: dict[str, str] = {}
+        self.settings: dict[str, str] = {}
+        self._kept = False
+        self._capsules = Capsules(self, config)
+        config.pluginmanager.register(self, "infra-session")
+        config.pluginmanager.register(self._capsules, "infra-capsules")
+        config.pluginmanager.register(self._refusals, "infra-refusals")
+
+    def stack(self) -> Stack:
+        """The whole stack, every service of it ready."""
+        return self._ready(self._options.services, self._options.profile)
+
+    def service(self, name: str) -> Endpoint:
+        """One service, ready, and with it what it needs."""
+        return self._ready((name,), None)[name]
+
+    def require(self, *services: str, profile: str | None = None) -> None:
+        """What the marker asks for."""
+        if services:
+            self._ready(services, None)
+        if profile:
+            self._ready((), profile)
+        if not services and not profile:
+            self.stack()
+
+    @property
+    def lease(self) -> Stack:
+        """The stack that this run holds; a service must have been asked for."""
+        assert self._stack is not None  # noqa: S101 - whoever needs it has asked
+        return self._stack
+
+    def resolved(self, service: str) -> Resolved:
+        """A service and what it needs, as they would be started."""
+        return self._resolve((service,), None)
+
+    def refusal(self, wanted: Hashable, error: InfraError) -> BaseException:
+        """The outcome that an error means for the test that runs, to be raised."""
+        return self._refusals.of(wanted, error)
+
+    def status(self) -> dict[str, Any]:
+        """The supervisor's account of the stack, secrets masked."""
+        return self._stack.status() if self._stack else {}
+
+    def keep(self, told: list[str]) -> None:
+        """Something stays in the stack, and so does the stack; `told` says what."""
+        self._kept = self._kept or bool(told)
+        self.told += told
+
+    def close(self) -> None:
+        """Give the lease back; with the last one the stack ends."""
+        if self._stack is not None:
+            sharing.leave(self._stack, reuse=self._options.reuse, keep=self._kept)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Tell xdist's controller where there is something to look for, also if this worker is killed."""
+        report = yield
+        vars(report)["infra_data"] = self.data
+        vars(report)["infra_told"] = self.told
+        vars(report)["infra_owners"] = self.owners
+        return report
+
+    def _ready(self, services: tuple[str, ...], profile: str | None) -> Stack:
+        wanted = services, profile
+        if refused := self._refusals.known(wanted):
+            raise refused
+        try:
+            return self._start(services, profile)
+        except InfraError as error:
+            raise self._refusals.of(wanted, error) from None
+
+    def _start(self, services: tuple[str, ...], profile: str | None) -> Stack:
+        wanted = services, profile
+        if self._stack and wanted in self._started:
+            # A test before may have stopped one, or have seen it die.
+            self._stack.start(*self._started[wanted])
+            return self._stack
+        resolved = self._resolve(services, profile)
+        if self._stack is None:
+            self._stack = self._open(resolved)
+        self.executables |= resolved.binaries
+        self.settings |= {key: f"{it.value} ({it.source})" for key, it in resolved.provenance.items()}
+        raise_failures(self._stack.up(resolved))
+        self._started[wanted] = tuple(spec.name for spec in resolved.plan.services)
+        return self._stack
+
+    def _resolve(
+        self, services: tuple[str, ...], profile: str | None, *, executables: bool = True
+    ) -> Resolved:
+        return resolve(
+            services,
+            directory=self._options.directory,
+            environment=self._options.environment,
+            profile=profile,
+            data=self._options.data,
+            executables=executables,
+        )
+
+    # --- which stack -----------------------------------------------------------------------------------
+
+    def _open(self, resolved: Resolved) -> Stack:
+        warm = self._options.reuse is not None
+        shared = sharing.join(self._config, resolved, self._plan(), warm=warm)
+        self.data.append(str(shared.stack.data))
+        self.told += [shared.told] if shared.told else []
+        self._capsules.opened(str(shared.stack.data))
+        return shared.stack
+
+    def _plan(self) -> sharing.Plan:
+        """The whole plan with its variables and the interpreter, whatever this test wants of it."""
+        try:
+            whole = self._resolve(self._options.services, self._options.profile, executables=False)
+            services = {spec.name: spec.digest() for spec in whole.plan.services}
+            parts = [whole.plan.digest, sorted(whole.variables.items())]
+        except ConfigurationError as error:  # it need not concern the services that are asked for
+            services, parts = {}, [str(error)]
+        key = hashlib.sha256(json.dumps([sys.prefix, *parts]).encode()).hexdigest()[:12]
+        return sharing.Plan(key=key, services=services)
