@@ -1,0 +1,31 @@
+"""Bring the schema up to date: every file of `migrations/` once, in the order of the names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import psycopg
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+#: any number will do, as long as every copy of this program takes the same
+LOCK = 7_402_117
+
+
+def migrate(url: str, folder: Path = MIGRATIONS) -> list[str]:
+    """Apply what is missing, all or nothing, and return the names of what was applied."""
+    applied = []
+    with psycopg.connect(url) as connection:
+        connection.execute("select pg_advisory_xact_lock(%s)", [LOCK])
+        connection.execute("create table if not exists migrations (name text primary key)")
+        known = {name for (name,) in connection.execute("select name from migrations")}
+        for file in sorted(folder.glob("*.sql")):
+            if file.name not in known:
+                connection.execute(file.read_bytes())
+                connection.execute("insert into migrations values (%s)", [file.name])
+                applied.append(file.name)
+    return applied
+
+
+if __name__ == "__main__":
+    print("applied:", ", ".join(migrate(os.environ["DATABASE_URL"])) or "nothing new")
