@@ -1,0 +1,100 @@
+"""The same servers without us: their own argv, environment, files and data, all started at once.
+
+A program: it launches a `benchmarks.script.Script`, prints the seconds from the first copy to the last
+answer, and ends with its standard input.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from infra_runtime.spec import decode
+from infra_runtime.supervisor import probes
+from infra_runtime.supervisor.binding import LOOPBACK
+from infra_runtime.supervisor.prepare import COPY
+from infra_runtime.supervisor.spawn import spawn, user_namespaces_work
+
+PATIENCE = 30.0
+Service: TypeAlias = Mapping[str, Any]
+Child: TypeAlias = "subprocess.Popen[bytes]"
+
+
+async def launch(services: Iterable[Service]) -> list[tuple[Service, Child]]:
+    """Everything at once; returns when the last one is ready."""
+    return await asyncio.gather(*map(_launch, services))
+
+
+async def _launch(service: Service) -> tuple[Service, Child]:
+    _write(service)
+    for tree, into in service["trees"]:
+        copy = await asyncio.create_subprocess_exec(*COPY, tree, into)
+        if await copy.wait() != 0:
+            raise SystemExit(f"cannot copy {tree}")
+    child = start(service)
+    await ready(service, child)
+    return service, child
+
+
+def _write(service: Service) -> None:
+    for folder in ("data", "run"):
+        Path(service[folder]).mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path, text in service["files"]:
+        Path(path).write_text(text, encoding="utf-8")
+    for _, into in service["trees"]:
+        Path(into).rmdir()  # for cp to make it anew
+
+
+def start(service: Service) -> Child:
+    """The process alone; its data must be there."""
+    return spawn(
+        service["command"],
+        env=service["env"],
+        cwd=service["cwd"],
+        log=service["log"],
+        refuses_root=service["refuses_root"],
+    )
+
+
+async def ready(service: Service, child: Child) -> None:
+    """Return when the service's own probe agrees."""
+    probe, began = decode(service["ready"]), time.monotonic()
+    while (reason := await probes.ask(probe, LOOPBACK, service["ports"], _no_command)) is not None:
+        waited = time.monotonic() - began
+        if child.poll() is not None or waited > PATIENCE:
+            raise SystemExit(f"{service['name']}: {reason}; its log is {service['log']}")
+        await asyncio.sleep(probes.interval(waited))
+
+
+async def _no_command(command: tuple[str, ...]) -> int:
+    raise TypeError(f"none of the five asks by a command, and not by {command[0]}")
+
+
+def end(running: Iterable[tuple[Service, Child]]) -> None:
+    """Stop everything, and remove what it had written."""
+    for service, child in running:
+        child.send_signal(service["stop"])
+    for service, child in running:
+        child.wait()
+        for folder in ("data", "run"):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(service[folder])
+
+
+def main() -> None:
+    """Launch the script of the first argument."""
+    services = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    user_namespaces_work()  # the supervisor has to try; a script's author knows
+    began = time.perf_counter()
+    running = asyncio.run(launch(services))
+    print(time.perf_counter() - began, flush=True)
+    sys.stdin.read()
+    end(running)

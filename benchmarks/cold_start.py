@@ -1,0 +1,130 @@
+"""Cold start: five services from empty data directories to ready, each way in, against the same five bare.
+
+Each variant is a process of its own. "call" is the time in the call alone, imports done before; "process" is
+the time from its start to the moment when all are ready (of the command line: to its end). The caches
+are warm: binaries in the page cache, the result of `initdb` in the kit's, bytecode compiled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.rounds import Measures, Variant, count, headline, rounds, table
+from benchmarks.script import Script
+from benchmarks.stage import INFRA, PYTEST, PYTHON, SERVICES, held, project, stage, timed
+from infra_runtime.proof import last_life
+from infra_runtime.settings import resolve
+from infra_runtime.supervisor import journal
+
+API = """\
+import sys, time
+from infra_runtime import start
+began, at = time.perf_counter(), time.time()
+stack = start(*sys.argv[1:], environment="test")
+print(time.perf_counter() - began, at, flush=True)
+sys.stdin.read()
+assert stack.finish().clean
+"""
+
+CONFTEST = """\
+import pathlib, pytest, time
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef):
+    began = time.perf_counter()
+    result = yield
+    if fixturedef.argname == "infra_stack":
+        pathlib.Path("seconds").write_text(str(time.perf_counter() - began))
+    return result
+"""
+
+#: marks the figures that are moments of one start
+AT = "at: "
+STEPS = {
+    "up": "the supervisor is there",
+    "preparing": "{}: prepares",
+    "spawned": "{}: runs",
+    "ready": "{}: is ready",
+}
+TEST = """\
+def test_five(infra_stack):
+    assert infra_stack.postgres.url
+"""
+
+
+def main() -> None:
+    """Measure and print."""
+    chosen = count(__doc__, 20)
+    headline("Cold start: five services, from empty directories to ready")
+    with stage() as folder, bare(folder) as launch:
+        ways = (api(folder), command_line(folder), fixture(folder), launch)
+        found = rounds(ways, chosen)
+    table({name: spread for name, spread in found.items() if not name.startswith(AT)}, baseline="bare, call")
+    print("\nOne start(), told by its journal: since the call")
+    table({name.removeprefix(AT): spread for name, spread in found.items() if name.startswith(AT)})
+
+
+def api(folder: Path) -> Variant:
+    """`infra_runtime.start()` in a fresh interpreter, and what the supervisor's journal says of it."""
+    cwd = project(folder, "api")
+
+    def measure() -> Measures:
+        with held([PYTHON, "-c", API, *SERVICES], cwd) as (whole, line, _):
+            call, at = map(float, line.split())
+        events = last_life(journal.read(str(cwd / ".data-test/events.jsonl")))
+        story = {
+            AT + STEPS[event["event"]].format(event.get("service")): event["time"] - at
+            for event in events
+            if event["event"] in STEPS
+        }
+        return {"start(), call": call, "start(), process": whole, **story, AT + "start() returns": call}
+
+    return measure
+
+
+@contextlib.contextmanager
+def bare(folder: Path) -> Iterator[Variant]:
+    """The same binaries, started at once by a script."""
+    cwd = project(folder, "bare")
+    with held([PYTHON, "-c", API, *SERVICES], cwd):
+        pass  # fills the cache of prepared trees
+    script = Script(resolve(SERVICES, directory=cwd, environment="test"))
+    with contextlib.closing(script):
+        yield lambda: _bare(script.command(), cwd)
+
+
+def _bare(command: list[str], cwd: Path) -> Measures:
+    with held(command, cwd) as (whole, line, _):
+        return {"bare, call": float(line), "bare, process": whole}
+
+
+def command_line(folder: Path) -> Variant:
+    """`infra runtime up --detach --wait`, to its end."""
+    cwd = project(folder, "cli")
+
+    def measure() -> Measures:
+        whole, _ = timed((INFRA, "runtime", "up", *SERVICES, "--env", "test", "--detach", "--wait"), cwd)
+        timed((INFRA, "runtime", "down", "--env", "test"), cwd)
+        return {"infra runtime up, process": whole}
+
+    return measure
+
+
+def fixture(folder: Path) -> Variant:
+    """A pytest session with one test, to its end: with the stop of all five, and the proof."""
+    cwd = project(folder, "fixture", conftest_py=CONFTEST, test_five_py=TEST)
+
+    def measure() -> Measures:
+        whole, _ = timed((*PYTEST, "test_five.py"), cwd)
+        return {
+            "infra_stack, fixture": float((cwd / "seconds").read_text(encoding="ascii")),
+            "infra_stack, pytest to its end": whole,
+        }
+
+    return measure
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Crowds: 100 and 500 trivial services. Start, stop, memory and processor time for each service."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import infra_runtime as infra
+from benchmarks.footprint import MIB, memory, processor
+from benchmarks.rounds import Measures, Variant, count, headline, rounds, table
+from benchmarks.stage import project, stage
+
+SIZES = (100, 500)
+#: seconds of idleness in a round
+WHILE = 2.0
+SERVICE = '[services.{name}]\ncommand = ["sleep", "86400"]\nsummary = "sleeps"\n'
+
+
+def main() -> None:
+    """Measure and print."""
+    chosen = count(__doc__, 5)
+    headline(f"{SIZES[0]} and {SIZES[1]} trivial services", ())
+    with stage() as folder:
+        found = rounds([crowd(folder, size) for size in SIZES], chosen, warm=False)
+    few, many = SIZES
+    for figure, unit, scale, digits in (
+        ("start", "ms", 1000, 2),
+        ("stop", "ms", 1000, 2),
+        ("supervisor's time to start", "ms", 1000, 2),
+        ("supervisor's idle time", "µs/s", 1e6, 1),
+        ("supervisor's memory (RSS)", "MiB", MIB, 1),
+    ):
+        print(f"\n{figure}, for each service" if unit != "MiB" else f"\n{figure}")
+        table(
+            {f"of {size}": found[f"{size}: {figure}"] for size in SIZES},
+            baseline=f"of {few}", unit=unit, scale=scale, digits=digits,
+        )  # fmt: skip
+    print(f"\nA ratio of 1 is growth by the number; {many / few:g} is growth by its square.")
+
+
+def crowd(folder: Path, size: int) -> Variant:
+    """So many sleepers."""
+    names = [f"s{number}" for number in range(size)]
+    text = "".join(SERVICE.format(name=name) for name in names)
+    cwd = project(folder, f"crowd{size}", infra_toml=text)
+
+    def measure() -> Measures:
+        began = time.perf_counter()
+        stack = infra.start(*names, directory=cwd, environment="test")
+        started = time.perf_counter() - began
+        supervisor = [stack.status()["pid"]]
+        before = processor(supervisor)
+        time.sleep(WHILE)
+        after = processor(supervisor)
+        resident = memory(supervisor, "Rss")
+        began = time.perf_counter()
+        proof = stack.finish()
+        stopped = time.perf_counter() - began
+        assert proof is not None
+        assert proof.clean, proof
+        return {
+            f"{size}: start": started / size,
+            f"{size}: stop": stopped / size,
+            f"{size}: supervisor's idle time": (after - before) / WHILE / size,
+            f"{size}: supervisor's memory (RSS)": resident,
+            f"{size}: supervisor's time to start": before / size,
+        }
+
+    return measure
+
+
+if __name__ == "__main__":
+    main()

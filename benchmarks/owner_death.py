@@ -1,0 +1,82 @@
+"""SIGKILL to the owner of five services: how long until the last process is gone, and what is left then.
+
+Two owners die: the supervisor, whose guardian kills the rest; and the program that had called `start()`,
+whose supervisor then stops the services in order, each by its own ladder.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.cold_start import API
+from benchmarks.rounds import Measures, Variant, count, headline, rounds, table
+from benchmarks.stage import PYTHON, SERVICES, held, project, stage
+from infra_runtime.proof import last_life, prove
+from infra_runtime.stack import attach
+from infra_runtime.supervisor import journal, processes
+from infra_runtime.supervisor.places import Places
+
+PATIENCE = 30.0
+
+
+def main() -> None:
+    """Measure and print; exit with 1 when anything was left."""
+    chosen = count(__doc__, 100)
+    headline("SIGKILL of the owner, until the last process is gone")
+    left: list[str] = []
+    with stage() as folder:
+        variants = (killed(folder, "supervisor", left), killed(folder, "program", left))
+        found = rounds(variants, chosen, warm=False)
+    table(found)
+    for name, spread in found.items():
+        worst = spread.percentile(99) * 1000, max(spread.values) * 1000
+        print(f"{name}: 99th percentile {worst[0]:.1f} ms, longest {worst[1]:.1f} ms")
+    print(f"left over: {', '.join(left) or 'no process, no port, no socket'}")
+    sys.exit(bool(left))
+
+
+def killed(folder: Path, who: str, left: list[str]) -> Variant:
+    """Start five services in a process of their own, kill the supervisor or that process, and watch."""
+    cwd = project(folder, who)
+    places = Places(str(cwd / ".data-test"))
+
+    def measure() -> Measures:
+        with held([PYTHON, "-c", API, *SERVICES], cwd) as (_, _, child):
+            with attach(places.data, lease=False) as stack:
+                supervisor = stack.status()["pid"]
+            token = last_life(journal.read(places.journal))[0]["token"]
+            watched = processes.family({supervisor: processes.started(supervisor)}, token)
+            assert len(watched) > len(SERVICES)
+            began = time.perf_counter()
+            os.kill(supervisor if who == "supervisor" else child.pid, signal.SIGKILL)
+            seconds = gone(watched, began)
+            child.kill()
+        proof = prove(places)
+        left.extend((*proof.processes, *proof.ports, *proof.sockets))
+        return {f"{who} killed": seconds}
+
+    return measure
+
+
+def gone(watched: list[processes.Process], began: float) -> float:
+    """The seconds until none of these lives; a zombie holds nothing, and doesn't count."""
+    while watched:
+        watched = [process for process in watched if lives(process)]
+        if time.perf_counter() - began > PATIENCE:
+            raise SystemExit(f"still there after {PATIENCE:g} s: {[process.pid for process in watched]}")
+        time.sleep(0.0005)
+    return time.perf_counter() - began
+
+
+def lives(process: processes.Process) -> bool:
+    """Whether this very process is there."""
+    now = processes.look(process.pid)
+    return now is not None and now.started == process.started and now.state != processes.ZOMBIE
+
+
+if __name__ == "__main__":
+    main()

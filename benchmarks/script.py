@@ -1,0 +1,91 @@
+"""What the supervisor would find out about a stack, written down: so that it can be launched without one.
+
+All that can be known before is known before: the ports, the executables, the configuration files' texts.
+The comparison errs on the side of the bare launch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import infra_runtime
+from infra_runtime.settings import Resolved
+from infra_runtime.spec import Expect, Secret, Seed, ServiceSpec, WriteFile, encode, substitute
+from infra_runtime.supervisor.binding import Bound, Scope, bind, resolver
+from infra_runtime.supervisor.places import Places, private_folder
+from infra_runtime.supervisor.ports import Ports
+from infra_runtime.supervisor.prepare import seed_key
+
+
+class Script:
+    """A resolved plan as `benchmarks.bare` launches it. Its trees must be in the cache already."""
+
+    def __init__(self, resolved: Resolved) -> None:
+        self._places = Places(str(resolved.data))
+        private_folder(self._places.home)
+        private_folder(self._places.run)
+        Path(self._places.logs).mkdir(parents=True, exist_ok=True)
+        self._ports = Ports(self._places.ports, self._places.data, leased=True)
+        scope = Scope(resolved.plan.root, resolved.environment, resolved.binaries, resolved.variables)
+        others: dict[str, Bound] = {}
+        self.services = [self._service(spec, scope, others) for spec in resolved.plan.services]
+        shutil.rmtree(self._places.services)
+        self._path = resolved.data / "bare.json"
+        self._path.write_text(json.dumps(self.services), encoding="utf-8")
+
+    def _service(self, spec: ServiceSpec, scope: Scope, others: dict[str, Bound]) -> dict[str, Any]:
+        places = self._places
+        ports = {name: self._ports.take(spec.name, name, wanted) for name, wanted in spec.ports.items()}
+        bound = Bound(spec, places.service_data(spec.name), places.service_run(spec.name), ports)
+        lookup = resolver(bound, scope, others)
+        files, trees = [], []
+        for step in spec.prepare:
+            if isinstance(step, WriteFile):
+                files.append((substitute(step.path, lookup), substitute(step.text, lookup)))
+            elif isinstance(step, Secret):
+                secret = Path(substitute(step.path, lookup))
+                secret.parent.mkdir(parents=True, exist_ok=True)
+                secret.write_text(secrets.token_hex(24), encoding="ascii")  # what follows refers to it
+                files.append((str(secret), secret.read_text(encoding="ascii")))
+            elif isinstance(step, Seed):
+                tree = f"{places.cache}/seeds/{spec.name}-{seed_key(step, scope)}"
+                trees.append((tree, substitute(step.into, lookup)))
+                shutil.copytree(*trees[-1])  # binding reads the secrets that lie in it
+            elif not isinstance(step, Expect):  # a check, which a script's author has made
+                raise TypeError(f"{spec.name}: a bare launch has no {type(step).__name__}")
+        bind(bound, scope, others)
+        others[spec.name] = bound
+        return {
+            "name": spec.name,
+            "data": bound.data,
+            "run": bound.run,
+            "files": files,
+            "trees": trees,
+            "command": bound.command,
+            "env": {**os.environ, **bound.env},
+            "cwd": bound.cwd,
+            "log": f"{places.logs}/{spec.name}.log",
+            "refuses_root": spec.refuses_root,
+            "ready": encode(bound.ready),
+            "ports": ports,
+            "stop": spec.stop[0].signal,
+        }
+
+    def command(self) -> list[str]:
+        """The argv that launches it, in an interpreter that is as isolated as the supervisor's."""
+        roots = [str(Path(file).resolve().parents[1]) for file in (__file__, infra_runtime.__file__)]
+        code = f"import sys; sys.path[:0] = {roots!r}; sys.modules['ssl'] = None; "
+        code += "from benchmarks.bare import main; main()"
+        return [sys.executable, "-I", "-S", "-c", code, str(self._path)]
+
+    def close(self) -> None:
+        """Give the ports back, and remove the sockets' folder."""
+        for service in self.services:
+            self._ports.give_back(service["name"])
+        shutil.rmtree(self._places.run)

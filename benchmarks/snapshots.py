@@ -1,0 +1,63 @@
+"""A snapshot of five services, and the way back, against a plain copy of the same folders.
+
+PostgreSQL holds a table of 10 MB, Valkey a thousand keys.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import valkey
+
+import infra_runtime as infra
+from benchmarks.rounds import Measures, Variant, count, headline, rounds, table
+from benchmarks.stage import SERVICES, project, stage
+
+FLOOR = "cp of the same folders, while nothing runs"
+ROWS = "create table t as select g, repeat('x', 1000) as x from generate_series(1, 10000) g"
+
+
+def main() -> None:
+    """Measure and print."""
+    chosen = count(__doc__, 20)
+    headline("Snapshots: five services")
+    with stage() as folder:
+        cwd = project(folder, "stack")
+        with infra.start(*SERVICES, directory=cwd, environment="test") as stack:
+            with psycopg.connect(stack.postgres.url) as connection:
+                connection.execute(ROWS)
+            with valkey.from_url(stack.valkey.url) as client:
+                client.mset({f"key {number}": "x" * 100 for number in range(1000)})
+            stack.snapshot()
+            kept = stack.data / "snapshots" / "default" / "services"
+            variants = (
+                call(FLOOR, lambda: copy(kept, folder / "copy")),
+                call("snapshot()", stack.snapshot),
+                call("restore(), until all are ready again", stack.restore),
+            )
+            table(rounds(variants, chosen), baseline=FLOOR)
+
+
+def copy(source: Path, target: Path) -> None:
+    """What any copy costs here."""
+    shutil.copytree(source, target, symlinks=True)
+    shutil.rmtree(target)
+
+
+def call(name: str, what: Callable[[], object]) -> Variant:
+    """The seconds of a call."""
+
+    def measure() -> Measures:
+        began = time.perf_counter()
+        what()
+        return {name: time.perf_counter() - began}
+
+    return measure
+
+
+if __name__ == "__main__":
+    main()

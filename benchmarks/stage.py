@@ -1,0 +1,71 @@
+"""The stage of a benchmark: a folder of its own for projects and caches, gone at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+PYTHON = sys.executable
+INFRA = str(Path(sysconfig.get_path("scripts")) / "infra")
+PYTEST = (PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+#: by which the test suite knows what it has started
+KEPT = frozenset({"INFRA_TEST_SUITE"})
+SERVICES = ("nats", "postgres", "valkey", "caddy", "pocketbase")
+
+
+@contextlib.contextmanager
+def stage() -> Iterator[Path]:
+    """An empty folder that also holds the caches of this process and its children; your settings are out."""
+    with tempfile.TemporaryDirectory(prefix="infra-bench-") as name:
+        folder = Path(name)
+        for variable in [*os.environ]:
+            if variable.startswith(("INFRA_", "PYTEST_", "XDG_")) and variable not in KEPT:
+                del os.environ[variable]
+        os.environ |= {"XDG_CACHE_HOME": f"{folder}/cache", "PYTHONPYCACHEPREFIX": f"{folder}/bytecode"}
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        yield folder
+
+
+def project(folder: Path, name: str, **files: str) -> Path:
+    """A project's folder, with files (`test_py` is `test.py`)."""
+    made = folder / name
+    made.mkdir()
+    for file, text in files.items():
+        (made / file.replace("_py", ".py").replace("_toml", ".toml")).write_text(text, encoding="utf-8")
+    return made
+
+
+def timed(command: list[str] | tuple[str, ...], cwd: Path) -> tuple[float, str]:
+    """Run a program to its end; returns the seconds and what it printed. Any failure ends the benchmark."""
+    began = time.perf_counter()
+    done = subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+    )
+    seconds = time.perf_counter() - began
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(command)}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
+    return seconds, done.stdout
+
+
+@contextlib.contextmanager
+def held(command: list[str], cwd: Path) -> Iterator[tuple[float, str, subprocess.Popen[str]]]:
+    """Run a program until it prints a line; it ends when its standard input does, after the block.
+
+    Gives the seconds until the line, the line, and the process.
+    """
+    began = time.perf_counter()
+    with subprocess.Popen(
+        command, cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        line = child.stdout.readline()
+        yield time.perf_counter() - began, line.strip(), child
+    if child.returncode > 0:
+        raise SystemExit(f"{command}: exit status {child.returncode}")

@@ -1,0 +1,91 @@
+"""A document like Stripe's: hundreds of paths, and one web of schemas in which each reaches all, and itself.
+
+    python benchmarks/web.py [PATHS] [SCHEMAS]
+
+Whoever follows each path anew looks at paths x schemas pairs, or at far more where cycles are unrolled. The
+cost here should follow the distinct pairs: so the time hardly grows with the paths, a change is one finding.
+"""
+
+from __future__ import annotations
+
+import copy
+import sys
+import time
+from typing import Any
+
+from infra_runtime.openapi import compare, parse
+
+
+def document(paths: int, schemas: int) -> dict[str, Any]:
+    """So many paths that answer with one of so many schemas, which refer to one another in circles."""
+
+    def ref(number: int) -> dict[str, Any]:
+        return {"$ref": f"#/components/schemas/Thing{number % schemas}"}
+
+    def expandable(number: int) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string", "maxLength": 5000}, ref(number)]}
+
+    def thing(number: int) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "required": ["id", "object"],
+            "properties": {
+                "id": {"type": "string", "maxLength": 5000},
+                "object": {"type": "string", "enum": [f"thing_{number}"]},
+                "next": ref(number + 1),
+                "owner": expandable(number * 7 + 3),
+                "children": {"type": "array", "items": ref(number * 3 + 1)},
+                "any": {"anyOf": [ref(number + step) for step in (2, 5, 11, 17)]},
+                "metadata": {"type": "object", "additionalProperties": {"type": "string"}},
+            },
+        }
+
+    def path(number: int) -> dict[str, Any]:
+        content = {"application/json": {"schema": ref(number)}}
+        return {
+            "get": {
+                "operationId": f"get{number}",
+                "responses": {"200": {"description": "", "content": content}},
+            },
+            "post": {
+                "operationId": f"post{number}",
+                "requestBody": {"content": content},
+                "responses": {"200": {"description": "", "content": content}},
+            },
+        }
+
+    return {
+        "openapi": "3.0.3",
+        "info": {"title": "A web", "version": "1"},
+        "paths": {f"/v1/things{number}": path(number) for number in range(paths)},
+        "components": {"schemas": {f"Thing{number}": thing(number) for number in range(schemas)}},
+    }
+
+
+def changed(data: dict[str, Any], facts: int) -> dict[str, Any]:
+    """The document with so many facts changed, each in a schema of its own."""
+    made = copy.deepcopy(data)
+    for number in range(facts):
+        made["components"]["schemas"][f"Thing{number}"]["properties"]["id"]["maxLength"] = 6000
+    return made
+
+
+def main() -> None:
+    """Print how the time and the findings grow with the paths."""
+    most = int(sys.argv[1]) if len(sys.argv) > 1 else 500
+    schemas = int(sys.argv[2]) if len(sys.argv) > 2 else 400
+    facts = 39
+    for paths in (most // 10, most):
+        data = document(paths, schemas)
+        base, revision = parse(data), parse(changed(data, facts))
+        start = time.perf_counter()
+        report = compare(base, revision)
+        took = time.perf_counter() - start
+        print(
+            f"{paths:5} paths, {schemas} schemas, {facts} facts: "
+            f"{took:.2f} s, {len(report.findings)} findings"
+        )
+
+
+if __name__ == "__main__":
+    main()
