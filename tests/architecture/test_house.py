@@ -1,0 +1,186 @@
+"""The house checks itself: its folders, its modules, its distribution."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import infra_cli
+import infra_runtime
+import pytest_infra
+
+ROOT = Path(__file__).parent.parent.parent
+SOURCES = [ROOT / "runtime" / "src", ROOT / "cli" / "src", ROOT / "pytest_infra" / "src"]
+MODULES = sorted(path for source in SOURCES for path in source.rglob("*.py"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PACKAGES = {"infra_runtime", "infra_cli", "pytest_infra"}
+#: how a requirement is imported, where that isn't its name
+IMPORTED_AS = {
+    "pytest-xprocess": "xprocess",
+    "python-dotenv": "dotenv",
+    "nats-py": "nats",
+    "pyyaml": "yaml",
+    "pydantic-settings": "pydantic_settings",
+    "pytest-asyncio": "pytest_asyncio",
+}
+
+#: modules that are parts of a declared distribution under another name
+COME_ALONG = {"_pytest", "py", "pydantic_core"}
+
+modules = pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+@modules
+def test_a_module_is_a_noun_of_the_field(module: Path) -> None:
+    assert module.stem not in {"utils", "util", "helpers", "helper", "base", "common", "misc"}
+
+
+@modules
+def test_a_module_stays_under_400_lines(module: Path) -> None:
+    """Past that, there is a second noun in it."""
+    assert len(module.read_text(encoding="utf-8").splitlines()) < 400
+
+
+@modules
+def test_a_module_says_what_it_is(module: Path) -> None:
+    assert ast.get_docstring(ast.parse(module.read_text(encoding="utf-8")))
+
+
+def test_the_three_packages_are_typed_and_stand_below_src() -> None:
+    """Nothing called `runtime` or `cli` may become importable: those names are our users'."""
+    folders = {path.name for source in SOURCES for path in source.iterdir() if path.is_dir()}
+
+    assert {name for name in folders if not name.startswith(("_", "."))} == PACKAGES
+    assert all(list(source.glob("*/py.typed")) for source in SOURCES)
+    assert not [path for path in ("runtime", "cli", "pytest_infra") if (ROOT / path / "__init__.py").exists()]
+
+
+def test_what_is_imported_is_declared() -> None:
+    """A dependency that comes along with another one's is gone on the day when that one changes its mind."""
+    declared = {_imported(name) for group in _requirements() for name in group}
+    imported = {name for module in MODULES for name in _top_level_imports(module)}
+
+    assert imported - sys.stdlib_module_names - PACKAGES - COME_ALONG - declared == set()
+
+
+def test_the_bare_install_stays_light() -> None:
+    """What serves some users only is an extra; so is every server."""
+    assert {_name(requirement) for requirement in PROJECT["dependencies"]} == {
+        "click",
+        "filelock",
+        "pluggy",
+        "pydantic",
+        "pydantic-settings",
+        "pytest",
+        "pytest-xprocess",
+        "python-dotenv",
+        "rich",
+    }
+
+
+def test_every_direct_dependency_has_a_lower_bound() -> None:
+    """Stubs follow what they describe; our own name needs none."""
+    extras = PROJECT["optional-dependencies"].values()
+    requirements = [it for group in (PROJECT["dependencies"], *extras) for it in group]
+
+    assert [
+        it for it in requirements if ">=" not in it and not it.startswith(("pytest-infra[", "types-"))
+    ] == []
+
+
+def test_the_extra_all_has_every_extra_that_serves_a_user() -> None:
+    extras = PROJECT["optional-dependencies"]
+    named = re.search(r"\[(.*)\]", extras["all"][0])
+
+    assert named is not None
+    assert set(named[1].split(",")) == extras.keys() - {"all", "test", "types", "dev"}
+
+
+def test_the_supervisor_imports_the_standard_library_alone() -> None:
+    """It boots while the client still resolves the plan: whatever it imported, every start would wait for."""
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(infra_runtime.__file__).parent.parent)!r});"
+        "import infra_runtime.supervisor.boot, infra_runtime.supervisor.guardian;"
+        "print(*(n + '=' + (getattr(m, '__file__', None) or '') for n, m in sys.modules.items()), sep='\\n')"
+    )
+
+    answer = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True, timeout=30
+    )
+    loaded = dict(line.split("=", 1) for line in answer.stdout.splitlines())
+
+    strangers = {name.partition(".")[0] for name in loaded} - sys.stdlib_module_names - {"__main__"}
+    assert strangers == {"infra_runtime"}
+    assert not [
+        name for name, file in loaded.items() if "site-packages" in file and "infra_runtime" not in name
+    ]
+    assert {name for name in loaded if name.startswith("infra_runtime.") and "supervisor" not in name} <= {
+        "infra_runtime.errors",
+        "infra_runtime.spec",
+    }
+
+
+def test_importing_the_runtime_imports_nothing_dear() -> None:
+    dear = {"pydantic", "rich", "click", "pytest"}
+    code = f"import sys, infra_runtime; print(*sorted(set(sys.modules) & {dear}))"
+
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
+    )
+
+    assert answer.stdout.strip() == ""
+
+
+def test_the_wheel_has_three_packages_and_nothing_else() -> None:
+    files = importlib.metadata.files("pytest-infra") or []
+    if not any(file.parts[0] == "infra_runtime" for file in files):
+        pytest.skip("an editable install has no wheel to look into; tox installs one")
+    tops = {
+        file.parts[0] for file in files if file.parts[0] != ".." and not file.parts[0].endswith(".dist-info")
+    }
+
+    assert tops == PACKAGES
+    assert {str(file) for file in files if file.name == "py.typed"} == {
+        f"{name}/py.typed" for name in PACKAGES
+    }
+    assert not [file for file in files if "test" in file.name.lower() and file.suffix == ".py"]
+
+
+def test_what_is_tested_is_what_is_installed() -> None:
+    """All three packages come from one place: either the tree or the wheel, never some of each."""
+    homes = {
+        Path(package.__file__).parents[1].is_relative_to(ROOT)
+        for package in (infra_runtime, infra_cli, pytest_infra)
+        if package.__file__
+    }
+
+    assert len(homes) == 1
+
+
+def _requirements() -> Iterator[set[str]]:
+    for group in (PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()):
+        yield {_name(requirement) for requirement in group}
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[\[<>=;~! ]", requirement)[0].lower()
+
+
+def _imported(name: str) -> str:
+    return IMPORTED_AS.get(name, name)
+
+
+def _top_level_imports(module: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            yield node.module.partition(".")[0]

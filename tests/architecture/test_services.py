@@ -1,0 +1,55 @@
+"""A service is one file, one test, one page: none of the three may be missing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from infra_runtime import catalogue
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = ROOT / "docs" / "services"
+TESTS = ROOT / "tests" / "runtime" / "services"
+
+services = pytest.mark.parametrize("name", catalogue.BUILT_IN)
+
+
+@services
+def test_a_service_has_a_page(name: str) -> None:
+    """What nobody can look up is not finished."""
+    page = (PAGES / f"{name}.md").read_text(encoding="utf-8")
+
+    assert page.startswith("# ")
+    assert f"(services/{name}.md)" in (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+
+
+@services
+def test_a_service_is_tested_against_its_real_server(name: str) -> None:
+    text = (TESTS / f"test_{name}.py").read_text(encoding="utf-8")
+
+    assert re.search(rf"mark\.real\([^)]*\"{name}\"", text)
+
+
+@services
+def test_a_service_tells_in_one_line_what_it_is(name: str) -> None:
+    entry = catalogue.entry(name)
+
+    assert entry is not None
+    assert entry.name == name
+    assert 10 < len(entry.summary) < 80
+    assert entry.make(entry.settings.model_validate({})).summary == entry.summary
+
+
+@services
+def test_a_service_has_an_extra_that_brings_its_server(name: str) -> None:
+    """The error for a missing executable names it."""
+    entry = catalogue.entry(name)
+
+    assert entry is not None
+    assert {binary.extra for binary in entry.binaries} == {entry.extra}
+
+
+def test_a_page_without_a_service_is_a_leftover() -> None:
+    assert {page.stem for page in PAGES.glob("*.md")} == set(catalogue.BUILT_IN)

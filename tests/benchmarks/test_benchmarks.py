@@ -1,0 +1,37 @@
+"""Each benchmark runs, prints, and cleans up. How fast anything is, no test says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+NAMES = ("cold_start", "attach", "idle_plugin", "owner_death", "recovery", "footprint", "crowd", "snapshots")
+
+
+@pytest.mark.real("nats", "postgres", "valkey", "caddy", "pocketbase")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_benchmark_runs_a_round_and_leaves_nothing(
+    name: str, checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", name, "--rounds", "1"],
+        cwd=checkout, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "rounds: 1" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_all_benchmarks_are_run_when_none_is_named(checkout: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--help"],
+        cwd=checkout, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert all(name in done.stdout for name in NAMES)

@@ -1,0 +1,48 @@
+"""A project with the real `infra` in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fakes.command_line import SHOP, CommandLine, stack_file
+
+if TYPE_CHECKING:
+    from fakes.checks import Checks
+
+
+@pytest.fixture
+def infra(tmp_path: Path) -> Iterator[CommandLine]:
+    """`infra` in an empty project."""
+    line = CommandLine(tmp_path / "project")
+    yield line
+    line.end()
+
+
+@pytest.fixture
+def shop(infra: CommandLine) -> CommandLine:
+    """`infra` in a project with three cheap services."""
+    infra.write(stack_file(SHOP, ["db", "api", "worker"]))
+    return infra
+
+
+@pytest.fixture(scope="module")
+def open_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
+    """The same, with its stack running; for tests that only look."""
+    line = CommandLine(tmp_path_factory.mktemp("open") / "project")
+    line.write(stack_file(SHOP, ["db", "api", "worker"]))
+    assert line("runtime", "up", "--detach").code == 0
+    yield line
+    line.end()
+
+
+@pytest.fixture
+def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checks:
+    """`infra dev api-check` in an empty folder."""
+    from fakes.checks import Checks
+
+    monkeypatch.chdir(tmp_path)
+    return Checks(tmp_path)

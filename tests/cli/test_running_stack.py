@@ -1,0 +1,369 @@
+"""What can be asked of a running stack, from any terminal."""
+
+from __future__ import annotations
+
+import re
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fakes.command_line import SHOP, CommandLine, service, stack_file
+from fakes.stacks import until
+
+READ_ONLY = [
+    ["runtime", "status"],
+    ["runtime", "events"],
+    ["runtime", "logs"],
+    ["runtime", "analyze"],
+    ["runtime", "plan", "--bound"],
+    ["runtime", "start", "db"],
+    ["runtime", "stop", "db"],
+    ["runtime", "restart", "db"],
+    ["runtime", "exec", "db", "--", "true"],
+    ["runtime", "down"],
+    ["config", "env"],
+]
+
+
+@pytest.mark.parametrize("arguments", READ_ONLY, ids=" ".join)
+def test_without_a_stack_the_exit_code_says_so(infra: CommandLine, arguments: list[str]) -> None:
+    answer = infra(*arguments)
+
+    assert answer.code == 7
+    assert f"no stack is running in {infra.data}" in answer.err
+    assert answer.out == ""
+
+
+# --- status ----------------------------------------------------------------------------------------
+
+
+def test_status_shows_where_each_service_answers(open_shop: CommandLine) -> None:
+    status = open_shop("runtime", "status")
+
+    assert status.code == 0
+    assert status.out.startswith(f"test stack in {open_shop.data} (supervisor ")
+    assert re.search(r"^api +ready +\S+ \w+ +http://127\.0\.0\.1:\d+$", status.out, re.MULTILINE)
+
+
+def test_status_costs_less_than_200_ms(open_shop: CommandLine) -> None:
+    """Of processor time, from first step to last: a busy machine changes little in it."""
+    spent = []
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        open_shop("runtime", "status")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+    assert min(spent) < 0.2
+
+
+@pytest.mark.parametrize("command", ["status", "logs", "stop", "wait", "down", "exec", "events"])
+def test_what_should_answer_at_once_imports_nothing_heavy(command: str) -> None:
+    code = (
+        "import sys, importlib; from infra_cli import main;"
+        "from infra_runtime import client, proof, settings, stack;"
+        f"importlib.import_module('infra_cli.commands.{command}');"
+        "print(*{'pydantic', 'rich', 'pydantic_settings', 'importlib.metadata'} & set(sys.modules))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+    assert loaded.strip() == ""
+
+
+def test_status_as_json_is_a_document_with_these_keys(open_shop: CommandLine) -> None:
+    status = open_shop("runtime", "status", "--json").json
+
+    assert {"pid", "environment", "data", "leases", "stay", "services"} <= status.keys()
+    assert {
+        "name",
+        "phase",
+        "ready",
+        "reason",
+        "pid",
+        "seconds",
+        "restarts",
+        "needs",
+        "ports",
+        "exports",
+        "log",
+    } <= (status["services"][0].keys())
+
+
+def test_status_finds_the_stack_by_its_data_directory_from_anywhere(
+    open_shop: CommandLine, tmp_path: Path
+) -> None:
+    elsewhere = CommandLine(tmp_path / "elsewhere")
+
+    assert elsewhere("runtime", "status", "--data", str(open_shop.data)).code == 0
+    assert elsewhere("runtime", "status", "-C", str(open_shop.root)).code == 0
+    assert elsewhere("runtime", "status", environ={"INFRA_DATA": str(open_shop.data)}).code == 0
+    assert elsewhere("runtime", "status").code == 7
+
+
+def test_status_is_found_from_a_folder_inside_the_project(open_shop: CommandLine) -> None:
+    inside = open_shop.root / "src" / "deep"
+    inside.mkdir(parents=True)
+
+    assert open_shop("runtime", "status", "-C", str(inside)).code == 0
+
+
+def test_a_watched_status_tells_each_change_until_the_stack_is_gone(shop: CommandLine) -> None:
+    shop("runtime", "up", "--detach", "db")
+    watch = shop.begin("runtime", "status", "--watch", "--json")
+    watch.says('"ready"')
+    shop("runtime", "stop", "db")
+    shop("runtime", "down")
+    answer = watch.answer()
+    phases = [line["services"][0]["phase"] for line in answer.json_lines]
+
+    assert answer.code == 0
+    assert phases[0] == "ready"
+    assert phases[-1] == "stopped"
+
+
+# --- services --------------------------------------------------------------------------------------
+
+
+def test_services_stop_start_and_restart_and_keep_their_ports(shop: CommandLine) -> None:
+    shop("runtime", "up", "--detach", "db")
+    before = shop("runtime", "status", "--json").json["services"][0]
+    stopped = shop("runtime", "stop", "db")
+    started = shop("runtime", "start", "db", "--json").json["services"][0]
+    restarted = shop("runtime", "restart", "db", "--json").json["services"][0]
+
+    assert stopped.out == "db  stopped\n"
+    assert started["ready"]
+    assert restarted["ports"] == started["ports"]
+    assert len({before["pid"], started["pid"], restarted["pid"]}) == 3
+
+
+def test_an_unknown_service_is_told_with_those_there_are(open_shop: CommandLine) -> None:
+    answer = open_shop("runtime", "restart", "dbb")
+
+    assert answer.code == 6
+    assert "no service 'dbb' here; there are: api, db, worker" in answer.err
+
+
+def test_a_start_that_fails_has_the_exit_code_of_up(infra: CommandLine) -> None:
+    infra.write(
+        "import os, sys, time; os.path.exists('broken') and sys.exit(4); open('fine', 'w'); time.sleep(600)",
+        "app.py",
+    )
+    infra.write(stack_file(MOODY, ["x"]))
+    up = infra("runtime", "up", "--detach")
+    infra("runtime", "stop", "x")
+    (infra.root / "fine").rename(infra.root / "broken")
+    started = infra("runtime", "start", "x")
+
+    assert (up.code, started.code) == (0, 3)
+    assert "x: exited with status 4 before it was ready" in started.err
+
+
+MOODY = """
+[services.x]
+command = ["${bin.python}", "app.py"]
+ready = { exec = ["${bin.python}", "-I", "-S", "-c", "import os, sys; sys.exit(not os.path.exists('fine'))"] }
+"""
+
+
+# --- wait ------------------------------------------------------------------------------------------
+
+
+def test_wait_returns_when_all_is_ready(open_shop: CommandLine) -> None:
+    assert open_shop("runtime", "wait").out.splitlines() == [
+        "db      ready",
+        "api     ready",
+        "worker  ready",
+    ]
+
+
+def test_wait_waits_for_a_stack_that_is_not_there_yet(shop: CommandLine) -> None:
+    wait = shop.begin("runtime", "wait", "api", "--timeout", "20")
+    shop("runtime", "up", "--detach")
+
+    assert wait.answer().code == 0
+
+
+def test_wait_ends_with_its_own_code_and_the_reason_when_the_time_runs_out(infra: CommandLine) -> None:
+    infra.write(stack_file(service("mute", "--deaf"), ["mute"]))
+    nobody = infra("runtime", "wait", "--timeout", "0.2")
+    infra("runtime", "up", "--detach", "--no-wait")
+    until(lambda: "refused" in infra("runtime", "status").out)
+    mute = infra("runtime", "wait", "mute", "--timeout", "0.2")
+
+    assert (nobody.code, mute.code) == (11, 11)
+    assert "no stack is running" in nobody.err
+    assert re.search(r"not ready after 0\.2 s: mute: .*refused", mute.err)
+
+
+def test_wait_does_not_take_a_stopped_service_for_a_ready_one(shop: CommandLine) -> None:
+    shop("runtime", "up", "--detach", "db")
+    shop("runtime", "stop", "db")
+
+    assert shop("runtime", "wait", "db", "--timeout", "0.2").code == 11
+
+
+# --- exec and the environment ----------------------------------------------------------------------
+
+
+def test_exec_gives_the_stacks_addresses_and_the_services_own_environment(open_shop: CommandLine) -> None:
+    answer = open_shop("runtime", "exec", "api", "--", "env")
+    variables = dict(line.split("=", 1) for line in answer.out.splitlines() if "=" in line)
+    db = open_shop("runtime", "status", "--json").json["services"][0]
+
+    assert variables["DB_URL"] == variables["DATABASE_URL"] == db["exports"]["url"]
+    assert variables["GREETING"] == "good morning"
+    assert variables["INFRA_ENV"] == "test"
+    assert variables["INFRA_DATA"] == str(open_shop.data)
+
+
+@pytest.mark.parametrize(
+    ("argv", "code"), [(["sh", "-c", "exit 42"], 42), (["no-such-program"], 127), (["/"], 126)]
+)
+def test_the_exit_code_of_exec_is_the_programs(open_shop: CommandLine, argv: list[str], code: int) -> None:
+    assert open_shop("runtime", "exec", "db", "--", *argv).code == code
+
+
+def test_exec_passes_options_on_as_they_are(open_shop: CommandLine) -> None:
+    assert open_shop("runtime", "exec", "db", "--", "echo", "--json", "--", "-C").out == "--json -- -C\n"
+
+
+def test_exec_in_a_service_that_does_not_run_fails_like_a_start(shop: CommandLine) -> None:
+    shop("runtime", "up", "--detach", "db")
+    shop("runtime", "stop", "db")
+    answer = shop("runtime", "exec", "db", "--", "true")
+
+    assert answer.code == 3
+    assert "db: is stopped" in answer.err
+
+
+@pytest.mark.real("postgres")
+def test_a_secret_is_only_printed_when_it_is_asked_for(infra: CommandLine) -> None:
+    """And a shell never gets a masked one for a real one."""
+    infra.write('use = ["postgres"]\n')
+    up = infra("runtime", "up", "--detach")
+    password = next((infra.data / "services" / "postgres").rglob("*.secret")).read_text().strip()
+    masked, clear = infra("config", "env"), infra("config", "env", "--reveal")
+    said = [
+        infra("runtime", *words.split()).out
+        for words in ("status", "status --json", "plan --bound", "events")
+    ]
+
+    assert password not in "".join([up.out, masked.out, *said])
+    assert "# POSTGRES_PASSWORD=***" in masked.out
+    assert "***" not in "".join(line for line in masked.out.splitlines() if line.startswith("export "))
+    assert f"export PGPASSWORD={password}" in clear.out.splitlines()
+    assert infra("config", "env", "--json").json["DATABASE_URL"] is None
+
+
+@pytest.mark.real("postgres", "psql")
+def test_a_client_finds_its_server_without_a_word(infra: CommandLine) -> None:
+    infra.write('use = ["postgres"]\n')
+    infra("runtime", "up", "--detach")
+
+    assert infra("runtime", "exec", "postgres", "--", "psql", "-Atc", "select 6 * 7").out == "42\n"
+
+
+def test_config_env_can_be_read_by_a_shell(open_shop: CommandLine) -> None:
+    lines = open_shop("config", "env").out
+    read = subprocess.run(
+        ["sh", "-c", f'{lines}\necho "$API_URL"'], capture_output=True, text=True, check=True
+    )
+
+    assert read.stdout.startswith("http://127.0.0.1:")
+
+
+# --- what happened ---------------------------------------------------------------------------------
+
+
+def test_events_tell_the_last_life_in_order(open_shop: CommandLine) -> None:
+    events = open_shop("runtime", "events", "--json").json_lines
+
+    assert events[0]["event"] == "up"
+    assert [event["service"] for event in events if event["event"] == "ready"] == ["db", "api", "worker"]
+
+
+def test_followed_events_come_as_they_happen(shop: CommandLine) -> None:
+    shop("runtime", "up", "--detach", "db")
+    events = shop.begin("runtime", "events", "--follow")
+    events.says("db            ready")
+    shop("runtime", "stop", "db")
+    events.says("db            stopped")
+    events.interrupt()
+
+    assert events.answer().code == 130
+
+
+def test_analyze_names_the_chain_that_the_start_took_its_time_for(open_shop: CommandLine) -> None:
+    answer = open_shop("runtime", "analyze")
+    start = open_shop("runtime", "analyze", "--json").json
+
+    assert "the longest chain: db → api → worker" in answer.out
+    assert start["chain"] == ["db", "api", "worker"]
+    assert start["shares"][0].keys() == {
+        "service", "waiting", "preparing", "starting", "ended", "outcome", "needs",
+    }  # fmt: skip
+
+
+def test_bound_plan_has_the_real_ports(open_shop: CommandLine) -> None:
+    bound = open_shop("runtime", "plan", "--bound", "--json").json
+    db = open_shop("runtime", "status", "--json").json["services"][0]
+
+    assert bound["db"]["ports"] == db["ports"]
+    assert "${" not in str(bound)
+
+
+# --- down ------------------------------------------------------------------------------------------
+
+
+def test_wipe_removes_what_we_made_and_nothing_else(shop: CommandLine) -> None:
+    shop("runtime", "up", "--detach", "db")
+    (shop.data / "notes.txt").write_text("mine")
+    down = shop("runtime", "down", "--wipe")
+
+    assert down.code == 0
+    assert [path.name for path in shop.data.iterdir()] == ["notes.txt"]
+
+
+def test_wipe_takes_the_empty_directory_along_and_needs_no_stack(shop: CommandLine) -> None:
+    shop("runtime", "up", "--detach", "db")
+    shop("runtime", "down")
+    wiped = shop("runtime", "down", "--wipe", "--json")
+
+    assert wiped.code == 0
+    assert not wiped.json["stopped"]
+    assert not shop.data.exists()
+    assert shop("runtime", "down", "--wipe").code == 7
+
+
+def test_wipe_touches_no_directory_that_is_not_ours(infra: CommandLine, tmp_path: Path) -> None:
+    treasure = tmp_path / "treasure"
+    (treasure / "services").mkdir(parents=True)
+    answer = infra("runtime", "down", "--wipe", "--data", str(treasure))
+
+    assert answer.code == 8
+    assert (treasure / "services").is_dir()
+
+
+def test_a_stack_under_a_long_path_with_spaces_and_other_letters_works(tmp_path: Path) -> None:
+    line = CommandLine(tmp_path / ("mein Prüfstand " * 6) / "プロジェクト")
+    line.write(stack_file(SHOP, ["db"]))
+    up = line("runtime", "up", "--detach")
+    status = line("runtime", "status")
+    line.end()
+
+    assert (up.code, status.code) == (0, 0)
+
+
+def test_a_second_terminal_may_be_interrupted_without_harm(open_shop: CommandLine) -> None:
+    logs = open_shop.begin("runtime", "logs", "--follow")
+    logs.says("server on")
+    logs.interrupt(signal.SIGINT)
+
+    assert logs.answer().code == 130
+    assert logs.answer().err.strip() == ""
+    assert open_shop("runtime", "status").code == 0

@@ -1,0 +1,57 @@
+"""Which services a changed file belongs to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from infra_cli import watching
+from infra_cli.watching import folders, pattern, require_watchfiles, touched
+from infra_runtime.errors import BinaryMissingError
+
+
+@pytest.mark.parametrize(
+    ("glob", "path", "matches"),
+    [
+        ("*.py", "app.py", True),
+        ("*.py", "src/app.py", False),
+        ("src/**/*.py", "src/app.py", True),
+        ("src/**/*.py", "src/a/b/app.py", True),
+        ("src/**/*.py", "src/app.txt", False),
+        ("**/*.sql", "migrations/1.sql", True),
+        ("src", "src/a/b.txt", True),
+        ("src/", "src/b.txt", True),
+        ("./src/*.py", "src/a.py", True),
+        ("a+b/?.py", "a+b/c.py", True),
+        ("a+b/?.py", "aab/c.py", False),
+    ],
+)
+def test_a_glob_means_what_people_expect(glob: str, path: str, matches: bool) -> None:
+    assert bool(pattern(glob).fullmatch(path)) is matches
+
+
+def test_a_changed_file_touches_those_who_watch_it(tmp_path: Path) -> None:
+    globs = {"api": ("src/**/*.py",), "web": ("static/**",), "both": ("**/*.py", "static/*.css")}
+
+    assert touched([str(tmp_path / "src" / "x.py")], tmp_path, globs) == ["api", "both"]
+    assert touched([str(tmp_path / "static" / "x.css")], tmp_path, globs) == ["web", "both"]
+    assert touched([str(tmp_path.parent / "x.py")], tmp_path, globs) == []
+
+
+def test_no_more_is_watched_than_must_be(tmp_path: Path) -> None:
+    (tmp_path / "src" / "app").mkdir(parents=True)
+    (tmp_path / "migrations").mkdir()
+    globs = ["src/**/*.py", "src/app/*.py", "migrations/*.sql"]
+
+    assert folders(tmp_path, globs) == [tmp_path / "migrations", tmp_path / "src"]
+    assert folders(tmp_path, ["not-yet/*.py"]) == [tmp_path]
+
+
+def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching.importlib.util, "find_spec", lambda _name: None)
+
+    with pytest.raises(BinaryMissingError) as caught:
+        require_watchfiles()
+
+    assert "pytest-infra[watch]" in caught.value.hint

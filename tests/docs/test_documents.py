@@ -1,0 +1,220 @@
+"""What a page shows is run: its Python, its stack files, its commands with their output.
+
+A fenced block runs by its language, in the order of the page, in a folder of the page's own:
+
+    toml            is a stack file that must resolve
+    python          is run; one with tests in it is run by pytest
+    console         each `$ command` is run, and what follows must be its output; `…` stands for anything
+    LANG title=NAME is written to the file NAME, for the blocks that follow
+
+`<!-- not run: reason -->` on the line before a block leaves it out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import infra_runtime as infra
+from infra_runtime.errors import NoStackError
+from infra_runtime.settings import resolve
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = sorted(
+    path
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"))
+    if path.is_file()
+)
+FENCE = re.compile(
+    r"^(?:<!-- not run: (?P<reason>[^\n]+) -->\n)?"
+    r"^```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#[^)\s]*)?\)")
+#: documents show the ports of development; a test has leased ones
+PORT = re.compile(r"(?<=127\.0\.0\.1:)\d+")
+PATIENCE = 120.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """A fenced block of a page."""
+
+    line: int
+    language: str
+    text: str
+    title: str = ""
+    #: why it is not run; empty: it is
+    reason: str = ""
+
+    @property
+    def needs_servers(self) -> bool:
+        """Whether running it may start something."""
+        return not self.reason and not self.title and self.language in {"python", "console"}
+
+
+def blocks(page: Path) -> list[Block]:
+    """The page's blocks, in their order."""
+    text = page.read_text(encoding="utf-8")
+    return [
+        Block(
+            line=text.count("\n", 0, match.start("language")) + 1,
+            language=match["language"],
+            text=match["text"],
+            title=match["title"] or "",
+            reason=match["reason"] or "",
+        )
+        for match in FENCE.finditer(text)
+    ]
+
+
+def parameters() -> Iterator[object]:
+    for page in PAGES:
+        servers = any(block.needs_servers for block in blocks(page))
+        marks = [pytest.mark.real("nats", "postgres", "valkey", "caddy", "pocketbase")] if servers else []
+        yield pytest.param(page, id=str(page.relative_to(ROOT)), marks=marks)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Path]:
+    """A folder for the page's files; the stacks that it leaves running are stopped."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    yield folder
+    for journal in folder.rglob(".data*/events.jsonl"):
+        with contextlib.suppress(NoStackError):
+            infra.attach(journal.parent, lease=False).down()
+
+
+@pytest.mark.parametrize("page", list(parameters()))
+def test_a_page_does_what_it_shows(page: Path, project: Path) -> None:
+    for number, block in enumerate(blocks(page)):
+        where = f"{page.relative_to(ROOT)}:{block.line}"
+        if block.reason:
+            continue
+        if block.title:
+            file = project / block.title
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(block.text, encoding="utf-8")
+        elif block.language == "toml":
+            resolve_alone(block.text, project.parent / f"stack-{number}")
+        elif block.language == "python":
+            run_python(block.text, project, number, where)
+        elif block.language == "console":
+            run_console(block.text, project, where)
+
+
+def test_the_tutorial_builds_the_example_and_all_of_it() -> None:
+    """Its files are shown as they are: what a reader ends up with is what CI runs."""
+    example = ROOT / "examples" / "orders"
+    shown = {
+        block.title: block.text
+        for block in blocks(ROOT / "docs" / "tutorial" / "first-stack.md")
+        if block.title
+    }
+    there = {
+        str(file.relative_to(example)): file.read_text(encoding="utf-8")
+        for pattern in ("*.toml", "migrations/*.sql", "orders/*.py", "tests/*.py")
+        for file in example.glob(pattern)
+    }
+
+    assert shown == there
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_link_leads_somewhere(page: Path) -> None:
+    assert [target for target in links(page) if not (page.parent / target).exists()] == []
+
+
+def test_every_page_can_be_reached_from_the_index() -> None:
+    reached: set[Path] = set()
+    queue = [ROOT / "docs" / "index.md"]
+    while queue:
+        page = queue.pop()
+        reached.add(page)
+        linked = {(page.parent / target).resolve() for target in links(page)}
+        queue += [target for target in linked if target in PAGES and target not in reached]
+
+    assert [str(page) for page in PAGES if page.is_relative_to(ROOT / "docs") and page not in reached] == []
+
+
+def links(page: Path) -> list[str]:
+    """Where the page's links lead, those into the world left out."""
+    return [target for target in LINK.findall(page.read_text(encoding="utf-8")) if target]
+
+
+def resolve_alone(text: str, folder: Path) -> None:
+    """Resolve a stack file, in a project of its own, without looking for executables."""
+    folder.mkdir()
+    name = "pyproject.toml" if "[tool.infra" in text else "infra.toml"
+    (folder / name).write_text(text, encoding="utf-8")
+    resolve(directory=folder, environment="test", executables=False)
+
+
+def run_python(text: str, project: Path, number: int, where: str) -> None:
+    """Run a script, or the tests in it."""
+    tests = "def test_" in text
+    file = project / f"{'test_' if tests else ''}block_{number}.py"
+    file.write_text(text, encoding="utf-8")
+    how = ["-m", "pytest", "-q", "-p", "no:cacheprovider"] if tests else []
+    answer = run([sys.executable, *how, str(file)], project)
+
+    assert answer.returncode == 0, f"{where}\n{answer.stdout}"
+
+
+def run_console(text: str, project: Path, where: str) -> None:
+    """Run each command, and compare what it says."""
+    for command, expected in commands(text):
+        answer = run(["bash", "-ec", command], project)
+
+        assert matches(expected, answer.stdout), f"{where}: $ {command}\n{answer.stdout}"
+        assert answer.returncode == 0, f"{where}: $ {command}: exit {answer.returncode}"
+
+
+def commands(text: str) -> Iterator[tuple[str, str]]:
+    """Each command with its expected output."""
+    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+        command, _, expected = part.partition("\n")
+        while command.endswith("\\"):
+            more, _, expected = expected.partition("\n")
+            command = command[:-1] + more.removeprefix("> ")
+        yield command, expected
+
+
+def matches(expected: str, actual: str) -> bool:
+    """Whether the output is the expected one, where `…` is anything and runs of blanks are one."""
+    pieces = [re.escape(_plain(piece)) for piece in expected.split("…")]
+    return re.fullmatch(r"\s*" + ".*".join(pieces) + r"\s*", _plain(actual), re.DOTALL) is not None
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\s+", " ", PORT.sub("PORT", text)).strip(" ")
+
+
+def run(argv: list[str], project: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program as a reader would, in the test environment and with this Python's scripts first."""
+    environ = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
+        "INFRA_ENV": "test",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "160",
+    }
+    return subprocess.run(
+        argv,
+        cwd=project,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )

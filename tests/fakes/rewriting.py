@@ -1,0 +1,317 @@
+"""Documents by chance, rewritings that change nothing, and changes that break exactly one thing."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any
+
+from hypothesis import strategies as st
+
+_NAMES = ("id", "name", "size", "owner", "state")
+_SCALARS = st.sampled_from(
+    [
+        {"type": "string"},
+        {"type": "string", "minLength": 1, "maxLength": 20},
+        {"type": "string", "enum": ["a", "b", "c"]},
+        {"type": "string", "format": "date-time"},
+        {"type": "string", "pattern": "^[a-z]+$"},
+        {"type": "string", "nullable": True},
+        {"type": "integer", "minimum": 1, "maximum": 10},
+        {"type": "integer", "exclusiveMinimum": 0},
+        {"type": "number", "exclusiveMaximum": 5, "format": "double"},
+        {"type": ["string", "null"]},
+        {"type": ["string", "integer"]},
+        {"type": "boolean"},
+        {"const": "only"},
+        {"anyOf": [{"type": "string"}, {"type": "null"}]},
+    ]
+).map(copy.deepcopy)
+_REFS = st.sampled_from(["Pet", "Shop"]).map(lambda name: {"$ref": f"#/components/schemas/{name}"})
+
+
+def _grown(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.one_of(
+        st.fixed_dictionaries(
+            {
+                "type": st.just("object"),
+                "properties": st.dictionaries(st.sampled_from(_NAMES), inner, max_size=3),
+                "required": st.lists(st.sampled_from(_NAMES), unique=True, max_size=2),
+            }
+        ),
+        st.fixed_dictionaries({"type": st.just("array"), "items": inner}),
+        st.fixed_dictionaries({"type": st.just("object"), "additionalProperties": inner}),
+        st.fixed_dictionaries({"oneOf": st.lists(inner, min_size=2, max_size=3)}),
+        st.fixed_dictionaries({"allOf": st.lists(inner, min_size=1, max_size=2)}),
+    )
+
+
+SCHEMAS = st.recursive(st.one_of(_SCALARS, _REFS), _grown, max_leaves=6)
+_OBJECTS = st.fixed_dictionaries(
+    {
+        "type": st.just("object"),
+        "properties": st.dictionaries(st.sampled_from(_NAMES), SCHEMAS, min_size=1, max_size=4),
+        "required": st.lists(st.sampled_from(_NAMES), unique=True, max_size=3),
+    }
+)
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> dict[str, Any]:
+    """A document with two shared schemas, which may reach each other and themselves, and what uses them."""
+
+    def content() -> dict[str, Any]:
+        return {"application/json": {"schema": draw(SCHEMAS)}}
+
+    parameters = [
+        {"in": "path", "name": "petId", "required": True, "schema": draw(_SCALARS)},
+        {"in": "query", "name": "limit", "schema": draw(_SCALARS)},
+        {"in": "header", "name": "X-Trace", "schema": draw(_SCALARS)},
+    ]
+    pet = {
+        "parameters": [*parameters],
+        "responses": {
+            "200": {
+                "description": "",
+                "content": content(),
+                "headers": {"X-Rate": {"schema": draw(_SCALARS)}},
+            },
+            "default": {"description": "", "content": content()},
+        },
+        "security": [{"key": []}],
+    }
+    made = {"responses": {"201": {"description": "", "content": content()}}, "security": [{"key": []}]}
+    made["requestBody"] = {"required": True, "content": content()}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Pets", "version": "1"},
+        "paths": {"/pets/{petId}": {"get": pet}, "/pets": {"post": made}},
+        "components": {
+            "schemas": {"Pet": draw(_OBJECTS), "Shop": draw(_OBJECTS)},
+            "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-Key"}},
+        },
+    }
+
+
+# --- rewritings: each changes the text, and nothing else ------------------------------------------------
+
+Rewriting = Callable[[dict[str, Any], Random], None]
+_INNER = ("items", "additionalProperties")
+
+
+def places(data: dict[str, Any]) -> list[tuple[Any, Any]]:
+    """Every schema of a document, as the container and the key that hold it."""
+    return list(_places(data))
+
+
+def _places(data: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+    for item in data["paths"].values():
+        yield from _held(item.get("parameters", []))
+        for operation in (value for key, value in item.items() if key != "parameters"):
+            yield from _held(operation.get("parameters", []))
+            for holder in (operation.get("requestBody", {}), *operation["responses"].values()):
+                yield from _held(holder.get("content", {}).values())
+                yield from _held(holder.get("headers", {}).values())
+    schemas = data["components"]["schemas"]
+    for name in schemas:
+        yield from _within(schemas, name)
+
+
+def _held(holders: Any) -> Iterator[tuple[Any, Any]]:
+    for holder in holders:
+        yield from _within(holder, "schema")
+
+
+def _within(container: Any, key: Any) -> Iterator[tuple[Any, Any]]:
+    yield container, key
+    schema = container[key]
+    if not isinstance(schema, dict):
+        return
+    for name in schema.get("properties", {}):
+        yield from _within(schema["properties"], name)
+    for inner in _INNER:
+        if inner in schema:
+            yield from _within(schema, inner)
+    for kind in ("oneOf", "anyOf", "allOf"):
+        for number in range(len(schema.get(kind, []))):
+            yield from _within(schema[kind], number)
+
+
+def _one(
+    data: dict[str, Any], random: Random, fits: Callable[[Any], bool] = lambda _: True
+) -> tuple[Any, Any] | None:
+    found = [
+        (container, key)
+        for container, key in places(data)
+        if isinstance(container[key], dict) and fits(container[key])
+    ]
+    return random.choice(found) if found else None
+
+
+def rename_a_component(data: dict[str, Any], random: Random) -> None:
+    schemas = data["components"]["schemas"]
+    name = random.choice(sorted(schemas))
+    for container, key in places(data):
+        if container[key] == {"$ref": f"#/components/schemas/{name}"}:
+            container[key] = {"$ref": f"#/components/schemas/{name}New"}
+    schemas[f"{name}New"] = schemas.pop(name)
+
+
+def inline_a_reference(data: dict[str, Any], random: Random) -> None:
+    place = _one(data, random, lambda schema: "$ref" in schema)
+    if place:
+        container, key = place
+        name = container[key]["$ref"].rpartition("/")[2]
+        container[key] = copy.deepcopy(data["components"]["schemas"][name])
+
+
+def extract_a_component(data: dict[str, Any], random: Random) -> None:
+    place = _one(data, random)
+    if place:
+        container, key = place
+        name = f"Extracted{len(data['components']['schemas'])}"
+        data["components"]["schemas"][name] = container[key]
+        container[key] = {"$ref": f"#/components/schemas/{name}"}
+
+
+def wrap_in_all_of(data: dict[str, Any], random: Random) -> None:
+    place = _one(data, random)
+    if place:
+        container, key = place
+        container[key] = {"allOf": [container[key]], "description": "wrapped"}
+
+
+def spell_null_in_another_way(data: dict[str, Any], random: Random) -> None:
+    place = _one(
+        data, random, lambda schema: schema.get("nullable") or schema.get("type") == ["string", "null"]
+    )
+    if place:
+        container, key = place
+        rest = {name: value for name, value in container[key].items() if name not in {"nullable", "type"}}
+        container[key] = random.choice(
+            [
+                {"type": "string", "nullable": True, **rest},
+                {"type": ["null", "string"], **rest},
+                {"oneOf": [{"type": "null"}, {"type": "string", **rest}]},
+            ]
+        )
+
+
+def spell_a_constant_in_another_way(data: dict[str, Any], random: Random) -> None:
+    place = _one(data, random, lambda schema: "const" in schema)
+    if place:
+        container, key = place
+        container[key]["enum"] = [container[key].pop("const")]
+
+
+def spell_a_bound_in_another_way(data: dict[str, Any], random: Random) -> None:
+    place = _one(
+        data, random, lambda schema: schema.get("exclusiveMinimum") == 0 and schema.get("type") == "integer"
+    )
+    if place:
+        container, key = place
+        container[key] = random.choice(
+            [{"type": "integer", "minimum": 1}, {"type": "integer", "minimum": 0, "exclusiveMinimum": True}]
+        )
+
+
+def split_an_object(data: dict[str, Any], random: Random) -> None:
+    place = _one(data, random, lambda schema: bool(schema.get("required")) and "properties" in schema)
+    if place:
+        container, key = place
+        schema = container[key]
+        required = schema.pop("required")
+        container[key] = {"allOf": [schema, {"required": required}]}
+
+
+def reorder(data: dict[str, Any], random: Random) -> None:
+    """Every object's keys, and the lists whose order says nothing."""
+
+    def mixed(value: Any, key: str = "") -> Any:
+        if isinstance(value, dict):
+            names = list(value)
+            random.shuffle(names)
+            return {name: mixed(value[name], name) for name in names}
+        if isinstance(value, list):
+            made = [mixed(each) for each in value]
+            if key in {"required", "enum", "oneOf", "anyOf", "allOf", "parameters", "type", "security"}:
+                random.shuffle(made)
+            return made
+        return value
+
+    fresh = mixed(data)
+    data.clear()
+    data.update(fresh)
+
+
+def hoist_the_parameters(data: dict[str, Any], random: Random) -> None:
+    path = random.choice(sorted(data["paths"]))
+    item = data["paths"][path]
+    for method in ("get", "post"):
+        if "parameters" in item.get(method, {}):
+            item["parameters"] = item[method].pop("parameters")
+
+
+def hoist_the_security(data: dict[str, Any], random: Random) -> None:
+    del random
+    for item in data["paths"].values():
+        for method in ("get", "post"):
+            item.get(method, {}).pop("security", None)
+    data["security"] = [{"key": []}]
+
+
+def rename_a_path_parameter(data: dict[str, Any], random: Random) -> None:
+    del random
+    for path in [path for path in data["paths"] if "{petId}" in path]:
+        item = data["paths"].pop(path)
+        for parameter in (*item.get("parameters", []), *item["get"].get("parameters", [])):
+            if parameter["name"] == "petId":
+                parameter["name"] = "pet_id"
+        data["paths"][path.replace("petId", "pet_id")] = item
+
+
+def rename_a_security_scheme(data: dict[str, Any], random: Random) -> None:
+    del random
+    schemes = data["components"]["securitySchemes"]
+    if "key" in schemes and "security" not in data:
+        schemes["apiKey"] = schemes.pop("key")
+        for item in data["paths"].values():
+            for method in ("get", "post"):
+                if "security" in item.get(method, {}):
+                    item[method]["security"] = [{"apiKey": []}]
+
+
+def move_the_prefix_to_the_server(data: dict[str, Any], random: Random) -> None:
+    del random
+    if "servers" not in data and all(path.startswith("/pets") for path in data["paths"]):
+        data["servers"] = [{"url": "/pets"}]
+        data["paths"] = {path.removeprefix("/pets") or "": item for path, item in data["paths"].items()}
+        data["paths"] = {path or "/": item for path, item in data["paths"].items()}
+
+
+def say_what_goes_without_saying(data: dict[str, Any], random: Random) -> None:
+    place = _one(
+        data, random, lambda schema: schema.get("type") == "object" and "additionalProperties" not in schema
+    )
+    if place:
+        container, key = place
+        container[key] |= {"additionalProperties": True, "minProperties": 0, "description": "of course"}
+
+
+REWRITINGS: list[Rewriting] = [
+    rename_a_component,
+    inline_a_reference,
+    extract_a_component,
+    wrap_in_all_of,
+    spell_null_in_another_way,
+    spell_a_constant_in_another_way,
+    spell_a_bound_in_another_way,
+    split_an_object,
+    reorder,
+    hoist_the_parameters,
+    hoist_the_security,
+    rename_a_path_parameter,
+    rename_a_security_scheme,
+    say_what_goes_without_saying,
+]

@@ -1,0 +1,56 @@
+"""A small server that misbehaves on demand; started as a child by tests, with the standard library alone.
+
+python -I -S server.py PORT [--exit-after S] [--status N] [--ignore-term] [--fork-away] [--stray FILE]
+"""
+
+import os
+import signal
+import socket
+import sys
+import time
+
+
+def main(arguments: list[str]) -> None:
+    port, options = int(arguments[0]), arguments[1:]
+
+    def value(name: str, default: str = "") -> str:
+        return options[options.index(name) + 1] if name in options else default
+
+    print(f"server on {port} with {options}", flush=True)
+    if "--ignore-term" in options:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_IGN)
+    if "--fork-away" in options and os.fork():
+        sys.exit(0)
+    if "--fork-away" in options:
+        os.setsid()
+        time.sleep(float(value("--fork-away", "0")))
+    if "--stray" in options and os.fork() == 0:
+        # A grandchild in a session of its own, deaf to polite words, that nobody waits for.
+        os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        with open(value("--stray"), "w", encoding="ascii") as file:  # noqa: PTH123 - no pathlib: boot fast
+            file.write(str(os.getpid()))
+        time.sleep(600)
+    if "--wait-for" in options:
+        # Tells its port, and binds it only when somebody else had the time to take it.
+        with open(value("--wait-for") + ".port", "w", encoding="ascii") as file:  # noqa: PTH123
+            file.write(str(port))
+        while not os.path.exists(value("--wait-for")):  # noqa: PTH110
+            time.sleep(0.005)
+    if "--exit-after" in options:
+        signal.setitimer(signal.ITIMER_REAL, float(value("--exit-after")))
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(int(value("--status", "1"))))
+    if "--deaf" in options:
+        time.sleep(600)
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind(("127.0.0.1", port))
+        server.listen()
+        while True:
+            connection, _ = server.accept()
+            connection.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

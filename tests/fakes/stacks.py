@@ -1,0 +1,78 @@
+"""Stacks of small real processes for tests of the supervisor: no catalogue, no stack file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from infra_runtime.plan import make_plan
+from infra_runtime.settings import Resolved
+from infra_runtime.spec import ServiceSpec, StopStep, TcpProbe
+from infra_runtime.supervisor import journal, processes
+from infra_runtime.supervisor.places import Places
+
+SERVER = str(Path(__file__).with_name("server.py"))
+
+
+def server(name: str, *options: str, **fields: Any) -> ServiceSpec:
+    """A service that runs `server.py` with these options."""
+    defaults: dict[str, Any] = {
+        "command": (sys.executable, "-I", "-S", SERVER, "${port.main}", *options),
+        "ports": {"main": 0},
+        "ready": TcpProbe(port="main"),
+        "exports": {"url": "tcp://${host}:${port.main}", "port": "${port.main}"},
+        "stop": (StopStep(signal=signal.SIGTERM, seconds=2.0),),
+        "start_timeout": 20.0,
+    }
+    return ServiceSpec(name=name, **{**defaults, **fields})
+
+
+def resolved(
+    data: Path, services: Sequence[ServiceSpec], *, environment: str = "test", ports: str = "leased"
+) -> Resolved:
+    """What `settings.resolve` would say of these services."""
+    plan = make_plan(services, environment=environment, root=str(data.parent), ports=ports)
+    return Resolved(
+        plan=plan,
+        data=data,
+        binaries={},
+        environment=environment,
+        variables={},
+        stack_file=None,
+        provenance={},
+    )
+
+
+def life(data: Path) -> list[dict[str, Any]]:
+    """The journal of a data directory."""
+    return journal.read(Places(str(data)).journal)
+
+
+def spawned(data: Path) -> dict[int, str]:
+    """pid → start time of every process that a stack ever started."""
+    return {event["pid"]: event["started"] for event in life(data) if event["event"] == "spawned"}
+
+
+def alive(data: Path) -> list[int]:
+    """Which of them, or of their offspring, live."""
+    tokens = [event["token"] for event in life(data) if event["event"] == "up"]
+    roots = {pid: start for pid, start in spawned(data).items() if processes.started(pid) == start}
+    return sorted({process.pid for token in tokens for process in processes.family(roots, token)})
+
+
+def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait for what another process is about to do. For tests with real processes alone."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.005)
+
+
+def kill(pid: int) -> None:
+    """SIGKILL to a process of the test's own stack."""
+    os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,99 @@
+"""A test suite of a user's, which runs in a pytest of its own."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from infra_runtime.supervisor import journal
+from infra_runtime.supervisor.places import Places
+
+SERVER = Path(__file__).with_name("server.py")
+#: in the environment of everything that a project starts
+MARK = "INFRA_PLUGIN_TEST"
+PATIENCE = 60.0
+
+
+def free_port() -> int:
+    """For environments whose ports are fixed: one that nobody had a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def service(name: str, *options: str, port: int = 18080, more: str = "") -> str:
+    """The part of a stack file that makes `server.py` a service. In tests it leases another port."""
+    words = ", ".join(f'"{word}"' for word in (str(SERVER), "${port.http}", *options))
+    command = f'["${{bin.python}}", "-I", "-S", {words}]'
+    return f"[services.{name}]\ncommand = {command}\nports = {{ http = {port} }}\n{more}\n"
+
+
+class Suite:
+    """Reads as a dialogue: write a stack file and tests, run them, look what was said and what is left."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.pytester = pytester
+        self.root = pytester.path
+        self.mark = uuid.uuid4().hex
+
+    @property
+    def places(self) -> Places:
+        """Of the stack in the usual data directory."""
+        return Places(str(self.root / ".data-test"))
+
+    def stack(self, *parts: str) -> None:
+        """Write the stack file; without a word of its own the stack is the user's services, and no other."""
+        names = [line[10:-1] for part in parts for line in part.splitlines() if line.startswith("[services.")]
+        uses = "" if any(part.startswith("use =") for part in parts) else f"use = {names}\n"
+        (self.root / "infra.toml").write_text(uses + "\n".join(parts), encoding="utf-8")
+
+    def test(self, text: str, name: str = "test_it") -> None:
+        """Write a test module."""
+        self.pytester.makepyfile(**{name: text})
+
+    def run(self, *arguments: str) -> pytest.RunResult:
+        """Run pytest to its end."""
+        return self.pytester.runpytest_subprocess(*arguments, timeout=PATIENCE)
+
+    def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Run pytest, and don't wait."""
+        return self.pytester.popen(
+            [sys.executable, "-m", "pytest", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def supervisors(self, folder: str = ".data-test") -> int:
+        """How many supervisors there were so far."""
+        events = journal.read(Places(str(self.root / folder)).journal)
+        return sum(event["event"] == "up" for event in events)
+
+    def processes(self) -> list[str]:
+        """What lives of all that this project's tests started."""
+        return [f"{process.pid} {' '.join(process.cmdline())}" for process in self._alive()]
+
+    def _alive(self) -> Iterator[psutil.Process]:
+        for process in psutil.process_iter():
+            try:
+                if process.status() == psutil.STATUS_ZOMBIE:
+                    continue
+                ours = process.environ().get(MARK) == self.mark or self.places.run in process.cmdline()
+            except (psutil.Error, OSError):
+                continue
+            if ours:
+                yield process
+
+    def await_end(self) -> list[str]:
+        """What is left after at most some seconds; nothing, one hopes."""
+        deadline = time.monotonic() + 10
+        while (left := self.processes()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return left

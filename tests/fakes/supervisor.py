@@ -1,0 +1,74 @@
+"""A supervisor of paper: it answers what it was told to, one connection after another."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from infra_runtime.supervisor.places import PROTOCOL, Places
+
+#: what it says to a request: messages to send, in their order; None hangs up
+Answer = Callable[[dict[str, Any]], "list[dict[str, Any]] | None"]
+
+GREETING = {"protocol": PROTOCOL, "pid": 1, "ending": False, "services": {}}
+
+
+def result(request: dict[str, Any], **values: Any) -> dict[str, Any]:
+    """The answer to a request."""
+    return {"jsonrpc": "2.0", "id": request["id"], "result": values}
+
+
+def error(request: dict[str, Any], message: str, data: object = None) -> dict[str, Any]:
+    """The answer to a request that cannot be had."""
+    return {"jsonrpc": "2.0", "id": request["id"], "error": {"code": 1, "message": message, "data": data}}
+
+
+def event(name: str) -> dict[str, Any]:
+    """A notification."""
+    return {"jsonrpc": "2.0", "method": "event", "params": {"event": name}}
+
+
+@contextmanager
+def answering(places: Places, **methods: Answer) -> Iterator[list[dict[str, Any]]]:
+    """Serve on the control socket of `places`; yields the requests that came. It greets like a good one."""
+    methods = {"hello": lambda request: [result(request, **GREETING)], **methods}
+    requests: list[dict[str, Any]] = []
+    done = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        with connection, connection.makefile("rb") as lines:
+            for line in lines:
+                request = json.loads(line)
+                requests.append(request)
+                if (answers := methods[request["method"]](request)) is None:
+                    return
+                for answer in answers:
+                    connection.sendall(json.dumps(answer).encode() + b"\n")
+
+    def accept() -> None:
+        while not done.is_set():
+            try:
+                connection, _ = listener.accept()
+            except TimeoutError:
+                continue
+            threads.append(threading.Thread(target=serve, args=(connection,)))
+            threads[-1].start()
+
+    Path(places.run).mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(places.control)
+        listener.listen()
+        listener.settimeout(0.01)
+        threads = [threading.Thread(target=accept)]
+        threads[0].start()
+        try:
+            yield requests
+        finally:
+            done.set()
+            for thread in threads:
+                thread.join(10)

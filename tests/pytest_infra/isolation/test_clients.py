@@ -1,0 +1,119 @@
+"""Clients as fixtures: connected to the test's unit, closed in the end, and plain about what is missing."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakes.suite import Suite
+
+INI = "[pytest]\nfilterwarnings = error\nasyncio_default_fixture_loop_scope = function\n"
+ASYNC = """
+import pytest
+{mark}
+async def test_nats(nats_client):
+    subscription = await nats_client.subscribe("news")
+    await nats_client.publish("news", b"1")
+    assert (await subscription.next_msg()).data == b"1"
+{mark}
+async def test_valkey(valkey_async_client):
+    assert await valkey_async_client.set("stock", 1)
+    assert await valkey_async_client.get("stock") == "1"
+{mark}
+async def test_postgres(postgres_asyncpg, postgres):
+    assert await postgres_asyncpg.fetchval("select current_database()") == postgres.database
+{mark}
+async def test_http(http_async_client, caddy):
+    caddy.respond("/hello", body="hi")
+    assert (await http_async_client("caddy").get("/hello")).text == "hi"
+"""
+
+
+@pytest.mark.real("nats", "valkey", "postgres", "caddy")
+@pytest.mark.parametrize("mode", ["strict", "auto"])
+def test_the_asynchronous_ones_work_in_both_modes(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    for library in ("pytest_asyncio", "nats", "valkey", "asyncpg", "httpx"):
+        pytest.importorskip(library)
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:anyio")
+    suite.pytester.makeini(f"{INI}asyncio_mode = {mode}\n")
+    suite.test(ASYNC.format(mark="@pytest.mark.asyncio" if mode == "strict" else ""))
+
+    suite.run().assert_outcomes(passed=4)
+
+
+@pytest.mark.real("valkey", "postgres", "caddy")
+def test_the_synchronous_ones_answer(suite: Suite) -> None:
+    for library in ("valkey", "psycopg", "httpx"):
+        pytest.importorskip(library)
+    suite.test(
+        """
+        def test_valkey(valkey_client):
+            valkey_client.set("stock", 1)
+            assert valkey_client.get("stock") == "1"
+
+        def test_postgres(postgres_connection, postgres):
+            assert postgres_connection.info.dbname == postgres.database
+
+        def test_http(http_client, caddy):
+            caddy.respond("/hello", body="hi")
+            assert http_client("caddy").get("/hello").text == "hi"
+        """
+    )
+
+    suite.run().assert_outcomes(passed=3)
+
+
+@pytest.mark.real("postgres")
+def test_a_transaction_is_rolled_back_after_each_test(suite: Suite) -> None:
+    pytest.importorskip("psycopg")
+    suite.test(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("number", range(3))
+        def test_it(postgres_transaction, number):
+            postgres_transaction.execute("create table pets (name text)")
+            with postgres_transaction.transaction():
+                postgres_transaction.execute("insert into pets values ('Ada')")
+            with pytest.raises(ValueError):
+                with postgres_transaction.transaction():
+                    postgres_transaction.execute("insert into pets values ('Grace')")
+                    raise ValueError
+            assert postgres_transaction.execute("select name from pets").fetchall() == [("Ada",)]
+        """
+    )
+
+    suite.run().assert_outcomes(passed=3)
+
+
+@pytest.mark.real("nats", "valkey", "postgres", "caddy")
+@pytest.mark.parametrize(
+    ("fixture", "library", "says"),
+    [
+        ("valkey_client", "valkey", "pytest-infra?valkey?"),
+        ("http_client", "httpx", "pytest-infra?clients?"),
+    ],
+)
+def test_a_missing_library_is_named_with_what_to_install(
+    suite: Suite, fixture: str, library: str, says: str
+) -> None:
+    suite.pytester.makeconftest(f"import sys\nsys.modules['{library}'] = sys.modules['redis'] = None")
+    suite.test(f"def test_it({fixture}): pass")
+
+    result = suite.run()
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*{fixture} needs {library}: python -m pip install *{says}*"])
+
+
+@pytest.mark.parametrize(
+    "fixture", ["nats_client", "valkey_async_client", "postgres_asyncpg", "http_async_client"]
+)
+def test_without_pytest_asyncio_the_asynchronous_ones_say_so(suite: Suite, fixture: str) -> None:
+    suite.test(f"def test_it({fixture}): pass")
+
+    result = suite.run("-p", "no:asyncio")
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*{fixture} needs pytest-asyncio*"])

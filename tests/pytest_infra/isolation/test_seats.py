@@ -1,0 +1,80 @@
+"""Seats: one holder at a time, and nobody sits down where something was left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from infra_runtime.errors import ConfigurationError
+from pytest_infra.isolation import seats
+from pytest_infra.isolation.seats import Seats
+
+
+def _seats(tmp_path: Path, count: int = 2) -> Seats:
+    return Seats(tmp_path, "nats", range(1, count + 1), "Give it more.")
+
+
+def _never(number: int) -> bool:
+    raise AssertionError(f"seat {number} was clean")
+
+
+def test_two_sessions_never_have_the_same_seat(tmp_path: Path) -> None:
+    one, other = _seats(tmp_path), _seats(tmp_path)
+
+    taken = one.take(_never), other.take(_never)
+
+    assert sorted(taken) == [1, 2]
+
+
+def test_a_seat_that_was_left_clean_is_taken_again(tmp_path: Path) -> None:
+    one = _seats(tmp_path, 1)
+
+    one.leave(one.take(_never))
+
+    assert one.take(_never) == 1
+
+
+def test_who_finds_it_used_cleans_it(tmp_path: Path) -> None:
+    one, cleaned = _seats(tmp_path, 1), []
+    one.leave(one.take(_never), clean=False)
+
+    number = one.take(lambda it: not cleaned.append(it))  # type: ignore[func-returns-value]  # None is the point
+
+    assert (number, cleaned) == (1, [1])
+
+
+def test_one_that_cannot_be_cleaned_is_passed_over(tmp_path: Path) -> None:
+    one = _seats(tmp_path, 2)
+    one.leave(one.take(_never), clean=False)
+
+    assert one.take(lambda _: False) == 2
+
+
+def test_one_that_is_kept_is_passed_over(tmp_path: Path) -> None:
+    one = _seats(tmp_path, 2)
+    one.leave(one.take(_never), keep=True)
+
+    assert one.take(_never) == 2
+
+
+def test_cleaning_that_fails_leaves_the_seat_to_others(tmp_path: Path) -> None:
+    one, other = _seats(tmp_path, 1), _seats(tmp_path, 1)
+    one.leave(one.take(_never), clean=False)
+    with pytest.raises(AssertionError):
+        one.take(_never)
+
+    assert other.take(lambda _: True) == 1
+
+
+def test_when_none_comes_free_the_error_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seats, "PATIENCE", 0.0)
+    one = _seats(tmp_path, 1)
+    one.take(_never)
+
+    with pytest.raises(ConfigurationError, match="none of 1 nats seats came free") as caught:
+        _seats(tmp_path, 1).take(_never)
+
+    assert caught.value.hint == "Give it more."

@@ -1,0 +1,276 @@
+"""Units of the other services: each test has its own, nobody reaches another's, and nothing is left."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakes.suite import Suite, service
+
+WORKERS = pytest.mark.parametrize("workers", [0, 2, 4])
+INI = "[pytest]\nfilterwarnings = error\nasyncio_default_fixture_loop_scope = function\n"
+
+
+def _with_asyncio(suite: Suite, monkeypatch: pytest.MonkeyPatch, more: str = "") -> None:
+    pytest.importorskip("pytest_asyncio")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:anyio")
+    suite.pytester.makeini(INI + more)
+
+
+# --- NATS ------------------------------------------------------------------------------------------
+
+
+@WORKERS
+@pytest.mark.real("nats")
+def test_each_test_has_streams_and_buckets_of_its_own(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    pytest.importorskip("nats")
+    _with_asyncio(suite, monkeypatch)
+    suite.stack("[services.nats]\n")
+    suite.test(
+        """
+        import nats as library, pytest
+
+        @pytest.mark.asyncio
+        @pytest.mark.parametrize("number", range(8))
+        async def test_it(nats, nats_client, infra_stack, number):
+            streams = nats_client.jetstream()
+            await streams.add_stream(name="orders", subjects=["orders.*"])
+            await streams.publish("orders.new", b"1")
+            await streams.create_key_value(bucket="stock")
+            assert (await streams.account_info()).streams == 2
+            everybody = await library.connect(infra_stack.nats.url)
+            assert (await everybody.jetstream().account_info()).streams == 0
+            await everybody.close()
+            assert nats.password not in repr(nats) + str(nats.describe())
+        """
+    )
+
+    result = suite.run("-n", str(workers))
+
+    result.assert_outcomes(passed=8)
+    result.stdout.fnmatch_lines(["infra: 1 service, *0 processes, 0 ports, 0 sockets left"])
+
+
+@pytest.mark.real("nats")
+def test_nobody_hears_another_test(suite: Suite) -> None:
+    suite.stack("[services.nats]\n")
+    suite.test(
+        """
+        from pytest_infra.isolation.wire import NatsLine
+
+        def test_it(infra_unit):
+            with infra_unit("nats") as one, infra_unit("nats") as other:
+                lines = [NatsLine(it.host, it.port, it.user, it.password) for it in (one, other, one)]
+                for line in lines:
+                    line.send(b"SUB news 9\\r\\nPING\\r\\n")
+                    assert line.line() == b"PONG"
+                lines[0].send(b"PUB news 2\\r\\nhi\\r\\n")
+                assert lines[2].line() == b"MSG news 9 2"
+                lines[1].send(b"PING\\r\\n")
+                assert lines[1].line() == b"PONG"
+                for line in lines:
+                    line.close()
+        """
+    )
+
+    suite.run().assert_outcomes(passed=1)
+
+
+@pytest.mark.real("nats")
+def test_a_client_that_a_test_forgot_is_not_there_in_the_next(suite: Suite) -> None:
+    suite.stack("[services.nats]\naccounts = 1\n")
+    suite.test(
+        """
+        import pytest
+        from pytest_infra.isolation.wire import NatsLine
+
+        forgotten = []
+
+        @pytest.mark.parametrize("number", range(3))
+        def test_it(nats, number):
+            line = NatsLine(nats.host, nats.port, nats.user, nats.password)
+            assert line.request("$JS.API.STREAM.NAMES")["streams"] is None
+            line.request("$JS.API.STREAM.CREATE.orders", b'{"name": "orders", "subjects": ["orders"]}')
+            for old in forgotten:
+                with pytest.raises((ConnectionError, ValueError)):
+                    old.request("$JS.API.STREAM.NAMES")
+                old.close()
+            forgotten[:] = [line]
+
+        def test_last(nats):
+            forgotten[0].close()
+        """
+    )
+
+    suite.run().assert_outcomes(passed=4)
+
+
+# --- Valkey ----------------------------------------------------------------------------------------
+
+
+@WORKERS
+@pytest.mark.parametrize("variant", ["database", "prefix"])
+@pytest.mark.real("valkey")
+def test_each_test_has_keys_of_its_own(suite: Suite, variant: str, workers: int) -> None:
+    pytest.importorskip("valkey")
+    suite.pytester.makeini(f"[pytest]\nfilterwarnings = error\ninfra_isolation = valkey: {variant}\n")
+    suite.stack("[services.valkey]\n")
+    suite.test(
+        """
+        import pytest, valkey as library
+
+        @pytest.mark.parametrize("number", range(8))
+        def test_it(valkey, valkey_client, infra_stack, number):
+            key = valkey.prefix + "stock"
+            assert valkey_client.set(key, number, nx=True)
+            assert valkey_client.keys(valkey.prefix + "*") == [key]
+            with library.Valkey.from_url(valkey.socket_url) as client:
+                assert client.get(key) == str(number).encode()
+            for forbidden in ("FLUSHALL", "SWAPDB 0 1", "CONFIG GET save", "ACL LIST", "SHUTDOWN"):
+                with pytest.raises(library.exceptions.NoPermissionError):
+                    valkey_client.execute_command(*forbidden.split())
+            if valkey.prefix:
+                with pytest.raises(library.exceptions.NoPermissionError):
+                    valkey_client.set("stock", 1)
+                with pytest.raises(library.exceptions.NoPermissionError):
+                    valkey_client.publish("news", 1)
+            assert valkey.password not in repr(valkey)
+
+        def test_a_shared_key_stays(infra_stack):
+            with library.Valkey.from_url(infra_stack.valkey.url) as client:
+                client.set("kept", 1)
+
+        def test_whatever_is_released(infra_stack, infra_unit):
+            with library.Valkey.from_url(infra_stack.valkey.url) as client:
+                client.set("kept", 1)
+                with infra_unit("valkey") as unit, library.Valkey.from_url(unit.url) as own:
+                    for number in range(3000):
+                        own.set(f"{unit.prefix}{number}", number)
+                    assert own.ping()
+                assert client.get("kept") == b"1"
+                assert unit.user not in client.acl_users()
+                # Other workers have keys of theirs there meanwhile.
+                assert not unit.prefix or not client.keys(unit.prefix + "*")
+        """
+    )
+
+    suite.run("-n", str(workers)).assert_outcomes(passed=10)
+
+
+API = """
+[services.api]
+command = ["${bin.python}", "-m", "http.server", "${port.http}", "--bind", "${host}"]
+ports = { http = 18080 }
+ready = { http = "/" }
+"""
+
+# --- Caddy -----------------------------------------------------------------------------------------
+
+
+@WORKERS
+@pytest.mark.real("caddy")
+def test_each_test_has_routes_of_its_own(suite: Suite, workers: int) -> None:
+    pytest.importorskip("httpx")
+    suite.stack('use = ["caddy", "api"]\n', API)
+    suite.test(
+        """
+        import pytest
+        from pytest_infra.isolation.wire import admin
+
+        @pytest.mark.parametrize("number", range(4))
+        def test_it(caddy, api, http_client, number):
+            caddy.route("/api/*", to=api, strip=True)
+            caddy.respond("/hello", body=f"test {number}")
+            assert http_client(caddy).get("/hello").text == f"test {number}"
+            assert http_client("caddy").get("/api/").text == http_client("api").get("/").text
+            stranger = http_client("caddy", headers={"Host": "stranger.localhost"})
+            assert stranger.get("/hello").status_code == 404
+
+        def test_none_is_left_of_a_unit(caddy, infra_unit):
+            with infra_unit("caddy") as unit:
+                assert unit.url == caddy.url
+                unit.respond(body="hi")
+                with unit.example():
+                    unit.respond("/more", body="more")
+            routes = admin(unit.admin_socket, "GET", "/config/apps/http/servers/http/routes")
+            assert not [route for route in routes if route.get("@id", "").startswith(unit.id)]
+        """
+    )
+
+    suite.run("-n", str(workers)).assert_outcomes(passed=5)
+
+
+# --- PocketBase ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.real("pocketbase")
+def test_each_test_has_a_pocketbase_of_its_own(suite: Suite, workers: int) -> None:
+    pytest.importorskip("httpx")
+    migrations = suite.root / "pb_migrations"
+    migrations.mkdir()
+    (migrations / "1_pets.js").write_text(
+        "migrate((app) => app.save(new Collection({name: 'pets', type: 'base', fields: []})))"
+    )
+    suite.stack('[services.pocketbase]\nmigrations = "${root}/pb_migrations"\n')
+    suite.test(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("number", range(4))
+        def test_it(pocketbase, http_client, number):
+            client = http_client("pocketbase")
+            login = {"identity": pocketbase.superuser_email, "password": pocketbase.superuser_password}
+            token = client.post("/api/collections/_superusers/auth-with-password", json=login).json()["token"]
+            client.headers["Authorization"] = token
+            assert client.get("/api/collections/pets").status_code == 200
+            found = client.post("/api/collections", json={"name": "orders", "type": "base"})
+            assert found.status_code == 200, found.text
+        """
+    )
+
+    result = suite.run("-n", str(workers))
+
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines(["infra: * services, *0 processes, 0 ports, 0 sockets left"])
+
+
+# --- one's own -------------------------------------------------------------------------------------
+
+
+def test_the_hook_isolates_a_service_of_ones_own(suite: Suite) -> None:
+    suite.stack(service("shop-front"), service("other"))
+    suite.pytester.makeconftest(
+        """
+        from contextlib import contextmanager
+
+        @contextmanager
+        def tenant(endpoint, label):
+            with open("tenants", "a") as file:
+                print("+", label, file=file)
+            yield {"url": f"{endpoint.url}/tenants/{len(label)}"}
+            with open("tenants", "a") as file:
+                print("-", label, file=file)
+
+        def pytest_infra_isolate(service, endpoint, label):
+            return tenant(endpoint, label) if service == "shop-front" else None
+        """
+    )
+    suite.test(
+        """
+        def test_one(shop_front, other, infra_stack):
+            assert shop_front.url.startswith(infra_stack["shop-front"].url + "/tenants/")
+            assert shop_front.port == infra_stack["shop-front"].port
+            assert other.url == infra_stack.other.url
+
+        def test_two(shop_front):
+            raise ValueError
+        """
+    )
+
+    suite.run().assert_outcomes(passed=1, failed=1)
+
+    tests = ["test_it.py::test_one", "test_it.py::test_two"]
+    said = (suite.root / "tenants").read_text().splitlines()
+    assert said == [f"{sign} {test}" for test in tests for sign in "+-"]

@@ -1,0 +1,187 @@
+"""What the fixtures give, and whose fixture a test gets."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakes.suite import Suite, service
+
+
+@pytest.mark.real("nats", "postgres", "valkey", "caddy", "pocketbase")
+def test_without_a_stack_file_the_whole_stack_is_the_five_services(suite: Suite) -> None:
+    suite.test(
+        """
+        def test_it(infra_stack, postgres, nats, valkey, caddy, pocketbase):
+            five = {postgres.name, nats.name, valkey.name, caddy.name, pocketbase.name}
+            assert len(five) == 5
+            assert five <= set(infra_stack.endpoints())
+        """
+    )
+
+    result = suite.run()
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        ["infra: ? services, ready in ?.?? s; 0 processes, 0 ports, 0 sockets left", "*1 passed*"]
+    )
+
+
+@pytest.mark.real("postgres")
+def test_postgres_answers_in_sql(suite: Suite) -> None:
+    pytest.importorskip("psycopg")
+    suite.test(
+        """
+        import psycopg
+
+        def test_it(postgres):
+            with psycopg.connect(postgres.url) as connection:
+                assert connection.execute("select 40 + 2").fetchone() == (42,)
+        """
+    )
+
+    suite.run().assert_outcomes(passed=1)
+
+
+def test_a_service_of_ones_own_is_a_fixture(suite: Suite) -> None:
+    suite.stack(service("shop-front"))
+    suite.test(
+        """
+        import socket
+
+        def test_it(shop_front):
+            socket.create_connection((shop_front.host, shop_front.port)).close()
+        """
+    )
+
+    suite.run().assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("name", ["infra.test.toml", "pyproject.toml"])
+def test_so_is_one_that_stands_elsewhere(suite: Suite, name: str) -> None:
+    table = service("shop")
+    if name == "pyproject.toml":
+        table = table.replace("[services.", "[tool.infra.services.")
+    else:
+        suite.stack(service("other"))
+    (suite.root / name).write_text(table, encoding="utf-8")
+    suite.test("def test_it(shop): assert shop.url.startswith('http://127.0.0.1:')")
+
+    suite.run().assert_outcomes(passed=1)
+
+
+def test_only_what_is_asked_for_is_started(suite: Suite) -> None:
+    suite.stack(service("db"), service("shop", more='needs = ["db"]'), service("other"))
+    suite.test(
+        """
+        def test_it(shop, infra_service):
+            from infra_runtime import attach
+            stack = attach(".data-test", lease=False)
+            assert [it["name"] for it in stack.status()["services"]] == ["db", "shop"]
+            stack.close()
+            assert infra_service("shop").url == shop.url
+        """
+    )
+
+    result = suite.run()
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["infra: 2 services, *"])
+
+
+def test_a_fixture_of_the_users_comes_before_ours(suite: Suite) -> None:
+    suite.stack(service("shop"), service("cache"))
+    suite.pytester.makeconftest(
+        """
+        import pytest
+        pytest_plugins = ["their_fixtures"]
+
+        @pytest.fixture(scope="session")
+        def shop(infra_service):
+            return "theirs at " + infra_service("shop").url
+        """
+    )
+    suite.test("import pytest\n\n@pytest.fixture\ndef postgres(): return 'theirs too'", "their_fixtures")
+    suite.test(
+        """
+        def test_it(shop, postgres, cache):
+            assert shop.startswith("theirs at http://")
+            assert postgres == "theirs too"
+            assert cache.mkdir  # pytest's own
+        """
+    )
+
+    suite.run("-p", "their_fixtures").assert_outcomes(passed=1)
+
+
+def test_a_fixture_of_a_wide_scope_may_ask_for_a_service(suite: Suite) -> None:
+    suite.stack(service("shop"))
+    suite.test(
+        """
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def address(infra_service):
+            return infra_service("shop").url
+
+        def test_it(address, shop):
+            assert address == shop.url
+        """
+    )
+
+    suite.run().assert_outcomes(passed=1)
+
+
+def test_unittest_classes_are_served(suite: Suite) -> None:
+    suite.stack(service("db"), service("shop"))
+    suite.test(
+        """
+        import unittest
+        import pytest
+
+        @pytest.mark.infra("db")
+        class TestShop(unittest.TestCase):
+            @pytest.fixture(autouse=True)
+            def _place(self, shop):
+                self.url = shop.url
+
+            def test_one(self):
+                assert self.url.startswith("http://")
+
+            def test_two(self):
+                assert self.url.startswith("http://")
+        """
+    )
+
+    result = suite.run()
+
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["infra: 2 services, *"])
+
+
+def test_a_service_that_a_test_stopped_is_there_for_the_next(suite: Suite) -> None:
+    suite.stack(service("shop"))
+    suite.test(
+        """
+        import socket
+
+        def test_one(infra_stack, shop):
+            infra_stack.stop("shop")
+
+        def test_two(shop):
+            socket.create_connection((shop.host, shop.port)).close()
+        """
+    )
+
+    suite.run().assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize("arguments", [("--collect-only",), ("--fixtures",), ("--help",), ("--markers",)])
+def test_looking_starts_nothing(suite: Suite, arguments: tuple[str, ...]) -> None:
+    suite.stack(service("shop"))
+    suite.test("def test_it(shop): pass")
+
+    result = suite.run(*arguments)
+
+    assert result.ret == 0
+    assert not (suite.root / ".data-test").exists()
+    assert "infra" in result.stdout.str() or "test_it" in result.stdout.str()

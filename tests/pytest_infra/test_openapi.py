@@ -1,0 +1,198 @@
+"""`openapi_snapshot`: a test fails when the app breaks its snapshot; an option writes the snapshot anew."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fakes.checks import BROKEN, GROWN, PETS
+from fakes.suite import Suite
+
+CHECKS = "def test_it(openapi_snapshot): openapi_snapshot.check({})"
+STACK = 'use = []\n[api.pets]\nsnapshot = "api/openapi.yaml"\nsource = "unused:app"\n'
+
+
+def write(suite: Suite, **files: str) -> None:
+    for name, content in files.items():
+        path = suite.root / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+
+
+def test_an_app_that_keeps_its_promises_passes_and_the_report_tells_what_changed(suite: Suite) -> None:
+    write(suite, openapi=PETS, today=GROWN)
+    suite.test(
+        """
+        def test_it(openapi_snapshot):
+            report = openapi_snapshot.check("today.yaml", "openapi.yaml")
+            assert report.verdict == "compatible"
+            assert [finding.rule for finding in report.findings] == ["response-property-added"]
+        """
+    )
+
+    suite.run().assert_outcomes(passed=1)
+
+
+def test_one_that_breaks_them_fails_with_the_finding_and_no_traceback(suite: Suite) -> None:
+    write(suite, openapi=PETS, today=BROKEN)
+    suite.test(CHECKS.format("'today.yaml', 'openapi.yaml'"))
+
+    result = suite.run()
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "infra: the API breaks its snapshot",
+            "breaking  response-property-became-optional  today.yaml:*",
+            "*reaches GET /pets, GET /pets/{id}",
+            "*--infra-update-openapi*makes today's API the snapshot*",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+@pytest.mark.parametrize(("fail_on", "outcome"), [("breaking", "failed"), ("none", "passed")])
+def test_it_may_tell_instead_of_failing(suite: Suite, fail_on: str, outcome: str) -> None:
+    write(suite, openapi=PETS, today=BROKEN)
+    suite.test(CHECKS.format(f"'today.yaml', 'openapi.yaml', fail_on={fail_on!r}"))
+
+    suite.run().assert_outcomes(**{outcome: 1})
+
+
+def test_an_app_object_is_asked_for_its_document(suite: Suite) -> None:
+    suite.test(
+        """
+        import asyncio
+
+        class App:
+            def openapi(self):
+                return {"openapi": "3.1.0", "info": {"title": "T", "version": "1"}, "paths": {}}
+
+        async def served(scope, receive, send):
+            await send({"type": "http.response.start", "status": 200})
+            await send({"type": "http.response.body", "body": b'{"openapi": "3.1.0", "paths": {}}'})
+
+        def test_an_object(openapi_snapshot):
+            assert openapi_snapshot.check(App()).findings == ()
+
+        def test_in_a_loop(openapi_snapshot):
+            async def inside():
+                openapi_snapshot.check(served, "served.json")
+
+            asyncio.run(inside())
+        """
+    )
+
+    suite.run("--infra-update-openapi").assert_outcomes(passed=2)
+    assert json.loads((suite.root / "openapi.json").read_text())["info"]["title"] == "T"
+    suite.run().assert_outcomes(passed=2)
+
+
+def test_a_missing_snapshot_fails_and_says_how_to_get_one(suite: Suite) -> None:
+    """It is not written in passing: in CI that would guard nothing."""
+    suite.test("def test_it(openapi_snapshot): openapi_snapshot.check({'openapi': '3.1.0', 'paths': {}})")
+
+    result = suite.run()
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["infra: could not compare: *openapi.json: does not exist", "*--infra-update-openapi*"]
+    )
+    assert not (suite.root / "openapi.json").exists()
+
+
+def test_the_option_writes_it_and_the_next_run_is_guarded(suite: Suite) -> None:
+    write(suite, today=PETS)
+    suite.test(CHECKS.format("'today.yaml', 'openapi.json'"))
+
+    suite.run("--infra-update-openapi").assert_outcomes(passed=1)
+    suite.run().assert_outcomes(passed=1)
+    write(suite, today=BROKEN)
+    suite.run().assert_outcomes(failed=1)
+    suite.run("--infra-update-openapi").assert_outcomes(passed=1)
+    suite.run("-n2").assert_outcomes(passed=1)
+
+
+def test_the_snapshot_of_the_stack_file_is_meant_when_none_is_named(suite: Suite) -> None:
+    (suite.root / "infra.toml").write_text(
+        STACK + '[api.pets.rules]\nresponse-property-became-optional = "info"\n'
+    )
+    write(suite, **{"api/openapi": PETS, "today": BROKEN})
+    suite.test(CHECKS.format("'today.yaml'"))
+
+    suite.run().assert_outcomes(passed=1)
+
+
+def test_of_several_one_must_be_named(suite: Suite) -> None:
+    (suite.root / "infra.toml").write_text(STACK + STACK[9:].replace("api.pets", "api.cats"))
+    write(suite, **{"api/openapi": PETS, "today": BROKEN})
+    suite.test(
+        """
+        import pytest
+
+        def test_none(openapi_snapshot):
+            with pytest.raises(ValueError, match="pets, cats"):
+                openapi_snapshot.check("today.yaml")
+
+        def test_one(openapi_snapshot):
+            openapi_snapshot.check("today.yaml", api="cats")
+
+        def test_another(openapi_snapshot):
+            openapi_snapshot.check("today.yaml", api="dogs")
+        """
+    )
+
+    result = suite.run()
+
+    result.assert_outcomes(passed=1, failed=2)
+    result.stdout.fnmatch_lines(
+        ["infra: the API breaks its snapshot", "infra: could not compare: *no API is called 'dogs'*"]
+    )
+
+
+def test_what_was_accepted_passes(suite: Suite) -> None:
+    write(suite, openapi=PETS, today=BROKEN)
+    suite.test(
+        """
+        def test_it(openapi_snapshot):
+            report = openapi_snapshot.check("today.yaml", "openapi.yaml", fail_on="none")
+            for finding in report.findings:
+                with open("openapi.accepted.yaml", "a") as file:
+                    file.write(f"- {{fingerprint: '{finding.fingerprint}', reason: r, owner: o}}\\n")
+            assert openapi_snapshot.check("today.yaml", "openapi.yaml").verdict == "compatible"
+        """
+    )
+
+    suite.run().assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("app", "reason"),
+    [
+        ("3", "builtins.int is no app"),
+        ("{'a': 1}", "is not OpenAPI"),
+        ("'gone.yaml'", "gone.yaml: does not exist"),
+    ],
+)
+def test_what_is_no_app_fails_with_the_reason(suite: Suite, app: str, reason: str) -> None:
+    write(suite, openapi=PETS)
+    suite.test(CHECKS.format(f"{app}, 'openapi.yaml'"))
+
+    result = suite.run()
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"infra: could not compare: *{reason}*"])
+
+
+def test_a_plugin_that_nobody_asks_imports_no_yaml(suite: Suite) -> None:
+    suite.test(
+        """
+        import sys
+
+        def test_it():
+            assert not [name for name in sys.modules if name.startswith(("yaml", "infra_runtime.openapi"))]
+        """
+    )
+
+    suite.run().assert_outcomes(passed=1)

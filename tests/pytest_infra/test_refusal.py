@@ -1,0 +1,159 @@
+"""What could not be had: the reason, once, in few words, and nothing of our insides."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from fakes.suite import Suite, service
+
+BROKEN = "--exit-after", "0.01", "--status", "3", "--deaf"
+
+THREE = "def test_one(shop): pass\ndef test_two(shop): pass\ndef test_three(infra_stack): pass\n"
+
+
+def once(text: str, result: pytest.RunResult) -> bool:
+    return result.stdout.str().count(text) == 1
+
+
+def test_a_service_that_does_not_start_is_told_once_with_its_last_lines(suite: Suite) -> None:
+    suite.stack(service("shop", *BROKEN))
+    suite.test(THREE)
+
+    result = suite.run("-rN")
+
+    result.assert_outcomes(errors=3)
+    assert once("the last lines of shop's log", result)
+    assert once("| server on", result)
+    assert once("The whole log: ", result)
+    lines = result.stdout.str().splitlines()
+    assert sum(line.endswith("(test_it.py::test_one tells all of it)") for line in lines) == 2
+    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*.py:*: *")
+    result.stdout.fnmatch_lines(["infra: 1 service, never ready; 0 processes, 0 ports, 0 sockets left"])
+
+
+def test_so_it_is_for_a_fixture_of_the_session_that_wants_it(suite: Suite) -> None:
+    suite.stack(service("shop", *BROKEN))
+    suite.test("def test_one(infra_stack): pass\ndef test_two(infra_stack): pass\n")
+
+    result = suite.run("-rN")
+
+    result.assert_outcomes(errors=2)
+    assert once("the last lines of shop's log", result)
+    assert once("(test_it.py::test_one tells all of it)", result)
+
+
+def test_what_needs_it_refers_to_it(suite: Suite) -> None:
+    suite.stack(service("db", *BROKEN), service("shop", more='needs = ["db"]'), service("other"))
+    suite.test("def test_one(shop): pass\ndef test_two(db): pass\ndef test_three(other): pass\n")
+
+    result = suite.run("-rN")
+
+    result.assert_outcomes(errors=2, passed=1)
+    assert once("the last lines of db's log", result)
+    result.stdout.fnmatch_lines(["infra: db: exited with status 3 * (test_it.py::test_one tells all of it)"])
+
+
+def test_each_worker_tells_it_at_most_once(suite: Suite) -> None:
+    suite.stack(service("shop", *BROKEN))
+    suite.test(
+        "import pytest\n\n@pytest.mark.parametrize('number', range(8))\ndef test_it(shop, number): pass\n"
+    )
+
+    result = suite.run("-n2", "-rN")
+
+    result.assert_outcomes(errors=8)
+    assert 1 <= result.stdout.str().count("the last lines of shop's log") <= 2
+
+
+def missing_binary(suite: Suite) -> None:
+    suite.stack('use = ["nats"]', '[services.nats]\nbinary = "nowhere/nats-server"\n')
+    suite.test("def test_one(nats): pass\ndef test_two(nats): pass\ndef test_three(): pass\n")
+
+
+def test_a_missing_executable_is_skipped_aloud(suite: Suite) -> None:
+    missing_binary(suite)
+
+    result = suite.run()
+
+    result.assert_outcomes(skipped=2, passed=1)
+    result.stdout.fnmatch_lines(
+        ["infra: 2 tests skipped: nats-server: not found; looked at *nowhere*install *pytest-infra?nats?*"]
+    )
+
+
+def test_a_missing_executable_is_a_failure_in_ci(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    missing_binary(suite)
+    monkeypatch.setenv("CI", "true")
+
+    result = suite.run("-rN")
+
+    result.assert_outcomes(errors=2, passed=1)
+    assert once("pip install 'pytest-infra[nats]'", result)
+
+
+def test_a_port_that_is_taken_is_told_with_who_has_it(suite: Suite) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        suite.stack(service("shop", port=port))
+        suite.test("def test_it(shop): pass")
+
+        result = suite.run("--infra-env=development")
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        [f"infra: shop: port {port} is taken by *", "Stop it, or give shop another port*"]
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_a_mistake_in_the_stack_file_fails_who_needs_it_and_nobody_else(suite: Suite) -> None:
+    suite.stack(service("shop", more="neds = []"))
+    suite.test("def test_one(shop): pass\ndef test_two(): pass\n")
+
+    result = suite.run("-rN")
+
+    result.assert_outcomes(errors=1, passed=1)
+    result.stdout.fnmatch_lines(["infra: *infra.toml:5: *neds*needs*"])
+    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*.py:*: *")
+
+
+def test_a_stack_file_that_is_no_toml_is_told_to_who_needs_it(suite: Suite) -> None:
+    (suite.root / "infra.toml").write_text("use = [\n")
+    suite.test("def test_one(infra_stack): pass\ndef test_two(): pass\n")
+
+    result = suite.run("-rN")
+
+    result.assert_outcomes(errors=1, passed=1)
+    result.stdout.fnmatch_lines(["infra: *infra.toml: this is not TOML*"])
+
+
+def test_an_unknown_service_is_an_error_of_the_test_that_names_it(suite: Suite) -> None:
+    suite.stack(service("shop"))
+    suite.test(
+        """
+        import pytest
+
+        @pytest.mark.infra("shopp")
+        def test_marker(): pass
+
+        def test_fixture(infra_service):
+            infra_service("postgre")
+
+        @pytest.mark.infra(service="shop")
+        def test_wrong_word(): pass
+
+        def test_fine(shop): pass
+        """
+    )
+
+    result = suite.run("-rN")
+
+    result.assert_outcomes(errors=2, failed=1, passed=1)
+    result.stdout.fnmatch_lines(["infra: no service 'shopp' here; there are: *shop*"])
+    result.stdout.fnmatch_lines(["infra: no service 'postgre' here; there are: *postgres*"])
+    result.stdout.fnmatch_lines(["*the marker infra takes names of services and `profile`, not service"])
+    result.stdout.no_fnmatch_line("*Traceback*")

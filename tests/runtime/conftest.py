@@ -1,0 +1,64 @@
+"""What the runtime's tests share."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.project import Project
+from fakes.stacks import alive, resolved, until
+from infra_runtime.client import raise_failures
+from infra_runtime.errors import NoStackError
+from infra_runtime.spec import ServiceSpec
+from infra_runtime.stack import Stack, attach, open_stack
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """An empty project, a cache of its own, and no variable of ours in the environment."""
+    for name in list(os.environ):
+        if name.startswith("INFRA_") and name not in ("INFRA_TEST_SUITE", "INFRA_TEST_PROFILE"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    root = tmp_path / "project"
+    root.mkdir()
+    return Project(root)
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder with a short path, for sockets; pytest's own may be long."""
+    with tempfile.TemporaryDirectory(prefix="infra-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[Path]:
+    """A data directory; at the end nothing that was started in it may live."""
+    folder = tmp_path / "data"
+    yield folder
+    with contextlib.suppress(NoStackError):
+        attach(folder).down()
+    until(lambda: not alive(folder))
+
+
+@pytest.fixture
+def stack_of(data: Path) -> Iterator[Callable[..., Stack]]:
+    """Start a stack of these specs in `data`; raises what `infra_runtime.start` would."""
+    stacks: list[Stack] = []
+
+    def start(*specs: ServiceSpec, **options: str) -> Stack:
+        found = resolved(data, specs, **options)
+        stack = open_stack(found)
+        stacks.append(stack)
+        raise_failures(stack.up(found))
+        return stack
+
+    yield start
+    for stack in stacks:
+        stack.close()

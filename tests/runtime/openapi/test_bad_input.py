@@ -1,0 +1,225 @@
+"""What cannot be compared is refused with file, line and reason; nothing crashes or passes for compatible."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fakes.api import document, receives
+from fakes.rewriting import documents
+from infra_runtime.openapi import CompareError, compare, load, parse
+
+HEAD = '{"openapi": "3.0.0", "paths": {}'
+LAUGHS = "a0: &a0 [x, x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
+)
+
+REFUSED: list[tuple[str, bytes, int, str]] = [
+    ("empty", b"", 0, "is empty"),
+    ("blank", b" \n ", 0, "is empty"),
+    ("binary", b"PK\x03\x04\x00\x00", 1, "is a binary file"),
+    ("latin", b"openapi: 3.0.0\ninfo: {title: caf\xe9}", 2, "is not text in UTF-8"),
+    ("truncated", b'{"openapi": "3.0.0",\n "paths": {', 2, "is not JSON"),
+    ("tabs", b"openapi: 3.0.0\npaths:\n\t/a: {}", 3, "is not YAML"),
+    ("twice in JSON", HEAD.encode() + b',\n "info": {"a": 1, "a": 2}}', 2, "says the key 'a' twice"),
+    ("twice in YAML", b"openapi: 3.0.0\npaths: {}\npaths: {}", 3, "says the key 'paths' twice"),
+    ("two documents", b"openapi: 3.0.0\npaths: {}\n---\na: b", 3, "more than one YAML document"),
+    ("a list", b"- openapi", 1, "is not OpenAPI: it is an array"),
+    ("something else", b'{"name": "x"}', 1, "neither `openapi` nor `swagger`"),
+    ("too old", b'{"swagger": "1.2"}', 1, "Swagger '1.2'"),
+    ("too new", b'{"openapi": "4.0.0", "paths": {}}', 1, "OpenAPI '4.0.0'"),
+    ("nothing in it", b'{"openapi": "3.1.0"}', 1, "no paths, no webhooks and no components"),
+    ("paths in a list", b'{"openapi": "3.0.0",\n "paths": []}', 2, "`paths` is an array"),
+    (
+        "dangling",
+        HEAD.encode() + b',\n "x": 0, "components": {"schemas": {"A": {"$ref": "#/B"}}}}',
+        2,
+        "leads nowhere",
+    ),
+    (
+        "a circle",
+        HEAD.encode() + b', "components": {"schemas": {"A": {"$ref": "#/components/schemas/A"}}}}',
+        1,
+        "circle",
+    ),
+    ("deep JSON", b"[" * 100_000, 0, "nested more than"),
+    ("deep YAML", b"- " * 1000 + b"a", 1, "nested more than 200 levels"),
+    ("laughs", LAUGHS.encode(), 7, "by its aliases"),
+    ("an alias in itself", b"a: &a [*a]", 1, "inside itself"),
+    ("a huge number", HEAD.encode() + b', "x": ' + b"9" * 5000 + b"}", 1, "digits"),
+    ("a list as key", b"? [a]\n: b", 1, "as a key"),
+]
+
+
+@pytest.mark.parametrize(
+    ("raw", "line", "reason"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
+)
+def test_it_is_refused_with_file_line_and_reason(raw: bytes, line: int, reason: str) -> None:
+    with pytest.raises(CompareError) as caught:
+        parse(raw, name="api.yaml")
+
+    assert reason in str(caught.value)
+    assert (caught.value.file, caught.value.line) == ("api.yaml", line)
+    assert caught.value.exit_code == 2
+
+
+def test_a_missing_file_a_directory_and_a_pipe_are_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    for name, reason in (("none.yaml", "does not exist"), ("", "directory"), ("pipe", "no regular file")):
+        with pytest.raises(CompareError, match=reason):
+            load(tmp_path / name)
+
+
+def test_a_reference_that_leaves_the_root_is_refused_unless_the_root_is_wider(tmp_path: Path) -> None:
+    (tmp_path / "secret.json").write_text('{"type": "string"}')
+    inner = tmp_path / "api"
+    inner.mkdir()
+    (inner / "openapi.json").write_text(json.dumps(receives({"$ref": "../secret.json"})))
+
+    with pytest.raises(CompareError, match="is outside of"):
+        load(inner / "openapi.json")
+    assert load(inner / "openapi.json", root=tmp_path)
+
+
+def test_a_symbolic_link_does_not_lead_out_of_the_root(tmp_path: Path) -> None:
+    (tmp_path / "secret.json").write_text('{"type": "string"}')
+    inner = tmp_path / "api"
+    inner.mkdir()
+    (inner / "link.json").symlink_to(tmp_path / "secret.json")
+    (inner / "openapi.json").write_text(json.dumps(receives({"$ref": "link.json"})))
+
+    with pytest.raises(CompareError, match="is outside of"):
+        load(inner / "openapi.json")
+
+
+def test_the_network_is_not_asked(tmp_path: Path) -> None:
+    (tmp_path / "openapi.json").write_text(json.dumps(receives({"$ref": "https://example.com/a.json"})))
+
+    with pytest.raises(CompareError, match="on the network"):
+        load(tmp_path / "openapi.json")
+
+
+def test_files_refer_to_one_another_and_what_changes_there_is_told_there(tmp_path: Path) -> None:
+    for side, most in (("base", 10), ("revision", 5)):
+        folder = tmp_path / side / "schemas"
+        folder.mkdir(parents=True)
+        (folder / "pet.yaml").write_text(
+            "Pet:\n  type: object\n  properties:\n    name: {$ref: '#/Name'}\n"
+            f"Name:\n  type: string\n  maxLength: {most}\n"
+        )
+        (tmp_path / side / "api.json").write_text(json.dumps(receives({"$ref": "schemas/pet.yaml#/Pet"})))
+    found = compare(load(tmp_path / "revision" / "api.json"), load(tmp_path / "base" / "api.json")).findings
+
+    assert [finding.rule for finding in found] == ["response-max-length-increased"]
+    assert found[0].revision is not None
+    assert (Path(found[0].revision.file).name, found[0].revision.line) == ("pet.yaml", 5)
+
+
+def test_a_byte_order_mark_and_carriage_returns_are_taken() -> None:
+    text = "openapi: 3.0.0\r\ninfo: {title: a, version: '1'}\r\npaths: {}\r\n"
+
+    assert compare(parse(b"\xef\xbb\xbf" + text.encode()), parse(text)).verdict == "compatible"
+
+
+def test_a_reference_in_an_example_is_data() -> None:
+    assert parse(receives({"type": "object", "example": {"$ref": "#/nowhere"}}))
+
+
+def test_what_is_not_quite_right_is_taken_with_a_note() -> None:
+    made = parse(
+        document(
+            {
+                "pets": {},
+                "/a": {"get": {"parameters": {}, "responses": {"abc": {}, "200": {"description": ""}}}},
+            }
+        )
+    )
+    other = parse(document({"/a": {"get": {"responses": {"200": {"description": ""}}}}}))
+
+    notes = compare(made, other).notes
+
+    assert len(notes) == 3
+    assert all(note.file == "openapi" and note.line == 1 for note in notes)
+
+
+ODD: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    10**400,
+    "",
+    "#/",
+    [],
+    {},
+    [None],
+    {"$ref": "#"},
+    {"$ref": 5},
+    {"allOf": [{"$ref": "#"}]},
+    "(a+)+$",
+    "[",
+]
+
+
+def mutate(value: Any, random: Random) -> Any:
+    """A part of a document, somewhere replaced by something odd."""
+    if random.random() < 0.04:
+        return random.choice(ODD)
+    if isinstance(value, dict):
+        return {key: mutate(inner, random) for key, inner in value.items() if random.random() > 0.02}
+    return [mutate(inner, random) for inner in value] if isinstance(value, list) else value
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@given(data=documents(), random=st.randoms(use_true_random=False))
+def test_whatever_is_in_a_document_it_is_compared_or_refused(data: dict[str, Any], random: Random) -> None:
+    with contextlib.suppress(CompareError):
+        base, revision = parse(data), parse(mutate(data, random))
+        verdict = compare(base, revision).to_json()["verdict"]
+
+        assert verdict in {"compatible", "warning", "breaking"}
+
+
+SWAGGER: dict[str, Any] = {
+    "swagger": "2.0",
+    "host": "a.example",
+    "parameters": {"L": {"in": "query", "name": "l", "type": "array", "items": {"type": "string"}}},
+    "definitions": {"P": {"type": "object", "discriminator": "k", "properties": {"k": {"type": "string"}}}},
+    "securityDefinitions": {"o": {"type": "oauth2", "flow": "accessCode", "scopes": {"r": ""}}},
+    "paths": {
+        "/a": {
+            "get": {"parameters": [{"$ref": "#/parameters/L"}], "responses": {"200": {"description": ""}}},
+            "post": {"parameters": [{"in": "body", "schema": {"$ref": "#/definitions/P"}}]},
+            "put": {"parameters": [{"in": "formData", "name": "f", "type": "file", "required": True}]},
+        }
+    },
+}
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(random=st.randoms(use_true_random=False))
+def test_whatever_is_in_a_swagger_document_it_is_compared_or_refused(random: Random) -> None:
+    with contextlib.suppress(CompareError):
+        verdict = compare(parse(SWAGGER), parse(mutate(SWAGGER, random))).verdict
+
+        assert verdict in {"compatible", "warning", "breaking"}
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    raw=st.one_of(
+        st.binary(max_size=60), st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass"))
+    )
+)
+def test_whatever_bytes_there_are_they_are_read_or_refused(raw: bytes) -> None:
+    with pytest.raises(CompareError):
+        parse(raw)

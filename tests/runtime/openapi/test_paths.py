@@ -1,0 +1,79 @@
+"""Which operations are one: by path, by template, and by the address that server and path make together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fakes.api import document, operation, report, rules
+
+ID = {"in": "path", "name": "id", "required": True, "schema": {"type": "string"}}
+NUMBER = {"in": "path", "name": "number", "required": True, "schema": {"type": "string"}}
+
+
+def at(path: str, *servers: str, **more: Any) -> dict[str, Any]:
+    made = document({path: {"get": operation(**more)}})
+    return {**made, "servers": [{"url": url} for url in servers]} if servers else made
+
+
+def test_a_renamed_variable_is_no_change() -> None:
+    assert rules(at("/pets/{id}", parameters=[ID]), at("/pets/{number}", parameters=[NUMBER])) == []
+
+
+def test_a_variable_that_changes_its_type_is_told_under_its_new_name() -> None:
+    (found,) = report(
+        at("/pets/{id}", parameters=[ID]),
+        at("/pets/{number}", parameters=[{**NUMBER, "schema": {"type": "boolean"}}]),
+    ).findings
+
+    assert found.rule == "request-type-narrowed"
+    assert "the path parameter number" in found.message
+
+
+def test_two_paths_that_differ_in_their_variables_alone_stay_two() -> None:
+    both = document({"/a/{x}": {"get": operation()}, "/a/{y}": {"get": operation(), "put": operation()}})
+
+    assert rules(both, both | {"info": {}}) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (at("/v1/pets", "https://a"), at("/pets", "https://a/v1")),
+        (at("/pets", "https://a/v1/"), at("/pets", "https://A:443/v1")),
+        (at("/pets"), at("/pets", "/")),
+        (at("/pets"), at("/pets", "https://a")),
+        (at("/pets", "https://a/v1"), at("/v1/pets")),
+    ],
+)
+def test_the_same_address_in_other_words_is_no_change(before: dict[str, Any], after: dict[str, Any]) -> None:
+    assert rules(before, after) == []
+    assert rules(after, before) == []
+
+
+def test_another_host_or_another_prefix_is_another_address() -> None:
+    assert rules(at("/pets", "https://a"), at("/pets", "https://b")) == ["server-added", "server-removed"]
+    assert rules(at("/pets", "https://a/v1"), at("/pets", "https://a/v2")) == [
+        "server-added",
+        "server-removed",
+    ]
+
+
+def test_the_servers_of_a_document_are_one_finding_whatever_it_serves() -> None:
+    paths = {f"/p{number}": {"get": operation()} for number in range(9)}
+
+    found = report(
+        {**document(paths), "servers": [{"url": "https://a"}]},
+        {**document(paths), "servers": [{"url": "https://b"}]},
+    )
+
+    assert [len(finding.operations) for finding in found.findings] == [9, 9]
+
+
+def test_a_variable_of_a_server_stands_for_each_of_its_values() -> None:
+    def made(*regions: str) -> dict[str, Any]:
+        server = {"url": "https://{r}.a", "variables": {"r": {"default": regions[0], "enum": list(regions)}}}
+        return {**at("/pets"), "servers": [server]}
+
+    assert rules(made("eu", "us"), made("eu")) == ["server-removed"]

@@ -1,0 +1,103 @@
+"""Rewriting a document without changing what it says is no finding, whatever was rewritten and how often."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fakes.api import body, operation, report
+from fakes.changes import PAIRS
+from fakes.rewriting import REWRITINGS, Rewriting, documents
+
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+ONE = settings(max_examples=20, deadline=None, suppress_health_check=SLOW, derandomize=True)
+MANY = settings(max_examples=60, deadline=None, suppress_health_check=SLOW, derandomize=True)
+
+
+def told(base: dict[str, Any], revision: dict[str, Any]) -> list[str]:
+    return [f"{finding.rule}: {finding.message}" for finding in report(base, revision).findings]
+
+
+@pytest.mark.parametrize("rewriting", REWRITINGS, ids=lambda each: each.__name__)
+@ONE
+@given(data=documents(), random=st.randoms(use_true_random=False))
+def test_one_rewriting_is_no_finding(rewriting: Rewriting, data: dict[str, Any], random: Random) -> None:
+    rewritten = copy.deepcopy(data)
+    rewriting(rewritten, random)
+
+    assert told(data, rewritten) == []
+
+
+@MANY
+@given(
+    data=documents(),
+    random=st.randoms(use_true_random=False),
+    steps=st.lists(st.sampled_from(REWRITINGS), min_size=2, max_size=6),
+)
+def test_many_rewritings_are_no_finding_in_either_order(
+    data: dict[str, Any], random: Random, steps: list[Rewriting]
+) -> None:
+    rewritten = copy.deepcopy(data)
+    for step in steps:
+        step(rewritten, random)
+
+    assert told(data, rewritten) == []
+    assert told(rewritten, data) == []
+
+
+#: Ways to hide a schema deeper: none of them changes what a change inside of it means.
+WRAPPINGS: dict[str, Callable[[Any], Any]] = {
+    "bare": lambda schema: schema,
+    "item": lambda schema: {"type": "array", "items": schema},
+    "property": lambda schema: {"type": "object", "properties": {"inner": schema}},
+    "value": lambda schema: {"type": "object", "additionalProperties": schema},
+    "conjunct": lambda schema: {"allOf": [schema]},
+    "branch": lambda schema: {
+        "anyOf": [{"type": "array", "items": schema, "title": "list"}, {"type": "null"}]
+    },
+}
+
+
+def probed(data: dict[str, Any], schema: Any, direction: str) -> dict[str, Any]:
+    """The document with one operation more, that sends or answers with a shared schema."""
+    made = copy.deepcopy(data)
+    made["components"]["schemas"]["Probe"] = copy.deepcopy(schema)
+    content = body({"$ref": "#/components/schemas/Probe"})
+    sent = operation(requestBody=content)
+    received = operation({"200": {"description": "", **content}})
+    made["paths"]["/pets/probe"] = {"post": sent if direction == "request" else received}
+    return made
+
+
+@MANY
+@given(
+    data=documents(),
+    change=st.sampled_from([pair for pair in PAIRS if "$ref" not in str(pair) and "#/" not in str(pair)]),
+    wrappings=st.lists(st.sampled_from(sorted(WRAPPINGS)), max_size=3),
+    direction=st.sampled_from(["request", "response"]),
+    random=st.randoms(use_true_random=False),
+    step=st.sampled_from(REWRITINGS),
+)
+def test_one_change_among_rewritings_is_exactly_one_finding(
+    data: dict[str, Any],
+    change: tuple[str, Any, Any],
+    wrappings: list[str],
+    direction: str,
+    random: Random,
+    step: Rewriting,
+) -> None:
+    fact, before, after = change
+    for name in wrappings:
+        before, after = WRAPPINGS[name](before), WRAPPINGS[name](after)
+    revision = probed(data, after, direction)
+    step(revision, random)
+
+    assert [finding.rule for finding in report(probed(data, before, direction), revision).findings] == [
+        f"{direction}-{fact}"
+    ]

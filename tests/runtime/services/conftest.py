@@ -1,0 +1,35 @@
+"""Real stacks of single services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import infra_runtime as infra
+from fakes.project import Project
+from infra_runtime.stack import Stack
+
+
+@pytest.fixture
+def run(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stack]]:
+    """Start services of the project for real; what was started ends with the test."""
+    # The clusters of the suite's other stacks are good for these too.
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    with ExitStack() as stacks:
+
+        def start(*names: str, environment: str = "test", **settings: Any) -> Stack:
+            given = {"services": {names[0]: settings}} if settings else None
+            stack = infra.start(
+                *names,
+                environment=environment,
+                directory=project.root,
+                data=tmp_path / f"data-{environment}",
+                overrides=given,
+            )
+            return stacks.enter_context(stack)
+
+        yield start

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import json
+import urllib.request
+
+import pytest
+
+from fakes.engine import made, written
+
+nats = pytest.importorskip("nats", reason="the minimal profile has no clients")
+
+
+def test_jetstream_keeps_its_streams_in_the_data_directory() -> None:
+    assert written(made("nats"))["jetstream"] == {"store_dir": "${data}/jetstream"}
+
+
+def test_it_listens_on_the_engines_address_alone() -> None:
+    configuration = written(made("nats"))
+
+    assert configuration["listen"] == "${host}:${port.client}"
+    assert configuration["http"] == "${host}:${port.monitor}"
+
+
+def test_it_is_ready_when_jetstream_is() -> None:
+    probe = made("nats").ready
+
+    assert (probe.port, probe.path) == ("monitor", "/healthz?js-enabled-only=true")
+
+
+def test_options_reach_the_configuration_table_by_table() -> None:
+    configuration = written(made("nats", options={"max_payload": 1000, "jetstream": {"max_mem": "64MB"}}))
+
+    assert configuration["max_payload"] == 1000
+    assert configuration["jetstream"] == {"store_dir": "${data}/jetstream", "max_mem": "64MB"}
+
+
+def test_ports_are_the_documented_ones_until_somebody_sets_them() -> None:
+    assert made("nats").ports == {"client": 4222, "monitor": 8222}
+    assert made("nats", port=4333).ports == {"client": 4333, "monitor": 8222}
+    assert made("nats", ports={"monitor": 8333}).ports == {"client": 4222, "monitor": 8333}
+
+
+@pytest.mark.real("nats")
+@pytest.mark.asyncio
+async def test_a_real_server_keeps_a_stream_over_a_restart(run) -> None:
+    stack = run("nats")
+    connection = await nats.connect(stack.nats.url)
+    await connection.jetstream().add_stream(name="orders", subjects=["orders.>"])
+    await connection.jetstream().publish("orders.new", b"1")
+    await connection.close()
+
+    stack.restart("nats")
+
+    connection = await nats.connect(stack.nats.url)
+    found = await connection.jetstream().stream_info("orders")
+    await connection.close()
+    assert found.state.messages == 1
+
+
+@pytest.mark.real("nats")
+def test_a_real_server_takes_options_and_shows_itself(run) -> None:
+    stack = run("nats", options={"max_payload": 4096})
+
+    with urllib.request.urlopen(f"{stack.nats.monitor_url}/varz", timeout=5) as answer:
+        state = json.load(answer)
+
+    assert state["max_payload"] == 4096
+    assert state["host"] == "127.0.0.1"

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from fakes.engine import made, options
+
+
+def test_in_development_the_append_only_file_keeps_the_data() -> None:
+    assert options(made("valkey"))["appendonly"] == "yes"
+
+
+def test_a_throw_away_one_keeps_nothing_and_is_gone_at_once() -> None:
+    spec = made("valkey", durable=False)
+
+    assert options(spec)["appendonly"] == "no"
+    assert [step.seconds for step in spec.stop] == [5.0]
+
+
+def test_it_takes_no_snapshots() -> None:
+    assert options(made("valkey"))["save"] == ""
+
+
+def test_options_reach_the_command_and_outrank_our_own() -> None:
+    found = options(made("valkey", options={"maxmemory": "64mb", "save": "60 1"}))
+
+    assert (found["maxmemory"], found["save"]) == ("64mb", "60 1")
+
+
+def test_its_locale_is_one_that_every_machine_has() -> None:
+    """With another in the environment it would refuse to start."""
+    assert made("valkey").env == {"LC_ALL": "C"}
+    assert made("valkey", env={"LC_ALL": "de_DE.UTF-8"}).env == {"LC_ALL": "de_DE.UTF-8"}
+
+
+@pytest.mark.real("valkey")
+def test_a_real_server_starts_whatever_the_locale_of_the_user(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    import valkey
+
+    monkeypatch.setenv("LC_ALL", "xx_YY.UTF-8")
+    stack = run("valkey")
+
+    with valkey.Valkey.from_url(stack.valkey.url) as client:
+        assert client.ping()
+
+
+@pytest.mark.real("valkey")
+def test_a_real_server_answers_on_a_socket_that_is_its_owners_alone(run) -> None:
+    import valkey
+
+    stack = run("valkey")
+    path = stack.valkey.socket_url.removeprefix("unix://").partition("?")[0]
+
+    with valkey.Valkey.from_url(stack.valkey.socket_url) as client:
+        assert client.set("a", "1")
+    assert stat.S_IMODE(Path(path).stat().st_mode) == 0o600
+
+
+@pytest.mark.real("valkey")
+def test_a_real_durable_server_keeps_its_keys_over_a_restart(run) -> None:
+    import valkey
+
+    stack = run("valkey", durable=True)
+    with valkey.Valkey.from_url(stack.valkey.url) as client:
+        client.set("a", "1")
+
+    stack.restart("valkey")
+
+    with valkey.Valkey.from_url(stack.valkey.url) as client:
+        assert client.get("a") == b"1"

@@ -1,0 +1,386 @@
+"""Bad luck with programs, sockets, signals and clients: it is told, nothing hangs, nothing is left."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fakes.stacks import alive, kill, life, resolved, server, spawned, until
+from infra_runtime import client
+from infra_runtime.client import make_data_directory, raise_failures
+from infra_runtime.errors import (
+    NoStackError,
+    PlanChangedError,
+    StartError,
+    SupervisorError,
+)
+from infra_runtime.spec import Run, StopStep
+from infra_runtime.stack import attach, open_stack
+from infra_runtime.supervisor import processes
+from infra_runtime.supervisor.argv import command
+from infra_runtime.supervisor.places import Places
+
+TESTS = Path(__file__).parents[2]
+
+
+def connect(port: int) -> None:
+    socket.create_connection(("127.0.0.1", port), timeout=2).close()
+
+
+def python(code: str, *arguments: object, **options: object) -> subprocess.Popen[str]:
+    """Another process of a user's, which knows the fakes."""
+    prelude = f"import sys; sys.path.insert(0, {str(TESTS)!r}); from pathlib import Path; "
+    prelude += "from fakes.stacks import *; from infra_runtime.stack import *; data = Path(sys.argv[1])\n"
+    command = [sys.executable, "-c", prelude + code, *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options)
+
+
+def events(data: Path) -> list[str]:
+    return [event["event"] for event in life(data)]
+
+
+# --- executables -----------------------------------------------------------------------------------
+
+
+def test_an_executable_that_went_away_after_planning_is_named(stack_of, data, tmp_path) -> None:
+    tool = tmp_path / "tool"
+    plan = resolved(data, [server("web", command=("${bin.tool}",))])
+    found = replace(plan, binaries={"tool": str(tool)})
+
+    with open_stack(found) as stack, pytest.raises(StartError, match=f"cannot start {tool}: No such file"):
+        raise_failures(stack.up(found))
+
+
+def test_a_program_for_another_machine_is_named(stack_of, tmp_path) -> None:
+    foreign = tmp_path / "foreign"
+    foreign.write_bytes(b"\x7fELF nonsense")
+    foreign.chmod(0o755)
+
+    with pytest.raises(StartError, match=f"cannot start {foreign}: Exec format error"):
+        stack_of(server("web", command=(str(foreign),)))
+
+
+@pytest.mark.parametrize("place", ["command", "env", "cwd"])
+def test_a_text_that_no_system_takes_is_a_reason_and_no_riddle(stack_of, place) -> None:
+    odd = {"command": ("echo", "a\0b"), "env": {"A": "a\0b"}, "cwd": "/a\0b"}[place]
+
+    with pytest.raises(StartError, match="null byte"):
+        stack_of(server("web", **{place: odd}))
+
+
+# --- what others left ------------------------------------------------------------------------------
+
+
+def test_sockets_of_a_dead_supervisor_are_no_obstacle(stack_of, data) -> None:
+    places = Places(str(data))
+    Path(places.run).mkdir(parents=True)
+    for name in (places.control, f"{places.control}.new"):
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(name)
+    with pytest.raises(NoStackError):
+        attach(data)
+
+    stack = stack_of(server("web"))
+
+    connect(stack.web.port)
+
+
+def test_a_supervisor_that_was_killed_while_it_started_its_services_leaves_nothing(data) -> None:
+    code = "found = resolved(data, [server('web', '--deaf'), server('api')]); open_stack(found).up(found)"
+    with python(code, data, stderr=subprocess.DEVNULL) as other:
+        until(lambda: events(data).count("spawned") == 2)
+        with attach(data, lease=False) as watcher:
+            kill(watcher.status()["pid"])
+        other.wait()
+
+    until(lambda: not alive(data))
+    until(lambda: not Path(Places(str(data)).run).exists())
+
+
+def test_a_supervisor_that_is_killed_at_any_moment_of_its_boot_leaves_nothing(
+    tmp_path, short, monkeypatch
+) -> None:
+    monkeypatch.setenv("INFRA_RUNTIME_DIR", str(short / "r"))
+    for milliseconds in range(20, 120, 4):
+        places = Places(str(tmp_path / f"data{milliseconds}"))
+        make_data_directory(places, "test")
+        booting = subprocess.Popen(command(places, "test", leased=True))
+        time.sleep(milliseconds / 1000)
+        booting.kill()
+        booting.wait()
+
+    until(lambda: not (short / "r").exists() or {it.name for it in (short / "r").iterdir()} <= {"ports"})
+
+
+def test_a_client_that_was_killed_while_it_waited_for_a_start_ends_the_stack(data) -> None:
+    code = "found = resolved(data, [server('web', '--deaf')]); open_stack(found).up(found)"
+    with python(code, data) as other:
+        until(lambda: "spawned" in events(data))
+
+        other.kill()
+
+    until(lambda: events(data)[-1:] == ["down"])
+    assert not alive(data)
+
+
+# --- the control socket ----------------------------------------------------------------------------
+
+
+def test_a_control_socket_that_somebody_removed_is_back_in_a_second(stack_of, data) -> None:
+    """Whoever cleans /tmp now and then must neither end a stack nor hold up an `up`."""
+    stack = stack_of(server("web"))
+    pid = stack.status()["pid"]
+    shutil.rmtree(Places(str(data)).run)
+    with pytest.raises(NoStackError):
+        attach(data)
+    began = time.monotonic()
+
+    second = stack_of(server("web"))
+
+    assert second.status()["pid"] == pid
+    assert time.monotonic() - began < 10
+
+
+def test_a_supervisor_that_does_not_answer_is_told_so(stack_of, data, monkeypatch) -> None:
+    monkeypatch.setattr(client, "HELLO_PATIENCE", 0.1)
+    pid = stack_of(server("web")).status()["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(SupervisorError, match=f"the supervisor of {data} does not answer"):
+            attach(data)
+        with pytest.raises(SupervisorError, match="does not answer"):
+            open_stack(resolved(data, [server("web")]))
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_garbage_from_one_client_is_no_concern_of_the_others(stack_of, data) -> None:
+    stack = stack_of(server("web"))
+    for garbage in (b"\x00" * 5000, b"GET / HTTP/1.1\r\n\r\n", b"[" * 50_000 + b"\n", b'{"method": "up"}\n'):
+        with socket.socket(socket.AF_UNIX) as rude:
+            rude.connect(Places(str(data)).control)
+            rude.sendall(garbage)
+
+    connect(stack.web.port)
+    assert stack.status()["leases"] == 1
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"services": 7, "root": "/", "binaries": {}, "variables": {}},
+        {"services": [{"kind": "Ghost"}], "root": "/", "binaries": {}, "variables": {}},
+        {"services": [{"kind": "ServiceSpec"}], "root": "/", "binaries": {}, "variables": {}},
+    ],
+)
+def test_a_plan_that_is_none_is_refused_and_nothing_starts(stack_of, data, params) -> None:
+    stack = stack_of(server("web"))
+
+    with pytest.raises(SupervisorError, match="up: "):
+        stack._client.call("up", **params)
+
+    assert len(spawned(data)) == 1
+
+
+# --- in the middle ---------------------------------------------------------------------------------
+
+
+def test_a_down_while_services_start_ends_both(data) -> None:
+    found = resolved(data, [server("web", "--deaf"), server("api", needs=("web",))])
+    stack, errors = open_stack(found), []
+
+    def up() -> None:
+        try:
+            raise_failures(stack.up(found))
+        except SupervisorError as error:
+            errors.append(str(error))
+
+    starting = threading.Thread(target=up)
+    starting.start()
+    until(lambda: "spawned" in events(data))
+
+    attach(data, lease=False).down()
+    starting.join(10)
+
+    assert errors == ["the stack is stopping"]
+    assert not alive(data)
+    stack.close()
+
+
+def test_a_service_that_somebody_stops_while_it_starts_was_not_started(stack_of, data) -> None:
+    found = resolved(data, [server("web", "--deaf")])
+    with open_stack(found) as stack:
+        other = attach(data)
+        stopping = threading.Thread(
+            target=lambda: (until(lambda: "spawned" in events(data)), other.stop("web"))
+        )
+        stopping.start()
+
+        with pytest.raises(StartError, match="web: was stopped"):
+            raise_failures(stack.up(found))
+
+        stopping.join()
+        other.close()
+
+
+def test_a_service_that_is_being_prepared_cannot_be_given_another_spec(data, tmp_path) -> None:
+    slow = server("web", prepare=(Run(command=("sleep", "60")),))
+    found = resolved(data, [slow])
+    with open_stack(found) as stack:
+        stack._client.call("hello")
+        plan = found.plan.to_json()
+        scope = {"root": "/", "binaries": {}, "variables": {}}
+        stack._client.call("up", services=plan["services"], wait=False, **scope)
+        until(lambda: "preparing" in events(data))
+
+        with pytest.raises(PlanChangedError):
+            stack.up(resolved(data, [server("web")]))
+
+
+def test_sigterm_is_an_orderly_end(stack_of, data) -> None:
+    stack = stack_of(server("web"), server("api", needs=("web",)))
+
+    os.kill(stack.status()["pid"], signal.SIGTERM)
+    until(lambda: events(data)[-1:] == ["down"])
+
+    stopped = [event["service"] for event in life(data) if event["event"] == "stopped"]
+    assert stopped == ["api", "web"]
+    assert life(data)[-1]["left"] == []
+    until(lambda: not Path(Places(str(data)).run).exists())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_key_and_a_closed_terminal_are_for_the_client(stack_of, number) -> None:
+    stack = stack_of(server("web"))
+
+    os.kill(stack.status()["pid"], number)
+
+    connect(stack.web.port)
+    assert stack.status()["services"][0]["phase"] == "ready"
+
+
+# --- many ------------------------------------------------------------------------------------------
+
+
+def test_fifty_services_start_and_stop_at_the_same_time(data) -> None:
+    found = resolved(data, [server(f"s{number}") for number in range(50)])
+    stack = open_stack(found)
+
+    raise_failures(stack.up(found))
+
+    assert {service["phase"] for service in stack.status()["services"]} == {"ready"}
+    assert len({endpoint.port for endpoint in stack.endpoints().values()}) == 50
+    proof = stack.finish()
+    assert proof is not None
+    assert proof.clean, proof
+    assert proof.services == 50
+
+
+def test_many_restarts_keep_the_port_and_leave_nothing_behind(stack_of, data) -> None:
+    stack = stack_of(server("web"))
+    port = stack.web.port
+
+    for _ in range(10):
+        stack.restart("web")
+        connect(port)
+
+    assert len(spawned(data)) == 11
+    proof = stack.finish()
+    assert proof is not None
+    assert proof.clean, proof
+
+
+def test_clients_that_come_and_go_at_the_same_time_always_find_a_stack(data) -> None:
+    """The one who comes just when the last lease ends gets a new supervisor, and never an error."""
+    found = resolved(data, [server("web", stop=(StopStep(signal=signal.SIGKILL),))])
+    errors: list[Exception] = []
+
+    def come_and_go() -> None:
+        try:
+            for _ in range(4):
+                with open_stack(found) as stack:
+                    raise_failures(stack.up(found))
+                    connect(stack.web.port)
+        except Exception as error:  # noqa: BLE001 - told below
+            errors.append(error)
+
+    threads = [threading.Thread(target=come_and_go) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert not errors
+    assert not alive(data)
+
+
+# --- machines --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def nobody_waits() -> str:
+    """Code that makes a process the new parent of all orphans below it, and waits for none of them."""
+    if sys.platform != "linux":
+        pytest.skip("only Linux knows subreapers")
+    return "import ctypes; assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0\n"
+
+
+def zombies(parent: int) -> list[int]:
+    found = processes.table().values()
+    return [
+        process.pid for process in found if process.parent == parent and process.state == processes.ZOMBIE
+    ]
+
+
+def test_where_nobody_reaps_no_zombie_of_ours_remains(data, tmp_path, nobody_waits) -> None:
+    """So it is in a container whose first process is no init."""
+    code = nobody_waits + (
+        "with open_stack(found := resolved(data, [server('web', '--stray', sys.argv[2])])) as stack:\n"
+        "    stack.up(found); until(lambda: Path(sys.argv[2]).exists()); stack.restart('web')\n"
+        "print('down', flush=True); sys.stdin.read()\n"
+    )
+    with python(code, data, tmp_path / "stray", stdin=subprocess.PIPE) as first:
+        assert first.stdout.readline() == "down\n"
+
+        assert zombies(first.pid) == []
+        first.stdin.close()
+
+
+def test_without_home_terminal_and_locale_everything_works(data) -> None:
+    code = "found = resolved(data, [server('web')])\n"
+    code += "with open_stack(found) as stack: print(stack.up(found)['failures'])"
+    bare = {name: value for name, value in os.environ.items() if name == "INFRA_TEST_SUITE"}
+
+    with python(code, data, env={"PATH": os.defpath, **bare}) as other:
+        assert other.stdout.read() == "[]\n"
+
+
+FIVE = ("nats", "postgres", "valkey", "caddy", "pocketbase")
+
+
+@pytest.mark.real("nats", "postgres", "valkey", "caddy", "pocketbase")
+def test_all_five_start_below_a_path_too_long_for_a_socket_with_spaces_and_letters_of_all_kinds(
+    tmp_path,
+) -> None:
+    folder = tmp_path / ("a very long checkout " * 6) / "größe 'n' \"data\" $HOME 数据"
+    folder.mkdir(parents=True)
+    code = (
+        "from infra_runtime import start\n"
+        "with start(*sys.argv[2:], environment='test', data=data, directory=data.parent) as stack:\n"
+        "    print(*sorted(stack.endpoints()))\n"
+    )
+    bare = {name: value for name, value in os.environ.items() if name == "INFRA_TEST_SUITE"}
+
+    with python(code, folder / "data", *FIVE, env={"PATH": os.environ["PATH"], **bare}) as other:
+        assert other.stdout.read().split() == sorted(FIVE)

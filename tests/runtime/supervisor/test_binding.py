@@ -1,0 +1,111 @@
+"""What each reference becomes on this machine, and what may be shown of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from infra_runtime.spec import HttpProbe, ServiceSpec
+from infra_runtime.supervisor.binding import MASK, BindingError, Bound, Scope, bind, resolver
+
+SCOPE = Scope("/project", "test", {"server": "/opt/bin/server"}, {"REGION": "eu"})
+
+
+def bound(data: Path, **fields: object) -> Bound:
+    """A service `app` with its places; `data` is a real folder, for its secrets."""
+    spec = ServiceSpec(name="app", **{"command": ("app",), **fields})
+    return Bound(spec, str(data), "/run/app", {"main": 20123})
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("${bin.server}", "/opt/bin/server"),
+        ("${port.main}", "20123"),
+        ("${host}", "127.0.0.1"),
+        ("${run}/socket", "/run/app/socket"),
+        ("${root}/static", "/project/static"),
+        ("${stack.environment}", "test"),
+        ("${env.REGION}", "eu"),
+        ("${env.REGION:-us}", "eu"),
+        ("${env.UNSET:-us}", "us"),
+        ("${env.UNSET:-}", ""),
+        ("${db.url}", "db://there"),
+        ("a$$b", "a$b"),
+        ("$${host}", "${host}"),
+    ],
+)
+def test_a_reference_becomes_what_it_is_here(tmp_path, text, meaning) -> None:
+    db = bound(tmp_path)
+    db.exports = {"url": "db://there"}
+    app = bound(tmp_path, command=(text,))
+
+    bind(app, SCOPE, {"db": db})
+
+    assert app.command == (meaning,)
+
+
+def test_command_environment_folder_probe_and_exports_are_all_bound(tmp_path) -> None:
+    app = bound(
+        tmp_path,
+        env={"PORT": "${port.main}"},
+        cwd="${data}",
+        ready=HttpProbe(port="main", path="/${env.REGION}", headers={"Host": "${host}"}),
+        exports={"url": "http://${host}:${port.main}"},
+    )
+
+    bind(app, SCOPE, {})
+
+    assert app.env == {"PORT": "20123"}
+    assert app.cwd == str(tmp_path)
+    assert app.ready == HttpProbe(port="main", path="/eu", headers={"Host": "127.0.0.1"})
+    assert app.exports == app.shown == {"url": "http://127.0.0.1:20123"}
+
+
+def test_a_secret_is_read_for_programs_and_masked_for_people(tmp_path) -> None:
+    (tmp_path / "password.secret").write_text("hunter2\n")
+    app = bound(tmp_path, exports={"url": "db://:${secret.password}@${host}"})
+
+    bind(app, SCOPE, {})
+
+    assert app.exports["url"] == "db://:hunter2@127.0.0.1"
+    assert app.shown["url"] == f"db://:{MASK}@127.0.0.1"
+
+
+def test_a_secret_of_another_service_stays_masked_through_references(tmp_path) -> None:
+    (tmp_path / "password.secret").write_text("hunter2")
+    db = bound(tmp_path, exports={"url": "db://:${secret.password}@${host}"})
+    bind(db, SCOPE, {})
+    app = bound(tmp_path, exports={"upstream": "via ${db.url}"})
+
+    bind(app, SCOPE, {"db": db})
+
+    assert "hunter2" in app.exports["upstream"]
+    assert app.shown["upstream"] == f"via db://:{MASK}@127.0.0.1"
+
+
+def test_inside_a_seed_out_is_the_folder_that_is_being_made(tmp_path) -> None:
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "key.secret").write_text("fresh")
+
+    lookup = resolver(bound(tmp_path), SCOPE, {}, out=str(tmp_path / "new"))
+
+    assert lookup("out") == str(tmp_path / "new")
+    assert lookup("secret.key") == "fresh"
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["bin.ghost", "port.ghost", "env.UNSET", "ghost.url", "db.ghost", "stack.name", "out", "nonsense", ""],
+)
+def test_what_means_nothing_here_is_told_with_the_service(tmp_path, reference) -> None:
+    db = bound(tmp_path)
+
+    with pytest.raises(BindingError, match=rf"app: nothing is known of \${{{reference}}}"):
+        resolver(bound(tmp_path), SCOPE, {"db": db})(reference)
+
+
+def test_a_secret_that_nobody_made_is_told_by_its_name(tmp_path) -> None:
+    with pytest.raises(BindingError, match="the secret password is not there"):
+        resolver(bound(tmp_path), SCOPE, {})("secret.password")

@@ -1,0 +1,167 @@
+"""Directories and disks that will not have us: told by name and with the reason."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import pytest
+
+from fakes.small_disk import on_a_small_disk
+from fakes.stacks import resolved, server
+from infra_runtime.errors import ConfigurationError, DataDirectoryError, SupervisorError
+from infra_runtime.spec import Run, Seed
+from infra_runtime.stack import open_stack
+
+
+def connect(port: int) -> None:
+    socket.create_connection(("127.0.0.1", port), timeout=2).close()
+
+
+def test_a_read_only_directory_is_told_before_anything_starts(tmp_path) -> None:
+    code = """
+freeze()
+try:
+    up(server("web"))
+except InfraError as error:
+    print(type(error).__name__, error, sep="\\n")
+"""
+    kind, message = on_a_small_disk(tmp_path / "disk", "1m", code)
+
+    assert kind == "DataDirectoryError"
+    assert message == f"{tmp_path}/disk/data: Read-only file system"
+
+
+def test_a_full_disk_is_told_before_anything_starts(tmp_path) -> None:
+    code = """
+data.mkdir()
+fill()
+try:
+    up(server("web"))
+except InfraError as error:
+    print(type(error).__name__, error, sep="\\n")
+"""
+    kind, message = on_a_small_disk(tmp_path / "disk", "64k", code)
+
+    assert kind == "DataDirectoryError"
+    assert message == f"{tmp_path}/disk/data: No space left on device"
+
+
+def test_a_disk_that_is_too_small_for_the_data_is_told_and_gets_its_room_back(tmp_path) -> None:
+    code = """
+from infra_runtime.spec import Run, Seed
+big = Run(command=("dd", "if=/dev/zero", "of=${out}/big", "bs=64k", "count=64"))
+try:
+    up(server("web", prepare=(Seed(into="${data}", steps=(big,)),)))
+except InfraError as error:
+    print(str(error).splitlines()[0])
+print(sorted(path.name for path in data.glob("services/*")), alive(data))
+"""
+    message, left = on_a_small_disk(tmp_path / "disk", "1m", code)
+
+    assert message.startswith("web: cp ")
+    assert message.endswith(f"{tmp_path}/disk/data/services: No space left on device")
+    assert left == "[] []"  # a test's data go with its stack
+
+
+def test_a_service_that_fails_of_a_full_disk_fails_with_that_reason(tmp_path) -> None:
+    """It cannot even log why."""
+    code = """
+write = "dd if=/dev/zero of=big bs=4k; exit 3"
+try:
+    up(server("web", command=("sh", "-c", write)))
+except InfraError as error:
+    print(str(error).splitlines()[0])
+print(alive(data))
+"""
+    message, left = on_a_small_disk(tmp_path / "disk", "256k", code)
+
+    reason = f"{tmp_path}/disk/data/services/web: No space left on device"
+    assert message == f"web: exited with status 3 before it was ready; {reason}"
+    assert left == "[]"
+
+
+def test_a_disk_that_fills_up_later_stops_neither_the_stack_nor_its_end(tmp_path) -> None:
+    code = """
+talk = "trap 'exit 0' TERM; while :; do echo more; sleep 0.01; done"
+stack = up(server("talker", command=("sh", "-c", talk), ready=None), server("web"))
+fill()
+stack.restart("web")
+print(stack.status()["services"][1]["phase"])
+print(stack.finish())
+print(alive(data))
+"""
+    phase, proof, left = on_a_small_disk(tmp_path / "disk", "512k", code)
+
+    assert phase == "ready"
+    assert "0 processes, 0 ports, 0 sockets left" in proof
+    assert left == "[]"
+
+
+def test_a_directory_of_a_newer_version_is_left_as_it_is(data) -> None:
+    data.mkdir()
+    marker = data / "infra.json"
+    marker.write_text(json.dumps({"format": 99, "environment": "test"}))
+
+    with pytest.raises(DataDirectoryError, match=r"newer pytest-infra \(format 99, this one knows"):
+        open_stack(resolved(data, [server("web")]))
+
+    assert json.loads(marker.read_text())["format"] == 99
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format": "x"}', "\x00"])
+def test_a_marker_that_is_none_of_ours_is_told(data, text) -> None:
+    data.mkdir()
+    (data / "infra.json").write_text(text)
+
+    with pytest.raises(DataDirectoryError, match=r"infra\.json in it is not what this kit writes"):
+        open_stack(resolved(data, [server("web")]))
+
+
+def test_a_file_where_the_directory_should_be_is_told(tmp_path) -> None:
+    (tmp_path / "data").write_text("a file")
+
+    with pytest.raises(DataDirectoryError, match=f"^{tmp_path}/data: "):
+        open_stack(resolved(tmp_path / "data", [server("web")]))
+
+
+def test_a_journal_that_became_garbage_is_no_obstacle(stack_of, data) -> None:
+    stack_of(server("web")).close()
+    (data / "events.jsonl").write_bytes(b'\x00\xff{}\n[]\n{"event": "up')
+
+    stack = stack_of(server("web"))
+
+    connect(stack.web.port)
+
+
+def test_a_cache_that_cannot_be_written_is_replaced_by_another(
+    stack_of, monkeypatch, tmp_path, short
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("INFRA_CACHE", str(tmp_path / "file" / "cache"))
+    monkeypatch.setenv("INFRA_RUNTIME_DIR", str(short / "r"))
+    seed = Seed(into="${data}", steps=(Run(command=("touch", "${out}/made")),))
+
+    stack = stack_of(server("web", prepare=(seed,)))
+
+    assert (stack.web.data / "made").exists()
+
+
+def test_a_folder_of_sockets_with_too_long_a_path_is_named(data, monkeypatch) -> None:
+    monkeypatch.setenv("INFRA_RUNTIME_DIR", "/tmp/" + "x" * 60)
+
+    with pytest.raises(
+        ConfigurationError, match=r"INFRA_RUNTIME_DIR: /tmp/x+ is too long for the paths of sockets"
+    ):
+        open_stack(resolved(data, [server("web")]))
+
+    assert not data.exists()
+
+
+def test_a_folder_of_sockets_that_is_not_ours_is_named(data, short, monkeypatch) -> None:
+    (short / "elsewhere").mkdir()
+    (short / "run").symlink_to(short / "elsewhere")
+    monkeypatch.setenv("INFRA_RUNTIME_DIR", str(short / "run"))
+
+    with pytest.raises(SupervisorError, match=f"is no folder: '{short}/run'"):
+        open_stack(resolved(data, [server("web")]))

@@ -1,0 +1,260 @@
+"""What a service finds before its first start: files, secrets, and trees that are made once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from infra_runtime.spec import Expect, Run, Secret, Seed, ServiceSpec, Step, WriteFile
+from infra_runtime.supervisor.binding import Bound, Scope
+from infra_runtime.supervisor.prepare import StepError, prepare, seed_key
+
+pytestmark = pytest.mark.asyncio
+
+
+class Machine:
+    """Two folders and a record of every command; commands are run for real, unless they are told to fail."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.cache = folder / "cache"
+        self.commands: list[tuple[str, ...]] = []
+        self.begun = asyncio.Event()
+        self.fails: str = ""
+        self.tool = folder / "tool"
+        self.tool.write_text("#!/bin/sh\n")
+
+    def bound(self, *steps: Step, stack: str = "one") -> Bound:
+        spec = ServiceSpec(name="db", command=("db",), prepare=steps)
+        return Bound(spec, f"{self.folder}/{stack}/db", f"{self.folder}/{stack}/run", {"main": 20123})
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(str(self.folder), "test", {"tool": str(self.tool)}, {})
+
+    async def run(self, command: tuple[str, ...], env: Mapping[str, str]) -> int:
+        self.commands.append(command)
+        self.begun.set()
+        if command[0] == self.fails:
+            return 1
+        child = await asyncio.create_subprocess_exec(*command, env={**os.environ, **env})
+        return await child.wait()
+
+    async def prepare(self, *steps: Step, stack: str = "one") -> Path:
+        """The service's folder, prepared."""
+        bound = self.bound(*steps, stack=stack)
+        await prepare(bound, self.scope, {}, str(self.cache), self.run)
+        return Path(bound.data)
+
+    def times(self, program: str) -> int:
+        return sum(command[0] == program for command in self.commands)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+TREE = Seed(into="${data}", steps=(Run(command=("mkdir", "${out}/made")), Secret(path="${out}/key.secret")))
+
+# --- files and secrets -----------------------------------------------------------------------------
+
+
+async def test_a_services_folders_are_its_owners_alone(machine) -> None:
+    folder = await machine.prepare()
+
+    assert mode(folder) == mode(folder.parent / "run") == 0o700
+
+
+async def test_a_file_is_written_from_its_template_for_its_owner_alone(machine) -> None:
+    folder = await machine.prepare(WriteFile(path="${data}/etc/db.conf", text="port=${port.main}\n"))
+
+    assert (folder / "etc" / "db.conf").read_text() == "port=20123\n"
+    assert mode(folder / "etc" / "db.conf") == 0o600
+
+
+async def test_a_file_may_be_made_executable(machine) -> None:
+    folder = await machine.prepare(WriteFile(path="${data}/hook", text="#!/bin/sh\n", mode=0o700))
+
+    assert mode(folder / "hook") == 0o700
+
+
+async def test_a_file_is_written_anew_at_every_start(machine) -> None:
+    folder = await machine.prepare(WriteFile(path="${data}/db.conf", text="old"))
+
+    await machine.prepare(WriteFile(path="${data}/db.conf", text="new"))
+
+    assert (folder / "db.conf").read_text() == "new"
+
+
+async def test_what_goes_into_json_is_escaped(tmp_path) -> None:
+    """And no more than that: not every language that looks like JSON knows its escapes for letters."""
+    odd = tmp_path / 'a "quoted" \\ größe'
+    odd.mkdir()
+    machine = Machine(odd)
+
+    folder = await machine.prepare(WriteFile(path="${data}/db.json", text='{"data": "${data}"}', json=True))
+
+    text = (folder / "db.json").read_text()
+    assert json.loads(text) == {"data": str(folder)}
+    assert "größe" in text
+
+
+async def test_a_path_that_is_no_text_at_all_is_written_as_it_is(tmp_path) -> None:
+    odd = tmp_path / os.fsdecode(b"caf\xe9")
+    try:
+        odd.mkdir()
+    except OSError:
+        pytest.skip("this file system takes Unicode alone")
+
+    folder = await Machine(odd).prepare(WriteFile(path="${data}/db.conf", text="${data}"))
+
+    assert (folder / "db.conf").read_bytes() == os.fsencode(folder)
+
+
+async def test_a_secret_is_made_once_and_for_its_owner_alone(machine) -> None:
+    folder = await machine.prepare(Secret(path="${data}/key.secret"))
+    first = (folder / "key.secret").read_text()
+
+    await machine.prepare(Secret(path="${data}/key.secret"))
+
+    assert (folder / "key.secret").read_text() == first
+    assert len(first) == 48
+    assert mode(folder / "key.secret") == 0o600
+
+
+async def test_two_secrets_are_never_the_same(machine) -> None:
+    folder = await machine.prepare(Secret(path="${data}/a.secret"), Secret(path="${data}/b.secret"))
+
+    assert (folder / "a.secret").read_text() != (folder / "b.secret").read_text()
+
+
+# --- expectations and commands ---------------------------------------------------------------------
+
+
+async def test_data_of_another_version_is_refused_with_what_was_found(machine) -> None:
+    folder = await machine.prepare()
+    (folder / "VERSION").write_text("19\n")
+    expect = Expect(path="${data}/VERSION", text="18", problem="the data is of version {found}, not 18")
+
+    with pytest.raises(StepError, match="the data is of version 19, not 18"):
+        await machine.prepare(expect)
+
+
+async def test_data_that_is_not_there_yet_is_as_expected(machine) -> None:
+    await machine.prepare(Expect(path="${data}/VERSION", text="18", problem="{found}"))
+
+
+async def test_a_command_that_fails_fails_the_start_with_its_name_and_status(machine) -> None:
+    with pytest.raises(StepError, match="false exited with status 1 while preparing"):
+        await machine.prepare(Run(command=("false",)))
+
+
+async def test_a_command_gets_its_environment(machine) -> None:
+    command = ("sh", "-c", 'echo $WHERE > "$0"', "${data}/out")
+
+    folder = await machine.prepare(Run(command=command, env={"WHERE": "${host}"}))
+
+    assert (folder / "out").read_text() == "127.0.0.1\n"
+
+
+# --- seeds -----------------------------------------------------------------------------------------
+
+
+async def test_a_seed_is_grown_once_and_copied_for_every_further_stack(machine) -> None:
+    folders = [await machine.prepare(TREE, stack=stack) for stack in ("one", "two", "three")]
+
+    assert machine.times("mkdir") == 1
+    assert all((folder / "made").is_dir() for folder in folders)
+
+
+async def test_a_seed_keeps_the_modes_of_its_files(machine) -> None:
+    folder = await machine.prepare(TREE)
+
+    assert mode(folder) == 0o700
+    assert mode(folder / "key.secret") == 0o600
+    assert mode(machine.cache) == 0o700
+
+
+async def test_two_stacks_at_once_grow_one_seed(machine) -> None:
+    stacks = [f"stack{number}" for number in range(5)]
+
+    await asyncio.gather(*(machine.prepare(TREE, stack=stack) for stack in stacks))
+
+    assert machine.times("mkdir") == 1
+
+
+async def test_data_that_is_there_is_never_touched_by_a_seed(machine) -> None:
+    folder = await machine.prepare()
+    (folder / "mine").write_text("dear")
+
+    await machine.prepare(TREE)
+
+    assert [path.name for path in folder.iterdir()] == ["mine"]
+    assert machine.commands == []
+
+
+async def test_a_copy_that_was_cut_short_never_looks_like_data(machine) -> None:
+    machine.fails = "cp"
+    with pytest.raises(StepError, match=r"cp .* exited with status 1"):
+        await machine.prepare(TREE)
+    assert list((machine.folder / "one" / "db").iterdir()) == []
+    (machine.folder / "one" / "db.new").mkdir()
+    (machine.folder / "one" / "db.new" / "half").touch()
+
+    machine.fails = ""
+    folder = await machine.prepare(TREE)
+
+    assert sorted(path.name for path in folder.iterdir()) == ["key.secret", "made"]
+
+
+async def test_a_seed_that_was_not_finished_is_grown_anew(machine) -> None:
+    machine.fails = "mkdir"
+    with pytest.raises(StepError, match="mkdir exited with status 1"):
+        await machine.prepare(TREE)
+    machine.fails = ""
+
+    folder = await machine.prepare(TREE)
+
+    assert (folder / "made").is_dir()
+
+
+async def test_one_who_gives_up_lets_the_next_one_grow_it(machine) -> None:
+    """A cancelled start must not leave the lock of the seed behind."""
+    first = asyncio.create_task(machine.prepare(TREE))
+    await machine.begun.wait()
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+
+    folder = await asyncio.wait_for(machine.prepare(TREE, stack="two"), 5)
+
+    assert (folder / "made").is_dir()
+
+
+async def test_another_program_or_another_step_means_another_seed(machine) -> None:
+    uses_tool = Seed(into="${data}", steps=(Run(command=("${bin.tool}",)),))
+    other_step = Seed(into="${data}", steps=(Run(command=("${bin.tool}", "-x")),))
+    first = seed_key(uses_tool, machine.scope)
+
+    assert seed_key(uses_tool, machine.scope) == first
+    assert seed_key(other_step, machine.scope) != first
+    machine.tool.write_text("#!/bin/sh\n# a newer one\n")
+    assert seed_key(uses_tool, machine.scope) != first
+
+
+async def test_a_disk_that_refuses_is_told_with_the_path(machine) -> None:
+    machine.cache.write_text("a file where the cache should be")
+
+    with pytest.raises(OSError, match=r"cache") as caught:
+        await machine.prepare(TREE)
+
+    assert caught.value.filename == str(machine.cache)

@@ -1,0 +1,314 @@
+"""Each protocol spoken well and badly: a probe answers None, or why not yet, and never fails itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from infra_runtime.spec import ExecProbe, HttpProbe, NatsProbe, PostgresProbe, Probe, RespProbe, TcpProbe
+from infra_runtime.supervisor import probes
+from infra_runtime.supervisor.probes import QUICKEST, SLOWEST, ask, interval
+
+HOST = "127.0.0.1"
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+pytestmark = pytest.mark.asyncio
+
+SPEAKING: list[Probe] = [
+    HttpProbe(port="main"),
+    PostgresProbe(port="main"),
+    RespProbe(port="main"),
+    NatsProbe(port="main"),
+]
+speaking = pytest.mark.parametrize("probe", SPEAKING, ids=lambda probe: type(probe).__name__)
+
+
+@contextlib.asynccontextmanager
+async def serving(handler: Handler) -> AsyncIterator[int]:
+    """The port of a server that does this with each connection, and then hangs up."""
+
+    connections: list[asyncio.Task[None]] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(asyncio.current_task())
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await handler(reader, writer)
+        writer.close()
+
+    server = await asyncio.start_server(serve, HOST, 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+    await asyncio.gather(*connections)
+
+
+def saying(*lines: bytes) -> Handler:
+    """Says something whatever it hears, once it heard something."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1024)
+        writer.writelines(lines)
+        await writer.drain()
+
+    return handle
+
+
+def greeting(hello: bytes, answer: bytes) -> Handler:
+    """Speaks first, and answers the first that it hears."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(hello)
+        await reader.read(1024)
+        writer.write(answer)
+        await writer.drain()
+
+    return handle
+
+
+async def silence(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    """Accepts, and says nothing until the other one goes."""
+    while await reader.read(1024):
+        pass
+
+
+async def nothing(_command: tuple[str, ...]) -> int:
+    raise AssertionError("no probe but ExecProbe runs a command")
+
+
+async def reason(probe: Probe, handler: Handler) -> str | None:
+    async with serving(handler) as port:
+        return await ask(probe, HOST, {"main": port}, nothing)
+
+
+# --- any protocol ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("probe", [TcpProbe(port="main"), *SPEAKING], ids=lambda probe: type(probe).__name__)
+async def test_a_port_on_which_nobody_listens_is_told_as_the_system_says_it(probe) -> None:
+    with socket.socket() as bound:
+        bound.bind((HOST, 0))
+        port = bound.getsockname()[1]
+
+        assert await ask(probe, HOST, {"main": port}, nothing) == f"{HOST}:{port}: Connection refused"
+
+
+@speaking
+async def test_a_server_that_hangs_up_at_once_is_not_ready(probe) -> None:
+    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    assert await reason(probe, hang_up)
+
+
+@speaking
+async def test_a_server_that_resets_the_connection_is_not_ready(probe) -> None:
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        linger = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        writer.transport.abort()
+
+    assert await reason(probe, reset)
+
+
+@speaking
+async def test_a_server_that_says_nothing_is_given_up_after_a_while(probe, monkeypatch) -> None:
+    monkeypatch.setattr(probes, "PATIENCE", 0.02)
+
+    found = await reason(probe, silence)
+
+    assert found is not None
+    assert found.endswith("no answer within 0.02 s")
+
+
+@speaking
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\n",
+        b"\x00" * 64,
+        b"\xff\xfe\xfd\xfc\xfb\xfa",
+        b"E\xff\xff\xff\xff",
+        b"E\x00\x00\x00\x00",
+        b"SSH-2.0-OpenSSH_9.9\r\n",
+        b"HTTP/1.1 " + b"9" * 5000 + b" X\r\n\r\n",
+        b"HTTP/1.1\r\n\r\n",
+        b"x" * 200_000,
+        b"INFO {}\r\nnonsense\r\n",
+        b"-LOADING",
+    ],
+    ids=lambda garbage: repr(garbage[:12]),
+)
+async def test_whatever_a_server_says_a_probe_has_an_answer(probe, garbage, monkeypatch) -> None:
+    """What is no protocol at all is a reason like any other, never a crash of the supervisor's."""
+    monkeypatch.setattr(probes, "PATIENCE", 0.05)
+
+    assert await reason(probe, greeting(garbage, garbage))
+
+
+async def test_a_port_that_accepts_is_enough_for_the_weakest_probe() -> None:
+    assert await reason(TcpProbe(port="main"), silence) is None
+
+
+# --- HTTP ------------------------------------------------------------------------------------------
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+async def test_http_is_ready_when_the_status_is_a_good_one() -> None:
+    assert await reason(HttpProbe(port="main"), saying(OK)) is None
+
+
+async def test_http_that_is_unwell_is_quoted_with_status_and_body() -> None:
+    unwell = saying(b"HTTP/1.1 503 Service Unavailable\r\n\r\nJetStream is not current\n")
+
+    found = await reason(HttpProbe(port="main", path="/healthz"), unwell)
+
+    assert found == "/healthz: status 503, JetStream is not current"
+
+
+async def test_http_may_be_asked_for_a_text_in_a_body_that_comes_in_pieces() -> None:
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        for piece in (OK[:-2], b"o", b"k"):
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0)
+
+    assert await reason(HttpProbe(port="main", contains="ok"), slow) is None
+    assert "no 'fine' in it" in (await reason(HttpProbe(port="main", contains="fine"), slow) or "")
+
+
+async def test_a_status_line_that_comes_in_pieces_is_put_together() -> None:
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        for piece in (b"HTT", b"P/1.1 20", b"4 No Content\r\n", b"\r\n"):
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.002)
+
+    assert await reason(HttpProbe(port="main"), slow) is None
+
+
+async def test_http_sends_the_path_and_the_headers_that_it_was_told() -> None:
+    heard = b""
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal heard
+        heard = await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+
+    await reason(HttpProbe(port="main", path="/up?x=1", headers={"Host": "app.test", "X-Key": "7"}), listen)
+
+    lines = heard.decode().split("\r\n")
+    assert lines[0] == "GET /up?x=1 HTTP/1.1"
+    assert "Host: app.test" in lines
+    assert "X-Key: 7" in lines
+    assert sum(line.startswith("Host:") for line in lines) == 1
+
+
+# --- PostgreSQL ------------------------------------------------------------------------------------
+
+
+def postgres_error(code: str, message: str) -> bytes:
+    fields = f"SFATAL\0C{code}\0M{message}\0\0".encode()
+    return b"E" + struct.pack("!i", len(fields) + 4) + fields
+
+
+async def test_postgres_is_ready_when_it_asks_for_a_password() -> None:
+    demand = b"R" + struct.pack("!ii", 8, 3)
+
+    assert await reason(PostgresProbe(port="main"), saying(demand)) is None
+
+
+async def test_postgres_that_is_still_starting_says_so_itself() -> None:
+    starting = postgres_error("57P03", "the database system is starting up")
+
+    assert await reason(PostgresProbe(port="main"), saying(starting)) == "the database system is starting up"
+
+
+async def test_postgres_that_refuses_the_client_is_up() -> None:
+    assert await reason(PostgresProbe(port="main"), saying(postgres_error("28000", "no entry"))) is None
+
+
+async def test_postgres_is_greeted_with_user_and_database() -> None:
+    heard = b""
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal heard
+        (length,) = struct.unpack("!i", await reader.readexactly(4))
+        heard = await reader.readexactly(length - 4)
+        writer.write(b"R" + struct.pack("!ii", 8, 0))
+
+    await reason(PostgresProbe(port="main", user="me", database="mine"), listen)
+
+    assert heard == struct.pack("!i", 3 << 16) + b"user\0me\0database\0mine\0\0"
+
+
+# --- RESP, NATS ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answer", [b"+PONG\r\n", b"-NOAUTH Authentication required.\r\n"])
+async def test_valkey_is_ready_when_it_answers_or_wants_a_password(answer) -> None:
+    assert await reason(RespProbe(port="main"), saying(answer)) is None
+
+
+async def test_valkey_that_still_loads_its_data_is_quoted() -> None:
+    loading = b"-LOADING Valkey is loading the dataset in memory\r\n"
+
+    found = await reason(RespProbe(port="main"), saying(loading))
+
+    assert (found or "").endswith("-LOADING Valkey is loading the dataset in memory")
+
+
+@pytest.mark.parametrize("answer", [b"PONG\r\n", b"-ERR 'Authorization Violation'\r\n"])
+async def test_nats_is_ready_when_it_answers_or_asks_who_is_there(answer) -> None:
+    assert await reason(NatsProbe(port="main"), greeting(b'INFO {"server_id":"X"}\r\n', answer)) is None
+
+
+async def test_what_does_not_greet_is_no_nats() -> None:
+    found = await reason(NatsProbe(port="main"), greeting(b"220 smtp ready\r\n", b""))
+
+    assert "is no greeting of NATS" in (found or "")
+
+
+# --- commands --------------------------------------------------------------------------------------
+
+
+async def test_a_command_is_ready_when_it_exits_well_and_told_with_its_status_otherwise() -> None:
+    async def run(command: tuple[str, ...]) -> int:
+        return len(command) - 1
+
+    assert await ask(ExecProbe(command=("check",)), HOST, {}, run) is None
+    assert await ask(ExecProbe(command=("check", "x")), HOST, {}, run) == "check: exited with status 1"
+
+
+async def test_a_command_that_does_not_end_is_given_up_at_its_own_deadline() -> None:
+    async def run(_command: tuple[str, ...]) -> int:
+        await asyncio.Event().wait()
+        return 0
+
+    found = await ask(ExecProbe(command=("check",), timeout=0.01), HOST, {}, run)
+
+    assert found == "check: no end within 0.01 s"
+
+
+async def test_a_command_that_is_not_there_is_a_reason() -> None:
+    async def run(_command: tuple[str, ...]) -> int:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    found = await ask(ExecProbe(command=("check",)), HOST, {}, run)
+
+    assert found == "check: No such file or directory"
+
+
+# --- how often -------------------------------------------------------------------------------------
+
+
+async def test_questions_are_quick_at_first_and_patient_later() -> None:
+    assert interval(0) == QUICKEST
+    assert interval(0.1) == pytest.approx(0.01)
+    assert interval(60) == SLOWEST

@@ -1,0 +1,114 @@
+"""Back to how it was: the same files behind the same ports, or a word about why not."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from fakes.stacks import server, spawned
+from infra_runtime.errors import SnapshotError
+from infra_runtime.supervisor import processes, snapshots
+from infra_runtime.supervisor.places import Places
+
+
+@pytest.fixture
+def state(data: Path) -> Path:
+    """A file that belongs to the service `web`."""
+    return data / "services" / "web" / "state"
+
+
+def test_a_restored_stack_has_its_old_files_behind_its_old_ports(stack_of, state: Path) -> None:
+    stack = stack_of(server("web"), server("api"))
+    port = stack.web.port
+    state.write_text("then")
+    stack.snapshot("before")
+    state.write_text("now")
+    (state.parent / "later").touch()
+
+    stack.restore("before")
+
+    assert state.read_text() == "then"
+    assert not (state.parent / "later").exists()
+    socket.create_connection(("127.0.0.1", port), timeout=2).close()
+    assert stack.web.port == port
+
+
+def test_taking_a_snapshot_leaves_everything_running(stack_of, data: Path) -> None:
+    stack = stack_of(server("web"))
+    [pid] = spawned(data)
+
+    stack.snapshot()
+
+    assert processes.look(pid).state not in processes.STOPPED
+    assert stack.status()["services"][0]["restarts"] == 0
+
+
+def test_a_newer_snapshot_of_the_same_name_takes_the_place_of_the_older(stack_of, state: Path) -> None:
+    stack = stack_of(server("web"))
+    for text in ("one", "two"):
+        state.write_text(text)
+        stack.snapshot()
+    state.write_text("three")
+
+    stack.restore()
+
+    assert state.read_text() == "two"
+
+
+def test_a_snapshot_of_other_settings_is_refused_and_nothing_is_touched(
+    stack_of, data: Path, state: Path
+) -> None:
+    stack = stack_of(server("web"))
+    stack.snapshot()
+    stack.stop("web")
+    stack = stack_of(server("web", start_timeout=19.0))
+    state.write_text("now")
+
+    with pytest.raises(SnapshotError, match="web has other settings now"):
+        stack.restore()
+
+    assert state.read_text() == "now"
+    assert stack.status()["services"][0]["phase"] == "ready"
+
+
+def test_a_snapshot_of_another_build_of_the_program_is_refused(stack_of, tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\nexec sleep 600\n")
+    program.chmod(0o755)
+    stack = stack_of(server("web", command=(str(program),), ready=None))
+    stack.snapshot()
+    program.write_text("#!/bin/sh\nexec sleep 6000\n")
+
+    with pytest.raises(SnapshotError, match=r"web was another build of .*program then"):
+        stack.restore()
+
+
+def test_what_there_is_not_cannot_be_restored(stack_of) -> None:
+    stack = stack_of(server("web"))
+
+    with pytest.raises(SnapshotError, match="snapshot ghost: there is none of this name"):
+        stack.restore("ghost")
+
+
+@pytest.mark.parametrize("name", ["", "..", "../services", "a/b", "-rf", "x" * 65])
+def test_a_name_never_leads_out_of_its_folder(stack_of, data: Path, name: str) -> None:
+    stack = stack_of(server("web"))
+
+    with pytest.raises(SnapshotError, match="a name has letters"):
+        stack.snapshot(name)
+    with pytest.raises(SnapshotError, match="a name has letters"):
+        snapshots.remove(Places(str(data)), name)
+
+
+def test_snapshots_are_listed_oldest_first_and_can_be_removed(stack_of, data: Path) -> None:
+    places = Places(str(data))
+    stack = stack_of(server("web"))
+    stack.snapshot("one")
+    stack.snapshot("two")
+
+    assert [it["name"] for it in snapshots.known(places)] == ["one", "two"]
+    snapshots.remove(places, "one")
+
+    assert [it["name"] for it in snapshots.known(places)] == ["two"]

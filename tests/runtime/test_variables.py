@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+
+from fakes.project import Project
+
+
+def test_a_service_with_a_dash_is_spelled_with_an_underscore(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write('[services.my-api]\ncommand = ["api"]\nports = { http = 8000 }\n')
+    monkeypatch.setenv("INFRA_SERVICES__MY_API__PORTS__HTTP", "8001")
+
+    assert project.spec("my-api").ports == {"http": 8001}
+
+
+def test_names_in_an_environment_keep_their_case(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.write('[services.api]\ncommand = ["api"]\n')
+    monkeypatch.setenv("INFRA_SERVICES__API__ENV__Log_LEVEL", "debug")
+
+    assert project.spec("api").env == {"Log_LEVEL": "debug"}
+
+
+def test_lists_may_have_commas_or_be_json(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFRA_USE", "nats, valkey")
+    assert project.names() == ["nats", "valkey"]
+
+    monkeypatch.setenv("INFRA_USE", '["valkey"]')
+    assert project.names() == ["valkey"]
+
+
+def test_a_table_may_be_json(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFRA_SERVICES__VALKEY__OPTIONS", '{"maxmemory": "64mb"}')
+
+    command = project.spec("valkey").command
+
+    assert command[command.index("--maxmemory") + 1] == "64mb"
+
+
+def test_broken_json_names_its_variable(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFRA_SERVICES__VALKEY__OPTIONS", '{"maxmemory": ')
+    assert project.complaint().startswith("INFRA_SERVICES__VALKEY__OPTIONS: this is not JSON")
+
+    monkeypatch.setenv("INFRA_SERVICES", "{valkey")
+    assert project.complaint().startswith("INFRA_SERVICES: this is not JSON")
+
+
+def test_the_profile_may_come_from_a_variable(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFRA_PROFILE", "minimal")
+
+    assert project.names() == ["nats", "postgres"]
+    assert project.names(profile="full")[-1] == "pocketbase"
+
+
+def test_other_variables_of_ours_are_no_settings(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFRA_SOMETHING_ELSE", "1")
+
+    assert project.names("nats") == ["nats"]
+
+
+def test_other_words_in_dotenv_are_none_of_our_business(project: Project) -> None:
+    project.write('DATABASE_URL="postgres://x"\nexport INFRA_PROFILE=minimal\n', ".env")
+
+    found = project.resolve()
+
+    assert [spec.name for spec in found.plan.services] == ["nats", "postgres"]
+    assert found.provenance["profile"].source == f"{project.root / '.env'}: INFRA_PROFILE"
