@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -59,3 +60,12 @@ def test_a_killed_process_lives_no_longer_and_its_file_goes_with_the_next(tmp_pa
     assert (lived, lives) == (True, False)
     assert token.endswith("gw7")
     assert list((tmp_path / FOLDER).iterdir()) == []
+
+
+def test_an_owner_whose_folder_is_gone_still_closes(tmp_path: Path) -> None:
+    owner = Owner(tmp_path, "")
+    shutil.rmtree(tmp_path / FOLDER)
+
+    owner.close()
+
+    assert not (tmp_path / FOLDER).exists()

@@ -39,12 +39,13 @@ class Owner:
 
     def close(self) -> None:
         """From now on what bears the token is left over. So are the files of those that were killed."""
-        with contextlib.suppress(FileNotFoundError):
-            self._path.unlink()
+        self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
-        for path in self._folder.iterdir():
-            if path.is_file() and not self.alive(path.name):
-                path.unlink(missing_ok=True)
+        # A guardian that ends a session removes the data meanwhile.
+        with contextlib.suppress(FileNotFoundError):
+            for path in self._folder.iterdir():
+                if path.is_file() and not self.alive(path.name):
+                    path.unlink(missing_ok=True)
 
 
 def held(path: Path) -> bool:
