@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import stat
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -27,8 +29,12 @@ def leftover(data: Path, owners: Collection[str], since: float) -> list[str]:
 
 
 def _since(folder: Path, since: float) -> Iterator[Path]:
-    if folder.is_dir():
-        yield from (path for path in folder.iterdir() if path.is_file() and path.stat().st_mtime >= since)
+    """The files there, of which another session may remove its own meanwhile."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        with contextlib.suppress(FileNotFoundError):
+            status = path.stat()
+            if stat.S_ISREG(status.st_mode) and status.st_mtime >= since:
+                yield path
 
 
 def _databases(data: Path, owners: Collection[str]) -> list[str]:
