@@ -265,7 +265,7 @@ def test_a_supervisor_that_somebody_else_looks_after_is_waited_for(places) -> No
     done.set()
 
     assert client.child is None
-    assert "--leased-ports" in started[0]
+    assert "leased" in started[0]
 
 
 # --- failures --------------------------------------------------------------------------------------

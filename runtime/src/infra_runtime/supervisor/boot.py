@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import fcntl
 import os
 import signal
 import socket
+import sys
 import time
 
 from infra_runtime.supervisor import journal, processes
-from infra_runtime.supervisor.argv import ALREADY_SUPERVISED
+from infra_runtime.supervisor.argv import ALREADY_SUPERVISED, LEASED
 from infra_runtime.supervisor.children import Guardian
 from infra_runtime.supervisor.control import Control
 from infra_runtime.supervisor.daemon import Supervisor
@@ -23,20 +23,16 @@ from infra_runtime.supervisor.spawn import become_subreaper
 PATIENCE = 60.0
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Supervise a data directory until its last lease is gone."""
-    parser = argparse.ArgumentParser(prog="infra-supervisor", description=__doc__)
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--environment", default="development")
-    parser.add_argument("--leased-ports", action="store_true")
-    options = parser.parse_args(arguments)
-    places = Places(options.data)
+def main() -> int:
+    """Supervise a data directory until its last lease is gone: `argv.command` writes what this reads."""
+    data, environment, ports = sys.argv[1:]
+    places = Places(data)
     lock = take_lock(places)
     if lock is None:
         return ALREADY_SUPERVISED
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal ends the lease of the one who sat there
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the client: it says what shall happen
-    asyncio.run(supervise(places, lock, options.environment, leased=options.leased_ports))
+    asyncio.run(supervise(places, lock, environment, leased=ports == LEASED))
     return 0
 
 

@@ -16,7 +16,6 @@ from infra_runtime.errors import (
     WaitTimeoutError,
 )
 from infra_runtime.spec import decode_service, encode
-from infra_runtime.supervisor import snapshots
 from infra_runtime.supervisor.binding import Scope
 from infra_runtime.supervisor.control import Connection, Method
 from infra_runtime.supervisor.daemon import Supervisor
@@ -157,10 +156,14 @@ class Methods:
 
     async def snapshot_save(self, _connection: Connection, params: dict[str, Any]) -> dict[str, Any]:
         """Keep the state of all services under a name."""
+        from infra_runtime.supervisor import snapshots  # with shutil 3 ms, which every boot would pay
+
         return await snapshots.save(self._supervisor, params["name"])
 
     async def snapshot_restore(self, _connection: Connection, params: dict[str, Any]) -> dict[str, Any]:
         """Put the state of a snapshot back, and answer when the services are ready with it."""
+        from infra_runtime.supervisor import snapshots
+
         self._refuse_when_ending()
         described = await snapshots.restore(self._supervisor, params["name"])
         return {**self._answer(list(described["services"])), "snapshot": described}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import random
 import socket
 import sys
 
@@ -58,7 +57,7 @@ class Ports:
                 raise PortError(wanted, f"another stack of yours, in {self._owner(wanted)}")
             self._held[service, name] = wanted, descriptor
             return wanted
-        offset = random.SystemRandom().randrange(LAST - FIRST + 1)
+        offset = int.from_bytes(os.urandom(4))  # so that two stacks hardly ever try the same one
         for step in range(LAST - FIRST + 1):
             port = FIRST + (offset + step) % (LAST - FIRST + 1)
             descriptor = self._lock(port)
