@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -202,6 +203,19 @@ def test_a_service_that_forks_away_is_told_and_its_fugitive_is_caught(stack_of, 
     until(lambda: not alive(data))
 
 
+def test_a_service_that_somebody_stopped_hears_that_it_shall_end(stack_of, data, tmp_path) -> None:
+    listening = tmp_path / "listening"
+    script = f"trap 'exit 5' TERM; touch {listening}; while :; do sleep 0.01; done"
+    ready = ExecProbe(command=("test", "-e", str(listening)))
+    stack = stack_of(server("web", command=("sh", "-c", script), ready=ready, stop=(StopStep(seconds=60.0),)))
+    [pid] = spawned(data)
+    os.kill(pid, signal.SIGSTOP)
+
+    stack.stop("web")
+
+    assert [event["status"] for event in life(data) if event["event"] == "exited"] == [5]
+
+
 def test_a_grandchild_in_a_session_of_its_own_goes_with_its_service(stack_of, data, tmp_path) -> None:
     stray = tmp_path / "stray.pid"
     stack = stack_of(server("web", "--stray", str(stray)))
@@ -343,6 +357,29 @@ def test_a_killed_guardian_is_replaced_by_one_that_knows_everything(stack_of, da
     kill(supervisor_pid(stack))
 
     until(lambda: not alive(data), 5)
+
+
+def test_a_guardian_that_somebody_stopped_holds_up_no_end(stack_of, data) -> None:
+    stack = stack_of(server("web"))
+    guardian = guardian_pid(stack)
+    os.kill(guardian, signal.SIGSTOP)
+
+    proof = stack.finish()
+
+    assert proof is not None
+    assert proof.clean
+    assert not processes.started(guardian)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="known of Linux alone")
+def test_a_guardian_that_somebody_stopped_wakes_up_when_its_supervisor_is_killed(stack_of, data) -> None:
+    stack = stack_of(server("web", "--ignore-term"))
+    os.kill(guardian_pid(stack), signal.SIGSTOP)
+
+    kill(supervisor_pid(stack))
+
+    until(lambda: not alive(data), 5)
+    until(lambda: not Path(Places(str(data)).run).exists(), 5)
 
 
 def test_what_a_supervisor_and_its_guardian_left_is_ended_by_the_next(stack_of, data) -> None:

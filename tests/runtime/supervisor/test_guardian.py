@@ -14,6 +14,7 @@ import pytest
 
 from fakes.stacks import until
 from infra_runtime.supervisor import processes
+from infra_runtime.supervisor.children import Guardian
 from infra_runtime.supervisor.processes import TOKEN, started
 
 ROOT = Path(processes.__file__).parents[2]
@@ -89,14 +90,17 @@ def test_who_bears_the_token_is_killed_though_nobody_told_of_it(guarded) -> None
     assert child.wait(5) == -signal.SIGKILL
 
 
-def test_a_farewell_leaves_everybody_alone(guarded) -> None:
-    child = guarded.child()
-    guarded.tell(record(child) + "bye\n")
+def test_one_that_reads_no_more_holds_nobody_up_and_is_killed_to_be_replaced(tmp_path) -> None:
+    with (tmp_path / "lock").open("w") as lock:
+        guardian = Guardian("token", lock.fileno(), [])
+        os.kill(guardian.pid, signal.SIGSTOP)
 
-    guarded.die()
+        for pid in range(100_000, 110_000):
+            guardian.watch(pid, "17")
 
-    assert child.poll() is None
-    assert guarded.run.exists()
+        assert os.waitstatus_to_exitcode(os.waitpid(guardian.pid, 0)[1]) == -signal.SIGKILL
+        guardian.start()
+        guardian.dismiss()
 
 
 def test_who_ended_before_is_not_looked_for(guarded) -> None:

@@ -100,9 +100,8 @@ async def supervise(places: Places, lock: int, environment: str, *, leased: bool
     if environment == "test":
         remove(places.services)
     supervisor.children.close()
-    guardian.farewell()
-    os.waitpid(guardian.pid, 0)
     remove(places.run)
+    guardian.dismiss()
     supervisor.journal.close()
 
 

@@ -6,7 +6,6 @@ One place reaps everything, so a child's exit status is never lost to somebody e
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import subprocess
@@ -49,7 +48,9 @@ class Guardian:
         child = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", code, *arguments],
             stdin=subprocess.DEVNULL,
-            start_new_session=True,
+            # Not a session of its own: when a session's process dies, the kernel wakes the stopped ones of
+            # the groups that it leaves orphaned. Source: setpgid(2), orphaned process groups.
+            process_group=0,
             pass_fds=(theirs, self._lock),
             env={},
         )
@@ -58,6 +59,7 @@ class Guardian:
         os.close(theirs)
         for pid, start in self._records.items():
             self._send(f"+{pid} {start}\n")
+        os.set_blocking(self._pipe, False)
 
     def watch(self, pid: int, start: str) -> None:
         """A process began."""
@@ -69,15 +71,21 @@ class Guardian:
         if self._records.pop(pid, None) is not None:
             self._send(f"-{pid}\n")
 
-    def farewell(self) -> None:
-        """Nothing is left to do: it may go."""
-        self._send("bye\n")
+    def dismiss(self) -> None:
+        """Nothing is left to do for it. SIGKILL, because somebody may have stopped it."""
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
         os.close(self._pipe)
 
     def _send(self, text: str) -> None:
         # A broken pipe: it was killed. SIGCHLD is under way, and then it is started anew with all records.
-        with contextlib.suppress(BrokenPipeError):
+        # A full one: it reads no more, and must not hold us up. The same happens to it.
+        try:
             os.write(self._pipe, text.encode())
+        except BlockingIOError:
+            os.kill(self.pid, signal.SIGKILL)
+        except BrokenPipeError:
+            pass
 
 
 class Children:
@@ -136,6 +144,7 @@ class Children:
         process = processes.look(self.pid(service)) if self.pid(service) else None
         if process is not None and process.started == self._starts.get(process.pid):
             processes.send(process, number)
+            processes.send(process, signal.SIGCONT)  # who was stopped by somebody else would not hear it
 
     def signal_all(self, service: str, number: int) -> None:
         """Signal everything that belongs to a service."""

@@ -1,11 +1,11 @@
 """The supervisor's last will: a process that outlives it by some milliseconds.
 
-It reads a pipe that only the supervisor writes. When the pipe ends without a word of farewell, the
-supervisor is dead, whatever killed it; then everything that it had started is killed, and the folder of its
-sockets is removed, and a test's data with it. It holds the lock of the data directory as well, so that no
-new supervisor can begin before the old one's processes are gone.
+It reads a pipe that only the supervisor writes, who kills it when nothing is left to do. When the pipe ends
+before that, the supervisor is dead, whatever killed it; then everything that it had started is killed, and
+the folder of its sockets is removed, and a test's data with it. It holds the lock of the data directory as
+well, so that no new supervisor can begin before the old one's processes are gone.
 
-    +PID START\\n   a process was started        -PID\\n   it is gone        bye\\n   nothing is left to do
+    +PID START\\n   a process was started        -PID\\n   it is gone
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ def main(pipe: int, token: str, *folders: str) -> None:
     while block := os.read(pipe, 65536):
         *lines, rest = (rest + block).split(b"\n")
         for line in lines:
-            if line == b"bye":
-                return
             if line.startswith(b"+"):
                 pid, _, start = line[1:].partition(b" ")
                 roots[int(pid)] = start.decode()
