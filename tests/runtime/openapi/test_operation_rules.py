@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fakes.api import JSON, body, document, operation, query, rules, takes
-from infra_runtime.openapi.rules import RULES, message
+from infra_runtime.openapi.rules import RULES, message, response
 from infra_runtime.openapi.rules import operation as called
 
 TODAY = dt.date(2026, 6, 1)
@@ -64,6 +64,7 @@ def secured(
 KEY = {"type": "apiKey", "in": "header", "name": "X-Key"}
 FLOW = {"tokenUrl": "https://a/token", "scopes": {"read": "", "write": ""}}
 OAUTH = {"type": "oauth2", "flows": {"clientCredentials": FLOW}}
+READS = {"type": "oauth2", "flows": {"clientCredentials": {**FLOW, "scopes": {"read": ""}}}}
 CODE = {**FLOW, "authorizationUrl": "https://a/"}
 SUNK, AHEAD, LATER = "2026-01-01", "2026-12-31", "2027-12-31"
 CALLBACK = {"done": {"{$request.body#/url}": {"post": operation()}}}
@@ -89,6 +90,7 @@ PAIRS: list[tuple[str, Any, Any]] = [
         one(deprecated=True, **{"x-sunset": "some day"}),
     ),
     ("operation-stability-decreased", one(), one(**{"x-stability-level": "beta"})),
+    ("operation-stability-invalid", one(), one(**{"x-stability-level": "solid"})),
     (
         "operation-stability-increased",
         one(**{"x-stability-level": "beta"}),
@@ -152,6 +154,9 @@ PAIRS: list[tuple[str, Any, Any]] = [
             schemes={"oauth": {**OAUTH, "flows": {"clientCredentials": {**FLOW, "tokenUrl": "https://b"}}}},
         ),
     ),
+    ("security-option-removed", secured({"key": []}, {}), secured({"token": []}, {})),
+    ("security-flow-scope-removed", secured({"oauth": []}), secured({"oauth": []}, schemes={"oauth": READS})),
+    ("security-flow-scope-added", secured({"oauth": []}, schemes={"oauth": READS}), secured({"oauth": []})),
     # --- what a client sends
     ("request-parameter-added", takes(), takes(query())),
     ("request-parameter-added-required", takes(), takes(query(required=True))),
@@ -161,6 +166,12 @@ PAIRS: list[tuple[str, Any, Any]] = [
         takes(query({**TEXT, "default": "a"}, required=True)),
     ),
     ("request-parameter-removed", takes(query()), takes()),
+    (
+        "request-parameter-removed-before-sunset",
+        takes(query(deprecated=True, **{"x-sunset": AHEAD})),
+        takes(),
+    ),
+    ("request-parameter-removed-after-sunset", takes(query(deprecated=True, **{"x-sunset": SUNK})), takes()),
     ("request-parameter-became-required", takes(query()), takes(query(required=True))),
     (
         "request-parameter-became-required-with-default",
@@ -204,10 +215,17 @@ PAIRS: list[tuple[str, Any, Any]] = [
     ("request-media-type-added", one(requestBody=content(JSON)), one(requestBody=content("a/b", JSON))),
     ("request-media-type-added", one(requestBody=content(JSON)), one(requestBody=content("application/*"))),
     ("request-encoding-changed", form(), form(style="spaceDelimited")),
-    ("request-encoding-changed", form(contentType="text/plain"), form(contentType="text/csv")),
+    (
+        "request-part-media-type-removed",
+        form(contentType="text/plain, text/csv"),
+        form(contentType="text/csv"),
+    ),
+    ("request-part-media-type-added", form(contentType="text/csv"), form(contentType="text/*")),
     # --- what a client receives
     ("response-media-type-removed", answer(**content("a/b", JSON)), answer(**content(JSON))),
     ("response-media-type-added", answer(**content(JSON)), answer(**content("a/b", JSON))),
+    ("response-media-type-generalized", answer(**content(JSON)), answer(**content("application/*"))),
+    ("response-media-type-specialized", answer(**content("application/*")), answer(**content(JSON))),
     ("response-success-status-removed", statuses("200", "201"), statuses("200")),
     ("response-success-status-added", statuses("200"), statuses("200", "201")),
     ("response-status-removed", statuses("200", "404"), statuses("200")),
@@ -220,7 +238,7 @@ PAIRS: list[tuple[str, Any, Any]] = [
     ("response-header-became-required", header(), header(required=True)),
     (
         "response-header-serialization-changed",
-        header(schema=LIST),
+        header(schema={"type": "object"}),
         header(schema={"type": "object"}, explode=True),
     ),
     ("response-header-deprecated", header(), header(deprecated=True)),
@@ -232,10 +250,9 @@ PAIRS: list[tuple[str, Any, Any]] = [
 #: What is more than one fact when it is seen by itself.
 TOGETHER = {
     "request-media-type-added": {"request-media-type-added", "request-media-type-removed"},
-    "response-header-serialization-changed": {
-        "response-header-serialization-changed",
-        "response-type-changed",
-    },
+    "operation-sunset-invalid": {"operation-sunset-invalid", "operation-sunset-removed"},
+    "security-option-removed": {"security-option-removed", "security-alternative-added"},
+    "request-part-media-type-added": {"request-part-media-type-added", "request-part-media-type-removed"},
 }
 
 
@@ -264,16 +281,31 @@ def inverted(data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-SAME_WAY = {rule.id for rule in called.RULES}
+SAME_WAY = {rule.id for rule in called.RULES} | {
+    "response-media-type-generalized",
+    "response-media-type-specialized",
+}
 INVERTED = [pair for pair in PAIRS if pair[0] not in SAME_WAY]
+#: Whoever is called gets what is sent, and is not asked what it would like.
+UNASKED = {
+    "response-media-type-added": "response-delivered-media-type-added",
+    "response-media-type-removed": "response-delivered-media-type-removed",
+}
 
 
 @pytest.mark.parametrize(("rule", "before", "after"), INVERTED, ids=lambda value: str(value)[:50])
 def test_in_a_webhook_it_is_the_other_direction(rule: str, before: Any, after: Any) -> None:
     start, _, fact = rule.partition("-")
-    other = {"request": "response", "response": "request"}[start]
+    inverse = {"request": "response", "response": "request"}[start]
+    other = f"{inverse}-{fact}"
 
-    assert f"{other}-{fact}" in rules(inverted(before), inverted(after), today=TODAY)
+    assert UNASKED.get(other, other) in rules(inverted(before), inverted(after), today=TODAY)
+
+
+def test_a_parameter_that_always_came_is_missed_by_whoever_is_called() -> None:
+    before, after = takes(query(required=True)), takes()
+
+    assert rules(inverted(before), inverted(after)) == ["response-required-parameter-removed"]
 
 
 def test_every_rule_about_operations_has_its_pair() -> None:
@@ -283,4 +315,6 @@ def test_every_rule_about_operations_has_its_pair() -> None:
         for rule, _, _ in INVERTED
     }
 
-    assert {rule.id for rule in chain(called.RULES, message.RULES)} - paired == set()
+    paired |= {*UNASKED, *UNASKED.values(), "response-required-parameter-removed"}
+
+    assert {rule.id for rule in chain(called.RULES, message.RULES, response.RULES)} - paired == set()

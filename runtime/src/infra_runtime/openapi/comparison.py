@@ -108,14 +108,11 @@ class _Book:
         if end is None:
             return
         home = self._home(end, self.revision if old else self.base)
-        if not called:
-            change = "removed" if old else "added"
-            sites = (old.site, home) if old else (home, end.site)
-            scope.fact(f"callback-{change}", Direction.NONE, *sites, None, None, str(end.name))
-        elif old is not None:
-            lifecycle.removed(scope, old, home, self.today)
+        kind = "operation" if called else "callback"
+        if old is not None:
+            lifecycle.removed(scope, old, home, self.today, f"{kind}-removed")
         else:
-            scope.fact("operation-added", Direction.NONE, home, end.site, None, None, str(end.name))
+            scope.fact(f"{kind}-added", Direction.NONE, home, end.site, None, None, str(end.name))
 
     def _home(self, end: Endpoint, document: Document) -> Site:
         """Where an operation would be in the other document: its path, or what holds the paths."""
@@ -127,7 +124,7 @@ class _Book:
         if called:
             server.compare(scope, old, new)
             security.compare(scope, old, new)
-        parameter.compare(scope, old, new, sends)
+        parameter.compare(scope, old, new, sends, self.today)
         if self.ledger.comparer.sameness.same(old.site, new.site):
             return
         lifecycle.compare(scope, old, new)
@@ -137,20 +134,19 @@ class _Book:
 
     def _callbacks(self, scope: Scope, old: Endpoint, new: Endpoint, *, called: bool) -> None:
         before, after = self._called_back(old), self._called_back(new)
-        for key in dict.fromkeys((*before, *after)):
-            first, second = before.get(key), after.get(key)
-            if first is not None and second is not None:
-                inner = scope.enter("callback", first.site, second.site, Direction.NONE)
-                if inner is not None:
-                    self._operation(inner, first, second, called=not called)
-            elif first is not None:
-                scope.fact(
-                    "callback-removed", Direction.NONE, first.site, new.site, None, None, str(first.name)
-                )
-            elif second is not None:
-                scope.fact(
-                    "callback-added", Direction.NONE, old.site, second.site, None, None, str(second.name)
-                )
+        for key, first in before.items():
+            # A callback's own name never travels: one with the same address goes on.
+            second = after.pop(key, None) or after.pop(
+                next((other for other in after if other[1:] == key[1:] and other not in before), key), None
+            )
+            if second is None:
+                lifecycle.removed(scope, first, new.site, self.today, "callback-removed")
+                continue
+            inner = scope.enter("callback", first.site, second.site, Direction.NONE)
+            if inner is not None:
+                self._operation(inner, first, second, called=not called)
+        for second in after.values():
+            scope.fact("callback-added", Direction.NONE, old.site, second.site, None, None, str(second.name))
 
     def _called_back(self, end: Endpoint) -> dict[tuple[str, str, str], Endpoint]:
         found = {}

@@ -17,11 +17,14 @@ _IGNORED_HEADERS = frozenset({"accept", "content-type", "authorization"})
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Endpoint:
-    """One operation with what it takes over from its path and from the document."""
+    """One operation with what it takes over from its path and from the document.
+
+    `items` are the path item and, where that is a reference, what stands beside it: the last has precedence.
+    """
 
     name: Operation
     site: Site
-    path: Site
+    items: tuple[Site, ...]
     document: Document
 
     @property
@@ -33,11 +36,12 @@ class Endpoint:
         """The parameters by place and name; those of the operation go before those of its path.
 
         A parameter in the path is known by its position in the template: its name never travels.
-        A header's name has no case.
+        A header's name has no case, and the whole query string (3.2) has no name at all.
         """
         found: dict[tuple[str, str], Site] = {}
         variables = self.variables
-        for site in (*self.path.items("parameters"), *self.site.items("parameters")):
+        inherited = [site for item in self.items for site in item.items("parameters")]
+        for site in (*inherited, *self.site.items("parameters")):
             parameter = site.followed()
             place, name = parameter.text("in"), parameter.text("name")
             if not place:
@@ -45,6 +49,8 @@ class Endpoint:
                 continue
             if place == "path" and name in variables:
                 name = str(variables.index(name))
+            elif place == "querystring":
+                name = ""
             elif place == "header":
                 name = name.lower()
                 if name in _IGNORED_HEADERS:
@@ -87,14 +93,10 @@ def webhooks(document: Document) -> Iterator[Endpoint]:
 def of_path(document: Document, path: str, item: Site) -> Iterator[Endpoint]:
     """The operations of one path item; what stands beside its reference counts as well."""
     followed = item.followed()
-    places = (
-        [followed] if followed.pointer == item.pointer and followed.file == item.file else [followed, item]
-    )
+    alone = followed.pointer == item.pointer and followed.file == item.file
+    places = [place for place in ([item] if alone else [followed, item]) if _is_item(place)]
     seen: set[str] = set()
     for place in places:
-        if not isinstance(place.raw, dict):
-            document.note(place, "is no path item; it is left out")
-            continue
         found = {method: place.child(method) for method in METHODS if method in place.raw}
         found |= {name.lower(): site for name, site in place.mapping("additionalOperations").items()}
         for method, site in found.items():
@@ -105,4 +107,11 @@ def of_path(document: Document, path: str, item: Site) -> Iterator[Endpoint]:
                 continue
             seen.add(method)
             name = Operation(method=method.upper(), path=path)
-            yield Endpoint(name=name, site=site, path=followed, document=document)
+            yield Endpoint(name=name, site=site, items=tuple(places), document=document)
+
+
+def _is_item(place: Site) -> bool:
+    if isinstance(place.raw, dict):
+        return True
+    place.document.note(place, "is no path item; it is left out")
+    return False

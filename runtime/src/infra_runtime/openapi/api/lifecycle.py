@@ -34,21 +34,26 @@ def day(value: Any) -> dt.date | None:
         return None
 
 
-def removed(scope: Scope, old: Endpoint, home: Site, today: dt.date) -> None:
-    """Tell that an operation is gone, by what was said of it before."""
+def lost(before: Any, after: Any) -> bool:
+    """Whether a sunset is gone, or became a text that nobody can read as a day."""
+    return before is not None and day(after) is None and (after is None or day(before) is not None)
+
+
+def removed(scope: Scope, old: Endpoint, home: Site, today: dt.date, name: str) -> None:
+    """Tell that an operation is gone, by what was said of it before; `name` is the fact if nothing was."""
     subject = str(old.name)
     last = sunset(old.site)
     if old.unstable:
         scope.fact("operation-removed-unstable", NONE, old.site, home, old.stability, None, subject)
     elif not old.site.flag("deprecated"):
-        scope.fact("operation-removed", NONE, old.site, home, None, None, subject)
+        scope.fact(name, NONE, old.site, home, None, None, subject)
     elif last is None:
         scope.fact("operation-removed-deprecated", NONE, old.site, home, None, None, subject)
     else:
         ends = day(last)
         passed = ends is not None and ends <= today
-        name = "operation-removed-after-sunset" if passed else "operation-removed-before-sunset"
-        scope.fact(name, NONE, old.site, home, last, None, subject)
+        fact = "operation-removed-after-sunset" if passed else "operation-removed-before-sunset"
+        scope.fact(fact, NONE, old.site, home, last, None, subject)
 
 
 def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
@@ -70,13 +75,11 @@ def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
 
 def _stability(scope: Scope, old: Endpoint, new: Endpoint, subject: str) -> None:
     before, after = old.stability, new.stability
-    for level, endpoint in ((before, old), (after, new)):
-        if level not in _LEVELS:
-            endpoint.document.note(
-                endpoint.site, f"has the stability level {level!r}, which is none of {list(_LEVELS)[:4]}"
-            )
-            return
-    if _LEVELS[after] != _LEVELS[before]:
+    if before == after:
+        return
+    if after not in _LEVELS:
+        scope.fact("operation-stability-invalid", NONE, None, None, before or "stable", after, subject)
+    elif before in _LEVELS and _LEVELS[after] != _LEVELS[before]:
         change = "decreased" if _LEVELS[after] < _LEVELS[before] else "increased"
         scope.fact(
             f"operation-stability-{change}", NONE, None, None, before or "stable", after or "stable", subject
@@ -90,8 +93,8 @@ def _deprecation(scope: Scope, old: Endpoint, new: Endpoint, subject: str) -> No
         scope.fact("operation-deprecated", NONE, None, None, None, after, subject)
     elif was and not is_:
         scope.fact("operation-reactivated", NONE, None, None, before, None, subject)
-    elif was and before is not None and after is None:
-        scope.fact("operation-sunset-removed", NONE, None, None, before, None, subject)
+    elif was and lost(before, after):
+        scope.fact("operation-sunset-removed", NONE, None, None, before, after, subject)
     if is_ and after is not None and before != after:
         first, second = day(before), day(after)
         if second is None:

@@ -1,10 +1,10 @@
-"""What an operation takes and gives: its body, its responses with their headers and links, its callbacks."""
+"""What an operation takes and gives: its body, and its responses with their headers and links."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from infra_runtime.openapi.api import media, parameter
+from infra_runtime.openapi.api import media
 from infra_runtime.openapi.document import Site
 from infra_runtime.openapi.finding import Direction
 from infra_runtime.openapi.ledger import Scope
@@ -89,45 +89,9 @@ def _response(scope: Scope, old: Site, new: Site, direction: Direction) -> None:
     inner = scope.enter("response", old, new, direction)
     if inner is None:
         return
-    media.compare(inner, old, new, direction)
-    _headers(inner, old, new, direction)
+    media.compare(inner, old, new, direction, negotiated=True)
+    media.headers(inner, old, new, direction, old, new)
     _links(inner, old, new, direction)
-
-
-def _headers(scope: Scope, old: Site, new: Site, direction: Direction) -> None:
-    before, after = _by_header(old), _by_header(new)
-    for name in sorted({**before, **after}):
-        first, second = before.get(name), after.get(name)
-        if first is None and second is not None:
-            fact = "header-added-required" if second.flag("required") else "header-added"
-            scope.fact(fact, direction, old, second, None, name, name)
-        elif second is None and first is not None:
-            fact = "required-header-removed" if first.flag("required") else "header-removed"
-            scope.fact(fact, direction, first, new, name, None, name)
-        elif first is not None and second is not None:
-            inner = scope.enter(f"header {name}", first, second, direction)
-            if inner is not None:
-                _header(inner, first, second, direction, name)
-
-
-def _header(scope: Scope, old: Site, new: Site, direction: Direction, name: str) -> None:
-    was, is_ = old.flag("required"), new.flag("required")
-    if was and not is_:
-        scope.fact("header-became-optional", direction, old, new, True, False, name)
-    elif is_ and not was:
-        scope.fact("header-became-required", direction, old, new, False, True, name)
-    if old.flag("deprecated") != new.flag("deprecated"):
-        fact = "header-deprecated" if new.flag("deprecated") else "header-reactivated"
-        scope.fact(fact, direction, old, new, None, None, name)
-    parameter.value(scope, old, new, direction, "header", subject=name, place="header")
-
-
-def _by_header(response: Site) -> dict[str, Site]:
-    return {
-        name.lower(): site.followed()
-        for name, site in response.mapping("headers").items()
-        if name.lower() != "content-type"
-    }
 
 
 def _links(scope: Scope, old: Site, new: Site, direction: Direction) -> None:

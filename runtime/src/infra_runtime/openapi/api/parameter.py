@@ -1,24 +1,19 @@
-"""Parameters and headers: which there are, whether they must come, and how a value becomes text."""
+"""Parameters: which there are, whether they must come, and where they go."""
 
 from __future__ import annotations
 
-from typing import Any
+import datetime as dt
 
 from infra_runtime.openapi.api import media
 from infra_runtime.openapi.api.description import Endpoint
-from infra_runtime.openapi.api.lifecycle import day, sunset
+from infra_runtime.openapi.api.lifecycle import day, lost, sunset
 from infra_runtime.openapi.document import Site
 from infra_runtime.openapi.finding import Direction
 from infra_runtime.openapi.ledger import Scope
-from infra_runtime.openapi.schema.change import Mode
-from infra_runtime.openapi.schema.node import Node, Term
-
-_STYLES = {"query": "form", "cookie": "form", "path": "simple", "header": "simple"}
-_COMPOUND = frozenset({"array", "object"})
 
 
-def compare(scope: Scope, old: Endpoint, new: Endpoint, direction: Direction) -> None:
-    """Tell how the parameters of an operation changed."""
+def compare(scope: Scope, old: Endpoint, new: Endpoint, direction: Direction, today: dt.date) -> None:
+    """Tell how the parameters of an operation changed; `today` decides whether a sunset has passed."""
     before, after = old.parameters(), new.parameters()
     for key in sorted({**before, **after}):
         first, second = before.get(key), after.get(key)
@@ -27,7 +22,8 @@ def compare(scope: Scope, old: Endpoint, new: Endpoint, direction: Direction) ->
         if inner is None:
             continue
         if second is None and first is not None:
-            inner.fact("parameter-removed", direction, first, new.site, _name(first), None, _called(first))
+            name, last = _removed(first, direction, today)
+            inner.fact(name, direction, first, new.site, last or _name(first), None, _called(first))
         elif first is None and second is not None:
             inner.fact(
                 _added(inner, second, place),
@@ -55,8 +51,20 @@ def _must(site: Site) -> bool:
 
 
 def _has_default(scope: Scope, site: Site) -> bool:
-    term = _schema(site)
-    return bool(term) and "default" in scope.ledger.comparer.node(term).notes
+    schema = site.child("schema")
+    return schema is not None and "default" in scope.ledger.comparer.node((schema,)).notes
+
+
+def _removed(site: Site, direction: Direction, today: dt.date) -> tuple[str, str]:
+    """The fact, by what was said of the parameter before, and its sunset."""
+    last = sunset(site) if site.flag("deprecated") else None
+    if last is not None:
+        ends = day(last)
+        passed = ends is not None and ends <= today
+        return f"parameter-removed-{'after' if passed else 'before'}-sunset", str(last)
+    if direction is Direction.RESPONSE and _must(site):
+        return "required-parameter-removed", ""
+    return "parameter-removed", ""
 
 
 def _added(scope: Scope, site: Site, place: str) -> str:
@@ -77,15 +85,23 @@ def _changed(scope: Scope, old: Site, new: Site, direction: Direction) -> None:
     _toggled(scope, old, new, direction, "allowReserved", word="reserved", subject=subject)
     _toggled(scope, old, new, direction, "allowEmptyValue", word="empty", subject=subject)
     _life(scope, old, new, direction, subject)
-    value(scope, old, new, direction, "parameter", subject=subject, place=new.text("in"))
+    media.value(scope, old, new, direction, "parameter", subject=subject, place=new.text("in"))
 
 
 def _toggled(
     scope: Scope, old: Site, new: Site, direction: Direction, key: str, *, word: str, subject: str
 ) -> None:
-    if old.flag(key) != new.flag(key):
-        name = f"parameter-{word}-{'allowed' if new.flag(key) else 'forbidden'}"
-        scope.fact(name, direction, old, new, old.flag(key), new.flag(key), subject)
+    was, is_ = (site.flag(key) and _heeded(key, site) for site in (old, new))
+    if was != is_:
+        name = f"parameter-{word}-{'allowed' if is_ else 'forbidden'}"
+        scope.fact(name, direction, old, new, was, is_, subject)
+
+
+def _heeded(key: str, site: Site) -> bool:
+    """Both flags are of the query alone, until 3.2 let reserved characters into other escaped places."""
+    place = site.text("in")
+    escaped = place != "header" and site.document.version.startswith("3.2")
+    return place == "query" or (key == "allowReserved" and escaped)
 
 
 def _life(scope: Scope, old: Site, new: Site, direction: Direction, subject: str) -> None:
@@ -94,56 +110,9 @@ def _life(scope: Scope, old: Site, new: Site, direction: Direction, subject: str
     if was != is_:
         name = "parameter-deprecated" if is_ else "parameter-reactivated"
         scope.fact(name, direction, old, new, before, after, subject)
-    elif is_ and before is not None and after is None:
-        scope.fact("parameter-sunset-removed", direction, old, new, before, None, subject)
+    elif is_ and lost(before, after):
+        scope.fact("parameter-sunset-removed", direction, old, new, before, after, subject)
     elif is_:
         first, second = day(before), day(after)
         if first is not None and second is not None and second < first:
             scope.fact("parameter-sunset-earlier", direction, old, new, before, after, subject)
-
-
-def value(
-    scope: Scope, old: Site, new: Site, direction: Direction, kind: str, *, subject: str, place: str
-) -> None:
-    """Compare what a parameter or header holds: a schema as text, or one media type's content."""
-    first, second = old.mapping("content"), new.mapping("content")
-    before, after = _serialization(old, place), _serialization(new, place)
-    if first and second:
-        media.compare(scope, old, new, direction)
-        return
-    if bool(first) != bool(second):
-        scope.fact(f"{kind}-serialization-changed", direction, old, new, before, after, subject)
-        return
-    one, other = _schema(old), _schema(new)
-    style, explode = before
-    if style != after[0] or (explode != after[1] and _compound(scope, one, other)):
-        scope.fact(
-            f"{kind}-serialization-changed", direction, old, new, _shown(before), _shown(after), subject
-        )
-    exploded = place == "query" and after == ("form", True)
-    scope.schema(one, other, Mode(direction, text=True, exploded=exploded))
-
-
-def _serialization(site: Site, place: str) -> tuple[str, Any]:
-    """Style and explode, with the defaults that the place gives them."""
-    if site.mapping("content"):
-        return "content", sorted(site.mapping("content"))
-    style = site.text("style", _STYLES.get(place, "simple"))
-    explode = site.flag("explode", style in {"form", "cookie"})
-    return style, explode
-
-
-def _shown(serialization: tuple[str, Any]) -> str:
-    style, explode = serialization
-    return f"{style}, {'exploded' if explode else 'not exploded'}"
-
-
-def _compound(scope: Scope, old: Term, new: Term) -> bool:
-    """Whether a value of both sides may be an array or object: `explode` says nothing of others."""
-    nodes: list[Node] = [scope.ledger.comparer.node(term) for term in (old, new)]
-    return all(node.types & _COMPOUND and node.type_site is not None for node in nodes)
-
-
-def _schema(site: Site) -> Term:
-    schema = site.child("schema")
-    return (schema,) if schema is not None else ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from infra_runtime.openapi.api.description import Endpoint
 from infra_runtime.openapi.document import Document, Site
@@ -13,16 +13,15 @@ from infra_runtime.openapi.finding import Direction
 from infra_runtime.openapi.ledger import Scope
 
 NONE = Direction.NONE
-#: What one requirement asks for: schemes, as what a client has to present, each with the scopes.
-Alternative: TypeAlias = Mapping[str, frozenset[str]]
+_ADDRESSES = ("authorizationUrl", "tokenUrl", "refreshUrl", "deviceAuthorizationUrl")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Requirement:
-    """One alternative, with the names that the document gives to its schemes."""
+    """One alternative: for the document's names of its schemes, scopes and what a client has to present."""
 
-    asks: Alternative
-    names: tuple[str, ...]
+    scopes: Mapping[str, frozenset[str]]
+    presented: Mapping[str, str]
     site: Site
 
     @property
@@ -30,29 +29,92 @@ class Requirement:
         """As people say it."""
         parts = [
             name + (f" ({', '.join(sorted(scopes))})" if scopes else "")
-            for name, scopes in zip(self.names, self.asks.values(), strict=False)
+            for name, scopes in self.scopes.items()
         ]
         return " with ".join(parts) or "nothing"
+
+    @property
+    def key(self) -> str:
+        """What it says, whatever the order."""
+        said = [(name, self.presented[name], sorted(scopes)) for name, scopes in self.scopes.items()]
+        return json.dumps(sorted(said))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Likeness:
+    """Which scheme of the new document is which one of the old.
+
+    A scheme's name never travels, so one that is new under the old's terms takes its place; but two that
+    both documents tell apart stay two, however alike they look: the credentials are others. `by_name`: the
+    same name is the same scheme, however it changed; that is told at the scheme.
+    """
+
+    old: Document
+    new: Document
+    by_name: bool
+
+    def covers(self, old: Requirement, new: Requirement) -> bool:
+        """Whether who presents the old one meets the new one."""
+        return self.alike(old, new) and not self.lacking(old, new)
+
+    def alike(self, old: Requirement, new: Requirement) -> bool:
+        """Whether who presents the old one has every scheme of the new one, whatever the scopes."""
+        return all(self._had(old, new, name) for name in new.scopes)
+
+    def lacking(self, old: Requirement, new: Requirement) -> list[str]:
+        """The scopes that the new one asks for and the old one did not."""
+        found: set[str] = set()
+        for name, wanted in new.scopes.items():
+            found |= wanted - frozenset[str]().union(*self._had(old, new, name))
+        return sorted(found)
+
+    def _had(self, old: Requirement, new: Requirement, name: str) -> list[frozenset[str]]:
+        """The scopes that the old one had for a scheme of the new one; empty where it had none like that."""
+        return [
+            scopes
+            for other, scopes in old.scopes.items()
+            if self._same(other, old.presented[other], name, new.presented[name])
+        ]
+
+    def _same(self, name: str, presented: str, other: str, asked: str) -> bool:
+        if name == other:
+            return self.by_name or presented == asked
+        told_apart = _scheme(self.new, name) and _scheme(self.old, other)
+        return presented == asked and not told_apart
 
 
 def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
     """Tell whether who was let in before still is."""
     first, one = _requirements(old)
     second, other = _requirements(new)
-    _schemes(scope, first, second)
-    if _same(first, second):
+    strictly = Likeness(old=old.document, new=new.document, by_name=False)
+    kept = all(_met(strictly, each, second) for each in first)
+    _schemes(scope, first, second, kept=kept)
+    keys = sorted({each.key for each in first}), sorted({each.key for each in second})
+    if keys[0] == keys[1]:
         return
-    inner = scope.enter(f"security {_key(first)} {_key(second)}", one, other, NONE)
+    inner = scope.enter(f"security {keys}", one, other, NONE)
     if inner is not None:
-        _compare(inner, _renamed(first, second), second, one, other)
+        like = strictly if kept else Likeness(old=old.document, new=new.document, by_name=True)
+        _compare(inner, like, first, second, one, other)
+
+
+def _met(like: Likeness, old: Requirement, news: list[Requirement]) -> bool:
+    """Whether one that is asked for something is met by another that is."""
+    return any(like.covers(old, new) for new in news if bool(new.scopes) == bool(old.scopes))
 
 
 def _compare(
-    scope: Scope, first: list[Requirement], second: list[Requirement], one: Site, other: Site
+    scope: Scope,
+    like: Likeness,
+    first: list[Requirement],
+    second: list[Requirement],
+    one: Site,
+    other: Site,
 ) -> None:
     subject = "the API" if scope.base and scope.base.pointer == "/security" else "the operation"
-    open_before = any(not each.asks for each in first)
-    open_now = any(not each.asks for each in second)
+    open_before = any(not each.scopes for each in first)
+    open_now = any(not each.scopes for each in second)
     if open_before and not open_now:
         asked = " or ".join(each.shown for each in second)
         scope.fact("security-added", NONE, one, other, None, asked, subject)
@@ -61,60 +123,43 @@ def _compare(
         asked = " or ".join(each.shown for each in first)
         scope.fact("security-removed", NONE, one, other, asked, None, subject)
         return
-    _lost(scope, first, second, other, subject)
-    _won(scope, first, second, one, subject)
+    for old in first:
+        if old.scopes and not _met(like, old, second):
+            _lost(scope, like, old, second, other, subject, optional=open_now)
+    for new in second:
+        if new.scopes:
+            _won(scope, like, new, first, one, subject)
 
 
 def _lost(
-    scope: Scope, first: list[Requirement], second: list[Requirement], other: Site, subject: str
+    scope: Scope,
+    like: Likeness,
+    old: Requirement,
+    second: list[Requirement],
+    other: Site,
+    subject: str,
+    *,
+    optional: bool,
 ) -> None:
-    for old in first:
-        if any(_enough(old.asks, each.asks) for each in second):
-            continue
-        new = _rival(old, second)
-        if new is None:
-            shown = old.shown
-            scope.fact("security-alternative-removed", NONE, old.site, other, shown, None, subject)
-            continue
-        for scheme, scopes in new.asks.items():
-            for wanted in sorted(scopes - old.asks[scheme]):
-                scope.fact("security-scope-added", NONE, old.site, new.site, None, wanted, subject)
+    new = next((each for each in second if like.alike(old, each)), None)
+    if optional:
+        scope.fact("security-option-removed", NONE, old.site, other, old.shown, None, subject)
+    elif new is None:
+        scope.fact("security-alternative-removed", NONE, old.site, other, old.shown, None, subject)
+    else:
+        for wanted in like.lacking(old, new):
+            scope.fact("security-scope-added", NONE, old.site, new.site, None, wanted, subject)
 
 
-def _won(scope: Scope, first: list[Requirement], second: list[Requirement], one: Site, subject: str) -> None:
-    for new in second:
-        if any(new.asks == each.asks for each in first):
-            continue
-        old = _rival(new, first)
-        if old is None:
-            shown = new.shown
-            scope.fact("security-alternative-added", NONE, one, new.site, None, shown, subject)
-            continue
-        for scheme, scopes in old.asks.items():
-            for spared in sorted(scopes - new.asks[scheme]):
-                scope.fact("security-scope-removed", NONE, old.site, new.site, spared, None, subject)
-
-
-def _rival(requirement: Requirement, others: list[Requirement]) -> Requirement | None:
-    """The one of the others that asks for the same schemes."""
-    return next((each for each in others if set(each.asks) == set(requirement.asks)), None)
-
-
-def _enough(presented: Alternative, asked: Alternative) -> bool:
-    """Whether who presents the one meets the other."""
-    return all(scheme in presented and scopes <= presented[scheme] for scheme, scopes in asked.items())
-
-
-def _same(first: list[Requirement], second: list[Requirement]) -> bool:
-    return _key(first) == _key(second)
-
-
-def _key(requirements: list[Requirement]) -> str:
-    asked = {
-        json.dumps({name: sorted(scopes) for name, scopes in each.asks.items()}, sort_keys=True)
-        for each in requirements
-    }
-    return json.dumps(sorted(asked))
+def _won(
+    scope: Scope, like: Likeness, new: Requirement, first: list[Requirement], one: Site, subject: str
+) -> None:
+    rivals = [each for each in first if len(each.scopes) == len(new.scopes) and like.alike(each, new)]
+    if not rivals:
+        scope.fact("security-alternative-added", NONE, one, new.site, None, new.shown, subject)
+        return
+    for spared in like.lacking(new, rivals[0]) if all(like.lacking(new, each) for each in rivals) else ():
+        scope.fact("security-scope-removed", NONE, rivals[0].site, new.site, spared, None, subject)
 
 
 def _requirements(endpoint: Endpoint) -> tuple[list[Requirement], Site]:
@@ -123,21 +168,20 @@ def _requirements(endpoint: Endpoint) -> tuple[list[Requirement], Site]:
         place = holder.child("security")
         if place is not None and isinstance(place.raw, list):
             found = [_requirement(site, document) for site in holder.items("security")]
-            return found or [Requirement(asks={}, names=(), site=place)], place
-    return [Requirement(asks={}, names=(), site=document.root)], document.root
+            return found or [Requirement(scopes={}, presented={}, site=place)], place
+    return [Requirement(scopes={}, presented={}, site=document.root)], document.root
 
 
 def _requirement(site: Site, document: Document) -> Requirement:
-    asks: dict[str, frozenset[str]] = {}
-    names = []
-    for name, scopes in site.members().items():
+    scopes: dict[str, frozenset[str]] = {}
+    presented = {}
+    for name, asked in site.members().items():
         scheme = _scheme(document, name)
         if scheme is None:
             document.note(site, f"asks for the security scheme {name!r}, which is not described")
-        wanted = scopes.raw if isinstance(scopes.raw, list) else []
-        asks[_presented(scheme) if scheme else name] = frozenset(map(str, wanted))
-        names.append(name)
-    return Requirement(asks=asks, names=tuple(names), site=site)
+        scopes[name] = frozenset(map(str, asked.raw if isinstance(asked.raw, list) else []))
+        presented[name] = _presented(scheme) if scheme else name
+    return Requirement(scopes=scopes, presented=presented, site=site)
 
 
 def _scheme(document: Document, name: str) -> Site | None:
@@ -158,42 +202,35 @@ def _presented(scheme: Site) -> str:
     if kind == "openIdConnect":
         return f"OpenID Connect at {scheme.text('openIdConnectUrl')}"
     if kind == "oauth2":
-        return "OAuth 2"
+        flows = scheme.mapping("flows").values()
+        urls = {flow.text(key) for flow in flows for key in _ADDRESSES} - {""}
+        return f"OAuth 2 at {', '.join(sorted(urls))}"
     return kind
 
 
-def _named(requirements: list[Requirement]) -> dict[str, str]:
-    return {name: asked for each in requirements for name, asked in zip(each.names, each.asks, strict=False)}
+def _schemes(scope: Scope, first: list[Requirement], second: list[Requirement], *, kept: bool) -> None:
+    """Compare the schemes that both sides name, each once for the whole document.
 
-
-def _renamed(first: list[Requirement], second: list[Requirement]) -> list[Requirement]:
-    """The old requirements with each scheme as it is now under its name: its change is told there."""
-    before, after = _named(first), _named(second)
-    if all(after.get(name, asked) == asked for name, asked in before.items()):
-        return first
-    made = []
-    for each in first:
-        named = zip(each.names, each.asks.items(), strict=False)
-        asks = {after.get(name, asked): scopes for name, (asked, scopes) in named}
-        made.append(Requirement(asks=asks, names=each.names, site=each.site))
-    return made
-
-
-def _schemes(scope: Scope, first: list[Requirement], second: list[Requirement]) -> None:
-    """Compare the schemes that both sides name, each once for the whole document."""
-    names = _named(first).keys() & _named(second).keys()
+    `kept`: whatever was enough still is, under whatever name; then none that was presented has changed.
+    """
+    names = {name for each in first for name in each.scopes} & {
+        name for each in second for name in each.scopes
+    }
     for name in sorted(names):
         old, new = _scheme(first[0].site.document, name), _scheme(second[0].site.document, name)
         if old is None or new is None:
             continue
+        before, after = _presented(old), _presented(new)
+        flows = old.text("type") == new.text("type") == "oauth2"
+        if kept and before != after and not flows:
+            continue
         inner = scope.enter(f"scheme {name}", old, new, NONE)
         if inner is None:
             continue
-        before, after = _presented(old), _presented(new)
-        if before != after:
-            inner.fact("security-scheme-changed", NONE, old, new, before, after, name)
-        elif old.text("type") == "oauth2":
+        if flows:
             _flows(inner, old, new, name)
+        elif before != after:
+            inner.fact("security-scheme-changed", NONE, old, new, before, after, name)
 
 
 def _flows(scope: Scope, old: Site, new: Site, name: str) -> None:
@@ -205,8 +242,17 @@ def _flows(scope: Scope, old: Site, new: Site, name: str) -> None:
         elif one is None:
             scope.fact("security-flow-added", NONE, old, other, None, flow, name)
         else:
-            for key in ("authorizationUrl", "tokenUrl", "refreshUrl"):
-                first: Any = one.value(key)
-                second: Any = other.value(key)
-                if first != second:
-                    scope.fact("security-url-changed", NONE, one, other, first, second, name)
+            _flow(scope, one, other, name)
+
+
+def _flow(scope: Scope, old: Site, new: Site, name: str) -> None:
+    for key in _ADDRESSES:
+        first: Any = old.value(key)
+        second: Any = new.value(key)
+        if first != second:
+            scope.fact("security-url-changed", NONE, old, new, first, second, name)
+    before, after = old.mapping("scopes"), new.mapping("scopes")
+    for gone in sorted(before.keys() - after.keys()):
+        scope.fact("security-flow-scope-removed", NONE, before[gone], new, gone, None, name)
+    for come in sorted(after.keys() - before.keys()):
+        scope.fact("security-flow-scope-added", NONE, old, after[come], None, come, name)

@@ -12,13 +12,15 @@ from infra_runtime.openapi.finding import Direction
 from infra_runtime.openapi.ledger import Scope
 
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
+#: Stands for a variable that may have any value; no address has it.
+_FREE = "{*}"
 #: More addresses than this from one server's variables are not spelled out.
 _MOST = 64
 
 
 def servers(endpoint: Endpoint) -> tuple[dict[str, Site], Site]:
     """The addresses that an operation is served under, and where they are written."""
-    for holder in (endpoint.site, endpoint.path, endpoint.document.root):
+    for holder in (endpoint.site, *reversed(endpoint.items), endpoint.document.root):
         sites = holder.items("servers")
         if sites:
             found = {url: site for site in sites for url in _addresses(site)}
@@ -34,7 +36,17 @@ def prefix(endpoint: Endpoint) -> str:
 
 def _somewhere(url: str, others: dict[str, Site]) -> bool:
     """Whether an address may be one of the others: without a host, it is wherever the document is served."""
-    return any(_path(url) == _path(other) and "" in {_host(url), _host(other)} for other in others)
+    return any(
+        _fills(url, other) or (_path(url) == _path(other) and "" in {_host(url), _host(other)})
+        for other in others
+    )
+
+
+def _fills(url: str, other: str) -> bool:
+    """Whether the other one becomes this address by some values of its variables, which are free."""
+    if _FREE not in other:
+        return False
+    return re.fullmatch(".+".join(map(re.escape, other.split(_FREE))), url) is not None
 
 
 def _host(url: str) -> str:
@@ -51,7 +63,7 @@ def _addresses(server: Site) -> list[str]:
     for name in dict.fromkeys(_VARIABLE.findall(url)):
         variable = variables.get(name)
         allowed = [each.raw for each in variable.items("enum")] if variable else []
-        choices.append([(name, str(value)) for value in allowed] or [(name, "{}")])
+        choices.append([(name, str(value)) for value in allowed] or [(name, _FREE)])
     found = []
     for chosen in itertools.islice(itertools.product(*choices), _MOST):
         address = url

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from itertools import chain
 
-from infra_runtime.openapi.rules import message, operation, properties, structure, values
+from infra_runtime.openapi.rules import message, operation, properties, response, structure, values
 from infra_runtime.openapi.rules.rule import Effect, Rule, law
 
 RULES: dict[str, Rule] = {
     rule.id: rule
-    for rule in chain(operation.RULES, message.RULES, properties.RULES, structure.RULES, values.RULES)
+    for rule in chain(
+        operation.RULES, message.RULES, response.RULES, properties.RULES, structure.RULES, values.RULES
+    )
 }
 
 __all__ = ["RULES", "Effect", "Rule", "law"]

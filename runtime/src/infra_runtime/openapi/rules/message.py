@@ -1,4 +1,4 @@
-"""Rules for what travels: parameters, bodies, media types, statuses, headers, links."""
+"""Rules for parameters and bodies, with their media types and the parts of forms."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ REQUEST, RESPONSE = Direction.REQUEST, Direction.RESPONSE
 _IGNORED = (
     "nothing says that a server refuses a parameter that it does not know, and nothing says that it takes it"
 )
-_CLASSES = "a client must treat a status that it does not know as the x00 of its class (RFC 9110, 15)"
 _ASKED = "the client chooses among the offered ones and relies on its choice, as in a request"
-_CLEANUP = "who handles an error that does not come any more loses nothing"
 _DEFAULTED = (
     "the default tells what the server takes for what is missing, so a request without it may well pass"
 )
+_ANNOUNCED = "it was announced, and the day that was named has passed"
+_PROMISED = "it was promised to work until that day"
 _READ = "a server may ignore a body that it does not read; but what the body said can no longer be said"
 
 RULES = [
@@ -26,7 +26,10 @@ RULES = [
                 name="parameter-added",
                 effect=W,
                 mirror="parameter-removed",
-                peer=("new-optional-request-parameter",),
+                peer=(
+                    "new-optional-request-parameter",
+                    "new-optional-request-default-parameter-to-existing-path",
+                ),
                 message="there is a new optional {subject}",
                 explain="Nobody has to send it.",
                 deviations={
@@ -40,7 +43,11 @@ RULES = [
                 name="parameter-added-required",
                 effect=N,
                 mirror="parameter-removed",
-                peer=("new-required-request-parameter", "new-request-path-parameter"),
+                peer=(
+                    "new-required-request-parameter",
+                    "new-request-path-parameter",
+                    "new-required-request-default-parameter-to-existing-path",
+                ),
                 message="there is a new required {subject}",
                 explain="A client that does not know the parameter does not send it.",
             ),
@@ -64,8 +71,26 @@ RULES = [
                 explain="A request that still carries it may be refused; and what it used to do is not done.",
                 deviations={
                     REQUEST: (Level.WARNING, _IGNORED),
-                    RESPONSE: (Level.BREAKING, "whoever is called could count on what it carried"),
+                    RESPONSE: (Level.WARNING, "it was optional, but it may have carried something of use"),
                 },
+            ),
+            Row(
+                name="parameter-removed-before-sunset",
+                effect=N,
+                mirror="parameter-added",
+                peer=("request-parameter-removed-before-sunset", "request-parameter-sunset-parse"),
+                message="the {subject} is gone before its sunset {before}",
+                explain="It was promised to work until that day.",
+                deviations={RESPONSE: (Level.BREAKING, _PROMISED)},
+            ),
+            Row(
+                name="parameter-removed-after-sunset",
+                effect=N,
+                mirror="parameter-added",
+                peer=("request-parameter-removed-with-deprecation",),
+                message="the {subject} is gone, as announced for {before}",
+                explain="It was deprecated, and its sunset has passed.",
+                deviations={REQUEST: (Level.INFO, _ANNOUNCED)},
             ),
             Row(
                 name="parameter-became-required",
@@ -234,162 +259,68 @@ RULES = [
                 deviations={RESPONSE: (Level.INFO, _ASKED)},
             ),
             Row(
+                name="part-media-type-removed",
+                effect=N,
+                mirror="part-media-type-added",
+                message="the part {subject} of the form cannot be {before} any more",
+                explain=(
+                    "`encoding` names the media types of a part of a form; where it names none, the type in "
+                    "the schema does."
+                ),
+            ),
+            Row(
+                name="part-media-type-added",
+                effect=W,
+                mirror="part-media-type-removed",
+                message="the part {subject} of the form can be {after} as well",
+                explain=(
+                    "`encoding` names the media types of a part of a form; where it names none, the type in "
+                    "the schema does."
+                ),
+            ),
+            Row(
                 name="encoding-changed",
                 effect=C,
                 mirror="encoding-changed",
                 message="the part {subject} of the form is written in another way: {before} became {after}",
                 explain=(
-                    "`encoding` says how a property becomes a part of a form: content type, style and "
-                    "explode, with "
-                    "their defaults."
+                    "`encoding` says how a property becomes a part of a form: style and explode, with their "
+                    "defaults."
                 ),
             ),
         ],
     ),
     *directed(
-        "responses",
+        "parameters",
         [
             Row(
-                name="success-status-removed",
-                effect=N,
-                mirror="success-status-added",
-                peer=("response-success-status-removed",),
-                message="the status {subject} is gone",
-                explain="A client that waits for this success never sees it.",
-                deviations={
-                    RESPONSE: (Level.BREAKING, "success is what a client waits for, not one case among many")
-                },
-            ),
-            Row(
-                name="success-status-added",
+                name="required-parameter-removed",
                 effect=W,
-                mirror="success-status-removed",
-                peer=("response-success-status-added",),
-                message="the status {subject} is new",
-                explain="Success may bear another number.",
-                deviations={RESPONSE: (Level.INFO, _CLASSES)},
-            ),
-            Row(
-                name="status-removed",
-                effect=N,
-                mirror="status-added",
-                peer=("response-non-success-status-removed",),
-                message="the status {subject} is gone",
-                explain="It does not come any more: " + _CLEANUP + ".",
-            ),
-            Row(
-                name="status-added",
-                effect=W,
-                mirror="status-removed",
-                peer=("response-non-success-status-added",),
-                message="the status {subject} is new",
-                explain="Failure may bear another number.",
-                deviations={RESPONSE: (Level.INFO, _CLASSES)},
-            ),
-            Row(
-                name="header-removed",
-                effect=N,
-                mirror="header-added",
-                peer=("optional-response-header-removed",),
-                message="the header {subject} is gone",
-                explain="It was optional, but it may have carried something of use.",
-                deviations={
-                    RESPONSE: (Level.WARNING, "limits, pages and versions travel in optional headers")
-                },
-            ),
-            Row(
-                name="required-header-removed",
-                effect=W,
-                mirror="header-added",
-                peer=("required-response-header-removed",),
-                message="the required header {subject} is gone",
-                explain="Whoever receives it could count on it.",
-            ),
-            Row(
-                name="header-added",
-                effect=NEUTRAL,
-                mirror="header-removed",
-                peer=("response-header-added",),
-                message="the header {subject} is new",
-                explain="A header that nobody knows troubles nobody.",
-            ),
-            Row(
-                name="header-added-required",
-                effect=N,
-                mirror="required-header-removed",
-                peer=("response-header-added",),
-                message="the required header {subject} is new",
-                explain="It always comes from now on.",
-            ),
-            Row(
-                name="header-became-optional",
-                effect=W,
-                mirror="header-became-required",
-                peer=("response-header-became-optional",),
-                message="the header {subject} may be missing now",
-                explain="Whoever receives it could count on it.",
-            ),
-            Row(
-                name="header-became-required",
-                effect=N,
-                mirror="header-became-optional",
-                peer=("response-header-became-required",),
-                message="the header {subject} always comes now",
-                explain="It could be missing before.",
-            ),
-            Row(
-                name="header-serialization-changed",
-                effect=C,
-                mirror="header-serialization-changed",
-                message="the header {subject} is written in another way: {before} became {after}",
-                explain="`explode` and `content` say how a value becomes text.",
-            ),
-            Row(
-                name="header-deprecated",
-                effect=NEUTRAL,
-                mirror="header-reactivated",
-                message="the header {subject} is deprecated",
-                explain="It still comes.",
-            ),
-            Row(
-                name="header-reactivated",
-                effect=NEUTRAL,
-                mirror="header-deprecated",
-                message="the header {subject} is not deprecated any more",
-                explain="It was marked as deprecated before.",
-            ),
-            Row(
-                name="link-removed",
-                effect=N,
-                mirror="link-added",
-                message="the link {subject} is gone",
-                explain="A client that finds its next request by links does not find this one.",
-                deviations={
-                    RESPONSE: (
-                        Level.WARNING,
-                        "a link describes what else can be called, and forbids nothing",
-                    ),
-                    REQUEST: (Level.WARNING, "a link describes what else can be called, and forbids nothing"),
-                },
-            ),
-            Row(
-                name="link-added",
-                effect=NEUTRAL,
-                mirror="link-removed",
-                message="the link {subject} is new",
-                explain="Nobody has to follow it.",
-            ),
-            Row(
-                name="link-changed",
-                effect=U,
-                mirror="link-changed",
-                message="the link {subject} leads elsewhere",
-                explain=(
-                    "Its operation, its parameters or its body are others; whether that still leads to "
-                    "the same thing "
-                    "is not decided here."
-                ),
+                mirror="parameter-added-required",
+                message="the {subject} is gone, which always came",
+                explain="Whoever is called could count on what it carried.",
             ),
         ],
+        [RESPONSE],
+    ),
+    *directed(
+        "bodies",
+        [
+            Row(
+                name="delivered-media-type-removed",
+                effect=N,
+                mirror="delivered-media-type-added",
+                message="{subject} does not come any more",
+                explain="Whoever understands the others loses nothing.",
+            ),
+            Row(
+                name="delivered-media-type-added",
+                effect=W,
+                mirror="delivered-media-type-removed",
+                message="{subject} may come as well",
+                explain="Whoever is called by a callback or a webhook cannot choose what it gets.",
+            ),
+        ],
+        [RESPONSE],
     ),
 ]

@@ -44,6 +44,7 @@ RULES = [
                 name="operation-removed-deprecated",
                 effect=N,
                 mirror="operation-added",
+                peer=("api-removed-with-deprecation", "api-path-removed-with-deprecation"),
                 message="{subject} is gone; it was deprecated, without a day",
                 explain="Clients were told to move on, but not until when.",
                 deviations={
@@ -110,6 +111,14 @@ RULES = [
                 ),
             ),
             Row(
+                name="operation-stability-invalid",
+                effect=U,
+                waiver="a level that was made readable takes nothing from anybody",
+                peer=("api-invalid-stability-level",),
+                message="the stability level of {subject} is none: {after}",
+                explain="Nobody can tell what is promised. draft, alpha, beta and stable are understood.",
+            ),
+            Row(
                 name="operation-stability-decreased",
                 effect=N,
                 mirror="operation-stability-increased",
@@ -169,6 +178,7 @@ RULES = [
                 name="callback-removed",
                 effect=N,
                 mirror="callback-added",
+                peer=("webhook-removed",),
                 message="{subject} is not called any more",
                 explain="A client that waits for the call never gets it.",
             ),
@@ -176,6 +186,7 @@ RULES = [
                 name="callback-added",
                 effect=W,
                 mirror="callback-removed",
+                peer=("webhook-added",),
                 message="{subject} is called",
                 explain="Who does not ask for it does not get it.",
             ),
@@ -238,6 +249,17 @@ RULES = [
                 explain="Requirements are alternatives: one more will do.",
             ),
             Row(
+                name="security-option-removed",
+                effect=U,
+                mirror="security-alternative-added",
+                peer=("api-security-removed", "api-global-security-removed"),
+                message="{subject} does not take {before} any more, but asks for nothing as well",
+                explain=(
+                    "The request passes without credentials; whether it yields the same without them is not "
+                    "in the document."
+                ),
+            ),
+            Row(
                 name="security-scope-added",
                 effect=N,
                 mirror="security-scope-removed",
@@ -274,6 +296,28 @@ RULES = [
                 mirror="security-flow-removed",
                 message="the security scheme {subject} has the flow {after}",
                 explain="One more way to get a token.",
+            ),
+            Row(
+                name="security-flow-scope-removed",
+                effect=N,
+                mirror="security-flow-scope-added",
+                peer=("api-security-component-oauth-scope-removed",),
+                message="the security scheme {subject} does not offer the scope {before} any more",
+                explain="A client that asks for it may get no token, or one without it.",
+                deviations={
+                    NONE: (
+                        Level.WARNING,
+                        "a server may also ignore a scope that it does not know (RFC 6749, 3.3)",
+                    )
+                },
+            ),
+            Row(
+                name="security-flow-scope-added",
+                effect=W,
+                mirror="security-flow-scope-removed",
+                peer=("api-security-component-oauth-scope-added",),
+                message="the security scheme {subject} offers the scope {after}",
+                explain="Nobody has to ask for it.",
             ),
             Row(
                 name="security-url-changed",

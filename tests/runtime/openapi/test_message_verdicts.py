@@ -1,0 +1,427 @@
+"""Verdicts on everything around the schemas, each from the contract: can a client that kept it fail?"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from fakes.api import JSON, body, document, operation, query, report, takes
+
+TODAY = dt.date(2026, 6, 1)
+TEXT, WHOLE, OPEN = {"type": "string"}, {"type": "integer"}, {"description": "anything"}
+LIST = {"type": "array", "items": TEXT}
+THING = {"type": "object", "properties": {"a": TEXT}}
+FORM, PARTS = "application/x-www-form-urlencoded", "multipart/form-data"
+FIELDS = {"type": "object", "properties": {"list": LIST, "thing": THING, "text": TEXT, "any": {}}}
+PAST, FUTURE = {"deprecated": True, "x-sunset": "2026-01-01"}, {"deprecated": True, "x-sunset": "2027-01-01"}
+
+
+def one(**more: Any) -> dict[str, Any]:
+    return document({"/a": {"get": operation(**more)}})
+
+
+def at(place: str, schema: Any = None, **more: Any) -> dict[str, Any]:
+    """A document whose one operation takes one parameter in this place."""
+    parameter = {"in": place, "name": "q", "schema": schema or TEXT, **more}
+    if place == "path":
+        return takes({**parameter, "required": True}, path="/a/{q}")
+    return takes(parameter)
+
+
+def whole_query(name: str, **more: Any) -> dict[str, Any]:
+    parameter = {"in": "querystring", "name": name, "required": True, "content": {FORM: {"schema": THING}}}
+    return takes({**parameter, **more}, openapi="3.2.0")
+
+
+def content(*names: str, schema: Any = TEXT) -> dict[str, Any]:
+    return {"content": {name: {"schema": schema} for name in names}}
+
+
+def sent(*names: str, schema: Any = TEXT) -> dict[str, Any]:
+    return one(requestBody=content(*names, schema=schema))
+
+
+def answered(*names: str, schema: Any = TEXT) -> dict[str, Any]:
+    return one(responses={"200": {"description": "", **content(*names, schema=schema)}})
+
+
+def form(kind: str, **encoding: Any) -> dict[str, Any]:
+    return one(requestBody={"content": {kind: {"schema": FIELDS, "encoding": encoding}}})
+
+
+def statuses(**schemas: Any) -> dict[str, Any]:
+    """A document whose one operation answers these: `s200=…`, `default=…`."""
+    return one(
+        responses={
+            name.removeprefix("s"): {"description": "", **content(JSON, schema=schema)}
+            for name, schema in schemas.items()
+        }
+    )
+
+
+def header(**more: Any) -> dict[str, Any]:
+    return one(responses={"200": {"description": "", "headers": {"X-A": {"schema": TEXT, **more}}}})
+
+
+def calling(name: str = "done", at: str = "{$request.body#/u}", **more: Any) -> dict[str, Any]:
+    """A document whose one operation calls back."""
+    return one(callbacks={name: {at: {"post": operation(**more)}}})
+
+
+def hook(**more: Any) -> dict[str, Any]:
+    return {**one(), "webhooks": {"new": {"post": operation(**more)}}}
+
+
+def item(shared: dict[str, Any], **beside: Any) -> dict[str, Any]:
+    """A document whose one path is a reference, with this beside it."""
+    path = {"$ref": "#/components/pathItems/A", **beside}
+    return document({"/a": path}, components={"pathItems": {"A": shared}})
+
+
+KEY = {"type": "apiKey", "in": "header", "name": "X-Key"}
+BEARER = {"type": "http", "scheme": "bearer"}
+TOKENS = {"tokenUrl": "https://a/t", "scopes": {"r": "", "w": ""}}
+OAUTH = {"type": "oauth2", "flows": {"clientCredentials": TOKENS}}
+OTHER = {"type": "oauth2", "flows": {"clientCredentials": {**TOKENS, "tokenUrl": "https://b/t"}}}
+SCHEMES = {"key": KEY, "token": BEARER, "admin": BEARER, "oauth": OAUTH, "other": OTHER}
+
+
+def secured(*requirements: dict[str, list[str]], **schemes: Any) -> dict[str, Any]:
+    known = {name: each for name, each in (SCHEMES | schemes).items() if each}
+    return {**one(), "security": list(requirements), "components": {"securitySchemes": known}}
+
+
+def served(url: str, **variables: Any) -> dict[str, Any]:
+    return {**one(), "servers": [{"url": url, "variables": variables}]}
+
+
+EU, ANY = {"default": "eu", "enum": ["eu", "us"]}, {"default": "eu"}
+GET, HEADED = {"get": operation()}, {"X-A": {"required": True, "schema": TEXT}}
+CSV, PNG = {"contentType": "text/csv"}, {"contentType": "image/png"}
+
+#: What it is about; what was, what is; the verdict, and the one when they change places.
+CASES: list[tuple[str, Any, Any, str, str]] = [
+    # --- paths
+    ("a reference to a path item", document({"/a": GET}), item(GET), "compatible", "compatible"),
+    (
+        "an operation beside it",
+        item({"get": operation(), "put": operation()}),
+        item(GET),
+        "breaking",
+        "compatible",
+    ),
+    ("a parameter beside it", item(GET), item(GET, parameters=[query(required=True)]), "breaking", "warning"),
+    ("a server beside it", item(GET), item(GET, servers=[{"url": "/v2"}]), "breaking", "breaking"),
+    # --- parameters
+    (
+        "explode of a list in a header",
+        at("header", LIST),
+        at("header", LIST, explode=True),
+        "compatible",
+        "compatible",
+    ),
+    (
+        "explode of a list in a path",
+        at("path", LIST),
+        at("path", LIST, explode=True),
+        "compatible",
+        "compatible",
+    ),
+    (
+        "explode of a thing in a path",
+        at("path", THING),
+        at("path", THING, explode=True),
+        "breaking",
+        "breaking",
+    ),
+    (
+        "explode of a list in a label",
+        at("path", LIST, style="label"),
+        at("path", LIST, style="label", explode=True),
+        "breaking",
+        "breaking",
+    ),
+    ("explode of a text", at("query"), at("query", explode=False), "compatible", "compatible"),
+    (
+        "explode of who knows what",
+        at("query", OPEN),
+        at("query", OPEN, explode=False),
+        "breaking",
+        "breaking",
+    ),
+    (
+        "explode of a deep object",
+        at("query", THING, style="deepObject"),
+        at("query", THING, style="deepObject", explode=True),
+        "compatible",
+        "compatible",
+    ),
+    ("reserved in a header", at("header"), at("header", allowReserved=True), "compatible", "compatible"),
+    ("empty in a cookie", at("cookie"), at("cookie", allowEmptyValue=True), "compatible", "compatible"),
+    ("reserved in a query", at("query"), at("query", allowReserved=True), "compatible", "breaking"),
+    (
+        "reserved in a path since 3.2",
+        at("path") | {"openapi": "3.2.0"},
+        at("path", allowReserved=True) | {"openapi": "3.2.0"},
+        "compatible",
+        "breaking",
+    ),
+    ("the name of the whole query", whole_query("a"), whole_query("b"), "compatible", "compatible"),
+    ("a parameter gone as announced", at("query", **PAST), takes(), "compatible", "compatible"),
+    ("a parameter gone too early", at("query", **FUTURE), takes(), "breaking", "compatible"),
+    (
+        "a sunset that nobody can read",
+        at("query", **FUTURE),
+        at("query", **FUTURE | {"x-sunset": "soon"}),
+        "breaking",
+        "compatible",
+    ),
+    # --- bodies
+    ("a range in a request", sent(JSON), sent("*/*"), "compatible", "breaking"),
+    ("a version of a media type", sent("a/b;v=1"), sent("a/b;v=2"), "breaking", "breaking"),
+    ("a version, quoted", sent('a/b;v="1"'), sent("a/b; V=1"), "compatible", "compatible"),
+    ("a parameter of a media type", sent("a/b;v=1"), sent("a/b"), "compatible", "breaking"),
+    (
+        "a range with a narrower schema",
+        sent(JSON, schema={}),
+        sent("application/*", schema=THING),
+        "breaking",
+        "breaking",
+    ),
+    # --- forms
+    (
+        "explode of a text in a form",
+        form(FORM),
+        form(FORM, text={"explode": False}),
+        "compatible",
+        "compatible",
+    ),
+    ("explode of a list in a form", form(FORM), form(FORM, list={"explode": False}), "breaking", "breaking"),
+    ("encoding of no form", form(JSON), form(JSON, list={"explode": False}), "compatible", "compatible"),
+    ("encoding of no property", form(FORM), form(FORM, none={"explode": False}), "compatible", "compatible"),
+    ("reserved in a form", form(FORM), form(FORM, text={"allowReserved": True}), "compatible", "breaking"),
+    (
+        "a text as text",
+        form(PARTS),
+        form(PARTS, text={"contentType": "Text/Plain"}),
+        "compatible",
+        "compatible",
+    ),
+    ("a thing as JSON", form(PARTS), form(PARTS, thing={"contentType": JSON}), "compatible", "compatible"),
+    (
+        "a list of texts as texts",
+        form(PARTS),
+        form(PARTS, list={"contentType": "text/plain"}),
+        "compatible",
+        "compatible",
+    ),
+    (
+        "what has no type as bytes",
+        form(PARTS),
+        form(PARTS, any={"contentType": "application/octet-stream"}),
+        "compatible",
+        "compatible",
+    ),
+    ("a text as a table", form(PARTS), form(PARTS, text=CSV), "breaking", "breaking"),
+    (
+        "one more media type",
+        form(PARTS, any=PNG),
+        form(PARTS, any={"contentType": "image/gif, image/png"}),
+        "compatible",
+        "breaking",
+    ),
+    (
+        "all images",
+        form(PARTS, any=PNG),
+        form(PARTS, any={"contentType": "image/*"}),
+        "compatible",
+        "breaking",
+    ),
+    ("a header of a part", form(PARTS), form(PARTS, text={"headers": HEADED}), "breaking", "warning"),
+    # --- answers
+    ("a range in an answer", answered(JSON), answered("application/*"), "breaking", "compatible"),
+    ("a range beside it", answered(JSON), answered(JSON, "*/*"), "compatible", "compatible"),
+    ("a parameter in an answer", answered("a/b;v=1"), answered("a/b"), "breaking", "compatible"),
+    ("another media type beside it", answered(JSON), answered(JSON, "a/b"), "compatible", "breaking"),
+    ("one instead of another", answered(JSON), answered("a/b"), "breaking", "breaking"),
+    (
+        "a narrower schema in a range",
+        answered("*/*", schema={}),
+        answered(JSON, schema=THING),
+        "compatible",
+        "breaking",
+    ),
+    (
+        "a status out of the default",
+        statuses(s200=TEXT, default=TEXT),
+        statuses(s200=TEXT, s400=TEXT, default=TEXT),
+        "compatible",
+        "compatible",
+    ),
+    (
+        "another one",
+        statuses(s200=TEXT, default=TEXT),
+        statuses(s200=TEXT, s400=WHOLE, default=TEXT),
+        "breaking",
+        "breaking",
+    ),
+    (
+        "explode of a list in an answer",
+        header(schema=LIST),
+        header(schema=LIST, explode=True),
+        "compatible",
+        "compatible",
+    ),
+    # --- callbacks and webhooks
+    ("a callback's own name", calling(), calling("finished"), "compatible", "compatible"),
+    ("a callback's address", calling(), calling(at="{$request.body#/v}"), "breaking", "breaking"),
+    ("a callback gone as announced", calling(**PAST), one(), "compatible", "compatible"),
+    ("a callback gone too early", calling(**FUTURE), one(), "breaking", "compatible"),
+    ("a webhook gone as announced", hook(**PAST), one(), "compatible", "compatible"),
+    ("a draft of a webhook gone", hook(**{"x-stability-level": "draft"}), one(), "compatible", "compatible"),
+    (
+        "one more media type for a webhook",
+        hook(requestBody=content(JSON)),
+        hook(requestBody=content(JSON, "a/b")),
+        "breaking",
+        "compatible",
+    ),
+    (
+        "a range for a webhook",
+        hook(requestBody=content(JSON)),
+        hook(requestBody=content("application/*")),
+        "breaking",
+        "compatible",
+    ),
+    ("a parameter of a webhook", hook(parameters=[query(required=True)]), hook(), "breaking", "compatible"),
+    ("one that may be missing", hook(parameters=[query()]), hook(), "warning", "compatible"),
+    ("a body of a webhook", hook(requestBody=body(THING)), hook(), "breaking", "compatible"),
+    # --- security
+    (
+        "a scheme by another name",
+        secured({"key": []}),
+        secured({"k": []}, k=KEY, key=None),
+        "compatible",
+        "compatible",
+    ),
+    (
+        "a scheme by one more name",
+        secured({"key": []}),
+        secured({"key": []}, {"k": []}, k=KEY),
+        "compatible",
+        "compatible",
+    ),
+    (
+        "an old key kept by another name",
+        secured({"key": []}),
+        secured({"key": []}, {"k": []}, k=KEY, key={**KEY, "name": "X-New"}),
+        "compatible",
+        "breaking",
+    ),
+    (
+        "one bearer's credential for another's",
+        secured({"token": []}),
+        secured({"admin": []}),
+        "breaking",
+        "breaking",
+    ),
+    (
+        "one of two bearers",
+        secured({"token": []}, {"admin": []}),
+        secured({"admin": []}),
+        "breaking",
+        "compatible",
+    ),
+    (
+        "one of two authorization servers",
+        secured({"oauth": []}, {"other": []}),
+        secured({"oauth": []}),
+        "breaking",
+        "compatible",
+    ),
+    ("an option of an open operation", secured({"key": []}, {}), secured({}), "warning", "compatible"),
+    (
+        "a key of an open operation, moved",
+        secured({"key": []}, {}),
+        secured({"key": []}, {}, key={**KEY, "in": "query"}),
+        "breaking",
+        "breaking",
+    ),
+    (
+        "the address of tokens",
+        secured({"oauth": []}),
+        secured({"oauth": []}, oauth=OTHER),
+        "warning",
+        "warning",
+    ),
+    (
+        "a scope to another scheme",
+        secured({"oauth": ["r"], "other": []}),
+        secured({"oauth": [], "other": ["r"]}),
+        "breaking",
+        "breaking",
+    ),
+    # --- servers
+    (
+        "a free variable in a host",
+        served("https://eu.a"),
+        served("https://{r}.a", r=ANY),
+        "compatible",
+        "breaking",
+    ),
+    (
+        "a variable set free",
+        served("https://{r}.a", r=EU),
+        served("https://{r}.a", r=ANY),
+        "compatible",
+        "breaking",
+    ),
+    (
+        "another host beside a free variable",
+        served("https://eu.b"),
+        served("https://{r}.a", r=ANY),
+        "breaking",
+        "breaking",
+    ),
+    (
+        "a variable by another name",
+        served("https://{r}.a", r=ANY),
+        served("https://{s}.a", s=ANY),
+        "compatible",
+        "compatible",
+    ),
+    # --- life
+    (
+        "a sunset that became a text",
+        one(**FUTURE),
+        one(**FUTURE | {"x-sunset": "soon"}),
+        "breaking",
+        "compatible",
+    ),
+    (
+        "a sunset that never was a day",
+        one(deprecated=True),
+        one(deprecated=True, **{"x-sunset": "soon"}),
+        "warning",
+        "breaking",
+    ),
+    ("a level that is none", one(), one(**{"x-stability-level": "solid"}), "warning", "compatible"),
+]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verdict"), [case[1:4] for case in CASES], ids=[case[0] for case in CASES]
+)
+def test_what_a_client_may_rely_on_decides(before: Any, after: Any, verdict: str) -> None:
+    assert report(before, after, today=TODAY).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verdict"),
+    [(before, after, verdict) for _, after, before, _, verdict in CASES],
+    ids=[case[0] for case in CASES],
+)
+def test_the_way_back_is_judged_by_itself(before: Any, after: Any, verdict: str) -> None:
+    assert report(before, after, today=TODAY).verdict == verdict
