@@ -9,7 +9,7 @@ import pytest
 
 from fakes.api import receives, rules, sends
 from fakes.changes import PAIRS, REQUESTS, RESPONSES
-from infra_runtime.openapi.rules import RULES, properties, structure, values
+from infra_runtime.openapi.rules import RULES, lexical, properties, structure, values
 
 TEXT = {"type": "string"}
 CASES = [
@@ -43,6 +43,6 @@ def test_read_backwards_it_is_the_mirror(direction: str, fact: str, before: Any,
 
 def test_every_rule_about_schemas_has_its_pair() -> None:
     paired = {f"{direction}-{fact}" for direction, fact, _, _ in CASES}
-    known = {rule.id for rule in chain(values.RULES, properties.RULES, structure.RULES)}
+    known = {rule.id for rule in chain(values.RULES, lexical.RULES, properties.RULES, structure.RULES)}
 
     assert known == paired

@@ -277,8 +277,8 @@ SCHEMAS: list[tuple[str, Any, Any, str, str]] = [
         "pattern",
         {"type": "string", "pattern": "^a+$"},
         {"type": "string", "pattern": "^[ab]+$"},
-        "warning",
-        "warning",
+        "compatible",
+        "breaking",
     ),
     (
         "1 vs 1.0",

@@ -16,10 +16,10 @@ from jsonschema.validators import extend
 
 from infra_runtime.openapi.document import Site
 from infra_runtime.openapi.finding import Direction, Witness
+from infra_runtime.openapi.schema import wording
 from infra_runtime.openapi.schema.change import Fact, Pair
 from infra_runtime.openapi.schema.comparer import Comparer
-from infra_runtime.openapi.schema.node import TYPES, Bound, Node, Term
-from infra_runtime.openapi.schema.normal import COUNTS
+from infra_runtime.openapi.schema.node import COUNTS, TYPES, Bound, Node, Term
 from infra_runtime.openapi.schema.pattern import harmless
 from infra_runtime.openapi.schema.scalar import dashed
 
@@ -95,7 +95,11 @@ class Witnesses:
             return None
         try:
             takes, refuses = self._checker(wide, direction), self._checker(narrow, direction)
-            told = (fact.before, fact.after) if fact.name.startswith(("enum-value", "const")) else ()
+            told: tuple[Any, ...] = ()
+            if fact.name.startswith(("enum-value", "const")):
+                told = (fact.before, fact.after)
+            elif fact.name.startswith("pattern"):
+                told = (wording.told_apart(wide, narrow),)
             for value in (*told, *self._candidates(wide, narrow)):
                 if not takes.complaints(wide, value) and _shows(
                     fact, keywords, refuses.complaints(narrow, value)
@@ -160,15 +164,23 @@ class Witnesses:
     def _arrays(self, node: Node, depth: int) -> Iterator[Any]:
         item = self._sample(node.items or (), depth) if depth > 0 else None
         sizes = {0, 1, 2}
-        for key in ("minItems", "maxItems", "minContains", "maxContains"):
-            if key in node.facets and node.facets[key].value < _LONGEST:
-                sizes |= {node.facets[key].value - 1, node.facets[key].value, node.facets[key].value + 1}
+        counts = [node.facets[key].value for key in ("minItems", "maxItems") if key in node.facets]
+        for one in node.contains:
+            counts += [one.least] if one.most is None else [one.least, one.most]
+            wanted = self._sample(one.term, depth) if depth > 0 else None
+            for count in counts:
+                yield from ([wanted] * size for size in (count, count + 1) if 0 <= size < _LONGEST)
+        for count in counts:
+            sizes |= {count - 1, count, count + 1} if count < _LONGEST else set()
         for size in sorted(size for size in sizes if size >= 0):
             yield [item] * size
             yield [f"{item}{number}" if isinstance(item, str) else number for number in range(size)]
 
     def _texts(self, node: Node, depth: int) -> Iterator[Any]:
         del depth
+        if node.patterns:
+            matching = wording.matching(node)
+            yield from [] if matching is None else [matching]
         for name in node.formats:
             if name in _SAMPLES:
                 yield _SAMPLES[name]

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from itertools import chain
 
-from infra_runtime.openapi.rules import message, operation, properties, response, structure, values
+from infra_runtime.openapi.rules import lexical, message, operation, properties, response, structure, values
 from infra_runtime.openapi.rules.rule import Effect, Rule, law
 
 RULES: dict[str, Rule] = {
     rule.id: rule
     for rule in chain(
-        operation.RULES, message.RULES, response.RULES, properties.RULES, structure.RULES, values.RULES
+        operation.RULES,
+        message.RULES,
+        response.RULES,
+        properties.RULES,
+        structure.RULES,
+        values.RULES,
+        lexical.RULES,
     )
 }
 

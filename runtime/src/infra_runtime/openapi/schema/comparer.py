@@ -8,9 +8,10 @@ from dataclasses import replace
 from infra_runtime.openapi.finding import Direction, Level
 from infra_runtime.openapi.rules import RULES
 from infra_runtime.openapi.sameness import Sameness
-from infra_runtime.openapi.schema import annotation, scalar
+from infra_runtime.openapi.schema import annotation, array, enumeration, logic, scalar
 from infra_runtime.openapi.schema.change import Change, Fact, Mode, Pair, Side
-from infra_runtime.openapi.schema.container import Objects, arrays, conditions, opaque
+from infra_runtime.openapi.schema.container import Objects
+from infra_runtime.openapi.schema.membership import Membership
 from infra_runtime.openapi.schema.node import Group, Node, Term
 from infra_runtime.openapi.schema.normal import Normaliser
 from infra_runtime.openapi.schema.union import Unions
@@ -26,6 +27,7 @@ class Comparer:
         self.sameness = sameness
         self.normaliser = Normaliser()
         self.node = self.normaliser.node
+        self.member = Membership(self.normaliser)
         self._changes: dict[Hashable, Change] = {}
         self._refuted: set[Hashable] = set()
         self._included: set[Hashable] = set()
@@ -99,41 +101,18 @@ class Comparer:
             if least and least.value > 1:
                 change.fact("min-items-added", old.site, least.site, None, least.value)
             return
-        if scalar.texts(old, new, change):
+        if enumeration.texts(old, new, change):
             return
         shared = scalar.types(old, new, change)
-        free = scalar.values(old, new, shared, change)
+        free = enumeration.values(old, new, shared, change, self.member)
         scalar.facets(old, new, free, change)
         # Properties and items of what is no object or array mean something all the same: see `scalar.facets`.
         either = old.types | new.types
         if "object" in free or "object" not in either:
             Objects(self.normaliser, self.same_term, old, new, change).compare()
         if "array" in free or "array" not in either:
-            arrays(old, new, change)
-        conditions(old, new, change, self.same_term)
-        opaque(old, new, change)
-        self._negations(old, new, change)
-
-    def _negations(self, old: Node, new: Node, change: Change) -> None:
-        left = list(new.negations)
-        lost = []
-        for term in old.negations:
-            match = next((each for each in left if self.same_term(term, each)), None)
-            if match is None:
-                lost.append(term)
-            else:
-                left.remove(match)
-        while lost and left:
-            first, second = lost.pop(0), left.pop(0)
-            mode = Mode(Direction.REQUEST)
-            forth, back = self.covers(Pair(first, second, mode)), self.covers(Pair(second, first, mode))
-            if not (forth and back):
-                name = "narrowed" if forth else "widened" if back else "changed"
-                change.fact(f"not-{name}", first[0], second[0])
-        for term in lost:
-            change.fact("not-removed", term[0], new.site)
-        for term in left:
-            change.fact("not-added", old.site, term[0])
+            array.compare(old, new, change, self)
+        logic.compare(old, new, change, self)
 
     def _without_shared_groups(self, old: Node, new: Node) -> tuple[Node, Node]:
         """Leave out the unions where both sides have the same ones; and what one side says twice."""

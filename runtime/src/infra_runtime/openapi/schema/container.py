@@ -1,4 +1,4 @@
-"""Properties, items, conditions and what else a schema is made of: what changed, and what to compare."""
+"""Properties, named, by pattern or any other: what changed, and what to compare."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TypeAlias
 from infra_runtime.openapi.document import Site
 from infra_runtime.openapi.finding import Direction
 from infra_runtime.openapi.position import escaped
+from infra_runtime.openapi.schema import pattern as expression
 from infra_runtime.openapi.schema.change import Change
 from infra_runtime.openapi.schema.meet import declared
 from infra_runtime.openapi.schema.node import Node, Term
@@ -36,7 +37,7 @@ class Objects:
             self._property(name)
         self._additional()
         self._pattern_properties()
-        _optional_part(self.change, old, new, old.names, new.names, fact="property-names")
+        optional_part(self.change, old, new, old.names, new.names, fact="property-names")
         self._dependent()
 
     def _property(self, name: str) -> None:
@@ -84,7 +85,7 @@ class Objects:
         old, new, change = self.old, self.new, self.change
         site = old.counterpart(_holder(second, name))
         required = name in new.required and name not in old.required
-        known = declared(old, name)
+        known = self._others(old, name)
         if known and not self._node(known).impossible:
             change.pair(known, second, name)
             self._required(name)
@@ -108,7 +109,7 @@ class Objects:
         old, new, change = self.old, self.new, self.change
         site = new.counterpart(_holder(first, name))
         required = name in old.required and name not in new.required
-        left = declared(new, name)
+        left = self._others(new, name)
         if left and not self._node(left).impossible:
             change.pair(first, left, name)
             self._required(name)
@@ -121,6 +122,13 @@ class Objects:
                 change.fact("required-property-removed", _at(first), site, subject=name)
             elif not left:
                 change.fact("property-removed", _at(first), site, subject=name)
+
+    def _others(self, node: Node, name: str) -> Term:
+        """What a schema says of a property that it does not name."""
+        matched = any(expression.matches(pattern, name) for pattern in node.pattern_properties)
+        if node.additional is None and node.unevaluated is not None and not matched:
+            return node.unevaluated
+        return declared(node, name)
 
     def _required(self, name: str) -> None:
         before, after = self.old.required.get(name), self.new.required.get(name)
@@ -170,13 +178,14 @@ class Objects:
         for name in sorted({**old.dependent, **new.dependent}):
             before, one = old.dependent.get(name, (frozenset(), old.site))
             after, other = new.dependent.get(name, (frozenset(), new.site))
-            for need in sorted(after - before):
+            # What is required anyway need not be required by another property.
+            for need in sorted(after - before - old.required.keys()):
                 change.fact("dependent-required-added", one, other, None, need, f"{name} → {need}")
-            for need in sorted(before - after):
+            for need in sorted(before - after - new.required.keys()):
                 change.fact("dependent-required-removed", one, other, need, None, f"{name} → {need}")
         for name in sorted({**old.dependent_schemas, **new.dependent_schemas}):
             first, second = old.dependent_schemas.get(name), new.dependent_schemas.get(name)
-            _optional_part(change, old, new, first, second, fact="dependent-schema", subject=name)
+            optional_part(change, old, new, first, second, fact="dependent-schema", subject=name)
 
 
 def closing(node: Node) -> Term | None:
@@ -184,48 +193,7 @@ def closing(node: Node) -> Term | None:
     return node.additional if node.additional is not None else node.unevaluated
 
 
-def arrays(old: Node, new: Node, change: Change) -> None:
-    """Compare items place by place: an item without a place of its own is like all others."""
-    for place in range(max(len(old.prefix), len(new.prefix))):
-        first = old.prefix[place] if place < len(old.prefix) else old.items or ()
-        second = new.prefix[place] if place < len(new.prefix) else new.items or ()
-        change.pair(first, second, f"[{place}]")
-    if old.items is not None or new.items is not None:
-        change.pair(old.items or (), new.items or (), "[]")
-    _optional_part(change, old, new, old.contains, new.contains, fact="contains")
-
-
-def conditions(old: Node, new: Node, change: Change, same: Same) -> None:
-    """Compare conditions whose `if` is the same; of others only that they came, went or changed is known."""
-    left = list(new.conditions)
-    lost = []
-    for condition in old.conditions:
-        match = next((each for each in left if same(condition.when, each.when)), None)
-        if match is None:
-            lost.append(condition)
-            continue
-        left.remove(match)
-        change.pair(condition.then, match.then, "then")
-        change.pair(condition.otherwise, match.otherwise, "else")
-    while lost and left:
-        change.fact("condition-changed", lost.pop(0).site, left.pop(0).site)
-    for condition in lost:
-        change.fact("condition-removed", condition.site, new.site)
-    for condition in left:
-        change.fact("condition-added", old.site, condition.site)
-
-
-def opaque(old: Node, new: Node, change: Change) -> None:
-    """Keywords that nothing here understands: when they differ, that is all that can be said."""
-    for name in sorted({**old.opaque, **new.opaque}):
-        before, after = old.opaque.get(name), new.opaque.get(name)
-        first, second = before.value if before else None, after.value if after else None
-        if first != second:
-            one, other = before.site if before else old.site, after.site if after else new.site
-            change.fact("keyword-undecided", one, other, first, second, name)
-
-
-def _optional_part(
+def optional_part(
     change: Change,
     old: Node,
     new: Node,
@@ -235,6 +203,7 @@ def _optional_part(
     fact: str,
     subject: str = "",
 ) -> None:
+    """Compare a schema that either side may lack."""
     if first and second:
         change.pair(first, second, subject or fact)
     elif second:

@@ -9,7 +9,7 @@ from math import lcm
 from typing import Any
 
 from infra_runtime.openapi.schema import pattern as expression
-from infra_runtime.openapi.schema.node import Bound, Facet, Node, Term
+from infra_runtime.openapi.schema.node import Facet, Node, Term, narrower_end
 
 
 def meet(one: Node, other: Node, key: Hashable) -> Node:
@@ -45,7 +45,7 @@ def meet(one: Node, other: Node, key: Hashable) -> Node:
         dependent_schemas=_terms(one.dependent_schemas, other.dependent_schemas),
         prefix=_prefix(one, other),
         items=_joined(one.items, other.items),
-        contains=_joined(one.contains, other.contains),
+        contains=(*one.contains, *(each for each in other.contains if each not in one.contains)),
         groups=(*one.groups, *(group for group in other.groups if group not in one.groups)),
         negations=(*one.negations, *(term for term in other.negations if term not in one.negations)),
         conditions=(*one.conditions, *(each for each in other.conditions if each not in one.conditions)),
@@ -109,13 +109,6 @@ def _narrower(name: str, one: Facet, other: Facet) -> Facet:
     if name.startswith("min"):
         return one if one.value >= other.value else other
     return one if one.value <= other.value else other
-
-
-def narrower_end(name: str, one: Bound, other: Bound) -> bool:
-    """Whether the first end of a range allows nothing that the second does not."""
-    if one.value == other.value:
-        return one.exclusive or not other.exclusive
-    return one.value > other.value if name == "minimum" else one.value < other.value
 
 
 def multiple(one: float, other: float) -> float:

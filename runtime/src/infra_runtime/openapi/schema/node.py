@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from infra_runtime.openapi.document import Site
@@ -14,6 +14,18 @@ Term: TypeAlias = tuple[Site, ...]
 
 TYPES = ("null", "boolean", "number", "string", "array", "object")
 ALL_TYPES = frozenset(TYPES)
+
+#: Keyword: the type that it restrains, and the value at which it restrains nothing.
+COUNTS = {
+    "minLength": ("string", 0),
+    "maxLength": ("string", None),
+    "minItems": ("array", 0),
+    "maxItems": ("array", None),
+    "minProperties": ("object", 0),
+    "maxProperties": ("object", None),
+    "minContains": ("array", 1),
+    "maxContains": ("array", None),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +46,23 @@ class Bound:
     def to_json(self) -> Any:
         """As people write it."""
         return f"exclusive {self.value}" if self.exclusive else self.value
+
+
+def narrower_end(name: str, one: Bound, other: Bound) -> bool:
+    """Whether the first end of a range allows nothing that the second does not."""
+    if one.value == other.value:
+        return one.exclusive or not other.exclusive
+    return one.value > other.value if name == "minimum" else one.value < other.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Containment:
+    """`contains`: at least, and at most, so many items match; `most` is None where there is no limit."""
+
+    term: Term
+    least: float
+    most: float | None
+    site: Site
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +111,7 @@ class Node:
     dependent_schemas: Mapping[str, Term] = field(default_factory=dict)
     prefix: tuple[Term, ...] = ()
     items: Term | None = None
-    contains: Term | None = None
+    contains: tuple[Containment, ...] = ()
     groups: tuple[Group, ...] = ()
     negations: tuple[Term, ...] = ()
     conditions: tuple[Condition, ...] = ()
@@ -127,7 +156,7 @@ class Node:
                 self.dependent_schemas,
                 self.prefix,
                 self.items is not None,
-                self.contains is not None,
+                self.contains,
                 self.negations,
                 self.conditions,
                 self.opaque,
@@ -175,3 +204,38 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
     return value
+
+
+def type_of(facet: str) -> str:
+    """The type that a keyword restrains."""
+    if facet in COUNTS:
+        return COUNTS[facet][0]
+    return "array" if facet == "uniqueItems" else "" if facet == "enum" else "number"
+
+
+def only(node: Node, kind: str) -> Node:
+    """What the schema allows of one type, with the keywords that bear on it."""
+    text = kind == "string"
+    made = replace(
+        node,
+        key=("type", node.key, kind),
+        derived=True,
+        types=frozenset({kind}),
+        values={name: listed for name, listed in node.values.items() if name == kind},
+        facets={name: facet for name, facet in node.facets.items() if type_of(name) in {kind, ""}},
+        patterns=node.patterns if text else {},
+        formats=node.formats if kind in {"string", "number"} else {},
+    )
+    if kind != "object":
+        made = replace(
+            made,
+            properties={},
+            required={},
+            pattern_properties={},
+            additional=None,
+            unevaluated=None,
+            names=None,
+            dependent={},
+            dependent_schemas={},
+        )
+    return made if kind == "array" else replace(made, prefix=(), items=None, contains=())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from infra_runtime.openapi.schema import language
+
 #: A repetition of what repeats, or of what can be read in two ways, may take longer than anybody waits.
 _RISKY = re.compile(r"[+*}?]\)*\)[+*{]|\|[^()]*\)[+*{]|\\[1-9]")
 _LONGEST = 256
@@ -11,9 +13,12 @@ _LONGEST = 256
 
 def matches(pattern: str, text: str) -> bool | None:
     """Whether a text matches; None where that is not asked: a risky pattern, or one that isn't Python's."""
-    if len(text) > _LONGEST or not harmless(pattern):
+    if len(text) > _LONGEST:
         return None
-    return re.search(pattern, text) is not None
+    answer = language.matches(pattern, text)
+    if answer is None and harmless(pattern):
+        return re.search(pattern, text) is not None
+    return answer
 
 
 def harmless(pattern: str) -> bool:

@@ -7,11 +7,16 @@ from fractions import Fraction
 from typing import Any
 
 from infra_runtime.openapi.document import Site
-from infra_runtime.openapi.schema import pattern as expression
+from infra_runtime.openapi.schema import enumeration, wording
 from infra_runtime.openapi.schema.change import Change
-from infra_runtime.openapi.schema.meet import narrower_end
-from infra_runtime.openapi.schema.node import ALL_TYPES, Bound, Facet, Node, canonical
-from infra_runtime.openapi.schema.normal import COUNTS
+from infra_runtime.openapi.schema.node import (
+    ALL_TYPES,
+    Bound,
+    Facet,
+    Node,
+    narrower_end,
+    type_of,
+)
 
 #: Each format with those that allow everything that it allows.
 WIDER: dict[str, frozenset[str]] = {
@@ -52,6 +57,8 @@ _NUMERIC = frozenset(name for name in WIDER if "int" in name and name != "json-p
 }
 #: Hints to whoever draws a form; they allow and forbid nothing.
 _HINTS = frozenset({"password", "textarea", "markdown", "html", "multiline"})
+#: A property with one of these may be required in one direction only.
+_CONDITIONAL = frozenset({"readOnly", "writeOnly", "$ref", "allOf", "$dynamicRef"})
 _RANGES = {
     "int8": (-(2**7), 2**7 - 1),
     "int16": (-(2**15), 2**15 - 1),
@@ -68,21 +75,25 @@ def types(old: Node, new: Node, change: Change) -> frozenset[str]:
     """Tell how the types changed; what is left is the types of both, which are compared further."""
     before, after = _types(old, change), _types(new, change)
     null = {"null"}
-    if change.mode.nullless or ALL_TYPES in (old.types, new.types):
-        pass
-    elif "null" in before - after and before - after != before:
-        change.fact("became-not-nullable", _of_type(old), _of_type(new), old.type_names, new.type_names)
-    elif "null" in after - before and after & before:
-        change.fact("became-nullable", _of_type(old), _of_type(new), old.type_names, new.type_names)
-    if ALL_TYPES not in (old.types, new.types) or change.mode.nullless:
+    if change.mode.nullless:
+        before, after = before - null, after - null
+    elif ALL_TYPES not in (old.types, new.types) and before & after - null:
+        # Null beside a type that stays is told by itself; where no type stays, it is a type like the others.
+        if "null" in before ^ after:
+            word = "became-nullable" if "null" in after else "became-not-nullable"
+            change.fact(word, _of_type(old), _of_type(new), old.type_names, new.type_names)
         before, after = before - null, after - null
     shared = before & after
     narrowed, widened = bool(before - after), bool(after - before)
     whole, becomes_whole = _integral(old, change), _integral(new, change)
     listed = "number" in old.values and "number" in new.values  # then the values say it all
     if "number" in shared and whole != becomes_whole and not listed:
-        narrowed, widened = narrowed or becomes_whole, widened or whole
+        # Multiples of a whole number are whole, whatever their type is called.
+        narrowed = narrowed or (becomes_whole and not _whole_step(old))
+        widened = widened or (whole and not _whole_step(new))
     if narrowed or widened:
+        if (before ^ after) and enumeration.by_values(old, new, before - after, after - before, change):
+            return shared
         _tell_types(old, new, change, narrowed, widened)
     return shared
 
@@ -90,9 +101,6 @@ def types(old: Node, new: Node, change: Change) -> frozenset[str]:
 def _tell_types(old: Node, new: Node, change: Change, narrowed: bool, widened: bool) -> None:
     if old.type_names == new.type_names:
         return  # text that was restrained and is free now, or the other way round: that is told by itself
-    enumerated = old.type_site is None and new.type_site is None and (old.values or new.values)
-    if enumerated and narrowed != widened:
-        return  # the values say it all
     name = "type-changed" if narrowed and widened else "type-narrowed" if narrowed else "type-widened"
     change.fact(name, _of_type(old), _of_type(new), old.type_names, new.type_names)
 
@@ -112,6 +120,10 @@ def _integral(node: Node, change: Change) -> bool:
     return node.integral and not (change.mode.text and _any_text(node))
 
 
+def _whole_step(node: Node) -> bool:
+    return "multipleOf" in node.facets and Fraction(str(node.facets["multipleOf"].value)).denominator == 1
+
+
 def _any_text(node: Node) -> bool:
     restrained = {"minLength", "maxLength"} & set(node.facets)
     return "string" in node.types and not (
@@ -119,85 +131,16 @@ def _any_text(node: Node) -> bool:
     )
 
 
-def texts(old: Node, new: Node, change: Change) -> bool:
-    """Compare what both sides enumerate as text, where 1 and "1" are one; false where that is not all."""
-    if not change.mode.text or old.types == new.types:
-        return False
-    before, after = _as_text(old), _as_text(new)
-    if not before or not after:
-        return False
-    one, other = _enum_site(old), _enum_site(new)
-    for text in sorted(before.keys() - after.keys()):
-        change.fact("enum-value-removed", one, other, before[text], None, text)
-    for text in sorted(after.keys() - before.keys()):
-        change.fact("enum-value-added", one, other, None, after[text], text)
-    return True
-
-
-def _as_text(node: Node) -> dict[str, Any]:
-    if node.types - node.values.keys():
-        return {}
-    found = [value for listed in node.values.values() for value in listed.values()]
-    return {value if isinstance(value, str) else canonical(value): value for value in found}
-
-
-def values(old: Node, new: Node, shared: frozenset[str], change: Change) -> frozenset[str]:
-    """Tell how the enumerated values changed; what is left is the types that neither side enumerates."""
-    left = set(shared)
-    for name in sorted(shared):
-        before, after = _possible(old, name), _possible(new, name)
-        if before is None and after is None:
-            continue
-        if old.values.get(name, {}).keys() == new.values.get(name, {}).keys() and before != after:
-            continue  # other keywords make the difference, and tell it
-        left.discard(name)
-        one, other = _enum_site(old), _enum_site(new)
-        if before is None:
-            change.fact("enum-added", old.site, other, None, list((after or {}).values()))
-            lost, won = [], [value for value in (after or {}).values() if not accepts(old, value)]
-        elif after is None:
-            change.fact("enum-removed", one, new.site, list(before.values()), None)
-            lost, won = [value for value in before.values() if not accepts(new, value)], []
-        else:
-            lost = [value for text, value in before.items() if text not in after]
-            won = [value for text, value in after.items() if text not in before]
-            if len(before) == len(after) == len(lost) == 1:
-                change.fact("const-changed", one, other, lost[0], won[0])
-                continue
-        for value in lost:
-            change.fact("enum-value-removed", one, other or new.site, value, None, canonical(value))
-        for value in won:
-            change.fact("enum-value-added", one or old.site, other, None, value, canonical(value))
-    return frozenset(left)
-
-
-def _possible(node: Node, name: str) -> dict[str, Any] | None:
-    """The enumerated values that the other keywords leave."""
-    listed = node.values.get(name)
-    return None if listed is None else {text: value for text, value in listed.items() if accepts(node, value)}
-
-
-def _enum_site(node: Node) -> Site | None:
-    facet = node.facets.get("enum")
-    return facet.site if facet else node.site
-
-
 def facets(old: Node, new: Node, shared: frozenset[str], change: Change) -> None:
     """Tell how bounds, steps, patterns and formats changed, as far as they bear on the types of both."""
     either = old.types | new.types
     for name in sorted({*old.facets, *new.facets} - {"enum"}):
         # A keyword of a type that is not there says nothing; but whoever wrote it meant something by it.
-        if _type_of(name) in shared or _type_of(name) not in either:
+        if type_of(name) in shared or type_of(name) not in either:
             _facet(name, old, new, change)
     if "string" in shared or "string" not in either:
-        _patterns(old, new, change)
+        wording.patterns(old, new, change)
     _formats(old, new, shared, change)
-
-
-def _type_of(name: str) -> str:
-    if name in COUNTS:
-        return COUNTS[name][0]
-    return "array" if name == "uniqueItems" else "number"
 
 
 def dashed(name: str) -> str:
@@ -210,6 +153,10 @@ def _facet(name: str, old: Node, new: Node, change: Change) -> None:
     one, other = before.site if before else old.site, after.site if after else new.site
     first, second = _shown(before), _shown(after)
     key = dashed(name)
+    if (name == "multipleOf" and _divides_one(before, old, after, new)) or _implied_count(name, old, new):
+        return
+    if wording.implied_length(name, old, new, change):
+        return
     if before is None or after is None:
         change.fact(f"{key}-{'added' if before is None else 'removed'}", one, other, first, second)
     elif before.value == after.value:
@@ -225,6 +172,35 @@ def _facet(name: str, old: Node, new: Node, change: Change) -> None:
         change.fact(f"{key}-{'increased' if rises else 'decreased'}", one, other, first, second)
 
 
+def _divides_one(before: Facet | None, old: Node, after: Facet | None, new: Node) -> bool:
+    """Whether every integer, which one side asks for without a step, is a multiple of the other's step."""
+    if before is not None and after is not None:
+        return False
+    side, step = (old, after) if before is None else (new, before)
+    return side.integral and step is not None and Fraction(str(step.value)).numerator == 1
+
+
+def _implied_count(name: str, old: Node, new: Node) -> bool:
+    """Whether the count changes nothing: as many properties are required anyway, or one item can't repeat."""
+    if name == "uniqueItems":
+        return all("maxItems" in node.facets and node.facets["maxItems"].value <= 1 for node in (old, new))
+    if name != "minProperties":
+        return False
+    before, after = (
+        max(node.facets[name].value if name in node.facets else 0, _sure(node)) for node in (old, new)
+    )
+    return bool(before == after)
+
+
+def _sure(node: Node) -> int:
+    """How many properties are required in both directions, as far as it is plain to see."""
+    known = (node.properties.get(name, ()) for name in node.required)
+    return sum(
+        not any(isinstance(site.raw, dict) and _CONDITIONAL & site.raw.keys() for site in term)
+        for term in known
+    )
+
+
 def _shown(facet: Facet | None) -> Any:
     if facet is None:
         return None
@@ -236,18 +212,6 @@ def _step(before: float, after: float) -> str:
     if (first / second).denominator == 1:
         return "widened"
     return "narrowed" if (second / first).denominator == 1 else "changed"
-
-
-def _patterns(old: Node, new: Node, change: Change) -> None:
-    lost = [pattern for pattern in old.patterns if pattern not in new.patterns]
-    won = [pattern for pattern in new.patterns if pattern not in old.patterns]
-    if lost and won:
-        change.fact("pattern-changed", old.patterns[lost[0]], new.patterns[won[0]], lost[0], won[0])
-        lost, won = lost[1:], won[1:]
-    for pattern in lost:
-        change.fact("pattern-removed", old.patterns[pattern], new.site, pattern, None)
-    for pattern in won:
-        change.fact("pattern-added", old.site, new.patterns[pattern], None, pattern)
 
 
 def _formats(old: Node, new: Node, shared: frozenset[str], change: Change) -> None:
@@ -298,24 +262,3 @@ def _within(node: Node, name: str) -> bool:
         return False
     least, most = _RANGES[name]
     return bool(least <= low.value.value and high.value.value <= most)
-
-
-def accepts(node: Node, value: Any) -> bool:
-    """Whether a scalar is allowed; what cannot be decided counts as allowed."""
-    found = node.facets
-    if isinstance(value, str):
-        least, most = found.get("minLength"), found.get("maxLength")
-        if (least and len(value) < least.value) or (most and len(value) > most.value):
-            return False
-        return all(expression.matches(pattern, value) is not False for pattern in node.patterns)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        low, high, step = found.get("minimum"), found.get("maximum"), found.get("multipleOf")
-        point = Bound(value=value)
-        if node.integral and value != int(value):
-            return False
-        if (low and not narrower_end("minimum", point, low.value)) or (
-            high and not narrower_end("maximum", point, high.value)
-        ):
-            return False
-        return not (step and (Fraction(str(value)) / Fraction(str(step.value))).denominator != 1)
-    return True

@@ -11,8 +11,9 @@ from infra_runtime.openapi.document import Site
 from infra_runtime.openapi.finding import Direction
 from infra_runtime.openapi.schema.annotation import mapping
 from infra_runtime.openapi.schema.change import Change, Mode, Pair
+from infra_runtime.openapi.schema.contradiction import consistent
 from infra_runtime.openapi.schema.meet import meet
-from infra_runtime.openapi.schema.node import ALL_TYPES, Group, Node
+from infra_runtime.openapi.schema.node import ALL_TYPES, Group, Node, only
 
 if TYPE_CHECKING:
     from infra_runtime.openapi.schema.comparer import Comparer
@@ -102,7 +103,9 @@ class Unions:
         base = replace(node, groups=rest, key=("base", node.key), derived=True)
         null = False
         for inner, name, place in self._branches(group):
-            joined = inner if base.bare and not rest else meet(base, inner, ("alt", node.key, inner.key))
+            joined = inner
+            if not base.bare or rest:
+                joined = consistent(meet(base, inner, ("alt", node.key, inner.key)))
             if joined is not inner:
                 joined = replace(joined, derived=True)
             if len(found) > _MOST:
@@ -134,7 +137,7 @@ class Unions:
             return [Branch(node=node, label=label, site=site)]
         return [
             Branch(
-                node=replace(node, types=frozenset({name}), key=("type", node.key, name), derived=True),
+                node=only(node, name),
                 label=label,
                 site=site,
             )
