@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 from infra_runtime.spec import decode
 from infra_runtime.supervisor import probes
 from infra_runtime.supervisor.binding import LOOPBACK
-from infra_runtime.supervisor.prepare import COPY
+from infra_runtime.supervisor.copying import COPY
 from infra_runtime.supervisor.spawn import spawn, user_namespaces_work
 
 PATIENCE = 30.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from pathlib import Path
 
@@ -55,6 +56,40 @@ def test_a_newer_snapshot_of_the_same_name_takes_the_place_of_the_older(stack_of
     stack.restore()
 
     assert state.read_text() == "two"
+
+
+def test_a_copy_that_fails_stops_nothing_and_touches_nothing(stack_of, data: Path, state: Path) -> None:
+    stack = stack_of(server("web"))
+    stack.snapshot()
+    state.write_text("now")
+    shutil.rmtree(data / "snapshots" / "default" / "services" / "web")
+    [pid] = spawned(data)
+
+    with pytest.raises(SnapshotError, match=r"cp failed; .*supervisor\.log has its words"):
+        stack.restore()
+
+    assert state.read_text() == "now"
+    assert processes.look(pid) is not None
+
+
+def test_nothing_but_the_services_is_left_of_a_restoration(stack_of, data: Path) -> None:
+    stack = stack_of(server("web"), server("api"))
+    stack.snapshot()
+    (data / "services" / ".restored.new" / "half").mkdir(parents=True)  # by one that was killed
+
+    stack.restore()
+
+    assert sorted(path.name for path in (data / "services").iterdir()) == ["api", "web"]
+    assert [path.name for path in (data / "snapshots").iterdir()] == ["default"]
+
+
+def test_no_snapshot_is_in_the_way_of_another(stack_of, data: Path) -> None:
+    stack = stack_of(server("web"))
+    stack.snapshot("one.new")
+
+    stack.snapshot("one")
+
+    assert [it["name"] for it in snapshots.known(Places(str(data)))] == ["one.new", "one"]
 
 
 def test_a_snapshot_of_other_settings_is_refused_and_nothing_is_touched(

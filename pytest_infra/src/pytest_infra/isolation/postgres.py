@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.stack import Endpoint
+from infra_runtime.supervisor.copying import spread
 from pytest_infra.isolation.contract import Unit
 from pytest_infra.isolation.migrations import Migrations
 from pytest_infra.isolation.owner import Owner
@@ -90,6 +91,7 @@ class Databases:
         self._migrations = migrations
         self._template = TEMPLATE + migrations.key
         self._life = _life(server)
+        spread(str(server.data / "cluster" / "base"))
         self._workshop = _Workshop(self._admin, owner, self._template, self._ensure_template())
         self._pool = Pool(self._workshop, "postgres")
         self._desk: psycopg.Connection[Any] | None = None

@@ -31,6 +31,8 @@ class Methods:
         self._supervisor = supervisor
         self._leases = Leases(self.end)
         self._down: asyncio.Task[list[str]] | None = None
+        #: of two who snapshot or restore at once one waits
+        self._snapshots = asyncio.Lock()
         self.closing = asyncio.Event()
         self.finished = asyncio.Event()
 
@@ -158,14 +160,16 @@ class Methods:
         """Keep the state of all services under a name."""
         from infra_runtime.supervisor import snapshots  # with shutil 3 ms, which every boot would pay
 
-        return await snapshots.save(self._supervisor, params["name"])
+        async with self._snapshots:
+            return await snapshots.save(self._supervisor, params["name"])
 
     async def snapshot_restore(self, _connection: Connection, params: dict[str, Any]) -> dict[str, Any]:
         """Put the state of a snapshot back, and answer when the services are ready with it."""
         from infra_runtime.supervisor import snapshots
 
         self._refuse_when_ending()
-        described = await snapshots.restore(self._supervisor, params["name"])
+        async with self._snapshots:
+            described = await snapshots.restore(self._supervisor, params["name"])
         return {**self._answer(list(described["services"])), "snapshot": described}
 
     async def status(self, _connection: Connection, _params: dict[str, Any]) -> dict[str, Any]:

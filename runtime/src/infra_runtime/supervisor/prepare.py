@@ -8,17 +8,15 @@ import fcntl
 import hashlib
 import json
 import os
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TypeAlias
 
 from infra_runtime.spec import Expect, Run, Secret, Seed, WriteFile, encode, references, substitute, texts
 from infra_runtime.supervisor.binding import Bound, Scope, resolver
+from infra_runtime.supervisor.copying import COPY, settle, stage
 from infra_runtime.supervisor.places import refusal
 from infra_runtime.supervisor.spawn import hand_over
 
-#: GNU's cp and Apple's spell "share the blocks where the disk can" differently
-COPY = ("cp", "-a", "--reflink=auto") if sys.platform == "linux" else ("cp", "-Rpc")
 SECRET_BYTES = 24
 
 #: runs argv with extra environment and returns the exit status
@@ -78,11 +76,13 @@ async def _seed(
             if not os.path.isdir(tree):
                 await _grow(seed, bound, scope, others, tree, run)
     # A copy that was cut short must never look like data: it gets its name when it is whole.
-    copy = f"{into}.new"
-    await _cleared(run, copy)
-    async with _growing(copy, run):
+    await _cleared(run, f"{into}.new")
+    copy = stage(into)
+    if bound.spec.refuses_root:
+        hand_over([os.path.dirname(copy)])
+    async with _growing(os.path.dirname(copy), run):
         await _checked(run, *COPY, tree, copy)
-    os.rename(copy, into)
+    settle(copy, into)
 
 
 async def _grow(

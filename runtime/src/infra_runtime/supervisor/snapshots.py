@@ -8,20 +8,22 @@ is copied is what a power cut would leave at that moment; every service of the c
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
 import shutil
 import signal
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 from infra_runtime.errors import SnapshotError
 from infra_runtime.spec import RespSave
 from infra_runtime.supervisor.binding import LOOPBACK
+from infra_runtime.supervisor.copying import COPY, stage
 from infra_runtime.supervisor.daemon import Supervisor
 from infra_runtime.supervisor.places import FORMAT, Places
-from infra_runtime.supervisor.prepare import COPY
 from infra_runtime.supervisor.state import Event, Phase
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -32,52 +34,79 @@ async def save(supervisor: Supervisor, name: str) -> dict[str, Any]:
     """Take a snapshot, in place of an older one of the same name. Raises `SnapshotError`."""
     folder = _folder(supervisor.places, name)
     services = [it for it, state in supervisor.machine.services.items() if state.phase is Phase.READY]
-    fresh = f"{folder}.new"
-    shutil.rmtree(fresh, ignore_errors=True)
-    os.makedirs(f"{fresh}/services", mode=0o700)
-    began = time.time()
-    for service in services:
-        await _quiesce(supervisor, service)
-    await supervisor.children.freeze(services)
-    try:
-        sources = [supervisor.places.service_data(it) for it in services]
-        await _copy(supervisor, name, sources, f"{fresh}/services")
-    finally:
+    # A dot is what no snapshot's name begins with.
+    async with _staged(f"{os.path.dirname(folder)}/.{name}", supervisor) as fresh:
+        os.mkdir(f"{fresh}/services")
+        began = time.time()
         for service in services:
-            supervisor.children.signal_all(service, signal.SIGCONT)
-    described = {
-        "format": FORMAT,
-        "name": name,
-        "time": began,
-        "services": {it: supervisor.machine.services[it].spec.digest() for it in services},
-        "executables": {it: identity(supervisor.bound[it].command[0]) for it in services},
-    }
-    with open(f"{fresh}/snapshot.json", "w", encoding="utf-8") as file:
-        json.dump(described, file)
-    shutil.rmtree(folder, ignore_errors=True)
-    os.rename(fresh, folder)
+            await _quiesce(supervisor, service)
+        await supervisor.children.freeze(services)
+        try:
+            sources = [supervisor.places.service_data(it) for it in services]
+            await _copy(supervisor, name, sources, f"{fresh}/services")
+        finally:
+            for service in services:
+                supervisor.children.signal_all(service, signal.SIGCONT)
+        described = {
+            "format": FORMAT,
+            "name": name,
+            "time": began,
+            "services": {it: supervisor.machine.services[it].spec.digest() for it in services},
+            "executables": {it: identity(supervisor.bound[it].command[0]) for it in services},
+        }
+        with open(f"{fresh}/snapshot.json", "w", encoding="utf-8") as file:
+            json.dump(described, file)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.rename(fresh, folder)
     supervisor.journal.write("snapshot", name=name, services=services)
     return described
 
 
 async def restore(supervisor: Supervisor, name: str) -> dict[str, Any]:
-    """Put every service of a snapshot back; endpoints stay. Raises `SnapshotError` when it doesn't fit."""
+    """Put every service of a snapshot back; endpoints stay. Raises `SnapshotError` when it doesn't fit.
+
+    Nothing is stopped before the copy is whole.
+    """
     folder = _folder(supervisor.places, name)
     described = describe(folder)
     services = list(described["services"])
     _fit(supervisor, described)
-    for service in services:
-        supervisor.kill(service)
-    await supervisor.settle(services)
-    for service in services:
-        shutil.rmtree(supervisor.places.service_data(service), ignore_errors=True)
-    kept = [f"{folder}/services/{it}" for it in services]
-    await _copy(supervisor, name, kept, supervisor.places.services)
-    for service in services:
-        supervisor.dispatch(Event("wanted", service))
-    await supervisor.settle(services)
+    async with _staged(f"{supervisor.places.services}/.restored", supervisor) as fresh:
+        await _copy(supervisor, name, [f"{folder}/services/{it}" for it in services], fresh)
+        for service in services:
+            supervisor.kill(service)
+        await supervisor.settle(services)
+        for service in services:
+            data = supervisor.places.service_data(service)
+            with contextlib.suppress(FileNotFoundError):  # it was not started yet
+                os.rename(data, f"{fresh}/{service}.old")
+            os.rename(f"{fresh}/{service}", data)
+        for service in services:
+            supervisor.dispatch(Event("wanted", service))
+        await supervisor.settle(services)
     supervisor.journal.write("restored", name=name, services=services)
     return described
+
+
+@contextlib.asynccontextmanager
+async def _staged(path: str, supervisor: Supervisor) -> AsyncIterator[str]:
+    """A new folder for a copy; what is in it at the end, or was left there by one that was killed, goes."""
+    await _remove(supervisor, f"{path}.new")
+    fresh = stage(path)
+    os.mkdir(fresh, 0o700)
+    try:
+        yield fresh
+    finally:
+        await _remove(supervisor, f"{path}.new")
+
+
+async def _remove(supervisor: Supervisor, folder: str) -> None:
+    try:
+        os.rmdir(folder)  # a process is milliseconds
+    except FileNotFoundError:
+        pass
+    except OSError:
+        await _run(supervisor, "rm", "-rf", folder)
 
 
 def known(places: Places) -> list[dict[str, Any]]:
@@ -131,10 +160,12 @@ def _fit(supervisor: Supervisor, described: dict[str, Any]) -> None:
 async def _copy(supervisor: Supervisor, name: str, sources: list[str], into: str) -> None:
     if not sources:
         return
-    log = supervisor.places.own_log
-    status = await supervisor.children.run("snapshot", (*COPY, *sources, into), cwd="/", log=log)
-    if status != 0:
-        raise SnapshotError(name, f"cp exited with status {status}; {log} has its words")
+    if await _run(supervisor, *COPY, *sources, into) != 0:
+        raise SnapshotError(name, f"cp failed; {supervisor.places.own_log} has its words")
+
+
+async def _run(supervisor: Supervisor, *command: str) -> int:
+    return await supervisor.children.run("snapshot", command, cwd="/", log=supervisor.places.own_log)
 
 
 async def _quiesce(supervisor: Supervisor, service: str) -> None:
