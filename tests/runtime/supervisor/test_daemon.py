@@ -229,6 +229,23 @@ def test_a_grandchild_in_a_session_of_its_own_goes_with_its_service(stack_of, da
     assert found is None or found.state == processes.ZOMBIE
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells where a process writes")
+def test_what_forgot_its_environment_and_its_session_goes_with_its_service(stack_of, data, tmp_path) -> None:
+    """So do PostgreSQL's processes; one that is busy would keep the next server from starting."""
+    told = tmp_path / "fugitive.pid"
+    flee = f"env -i setsid sh -c 'echo $$$$ > {told}.new; mv {told}.new {told}; exec sleep 600' &"
+    command = server("web").command
+    stack_of(server("web", command=("sh", "-c", f'{flee} exec "$@"', "sh", *command)))
+    until(told.exists)
+    fugitive, [pid] = int(told.read_text()), spawned(data)
+
+    kill(pid)
+    until(lambda: len(spawned(data)) == 2)
+
+    found = processes.look(fugitive)
+    assert found is None or found.state == processes.ZOMBIE
+
+
 def test_a_killed_service_is_started_again_at_the_same_port(stack_of, data) -> None:
     stack = stack_of(server("web"))
     port, [pid] = stack.web.port, spawned(data)

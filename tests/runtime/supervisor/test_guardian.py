@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fakes.stacks import until
-from infra_runtime.supervisor import processes
+from infra_runtime.supervisor import guardian, processes
 from infra_runtime.supervisor.children import Guardian
 from infra_runtime.supervisor.processes import TOKEN, started
 
@@ -92,15 +92,15 @@ def test_who_bears_the_token_is_killed_though_nobody_told_of_it(guarded) -> None
 
 def test_one_that_reads_no_more_holds_nobody_up_and_is_killed_to_be_replaced(tmp_path) -> None:
     with (tmp_path / "lock").open("w") as lock:
-        guardian = Guardian("token", lock.fileno(), [])
-        os.kill(guardian.pid, signal.SIGSTOP)
+        pipe = Guardian("token", lock.fileno(), [])
+        os.kill(pipe.pid, signal.SIGSTOP)
 
         for pid in range(100_000, 110_000):
-            guardian.watch(pid, "17")
+            pipe.watch(pid, "17")
 
-        assert os.waitstatus_to_exitcode(os.waitpid(guardian.pid, 0)[1]) == -signal.SIGKILL
-        guardian.start()
-        guardian.dismiss()
+        assert os.waitstatus_to_exitcode(os.waitpid(pipe.pid, 0)[1]) == -signal.SIGKILL
+        pipe.start()
+        pipe.dismiss()
 
 
 def test_who_ended_before_is_not_looked_for(guarded) -> None:
@@ -158,6 +158,33 @@ def test_a_folder_that_is_gone_already_is_no_error(guarded) -> None:
     guarded.run.rmdir()
 
     guarded.die()
+
+
+def test_what_cannot_be_removed_does_not_keep_it_from_the_rest(tmp_path, monkeypatch) -> None:
+    folder = tmp_path / "folder"
+    for name in ("a", "b", "c"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "file").touch()
+    unlink = os.unlink
+
+    def refuse(path: str) -> None:
+        if "/b/" in path:
+            raise PermissionError(1, "Operation not permitted", path)
+        unlink(path)
+
+    monkeypatch.setattr(os, "unlink", refuse)
+
+    guardian._remove(str(folder))
+
+    assert [path.name for path in folder.iterdir()] == ["b"]
+
+
+def test_it_is_no_python_to_those_who_kill_by_name(guarded) -> None:
+    name = Path(f"/proc/{guarded.process.pid}/comm")
+    if not name.exists():
+        pytest.skip("no /proc here, and so no name of its own")
+
+    until(lambda: name.read_text() == "infra-guardian\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])

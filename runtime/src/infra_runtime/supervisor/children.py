@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from infra_runtime.supervisor import processes
+from infra_runtime.supervisor import processes, segments
 from infra_runtime.supervisor.binding import Bound
 from infra_runtime.supervisor.journal import Journal
 from infra_runtime.supervisor.spawn import spawn
@@ -101,6 +101,8 @@ class Children:
         #: pid → the service that it belongs to, and who waits for its end when it is only a step
         self._known: dict[int, tuple[str, asyncio.Future[int] | None]] = {}
         self._starts: dict[int, str] = {}
+        #: service → its log, which stands open in whatever belongs to it
+        self._logs: dict[str, str] = {}
         self._loop = asyncio.get_running_loop()
         self._loop.add_signal_handler(signal.SIGCHLD, self._reap)
 
@@ -162,6 +164,13 @@ class Children:
                 processes.send(process, signal.SIGSTOP)
             await asyncio.sleep(0.001)
 
+    def commend(self) -> None:
+        """Tell the guardian of the orphans: of one that forgot its environment it could not know."""
+        for pid in self._orphans():
+            if pid not in self._starts and (start := processes.started(pid)):
+                self._starts[pid] = start
+                self._guardian.watch(pid, start)
+
     def sweep(self, service: str) -> bool:
         """SIGKILL whatever is left of a service; false when something would not go."""
         roots = self._roots(service)
@@ -189,6 +198,7 @@ class Children:
         own = {"INFRA_ENV": self._environment, SERVICE: service, processes.TOKEN: self._token}
         child = spawn(command, env={**os.environ, **own, **env}, cwd=cwd, log=log, refuses_root=refuses_root)
         child.returncode = 0  # never waited for by itself: `_reap` reaps all
+        self._logs[service] = log
         self._starts[child.pid] = processes.started(child.pid)
         self._guardian.watch(child.pid, self._starts[child.pid])
         return child.pid
@@ -209,7 +219,7 @@ class Children:
             self._guardian.start()
             return
         self._guardian.forget(pid)
-        self._starts.pop(pid, None)
+        start = self._starts.pop(pid, "")
         name, future = self._known.pop(pid, ("", None))
         if future is not None:
             if not future.done():
@@ -219,6 +229,7 @@ class Children:
             strays = self._orphans_of(name, pid)
             if strays:
                 processes.end(strays)
+            segments.remove({pid: start})
             self._ended(name, pid, status, bool(strays))
 
     def _roots(self, service: str) -> dict[int, str]:
@@ -232,11 +243,11 @@ class Children:
         ]
 
     def _orphans_of(self, service: str, leader: int = 0) -> dict[int, str]:
-        mark = f"{SERVICE}={service}".encode()
+        mark, log = f"{SERVICE}={service}".encode(), self._logs.get(service, "")
         found = {}
         for pid in self._orphans():
             process = processes.look(pid)
-            if process and (process.session == leader or _has_variable(pid, mark)):
+            if process and (process.session == leader or _has_variable(pid, mark) or _writes(pid, log)):
                 found[pid] = process.started
         return found
 
@@ -248,6 +259,14 @@ def _children_of(pid: int) -> list[int]:
             return [int(word) for word in file.read().split()]
     except OSError:
         return [process.pid for process in processes.table().values() if process.parent == pid]
+
+
+def _writes(pid: int, log: str) -> bool:
+    """Whether its output goes there. PostgreSQL's processes erase their environment for a title."""
+    try:
+        return log in {os.readlink(f"/proc/{pid}/fd/{number}") for number in (1, 2)}
+    except OSError:
+        return False
 
 
 def _has_variable(pid: int, variable: bytes) -> bool:

@@ -256,6 +256,7 @@ class Supervisor:
 
     def _tick(self) -> None:
         self.logs.look(self.machine.services)
+        self.children.commend()
         self._ticker = self._loop.call_later(TICK, self._tick)
 
     def pending(self, names: Iterable[str]) -> dict[str, str]:

@@ -16,11 +16,16 @@ import sys
 
 from infra_runtime.supervisor import processes
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 def main(pipe: int, token: str, *folders: str) -> None:
     """Wait for the end of the pipe, then clean up."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
+    _take_name("infra-guardian")  # whoever kills all of a machine's Pythons means another one
     roots: dict[int, str] = {}
     rest = b""
     while block := os.read(pipe, 65536):
@@ -36,6 +41,15 @@ def main(pipe: int, token: str, *folders: str) -> None:
         _remove(folder)
 
 
+def _take_name(name: str) -> None:
+    """Be called so where a process is looked for by name. Source: proc_pid_comm(5)."""
+    try:
+        with open("/proc/self/comm", "w", encoding="ascii") as file:
+            file.write(name)
+    except OSError:
+        return
+
+
 def _remove(folder: str) -> None:
     """Remove a folder of ours with what is in it; shutil would double this program's memory."""
     try:
@@ -46,8 +60,16 @@ def _remove(folder: str) -> None:
         if entry.is_dir(follow_symlinks=False):
             _remove(entry.path)
         else:
-            os.unlink(entry.path)
-    os.rmdir(folder)
+            _try(os.unlink, entry.path)
+    _try(os.rmdir, folder)
+
+
+def _try(act: Callable[[str], None], path: str) -> None:
+    """What cannot be removed must not keep it from the rest."""
+    try:
+        act(path)
+    except OSError:
+        return
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ import signal
 import sys
 import time
 
+from infra_runtime.supervisor import segments
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -135,10 +137,10 @@ def send(process: Process, number: int) -> bool:
 
 
 def end(roots: Mapping[int, str], token: str = "", seconds: float = 5.0) -> list[Process]:
-    """SIGKILL the whole family, again until nobody new appears. Returns who would not go.
+    """SIGKILL the whole family, again until nobody new appears, and remove what they leave in the kernel.
 
-    Blocks; a round takes a millisecond or two. Whoever is the parent must reap meanwhile, but zombies
-    don't count.
+    Returns who would not go. Blocks; a round takes a millisecond or two. Whoever is the parent must reap
+    meanwhile, but zombies don't count.
     """
     deadline = time.monotonic() + seconds
     proven = dict(roots)
@@ -149,4 +151,5 @@ def end(roots: Mapping[int, str], token: str = "", seconds: float = 5.0) -> list
         if time.monotonic() > deadline:
             return left
         time.sleep(0.002)
+    segments.remove({pid: start for pid, start in proven.items() if started(pid) in {"", start}})
     return []

@@ -1,0 +1,51 @@
+"""The supervisor's children: what becomes of those who come home."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parents[2]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows subreapers")
+def test_the_guardian_hears_of_an_orphan_that_bears_no_mark(tmp_path) -> None:
+    code = f"""
+import asyncio, os, subprocess, sys
+sys.path.insert(0, {str(TESTS)!r})
+from infra_runtime.supervisor import processes
+from infra_runtime.supervisor.children import Children
+from infra_runtime.supervisor.journal import Journal
+from infra_runtime.supervisor.spawn import become_subreaper
+
+class Guardian:
+    pid, told = 0, {{}}
+    def watch(self, pid, start):
+        self.told[pid] = start
+    def forget(self, pid):
+        del self.told[pid]
+
+async def main():
+    guardian = Guardian()
+    journal = Journal("journal")
+    children = Children(guardian, journal, environment="test", token="", ended=lambda *_: None)
+    orphan = int(subprocess.run(["sh", "-c", "env -i setsid sleep 600 >&- & echo $!"], stdout=-1).stdout)
+    children.commend()
+    children.commend()
+    print(guardian.told == {{orphan: processes.started(orphan)}})
+    os.kill(orphan, 9)
+    while guardian.told:
+        await asyncio.sleep(0.001)
+    print("forgotten")
+
+become_subreaper()
+asyncio.run(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert (done.stdout.split(), done.stderr) == (["True", "forgotten"], "")
