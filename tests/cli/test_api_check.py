@@ -323,6 +323,13 @@ def test_a_peers_id_is_explained_by_our_rules(check: Checks) -> None:
     assert rule.id in said.out
 
 
+def test_a_rule_without_a_name_is_no_comparison(check: Checks) -> None:
+    said = check("--explain", "")
+
+    assert said.code == 2
+    assert "no rule is called ''" in said.err
+
+
 def test_an_unknown_rule_is_no_verdict(check: Checks) -> None:
     said = check("--explain", "response-property-became-optionl")
 

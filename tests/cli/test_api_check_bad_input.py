@@ -149,6 +149,16 @@ def test_an_unreadable_file_is_told(check: Checks) -> None:
     assert "Permission denied" in said.err
 
 
+def test_a_closed_standard_input_is_told(check: Checks, monkeypatch: pytest.MonkeyPatch) -> None:
+    check.write("good.yaml", PETS)
+    monkeypatch.setattr("sys.stdin", None)
+
+    said = check("good.yaml", "-")
+
+    assert said.code == 2
+    assert "stdin: is closed" in said.err
+
+
 def test_a_device_without_end_is_refused(check: Checks) -> None:
     check.write("good.yaml", PETS)
 
@@ -212,6 +222,7 @@ APPS = {
     ),
     "a crash": ("import os\nos.abort()", "shop:app: the app ended its interpreter (exit code -6)"),
     "no such attribute": ("other = 1", "shop:app: AttributeError: module 'shop' has no attribute 'app'"),
+    "a factory": ("def app(): ...", "shop:app: TypeError: app is no app; what makes one is named"),
     "no app": ("app = 3", "shop:app: TypeError: builtins.int is no app"),
     "a document that is none": ("app = {'a': 1}", "shop:app:1: is not OpenAPI"),
     "a document that is no JSON": ("app = {'openapi': float('nan')}", "shop:app: ValueError"),

@@ -192,6 +192,10 @@ def test_an_entry_for_nothing_is_reported(pets: Checks) -> None:
         (["--accept", "abcd", "--reason", " "], "--reason"),
         (["--accept", "nothing", "--reason", "x"], "no finding has the fingerprint 'nothing'"),
         (["--accept", "", "--reason", "x"], "no finding has the fingerprint ''"),
+        (["--reason", "x"], "--reason belongs to --accept"),
+        (["--until", "2030-01-01"], "--until belongs to --accept"),
+        (["--accept", "abcd", "--reason", "x", "--update"], "nothing to --accept"),
+        (["--accepted", "typo.yaml"], "typo.yaml: does not exist"),
     ],
 )
 def test_nothing_is_accepted_without_a_reason_or_by_mistake(

@@ -190,6 +190,9 @@ def test_an_empty_file_accepts_nothing(file: Path, content: str) -> None:
         ("- {fingerprint: e, reason: r, owner: o, until: 2030-13-01}\n", 1, "`until` is no date"),
         (ENTRY + ENTRY, 2, "accepts aaaabbbbccccdddd twice"),
         ("- {fingerprint: e", 1, "is not YAML"),
+        ("- {fingerprint: e, reason: [r], owner: o}\n", 1, "`reason` is no text"),
+        ("- {fingerprint: e, reason: r, owner: true}\n", 1, "`owner` is no text"),
+        ("- {fingerprint: 12345678901234e5, reason: r, owner: o}\n", 1, "`fingerprint` is no text"),
     ],
 )
 def test_a_file_that_is_half_understood_is_refused(file: Path, content: str, line: int, reason: str) -> None:

@@ -10,24 +10,29 @@ from random import Random
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fakes.api import document, receives
 from fakes.rewriting import documents
-from infra_runtime.openapi import CompareError, compare, load, parse
+from infra_runtime.openapi import CompareError, compare, load, parse, yaml_text
 
 HEAD = '{"openapi": "3.0.0", "paths": {}'
 LAUGHS = "a0: &a0 [x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
 )
+DEEP_BY_ALIASES = "a0: &a0 []\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 300))
+LONG_BY_ALIASES = f"a: &a {'x' * 1_000_000}\nb: [{', '.join(['*a'] * 100)}]\n"
 
 REFUSED: list[tuple[str, bytes, int, str]] = [
     ("empty", b"", 0, "is empty"),
     ("blank", b" \n ", 0, "is empty"),
     ("binary", b"PK\x03\x04\x00\x00", 1, "is a binary file"),
+    ("half of UTF-16", "openapi: 3.0.0".encode("utf-16") + b"x", 1, "is not text in UTF-16"),
     ("latin", b"openapi: 3.0.0\ninfo: {title: caf\xe9}", 2, "is not text in UTF-8"),
     ("truncated", b'{"openapi": "3.0.0",\n "paths": {', 2, "is not JSON"),
+    ("a control character", b'openapi: 3.0.0\npaths: {}\nx: "\x07"', 3, "the control character 0x07"),
     ("tabs", b"openapi: 3.0.0\npaths:\n\t/a: {}", 3, "is not YAML"),
     ("twice in JSON", HEAD.encode() + b',\n "info": {"a": 1, "a": 2}}', 2, "says the key 'a' twice"),
     ("twice in YAML", b"openapi: 3.0.0\npaths: {}\npaths: {}", 3, "says the key 'paths' twice"),
@@ -35,6 +40,13 @@ REFUSED: list[tuple[str, bytes, int, str]] = [
     ("a list", b"- openapi", 1, "is not OpenAPI: it is an array"),
     ("something else", b'{"name": "x"}', 1, "neither `openapi` nor `swagger`"),
     ("too old", b'{"swagger": "1.2"}', 1, "Swagger '1.2'"),
+    ("nearly a version", b'{"openapi": "3.10.0", "paths": {}}', 1, "OpenAPI '3.10.0'"),
+    (
+        "two kinds",
+        b'{"openapi": "3.0.0",\n "swagger": "2.0", "paths": {}}',
+        2,
+        "both `openapi` and `swagger`",
+    ),
     ("too new", b'{"openapi": "4.0.0", "paths": {}}', 1, "OpenAPI '4.0.0'"),
     ("nothing in it", b'{"openapi": "3.1.0"}', 1, "no paths, no webhooks and no components"),
     ("paths in a list", b'{"openapi": "3.0.0",\n "paths": []}', 2, "`paths` is an array"),
@@ -50,10 +62,14 @@ REFUSED: list[tuple[str, bytes, int, str]] = [
         1,
         "circle",
     ),
-    ("deep JSON", b"[" * 100_000, 0, "nested more than"),
+    ("deep JSON", b"[" * 100_000, 1, "nested more than"),
     ("deep YAML", b"- " * 1000 + b"a", 1, "nested more than 200 levels"),
     ("laughs", LAUGHS.encode(), 7, "by its aliases"),
+    ("deep by aliases", DEEP_BY_ALIASES.encode(), 200, "nested more than 200 levels"),
+    ("long by aliases", LONG_BY_ALIASES.encode(), 2, "by its aliases"),
     ("an alias in itself", b"a: &a [*a]", 1, "inside itself"),
+    ("too large a number", b"openapi: 3.0.0\npaths: {}\nx: 1e400", 3, "too large"),
+    ("a huge number in base 16", b"openapi: 3.0.0\npaths: {}\nx: 0x" + b"f" * 5000, 3, "digits"),
     ("a huge number", HEAD.encode() + b', "x": ' + b"9" * 5000 + b"}", 1, "digits"),
     ("a list as key", b"? [a]\n: b", 1, "as a key"),
 ]
@@ -88,6 +104,26 @@ def test_a_reference_that_leaves_the_root_is_refused_unless_the_root_is_wider(tm
     with pytest.raises(CompareError, match="is outside of"):
         load(inner / "openapi.json")
     assert load(inner / "openapi.json", root=tmp_path)
+
+
+def test_a_local_file_named_by_a_url_is_a_file_like_any_other(tmp_path: Path) -> None:
+    (tmp_path / "name.json").write_text('{"type": "string"}')
+    for name, target in (("inside", tmp_path / "name.json"), ("outside", Path("/etc/passwd"))):
+        (tmp_path / f"{name}.json").write_text(json.dumps(receives({"$ref": target.as_uri()})))
+
+    with pytest.raises(CompareError, match="/etc/passwd: is outside of"):
+        load(tmp_path / "outside.json")
+    assert load(tmp_path / "inside.json")
+
+
+def test_a_name_that_can_be_no_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "openapi.json").write_text(json.dumps(receives({"$ref": "a%00b.json"}), indent=1))
+
+    with pytest.raises(CompareError, match="cannot be read: embedded null byte") as caught:
+        load(tmp_path / "openapi.json")
+    assert caught.value.line > 1
+    with pytest.raises(CompareError, match="embedded null byte"):
+        load("a\0b.json")
 
 
 def test_a_symbolic_link_does_not_lead_out_of_the_root(tmp_path: Path) -> None:
@@ -128,6 +164,33 @@ def test_a_byte_order_mark_and_carriage_returns_are_taken() -> None:
     text = "openapi: 3.0.0\r\ninfo: {title: a, version: '1'}\r\npaths: {}\r\n"
 
     assert compare(parse(b"\xef\xbb\xbf" + text.encode()), parse(text)).verdict == "compatible"
+
+
+def test_lines_are_those_of_an_editor_whatever_yaml_takes_for_a_line() -> None:
+    text = 'openapi: 3.0.0\nx: "one\u2028line\x85still"\npaths:\n  /a: {$ref: "#/nowhere"}\n'
+
+    with pytest.raises(CompareError, match="leads nowhere") as caught:
+        parse(text)
+    assert (caught.value.line, caught.value.column) == (4, 3)
+
+
+def test_libyaml_reads_yaml_where_it_is_there() -> None:
+    assert yaml_text._Loader is (yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader)
+
+
+@pytest.mark.parametrize(
+    ("raw", "hint"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 123\n", "git lfs pull"),
+        (b"<!DOCTYPE html>\n<title>Log in</title>", "for a browser"),
+        (b"openapi: 3.0.0\n<<<<<<< HEAD\ninfo: {}\n=======\npaths: {}\n", "merge conflict"),
+    ],
+)
+def test_what_looks_like_something_else_is_called_that(raw: bytes, hint: str) -> None:
+    with pytest.raises(CompareError) as caught:
+        parse(raw)
+
+    assert hint in caught.value.hint
 
 
 def test_a_reference_in_an_example_is_data() -> None:

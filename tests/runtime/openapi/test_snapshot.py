@@ -128,6 +128,13 @@ def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
         snapshot.write(tmp_path / "file" / "openapi.json", parse(document()))
 
 
+def test_what_is_too_deep_for_a_writer_is_told() -> None:
+    deep = '{"openapi": "3.0.0", "paths": {}, "x-deep": ' + "[" * 900 + "]" * 900 + "}"
+
+    with pytest.raises(CompareError, match="nested too deep to be written"):
+        snapshot.canonical(parse(deep))
+
+
 def test_half_a_character_is_no_text(tmp_path: Path) -> None:
     broken = parse('{"openapi": "3.1.0", "paths": {}, "x": "\\ud800"}')
 

@@ -136,8 +136,29 @@ def test_a_dot_means_the_directory_and_no_dot_the_top(folder: Checks) -> None:
 
     assert open_source("main:./openapi.yaml", directory=below).document.text == PETS
     assert open_source("main:../api/openapi.yaml", directory=below).document.text == PETS
-    with pytest.raises(CompareError, match="is not in the revision"):
+    with pytest.raises(CompareError, match="is not in the revision") as caught:
         open_source("main:openapi.yaml", directory=below)
+    assert "main:./openapi.yaml" in caught.value.hint
+
+
+def test_a_place_in_a_revision_can_be_named_as_it_is_shown(folder: Checks) -> None:
+    folder.write("openapi.yaml", PETS)
+    folder.commit()
+    shown = open_source("main:openapi.yaml").document.name
+
+    assert shown == "main:/openapi.yaml"
+    assert open_source(shown).document.text == PETS
+
+
+def test_a_link_in_a_revision_is_followed_inside_of_it(folder: Checks) -> None:
+    folder.write("api/openapi.yaml", PETS)
+    (folder.root / "inside.yaml").symlink_to("api/openapi.yaml")
+    (folder.root / "outside.yaml").symlink_to("/etc/passwd")
+    folder.commit()
+
+    assert open_source("main:inside.yaml").document.text == PETS
+    with pytest.raises(CompareError, match="is not in the revision"):
+        open_source("main:outside.yaml")
 
 
 def test_a_revision_may_be_anything_that_git_takes(folder: Checks) -> None:

@@ -87,10 +87,9 @@ def command(target: Target, **options: Any) -> int:
     Compares two OpenAPI documents, or without arguments what the stack file declares as [api.NAME].
     """
     with three_exit_codes():
-        if options["list_rules"] or options["explain"]:
+        if options["list_rules"] or options["explain"] is not None:
             return tell_rules(options["explain"], options["form"])
-        if options["accepts"] and not options["reason"].strip():
-            raise click.UsageError("--accept needs a --reason.")
+        consistent(options)
         comparisons = chosen(target, options)
         if options["update"]:
             return verdicts.update(comparisons, options)
@@ -109,6 +108,24 @@ def tell_rules(name: str | None, form: str) -> int:
     for line in rules.listing() if name is None else rules.explanations(name):
         output.say(line)
     return verdicts.COMPATIBLE
+
+
+def consistent(options: dict[str, Any]) -> None:
+    """Refuse what would be read past."""
+    if options["accepts"]:
+        if options["update"]:
+            raise click.UsageError("--update makes the change the new promise; there is nothing to --accept.")
+        if not options["reason"].strip():
+            raise click.UsageError("--accept needs a --reason.")
+        return
+    for name in ("reason", "owner", "until"):
+        if options[name]:
+            raise click.UsageError(f"--{name} belongs to --accept FINDING.")
+    missing = options["accepted"]
+    if missing is not None and not missing.exists():
+        from infra_runtime.openapi import CompareError
+
+        raise CompareError(str(missing), "does not exist", hint="--accept FINDING makes it.")
 
 
 def chosen(target: Target, options: dict[str, Any]) -> list[Comparison]:

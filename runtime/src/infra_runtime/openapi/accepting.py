@@ -76,6 +76,9 @@ def _entry(entry: Any, file: str, line: int) -> Acceptance:
         if key not in _KNOWN:
             known = ", ".join(_KNOWN)
             raise CompareError(file, f"an entry has the unknown key {key!r} (known: {known})", line)
+        if isinstance(entry[key], bool) or not isinstance(entry[key], str | int | None):
+            # A number with an exponent is no longer what was written.
+            raise CompareError(file, f"`{key}` is no text: put it in quotes", line)
     # A fingerprint of digits alone may have been written without quotes.
     texts = {key: str(entry[key]) for key in (*_NEEDED, "rule", "change") if key in entry}
     return Acceptance(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from infra_runtime.openapi.swagger import converted
 #: Gives the bytes of a file that a document refers to; the name is a path beside the document's, or a URL.
 Reader: TypeAlias = Callable[[str], bytes]
 
-_SUPPORTED = ("3.0", "3.1", "3.2")
+_SUPPORTED = re.compile(r"3\.[0-2](?:[.-].*)?\Z")
 
 
 class File:
@@ -131,8 +132,11 @@ class Document:
     def _versioned(self, file: File) -> dict[str, Any]:
         data = file.data
         if not isinstance(data, dict):
-            raise CompareError(file.name, f"is not OpenAPI: it is {_kind(data)}, not an object", 1)
+            reason = f"is not OpenAPI: it is {_kind(data)}, not an object"
+            raise CompareError(file.name, reason, 1, hint=_likeness(file.text))
         if "swagger" in data:
+            if "openapi" in data:
+                self._refuse(file, "/swagger", "says both `openapi` and `swagger`: it can be one of them")
             self.version = str(data["swagger"])
             if self.version not in {"2.0", "2"}:
                 self._refuse(file, "/swagger", f"is Swagger {self.version!r}; 2.0 is known")
@@ -145,10 +149,8 @@ class Document:
         if version is None:
             raise CompareError(file.name, "is not OpenAPI: it has neither `openapi` nor `swagger`", 1)
         self.version = str(version)
-        if not self.version.startswith(_SUPPORTED) or not isinstance(version, str | float):
-            self._refuse(
-                file, "/openapi", f"is OpenAPI {version!r}; {', '.join(_SUPPORTED)} and Swagger 2.0 are known"
-            )
+        if not _SUPPORTED.match(self.version) or not isinstance(version, str | float):
+            self._refuse(file, "/openapi", f"is OpenAPI {version!r}; 3.0, 3.1, 3.2 and Swagger 2.0 are known")
         for key, kind in (
             ("paths", dict),
             ("webhooks", dict),
@@ -206,9 +208,9 @@ class Document:
         if name not in self._files:
             try:
                 raw = self._read(name)
-            except OSError as error:
+            except (OSError, ValueError) as error:
                 origin = asked_by.origin()
-                reason = f"refers to {name}, which cannot be read: {error.strerror or error}"
+                reason = f"refers to {name!r}, which cannot be read: {_why(error)}"
                 raise CompareError(origin.file, reason, origin.line, origin.column) from error
             except CompareError as error:
                 origin = asked_by.origin()
@@ -241,6 +243,16 @@ def _kind(value: Any) -> str:
     return _KINDS.get(type(value), "a number")
 
 
+def _likeness(text: str) -> str:
+    """What a text that is no document looks like."""
+    start = text.lstrip()[:200].lower()
+    if start.startswith("version https://git-lfs"):
+        return "It is a pointer of Git LFS: `git lfs pull` gets the file itself."
+    if start.startswith(("<!doctype", "<html")):
+        return "It is a page for a browser: a login, perhaps, or one that says that there is nothing."
+    return ""
+
+
 def _written(pointer: str, moved: Mapping[str, str]) -> str:
     """The longest part of a pointer that was moved, put back to where it came from."""
     head = pointer
@@ -261,11 +273,11 @@ def load(path: str | Path, *, root: str | Path | None = None, read: Reader | Non
         CompareError: the file is missing, empty, not OpenAPI, or a reference leads nowhere or outside.
     """
     name = str(path)
-    reader = read or disk(Path(path), root)
     try:
+        reader = read or disk(Path(path), root)
         raw = reader(name)
-    except OSError as error:
-        raise CompareError(name, error.strerror or str(error)) from error
+    except (OSError, ValueError) as error:
+        raise CompareError(name, _why(error)) from error
     return Document(File(name, raw), reader)
 
 
@@ -284,6 +296,11 @@ def parse(
             raise CompareError(name, f"is not plain data: {error}") from error
     raw = content.encode(errors="surrogatepass") if isinstance(content, str) else content
     return Document(File(name, raw), read or _nowhere)
+
+
+def _why(error: OSError | ValueError) -> str:
+    # A ValueError is about the name itself: it has a null character.
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _nowhere(name: str) -> bytes:

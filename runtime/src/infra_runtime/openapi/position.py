@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from infra_runtime.openapi.text import Marks
+from infra_runtime.openapi.yaml_text import Marks
 
 _BLOCK = 1 << 14
 _SPACE = re.compile(r"[ \t\r\n]*")

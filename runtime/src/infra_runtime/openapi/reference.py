@@ -58,7 +58,10 @@ class Resolver:
         seen = {""}
         while waiting:
             site = waiting.pop()
-            content = packed(site.raw)
+            try:
+                content = packed(site.raw)
+            except ValueError as error:  # marshal goes no deeper than 2000 levels
+                raise CompareError(site.file, "is nested too deep to be read") from error
             for ref in references(content):
                 key = f"{site.file} {ref}"
                 if key in seen:
@@ -146,6 +149,8 @@ class Resolver:
         raise CompareError(origin.file, f"the reference {ref!r} leads nowhere", origin.line, origin.column)
 
     def _neighbour(self, file: str, address: str) -> str:
+        if address.startswith("file:///") and "://" not in file:
+            address = address.removeprefix("file://")
         if "://" in address:
             return address
         if "://" in file:

@@ -24,7 +24,7 @@ def canonical(document: Document, *, as_yaml: bool = False) -> str:
     """The document as JSON or YAML with sorted keys and a newline at its end. Lists keep their order.
 
     Raises:
-        CompareError: it refers to other files, which a snapshot would not hold.
+        CompareError: it refers to other files, which a snapshot would not hold, or is nested too deep.
     """
     if not document.alone:
         hint = "Compare it with a git revision instead, as in main:openapi.yaml: that holds every file."
@@ -32,10 +32,13 @@ def canonical(document: Document, *, as_yaml: bool = False) -> str:
     data, _ = text.data(document.text, document.name)
     ordered = {key: data[key] for key in _HEAD if key in data}
     ordered |= {key: data[key] for key in sorted(data) if key not in _HEAD}
-    ordered = {key: _sorted(value) for key, value in ordered.items()}
-    if not as_yaml:
-        return json.dumps(ordered, indent=2, ensure_ascii=False) + "\n"
-    return str(yaml.dump(ordered, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH))
+    try:
+        ordered = {key: _sorted(value) for key, value in ordered.items()}
+        if not as_yaml:
+            return json.dumps(ordered, indent=2, ensure_ascii=False) + "\n"
+        return str(yaml.dump(ordered, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH))
+    except RecursionError as error:
+        raise CompareError(document.name, "is nested too deep to be written") from error
 
 
 def write(path: Path, document: Document) -> bool:

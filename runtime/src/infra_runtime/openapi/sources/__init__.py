@@ -88,6 +88,8 @@ def open_source(source: str, *, directory: Path | None = None, leave: Leave | No
         case Kind.FILE:
             return _file(source, home, leave)
         case Kind.STDIN:
+            if sys.stdin is None:
+                raise CompareError("stdin", "is closed")
             content = sys.stdin.buffer.read(text.MAX_BYTES + 1)
             return Opened(name="stdin", document=parse(content, name="stdin"))
         case Kind.URL:
@@ -117,6 +119,8 @@ def _file(source: str, home: Path, leave: Leave) -> Opened:
         return Opened(name=str(shown), document=parse(_drained(path, leave.patience), name=str(shown)))
     try:
         read: Reader = disk(shown, leave.root)
+    except ValueError as error:
+        raise CompareError(str(shown), f"is no path: {error}") from error
     except (OSError, RuntimeError) as error:
         raise CompareError(str(shown), f"leads in a circle of links: {error}") from error
     if leave.network:

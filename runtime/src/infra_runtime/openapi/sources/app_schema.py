@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import inspect
 import json
 import os
 import sys
@@ -40,6 +41,7 @@ def schema_of(app: Any, module: Any = None) -> str:
     if routes is not None and (generator := _generator(module)) is not None:
         return _json(generator.get_schema(routes=routes))
     if callable(app):
+        _bind(app)
         return _served(app)
     kind = f"{type(app).__module__}.{type(app).__qualname__}"
     raise TypeError(f"{kind} is no app that describes itself with OpenAPI")
@@ -88,6 +90,16 @@ def _served(app: Any) -> str:
             return body
         tried.append(f"{route} ({status})")
     raise TypeError(f"it shows no OpenAPI document at {', '.join(tried)}")
+
+
+def _bind(app: Any) -> None:
+    try:
+        inspect.signature(app).bind("scope", "receive", "send")
+    except TypeError:
+        name = getattr(app, "__qualname__", type(app).__qualname__)
+        raise TypeError(f"{name} is no app; what makes one is named with its parentheses: {name}()") from None
+    except ValueError:  # written in C: it has no signature that could be looked at
+        return
 
 
 async def _get(app: Any, path: str) -> tuple[int, str]:

@@ -28,17 +28,33 @@ def reader(source: str, directory: Path) -> tuple[str, Reader]:
         raise CompareError(source, "is no git revision: write REVISION:PATH, as in main:openapi.yaml")
     repository = _Repository(directory, source)
     commit = repository.commit(revision)
+    beside = ""
     if path.startswith(("./", "../")):
         path = repository.from_top(path)
+    elif not path.startswith("/"):
+        beside = repository.from_top(path)
     # The slash makes a root of the revision, so that relative references stay inside of it.
     start = f"{revision}:/"
+    path = path.lstrip("/")
 
     def read(name: str) -> bytes:
         if "://" in name:
             raise CompareError(name, "is on the network, which is not asked without leave")
         if not name.startswith(start):
             raise CompareError(name, f"is outside of the revision {revision}")
-        return repository.blob(f"{commit}:{name.removeprefix(start)}", name, revision)
+        wanted = name.removeprefix(start)
+        found = repository.blob(commit, wanted)
+        if found is None:
+            hint = ""
+            if wanted == path and beside and repository.blob(commit, beside) is not None:
+                hint = f"It counts from the top of the repository; from here it is {revision}:./{path}."
+            raise CompareError(name, f"is not in the revision {revision}", hint=hint)
+        kind, size, blob = found
+        if kind != "blob":
+            raise CompareError(name, "is a directory, not a file")
+        if size > text.MAX_BYTES:
+            raise CompareError(name, f"has {size:,} bytes; the limit is {text.MAX_BYTES:,}")
+        return repository.content(blob, name)
 
     return start + path, read
 
@@ -65,26 +81,31 @@ class _Repository:
             raise CompareError(self._source, "is outside of the repository")
         return joined
 
-    def blob(self, blob: str, name: str, revision: str) -> bytes:
-        code, kind, _ = self._git("cat-file", "-t", blob)
-        if code:
-            raise CompareError(name, f"is not in the revision {revision}")
-        if kind.strip() != b"blob":
-            raise CompareError(name, "is a directory, not a file")
-        size = int(self._git("cat-file", "-s", blob)[1])
-        if size > text.MAX_BYTES:
-            raise CompareError(name, f"has {size:,} bytes; the limit is {text.MAX_BYTES:,}")
+    def blob(self, commit: str, path: str) -> tuple[str, int, str] | None:
+        """The kind, size and name of what is at a path, a symbolic link followed; None where nothing is."""
+        if "\n" in path or "\0" in path:
+            return None
+        asked = f"{commit}:{path}\n".encode(errors="surrogateescape")
+        _, out, _ = self._git("cat-file", "--batch-check", "--follow-symlinks", given=asked)
+        # One line says what it is; `missing`, or a link that leads nowhere or outside, makes another shape.
+        match out.decode(errors="replace").split():
+            case [blob, kind, size] if kind in {"blob", "tree"}:
+                return kind, int(size), blob
+            case _:
+                return None
+
+    def content(self, blob: str, name: str) -> bytes:
         code, content, said = self._git("cat-file", "blob", blob)
         if code:
             raise CompareError(name, said)
         return content
 
-    def _git(self, *arguments: str) -> tuple[int, bytes, str]:
+    def _git(self, *arguments: str, given: bytes = b"") -> tuple[int, bytes, str]:
         """Exit code, output, and the first line of what git says to it."""
         try:
             done = subprocess.run(
                 ["git", "-C", str(self._directory), *arguments],
-                stdin=subprocess.DEVNULL,
+                input=given,
                 capture_output=True,
                 timeout=_PATIENCE,
                 check=False,

@@ -1,0 +1,39 @@
+"""Numbers in a text: as large as arithmetic bears, and no larger."""
+
+from __future__ import annotations
+
+import math
+
+MAX_DIGITS = 1000
+_SHOWN_DIGITS = 40
+
+
+class LiteralError(ValueError):
+    """A number or a word that is no value; who reads it knows where it stands."""
+
+    def __init__(self, literal: str, reason: str) -> None:
+        super().__init__(literal, reason)
+        self.literal, self.reason = literal, reason
+
+
+def integer(digits: str, base: int = 10) -> int:
+    """A whole number.
+
+    Raises:
+        LiteralError: it has more digits than anybody means.
+    """
+    if len(digits) > MAX_DIGITS:
+        raise LiteralError(digits, f"has a number of {len(digits)} digits; the limit is {MAX_DIGITS}")
+    return int(digits, base)
+
+
+def real(literal: str) -> float:
+    """A number with a fraction or an exponent.
+
+    Raises:
+        LiteralError: it is larger than a double can be.
+    """
+    value = float(literal)
+    if math.isinf(value):
+        raise LiteralError(literal, f"has the number {literal[:_SHOWN_DIGITS]}, which is too large")
+    return value
