@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fakes.project import Project
-from fakes.stacks import alive, resolved, until
+from fakes.stacks import SERVER, alive, resolved, until
 from infra_runtime.client import raise_failures
 from infra_runtime.errors import NoStackError
 from infra_runtime.spec import ServiceSpec
@@ -62,3 +63,11 @@ def stack_of(data: Path) -> Iterator[Callable[..., Stack]]:
     yield start
     for stack in stacks:
         stack.close()
+
+
+@pytest.fixture
+def web(project: Project) -> dict[str, object]:
+    """A project with one service of its own; the arguments of `start` for it."""
+    argv = [sys.executable, "-I", "-S", SERVER, "${port.http}"]
+    project.write(f"use = ['web']\n[services.web]\ncommand = {argv!r}\nports = {{ http = 8000 }}\n")
+    return {"directory": project.root, "environment": "test", "data": project.root / "data"}

@@ -14,8 +14,9 @@ from __future__ import annotations
 TYPE_CHECKING = False  # the name that type checkers know; importing typing would cost the guardian its boot
 
 if TYPE_CHECKING:
+    from infra_runtime.async_stack import AsyncStack, aattach, astart
     from infra_runtime.errors import InfraError
-    from infra_runtime.stack import AsyncStack, Endpoint, Stack, aattach, astart, attach, start
+    from infra_runtime.stack import Endpoint, Stack, attach, start
 
 __all__ = ["AsyncStack", "Endpoint", "InfraError", "Stack", "aattach", "astart", "attach", "start"]
 __version__ = "0.1.0"
@@ -28,6 +29,10 @@ def __getattr__(name: str) -> object:
         from infra_runtime import errors
 
         return errors.InfraError
+    if name in {"AsyncStack", "aattach", "astart"}:
+        from infra_runtime import async_stack  # asyncio is 20 ms, which the others don't need
+
+        return getattr(async_stack, name)
     from infra_runtime import stack
 
     return getattr(stack, name)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, Self
 
 from infra_runtime.client import Client, Launch, connect_or_launch, raise_failures
 from infra_runtime.errors import SupervisorError, UnknownServiceError
@@ -298,78 +297,3 @@ def attach(
         data = data_directory(Path(directory) if directory else None)
     places = Places(str(data))
     return Stack(Client.connect(places, lease=lease), places)
-
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-async def _in_thread(call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-    import asyncio  # twenty milliseconds, which `start` would pay as well if this stood above
-
-    return await asyncio.to_thread(call, *arguments, **options)
-
-
-class AsyncStack:
-    """A `Stack` for async code: the same names; what waits is awaited."""
-
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-
-    def __getattr__(self, name: str) -> Endpoint:
-        return getattr(self._stack, name)  # type: ignore[no-any-return]  # a Stack's unknown names are endpoints
-
-    def __getitem__(self, name: str) -> Endpoint:
-        return self._stack[name]
-
-    def env(self) -> dict[str, str]:
-        """See `Stack.env`."""
-        return self._stack.env()
-
-    async def status(self) -> dict[str, Any]:
-        """See `Stack.status`."""
-        return await _in_thread(self._stack.status)
-
-    async def start(self, *services: str) -> None:
-        """See `Stack.start`."""
-        await _in_thread(self._stack.start, *services)
-
-    async def stop(self, *services: str) -> None:
-        """See `Stack.stop`."""
-        await _in_thread(self._stack.stop, *services)
-
-    async def restart(self, *services: str) -> None:
-        """See `Stack.restart`."""
-        await _in_thread(self._stack.restart, *services)
-
-    async def wait(self, *services: str, timeout: float = 60.0) -> None:  # noqa: ASYNC109 - the supervisor's deadline
-        """See `Stack.wait`."""
-        await _in_thread(self._stack.wait, *services, timeout=timeout)
-
-    async def down(self) -> None:
-        """See `Stack.down`."""
-        await _in_thread(self._stack.down)
-
-    async def close(self) -> None:
-        """See `Stack.close`."""
-        await _in_thread(self._stack.close)
-
-
-@asynccontextmanager
-async def astart(*services: str, **options: Any) -> AsyncIterator[AsyncStack]:
-    """`start` for async code: `async with infra.astart("postgres") as stack`."""
-    stack = await _in_thread(start, *services, **options)
-    try:
-        yield AsyncStack(stack)
-    finally:
-        await _in_thread(stack.close)
-
-
-@asynccontextmanager
-async def aattach(data: Path | str | None = None, **options: Any) -> AsyncIterator[AsyncStack]:
-    """`attach` for async code."""
-    stack = await _in_thread(attach, data, **options)
-    try:
-        yield AsyncStack(stack)
-    finally:
-        await _in_thread(stack.close)
