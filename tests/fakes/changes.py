@@ -151,6 +151,9 @@ PAIRS: list[tuple[str, Any, Any]] = [
     ),
     ("schema-deprecated", TEXT, {**TEXT, "deprecated": True}),
     ("schema-reactivated", {**TEXT, "deprecated": True}, TEXT),
+    ("schema-stability-decreased", TEXT, {**TEXT, "x-stability-level": "beta"}),
+    ("schema-stability-increased", {**TEXT, "x-stability-level": "alpha"}, TEXT),
+    ("schema-stability-invalid", TEXT, {**TEXT, "x-stability-level": "solid"}),
 ]
 for _name, _key, _schema in (
     ("length", "Length", TEXT),

@@ -22,6 +22,8 @@ OTHERS = {
 #: An open enumeration refuses nothing by itself; the others need values that nobody would try.
 WITHOUT = {
     "request-extensible-enum-value-removed",
+    "request-schema-stability-decreased",
+    "response-schema-stability-decreased",
     "request-pattern-property-added",
     "request-not-narrowed",
     "response-format-widened",

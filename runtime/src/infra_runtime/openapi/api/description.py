@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from infra_runtime.openapi import stability
 from infra_runtime.openapi.document import Document, Site
 from infra_runtime.openapi.finding import Operation
 
@@ -60,8 +61,8 @@ class Endpoint:
 
     @property
     def stability(self) -> str:
-        """The stability level (`x-stability-level`); empty where none is named."""
-        return self.site.text("x-stability-level").lower()
+        """The stability level (`x-stability-level`)."""
+        return stability.level(self.site.value("x-stability-level"))
 
     @property
     def unstable(self) -> bool:

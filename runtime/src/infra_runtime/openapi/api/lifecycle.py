@@ -6,12 +6,12 @@ import datetime as dt
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from infra_runtime.openapi import stability
 from infra_runtime.openapi.api.description import Endpoint
 from infra_runtime.openapi.document import Site
 from infra_runtime.openapi.finding import Direction
 from infra_runtime.openapi.ledger import Scope
 
-_LEVELS = {"draft": 0, "alpha": 1, "beta": 2, "stable": 3, "": 3}
 NONE = Direction.NONE
 
 
@@ -75,15 +75,9 @@ def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
 
 def _stability(scope: Scope, old: Endpoint, new: Endpoint, subject: str) -> None:
     before, after = old.stability, new.stability
-    if before == after:
-        return
-    if after not in _LEVELS:
-        scope.fact("operation-stability-invalid", NONE, None, None, before or "stable", after, subject)
-    elif before in _LEVELS and _LEVELS[after] != _LEVELS[before]:
-        change = "decreased" if _LEVELS[after] < _LEVELS[before] else "increased"
-        scope.fact(
-            f"operation-stability-{change}", NONE, None, None, before or "stable", after or "stable", subject
-        )
+    change = stability.change(before, after)
+    if change:
+        scope.fact(f"operation-stability-{change}", NONE, None, None, before, after, subject)
 
 
 def _deprecation(scope: Scope, old: Endpoint, new: Endpoint, subject: str) -> None:

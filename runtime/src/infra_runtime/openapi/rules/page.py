@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from infra_runtime.openapi.rules import RULES, Rule
+from infra_runtime.openapi.rules.peer import UNTOLD
 
 COMMAND = "python -m infra_runtime.openapi.rules.page docs"
 RULES_PAGE = Path("reference/api-check-rules.md")
@@ -65,8 +66,8 @@ def _meaning(rule: Rule) -> str:
 
 
 def peer_table() -> str:
-    """The peer's ids, and the rule or rules that tell the same here."""
-    found: dict[str, list[str]] = {}
+    """The peer's ids, and the rule or rules that tell the same here, or why none does."""
+    found: dict[str, list[str]] = {name: [f"none: {reason}"] for name, reason in UNTOLD.items()}
     for rule in RULES.values():
         for alias in rule.aliases:
             found.setdefault(alias, []).append(f"`{rule.id}`")

@@ -103,7 +103,6 @@ RULES = [
                 name="header-became-required",
                 effect=N,
                 mirror="header-became-optional",
-                peer=("response-header-became-required",),
                 message="the header {subject} always comes now",
                 explain="It could be missing before.",
             ),

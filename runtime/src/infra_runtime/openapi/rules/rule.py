@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from infra_runtime.openapi.finding import Direction, Level
+from infra_runtime.openapi.rules.peer import PEER_IDS
 
 
 class Effect(enum.StrEnum):
@@ -58,9 +59,9 @@ class Rule:
 class Row:
     """A fact, and the rules that it makes: one for each direction, named `request-…` and `response-…`.
 
-    `deviations` gives a direction another level than the law, with the reason. `peer` holds the ends of the
-    peer's ids (`max-length-decreased`, which it spells out for bodies, properties, parameters, headers), or
-    whole ids.
+    `deviations` gives a direction another level than the law, with the reason. `peer` holds whole ids of the
+    peer, or their ends (`max-length-decreased`), which it spells out for some of bodies, properties,
+    parameters and headers.
     """
 
     name: str
@@ -126,9 +127,8 @@ def undirected(area: str, rows: Iterable[Row]) -> Iterator[Rule]:
 
 def _aliases(row: Row, direction: Direction) -> Iterator[str]:
     for end in row.peer:
-        whole = end.removeprefix("new-")
-        if whole.startswith(("request-", "response-", "api-", "optional-", "required-")):
-            if direction.value in whole:
+        if end in PEER_IDS:
+            if direction.value in end.removeprefix("new-"):
                 yield end
         else:
-            yield from (place + end for place in _PLACES[direction])
+            yield from (place + end for place in _PLACES[direction] if place + end in PEER_IDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from infra_runtime.openapi import stability
 from infra_runtime.openapi.errors import CompareError
 from infra_runtime.openapi.schema.change import Change
 from infra_runtime.openapi.schema.node import Facet, Node, canonical
@@ -17,6 +18,7 @@ def compare(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
     """Tell how the annotations changed."""
     _default(old, new, change)
     _deprecated(old, new, change)
+    _stability(old, new, change)
     _extensible(old, new, change)
     _discriminator(old, new, change, comparer)
 
@@ -42,6 +44,17 @@ def _deprecated(old: Node, new: Node, change: Change) -> None:
         )
     elif was and not is_ and before:
         change.fact("schema-reactivated", before.site, new.site)
+
+
+def _stability(old: Node, new: Node, change: Change) -> None:
+    before, after = old.notes.get("x-stability-level"), new.notes.get("x-stability-level")
+    if before is None and after is None:
+        return
+    first, second = (stability.level(facet.value if facet else None) for facet in (before, after))
+    told = stability.change(first, second)
+    if told:
+        one, other = before.site if before else old.site, after.site if after else new.site
+        change.fact(f"schema-stability-{told}", one, other, first, second)
 
 
 def _true(facet: Facet | None) -> bool:

@@ -20,7 +20,16 @@ from infra_runtime.openapi.schema.node import (
 )
 
 #: Annotations that are compared, though they allow and forbid nothing.
-_NOTED = ("default", "deprecated", "readOnly", "writeOnly", "discriminator", "x-extensible-enum", "x-sunset")
+_NOTED = (
+    "default",
+    "deprecated",
+    "readOnly",
+    "writeOnly",
+    "discriminator",
+    "x-extensible-enum",
+    "x-sunset",
+    "x-stability-level",
+)
 #: What a branch may say and still be no more than its values.
 _VALUE_KEYS = frozenset(
     {"const", "enum", "title", "description", "type", "deprecated", "example", "examples"}
