@@ -113,6 +113,62 @@ def test_a_fixture_of_the_users_comes_before_ours(suite: Suite) -> None:
     suite.run("-p", "their_fixtures").assert_outcomes(passed=1)
 
 
+EXTENDS = """
+import pytest
+
+@pytest.fixture
+def shop(shop):
+    return "theirs around " + shop.url
+
+@pytest.fixture
+def http_client():
+    return "theirs"
+"""
+USES_EXTENDED = """
+def test_it(shop, http_client):
+    assert shop.startswith("theirs around http://")
+    assert http_client == "theirs"
+"""
+
+
+@pytest.mark.parametrize("where", ["conftest", "module", "pytest_plugins"])
+def test_it_may_use_ours_by_the_same_name(suite: Suite, where: str) -> None:
+    suite.stack(service("shop"))
+    if where == "pytest_plugins":
+        suite.test(EXTENDS, "their_fixtures")
+        suite.pytester.makeconftest('pytest_plugins = ["their_fixtures"]')
+    elif where == "conftest":
+        suite.pytester.makeconftest(EXTENDS)
+    suite.test((EXTENDS if where == "module" else "") + USES_EXTENDED)
+
+    suite.run("-o", "pythonpath=.").assert_outcomes(passed=1)
+
+
+def test_a_conftest_may_bring_the_plugin_itself(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.delenv("PYTEST_ADDOPTS")
+    suite.stack(service("shop"))
+    suite.pytester.makeconftest('pytest_plugins = ["pytest_infra.plugin"]')
+    suite.test(
+        "import os\ndef test_it(shop): assert os.environ['INFRA_ENV'] == 'test' and shop.url", "test_it"
+    )
+
+    suite.run().assert_outcomes(passed=1)
+
+
+def test_a_service_whose_name_pytest_keeps_for_itself_is_reached_by_name(suite: Suite) -> None:
+    suite.stack(service("request"), service("tmp-path"))
+    suite.test(
+        """
+        def test_it(request, tmp_path, infra_service):
+            assert request.config and tmp_path.is_dir()
+            assert infra_service("request").url != infra_service("tmp-path").url
+        """
+    )
+
+    suite.run().assert_outcomes(passed=1)
+
+
 def test_a_fixture_of_a_wide_scope_may_ask_for_a_service(suite: Suite) -> None:
     suite.stack(service("shop"))
     suite.test(

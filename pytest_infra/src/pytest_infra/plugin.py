@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 ENVIRONMENT = "INFRA_ENV"
+#: the plugin that has the fixtures of the services
+SERVICES = "infra-services"
 MARKER = (
     "infra(*services, profile=None): start these services before the test, or those of a profile; "
     "without arguments the whole stack (pytest-infra)"
@@ -51,7 +53,27 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Before any conftest, for they may ask which environment this is."""
+    """Before any conftest: they may ask which environment this is, and bring fixtures that use ours."""
+    _begin(early_config)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The marker; and who looks after the stacks of the whole run, where xdist's workers are not."""
+    if not config.pluginmanager.has_plugin(SERVICES):
+        _begin(config)  # a conftest has brought the plugin
+    config.addinivalue_line("markers", MARKER)
+    config.addinivalue_line("markers", choice.MARKER)
+    config.addinivalue_line("markers", chaos.MARKER)
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Run(), "infra-run")
+
+
+def _begin(config: pytest.Config) -> None:
+    """The environment of the run, and a fixture for each service and client.
+
+    Fixtures of plugins that are loaded later, as by a conftest's `pytest_plugins`, come before ours and may
+    ask for ours by the same name. Plugins that were there earlier keep theirs.
+    """
     before = os.environ.get(ENVIRONMENT)
 
     def restore() -> None:
@@ -60,33 +82,15 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         else:
             os.environ[ENVIRONMENT] = before
 
-    early_config.add_cleanup(restore)
-    os.environ[ENVIRONMENT] = options.read(early_config).environment
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """The marker; and who looks after the stacks of the whole run, where xdist's workers are not."""
-    config.addinivalue_line("markers", MARKER)
-    config.addinivalue_line("markers", choice.MARKER)
-    config.addinivalue_line("markers", chaos.MARKER)
-    if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Run(), "infra-run")
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """A fixture for each service, unless somebody has one of that name: theirs comes first."""
-    manager = session._fixturemanager  # noqa: SLF001 - no public way tells which fixtures there are
-    choice.variants(session.config)  # a mistake is told now, and not by the first test
-    session.config.pluginmanager.register(clients.of(session.config), "infra-clients")
-    wanted = {
-        fixture: service
-        for fixture, service in names.services(options.read(session.config)).items()
-        if not manager.getfixturedefs(fixture, session)
-    }
-    session.config.pluginmanager.register(
-        fixtures.of_services(wanted, choice.scopes(session.config)), "infra-services"
-    )
+    chosen = options.read(config)
+    config.add_cleanup(restore)
+    os.environ[ENVIRONMENT] = chosen.environment
+    choice.variants(config)  # a mistake is told now, and not by the first test
+    services = fixtures.of_services(names.services(chosen), choice.scopes(config))
+    for name, plugin in ((SERVICES, services), ("infra-clients", clients.of(config))):
+        for fixture in names.elsewhere(config, vars(plugin)):
+            delattr(plugin, fixture)
+        config.pluginmanager.register(plugin, name)
 
 
 @pytest.hookimpl(tryfirst=True)

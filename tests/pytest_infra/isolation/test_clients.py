@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 import pytest
 
 from fakes.suite import Suite
@@ -40,6 +42,37 @@ def test_the_asynchronous_ones_work_in_both_modes(
     suite.test(ASYNC.format(mark="@pytest.mark.asyncio" if mode == "strict" else ""))
 
     suite.run().assert_outcomes(passed=4)
+
+
+@pytest.mark.real("nats", "valkey", "postgres", "caddy")
+@pytest.mark.parametrize("scope", ["function", "module", "session"])
+@pytest.mark.parametrize("by", ["marker", "ini"])
+def test_they_run_in_the_loop_of_the_test_that_asks(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, scope: str, by: str
+) -> None:
+    for library in ("pytest_asyncio", "nats", "valkey", "asyncpg", "httpx"):
+        pytest.importorskip(library)
+    if tuple(map(int, version("pytest-asyncio").split(".")[:2])) < (1, 2):
+        pytest.skip("before its 1.2 pytest-asyncio takes the loop that its ini value says")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:anyio")
+    suite.pytester.makeini(f"{INI}asyncio_default_test_loop_scope = {scope if by == 'ini' else 'function'}\n")
+    mark = "@pytest.mark.asyncio" + (f"(loop_scope='{scope}')" if by == "marker" else "")
+    suite.test(ASYNC.format(mark=mark))
+
+    suite.run().assert_outcomes(passed=4)
+
+
+@pytest.mark.real("nats", "valkey", "postgres", "caddy")
+@pytest.mark.parametrize("other", ["asyncio", "nobody"])
+def test_they_serve_tests_that_anyio_runs(suite: Suite, monkeypatch: pytest.MonkeyPatch, other: str) -> None:
+    for library in ("anyio", "nats", "valkey", "asyncpg", "httpx"):
+        pytest.importorskip(library)
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:" + other)
+    suite.pytester.makeini("[pytest]\nfilterwarnings = error\n")
+    suite.pytester.makeconftest("import pytest\n@pytest.fixture\ndef anyio_backend(): return 'asyncio'")
+    suite.test(ASYNC.format(mark="@pytest.mark.anyio"))
+
+    suite.run("-W", "ignore::pytest.PytestDeprecationWarning").assert_outcomes(passed=4)
 
 
 @pytest.mark.real("valkey", "postgres", "caddy")

@@ -1,6 +1,6 @@
 """Clients as fixtures: each connected to the test's unit, and closed when the test is over.
 
-A library is imported when a test asks for its client. The asynchronous ones are made by pytest-asyncio.
+A library is imported when a test asks for its client. The asynchronous ones run in the test's loop.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 
 from pytest_infra.fixtures import label_of
+from pytest_infra.isolation.loops import Loops
 
 if TYPE_CHECKING:
     import asyncpg
@@ -43,32 +44,30 @@ INSTALL = {
 
 
 def of(config: pytest.Config) -> ModuleType:
-    """A plugin with all of them; without pytest-asyncio the asynchronous ones say what is missing."""
+    """A plugin with all of them; where nothing runs the asynchronous ones they say what is missing."""
     synchronous = (postgres_connection, postgres_transaction, valkey_client, http_client)
     asynchronous = (postgres_asyncpg, nats_client, valkey_async_client, http_async_client)
+    loops = Loops(config)
     plugin = ModuleType("pytest_infra.clients")
     plugin.__dict__.update(
         {function.__name__: pytest.fixture(function) for function in synchronous},
         _postgres_rehearsal=pytest.fixture(scope="session")(_postgres_rehearsal),
-        **{function.__name__: _asynchronous(function, config) for function in asynchronous},
+        pytest_fixture_setup=loops.pytest_fixture_setup,
+        **{function.__name__: loops.fixture(function, _missing(function)) for function in asynchronous},
     )
     return plugin
 
 
-def _asynchronous(function: Callable[..., AsyncIterator[Any]], config: pytest.Config) -> object:
-    if config.pluginmanager.hasplugin("asyncio"):
-        import pytest_asyncio  # it is loaded already
-
-        return pytest_asyncio.fixture(function)
-
+def _missing(function: Callable[..., AsyncIterator[Any]]) -> Callable[[], None]:
     def missing() -> None:
         _library("pytest_asyncio", function.__name__)
         pytest.fail(
-            f"{function.__name__} needs pytest-asyncio, which `-p no:asyncio` leaves out", pytrace=False
+            f"{function.__name__} needs pytest-asyncio, which `-p no:asyncio` leaves out, or anyio's marker",
+            pytrace=False,
         )
 
     missing.__doc__ = function.__doc__
-    return pytest.fixture(name=function.__name__)(missing)
+    return missing
 
 
 def _library(name: str, fixture: str) -> Any:
