@@ -16,23 +16,35 @@ TYPE_CHECKING = False  # the name that type checkers know; importing typing woul
 if TYPE_CHECKING:
     from infra_runtime.async_stack import AsyncStack, aattach, astart
     from infra_runtime.errors import InfraError
+    from infra_runtime.settings import is_test_environment
     from infra_runtime.stack import Endpoint, Stack, attach, start
 
-__all__ = ["AsyncStack", "Endpoint", "InfraError", "Stack", "aattach", "astart", "attach", "start"]
+__all__ = [
+    "AsyncStack",
+    "Endpoint",
+    "InfraError",
+    "Stack",
+    "aattach",
+    "astart",
+    "attach",
+    "is_test_environment",
+    "start",
+]
 __version__ = "0.1.0"
+
+#: name → the module that has it, where it is not `stack`
+_ELSEWHERE = {
+    "AsyncStack": "async_stack",
+    "InfraError": "errors",
+    "aattach": "async_stack",
+    "astart": "async_stack",
+    "is_test_environment": "settings",
+}
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name == "InfraError":
-        from infra_runtime import errors
+    from importlib import import_module
 
-        return errors.InfraError
-    if name in {"AsyncStack", "aattach", "astart"}:
-        from infra_runtime import async_stack  # asyncio is 20 ms, which the others don't need
-
-        return getattr(async_stack, name)
-    from infra_runtime import stack
-
-    return getattr(stack, name)
+    return getattr(import_module(f"{__name__}.{_ELSEWHERE.get(name, 'stack')}"), name)
