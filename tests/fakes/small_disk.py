@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def fill():
                 pass
 
 def freeze():
-    assert subprocess.call(["mount", "-o", "remount,ro", disk]) == 0
+    assert subprocess.call(["mount", "-o", "remount,bind,ro", disk]) == 0
 
 def up(*specs):
     found = resolved(data, specs)
@@ -56,14 +57,16 @@ def on_a_small_disk(folder: Path, size: str, code: str) -> list[str]:
     namespace = ["unshare", "--user", "--map-root-user", "--mount"]
     if shutil.which("unshare") is None:
         pytest.skip("no unshare here: it takes a mount namespace to fill a disk")
-    done = subprocess.run(
-        [*namespace, "sh", "-c", mount, "sh", str(folder), sys.executable, PRELUDE + code],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env={**os.environ, "INFRA_CACHE": f"{folder}-cache"},
-    )
+    # Inside we are root, but what root has in /tmp is not ours.
+    with tempfile.TemporaryDirectory(prefix="infra-", dir="/tmp") as short:
+        done = subprocess.run(
+            [*namespace, "sh", "-c", mount, "sh", str(folder), sys.executable, PRELUDE + code],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env={**os.environ, "INFRA_CACHE": f"{folder}-cache", "INFRA_RUNTIME_DIR": f"{short}/run"},
+        )
     if done.returncode == 77 or "unshare" in done.stderr:
         pytest.skip(f"this kernel, or the container's runtime, forbids mounts: {done.stderr.strip()}")
     assert (done.returncode, done.stderr) == (0, "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,10 +23,9 @@ from infra_runtime.supervisor.places import Places
 
 
 @pytest.fixture
-def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Places]:
+def places(tmp_path: Path, short: Path) -> Places:
     """Of a stack whose sockets lie in the test's own folder."""
-    monkeypatch.chdir(tmp_path)
-    return Places(str(tmp_path / "data"), environ={"INFRA_RUNTIME_DIR": "run"})
+    return Places(str(tmp_path / "data"), environ={"INFRA_RUNTIME_DIR": str(short)})
 
 
 class Child:

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from pathlib import Path
 
+from infra_runtime.supervisor.places import user_cache
+
 
 def cache_folder() -> Path | None:
-    """The kit's folder in the user's cache; None where there is no home.
-
-    Source: XDG Base Directory Specification; Apple's File System Programming Guide.
-    """
-    if given := os.environ.get("XDG_CACHE_HOME"):
-        return Path(given) / "pytest-infra"
-    try:
-        home = Path.home()
-    except RuntimeError:
-        return None
-    return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "pytest-infra"
+    """The kit's folder in the user's cache; None where there is no home."""
+    found = user_cache()
+    return Path(found) if found else None
 
 
 def write_atomically(path: Path, text: str) -> None:

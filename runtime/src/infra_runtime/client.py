@@ -33,6 +33,7 @@ from infra_runtime.supervisor.places import (
     SOCKET_IN_RUN,
     SOCKET_PATH,
     Places,
+    private_folder,
     refusal,
 )
 
@@ -197,17 +198,13 @@ def connect_or_launch(
 ) -> Client:
     """A lease on the supervisor of a data directory, which is started if there is none.
 
-    Raises `DataDirectoryError` for a directory that cannot serve, `SupervisorError` when none comes up.
+    Raises `DataDirectoryError` for a directory that cannot serve, `ConfigurationError` for a folder of
+    sockets that cannot, `SupervisorError` when none comes up.
     """
     _reap()
     with contextlib.suppress(NoStackError):
         return Client.connect(places, lease=True)
-    if len(os.fsencode(places.run)) > SOCKET_PATH - SOCKET_IN_RUN:
-        raise ConfigurationError(
-            f"{places.home} is too long for the paths of sockets, which may have {SOCKET_PATH} bytes",
-            where="INFRA_RUNTIME_DIR",
-            hint="Name a shorter one, or unset it: the default is short.",
-        )
+    _make_home(places)
     make_data_directory(places, environment)
     argv = command(places, environment, leased=leased_ports)
     launch = launch or _launcher(places)
@@ -233,6 +230,28 @@ def connect_or_launch(
         if time.monotonic() > deadline:
             raise SupervisorError(f"no supervisor answered within {BOOT_PATIENCE:g} s", places.own_log)
         time.sleep(KNOCK)
+
+
+def _make_home(places: Places) -> None:
+    """Make the folder for sockets and locks, or make sure of it. Raises `ConfigurationError`."""
+    for name, path in (("INFRA_RUNTIME_DIR", places.home), ("INFRA_CACHE", places.cache)):
+        if not Path(path).is_absolute():
+            hint = "The supervisor runs elsewhere: begin it with a slash."
+            raise ConfigurationError(f"{path!r} is no absolute path", where=name, hint=hint)
+    if len(os.fsencode(places.run)) > SOCKET_PATH - SOCKET_IN_RUN:
+        raise ConfigurationError(
+            f"{places.home} is too long for the paths of sockets, which may have {SOCKET_PATH} bytes",
+            where="INFRA_RUNTIME_DIR",
+            hint="Name a shorter one, or unset it: the default is short.",
+        )
+    try:
+        private_folder(places.home)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{error.filename}: {error.strerror}",
+            where="INFRA_RUNTIME_DIR",
+            hint="It names the folder for sockets and locks: set it to one that is yours.",
+        ) from error
 
 
 def _launcher(places: Places) -> Launch:

@@ -14,7 +14,7 @@ from infra_runtime.errors import BinaryMissingError
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine without programs: an empty PATH, an empty scripts directory, a cache of its own."""
     monkeypatch.setenv("PATH", str(tmp_path / "path"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("INFRA_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path / "scripts"))
     return tmp_path
 

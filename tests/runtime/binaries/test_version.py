@@ -9,7 +9,7 @@ from infra_runtime.binaries.version import major_version
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("INFRA_CACHE", str(tmp_path / "cache"))
     major_version.cache_clear()
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from fakes.small_disk import on_a_small_disk
 from fakes.stacks import resolved, server
-from infra_runtime.errors import ConfigurationError, DataDirectoryError, SupervisorError
+from infra_runtime.errors import ConfigurationError, DataDirectoryError
 from infra_runtime.spec import Run, Seed
 from infra_runtime.stack import open_stack
 
@@ -158,10 +158,26 @@ def test_a_folder_of_sockets_with_too_long_a_path_is_named(data, monkeypatch) ->
     assert not data.exists()
 
 
+@pytest.mark.parametrize("name", ["INFRA_RUNTIME_DIR", "INFRA_CACHE"])
+def test_a_folder_that_client_and_supervisor_would_look_for_in_two_places_is_named(
+    data, monkeypatch, name
+) -> None:
+    monkeypatch.setenv(name, "relative/folder")
+
+    with pytest.raises(ConfigurationError, match=f"^{name}: 'relative/folder' is no absolute path"):
+        open_stack(resolved(data, [server("web")]))
+
+    assert not data.exists()
+
+
 def test_a_folder_of_sockets_that_is_not_ours_is_named(data, short, monkeypatch) -> None:
     (short / "elsewhere").mkdir()
     (short / "run").symlink_to(short / "elsewhere")
     monkeypatch.setenv("INFRA_RUNTIME_DIR", str(short / "run"))
 
-    with pytest.raises(SupervisorError, match=f"is no folder: '{short}/run'"):
+    with pytest.raises(
+        ConfigurationError, match=f"INFRA_RUNTIME_DIR: {short}/run: belongs to another user, or is no folder"
+    ):
         open_stack(resolved(data, [server("web")]))
+
+    assert not data.exists()

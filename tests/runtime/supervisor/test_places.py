@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
 
-from infra_runtime.supervisor.places import Places, private_folder
+from infra_runtime.cache import cache_folder
+from infra_runtime.supervisor.places import Places, private_folder, user_cache
 
 LONGEST_SOCKET_PATH = 103
 
@@ -48,12 +51,25 @@ def test_the_environment_may_say_where_sockets_and_seeds_are() -> None:
     [
         ({"HOME": "/home/me"}, "/home/me/.cache/pytest-infra"),
         ({"HOME": "/home/me", "XDG_CACHE_HOME": "/fast"}, "/fast/pytest-infra"),
+        ({"HOME": "/home/me", "XDG_CACHE_HOME": "relative"}, "/home/me/.cache/pytest-infra"),
         ({}, f"/tmp/infra-{os.geteuid()}/cache"),
         ({"HOME": ""}, f"/tmp/infra-{os.geteuid()}/cache"),
     ],
 )
 def test_the_cache_is_the_users_or_stands_with_the_sockets_where_there_is_no_home(environ, cache) -> None:
     assert Places("/data", environ=environ).cache == cache
+
+
+def test_on_a_mac_the_cache_is_where_its_owner_looks_for_it(monkeypatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+
+    assert user_cache({"HOME": "/Users/me"}) == "/Users/me/Library/Caches/pytest-infra"
+
+
+def test_all_that_is_cached_lies_in_one_folder(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("INFRA_CACHE", str(tmp_path))
+
+    assert cache_folder() == Path(Places("/data").cache) == tmp_path
 
 
 def test_a_private_folder_is_made_for_its_owner_alone(tmp_path) -> None:

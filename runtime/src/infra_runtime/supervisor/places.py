@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import stat
+import sys
 from collections.abc import Mapping
 
 #: raised when the layout of a data directory changes so that an older kit would misread it
@@ -38,7 +39,7 @@ class Places:
         self.logs = f"{self.data}/logs"
         self.services = f"{self.data}/services"
         self.own_log = f"{self.logs}/supervisor.log"
-        self.cache = environ.get("INFRA_CACHE") or _user_cache(environ) or f"{self.home}/cache"
+        self.cache = user_cache(environ) or f"{self.home}/cache"
 
     def seeds(self) -> str:
         """Where cached trees lie: with the sockets when the user's cache is not ours to write."""
@@ -59,10 +60,18 @@ class Places:
         return f"{self.run}/{name}"
 
 
-def _user_cache(environ: Mapping[str, str]) -> str:
-    """Source: XDG Base Directory Specification. Empty where there is not even a HOME."""
-    cache = environ.get("XDG_CACHE_HOME") or (f"{environ['HOME']}/.cache" if environ.get("HOME") else "")
-    return f"{cache}/pytest-infra" if cache else ""
+def user_cache(environ: Mapping[str, str] = os.environ) -> str:
+    """The kit's folder in the user's cache; empty where there is not even a HOME.
+
+    Source: XDG Base Directory Specification; Apple's File System Programming Guide.
+    """
+    if given := environ.get("INFRA_CACHE"):
+        return given
+    cache, home = environ.get("XDG_CACHE_HOME", ""), environ.get("HOME")
+    if os.path.isabs(cache):  # it says of itself that a relative one is to be ignored
+        return f"{cache}/pytest-infra"
+    folder = "Library/Caches" if sys.platform == "darwin" else ".cache"
+    return f"{home}/{folder}/pytest-infra" if home else ""
 
 
 def refusal(folder: str) -> str:
