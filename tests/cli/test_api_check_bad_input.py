@@ -173,7 +173,7 @@ def test_a_device_without_end_is_refused(check: Checks) -> None:
         ("main:./api", "is a directory"),
         ("main:", "is no git revision"),
         (":openapi.yaml", "is no git revision"),
-        ("--upload-pack=x:openapi.yaml", "No such option"),
+        ("--upload-pack=x:openapi.yaml", "no such option"),
         ("main:./../../x.yaml", "is outside of the repository"),
     ],
 )

@@ -20,6 +20,28 @@ def test_show_as_json_is_key_value_source(shop: CommandLine) -> None:
     shown = shop("config", "show", "--json").json
 
     assert shown["environment"] == {"value": "test", "source": "INFRA_ENV"}
+    assert shown["use"]["value"] == ["db", "api", "worker"]
+    assert shown["profile"] == {"value": None, "source": "default"}
+
+
+def test_show_tells_of_a_table_only_what_it_says(infra: CommandLine) -> None:
+    infra.write(
+        'use = ["x"]\n[services.x]\ncommand = ["true"]\nports = { web = 1 }\nready = { http = "/" }\n'
+    )
+
+    assert '{"http": "/", "status": [200, 399]}' in infra("config", "show", "services.x.ready").out
+
+
+@pytest.mark.parametrize(
+    ("wanted", "meant"), [("services.bd", "services.db"), ("services.db.prots", "services.db.ports")]
+)
+def test_show_tells_the_nearest_setting_where_there_is_none(
+    shop: CommandLine, wanted: str, meant: str
+) -> None:
+    shown = shop("config", "show", wanted)
+
+    assert shown.code == 6
+    assert f"there is no setting {wanted!r}; did you mean {meant!r}?" in shown.err
 
 
 def test_show_masks_secrets(infra: CommandLine) -> None:

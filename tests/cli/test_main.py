@@ -52,6 +52,42 @@ def test_a_mistake_in_the_usage_is_2(infra: CommandLine, arguments: list[str]) -
     assert "nonsense" in answer.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["runtim"], "`infra runtime`"),
+        (["runtime", "stat"], "`infra runtime status`"),
+        (["runtime", "snapshot", "sav"], "`infra runtime snapshot save`"),
+        (["up"], "`infra runtime up`"),
+        (["runtime", "doctor"], "`infra dev doctor`"),
+        (["runtime", "up", "--detatch"], "'--detach'"),
+    ],
+)
+def test_a_mistyped_name_is_told_with_the_nearest(
+    infra: CommandLine, arguments: list[str], meant: str
+) -> None:
+    answer = infra(*arguments)
+
+    assert answer.code == 2
+    assert answer.err.startswith("infra: error: no such ")
+    assert f"; did you mean {meant}?\n" in answer.err
+
+
+def test_a_name_that_is_near_to_nothing_is_told_with_those_there_are(infra: CommandLine) -> None:
+    assert infra("xyzzy").err.splitlines() == [
+        "infra: error: no such command 'xyzzy'; there are: runtime, config, dev",
+        "  hint: `infra --help` explains it.",
+    ]
+
+
+@pytest.mark.parametrize("arguments", [[], ["runtime"], ["runtime", "snapshot"]])
+def test_a_group_without_a_command_says_which_there_are(infra: CommandLine, arguments: list[str]) -> None:
+    answer = infra(*arguments)
+
+    assert (answer.code, answer.out) == (2, "")
+    assert "Commands:\n" in answer.err
+
+
 def test_an_error_is_a_message_and_a_hint_and_only_debug_shows_its_traceback(infra: CommandLine) -> None:
     plain, debug = infra("runtime", "status"), infra("runtime", "status", "--debug")
 

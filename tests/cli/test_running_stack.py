@@ -141,11 +141,11 @@ def test_services_stop_start_and_restart_and_keep_their_ports(shop: CommandLine)
     assert len({before["pid"], started["pid"], restarted["pid"]}) == 3
 
 
-def test_an_unknown_service_is_told_with_those_there_are(open_shop: CommandLine) -> None:
+def test_an_unknown_service_is_told_with_the_nearest_name(open_shop: CommandLine) -> None:
     answer = open_shop("runtime", "restart", "dbb")
 
     assert answer.code == 6
-    assert "no service 'dbb' here; there are: api, db, worker" in answer.err
+    assert "no service 'dbb' here; did you mean 'db'?" in answer.err
 
 
 def test_a_start_that_fails_has_the_exit_code_of_up(infra: CommandLine) -> None:

@@ -111,7 +111,7 @@ def test_an_entry_point_that_is_something_else_is_told(join) -> None:
 
 
 def test_an_unknown_service_is_an_error_with_those_there_are() -> None:
-    with pytest.raises(UnknownServiceError, match="there are: nats, postgres, valkey, caddy, pocketbase"):
+    with pytest.raises(UnknownServiceError, match="there are: caddy, nats, pocketbase, postgres, valkey"):
         catalogue.entry("oracle")
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from infra_cli import output
+from infra_cli import output, usage
 from infra_runtime import __version__
 from infra_runtime.errors import InfraError
 
@@ -56,6 +56,8 @@ GROUPS = {
     "config": "What the stack is made of, and where each value came from.",
     "dev": "Tools for those who develop with the stack.",
 }
+#: command → all that has to be typed for it
+PATHS = {name: f"infra {group} {name}" for group, commands in COMMANDS.items() for name in commands}
 #: what a shell reports for a program that SIGINT or SIGPIPE ended
 INTERRUPTED, NOBODY_READS = 130, 141
 
@@ -79,8 +81,10 @@ def _with_debug(command: click.Command) -> click.Command:
     return command
 
 
-class Root(click.Group):
+class Root(usage.Group):
     """`infra` itself: every error passes here."""
+
+    elsewhere = PATHS
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The groups, in the order of the table."""
@@ -110,8 +114,10 @@ class Root(click.Group):
         return code
 
 
-class Commands(click.Group):
+class Commands(usage.Group):
     """A group whose commands are imported when they are asked for."""
+
+    elsewhere = PATHS
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The names, in the order of the table."""
@@ -149,6 +155,9 @@ def run(arguments: Sequence[str]) -> int:
     _open_standard_streams()
     try:
         code = infra.main(list(arguments), prog_name="infra", standalone_mode=False)
+    except click.UsageError as error:
+        usage.complain(error)
+        return error.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code

@@ -42,8 +42,8 @@ def explanations(name: str) -> list[str]:
 
 def named(name: str) -> list[Rule]:
     """The rule of that id, or those that a peer's id means. Raises `CompareError` where there is none."""
+    from infra_runtime.errors import nearest
     from infra_runtime.openapi import RULES, CompareError
-    from infra_runtime.plan import nearest
 
     found = [rule for rule in RULES.values() if name in (rule.id, *rule.aliases)]
     if not found:

@@ -17,10 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from infra_runtime import stackfile
 from infra_runtime.complaints import complaint
-from infra_runtime.errors import ConfigurationError
+from infra_runtime.errors import ConfigurationError, nearest
 from infra_runtime.openapi import accepting
 from infra_runtime.openapi.checking import Policy
-from infra_runtime.plan import nearest
 
 
 class ApiSettings(BaseModel):

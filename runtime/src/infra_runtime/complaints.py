@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from infra_runtime.errors import ConfigurationError
-from infra_runtime.plan import nearest
+from infra_runtime.errors import ConfigurationError, nearest
 
 if TYPE_CHECKING:
     from pydantic import ValidationError

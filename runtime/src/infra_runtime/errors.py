@@ -7,7 +7,19 @@ pickles across xdist; `to_json` and `from_json` carry it over the control socket
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from typing import Any, ClassVar
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A text to append to a complaint: the name that was perhaps meant, or else the names there are."""
+    import difflib  # for complaints alone
+
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; there are: {', '.join(known)}" if known else "; there are none"
 
 
 class InfraError(Exception):
@@ -30,10 +42,7 @@ class ConfigurationError(InfraError):
     def __init__(self, message: str, where: str = "", hint: str = "") -> None:
         super().__init__(message, where, hint)
         self.message, self.where = message, where
-        self.hint = (
-            hint
-            or "`infra config validate` checks the file; `infra config show` says where a value comes from."
-        )
+        self.hint = hint or "`infra config validate` checks all of it, for every environment."
 
     def __str__(self) -> str:
         return f"{self.where}: {self.message}" if self.where else self.message
@@ -116,7 +125,7 @@ class UnknownServiceError(InfraError):
         self.hint = "`infra runtime list` shows every service on offer."
 
     def __str__(self) -> str:
-        return f"no service {self.service!r} here; there are: {', '.join(self.known) or 'none'}"
+        return f"no service {self.service!r} here{nearest(self.service, self.known)}"
 
 
 class PlanChangedError(InfraError):

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from infra_runtime.errors import ConfigurationError
+from infra_runtime.errors import ConfigurationError, nearest
 from infra_runtime.spec import (
     OWN_NAMES,
     Secret,
@@ -92,17 +92,6 @@ def make_plan(services: Iterable[ServiceSpec], *, environment: str, root: str, p
     if ports == "fixed":
         _check_ports(order)
     return Plan(environment=environment, root=root, ports=ports, services=order)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A text to append to a complaint: the name that was perhaps meant, or else the names there are."""
-    import difflib  # for complaints alone
-
-    known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    return f"; there are: {', '.join(known)}" if known else "; there are none"
 
 
 def secret_name(step: Secret) -> str:

@@ -14,9 +14,9 @@ from infra_runtime import catalogue, memory
 from infra_runtime.binaries import Binary, Sought, locate, seek
 from infra_runtime.catalogue import Entry, ServiceSettings
 from infra_runtime.complaints import complaint
-from infra_runtime.errors import BinaryMissingError, ConfigurationError, UnknownServiceError
+from infra_runtime.errors import BinaryMissingError, ConfigurationError, UnknownServiceError, nearest
 from infra_runtime.layers import Layer, Merged, Origin, leaves, merge, shown
-from infra_runtime.plan import Plan, make_plan, nearest
+from infra_runtime.plan import Plan, make_plan
 from infra_runtime.services.own import OwnSettings, own
 from infra_runtime.settings import Request, Resolved, variables
 from infra_runtime.sources import layers

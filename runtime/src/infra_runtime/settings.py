@@ -14,9 +14,9 @@ from typing import Any
 
 from infra_runtime import memory, stackfile
 from infra_runtime.binaries import Sought
-from infra_runtime.errors import ConfigurationError
+from infra_runtime.errors import ConfigurationError, nearest
 from infra_runtime.layers import Origin
-from infra_runtime.plan import Plan, nearest
+from infra_runtime.plan import Plan
 from infra_runtime.spec import references, texts
 
 __all__ = ["Origin", "Resolved", "data_directory", "is_test_environment", "resolve"]

@@ -9,9 +9,8 @@ from typing import Any
 from infra_runtime import stackfile
 from infra_runtime.complaints import unknown_key
 from infra_runtime.config_service import read_bucket
-from infra_runtime.errors import ConfigurationError
+from infra_runtime.errors import ConfigurationError, nearest
 from infra_runtime.layers import Layer, merge
-from infra_runtime.plan import nearest
 from infra_runtime.settings import ENVIRONMENTS, Request
 from infra_runtime.stackfile import Key, StackFile
 from infra_runtime.variables import StackSettings, from_dotenv, from_environment

@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from infra_cli import output
+from infra_cli import output, usage
 from infra_cli.target import Target, target
 from infra_runtime.errors import InfraError
 
 TEST = "test"
 
 
-@click.group(short_help="What failed tests left: logs, states, settings, dumps.")
+@click.group(cls=usage.Group, short_help="What failed tests left: logs, states, settings, dumps.")
 def command() -> None:
     """What failed tests left: logs, states, settings, dumps.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from infra_cli import output
+from infra_cli import output, usage
 from infra_cli.target import Target, target
 
 
-@click.group(short_help="Keep the state of all services, and go back to it.")
+@click.group(cls=usage.Group, short_help="Keep the state of all services, and go back to it.")
 def command() -> None:
     """Keep the state of all services, and go back to it.
 
