@@ -43,6 +43,27 @@ def test_a_port_of_a_stranger_is_wrong_and_named(infra: CommandLine) -> None:
     assert f"pid {os.getpid()}" in text
 
 
+def test_a_port_that_the_running_stack_holds_is_fine(infra: CommandLine) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    infra.write(stack_file(service("web", ports=f"{{ main = {port} }}"), ["web"]))
+    infra("runtime", "up", "--detach", "--env", "development")
+
+    assert states(infra, "--env", "development")[f"port {port}"] == (
+        "fine",
+        "held by web (main) of the stack that runs",
+    )
+
+
+def test_findings_stand_in_a_column(shop: CommandLine) -> None:
+    topics = {finding["topic"]: finding["text"] for finding in shop("dev", "doctor", "--json").json}
+    lines = [line for line in shop("dev", "doctor").out.splitlines() if line[0] in "✓·✗"]
+    begins = {line.index(text) for line, text in zip(lines, topics.values(), strict=True)}
+
+    assert len(begins) == 1
+
+
 def test_a_stack_file_that_cannot_be_read_is_wrong_and_the_rest_is_still_looked_at(
     infra: CommandLine,
 ) -> None:

@@ -65,6 +65,12 @@ def test_the_picture_of_a_start_says_why_not_yet() -> None:
     assert lines[1].endswith("b  starting  1.50 s  refused")
 
 
+def test_the_table_shows_no_address_of_a_service_that_failed() -> None:
+    lines = table([service("a", "failed", exports={"url": "x://1", "admin_url": "http://2"})])
+
+    assert lines[1:] == ["a        failed"]
+
+
 def test_the_table_has_web_pages_below_their_service_and_no_sockets() -> None:
     exports = {"url": "x://1", "admin_url": "http://2", "socket_url": "unix:///3"}
     lines = table([service("a", "ready", exports=exports), service("b", "done", summary="a task")])

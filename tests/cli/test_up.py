@@ -39,7 +39,7 @@ def test_outside_a_terminal_there_are_plain_lines(shop: CommandLine) -> None:
     up.interrupt()
 
     assert "\x1b" not in up.answer().out
-    assert " s  api  ready\n" in up.out
+    assert " s  api     ready\n" in up.out
 
 
 def test_in_a_terminal_the_start_is_drawn_and_the_table_is_coloured(shop: CommandLine) -> None:
@@ -129,7 +129,7 @@ def test_the_second_up_joins_and_the_stack_outlives_the_first(shop: CommandLine)
     first = shop.begin("runtime", "up", "db")
     first.says("Ctrl-C stops it")
     second = shop.begin("runtime", "up", "db")
-    second.says("Ctrl-C stops it")
+    second.says("Ctrl-C leaves it running")
     first.interrupt()
     joined = first.answer()
     status = shop("runtime", "status", "--json").json
@@ -138,6 +138,32 @@ def test_the_second_up_joins_and_the_stack_outlives_the_first(shop: CommandLine)
     assert "the stack goes on" in joined.err
     assert [each["phase"] for each in status["services"]] == ["ready"]
     assert NOTHING_LEFT in second.answer().out
+
+
+def test_who_joins_a_stack_that_stays_is_told_that_it_stays(shop: CommandLine) -> None:
+    shop("runtime", "up", "--detach", "db")
+    up = shop.begin("runtime", "up", "db")
+    up.says("Ctrl-C leaves it running, `infra runtime down` stops it")
+    up.interrupt()
+
+    assert up.answer().err == "infra: the stack goes on: somebody else holds it, or it was told to stay\n"
+
+
+def test_an_order_that_leaves_nothing_to_start_is_a_mistake(shop: CommandLine) -> None:
+    up = shop("runtime", "up", "--detach", "--skip", "db,api,worker")
+
+    assert up.code == 6
+    assert "no service is left to start" in up.err
+    assert not shop.data.exists()
+
+
+def test_a_service_that_gives_up_is_told_with_where_its_last_words_are(infra: CommandLine) -> None:
+    infra.write(stack_file(service("web", "--exit-after", "0.2", restart='"never"'), ["web"]))
+    up = infra.begin("runtime", "up")
+    up.says("`infra runtime logs web` has its last words")
+    up.interrupt()
+
+    assert " s  web  stopped: exited with status " in up.answer().out
 
 
 def test_a_crash_is_told_while_it_happens(shop: CommandLine) -> None:
@@ -226,6 +252,7 @@ def test_a_service_that_fails_ends_everything_with_its_last_lines(infra: Command
     assert "  | server on " in up.err
     assert "hint: The whole log: " in up.err
     assert "Traceback" not in up.err
+    assert "WHERE" not in up.out
     assert NOTHING_LEFT in up.out
 
 

@@ -61,11 +61,12 @@ def examine(target: Target) -> Iterator[Finding]:
         )
     plan = resolved.plan if resolved else None
     yield from _programs(resolved)
-    running = _running(places) if places else None
+    held: set[int] = set()
     if places:
-        yield running or Finding(topic="stack", state="note", text=f"none is running in {places.data}")
+        running, held = _running(places)
+        yield running
     if plan:
-        yield from _ports(plan, ours=running is not None)
+        yield from _ports(plan, held)
     yield _root(plan)
     if places:
         yield _disk("data", Path(places.data))
@@ -115,34 +116,37 @@ def version(path: Path) -> str:
 # --- what runs ---------------------------------------------------------------------------------------
 
 
-def _running(places: Places) -> Finding | None:
+def _running(places: Places) -> tuple[Finding, set[int]]:
+    """The stack of this directory, and the ports that it holds."""
     try:
         client = Client.connect(places)
     except NoStackError:
-        return None
+        return Finding(topic="stack", state="note", text=f"none is running in {places.data}"), set()
     except InfraError as error:
-        return Finding(topic="stack", state="wrong", text=str(error), hint=error.hint)
+        return Finding(topic="stack", state="wrong", text=str(error), hint=error.hint), set()
     try:
         status = client.call("status")
     finally:
         client.close()
     ready = sum(service["ready"] for service in status["services"])
     text = f"runs in {places.data}: {ready} of {len(status['services'])} services are ready"
-    return Finding(topic="stack", state="fine", text=text)
+    held = {port for service in status["services"] if service["pid"] for port in service["ports"].values()}
+    return Finding(topic="stack", state="fine", text=text), held
 
 
-def _ports(plan: Plan, *, ours: bool) -> Iterator[Finding]:
+def _ports(plan: Plan, held: set[int]) -> Iterator[Finding]:
     if plan.ports == "leased":
         yield Finding(topic="ports", state="fine", text=f"leased as they are needed in {plan.environment}")
         return
     for spec in plan.services:
         for name, port in spec.ports.items():
             topic = f"port {port}"
-            holder = taken(port)
-            if holder is None:
+            holder = None if port in held else taken(port)
+            if port in held:
+                text = f"held by {spec.name} ({name}) of the stack that runs"
+                yield Finding(topic=topic, state="fine", text=text)
+            elif holder is None:
                 yield Finding(topic=topic, state="fine", text=f"free, for {spec.name} ({name})")
-            elif ours:
-                yield Finding(topic=topic, state="note", text=f"{spec.name} ({name}): taken by {holder}")
             else:
                 hint = f"Stop it, or set `ports` in [services.{spec.name}] to another number."
                 text = f"wanted by {spec.name} ({name}), taken by {holder}"

@@ -13,7 +13,7 @@ from infra_cli.report import Report, report
 from infra_cli.target import Target
 from infra_cli.watching import Watcher, globs_of, require_watchfiles
 from infra_runtime.client import failure, raise_failures
-from infra_runtime.errors import InfraError, LeftoverError, SupervisorError
+from infra_runtime.errors import ConfigurationError, InfraError, LeftoverError, SupervisorError
 from infra_runtime.plan import Plan
 from infra_runtime.proof import Proof, prove
 from infra_runtime.settings import Resolved
@@ -23,6 +23,7 @@ from infra_runtime.supervisor.places import Places
 
 #: seconds for a guardian to end what a killed supervisor leaves
 GUARDIAN_PATIENCE = 5.0
+NOTHING = "Name a service, or skip fewer, or put some into `use` of the stack file."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,14 +48,18 @@ def hold(target: Target, order: Order, *, as_json: bool) -> int:
         try:
             with interrupts.deferred():
                 resolved = target.resolve(*order.names, profile=order.profile, skip=order.skip)
-                held = Held(resolved, report(as_json=as_json))
+                names = [spec.name for spec in resolved.plan.services]
+                if not names:
+                    raise ConfigurationError("no service is left to start", hint=NOTHING)
+                held = Held(resolved, report(names, as_json=as_json))
             held.start(resolved, order, began)
             if not order.detach:
                 return held.last(resolved.plan if order.watch else None)
             held.leave()
         except KeyboardInterrupt:
             if held is not None:
-                output.note("stopping; Ctrl-C again kills at once")
+                if not held.shared:
+                    output.note("stopping; Ctrl-C again kills at once")
                 held.finish()
             return interrupts.exit_code
         except InfraError:
@@ -72,18 +77,30 @@ class Held:
         self._told = told
         self._stack = open_stack(resolved)
         self._gone = False
+        #: somebody else holds it too, or it was told to stay: it will not end with us
+        self.shared = False
         self._supervisor = processes.look(self._stack.status()["pid"])
 
     def start(self, resolved: Resolved, order: Order, began: float) -> None:
         """Start what was ordered. Raises the first failure, unless a change of a file may mend it."""
         with self._told.starting(self._places) as listener:
             answer = self._stack.up(resolved, on_event=listener, wait=order.wait)
-        then = "`infra runtime down` stops it" if order.detach else "Ctrl-C stops it"
+        status = self._stack.status()
+        self.shared = bool(status["stay"]) or status["leases"] > 1
+        ends = bool(answer["failures"]) and not order.watch
+        then = "" if ends else self._then(order)
         self._told.ready(answer, time.perf_counter() - began, then=then)
         if not order.watch:
             raise_failures(answer)
         for found in answer["failures"]:
             output.complain(failure(found))
+
+    def _then(self, order: Order) -> str:
+        if order.detach:
+            return "`infra runtime down` stops it"
+        if self.shared:
+            return "Ctrl-C leaves it running, `infra runtime down` stops it"
+        return "Ctrl-C stops it"
 
     def leave(self) -> None:
         """Have the stack stay, and give the lease back."""

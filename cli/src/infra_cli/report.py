@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any, TypeAlias
 
@@ -24,8 +24,10 @@ TOLD = frozenset({
 class Lines:
     """One plain line for each thing worth telling."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Iterable[str]) -> None:
         self._began = time.perf_counter()
+        self._width = max(map(len, names), default=0)
+        self._is_up = False
 
     @contextmanager
     def starting(self, places: Places) -> Iterator[Listener]:  # noqa: ARG002 - for those who draw
@@ -37,11 +39,16 @@ class Lines:
         if event["event"] in TOLD:
             after = f"{time.perf_counter() - self._began:8.2f} s"
             name, reason = event.get("service", "infra"), event.get("reason", "")
-            line = f"{output.styled(after, dim=True)}  {name}  {output.phase(event['event'])}"
+            line = f"{output.styled(after, dim=True)}  {name:{self._width}}  {output.phase(event['event'])}"
             output.say(f"{line}: {reason}" if reason else line)
+            if self._is_up and reason and event["event"] in {"failed", "stopped"}:
+                output.note(f"`infra runtime logs {name}` has its last words")
 
     def ready(self, answer: dict[str, Any], seconds: float, *, then: str) -> None:
-        """A table of URLs, and what comes next."""
+        """A table of URLs, and what comes next; nothing of a stack that ends at once."""
+        if not then:
+            return
+        self._is_up = True
         for line in table(answer["services"]):
             output.say(line)
         if not answer["failures"]:
@@ -97,11 +104,11 @@ class JsonReport:
 Report: TypeAlias = Lines | JsonReport
 
 
-def report(*, as_json: bool) -> Report:
-    """The report that suits who reads."""
+def report(names: Iterable[str], *, as_json: bool) -> Report:
+    """The report on these services that suits who reads."""
     if as_json:
         return JsonReport()
-    return LiveReport() if output.is_terminal() else Lines()
+    return LiveReport(names) if output.is_terminal() else Lines(names)
 
 
 def picture(status: dict[str, Any]) -> list[str]:
@@ -126,6 +133,8 @@ def table(services: list[dict[str, Any]]) -> list[str]:
     for service in services:
         addresses = output.urls(service["exports"])
         first = addresses.pop("url", " ".join(map(str, service["ports"].values())) or service["summary"])
+        if service["phase"] == "failed":
+            first, addresses = "", {}
         rows.append((service["name"], output.phase(service["phase"]), first))
         for name, address in addresses.items():
             if address.startswith("http"):

@@ -495,7 +495,7 @@ def test_a_service_that_was_stopped_may_be_given_another_spec(stack_of) -> None:
 def test_a_name_that_the_stack_does_not_know_is_told_with_those_that_it_does(stack_of) -> None:
     stack = stack_of(server("web"))
 
-    with pytest.raises(UnknownServiceError, match="no service 'wbe' here; there are: web"):
+    with pytest.raises(UnknownServiceError, match="no service 'wbe' here; did you mean 'web'"):
         stack.restart("wbe")
 
 

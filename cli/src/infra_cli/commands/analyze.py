@@ -39,7 +39,7 @@ def command(target: Target, *, as_json: bool) -> None:
     header = ("SERVICE", "WAITING", "PREPARING", "STARTING", "AT", "", "")
     for line in output.columns((_row(share, start) for share in start.shares), header=header):
         output.say(line)
-    booted = f", {start.boot:.3f} s after the supervisor came up" if start.boot else ""
+    booted = f"; the supervisor had come up {start.boot:.3f} s before" if start.boot else ""
     output.say(f"{start.seconds:.3f} s from the order to the last service{booted}")
     output.say(f"the longest chain: {' → '.join(start.chain)}")
 

@@ -27,6 +27,6 @@ def command(target: Target, *, profile: str | None, as_json: bool) -> None:
     if as_json:
         output.say_json({"file": str(file.path) if file else None, "services": plans})
         return
-    output.say(f"{file.path if file else 'no stack file: the defaults'} is fine")
+    output.say(f"{file.path} is fine" if file else "no stack file; the defaults are fine")
     for line in output.columns((environment, " ".join(names)) for environment, names in plans.items()):
         output.say(line)

@@ -10,6 +10,8 @@ from infra_cli import output
 from infra_cli.target import Target, target
 
 MARKS = {"fine": ("✓", "green"), "note": ("·", None), "wrong": ("✗", "red")}
+#: as wide as the longest topic, for findings are told one by one
+WIDTH = len("valkey: valkey-server")
 
 
 @click.command(short_help="Whether this machine can run the stack, and what to do if not.")
@@ -30,9 +32,9 @@ def command(target: Target, *, as_json: bool) -> int:
         findings.append(finding)
         if not as_json:
             mark, colour = MARKS[finding.state]
-            output.say(f"{output.styled(mark, colour)} {finding.topic:16}  {finding.text}")
+            output.say(f"{output.styled(mark, colour)} {finding.topic:{WIDTH}}  {finding.text}")
             if finding.hint:
-                output.say(f"{'':20}{output.styled(f'hint: {finding.hint}', dim=True)}")
+                output.say(f"{'':{WIDTH + 4}}{output.styled(f'hint: {finding.hint}', dim=True)}")
     if as_json:
         output.say_json([asdict(finding) for finding in findings])
     return int(any(finding.state == "wrong" for finding in findings))

@@ -67,7 +67,7 @@ def _symbolic(spec: ServiceSpec) -> dict[str, str]:
         "needs": " ".join(spec.all_needs()),
         "ports": _pairs(spec.ports),
         "env": " ".join(spec.env),
-        "ready": type(spec.ready).__name__ if spec.ready else at_once,
+        "ready": type(spec.ready).__name__.removesuffix("Probe").lower() if spec.ready else at_once,
         "exports": " ".join(spec.exports),
         "watch": " ".join(spec.watch),
     }
