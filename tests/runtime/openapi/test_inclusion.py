@@ -104,6 +104,14 @@ CASES: list[tuple[str, Any, Any, bool, bool]] = [
         B,
         OK,
     ),
+    ("not const", {**TEXT, "not": {"const": "x"}}, {**TEXT, "not": {"const": "y"}}, B, B),
+    (
+        "not null",
+        {"not": {"type": "null"}},
+        {"type": ["string", "number", "boolean", "array", "object"]},
+        OK,
+        OK,
+    ),
     ("enum minus via not", {"enum": ["a", "b"]}, {"enum": ["a", "b"], "not": {"const": "b"}}, B, OK),
     ("default add", TEXT, {**TEXT, "default": "a"}, OK, OK),
     ("default chg", {**TEXT, "default": "b"}, {**TEXT, "default": "a"}, OK, OK),
@@ -536,6 +544,14 @@ CASES: list[tuple[str, Any, Any, bool, bool]] = [
         OK,
     ),
     ("anyOf->oneOf scalar apart", {"anyOf": [TEXT, WHOLE]}, {"oneOf": [TEXT, WHOLE]}, OK, OK),
+    ("anyOf->oneOf overlap", {"anyOf": [WHOLE, NUMBER]}, {"oneOf": [WHOLE, NUMBER]}, B, OK),
+    (
+        "anyOf->oneOf overlap2",
+        {"anyOf": [{**TEXT, "maxLength": 5}, {**TEXT, "minLength": 2}]},
+        {"oneOf": [{**TEXT, "maxLength": 5}, {**TEXT, "minLength": 2}]},
+        B,
+        OK,
+    ),
     ("oneOf->one", {"oneOf": [ref("Cat"), ref("Dog")]}, ref("Cat"), B, OK),
     ("one->oneOf", ref("Cat"), {"oneOf": [ref("Cat"), ref("Dog")]}, OK, B),
     ("one->anyOf props", obj(a=TEXT), {"anyOf": [obj(a=TEXT), obj(a=WHOLE)]}, OK, B),
@@ -607,6 +623,7 @@ CASES: list[tuple[str, Any, Any, bool, bool]] = [
     ("open enum widen", {"anyOf": [{"enum": ["a"]}, TEXT]}, {"anyOf": [{"enum": ["a", "b"]}, TEXT]}, OK, OK),
     ("not add", TEXT, {**TEXT, "not": {"const": "x"}}, B, OK),
     ("not rm", {**TEXT, "not": {"const": "x"}}, TEXT, OK, B),
+    ("not irrelevant", TEXT, {**TEXT, "not": WHOLE}, OK, OK),
     ("not widened", {**TEXT, "not": {"enum": ["x", "y"]}}, {**TEXT, "not": {"const": "x"}}, OK, B),
     (
         "not req pair",
@@ -615,6 +632,7 @@ CASES: list[tuple[str, Any, Any, bool, bool]] = [
         OK,
         B,
     ),
+    ("not not", TEXT, {"not": {"not": TEXT}}, OK, OK),
     (
         "if then add",
         obj(a=TEXT, b=TEXT),
@@ -650,6 +668,23 @@ CASES: list[tuple[str, Any, Any, bool, bool]] = [
         },
         OK,
         OK,
+    ),
+    (
+        "if const changed",
+        {
+            "type": "object",
+            "properties": {"a": TEXT, "b": TEXT},
+            "if": {"properties": {"a": {"const": "x"}}, "required": ["a"]},
+            "then": {"required": ["b"]},
+        },
+        {
+            "type": "object",
+            "properties": {"a": TEXT, "b": TEXT},
+            "if": {"properties": {"a": {"const": "y"}}, "required": ["a"]},
+            "then": {"required": ["b"]},
+        },
+        B,
+        B,
     ),
     (
         "then relaxed",
@@ -777,3 +812,22 @@ def test_a_change_breaks_whom_it_takes_something_from(
         return report(*documents).verdict == "breaking"
 
     assert (broken(sends), broken(receives)) == (sent, received)
+
+
+def test_a_base_that_names_its_heirs_stands_for_them_and_each_change_is_told_once() -> None:
+    def pets(kind: str, more: str) -> dict[str, Any]:
+        mapping = {"cat": "#/components/schemas/Cat", "dog": "#/components/schemas/Dog"}
+        base = {**obj(kind={"type": kind}), "discriminator": {"propertyName": "kind", "mapping": mapping}}
+        heirs = {
+            name: {"allOf": [ref("Pet"), obj(**{field: {"type": more}})]}
+            for name, field in (("Cat", "purr"), ("Dog", "bark"))
+        }
+        return sends(ref("Pet"), components={"schemas": {"Pet": base, **heirs}})
+
+    found = report(pets("string", "string"), pets("integer", "integer")).findings
+
+    assert sorted(one.message for one in found) == [
+        "Cat.purr changed its type from string to integer",
+        "Dog.bark changed its type from string to integer",
+        "Pet.kind changed its type from string to integer",
+    ]

@@ -25,10 +25,8 @@ WITHOUT = {
     "request-schema-stability-decreased",
     "response-schema-stability-decreased",
     "request-pattern-property-added",
-    "request-not-narrowed",
     "response-format-widened",
     "response-pattern-property-removed",
-    "response-not-widened",
 }
 FORMATS = FormatChecker(formats=("date", "email", "ipv4", "regex"))
 FORMATS.checks("date-time")(lambda value: "T" in str(value))

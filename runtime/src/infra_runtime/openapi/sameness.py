@@ -31,6 +31,7 @@ class Sameness:
         if known is None:
             content = packed(raw)
             found = references(content) if b"ef" in content else []
+            found += _mapped(raw) if b"discriminator" in content and b"mapping" in content else []
             known = (hashlib.blake2b(content, digest_size=16).digest(), found)
             self._digests[id(raw)] = known
             self._alive.append(raw)
@@ -90,6 +91,24 @@ class Sameness:
                 met[here] = False
                 different += users.get(here, [])
         self._clean |= met
+
+
+def _mapped(raw: Any) -> list[str]:
+    """Where discriminators lead: a base schema stands for what its mapping names."""
+    found: dict[str, None] = {}
+    waiting = [raw]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting += value
+        elif isinstance(value, dict):
+            waiting += value.values()
+            discriminator = value.get("discriminator")
+            mapping = discriminator.get("mapping") if isinstance(discriminator, dict) else None
+            for target in mapping.values() if isinstance(mapping, dict) else ():
+                if isinstance(target, str) and "/" in target:
+                    found[target] = None
+    return list(found)
 
 
 def _key(pair: tuple[Site, Site]) -> tuple[_Place, _Place]:

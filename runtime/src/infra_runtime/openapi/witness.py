@@ -17,28 +17,16 @@ from jsonschema.validators import extend
 from infra_runtime.openapi.document import Site
 from infra_runtime.openapi.finding import Direction, Witness
 from infra_runtime.openapi.schema import wording
+from infra_runtime.openapi.schema.candidates import Candidates
 from infra_runtime.openapi.schema.change import Fact, Pair
 from infra_runtime.openapi.schema.comparer import Comparer
-from infra_runtime.openapi.schema.node import COUNTS, TYPES, Bound, Node, Term
+from infra_runtime.openapi.schema.node import COUNTS, TYPES, Node
 from infra_runtime.openapi.schema.pattern import harmless
 from infra_runtime.openapi.schema.scalar import dashed
 
-#: How many values are tried for one finding, how large they may be, and how deep.
-_MOST, _LONGEST, _DEEPEST = 60, 10_000, 4
 #: How many schemas may hang together before checking costs more than an example is worth.
 _MOST_SCHEMAS = 1500
 _HIDDEN = {Direction.REQUEST: "readOnly", Direction.RESPONSE: "writeOnly"}
-_SAMPLES = {
-    "date": "2026-01-31",
-    "date-time": "2026-01-31T12:00:00Z",
-    "time": "12:00:00Z",
-    "email": "a@example.com",
-    "uuid": "123e4567-e89b-12d3-a456-426614174000",
-    "uri": "https://example.com/",
-    "ipv4": "192.0.2.1",
-    "ipv6": "::1",
-    "hostname": "example.com",
-}
 _NAMED = frozenset({"properties", "patternProperties", "dependentSchemas"})
 _TYPES = frozenset({*TYPES, "integer"})
 #: What is data, and not a part of the description.
@@ -78,6 +66,7 @@ class Witnesses:
 
     def __init__(self, comparer: Comparer) -> None:
         self._comparer = comparer
+        self._candidates = Candidates(comparer.node)
         self._checkers: dict[tuple[int, Direction], _Checker] = {}
 
     def of(self, pair: Pair, fact: Fact, *, alone: bool) -> Witness | None:
@@ -100,7 +89,7 @@ class Witnesses:
                 told = (fact.before, fact.after)
             elif fact.name.startswith("pattern"):
                 told = (wording.told_apart(wide, narrow),)
-            for value in (*told, *self._candidates(wide, narrow)):
+            for value in (*told, *self._candidates.of(wide, narrow)):
                 if not takes.complaints(wide, value) and _shows(
                     fact, keywords, refuses.complaints(narrow, value)
                 ):
@@ -115,105 +104,6 @@ class Witnesses:
         if key not in self._checkers:
             self._checkers[key] = _Checker(direction)
         return self._checkers[key]
-
-    def _candidates(self, wide: Node, narrow: Node) -> Iterator[Any]:
-        count = 0
-        for node in (wide, narrow):
-            for value in self._edges(node, _DEEPEST):
-                yield value
-                count += 1
-                if count >= _MOST:
-                    break
-        yield from (None, True, "text", 1, 1.5, [], {})
-
-    def _sample(self, term: Term, depth: int) -> Any:
-        return next(self._edges(self._comparer.node(term), depth - 1), None)
-
-    def _edges(self, node: Node, depth: int) -> Iterator[Any]:
-        """Values of a schema, the plainest first, then those at its edges and beyond."""
-        for listed in node.values.values():
-            yield from listed.values()
-        for group in node.groups if depth > 0 else ():
-            for branch in group.branches:
-                yield from self._edges(self._comparer.node(branch), depth - 1)
-        for name in ("object", "array", "string", "number", "boolean", "null"):
-            if name in node.types and name not in node.values:
-                yield from _KINDS[name](self, node, depth)
-
-    def _objects(self, node: Node, depth: int) -> Iterator[Any]:
-        if depth <= 0:
-            yield {}
-            return
-        known = {name: term for name, term in node.properties.items() if name in node.required}
-        plain = {
-            name: self._sample(known.get(name, ()), depth) if name in known else "x"
-            for name in sorted(node.required)
-        }
-        yield plain
-        for name in plain:
-            yield {key: value for key, value in plain.items() if key != name}
-        for name, term in sorted(node.properties.items()):
-            if name not in plain:
-                yield {**plain, name: self._sample(term, depth)}
-        yield {**plain, "x-other": "x"}
-        for key in ("minProperties", "maxProperties"):
-            if key in node.facets and node.facets[key].value < _LONGEST:
-                for size in (node.facets[key].value, node.facets[key].value + 1):
-                    yield plain | {f"x-{number}": "x" for number in range(max(0, size - len(plain)))}
-
-    def _arrays(self, node: Node, depth: int) -> Iterator[Any]:
-        item = self._sample(node.items or (), depth) if depth > 0 else None
-        sizes = {0, 1, 2}
-        counts = [node.facets[key].value for key in ("minItems", "maxItems") if key in node.facets]
-        for one in node.contains:
-            counts += [one.least] if one.most is None else [one.least, one.most]
-            wanted = self._sample(one.term, depth) if depth > 0 else None
-            for count in counts:
-                yield from ([wanted] * size for size in (count, count + 1) if 0 <= size < _LONGEST)
-        for count in counts:
-            sizes |= {count - 1, count, count + 1} if count < _LONGEST else set()
-        for size in sorted(size for size in sizes if size >= 0):
-            yield [item] * size
-            yield [f"{item}{number}" if isinstance(item, str) else number for number in range(size)]
-
-    def _texts(self, node: Node, depth: int) -> Iterator[Any]:
-        del depth
-        if node.patterns:
-            matching = wording.matching(node)
-            yield from [] if matching is None else [matching]
-        for name in node.formats:
-            if name in _SAMPLES:
-                yield _SAMPLES[name]
-        lengths = {1}
-        for key in ("minLength", "maxLength"):
-            if key in node.facets and node.facets[key].value < _LONGEST:
-                lengths |= {node.facets[key].value - 1, node.facets[key].value, node.facets[key].value + 1}
-        for length in sorted(length for length in lengths if length >= 0):
-            yield "x" * length
-        yield from ("", "A b 1", "1")
-
-    def _numbers(self, node: Node, depth: int) -> Iterator[Any]:
-        del depth
-        points: list[float] = []
-        for key in ("minimum", "maximum"):
-            if key in node.facets:
-                bound: Bound = node.facets[key].value
-                points += [bound.value, bound.value + 1, bound.value - 1, bound.value + 0.5]
-        step = node.facets.get("multipleOf")
-        if step:
-            points += [step.value, step.value * 2, step.value * 3]
-        points += [1, 0, 2**31, 2**63, 1.5]
-        yield from (point for point in points if not node.integral or point == int(point))
-
-
-_KINDS: dict[str, Any] = {
-    "object": Witnesses._objects,  # noqa: SLF001 - a table of its own methods
-    "array": Witnesses._arrays,  # noqa: SLF001
-    "string": Witnesses._texts,  # noqa: SLF001
-    "number": Witnesses._numbers,  # noqa: SLF001
-    "boolean": lambda *_: iter((True, False)),
-    "null": lambda *_: iter((None,)),
-}
 
 
 #: The keywords that refuse a value because of a fact, by how the fact's name begins.

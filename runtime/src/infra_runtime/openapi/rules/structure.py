@@ -106,6 +106,12 @@ RULES = [
                     "A value that two alternatives allow is refused; whether there is one is not decided "
                     "here."
                 ),
+                deviations={
+                    RESPONSE: (
+                        Level.INFO,
+                        "what exactly one alternative allows was possible before, so nothing is new",
+                    )
+                },
             ),
             Row(
                 name="union-no-longer-exclusive",
@@ -122,6 +128,25 @@ RULES = [
                         "what one alternative allowed is still allowed, so no request is refused",
                     )
                 },
+            ),
+            Row(
+                name="union-became-exclusive-for-some",
+                effect=N,
+                mirror="union-no-longer-exclusive-for-some",
+                message=(
+                    "{place} must match exactly one alternative now (`anyOf` became `oneOf`), and some "
+                    "values match two"
+                ),
+                explain="A value that two alternatives allow was taken, and is refused.",
+            ),
+            Row(
+                name="union-no-longer-exclusive-for-some",
+                effect=W,
+                mirror="union-became-exclusive-for-some",
+                message=(
+                    "{place} may match more than one alternative (`oneOf` became `anyOf`), and some values do"
+                ),
+                explain="A value that two alternatives allow was refused, and is possible.",
             ),
             Row(
                 name="not-added",

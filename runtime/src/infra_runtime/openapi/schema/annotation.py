@@ -88,6 +88,7 @@ def _discriminator(old: Node, new: Node, change: Change, comparer: Comparer) -> 
             "discriminator-property-changed", before.site, after.site, _property(before), _property(after)
         )
     first, second = mapping(before.site), mapping(after.site)
+    alone = not any(site.items(kind) for site in (before.site, after.site) for kind in ("oneOf", "anyOf"))
     for value in sorted({**first, **second}):
         one, other = first.get(value), second.get(value)
         if other is None:
@@ -98,6 +99,9 @@ def _discriminator(old: Node, new: Node, change: Change, comparer: Comparer) -> 
             change.fact(
                 "discriminator-mapping-changed", before.site, after.site, _name(one), _name(other), value
             )
+        elif alone:
+            # A base schema that names its heirs stands for each of them.
+            change.pair((one,), (other,), value)
 
 
 def _property(facet: Facet) -> Any:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import replace
+from typing import Any, Final
 
 from infra_runtime.openapi.finding import Direction, Level
 from infra_runtime.openapi.rules import RULES
 from infra_runtime.openapi.sameness import Sameness
 from infra_runtime.openapi.schema import annotation, array, enumeration, logic, scalar
+from infra_runtime.openapi.schema.candidates import Candidates
 from infra_runtime.openapi.schema.change import Change, Fact, Mode, Pair, Side
 from infra_runtime.openapi.schema.container import Objects
 from infra_runtime.openapi.schema.membership import Membership
@@ -23,11 +25,15 @@ _DEEPEST = 60
 class Comparer:
     """The memory of one comparison. Cycles are coinductive: a pair under way counts as included."""
 
+    #: That there is no example; any JSON value may be one.
+    nothing: Final = object()
+
     def __init__(self, sameness: Sameness) -> None:
         self.sameness = sameness
         self.normaliser = Normaliser()
         self.node = self.normaliser.node
         self.member = Membership(self.normaliser)
+        self.candidates = Candidates(self.node)
         self._changes: dict[Hashable, Change] = {}
         self._refuted: set[Hashable] = set()
         self._included: set[Hashable] = set()
@@ -145,6 +151,16 @@ class Comparer:
             and all(self.same_term(one, other) for one, other in zip(old.branches, new.branches, strict=True))
         )
 
+    def example(self, old: Node, new: Node, direction: Direction) -> Any:
+        """A value that harms: allowed on the side that counts, and refused by the other; else `nothing`."""
+        if self._depth:
+            return self.nothing  # a union asks only whether a branch is included, and takes undecided for no
+        wide, narrow = (old, new) if direction is Direction.REQUEST else (new, old)
+        for value in self.candidates.of(wide, narrow):
+            if self.member.holds(narrow, value) is False and self.member.holds(wide, value):
+                return value
+        return self.nothing
+
     def covers(self, pair: Pair) -> bool:
         """Whether it is proved that nothing in the pair's direction is harmed, at any depth."""
         if self.same(pair):
@@ -187,6 +203,8 @@ def _only_typed(old: Node, new: Node) -> bool:
 
 def harms(fact: Fact) -> bool:
     """Whether a fact refutes inclusion. In a union even a property that is new tells schemas apart."""
-    if fact.direction is Direction.RESPONSE and fact.name in {"property-added", "property-added-required"}:
+    if fact.name == "property-added" or (
+        fact.direction is Direction.RESPONSE and fact.name == "property-added-required"
+    ):
         return True
     return RULES[f"{fact.direction}-{fact.name}"].level is not Level.INFO

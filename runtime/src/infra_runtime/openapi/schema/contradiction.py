@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from infra_runtime.openapi.schema import pattern as expression
-from infra_runtime.openapi.schema.node import Bound, Facet, Node, narrower_end
+from infra_runtime.openapi.schema.node import Bound, Facet, Node, narrower_end, type_of
 
 
 def consistent(node: Node) -> Node:
@@ -24,7 +24,9 @@ def consistent(node: Node) -> Node:
     if not gone & node.types and values == node.values:
         return node
     left = {name: listed for name, listed in values.items() if name not in gone}
-    return replace(node, types=node.types - gone, values=left)
+    dropped = gone & node.types
+    facets = {name: facet for name, facet in node.facets.items() if type_of(name) not in dropped}
+    return replace(node, types=node.types - gone, values=left, facets=facets)
 
 
 def _whole(node: Node) -> Node:

@@ -44,7 +44,9 @@ def values(
     """Tell how the enumerated values changed; what is left is the types that neither side enumerates."""
     left = set(shared)
     for name in sorted(shared):
-        before, after = _listed(old, name, new), _listed(new, name, old)
+        before, after = (
+            _possible(_listed(one, name, other), one, member) for one, other in ((old, new), (new, old))
+        )
         if before is None and after is None:
             continue
         left.discard(name)
@@ -92,6 +94,13 @@ def _listed(node: Node, name: str, other: Node) -> dict[str, Any] | None:
     numbers = range(low.value.value, min(high.value.value, low.value.value + _SHORT) + 1)
     whole = {canonical(number): number for number in numbers if allows(node, number)}
     return None if len(numbers) > _SHORT else whole
+
+
+def _possible(listed: dict[str, Any] | None, node: Node, member: Membership) -> dict[str, Any] | None:
+    """The values that the schema's other keywords leave."""
+    if listed is None:
+        return None
+    return {text: value for text, value in listed.items() if member.holds(node, value) is not False}
 
 
 def _outside(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from infra_runtime.openapi.finding import Direction
@@ -11,6 +12,9 @@ from infra_runtime.openapi.schema.node import Condition, Node, Term
 if TYPE_CHECKING:
     from infra_runtime.openapi.schema.comparer import Comparer
 
+#: Keywords whose meaning hangs on others.
+_LEANING = frozenset({"unevaluatedItems", "contentSchema", "$dynamicRef", "propertyDependencies"})
+_BARE = Node(key=(), sites=())
 _STRICT = Mode(Direction.REQUEST)
 
 
@@ -18,7 +22,7 @@ def compare(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
     """Tell how `not`, `if` and the keywords that stay opaque changed."""
     _negations(old, new, change, comparer)
     _conditions(old, new, change, comparer)
-    _opaque(old, new, change)
+    _opaque(old, new, change, comparer)
 
 
 def _negations(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
@@ -34,12 +38,23 @@ def _negations(old: Node, new: Node, change: Change, comparer: Comparer) -> None
         first, second = lost.pop(0), left.pop(0)
         word = _inclusion(first, second, comparer)
         if word != "same":
-            name = {"wider": "narrowed", "narrower": "widened"}.get(word, "changed")
-            change.fact(f"not-{name}", first[0], second[0])
+            name = {"wider": "narrowed", "narrower": "widened"}.get(word, "")
+            # What the one side refuses by this alone, whatever else it asks for.
+            one, other = (replace(_BARE, negations=(term,)) for term in (first, second))
+            change.fact(f"not-{name or _harm(old, new, one, other, change, comparer)}", first[0], second[0])
     for term in lost:
         change.fact("not-removed", term[0], new.site)
     for term in left:
         change.fact("not-added", old.site, term[0])
+
+
+def _harm(old: Node, new: Node, first: Node, second: Node, change: Change, comparer: Comparer) -> str:
+    """Whether an example shows who is harmed by another part: `narrowed`, `widened`, or `changed` for not."""
+    request = change.mode.direction is Direction.REQUEST
+    sides = (old, second) if request else (first, new)
+    if comparer.example(*sides, change.mode.direction) is comparer.nothing:
+        return "changed"
+    return "narrowed" if request else "widened"
 
 
 def _inclusion(old: Term, new: Term, comparer: Comparer) -> str:
@@ -66,6 +81,9 @@ def _conditions(old: Node, new: Node, change: Change, comparer: Comparer) -> Non
     while lost and left:
         first, second = lost.pop(0), left.pop(0)
         word = _reworded(first, second, comparer)
+        if word == "changed":
+            one, other = (replace(_BARE, conditions=(each,)) for each in (first, second))
+            word = _harm(old, new, one, other, change, comparer)
         if word:
             change.fact(f"condition-{word}", first.site, second.site)
     for condition in lost:
@@ -87,11 +105,14 @@ def _reworded(old: Condition, new: Condition, comparer: Comparer) -> str:
     return "narrowed" if (word == "wider") == then else "widened"
 
 
-def _opaque(old: Node, new: Node, change: Change) -> None:
+def _opaque(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
     """Keywords that nothing here understands: when they differ, that is all that can be said."""
     for name in sorted({**old.opaque, **new.opaque}):
         before, after = old.opaque.get(name), new.opaque.get(name)
         first, second = before.value if before else None, after.value if after else None
-        if first != second:
+        # What they say may hang on what stands beside them, and on what they refer to.
+        if before and after and comparer.same_term((before.site,), (after.site,)):
+            continue
+        if first != second or name in _LEANING:
             one, other = before.site if before else old.site, after.site if after else new.site
             change.fact("keyword-undecided", one, other, first, second, name)

@@ -90,6 +90,7 @@ class Normaliser:
             meant = site.document.resolver.dynamic(site, raw["$dynamicRef"])
             parts += [meant] if meant else []
         parts += site.items("allOf")
+        parts += reading.doubly_negated(site)
         made = local = self._local(site, (key,))
         inner = [self.node((part,)) for part in parts]
         for each in inner:
@@ -102,6 +103,8 @@ class Normaliser:
             # A wrapper around one schema is that schema: same identity, so that its changes are told once.
             wrapped = saying[0]
             return replace(wrapped, notes=made.notes) if made.notes != wrapped.notes else wrapped
+        kept = tuple(term for term in made.negations if self.node(term).types & made.types)
+        made = replace(made, negations=kept) if len(kept) < len(made.negations) else made
         if parts and any(self._refuted(group, made.types) for group in made.groups):
             made = replace(made, types=frozenset())
         return consistent(replace(made, key=(key,), sites=(site,)))
@@ -144,12 +147,13 @@ class Normaliser:
             prefix=reading.prefix(site),
             items=reading.items(site),
             contains=reading.contains(site),
-            negations=tuple(filter(None, [reading.schema(site, "not")])),
+            negations=reading.negations(site),
             conditions=reading.conditions(site),
             opaque=reading.opaque(site),
             type_site=site if "type" in raw else None,
         )
-        if made.unevaluated == () or (made.unevaluated and made.unevaluated[0].raw in (True, {})):
+        if "additionalProperties" in raw:
+            # That looks at every property, so none is left.
             made = replace(made, unevaluated=None)
         if isinstance(raw.get("$dynamicRef"), str) and not site.document.resolver.dynamic(
             site, raw["$dynamicRef"]
@@ -157,8 +161,7 @@ class Normaliser:
             made = replace(
                 made, opaque={**made.opaque, "$dynamicRef": Facet(value=raw["$dynamicRef"], site=site)}
             )
-        if raw.get("not") == {} or raw.get("not") is True:
-            made = replace(made, types=frozenset())
+        made = replace(made, types=made.types - reading.excluded(site))
         made = _enumerated(made, site)
         for kind in ("oneOf", "anyOf"):
             made = self._united(made, site, kind)
@@ -177,7 +180,8 @@ class Normaliser:
             # An enumeration with a description for each value.
             union: list[Any] = []
             for each in branches:
-                union += [each.raw["const"]] if "const" in each.raw else list(each.raw.get("enum") or [])
+                allowed = [each.raw["const"]] if "const" in each.raw else list(each.raw.get("enum") or [])
+                union += [value for value in allowed if kind_of(value) in reading.types(each)[0]]
             return _restricted(node, union, site)
         if kind == "anyOf" and any(each.raw is True or each.raw == {} for each in branches):
             return node

@@ -200,6 +200,38 @@ def _only_required(raw: Any) -> list[Any] | None:
     return None
 
 
+def excluded(site: Site) -> frozenset[str]:
+    """The types that `not` alone excludes."""
+    raw = site.raw.get("not")
+    if _everything(raw):
+        return ALL_TYPES
+    if not isinstance(raw, dict) or raw.keys() != {"type"}:
+        return frozenset()
+    names = raw["type"] if isinstance(raw["type"], list) else [raw["type"]]
+    return frozenset(name for name in names if isinstance(name, str) and name in ALL_TYPES)
+
+
+def doubly_negated(site: Site) -> list[Site]:
+    """What `not` within `not` asks for."""
+    inner = site.child("not")
+    if inner is None or not isinstance(inner.raw, dict) or inner.raw.keys() != {"not"}:
+        return []
+    meant = inner.child("not")
+    return [] if meant is None else [meant]
+
+
+def negations(site: Site) -> tuple[Term, ...]:
+    """What `not` excludes, unless it is said in other words."""
+    inner = site.child("not")
+    if inner is None or inner.raw is False or excluded(site) or doubly_negated(site):
+        # One that names `integer` beside other types excludes more than whole types.
+        named = (
+            inner is not None and isinstance(inner.raw, dict) and "integer" in (inner.raw.get("type") or ())
+        )
+        return ((inner,),) if inner is not None and named else ()
+    return ((inner,),)
+
+
 def conditions(site: Site) -> tuple[Condition, ...]:
     """`if` with `then` and `else`, unless nothing follows from it."""
     when = site.child("if")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _MOST = 64
 #: From this share of common properties on, two objects count as the same one, changed.
 _ALIKE = 0.5
+_BARE = Node(key=(), sites=())
 _ONLY_NULL = frozenset({"null"})
 
 
@@ -216,6 +217,16 @@ class Unions:
         if old.kind == new.kind or _apart(news):
             return
         name = "union-became-exclusive" if new.kind == "oneOf" else "union-no-longer-exclusive"
+        # An example with a branch too many; a discriminator tells branches apart, whatever they allow.
+        exclusive = replace(_BARE, groups=(new if new.kind == "oneOf" else old,))
+        if new.discriminator is None and old.discriminator is None:
+            sides, direction = (
+                ((self.old, exclusive), Direction.REQUEST)
+                if new.kind == "oneOf"
+                else ((exclusive, self.new), Direction.RESPONSE)
+            )
+            if self._comparer.example(*sides, direction) is not self._comparer.nothing:
+                name = f"{name}-for-some"
         self.change.fact(name, old.site, new.site, old.kind, new.kind)
 
 
