@@ -97,6 +97,24 @@ def served(url: str, **variables: Any) -> dict[str, Any]:
     return {**one(), "servers": [{"url": url, "variables": variables}]}
 
 
+def many(last: int, *, back: bool = False) -> dict[str, Any]:
+    """Served at more addresses than one would like to write out."""
+    digits = [str(number) for number in range(last + 1)]
+    values = {"default": "0", "enum": digits[::-1] if back else digits}
+    return served("https://{a}{b}{c}{d}.a", **dict.fromkeys("abcd", values))
+
+
+def old_form(field: dict[str, Any]) -> dict[str, Any]:
+    """A document of version 2 with a form of one field."""
+    parameter = {"in": "formData", "name": "f", **field}
+    called = {"consumes": [FORM], "parameters": [parameter], "responses": {"200": {"description": ""}}}
+    return {"swagger": "2.0", "info": {"title": "T", "version": "1"}, "paths": {"/a": {"post": called}}}
+
+
+def renewed(url: str) -> dict[str, Any]:
+    return {"type": "oauth2", "flows": {"clientCredentials": {**TOKENS, "refreshUrl": url}}}
+
+
 EU, ANY = {"default": "eu", "enum": ["eu", "us"]}, {"default": "eu"}
 GET, HEADED = {"get": operation()}, {"X-A": {"required": True, "schema": TEXT}}
 CSV, PNG = {"contentType": "text/csv"}, {"contentType": "image/png"}
@@ -391,6 +409,25 @@ CASES: list[tuple[str, Any, Any, str, str]] = [
         served("https://{s}.a", s=ANY),
         "compatible",
         "compatible",
+    ),
+    ("a scheme left open", served("https://eu.a"), served("//eu.a"), "compatible", "compatible"),
+    ("many addresses in another order", many(9), many(9, back=True), "compatible", "compatible"),
+    ("one of many addresses", many(9), many(8), "breaking", "compatible"),
+    ("an address out of many", served("https://0123.a"), many(9), "compatible", "breaking"),
+    ("an address that is none", served("https://[a"), served("https://[b"), "breaking", "breaking"),
+    (
+        "a list of a form in version 2",
+        old_form({"type": "array", "items": TEXT}),
+        old_form({"type": "array", "items": TEXT, "collectionFormat": "multi"}),
+        "breaking",
+        "breaking",
+    ),
+    (
+        "an address that renews tokens",
+        secured({"oauth": []}),
+        secured({"oauth": []}, oauth=renewed("https://r")),
+        "compatible",
+        "warning",
     ),
     # --- life
     (

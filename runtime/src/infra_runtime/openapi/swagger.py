@@ -202,7 +202,13 @@ class _Conversion:
             for field, source in fields:
                 name = escaped(str(field.get("name", "")))
                 self.written[f"{at}/content/{escaped(kind)}/schema/properties/{name}"] = source
-        return {"required": bool(required), "content": {kind: {"schema": schema} for kind in kinds}}
+        encoding = {
+            str(field.get("name", "")): _STYLES.get(str(field.get("collectionFormat", "csv")), {})
+            for field, _ in fields
+            if field.get("type") == "array"
+        }
+        media = {"schema": schema, **({"encoding": encoding} if encoding else {})}
+        return {"required": bool(required), "content": dict.fromkeys(kinds, media)}
 
     def response(self, value: Any, produces: Any, at: str, source: str) -> Any:
         if not isinstance(value, dict) or "$ref" in value:

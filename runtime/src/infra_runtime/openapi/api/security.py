@@ -249,7 +249,7 @@ def _flow(scope: Scope, old: Site, new: Site, name: str) -> None:
     for key in _ADDRESSES:
         first: Any = old.value(key)
         second: Any = new.value(key)
-        if first != second:
+        if first is not None and first != second:
             scope.fact("security-url-changed", NONE, old, new, first, second, name)
     before, after = old.mapping("scopes"), new.mapping("scopes")
     for gone in sorted(before.keys() - after.keys()):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from infra_runtime.openapi.api.description import Endpoint, template
 from infra_runtime.openapi.document import Site
@@ -12,8 +13,8 @@ from infra_runtime.openapi.finding import Direction
 from infra_runtime.openapi.ledger import Scope
 
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
-#: Stands for a variable that may have any value; no address has it.
-_FREE = "{*}"
+#: Stands, in braces, for a variable that may have any value; one of many has them all there.
+_FREE = "*"
 #: More addresses than this from one server's variables are not spelled out.
 _MOST = 64
 
@@ -36,59 +37,67 @@ def prefix(endpoint: Endpoint) -> str:
 
 def _somewhere(url: str, others: dict[str, Site]) -> bool:
     """Whether an address may be one of the others: without a host, it is wherever the document is served."""
-    return any(
-        _fills(url, other) or (_path(url) == _path(other) and "" in {_host(url), _host(other)})
-        for other in others
-    )
+    return any(_fills(url, other) or _alike(_split(url), _split(other)) for other in others)
+
+
+def _alike(url: SplitResult, other: SplitResult) -> bool:
+    """Whether both differ in no more than a scheme or a host that one of them leaves open."""
+    hosts = url.netloc == other.netloc and "" in {url.scheme, other.scheme}
+    return url.path == other.path and (hosts or "" in {url.netloc, other.netloc})
 
 
 def _fills(url: str, other: str) -> bool:
-    """Whether the other one becomes this address by some values of its variables, which are free."""
-    if _FREE not in other:
-        return False
-    return re.fullmatch(".+".join(map(re.escape, other.split(_FREE))), url) is not None
+    """Whether this address, or each one that it stands for, is one of those that the other stands for."""
+    mine, theirs = _VARIABLE.split(url), _VARIABLE.split(other)
+    if mine[::2] == theirs[::2]:
+        values = zip(mine[1::2], theirs[1::2], strict=True)
+        return all(free == _FREE or set(one.split("|")) <= set(free.split("|")) for one, free in values)
+    pieces = [
+        re.escape(piece) if number % 2 == 0 else ".+" if piece == _FREE else f"(?:{_either(piece)})"
+        for number, piece in enumerate(theirs)
+    ]
+    return re.fullmatch("".join(pieces), url) is not None
 
 
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).netloc
-    except ValueError:
-        return url
+def _either(values: str) -> str:
+    return "|".join(map(re.escape, values.split("|")))
 
 
 def _addresses(server: Site) -> list[str]:
+    """The addresses of one server; a variable that is free, or one of many, stays in braces."""
     url = server.text("url")
     variables = server.mapping("variables")
     choices = []
     for name in dict.fromkeys(_VARIABLE.findall(url)):
         variable = variables.get(name)
-        allowed = [each.raw for each in variable.items("enum")] if variable else []
-        choices.append([(name, str(value)) for value in allowed] or [(name, _FREE)])
-    found = []
-    for chosen in itertools.islice(itertools.product(*choices), _MOST):
-        address = url
-        for name, value in chosen:
-            address = address.replace("{" + name + "}", value)
-        found.append(_normal(address))
-    return found
+        allowed = [str(each.raw) for each in variable.items("enum")] if variable else []
+        choices.append([(name, value) for value in allowed] or [(name, f"{{{_FREE}}}")])
+    if math.prod(map(len, choices)) > _MOST:
+        choices = [[(one[0][0], f"{{{'|'.join(sorted(value for _, value in one))}}}")] for one in choices]
+    return [_normal(_put(url, dict(chosen))) for chosen in itertools.product(*choices)]
+
+
+def _put(url: str, values: dict[str, str]) -> str:
+    return _VARIABLE.sub(lambda found: values[found[1]], url)
 
 
 def _normal(url: str) -> str:
     """An address without what does not count: a last slash, a default port, the case of scheme and host."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url.rstrip("/")
+    parts = _split(url)
     host = parts.netloc.lower().removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, "\0"))
     start = f"{parts.scheme}://{host}" if parts.scheme else f"//{host}" if host else ""
     return start + parts.path.rstrip("/")
 
 
 def _path(url: str) -> str:
+    return _split(url).path
+
+
+def _split(url: str) -> SplitResult:
     try:
-        return urlsplit(url).path
-    except ValueError:
-        return ""
+        return urlsplit(url)
+    except ValueError:  # brackets in the wrong place: no address, but perhaps the same on both sides
+        return SplitResult("", "", url, "", "")
 
 
 def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
