@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -50,6 +52,36 @@ def test_the_reference_is_what_the_commands_say_of_themselves() -> None:
 def test_a_command_and_its_options_say_what_they_do(leaf: click.Context) -> None:
     assert leaf.command.help
     assert [option.name for option in options(leaf) if not option.help] == []
+
+
+@leaves
+def test_a_command_teaches_by_example(leaf: click.Context) -> None:
+    examples = re.search(
+        r"^Examples?:\n(?:  .+\n?)+\Z", inspect.cleandoc(leaf.command.help or ""), re.MULTILINE
+    )
+
+    assert examples
+    assert leaf.command_path in examples[0]
+
+
+@pytest.mark.parametrize(
+    "leaf",
+    [leaf for leaf in LEAVES if any("--json" in it.opts for it in options(leaf))],
+    ids=lambda leaf: leaf.command_path,
+)
+def test_what_a_command_prints_as_json_is_in_the_reference(leaf: click.Context) -> None:
+    rows = re.findall(r"^\| (`.*?) \|", (REFERENCE / "json.md").read_text(encoding="utf-8"), re.MULTILINE)
+    told = {name for row in rows for name in _commands(row)}
+
+    assert leaf.command_path.removeprefix("infra ") in told
+
+
+def _commands(row: str) -> Iterator[str]:
+    """`` `runtime start`, `stop` `` names two: what is missing in front is that of the first."""
+    first, *others = re.findall(r"`([^`]+)`", row)
+    yield first
+    for other in others:
+        yield f"{first.rpartition(' ')[0]} {other}"
 
 
 @leaves

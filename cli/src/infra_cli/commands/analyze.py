@@ -23,6 +23,10 @@ def command(target: Target, *, as_json: bool) -> None:
 
     To be ready sooner, make the chain shorter or one of its services quicker; nothing else helps.
     The stack need not run any more.
+
+    \b
+    Example:
+      infra runtime analyze
     """
     from infra_runtime.critical_path import last_start
     from infra_runtime.errors import NoStackError

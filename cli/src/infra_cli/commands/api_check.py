@@ -85,6 +85,12 @@ def command(target: Target, **options: Any) -> int:
     """Say what a change of the API would break, whom, and why.
 
     Compares two OpenAPI documents, or without arguments what the stack file declares as [api.NAME].
+
+    \b
+    Examples:
+      infra dev api-check main:openapi.yaml openapi.yaml
+      infra dev api-check openapi.json shop.web:app --format markdown
+      infra dev api-check --explain response-property-removed
     """
     with three_exit_codes():
         if options["list_rules"] or options["explain"] is not None:

@@ -26,6 +26,11 @@ def command(
 
     SOURCE is what `infra dev api-check` takes; without FILE the snapshot goes to standard output.
     Without arguments every snapshot is written that the stack file declares as [api.NAME].
+
+    \b
+    Examples:
+      infra dev api-snapshot shop.web:app openapi.json
+      infra dev api-snapshot service:api/openapi.json | jq .paths
     """
     with three_exit_codes():
         from infra_runtime.openapi import snapshot

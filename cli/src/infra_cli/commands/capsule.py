@@ -29,7 +29,11 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="As a JSON document.")
 @target
 def list_all(target: Target, *, as_json: bool) -> None:
-    """The capsules of this project's tests, newest last. Needs no running stack."""
+    """The capsules of this project's tests, newest last. Needs no running stack.
+
+    \b
+    Example:
+      infra dev capsule list"""
     found = [{**told, "folder": str(folder)} for folder, told in known(target)]
     if as_json:
         output.say_json({"capsules": found})
@@ -47,6 +51,11 @@ def show(target: Target, *, test: str, as_json: bool) -> None:
     """One capsule: the failure, the states of the services, and all that they said during the test.
 
     TEST is the test's id or a part of it; the newest capsule that fits is shown.
+
+    \b
+    Examples:
+      infra dev capsule show test_orders
+      infra dev capsule show test_orders --json | jq -r .logs.postgres
     """
     fitting = [(folder, told) for folder, told in known(target) if test in told["test"]]
     if not fitting:

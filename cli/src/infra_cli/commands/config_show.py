@@ -22,6 +22,11 @@ def command(target: Target, *, keys: tuple[str, ...], profile: str | None, as_js
     """Every setting of the stack, and where its value came from; secrets are masked.
 
     With KEY only what begins with it, such as `services.postgres`.
+
+    \b
+    Examples:
+      infra config show services.postgres
+      infra config show services.api.env --env production
     """
     settings = target.resolve(profile=profile, executables=False).provenance
     found = {key: origin for key, origin in settings.items() if not keys or _begins(key, keys)}

@@ -17,6 +17,10 @@ def command(target: Target, *, profile: str | None, as_json: bool) -> None:
 
     What is wrong is told with file and line, what is allowed, and the nearest name; the exit code is 6 then.
     No executable is looked for: that is `infra dev doctor`'s business.
+
+    \b
+    Example:
+      infra config validate --env production
     """
     environments = (target.environment,) if target.environment else ENVIRONMENTS
     plans = {}

@@ -24,6 +24,10 @@ def command(target: Target, *, as_json: bool) -> int:
 
     Exit code 1 says that something is wrong for the stack of this directory. What is missing for services
     that the stack does not have is noted, and no error.
+
+    \b
+    Example:
+      infra dev doctor
     """
     from infra_cli.examination import examine
 

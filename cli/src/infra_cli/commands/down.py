@@ -21,6 +21,12 @@ def command(target: Target, *, wipe: bool, as_json: bool) -> None:
 
     --wipe removes what this kit made in the data directory, and the directory if nothing else is in it.
     It touches no directory without the marker `infra.json`.
+
+    \b
+    Examples:
+      infra runtime down
+      infra runtime down --wipe                begin with nothing the next time
+      infra runtime down --env test            a warm stack that a test run has left
     """
     from infra_runtime.client import Client
     from infra_runtime.proof import prove

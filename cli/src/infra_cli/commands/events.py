@@ -23,7 +23,12 @@ LEFT_OUT = frozenset({"time", "event", "service", "token", "started", "boot", "n
 @click.option("--json", "as_json", is_flag=True, help="As lines of JSON, as they stand in events.jsonl.")
 @target
 def command(target: Target, *, follow: bool, everything: bool, as_json: bool) -> None:
-    """What happened to the stack since it came up, from its journal; it need not run any more."""
+    """What happened to the stack since it came up, from its journal; it need not run any more.
+
+    \b
+    Examples:
+      infra runtime events --follow
+      infra runtime events --all --json | jq 'select(.event == "backoff")'"""
     from infra_cli.following import Follower
     from infra_runtime.errors import NoStackError
     from infra_runtime.proof import last_life

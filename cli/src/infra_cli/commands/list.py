@@ -18,6 +18,10 @@ def command(target: Target, *, as_json: bool) -> None:
     """Every service on offer: the catalogue's, those that other distributions bring, and your own.
 
     Those of this stack are marked with *. A program that is missing is named with what brings it.
+
+    \b
+    Example:
+      infra runtime list
     """
     services = list(on_offer(target))
     if as_json:

@@ -31,6 +31,12 @@ def command(
 
     References such as ${postgres.url} stay as they are: the same plan runs here, in containers and elsewhere.
     No executable needs to be installed for it.
+
+    \b
+    Examples:
+      infra runtime plan
+      infra runtime plan api --env production  what `api` needs there
+      infra runtime plan --bound               where the running stack's files are
     """
     if bound:
         if services or profile:

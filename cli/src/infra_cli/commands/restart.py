@@ -16,6 +16,10 @@ def command(target: Target, *, services: tuple[str, ...], as_json: bool) -> None
     """Stop and start services; they keep their ports.
 
     Returns when they are ready again. A task, such as a migration, runs again.
+
+    \b
+    Example:
+      infra runtime restart api
     """
     from infra_cli.services import order
 

@@ -26,6 +26,10 @@ def save(target: Target, *, name: str, as_json: bool) -> None:
     """Keep the state of all running services under NAME, in place of an older one of that name.
 
     They stand still for the moment of the copy, so that what is kept fits together.
+
+    \b
+    Example:
+      infra runtime snapshot save before-the-migration
     """
     with target.client() as client:
         found = client.call("snapshot_save", name=name)
@@ -43,6 +47,10 @@ def restore(target: Target, *, name: str) -> None:
 
     Services keep their ports, and lose their connections. A snapshot of other versions or other settings is
     refused, and nothing is touched.
+
+    \b
+    Example:
+      infra runtime snapshot restore before-the-migration
     """
     from infra_runtime.client import raise_failures
 
@@ -56,7 +64,11 @@ def restore(target: Target, *, name: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As a JSON document.")
 @target
 def list_all(target: Target, *, as_json: bool) -> None:
-    """The snapshots in the data directory, oldest first. Needs no running stack."""
+    """The snapshots in the data directory, oldest first. Needs no running stack.
+
+    \b
+    Example:
+      infra runtime snapshot list"""
     from infra_runtime.supervisor import snapshots
 
     known = snapshots.known(target.places())
@@ -72,7 +84,11 @@ def list_all(target: Target, *, as_json: bool) -> None:
 @click.argument("name")
 @target
 def remove(target: Target, *, name: str) -> None:
-    """Remove a snapshot from the disk."""
+    """Remove a snapshot from the disk.
+
+    \b
+    Example:
+      infra runtime snapshot remove before-the-migration"""
     from infra_runtime.supervisor import snapshots
 
     snapshots.remove(target.places(), name)

@@ -16,6 +16,10 @@ def command(target: Target, *, services: tuple[str, ...], as_json: bool) -> None
     """Start services that were stopped, and what they need.
 
     Returns when they are ready. The running stack must know them: `infra runtime up NAME` brings new ones.
+
+    \b
+    Example:
+      infra runtime start postgres
     """
     from infra_cli.services import order
 

@@ -23,6 +23,12 @@ def command(target: Target, *, watch: bool, as_json: bool) -> None:
 
     Works from any terminal, for it asks the stack's supervisor. Secrets are masked.
     Exit code 7 says that no stack runs here; 0 that one does, whatever its services do.
+
+    \b
+    Examples:
+      infra runtime status
+      infra runtime status --watch
+      infra runtime status --json | jq -r '.services[] | select(.ready | not) | .name'
     """
     if watch:
         follow(target, as_json=as_json)

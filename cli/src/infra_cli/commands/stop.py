@@ -16,6 +16,10 @@ def command(target: Target, *, services: tuple[str, ...], as_json: bool) -> None
     """Stop services; the stack goes on.
 
     Returns when nothing of them is left. What needs them goes on, and may complain.
+
+    \b
+    Example:
+      infra runtime stop postgres              how does the rest bear it?
     """
     from infra_cli.services import order
 
