@@ -831,3 +831,20 @@ def test_a_base_that_names_its_heirs_stands_for_them_and_each_change_is_told_onc
         "Dog.bark changed its type from string to integer",
         "Pet.kind changed its type from string to integer",
     ]
+
+
+def test_a_dynamic_reference_that_may_mean_several_schemas_is_never_silent() -> None:
+    def listed(item: dict[str, Any]) -> dict[str, Any]:
+        general = {
+            "$id": "list",
+            "$defs": {"item": {"$dynamicAnchor": "item"}},
+            "type": "array",
+            "items": {"$dynamicRef": "#item"},
+        }
+        special = {"$id": "texts", "$defs": {"item": {"$dynamicAnchor": "item", **item}}, "$ref": "list"}
+        return receives(ref("Texts"), components={"schemas": {"List": general, "Texts": special}})
+
+    assert report(listed(TEXT), listed(TEXT)).verdict == "compatible"
+    assert [one.rule for one in report(listed(TEXT), listed(WHOLE)).findings] == [
+        "response-keyword-undecided"
+    ]

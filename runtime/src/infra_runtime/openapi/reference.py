@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # How marshal (version 2, which shares nothing between values) spells a reference's key; a length follows.
 _REFERENCE = re.compile(rb"u(?:\x04\x00\x00\x00\$ref|\x0b\x00\x00\x00\$dynamicRef)u(....)", re.DOTALL)
+# A text that can only be a reference: what a discriminator's mapping holds without saying `$ref`.
+_ADDRESS = re.compile(rb"u(....)(?=#/|\.\.?/)", re.DOTALL)
 #: Keys whose value is data of the API and not a part of its description.
 _DATA = frozenset({"example", "examples", "default", "enum", "const"})
 _LONGEST_CHAIN = 100
@@ -29,11 +31,19 @@ def packed(raw: Any) -> bytes:
 
 def references(content: bytes) -> list[str]:
     """Every reference in a packed value, in order and each once."""
+    return _texts(content, _REFERENCE)
+
+
+def mapped(content: bytes) -> list[str]:
+    """Every text of a packed value that leads somewhere, as the mapping of a discriminator does."""
+    return _texts(content, _ADDRESS)
+
+
+def _texts(content: bytes, before: re.Pattern[bytes]) -> list[str]:
     found: dict[str, None] = {}
-    for match in _REFERENCE.finditer(content):
-        end = match.end()
+    for match in before.finditer(content):
         size = int.from_bytes(match.group(1), "little")
-        found[content[end : end + size].decode(errors="surrogatepass")] = None
+        found[content[match.end() : match.end() + size].decode(errors="surrogatepass")] = None
     return list(found)
 
 
@@ -102,6 +112,21 @@ class Resolver:
         """Where a `$dynamicRef` leads; None where more than one anchor could be meant."""
         places = self._anchor_places(site.file, ref.removeprefix("#"))
         return self.resolved(site, ref) if len(places) < 2 else None
+
+    def meant(self, site: Site, ref: str) -> list[Site]:
+        """All that a reference may lead to: one place, or every one that bears the anchor.
+
+        Raises:
+            CompareError: there is none.
+        """
+        first = self.resolved(site, ref)
+        fragment = ref.removeprefix("#")
+        places = self._anchor_places(site.file, fragment) if not fragment.startswith("/") else []
+        if len(places) < 2:
+            return [first]
+        data = self._document.file(site.file, site)
+        found = (self._descend(site.file, data, place) for place in places)
+        return [place for place in found if place is not None]
 
     def resolved(self, site: Site, ref: str) -> Site:
         """The value that a reference at this site names.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from infra_runtime.openapi.reference import packed, references
+from infra_runtime.openapi.reference import mapped, packed, references
 
 if TYPE_CHECKING:
     from infra_runtime.openapi.document import Site
@@ -31,7 +31,7 @@ class Sameness:
         if known is None:
             content = packed(raw)
             found = references(content) if b"ef" in content else []
-            found += _mapped(raw) if b"discriminator" in content and b"mapping" in content else []
+            found += mapped(content) if b"discriminator" in content and b"mapping" in content else []
             known = (hashlib.blake2b(content, digest_size=16).digest(), found)
             self._digests[id(raw)] = known
             self._alive.append(raw)
@@ -45,24 +45,26 @@ class Sameness:
         return all(self._same_target(base, revision, ref) for ref in refs)
 
     def _same_target(self, base: Site, revision: Site, ref: str) -> bool:
-        start = self._pair(base, revision, ref)
-        if start is None:
+        starts = self._pairs(base, revision, ref)
+        if starts is None:
             return False
-        if _key(start) not in self._clean:
-            self._explore(start)
-        return self._clean[_key(start)]
+        for start in starts:
+            if _key(start) not in self._clean:
+                self._explore(start)
+        return all(self._clean[_key(start)] for start in starts)
 
-    def _pair(self, base: Site, revision: Site, ref: str) -> tuple[Site, Site] | None:
+    def _pairs(self, base: Site, revision: Site, ref: str) -> list[tuple[Site, Site]] | None:
+        """What a reference means in both; None where that is not the same number of places."""
         try:
-            return base.document.resolver.resolved(base, ref), revision.document.resolver.resolved(
-                revision, ref
-            )
+            before = base.document.resolver.meant(base, ref)
+            after = revision.document.resolver.meant(revision, ref)
         except Exception as error:
             from infra_runtime.openapi.errors import CompareError
 
             if isinstance(error, CompareError):  # a reference in an example, which leads nowhere
                 return None
             raise
+        return list(zip(before, after, strict=True)) if len(before) == len(after) else None
 
     def _explore(self, start: tuple[Site, Site]) -> None:
         """Walk all that is reached from here, then carry every difference back to who reaches it."""
@@ -75,14 +77,15 @@ class Sameness:
             first, refs = self._content(base.raw)
             alike = first == self._content(revision.raw)[0]
             for ref in refs if alike else ():
-                pair = self._pair(base, revision, ref)
-                if pair is None or not self._clean.get(_key(pair), True):
+                pairs = self._pairs(base, revision, ref)
+                if pairs is None or not all(self._clean.get(_key(pair), True) for pair in pairs):
                     alike = False
                     break
-                users.setdefault(_key(pair), []).append(here)
-                if _key(pair) not in self._clean and _key(pair) not in met:
-                    met[_key(pair)] = True
-                    waiting.append(pair)
+                for pair in pairs:
+                    users.setdefault(_key(pair), []).append(here)
+                    if _key(pair) not in self._clean and _key(pair) not in met:
+                        met[_key(pair)] = True
+                        waiting.append(pair)
             if not alike:
                 different.append(here)
         while different:
@@ -91,24 +94,6 @@ class Sameness:
                 met[here] = False
                 different += users.get(here, [])
         self._clean |= met
-
-
-def _mapped(raw: Any) -> list[str]:
-    """Where discriminators lead: a base schema stands for what its mapping names."""
-    found: dict[str, None] = {}
-    waiting = [raw]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, list):
-            waiting += value
-        elif isinstance(value, dict):
-            waiting += value.values()
-            discriminator = value.get("discriminator")
-            mapping = discriminator.get("mapping") if isinstance(discriminator, dict) else None
-            for target in mapping.values() if isinstance(mapping, dict) else ():
-                if isinstance(target, str) and "/" in target:
-                    found[target] = None
-    return list(found)
 
 
 def _key(pair: tuple[Site, Site]) -> tuple[_Place, _Place]:

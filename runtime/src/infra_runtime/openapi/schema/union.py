@@ -99,7 +99,7 @@ class Unions:
         seen.add(node.key)
         if not node.groups:
             found += self._by_type(node, label, site)
-            return "null" in node.types
+            return "null" in node.types and self._comparer.member.holds(node, None) is not False
         group, rest = node.groups[0], node.groups[1:]
         base = replace(node, groups=rest, key=("base", node.key), derived=True)
         null = False
