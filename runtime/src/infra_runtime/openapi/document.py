@@ -32,12 +32,13 @@ class File:
         self.digest = hashlib.blake2b(raw, digest_size=16).digest()
         twin = _read_before.get(self.digest)
         if twin is None:
-            self.text = source.decoded(raw, name)
-            self.data, marks = source.data(self.text, name)
-            self.positions = Positions(self.text, self.data, marks)
+            # The bytes are kept and not the text, which one face of an emoji makes four times as long.
+            self.content = source.encoded(raw, name)
+            self.data, marks = source.data(source.decoded(self.content, name), name)
+            self.positions = Positions(self.content, self.data, marks)
             _read_before[self.digest] = self
         else:
-            self.text, self.data, self.positions = twin.text, twin.data, twin.positions
+            self.content, self.data, self.positions = twin.content, twin.data, twin.positions
 
 
 # A snapshot is mostly what the API still is, and reading a large file is most of the work then.
@@ -133,7 +134,7 @@ class Document:
         data = file.data
         if not isinstance(data, dict):
             reason = f"is not OpenAPI: it is {_kind(data)}, not an object"
-            raise CompareError(file.name, reason, 1, hint=_likeness(file.text))
+            raise CompareError(file.name, reason, 1, hint=_likeness(file.content))
         if "swagger" in data:
             if "openapi" in data:
                 self._refuse(file, "/swagger", "says both `openapi` and `swagger`: it can be one of them")
@@ -170,7 +171,12 @@ class Document:
     @property
     def text(self) -> str:
         """The text of the document's own file."""
-        return self._files[self.name].text
+        return self._files[self.name].content.decode()
+
+    @property
+    def original(self) -> Any:
+        """The data of the document's own file, before any conversion."""
+        return self._files[self.name].data
 
     @property
     def digest(self) -> bytes:
@@ -243,12 +249,12 @@ def _kind(value: Any) -> str:
     return _KINDS.get(type(value), "a number")
 
 
-def _likeness(text: str) -> str:
+def _likeness(content: bytes) -> str:
     """What a text that is no document looks like."""
-    start = text.lstrip()[:200].lower()
-    if start.startswith("version https://git-lfs"):
+    start = content[:200].lstrip().lower()
+    if start.startswith(b"version https://git-lfs"):
         return "It is a pointer of Git LFS: `git lfs pull` gets the file itself."
-    if start.startswith(("<!doctype", "<html")):
+    if start.startswith((b"<!doctype", b"<html")):
         return "It is a page for a browser: a login, perhaps, or one that says that there is nothing."
     return ""
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import yaml
 
-from infra_runtime.openapi import text
 from infra_runtime.openapi.document import Document
 from infra_runtime.openapi.errors import CompareError
 
@@ -29,7 +28,7 @@ def canonical(document: Document, *, as_yaml: bool = False) -> str:
     if not document.alone:
         hint = "Compare it with a git revision instead, as in main:openapi.yaml: that holds every file."
         raise CompareError(document.name, "refers to other files, and a snapshot is one file", hint=hint)
-    data, _ = text.data(document.text, document.name)
+    data = document.original
     ordered = {key: data[key] for key in _HEAD if key in data}
     ordered |= {key: data[key] for key in sorted(data) if key not in _HEAD}
     try:

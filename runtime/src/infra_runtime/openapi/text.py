@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import Any
 
@@ -16,25 +17,42 @@ _JSON_START = re.compile(r"\s*[{\[]")
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
+def encoded(raw: bytes, file: str) -> bytes:
+    """What a file holds as UTF-8 without a byte order mark; UTF-16 is known by its first bytes.
+
+    Raises:
+        CompareError: it says that it is UTF-16, and is not.
+    """
+    if not raw.startswith(_UTF_16):
+        return raw.removeprefix(codecs.BOM_UTF8)
+    try:
+        return raw.decode("utf-16").encode()
+    except UnicodeDecodeError as error:
+        raise _no_text(raw, "UTF-16", error, file) from error
+
+
 def decoded(raw: bytes, file: str) -> str:
-    """The text of a file: UTF-8, or UTF-16 where its first bytes say so.
+    """The text of a file.
 
     Raises:
         CompareError: it is too large, empty, or no text.
     """
     if len(raw) > MAX_BYTES:
         raise CompareError(file, f"has {len(raw):,} bytes; the limit is {MAX_BYTES:,}")
-    name, encoding = ("UTF-16", "utf-16") if raw.startswith(_UTF_16) else ("UTF-8", "utf-8-sig")
     try:
-        text = raw.decode(encoding)
+        text = encoded(raw, file).decode()
     except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise CompareError(file, f"is not text in {name} (byte {error.start})", line) from error
+        raise _no_text(raw, "UTF-8", error, file) from error
     if "\x00" in text:
         raise CompareError(file, "is a binary file, not a text", text.count("\n", 0, text.index("\x00")) + 1)
-    if not text.strip():
+    if not text or text.isspace():
         raise CompareError(file, "is empty")
     return text
+
+
+def _no_text(raw: bytes, encoding: str, error: UnicodeDecodeError, file: str) -> CompareError:
+    line = raw.count(b"\n", 0, error.start) + 1
+    return CompareError(file, f"is not text in {encoding} (byte {error.start})", line)
 
 
 def data(text: str, file: str) -> tuple[Any, Marks | None]:
