@@ -1,4 +1,4 @@
-"""Places: a pointer has the line and column at which an editor shows its key, however the text is laid out."""
+"""Places: a pointer has the line and column at which an editor shows its key, whatever the layout."""
 
 from __future__ import annotations
 
@@ -50,8 +50,6 @@ def keys(value: Any, pointer: str = "") -> Iterator[tuple[str, str]]:
 
 ODD = st.sampled_from(["é{", "a/b~[", '"\n'])
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=6) | ODD
-    ["é{", "a/b~[", '"\n']
-)
 VALUES = st.dictionaries(
     NAMES,
     st.recursive(
