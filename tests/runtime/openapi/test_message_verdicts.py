@@ -371,8 +371,8 @@ CASES: list[tuple[str, Any, Any, str, str]] = [
         "the address of tokens",
         secured({"oauth": []}),
         secured({"oauth": []}, oauth=OTHER),
-        "warning",
-        "warning",
+        "breaking",
+        "breaking",
     ),
     (
         "a scope to another scheme",
@@ -427,7 +427,7 @@ CASES: list[tuple[str, Any, Any, str, str]] = [
         secured({"oauth": []}),
         secured({"oauth": []}, oauth=renewed("https://r")),
         "compatible",
-        "warning",
+        "breaking",
     ),
     # --- life
     (

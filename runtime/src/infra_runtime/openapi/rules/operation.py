@@ -324,14 +324,14 @@ RULES = [
             ),
             Row(
                 name="security-url-changed",
-                effect=U,
+                effect=C,
                 mirror="security-url-changed",
                 peer=(
                     "api-security-component-oauth-url-changed",
                     "api-security-component-oauth-token-url-changed",
                 ),
                 message="an address of the security scheme {subject} changed from {before} to {after}",
-                explain="Whether the old address still answers is not in the document.",
+                explain="Who asks at the old address asks where nothing is promised any more, as with a server.",
             ),
         ],
     ),
