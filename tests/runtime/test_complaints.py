@@ -22,6 +22,9 @@ MISTAKES = [
     # values
     ("[services.nats]\nport = 65536", "services.nats.port: input should be less than or equal to 65535, not"),
     ("[services.nats]\nrestart = 'often'", "input should be 'on-failure', 'always' or 'never', not 'often'"),
+    ("[use]\nnats = 1", "infra.toml:1: use: input should be a list"),
+    (API + "env = ['A=1']", "infra.toml:4: services.api.env: input should be a table"),
+    (API + "ready = { http = '/', status = 200 }", "services.api.ready.status: input should be a list"),
     # names
     ("[services.postgrs]", "infra.toml:1: there is no service 'postgrs' in the catalogue; did you mean 'pos"),
     ("[services.valkey]\ncommand = ['x']", "infra.toml:2: valkey is a service of the catalogue and has a co"),
@@ -29,6 +32,7 @@ MISTAKES = [
     ("[services.port]\ncommand = ['x']", "no service can be called 'port': in references that name means"),
     ("use = ['ntas']", "infra.toml:1: there is no service 'ntas'; did you mean 'nats'?"),
     ("profile = 'minmal'", "infra.toml:1: there is no profile 'minmal'; did you mean 'minimal'?"),
+    ("use = ['nats']\nprofiles.p = ['ntas']", "infra.toml:2: there is no service 'ntas'; did you mean"),
     ("profile = 'p'\nprofiles.p = ['ntas']", "infra.toml:2: there is no service 'ntas'; did you mean 'nats'"),
     # environments
     ("[environment.tset]", "infra.toml:1: 'tset' is no environment; did you mean 'test'?"),
@@ -40,6 +44,9 @@ MISTAKES = [
     ("[services.api]\ncommand = []", "infra.toml:2: services.api.command: it names no program"),
     # what belongs to a service of one's own
     (API + "env = { DEBUG = true }", "infra.toml:4: services.api.env.DEBUG: an environment has only texts:"),
+    (API + "needs = ['api']", "infra.toml:1: api needs itself"),
+    (API + "cwd = '${api.url}'", "infra.toml:4: api refers to ${api.url}, but what it exports is for others"),
+    (API + "cwd = '${port.http'", "infra.toml:1: api has a ${ in '${port.http' that nothing closes"),
     (API + "needs = ['ntas']", "infra.toml:4: api needs 'ntas', which is no service; did you mean 'nats'?"),
     (API + "cwd = '${dta}'", "infra.toml:4: api refers to ${dta}, but there is no such name; did you mean '"),
     (API + "cwd = '${postgres.ulr}'", "infra.toml:4: api refers to ${postgres.ulr}, but postgres exports no"),

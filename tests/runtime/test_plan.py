@@ -140,6 +140,12 @@ def test_two_dollars_are_no_reference() -> None:
     assert names(plan(service("a", "$${nobody.url}"))) == ["a"]
 
 
+def test_an_open_brace_behind_two_dollars_is_a_text() -> None:
+    plan = make_plan([service("api", "echo $${HOME")], environment="test", root="/", ports="leased")
+
+    assert [spec.name for spec in plan.services] == ["api"]
+
+
 def test_an_unknown_need_is_told_with_the_nearest_name() -> None:
     text = complaint(service("api", needs=("databse",)), service("database"))
 

@@ -141,8 +141,16 @@ def _ports(plan: Plan, held: set[int]) -> Iterator[Finding]:
     for spec in plan.services:
         for name, port in spec.ports.items():
             topic = f"port {port}"
-            holder = None if port in held else taken(port)
-            if port in held:
+            holder, denied = None, ""
+            try:
+                holder = None if port in held else taken(port)
+            except PermissionError as error:
+                denied = str(error.strerror)
+            if denied:
+                hint = f"Set `ports` in [services.{spec.name}] to a number from 1024 up."
+                text = f"wanted by {spec.name} ({name}): {denied}"
+                yield Finding(topic=topic, state="wrong", text=text, hint=hint)
+            elif port in held:
                 text = f"held by {spec.name} ({name}) of the stack that runs"
                 yield Finding(topic=topic, state="fine", text=text)
             elif holder is None:

@@ -49,6 +49,10 @@ def _said(found: ErrorDetails, model: type[BaseModel], key: Key) -> str:
             return "is missing"
         case "value_error":
             return str(found.get("ctx", {}).get("error", found["msg"]))
+        case "tuple_type" | "list_type":
+            return "input should be a list"
+        case "dict_type" | "model_type" | "mapping_type":
+            return "input should be a table"
         case _:
             given = found["input"]
             what = f", not {given!r}" if isinstance(given, str | int | float) else ""

@@ -17,6 +17,7 @@ from infra_runtime.spec import (
     ServiceSpec,
     decode_service,
     encode,
+    is_open,
     references,
     texts,
 )
@@ -102,6 +103,8 @@ def secret_name(step: Secret) -> str:
 def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec]) -> None:
     where = f"services.{spec.name}"
     for need in spec.needs:
+        if need == spec.name:
+            raise ConfigurationError(f"{need} needs itself", where)
         if need not in specs:
             problem = f"{spec.name} needs {need!r}, which is no service of this stack{nearest(need, specs)}"
             raise ConfigurationError(problem, where)
@@ -125,13 +128,17 @@ def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec]) -> No
         ([seed.steps for seed in seeds], {"bin": None, "secret": scopes["secret"], "": {"out"}}),
     ):
         for reference in (reference for text in texts(part) for reference in references(text)):
-            if problem := _problem(reference, known, specs):
+            if problem := _problem(reference, known, specs) or _own(reference, spec.name):
                 if known is not scopes and not _problem(reference, scopes, specs):
                     problem = (
                         "all stacks of a user share a seed: nothing but ${bin.…}, ${secret.…} and ${out}"
                     )
                 message = f"{spec.name} refers to ${{{reference}}}, but {problem}"
                 raise ConfigurationError(message, where)
+    for text in texts(spec):
+        if is_open(text):
+            message = f"{spec.name} has a ${{ in {text!r} that nothing closes; $${{ is that without a meaning"
+            raise ConfigurationError(message, where)
 
 
 def _problem(reference: str, scopes: Mapping[str, Collection[str] | None], services: Iterable[str]) -> str:
@@ -148,6 +155,11 @@ def _problem(reference: str, scopes: Mapping[str, Collection[str] | None], servi
         return ""
     owner = {"": "there is no such name", "port": "it has no such port", "secret": "it makes no such secret"}
     return owner.get(scope, f"{scope} exports no {name!r}") + nearest(name, known)
+
+
+def _own(reference: str, name: str) -> str:
+    own = reference.startswith(f"{name}.")
+    return "what it exports is for others: use ${host} and ${port.…}" if own else ""
 
 
 def _secrets(steps: Iterable[object]) -> Iterator[Secret]:

@@ -180,12 +180,14 @@ class _Chosen:
                     f"there is no profile {profile!r}{nearest(profile, profiles)}", where
                 )
             place, names = ("profiles", profile), profiles[profile]
-        for name in names:
-            if not self._exists(name):
-                raise ConfigurationError(
-                    f"there is no service {name!r}{nearest(name, self._names())}",
-                    where=self.merged.place(place),
-                )
+        lists = {("profiles", profile): names for profile, names in self.stack.profiles.items()}
+        for key, listed in [(place, names), *lists.items()]:  # wanted or not: a mistake is told at once
+            for name in listed:
+                if not self._exists(name):
+                    raise ConfigurationError(
+                        f"there is no service {name!r}{nearest(name, self._names())}",
+                        where=self.merged.place(key),
+                    )
         return names
 
     def _exists(self, name: str) -> bool:

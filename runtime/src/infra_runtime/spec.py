@@ -227,6 +227,11 @@ def references(text: str) -> list[str]:
     return [match[1].strip() for match in _REFERENCE.finditer(text) if match[1] is not None]
 
 
+def is_open(text: str) -> bool:
+    """Whether a `${` in it has no `}`."""
+    return "${" in _REFERENCE.sub("", text)
+
+
 def substitute(text: str, lookup: Callable[[str], str]) -> str:
     """`text` with each reference replaced by what `lookup` says of it."""
     return _REFERENCE.sub(lambda match: "$" if match[1] is None else lookup(match[1].strip()), text)

@@ -62,6 +62,13 @@ def test_a_setting_outranks_all_and_is_never_passed_by(elsewhere: Path) -> None:
         locate(SERVER, setting=elsewhere / "tools" / "typo")
 
 
+def test_a_setting_that_leads_nowhere_is_what_one_is_told_to_correct(elsewhere: Path) -> None:
+    with pytest.raises(BinaryMissingError, match="looked at /nowhere/tool") as caught:
+        locate(Binary(name="tool", extra="tool"), setting="/nowhere/tool")
+
+    assert caught.value.hint.endswith("take out the setting `binary`, which names this one; or correct it.")
+
+
 def test_a_setting_may_be_the_folder(elsewhere: Path) -> None:
     found = program(elsewhere / "tools" / "server")
 

@@ -35,6 +35,14 @@ def test_a_command_alone_is_a_service_that_is_ready_as_soon_as_it_runs(api) -> N
     assert not spec.task
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("web", "${root}/web"), ("./web", "${root}/./web"), ("/srv", "/srv"), ("${data}/x", "${data}/x")],
+)
+def test_a_working_directory_is_seen_from_the_stack_file(api, written, meant) -> None:
+    assert api(f"cwd = '{written}'").cwd == meant
+
+
 def test_a_port_called_http_is_exported_as_a_url(api) -> None:
     exports = api("ports = { http = 8000, grpc = 8001 }").exports
 

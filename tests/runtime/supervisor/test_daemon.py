@@ -184,6 +184,11 @@ def test_a_command_that_cannot_be_executed_is_named(stack_of, tmp_path) -> None:
         stack_of(server("text", command=(str(plain),)))
 
 
+def test_a_working_directory_that_is_not_there_is_named(stack_of, tmp_path) -> None:
+    with pytest.raises(StartError, match=f"cannot work in {tmp_path}/none: No such file or directory"):
+        stack_of(server("web", cwd=f"{tmp_path}/none"))
+
+
 def test_a_service_that_ignores_every_polite_signal_is_killed_in_the_end(stack_of, data) -> None:
     stack = stack_of(
         server("stubborn", "--ignore-term", stop=(StopStep(seconds=0.1), StopStep(signal=2, seconds=0.1)))

@@ -57,6 +57,20 @@ def test_a_service_keeps_its_port_as_long_as_it_holds_it(locks) -> None:
     assert ports.take("web", "main", 0) == ports.take("web", "main", 0)
 
 
+def test_a_port_that_only_root_may_have_is_nobodys_but_refused(locks) -> None:
+    first = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+    if not first.exists() or int(first.read_text()) <= 80:
+        pytest.skip("here everybody may listen on port 80")
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        with pytest.raises(PermissionError, match="ports below 1024 need privileges here: 'port 80'"):
+            Ports(locks, "/data", leased=False).take("web", "http", 80)
+    finally:
+        os.seteuid(user)
+
+
 def test_two_stacks_share_no_port_and_the_last_one_goes_without(locks, monkeypatch) -> None:
     narrow(monkeypatch, 3)
     one, other = Ports(locks, "/one", leased=True), Ports(locks, "/other", leased=True)

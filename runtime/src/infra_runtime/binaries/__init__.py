@@ -87,7 +87,10 @@ def locate(binary: Binary, *, setting: str | os.PathLike[str] | None = None) -> 
             return place
         looked_at.append(f"{place} ({found})" if found != _ABSENT else str(place))
         problem = problem or (found if found != _ABSENT else "")
-    raise BinaryMissingError(binary.name, binary.extra, looked_at, problem or "not found")
+    error = BinaryMissingError(binary.name, binary.extra, looked_at, problem or "not found")
+    if setting:
+        error.hint += " Then take out the setting `binary`, which names this one; or correct it."
+    raise error
 
 
 _ABSENT = "absent"

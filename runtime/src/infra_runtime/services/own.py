@@ -191,7 +191,8 @@ def own(name: str, settings: OwnSettings) -> ServiceSpec:
         summary=settings.summary or "your own",
         command=settings.command,
         env=settings.env,
-        cwd=settings.cwd,
+        # Not the supervisor's folder, nor that of whoever happened to start it.
+        cwd=settings.cwd if settings.cwd.startswith(("/", "${")) else f"${{root}}/{settings.cwd}",
         ports=settings.ports,
         ready=settings.probe(),
         exports={**exports, **settings.exports},

@@ -166,7 +166,8 @@ class Supervisor:
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             strerror = getattr(error, "strerror", None) or str(error)
             where = getattr(error, "filename", None) or bound.command[0]
-            self.dispatch(Event("spawn-failed", effect.service, f"cannot start {where}: {strerror}"))
+            what = "work in" if where == bound.cwd else "start"
+            self.dispatch(Event("spawn-failed", effect.service, f"cannot {what} {where}: {strerror}"))
             return
         self.journal.write("spawned", effect.service, pid=pid, started=start, ports=bound.ports)
         self.dispatch(Event("spawned", effect.service, number=pid))

@@ -97,7 +97,10 @@ class Ports:
 
 
 def taken(port: int, *, name_it: bool = True) -> str | None:
-    """Who listens on a loopback port; None when it is free. A stranger that can't be named is "a process"."""
+    """Who listens on a loopback port; None when it is free. A stranger that can't be named is "a process".
+
+    Raises `PermissionError` for one that isn't ours to have.
+    """
     with socket.socket() as probe:
         # With this option a connection that only waits out its TIME_WAIT is no obstacle; a listener is.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -105,7 +108,8 @@ def taken(port: int, *, name_it: bool = True) -> str | None:
             probe.bind((LOOPBACK, port))
         except OSError as error:
             if error.errno == errno.EACCES:
-                return "nobody, but ports below 1024 need privileges here"
+                reason = "ports below 1024 need privileges here"
+                raise PermissionError(errno.EACCES, reason, f"port {port}") from None
             return holder(port) if name_it else "a process"
     return None
 
