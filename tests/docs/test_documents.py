@@ -3,6 +3,7 @@
 A fenced block runs by its language, in the order of the page, in a folder of the page's own:
 
     toml            is a stack file that must resolve
+    ini             is pytest's, which must know all that is in it
     python          is run; one with tests in it is run by pytest
     console         each `$ command` is run, and what follows must be its output; `…` stands for anything
     LANG title=NAME is written to the file NAME, for the blocks that follow
@@ -18,62 +19,18 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 import infra_runtime as infra
+from fakes.pages import PAGES, ROOT, blocks, links
 from infra_runtime.errors import NoStackError
 from infra_runtime.settings import resolve
 
-ROOT = Path(__file__).parent.parent.parent
-PAGES = sorted(
-    path
-    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"))
-    if path.is_file()
-)
-FENCE = re.compile(
-    r"^(?:<!-- not run: (?P<reason>[^\n]+) -->\n)?"
-    r"^```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<text>.*?)^```$",
-    re.MULTILINE | re.DOTALL,
-)
-LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#[^)\s]*)?\)")
 #: documents show the ports of development; a test has leased ones
 PORT = re.compile(r"(?<=127\.0\.0\.1:)\d+")
 PATIENCE = 120.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Block:
-    """A fenced block of a page."""
-
-    line: int
-    language: str
-    text: str
-    title: str = ""
-    #: why it is not run; empty: it is
-    reason: str = ""
-
-    @property
-    def needs_servers(self) -> bool:
-        """Whether running it may start something."""
-        return not self.reason and not self.title and self.language in {"python", "console"}
-
-
-def blocks(page: Path) -> list[Block]:
-    """The page's blocks, in their order."""
-    text = page.read_text(encoding="utf-8")
-    return [
-        Block(
-            line=text.count("\n", 0, match.start("language")) + 1,
-            language=match["language"],
-            text=match["text"],
-            title=match["title"] or "",
-            reason=match["reason"] or "",
-        )
-        for match in FENCE.finditer(text)
-    ]
 
 
 def parameters() -> Iterator[object]:
@@ -106,6 +63,8 @@ def test_a_page_does_what_it_shows(page: Path, project: Path) -> None:
             file.write_text(block.text, encoding="utf-8")
         elif block.language == "toml":
             resolve_alone(block.text, project.parent / f"stack-{number}")
+        elif block.language == "ini":
+            read_settings(block.text, project.parent / f"settings-{number}")
         elif block.language == "python":
             run_python(block.text, project, number, where)
         elif block.language == "console":
@@ -146,17 +105,21 @@ def test_every_page_can_be_reached_from_the_index() -> None:
     assert [str(page) for page in PAGES if page.is_relative_to(ROOT / "docs") and page not in reached] == []
 
 
-def links(page: Path) -> list[str]:
-    """Where the page's links lead, those into the world left out."""
-    return [target for target in LINK.findall(page.read_text(encoding="utf-8")) if target]
-
-
 def resolve_alone(text: str, folder: Path) -> None:
     """Resolve a stack file, in a project of its own, without looking for executables."""
     folder.mkdir()
     name = "pyproject.toml" if "[tool.infra" in text else "infra.toml"
     (folder / name).write_text(text, encoding="utf-8")
     resolve(directory=folder, environment="test", executables=False)
+
+
+def read_settings(text: str, folder: Path) -> None:
+    """Have pytest read its settings, in a folder without tests: what it does not know is an error."""
+    folder.mkdir()
+    (folder / "pytest.ini").write_text(text, encoding="utf-8")
+    answer = run([sys.executable, "-m", "pytest", "--strict-config", "-p", "no:cacheprovider"], folder)
+
+    assert answer.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, answer.stdout
 
 
 def run_python(text: str, project: Path, number: int, where: str) -> None:
