@@ -185,3 +185,22 @@ def test_a_long_log_is_cut_at_its_beginning_and_says_so() -> None:
 def test_a_capsules_folder_is_named_for_its_test_and_stays_in_its_place(nodeid: str, name: str) -> None:
     assert name_of(nodeid) == name
     assert "/" not in name_of(nodeid)
+
+
+@pytest.mark.real("pocketbase")
+def test_the_report_leaves_out_copies_of_a_service_that_are_not_the_tests(suite: Suite) -> None:
+    suite.stack("[services.pocketbase]\n")
+    suite.test(
+        """
+        def test_it(pocketbase, infra_stack):
+            ready = []
+            while len(ready) < 3:  # the service, the test's copy, and one that is made ahead
+                ready = [it for it in infra_stack.status()["services"] if it["ready"]]
+            assert 0
+        """
+    )
+
+    result = suite.run()
+
+    result.stdout.fnmatch_lines(["*Captured log of pocketbase-1*"])
+    result.stdout.no_fnmatch_line("*Captured log of pocketbase-2*")

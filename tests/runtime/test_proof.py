@@ -84,6 +84,31 @@ def test_readiness_is_the_first_one_of_the_last_service(places, journal, clock) 
     assert prove(places).ready_seconds == 0.5
 
 
+def test_a_service_that_is_asked_for_late_has_kept_nobody_waiting_before(places, journal, clock) -> None:
+    for service, began, ended in (("db", 0.0, 0.25), ("web", 60.0, 60.5)):
+        clock.time = 1000.0 + began
+        journal.write("preparing", service)
+        clock.time = 1000.0 + ended
+        spawned(journal, service)
+        journal.write("ready", service)
+
+    assert prove(places).ready_seconds == 0.75
+
+
+def test_a_copy_of_a_service_is_no_service_more(places, journal, clock, sleeper) -> None:
+    spawned(journal, "db")
+    journal.write("ready", "db")
+    clock.time = 1060.0
+    started = processes.started(sleeper.pid)
+    journal.write("spawned", "db-1", pid=sleeper.pid, started=started, ports={}, copy_of="db")
+    clock.time = 1061.0
+    journal.write("ready", "db-1")
+
+    proof = prove(places)
+
+    assert str(proof).startswith("1 service, ready in 0.00 s; 1 processes")
+
+
 def test_what_was_never_ready_is_told_so(places, journal) -> None:
     spawned(journal, "db")
 

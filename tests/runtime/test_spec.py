@@ -79,6 +79,7 @@ FIELDS = {
     "watch": commands,
     "quiesce": st.none() | st.builds(RespSave, port=words),
     "refuses_root": st.booleans(),
+    "copy_of": words,
 }
 services = st.builds(ServiceSpec, **FIELDS)
 

@@ -48,6 +48,8 @@ class Capsules:
         self._opened: Marks = {}
         self._marks: Marks = {}
         self._began = time.time()
+        #: the services that the test that runs has units in, as far as one of its phases has failed
+        self._mine: set[str] = set()
         #: test → service and unit → where the dump is; those of this run
         self._written: dict[str, dict[str, str]] = {}
         # The workers of xdist share the services: what another one's test did just then is there too.
@@ -61,6 +63,7 @@ class Capsules:
         """A test begins."""
         self._began = time.time()
         self._marks = _sizes(self._session.data)
+        self._mine.clear()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -69,14 +72,29 @@ class Capsules:
         """Add what the services said, and write the capsule, for each phase that fails."""
         report = yield
         if report.failed and self._session.data:
-            slices = self._slices()
-            folder = self._write(item, report, slices)
+            slices, status = self._slices(), self._status()
+            others = self._copies_of_others(item, status)
+            folder = self._write(item, report, slices, status)
             for name, text in slices.items():
-                if shown := shorten(without_others(text, self._session.owners)):
+                shown = shorten(without_others(text, self._session.owners))
+                if shown and name not in others:
                     report.sections.append((f"Captured log of {name}{self._shared}", shown))
             if folder is not None:
                 report.sections.append(("Capsule", str(folder)))
         return report
+
+    def _status(self) -> dict[str, Any]:
+        try:
+            return self._session.status()
+        except InfraError as error:
+            return {"error": str(error)}
+
+    def _copies_of_others(self, item: pytest.Item, status: dict[str, Any]) -> set[str]:
+        """The copies of services that this test has no unit in: another worker's, or made ahead."""
+        if ALLOTMENT in item.config.stash:
+            self._mine |= {unit.process for unit in item.config.stash[ALLOTMENT].live}
+        copies = {it["name"] for it in status.get("services", ()) if it["copy_of"]}
+        return copies - self._mine
 
     def _slices(self) -> dict[str, str]:
         """Service → what it said since the test began; those that said nothing are left out."""
@@ -87,7 +105,9 @@ class Capsules:
                 found[path.stem] = text
         return found
 
-    def _write(self, item: pytest.Item, report: pytest.TestReport, slices: dict[str, str]) -> Path | None:
+    def _write(
+        self, item: pytest.Item, report: pytest.TestReport, slices: dict[str, str], status: dict[str, Any]
+    ) -> Path | None:
         data = Path(self._session.data[-1])
         folder = data / FOLDER / name_of(item.nodeid)
         try:
@@ -99,18 +119,16 @@ class Capsules:
             for name, text in slices.items():
                 (folder / "logs" / f"{name}.log").write_text(text, encoding="utf-8")
             (folder / "events.jsonl").write_text("".join(_events(data, self._began)), encoding="utf-8")
-            described = self._describe(item, report, folder)
+            described = self._describe(item, report, folder, status)
             (folder / "capsule.json").write_text(json.dumps(described, indent=2), encoding="utf-8")
         except OSError as error:
             report.sections.append(("Capsule", f"could not be written: {error}"))
             return None
         return folder
 
-    def _describe(self, item: pytest.Item, report: pytest.TestReport, folder: Path) -> dict[str, Any]:
-        try:
-            status = self._session.status()
-        except InfraError as error:
-            status = {"error": str(error)}
+    def _describe(
+        self, item: pytest.Item, report: pytest.TestReport, folder: Path, status: dict[str, Any]
+    ) -> dict[str, Any]:
         label = label_of(item)
         return {
             "test": item.nodeid,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ from infra_runtime.supervisor.ports import holder, taken
 class Proof:
     """What the last life of a stack had, and what of it is left; each piece is named."""
 
+    #: without copies that somebody made of one
     services: int
-    #: seconds from the supervisor's first event to the last service's first readiness; None: never ready
+    #: seconds that they took to be ready for the first time, those of several at once counted once: a service
+    #: that is asked for late has kept nobody waiting before. None: never ready
     ready_seconds: float | None
     processes: tuple[str, ...]
     ports: tuple[str, ...]
@@ -53,10 +55,10 @@ def prove(places: Places) -> Proof:
     alive = processes.family(roots, token) if life else []
     ports = sorted({port for event in spawned for port in event["ports"].values()})
     held = [port for port in ports if taken(port, name_it=False) is not None]
-    ready = [event["time"] for event in life if event["event"] == "ready"]
+    copies = {event["service"] for event in spawned if event.get("copy_of")}
     return Proof(
-        services=len({event["service"] for event in spawned}),
-        ready_seconds=max(_first_ready(life).values()) - life[0]["time"] if ready else None,
+        services=len({event["service"] for event in spawned} - copies),
+        ready_seconds=_ready_seconds(life, copies),
         processes=tuple(f"process {process.pid}" for process in alive),
         ports=tuple(f"port {port}, held by {holder(port)}" for port in held),
         sockets=tuple(sorted(_below(places.run))),
@@ -80,9 +82,18 @@ def last_life(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return events[begins[-1] :] if begins else []
 
 
-def _first_ready(life: list[dict[str, Any]]) -> dict[str, float]:
-    found: dict[str, float] = {}
+def _ready_seconds(life: list[dict[str, Any]], copies: Collection[str]) -> float | None:
+    begun: dict[str, float] = {}
+    spans: dict[str, tuple[float, float]] = {}
     for event in life:
-        if event["event"] == "ready":
-            found.setdefault(event["service"], event["time"])
-    return found
+        name, time = event.get("service", ""), event["time"]
+        if event["event"] in ("preparing", "spawned") and name not in copies:
+            # The first one's start has the supervisor's boot in it.
+            begun.setdefault(name, time if begun else life[0]["time"])
+        elif event["event"] == "ready" and name in begun:
+            spans.setdefault(name, (begun[name], time))
+    seconds = until = 0.0
+    for began, ended in sorted(spans.values()):
+        seconds += max(0.0, ended - max(began, until))
+        until = max(until, ended)
+    return seconds if spans else None

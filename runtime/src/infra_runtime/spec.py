@@ -208,6 +208,8 @@ class ServiceSpec:
     watch: tuple[str, ...] = ()
     #: true for programs that refuse to run as root: they get a user namespace or another uid
     refuses_root: bool = False
+    #: the service that this one copies for somebody, as for a single test; who counts services leaves it out
+    copy_of: str = ""
 
     def all_needs(self) -> tuple[str, ...]:
         """`needs`, and the services that a reference names; sorted, without doubles."""

@@ -233,7 +233,7 @@ def test_each_test_has_a_pocketbase_of_its_own(suite: Suite, workers: int) -> No
     result = suite.run("-n", str(workers))
 
     result.assert_outcomes(passed=4)
-    result.stdout.fnmatch_lines(["infra: * services, *0 processes, 0 ports, 0 sockets left"])
+    result.stdout.fnmatch_lines(["infra: 1 service, *0 processes, 0 ports, 0 sockets left"])
 
 
 # --- one's own -------------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ class Unit(Endpoint):
 
     def __init__(self, whole: Endpoint, unit_id: str, label: str, **exports: str) -> None:
         super().__init__(whole.name, {**whole, **exports}, whole.ports, str(whole.data))
+        #: the supervised service that it lives in: the whole one, or a copy
+        self.process = whole.name
         #: the piece's name in the service: a database, an account, a prefix
         self.id = unit_id
         #: whose it is: the id of a test, a module, a class
@@ -32,6 +34,9 @@ class Unit(Endpoint):
             f"{self.name} has nothing that is made anew in a millisecond",
             hint=f'Ask for a whole unit in the example: `with infra_unit("{self.name}") as {self.name}:`.',
         )
+
+    def renew(self) -> None:
+        """Put back what a restart of the server has taken from it."""
 
     def describe(self) -> dict[str, str]:
         """What it is and whose, without any secret."""

@@ -37,7 +37,7 @@ class Copier:
             word.replace("${data}", str(self._server.data)) if word.startswith(self._shared) else word
             for word in spec.command
         )
-        copy = replace(spec, name=name, command=command)
+        copy = replace(spec, name=name, command=command, copy_of=spec.name)
         plan = replace(self._resolved.plan, services=(copy,))
         raise_failures(stack.up(replace(self._resolved, plan=plan)))
         self.endpoints[name] = stack[name]

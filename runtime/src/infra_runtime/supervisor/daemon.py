@@ -169,7 +169,8 @@ class Supervisor:
             what = "work in" if where == bound.cwd else "start"
             self.dispatch(Event("spawn-failed", effect.service, f"cannot {what} {where}: {strerror}"))
             return
-        self.journal.write("spawned", effect.service, pid=pid, started=start, ports=bound.ports)
+        copy = {"copy_of": it} if (it := self.machine.services[effect.service].spec.copy_of) else {}
+        self.journal.write("spawned", effect.service, pid=pid, started=start, ports=bound.ports, **copy)
         self.dispatch(Event("spawned", effect.service, number=pid))
 
     def _do_probe(self, effect: Effect) -> None:

@@ -292,6 +292,7 @@ class Methods:
             "phase": service.phase.value,
             "ready": service.phase in SATISFYING,
             "task": service.spec.task,
+            "copy_of": service.spec.copy_of,
             "reason": service.reason,
             "pid": service.pid,
             "seconds": round(asyncio.get_running_loop().time() - service.since, 3),
