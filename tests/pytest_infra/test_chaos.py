@@ -131,3 +131,75 @@ def test_a_marker_that_asks_for_something_unknown_is_told_what_there_is(suite: S
     result = suite.run()
 
     result.stdout.fnmatch_lines(["*the marker infra_chaos takes kill, stop, pause, not 'explode'*"])
+
+
+def test_trouble_that_nobody_ended_is_over_after_the_test(suite: Suite) -> None:
+    suite.stack(service("shop"))
+    suite.test(
+        HELP
+        + """
+KEPT = []
+
+def test_trouble(shop, infra_chaos):
+    KEPT.append(infra_chaos.paused("shop"))
+    KEPT.append(infra_chaos.stopped("shop"))
+    for act in KEPT:
+        act.__enter__()
+
+def test_after(infra_stack):
+    [found] = infra_stack.status()["services"]
+    assert found["phase"] == "ready"
+"""
+    )
+
+    suite.run().assert_outcomes(passed=3)
+
+
+@pytest.mark.real("valkey")
+@pytest.mark.parametrize("variant", ["database", "prefix"])
+def test_after_a_restart_a_test_still_may_do_what_it_might(suite: Suite, variant: str) -> None:
+    pytest.importorskip("valkey")
+    suite.stack("[services.valkey]\n")
+    suite.test(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("act", ["killed", "stopped"])
+        def test_it(valkey, valkey_client, infra_chaos, act):
+            with getattr(infra_chaos, act)("valkey"):
+                pass
+            assert valkey_client.set(valkey.prefix + "stock", 1, nx=True)
+
+        def test_crash(valkey, valkey_client, infra_chaos):
+            infra_chaos.crash("valkey")
+            assert valkey_client.set(valkey.prefix + "stock", 1, nx=True)
+        """
+    )
+
+    suite.run("-o", f"infra_isolation=valkey: {variant}").assert_outcomes(passed=3)
+
+
+@pytest.mark.real("pocketbase", "caddy")
+@pytest.mark.parametrize("name", ["pocketbase", "caddy"])
+def test_the_copy_that_a_test_has_of_a_service_is_in_trouble_too(suite: Suite, name: str) -> None:
+    suite.stack(f"[services.{name}]\n")
+    suite.test(
+        f"""
+        import socket, pytest
+
+        def test_it({name}, infra_stack, infra_chaos):
+            places = [{name}.port, infra_stack.{name}.port]
+            assert len(set(places)) == 2
+            with infra_chaos.killed("{name}"):
+                for port in places:
+                    with pytest.raises(OSError):
+                        socket.create_connection(("127.0.0.1", port))
+            for port in places:
+                socket.create_connection(("127.0.0.1", port)).close()
+        """
+    )
+
+    result = suite.run()
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["infra: 1 service, *"])

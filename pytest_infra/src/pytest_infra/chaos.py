@@ -7,17 +7,17 @@ own, or a proxy, which is the test's alone.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_infra.fixtures import session_of
+from pytest_infra.fixtures import ALLOTMENT, session_of
 
 if TYPE_CHECKING:
     from infra_runtime.stack import Endpoint, Stack
+    from pytest_infra.isolation.contract import Unit
     from pytest_infra.proxy import Proxy
-    from pytest_infra.session import Session
 
 MARKER = (
     "infra_chaos(kill=SERVICE, stop=SERVICE, pause=SERVICE): do that to the service while the test runs, "
@@ -26,45 +26,47 @@ MARKER = (
 
 
 class Chaos:
-    """What can be done to the services of the run. Each act is undone at the end of its `with`."""
+    """What can be done to the services of the run. Each act is undone when its `with` ends, or the test.
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._proxies = contextlib.ExitStack()
+    Whoever names a service means it and the copies of it that tests of this process have.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._session = session_of(config)
+        self._undone_last = contextlib.ExitStack()
+        #: what was done and is not undone
+        self._open: list[Callable[[], None]] = []
 
     @contextlib.contextmanager
     def killed(self, service: str) -> Iterator[None]:
         """SIGKILL, and nobody starts it again meanwhile."""
-        stack = self._stack_with(service)
-        try:
-            stack.kill(service)
+        stack, names = self._stack_with(service)
+        with self._undoing(lambda: self._start(service, names)):
+            stack.kill(*names)
             yield
-        finally:
-            stack.start(service)
 
     @contextlib.contextmanager
     def stopped(self, service: str) -> Iterator[None]:
         """Stopped as it likes to be stopped."""
-        stack = self._stack_with(service)
-        try:
-            stack.stop(service)
+        stack, names = self._stack_with(service)
+        with self._undoing(lambda: self._start(service, names)):
+            stack.stop(*names)
             yield
-        finally:
-            stack.start(service)
 
     @contextlib.contextmanager
     def paused(self, service: str) -> Iterator[None]:
         """Frozen: connections stay open, and nothing answers."""
-        stack = self._stack_with(service)
-        try:
-            stack.pause(service)
+        stack, names = self._stack_with(service)
+        with self._undoing(lambda: stack.resume(*names)):
+            stack.pause(*names)
             yield
-        finally:
-            stack.resume(service)
 
     def crash(self, service: str) -> None:
         """SIGKILL, and return when the supervisor has it ready again."""
-        self._stack_with(service).crash(service, wait=True)
+        stack, names = self._stack_with(service)
+        stack.crash(*names, wait=True)
+        self._renew(service)
 
     def proxy(self, service: str | Endpoint, port: str | None = None) -> Proxy:
         """A line to a service, or to a unit of one, that can be made slow or cut until the test's end.
@@ -74,23 +76,48 @@ class Chaos:
         from pytest_infra.proxy import Proxy
 
         target = self._session.service(service) if isinstance(service, str) else service
-        return self._proxies.enter_context(Proxy(target, port))
+        return self._undone_last.enter_context(Proxy(target, port))
 
     def close(self) -> None:
-        """End the proxies."""
-        self._proxies.close()
+        """Undo what is left to undo, and end the proxies."""
+        with self._undone_last:
+            while self._open:
+                self._open.pop()()
 
-    def _stack_with(self, service: str) -> Stack:
+    @contextlib.contextmanager
+    def _undoing(self, undo: Callable[[], None]) -> Iterator[None]:
+        """Whoever enters a block without `with` may never leave it."""
+        self._open.append(undo)
+        try:
+            yield
+        finally:
+            if undo in self._open:
+                self._open.remove(undo)
+                undo()
+
+    def _start(self, service: str, names: Iterable[str]) -> None:
+        self._session.lease.start(*names)
+        self._renew(service)
+
+    def _renew(self, service: str) -> None:
+        for unit in self._units(service):
+            unit.renew()
+
+    def _units(self, service: str) -> list[Unit]:
+        live = self._config.stash[ALLOTMENT].live if ALLOTMENT in self._config.stash else []
+        return [unit for unit in live if unit.name == service]
+
+    def _stack_with(self, service: str) -> tuple[Stack, list[str]]:
         self._session.service(service)
-        return self._session.lease
+        copies = {unit.process for unit in self._units(service)} - {service}
+        return self._session.lease, [service, *sorted(copies)]
 
 
 @pytest.fixture
 def infra_chaos(request: pytest.FixtureRequest) -> Iterator[Chaos]:
     """Trouble on purpose: `with infra_chaos.paused("postgres"): …`. Everything is undone after the test."""
-    chaos = Chaos(session_of(request.config))
-    yield chaos
-    chaos.close()
+    with contextlib.closing(Chaos(request.config)) as chaos:
+        yield chaos
 
 
 #: the marker's words
@@ -105,5 +132,5 @@ def marked(item: pytest.Item) -> Iterator[None]:
             if unknown := ", ".join(map(repr, [*marker.args, *(marker.kwargs.keys() - ACTS.keys())])):
                 pytest.fail(f"the marker infra_chaos takes {', '.join(ACTS)}, not {unknown}", pytrace=False)
             for act, service in marker.kwargs.items():
-                acts.enter_context(ACTS[act](Chaos(session_of(item.config)), service))
+                acts.enter_context(ACTS[act](Chaos(item.config), service))
         yield

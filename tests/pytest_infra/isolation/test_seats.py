@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,15 @@ def test_when_none_comes_free_the_error_says_what_to_do(
         _seats(tmp_path, 1).take(_never)
 
     assert caught.value.hint == "Give it more."
+
+
+def test_a_seat_is_free_although_a_process_that_was_forked_has_its_file_open(tmp_path: Path) -> None:
+    one, other = _seats(tmp_path, 1), _seats(tmp_path, 1)
+    number = one.take(_never)
+    inherited = os.dup(one._held[number])  # what a fork does to every file
+
+    one.leave(number)
+    taken = other.take(_never)
+    os.close(inherited)
+
+    assert taken == 1

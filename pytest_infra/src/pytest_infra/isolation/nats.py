@@ -66,9 +66,11 @@ class Accounts:
         """Disconnect whoever is left, and delete the account's streams."""
         number = int(unit.id.removeprefix(name_of("")))
         clean = False
-        with contextlib.suppress(OSError, WireError):  # it is stopped, perhaps: the next holder cleans
-            clean = not unit.keep and self._clean(number)
-        self._seats.leave(number, keep=unit.keep, clean=clean)
+        try:
+            with contextlib.suppress(OSError, WireError):  # it is stopped, perhaps: the next holder cleans
+                clean = not unit.keep and self._clean(number)
+        finally:
+            self._seats.leave(number, keep=unit.keep, clean=clean)
 
     def close(self) -> list[str]:
         """Nothing is open between two calls."""

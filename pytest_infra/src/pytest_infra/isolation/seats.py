@@ -48,6 +48,8 @@ class Seats:
         os.ftruncate(descriptor, 0)
         if keep or not clean:
             os.pwrite(descriptor, KEPT if keep else USED, 0)
+        # A process that the test has forked may still have the file open, and so the lock.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
     def _sit(self, number: int, clean: Callable[[int], bool]) -> bool:

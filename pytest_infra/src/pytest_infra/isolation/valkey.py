@@ -69,6 +69,14 @@ class Keys(Unit):
             dumps.keys(line, self._number, self.prefix, path)
         return [path]
 
+    def renew(self) -> None:
+        """Its user, whom the server knows from memory alone."""
+        mine = f"{self.prefix}*"
+        further = ("-select", "-move") if self.prefix else ("+flushdb",)
+        with RespLine(self._server.host, self._server.port) as line:
+            user = "ACL", "SETUSER", self["user"], "reset", "on", f">{self['password']}"
+            line.call(*user, *RULES, f"~{mine}", f"&{mine}", *further)
+
     def clear(self) -> None:
         """Remove its keys, and no others."""
         with RespLine(self._server.host, self._server.port) as line:
@@ -100,18 +108,22 @@ class Users:
         number = self._seats.take(self._clean)
         database, prefix = self._place(number)
         unit = Keys(self._server, self._user(number), label, database, prefix)
-        where = (f"~{prefix}*", f"&{prefix}*", "-select", "-move") if prefix else ("~*", "&*", "+flushdb")
-        with self._line() as line:
-            line.call("ACL", "SETUSER", unit["user"], "reset", "on", f">{unit['password']}", *RULES, *where)
+        try:
+            unit.renew()
+        except BaseException:
+            self._seats.leave(number)
+            raise
         return unit
 
     def release(self, unit: Unit) -> None:
         """Remove the user, whose connections end with it, and its keys."""
         number = int(unit.id.rpartition("-")[2])
         clean = False
-        with contextlib.suppress(OSError, WireError):  # it is stopped, perhaps: the next holder cleans
-            clean = not unit.keep and self._clean(number)
-        self._seats.leave(number, keep=unit.keep, clean=clean)
+        try:
+            with contextlib.suppress(OSError, WireError):  # it is stopped, perhaps: the next holder cleans
+                clean = not unit.keep and self._clean(number)
+        finally:
+            self._seats.leave(number, keep=unit.keep, clean=clean)
 
     def close(self) -> list[str]:
         """Nothing is open between two calls."""
