@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 import pytest
 
-from pytest_infra import chaos, fixtures, names, openapi, options
+from pytest_infra import chaos, fixtures, names, openapi, options, scopes
 from pytest_infra.chaos import infra_chaos
 from pytest_infra.fixtures import (
     infra_label,
@@ -93,15 +93,22 @@ def _begin(config: pytest.Config) -> None:
         config.pluginmanager.register(plugin, name)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """What the marker asks for is there before the first fixture."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+    """What the marker asks for is there before the first fixture; one that asks for too much is advised."""
     for marker in item.iter_markers("infra"):
         if unknown := ", ".join(marker.kwargs.keys() - {"profile"}):
             pytest.fail(
                 f"the marker infra takes names of services and `profile`, not {unknown}", pytrace=False
             )
         fixtures.session_of(item.config).require(*marker.args, **marker.kwargs)
+    try:
+        yield
+    except pytest.fail.Exception as error:
+        # Pytest raises the same one for the next test.
+        if (advice := scopes.advice(item.config, error.msg or "")) and advice not in str(error.msg):
+            error.msg = f"{error.msg}\n{advice}"
+        raise
 
 
 @pytest.hookimpl(wrapper=True)
