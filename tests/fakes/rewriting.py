@@ -108,11 +108,11 @@ def places(data: dict[str, Any]) -> list[tuple[Any, Any]]:
 def _places(data: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
     for item in data["paths"].values():
         yield from _held(item.get("parameters", []))
-        for operation in (value for key, value in item.items() if key != "parameters"):
-            yield from _held(operation.get("parameters", []))
-            for holder in (operation.get("requestBody", {}), *operation["responses"].values()):
-                yield from _held(holder.get("content", {}).values())
-                yield from _held(holder.get("headers", {}).values())
+    for operation in operations(data):
+        yield from _held(operation.get("parameters", []))
+        for holder in (operation.get("requestBody", {}), *operation["responses"].values()):
+            yield from _held(holder.get("content", {}).values())
+            yield from _held(holder.get("headers", {}).values())
     schemas = data["components"]["schemas"]
     for name in schemas:
         yield from _within(schemas, name)
@@ -120,7 +120,8 @@ def _places(data: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
 
 def _held(holders: Any) -> Iterator[tuple[Any, Any]]:
     for holder in holders:
-        yield from _within(holder, "schema")
+        if "$ref" not in holder:
+            yield from _within(holder, "schema")
 
 
 def _within(container: Any, key: Any) -> Iterator[tuple[Any, Any]]:
@@ -255,39 +256,107 @@ def hoist_the_parameters(data: dict[str, Any], random: Random) -> None:
 
 def hoist_the_security(data: dict[str, Any], random: Random) -> None:
     del random
-    for item in data["paths"].values():
-        for method in ("get", "post"):
-            item.get(method, {}).pop("security", None)
-    data["security"] = [{"key": []}]
+    if "key" in data["components"]["securitySchemes"]:
+        for operation in operations(data):
+            operation.pop("security", None)
+        data["security"] = [{"key": []}]
 
 
 def rename_a_path_parameter(data: dict[str, Any], random: Random) -> None:
     del random
     for path in [path for path in data["paths"] if "{petId}" in path]:
         item = data["paths"].pop(path)
-        for parameter in (*item.get("parameters", []), *item["get"].get("parameters", [])):
-            if parameter["name"] == "petId":
-                parameter["name"] = "pet_id"
+        shared = data["components"].get("parameters", {}).values()
+        whole = data["components"].get("pathItems", {}).values()
+        for holder in (item, item.get("get", {}), *whole, *(each.get("get", {}) for each in whole)):
+            for parameter in (*holder.get("parameters", []), *shared):
+                if parameter.get("name") == "petId":
+                    parameter["name"] = "pet_id"
         data["paths"][path.replace("petId", "pet_id")] = item
 
 
 def rename_a_security_scheme(data: dict[str, Any], random: Random) -> None:
     del random
     schemes = data["components"]["securitySchemes"]
-    if "key" in schemes and "security" not in data:
+    if "key" in schemes and "security" not in data and "pathItems" not in data["components"]:
         schemes["apiKey"] = schemes.pop("key")
-        for item in data["paths"].values():
-            for method in ("get", "post"):
-                if "security" in item.get(method, {}):
-                    item[method]["security"] = [{"apiKey": []}]
+        for operation in operations(data):
+            if "security" in operation:
+                operation["security"] = [{"apiKey": []}]
 
 
-def move_the_prefix_to_the_server(data: dict[str, Any], random: Random) -> None:
+def operations(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every operation that is written under its path."""
+    return [item[method] for item in data["paths"].values() for method in ("get", "post") if method in item]
+
+
+def extract_what_is_around(data: dict[str, Any], random: Random) -> None:
+    """A parameter, body, response, header or path item goes among the components."""
+    responses = [operation["responses"] for operation in operations(data)]
+    holders: list[tuple[str, Any]] = [("responses", found) for found in responses]
+    holders += [("pathItems", data["paths"])]
+    holders += [("requestBodies", found) for found in operations(data) if "requestBody" in found]
+    holders += [
+        ("headers", answer["headers"])
+        for found in responses
+        for answer in found.values()
+        if "headers" in answer
+    ]
+    kind, holder = random.choice(holders)
+    key = "requestBody" if kind == "requestBodies" else random.choice(sorted(holder))
+    if "$ref" not in holder[key]:
+        store = data["components"].setdefault(kind, {})
+        name = f"Extracted{len(store)}"
+        store[name] = holder[key]
+        holder[key] = {"$ref": f"#/components/{kind}/{name}"}
+
+
+def extract_a_parameter(data: dict[str, Any], random: Random) -> None:
+    found = [
+        each["parameters"] for each in (*data["paths"].values(), *operations(data)) if "parameters" in each
+    ]
+    if found:
+        parameters = random.choice(found)
+        number = random.randrange(len(parameters))
+        if "$ref" not in parameters[number]:
+            store = data["components"].setdefault("parameters", {})
+            name = f"Extracted{len(store)}"
+            store[name] = parameters[number]
+            parameters[number] = {"$ref": f"#/components/parameters/{name}"}
+
+
+def spell_the_style(data: dict[str, Any], random: Random) -> None:
     del random
-    if "servers" not in data and all(path.startswith("/pets") for path in data["paths"]):
-        data["servers"] = [{"url": "/pets"}]
-        data["paths"] = {path.removeprefix("/pets") or "": item for path, item in data["paths"].items()}
-        data["paths"] = {path or "/": item for path, item in data["paths"].items()}
+    for each in (*data["paths"].values(), *operations(data)):
+        for parameter in each.get("parameters", []):
+            if "$ref" not in parameter:
+                form = parameter["in"] == "query"
+                parameter |= {"style": "form" if form else "simple", "explode": form, "deprecated": False}
+
+
+def spell_a_name_in_another_case(data: dict[str, Any], random: Random) -> None:
+    """Names of headers and media types have none; a set of characters is not another media type."""
+    del random
+    for each in (*data["paths"].values(), *operations(data)):
+        for parameter in each.get("parameters", []):
+            if parameter.get("in") == "header":
+                parameter["name"] = parameter["name"].swapcase()
+    for operation in operations(data):
+        for holder in (operation.get("requestBody", {}), *operation["responses"].values()):
+            if "headers" in holder:
+                holder["headers"] = {name.swapcase(): each for name, each in holder["headers"].items()}
+            if "application/json" in holder.get("content", {}):
+                holder["content"]["Application/JSON; charset=utf-8"] = holder["content"].pop(
+                    "application/json"
+                )
+
+
+def say_where_and_who_again(data: dict[str, Any], random: Random) -> None:
+    del random
+    data["servers"] = [{"url": "/", "description": "here"}]
+    for operation in operations(data):
+        if "security" in operation:
+            operation["security"] = [*operation["security"], *operation["security"]]
 
 
 def say_what_goes_without_saying(data: dict[str, Any], random: Random) -> None:
@@ -313,5 +382,10 @@ REWRITINGS: list[Rewriting] = [
     hoist_the_security,
     rename_a_path_parameter,
     rename_a_security_scheme,
+    extract_what_is_around,
+    extract_a_parameter,
+    spell_the_style,
+    spell_a_name_in_another_case,
+    say_where_and_who_again,
     say_what_goes_without_saying,
 ]
