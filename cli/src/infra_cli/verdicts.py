@@ -53,7 +53,8 @@ def show(reports: dict[str, Report], options: dict[str, Any]) -> None:
     if options["expand"]:
         reports = {name: replace(it, findings=tuple(it.expanded())) for name, it in reports.items()}
     colour = output.has_colour()
-    view = View(level=Level(level), folder=_folder(), colour=colour, version=__version__)
+    failing = Level.WARNING if options["fail_on"] == "warning" else Level.BREAKING
+    view = View(level=Level(level), failing=failing, folder=_folder(), colour=colour, version=__version__)
     click.echo(render(reports, form, view), nl=False, color=colour)
 
 

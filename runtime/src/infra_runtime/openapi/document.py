@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from infra_runtime.openapi import text as source
 from infra_runtime.openapi.errors import CompareError
 from infra_runtime.openapi.finding import Note, Origin
-from infra_runtime.openapi.position import Positions, escaped
+from infra_runtime.openapi.position import Positions, escaped, tokens
 from infra_runtime.openapi.reference import Resolver
 from infra_runtime.openapi.swagger import converted
 
@@ -225,6 +225,17 @@ class Document:
                 ) from error
             self._files[name] = File(name, raw)
         return self.data if name == self.name else self._files[name].data
+
+    def written_at(self, place: Origin) -> Any:
+        """What is written at a place; None where nothing is."""
+        known = self._files.get(place.file)
+        value: Any = known.data if known else None
+        for token in tokens(place.pointer):
+            try:
+                value = value[int(token)] if isinstance(value, list) else value[token]
+            except (LookupError, TypeError, ValueError):
+                return None
+        return value
 
     def origin(self, file: str, pointer: str) -> Origin:
         """The place with its line and column; what was converted leads to where it is written."""

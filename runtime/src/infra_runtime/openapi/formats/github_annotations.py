@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from infra_runtime.openapi.finding import Finding, Level
 from infra_runtime.openapi.formats import Reports
-from infra_runtime.openapi.formats.view import View, example, heading, operations, total
+from infra_runtime.openapi.formats.view import View, example, heading, reached, total
 
 _COMMANDS = {Level.BREAKING: "error", Level.WARNING: "warning", Level.INFO: "notice"}
 
@@ -29,8 +29,8 @@ def _command(finding: Finding, view: View) -> str:
         properties["col"] = str(finding.place.column)
     properties["title"] = f"{finding.level.value}: {finding.rule}"
     said = [finding.message]
-    if finding.operations:
-        said.append(f"Reaches {operations(finding)}.")
+    if named := reached(finding):
+        said.append(f"Reaches {named}.")
     if shown := example(finding):
         said.append(f"Example: {shown}.")
     if finding.level is not Level.INFO:

@@ -8,7 +8,7 @@ from typing import Any
 
 from infra_runtime.openapi.finding import Finding, Level
 from infra_runtime.openapi.formats import Reports
-from infra_runtime.openapi.formats.view import View, operations
+from infra_runtime.openapi.formats.view import View, reached
 
 _SEVERITIES = {Level.BREAKING: "blocker", Level.WARNING: "minor", Level.INFO: "info"}
 
@@ -28,10 +28,10 @@ def render(reports: Reports, view: View) -> str:
 
 
 def _issue(finding: Finding, revision: str, fingerprint: str, view: View) -> dict[str, Any]:
-    reached = f" (reaches {operations(finding)})" if finding.operations else ""
+    named = reached(finding)
     place = finding.place
     return {
-        "description": f"{finding.message}{reached}",
+        "description": f"{finding.message} (reaches {named})" if named else finding.message,
         "check_name": finding.rule,
         "fingerprint": fingerprint,
         "severity": _SEVERITIES[finding.level],

@@ -7,7 +7,7 @@ from html import escape
 
 from infra_runtime.openapi.finding import Finding, Report
 from infra_runtime.openapi.formats import Reports
-from infra_runtime.openapi.formats.view import View, example, heading, operations, remarks, total
+from infra_runtime.openapi.formats.view import View, example, heading, operations, reached, remarks, total
 from infra_runtime.openapi.formats.view import verdict as worst
 
 _STYLE = """
@@ -66,7 +66,7 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield f'<article class="{finding.level.value}">'
     yield f'<p><span class="level">{finding.level.value}</span> <code>{escape(finding.rule)}</code></p>'
     yield f"<p>{escape(finding.message)}</p>"
-    if finding.operations:
+    if reached(finding):
         yield f"<p>reaches {escape(operations(finding, len(finding.operations)))}</p>"
     if shown := example(finding):
         yield f"<p>example: <code>{escape(shown)}</code></p>"

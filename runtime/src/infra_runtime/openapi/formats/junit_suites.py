@@ -6,16 +6,16 @@ import re
 from collections.abc import Iterator
 from xml.sax.saxutils import escape, quoteattr
 
-from infra_runtime.openapi.finding import Finding, Level, Report
+from infra_runtime.openapi.finding import Finding, Report
 from infra_runtime.openapi.formats import Reports
-from infra_runtime.openapi.formats.view import View, example, heading, operations
+from infra_runtime.openapi.formats.view import View, example, heading, reached
 
 #: what XML 1.0 has no way to write
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def render(reports: Reports, view: View) -> str:
-    """Breaking changes fail, accepted ones are skipped with their reason, the others pass."""
+    """What is not to pass fails, what is accepted is skipped with its reason, the rest passes."""
     suites = [line for name, report in reports.items() for line in _suite(name, report, view)]
     lines = ['<?xml version="1.0" encoding="utf-8"?>', "<testsuites>", *suites, "</testsuites>"]
     return "\n".join(lines) + "\n"
@@ -26,7 +26,7 @@ def _suite(name: str, report: Report, view: View) -> Iterator[str]:
     accepted = report.review.accepted
     # A suite without a test is taken for a mistake by some servers.
     cases = len(findings) + len(accepted) or 1
-    failures = sum(finding.level is Level.BREAKING for finding in findings)
+    failures = sum(_fails(finding, view) for finding in findings)
     title = _attribute(heading(name, report))
     sums = f'tests="{cases}" failures="{failures}" errors="0" skipped="{len(accepted)}"'
     yield f"  <testsuite name={title} {sums}>"
@@ -34,7 +34,7 @@ def _suite(name: str, report: Report, view: View) -> Iterator[str]:
         yield '    <testcase classname="api-check" name="compatible"/>'
     for finding in findings:
         yield f"    <testcase {_named(finding)}>"
-        if finding.level is Level.BREAKING:
+        if _fails(finding, view):
             yield f"      <failure message={_attribute(finding.message)}>{_text(finding)}</failure>"
         else:
             yield f"      <system-out>{_text(finding)}</system-out>"
@@ -47,6 +47,10 @@ def _suite(name: str, report: Report, view: View) -> Iterator[str]:
     yield "  </testsuite>"
 
 
+def _fails(finding: Finding, view: View) -> bool:
+    return finding.level.severity >= view.failing.severity
+
+
 def _named(finding: Finding) -> str:
     group = _attribute(str(finding.operations[0]) if finding.operations else "api-check")
     return f"classname={group} name={_attribute(f'{finding.rule} {finding.subject}'.strip())}"
@@ -54,8 +58,8 @@ def _named(finding: Finding) -> str:
 
 def _text(finding: Finding) -> str:
     lines = [f"{finding.level.value}: {finding.message}"]
-    if finding.operations:
-        lines.append(f"reaches {operations(finding)}")
+    if named := reached(finding):
+        lines.append(f"reaches {named}")
     if shown := example(finding):
         lines.append(f"example: {shown}")
     if finding.origin:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from infra_runtime.openapi.finding import Finding, Level, Report
 from infra_runtime.openapi.formats import Reports
-from infra_runtime.openapi.formats.view import View, example, heading, operations, remarks, total
+from infra_runtime.openapi.formats.view import View, example, heading, reached, remarks, total
 
 _TITLES = {Level.BREAKING: "Breaking", Level.WARNING: "Warnings", Level.INFO: "Harmless"}
 #: everything that Markdown, or the HTML in it, could take for its own; @ and # would name people and issues
@@ -41,8 +41,8 @@ def _report(name: str, report: Report, view: View) -> Iterator[str]:
 
 def _row(finding: Finding, view: View) -> str:
     said = [_escaped(finding.message)]
-    if finding.operations:
-        said.append(f"reaches {_escaped(operations(finding))}")
+    if named := reached(finding):
+        said.append(f"reaches {_escaped(named)}")
     if shown := example(finding):
         said.append(f"example: {_escaped(shown)}")
     place = finding.place or finding.origin

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from infra_runtime.openapi.acceptance import Acceptance
 from infra_runtime.openapi.finding import Finding, Level, Origin, Report
 from infra_runtime.openapi.formats import Reports
-from infra_runtime.openapi.formats.view import View, example, heading, operations
+from infra_runtime.openapi.formats.view import View, example, heading, reached
 from infra_runtime.openapi.rules import RULES
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -55,8 +55,8 @@ def _rule(name: str) -> dict[str, Any]:
 
 def _result(finding: Finding, entry: Acceptance | None, used: list[str], view: View) -> dict[str, Any]:
     said = [finding.message]
-    if finding.operations:
-        said.append(f"Reaches {operations(finding)}.")
+    if named := reached(finding):
+        said.append(f"Reaches {named}.")
     if shown := example(finding):
         said.append(f"Example: {shown}.")
     result: dict[str, Any] = {

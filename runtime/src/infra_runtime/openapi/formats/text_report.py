@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from infra_runtime.openapi.finding import Finding, Level, Report
 from infra_runtime.openapi.formats import Reports
-from infra_runtime.openapi.formats.view import View, example, heading, operations, remarks, total
+from infra_runtime.openapi.formats.view import View, example, heading, reached, remarks, total
 
 # Source: ECMA-48, select graphic rendition.
 _STYLES = {"breaking": "31;1", "warning": "33", "info": "36", "compatible": "32", "dim": "2", "bold": "1"}
@@ -40,8 +40,8 @@ def _finding(finding: Finding, view: View) -> Iterator[str]:
     where = f"  {_plain(str(place))}" if place else ""
     yield f"{level}  {finding.rule}{_styled(where, 'dim', view)}"
     yield f"    {_plain(finding.message)}"
-    if finding.operations and str(finding.operations[0]) not in finding.message:
-        yield f"    reaches {_plain(operations(finding))}"
+    if named := reached(finding):
+        yield f"    reaches {_plain(named)}"
     if shown := example(finding):
         yield f"    example: {_plain(shown)}"
     if finding.copies:

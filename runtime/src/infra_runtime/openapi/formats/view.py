@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import posixpath
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ class View:
 
     #: the least level; what is below is counted and not shown
     level: Level = Level.INFO
+    #: the least level that fails, where a format tells what passes from what fails
+    failing: Level = Level.BREAKING
     #: the working directory as seen from the top of the repository, where CI looks for files
     folder: str = ""
     #: terminal colours; for text alone
@@ -45,6 +48,15 @@ def operations(finding: Finding, most: int = _MOST_OPERATIONS) -> str:
     named = ", ".join(str(operation) for operation in finding.operations[:most])
     more = len(finding.operations) - most
     return f"{named} and {more} more" if more > 0 else named
+
+
+def reached(finding: Finding) -> str:
+    """What the change reaches; empty where the message has named all of it."""
+    if len(finding.operations) == 1:
+        named = re.escape(str(finding.operations[0]))
+        if re.search(rf"{named}(?![\w/{{.-])", finding.message):
+            return ""
+    return operations(finding)
 
 
 def example(finding: Finding) -> str:
