@@ -16,6 +16,7 @@ from infra_runtime.spec import (
     Expect,
     HttpProbe,
     Probe,
+    Remove,
     RespSave,
     Run,
     Secret,
@@ -40,6 +41,7 @@ commands = st.lists(words, max_size=3).map(tuple)
 simple_steps = st.one_of(
     st.builds(WriteFile, path=words, text=words, mode=st.integers(0, 0o777), json=st.booleans()),
     st.builds(Expect, path=words, text=words, problem=words),
+    st.builds(Remove, path=words),
     st.builds(Secret, path=words),
     st.builds(Run, command=commands, env=maps),
 )

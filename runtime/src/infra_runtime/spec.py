@@ -120,6 +120,13 @@ class Expect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Remove:
+    """Remove a file that a killed life left: of the service nobody lives when it is prepared."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Secret:
     """Keep a random text at `path` (mode 0600): made once, never printed."""
 
@@ -144,10 +151,10 @@ class Seed:
     """
 
     into: str
-    steps: tuple[WriteFile | Expect | Secret | Run, ...]
+    steps: tuple[WriteFile | Expect | Remove | Secret | Run, ...]
 
 
-Step: TypeAlias = WriteFile | Expect | Secret | Run | Seed
+Step: TypeAlias = WriteFile | Expect | Remove | Secret | Run | Seed
 
 
 # --- snapshots: what must be on the disk before a copy of it means anything --------------------------
@@ -281,7 +288,7 @@ _KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         RespSave, TcpProbe, HttpProbe, PostgresProbe, RespProbe, NatsProbe, ExecProbe,
-        WriteFile, Expect, Secret, Run, Seed, StopStep, ServiceSpec,
+        WriteFile, Expect, Remove, Secret, Run, Seed, StopStep, ServiceSpec,
     )
 }  # fmt: skip
 

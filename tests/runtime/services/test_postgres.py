@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,23 @@ def test_a_real_cluster_of_development_is_there_again_after_its_stack_was_down(r
     assert second.postgres.url == url
     with psycopg.connect(url) as connection:
         assert connection.execute("select a from t").fetchone() == (1,)
+
+
+@pytest.mark.real("postgres")
+def test_a_real_cluster_that_was_killed_starts_though_its_pid_is_a_strangers_now(run) -> None:
+    stack = run("postgres")
+    left = stack.postgres.data / "cluster" / "postmaster.pid"
+    stack.kill("postgres")
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        _, *rest = left.read_text().split("\n")
+        left.write_text("\n".join([str(stranger.pid), *rest]))
+
+        stack.start("postgres")
+
+        assert stranger.poll() is None
+        stranger.kill()
+    with psycopg.connect(stack.postgres.url) as connection:
+        assert connection.execute("select 1").fetchone() == (1,)
 
 
 @pytest.mark.real("postgres")

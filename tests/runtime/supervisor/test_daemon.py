@@ -301,10 +301,10 @@ def test_a_fixed_port_of_another_stack_is_named_with_its_directory(stack_of, dat
     other = resolved(tmp_path / "other", [server("a", ports={"main": port})], ports="fixed")
     with open_stack(other) as first:
         first.up(other)
-        first.stop("a")
 
-        first.start("a")
-        with pytest.raises(PortTakenError, match=f"port {port} is taken by"):
+        with pytest.raises(
+            PortTakenError, match=f"port {port} is taken by another stack of yours, in {tmp_path}/other"
+        ):
             stack_of(server("web", ports={"main": port}), ports="fixed")
 
 

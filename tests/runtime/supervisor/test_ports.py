@@ -57,7 +57,7 @@ def test_a_service_keeps_its_port_as_long_as_it_holds_it(locks) -> None:
     assert ports.take("web", "main", 0) == ports.take("web", "main", 0)
 
 
-def test_a_port_that_only_root_may_have_is_nobodys_but_refused(locks) -> None:
+def test_a_port_that_only_root_may_have_is_refused_with_that_reason() -> None:
     first = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
     if not first.exists() or int(first.read_text()) <= 80:
         pytest.skip("here everybody may listen on port 80")
@@ -66,7 +66,7 @@ def test_a_port_that_only_root_may_have_is_nobodys_but_refused(locks) -> None:
         os.seteuid(65534)
     try:
         with pytest.raises(PermissionError, match="ports below 1024 need privileges here: 'port 80'"):
-            Ports(locks, "/data", leased=False).take("web", "http", 80)
+            taken(80)
     finally:
         os.seteuid(user)
 

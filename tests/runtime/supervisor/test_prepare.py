@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from infra_runtime.spec import Expect, Run, Secret, Seed, ServiceSpec, Step, WriteFile
+from infra_runtime.spec import Expect, Remove, Run, Secret, Seed, ServiceSpec, Step, WriteFile
 from infra_runtime.supervisor.binding import Bound, Scope
 from infra_runtime.supervisor.prepare import StepError, prepare, seed_key
 
@@ -152,6 +152,16 @@ async def test_data_of_another_version_is_refused_with_what_was_found(machine) -
 
 async def test_data_that_is_not_there_yet_is_as_expected(machine) -> None:
     await machine.prepare(Expect(path="${data}/VERSION", text="18", problem="{found}"))
+
+
+async def test_what_a_killed_life_left_is_removed_and_may_be_gone_already(machine) -> None:
+    folder = await machine.prepare()
+    (folder / "server.pid").write_text("1")
+
+    await machine.prepare(Remove(path="${data}/server.pid"))
+    await machine.prepare(Remove(path="${data}/server.pid"))
+
+    assert not (folder / "server.pid").exists()
 
 
 async def test_a_command_that_fails_fails_the_start_with_its_name_and_status(machine) -> None:

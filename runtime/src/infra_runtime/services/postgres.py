@@ -13,7 +13,7 @@ from pydantic import Field
 
 from infra_runtime.binaries import Binary, major_version
 from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings
-from infra_runtime.spec import Expect, PostgresProbe, Run, Secret, Seed, ServiceSpec, StopStep
+from infra_runtime.spec import Expect, PostgresProbe, Remove, Run, Secret, Seed, ServiceSpec, StopStep
 
 OLDEST = 15
 CLUSTER = "${data}/cluster"
@@ -68,12 +68,15 @@ def postgres(settings: PostgresSettings) -> ServiceSpec:
         " name one that fits with `binary`, carry the data over with pg_dump,"
         " or begin anew with `infra runtime down --wipe`",
     )
+    # Its pid may be a stranger's by now, whom the server would take for another one of this cluster. From a
+    # real one the cluster is safe without the file: the server asks its shared memory too.
+    no_old_life = Remove(path=f"{CLUSTER}/postmaster.pid")
     return ServiceSpec(
         name="postgres",
         summary=ENTRY.summary,
         command=("${bin.postgres}", "-D", CLUSTER, *flags),
         env={**_ENV, **settings.env},
-        prepare=(seed, same_version),
+        prepare=(seed, same_version, no_old_life),
         ports=settings.port_map(),
         ready=PostgresProbe(port="client"),
         exports={

@@ -38,7 +38,8 @@ class Ports:
     def take(self, service: str, name: str, wanted: int) -> int:
         """The port for a service's named endpoint; the same one again as long as it is held.
 
-        Raises `PortError` when a fixed one is taken, or when nothing is free.
+        Raises `PortError` when a fixed one is taken, or when nothing is free, and `PermissionError` for one
+        that isn't ours to have.
         """
         held = self._held.get((service, name))
         if held:
@@ -49,13 +50,14 @@ class Ports:
                 raise PortError(held[0], holder)
             self.give_back(service, name)
         if not self._leased:
-            if (holder := taken(wanted)) is not None:
-                raise PortError(wanted, holder)
-            # Our own stacks respect one another's fixed ports from now on, before anything listens.
+            # Our own stacks respect one another's fixed ports, also while nothing listens there.
             descriptor = self._lock(wanted)
             if descriptor is None:
                 raise PortError(wanted, f"another stack of yours, in {self._owner(wanted)}")
             self._held[service, name] = wanted, descriptor
+            if (holder := taken(wanted)) is not None:
+                self.give_back(service, name)
+                raise PortError(wanted, holder)
             return wanted
         offset = int.from_bytes(os.urandom(4))  # so that two stacks hardly ever try the same one
         for step in range(LAST - FIRST + 1):

@@ -11,7 +11,18 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TypeAlias
 
-from infra_runtime.spec import Expect, Run, Secret, Seed, WriteFile, encode, references, substitute, texts
+from infra_runtime.spec import (
+    Expect,
+    Remove,
+    Run,
+    Secret,
+    Seed,
+    WriteFile,
+    encode,
+    references,
+    substitute,
+    texts,
+)
 from infra_runtime.supervisor.binding import Bound, Scope, resolver
 from infra_runtime.supervisor.copying import COPY, settle, stage
 from infra_runtime.supervisor.places import refusal
@@ -43,7 +54,9 @@ async def prepare(bound: Bound, scope: Scope, others: Mapping[str, Bound], cache
         hand_over([bound.data, bound.run])
 
 
-async def _take(step: WriteFile | Expect | Secret | Run, lookup: Callable[[str], str], run: Runner) -> None:
+async def _take(
+    step: WriteFile | Expect | Remove | Secret | Run, lookup: Callable[[str], str], run: Runner
+) -> None:
     if isinstance(step, WriteFile):
         # Other languages take JSON's escapes for quotes and backslashes, but not those for letters.
         inside = (lambda name: json.dumps(lookup(name), ensure_ascii=False)[1:-1]) if step.json else lookup
@@ -52,6 +65,9 @@ async def _take(step: WriteFile | Expect | Secret | Run, lookup: Callable[[str],
         found = _first_line(substitute(step.path, lookup))
         if found is not None and not found.startswith(step.text):
             raise StepError(step.problem.replace("{found}", found))
+    elif isinstance(step, Remove):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(substitute(step.path, lookup))
     elif isinstance(step, Secret):
         path = substitute(step.path, lookup)
         if not os.path.exists(path):
