@@ -13,6 +13,7 @@ import pytest
 
 from fakes.command_line import SHOP, CommandLine, service, stack_file
 from fakes.stacks import until
+from infra_cli.commands.status import lines
 
 READ_ONLY = [
     ["runtime", "status"],
@@ -47,6 +48,23 @@ def test_status_shows_where_each_service_answers(open_shop: CommandLine) -> None
     assert status.code == 0
     assert status.out.startswith(f"test stack in {open_shop.data} (supervisor ")
     assert re.search(r"^api +ready +\S+ \w+ +http://127\.0\.0\.1:\d+$", status.out, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("stay", "seconds", "said"),
+    [
+        (False, None, "2 leases)"),
+        (True, None, "2 leases, stays until it is told to stop)"),
+        (True, 600.0, "2 leases, then stays 10 min)"),
+    ],
+)
+def test_status_says_whether_the_stack_outlives_its_leases(
+    stay: bool, seconds: float | None, said: str
+) -> None:
+    known = {"environment": "test", "data": "/d", "pid": 7, "leases": 2, "services": []}
+    [head] = lines({**known, "stay": stay, "stay_seconds": seconds})
+
+    assert head == f"test stack in /d (supervisor 7, {said}"
 
 
 def test_status_costs_less_than_200_ms(open_shop: CommandLine) -> None:
@@ -326,7 +344,15 @@ def test_wipe_removes_what_we_made_and_nothing_else(shop: CommandLine) -> None:
     down = shop("runtime", "down", "--wipe")
 
     assert down.code == 0
-    assert [path.name for path in shop.data.iterdir()] == ["notes.txt"]
+    assert sorted(path.name for path in shop.data.iterdir()) == [".gitignore", "infra.json", "notes.txt"]
+
+
+def test_a_directory_in_which_something_was_left_can_be_used_again(shop: CommandLine) -> None:
+    shop("runtime", "up", "--detach", "db")
+    (shop.data / "notes.txt").write_text("mine")
+    shop("runtime", "down", "--wipe")
+
+    assert shop("runtime", "up", "--detach", "db").code == 0
 
 
 def test_wipe_takes_the_empty_directory_along_and_needs_no_stack(shop: CommandLine) -> None:

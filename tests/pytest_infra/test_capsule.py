@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from fakes.suite import Suite
+from infra_runtime.removal import remove
 from pytest_infra.capsule import CHARACTERS, LINES, name_of, shorten
 
 #: says each line that it is sent, in its log
@@ -69,6 +70,15 @@ def test_a_bad_one(shop):
     [folder] = capsules(echo).values()
     assert "words of the bad one" in (folder / "logs" / "shop.log").read_text()
     result.stdout.fnmatch_lines([str(folder)])
+
+
+def test_nothing_that_runs_have_left_outlives_a_wipe(echo: Suite) -> None:
+    echo.test("def test_bad(shop):\n    assert 0\n")
+    echo.run()
+
+    remove(echo.places)
+
+    assert not Path(echo.places.data).exists()
 
 
 def test_a_worker_of_xdist_tells_too_and_says_that_others_share_the_service(echo: Suite) -> None:

@@ -12,10 +12,14 @@ from infra_runtime.supervisor.places import Places
 
 #: seconds
 PATIENCE = 5.0
+#: what the plugin keeps in a data directory; its own tests hold these names against it
+OF_TESTS = ("capsules", "xprocess", "pytest.json", "pytest.lock")
 
 
-def remove(places: Places) -> list[str]:
+def remove(places: Places, *, patience: float = PATIENCE) -> list[str]:
     """Remove what this kit made there, and the directory when that leaves it empty. Returns the names.
+
+    Where something of somebody else's is left, the marker stays: the directory can be used again.
 
     Raises:
         DataDirectoryError: the marker is missing in a directory that has something in it, a supervisor
@@ -27,31 +31,41 @@ def remove(places: Places) -> list[str]:
     if not Path(places.marker).is_file():
         hint = "Remove it yourself, if it is yours to remove."
         raise DataDirectoryError(places.data, "has no infra.json, so it is not ours to remove", hint)
-    ours = _ours(places)
-    removed = [path.name for path in ours if path.exists()]
+    plans = [path for path in sorted(data.glob("plan-*")) if (path / "infra.json").is_file()]
+    removed = [path.name for path in plans if remove(Places(str(path)), patience=patience)]
+    marks = [data / ".gitignore", Path(places.marker)]
     try:
         with Path(places.lock).open("ab") as lock:
-            _take(lock.fileno())
-            for path in ours:
-                if path.is_dir() and not path.is_symlink():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink(missing_ok=True)
+            _take(lock.fileno(), patience)
+            removed += _clear(_ours(places))
             # The lock goes last, while it is held; a supervisor that waits for it makes the directory anew.
+            if {*data.iterdir()} <= {*marks, Path(places.lock)}:
+                removed += _clear(marks)
+            Path(places.lock).unlink()
             if not any(data.iterdir()):
                 data.rmdir()
     except BlockingIOError:
-        raise DataDirectoryError(
-            places.data, "a supervisor runs there", "`infra runtime down` first."
-        ) from None
+        hint = f"`infra runtime down --data {places.data}` first."
+        raise DataDirectoryError(places.data, "a supervisor runs there", hint) from None
     except OSError as error:
         raise DataDirectoryError(error.filename or places.data, error.strerror or str(error)) from error
     return removed
 
 
-def _take(lock: int) -> None:
+def _clear(paths: list[Path]) -> list[str]:
+    """Remove those that are there, and return their names."""
+    there = [path for path in paths if path.exists() or path.is_symlink()]
+    for path in there:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    return [path.name for path in there]
+
+
+def _take(lock: int, patience: float) -> None:
     """A guardian holds the lock for a few milliseconds longer than its supervisor could be spoken to."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -67,4 +81,4 @@ def _ours(places: Places) -> list[Path]:
     journal, data = Path(places.journal), Path(places.data)
     rotated = journal.with_name(f"{journal.stem}.1{journal.suffix}")
     folders = [Path(places.services), data / "snapshots", Path(places.logs)]
-    return [*folders, journal, rotated, data / ".gitignore", Path(places.marker), Path(places.lock)]
+    return [*folders, *(data / name for name in OF_TESTS), journal, rotated]

@@ -19,8 +19,8 @@ def command(target: Target, *, wipe: bool, as_json: bool) -> None:
     Where no stack runs this says so, and ends with exit code 7; a script to which that is as good writes
     `infra runtime down || test $? -eq 7`. With --wipe it is an error only when there is no data either.
 
-    --wipe removes what this kit made in the data directory, and the directory if nothing else is in it.
-    It touches no directory without the marker `infra.json`.
+    --wipe removes what this kit made in the data directory, snapshots and capsules too, and the directory
+    if nothing else is in it. It touches no directory without the marker `infra.json`.
 
     \b
     Examples:

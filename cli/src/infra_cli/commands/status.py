@@ -73,10 +73,17 @@ def tell(status: dict[str, Any], *, as_json: bool, line: bool = False) -> None:
 def lines(status: dict[str, Any]) -> list[str]:
     """The status as a person reads it; secrets are masked already."""
     leases = "1 lease" if status["leases"] == 1 else f"{status['leases']} leases"
-    stay = ", stays until it is told to stop" if status["stay"] else ""
-    head = f"{status['environment']} stack in {status['data']} (supervisor {status['pid']}, {leases}{stay})"
+    held = f"supervisor {status['pid']}, {leases}{_stay(status)}"
+    head = f"{status['environment']} stack in {status['data']} ({held})"
     rows = [row(service) for service in status["services"]]
     return [head, *output.columns(rows, header=("SERVICE", "PHASE", "SINCE", "WHERE"))]
+
+
+def _stay(status: dict[str, Any]) -> str:
+    if not status["stay"]:
+        return ""
+    seconds = status["stay_seconds"]
+    return ", stays until it is told to stop" if seconds is None else f", then stays {output.span(seconds)}"
 
 
 def row(service: dict[str, Any]) -> tuple[str, str, str, str]:
