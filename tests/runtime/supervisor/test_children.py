@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,3 +51,42 @@ asyncio.run(main())
     )
 
     assert (done.stdout.split(), done.stderr) == (["True", "forgotten"], "")
+
+
+def test_where_orphans_do_not_come_home_those_of_the_session_go_with_its_leader(tmp_path) -> None:
+    """So it is on a Mac; this machine's `ps` knows the same keywords."""
+    if shutil.which("ps", path=os.defpath) is None:
+        pytest.skip("no ps here")
+    code = """
+import asyncio, sys
+sys.platform = "darwin"
+from infra_runtime.spec import ServiceSpec
+from infra_runtime.supervisor import processes
+from infra_runtime.supervisor.binding import Bound
+from infra_runtime.supervisor.children import Children
+from infra_runtime.supervisor.journal import Journal
+
+class Guardian:
+    pid = 0
+    def watch(self, pid, start): pass
+    def forget(self, pid): pass
+
+async def main():
+    ended = asyncio.get_running_loop().create_future()
+    def tell(name, pid, status, strays):
+        ended.set_result((status, strays))
+    children = Children(Guardian(), Journal("journal"), environment="test", token="", ended=tell)
+    bound = Bound(ServiceSpec(name="web", command=("sh",)), "", "", {})
+    bound.command, bound.cwd = ("sh", "-c", "sleep 600 & echo $! > stray; exit 3"), "."
+    children.start(bound, "log")
+    print(*await ended)
+    stray = processes.look(int(open("stray").read()))
+    print(stray is None or stray.state == processes.ZOMBIE)
+
+asyncio.run(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert (done.stdout.split(), done.stderr) == (["3", "True", "True"], "")

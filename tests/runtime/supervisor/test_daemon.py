@@ -408,7 +408,7 @@ def test_what_a_supervisor_and_its_guardian_left_is_ended_by_the_next(stack_of, 
     stack = stack_of(server("web", "--ignore-term"))
     [left] = spawned(data)
     supervisor, guardian = supervisor_pid(stack), guardian_pid(stack)
-    os.kill(supervisor, 19)  # SIGSTOP: it must not replace its guardian
+    os.kill(supervisor, signal.SIGSTOP)  # it must not replace its guardian
     kill(guardian)
     kill(supervisor)
     until(lambda: processes.look(supervisor) is None or processes.look(supervisor).state == "Z")

@@ -57,6 +57,15 @@ def test_a_service_keeps_its_port_as_long_as_it_holds_it(locks) -> None:
     assert ports.take("web", "main", 0) == ports.take("web", "main", 0)
 
 
+def test_where_a_bind_beside_a_listener_succeeds_the_listener_is_asked(monkeypatch) -> None:
+    """On a Mac one may bind 127.0.0.1 beside somebody who listens on all addresses."""
+    with listener() as stranger:
+        monkeypatch.setattr(socket.socket, "bind", lambda *_: None)
+        monkeypatch.setattr(sys, "platform", "darwin")
+
+        assert taken(stranger.getsockname()[1], name_it=False) == "a process"
+
+
 def test_a_port_that_only_root_may_have_is_refused_with_that_reason() -> None:
     first = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
     if not first.exists() or int(first.read_text()) <= 80:

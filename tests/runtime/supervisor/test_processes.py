@@ -210,3 +210,35 @@ def test_who_will_not_go_is_named(start, monkeypatch) -> None:
 
 def test_ending_nobody_is_done_at_once() -> None:
     assert end({}) == []
+
+
+# --- where there is no /proc -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is done on a Mac, with this machine's `ps`, which knows the same keywords."""
+    if shutil.which("ps", path=os.defpath) is None:
+        pytest.skip("no ps here")
+    monkeypatch.setattr(sys, "platform", "darwin")
+
+
+def test_ps_tells_whose_a_process_is(no_proc, start) -> None:
+    child = start("sleep", "60")
+    until(lambda: (found := look(child.pid)) and found.session == child.pid)
+
+    found = processes.table()[child.pid]
+
+    assert (found.pid, found.parent, found.session) == (child.pid, os.getpid(), child.pid)
+    assert found.started == started(child.pid)
+    assert look(1 << 30) is None
+
+
+@pytest.mark.parametrize("foreign", [{"TZ": "Asia/Tokyo"}, {"LC_ALL": "de_DE.UTF-8", "LANG": "de_DE.UTF-8"}])
+def test_ps_tells_the_same_start_time_in_every_zone_and_language(no_proc, monkeypatch, foreign) -> None:
+    """The supervisor has its user's, and the guardian none."""
+    here = started(os.getpid())
+    for name, value in foreign.items():
+        monkeypatch.setenv(name, value)
+
+    assert started(os.getpid()) == here != ""

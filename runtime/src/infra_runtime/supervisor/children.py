@@ -237,12 +237,18 @@ class Children:
         return roots | self._orphans_of(service)
 
     def _orphans(self) -> list[int]:
-        """Descendants whose parents are gone: they became our children."""
+        """Descendants whose parents are gone: they became our children, where there are subreapers."""
+        if sys.platform != "linux":
+            return []
         return [
             pid for pid in _children_of(os.getpid()) if pid not in self._known and pid != self._guardian.pid
         ]
 
     def _orphans_of(self, service: str, leader: int = 0) -> dict[int, str]:
+        if sys.platform != "linux":
+            # No other process gets this number as long as anybody of its session lives.
+            left = processes.table().values() if leader else ()
+            return {process.pid: process.started for process in left if process.session == leader}
         mark, log = f"{SERVICE}={service}".encode(), self._logs.get(service, "")
         found = {}
         for pid in self._orphans():

@@ -103,6 +103,12 @@ def taken(port: int, *, name_it: bool = True) -> str | None:
 
     Raises `PermissionError` for one that isn't ours to have.
     """
+    if sys.platform != "linux":
+        # There a bind to one address succeeds beside a listener on all of them. Source: macOS, setsockopt(2)
+        with socket.socket() as visitor:
+            visitor.settimeout(1)
+            if visitor.connect_ex((LOOPBACK, port)) == 0:
+                return holder(port) if name_it else "a process"
     with socket.socket() as probe:
         # With this option a connection that only waits out its TIME_WAIT is no obstacle; a listener is.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -59,7 +59,9 @@ def _ask_ps(selection: list[str]) -> dict[int, Process]:
     import subprocess
 
     command = ["ps", *selection, "-o", "pid=,ppid=,sess=,stat=,lstart="]
-    output = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    # The guardian, which has no environment, must read the same start time as the supervisor.
+    plain = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+    output = subprocess.run(command, capture_output=True, text=True, check=False, env=plain).stdout
     found = {}
     for line in output.splitlines():
         pid, parent, _session, state, *started = line.split()
