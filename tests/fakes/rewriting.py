@@ -106,16 +106,36 @@ def places(data: dict[str, Any]) -> list[tuple[Any, Any]]:
 
 
 def _places(data: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
-    for item in data["paths"].values():
-        yield from _held(item.get("parameters", []))
-    for operation in operations(data):
-        yield from _held(operation.get("parameters", []))
-        for holder in (operation.get("requestBody", {}), *operation["responses"].values()):
-            yield from _held(holder.get("content", {}).values())
-            yield from _held(holder.get("headers", {}).values())
+    for kind in ("parameters", "headers"):
+        yield from _held(data["components"].get(kind, {}).values())
+    for each in (*items(data), *operations(data)):
+        yield from _held(each.get("parameters", []))
+    for holder in messages(data):
+        yield from _held(holder.get("content", {}).values())
+        yield from _held(holder.get("headers", {}).values())
     schemas = data["components"]["schemas"]
     for name in schemas:
         yield from _within(schemas, name)
+
+
+def items(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every path item, wherever it is written."""
+    return [*data["paths"].values(), *data["components"].get("pathItems", {}).values()]
+
+
+def operations(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every operation, wherever it is written."""
+    return [item[method] for item in items(data) for method in ("get", "post") if method in item]
+
+
+def messages(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every body and response, wherever it is written."""
+    found = [
+        each for kind in ("responses", "requestBodies") for each in data["components"].get(kind, {}).values()
+    ]
+    for operation in operations(data):
+        found += [operation.get("requestBody", {}), *operation["responses"].values()]
+    return found
 
 
 def _held(holders: Any) -> Iterator[tuple[Any, Any]]:
@@ -264,30 +284,22 @@ def hoist_the_security(data: dict[str, Any], random: Random) -> None:
 
 def rename_a_path_parameter(data: dict[str, Any], random: Random) -> None:
     del random
-    for path in [path for path in data["paths"] if "{petId}" in path]:
-        item = data["paths"].pop(path)
-        shared = data["components"].get("parameters", {}).values()
-        whole = data["components"].get("pathItems", {}).values()
-        for holder in (item, item.get("get", {}), *whole, *(each.get("get", {}) for each in whole)):
-            for parameter in (*holder.get("parameters", []), *shared):
-                if parameter.get("name") == "petId":
-                    parameter["name"] = "pet_id"
-        data["paths"][path.replace("petId", "pet_id")] = item
+    shared = data["components"].get("parameters", {}).values()
+    lists = [each.get("parameters", []) for each in (*items(data), *operations(data))]
+    for parameter in (*shared, *(parameter for found in lists for parameter in found)):
+        if parameter.get("name") == "petId":
+            parameter["name"] = "pet_id"
+    data["paths"] = {path.replace("petId", "pet_id"): item for path, item in data["paths"].items()}
 
 
 def rename_a_security_scheme(data: dict[str, Any], random: Random) -> None:
     del random
     schemes = data["components"]["securitySchemes"]
-    if "key" in schemes and "security" not in data and "pathItems" not in data["components"]:
+    if "key" in schemes and "security" not in data:
         schemes["apiKey"] = schemes.pop("key")
         for operation in operations(data):
             if "security" in operation:
                 operation["security"] = [{"apiKey": []}]
-
-
-def operations(data: dict[str, Any]) -> list[dict[str, Any]]:
-    """Every operation that is written under its path."""
-    return [item[method] for item in data["paths"].values() for method in ("get", "post") if method in item]
 
 
 def extract_what_is_around(data: dict[str, Any], random: Random) -> None:
@@ -312,9 +324,7 @@ def extract_what_is_around(data: dict[str, Any], random: Random) -> None:
 
 
 def extract_a_parameter(data: dict[str, Any], random: Random) -> None:
-    found = [
-        each["parameters"] for each in (*data["paths"].values(), *operations(data)) if "parameters" in each
-    ]
+    found = [each["parameters"] for each in (*items(data), *operations(data)) if "parameters" in each]
     if found:
         parameters = random.choice(found)
         number = random.randrange(len(parameters))
@@ -327,7 +337,7 @@ def extract_a_parameter(data: dict[str, Any], random: Random) -> None:
 
 def spell_the_style(data: dict[str, Any], random: Random) -> None:
     del random
-    for each in (*data["paths"].values(), *operations(data)):
+    for each in (*items(data), *operations(data)):
         for parameter in each.get("parameters", []):
             if "$ref" not in parameter:
                 form = parameter["in"] == "query"
@@ -337,18 +347,18 @@ def spell_the_style(data: dict[str, Any], random: Random) -> None:
 def spell_a_name_in_another_case(data: dict[str, Any], random: Random) -> None:
     """Names of headers and media types have none; a set of characters is not another media type."""
     del random
-    for each in (*data["paths"].values(), *operations(data)):
+    for each in (*items(data), *operations(data)):
         for parameter in each.get("parameters", []):
             if parameter.get("in") == "header":
                 parameter["name"] = parameter["name"].swapcase()
-    for operation in operations(data):
-        for holder in (operation.get("requestBody", {}), *operation["responses"].values()):
-            if "headers" in holder:
-                holder["headers"] = {name.swapcase(): each for name, each in holder["headers"].items()}
-            if "application/json" in holder.get("content", {}):
-                holder["content"]["Application/JSON; charset=utf-8"] = holder["content"].pop(
-                    "application/json"
-                )
+    for parameter in data["components"].get("parameters", {}).values():
+        if parameter["in"] == "header":
+            parameter["name"] = parameter["name"].swapcase()
+    for holder in messages(data):
+        if "headers" in holder:
+            holder["headers"] = {name.swapcase(): each for name, each in holder["headers"].items()}
+        if "application/json" in holder.get("content", {}):
+            holder["content"]["Application/JSON; charset=utf-8"] = holder["content"].pop("application/json")
 
 
 def say_where_and_who_again(data: dict[str, Any], random: Random) -> None:

@@ -390,6 +390,13 @@ CASES: list[tuple[str, Any, Any, str, str]] = [
         "breaking",
     ),
     (
+        "a free variable before a path's own",
+        served("https://eu.a") | {"paths": at("path")["paths"]},
+        served("https://{r}.a", r=ANY) | {"paths": at("path")["paths"]},
+        "compatible",
+        "breaking",
+    ),
+    (
         "a variable set free",
         served("https://{r}.a", r=EU),
         served("https://{r}.a", r=ANY),

@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fakes.api import body, operation, report
+from fakes.calls import PAIRS as CALLS
+from fakes.calls import TODAY
 from fakes.changes import PAIRS
 from fakes.rewriting import REWRITINGS, Rewriting, documents
 
@@ -101,3 +103,47 @@ def test_one_change_among_rewritings_is_exactly_one_finding(
     assert [finding.rule for finding in report(probed(data, before, direction), revision).findings] == [
         f"{direction}-{fact}"
     ]
+
+
+def beside(data: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """The document with all that the other one has; what both name is the other one's."""
+    made = {**copy.deepcopy(data), **other}
+    made["paths"] = data["paths"] | other["paths"]
+    made["components"] = data["components"] | {
+        kind: data["components"].get(kind, {}) | found for kind, found in other.get("components", {}).items()
+    }
+    return made
+
+
+def keyed(document: dict[str, Any]) -> Any:
+    return document.get("components", {}).get("securitySchemes", {}).get("key")
+
+
+#: Those whose own words for who may call, and where, would be lost below the other document's.
+ASIDE = {"hoist_the_security", "rename_a_security_scheme", "say_where_and_who_again"}
+
+
+@MANY
+@given(
+    data=documents(),
+    change=st.sampled_from([pair for pair in CALLS if keyed(pair[1]) == keyed(pair[2])]),
+    back=st.booleans(),
+    random=st.randoms(use_true_random=False),
+    steps=st.lists(st.sampled_from([each for each in REWRITINGS if each.__name__ not in ASIDE]), max_size=3),
+)
+def test_one_change_around_the_schemas_is_the_same_in_every_company(
+    data: dict[str, Any],
+    change: tuple[str, Any, Any],
+    back: bool,
+    random: Random,
+    steps: list[Rewriting],
+) -> None:
+    before, after = change[2:0:-1] if back else change[1:]
+    rewritten = copy.deepcopy(data)
+    for step in steps:
+        step(rewritten, random)
+
+    alone = report(before, after, today=TODAY).findings
+    among = report(beside(data, before), beside(rewritten, after), today=TODAY).findings
+
+    assert sorted(found.rule for found in among) == sorted(found.rule for found in alone)

@@ -52,15 +52,15 @@ def _fills(url: str, other: str) -> bool:
     if mine[::2] == theirs[::2]:
         values = zip(mine[1::2], theirs[1::2], strict=True)
         return all(free == _FREE or set(one.split("|")) <= set(free.split("|")) for one, free in values)
-    pieces = [
-        re.escape(piece) if number % 2 == 0 else ".+" if piece == _FREE else f"(?:{_either(piece)})"
-        for number, piece in enumerate(theirs)
-    ]
+    pieces = [_open(piece) if number % 2 else re.escape(piece) for number, piece in enumerate(theirs)]
     return re.fullmatch("".join(pieces), url) is not None
 
 
-def _either(values: str) -> str:
-    return "|".join(map(re.escape, values.split("|")))
+def _open(values: str) -> str:
+    """A pattern for what may stand in braces; there is nothing in those of a path."""
+    if not values:
+        return re.escape("{}")
+    return ".+" if values == _FREE else f"(?:{'|'.join(map(re.escape, values.split('|')))})"
 
 
 def _addresses(server: Site) -> list[str]:
