@@ -138,7 +138,9 @@ def test_one_change_around_the_schemas_is_the_same_in_every_company(
     random: Random,
     steps: list[Rewriting],
 ) -> None:
-    before, after = change[2:0:-1] if back else change[1:]
+    _, before, after = change
+    if back:
+        before, after = after, before
     rewritten = copy.deepcopy(data)
     for step in steps:
         step(rewritten, random)
