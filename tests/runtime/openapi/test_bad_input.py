@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from fakes.api import document, receives
 from fakes.rewriting import documents
-from infra_runtime.openapi import CompareError, compare, load, parse, yaml_text
+from infra_runtime.openapi import CompareError, compare, json_text, load, parse, yaml_text
 
 HEAD = '{"openapi": "3.0.0", "paths": {}'
 LAUGHS = "a0: &a0 [x, x]\n" + "".join(
@@ -176,6 +176,23 @@ def test_lines_are_those_of_an_editor_whatever_yaml_takes_for_a_line() -> None:
 
 def test_libyaml_reads_yaml_where_it_is_there() -> None:
     assert yaml_text._Loader is (yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader)
+
+
+@pytest.mark.parametrize("raw", [HEAD.encode() + b', "x": [1, 2, 3, 4]}', b"openapi: 3.0.0\nx: [1, 2, 3, 4]"])
+def test_a_text_of_very_many_values_is_refused_before_they_fill_the_memory(
+    raw: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (json_text, yaml_text):
+        monkeypatch.setattr(module, "MAX_VALUES", 4)
+
+    with pytest.raises(CompareError, match="has more than 4 values"):
+        parse(raw)
+
+
+def test_commas_in_a_text_are_no_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_text, "MAX_VALUES", 4)
+
+    assert parse(HEAD + ', "x": "one, two, three, [four]"}')
 
 
 @pytest.mark.parametrize(

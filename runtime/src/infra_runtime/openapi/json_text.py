@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from infra_runtime.openapi.errors import CompareError
-from infra_runtime.openapi.number import LiteralError, integer, real
+from infra_runtime.openapi.number import MAX_VALUES, LiteralError, integer, real
 
 #: Where the decoder gives up for want of stack, the text is told to go deeper than this, which it does.
 _DEEP = 200
@@ -25,6 +25,8 @@ def data(text: str, file: str) -> Any:
     Raises:
         CompareError: it is no JSON, says a key twice, or goes past a limit.
     """
+    if _values(text) > MAX_VALUES and _values(re.sub(_STRING, "", text)) > MAX_VALUES:
+        raise CompareError(file, f"has more than {MAX_VALUES:,} values")
     try:
         return json.loads(
             text, object_pairs_hook=_unique, parse_int=integer, parse_float=real, parse_constant=_constant
@@ -39,6 +41,11 @@ def data(text: str, file: str) -> Any:
     except LiteralError as error:
         line, column = _outside_strings(text, error.literal)
         raise CompareError(file, error.reason, line, column) from error
+
+
+def _values(text: str) -> int:
+    """How many values there are at most: the first of each container, and one after each comma."""
+    return text.count(",") + text.count("[") + text.count("{")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,9 +1,11 @@
-"""Numbers in a text: as large as arithmetic bears, and no larger."""
+"""Numbers in a text, and how many values: as large as a machine bears, and no larger."""
 
 from __future__ import annotations
 
 import math
 
+#: How many values a text may hold, small or large; GitHub's API with every reference written out has 900,000.
+MAX_VALUES = 3_000_000
 MAX_DIGITS = 1000
 _SHOWN_DIGITS = 40
 

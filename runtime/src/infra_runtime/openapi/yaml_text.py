@@ -25,7 +25,7 @@ from yaml.events import (
 )
 
 from infra_runtime.openapi.errors import CompareError
-from infra_runtime.openapi.number import LiteralError, integer, real
+from infra_runtime.openapi.number import MAX_VALUES, LiteralError, integer, real
 
 #: YAML is some five times slower to read than JSON, and nobody writes that much of it by hand.
 MAX_CHARACTERS = 32 * 1024 * 1024
@@ -145,7 +145,7 @@ class _Builder:
         self.file = file
         self.marks: Marks = {}
         self.anchors: dict[str, tuple[Any, int, int]] = {}
-        self.aliased = 0
+        self.aliased = self.values = 0
         self.lines: list[int] | None = None
         if _FOREIGN_ENDS.search(text):
             self.lines = [match.start() for match in re.finditer("\n", text)]
@@ -163,6 +163,9 @@ class _Builder:
                 self._open(stack, event)
             elif isinstance(event, ScalarEvent | AliasEvent | MappingEndEvent | SequenceEndEvent):
                 value, size, depth, anchor = self._value(stack, event)
+                self.values += 1
+                if self.values > MAX_VALUES:
+                    self._refuse(event, f"has more than {MAX_VALUES:,} values")
                 if anchor:
                     self.anchors[anchor] = (value, size, depth)
                 if stack:
