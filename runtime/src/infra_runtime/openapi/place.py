@@ -25,7 +25,7 @@ def called(site: Site) -> str:
     if len(parts) >= 3 and parts[0] == "components":
         start = parts[2] if parts[1] == "schemas" else f"{parts[1]} {parts[2]}"
         return start + _inside(parts[3:])
-    if len(parts) >= 3 and parts[0] in {"paths", "webhooks"}:
+    if len(parts) >= 3 and parts[0] in {"paths", "x-ms-paths", "webhooks"}:
         operation = f"{parts[2].upper()} {parts[1]}" if parts[2] in METHODS else parts[1]
         rest = parts[3:] if parts[2] in METHODS else parts[2:]
         return _message(rest, operation, site)

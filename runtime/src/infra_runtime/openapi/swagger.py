@@ -86,15 +86,16 @@ class _Conversion:
         }
         self.written["/components/securitySchemes"] = "/securityDefinitions"
         document: dict[str, Any] = {"openapi": "3.0.3", "info": data.get("info") or {}}
-        paths = _object(data.get("paths"))
-        document["paths"] = {path: self.path(item, f"/paths/{escaped(path)}") for path, item in paths.items()}
+        for key in ("paths", "x-ms-paths"):
+            paths = _object(data.get(key)).items()
+            document[key] = {path: self.path(item, f"/{key}/{escaped(path)}") for path, item in paths}
         document["components"] = components
         if data.get("host") or data.get("basePath"):
             document["servers"] = self.servers()
         for key in ("security", "tags", "externalDocs"):
             if key in data:
                 document[key] = data[key]
-        return document | extensions
+        return extensions | document
 
     def servers(self) -> list[dict[str, Any]]:
         base = str(self.data.get("basePath") or "")

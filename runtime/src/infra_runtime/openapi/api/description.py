@@ -76,12 +76,16 @@ def template(path: str) -> str:
 
 
 def endpoints(document: Document) -> Iterator[Endpoint]:
-    """The operations of all paths, in the order of the document."""
-    for path, item in document.root.mapping("paths").items():
-        if path.startswith("/"):
-            yield from of_path(document, path, item)
-        elif not path.startswith("x-"):
-            document.note(item, "is no path: it does not begin with a slash; it is left out")
+    """The operations of all paths, in the order of the document.
+
+    AutoRest's extension `x-ms-paths` holds further ones, which differ in what follows a question mark.
+    """
+    for key in ("paths", "x-ms-paths"):
+        for path, item in document.root.mapping(key).items():
+            if path.startswith("/"):
+                yield from of_path(document, path, item)
+            elif not path.startswith("x-"):
+                document.note(item, "is no path: it does not begin with a slash; it is left out")
 
 
 def webhooks(document: Document) -> Iterator[Endpoint]:
