@@ -93,7 +93,8 @@ def _begin(config: pytest.Config) -> None:
         config.pluginmanager.register(plugin, name)
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
+# The innermost of the wrappers: when it fails, those around it have begun, and may end in peace.
+@pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     """What the marker asks for is there before the first fixture; one that asks for too much is advised."""
     for marker in item.iter_markers("infra"):
