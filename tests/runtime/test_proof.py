@@ -115,6 +115,17 @@ def test_what_was_never_ready_is_told_so(places, journal) -> None:
     assert str(prove(places)).startswith("1 service, never ready; ")
 
 
+def test_what_was_never_ready_beside_others_is_named(places, journal) -> None:
+    for service, outcome in (("db", "ready"), ("migrate", "done"), ("web", "failed")):
+        spawned(journal, service)
+        journal.write(outcome, service)
+
+    proof = prove(places)
+
+    assert str(proof).startswith("3 services, ready in 0.00 s but for web; 0 processes")
+    assert proof.never_ready == ("web",)
+
+
 def test_a_process_that_is_left_is_named(places, journal, sleeper) -> None:
     spawned(journal, "db", sleeper.pid)
 

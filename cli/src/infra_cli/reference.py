@@ -30,9 +30,9 @@ except by `infra config env --reveal`.
 To have commands, options and services completed by Tab, put one of these lines into your shell's start file:
 
 ```text
-eval "$(_INFRA_COMPLETE=bash_source infra)"      in ~/.bashrc
-eval "$(_INFRA_COMPLETE=zsh_source infra)"       in ~/.zshrc
-_INFRA_COMPLETE=fish_source infra | source       in ~/.config/fish/config.fish
+eval "$(_INFRA_COMPLETE=bash_source infra)"      # ~/.bashrc
+eval "$(_INFRA_COMPLETE=zsh_source infra)"       # ~/.zshrc
+_INFRA_COMPLETE=fish_source infra | source       # ~/.config/fish/config.fish
 ```
 """
 

@@ -27,6 +27,8 @@ class Proof:
     sockets: tuple[str, ...]
     #: the services' data, which a stack of the test environment takes with it
     folders: tuple[str, ...] = ()
+    #: services that were started and did not get ready, tasks that did not end well
+    never_ready: tuple[str, ...] = ()
 
     @property
     def clean(self) -> bool:
@@ -38,7 +40,10 @@ class Proof:
         return {**asdict(self), "clean": self.clean}
 
     def __str__(self) -> str:
-        ready = f"ready in {self.ready_seconds:.2f} s" if self.ready_seconds is not None else "never ready"
+        ready = "never ready"
+        if self.ready_seconds is not None:
+            but = f" but for {', '.join(self.never_ready)}" if self.never_ready else ""
+            ready = f"ready in {self.ready_seconds:.2f} s{but}"
         plural = "service" if self.services == 1 else "services"
         counts = f"{len(self.processes)} processes, {len(self.ports)} ports, {len(self.sockets)} sockets"
         counts += f", {len(self.folders)} folders left" if self.folders else " left"
@@ -56,8 +61,11 @@ def prove(places: Places) -> Proof:
     ports = sorted({port for event in spawned for port in event["ports"].values()})
     held = [port for port in ports if taken(port, name_it=False) is not None]
     copies = {event["service"] for event in spawned if event.get("copy_of")}
+    services = dict.fromkeys(event["service"] for event in spawned if event["service"] not in copies)
+    came = {event["service"] for event in life if event["event"] in ("ready", "done")}
     return Proof(
-        services=len({event["service"] for event in spawned} - copies),
+        services=len(services),
+        never_ready=tuple(name for name in services if name not in came),
         ready_seconds=_ready_seconds(life, copies),
         processes=tuple(f"process {process.pid}" for process in alive),
         ports=tuple(f"port {port}, held by {holder(port)}" for port in held),
