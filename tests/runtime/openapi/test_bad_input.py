@@ -210,6 +210,19 @@ def test_what_looks_like_something_else_is_called_that(raw: bytes, hint: str) ->
     assert hint in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("kind", "keyword"), [("string", "minLength"), ("array", "minItems"), ("object", "minProperties")]
+)
+@pytest.mark.parametrize("count", [2, 2.0, 1.5])
+def test_a_count_may_be_written_with_a_fraction(kind: str, keyword: str, count: float) -> None:
+    free, bound = receives({"type": kind}), receives({"type": kind, keyword: count})
+
+    found = compare(parse(bound), parse(free)).findings
+
+    assert [(one.level, one.before) for one in found] == [("breaking", 2)]
+    assert compare(parse(bound), parse(receives({"type": kind, keyword: 2}))).findings == ()
+
+
 def test_a_reference_in_an_example_is_data() -> None:
     assert parse(receives({"type": "object", "example": {"$ref": "#/nowhere"}}))
 

@@ -54,8 +54,8 @@ def facets(site: Site, integral: bool) -> dict[str, Facet]:
     raw = site.raw
     found: dict[str, Facet] = {}
     for name, (_, nothing) in COUNTS.items():
-        value = raw.get(name)
-        if _number(value) and value != nothing and not name.endswith("Contains"):
+        value = _count(raw, name)
+        if value not in {None, nothing} and not name.endswith("Contains"):
             found[name] = Facet(value=value, site=site)
     for name, strict in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
         bound = _bound(raw, name, strict)
@@ -85,9 +85,18 @@ def contains(site: Site) -> tuple[Containment, ...]:
     return (Containment(term=(inner,), least=least, most=most, site=site),)
 
 
-def _contained(raw: dict[str, Any]) -> tuple[float, float | None]:
-    least, most = raw.get("minContains", 1), raw.get("maxContains")
-    return least if _number(least) else 1, most if _number(most) else None
+def _contained(raw: dict[str, Any]) -> tuple[int, int | None]:
+    least, most = _count(raw, "minContains"), _count(raw, "maxContains")
+    return 1 if least is None else least, most
+
+
+def _count(raw: dict[str, Any], name: str) -> int | None:
+    """How many there may be. `1.0` is 1 to JSON Schema, and what is less than a whole one counts as none."""
+    value: Any = raw.get(name)
+    if not _number(value):
+        return None
+    whole: int = math.ceil(value) if name.startswith("min") else math.floor(value)
+    return max(0, whole) if name.startswith("min") else whole
 
 
 def _everything(raw: Any) -> bool:
