@@ -20,6 +20,9 @@ def having(*required: str, **properties: Any) -> dict[str, Any]:
 CLOSED: dict[str, Any] = {"additionalProperties": False}
 CAT = {"type": "object", "title": "cat", "properties": {"purrs": {"type": "boolean"}}, "required": ["purrs"]}
 DOG = {"type": "object", "title": "dog", "properties": {"barks": {"type": "boolean"}}, "required": ["barks"]}
+CLOSED_CAT, CLOSED_DOG = {**CAT, **CLOSED}, {**DOG, **CLOSED}
+LETTERS = {"type": "string", "pattern": r"^\p{L}+$"}
+SHORT = {**LETTERS, "maxLength": 5}
 
 #: The fact, what was, and what is.
 PAIRS: list[tuple[str, Any, Any]] = [
@@ -99,13 +102,17 @@ PAIRS: list[tuple[str, Any, Any]] = [
     ("dependent-schema-removed", thing(dependentSchemas={"a": {"minProperties": 2}}), A),
     ("contains-added", ARRAY, {**ARRAY, "contains": {"const": "x"}}),
     ("contains-removed", {**ARRAY, "contains": {"const": "x"}}, ARRAY),
-    ("union-branch-added", {"oneOf": [CAT]}, {"oneOf": [CAT, DOG]}),
+    ("union-branch-added", {"oneOf": [CLOSED_CAT]}, {"oneOf": [CLOSED_CAT, CLOSED_DOG]}),
     ("union-branch-added", CAT, {"anyOf": [CAT, DOG]}),
-    ("union-branch-removed", {"oneOf": [CAT, DOG]}, {"oneOf": [DOG]}),
+    ("union-branch-removed", {"oneOf": [CLOSED_CAT, CLOSED_DOG]}, {"oneOf": [CLOSED_DOG]}),
     ("union-became-exclusive", {"anyOf": [CAT, DOG]}, {"oneOf": [CAT, DOG]}),
     ("union-became-exclusive-for-some", {"anyOf": [NUMBER, WHOLE]}, {"oneOf": [NUMBER, WHOLE]}),
     ("union-no-longer-exclusive-for-some", {"oneOf": [NUMBER, WHOLE]}, {"anyOf": [NUMBER, WHOLE]}),
     ("union-no-longer-exclusive", {"oneOf": [CAT, DOG]}, {"anyOf": [CAT, DOG]}),
+    ("union-overlap-added", {"oneOf": [LETTERS, NUMBER]}, {"oneOf": [LETTERS, SHORT, NUMBER]}),
+    ("union-overlap-removed", {"oneOf": [LETTERS, SHORT, NUMBER]}, {"oneOf": [LETTERS, NUMBER]}),
+    ("union-overlap-added-for-some", {"oneOf": [NUMBER, TEXT]}, {"oneOf": [NUMBER, WHOLE, TEXT]}),
+    ("union-overlap-removed-for-some", {"oneOf": [NUMBER, WHOLE, TEXT]}, {"oneOf": [NUMBER, TEXT]}),
     ("not-added", TEXT, {**TEXT, "not": {"const": "x"}}),
     ("not-removed", {**TEXT, "not": {"const": "x"}}, TEXT),
     ("not-narrowed", {**TEXT, "not": {"const": "x"}}, {**TEXT, "not": {"enum": ["x", "y"]}}),

@@ -20,6 +20,10 @@ def obj(*required: str, **properties: Any) -> dict[str, Any]:
     return {**made, "required": list(required)} if required else made
 
 
+def shut(*required: str, **properties: Any) -> dict[str, Any]:
+    return {**obj(*required, **properties), "additionalProperties": False}
+
+
 def ref(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
@@ -621,6 +625,47 @@ CASES: list[tuple[str, Any, Any, bool, bool]] = [
         OK,
     ),
     ("open enum widen", {"anyOf": [{"enum": ["a"]}, TEXT]}, {"anyOf": [{"enum": ["a", "b"]}, TEXT]}, OK, OK),
+    ("oneOf add overlap", {"oneOf": [WHOLE]}, {"oneOf": [WHOLE, NUMBER]}, B, B),
+    ("oneOf add within", {"oneOf": [TEXT, NUMBER]}, {"oneOf": [TEXT, NUMBER, WHOLE]}, B, OK),
+    ("oneOf rm within", {"oneOf": [TEXT, NUMBER, WHOLE]}, {"oneOf": [TEXT, NUMBER]}, OK, B),
+    ("oneOf overlap kept", {"oneOf": [TEXT, NUMBER, WHOLE]}, {"oneOf": [WHOLE, NUMBER, TEXT]}, OK, OK),
+    ("one->oneOf overlap", WHOLE, {"oneOf": [WHOLE, {**WHOLE, "minimum": 9}]}, B, OK),
+    ("oneOf->one freed", {"oneOf": [NUMBER, WHOLE]}, NUMBER, OK, B),
+    (
+        "oneOf nested overlap",
+        {"oneOf": [TEXT, {"oneOf": [NUMBER]}]},
+        {"oneOf": [TEXT, {"oneOf": [NUMBER, WHOLE]}]},
+        B,
+        OK,
+    ),
+    (
+        "oneOf more overlap",
+        {"oneOf": [{**WHOLE, "maximum": 5}, {**WHOLE, "minimum": 5}]},
+        {"oneOf": [{**WHOLE, "maximum": 7}, {**WHOLE, "minimum": 5}]},
+        B,
+        B,
+    ),
+    (
+        "oneOf less overlap",
+        {"oneOf": [{**WHOLE, "maximum": 7}, {**WHOLE, "minimum": 5}]},
+        {"oneOf": [{**WHOLE, "maximum": 5}, {**WHOLE, "minimum": 5}]},
+        B,
+        B,
+    ),
+    (
+        "oneOf enums overlap",
+        {"oneOf": [{"enum": ["a", "b"]}, {"enum": ["c"]}]},
+        {"oneOf": [{"enum": ["a", "b"]}, {"enum": ["b", "c"]}]},
+        B,
+        OK,
+    ),
+    (
+        "oneOf closed overlap",
+        {"oneOf": [shut("a", a=TEXT), TEXT]},
+        {"oneOf": [shut("a", a=TEXT), shut("a", a=TEXT, b=TEXT), TEXT]},
+        B,
+        B,
+    ),
     ("not add", TEXT, {**TEXT, "not": {"const": "x"}}, B, OK),
     ("not rm", {**TEXT, "not": {"const": "x"}}, TEXT, OK, B),
     ("not irrelevant", TEXT, {**TEXT, "not": WHOLE}, OK, OK),
@@ -848,3 +893,46 @@ def test_a_dynamic_reference_that_may_mean_several_schemas_is_never_silent() -> 
     assert [one.rule for one in report(listed(TEXT), listed(WHOLE)).findings] == [
         "response-keyword-undecided"
     ]
+
+
+#: Alternatives of a `oneOf` of which no value is allowed twice.
+DISJOINT: list[tuple[Any, Any]] = [
+    (TEXT, WHOLE),
+    ({"enum": ["a"]}, {"enum": ["b"], "description": "B"}),
+    ({**WHOLE, "maximum": 5}, {**WHOLE, "minimum": 6}),
+    ({**TEXT, "maxLength": 5}, {**TEXT, "minLength": 6}),
+    ({**TEXT, "pattern": "^a"}, {**TEXT, "enum": ["b", "c"]}),
+    (ref("TCat"), ref("TDog")),
+    (shut("a", a=TEXT), shut("b", a=TEXT, b=TEXT)),
+    (obj("a", a=TEXT), obj("a", a=WHOLE)),
+    (obj("a", a=ref("TCat")), obj("a", a=ref("TDog"))),
+    (obj("a", a=TEXT), {"type": "object", "not": {"required": ["a"]}}),
+    (obj("a", a=TEXT), obj(a=False)),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), DISJOINT, ids=str)
+def test_alternatives_that_are_apart_come_and_go_without_a_word_of_overlap(one: Any, other: Any) -> None:
+    for make in (sends, receives):
+        for before, after in (([one], [one, other]), ([one, other], [one]), ([other], [other, one])):
+            both = [make({"oneOf": each}, components={"schemas": SHARED}) for each in (before, after)]
+
+            assert not [each.rule for each in report(*both).findings if "overlap" in each.rule]
+
+
+def test_an_open_object_that_joins_others_is_a_warning_for_whoever_sends_them() -> None:
+    before, after = (
+        sends({"oneOf": list(map(ref, names))}, components={"schemas": SHARED})
+        for names in (("Cat", "Dog"), ("Cat", "Dog", "Cow"))
+    )
+
+    assert "request-union-overlap-added" in [one.rule for one in report(before, after).findings]
+    assert report(before, after).verdict == "warning"
+
+
+def test_a_discriminator_tells_alternatives_apart() -> None:
+    def pets(*names: str) -> dict[str, Any]:
+        union = {"oneOf": list(map(ref, names)), "discriminator": {"propertyName": "kind"}}
+        return sends(union, components={"schemas": SHARED})
+
+    assert report(pets("Cat", "Dog"), pets("Cat", "Dog", "Cow")).verdict == "compatible"

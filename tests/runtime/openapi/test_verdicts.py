@@ -30,11 +30,11 @@ SCHEMAS: list[tuple[str, Any, Any, str, str]] = [
         "oneOf add",
         {"oneOf": [ref("Cat"), ref("Dog")]},
         {"oneOf": [ref("Cat"), ref("Dog"), ref("Cow")]},
-        "compatible",
+        "warning",
         "breaking",
     ),
     ("anyOf remove", {"anyOf": [ref("Cat"), ref("Dog")]}, {"anyOf": [ref("Cat")]}, "breaking", "compatible"),
-    ("wrap", ref("Cat"), {"oneOf": [ref("Cat"), ref("Dog")]}, "compatible", "breaking"),
+    ("wrap", ref("Cat"), {"oneOf": [ref("Cat"), ref("Dog")]}, "warning", "breaking"),
     ("unwrap single", {"oneOf": [ref("Cat")]}, ref("Cat"), "compatible", "compatible"),
     (
         "allOf flatten",

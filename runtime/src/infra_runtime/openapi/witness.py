@@ -124,6 +124,7 @@ _KEYWORDS: dict[str, frozenset[str]] = {
     "property-became": frozenset({"required"}),
     "required-property": frozenset({"required"}),
     "dependent-required": frozenset({"dependentRequired"}),
+    "union-overlap": frozenset({"oneOf"}),
     **{dashed(name): frozenset({name}) for name in COUNTS},
     **{name: frozenset({name, f"exclusive{name.title()}"}) for name in ("minimum", "maximum")},
 }

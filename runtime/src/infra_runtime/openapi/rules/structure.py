@@ -149,6 +149,43 @@ RULES = [
                 explain="A value that two alternatives allow was refused, and is possible.",
             ),
             Row(
+                name="union-overlap-added",
+                effect=U,
+                mirror="union-overlap-removed",
+                message="{place} may match two alternatives of its `oneOf` now, which refuses it then",
+                explain=(
+                    "An alternative allows what another one does, or more of it than it did; whether such a"
+                    " value was sent is not decided here. `anyOf`, or a property that tells the alternatives"
+                    " apart, settles it."
+                ),
+                deviations={RESPONSE: (Level.INFO, "what is refused more often is not newly received")},
+            ),
+            Row(
+                name="union-overlap-removed",
+                effect=U,
+                mirror="union-overlap-added",
+                message="{place} may be what matched two alternatives of its `oneOf`, which refused it",
+                explain=(
+                    "An alternative that allowed what another one does is gone, or allows less; whether such a"
+                    " value will come is not decided here."
+                ),
+                deviations={REQUEST: (Level.INFO, "what is refused less often can still be sent")},
+            ),
+            Row(
+                name="union-overlap-added-for-some",
+                effect=N,
+                mirror="union-overlap-removed-for-some",
+                message="some values of {place} match two alternatives of its `oneOf` now, and are refused",
+                explain="Exactly one alternative must match; the value that is shown matched one before.",
+            ),
+            Row(
+                name="union-overlap-removed-for-some",
+                effect=W,
+                mirror="union-overlap-added-for-some",
+                message="some values of {place} matched two alternatives of its `oneOf`, and now match one",
+                explain="Exactly one alternative must match: such a value was refused, and is possible.",
+            ),
+            Row(
                 name="not-added",
                 effect=N,
                 mirror="not-removed",

@@ -40,6 +40,11 @@ class Comparer:
         self._trail: list[Hashable] = []
         self._depth = 0
 
+    @property
+    def assuming(self) -> bool:
+        """Whether only inclusion is asked for, on assumptions that may fall."""
+        return self._depth > 0
+
     def normal(self, side: Side) -> Node:
         """The normal form of one side of a pair."""
         return side if isinstance(side, Node) else self.node(side)
@@ -153,7 +158,7 @@ class Comparer:
 
     def example(self, old: Node, new: Node, direction: Direction) -> Any:
         """A value that harms: allowed on the side that counts, and refused by the other; else `nothing`."""
-        if self._depth:
+        if self.assuming:
             return self.nothing  # a union asks only whether a branch is included, and takes undecided for no
         wide, narrow = (old, new) if direction is Direction.REQUEST else (new, old)
         for value in self.candidates.of(wide, narrow):

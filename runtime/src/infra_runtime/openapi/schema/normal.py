@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -181,8 +182,9 @@ class Normaliser:
             union: list[Any] = []
             for each in branches:
                 allowed = [each.raw["const"]] if "const" in each.raw else list(each.raw.get("enum") or [])
-                union += [value for value in allowed if kind_of(value) in reading.types(each)[0]]
-            return _restricted(node, union, site)
+                fitting = [value for value in allowed if kind_of(value) in reading.types(each)[0]]
+                union += {canonical(value): value for value in fitting}.values()
+            return _restricted(node, union if kind == "anyOf" else _once(union), site)
         if kind == "anyOf" and any(each.raw is True or each.raw == {} for each in branches):
             return node
         discriminator = site.child("discriminator")
@@ -221,6 +223,12 @@ def _restricted(node: Node, allowed: list[Any], site: Site) -> Node:
             "enum": Facet(value=[value for value in allowed if value is not None], site=site),
         },
     )
+
+
+def _once(values: list[Any]) -> list[Any]:
+    """What exactly one alternative allows."""
+    times = Counter(map(canonical, values))
+    return [value for value in values if times[canonical(value)] == 1]
 
 
 def by_type(allowed: list[Any]) -> dict[str, dict[str, Any]]:

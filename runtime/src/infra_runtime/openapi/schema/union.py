@@ -14,6 +14,7 @@ from infra_runtime.openapi.schema.change import Change, Mode, Pair
 from infra_runtime.openapi.schema.contradiction import consistent
 from infra_runtime.openapi.schema.meet import meet
 from infra_runtime.openapi.schema.node import ALL_TYPES, Group, Node, only
+from infra_runtime.openapi.schema.overlap import Overlaps, opened, plain
 
 if TYPE_CHECKING:
     from infra_runtime.openapi.schema.comparer import Comparer
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 _MOST = 64
 #: From this share of common properties on, two objects count as the same one, changed.
 _ALIKE = 0.5
-_BARE = Node(key=(), sites=())
 _ONLY_NULL = frozenset({"null"})
 
 
@@ -62,7 +62,7 @@ class Unions:
         if len(olds) == len(news) == 1:
             self._pair(olds[0], news[0])
             return
-        self._kind(news)
+        self._exclusive(olds + news)
         self._olds, every_new = list(olds), list(news)
         for matcher in (self._identical, self._of_one_name, self._equivalent):
             self._match(olds, news, matcher)
@@ -209,32 +209,21 @@ class Unions:
                 self._pair(*((wider, branch) if wider in self._olds else (branch, wider)))
         return left
 
-    def _kind(self, news: list[Branch]) -> None:
+    def _exclusive(self, branches: list[Branch]) -> None:
         """`oneOf` refuses what two of its branches allow; `anyOf` doesn't mind."""
-        if len(self.old.groups) != 1 or len(self.new.groups) != 1:
-            return
-        old, new = self.old.groups[0], self.new.groups[0]
-        if old.kind == new.kind or _apart(news):
-            return
-        name = "union-became-exclusive" if new.kind == "oneOf" else "union-no-longer-exclusive"
-        # An example with a branch too many; a discriminator tells branches apart, whatever they allow.
-        exclusive = replace(_BARE, groups=(new if new.kind == "oneOf" else old,))
-        if new.discriminator is None and old.discriminator is None:
-            sides, direction = (
-                ((self.old, exclusive), Direction.REQUEST)
-                if new.kind == "oneOf"
-                else ((exclusive, self.new), Direction.RESPONSE)
-            )
-            if self._comparer.example(*sides, direction) is not self._comparer.nothing:
-                name = f"{name}-for-some"
-        self.change.fact(name, old.site, new.site, old.kind, new.kind)
-
-
-def _apart(branches: list[Branch]) -> bool:
-    """Whether no value is allowed by two of them, as far as their types and constants tell."""
-    seen: frozenset[str] = frozenset()
-    for branch in branches:
-        if seen & branch.node.types:
-            return False
-        seen |= branch.node.types - _ONLY_NULL
-    return True
+        comparer, (old, new) = self._comparer, (self.old, self.new)
+        switched = len(old.groups) == len(new.groups) == 1 and old.groups[0].kind != new.groups[0].kind
+        overlaps = Overlaps(comparer)
+        for side, other, kind, change in (
+            (new, old, "became-exclusive", "overlap-added"),
+            (old, new, "no-longer-exclusive", "overlap-removed"),
+        ):
+            told = list(overlaps.told(side, other))
+            if not told:
+                continue
+            # Open objects of a `oneOf` are told apart by more than their schemas say: no proof of harm.
+            sure = switched or not any(opened(branch.node) for branch in branches)
+            some = any(value is not comparer.nothing and (sure or plain(value)) for _, value in told)
+            word = kind if switched else change
+            sites = (other.site, told[0][0].site) if side is new else (told[0][0].site, other.site)
+            self.change.fact(f"union-{word}{'-for-some' * some}", *sites)

@@ -1,0 +1,194 @@
+"""Values that two alternatives of a `oneOf` allow, which it refuses: where such a value came or went."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+from infra_runtime.openapi.finding import Direction
+from infra_runtime.openapi.schema.change import Mode, Pair
+from infra_runtime.openapi.schema.contradiction import consistent
+from infra_runtime.openapi.schema.meet import declared, meet
+from infra_runtime.openapi.schema.node import ALL_TYPES, Group, Node, only
+
+if TYPE_CHECKING:
+    from infra_runtime.openapi.schema.comparer import Comparer
+
+_SENT = Mode(Direction.REQUEST)
+_ONLY_NULL = frozenset({"null"})
+_ONLY_OBJECT = frozenset({"object"})
+#: How deep properties are looked into for one that no value can have, and how many pairs are looked at.
+_DEEPEST, _MOST = 4, 2000
+
+
+@dataclass(kw_only=True, eq=False)
+class Exclusive:
+    """A `oneOf` on one side, and what stands beside it."""
+
+    group: Group
+    base: Node
+    comparer: Comparer
+
+    @cached_property
+    def alternatives(self) -> list[Node]:
+        """Its branches, each with what stands beside them."""
+        inner = [self.comparer.node(branch) for branch in self.group.branches]
+        return inner if self.base.unrestrained else [_both(self.base, each) for each in inner]
+
+
+class Overlaps:
+    """Asks one side's exclusive unions for values that only they refuse for being allowed twice."""
+
+    def __init__(self, comparer: Comparer) -> None:
+        self._comparer = comparer
+
+    def exclusives(self, node: Node, seen: set[Hashable]) -> Iterator[Exclusive]:
+        """The unions of which exactly one alternative must hold; a discriminator tells them apart anyhow."""
+        if node.key in seen:
+            return
+        seen.add(node.key)
+        for place, group in enumerate(node.groups):
+            if group.kind == "oneOf" and group.discriminator is None:
+                yield Exclusive(group=group, base=_beside(node, place), comparer=self._comparer)
+            for branch in group.branches:
+                yield from self.exclusives(self._comparer.node(branch), seen)
+
+    def told(self, node: Node, other: Node) -> Iterator[tuple[Group, Any]]:
+        """Unions of the node that refuse what the other side allows, with an example or `nothing`."""
+        exclusives = list(self.exclusives(node, set()))
+        theirs = list(self.exclusives(other, set())) if exclusives else []
+        for one in exclusives:
+            pairs = list(self._new(one, theirs))
+            shown = self._example(node, other, one.group) if pairs else self._comparer.nothing
+            if shown is not self._comparer.nothing or not all(pairs):
+                yield one.group, shown
+
+    def _new(self, one: Exclusive, theirs: list[Exclusive]) -> Iterator[bool]:
+        """Pairs of alternatives that may overlap in what no pair of the other side does.
+
+        True for two open objects that met before as well: their schemas alone never told them apart, so that
+        a change of what they have in common counts where an example shows it.
+        """
+        within = {
+            (id(other), mine): {
+                place
+                for place, branch in enumerate(other.group.branches)
+                if self._comparer.same_term(one.group.branches[mine], branch)
+            }
+            for other in theirs
+            for mine in range(len(one.alternatives))
+        }
+        pairs = combinations(range(len(one.alternatives)), 2)
+        for number, (first, second) in enumerate(pairs):
+            if number > _MOST:
+                yield False
+                return
+            if any(_distinct(within[id(other), first], within[id(other), second]) for other in theirs):
+                continue
+            mine = one.alternatives[first], one.alternatives[second]
+            if self._apart(*mine):
+                continue
+            if any(_distinct(self._around(mine[0], other), self._around(mine[1], other)) for other in theirs):
+                continue
+            yield all(map(opened, mine)) and any(self._met(mine, other) for other in theirs)
+
+    def _around(self, node: Node, other: Exclusive) -> set[int]:
+        """The alternatives of the other side that allow all that this one does."""
+        return {
+            place
+            for place, branch in enumerate(other.group.branches)
+            if node.types & self._comparer.node(branch).types
+            and self._comparer.covers(Pair(node, self._comparer.node(branch), _SENT))
+        }
+
+    def _met(self, pair: tuple[Node, Node], other: Exclusive) -> bool:
+        """Whether the other side has these two as well, by the properties that they declare."""
+        likely = partial(_likely, other.alternatives)
+        return _distinct(likely(pair[0]), likely(pair[1]))
+
+    def _apart(self, one: Node, other: Node) -> bool:
+        """Whether it is proved that nothing but null is allowed by both."""
+        types = (one.types & other.types) - _ONLY_NULL
+        return all(self._empty(_both(only(one, kind), only(other, kind)), _DEEPEST) for kind in types)
+
+    def _empty(self, node: Node, depth: int) -> bool:
+        """Whether it is proved that no value is allowed."""
+        if node.impossible:
+            return True
+        if not depth:
+            return False
+        node_of = self._comparer.node
+        for place, group in enumerate(node.groups):
+            beside = _beside(node, place)
+            if all(self._empty(_both(beside, node_of(branch)), depth - 1) for branch in group.branches):
+                return True
+        if node.types == _ONLY_OBJECT and any(
+            self._empty(node_of(declared(node, name)), depth - 1) for name in sorted(node.required)
+        ):
+            return True
+        for term in node.negations:
+            key = ("without", node.key, len(node.negations))
+            bare = replace(node, negations=(), groups=(), conditions=(), opaque={}, key=key, derived=True)
+            if _needed(node, node_of(term)) or self._comparer.covers(Pair(bare, node_of(term), _SENT)):
+                return True
+        return False
+
+    def _example(self, node: Node, other: Node, group: Group) -> Any:
+        """A value that the other side allows, and this one refuses as allowed twice; else `nothing`."""
+        comparer = self._comparer
+        if comparer.assuming:
+            return comparer.nothing  # a union asks only whether a branch is included
+        branches = [comparer.node(branch) for branch in group.branches]
+        holds = comparer.member.holds
+        for value in comparer.candidates.of(other, node):
+            if value is None or holds(other, value) is not True or holds(node, value) is not False:
+                continue
+            if [holds(branch, value) for branch in branches].count(True) > 1:
+                return value
+        return comparer.nothing
+
+
+def _beside(node: Node, place: int) -> Node:
+    rest = node.groups[:place] + node.groups[place + 1 :]
+    return replace(node, groups=rest, key=("beside", node.key, place), derived=True)
+
+
+def _both(one: Node, other: Node) -> Node:
+    return replace(consistent(meet(one, other, ("both", one.key, other.key))), derived=True)
+
+
+def _needed(node: Node, other: Node) -> bool:
+    """Whether the other asks for no more than properties that every value of the node has."""
+    alone = replace(other, required={}, types=ALL_TYPES).unrestrained
+    named = other.required.keys() <= node.required.keys()
+    return alone and named and node.types == _ONLY_OBJECT and "object" in other.types
+
+
+def _distinct(first: set[int], second: set[int]) -> bool:
+    """Whether a different place can be taken from each."""
+    return bool(first) and bool(second) and len(first | second) > 1
+
+
+def _likely(among: list[Node], node: Node) -> set[int]:
+    """The open objects that share at least half of their properties with this one."""
+    mine = node.properties.keys()
+    return {
+        place
+        for place, each in enumerate(among)
+        if opened(each) and 2 * len(each.properties.keys() & mine) >= len(each.properties.keys() | mine)
+    }
+
+
+def opened(node: Node) -> bool:
+    """Whether it allows objects with properties that it does not know."""
+    return "object" in node.types and node.additional is None and node.unevaluated is None
+
+
+def plain(value: Any) -> bool:
+    """Whether there is no object in a value."""
+    if isinstance(value, list):
+        return all(map(plain, value))
+    return not isinstance(value, dict)
