@@ -111,9 +111,9 @@ def old_form(field: dict[str, Any]) -> dict[str, Any]:
     return {"swagger": "2.0", "info": {"title": "T", "version": "1"}, "paths": {"/a": {"post": called}}}
 
 
-def old_paths(*paths: str) -> dict[str, Any]:
+def old_paths(*paths: str, **more: Any) -> dict[str, Any]:
     """A document of version 2 with paths that standard ones would not tell apart."""
-    items = {path: {"get": {"responses": {"200": {"description": ""}}}} for path in paths}
+    items = {path: {"get": {"responses": {"200": {"description": ""}}, **more}} for path in paths}
     return {"swagger": "2.0", "info": {"title": "T", "version": "1"}, "paths": {}, "x-ms-paths": items}
 
 
@@ -428,6 +428,13 @@ CASES: list[tuple[str, Any, Any, str, str]] = [
     ("one of many addresses", many(9), many(8), "breaking", "compatible"),
     ("an address out of many", served("https://0123.a"), many(9), "compatible", "breaking"),
     ("an address that is none", served("https://[a"), served("https://[b"), "breaking", "breaking"),
+    (
+        "an operation's own scheme in version 2",
+        old_paths("/a") | {"host": "a", "schemes": ["http", "https"]},
+        old_paths("/a", schemes=["https"]) | {"host": "a", "schemes": ["http", "https"]},
+        "breaking",
+        "compatible",
+    ),
     ("a path with a question mark", old_paths("/a?b", "/a?c"), old_paths("/a?b"), "breaking", "compatible"),
     (
         "a list of a form in version 2",

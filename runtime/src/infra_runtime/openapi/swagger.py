@@ -91,19 +91,18 @@ class _Conversion:
             document[key] = {path: self.path(item, f"/{key}/{escaped(path)}") for path, item in paths}
         document["components"] = components
         if data.get("host") or data.get("basePath"):
-            document["servers"] = self.servers()
+            document["servers"] = self.servers(data.get("schemes"))
+            self.written["/servers"] = "/host" if data.get("host") else "/basePath"
         for key in ("security", "tags", "externalDocs"):
             if key in data:
                 document[key] = data[key]
         return extensions | document
 
-    def servers(self) -> list[dict[str, Any]]:
+    def servers(self, schemes: Any) -> list[dict[str, Any]]:
         base = str(self.data.get("basePath") or "")
         host = str(self.data.get("host") or "")
         if not host:
             return [{"url": base or "/"}]
-        schemes = self.data.get("schemes") or []
-        self.written["/servers"] = "/host"
         return [{"url": f"{each}://{host}{base}"} for each in _list(schemes)] or [{"url": f"//{host}{base}"}]
 
     def path(self, item: Any, at: str) -> Any:
@@ -130,7 +129,10 @@ class _Conversion:
         made = {
             k: v for k, v in operation.items() if k not in {"parameters", "responses", "consumes", "produces"}
         }
-        made.pop("schemes", None)
+        schemes = made.pop("schemes", None)
+        if schemes and self.data.get("host"):
+            made["servers"] = self.servers(schemes)
+            self.written[f"{at}/servers"] = f"{at}/schemes"
         consumes = operation.get("consumes", self.data.get("consumes"))
         parameters: list[Any] = []
         form: list[tuple[dict[str, Any], str]] = []
