@@ -116,3 +116,12 @@ def test_a_mistake_in_a_variable_names_the_variable(
 def test_an_argument_that_cannot_be_is_told_as_one(project: Project) -> None:
     with pytest.raises(ConfigurationError, match=r"^--services\.nats\.port: "):
         project.resolve(overrides={"services": {"nats": {"port": 0}}})
+
+
+@pytest.mark.parametrize("variable", ["INFRA_SERVICES__NATZ__PORT", "INFRA_SERVICES__NATZ__ENV__LEVEL"])
+def test_a_service_that_only_a_variable_knows_is_told_with_the_variable(
+    project: Project, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "1")
+
+    assert project.complaint().startswith(f"{variable}: there is no service 'natz'")

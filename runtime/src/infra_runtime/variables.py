@@ -90,8 +90,10 @@ def _layer(source: EnvSettingsSource, names: list[str], file: str, services: Abs
     def variable(key: Key) -> str:
         while key:
             wanted = (PREFIX + NESTED.join(key)).lower().replace("-", "_")
-            for lower, name in spelled.items():
-                if lower.replace("-", "_") == wanted:
+            plain = {lower.replace("-", "_"): name for lower, name in spelled.items()}
+            below = [name for said, name in plain.items() if said.startswith(f"{wanted}{NESTED}")]
+            for name in (plain.get(wanted), *below):
+                if name is not None:
                     return name
             key = key[:-1]
         return PREFIX
