@@ -116,8 +116,8 @@ class _Book:
 
     def _home(self, end: Endpoint, document: Document) -> Site:
         """Where an operation would be in the other document: its path, or what holds the paths."""
-        paths = document.root.mapping("paths")
-        return paths.get(end.name.path) or document.root.child("paths") or document.root
+        paths = document.root.child("paths")
+        return (paths and paths.child(end.name.path)) or paths or document.root
 
     def _operation(self, scope: Scope, old: Endpoint, new: Endpoint, *, called: bool) -> None:
         sends = Direction.REQUEST if called else Direction.RESPONSE

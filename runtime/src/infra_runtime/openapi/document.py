@@ -56,15 +56,18 @@ class Site:
 
     def child(self, key: str | int) -> Site | None:
         """The member with this key, its reference not followed; None where there is none."""
+        raw = self.raw
+        if isinstance(raw, dict) and key not in raw:
+            return None  # most often, and an exception is dear
         try:
-            inner = self.raw[key]
+            inner = raw[key]
         except (KeyError, IndexError, TypeError):
             return None
         return Site(self.document, self.file, f"{self.pointer}/{escaped(str(key))}", inner)
 
     def mapping(self, key: str) -> dict[str, Site]:
         """The members of the object under `key`; none, with a note, where it is something else."""
-        inner = self.child(key) if isinstance(self.raw, dict) else None
+        inner = self.child(key) if isinstance(self.raw, dict) and key in self.raw else None
         if inner is None or inner.raw is None:
             return {}
         return inner.members()
@@ -82,7 +85,7 @@ class Site:
 
     def items(self, key: str) -> list[Site]:
         """The members of the array under `key`; none, with a note, where it is something else."""
-        inner = self.child(key) if isinstance(self.raw, dict) else None
+        inner = self.child(key) if isinstance(self.raw, dict) and key in self.raw else None
         if inner is None or inner.raw is None:
             return []
         if not isinstance(inner.raw, list):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker
@@ -89,14 +90,21 @@ class Witnesses:
                 told = (fact.before, fact.after)
             elif fact.name.startswith("pattern"):
                 told = (wording.told_apart(wide, narrow),)
-            for value in (*told, *self._candidates.of(wide, narrow)):
-                if not takes.complaints(wide, value) and _shows(
-                    fact, keywords, refuses.complaints(narrow, value)
+            for value in chain(told, self._candidates.of(wide, narrow)):
+                if (
+                    self._promising(wide, narrow, value)
+                    and next(takes.complaints(wide, value), None) is None
+                    and _shows(fact, keywords, refuses.complaints(narrow, value))
                 ):
                     return Witness(kind=direction, value=value)
         except (RecursionError, OverflowError, ValueError):
             return None
         return None
+
+    def _promising(self, wide: Node, narrow: Node, value: Any) -> bool:
+        """Whether it is worth asking jsonschema, which is thorough and slow."""
+        holds = self._comparer.member.holds
+        return holds(narrow, value) is not True and holds(wide, value) is not False
 
     def _checker(self, node: Node, direction: Direction) -> _Checker:
         document = node.sites[0].document
@@ -151,13 +159,14 @@ def _keywords(fact: str) -> frozenset[str] | None:
     return next((words for start, words in _KEYWORDS.items() if fact.startswith(start)), None)
 
 
-def _shows(fact: Fact, keywords: frozenset[str] | None, complaints: list[ValidationError]) -> bool:
-    if keywords is None or not complaints:
-        return bool(complaints)
+def _shows(fact: Fact, keywords: frozenset[str] | None, complaints: Iterator[ValidationError]) -> bool:
+    first = next(complaints, None)
+    if keywords is None or first is None:
+        return first is not None
     named = "property" in fact.name and "additional" not in fact.name and "pattern" not in fact.name
     return all(
         each.validator in keywords and not each.path and (not named or repr(fact.subject) in each.message)
-        for each in complaints
+        for each in chain((first,), complaints)
     )
 
 
@@ -176,14 +185,12 @@ class _Checker:
 
         self._kind = extend(Draft202012Validator, {"x-follow": follow})  # type: ignore[no-untyped-call]
 
-    def complaints(self, node: Node, value: Any) -> list[ValidationError]:
+    def complaints(self, node: Node, value: Any) -> Iterator[ValidationError]:
         """Why a value is refused by the schemas that the node was made of."""
-        found: list[ValidationError] = []
         for site in node.sites:
             name = self._name(site)
             self._rewrite_all()
-            found += self._kind(self._known[name], format_checker=_FORMATS).iter_errors(value)
-        return found
+            yield from self._kind(self._known[name], format_checker=_FORMATS).iter_errors(value)
 
     def _name(self, site: Site) -> str:
         name = f"{site.file}#{site.pointer}"

@@ -166,24 +166,10 @@ RULES = [
                 mirror="union-overlap-added",
                 message="{place} may be what matched two alternatives of its `oneOf`, which refused it",
                 explain=(
-                    "An alternative that allowed what another one does is gone, or allows less; whether such a"
-                    " value will come is not decided here."
+                    "An alternative that allowed what another one does is gone, or allows less; whether such"
+                    " a value will come is not decided here."
                 ),
                 deviations={REQUEST: (Level.INFO, "what is refused less often can still be sent")},
-            ),
-            Row(
-                name="union-overlap-added-for-some",
-                effect=N,
-                mirror="union-overlap-removed-for-some",
-                message="some values of {place} match two alternatives of its `oneOf` now, and are refused",
-                explain="Exactly one alternative must match; the value that is shown matched one before.",
-            ),
-            Row(
-                name="union-overlap-removed-for-some",
-                effect=W,
-                mirror="union-overlap-added-for-some",
-                message="some values of {place} matched two alternatives of its `oneOf`, and now match one",
-                explain="Exactly one alternative must match: such a value was refused, and is possible.",
             ),
             Row(
                 name="not-added",
@@ -369,5 +355,31 @@ RULES = [
                 explain="Nobody can tell what is promised. draft, alpha, beta and stable are understood.",
             ),
         ],
+    ),
+    *directed(
+        "schema",
+        [
+            Row(
+                name="union-overlap-added-for-some",
+                effect=N,
+                mirror="union-overlap-removed",
+                message="some values of {place} match two alternatives of its `oneOf` now, and are refused",
+                explain="Exactly one alternative must match; the value that is shown matched one before.",
+            ),
+        ],
+        [REQUEST],
+    ),
+    *directed(
+        "schema",
+        [
+            Row(
+                name="union-overlap-removed-for-some",
+                effect=W,
+                mirror="union-overlap-added",
+                message="some values of {place} matched two alternatives of its `oneOf`, and now match one",
+                explain="Exactly one alternative must match: such a value was refused, and is possible.",
+            ),
+        ],
+        [RESPONSE],
     ),
 ]

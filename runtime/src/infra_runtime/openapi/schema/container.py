@@ -43,7 +43,7 @@ class Objects:
     def _property(self, name: str) -> None:
         old, new, change = self.old, self.new, self.change
         first, second = old.properties.get(name), new.properties.get(name)
-        if name in old.required and name in new.required and self._same(first, second):
+        if (name in old.required) == (name in new.required) and self._same(first, second):
             return
         hidden, hides = self._hidden(first), self._hidden(second)
         if (hidden or first is None) and (hides or second is None) and (hidden or hides):

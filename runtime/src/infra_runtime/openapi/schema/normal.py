@@ -48,7 +48,11 @@ class Normaliser:
 
     def node(self, term: Term) -> Node:
         """The normal form of a conjunction."""
-        key = tuple((site.file, site.pointer, id(site.document)) for site in term)
+        key: tuple[tuple[str, str, int], ...]
+        if len(term) == 1:
+            key = ((term[0].file, term[0].pointer, id(term[0].document)),)
+        else:
+            key = tuple((site.file, site.pointer, id(site.document)) for site in term)
         known = self._nodes.get(key)
         if known is None:
             if len(term) == 1:

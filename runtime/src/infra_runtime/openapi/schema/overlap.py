@@ -56,15 +56,17 @@ class Overlaps:
             for branch in group.branches:
                 yield from self.exclusives(self._comparer.node(branch), seen)
 
-    def told(self, node: Node, other: Node) -> Iterator[tuple[Group, Any]]:
-        """Unions of the node that refuse what the other side allows, with an example or `nothing`."""
+    def told(self, node: Node, other: Node, *, shown: bool) -> Iterator[tuple[Group, Any]]:
+        """Unions of this side that refuse what the other allows, with an example where it is to be shown."""
         exclusives = list(self.exclusives(node, set()))
         theirs = list(self.exclusives(other, set())) if exclusives else []
         for one in exclusives:
-            pairs = list(self._new(one, theirs))
-            shown = self._example(node, other, one.group) if pairs else self._comparer.nothing
-            if shown is not self._comparer.nothing or not all(pairs):
-                yield one.group, shown
+            worst = min(self._new(one, theirs), default=None)
+            example = self._comparer.nothing
+            if shown and worst is not None:
+                example = self._example(node, other, one.group)
+            if example is not self._comparer.nothing or worst is False:
+                yield one.group, example
 
     def _new(self, one: Exclusive, theirs: list[Exclusive]) -> Iterator[bool]:
         """Pairs of alternatives that may overlap in what no pair of the other side does.
@@ -93,7 +95,10 @@ class Overlaps:
                 continue
             if any(_distinct(self._around(mine[0], other), self._around(mine[1], other)) for other in theirs):
                 continue
-            yield all(map(opened, mine)) and any(self._met(mine, other) for other in theirs)
+            met = all(map(opened, mine)) and any(self._met(mine, other) for other in theirs)
+            yield met
+            if not met:
+                return
 
     def _around(self, node: Node, other: Exclusive) -> set[int]:
         """The alternatives of the other side that allow all that this one does."""

@@ -218,7 +218,8 @@ class Unions:
             (new, old, "became-exclusive", "overlap-added"),
             (old, new, "no-longer-exclusive", "overlap-removed"),
         ):
-            told = list(overlaps.told(side, other))
+            harmful = (side is new) == (self.mode.direction is Direction.REQUEST)
+            told = list(overlaps.told(side, other, shown=harmful or switched))
             if not told:
                 continue
             # Open objects of a `oneOf` are told apart by more than their schemas say: no proof of harm.
