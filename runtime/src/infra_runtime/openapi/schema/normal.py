@@ -112,7 +112,8 @@ class Normaliser:
         made = replace(made, negations=kept) if len(kept) < len(made.negations) else made
         if parts and any(self._refuted(group, made.types) for group in made.groups):
             made = replace(made, types=frozenset())
-        return consistent(replace(made, key=(key,), sites=(site,)))
+        # What is made of no parts has its key and place already.
+        return consistent(made if made is local else replace(made, key=(key,), sites=(site,)))
 
     def _refuted(self, group: Group, types: frozenset[str]) -> bool:
         """Whether none of the branches has a type that the rest allows."""
@@ -157,7 +158,7 @@ class Normaliser:
             opaque=reading.opaque(site),
             type_site=site if "type" in raw else None,
         )
-        if "additionalProperties" in raw:
+        if made.unevaluated is not None and "additionalProperties" in raw:
             # That looks at every property, so none is left.
             made = replace(made, unevaluated=None)
         if isinstance(raw.get("$dynamicRef"), str) and not site.document.resolver.dynamic(
@@ -166,7 +167,8 @@ class Normaliser:
             made = replace(
                 made, opaque={**made.opaque, "$dynamicRef": Facet(value=raw["$dynamicRef"], site=site)}
             )
-        made = replace(made, types=made.types - reading.excluded(site))
+        excluded = reading.excluded(site)
+        made = replace(made, types=made.types - excluded) if excluded else made
         made = _enumerated(made, site)
         for kind in ("oneOf", "anyOf"):
             made = self._united(made, site, kind)

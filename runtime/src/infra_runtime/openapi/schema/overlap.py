@@ -117,7 +117,7 @@ class Overlaps:
     def _apart(self, one: Node, other: Node) -> bool:
         """Whether it is proved that nothing but null is allowed by both."""
         types = (one.types & other.types) - _ONLY_NULL
-        return all(self._empty(_both(only(one, kind), only(other, kind)), _DEEPEST) for kind in types)
+        return all(self._empty(_both(_only(one, kind), _only(other, kind)), _DEEPEST) for kind in types)
 
     def _empty(self, node: Node, depth: int) -> bool:
         """Whether it is proved that no value is allowed."""
@@ -154,6 +154,10 @@ class Overlaps:
             if [holds(branch, value) for branch in branches].count(True) > 1:
                 return value
         return comparer.nothing
+
+
+def _only(node: Node, kind: str) -> Node:
+    return node if len(node.types) == 1 else only(node, kind)
 
 
 def _beside(node: Node, place: int) -> Node:
