@@ -38,6 +38,13 @@ def content(*names: str, **more: Any) -> dict[str, Any]:
     return {"content": {name: {"schema": TEXT, **more} for name in names}}
 
 
+def written(direction: str, **xml: Any) -> dict[str, Any]:
+    """What is XML for whoever sends or receives it."""
+    schema = {"type": "object", "properties": {"a": {**TEXT, "xml": xml}}}
+    held = {"content": {"application/xml": {"schema": schema}}}
+    return one(requestBody=held) if direction == "request" else answer(**held)
+
+
 def form(**encoding: Any) -> dict[str, Any]:
     schema = {"type": "object", "properties": {"tags": LIST}}
     return one(
@@ -216,7 +223,9 @@ PAIRS: list[tuple[str, Any, Any]] = [
         form(contentType="text/csv"),
     ),
     ("request-part-media-type-added", form(contentType="text/csv"), form(contentType="text/*")),
+    ("request-xml-changed", written("request", name="b"), written("request", attribute=True)),
     # --- what a client receives
+    ("response-xml-changed", written("response"), written("response", namespace="urn:a")),
     ("response-media-type-removed", answer(**content("a/b", JSON)), answer(**content(JSON))),
     ("response-media-type-added", answer(**content(JSON)), answer(**content("a/b", JSON))),
     ("response-media-type-generalized", answer(**content(JSON)), answer(**content("application/*"))),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra_runtime.openapi.api import encoding
+from infra_runtime.openapi.api import encoding, xml_shape
 from infra_runtime.openapi.api.media_type import covers, narrowest, normal
 from infra_runtime.openapi.api.style import differ, style
 from infra_runtime.openapi.document import Site
@@ -55,6 +55,8 @@ def _changed(scope: Scope, name: str, old: Site, new: Site, direction: Direction
         first, second = _term(old, key), _term(new, key)
         if first or second:
             scope.schema(first, second, Mode(direction), key)
+        if xml_shape.used(name):
+            xml_shape.compare(scope, first, second, direction)
     for part, one, other in encoding.parts(scope, name, old, new):
         encoding.compare(scope, name, part, one, other, direction)
         if name.startswith("multipart/"):

@@ -266,6 +266,16 @@ RULES = [
                 deviations={RESPONSE: (Level.INFO, _ASKED)},
             ),
             Row(
+                name="xml-changed",
+                effect=C,
+                mirror="xml-changed",
+                message="{place} was written as {before} in XML, and is written as {after}",
+                explain=(
+                    "`xml` says what a value becomes in XML: an element or an attribute, its name and its"
+                    " namespace. In JSON it means nothing, and there it is not compared."
+                ),
+            ),
+            Row(
                 name="part-media-type-removed",
                 effect=N,
                 mirror="part-media-type-added",

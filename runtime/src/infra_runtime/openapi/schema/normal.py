@@ -30,6 +30,7 @@ _NOTED = (
     "x-extensible-enum",
     "x-sunset",
     "x-stability-level",
+    "xml",
 )
 #: What a branch may say and still be no more than its values.
 _VALUE_KEYS = frozenset(

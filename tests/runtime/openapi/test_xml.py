@@ -1,0 +1,99 @@
+"""What `xml` changes is compared where a value is XML, and nowhere else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fakes.api import document, operation, report
+
+TEXT: dict[str, Any] = {"type": "string"}
+LIST: dict[str, Any] = {"type": "array", "items": TEXT}
+
+
+def sent(*media: str, version: str = "3.1.0", schemas: Any = None, **properties: Any) -> dict[str, Any]:
+    schema = {"type": "object", "properties": properties}
+    body = {"content": {name: {"schema": schema} for name in media or ("application/xml",)}}
+    whole = document(
+        {path: {"post": operation(requestBody=body)} for path in ("/a", "/b")},
+        components={"schemas": schemas or {}},
+    )
+    return {**whole, "openapi": version}
+
+
+def told(before: Any, after: Any) -> list[str]:
+    return [one.message for one in report(before, after).findings if "xml" in one.rule]
+
+
+def named(schema: dict[str, Any], **xml: Any) -> dict[str, Any]:
+    return {**schema, "xml": xml}
+
+
+CHANGED: list[tuple[Any, Any]] = [
+    (TEXT, named(TEXT, name="b")),
+    (TEXT, named(TEXT, attribute=True)),
+    (TEXT, named(TEXT, nodeType="text")),
+    (TEXT, named(TEXT, namespace="urn:a")),
+    (TEXT, named(TEXT, prefix="p")),
+    (named(TEXT, namespace="urn:a"), named(TEXT, namespace="urn:b")),
+    (LIST, named(LIST, wrapped=True)),
+    (LIST, {**LIST, "items": named(TEXT, name="b")}),
+    (
+        {**LIST, "items": {"properties": {"x": TEXT}}},
+        {**LIST, "items": {"properties": {"x": named(TEXT, name="y")}}},
+    ),
+    (
+        {"oneOf": [TEXT, {"properties": {"x": TEXT}}]},
+        {"oneOf": [TEXT, {"properties": {"x": named(TEXT, name="y")}}]},
+    ),
+]
+SAME: list[tuple[Any, Any]] = [
+    (TEXT, named(TEXT, name="a")),
+    (TEXT, named(TEXT, attribute=False, wrapped=False)),
+    (named(TEXT, attribute=True), named(TEXT, nodeType="attribute")),
+    (named(TEXT, namespace="urn:a", prefix="p"), named(TEXT, namespace="urn:a", prefix="q")),
+    (LIST, named(LIST, name="b")),
+    (named(LIST, wrapped=True), named(LIST, wrapped=True, name="a")),
+    (named(LIST, wrapped=True), named(LIST, nodeType="element")),
+    (TEXT, {"allOf": [TEXT]}),
+    (named(TEXT, name="b"), {"allOf": [named(TEXT, name="b")]}),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), CHANGED, ids=str)
+def test_another_shape_in_xml_breaks_whoever_writes_it(before: Any, after: Any) -> None:
+    found = report(sent(a=before), sent(a=after))
+
+    assert found.verdict == "breaking"
+    assert [one.rule for one in found.findings] == ["request-xml-changed"]
+    assert len(found.findings[0].operations) == 2
+
+
+@pytest.mark.parametrize(("before", "after"), SAME, ids=str)
+def test_the_same_shape_in_other_words_is_no_change(before: Any, after: Any) -> None:
+    assert not report(sent(a=before), sent(a=after)).findings
+
+
+@pytest.mark.parametrize("media", ["text/xml", "application/soap+xml; charset=utf-8"])
+def test_whatever_is_xml_by_its_name_is_compared(media: str) -> None:
+    assert told(sent(media, a=TEXT), sent(media, a=named(TEXT, name="b"))) == [
+        f"the body of POST /a ({media}).a was written as element a in XML, and is written as element b"
+    ]
+
+
+def test_in_json_xml_says_nothing() -> None:
+    assert not told(sent("application/json", a=TEXT), sent("application/json", a=named(TEXT, name="b")))
+
+
+def test_a_shared_schema_that_leads_to_itself_is_told_once() -> None:
+    def tree(**xml: Any) -> dict[str, Any]:
+        node = {"$ref": "#/components/schemas/Node"}
+        schemas = {"Node": {"properties": {"next": node, "value": named(TEXT, **xml)}}}
+        return sent(
+            "application/xml", "text/xml", schemas=schemas, a=node, b={"type": "array", "items": node}
+        )
+
+    assert told(tree(), tree(attribute=True)) == [
+        "Node.value was written as element value in XML, and is written as attribute value"
+    ]
