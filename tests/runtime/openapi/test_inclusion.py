@@ -632,6 +632,13 @@ CASES: list[tuple[str, Any, Any, bool, bool]] = [
     ("one->oneOf overlap", WHOLE, {"oneOf": [WHOLE, {**WHOLE, "minimum": 9}]}, B, OK),
     ("oneOf->one freed", {"oneOf": [NUMBER, WHOLE]}, NUMBER, OK, B),
     (
+        "oneOf within oneOf refuses what the other took",
+        {"oneOf": [{**TEXT, "maxLength": 3}, {"oneOf": [TEXT, {"enum": ["a", 2]}]}]},
+        {"oneOf": [TRUTH, {"oneOf": [TEXT, {"enum": ["a", 2]}]}]},
+        B,
+        B,
+    ),
+    (
         "oneOf nested overlap",
         {"oneOf": [TEXT, {"oneOf": [NUMBER]}]},
         {"oneOf": [TEXT, {"oneOf": [NUMBER, WHOLE]}]},

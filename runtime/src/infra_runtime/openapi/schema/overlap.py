@@ -26,10 +26,11 @@ _DEEPEST, _MOST = 4, 2000
 
 @dataclass(kw_only=True, eq=False)
 class Exclusive:
-    """A `oneOf` on one side, and what stands beside it."""
+    """A `oneOf` on one side, and what stands beside it; `inner` where it is a branch of another union."""
 
     group: Group
     base: Node
+    inner: bool
     comparer: Comparer
 
     @cached_property
@@ -45,16 +46,17 @@ class Overlaps:
     def __init__(self, comparer: Comparer) -> None:
         self._comparer = comparer
 
-    def exclusives(self, node: Node, seen: set[Hashable]) -> Iterator[Exclusive]:
+    def exclusives(self, node: Node, seen: set[Hashable], *, inner: bool = False) -> Iterator[Exclusive]:
         """The unions of which exactly one alternative must hold; a discriminator tells them apart anyhow."""
         if node.key in seen:
             return
         seen.add(node.key)
         for place, group in enumerate(node.groups):
             if group.kind == "oneOf" and group.discriminator is None:
-                yield Exclusive(group=group, base=_beside(node, place), comparer=self._comparer)
+                base = _beside(node, place)
+                yield Exclusive(group=group, base=base, inner=inner, comparer=self._comparer)
             for branch in group.branches:
-                yield from self.exclusives(self._comparer.node(branch), seen)
+                yield from self.exclusives(self._comparer.node(branch), seen, inner=True)
 
     def told(self, node: Node, other: Node, *, shown: bool) -> Iterator[tuple[Group, Any]]:
         """Unions of this side that refuse what the other allows, with an example where it is to be shown."""
@@ -71,8 +73,9 @@ class Overlaps:
     def _new(self, one: Exclusive, theirs: list[Exclusive]) -> Iterator[bool]:
         """Pairs of alternatives that may overlap in what no pair of the other side does.
 
-        True for two open objects that met before as well: their schemas alone never told them apart, so that
-        a change of what they have in common counts where an example shows it.
+        True where an example must show it: for what a union within a union refuses, which another branch of
+        the outer one may allow; and for two open objects that met before as well, whose schemas alone never
+        told them apart.
         """
         within = {
             (id(other), mine): {
@@ -88,14 +91,20 @@ class Overlaps:
             if number > _MOST:
                 yield False
                 return
-            if any(_distinct(within[id(other), first], within[id(other), second]) for other in theirs):
-                continue
             mine = one.alternatives[first], one.alternatives[second]
-            if self._apart(*mine):
+            known = [
+                other for other in theirs if _distinct(within[id(other), first], within[id(other), second])
+            ]
+            if not all(other.inner for other in known) or self._apart(*mine):
                 continue
-            if any(_distinct(self._around(mine[0], other), self._around(mine[1], other)) for other in theirs):
+            known += [
+                other
+                for other in theirs
+                if _distinct(self._around(mine[0], other), self._around(mine[1], other))
+            ]
+            if not all(other.inner for other in known):
                 continue
-            met = all(map(opened, mine)) and any(self._met(mine, other) for other in theirs)
+            met = bool(known) or (all(map(opened, mine)) and any(self._met(mine, other) for other in theirs))
             yield met
             if not met:
                 return
@@ -187,7 +196,7 @@ def _likely(among: list[Node], node: Node) -> set[int]:
     return {
         place
         for place, each in enumerate(among)
-        if opened(each) and 2 * len(each.properties.keys() & mine) >= len(each.properties.keys() | mine)
+        if opened(each) and 2 * len(each.properties.keys() & mine) >= len(each.properties.keys() | mine) > 0
     }
 
 
