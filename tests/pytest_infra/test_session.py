@@ -12,6 +12,7 @@ import pytest
 
 import infra_runtime as infra
 from fakes.suite import Suite, free_port, service
+from infra_runtime.supervisor import journal
 
 CLEAN = "0 processes, 0 ports, 0 sockets left"
 
@@ -214,6 +215,16 @@ def test_a_stack_that_a_person_started_is_shared_and_left_alone(suite: Suite) ->
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["infra: the stack in *.data goes on, for 1 holder *; 0 units left"])
     assert [it["phase"] for it in status] == ["ready"]
+
+
+def test_a_test_that_asks_for_what_is_ready_is_no_event(suite: Suite) -> None:
+    suite.stack(service("shop"))
+    suite.test(WRITES_URL.format(tests=5, seconds=0))
+
+    suite.run().assert_outcomes(passed=5)
+
+    events = [event["event"] for event in journal.read(suite.places.journal)]
+    assert events.count("wanted") == 1
 
 
 def test_two_checkouts_never_see_each_other(suite: Suite, tmp_path: Path) -> None:

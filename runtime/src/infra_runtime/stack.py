@@ -142,8 +142,11 @@ class Stack:
 
     def start(self, *services: str) -> None:
         """Start services that were stopped. Raises `StartError` like `infra_runtime.start`."""
-        raise_failures(self._client.call("start", services=list(services)))
-        self._endpoints = None
+        answer = self._client.call("start", services=list(services))
+        raise_failures(answer)
+        known = {name: endpoint.ports for name, endpoint in (self._endpoints or {}).items()}
+        if any(known.get(it["name"]) != it["ports"] for it in answer["services"]):
+            self._endpoints = None  # another port was chosen, as somebody had taken the old one
 
     def stop(self, *services: str) -> None:
         """Stop services, and return when nothing of them is left."""

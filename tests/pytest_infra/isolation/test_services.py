@@ -106,6 +106,28 @@ def test_a_client_that_a_test_forgot_is_not_there_in_the_next(suite: Suite) -> N
     suite.run().assert_outcomes(passed=4)
 
 
+@pytest.mark.real("nats")
+def test_an_answer_is_heard_by_nobody_who_did_not_ask(suite: Suite) -> None:
+    """The workers of a run look after their accounts by connections to one and the same account."""
+    suite.stack("[services.nats]\n")
+    suite.test(
+        """
+        from pytest_infra.isolation.wire import NatsLine
+
+        def test_it(infra_stack):
+            nats = infra_stack.nats
+            lines = [NatsLine(nats.host, nats.port, "system", nats.account_password) for _ in range(2)]
+            for line in lines:
+                line.request("$SYS.REQ.ACCOUNT.test1.JSZ")
+            for line in lines:
+                assert "connections" in line.request("$SYS.REQ.ACCOUNT.test1.CONNZ")["data"]
+                line.close()
+        """
+    )
+
+    suite.run().assert_outcomes(passed=1)
+
+
 # --- Valkey ----------------------------------------------------------------------------------------
 
 

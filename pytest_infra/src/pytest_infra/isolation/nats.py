@@ -14,7 +14,7 @@ from pathlib import Path
 from infra_runtime.stack import Endpoint
 from pytest_infra.isolation.contract import Unit
 from pytest_infra.isolation.seats import Seats
-from pytest_infra.isolation.wire import NatsLine, WireError
+from pytest_infra.isolation.wire import Desk, NatsLine, WireError
 
 
 class Account(Unit):
@@ -56,6 +56,7 @@ class Accounts:
         count = int(server["accounts"])
         hint = f"Give the server more than {count}: `accounts` of `[services.nats]` in the stack file."
         self._seats = Seats(stack, "nats", range(1, count + 1), hint)
+        self._desk = Desk(lambda: NatsLine(server.host, server.port, "system", server["account_password"]))
 
     def acquire(self, label: str) -> Unit:
         """An account that nobody is connected to, and that has nothing in it."""
@@ -73,15 +74,17 @@ class Accounts:
             self._seats.leave(number, keep=unit.keep, clean=clean)
 
     def close(self) -> list[str]:
-        """Nothing is open between two calls."""
+        """Close the connection."""
+        self._desk.close()
         return []
 
     def _clean(self, number: int) -> bool:
         """Whether it is empty now. A client that always comes back has the account for good."""
         name = name_of(number)
-        if _disconnect(self._server, name):
+        if self._desk.ask(lambda line: _disconnect(line, name)):
             return False
-        purge(self._server, name)
+        if self._desk.ask(lambda line: _has_streams(line, name)):
+            purge(self._server, name)
         return True
 
 
@@ -98,12 +101,16 @@ def purge(server: Endpoint, account: str) -> None:
                 line.request(f"$JS.API.STREAM.DELETE.{name}")
 
 
-def _disconnect(server: Endpoint, account: str) -> int:
+def _disconnect(line: NatsLine, account: str) -> int:
     """Send every client of an account away; returns how many there were."""
-    with NatsLine(server.host, server.port, "system", server["account_password"]) as line:
-        answer = line.request(f"$SYS.REQ.ACCOUNT.{account}.CONNZ", b'{"limit": 1024}')
-        clients = answer["data"]["connections"] or []
-        for client in clients:
-            kick = f"$SYS.REQ.SERVER.{line.server['server_id']}.KICK"
-            line.request(kick, json.dumps({"cid": client["cid"]}).encode())
+    answer = line.request(f"$SYS.REQ.ACCOUNT.{account}.CONNZ", b'{"limit": 1024}')
+    clients = answer["data"]["connections"] or []
+    for client in clients:
+        kick = f"$SYS.REQ.SERVER.{line.server['server_id']}.KICK"
+        line.request(kick, json.dumps({"cid": client["cid"]}).encode())
     return len(clients)
+
+
+def _has_streams(line: NatsLine, account: str) -> bool:
+    answer = line.request(f"$SYS.REQ.ACCOUNT.{account}.JSZ", b'{"streams": true}')
+    return bool(answer["data"].get("stream_detail"))

@@ -16,7 +16,7 @@ from infra_runtime.errors import ConfigurationError
 from infra_runtime.stack import Endpoint
 from pytest_infra.isolation.contract import Unit
 from pytest_infra.isolation.seats import Seats
-from pytest_infra.isolation.wire import RespLine, WireError
+from pytest_infra.isolation.wire import Desk, RespLine, WireError
 from pytest_infra.label import shorten
 
 #: what concerns the whole server is forbidden, and of what is called dangerous the harmless part allowed
@@ -32,7 +32,9 @@ PREFIXES = 256
 class Keys(Unit):
     """A database, or the keys below a prefix (empty for a database); `url` bears the user."""
 
-    def __init__(self, server: Endpoint, name: str, label: str, database: int, prefix: str) -> None:
+    def __init__(
+        self, server: Endpoint, desk: Desk[RespLine], name: str, label: str, database: int, prefix: str
+    ) -> None:
         password = secrets.token_hex(16)
         # The server tells the user of every connection, whatever library has made it.
         user = f"{name}/{shorten(label)}"
@@ -41,7 +43,7 @@ class Keys(Unit):
         if "socket_url" in server:
             urls["socket_url"] = f"unix://{place}{urlsplit(server['socket_url']).path}?db={database}"
         super().__init__(server, name, label, user=user, password=password, database=str(database), **urls)
-        self._server, self._number = server, database
+        self._desk, self._number = desk, database
         self._examples = itertools.count(1)
         #: what every key and channel has to begin with
         self.prefix = prefix
@@ -65,7 +67,7 @@ class Keys(Unit):
         from pytest_infra.isolation import dumps
 
         path = folder / f"{self.id}.json"
-        with RespLine(self._server.host, self._server.port) as line:
+        with RespLine(self.host, self.port) as line:
             dumps.keys(line, self._number, self.prefix, path)
         return [path]
 
@@ -73,14 +75,12 @@ class Keys(Unit):
         """Its user, whom the server knows from memory alone."""
         mine = f"{self.prefix}*"
         further = ("-select", "-move") if self.prefix else ("+flushdb",)
-        with RespLine(self._server.host, self._server.port) as line:
-            user = "ACL", "SETUSER", self["user"], "reset", "on", f">{self['password']}"
-            line.call(*user, *RULES, f"~{mine}", f"&{mine}", *further)
+        user = "ACL", "SETUSER", self["user"], "reset", "on", f">{self['password']}"
+        self._desk.ask(lambda line: line.call(*user, *RULES, f"~{mine}", f"&{mine}", *further))
 
     def clear(self) -> None:
         """Remove its keys, and no others."""
-        with RespLine(self._server.host, self._server.port) as line:
-            clear(line, self._number, self.prefix)
+        self._desk.ask(lambda line: clear(line, self._number, self.prefix))
 
 
 class Users:
@@ -88,9 +88,9 @@ class Users:
 
     def __init__(self, server: Endpoint, stack: Path, variant: str) -> None:
         self._server = server
+        self._desk = Desk(lambda: RespLine(server.host, server.port))
         self._by_prefix = variant == "prefix"
-        with self._line() as line:
-            count = int(line.call("CONFIG", "GET", "databases")[1])
+        count = int(self._desk.ask(lambda line: line.call("CONFIG", "GET", "databases"))[1])
         if count < 2 and not self._by_prefix:
             raise ConfigurationError(
                 "valkey has a single database",
@@ -107,7 +107,7 @@ class Users:
         """No keys, and a user with a password of its own."""
         number = self._seats.take(self._clean)
         database, prefix = self._place(number)
-        unit = Keys(self._server, self._user(number), label, database, prefix)
+        unit = Keys(self._server, self._desk, self._user(number), label, database, prefix)
         try:
             unit.renew()
         except BaseException:
@@ -126,17 +126,19 @@ class Users:
             self._seats.leave(number, keep=unit.keep, clean=clean)
 
     def close(self) -> list[str]:
-        """Nothing is open between two calls."""
+        """Close the connection."""
+        self._desk.close()
         return []
 
     def _clean(self, number: int) -> bool:
-        with self._line() as line:
-            if users := [
-                it for it in line.call("ACL", "USERS") if it.partition("/")[0] == self._user(number)
-            ]:
-                line.call("ACL", "DELUSER", *users)
-            clear(line, *self._place(number))
+        self._desk.ask(lambda line: self._clear(line, number))
         return True
+
+    def _clear(self, line: RespLine, number: int) -> None:
+        known = line.call("ACL", "USERS")
+        if users := [it for it in known if it.partition("/")[0] == self._user(number)]:
+            line.call("ACL", "DELUSER", *users)
+        clear(line, *self._place(number))
 
     def _place(self, number: int) -> tuple[int, str]:
         return (0, f"{self._user(number)}:") if self._by_prefix else (number, "")
@@ -144,16 +146,14 @@ class Users:
     def _user(self, number: int) -> str:
         return f"prefix-{number}" if self._by_prefix else f"database-{number}"
 
-    def _line(self) -> RespLine:
-        return RespLine(self._server.host, self._server.port)
-
 
 def clear(line: RespLine, database: int, prefix: str) -> None:
     """Remove the keys of a database that is a test's own, or those below a prefix: step by step."""
-    line.call("SELECT", str(database))
+    select = "SELECT", str(database)
     if not prefix:
-        line.call("FLUSHDB", "ASYNC")
+        line.calls(select, ("FLUSHDB", "ASYNC"))
         return
+    line.call(*select)
     cursor = "0"
     while True:
         cursor, keys = line.call("SCAN", cursor, "MATCH", f"{prefix}*", "COUNT", STEP)

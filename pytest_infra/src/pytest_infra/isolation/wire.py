@@ -5,10 +5,13 @@ Source: NATS client protocol; RESP protocol; Caddy documentation, "API".
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import os
 import socket
-from typing import Any, Self
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, Self, TypeVar
 
 from infra_runtime.errors import InfraError
 
@@ -55,23 +58,64 @@ class Line:
         self.close()
 
 
+L = TypeVar("L", bound=Line)
+T = TypeVar("T")
+
+
+class Desk(Generic[L]):
+    """A connection that a process keeps for all its units: to open one costs more than what it is asked."""
+
+    def __init__(self, connect: Callable[[], L]) -> None:
+        self._connect = connect
+        self._line: L | None = None
+        self._process = os.getpid()
+
+    def ask(self, question: Callable[[L], T]) -> T:
+        """What a question gives. It is asked again, by a new connection, when the server had hung up."""
+        if self._process != os.getpid():  # after a fork the connection is the parent's
+            self._line, self._process = None, os.getpid()
+        kept = self._line is not None
+        try:
+            return self._asked(question)
+        except OSError as error:
+            if not kept or isinstance(error, TimeoutError):
+                raise
+            return self._asked(question)
+
+    def _asked(self, question: Callable[[L], T]) -> T:
+        if self._line is None:
+            self._line = self._connect()
+        try:
+            return question(self._line)
+        except OSError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection, if there is one; the next question opens another."""
+        line, self._line = self._line, None
+        if line is not None:
+            with contextlib.suppress(OSError):  # a test may have closed every file that it found
+                line.close()
+
+
 class NatsLine(Line):
     """A connection to NATS that asks, and waits for the answer."""
 
-    INBOX = b"_INBOX.pytest-infra"
-
     def __init__(self, host: str, port: int, user: str, password: str) -> None:
         super().__init__(host, port)
+        # Every worker has a connection to the system's account: an answer is for the one that asked.
+        self._inbox = b"_INBOX." + os.urandom(8).hex().encode()
         self.server: dict[str, Any] = json.loads(self.line().removeprefix(b"INFO "))
         login = {"user": user, "pass": password, "verbose": False, "name": "pytest-infra"}
-        self.send(b"CONNECT " + json.dumps(login).encode() + b"\r\nSUB " + self.INBOX + b" 1\r\nPING\r\n")
+        self.send(b"CONNECT " + json.dumps(login).encode() + b"\r\nSUB " + self._inbox + b" 1\r\nPING\r\n")
         if (answer := self.line()) != b"PONG":
             self.close()
             raise WireError(f"nats: {answer.decode(errors='replace')}")
 
     def request(self, subject: str, payload: bytes = b"") -> dict[str, Any]:
         """The answer to a request, JSON as all of the server's own are."""
-        head = b"PUB %s %s %d\r\n" % (subject.encode(), self.INBOX, len(payload))
+        head = b"PUB %s %s %d\r\n" % (subject.encode(), self._inbox, len(payload))
         self.send(head + payload + b"\r\n")
         while not (line := self.line()).startswith(b"MSG "):
             if line == b"PING":
@@ -89,12 +133,21 @@ class RespLine(Line):
 
     def call(self, *words: str) -> Any:
         """What a command returns."""
-        parts = [word.encode("utf-8", "surrogateescape") for word in words]
-        self.send(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(it), it) for it in parts))
-        try:
-            return self._value()
-        except WireError as error:
-            raise WireError(f"valkey: {words[0]}: {error}") from None
+        return self.calls(words)[0]
+
+    def calls(self, *commands: Sequence[str]) -> list[Any]:
+        """What several commands return, sent at once. Raises for the first that fails when all have."""
+        self.send(b"".join(map(_command, commands)))
+        found: list[Any] = []
+        failures = []
+        for words in commands:
+            try:
+                found.append(self._value())
+            except WireError as error:
+                failures.append(WireError(f"valkey: {words[0]}: {error}"))
+        if failures:
+            raise failures[0]
+        return found
 
     def _value(self) -> Any:
         line = self.line()
@@ -108,6 +161,11 @@ class RespLine(Line):
         if kind == b"*":
             return [self._value() for _ in range(int(text))]
         return text
+
+
+def _command(words: Sequence[str]) -> bytes:
+    parts = [word.encode("utf-8", "surrogateescape") for word in words]
+    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(it), it) for it in parts)
 
 
 class _UnixHttp(http.client.HTTPConnection):
