@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,13 +18,9 @@ if TYPE_CHECKING:
     from pytest_infra.isolation.allotment import Allotment
     from pytest_infra.isolation.choice import Scope
     from pytest_infra.isolation.migrations import Source
+    from pytest_infra.kinds import ServiceOf, UnitOf
     from pytest_infra.label import Label
     from pytest_infra.session import Session
-
-    #: what `infra_service` is
-    ServiceOf: TypeAlias = Callable[[str], Endpoint]
-    #: what `infra_unit` is
-    UnitOf: TypeAlias = Callable[..., AbstractContextManager[Endpoint]]
 
 SESSION: pytest.StashKey[Session] = pytest.StashKey()
 ALLOTMENT: pytest.StashKey[Allotment] = pytest.StashKey()

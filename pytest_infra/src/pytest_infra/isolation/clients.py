@@ -9,7 +9,7 @@ import contextlib
 import importlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,12 +25,8 @@ if TYPE_CHECKING:
     from nats.aio.client import Client as NatsClient
 
     from infra_runtime.stack import Endpoint
-    from pytest_infra.fixtures import UnitOf
     from pytest_infra.isolation.migrations import Source
-
-    #: what `http_client` and `http_async_client` are
-    HttpClient: TypeAlias = Callable[..., httpx.Client]
-    AsyncHttpClient: TypeAlias = Callable[..., httpx.AsyncClient]
+    from pytest_infra.kinds import AsyncHttpClient, HttpClient, UnitOf
 
 #: module → what to install
 INSTALL = {
