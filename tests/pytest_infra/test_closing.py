@@ -35,7 +35,7 @@ def test_what_is_left_is_named_in_red(suite: Suite, arguments: tuple[str, ...]) 
 
     shutil.rmtree(suite.places.run)
     result.stdout.re_match_lines(
-        [r"\x1b\[31minfra: 1 service, .*; 0 processes, 0 ports, 1 sockets left \(.*/forgotten\)\x1b\[0m"]
+        [r"\x1b\[31minfra: 1 service, .*; 0 processes, 0 ports, 1 socket left \(.*/forgotten\)\x1b\[0m"]
     )
 
 
@@ -87,7 +87,7 @@ def test_a_folder_of_data_that_is_left_is_named(suite: Suite, option: str, code:
 
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
-        ["infra: 1 service, *; 0 processes, 0 ports, 0 sockets, 1 folders left (*/.data-test/services)"]
+        ["infra: 1 service, *; 0 processes, 0 ports, 0 sockets, 1 folder left (*/.data-test/services)"]
     )
     assert result.ret == code
 
@@ -126,7 +126,7 @@ def test_a_database_that_was_not_dropped_is_named(
     result = held.run(option, *arguments)
 
     result.assert_outcomes(passed=1)
-    result.stdout.re_match_lines([r"infra: the stack in .*; [1-9] units left \((infra_test_\w+(; )?)+\)$"])
+    result.stdout.re_match_lines([r"infra: the stack in .*; [1-9] units? left \((infra_test_\w+(; )?)+\)$"])
     assert result.ret == code
 
 
@@ -138,7 +138,7 @@ def test_a_database_of_a_worker_that_was_killed_is_named(held: Suite) -> None:
     result = held.run("-n1", "--max-worker-restart=0")
 
     result.stdout.re_match_lines(
-        [r"infra: the stack in .*; [1-9] units left \((infra_test_\w+gw0_\d+(; )?)+\)$"]
+        [r"infra: the stack in .*; [1-9] units? left \((infra_test_\w+gw0_\d+(; )?)+\)$"]
     )
 
 
@@ -151,7 +151,7 @@ def test_keys_of_a_worker_that_was_killed_are_named_once(held: Suite) -> None:
     killed = held.run("test_killed.py", "-n1", "--max-worker-restart=0")
     after = held.run("test_next.py")
 
-    killed.stdout.fnmatch_lines(["infra: the stack in *; 1 units left (valkey-1)"])
+    killed.stdout.fnmatch_lines(["infra: the stack in *; 1 unit left (valkey-1)"])
     after.stdout.fnmatch_lines(["infra: the stack in *; 0 units left"])
 
 

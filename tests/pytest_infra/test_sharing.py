@@ -159,7 +159,7 @@ def test_a_leak_is_named_and_fails_the_run_where_that_is_asked_for(
     pid = int((suite.root / "leak").read_text())
     os.kill(pid, signal.SIGKILL)
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines([f"infra: *1 processes, 0 ports, 0 sockets left (process {pid})"])
+    result.stdout.fnmatch_lines([f"infra: *1 process, 0 ports, 0 sockets left (process {pid})"])
     assert result.ret == code
 
 

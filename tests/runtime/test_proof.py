@@ -106,7 +106,7 @@ def test_a_copy_of_a_service_is_no_service_more(places, journal, clock, sleeper)
 
     proof = prove(places)
 
-    assert str(proof).startswith("1 service, ready in 0.00 s; 1 processes")
+    assert str(proof).startswith("1 service, ready in 0.00 s; 1 process,")
 
 
 def test_what_was_never_ready_is_told_so(places, journal) -> None:
@@ -133,7 +133,7 @@ def test_a_process_that_is_left_is_named(places, journal, sleeper) -> None:
 
     assert not proof.clean
     assert proof.processes == (f"process {sleeper.pid}",)
-    assert f"1 processes, 0 ports, 0 sockets left (process {sleeper.pid})" in str(proof)
+    assert f"1 process, 0 ports, 0 sockets left (process {sleeper.pid})" in str(proof)
 
 
 def test_a_process_that_forked_away_is_found_by_its_token(places, journal) -> None:
@@ -196,7 +196,7 @@ def test_data_is_left_over_where_it_should_have_gone_with_the_stack(
 
     assert proof.folders == ((places.services,) if left else ())
     assert proof.clean is not left
-    assert ("1 folders left" in str(proof)) is left
+    assert ("1 folder left" in str(proof)) is left
 
 
 def test_where_nothing_ever_ran_nothing_is_left(tmp_path) -> None:

@@ -172,6 +172,17 @@ def test_the_data_directory_is_known_without_resolving(
     assert data_directory(project.root) == Path("/by/variable")
 
 
+def test_who_says_where_everything_is_needs_no_working_directory(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = project.root / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    assert data_directory(project.root) == project.root / ".data"
+
+
 def test_a_data_directory_in_dotenv_is_meant_from_there(project: Project) -> None:
     project.write("INFRA_DATA=state\n", ".env")
 

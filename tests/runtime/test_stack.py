@@ -13,7 +13,13 @@ import pytest
 
 import infra_runtime as infra
 from fakes.stacks import alive, server, until
-from infra_runtime.errors import NoStackError, StartError, UnknownServiceError, WaitTimeoutError
+from infra_runtime.errors import (
+    NoStackError,
+    StartError,
+    SupervisorError,
+    UnknownServiceError,
+    WaitTimeoutError,
+)
 from infra_runtime.spec import Secret
 from infra_runtime.stack import Endpoint
 from infra_runtime.supervisor.places import Places
@@ -150,6 +156,14 @@ def test_a_project_is_started_with_one_import(web) -> None:
         assert len(alive(web["data"])) == 1
 
     assert alive(web["data"]) == []
+
+
+def test_a_lease_that_was_given_back_says_so(web) -> None:
+    stack = infra.start(**web)
+    stack.down()
+
+    with pytest.raises(SupervisorError, match="this lease was given back"):
+        stack.status()
 
 
 def test_a_project_that_runs_already_is_joined(web) -> None:

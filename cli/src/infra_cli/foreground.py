@@ -156,4 +156,4 @@ class Held:
     def _tell(self, proof: Proof) -> None:
         self._told.proof(proof)
         if not proof.clean:
-            raise LeftoverError([*proof.processes, *proof.ports, *proof.sockets, *proof.folders])
+            raise LeftoverError(list(proof.left))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from infra_runtime.client import Client
 from infra_runtime.errors import InfraError, NoStackError
-from infra_runtime.proof import prove
+from infra_runtime.proof import counted, prove
 from infra_runtime.stack import STOP_PATIENCE
 from infra_runtime.supervisor.places import Places
 from pytest_infra.isolation.leftover import leftover
@@ -37,13 +37,12 @@ def look(data: str, owners: Collection[str], since: float) -> Closing:
         units = leftover(Path(data), owners, since) if holders or warm else []
     except Exception as error:  # noqa: BLE001 - whatever a server says, the run has an end
         return Closing(text=f"{PREFIX}{data}: {error}", clean=False)
-    left = f"{len(units)} units left" + (f" ({'; '.join(units)})" if units else "")
+    left = f"{counted(len(units), 'unit')} left" + (f" ({'; '.join(units)})" if units else "")
     if warm and not holders:
         text = f"the stack in {data} stays warm for {warm:g} s; `infra runtime down --data {data}` ends it"
         return Closing(text=f"{PREFIX}{text}; {left}", clean=not units)
     if holders:
-        whose = "1 holder" if holders == 1 else f"{holders} holders"
-        text = f"the stack in {data} goes on, for {whose} outside this run"
+        text = f"the stack in {data} goes on, for {counted(holders, 'holder')} outside this run"
         return Closing(text=f"{PREFIX}{text}; {left}", clean=not units)
     proof = prove(places)
     return Closing(text=f"{PREFIX}{proof}", clean=proof.clean)

@@ -107,6 +107,8 @@ class Client:
         Raises the `InfraError` that the supervisor answers with, and `SupervisorError` when it dies.
         """
         with self._lock:
+            if self._socket.fileno() < 0:
+                raise SupervisorError("this lease was given back: by `close`, `finish` or `down`")
             number = next(self._numbers)
             request = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
             try:

@@ -31,9 +31,14 @@ class Proof:
     never_ready: tuple[str, ...] = ()
 
     @property
+    def left(self) -> tuple[str, ...]:
+        """Everything that is left, named."""
+        return (*self.processes, *self.ports, *self.sockets, *self.folders)
+
+    @property
     def clean(self) -> bool:
         """Nothing is left."""
-        return not (self.processes or self.ports or self.sockets or self.folders)
+        return not self.left
 
     def to_json(self) -> dict[str, Any]:
         """The proof as plain data."""
@@ -44,11 +49,19 @@ class Proof:
         if self.ready_seconds is not None:
             but = f" but for {', '.join(self.never_ready)}" if self.never_ready else ""
             ready = f"ready in {self.ready_seconds:.2f} s{but}"
-        plural = "service" if self.services == 1 else "services"
-        counts = f"{len(self.processes)} processes, {len(self.ports)} ports, {len(self.sockets)} sockets"
-        counts += f", {len(self.folders)} folders left" if self.folders else " left"
-        named = "; ".join((*self.processes, *self.ports, *self.sockets, *self.folders))
-        return f"{self.services} {plural}, {ready}; {counts}" + (f" ({named})" if named else "")
+        counts = [
+            counted(len(self.processes), "process", "processes"),
+            counted(len(self.ports), "port"),
+            counted(len(self.sockets), "socket"),
+            *([counted(len(self.folders), "folder")] if self.folders else []),
+        ]
+        named = f" ({'; '.join(self.left)})" if self.left else ""
+        return f"{counted(self.services, 'service')}, {ready}; {', '.join(counts)} left{named}"
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """`1 port`, `0 ports`."""
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def prove(places: Places) -> Proof:

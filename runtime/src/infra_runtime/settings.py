@@ -154,8 +154,10 @@ def _request(
         (dotenv.get("INFRA_DATA"), f"{root / '.env'}: INFRA_DATA"),
         (str(root / (".data-test" if chosen == "test" else ".data")), "default"),
     )
-    # A path from a file is meant from there; one from the command line from where one stands.
-    base = root if data_source.endswith(": INFRA_DATA") else Path.cwd()
+    path = Path(folder).expanduser()
+    if not path.is_absolute():
+        # A path from a file is meant from there; one from the command line from where one stands.
+        path = (root if data_source.endswith(": INFRA_DATA") else Path.cwd()) / path
     return Request(
         names=names,
         environment=chosen,
@@ -165,7 +167,7 @@ def _request(
         overrides=overrides or {},
         file=file,
         root=root,
-        data=base / Path(folder).expanduser(),
+        data=path,
         data_source=data_source,
     )
 

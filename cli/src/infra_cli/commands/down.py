@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from infra_cli import output
@@ -53,5 +55,6 @@ def command(target: Target, *, wipe: bool, as_json: bool) -> None:
         output.say(f"infra: {proof}" if stopped else f"infra: no stack was running in {places.data}")
         if wipe:
             output.say(f"infra: removed {', '.join(removed) or 'nothing'} in {places.data}")
-    if not proof.clean:
-        raise LeftoverError([*proof.processes, *proof.ports, *proof.sockets])
+    # A folder may have gone with the wipe.
+    if left := [it for it in proof.left if it not in proof.folders or Path(it).exists()]:
+        raise LeftoverError(left)
