@@ -331,7 +331,8 @@ RULES = [
                     "api-security-component-oauth-token-url-changed",
                 ),
                 message="an address of the security scheme {subject} changed from {before} to {after}",
-                explain="Who asks at the old address asks where nothing is promised any more, as with a server.",
+                explain="Who asks at the old address asks where nothing is promised any more,"
+                " as with a server.",
             ),
         ],
     ),
