@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command_line import INFRA, SHOP, CommandLine, service, stack_file
+from fakes.command_line import INFRA, PATIENCE, SHOP, CommandLine, service, stack_file
 from fakes.stacks import alive, kill, life, until
 
 NOTHING_LEFT = "0 processes, 0 ports, 0 sockets left"
@@ -356,10 +356,13 @@ def test_a_pipe_that_is_full_keeps_nothing_from_starting_and_nothing_from_ending
 
 
 def test_a_terminal_that_closes_takes_its_stack_along(shop: CommandLine) -> None:
+    # Under nohup the tests ignore it, and what they start would inherit that.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     up = shop.begin("runtime", "up")
+    signal.signal(signal.SIGHUP, before)
     up.says("Ctrl-C stops it")
     up.interrupt(signal.SIGHUP)
-    up.process.wait()
+    up.process.wait(timeout=PATIENCE)
 
     until(lambda: not alive(shop.data))
     until(lambda: shop("runtime", "status").code == 7)
