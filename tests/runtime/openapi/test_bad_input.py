@@ -10,13 +10,14 @@ from random import Random
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fakes.api import document, receives
 from fakes.rewriting import documents
 from infra_runtime.openapi import CompareError, compare, json_text, load, parse, yaml_text
+
+yaml = pytest.importorskip("yaml")
 
 HEAD = '{"openapi": "3.0.0", "paths": {}'
 LAUGHS = "a0: &a0 [x, x]\n" + "".join(

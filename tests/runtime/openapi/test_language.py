@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+pytest.importorskip("yaml", reason="the bare install reads no OpenAPI; pytest-infra[openapi] does")
+
 from infra_runtime.openapi.schema.language import counterexample, matches, of_lengths, of_texts
 
 TEXTS = ["".join(letters) for size in range(4) for letters in product("ab1.", repeat=size)]

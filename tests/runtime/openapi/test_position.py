@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+pytest.importorskip("yaml", reason="the bare install reads no OpenAPI; pytest-infra[openapi] does")
+
 from infra_runtime.openapi.position import Positions, escaped
 
 
