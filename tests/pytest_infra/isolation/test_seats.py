@@ -52,6 +52,33 @@ def test_one_that_cannot_be_cleaned_is_passed_over(tmp_path: Path) -> None:
     assert one.take(lambda _: False) == 2
 
 
+def test_what_was_cleaned_in_vacating_needs_no_cleaning_any_more(tmp_path: Path) -> None:
+    one = _seats(tmp_path, 1)
+
+    one.vacate(one.take(_never), lambda _: True, keep=False)
+
+    assert one.take(_never) == 1
+
+
+def test_what_could_not_be_cleaned_in_vacating_is_left_to_the_next(tmp_path: Path) -> None:
+    def stopped(_number: int) -> bool:
+        raise ConnectionRefusedError
+
+    one = _seats(tmp_path, 1)
+    one.vacate(one.take(_never), stopped, keep=False)
+
+    with pytest.raises(AssertionError, match="seat 1 was clean"):
+        one.take(_never)
+
+
+def test_one_that_is_kept_is_not_cleaned_in_vacating(tmp_path: Path) -> None:
+    one = _seats(tmp_path, 2)
+
+    one.vacate(one.take(_never), _never, keep=True)
+
+    assert one.take(_never) == 2
+
+
 def test_one_that_is_kept_is_passed_over(tmp_path: Path) -> None:
     one = _seats(tmp_path, 2)
     one.leave(one.take(_never), keep=True)

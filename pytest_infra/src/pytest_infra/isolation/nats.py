@@ -14,7 +14,7 @@ from pathlib import Path
 from infra_runtime.stack import Endpoint
 from pytest_infra.isolation.contract import Unit
 from pytest_infra.isolation.seats import Seats
-from pytest_infra.isolation.wire import Desk, NatsLine, WireError
+from pytest_infra.isolation.wire import Desk, NatsLine
 
 
 class Account(Unit):
@@ -65,13 +65,7 @@ class Accounts:
 
     def release(self, unit: Unit) -> None:
         """Disconnect whoever is left, and delete the account's streams."""
-        number = int(unit.id.removeprefix(name_of("")))
-        clean = False
-        try:
-            with contextlib.suppress(OSError, WireError):  # it is stopped, perhaps: the next holder cleans
-                clean = not unit.keep and self._clean(number)
-        finally:
-            self._seats.leave(number, keep=unit.keep, clean=clean)
+        self._seats.vacate(int(unit.id.removeprefix(name_of(""))), self._clean, keep=unit.keep)
 
     def close(self) -> list[str]:
         """Close the connection."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from infra_runtime.errors import ConfigurationError
 from pytest_infra.isolation.owner import FOLDER
+from pytest_infra.isolation.wire import WireError
 
 #: seconds that a test waits for a seat, and between two looks
 PATIENCE, INTERVAL = 60.0, 0.005
@@ -41,6 +43,15 @@ class Seats:
                     hint=self._hint,
                 )
             time.sleep(INTERVAL)
+
+    def vacate(self, number: int, clean: Callable[[int], bool], *, keep: bool) -> None:
+        """Clean a seat, unless it is kept, and free it; where that fails the next holder cleans it."""
+        cleaned = False
+        try:
+            with contextlib.suppress(OSError, WireError):  # the server is stopped, perhaps
+                cleaned = not keep and clean(number)
+        finally:
+            self.leave(number, keep=keep, clean=cleaned)
 
     def leave(self, number: int, *, keep: bool = False, clean: bool = True) -> None:
         """Free a seat: clean, or to be cleaned by the next, or never to be used again."""

@@ -16,7 +16,7 @@ from infra_runtime.errors import ConfigurationError
 from infra_runtime.stack import Endpoint
 from pytest_infra.isolation.contract import Unit
 from pytest_infra.isolation.seats import Seats
-from pytest_infra.isolation.wire import Desk, RespLine, WireError
+from pytest_infra.isolation.wire import Desk, RespLine
 from pytest_infra.label import shorten
 
 #: what concerns the whole server is forbidden, and of what is called dangerous the harmless part allowed
@@ -117,13 +117,7 @@ class Users:
 
     def release(self, unit: Unit) -> None:
         """Remove the user, whose connections end with it, and its keys."""
-        number = int(unit.id.rpartition("-")[2])
-        clean = False
-        try:
-            with contextlib.suppress(OSError, WireError):  # it is stopped, perhaps: the next holder cleans
-                clean = not unit.keep and self._clean(number)
-        finally:
-            self._seats.leave(number, keep=unit.keep, clean=clean)
+        self._seats.vacate(int(unit.id.rpartition("-")[2]), self._clean, keep=unit.keep)
 
     def close(self) -> list[str]:
         """Close the connection."""
