@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 import uuid
 from collections.abc import Generator, Iterator
@@ -27,6 +28,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Mark this session, once: xdist's workers inherit the mark."""
     if not hasattr(config, "workerinput"):
         os.environ[MARK] = uuid.uuid4().hex
+    # A background job of a script ignores Ctrl-C, one under nohup the terminal's end, and what the tests start
+    # would inherit that.
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
     # On a laptop Hypothesis looks somewhere else each time; in CI a failure is the change's own.
     settings.register_profile("ci", derandomize=True)
     if os.environ.get("CI"):

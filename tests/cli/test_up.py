@@ -356,10 +356,7 @@ def test_a_pipe_that_is_full_keeps_nothing_from_starting_and_nothing_from_ending
 
 
 def test_a_terminal_that_closes_takes_its_stack_along(shop: CommandLine) -> None:
-    # Under nohup the tests ignore it, and what they start would inherit that.
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     up = shop.begin("runtime", "up")
-    signal.signal(signal.SIGHUP, before)
     up.says("Ctrl-C stops it")
     up.interrupt(signal.SIGHUP)
     up.process.wait(timeout=PATIENCE)
