@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Mark this session, once: xdist's workers inherit the mark."""
     if not hasattr(config, "workerinput"):
         os.environ[MARK] = uuid.uuid4().hex
-    # A background job of a script ignores Ctrl-C, one under nohup the terminal's end, and what the tests start
+    # A script's background job ignores Ctrl-C, one under nohup the terminal's end, and what the tests start
     # would inherit that.
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
