@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from itertools import combinations
+from itertools import combinations, islice
 from typing import TYPE_CHECKING, Any
 
 from infra_runtime.openapi.finding import Direction
@@ -43,8 +43,9 @@ class Exclusive:
 class Overlaps:
     """Asks one side's exclusive unions for values that only they refuse for being allowed twice."""
 
-    def __init__(self, comparer: Comparer) -> None:
-        self._comparer = comparer
+    def __init__(self, comparer: Comparer, mode: Mode) -> None:
+        # The mode of the unions' own questions, whose answers are known then.
+        self._comparer, self._mode = comparer, mode
 
     def exclusives(self, node: Node, seen: set[Hashable], *, inner: bool = False) -> Iterator[Exclusive]:
         """The unions of which exactly one alternative must hold; a discriminator tells them apart anyhow."""
@@ -60,17 +61,18 @@ class Overlaps:
 
     def told(self, node: Node, other: Node, *, shown: bool) -> Iterator[tuple[Group, Any]]:
         """Unions of this side that refuse what the other allows, with an example where it is to be shown."""
+        shown = shown and not self._comparer.assuming
         exclusives = list(self.exclusives(node, set()))
         theirs = list(self.exclusives(other, set())) if exclusives else []
         for one in exclusives:
-            worst = min(self._new(one, theirs), default=None)
+            worst = min(self._new(one, theirs, shown=shown), default=None)
             example = self._comparer.nothing
             if shown and worst is not None:
                 example = self._example(node, other, one.group)
             if example is not self._comparer.nothing or worst is False:
                 yield one.group, example
 
-    def _new(self, one: Exclusive, theirs: list[Exclusive]) -> Iterator[bool]:
+    def _new(self, one: Exclusive, theirs: list[Exclusive], *, shown: bool) -> Iterator[bool]:
         """Pairs of alternatives that may overlap in what no pair of the other side does.
 
         True where an example must show it: for what a union within a union refuses, which another branch of
@@ -95,33 +97,51 @@ class Overlaps:
             known = [
                 other for other in theirs if _distinct(within[id(other), first], within[id(other), second])
             ]
-            if not all(other.inner for other in known) or self._apart(*mine):
+            if not all(other.inner for other in known):
+                continue
+            met = all(map(opened, mine)) and any(self._met(mine, other) for other in theirs)
+            # What lies deeper is compared where it is, and an example would hardly show it.
+            told = not met or (shown and any(self._touched(each, other) for each in mine for other in theirs))
+            if not told or self._apart(*mine):
+                continue
+            if met:
+                yield True
                 continue
             known += [
                 other
                 for other in theirs
                 if _distinct(self._around(mine[0], other), self._around(mine[1], other))
             ]
-            if not all(other.inner for other in known):
-                continue
-            met = bool(known) or (all(map(opened, mine)) and any(self._met(mine, other) for other in theirs))
-            yield met
-            if not met:
-                return
+            if all(other.inner for other in known):
+                yield bool(known)
+                if not known:
+                    return
 
     def _around(self, node: Node, other: Exclusive) -> set[int]:
         """The alternatives of the other side that allow all that this one does."""
-        return {
-            place
-            for place, branch in enumerate(other.group.branches)
-            if node.types & self._comparer.node(branch).types
-            and self._comparer.covers(Pair(node, self._comparer.node(branch), _SENT))
-        }
+        found = set()
+        for place, branch in enumerate(other.group.branches):
+            wider = self._comparer.node(branch)
+            sent = self._mode.direction is Direction.REQUEST
+            pair = Pair(node, wider, self._mode) if sent else Pair(wider, node, self._mode)
+            if node.types & wider.types and self._comparer.covers(pair):
+                found.add(place)
+        return found
 
     def _met(self, pair: tuple[Node, Node], other: Exclusive) -> bool:
         """Whether the other side has these two as well, by the properties that they declare."""
         likely = partial(_likely, other.alternatives)
         return _distinct(likely(pair[0]), likely(pair[1]))
+
+    def _touched(self, node: Node, other: Exclusive) -> bool:
+        """Whether an open object says by itself what its like on the other side does not."""
+        sent = self._mode.direction is Direction.REQUEST
+        for place in _likely(other.alternatives, node):
+            like = other.alternatives[place]
+            pair = Pair(like, node, self._mode) if sent else Pair(node, like, self._mode)
+            if self._comparer.change(pair).facts:
+                return True
+        return False
 
     def _apart(self, one: Node, other: Node) -> bool:
         """Whether it is proved that nothing but null is allowed by both."""
@@ -158,9 +178,13 @@ class Overlaps:
         branches = [comparer.node(branch) for branch in group.branches]
         holds = comparer.member.holds
         for value in comparer.candidates.of(other, node):
-            if value is None or holds(other, value) is not True or holds(node, value) is not False:
-                continue
-            if [holds(branch, value) for branch in branches].count(True) > 1:
+            twice = islice((branch for branch in branches if holds(branch, value)), 2)
+            if (
+                value is not None
+                and len(list(twice)) > 1
+                and holds(other, value)
+                and holds(node, value) is False
+            ):
                 return value
         return comparer.nothing
 

@@ -213,12 +213,14 @@ class Unions:
         """`oneOf` refuses what two of its branches allow; `anyOf` doesn't mind."""
         comparer, (old, new) = self._comparer, (self.old, self.new)
         switched = len(old.groups) == len(new.groups) == 1 and old.groups[0].kind != new.groups[0].kind
-        overlaps = Overlaps(comparer)
+        overlaps = Overlaps(comparer, self.mode)
         for side, other, kind, change in (
             (new, old, "became-exclusive", "overlap-added"),
             (old, new, "no-longer-exclusive", "overlap-removed"),
         ):
             harmful = (side is new) == (self.mode.direction is Direction.REQUEST)
+            if comparer.assuming and not harmful:
+                continue
             told = list(overlaps.told(side, other, shown=harmful or switched))
             if not told:
                 continue
