@@ -120,10 +120,10 @@ def test_a_local_file_named_by_a_url_is_a_file_like_any_other(tmp_path: Path) ->
 def test_a_name_that_can_be_no_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "openapi.json").write_text(json.dumps(receives({"$ref": "a%00b.json"}), indent=1))
 
-    with pytest.raises(CompareError, match="cannot be read: embedded null byte") as caught:
+    with pytest.raises(CompareError, match=r"cannot be read: .*embedded null") as caught:
         load(tmp_path / "openapi.json")
     assert caught.value.line > 1
-    with pytest.raises(CompareError, match="embedded null byte"):
+    with pytest.raises(CompareError, match="embedded null"):
         load("a\0b.json")
 
 
