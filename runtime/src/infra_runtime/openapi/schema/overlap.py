@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import combinations, islice
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +99,7 @@ class Overlaps:
             ]
             if not all(other.inner for other in known):
                 continue
-            met = all(map(opened, mine)) and any(self._met(mine, other) for other in theirs)
+            met = all(map(opened, mine)) and any(self._met(one, other) for other in theirs)
             # What lies deeper is compared where it is, and an example would hardly show it.
             told = not met or (shown and any(self._touched(each, other) for each in mine for other in theirs))
             if not told or self._apart(*mine):
@@ -128,10 +128,9 @@ class Overlaps:
                 found.add(place)
         return found
 
-    def _met(self, pair: tuple[Node, Node], other: Exclusive) -> bool:
-        """Whether the other side has these two as well, by the properties that they declare."""
-        likely = partial(_likely, other.alternatives)
-        return _distinct(likely(pair[0]), likely(pair[1]))
+    def _met(self, one: Exclusive, other: Exclusive) -> bool:
+        """Whether the other side has as many open objects in one union: that they overlap is nothing new."""
+        return sum(map(opened, other.alternatives)) >= sum(map(opened, one.alternatives))
 
     def _touched(self, node: Node, other: Exclusive) -> bool:
         """Whether an open object says by itself what its like on the other side does not."""
