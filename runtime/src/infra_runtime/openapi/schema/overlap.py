@@ -22,6 +22,8 @@ _ONLY_NULL = frozenset({"null"})
 _ONLY_OBJECT = frozenset({"object"})
 #: How deep properties are looked into for one that no value can have, and how many pairs are looked at.
 _DEEPEST, _MOST = 4, 2000
+#: A way through schemas that is longer counts as a circle.
+_LONGEST = 12
 
 
 @dataclass(kw_only=True, eq=False)
@@ -69,7 +71,8 @@ class Overlaps:
             example = self._comparer.nothing
             if shown and worst is not None:
                 example = self._example(node, other, one.group)
-            if example is not self._comparer.nothing or worst is False:
+            certain = worst is False and not _circular(self._comparer, node)
+            if example is not self._comparer.nothing or certain:
                 yield one.group, example
 
     def _new(self, one: Exclusive, theirs: list[Exclusive], *, shown: bool) -> Iterator[bool]:
@@ -186,6 +189,16 @@ class Overlaps:
             ):
                 return value
         return comparer.nothing
+
+
+def _circular(comparer: Comparer, node: Node, around: frozenset[Hashable] = frozenset()) -> bool:
+    """Whether it leads to a schema that holds itself: written out once more it looks like another union."""
+    if node.key in around or len(around) > _LONGEST:
+        return True
+    branches = [branch for group in node.groups for branch in group.branches]
+    terms = [*node.properties.values(), *node.prefix, *branches, *([node.items] if node.items else [])]
+    inner = around | {node.key}
+    return any(_circular(comparer, comparer.node(term), inner) for term in terms)
 
 
 def _only(node: Node, kind: str) -> Node:
