@@ -58,19 +58,22 @@ def folders(root: Path, globs: Iterable[str]) -> list[Path]:
 
 
 class Watcher:
-    """A thread that restarts services when their files change."""
+    """A thread that restarts services when their files change.
+
+    The program's end waits for it, some 50 ms: an interpreter that ends under a library's native code may crash.
+    """
 
     def __init__(self, places: Places, root: Path, globs: Mapping[str, Sequence[str]]) -> None:
         self._places, self._root, self._globs = places, root.resolve(), globs
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="infra-watch", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="infra-watch")
 
     def start(self) -> None:
         """Begin to watch."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End it."""
+        """Have it end."""
         self._stop.set()
 
     def _run(self) -> None:
