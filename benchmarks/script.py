@@ -16,7 +16,7 @@ from typing import Any
 
 import infra_runtime
 from infra_runtime.settings import Resolved
-from infra_runtime.spec import Expect, Secret, Seed, ServiceSpec, WriteFile, encode, substitute
+from infra_runtime.spec import Expect, Remove, Secret, Seed, ServiceSpec, WriteFile, encode, substitute
 from infra_runtime.supervisor.binding import Bound, Scope, bind, resolver
 from infra_runtime.supervisor.places import Places, private_folder
 from infra_runtime.supervisor.ports import Ports
@@ -57,7 +57,7 @@ class Script:
                 tree = f"{places.cache}/seeds/{spec.name}-{seed_key(step, scope)}"
                 trees.append((tree, substitute(step.into, lookup)))
                 shutil.copytree(*trees[-1])  # binding reads the secrets that lie in it
-            elif not isinstance(step, Expect):  # a check, which a script's author has made
+            elif not isinstance(step, Expect | Remove):  # what is checked and cleared is so in a new folder
                 raise TypeError(f"{spec.name}: a bare launch has no {type(step).__name__}")
         bind(bound, scope, others)
         others[spec.name] = bound
