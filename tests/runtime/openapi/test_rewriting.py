@@ -71,8 +71,9 @@ def probed(data: dict[str, Any], schema: Any, direction: str) -> dict[str, Any]:
     made = copy.deepcopy(data)
     made["components"]["schemas"]["Probe"] = copy.deepcopy(schema)
     content = body({"$ref": "#/components/schemas/Probe"})
-    sent = operation(requestBody=content)
-    received = operation({"200": {"description": "", **content}})
+    security = [{"key": []}]
+    sent = operation(requestBody=content, security=security)
+    received = operation({"200": {"description": "", **content}}, security=security)
     made["paths"]["/pets/probe"] = {"post": sent if direction == "request" else received}
     return made
 
