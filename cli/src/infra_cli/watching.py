@@ -60,7 +60,7 @@ def folders(root: Path, globs: Iterable[str]) -> list[Path]:
 class Watcher:
     """A thread that restarts services when their files change.
 
-    The program's end waits for it, some 50 ms: an interpreter that ends under a library's native code may crash.
+    The program's end waits for it, some 50 ms: an interpreter that ends under native code may crash.
     """
 
     def __init__(self, places: Places, root: Path, globs: Mapping[str, Sequence[str]]) -> None:
