@@ -13,6 +13,7 @@ from infra_runtime.client import Client
 from infra_runtime.errors import InfraError, NoStackError
 from infra_runtime.proof import counted, prove
 from infra_runtime.stack import STOP_PATIENCE
+from infra_runtime.supervisor import lock
 from infra_runtime.supervisor.places import Places
 from pytest_infra.isolation.leftover import leftover
 from pytest_infra.run import PREFIX
@@ -81,6 +82,7 @@ def _nobody_supervises(places: Places) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
+        lock.wake_holder(places)
         return False
     finally:
         os.close(descriptor)

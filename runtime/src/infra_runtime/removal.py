@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
+import os
 import shutil
 import time
 from pathlib import Path
 
 from infra_runtime.errors import DataDirectoryError
+from infra_runtime.supervisor import lock
 from infra_runtime.supervisor.places import Places
 
 #: seconds
@@ -35,8 +36,8 @@ def remove(places: Places, *, patience: float = PATIENCE) -> list[str]:
     removed = [path.name for path in plans if remove(Places(str(path)), patience=patience)]
     marks = [data / ".gitignore", Path(places.marker)]
     try:
-        with Path(places.lock).open("ab") as lock:
-            _take(lock.fileno(), patience)
+        descriptor = _take(places, patience)
+        try:
             removed += _clear(_ours(places))
             # The lock goes last, while it is held; a supervisor that waits for it makes the directory anew.
             if {*data.iterdir()} <= {*marks, Path(places.lock)}:
@@ -44,6 +45,8 @@ def remove(places: Places, *, patience: float = PATIENCE) -> list[str]:
             Path(places.lock).unlink()
             if not any(data.iterdir()):
                 data.rmdir()
+        finally:
+            os.close(descriptor)
     except BlockingIOError:
         hint = f"`infra runtime down --data {places.data}` first."
         raise DataDirectoryError(places.data, "a supervisor runs there", hint) from None
@@ -63,18 +66,14 @@ def _clear(paths: list[Path]) -> list[str]:
     return [path.name for path in there]
 
 
-def _take(lock: int, patience: float) -> None:
+def _take(places: Places, patience: float) -> int:
     """A guardian holds the lock for a few milliseconds longer than its supervisor could be spoken to."""
     deadline = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.005)
-        else:
-            return
+    while (descriptor := lock.take(places)) is None:
+        if time.monotonic() > deadline:
+            raise BlockingIOError
+        time.sleep(0.005)
+    return descriptor
 
 
 def _ours(places: Places) -> list[Path]:

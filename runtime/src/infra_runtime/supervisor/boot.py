@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import signal
 import socket
 import sys
 import time
 
-from infra_runtime.supervisor import journal, processes
+from infra_runtime.supervisor import journal, lock, processes
 from infra_runtime.supervisor.argv import ALREADY_SUPERVISED, LEASED
 from infra_runtime.supervisor.children import Guardian
 from infra_runtime.supervisor.control import Control
@@ -27,12 +26,12 @@ def main() -> int:
     """Supervise a data directory until its last lease is gone: `argv.command` writes what this reads."""
     data, environment, ports = sys.argv[1:]
     places = Places(data)
-    lock = take_lock(places)
-    if lock is None:
+    descriptor = take_lock(places)
+    if descriptor is None:
         return ALREADY_SUPERVISED
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal ends the lease of the one who sat there
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the client: it says what shall happen
-    asyncio.run(supervise(places, lock, environment, leased=ports == LEASED))
+    asyncio.run(supervise(places, descriptor, environment, leased=ports == LEASED))
     return 0
 
 
@@ -41,18 +40,12 @@ def take_lock(places: Places) -> int | None:
 
     A guardian that still cleans up after a killed supervisor holds the lock too, so this waits.
     """
-    descriptor = os.open(places.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            if answers(places.control) or time.monotonic() > deadline:
-                os.close(descriptor)
-                return None
-            time.sleep(0.005)
-        else:
-            return descriptor
+    while (descriptor := lock.take(places)) is None:
+        if answers(places.control) or time.monotonic() > deadline:
+            return None
+        time.sleep(0.005)
+    return descriptor
 
 
 def answers(path: str) -> bool:
@@ -70,7 +63,7 @@ def reconcile(places: Places) -> list[int]:
     return sorted(alive)
 
 
-async def supervise(places: Places, lock: int, environment: str, *, leased: bool) -> None:
+async def supervise(places: Places, descriptor: int, environment: str, *, leased: bool) -> None:
     """Serve until the stack is down."""
     become_subreaper()
     private_folder(places.home)
@@ -80,7 +73,7 @@ async def supervise(places: Places, lock: int, environment: str, *, leased: bool
     journal.rotate(places.journal)
     token = os.urandom(8).hex()
     thrown_away = [places.services] if environment == "test" else []
-    guardian = Guardian(token, lock, [places.run, *thrown_away])
+    guardian = Guardian(token, descriptor, [places.run, *thrown_away])
     private_folder(places.run)  # not before there is somebody who removes it, come what may
     supervisor = Supervisor(places, environment=environment, leased=leased, token=token, guardian=guardian)
     supervisor.journal.write("up", pid=os.getpid(), environment=environment, token=token, boot=journal.boot())

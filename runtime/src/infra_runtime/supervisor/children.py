@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from infra_runtime.supervisor import processes, segments
+from infra_runtime.supervisor import lock, processes, segments
 from infra_runtime.supervisor.binding import Bound
 from infra_runtime.supervisor.journal import Journal
 from infra_runtime.supervisor.spawn import spawn
@@ -27,8 +27,10 @@ Ended = Callable[[str, int, int, bool], None]
 class Guardian:
     """The supervisor's end of the guardian's pipe; starts it again if somebody kills it."""
 
-    def __init__(self, token: str, lock: int, folders: Sequence[str]) -> None:
-        self._token, self._lock = token, lock
+    def __init__(self, token: str, descriptor: int, folders: Sequence[str]) -> None:
+        self._token = token
+        #: the lock of the data directory
+        self._lock = descriptor
         #: what it removes in the end
         self._folders = folders
         self._records: dict[int, str] = {}
@@ -56,6 +58,7 @@ class Guardian:
         )
         child.returncode = 0  # the supervisor reaps it with everything else
         self.pid = child.pid
+        lock.name_holder(self._lock, self.pid)
         os.close(theirs)
         for pid, start in self._records.items():
             self._send(f"+{pid} {start}\n")
@@ -75,7 +78,12 @@ class Guardian:
         """Nothing is left to do for it. SIGKILL, because somebody may have stopped it."""
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
+        self.close()
+
+    def close(self) -> None:
+        """Leave the rest to it."""
         os.close(self._pipe)
+        self._pipe = -1
 
     def _send(self, text: str) -> None:
         # A broken pipe: it was killed. SIGCHLD is under way, and then it is started anew with all records.
