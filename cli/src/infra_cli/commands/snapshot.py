@@ -41,8 +41,9 @@ def save(target: Target, *, name: str, as_json: bool) -> None:
 
 @command.command(short_help="Put the state of a snapshot back.")
 @click.argument("name", default="default")
+@click.option("--json", "as_json", is_flag=True, help="As a JSON document: what was noted of it.")
 @target
-def restore(target: Target, *, name: str) -> None:
+def restore(target: Target, *, name: str, as_json: bool) -> None:
     """Put the state of a snapshot back; what came since is lost.
 
     Services keep their ports, and lose their connections. A snapshot of other versions or other settings is
@@ -57,7 +58,10 @@ def restore(target: Target, *, name: str) -> None:
     with target.client() as client:
         answer = client.call("snapshot_restore", name=name)
     raise_failures(answer)
-    output.say(f"{name}: {', '.join(answer['snapshot']['services'])} are as they were")
+    if as_json:
+        output.say_json(answer["snapshot"])
+    else:
+        output.say(f"{name}: {', '.join(answer['snapshot']['services'])} are as they were")
 
 
 @command.command("list", short_help="The snapshots of this stack.")
@@ -82,8 +86,9 @@ def list_all(target: Target, *, as_json: bool) -> None:
 
 @command.command(short_help="Remove a snapshot.")
 @click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="As a JSON document: what was noted of it.")
 @target
-def remove(target: Target, *, name: str) -> None:
+def remove(target: Target, *, name: str, as_json: bool) -> None:
     """Remove a snapshot from the disk.
 
     \b
@@ -91,4 +96,6 @@ def remove(target: Target, *, name: str) -> None:
       infra runtime snapshot remove before-the-migration"""
     from infra_runtime.supervisor import snapshots
 
-    snapshots.remove(target.places(), name)
+    found = snapshots.remove(target.places(), name)
+    if as_json:
+        output.say_json(found)

@@ -117,11 +117,12 @@ def known(places: Places) -> list[dict[str, Any]]:
     return sorted(found, key=lambda it: it["time"])
 
 
-def remove(places: Places, name: str) -> None:
-    """Remove a snapshot. Raises `SnapshotError` when there is none."""
+def remove(places: Places, name: str) -> dict[str, Any]:
+    """Remove a snapshot, and return what `save` noted. Raises `SnapshotError` when there is none."""
     folder = _folder(places, name)
-    describe(folder)
+    described = describe(folder)
     shutil.rmtree(folder)
+    return described
 
 
 def describe(folder: str) -> dict[str, Any]:
