@@ -12,6 +12,7 @@ from fakes.api import JSON, body, document, operation, query, report, takes
 TODAY = dt.date(2026, 6, 1)
 TEXT, WHOLE, OPEN = {"type": "string"}, {"type": "integer"}, {"description": "anything"}
 LIST = {"type": "array", "items": TEXT}
+TRUTHS = {**TEXT, "enum": ["true", "false"]}
 THING = {"type": "object", "properties": {"a": TEXT}}
 FORM, PARTS = "application/x-www-form-urlencoded", "multipart/form-data"
 FIELDS = {"type": "object", "properties": {"list": LIST, "thing": THING, "text": TEXT, "any": {}}}
@@ -49,6 +50,16 @@ def answered(*names: str, schema: Any = TEXT) -> dict[str, Any]:
 
 def form(kind: str, **encoding: Any) -> dict[str, Any]:
     return one(requestBody={"content": {kind: {"schema": FIELDS, "encoding": encoding}}})
+
+
+def obj(schema: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": {"a": schema}}
+
+
+def fields(kind: str, schema: Any, part: str = "") -> dict[str, Any]:
+    """A document whose one operation takes a form with this field; `part` is its media type."""
+    said = {"encoding": {"a": {"contentType": part}}} if part else {}
+    return one(requestBody={"content": {kind: {"schema": obj(schema), **said}}})
 
 
 def statuses(**schemas: Any) -> dict[str, Any]:
@@ -182,6 +193,21 @@ CASES: list[tuple[str, Any, Any, str, str]] = [
         "compatible",
         "compatible",
     ),
+    ("a truth is a text", at("query", {"type": "boolean"}), at("query", TRUTHS), "compatible", "compatible"),
+    (
+        "a list of them",
+        at("query", {"type": "array", "items": WHOLE}),
+        at("query", LIST),
+        "compatible",
+        "breaking",
+    ),
+    (
+        "what is in a thing",
+        at("query", obj(WHOLE), style="deepObject"),
+        at("query", obj(TEXT), style="deepObject"),
+        "compatible",
+        "breaking",
+    ),
     ("reserved in a header", at("header"), at("header", allowReserved=True), "compatible", "compatible"),
     ("empty in a cookie", at("cookie"), at("cookie", allowEmptyValue=True), "compatible", "compatible"),
     ("reserved in a query", at("query"), at("query", allowReserved=True), "compatible", "breaking"),
@@ -264,6 +290,24 @@ CASES: list[tuple[str, Any, Any, str, str]] = [
         "breaking",
     ),
     ("a header of a part", form(PARTS), form(PARTS, text={"headers": HEADED}), "breaking", "warning"),
+    ("a field of a form is text", fields(FORM, WHOLE), fields(FORM, TEXT), "compatible", "breaking"),
+    (
+        "a list of them",
+        fields(PARTS, {"type": "array", "items": WHOLE}),
+        fields(PARTS, LIST),
+        "compatible",
+        "breaking",
+    ),
+    (
+        "a truth in a form",
+        fields(FORM, {"type": "boolean"}),
+        fields(FORM, TRUTHS),
+        "compatible",
+        "compatible",
+    ),
+    ("what is in a thing is JSON", fields(FORM, obj(WHOLE)), fields(FORM, obj(TEXT)), "breaking", "breaking"),
+    ("a part that is JSON", fields(PARTS, WHOLE, JSON), fields(PARTS, TEXT, JSON), "breaking", "breaking"),
+    ("a plain text", sent("text/plain", schema=WHOLE), sent("text/plain"), "compatible", "breaking"),
     # --- answers
     ("a range in an answer", answered(JSON), answered("application/*"), "breaking", "compatible"),
     ("a range beside it", answered(JSON), answered(JSON, "*/*"), "compatible", "compatible"),

@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 from infra_runtime.openapi import text as source
 from infra_runtime.openapi.errors import CompareError
 from infra_runtime.openapi.finding import Note, Origin
+from infra_runtime.openapi.inheritance import with_heirs
 from infra_runtime.openapi.position import Positions, escaped, tokens
 from infra_runtime.openapi.reference import Resolver
 from infra_runtime.openapi.swagger import converted
@@ -128,7 +129,7 @@ class Document:
         self._read = read
         self._notes: dict[tuple[str, str, str], Note] = {}
         self.written: dict[str, str] = {}
-        self.data = self._versioned(file)
+        self.data = with_heirs(self._versioned(file))
         self.resolver = Resolver(self)
         self.root = Site(self, self.name, "", self.data)
         self.resolver.check()

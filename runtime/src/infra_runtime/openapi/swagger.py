@@ -53,6 +53,9 @@ class _Conversion:
         self.data = data
         self.written: dict[str, str] = {}
         self.parameters = _object(data.get("parameters"))
+        self.responses = _object(data.get("responses"))
+        #: Shared responses as operations give them whose media types are their own.
+        self.produced: dict[str, Any] = {}
 
     def document(self) -> dict[str, Any]:
         data = self.data
@@ -78,7 +81,7 @@ class _Conversion:
                     f"/components/responses/{escaped(name)}",
                     f"/responses/{escaped(name)}",
                 )
-                for name, each in _object(data.get("responses")).items()
+                for name, each in self.responses.items()
             },
             "securitySchemes": {
                 name: _scheme(each) for name, each in _object(data.get("securityDefinitions")).items()
@@ -89,6 +92,7 @@ class _Conversion:
         for key in ("paths", "x-ms-paths"):
             paths = _object(data.get(key)).items()
             document[key] = {path: self.path(item, f"/{key}/{escaped(path)}") for path, item in paths}
+        components["responses"] |= self.produced
         document["components"] = components
         if data.get("host") or data.get("basePath"):
             document["servers"] = self.servers(data.get("schemes"))
@@ -172,9 +176,7 @@ class _Conversion:
         made = {key: each for key, each in value.items() if key not in {*_TYPE_KEYS, "collectionFormat"}}
         made["schema"] = self.typed(value)
         self.written[f"{at}/schema"] = source
-        if value.get("type") == "array":
-            made |= _STYLES.get(str(value.get("collectionFormat", "csv")), {})
-        return made
+        return made | _style(value)
 
     def typed(self, value: dict[str, Any]) -> dict[str, Any]:
         """The schema of a parameter or header, which version 2 writes beside its name."""
@@ -206,32 +208,50 @@ class _Conversion:
                 name = escaped(str(field.get("name", "")))
                 self.written[f"{at}/content/{escaped(kind)}/schema/properties/{name}"] = source
         encoding = {
-            str(field.get("name", "")): _STYLES.get(str(field.get("collectionFormat", "csv")), {})
-            for field, _ in fields
-            if field.get("type") == "array"
+            str(field.get("name", "")): _style(field) for field, _ in fields if field.get("type") == "array"
         }
         media = {"schema": schema, **({"encoding": encoding} if encoding else {})}
         return {"required": bool(required), "content": dict.fromkeys(kinds, media)}
 
     def response(self, value: Any, produces: Any, at: str, source: str) -> Any:
         if not isinstance(value, dict) or "$ref" in value:
-            return _moved(value) if isinstance(value, dict) else value
+            return self.shared(value, produces) if isinstance(value, dict) else value
         self.written[at] = source
         made = {key: each for key, each in value.items() if key not in {"schema", "headers", "examples"}}
         if "schema" in value:
             made["content"] = {}
-            for kind in _list(produces) or ["application/json"]:
+            usual = "application/octet-stream" if _is_file(value["schema"]) else "application/json"
+            for kind in _list(produces) or [usual]:
                 place = f"{at}/content/{escaped(str(kind))}/schema"
                 made["content"][str(kind)] = {
                     "schema": self.schema(value["schema"], place, f"{source}/schema")
                 }
         if isinstance(value.get("headers"), dict):
             made["headers"] = {
-                name: {"schema": self.typed(each), **{k: v for k, v in each.items() if k not in _TYPE_KEYS}}
+                name: {
+                    "schema": self.typed(each),
+                    **{k: v for k, v in each.items() if k not in _TYPE_KEYS},
+                    **_style(each),
+                }
                 for name, each in value["headers"].items()
                 if isinstance(each, dict)
             }
         return made
+
+    def shared(self, value: dict[str, Any], produces: Any) -> dict[str, Any]:
+        """A reference to a shared response, as the media types of who refers to it make it."""
+        moved = _moved(value)
+        name = str(value["$ref"]).removeprefix("#/responses/").replace("~1", "/").replace("~0", "~")
+        if name not in self.responses or _list(produces) == _list(self.data.get("produces")):
+            return moved
+        made = f"{name} as {', '.join(map(str, _list(produces)))}"
+        if made not in self.produced:
+            self.produced[made] = None  # references may lead in a circle
+            at = f"/components/responses/{escaped(made)}"
+            self.produced[made] = self.response(
+                self.responses[name], produces, at, f"/responses/{escaped(name)}"
+            )
+        return {"$ref": f"#/components/responses/{escaped(made)}"}
 
     def schema(self, value: Any, at: str, source: str) -> Any:
         self.written[at] = source
@@ -271,6 +291,20 @@ def _schema(value: Any, named: bool = False) -> Any:
     if made.pop("x-nullable", False) is True:
         made["nullable"] = True
     return made
+
+
+def _style(value: dict[str, Any]) -> dict[str, Any]:
+    """How a list is written, and the lists in it, for which version 3 has no words."""
+    if value.get("type") != "array":
+        return {}
+    name = str(value.get("collectionFormat", "csv"))
+    made = _STYLES.get(name, {})
+    inner = _object(value.get("items")).get("collectionFormat", "csv")
+    return made if inner == "csv" else {**made, "style": f"{made.get('style', name)} of {inner}"}
+
+
+def _is_file(schema: Any) -> bool:
+    return isinstance(schema, dict) and schema.get("type") == "file"
 
 
 def _scheme(value: Any) -> Any:

@@ -13,6 +13,7 @@ from infra_runtime.openapi.ledger import Scope
 from infra_runtime.openapi.schema.node import Node, Term
 
 _URLENCODED, _FORM_DATA = "application/x-www-form-urlencoded", "multipart/form-data"
+FORMS = frozenset({_URLENCODED, _FORM_DATA})
 _TEXT, _OBJECT, _BYTES = "text/plain", "application/json", "application/octet-stream"
 _BINARY = frozenset({"binary", "base64", "byte"})
 

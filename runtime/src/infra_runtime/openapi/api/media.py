@@ -54,13 +54,24 @@ def _changed(scope: Scope, name: str, old: Site, new: Site, direction: Direction
     for key in ("schema", "itemSchema"):
         first, second = _term(old, key), _term(new, key)
         if first or second:
-            scope.schema(first, second, Mode(direction), key)
+            scope.schema(first, second, Mode(direction, _text(name, old, new)), key)
         if xml_shape.used(name):
             xml_shape.compare(scope, first, second, direction)
     for part, one, other in encoding.parts(scope, name, old, new):
         encoding.compare(scope, name, part, one, other, direction)
         if name.startswith("multipart/"):
             headers(scope, one.said, other.said, direction, one.site, other.site)
+
+
+def _text(name: str, old: Site, new: Site) -> int:
+    """How deep a media type's values are text, in the terms of `Mode`."""
+    if name == "text/plain":
+        return 1
+    if name not in encoding.FORMS:
+        return 0
+    said = (each for site in (old, new) for each in site.mapping("encoding").values())
+    # A part that names its media type may be JSON, which tells a number from a text.
+    return 0 if any(each.text("contentType") for each in said) else 2
 
 
 def _term(site: Site, key: str) -> Term:
@@ -122,4 +133,4 @@ def value(
     if differ(scope, before, after, one, other):
         scope.fact(f"{kind}-serialization-changed", direction, old, new, str(before), str(after), subject)
     exploded = place == "query" and after == ("form", True)
-    scope.schema(one, other, Mode(direction, text=True, exploded=exploded))
+    scope.schema(one, other, Mode(direction, text=2, exploded=exploded))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra_runtime.openapi.api import media
+from infra_runtime.openapi.api import encoding, media
 from infra_runtime.openapi.document import Site
 from infra_runtime.openapi.finding import Direction
 from infra_runtime.openapi.ledger import Scope
@@ -25,11 +25,18 @@ def body(scope: Scope, old: Site, new: Site, direction: Direction) -> None:
         inner.fact("body-removed", direction, before, new)
     elif before is not None:
         was, is_ = before.flag("required"), after.flag("required")
-        if is_ and not was:
+        if _by_fields(before) and _by_fields(after):
+            pass  # whether it must come is told at the field that must
+        elif is_ and not was:
             inner.fact("body-became-required", direction, before, after, False, True)
         elif was and not is_:
             inner.fact("body-became-optional", direction, before, after, True, False)
         media.compare(inner, before, after, direction)
+
+
+def _by_fields(body: Site) -> bool:
+    """Whether it is a form of version 2, which is no more than its fields."""
+    return body.document.version.startswith("2") and body.mapping("content").keys() <= encoding.FORMS
 
 
 def _followed(site: Site | None) -> Site | None:

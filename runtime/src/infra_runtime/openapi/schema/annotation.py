@@ -88,6 +88,8 @@ def _discriminator(old: Node, new: Node, change: Change, comparer: Comparer) -> 
             "discriminator-property-changed", before.site, after.site, _property(before), _property(after)
         )
     first, second = mapping(before.site), mapping(after.site)
+    if not (_own(old, before) or _own(new, after)):
+        return  # an heir stands for itself alone, and its base's other heirs are told at the base
     alone = not any(site.items(kind) for site in (before.site, after.site) for kind in ("oneOf", "anyOf"))
     for value in sorted({**first, **second}):
         one, other = first.get(value), second.get(value)
@@ -102,6 +104,11 @@ def _discriminator(old: Node, new: Node, change: Change, comparer: Comparer) -> 
         elif alone:
             # A base schema that names its heirs stands for each of them.
             change.pair((one,), (other,), value)
+
+
+def _own(node: Node, facet: Facet) -> bool:
+    """Whether a schema says it itself, and does not inherit it."""
+    return facet.site.pointer in {site.pointer for site in node.sites}
 
 
 def _property(facet: Facet) -> Any:

@@ -23,9 +23,9 @@ def compare(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
         if place < most:
             first = old.prefix[place] if place < len(old.prefix) else old.items or ()
             second = new.prefix[place] if place < len(new.prefix) else new.items or ()
-            change.pair(first, second, f"[{place}]")
+            change.pair(first, second, f"[{place}]", change.mode.items())
     if (old.items is not None or new.items is not None) and places < most:
-        change.pair(old.items or (), new.items or (), "[]")
+        change.pair(old.items or (), new.items or (), "[]", change.mode.items())
     _contains(old, new, change, comparer)
 
 

@@ -13,18 +13,27 @@ from infra_runtime.openapi.schema.node import Node, Term
 class Mode(NamedTuple):
     """How a pair is read: who receives it, whether it travels as text, and what is settled elsewhere.
 
-    `text`: a parameter or header, where 1 and "1" look alike. `exploded`: a query parameter that may come
-    more than once, where one value is an array of one. `nullless`: the union around it compared null.
+    `text`: a parameter, header or form, where 1 and "1" look alike; 2 where that holds for the properties of
+    an object too. `exploded`: a query parameter that may come more than once, where one value is an array
+    of one. `nullless`: the union around it compared null.
     """
 
     direction: Direction
-    text: bool = False
+    text: int = 0
     exploded: bool = False
     nullless: bool = False
 
     def inner(self) -> Mode:
         """For what lies inside: everything but the direction is of the outermost value alone."""
         return Mode(self.direction)
+
+    def items(self) -> Mode:
+        """For the items of an array, each of which is as much a text."""
+        return Mode(self.direction, self.text)
+
+    def property(self) -> Mode:
+        """For a property: an object within an object is no text any more."""
+        return Mode(self.direction, max(0, self.text - 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,7 +107,7 @@ class Comparer:
         if change.mode.exploded and "array" in new.types - old.types and not old.types & new.types:
             # One value of a parameter that may be repeated is an array of one.
             change.fact("type-widened", old.site, new.site, old.type_names, new.type_names)
-            change.pair(old, new.items or (), "[]", Mode(change.mode.direction, text=True))
+            change.pair(old, new.items or (), "[]", change.mode.items())
             least = new.facets.get("minItems")
             if least and least.value > 1:
                 change.fact("min-items-added", old.site, least.site, None, least.value)

@@ -24,6 +24,7 @@ class Objects:
     def __init__(self, normaliser: Normaliser, same: Same, old: Node, new: Node, change: Change) -> None:
         self._node, self._same = normaliser.node, same
         self.old, self.new, self.change = old, new, change
+        self._inner = change.mode.property()
         # A client does not send what is read-only, and does not receive what is write-only.
         self._hidden_by = {Direction.REQUEST: "readOnly", Direction.RESPONSE: "writeOnly"}.get(
             change.mode.direction, ""
@@ -70,7 +71,7 @@ class Objects:
             change.fact(fact, _at(first), _at(second), subject=name)
         else:
             if not self._same(first, second):
-                change.pair(first, second, name)
+                change.pair(first, second, name, self._inner)
             self._required(name)
 
     def _hidden(self, term: Term | None) -> bool:
@@ -87,7 +88,7 @@ class Objects:
         required = name in new.required and name not in old.required
         known = self._others(old, name)
         if known and not self._node(known).impossible:
-            change.pair(known, second, name)
+            change.pair(known, second, name, self._inner)
             self._required(name)
         elif self._node(second).impossible:
             change.fact("property-forbidden", site, _at(second), subject=name)
@@ -111,7 +112,7 @@ class Objects:
         required = name in old.required and name not in new.required
         left = self._others(new, name)
         if left and not self._node(left).impossible:
-            change.pair(first, left, name)
+            change.pair(first, left, name, self._inner)
             self._required(name)
         elif self._node(first).impossible:
             change.fact("property-no-longer-forbidden", _at(first), site, subject=name)
@@ -156,14 +157,14 @@ class Objects:
         elif closed and not closes:
             self.change.fact("additional-properties-allowed", _at(old), _at(new) or self.new.site)
         elif not closed:
-            self.change.pair(old or (), new or (), "additionalProperties")
+            self.change.pair(old or (), new or (), "additionalProperties", self._inner)
 
     def _pattern_properties(self) -> None:
         old, new = self.old, self.new
         for pattern in sorted({**old.pattern_properties, **new.pattern_properties}):
             first, second = old.pattern_properties.get(pattern), new.pattern_properties.get(pattern)
             if first and second:
-                self.change.pair(first, second, pattern)
+                self.change.pair(first, second, pattern, self._inner)
             elif second:
                 closed = closing(old)
                 name = "allowed" if closed and self._node(closed).impossible else "added"

@@ -32,9 +32,11 @@ def texts(old: Node, new: Node, change: Change) -> bool:
 
 
 def _as_text(node: Node) -> dict[str, Any]:
-    if node.types - node.values.keys():
+    if node.types - node.values.keys() - {"boolean"}:
         return {}
     found = [value for listed in node.values.values() for value in listed.values()]
+    if "boolean" in node.types - node.values.keys():
+        found += [True, False]
     return {value if isinstance(value, str) else canonical(value): value for value in found}
 
 
