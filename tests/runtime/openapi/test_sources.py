@@ -99,6 +99,23 @@ def test_a_revision_is_read_as_it_was(folder: Checks) -> None:
     assert opened.document.text == PETS
 
 
+def test_without_a_revision_it_is_what_is_staged(folder: Checks) -> None:
+    folder.write("api/openapi.yaml", SPLIT.format("../common.yaml"))
+    folder.write("common.yaml", PATH)
+    folder.git("init", "--quiet")
+    folder.git("add", ".")
+    for name in ("api/openapi.yaml", "common.yaml"):
+        (folder.root / name).write_text("changed since", encoding="utf-8")
+
+    staged = open_source(":api/openapi.yaml").document
+    below = open_source(":./openapi.yaml", directory=folder.root / "api").document
+
+    assert staged.text == below.text == SPLIT.format("../common.yaml")
+    assert [str(path.followed().origin()) for path in staged.root.mapping("paths").values()] == [
+        ":/common.yaml:1:1"
+    ]
+
+
 def test_references_are_followed_inside_of_the_revision(folder: Checks) -> None:
     folder.write("api/openapi.yaml", SPLIT.format("../common/x.yaml"))
     folder.write("common/x.yaml", "get: {responses: {'200': {$ref: './y.yaml#/ok'}}}\n")

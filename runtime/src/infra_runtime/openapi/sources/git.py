@@ -18,16 +18,18 @@ _SHALLOW_HINT = "CI's clones are shallow: `git fetch --depth 1 origin BRANCH` fi
 def reader(source: str, directory: Path) -> tuple[str, Reader]:
     """The document's name, `REVISION:/path/from/the/top`, and what reads such names.
 
-    As in git, `main:openapi.yaml` counts from the repository's top, `main:./openapi.yaml` from `directory`.
+    As in git, `main:openapi.yaml` counts from the repository's top, `main:./openapi.yaml` from `directory`;
+    without a revision, as in `:openapi.yaml`, it is what is staged to be committed.
 
     Raises:
         CompareError: there is no git, no repository, or no such revision.
     """
     revision, _, path = source.partition(":")
-    if not revision or not path or revision.startswith("-"):
+    if not path or revision.startswith("-"):
         raise CompareError(source, "is no git revision: write REVISION:PATH, as in main:openapi.yaml")
     repository = _Repository(directory, source)
-    commit = repository.commit(revision)
+    commit = repository.commit(revision) if revision else ""
+    tree = f"the revision {revision}" if revision else "git's index"
     beside = ""
     if path.startswith(("./", "../")):
         path = repository.from_top(path)
@@ -41,14 +43,14 @@ def reader(source: str, directory: Path) -> tuple[str, Reader]:
         if "://" in name:
             raise CompareError(name, "is on the network, which is not asked without leave")
         if not name.startswith(start):
-            raise CompareError(name, f"is outside of the revision {revision}")
+            raise CompareError(name, f"is outside of {tree}")
         wanted = name.removeprefix(start)
         found = repository.blob(commit, wanted)
         if found is None:
             hint = ""
             if wanted == path and beside and repository.blob(commit, beside) is not None:
                 hint = f"It counts from the top of the repository; from here it is {revision}:./{path}."
-            raise CompareError(name, f"is not in the revision {revision}", hint=hint)
+            raise CompareError(name, f"is not in {tree}", hint=hint)
         kind, size, blob = found
         if kind != "blob":
             raise CompareError(name, "is a directory, not a file")
