@@ -66,6 +66,17 @@ def test_validate_says_what_would_run(shop: CommandLine) -> None:
     assert shop("config", "validate", "--json").json["services"]["production"] == ["db", "api", "worker"]
 
 
+@pytest.mark.parametrize("words", [("config", "show"), ("config", "validate"), ("config", "env")])
+def test_a_variable_that_nobody_reads_is_noted_with_the_one_that_was_meant(
+    open_shop: CommandLine, words: tuple[str, ...]
+) -> None:
+    said = open_shop(*words, "--json", environ={"INFRA_PROFLE": "tiny"})
+
+    assert said.code == 0
+    assert said.err == "infra: nothing reads INFRA_PROFLE; did you mean INFRA_PROFILE?\n"
+    assert said.json
+
+
 def test_plan_is_symbolic_and_needs_no_program(infra: CommandLine) -> None:
     infra.write(stack_file(SHOP + '[services.x]\ncommand = ["${bin.no-such-program}"]\n', ["api", "x"]))
     text = infra("runtime", "plan")

@@ -75,6 +75,15 @@ def test_a_stack_file_that_cannot_be_read_is_wrong_and_the_rest_is_still_looked_
     assert found["user"][0] in {"fine", "note"}
 
 
+def test_a_variable_that_nobody_reads_is_noted_and_no_error(shop: CommandLine) -> None:
+    shop.write("INFRA_PROFLE=tiny\n", ".env")
+
+    state, text = states(shop)["variables"]
+
+    assert state == "note"
+    assert text == f"{shop.root}/.env: nothing reads INFRA_PROFLE; did you mean INFRA_PROFILE?"
+
+
 def test_a_running_stack_is_found(open_shop: CommandLine) -> None:
     assert states(open_shop)["stack"] == ("fine", f"runs in {open_shop.data}: 3 of 3 services are ready")
 

@@ -21,6 +21,7 @@ from infra_runtime.client import Client
 from infra_runtime.errors import InfraError, NoStackError
 from infra_runtime.plan import Plan
 from infra_runtime.settings import Resolved
+from infra_runtime.spelling import misspelt
 from infra_runtime.supervisor.places import Places, private_folder
 from infra_runtime.supervisor.ports import taken
 from infra_runtime.supervisor.spawn import other_user, user_namespaces_work
@@ -59,6 +60,8 @@ def examine(target: Target) -> Iterator[Finding]:
             state="fine",
             text=f"{file.path if file else 'none, so the defaults'}: {names}",
         )
+        for variable in misspelt(target.directory):
+            yield Finding(topic="variables", state="note", text=str(variable))
     plan = resolved.plan if resolved else None
     yield from _programs(resolved)
     held: set[int] = set()

@@ -58,6 +58,14 @@ class Target:
         services = file.values.get("services") if file else None
         return services if isinstance(services, dict) else {}
 
+    def note_misspelt(self) -> None:
+        """Tell of variables that nobody reads, and that nearly are ours."""
+        from infra_cli import output
+        from infra_runtime.spelling import misspelt
+
+        for found in misspelt(self.directory):
+            output.note(str(found))
+
     def resolve(self, *names: str, **options: Any) -> Resolved:
         """Its plan, and where that came from."""
         from infra_runtime.settings import resolve

@@ -109,7 +109,7 @@ def variables(plan: Plan, request: Request) -> dict[str, str]:
     names = sorted(plan.environment_names())
     values: dict[str, str | None] = {name: os.environ.get(name) for name in names}
     if None in values.values():
-        dotenv = _dotenv(request.root / ".env", b"")
+        dotenv = read_dotenv(request.root / ".env", b"")
         values = {name: dotenv.get(name) if value is None else value for name, value in values.items()}
     for name, value in values.items():
         if value is None and (user := _user(plan, f"env.{name}")):
@@ -139,7 +139,7 @@ def _request(
     start = (directory or Path.cwd()).resolve()
     file = stackfile.find(start)
     root = file.path.parent if file else start
-    dotenv = _dotenv(root / ".env", b"INFRA_")
+    dotenv = read_dotenv(root / ".env", b"INFRA_")
     chosen, source = _first(
         (environment, "--env"),
         (os.environ.get("INFRA_ENV"), "INFRA_ENV"),
@@ -176,7 +176,7 @@ def _first(*candidates: tuple[str | None, str]) -> tuple[str, str]:
     return next((value, source) for value, source in candidates if value)
 
 
-def _dotenv(path: Path, word: bytes) -> Mapping[str, str | None]:
+def read_dotenv(path: Path, word: bytes) -> Mapping[str, str | None]:
     """The file's variables, when that word is in it."""
     try:
         if word not in path.read_bytes():

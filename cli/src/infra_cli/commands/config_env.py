@@ -25,6 +25,7 @@ def command(target: Target, *, reveal: bool, as_json: bool) -> None:
     Example:
       eval "$(infra config env --reveal)"
     """
+    target.note_misspelt()
     with target.client() as client:
         shown = variables(exported(client.call("bound")))
         clear = variables(exported(client.call("endpoints")))

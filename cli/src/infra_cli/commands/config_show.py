@@ -28,6 +28,7 @@ def command(target: Target, *, keys: tuple[str, ...], profile: str | None, as_js
       infra config show services.postgres
       infra config show services.api.env --env production
     """
+    target.note_misspelt()
     settings = target.resolve(profile=profile, executables=False).provenance
     found = {key: origin for key, origin in settings.items() if not keys or _begins(key, keys)}
     for wanted in keys:

@@ -22,6 +22,7 @@ def command(target: Target, *, profile: str | None, as_json: bool) -> None:
     Example:
       infra config validate --env production
     """
+    target.note_misspelt()
     environments = (target.environment,) if target.environment else ENVIRONMENTS
     plans = {}
     for environment in environments:
