@@ -433,6 +433,20 @@ CASES: list[tuple[str, Any, Any, bool, bool]] = [
         OK,
     ),
     (
+        "prefix unevaluated == items",
+        {"type": "array", "prefixItems": [TEXT], "unevaluatedItems": NUMBER},
+        {"type": "array", "prefixItems": [TEXT], "items": NUMBER},
+        OK,
+        OK,
+    ),
+    (
+        "unevaluated items narrow",
+        {"type": "array", "prefixItems": [TEXT], "unevaluatedItems": NUMBER},
+        {"type": "array", "prefixItems": [TEXT], "unevaluatedItems": False},
+        B,
+        OK,
+    ),
+    (
         "prefix longer",
         {"type": "array", "prefixItems": [TEXT]},
         {"type": "array", "prefixItems": [TEXT, WHOLE]},

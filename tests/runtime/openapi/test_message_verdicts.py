@@ -151,6 +151,20 @@ CASES: list[tuple[str, Any, Any, str, str]] = [
     ("a server beside it", item(GET), item(GET, servers=[{"url": "/v2"}]), "breaking", "breaking"),
     # --- parameters
     (
+        "a variable that nobody describes",
+        document({"/a/{q}": GET}),
+        at("path"),
+        "compatible",
+        "compatible",
+    ),
+    (
+        "a variable that is a number now",
+        document({"/a/{q}": GET}),
+        at("path", WHOLE),
+        "breaking",
+        "compatible",
+    ),
+    (
         "explode of a list in a header",
         at("header", LIST),
         at("header", LIST, explode=True),

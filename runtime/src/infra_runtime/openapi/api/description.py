@@ -37,7 +37,8 @@ class Endpoint:
         """The parameters by place and name; those of the operation go before those of its path.
 
         A parameter in the path is known by its position in the template: its name never travels.
-        A header's name has no case, and the whole query string (3.2) has no name at all.
+        A variable of the path that nobody describes is a text. A header's name has no case, and the whole
+        query string (3.2) has no name at all.
         """
         found: dict[tuple[str, str], Site] = {}
         variables = self.variables
@@ -57,6 +58,10 @@ class Endpoint:
                 if name in _IGNORED_HEADERS:
                     continue
             found[place, name] = parameter
+        for number, name in enumerate(variables if self.name.path.startswith("/") else ()):
+            raw = {"in": "path", "name": name, "required": True, "schema": {"type": "string"}}
+            undescribed = Site(self.document, self.site.file, self.site.pointer, raw)
+            found.setdefault(("path", str(number)), undescribed)
         return found
 
     @property

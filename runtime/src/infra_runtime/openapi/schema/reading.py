@@ -17,6 +17,9 @@ from infra_runtime.openapi.schema.node import (
 )
 
 _OPAQUE = ("unevaluatedItems", "propertyDependencies", "contentEncoding", "contentMediaType", "contentSchema")
+_LOOKS_AT_ITEMS = frozenset(
+    {"items", "contains", "allOf", "anyOf", "oneOf", "not", "if", "dependentSchemas", "$ref", "$dynamicRef"}
+)
 #: Patterns that every text matches.
 _UNIVERSAL = frozenset(
     {"", "^", "$", ".*", "^.*", ".*$", "^.*$", "[\\s\\S]*", "^[\\s\\S]*$", "(.*)", "^(.*)$"}
@@ -136,8 +139,15 @@ def schema(site: Site, key: str) -> Term | None:
 
 def items(site: Site) -> Term | None:
     """What every item without a place of its own must be."""
+    if _leaves_items(site.raw):
+        return schema(site, "unevaluatedItems")
     # A list under `items`, with `additionalItems` for the rest, is how drafts before 2020-12 give places.
     return schema(site, "additionalItems" if isinstance(site.raw.get("items"), list) else "items")
+
+
+def _leaves_items(raw: dict[str, Any]) -> bool:
+    """Whether `unevaluatedItems` says what `items` would: nothing else looks at items."""
+    return "unevaluatedItems" in raw and _LOOKS_AT_ITEMS.isdisjoint(raw)
 
 
 def prefix(site: Site) -> tuple[Term, ...]:
@@ -175,6 +185,8 @@ def formats(site: Site) -> dict[str, Site]:
 def opaque(site: Site) -> dict[str, Facet]:
     """Keywords that nothing here understands."""
     names = [name for name in _OPAQUE if name in site.raw]
+    if _leaves_items(site.raw):
+        names.remove("unevaluatedItems")
     if "format" not in site.raw and formats(site):
         names = [name for name in names if site.raw[name] not in {"base64", "application/octet-stream"}]
     return {name: Facet(value=site.raw[name], site=site) for name in names}
