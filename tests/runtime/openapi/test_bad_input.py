@@ -40,6 +40,20 @@ REFUSED: list[tuple[str, bytes, int, str]] = [
     ("two documents", b"openapi: 3.0.0\npaths: {}\n---\na: b", 3, "more than one YAML document"),
     ("a list", b"- openapi", 1, "is not OpenAPI: it is an array"),
     ("something else", b'{"name": "x"}', 1, "neither `openapi` nor `swagger`"),
+    ("nothing in version 2", b'{"swagger": "2.0"}', 1, "no paths, no x-ms-paths and no definitions"),
+    ("paths of version 2 in a list", b'{"swagger": "2.0",\n "paths": []}', 2, "`paths` is an array"),
+    (
+        "definitions in a list",
+        b'{"swagger": "2.0", "paths": {},\n "definitions": []}',
+        2,
+        "`definitions` is an array",
+    ),
+    (
+        "dangling in version 2",
+        b'{"swagger": "2.0", "paths": {"/a": {"get": {"responses":\n {"200": {"$ref": "#/responses/N"}}}}}}',
+        2,
+        "the reference '#/responses/N' leads nowhere",
+    ),
     ("too old", b'{"swagger": "1.2"}', 1, "Swagger '1.2'"),
     ("nearly a version", b'{"openapi": "3.10.0", "paths": {}}', 1, "OpenAPI '3.10.0'"),
     (

@@ -55,6 +55,11 @@ class Site:
     pointer: str
     raw: Any
 
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """Where it is: the same for everybody who comes there."""
+        return self.file, self.pointer, id(self.document)
+
     def child(self, key: str | int) -> Site | None:
         """The member with this key, its reference not followed; None where there is none."""
         raw = self.raw
@@ -145,6 +150,7 @@ class Document:
             self.version = str(data["swagger"])
             if self.version not in {"2.0", "2"}:
                 self._refuse(file, "/swagger", f"is Swagger {self.version!r}; 2.0 is known")
+            self._shaped(file, _PARTS_OF_2)
             try:
                 data, self.written = converted(data)
             except RecursionError as error:
@@ -156,18 +162,18 @@ class Document:
         self.version = str(version)
         if not _SUPPORTED.match(self.version) or not isinstance(version, str | float):
             self._refuse(file, "/openapi", f"is OpenAPI {version!r}; 3.0, 3.1, 3.2 and Swagger 2.0 are known")
-        for key, kind in (
-            ("paths", dict),
-            ("webhooks", dict),
-            ("components", dict),
-            ("servers", list),
-            ("info", dict),
-        ):
-            if data.get(key) is not None and not isinstance(data[key], kind):
-                self._refuse(file, f"/{key}", f"`{key}` is {_kind(data[key])}, not {_KINDS[kind]}")
-        if not any(isinstance(data.get(key), dict) for key in ("paths", "webhooks", "components")):
-            raise CompareError(file.name, "is not OpenAPI: it has no paths, no webhooks and no components", 1)
+        self._shaped(file, _PARTS)
         return data
+
+    def _shaped(self, file: File, parts: Mapping[str, type]) -> None:
+        """Refuse what is nothing that could be compared; the first three of the parts are what could."""
+        for key, kind in parts.items():
+            value = file.data.get(key)
+            if value is not None and not isinstance(value, kind):
+                self._refuse(file, f"/{key}", f"`{key}` is {_kind(value)}, not {_KINDS[kind]}")
+        one, other, last = list(parts)[:3]
+        if not any(isinstance(file.data.get(key), dict) for key in (one, other, last)):
+            raise CompareError(file.name, f"is not OpenAPI: it has no {one}, no {other} and no {last}", 1)
 
     def _refuse(self, file: File, pointer: str, reason: str) -> None:
         raise CompareError(file.name, reason, *file.positions.find(pointer))
@@ -251,6 +257,23 @@ class Document:
         return Origin(file=file, pointer=written, line=line, column=column)
 
 
+#: The parts of a document, and what they must be; of version 3 and of version 2.
+_PARTS: dict[str, type] = {
+    "paths": dict,
+    "webhooks": dict,
+    "components": dict,
+    "servers": list,
+    "info": dict,
+}
+_PARTS_OF_2: dict[str, type] = {
+    "paths": dict,
+    "x-ms-paths": dict,
+    "definitions": dict,
+    "parameters": dict,
+    "responses": dict,
+    "securityDefinitions": dict,
+    "info": dict,
+}
 _KINDS: dict[type, str] = {
     dict: "an object",
     list: "an array",

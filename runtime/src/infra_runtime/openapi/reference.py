@@ -11,6 +11,7 @@ from urllib.parse import unquote, urljoin
 
 from infra_runtime.openapi.errors import CompareError
 from infra_runtime.openapi.position import escaped, tokens
+from infra_runtime.openapi.swagger import as_written
 
 if TYPE_CHECKING:
     from infra_runtime.openapi.document import Document, Site
@@ -171,7 +172,8 @@ class Resolver:
             if found is not None:
                 return found
         origin = site.origin()
-        raise CompareError(origin.file, f"the reference {ref!r} leads nowhere", origin.line, origin.column)
+        shown = as_written(ref) if self._document.version.startswith("2") else ref
+        raise CompareError(origin.file, f"the reference {shown!r} leads nowhere", origin.line, origin.column)
 
     def _neighbour(self, file: str, address: str) -> str:
         if address.startswith("file:///") and "://" not in file:

@@ -269,6 +269,14 @@ def _reference(ref: str) -> str:
     return ref
 
 
+def as_written(ref: str) -> str:
+    """A reference of a converted document as it was before."""
+    for old, new in _MOVED.items():
+        if ref.startswith(new):
+            return old + ref[len(new) :]
+    return ref
+
+
 def _schema(value: Any, named: bool = False) -> Any:
     """A schema with its references moved and the words of version 2 replaced; as deep as Python recurses."""
     if isinstance(value, list):
