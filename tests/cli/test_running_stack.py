@@ -305,6 +305,15 @@ def test_events_tell_the_last_life_in_order(open_shop: CommandLine) -> None:
     assert [event["service"] for event in events if event["event"] == "ready"] == ["db", "api", "worker"]
 
 
+def test_a_line_that_a_crash_cut_keeps_the_events_from_nobody(infra: CommandLine) -> None:
+    begin = '{"time":1,"event":"up"}\n{"time":2,"eve\n7\n'
+    infra.write(begin + '{"time":3,"event":"down"}\n', ".data-test/events.jsonl")
+
+    said = infra("runtime", "events", "--json")
+
+    assert [event["event"] for event in said.json_lines] == ["up", "down"]
+
+
 def test_followed_events_come_as_they_happen(shop: CommandLine) -> None:
     shop("runtime", "up", "--detach", "db")
     events = shop.begin("runtime", "events", "--follow")

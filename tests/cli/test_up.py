@@ -13,6 +13,10 @@ import pytest
 
 from fakes.command_line import INFRA, PATIENCE, SHOP, CommandLine, service, stack_file
 from fakes.stacks import alive, kill, life, until
+from infra_cli.foreground import Held
+from infra_cli.report import Lines
+from infra_runtime.errors import SupervisorError
+from infra_runtime.supervisor.places import Places
 
 NOTHING_LEFT = "0 processes, 0 ports, 0 sockets left"
 
@@ -434,3 +438,35 @@ def touch(infra: CommandLine) -> bool:
 
 def pids(infra: CommandLine) -> dict[str, int]:
     return {each["name"]: each["pid"] for each in infra("runtime", "status", "--json").json["services"]}
+
+
+# --- the end ---------------------------------------------------------------------------------------
+
+
+class Ended:
+    """A stack that tells these events, and is gone then."""
+
+    def __init__(self, *events: str) -> None:
+        self._events = events
+
+    def events(self) -> list[dict[str, object]]:
+        return [{"time": 1.0, "event": event} for event in self._events]
+
+
+def held(folder: Path, stack: Ended) -> Held:
+    found = Held.__new__(Held)
+    found._places, found._told, found._stack, found._gone = Places(str(folder)), Lines([]), stack, False
+    return found
+
+
+def test_an_end_from_elsewhere_that_takes_the_journal_along_is_an_end_like_any_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert held(tmp_path / "wiped", Ended("stopping", "down")).last(None) == 0
+
+    assert "the stack was stopped from elsewhere" in capsys.readouterr().err
+
+
+def test_a_supervisor_that_is_gone_without_a_word_has_died(tmp_path: Path) -> None:
+    with pytest.raises(SupervisorError, match="the supervisor died"):
+        held(tmp_path / "wiped", Ended("ready")).last(None)

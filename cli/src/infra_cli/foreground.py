@@ -6,6 +6,7 @@ import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from infra_cli import output
 from infra_cli.interrupts import Interrupts
@@ -113,17 +114,20 @@ class Held:
         Raises `SupervisorError` when its supervisor died.
         """
         watcher = Watcher(self._places, Path(watched.root), globs_of(watched)) if watched else None
+        told_of_its_end = False
         if watcher:
             watcher.start()
         try:
             for event in self._stack.events():
                 self._told.event(event)
+                told_of_its_end |= event["event"] == "down"
         finally:
             if watcher:
                 watcher.stop()
         self._gone = True
         self._prove()
-        if journal.read(self._places.journal)[-1]["event"] != "down":
+        # Whoever stopped it may have wiped the journal, too; and one that ended before we listened is in it.
+        if not told_of_its_end and not _ended(journal.read(self._places.journal)):
             raise SupervisorError("the supervisor died, and its services with it", self._places.own_log)
         output.note("the stack was stopped from elsewhere")
         return 0
@@ -157,3 +161,7 @@ class Held:
         self._told.proof(proof)
         if not proof.clean:
             raise LeftoverError(list(proof.left))
+
+
+def _ended(events: list[dict[str, Any]]) -> bool:
+    return bool(events) and events[-1]["event"] == "down"

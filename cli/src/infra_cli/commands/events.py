@@ -32,17 +32,19 @@ def command(target: Target, *, follow: bool, everything: bool, as_json: bool) ->
     from infra_cli.following import Follower
     from infra_runtime.errors import NoStackError
     from infra_runtime.proof import last_life
+    from infra_runtime.supervisor import journal
 
     places = target.places()
     follower = Follower([Path(places.journal)])
-    events = [json.loads(line) for _path, line in follower.new()]
+    events = journal.parsed(line for _path, line in follower.new())
     if not events and not follow:
         raise NoStackError(places.data)
     for event in events if everything else last_life(events):
         _tell(event, as_json=as_json)
     if follow:
         for _path, line in follower.lines():
-            _tell(json.loads(line), as_json=as_json)
+            for event in journal.parsed([line]):
+                _tell(event, as_json=as_json)
 
 
 def _tell(event: dict[str, Any], *, as_json: bool) -> None:

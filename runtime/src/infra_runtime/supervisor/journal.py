@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 ROTATE_AT = 5_000_000  # bytes; about fifty thousand events
@@ -47,17 +47,20 @@ class Journal:
 
 
 def read(path: str) -> list[dict[str, Any]]:
-    """All events of a journal, oldest first; a last line that was cut by a crash is left out."""
-    events = []
+    """All events of a journal, oldest first."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            for line in file:
-                try:
-                    events.append(json.loads(line))
-                except ValueError:
-                    continue
+            return parsed(file)
     except FileNotFoundError:
         return []
+
+
+def parsed(lines: Iterable[str]) -> list[dict[str, Any]]:
+    """The events in these lines; one that a crash or a full disk has cut is left out."""
+    events = []
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            events.append(json.loads(line))
     return [event for event in events if isinstance(event, dict) and isinstance(event.get("event"), str)]
 
 
