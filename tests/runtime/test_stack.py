@@ -133,6 +133,16 @@ def test_whoever_waits_is_told_what_for_when_the_time_is_up(stack_of) -> None:
         stack.wait("deaf", timeout=0.2)
 
 
+def test_who_has_no_time_to_wait_is_told_at_once(stack_of) -> None:
+    stack = stack_of(server("web"))
+    stack._client.call("up", **_order(server("deaf", "--deaf")), wait=False)
+    stack._client._socket.settimeout(10)
+
+    stack.wait("web", timeout=0)
+    with pytest.raises(WaitTimeoutError, match="not ready after 0 s: deaf"):
+        stack.wait("deaf", timeout=0)
+
+
 def test_a_service_that_was_stopped_is_not_what_one_waits_for(stack_of) -> None:
     stack = stack_of(server("web"))
     stack.stop("web")

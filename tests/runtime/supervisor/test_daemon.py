@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -543,6 +544,33 @@ def test_a_paused_service_keeps_its_process_answers_nothing_and_can_still_be_sto
     began = time.monotonic()
     stack.stop("web")
     assert time.monotonic() - began < 1.5
+
+
+def test_a_service_that_is_on_its_way_is_paused_when_it_is_ready(stack_of, tmp_path) -> None:
+    gate = tmp_path / "gate"
+    stack = stack_of(server("web"))
+    stack.up(resolved(stack.data, [server("late", "--wait-for", str(gate))]), wait=False)
+    until(lambda: Path(f"{gate}.port").exists())
+
+    for number, method in enumerate(("pause", "status")):
+        order = {"id": f"{number}", "method": method, "params": {"services": ["late"]}}
+        stack._client._socket.sendall(json.dumps(order).encode() + b"\n")
+    assert stack._client._receive()["id"] == "1"  # so the pause has been ordered
+    gate.touch()
+
+    assert stack._client._receive()["result"]["services"][0]["phase"] == "paused"
+    stack.resume("late")
+    connect(stack.late.port)
+
+
+def test_who_waits_for_the_end_of_a_crash_waits_for_nothing_where_nothing_runs(stack_of, data) -> None:
+    stack = stack_of(server("web"), ServiceSpec(name="task", command=("true",), task=True))
+    stack.stop("web")
+    stack._client._socket.settimeout(10)
+
+    stack.crash("task", wait=True)
+    with pytest.raises(StartError, match="web: was stopped"):
+        stack.crash("web", wait=True)
 
 
 def test_a_crash_on_purpose_is_treated_like_any_other(stack_of, data) -> None:

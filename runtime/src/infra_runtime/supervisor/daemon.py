@@ -100,8 +100,8 @@ class Supervisor:
         self.children.signal_all(name, number)
 
     async def pause(self, names: Iterable[str]) -> None:
-        """Freeze everything of some services; they are not taken for dead meanwhile."""
-        names = list(names)
+        """Freeze everything of services that are ready; they are not taken for dead meanwhile."""
+        names = [name for name in names if self.machine.services[name].phase is Phase.READY]
         await self.children.freeze(names)
         for name in names:
             self.dispatch(Event("paused", name))

@@ -133,20 +133,23 @@ class Methods:
         """Send a signal to everything of the services; what follows is up to their restart policy."""
         names = self._known(params["services"])
         services = self._supervisor.machine.services
-        restarts = {name: services[name].restarts for name in names}
+        pids = {name: services[name].pid for name in names}
         for name in names:
             self._supervisor.crash(name, int(params.get("signal", signal.SIGKILL)))
         if params.get("wait"):
-            over = {Phase.FAILED, Phase.STOPPED}
-            for name in names:
-                while services[name].restarts == restarts[name] and services[name].phase not in over:
+            for name, pid in pids.items():
+                while pid and services[name].pid == pid:
                     await self._supervisor.change()
             await self._supervisor.settle(names)
         return self._answer(names)
 
     async def pause(self, connection: Connection, params: dict[str, Any]) -> dict[str, Any]:
-        """Freeze services (SIGSTOP): their connections stay open, and nothing answers."""
+        """Freeze services (SIGSTOP): their connections stay open, and nothing answers.
+
+        One that is on its way is frozen when it is ready, one that does not run is left alone.
+        """
         names = self._known(params["services"])
+        await self._supervisor.settle(names)
         await self._supervisor.pause(names)
         # Whoever froze them may die before it thaws them: that is no state to leave to others.
         connection.closing.extend(partial(self._supervisor.resume, name) for name in names)
@@ -220,7 +223,7 @@ class Methods:
         """Answer when services are ready (all of them, or those named). Raises after `timeout` seconds."""
         supervisor = self._supervisor
         names = self._known(params.get("services") or []) or list(supervisor.machine.services)
-        seconds = float(params.get("timeout") or 60)
+        seconds = float(params.get("timeout", 60))
         try:
             async with asyncio.timeout(seconds):
                 while not names or not supervisor.machine.settled(names):
