@@ -58,6 +58,13 @@ def test_other_variables_of_ours_are_no_settings(project: Project, monkeypatch: 
     assert project.names("nats") == ["nats"]
 
 
+def test_a_virtual_environment_called_dotenv_is_no_file_of_settings(project: Project) -> None:
+    (project.root / ".env" / "bin").mkdir(parents=True)
+    project.write('use = ["nats"]\n[services.nats.env]\nWHO = "${env.NOBODY:-me}"\n')
+
+    assert project.names() == ["nats"]
+
+
 def test_other_words_in_dotenv_are_none_of_our_business(project: Project) -> None:
     project.write('DATABASE_URL="postgres://x"\nexport INFRA_PROFILE=minimal\n', ".env")
 

@@ -181,7 +181,7 @@ def read_dotenv(path: Path, word: bytes) -> Mapping[str, str | None]:
     try:
         if word not in path.read_bytes():
             return {}
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):  # a virtual environment may be called so
         return {}
     except OSError as error:
         raise ConfigurationError(f"cannot be read: {error}", where=str(path)) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import socket
@@ -191,6 +192,16 @@ def test_a_connection_that_waits_out_its_end_is_no_obstacle() -> None:
         client.close()
 
     assert taken(port) is None
+
+
+def test_on_a_full_disk_a_port_is_leased_all_the_same(locks, monkeypatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    ports = Ports(locks, "/data", leased=True)
+    monkeypatch.setattr(os, "write", full)
+
+    assert FIRST <= ports.take("web", "main", 8080) <= LAST
 
 
 def test_leases_lie_in_a_folder_for_their_owner_alone(locks) -> None:

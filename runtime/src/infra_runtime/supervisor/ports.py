@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -89,8 +90,9 @@ class Ports:
         except OSError:
             os.close(descriptor)
             return None
-        os.truncate(descriptor, 0)
-        os.write(descriptor, os.fsencode(self._name))
+        with contextlib.suppress(OSError):  # a full disk: it is locked all the same
+            os.truncate(descriptor, 0)
+            os.write(descriptor, os.fsencode(self._name))
         return descriptor
 
     def _owner(self, port: int) -> str:
