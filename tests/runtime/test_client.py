@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import threading
 from pathlib import Path
 
@@ -199,6 +200,19 @@ def test_events_come_until_the_supervisor_goes(places) -> None:
 
         assert [it["event"] for it in client.events()] == ["ready", "down"]
         client.close()
+
+
+def test_a_supervisor_that_hangs_up_and_does_not_end_is_waited_for_no_longer_than_was_said() -> None:
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    client = Client(ours)
+    with subprocess.Popen(["sleep", "60"]) as child:
+        client.child = child
+
+        assert not client.await_end(0.01)
+        child.kill()
+    client.child = None
+    client.close()
 
 
 def test_a_client_may_be_closed_twice(places) -> None:

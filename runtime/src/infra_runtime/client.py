@@ -157,8 +157,11 @@ class Client:
             return False
         except OSError:
             pass
-        if self.child is not None:
-            self.child.wait(seconds)
+        try:
+            if self.child is not None:
+                self.child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
         return True
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from fakes.stacks import server, spawned
 from infra_runtime.errors import SnapshotError
+from infra_runtime.spec import RespSave
 from infra_runtime.supervisor import processes, snapshots
 from infra_runtime.supervisor.places import Places
 
@@ -118,6 +119,15 @@ def test_a_snapshot_of_another_build_of_the_program_is_refused(stack_of, tmp_pat
 
     with pytest.raises(SnapshotError, match=r"web was another build of .*program then"):
         stack.restore()
+
+
+def test_a_service_that_cannot_be_asked_to_save_is_named_with_the_reason(stack_of, data: Path) -> None:
+    stack = stack_of(server("web", "--deaf", ready=None, quiesce=RespSave(port="main")))
+
+    with pytest.raises(SnapshotError, match="snapshot web: SAVE: Connection refused"):
+        stack.snapshot()
+
+    assert list((data / "snapshots").iterdir()) == []
 
 
 def test_what_there_is_not_cannot_be_restored(stack_of) -> None:

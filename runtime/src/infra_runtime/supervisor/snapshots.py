@@ -173,11 +173,18 @@ async def _quiesce(supervisor: Supervisor, service: str) -> None:
     asked = supervisor.machine.services[service].spec.quiesce
     if isinstance(asked, RespSave):
         port = supervisor.bound[service].ports[asked.port]
-        async with asyncio.timeout(PATIENCE):
-            reader, writer = await asyncio.open_connection(LOOPBACK, port)
-            writer.write(b"SAVE\r\n")
-            answer = await reader.readline()
-            writer.close()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                reader, writer = await asyncio.open_connection(LOOPBACK, port)
+                writer.write(b"SAVE\r\n")
+                answer = await reader.readline()
+                writer.close()
+        except TimeoutError:
+            raise SnapshotError(service, f"SAVE was not answered within {PATIENCE:g} s") from None
+        except OSError as error:
+            raise SnapshotError(
+                service, f"SAVE: {os.strerror(error.errno) if error.errno else error}"
+            ) from error
         if answer.strip() != b"+OK":
             raise SnapshotError(service, f"SAVE was answered with {answer[:80]!r}")
 
