@@ -46,14 +46,11 @@ class Normaliser:
     def __init__(self) -> None:
         self._nodes: dict[tuple[tuple[str, str, int], ...], Node] = {}
         self._active: set[tuple[str, str, int]] = set()
+        self._returning: dict[tuple[str, str, int], bool] = {}
 
     def node(self, term: Term) -> Node:
         """The normal form of a conjunction."""
-        key: tuple[tuple[str, str, int], ...]
-        if len(term) == 1:
-            key = ((term[0].file, term[0].pointer, id(term[0].document)),)
-        else:
-            key = tuple((site.file, site.pointer, id(site.document)) for site in term)
+        key = tuple([site.place for site in term])
         known = self._nodes.get(key)
         if known is None:
             if len(term) == 1:
@@ -72,7 +69,7 @@ class Normaliser:
 
     def _site(self, site: Site) -> Node:
         """One schema. A cycle of references and `allOf` alone adds nothing to itself."""
-        key = (site.file, site.pointer, id(site.document))
+        key = site.place
         if key in self._active:
             return Node(key=(key,), sites=(site,))
         self._active.add(key)
@@ -115,6 +112,20 @@ class Normaliser:
             made = replace(made, types=frozenset())
         # What is made of no parts has its key and place already.
         return consistent(made if made is local else replace(made, key=(key,), sites=(site,)))
+
+    def returns(self, group: Group) -> bool:
+        """Whether an alternative of a union leads to the union itself, with no property or item between."""
+        start = group.site.place
+        known = self._returning.get(start)
+        if known is None:
+            met = set()
+            left = [*group.branches]
+            while left and start not in met:
+                for each in self.node(left.pop()).groups:
+                    left += () if each.site.place in met else each.branches
+                    met.add(each.site.place)
+            known = self._returning[start] = start in met
+        return known
 
     def _refuted(self, group: Group, types: frozenset[str]) -> bool:
         """Whether none of the branches has a type that the rest allows."""

@@ -93,7 +93,10 @@ class Unions:
     def _spell_out(
         self, node: Node, found: list[Branch], label: str, site: Site | None, seen: set[object]
     ) -> bool:
-        """Add the node's alternatives; true where it allows null."""
+        """Add the node's alternatives; true where it allows null.
+
+        An alternative that is the union itself allows nothing that the others do not.
+        """
         if node.key in seen or node.impossible:
             return False
         seen.add(node.key)
@@ -101,6 +104,10 @@ class Unions:
             found += self._by_type(node, label, site)
             return "null" in node.types and self._comparer.member.holds(node, None) is not False
         group, rest = node.groups[0], node.groups[1:]
+        if self._comparer.normaliser.returns(group):
+            if group.site.place in seen:
+                return False
+            seen.add(group.site.place)
         base = replace(node, groups=rest, key=("base", node.key), derived=True)
         null = False
         for inner, name, place in self._branches(group):
@@ -115,6 +122,7 @@ class Unions:
                 )
                 return null
             null = self._spell_out(joined, found, name or label, place, seen) or null
+        seen.discard(group.site.place)
         return null
 
     def _branches(self, group: Group) -> Iterator[tuple[Node, str, Site]]:

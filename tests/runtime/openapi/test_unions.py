@@ -1,0 +1,50 @@
+"""A union that is an alternative of itself, at once or by way of others, allows what the rest of it does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fakes.api import receives, report, sends
+
+LETTER: dict[str, Any] = {"enum": ["a", "b"]}
+FEW: dict[str, Any] = {"type": "integer", "minimum": 5}
+
+
+def ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def told(used: Any, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    return [
+        found.rule
+        for make in (sends, receives)
+        for found in report(*(make(used, components={"schemas": each}) for each in (before, after))).findings
+    ]
+
+
+@pytest.mark.parametrize("kind", ["oneOf", "anyOf"])
+@pytest.mark.parametrize(
+    "used",
+    [
+        pytest.param(ref("Toy"), id="by itself"),
+        pytest.param({"type": "array", "items": ref("Toy")}, id="in an array"),
+        pytest.param({"allOf": [ref("Toy"), FEW]}, id="beside what contradicts it"),
+    ],
+)
+def test_a_union_within_itself_may_be_written_out_once_more(used: Any, kind: str) -> None:
+    toy = {kind: [LETTER, ref("Toy"), ref("Toy")]}
+
+    assert told(used, {"Toy": toy}, {"Toy": {kind: [LETTER, toy, ref("Toy")]}}) == []
+
+
+def test_a_union_that_comes_back_to_itself_through_another_is_compared() -> None:
+    def schemas(last: dict[str, Any]) -> dict[str, Any]:
+        return {"Toy": {"anyOf": [LETTER, ref("Box")]}, "Box": {"anyOf": [ref("Toy"), last]}}
+
+    assert told(ref("Toy"), schemas(FEW), schemas(FEW)) == []
+    assert told(ref("Toy"), schemas(FEW), schemas({**FEW, "minimum": 4})) == [
+        "request-minimum-decreased",
+        "response-minimum-decreased",
+    ]
