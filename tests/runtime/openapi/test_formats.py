@@ -375,6 +375,16 @@ def test_sarif_has_the_structure_of_2_1_0(kind: str) -> None:
     assert len({run["automationDetails"]["id"] for run in log["runs"]}) == 2
 
 
+def test_sarif_has_a_location_for_what_is_in_no_file() -> None:
+    made = Report(base="main:a.yaml", revision="shop:app", findings=(finding(place=None),))
+
+    [result] = json.loads(render({"": made}, "sarif"))["runs"][0]["results"]
+
+    assert [one["physicalLocation"]["artifactLocation"]["uri"] for one in result["locations"]] == [
+        "shop%3Aapp"
+    ]
+
+
 def test_sarif_keeps_what_was_accepted_as_suppressed() -> None:
     results = json.loads(render({"": nasty()}, "sarif"))["runs"][0]["results"]
 

@@ -38,7 +38,7 @@ def _run(name: str, report: Report, view: View) -> dict[str, Any]:
         # What tells the runs of several APIs apart in one upload.
         "automationDetails": {"id": f"infra-api-check/{quote(name or 'documents')}/"},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(finding, entry, used, view) for finding, entry in given],
+        "results": [_result(finding, entry, used, report.revision, view) for finding, entry in given],
         "properties": {"compared": heading(name, report), "verdict": report.verdict},
     }
 
@@ -53,7 +53,9 @@ def _rule(name: str) -> dict[str, Any]:
     return described
 
 
-def _result(finding: Finding, entry: Acceptance | None, used: list[str], view: View) -> dict[str, Any]:
+def _result(
+    finding: Finding, entry: Acceptance | None, used: list[str], revision: str, view: View
+) -> dict[str, Any]:
     said = [finding.message]
     if named := reached(finding):
         said.append(f"Reaches {named}.")
@@ -64,7 +66,8 @@ def _result(finding: Finding, entry: Acceptance | None, used: list[str], view: V
         "ruleIndex": used.index(finding.rule),
         "level": _LEVELS[finding.level],
         "message": {"text": "\n".join(said)},
-        "locations": [_location(finding.place, view)] if finding.place else [],
+        # Code scanning refuses a result without a location; an app has no file, and is named itself.
+        "locations": [_location(finding.place or Origin(file=revision or "revision", pointer=""), view)],
         "partialFingerprints": {"infraApiCheck/v1": finding.fingerprint},
         "properties": {
             "operations": [str(operation) for operation in finding.operations],
