@@ -95,6 +95,13 @@ def test_every_spec_survives_json(service) -> None:
     assert decode_service(json.loads(json.dumps(encode(service)))) == service
 
 
+@pytest.mark.parametrize("name", ["blue", "ServiceSpec", "Table"])
+def test_a_variable_that_is_called_kind_is_no_kind_of_ours(name: str) -> None:
+    service = ServiceSpec(name="web", command=("web",), env={"kind": name, "a": "b"}, ports={"kind": 8000})
+
+    assert decode_service(json.loads(json.dumps(encode(service)))) == service
+
+
 @calm
 @given(services)
 def test_what_survived_json_has_the_same_digest(service) -> None:
@@ -117,6 +124,7 @@ def test_whatever_is_no_spec_is_a_value_error(data) -> None:
     "data",
     [
         {"kind": "ServiceSpec"},
+        {"kind": "Table", "rows": ["abc"]},
         {"kind": "ServiceSpec", "name": "db", "command": ["db"], "from_the_future": 1},
         {"kind": "TcpProbe", "port": "main"},
         {"kind": ["ServiceSpec"]},

@@ -284,6 +284,8 @@ def texts(value: object) -> Iterator[str]:
 
 # --- JSON ------------------------------------------------------------------------------------------
 
+#: the kind of a table that has a key `kind` of its own
+_TABLE = "Table"
 _KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
@@ -299,7 +301,10 @@ def encode(value: object) -> Any:
         found = {item.name: encode(getattr(value, item.name)) for item in fields(value)}
         return {"kind": type(value).__name__, **found}
     if isinstance(value, Mapping):
-        return {key: encode(inner) for key, inner in value.items()}
+        table = {key: encode(inner) for key, inner in value.items()}
+        return (
+            {"kind": _TABLE, "rows": [[*row] for row in sorted(table.items())]} if "kind" in table else table
+        )
     if isinstance(value, tuple | list):
         return [encode(inner) for inner in value]
     return int(value) if isinstance(value, signal.Signals) else value
@@ -309,6 +314,8 @@ def decode(data: Any) -> Any:
     """What `encode` was given. Raises `KeyError` or `TypeError` for what it never wrote."""
     if isinstance(data, dict):
         inner = {key: decode(value) for key, value in data.items()}
+        if inner.get("kind") == _TABLE:
+            return dict(inner["rows"])
         return _KINDS[inner.pop("kind")](**inner) if "kind" in inner else inner
     if isinstance(data, list):
         return tuple(decode(value) for value in data)
@@ -319,7 +326,7 @@ def decode_service(data: Any) -> ServiceSpec:
     """A `ServiceSpec` from JSON data. Raises `ValueError` for anything else."""
     try:
         spec = decode(data)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"not a service spec: {error!r}") from error
     if not isinstance(spec, ServiceSpec):
         raise ValueError(f"not a service spec: {type(spec).__name__}")  # noqa: TRY004 - it is the value that is wrong
