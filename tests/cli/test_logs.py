@@ -104,6 +104,14 @@ def test_a_line_that_is_only_half_there_is_not_taken_as_read(tmp_path: Path) -> 
     assert follower.skip() == {path: 6}
 
 
+def test_a_file_that_is_wiped_under_ones_eyes_has_no_new_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra_cli.following._size", lambda _path: 7)
+
+    assert Follower([tmp_path / "gone.log"]).new() == []
+
+
 def test_a_file_that_was_rotated_is_read_from_its_beginning(tmp_path: Path) -> None:
     path = tmp_path / "x.log"
     path.write_text("a long line\n")

@@ -46,9 +46,12 @@ class Follower:
         if size == read:
             self._read[path] = read
             return []
-        with path.open("rb") as file:
-            file.seek(read)
-            block = file.read(size - read)
+        try:
+            with path.open("rb") as file:
+                file.seek(read)
+                block = file.read(size - read)
+        except FileNotFoundError:  # somebody wiped it just now
+            return []
         whole = block.rfind(b"\n") + 1
         self._read[path] = read + whole
         return block[:whole].decode(errors="replace").splitlines()
