@@ -202,6 +202,21 @@ def test_events_come_until_the_supervisor_goes(places) -> None:
         client.close()
 
 
+def test_an_event_that_comes_while_an_answer_is_waited_for_is_not_lost(places) -> None:
+    def status(request: dict[str, object]) -> list[dict[str, object]]:
+        return [event("ready"), result(request)]
+
+    with answering(places, subscribe=lambda request: [result(request)], status=status):
+        client = Client.connect(places)
+        client.subscribe()
+        client._socket.settimeout(5)
+
+        client.call("status")
+
+        assert next(client.events())["event"] == "ready"
+        client.close()
+
+
 def test_a_supervisor_that_hangs_up_and_does_not_end_is_waited_for_no_longer_than_was_said() -> None:
     ours, theirs = socket.socketpair()
     theirs.close()

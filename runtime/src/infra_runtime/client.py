@@ -11,6 +11,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -43,6 +44,8 @@ BOOT_PATIENCE = 60.0
 KNOCK = 0.001
 #: seconds for a supervisor to greet; it does in milliseconds
 HELLO_PATIENCE = 10.0
+#: of one who subscribes and then only calls, the last ones
+KEPT_EVENTS = 1000
 
 
 class Client:
@@ -54,6 +57,8 @@ class Client:
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._subscribed = False
+        #: events that came while an answer was waited for
+        self._early: deque[dict[str, Any]] = deque(maxlen=KEPT_EVENTS)
         #: the supervisor's process, when this process is its parent and so must reap it
         self.child: subprocess.Popen[bytes] | None = None
         #: the supervisor's pid
@@ -102,7 +107,7 @@ class Client:
     def call(
         self, method: str, *, on_event: Callable[[dict[str, Any]], None] | None = None, **params: Any
     ) -> dict[str, Any]:
-        """Call a method and wait for its answer; events that come meanwhile go to `on_event`.
+        """Call a method and wait for its answer; events that come meanwhile go to `on_event`, or to `events`.
 
         Raises the `InfraError` that the supervisor answers with, and `SupervisorError` when it dies.
         """
@@ -114,8 +119,8 @@ class Client:
             try:
                 self._socket.sendall(json.dumps(request).encode() + b"\n")
                 while (message := self._receive()).get("id") != number:
-                    if on_event is not None and message.get("method") == "event":
-                        on_event(message["params"])
+                    if message.get("method") == "event":
+                        (on_event or self._early.append)(message["params"])
             except OSError as error:
                 raise SupervisorError(f"the supervisor is gone: {error.strerror or error}") from error
         if (problem := message.get("error")) is not None:
@@ -134,6 +139,8 @@ class Client:
     def events(self) -> Iterator[dict[str, Any]]:
         """Every event since `subscribe`, or from now on, until the supervisor goes. Blocks."""
         self.subscribe()
+        while self._early:
+            yield self._early.popleft()
         with contextlib.suppress(OSError, SupervisorError):
             while True:
                 message = self._receive()
