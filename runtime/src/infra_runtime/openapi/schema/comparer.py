@@ -207,8 +207,8 @@ def _only_typed(old: Node, new: Node) -> bool:
 
 
 def harms(fact: Fact) -> bool:
-    """Whether a fact refutes inclusion. In a union even a property that is new tells schemas apart."""
-    if fact.name == "property-added" or (
+    """Whether a fact refutes inclusion. In a union even a property that comes or goes tells schemas apart."""
+    if fact.name in {"property-added", "property-removed"} or (
         fact.direction is Direction.RESPONSE and fact.name == "property-added-required"
     ):
         return True

@@ -90,7 +90,10 @@ class Objects:
         if known and not self._node(known).impossible:
             change.pair(known, second, name, self._inner)
             self._required(name)
-        elif self._node(second).impossible:
+            return
+        if name in old.required:  # without being described
+            self._required(name)
+        if self._node(second).impossible:
             change.fact("property-forbidden", site, _at(second), subject=name)
         elif known:
             change.fact("property-added-to-closed", site, _at(second), subject=name)
@@ -114,15 +117,18 @@ class Objects:
         if left and not self._node(left).impossible:
             change.pair(first, left, name, self._inner)
             self._required(name)
-        elif self._node(first).impossible:
+            return
+        if name in new.required:  # without being described
+            self._required(name)
+        if self._node(first).impossible:
             change.fact("property-no-longer-forbidden", _at(first), site, subject=name)
-        else:
-            if left:
-                change.fact("property-removed-from-closed", _at(first), site, subject=name)
-            if required:
-                change.fact("required-property-removed", _at(first), site, subject=name)
-            elif not left:
-                change.fact("property-removed", _at(first), site, subject=name)
+            return
+        if left:
+            change.fact("property-removed-from-closed", _at(first), site, subject=name)
+        if required:
+            change.fact("required-property-removed", _at(first), site, subject=name)
+        elif not left:
+            change.fact("property-removed", _at(first), site, subject=name)
 
     def _others(self, node: Node, name: str) -> Term:
         """What a schema says of a property that it does not name."""

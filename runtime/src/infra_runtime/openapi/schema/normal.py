@@ -36,6 +36,10 @@ _NOTED = (
 _VALUE_KEYS = frozenset(
     {"const", "enum", "title", "description", "type", "deprecated", "example", "examples"}
 )
+#: What evaluates properties for `unevaluatedProperties`, besides those that a schema names itself.
+_EVALUATING = frozenset(
+    {"$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "not", "if", "dependentSchemas", "dependencies"}
+)
 #: How deep unions are looked into for a type that is possible at all.
 _NESTED = 4
 
@@ -173,6 +177,9 @@ class Normaliser:
         if made.unevaluated is not None and "additionalProperties" in raw:
             # That looks at every property, so none is left.
             made = replace(made, unevaluated=None)
+        elif made.unevaluated is not None and _EVALUATING.isdisjoint(raw):
+            # Nothing else in it looks at properties, and what stands beside it in an `allOf` is not seen.
+            made = replace(made, additional=made.unevaluated, unevaluated=None)
         if isinstance(raw.get("$dynamicRef"), str) and not site.document.resolver.dynamic(
             site, raw["$dynamicRef"]
         ):
