@@ -154,16 +154,39 @@ def test_the_capsule_of_an_earlier_run_is_replaced(echo: Suite) -> None:
     assert not (folder / "logs" / "ghost.log").exists()
 
 
-def test_junit_files_know_the_words_and_the_capsule(echo: Suite) -> None:
-    echo.test(SAY + "def test_bad(shop):\n    say(shop, 'hello junit')\n    assert 0\n")
+@pytest.mark.parametrize("arguments", [(), ("-n2",)], ids=["serial", "xdist"])
+def test_junit_files_know_the_words_and_the_capsule_of_a_test_that_fails_in_any_phase(
+    echo: Suite, arguments: tuple[str, ...]
+) -> None:
+    echo.test(
+        SAY
+        + """
+@pytest.fixture
+def early(shop):
+    say(shop, "words of the set-up")
+    assert 0
 
-    echo.run("--junit-xml=junit.xml", "-o", "junit_logging=all")
+@pytest.fixture
+def late(shop):
+    yield
+    say(shop, "words of the tear-down")
+    assert 0
 
-    tree = ET.parse(echo.root / "junit.xml")
-    [folder] = capsules(echo).values()
-    assert [it.get("value") for it in tree.iter("property") if it.get("name") == "infra_capsule"] == [
-        str(folder)
-    ]
+def test_early(early): ...
+def test_bad(shop):
+    say(shop, "words of the test")
+    assert 0
+def test_late(late): ...
+"""
+    )
+
+    echo.run("--junit-xml=junit.xml", "-o", "junit_logging=all", *arguments)
+
+    told = {it.get("name"): it for it in ET.parse(echo.root / "junit.xml").iter("testcase")}
+    for name, phase in (("test_early", "set-up"), ("test_bad", "test"), ("test_late", "tear-down")):
+        assert f"words of the {phase}" in told[name].findtext("system-out", "")
+        found = {it.get("name"): it.get("value") for it in told[name].iter("property")}
+        assert found == {"infra_capsule": str(capsules(echo)[f"test_it.py.{name}"])}
 
 
 def test_a_test_without_a_service_is_left_alone(suite: Suite) -> None:

@@ -50,7 +50,9 @@ class Capsules:
         self._opened: Marks = {}
         self._marks: Marks = {}
         self._began = time.time()
-        #: the services that the test that runs has units in, as far as one of its phases has failed
+        #: what the report of the test that runs has told, as far as one of its phases has failed
+        self._sections: list[tuple[str, str]] = []
+        #: and the services that it has units in
         self._mine: set[str] = set()
         #: test → service and unit → where the dump is; those of this run
         self._written: dict[str, dict[str, str]] = {}
@@ -66,6 +68,7 @@ class Capsules:
         self._began = time.time()
         self._marks = _sizes(self._session.data)
         self._mine.clear()
+        self._sections.clear()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -77,12 +80,20 @@ class Capsules:
             slices, status = self._slices(), self._status()
             others = self._copies_of_others(item, status)
             folder = self._write(item, report, slices, status)
-            for name, text in slices.items():
-                shown = shorten(without_others(text, self._session.owners))
-                if shown and name not in others:
-                    report.sections.append((f"Captured log of {name}{self._shared}", shown))
+            texts = {
+                name: shorten(without_others(text, self._session.owners)) for name, text in slices.items()
+            }
+            self._sections = [
+                (f"Captured log of {name}{self._shared}", text)
+                for name, text in texts.items()
+                if text and name not in others
+            ]
             if folder is not None:
-                report.sections.append(("Capsule", str(folder)))
+                self._sections.append(("Capsule", str(folder)))
+                report.user_properties[:] = item.user_properties
+            report.sections += self._sections
+        elif report.when == "teardown":
+            report.sections += self._sections  # a JUnit file has what a test's last report says
         return report
 
     def _status(self) -> dict[str, Any]:
