@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from infra_runtime.stack import STOP_PATIENCE
 from infra_runtime.supervisor import lock
 from infra_runtime.supervisor.places import Places
 from pytest_infra.isolation.leftover import leftover
+from pytest_infra.isolation.owner import held
 from pytest_infra.run import PREFIX
 
 
@@ -55,7 +54,7 @@ def _holders_or_end(places: Places) -> tuple[int, float]:
     Nobody, and no second, as soon as its supervisor and its guardian have ended.
     """
     deadline = time.monotonic() + STOP_PATIENCE
-    while not _nobody_supervises(places):
+    while _supervised(places):
         try:
             client = Client.connect(places)
             try:
@@ -74,16 +73,8 @@ def _holders_or_end(places: Places) -> tuple[int, float]:
     return 0, 0.0
 
 
-def _nobody_supervises(places: Places) -> bool:
-    try:
-        descriptor = os.open(places.lock, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
+def _supervised(places: Places) -> bool:
+    supervised = held(Path(places.lock))
+    if supervised:
         lock.wake_holder(places)
-        return False
-    finally:
-        os.close(descriptor)
-    return True
+    return supervised

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -9,7 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pytest_infra.isolation.owner import FOLDER, Owner
+import pytest
+
+from pytest_infra.isolation.owner import FOLDER, Owner, held
 
 WAITS = """
 import sys
@@ -60,6 +63,42 @@ def test_a_killed_process_lives_no_longer_and_its_file_goes_with_the_next(tmp_pa
     assert (lived, lives) == (True, False)
     assert token.endswith("gw7")
     assert list((tmp_path / FOLDER).iterdir()) == []
+
+
+def test_one_that_begins_while_another_ends_is_not_taken_for_dead(
+    owner: Owner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file is there for a moment before it is locked."""
+    lock = fcntl.flock
+
+    def lock_too_late(descriptor: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        owner.close()
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", lock_too_late)
+    begun = Owner(tmp_path, "gw1")
+
+    assert held(tmp_path / FOLDER / begun.token)
+
+
+def test_two_who_ask_at_once_about_one_who_is_gone_agree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "gone"
+    path.touch()
+    lock = fcntl.flock
+    answers: list[bool] = []
+
+    def lock_while_another_asks(descriptor: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        lock(descriptor, how)
+        answers.append(held(path))
+
+    monkeypatch.setattr(fcntl, "flock", lock_while_another_asks)
+    answers.append(held(path))
+
+    assert answers == [False, False]
 
 
 def test_an_owner_whose_folder_is_gone_still_closes(tmp_path: Path) -> None:

@@ -44,18 +44,19 @@ class Owner:
         # A guardian that ends a session removes the data meanwhile.
         with contextlib.suppress(FileNotFoundError):
             for path in self._folder.iterdir():
-                if path.is_file() and not self.alive(path.name):
-                    path.unlink(missing_ok=True)
+                if path.is_file():
+                    _remove_unless_held(path)
 
 
 def held(path: Path) -> bool:
     """Whether a process that lives has the file locked."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Shared: whoever asks at the same moment does not take us for the holder.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:
@@ -64,6 +65,25 @@ def held(path: Path) -> bool:
 
 
 def _locked(path: Path) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    return descriptor
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        os.close(descriptor)  # before we had it locked, somebody who ended has taken it away
+
+
+def _remove_unless_held(path: Path) -> None:
+    """It is locked meanwhile, so that whoever has only just made it sees that it goes."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink(missing_ok=True)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(descriptor)
