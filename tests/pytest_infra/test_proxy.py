@@ -152,6 +152,20 @@ def test_a_proxy_before_a_dead_service_hangs_up() -> None:
         assert connection.recv(1) == b""
 
 
+@pytest.mark.parametrize(
+    ("ports", "port", "says"),
+    [
+        ({"client": 1, "monitor": 2}, "monitr", "nats has no port 'monitr'; there are: client, monitor"),
+        ({}, None, "nats has no port; a proxy cannot stand before it"),
+    ],
+)
+def test_a_port_that_is_not_there_is_told_with_those_that_are(
+    ports: dict[str, int], port: str | None, says: str
+) -> None:
+    with pytest.raises(LookupError, match=says):
+        Proxy(Endpoint("nats", {}, ports, "/nowhere"), port)
+
+
 def test_a_closed_proxy_leaves_no_thread_and_no_port(echo: Endpoint) -> None:
     threads = threading.active_count()
     proxy = Proxy(echo)

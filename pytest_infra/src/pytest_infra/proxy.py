@@ -36,6 +36,10 @@ class Proxy:
     """
 
     def __init__(self, target: Endpoint, port: str | None = None) -> None:
+        if not target.ports:
+            raise LookupError(f"{target.name} has no port; a proxy cannot stand before it")
+        if port not in {None, *target.ports}:
+            raise LookupError(f"{target.name} has no port {port!r}; there are: {', '.join(target.ports)}")
         self._target = target.ports[port] if port else target.port
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="infra-proxy", daemon=True)
