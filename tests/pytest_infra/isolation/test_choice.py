@@ -2,40 +2,48 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
-from fakes.suite import Suite
+from fakes.suite import Suite, service
 
 INI = "[pytest]\nfilterwarnings = error\n"
+#: scope → the units of eight tests: two functions and two methods in each of two modules
+UNITS = {"function": 8, "class": 6, "module": 2, "session": 1}
 SEEN = """
 import pytest
 
-@pytest.mark.parametrize("number", range(2))
-def test_it(valkey, number):
+@pytest.fixture
+def seen(in_function, in_class, in_module, in_session, valkey):
     with open("seen", "a") as file:
-        print(valkey.label, file=file)
+        for unit in (in_function, in_class, in_module, in_session, valkey):
+            print(unit.name, unit.id, unit.label, file=file)
+
+@pytest.mark.parametrize("number", range(2))
+def test_it(seen, number): ...
 
 class TestOthers:
     @pytest.mark.parametrize("number", range(2))
-    def test_it(self, valkey, number):
-        with open("seen", "a") as file:
-            print(valkey.label, file=file)
+    def test_it(self, seen, number): ...
 """
 
 
 @pytest.mark.real("valkey")
-@pytest.mark.parametrize(
-    ("scope", "labels"),
-    [("function", 4), ("class", 3), ("module", 1), ("package", 1), ("session", 1)],
-)
-def test_a_unit_lives_as_long_as_its_scope(suite: Suite, scope: str, labels: int) -> None:
-    suite.stack("[services.valkey]\n")
-    suite.pytester.makeini(f"{INI}infra_scope =\n    valkey: {scope}\n    nats: module\n")
-    suite.test(SEEN)
+def test_a_unit_lives_as_long_as_its_scope(suite: Suite) -> None:
+    suite.stack("[services.valkey]\n", *(service(f"in-{scope}") for scope in UNITS))
+    lines = "".join(f"    in-{scope}: {scope}\n" for scope in UNITS)
+    suite.pytester.makeini(f"{INI}infra_scope =\n{lines}    valkey: module\n")
+    suite.test(SEEN, "test_one")
+    suite.test(SEEN, "test_two")
 
-    suite.run().assert_outcomes(passed=4)
+    suite.run().assert_outcomes(passed=8)
 
-    assert len(set((suite.root / "seen").read_text().splitlines())) == labels
+    seen = set((suite.root / "seen").read_text().splitlines())
+    assert Counter(line.split()[0] for line in seen) == {
+        **{f"in-{scope}": units for scope, units in UNITS.items()},
+        "valkey": 2,
+    }
 
 
 @pytest.mark.real("valkey")
@@ -83,6 +91,10 @@ def test_a_server_without_accounts_is_shared_and_that_is_told(suite: Suite) -> N
     ("line", "says"),
     [
         ("infra_scope = valkey: galaxy", "'galaxy' is no scope; there are: function, class"),
+        (
+            "infra_scope = valkey: package",
+            "'package' is no scope; there are: function, class, module, session",
+        ),
         ("infra_scope = valkey", "'valkey' should be `SERVICE: VALUE`"),
         (
             "infra_isolation = valkey: bubble",

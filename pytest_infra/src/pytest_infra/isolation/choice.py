@@ -6,7 +6,8 @@ from typing import Final, Literal, TypeAlias, get_args
 
 import pytest
 
-Scope: TypeAlias = Literal["function", "class", "module", "package", "session"]
+# `package` is none: pytest makes a plugin's fixture of that scope once for the session.
+Scope: TypeAlias = Literal["function", "class", "module", "session"]
 OFF: Final = "off"
 #: service → its variants, the default first
 VARIANTS: dict[str, tuple[str, ...]] = {
