@@ -732,6 +732,9 @@ CASES: list[tuple[str, Any, Any, bool, bool]] = [
     ("not add", TEXT, {**TEXT, "not": {"const": "x"}}, B, OK),
     ("not rm", {**TEXT, "not": {"const": "x"}}, TEXT, OK, B),
     ("not irrelevant", TEXT, {**TEXT, "not": WHOLE}, OK, OK),
+    ("not of another type", {"type": "array"}, {"not": {"enum": ["b"]}}, OK, B),
+    ("if of another type", obj(a=TEXT), {**obj(a=TEXT), "if": TEXT, "then": {"minLength": 2}}, OK, OK),
+    ("else where if never holds", TRUTH, {**TRUTH, "if": TEXT, "else": {"const": True}}, B, OK),
     ("not widened", {**TEXT, "not": {"enum": ["x", "y"]}}, {**TEXT, "not": {"const": "x"}}, OK, B),
     (
         "not req pair",

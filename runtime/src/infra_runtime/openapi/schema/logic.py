@@ -43,9 +43,16 @@ def _negations(old: Node, new: Node, change: Change, comparer: Comparer) -> None
             one, other = (replace(_BARE, negations=(term,)) for term in (first, second))
             change.fact(f"not-{name or _harm(old, new, one, other, change, comparer)}", first[0], second[0])
     for term in lost:
-        change.fact("not-removed", term[0], new.site)
+        if _bears(term, new, change, comparer):
+            change.fact("not-removed", term[0], new.site)
     for term in left:
-        change.fact("not-added", old.site, term[0])
+        if _bears(term, old, change, comparer):
+            change.fact("not-added", old.site, term[0])
+
+
+def _bears(term: Term, node: Node, change: Change, comparer: Comparer) -> bool:
+    """Whether a part may hold for what the other side allows: it has a type of it."""
+    return bool(change.mode.text or comparer.node(term).types & node.types)
 
 
 def _harm(old: Node, new: Node, first: Node, second: Node, change: Change, comparer: Comparer) -> str:
@@ -87,9 +94,11 @@ def _conditions(old: Node, new: Node, change: Change, comparer: Comparer) -> Non
         if word:
             change.fact(f"condition-{word}", first.site, second.site)
     for condition in lost:
-        change.fact("condition-removed", condition.site, new.site)
+        if condition.otherwise or _bears(condition.when, new, change, comparer):
+            change.fact("condition-removed", condition.site, new.site)
     for condition in left:
-        change.fact("condition-added", old.site, condition.site)
+        if condition.otherwise or _bears(condition.when, old, change, comparer):
+            change.fact("condition-added", old.site, condition.site)
 
 
 def _reworded(old: Condition, new: Condition, comparer: Comparer) -> str:
