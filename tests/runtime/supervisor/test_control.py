@@ -46,7 +46,7 @@ class Methods:
 
     async def hold(self, connection: Connection, _params: dict[str, Any]) -> dict[str, Any]:
         self.connections.append(connection)
-        connection.closing.append(lambda: self.gone.append("holder"))
+        connection.at_end(lambda: self.gone.append("holder"))
         return {}
 
     async def wait(self, _connection: Connection, _params: dict[str, Any]) -> dict[str, Any]:

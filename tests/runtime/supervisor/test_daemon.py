@@ -563,6 +563,24 @@ def test_a_service_that_is_on_its_way_is_paused_when_it_is_ready(stack_of, tmp_p
     connect(stack.late.port)
 
 
+def test_a_service_that_is_ready_for_a_pause_when_its_client_has_died_goes_on(stack_of, tmp_path) -> None:
+    gate = tmp_path / "gate"
+    stack = stack_of(server("web"))
+    stack.up(resolved(stack.data, [server("late", "--wait-for", str(gate))]), wait=False)
+    until(lambda: Path(f"{gate}.port").exists())
+    with attach(stack.data) as dying:
+        order = {"id": "0", "method": "pause", "params": {"services": ["late"]}}
+        dying._client._socket.sendall(json.dumps(order).encode() + b"\n")
+        dying.status()  # so the pause has been ordered
+    until(lambda: stack.status()["leases"] == 1)
+
+    gate.touch()
+    until(lambda: [it for it in life(stack.data) if it["event"] == "resumed"])
+
+    connect(stack.late.port)
+    assert stack.status()["services"][1]["phase"] == "ready"
+
+
 def test_who_waits_for_the_end_of_a_crash_waits_for_nothing_where_nothing_runs(stack_of, data) -> None:
     stack = stack_of(server("web"), ServiceSpec(name="task", command=("true",), task=True))
     stack.stop("web")

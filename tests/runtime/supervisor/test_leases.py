@@ -15,6 +15,7 @@ class Paper:
 
     def __init__(self) -> None:
         self.closing: list = []
+        self.at_end = self.closing.append
 
     def close(self) -> None:
         for act in self.closing:

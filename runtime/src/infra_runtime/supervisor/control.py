@@ -25,11 +25,25 @@ LONGEST_LINE = 64 << 20
 
 
 class Connection:
-    """One client. `closing` run when it is gone, however it went."""
+    """One client."""
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
-        self.closing: list[Callable[[], None]] = []
+        self._closing: list[Callable[[], None]] = []
+        self._gone = False
+
+    def at_end(self, act: Callable[[], None]) -> None:
+        """Act when the client is gone, however it went; at once, if it went before its call was done."""
+        if self._gone:
+            act()
+        else:
+            self._closing.append(act)
+
+    def end(self) -> None:
+        """It is gone."""
+        self._gone = True
+        for act in self._closing:
+            act()
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Send a message; a client that has gone away is nobody's error, one that never reads is let go."""
@@ -111,8 +125,7 @@ class Control:
         except (ConnectionError, ValueError, asyncio.CancelledError):
             pass  # gone, or a line longer than any of ours: there is nobody to tell
         finally:
-            for closing in connection.closing:
-                closing()
+            connection.end()
             writer.close()
 
     async def _answer(self, connection: Connection, line: bytes) -> None:

@@ -30,7 +30,7 @@ class Leases:
         """Hold the stack until the connection closes, however it does."""
         self._holders.add(connection)
         self._cancel()
-        connection.closing.append(lambda: self.give_back(connection))
+        connection.at_end(lambda: self.give_back(connection))
 
     def give_back(self, connection: Connection) -> None:
         """One holder less."""

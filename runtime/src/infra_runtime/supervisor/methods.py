@@ -152,7 +152,8 @@ class Methods:
         await self._supervisor.settle(names)
         await self._supervisor.pause(names)
         # Whoever froze them may die before it thaws them: that is no state to leave to others.
-        connection.closing.extend(partial(self._supervisor.resume, name) for name in names)
+        for name in names:
+            connection.at_end(partial(self._supervisor.resume, name))
         return {"services": [self._service(name) for name in names]}
 
     async def resume(self, _connection: Connection, params: dict[str, Any]) -> dict[str, Any]:
@@ -242,7 +243,7 @@ class Methods:
             connection.notify("event", record)
 
         journal.listeners.add(listener)
-        connection.closing.append(lambda: journal.listeners.discard(listener))
+        connection.at_end(lambda: journal.listeners.discard(listener))
         return {}
 
     async def stay(self, _connection: Connection, params: dict[str, Any]) -> dict[str, Any]:
