@@ -541,9 +541,9 @@ def test_a_paused_service_keeps_its_process_answers_nothing_and_can_still_be_sto
     connect(stack.web.port)
     stack.pause("web")
 
-    began = time.monotonic()
     stack.stop("web")
-    assert time.monotonic() - began < 1.5
+    [end] = [event["status"] for event in life(data) if event["event"] == "exited"]
+    assert end == -signal.SIGTERM  # it heard the polite word, and was not killed at the end of its ladder
 
 
 def test_a_service_that_is_on_its_way_is_paused_when_it_is_ready(stack_of, tmp_path) -> None:
