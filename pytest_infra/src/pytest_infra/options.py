@@ -110,9 +110,12 @@ def _reuse(config: pytest.Config) -> float | None:
         return None
     text = _chosen(config, "reuse_for")
     try:
-        return float(text) if text else STAYS
+        seconds = float(text) if text else STAYS
     except ValueError:
-        raise pytest.UsageError(f"infra_reuse_for: {text!r} is no number of seconds") from None
+        seconds = float("nan")
+    if not 0 <= seconds < float("inf"):
+        raise pytest.UsageError(f"infra_reuse_for: {text!r} is no number of seconds")
+    return seconds
 
 
 def _keep(config: pytest.Config) -> bool:

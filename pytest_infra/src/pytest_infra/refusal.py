@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 import pytest
 
 from infra_runtime.errors import BinaryMissingError, InfraError
+from pytest_infra.fixtures import running_test
 from pytest_infra.options import in_ci
 from pytest_infra.run import PREFIX
 
@@ -42,7 +42,7 @@ class Refusals:
         first = PREFIX + str(error).partition("\n")[0]
         if trouble in self._told:
             return pytest.fail.Exception(_refers(first, self._told[trouble]), pytrace=False)
-        self._told[trouble] = test = _running_test()
+        self._told[trouble] = test = running_test() or "an earlier test"
         outcome = pytest.fail.Exception(PREFIX + _whole(error), pytrace=False)
         self._fresh.append((outcome, _refers(first, test)))
         return outcome
@@ -65,8 +65,3 @@ def _whole(error: InfraError) -> str:
 
 def _refers(first: str, test: str) -> str:
     return f"{first} ({test} tells all of it)"
-
-
-def _running_test() -> str:
-    name, _, _phase = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")
-    return name or "an earlier test"
