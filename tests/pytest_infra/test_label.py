@@ -83,12 +83,10 @@ async def test_async(postgres):
 
 @pytest.mark.real("postgres")
 @pytest.mark.parametrize("arguments", [(), ("-n2",)], ids=["serial", "xdist"])
-def test_postgres_logs_the_test_whatever_driver_it_has(
-    suite: Suite, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
-) -> None:
+def test_postgres_logs_the_test_whatever_driver_it_has(suite: Suite, arguments: tuple[str, ...]) -> None:
     for library in ("psycopg", "asyncpg", "pytest_asyncio"):
         pytest.importorskip(library)
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:anyio")
+    suite.with_plugins("asyncio")
     suite.pytester.makeini(ASYNC)
     suite.test(POSTGRES)
 
@@ -150,10 +148,10 @@ def test_valkey_knows_the_test_by_its_user_and_by_the_name_of_our_client(suite: 
 
 
 @pytest.mark.real("nats")
-def test_nats_tells_the_test_of_each_connection(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nats_tells_the_test_of_each_connection(suite: Suite) -> None:
     for library in ("nats", "pytest_asyncio"):
         pytest.importorskip(library)
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:anyio")
+    suite.with_plugins("asyncio")
     suite.pytester.makeini(ASYNC)
     suite.test(
         """

