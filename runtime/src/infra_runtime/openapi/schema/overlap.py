@@ -12,7 +12,7 @@ from infra_runtime.openapi.finding import Direction
 from infra_runtime.openapi.schema.change import Mode, Pair
 from infra_runtime.openapi.schema.contradiction import consistent
 from infra_runtime.openapi.schema.meet import declared, meet
-from infra_runtime.openapi.schema.node import ALL_TYPES, Group, Node, only
+from infra_runtime.openapi.schema.node import ALL_TYPES, Group, Node, Term, only
 
 if TYPE_CHECKING:
     from infra_runtime.openapi.schema.comparer import Comparer
@@ -22,8 +22,6 @@ _ONLY_NULL = frozenset({"null"})
 _ONLY_OBJECT = frozenset({"object"})
 #: How deep properties are looked into for one that no value can have, and how many pairs are looked at.
 _DEEPEST, _MOST = 4, 2000
-#: A way through schemas that is longer counts as a circle.
-_LONGEST = 12
 
 
 @dataclass(kw_only=True, eq=False)
@@ -191,14 +189,33 @@ class Overlaps:
         return comparer.nothing
 
 
-def _circular(comparer: Comparer, node: Node, around: frozenset[Hashable] = frozenset()) -> bool:
+def _circular(comparer: Comparer, node: Node) -> bool:
     """Whether it leads to a schema that holds itself: written out once more it looks like another union."""
-    if node.key in around or len(around) > _LONGEST:
-        return True
+    around: set[Hashable] = set()
+    done: set[Hashable] = set()
+    trail = [(node.key, iter(_inner(node)))]
+    while trail:
+        key, left = trail[-1]
+        around.add(key)
+        term = next(left, None)
+        if term is None:
+            around.discard(key)
+            done.add(key)
+            trail.pop()
+            continue
+        inner = comparer.node(term)
+        if inner.key in around:
+            return True
+        if inner.key not in done:
+            trail.append((inner.key, iter(_inner(inner))))
+    return False
+
+
+def _inner(node: Node) -> list[Term]:
+    """The schemas of what a value holds, and of its alternatives."""
     branches = [branch for group in node.groups for branch in group.branches]
-    terms = [*node.properties.values(), *node.prefix, *branches, *([node.items] if node.items else [])]
-    inner = around | {node.key}
-    return any(_circular(comparer, comparer.node(term), inner) for term in terms)
+    others = [term for term in (node.items, node.additional) if term is not None]
+    return [*node.properties.values(), *node.prefix, *branches, *others]
 
 
 def _only(node: Node, kind: str) -> Node:
