@@ -93,6 +93,10 @@ def test_an_unknown_preset_is_told(check: Checks) -> None:
     assert "nice" in said.err
 
 
+def test_json_is_the_short_word_for_that_format(check: Checks) -> None:
+    assert check(*check.pair(), "--json").json == check(*check.pair(), "--format=json").json
+
+
 def test_the_commands_formats_are_those_that_there_are() -> None:
     assert tuple(FORMATS) == api_check.FORMATS
 

@@ -45,6 +45,7 @@ def _rule(_context: click.Context, _parameter: click.Parameter, values: tuple[st
     show_default=True,
     help="For whom it is told.",
 )
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option(
     "--fail-on",
     type=click.Choice(("breaking", "warning", "none")),
@@ -93,6 +94,8 @@ def command(target: Target, **options: Any) -> int:
       infra dev api-check --explain response-property-removed
     """
     with three_exit_codes():
+        if options["as_json"]:
+            options["form"] = "json"
         if options["list_rules"] or options["explain"] is not None:
             return tell_rules(options["explain"], options["form"])
         consistent(options)
