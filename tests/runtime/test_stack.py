@@ -65,6 +65,12 @@ def test_a_service_that_exports_no_port_has_that_of_its_only_one() -> None:
     assert Endpoint("db", {}, {"main": 7}, "/data").port == 7
 
 
+@pytest.mark.parametrize("name", ["url", "port"])
+def test_a_service_without_an_address_is_told_by_its_name(name: str) -> None:
+    with pytest.raises(AttributeError, match=f"tasks exports no '{name}', but nothing"):
+        getattr(Endpoint("tasks", {}, {}, "/data/tasks"), name)
+
+
 def test_an_endpoint_may_be_copied_and_sent_to_another_process(endpoint) -> None:
     for twin in (copy.copy(endpoint), copy.deepcopy(endpoint), pickle.loads(pickle.dumps(endpoint))):
         assert dict(twin) == EXPORTS

@@ -31,8 +31,8 @@ class Endpoint(Mapping[str, str]):
 
     @property
     def url(self) -> str:
-        """The URL that clients connect to."""
-        return self["url"]
+        """The URL that clients connect to. Raises `AttributeError` when the service exports none."""
+        return self.__getattr__("url")
 
     @property
     def host(self) -> str:
@@ -41,15 +41,16 @@ class Endpoint(Mapping[str, str]):
 
     @property
     def port(self) -> int:
-        """The service's only port, or the one that it exports as `port`."""
-        return int(self._exports["port"]) if "port" in self._exports else next(iter(self.ports.values()))
+        """The one that it exports as `port`, or its first. Raises `AttributeError` when it has none."""
+        first = next(iter(self.ports.values()), None)
+        return int(self.__getattr__("port")) if "port" in self._exports or first is None else first
 
     def __getattr__(self, name: str) -> str:
         if name.startswith("_"):  # a copy that is being made asks, before it has any exports
             raise AttributeError(name)
         if name in self._exports:
             return self._exports[name]
-        raise AttributeError(f"{self.name} exports no {name!r}, but {', '.join(self._exports)}")
+        raise AttributeError(f"{self.name} exports no {name!r}, but {', '.join(self._exports) or 'nothing'}")
 
     def __getitem__(self, name: str) -> str:
         return self._exports[name]
