@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 from infra_runtime.spec import decode
 from infra_runtime.supervisor import probes
 from infra_runtime.supervisor.binding import LOOPBACK
-from infra_runtime.supervisor.copying import COPY
+from infra_runtime.supervisor.copying import COPY, settle, stage
 from infra_runtime.supervisor.spawn import spawn, user_namespaces_work
 
 PATIENCE = 30.0
@@ -36,9 +36,11 @@ async def launch(services: Iterable[Service]) -> list[tuple[Service, Child]]:
 async def _launch(service: Service) -> tuple[Service, Child]:
     _write(service)
     for tree, into in service["trees"]:
-        copy = await asyncio.create_subprocess_exec(*COPY, tree, into)
+        staged = stage(into)
+        copy = await asyncio.create_subprocess_exec(*COPY, tree, staged)
         if await copy.wait() != 0:
             raise SystemExit(f"cannot copy {tree}")
+        settle(staged, into)
     child = start(service)
     await ready(service, child)
     return service, child
@@ -49,8 +51,6 @@ def _write(service: Service) -> None:
         Path(service[folder]).mkdir(mode=0o700, parents=True, exist_ok=True)
     for path, text in service["files"]:
         Path(path).write_text(text, encoding="utf-8")
-    for _, into in service["trees"]:
-        Path(into).rmdir()  # for cp to make it anew
 
 
 def start(service: Service) -> Child:
