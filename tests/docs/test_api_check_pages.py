@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("yaml", reason="the bare install reads no OpenAPI; pytest-infra[openapi] does")
 
-from infra_openapi.finding import SCHEMA_VERSION
 from infra_openapi.formats import json_report
+from infra_openapi.report import SCHEMA_VERSION
 from infra_openapi.rules import RULES, page
 
 DOCS = Path(__file__).parent.parent.parent / "docs"

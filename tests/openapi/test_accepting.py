@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fakes.api import document, operation, query, receives, report, takes
 from infra_openapi import CompareError, Finding, Level, Report, accepting
-from infra_openapi.acceptance import Acceptance
+from infra_openapi.report import Acceptance
 
 TODAY = dt.date(2026, 8, 1)
 ENTRY = "- {fingerprint: aaaabbbbccccdddd, reason: r, owner: o}\n"

@@ -17,9 +17,8 @@ from hypothesis import strategies as st
 
 from fakes.api import document, operation, report, takes
 from infra_openapi import Direction, Finding, Level, Note, Operation, Origin, Report, Witness
-from infra_openapi.acceptance import Acceptance, Review
-from infra_openapi.finding import SCHEMA_VERSION
 from infra_openapi.formats import FORMATS, View, json_report, render
+from infra_openapi.report import SCHEMA_VERSION, Acceptance, Review
 
 jsonschema = pytest.importorskip("jsonschema")
 

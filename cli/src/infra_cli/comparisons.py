@@ -19,7 +19,7 @@ from infra_runtime.errors import InfraError
 
 if TYPE_CHECKING:
     from infra_openapi.checking import Policy
-    from infra_openapi.finding import Report
+    from infra_openapi.report import Report
     from infra_openapi.sources import Leave, Opened
 
 

@@ -20,7 +20,7 @@ from infra_runtime import __version__
 from infra_runtime.errors import InfraError
 
 if TYPE_CHECKING:
-    from infra_openapi.finding import Report
+    from infra_openapi.report import Report
 
 #: where harmless changes would hide the others
 _BRIEF = frozenset({"text", "markdown", "github"})

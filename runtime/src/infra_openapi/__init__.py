@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from infra_openapi.comparison import PRESETS, compare
     from infra_openapi.document import Document, Reader, load, parse
     from infra_openapi.errors import CompareError, OpenApiError
-    from infra_openapi.finding import Direction, Finding, Level, Note, Operation, Origin, Report, Witness
+    from infra_openapi.finding import Direction, Finding, Level, Note, Operation, Origin, Witness
+    from infra_openapi.report import Report
     from infra_openapi.rules import RULES, Rule
 
 __all__ = [
@@ -49,6 +50,7 @@ _ELSEWHERE = {
     "Document": "document",
     "OpenApiError": "errors",
     "Reader": "document",
+    "Report": "report",
     "Rule": "rules",
     "compare": "comparison",
     "load": "document",

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from infra_openapi import text
-from infra_openapi.acceptance import Acceptance, Review
 from infra_openapi.errors import CompareError
-from infra_openapi.finding import Finding, Report
+from infra_openapi.finding import Finding
+from infra_openapi.report import Acceptance, Report, Review
 from infra_openapi.sources import Kind, kind_of
 
 HEADER = """\

@@ -9,10 +9,11 @@ from infra_openapi.api import lifecycle, message, parameter, security, server
 from infra_openapi.api.description import Endpoint, endpoints, of_path, template, webhooks
 from infra_openapi.document import Document, Site
 from infra_openapi.errors import CompareError
-from infra_openapi.finding import Direction, Finding, Level, Operation, Report
+from infra_openapi.evaluation import findings
+from infra_openapi.finding import Direction, Finding, Level, Operation
 from infra_openapi.judgement import PRESETS, Judgement
 from infra_openapi.ledger import Ledger, Scope
-from infra_openapi.report import findings
+from infra_openapi.report import Report
 from infra_openapi.sameness import Sameness
 from infra_openapi.schema.change import Mode
 from infra_openapi.schema.comparer import Comparer

@@ -1,19 +1,12 @@
-"""What a comparison tells: findings, each once and at its origin, and the report that holds them."""
+"""A finding: one change with its rule, its level, where it is written, and the operations that it reaches."""
 
 from __future__ import annotations
 
 import enum
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
-
-from infra_openapi.acceptance import Review
-
-#: The version of the JSON of `Report.to_json`: a new key keeps it, a changed or missing one raises it.
-SCHEMA_VERSION = 1
 
 
 class Level(enum.StrEnum):
@@ -169,52 +162,3 @@ class Note:
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
         return {"file": self.file, "pointer": self.pointer, "line": self.line, "message": self.message}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """All findings in one order: the worst first, then by place and rule. The same input, the same bytes."""
-
-    base: str
-    revision: str
-    findings: tuple[Finding, ...] = ()
-    notes: tuple[Note, ...] = ()
-    #: What a reviewed file took out of the findings.
-    review: Review = field(default_factory=Review)
-    counts: Counter[Level] = field(init=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "counts", Counter(finding.level for finding in self.findings))
-
-    @property
-    def verdict(self) -> str:
-        """`breaking`, `warning` or `compatible`: the worst level that stands."""
-        if self.counts[Level.BREAKING]:
-            return "breaking"
-        return "warning" if self.counts[Level.WARNING] else "compatible"
-
-    @property
-    def breaking(self) -> bool:
-        """Whether a client that kept the old contract can fail under the new one."""
-        return bool(self.counts[Level.BREAKING])
-
-    def expanded(self) -> Iterator[Finding]:
-        """The findings once for each operation, for those who look by operation and not by cause."""
-        for finding in self.findings:
-            if not finding.operations:
-                yield finding
-            for operation in finding.operations:
-                yield replace(finding, operations=(operation,))
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data, in the documented shape; `schema` is its version."""
-        return {
-            "schema": SCHEMA_VERSION,
-            "verdict": self.verdict,
-            "base": self.base,
-            "revision": self.revision,
-            "counts": {level.value: self.counts[level] for level in Level},
-            "accepted": self.review.to_json(),
-            "findings": [finding.to_json() for finding in self.findings],
-            "notes": [note.to_json() for note in self.notes],
-        }

@@ -1,142 +1,127 @@
-"""From the book to the report: rules, levels, messages, and one order."""
+"""The report of a comparison: its findings, and what the file of accepted findings took out of them."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Hashable, Iterator
-from dataclasses import replace
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from infra_openapi.document import Site
-from infra_openapi.finding import Finding, Level, Operation, Origin
-from infra_openapi.judgement import Judgement
-from infra_openapi.ledger import Ledger, Scope, copies
-from infra_openapi.place import called
-from infra_openapi.position import escaped
-from infra_openapi.rules import RULES
-from infra_openapi.schema.change import Fact
-from infra_openapi.schema.comparer import harms
-from infra_openapi.witness import Witnesses
+from infra_openapi.finding import Finding, Level, Note
 
-_LONGEST = 80
+#: The version of the JSON of `Report.to_json`: a new key keeps it, a changed or missing one raises it.
+SCHEMA_VERSION = 1
 
 
-def findings(
-    ledger: Ledger, starts: list[tuple[Scope, Operation | None, bool]], judgement: Judgement
-) -> tuple[Finding, ...]:
-    """Every fact of the book once, the worst first."""
-    reached = ledger.reach([scope for scope, _, _ in starts])
-    unstable = sum(1 << bit for bit, (_, _, loose) in enumerate(starts) if loose)
-    met: dict[Hashable, list[tuple[Scope, Fact]]] = {}
-    for scope in ledger.scopes:
-        for fact in scope.facts:
-            met.setdefault(_identity(fact), []).append((scope, fact))
-    found = []
-    witnesses = Witnesses(ledger.comparer)
-    names: dict[int, tuple[Operation, ...]] = {}
-    for same in met.values():
-        scope, fact = same[0]
-        rule, level = judgement.level(fact.name, fact.direction)
-        bits = 0
-        for other, _ in same:
-            bits |= reached[other.number]
-        if level is None or not bits:
-            continue
-        if not bits & ~unstable:
-            level = Level.INFO  # draft and alpha promise nothing
-        if bits not in names:
-            names[bits] = _operations(bits, starts)
-        finding = _finding(scope, fact, rule, level, names[bits])
-        if level is Level.BREAKING and scope.pair is not None:
-            alone = not any(harms(other) for other in scope.facts if other is not fact)
-            finding = replace(finding, witness=witnesses.of(scope.pair, fact, alone=alone))
-        found.append(finding)
-    return tuple(sorted(found, key=_order))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """One entry: which finding, why, who answers for it, and until when.
+
+    `rule` and `change` are for the people who review the file; the fingerprint alone decides.
+    """
+
+    fingerprint: str
+    reason: str
+    owner: str
+    accepted: dt.date | None = None
+    #: the last day on which it counts; without one it never ends
+    until: dt.date | None = None
+    rule: str = ""
+    change: str = ""
+    file: str = ""
+    line: int = 0
+
+    @property
+    def said(self) -> str:
+        """The entry in a few words."""
+        return self.change or self.rule or self.fingerprint
+
+    def lapsed(self, today: dt.date) -> bool:
+        """Whether its last day is over."""
+        return self.until is not None and self.until < today
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "fingerprint": self.fingerprint,
+            "rule": self.rule,
+            "change": self.change,
+            "reason": self.reason,
+            "owner": self.owner,
+            "accepted": self.accepted.isoformat() if self.accepted else None,
+            "until": self.until.isoformat() if self.until else None,
+            "file": self.file,
+            "line": self.line,
+        }
 
 
-def _operations(bits: int, starts: list[tuple[Scope, Operation | None, bool]]) -> tuple[Operation, ...]:
-    found = {starts[bit][1] for bit in range(bits.bit_length()) if bits >> bit & 1}
-    return tuple(sorted(name for name in found if name is not None))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """What the reviewed file did to a report."""
+
+    #: findings that no longer count, each with its entry
+    accepted: tuple[tuple[Finding, Acceptance], ...] = ()
+    #: entries whose last day is over: their findings count again
+    expired: tuple[Acceptance, ...] = ()
+    #: entries that nothing found any more: they may go
+    stale: tuple[Acceptance, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data: `count` first, for those who want nothing else."""
+        accepted = [finding.to_json() | {"acceptance": entry.to_json()} for finding, entry in self.accepted]
+        return {
+            "count": len(accepted),
+            "findings": accepted,
+            "expired": [entry.to_json() for entry in self.expired],
+            "stale": [entry.to_json() for entry in self.stale],
+        }
 
 
-def _identity(fact: Fact) -> Hashable:
-    return (
-        fact.name,
-        fact.direction,
-        _place(fact.base),
-        _place(fact.revision),
-        _text(fact.before),
-        _text(fact.after),
-        fact.subject,
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """All findings in one order: the worst first, then by place and rule. The same input, the same bytes."""
 
+    base: str
+    revision: str
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[Note, ...] = ()
+    #: What a reviewed file took out of the findings.
+    review: Review = field(default_factory=Review)
+    counts: Counter[Level] = field(init=False, compare=False)
 
-def _place(site: Site | None) -> tuple[str, str] | None:
-    return None if site is None else (site.file, site.pointer)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "counts", Counter(finding.level for finding in self.findings))
 
+    @property
+    def verdict(self) -> str:
+        """`breaking`, `warning` or `compatible`: the worst level that stands."""
+        if self.counts[Level.BREAKING]:
+            return "breaking"
+        return "warning" if self.counts[Level.WARNING] else "compatible"
 
-def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=str)
+    @property
+    def breaking(self) -> bool:
+        """Whether a client that kept the old contract can fail under the new one."""
+        return bool(self.counts[Level.BREAKING])
 
+    def expanded(self) -> Iterator[Finding]:
+        """The findings once for each operation, for those who look by operation and not by cause."""
+        for finding in self.findings:
+            if not finding.operations:
+                yield finding
+            for operation in finding.operations:
+                yield replace(finding, operations=(operation,))
 
-def _order(finding: Finding) -> tuple[Any, ...]:
-    origin = finding.origin
-    place = (origin.file, origin.pointer) if origin else ("", "")
-    return (
-        -finding.level.severity,
-        *place,
-        finding.rule,
-        finding.subject,
-        _text([finding.before, finding.after]),
-    )
-
-
-def _finding(scope: Scope, fact: Fact, rule: str, level: Level, operations: tuple[Operation, ...]) -> Finding:
-    site = fact.revision or fact.base
-    place = called(_holder(site, fact.subject)) if site is not None else "the API"
-    subject = fact.subject or place
-    message = RULES[rule].message.format(
-        place=place, subject=subject, before=_shown(fact.before), after=_shown(fact.after)
-    )
-    return Finding(
-        rule=rule,
-        level=level,
-        direction=fact.direction,
-        message=message,
-        subject=subject,
-        base=_origin(fact.base),
-        revision=_origin(fact.revision),
-        operations=operations,
-        before=fact.before,
-        after=fact.after,
-        copies=tuple(_copies(scope, fact)),
-    )
-
-
-def _holder(site: Site, subject: str) -> Site:
-    """For a property, what it is a property of."""
-    end = f"/properties/{escaped(subject)}"
-    if subject and site.pointer.endswith(end):
-        return Site(site.document, site.file, site.pointer.removesuffix(end), None)
-    return site
-
-
-def _copies(scope: Scope, fact: Fact) -> Iterator[Origin]:
-    site, revision = (fact.revision, True) if fact.revision is not None else (fact.base, False)
-    if site is not None:
-        others = dict.fromkeys(copies(scope, site, revision=revision))
-        others.pop((site.file, site.pointer), None)
-        for file, pointer in others:
-            yield site.document.origin(file, pointer)
-
-
-def _origin(site: Site | None) -> Origin | None:
-    return None if site is None else site.origin()
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
-        text = ", ".join(value)
-    else:
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    def to_json(self) -> dict[str, Any]:
+        """As plain data, in the documented shape; `schema` is its version."""
+        return {
+            "schema": SCHEMA_VERSION,
+            "verdict": self.verdict,
+            "base": self.base,
+            "revision": self.revision,
+            "counts": {level.value: self.counts[level] for level in Level},
+            "accepted": self.review.to_json(),
+            "findings": [finding.to_json() for finding in self.findings],
+            "notes": [note.to_json() for note in self.notes],
+        }

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TypeAlias
 
-from infra_openapi.finding import Report
 from infra_openapi.formats.view import View
+from infra_openapi.report import Report
 
 #: name → module with `render(reports, view)`
 FORMATS: Mapping[str, str] = {

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from infra_openapi.finding import Finding, Report
+from infra_openapi.finding import Finding
 from infra_openapi.formats import Reports
 from infra_openapi.formats.view import View, example, heading, operations, reached, remarks, total
 from infra_openapi.formats.view import verdict as worst
+from infra_openapi.report import Report
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --breaking: #c5221f; --warning: #b06000; --info: #1967d2; }

@@ -7,9 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from infra_openapi.finding import SCHEMA_VERSION
 from infra_openapi.formats import Reports
 from infra_openapi.formats.view import View, verdict
+from infra_openapi.report import SCHEMA_VERSION
 
 
 def render(reports: Reports, _view: View) -> str:

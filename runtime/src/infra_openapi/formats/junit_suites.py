@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from xml.sax.saxutils import escape, quoteattr
 
-from infra_openapi.finding import Finding, Report
+from infra_openapi.finding import Finding
 from infra_openapi.formats import Reports
 from infra_openapi.formats.view import View, example, heading, reached
+from infra_openapi.report import Report
 
 #: what XML 1.0 has no way to write
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

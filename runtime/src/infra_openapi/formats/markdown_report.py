@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from infra_openapi.finding import Finding, Level, Report
+from infra_openapi.finding import Finding, Level
 from infra_openapi.formats import Reports
 from infra_openapi.formats.view import View, example, heading, reached, remarks, total
+from infra_openapi.report import Report
 
 _TITLES = {Level.BREAKING: "Breaking", Level.WARNING: "Warnings", Level.INFO: "Harmless"}
 #: everything that Markdown, or the HTML in it, could take for its own; @ and # would name people and issues

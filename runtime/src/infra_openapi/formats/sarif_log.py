@@ -6,10 +6,10 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-from infra_openapi.acceptance import Acceptance
-from infra_openapi.finding import Finding, Level, Origin, Report
+from infra_openapi.finding import Finding, Level, Origin
 from infra_openapi.formats import Reports
 from infra_openapi.formats.view import View, example, heading, reached
+from infra_openapi.report import Acceptance, Report
 from infra_openapi.rules import RULES
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

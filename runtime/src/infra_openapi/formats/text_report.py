@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infra_openapi.finding import Finding, Level, Report
+from infra_openapi.finding import Finding, Level
 from infra_openapi.formats import Reports
 from infra_openapi.formats.view import View, example, heading, reached, remarks, total
+from infra_openapi.report import Report
 
 # Source: ECMA-48, select graphic rendition.
 _STYLES = {"breaking": "31;1", "warning": "33", "info": "36", "compatible": "32", "dim": "2", "bold": "1"}

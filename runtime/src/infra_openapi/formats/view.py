@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from infra_openapi.finding import Direction, Finding, Level, Origin, Report
+from infra_openapi.finding import Direction, Finding, Level, Origin
+from infra_openapi.report import Report
 
 _MOST_OPERATIONS = 5
 _LONGEST_VALUE = 400
