@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from fakes.api import document, receives
 from fakes.rewriting import documents
-from infra_openapi import CompareError, compare, json_text, load, parse, yaml_text
+from infra_openapi import CompareError, compare, load, parse
+from infra_openapi.document import json_text, yaml_text
 
 yaml = pytest.importorskip("yaml")
 

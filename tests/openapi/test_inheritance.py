@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 from fakes.api import document, operation, receives, report
-from infra_openapi.inheritance import with_heirs
+from infra_openapi.document.discriminator import with_heirs
 
 TEXT, WHOLE = {"type": "string"}, {"type": "integer"}
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 pytest.importorskip("yaml", reason="the bare install reads no OpenAPI; pytest-infra[openapi] does")
 
-from infra_openapi.position import Positions, escaped
+from infra_openapi.document.line_index import Positions
+from infra_openapi.document.pointer import escaped
 
 
 def inlined(data: Any) -> str:

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.api import document
-from infra_openapi import CompareError, parse, snapshot, text
+from infra_openapi import CompareError, parse, snapshot
+from infra_openapi.document import text
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.sampled_from(
     [

@@ -16,6 +16,7 @@ import pytest
 
 from fakes.checks import PETS, Checks
 from infra_openapi import CompareError
+from infra_openapi.document.reference import follow
 from infra_openapi.sources import Kind, Leave, app, kind_of, open_source
 from infra_openapi.sources.app_schema import schema_of
 
@@ -111,7 +112,7 @@ def test_without_a_revision_it_is_what_is_staged(folder: Checks) -> None:
     below = open_source(":./openapi.yaml", directory=folder.root / "api").document
 
     assert staged.text == below.text == SPLIT.format("../common.yaml")
-    assert [str(path.followed().origin()) for path in staged.root.mapping("paths").values()] == [
+    assert [str(follow(path).origin()) for path in staged.root.mapping("paths").values()] == [
         ":/common.yaml:1:1"
     ]
 
@@ -127,9 +128,9 @@ def test_references_are_followed_inside_of_the_revision(folder: Checks) -> None:
     document = open_source("main:api/openapi.yaml").document
 
     (path,) = document.root.mapping("paths").values()
-    (response,) = path.followed().mapping("get")["responses"].members().values()
-    assert response.followed().raw == {"description": "then"}
-    assert str(response.followed().origin()).startswith("main:/common/y.yaml:1:")
+    (response,) = follow(path).mapping("get")["responses"].members().values()
+    assert follow(response).raw == {"description": "then"}
+    assert str(follow(response).origin()).startswith("main:/common/y.yaml:1:")
 
 
 @pytest.mark.parametrize(
@@ -284,7 +285,7 @@ def test_a_redirect_is_followed_on_the_same_server_only(server: Server) -> None:
 
 
 def test_a_server_that_says_too_much_is_cut_off(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra_openapi.text.MAX_BYTES", 100)
+    monkeypatch.setattr("infra_openapi.document.text.MAX_BYTES", 100)
     server.answers["/openapi.yaml"] = (200, {}, PETS.encode())
 
     with pytest.raises(CompareError, match="more than 100 bytes"):

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from infra_openapi import text
+from infra_openapi.document import text
 from infra_openapi.errors import CompareError
 from infra_openapi.finding import Finding
 from infra_openapi.report import Acceptance, Report, Review

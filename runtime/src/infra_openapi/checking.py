@@ -13,8 +13,8 @@ from typing import Any
 from infra_openapi import accepting
 from infra_openapi.comparison import compare
 from infra_openapi.document import Document
+from infra_openapi.document.pointer import escaped
 from infra_openapi.finding import Finding, Level, Origin
-from infra_openapi.position import escaped
 from infra_openapi.report import Report
 from infra_openapi.sources import Opened
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from infra_openapi.api import lifecycle, message, parameter, security, server
 from infra_openapi.api.description import Endpoint, endpoints, of_path, template, webhooks
 from infra_openapi.document import Document, Site
+from infra_openapi.document.reference import follow
 from infra_openapi.errors import CompareError
 from infra_openapi.evaluation import findings
 from infra_openapi.finding import Direction, Finding, Level, Operation
@@ -152,7 +153,7 @@ class _Book:
     def _called_back(self, end: Endpoint) -> dict[tuple[str, str, str], Endpoint]:
         found = {}
         for name, site in end.site.mapping("callbacks").items():
-            for expression, item in site.followed().members().items():
+            for expression, item in follow(site).members().items():
                 if not expression.startswith("x-"):
                     for inner in of_path(end.document, expression, item):
                         found[name, expression, inner.name.method] = inner

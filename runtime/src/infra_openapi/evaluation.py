@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from infra_openapi.document import Site
+from infra_openapi.document.pointer import escaped
 from infra_openapi.finding import Finding, Level, Operation, Origin
 from infra_openapi.judgement import Judgement
 from infra_openapi.ledger import Ledger, Scope, copies
 from infra_openapi.place import called
-from infra_openapi.position import escaped
 from infra_openapi.rules import RULES
 from infra_openapi.schema.change import Fact
 from infra_openapi.schema.comparer import harms

@@ -6,7 +6,7 @@ from typing import Any
 
 from infra_openapi.api.description import METHODS
 from infra_openapi.document import Site
-from infra_openapi.position import tokens
+from infra_openapi.document.pointer import tokens
 
 _NAMED = {
     "properties": ".",

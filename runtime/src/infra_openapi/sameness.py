@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-from infra_openapi.reference import mapped, packed, references
-
-if TYPE_CHECKING:
-    from infra_openapi.document import Site
+from infra_openapi.document import Site
+from infra_openapi.document.reference import all_targets, mapped, packed, references
+from infra_openapi.errors import CompareError
 
 _Place: TypeAlias = tuple[str, str]
 
@@ -56,14 +55,10 @@ class Sameness:
     def _pairs(self, base: Site, revision: Site, ref: str) -> list[tuple[Site, Site]] | None:
         """What a reference means in both; None where that is not the same number of places."""
         try:
-            before = base.document.resolver.meant(base, ref)
-            after = revision.document.resolver.meant(revision, ref)
-        except Exception as error:
-            from infra_openapi.errors import CompareError
-
-            if isinstance(error, CompareError):  # a reference in an example, which leads nowhere
-                return None
-            raise
+            before = all_targets(base, ref)
+            after = all_targets(revision, ref)
+        except CompareError:  # a reference in an example, which leads nowhere
+            return None
         return list(zip(before, after, strict=True)) if len(before) == len(after) else None
 
     def _explore(self, start: tuple[Site, Site]) -> None:

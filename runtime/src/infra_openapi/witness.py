@@ -16,6 +16,7 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from infra_openapi.document import Site
+from infra_openapi.document.reference import target_of
 from infra_openapi.finding import Direction, Witness
 from infra_openapi.schema import wording
 from infra_openapi.schema.candidates import Candidates
@@ -210,7 +211,7 @@ class _Checker:
         raw = site.raw
         if not isinstance(raw, dict):
             return raw if isinstance(raw, bool) else True
-        target = site.document.resolver.target(site)
+        target = target_of(site)
         if target is not None and not site.document.modern:
             return {"x-follow": self._name(target)}
         made: dict[str, Any] = {} if target is None else {"x-follow": self._name(target)}

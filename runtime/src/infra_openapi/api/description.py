@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from infra_openapi import stability
 from infra_openapi.document import Document, Site
+from infra_openapi.document.reference import follow
 from infra_openapi.finding import Operation
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
@@ -44,7 +45,7 @@ class Endpoint:
         variables = self.variables
         inherited = [site for item in self.items for site in item.items("parameters")]
         for site in (*inherited, *self.site.items("parameters")):
-            parameter = site.followed()
+            parameter = follow(site)
             place, name = parameter.text("in"), parameter.text("name")
             if not place:
                 site.document.note(site, "is a parameter without a place (`in`); it is left out")
@@ -102,9 +103,9 @@ def webhooks(document: Document) -> Iterator[Endpoint]:
 
 def of_path(document: Document, path: str, item: Site) -> Iterator[Endpoint]:
     """The operations of one path item; what stands beside its reference counts as well."""
-    followed = item.followed()
-    alone = followed.pointer == item.pointer and followed.file == item.file
-    places = [place for place in ([item] if alone else [followed, item]) if _is_item(place)]
+    target = follow(item)
+    alone = target.pointer == item.pointer and target.file == item.file
+    places = [place for place in ([item] if alone else [target, item]) if _is_item(place)]
     seen: set[str] = set()
     for place in places:
         found = {method: place.child(method) for method in METHODS if method in place.raw}

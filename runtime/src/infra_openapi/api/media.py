@@ -6,6 +6,7 @@ from infra_openapi.api import encoding, xml_shape
 from infra_openapi.api.media_type import covers, narrowest, normal
 from infra_openapi.api.style import differ, style
 from infra_openapi.document import Site
+from infra_openapi.document.reference import follow
 from infra_openapi.finding import Direction
 from infra_openapi.ledger import Scope
 from infra_openapi.schema.change import Mode
@@ -50,7 +51,7 @@ def _by_name(site: Site) -> dict[str, Site]:
 
 
 def _changed(scope: Scope, name: str, old: Site, new: Site, direction: Direction) -> None:
-    old, new = old.followed(), new.followed()
+    old, new = follow(old), follow(new)
     for key in ("schema", "itemSchema"):
         first, second = _term(old, key), _term(new, key)
         if first or second:
@@ -101,7 +102,7 @@ def headers(
 def _by_header(holder: Site | None) -> dict[str, Site]:
     """The headers by their names, which have no case. The media type is not told here."""
     found = holder.mapping("headers") if holder is not None else {}
-    return {name.lower(): site.followed() for name, site in found.items() if name.lower() != "content-type"}
+    return {name.lower(): follow(site) for name, site in found.items() if name.lower() != "content-type"}
 
 
 def _header(scope: Scope, old: Site, new: Site, direction: Direction, name: str) -> None:

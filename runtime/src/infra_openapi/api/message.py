@@ -6,6 +6,7 @@ from typing import Any
 
 from infra_openapi.api import encoding, media
 from infra_openapi.document import Site
+from infra_openapi.document.reference import follow
 from infra_openapi.finding import Direction
 from infra_openapi.ledger import Scope
 
@@ -40,7 +41,7 @@ def _by_fields(body: Site) -> bool:
 
 
 def _followed(site: Site | None) -> Site | None:
-    return site.followed() if site is not None and site.raw is not None else None
+    return follow(site) if site is not None and site.raw is not None else None
 
 
 def responses(scope: Scope, old: Site, new: Site, direction: Direction) -> None:
@@ -57,7 +58,7 @@ def responses(scope: Scope, old: Site, new: Site, direction: Direction) -> None:
         elif other and not one and not _any_in(status, before):
             _told(scope, "added", status, old, after[other], direction)
     for first, second in sorted(compared):
-        _response(scope, before[first].followed(), after[second].followed(), direction)
+        _response(scope, follow(before[first]), follow(after[second]), direction)
 
 
 def _by_status(operation: Site) -> dict[str, Site]:
@@ -110,7 +111,7 @@ def _links(scope: Scope, old: Site, new: Site, direction: Direction) -> None:
         elif first is None:
             scope.fact("link-added", direction, old, second, None, name, name)
         else:
-            one, other = _link(first.followed()), _link(second.followed())
+            one, other = _link(follow(first)), _link(follow(second))
             if one != other:
                 scope.fact("link-changed", direction, first, second, one, other, name)
 

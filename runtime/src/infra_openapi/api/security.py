@@ -9,6 +9,7 @@ from typing import Any
 
 from infra_openapi.api.description import Endpoint
 from infra_openapi.document import Document, Site
+from infra_openapi.document.reference import follow
 from infra_openapi.finding import Direction
 from infra_openapi.ledger import Scope
 
@@ -187,7 +188,7 @@ def _requirement(site: Site, document: Document) -> Requirement:
 def _scheme(document: Document, name: str) -> Site | None:
     components = document.root.child("components")
     schemes = components.mapping("securitySchemes") if components else {}
-    return schemes[name].followed() if name in schemes else None
+    return follow(schemes[name]) if name in schemes else None
 
 
 def _presented(scheme: Site) -> str:

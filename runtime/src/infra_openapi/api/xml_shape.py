@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from infra_openapi.document import Site
+from infra_openapi.document.reference import target_of
 from infra_openapi.finding import Direction
 from infra_openapi.ledger import Scope
 from infra_openapi.schema.change import Mode, Pair
@@ -109,7 +110,7 @@ def _branches(group: Group) -> dict[tuple[int, str], Term]:
     """The alternatives by what they refer to; one that is written in place goes by its place."""
     found: dict[tuple[int, str], Term] = {}
     for place, term in enumerate(group.branches):
-        target = term[0].document.resolver.target(term[0])
+        target = target_of(term[0])
         # Inline ones are the same only where nothing came or went.
         key = (0, target.pointer) if target is not None else (len(group.branches), str(place))
         found[key] = term

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from infra_openapi import stability
+from infra_openapi.document.reference import resolve, target_of
 from infra_openapi.errors import CompareError
 from infra_openapi.schema.change import Change
 from infra_openapi.schema.node import Facet, Node, canonical
@@ -125,20 +126,19 @@ def mapping(schema: Site) -> dict[str, Site]:
     found: dict[str, Site] = {}
     if discriminator is None or not isinstance(discriminator.raw, dict):
         return found
-    resolver = schema.document.resolver
     for value, target in discriminator.mapping("mapping").items():
         if isinstance(target.raw, str):
             ref = (
                 target.raw if "/" in target.raw or "." in target.raw else f"#/components/schemas/{target.raw}"
             )
             try:
-                found[value] = resolver.resolved(schema, ref)
+                found[value] = resolve(schema, ref)
             except CompareError:
                 schema.document.note(target, f"maps to {target.raw!r}, which is not there")
     mapped = {(site.file, site.pointer) for site in found.values()}
     for kind in ("oneOf", "anyOf"):
         for branch in schema.items(kind):
-            site = resolver.target(branch)
+            site = target_of(branch)
             if site is not None and (site.file, site.pointer) not in mapped:
                 found.setdefault(_name(site), site)
     return found

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from infra_openapi.document import Site
+from infra_openapi.document.pointer import escaped
 from infra_openapi.finding import Direction
-from infra_openapi.position import escaped
 from infra_openapi.schema import pattern as expression
 from infra_openapi.schema.change import Change
 from infra_openapi.schema.meet import declared

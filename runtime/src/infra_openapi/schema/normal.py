@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from infra_openapi.document import Site
+from infra_openapi.document.reference import dynamic_target, target_of
 from infra_openapi.schema import reading
 from infra_openapi.schema.contradiction import consistent
 from infra_openapi.schema.meet import meet
@@ -88,13 +89,13 @@ class Normaliser:
             if not isinstance(raw, bool):
                 site.document.note(site, "is no schema; it is taken as one that allows everything")
             return Node(key=(key,), sites=(site,), types=ALL_TYPES if raw is not False else frozenset())
-        target = site.document.resolver.target(site)
+        target = target_of(site)
         if target is not None and (len(raw) == 1 or not site.document.modern):
             # Up to OpenAPI 3.0 what stands beside a reference does not count.
             return self.node((target,))
         parts = [] if target is None else [target]
         if isinstance(raw.get("$dynamicRef"), str):
-            meant = site.document.resolver.dynamic(site, raw["$dynamicRef"])
+            meant = dynamic_target(site, raw["$dynamicRef"])
             parts += [meant] if meant else []
         parts += site.items("allOf")
         parts += reading.doubly_negated(site)
@@ -180,9 +181,7 @@ class Normaliser:
         elif made.unevaluated is not None and _EVALUATING.isdisjoint(raw):
             # Nothing else in it looks at properties, and what stands beside it in an `allOf` is not seen.
             made = replace(made, additional=made.unevaluated, unevaluated=None)
-        if isinstance(raw.get("$dynamicRef"), str) and not site.document.resolver.dynamic(
-            site, raw["$dynamicRef"]
-        ):
+        if isinstance(raw.get("$dynamicRef"), str) and not dynamic_target(site, raw["$dynamicRef"]):
             made = replace(
                 made, opaque={**made.opaque, "$dynamicRef": Facet(value=raw["$dynamicRef"], site=site)}
             )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from infra_openapi.document import Site
+from infra_openapi.document.reference import target_of
 from infra_openapi.finding import Direction
 from infra_openapi.schema.annotation import mapping
 from infra_openapi.schema.change import Change, Mode, Pair
@@ -129,7 +130,7 @@ class Unions:
         names = {(site.file, site.pointer): value for value, site in mapping(group.site).items()}
         for term in group.branches:
             site = term[0]
-            target = site.document.resolver.target(site)
+            target = target_of(site)
             label = names.get((target.file, target.pointer), "") if target else ""
             if target is not None and not label:
                 label = target.pointer.rpartition("/")[2]

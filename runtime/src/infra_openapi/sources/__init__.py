@@ -18,8 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra_openapi import text
-from infra_openapi.document import Document, Reader, disk, load, parse
+from infra_openapi.document import Document, Reader, disk, load, parse, text
 from infra_openapi.errors import CompareError
 
 _APP = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?:\(\))?\Z")

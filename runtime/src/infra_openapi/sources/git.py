@@ -6,8 +6,7 @@ import posixpath
 import subprocess
 from pathlib import Path
 
-from infra_openapi import text
-from infra_openapi.document import Reader
+from infra_openapi.document import Reader, text
 from infra_openapi.errors import CompareError
 
 _PATIENCE = 30.0

@@ -6,8 +6,7 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from infra_openapi import text
-from infra_openapi.document import Reader
+from infra_openapi.document import Reader, text
 from infra_openapi.errors import CompareError
 
 if TYPE_CHECKING:

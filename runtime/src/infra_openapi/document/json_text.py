@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from infra_openapi.document.number import MAX_VALUES, LiteralError, integer, real
 from infra_openapi.errors import CompareError
-from infra_openapi.number import MAX_VALUES, LiteralError, integer, real
 
 #: Where the decoder gives up for want of stack, the text is told to go deeper than this, which it does.
 _DEEP = 200

@@ -24,8 +24,8 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
+from infra_openapi.document.number import MAX_VALUES, LiteralError, integer, real
 from infra_openapi.errors import CompareError
-from infra_openapi.number import MAX_VALUES, LiteralError, integer, real
 
 #: YAML is some five times slower to read than JSON, and nobody writes that much of it by hand.
 MAX_CHARACTERS = 32 * 1024 * 1024

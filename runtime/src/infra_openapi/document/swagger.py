@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra_openapi.position import escaped
+from infra_openapi.document.pointer import escaped
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
 _MOVED = {

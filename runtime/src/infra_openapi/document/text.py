@@ -6,9 +6,9 @@ import codecs
 import re
 from typing import Any
 
-from infra_openapi import json_text, yaml_text
+from infra_openapi.document import json_text, yaml_text
+from infra_openapi.document.yaml_text import Marks
 from infra_openapi.errors import CompareError
-from infra_openapi.yaml_text import Marks
 
 #: The largest file that is read at all: GitHub's API with every reference written out has 73 MB.
 MAX_BYTES = 96 * 1024 * 1024

@@ -2,48 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
-from weakref import WeakValueDictionary
 
-from infra_openapi import text as source
+from infra_openapi.document.discriminator import with_heirs
+from infra_openapi.document.file import File
+from infra_openapi.document.pointer import escaped, tokens
+from infra_openapi.document.swagger import converted
 from infra_openapi.errors import CompareError
 from infra_openapi.finding import Note, Origin
-from infra_openapi.inheritance import with_heirs
-from infra_openapi.position import Positions, escaped, tokens
-from infra_openapi.reference import Resolver
-from infra_openapi.swagger import converted
 
 #: Gives the bytes of a file that a document refers to; the name is a path beside the document's, or a URL.
 Reader: TypeAlias = Callable[[str], bytes]
 
 _SUPPORTED = re.compile(r"3\.[0-2](?:[.-].*)?\Z")
-
-
-class File:
-    """One text as data, with its places."""
-
-    def __init__(self, name: str, raw: bytes) -> None:
-        self.name = name
-        self.digest = hashlib.blake2b(raw, digest_size=16).digest()
-        twin = _read_before.get(self.digest)
-        if twin is None:
-            # The bytes are kept and not the text, which one face of an emoji makes four times as long.
-            self.content = source.encoded(raw, name)
-            self.data, marks = source.data(source.decoded(self.content, name), name)
-            self.positions = Positions(self.content, self.data, marks)
-            _read_before[self.digest] = self
-        else:
-            self.content, self.data, self.positions = twin.content, twin.data, twin.positions
-
-
-# A snapshot is mostly what the API still is, and reading a large file is most of the work then.
-_read_before: WeakValueDictionary[bytes, File] = WeakValueDictionary()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,13 +90,27 @@ class Site:
         """Whatever is under `key`; None where there is nothing."""
         return self.raw.get(key) if isinstance(self.raw, dict) else None
 
-    def followed(self) -> Site:
-        """The value itself: a reference (and one that it leads to) is followed to its end."""
-        return self.document.resolver.followed(self)
-
     def origin(self) -> Origin:
         """The place with its line and column."""
         return self.document.origin(self.file, self.pointer)
+
+
+@dataclass(slots=True)
+class References:
+    """What following the references of one document has found; `reference` fills and reads it.
+
+    A key of `targets` is a file, the pointer of the resource around the reference, and the reference.
+    """
+
+    targets: dict[tuple[str, str, str], Site] = field(default_factory=dict)
+    #: The references that are being followed: one that comes again leads in a circle.
+    underway: set[tuple[str, str, str]] = field(default_factory=set)
+    #: File → pointer of each schema with an `$id` → its full address.
+    resources: dict[str, dict[str, str]] = field(default_factory=dict)
+    #: File and name of an anchor → the pointers of the schemas that have it.
+    anchors: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    #: Full address of an `$id` → file and pointer.
+    identified: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 class Document:
@@ -135,9 +123,8 @@ class Document:
         self._notes: dict[tuple[str, str, str], Note] = {}
         self.written: dict[str, str] = {}
         self.data = with_heirs(self._versioned(file))
-        self.resolver = Resolver(self)
+        self.references = References()
         self.root = Site(self, self.name, "", self.data)
-        self.resolver.check()
 
     def _versioned(self, file: File) -> dict[str, Any]:
         data = file.data
@@ -226,7 +213,7 @@ class Document:
                 raw = self._read(name)
             except (OSError, ValueError) as error:
                 origin = asked_by.origin()
-                reason = f"refers to {name!r}, which cannot be read: {_why(error)}"
+                reason = f"refers to {name!r}, which cannot be read: {why_unreadable(error)}"
                 raise CompareError(origin.file, reason, origin.line, origin.column) from error
             except CompareError as error:
                 origin = asked_by.origin()
@@ -307,74 +294,7 @@ def _written(pointer: str, moved: Mapping[str, str]) -> str:
     return pointer
 
 
-def load(path: str | Path, *, root: str | Path | None = None, read: Reader | None = None) -> Document:
-    """The document in a file.
-
-    Files that it refers to are read where they lie under `root`: by default the working directory where the
-    file is inside of it, else the file's own folder. `read` takes the place of the disk altogether.
-
-    Raises:
-        CompareError: the file is missing, empty, not OpenAPI, or a reference leads nowhere or outside.
-    """
-    name = str(path)
-    try:
-        reader = read or disk(Path(path), root)
-        raw = reader(name)
-    except (OSError, ValueError) as error:
-        raise CompareError(name, _why(error)) from error
-    return Document(File(name, raw), reader)
-
-
-def parse(
-    content: str | bytes | Mapping[str, Any], *, name: str = "openapi", read: Reader | None = None
-) -> Document:
-    """The document in a text, or in plain data; it may refer to other files only where `read` gives them.
-
-    Raises:
-        CompareError: it is empty, not OpenAPI, or a reference leads nowhere.
-    """
-    if not isinstance(content, str | bytes):
-        try:
-            content = json.dumps(content)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise CompareError(name, f"is not plain data: {error}") from error
-    raw = content.encode(errors="surrogatepass") if isinstance(content, str) else content
-    return Document(File(name, raw), read or _nowhere)
-
-
-def _why(error: OSError | ValueError) -> str:
+def why_unreadable(error: OSError | ValueError) -> str:
+    """Return why a file cannot be read."""
     # A ValueError is about the name itself: it has a null character.
     return getattr(error, "strerror", None) or str(error)
-
-
-def _nowhere(name: str) -> bytes:
-    raise CompareError(name, "is another file; there is no way to read it from here")
-
-
-def disk(document: Path, root: str | Path | None) -> Reader:
-    """Reads the document's file, and what lies under `root`."""
-    home = Path.cwd()
-    if root is not None:
-        allowed = Path(root).resolve()
-    else:
-        allowed = home if document.resolve().is_relative_to(home) else document.resolve().parent
-
-    def read(name: str) -> bytes:
-        if "://" in name:
-            raise CompareError(name, "is on the network, which is not asked without leave")
-        path = Path(name)
-        if path != document and not path.resolve().is_relative_to(allowed):
-            raise CompareError(
-                name, f"is outside of {allowed}", hint="Allow it by naming a root that holds both."
-            )
-        if path.is_dir():
-            raise CompareError(name, "is a directory, not a file")
-        if not path.exists():
-            raise CompareError(name, "does not exist")
-        if not path.is_file():
-            raise CompareError(name, "is no regular file")
-        if path.stat().st_size > source.MAX_BYTES:
-            raise CompareError(name, f"has {path.stat().st_size:,} bytes; the limit is {source.MAX_BYTES:,}")
-        return path.read_bytes()
-
-    return read

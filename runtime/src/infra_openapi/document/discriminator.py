@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from infra_openapi.position import escaped
+from infra_openapi.document.pointer import escaped
 
 _HOME = "#/components/schemas/"
 

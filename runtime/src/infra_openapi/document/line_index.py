@@ -6,23 +6,14 @@ import json
 import re
 from typing import Any, AnyStr, Generic
 
-from infra_openapi.yaml_text import Marks
+from infra_openapi.document.pointer import tokens
+from infra_openapi.document.yaml_text import Marks
 
 _BLOCK = 1 << 14
 _SPACE = re.compile(r"[ \t\r\n]*")
 _BLANK = re.compile(rb"[ \t\r\n]*")
 _FIRST_LINE = re.compile(rb"[{\[]\r?(\n[ \t]+)")
 _scan = json.JSONDecoder().raw_decode
-
-
-def tokens(pointer: str) -> list[str]:
-    """The keys of a JSON pointer, unescaped."""
-    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
-
-
-def escaped(key: str) -> str:
-    """A key as it stands in a JSON pointer."""
-    return key.replace("~", "~0").replace("/", "~1") if "/" in key or "~" in key else key
 
 
 class Positions:
