@@ -15,9 +15,8 @@ from infra_openapi.finding import Direction, Finding, Level, Operation
 from infra_openapi.judgement import PRESETS, Judgement
 from infra_openapi.ledger import Ledger, Scope
 from infra_openapi.report import Report
-from infra_openapi.sameness import Sameness
 from infra_openapi.schema.change import Mode
-from infra_openapi.schema.comparer import Comparer
+from infra_openapi.schema.comparison import new_comparer
 
 __all__ = ["PRESETS", "compare"]
 
@@ -57,7 +56,7 @@ class _Book:
 
     def __init__(self, base: Document, revision: Document, today: dt.date) -> None:
         self.base, self.revision, self.today = base, revision, today
-        self.ledger = Ledger(Comparer(Sameness()))
+        self.ledger = Ledger(new_comparer())
         #: The scope, the operation it stands for, and whether anything is promised for that.
         self.starts: list[tuple[Scope, Operation | None, bool]] = []
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from infra_openapi import stability
+from infra_openapi.document import Site
 from infra_openapi.document.reference import resolve, target_of
 from infra_openapi.errors import CompareError
 from infra_openapi.schema.change import Change
+from infra_openapi.schema.comparer import Comparer
 from infra_openapi.schema.node import Facet, Node, canonical
-
-if TYPE_CHECKING:
-    from infra_openapi.document import Site
-    from infra_openapi.schema.comparer import Comparer
 
 
 def compare(old: Node, new: Node, change: Change, comparer: Comparer) -> None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from infra_openapi.finding import Direction
 from infra_openapi.schema.change import Change, Pair
+from infra_openapi.schema.comparer import Comparer
 from infra_openapi.schema.node import Containment, Node
-
-if TYPE_CHECKING:
-    from infra_openapi.schema.comparer import Comparer
 
 
 def compare(old: Node, new: Node, change: Change, comparer: Comparer) -> None:

@@ -1,35 +1,41 @@
-"""What changed between two schemas, each pair once; and whether one allows all that the other does."""
+"""Pairs of schemas: the change of each, computed once, and whether one schema includes another one."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import replace
-from typing import Any, Final
+from collections.abc import Callable, Hashable
+from typing import Any, Final, TypeAlias
 
 from infra_openapi.finding import Direction, Level
 from infra_openapi.rules import RULES
 from infra_openapi.sameness import Sameness
-from infra_openapi.schema import annotation, array, enumeration, logic, scalar
 from infra_openapi.schema.candidates import Candidates
 from infra_openapi.schema.change import Change, Fact, Mode, Pair, Side
-from infra_openapi.schema.container import Objects
 from infra_openapi.schema.membership import Membership
-from infra_openapi.schema.node import Group, Node, Term
+from infra_openapi.schema.node import Node, Term
 from infra_openapi.schema.normal import Normaliser
-from infra_openapi.schema.union import Unions
 
 #: How deep inclusion is followed before it counts as not proved.
 _DEEPEST = 60
 
 
+#: Finds what changed between two nodes; `Comparer` is the one that asks.
+Compare: TypeAlias = "Callable[[Node, Node, Mode, Comparer], Change]"
+
+
 class Comparer:
-    """The memory of one comparison. Cycles are coinductive: a pair under way counts as included."""
+    """The pairs of one comparison, each compared once; and which schemas include which.
+
+    `compare` (see `comparison`) finds the facts of one pair. Some of them depend on inclusion, which depends
+    on the facts of other pairs: so `compare` gets the comparer. Cycles are coinductive: a pair that is being
+    compared counts as included.
+    """
 
     #: That there is no example; any JSON value may be one.
     nothing: Final = object()
 
-    def __init__(self, sameness: Sameness) -> None:
+    def __init__(self, sameness: Sameness, compare: Compare) -> None:
         self.sameness = sameness
+        self._compare = compare
         self.normaliser = Normaliser()
         self.node = self.normaliser.node
         self.member = Membership(self.normaliser)
@@ -59,10 +65,11 @@ class Comparer:
         """Whether both sides say the same, seen without putting them into normal form."""
         old, new = pair.old, pair.new
         if isinstance(old, Node) or isinstance(new, Node):
-            return isinstance(old, Node) and isinstance(new, Node) and self._same_nodes(old, new)
+            return isinstance(old, Node) and isinstance(new, Node) and self.same_nodes(old, new)
         return self.same_term(old, new)
 
-    def _same_nodes(self, old: Node, new: Node) -> bool:
+    def same_nodes(self, old: Node, new: Node) -> bool:
+        """Whether both nodes are written somewhere, and are written the same."""
         return not (old.derived or new.derived) and self.same_term(old.sites, new.sites)
 
     def key(self, pair: Pair) -> Hashable:
@@ -75,86 +82,11 @@ class Comparer:
         key = (old.key, new.key, pair.mode)
         known = self._changes.get(key)
         if known is None:
-            known = self._compare(old, new, pair.mode)
+            known = self._compare(old, new, pair.mode, self)
             # A union that was matched under an assumption may have to be matched anew when it falls.
             if not self._depth or not (old.groups or new.groups):
                 self._changes[key] = known
         return known
-
-    def _compare(self, old: Node, new: Node, mode: Mode) -> Change:
-        change = Change(mode)
-        if self._same_nodes(old, new):
-            return change
-        if old.impossible or new.impossible:
-            if not old.impossible:
-                change.fact("became-impossible", old.site, new.site)
-            elif not new.impossible:
-                change.fact("became-possible", old.site, new.site)
-            return change
-        annotation.compare(old, new, change, self)
-        if old.unrestrained != new.unrestrained and not _only_typed(old, new):
-            name = "schema-added" if old.unrestrained else "schema-removed"
-            change.fact(name, old.site, new.site, old.type_names, new.type_names)
-            return change
-        old, new = self._without_shared_groups(old, new)
-        if old.groups or new.groups:
-            Unions(self, old, new, change).compare()
-        else:
-            self._members(old, new, change)
-        return change
-
-    def _members(self, old: Node, new: Node, change: Change) -> None:
-        if change.mode.exploded and "array" in new.types - old.types and not old.types & new.types:
-            # One value of a parameter that may be repeated is an array of one.
-            change.fact("type-widened", old.site, new.site, old.type_names, new.type_names)
-            change.pair(old, new.items or (), "[]", change.mode.items())
-            least = new.facets.get("minItems")
-            if least and least.value > 1:
-                change.fact("min-items-added", old.site, least.site, None, least.value)
-            return
-        if enumeration.texts(old, new, change):
-            return
-        shared = scalar.types(old, new, change)
-        free = enumeration.values(old, new, shared, change, self.member)
-        scalar.facets(old, new, free, change)
-        # Properties and items of what is no object or array mean something all the same: see `scalar.facets`.
-        either = old.types | new.types
-        if "object" in free or "object" not in either:
-            Objects(self.normaliser, self.same_term, old, new, change).compare()
-        if "array" in free or "array" not in either:
-            array.compare(old, new, change, self)
-        logic.compare(old, new, change, self)
-
-    def _without_shared_groups(self, old: Node, new: Node) -> tuple[Node, Node]:
-        """Leave out the unions where both sides have the same ones; and what one side says twice."""
-        first, second = self._distinct(old.groups), self._distinct(new.groups)
-        left = list(second)
-        for group in first:
-            match = next((each for each in left if self._same_group(group, each)), None)
-            if match is None:
-                break
-            left.remove(match)
-        if first and len(first) == len(second) and not left:
-            first, second = (), ()
-        if len(first) != len(old.groups):
-            old = replace(old, groups=first, key=("rest", old.key, len(first)), derived=True)
-        if len(second) != len(new.groups):
-            new = replace(new, groups=second, key=("rest", new.key, len(second)), derived=True)
-        return old, new
-
-    def _distinct(self, groups: tuple[Group, ...]) -> tuple[Group, ...]:
-        found: list[Group] = []
-        for group in groups:
-            if not any(self._same_group(group, each) for each in found):
-                found.append(group)
-        return tuple(found)
-
-    def _same_group(self, old: Group, new: Group) -> bool:
-        return (
-            old.kind == new.kind
-            and len(old.branches) == len(new.branches)
-            and all(self.same_term(one, other) for one, other in zip(old.branches, new.branches, strict=True))
-        )
 
     def example(self, old: Node, new: Node, direction: Direction) -> Any:
         """A value that harms: allowed on the side that counts, and refused by the other; else `nothing`."""
@@ -198,12 +130,6 @@ class Comparer:
             if not self.covers(pair):
                 return False
         return True
-
-
-def _only_typed(old: Node, new: Node) -> bool:
-    """Whether the side that restrains does it by its types alone: then those are the better words."""
-    side = new if old.unrestrained else old
-    return replace(side, types=old.types | new.types, integral=False, groups=()).bare and not side.groups
 
 
 def harms(fact: Fact) -> bool:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from infra_openapi.finding import Direction
 from infra_openapi.schema.change import Change, Mode, Pair
+from infra_openapi.schema.comparer import Comparer
 from infra_openapi.schema.node import Condition, Node, Term
-
-if TYPE_CHECKING:
-    from infra_openapi.schema.comparer import Comparer
 
 #: Keywords whose meaning hangs on others.
 _LEANING = frozenset({"unevaluatedItems", "contentSchema", "$dynamicRef", "propertyDependencies"})

@@ -6,16 +6,14 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from infra_openapi.finding import Direction
 from infra_openapi.schema.change import Mode, Pair
+from infra_openapi.schema.comparer import Comparer
 from infra_openapi.schema.contradiction import consistent
 from infra_openapi.schema.meet import declared, meet
 from infra_openapi.schema.node import ALL_TYPES, Group, Node, Term, only
-
-if TYPE_CHECKING:
-    from infra_openapi.schema.comparer import Comparer
 
 _SENT = Mode(Direction.REQUEST)
 _ONLY_NULL = frozenset({"null"})

@@ -5,22 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 from infra_openapi.document import Site
 from infra_openapi.document.reference import target_of
 from infra_openapi.finding import Direction
 from infra_openapi.schema.annotation import mapping
 from infra_openapi.schema.change import Change, Mode, Pair
+from infra_openapi.schema.comparer import Comparer
 from infra_openapi.schema.contradiction import consistent
 from infra_openapi.schema.meet import meet
 from infra_openapi.schema.node import ALL_TYPES, Group, Node, only
 from infra_openapi.schema.overlap import Overlaps, opened, plain
 
-if TYPE_CHECKING:
-    from infra_openapi.schema.comparer import Comparer
-
-    Matcher = Callable[["Branch", "Branch"], bool]
+Matcher: TypeAlias = "Callable[[Branch, Branch], bool]"
 
 #: More combinations of several unions in one schema than this are not spelled out.
 _MOST = 64
