@@ -17,10 +17,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from infra_runtime.host.file_copy import COPY, settle, stage
+from infra_runtime.host.ports import LOOPBACK
 from infra_runtime.spec import decode
 from infra_runtime.supervisor import probes
-from infra_runtime.supervisor.binding import LOOPBACK
-from infra_runtime.supervisor.copying import COPY, settle, stage
 from infra_runtime.supervisor.spawn import spawn, user_namespaces_work
 
 PATIENCE = 30.0

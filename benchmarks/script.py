@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import infra_runtime
-from infra_runtime.settings import Resolved
+from infra_runtime.config.resolve import Resolved
+from infra_runtime.data_directory.paths import Places, private_folder
+from infra_runtime.host.ports import Ports
 from infra_runtime.spec import Expect, Remove, Secret, Seed, ServiceSpec, WriteFile, encode, substitute
 from infra_runtime.supervisor.binding import Bound, Scope, bind, resolver
-from infra_runtime.supervisor.places import Places, private_folder
-from infra_runtime.supervisor.ports import Ports
 from infra_runtime.supervisor.prepare import seed_key
 
 

@@ -12,10 +12,10 @@ from pytest_infra import options
 from pytest_infra.run import PREFIX
 
 if TYPE_CHECKING:
+    from infra_runtime.config.stack_file import StackFile
     from infra_runtime.openapi import Report
     from infra_runtime.openapi.checking import Policy
     from infra_runtime.openapi.sources import Opened
-    from infra_runtime.stackfile import StackFile
 
 UPDATE = "--infra-update-openapi"
 #: the snapshot where neither the test nor the stack file names one
@@ -92,12 +92,14 @@ class OpenapiSnapshot:
 
     def _declared(self, snapshot: str | Path | None, api: str | None) -> tuple[Path, str, Policy]:
         """The directory, the snapshot as it is named from there, and how changes are judged."""
-        from infra_runtime import apis, stackfile
+        from infra_runtime.config import declared_apis, stack_file
         from infra_runtime.openapi import accepting
         from infra_runtime.openapi.checking import Policy
 
-        file = stackfile.find(self._directory)
-        known = apis.declared(self._directory, [api] if api else []) if api or _declares(file) else []
+        file = stack_file.find(self._directory)
+        known = (
+            declared_apis.declared(self._directory, [api] if api else []) if api or _declares(file) else []
+        )
         if snapshot is None and len(known) == 1:
             return known[0].directory, known[0].settings.snapshot, known[0].policy()
         if snapshot is None and known:

@@ -11,6 +11,8 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TypeAlias
 
+from infra_runtime.data_directory.paths import refusal
+from infra_runtime.host.file_copy import COPY, settle, stage
 from infra_runtime.spec import (
     Expect,
     Remove,
@@ -24,8 +26,6 @@ from infra_runtime.spec import (
     texts,
 )
 from infra_runtime.supervisor.binding import Bound, Scope, resolver
-from infra_runtime.supervisor.copying import COPY, settle, stage
-from infra_runtime.supervisor.places import refusal
 from infra_runtime.supervisor.spawn import hand_over
 
 SECRET_BYTES = 24
