@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any
 
-from infra_runtime.openapi import compare, parse
+from infra_openapi import compare, parse
 
 
 def document(paths: int, schemas: int) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import infra_cli
+import infra_openapi
 import infra_runtime
 import pytest_infra
 
@@ -21,7 +22,7 @@ ROOT = Path(__file__).parent.parent.parent
 SOURCES = [ROOT / "runtime" / "src", ROOT / "cli" / "src", ROOT / "pytest_infra" / "src"]
 MODULES = sorted(path for source in SOURCES for path in source.rglob("*.py"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-PACKAGES = {"infra_runtime", "infra_cli", "pytest_infra"}
+PACKAGES = {"infra_runtime", "infra_openapi", "infra_cli", "pytest_infra"}
 #: how a requirement is imported, where that isn't its name
 IMPORTED_AS = {
     "pytest-xprocess": "xprocess",
@@ -54,12 +55,12 @@ def test_a_module_says_what_it_is(module: Path) -> None:
     assert ast.get_docstring(ast.parse(module.read_text(encoding="utf-8")))
 
 
-def test_the_three_packages_are_typed_and_stand_below_src() -> None:
-    """Nothing called `runtime` or `cli` may become importable: those names are our users'."""
+def test_every_package_is_typed_and_lies_below_src() -> None:
+    """Nothing called `runtime`, `cli` or `infra` may become importable: users' packages have these names."""
     folders = {path.name for source in SOURCES for path in source.iterdir() if path.is_dir()}
 
     assert {name for name in folders if not name.startswith(("_", "."))} == PACKAGES
-    assert all(list(source.glob("*/py.typed")) for source in SOURCES)
+    assert {path.parent.name for source in SOURCES for path in source.glob("*/py.typed")} == PACKAGES
     assert not [path for path in ("runtime", "cli", "pytest_infra") if (ROOT / path / "__init__.py").exists()]
 
 
@@ -139,7 +140,7 @@ def test_importing_the_runtime_imports_nothing_dear() -> None:
     assert answer.stdout.strip() == ""
 
 
-def test_the_wheel_has_three_packages_and_nothing_else() -> None:
+def test_the_wheel_has_the_packages_and_nothing_else() -> None:
     files = importlib.metadata.files("pytest-infra") or []
     if not any(file.parts[0] == "infra_runtime" for file in files):
         pytest.skip("an editable install has no wheel to look into; tox installs one")
@@ -155,10 +156,10 @@ def test_the_wheel_has_three_packages_and_nothing_else() -> None:
 
 
 def test_what_is_tested_is_what_is_installed() -> None:
-    """All three packages come from one place: either the tree or the wheel, never some of each."""
+    """All packages come from one place: either the tree or the wheel, never some of each."""
     homes = {
         Path(package.__file__).parents[1].is_relative_to(ROOT)
-        for package in (infra_runtime, infra_cli, pytest_infra)
+        for package in (infra_runtime, infra_openapi, infra_cli, pytest_infra)
         if package.__file__
     }
 

@@ -15,8 +15,8 @@ import pytest
 from fakes.checks import BROKEN, GROWN, HEAD, PETS, Checks
 from fakes.command_line import INFRA
 from infra_cli.commands import api_check
-from infra_runtime.openapi import RULES, comparison
-from infra_runtime.openapi.formats import FORMATS
+from infra_openapi import RULES, comparison
+from infra_openapi.formats import FORMATS
 
 
 def test_what_breaks_a_client_ends_with_1_without_being_asked_to(check: Checks) -> None:

@@ -9,15 +9,15 @@ import pytest
 
 pytest.importorskip("yaml", reason="the bare install reads no OpenAPI; pytest-infra[openapi] does")
 
-from infra_runtime.openapi.finding import SCHEMA_VERSION
-from infra_runtime.openapi.formats import json_report
-from infra_runtime.openapi.rules import RULES, page
+from infra_openapi.formats import json_report
+from infra_openapi.report import SCHEMA_VERSION
+from infra_openapi.rules import RULES, page
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 
 
 def test_the_pages_are_what_the_rules_say() -> None:
-    """Write them anew: python -m infra_runtime.openapi.rules.page docs."""
+    """Write them anew: python -m infra_openapi.rules.page docs."""
     for path, content in page.pages(DOCS).items():
         assert path.read_text(encoding="utf-8") == content
 

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("yaml", reason="the bare install reads no OpenAPI; pytest-infra[openapi] does")
 
-from infra_runtime.openapi import Report, compare, parse
+from infra_openapi import Report, compare, parse
 
 JSON = "application/json"
 

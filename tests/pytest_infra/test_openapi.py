@@ -190,7 +190,7 @@ def test_a_plugin_that_nobody_asks_imports_no_yaml(suite: Suite) -> None:
         import sys
 
         def test_it():
-            assert not [name for name in sys.modules if name.startswith(("yaml", "infra_runtime.openapi"))]
+            assert not [name for name in sys.modules if name.startswith(("yaml", "infra_openapi"))]
         """
     )
 

@@ -14,12 +14,13 @@ from urllib.parse import urljoin
 import click
 
 from infra_cli.target import Target
+from infra_openapi.errors import OpenApiError
 from infra_runtime.errors import InfraError
 
 if TYPE_CHECKING:
-    from infra_runtime.openapi.checking import Policy
-    from infra_runtime.openapi.finding import Report
-    from infra_runtime.openapi.sources import Leave, Opened
+    from infra_openapi.checking import Policy
+    from infra_openapi.report import Report
+    from infra_openapi.sources import Leave, Opened
 
 
 #: what the bare install lacks
@@ -41,7 +42,7 @@ class Comparison:
 
     def opened(self, source: str) -> Opened:
         """One of the two, read."""
-        from infra_runtime.openapi.sources import Kind, kind_of, open_source
+        from infra_openapi.sources import Kind, kind_of, open_source
 
         if kind_of(source, self.directory) is Kind.SERVICE:
             found = open_source(service_url(source, self.target), leave=self.leave)
@@ -51,14 +52,14 @@ class Comparison:
 
     def report(self, revision: Opened | None = None) -> Report:
         """What changed."""
-        from infra_runtime.openapi.checking import check
+        from infra_openapi.checking import check
 
         return check(self.opened(self.base), revision or self.opened(self.revision), self.policy)
 
     def snapshot(self) -> Path:
         """The file that holds the base. Raises `CompareError` where the base is no file."""
-        from infra_runtime.openapi.errors import CompareError
-        from infra_runtime.openapi.sources import Kind, kind_of
+        from infra_openapi.errors import CompareError
+        from infra_openapi.sources import Kind, kind_of
 
         if kind_of(self.base, self.directory) is not Kind.FILE:
             raise CompareError(self.base, "is no file, so it cannot be updated")
@@ -69,8 +70,8 @@ def given(
     base: str, revision: str, *, policy: Policy, target: Target, leave: Leave, accepted: Path | None
 ) -> Comparison:
     """The comparison of two sources from the command line."""
-    from infra_runtime.openapi import accepting
-    from infra_runtime.openapi.sources import Kind, kind_of
+    from infra_openapi import accepting
+    from infra_openapi.sources import Kind, kind_of
 
     if base == revision == "-":
         raise click.UsageError("Standard input can be one of the two documents, not both.")
@@ -120,7 +121,7 @@ def declared(
 
 def service_url(source: str, target: Target) -> str:
     """`service:NAME/path` as the URL at which the running stack answers."""
-    from infra_runtime.openapi.errors import CompareError
+    from infra_openapi.errors import CompareError
 
     name, _, path = source.removeprefix("service:").partition("/")
     with target.client() as client:
@@ -142,7 +143,7 @@ def three_exit_codes() -> Iterator[None]:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         yield
-    except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+    except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError, OpenApiError):
         raise
     except InfraError as error:
         if error.exit_code == CouldNotCompareError.exit_code:

@@ -18,6 +18,7 @@ from typing import Any
 import click
 
 from infra_cli import output, usage
+from infra_openapi.errors import OpenApiError
 from infra_runtime import __version__
 from infra_runtime.errors import InfraError
 
@@ -95,7 +96,7 @@ class Root(usage.Group):
         try:
             code = super().invoke(ctx)
             output.flush()
-        except InfraError as error:
+        except (InfraError, OpenApiError) as error:
             if __name__ in ctx.meta:
                 import traceback
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from infra_openapi.errors import OpenApiError
 from infra_runtime.errors import InfraError
 
 #: how a phase looks; what is not here is plain
@@ -59,7 +60,7 @@ def flush() -> None:
     sys.stdout.flush()
 
 
-def complain(error: InfraError) -> None:
+def complain(error: InfraError | OpenApiError) -> None:
     """Message, further messages, and what to do next, on standard error."""
     label = click.style("error", fg="red", bold=True) if sys.stderr.isatty() and has_colour() else "error"
     click.echo(f"infra: {label}: {error}", err=True)

@@ -11,14 +11,14 @@ import click
 from infra_cli import output
 
 if TYPE_CHECKING:
-    from infra_runtime.openapi import Rule
+    from infra_openapi import Rule
 
 COLOURS = {"breaking": "red", "warning": "yellow", "info": "cyan"}
 
 
 def listing() -> list[str]:
     """Every rule in a line."""
-    from infra_runtime.openapi import RULES
+    from infra_openapi import RULES
 
     rows = [
         (rule.id, output.styled(rule.level, COLOURS[rule.level]), rule.direction, rule.area)
@@ -29,7 +29,7 @@ def listing() -> list[str]:
 
 def plain(name: str | None) -> list[dict[str, Any]]:
     """Every rule as plain data, or those of a name."""
-    from infra_runtime.openapi import RULES
+    from infra_openapi import RULES
 
     return [asdict(rule) for rule in (RULES.values() if name is None else named(name))]
 
@@ -42,8 +42,8 @@ def explanations(name: str) -> list[str]:
 
 def named(name: str) -> list[Rule]:
     """The rule of that id, or those that a peer's id means. Raises `CompareError` where there is none."""
+    from infra_openapi import RULES, CompareError
     from infra_runtime.errors import nearest
-    from infra_runtime.openapi import RULES, CompareError
 
     found = [rule for rule in RULES.values() if name in (rule.id, *rule.aliases)]
     if not found:

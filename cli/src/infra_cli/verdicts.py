@@ -15,11 +15,12 @@ import click
 
 from infra_cli import output
 from infra_cli.comparisons import Comparison
+from infra_openapi.errors import OpenApiError
 from infra_runtime import __version__
 from infra_runtime.errors import InfraError
 
 if TYPE_CHECKING:
-    from infra_runtime.openapi.finding import Report
+    from infra_openapi.report import Report
 
 #: where harmless changes would hide the others
 _BRIEF = frozenset({"text", "markdown", "github"})
@@ -29,11 +30,11 @@ COMPATIBLE, BREAKING = 0, 1
 def compared(comparisons: Iterable[Comparison]) -> dict[str, Report]:
     """The reports by name. One that cannot be made is told after the others were tried, and ends it all."""
     reports: dict[str, Report] = {}
-    failed: list[InfraError] = []
+    failed: list[InfraError | OpenApiError] = []
     for comparison in comparisons:
         try:
             reports[comparison.name] = comparison.report()
-        except InfraError as error:
+        except (InfraError, OpenApiError) as error:
             failed.append(error)
     if failed:
         first, *others = failed
@@ -45,8 +46,8 @@ def compared(comparisons: Iterable[Comparison]) -> dict[str, Report]:
 
 def show(reports: dict[str, Report], options: dict[str, Any]) -> None:
     """Print the reports in the wanted format."""
-    from infra_runtime.openapi import Level
-    from infra_runtime.openapi.formats import View, render
+    from infra_openapi import Level
+    from infra_openapi.formats import View, render
 
     form = options["form"]
     level = options["level"] or ("warning" if form in _BRIEF else "info")
@@ -66,7 +67,7 @@ def exit_code(reports: dict[str, Report], fail_on: str) -> int:
 
 def update(comparisons: Iterable[Comparison], options: dict[str, Any]) -> int:
     """`--update`: show what changes, and write it."""
-    from infra_runtime.openapi import CompareError, snapshot
+    from infra_openapi import CompareError, snapshot
 
     for comparison in comparisons:
         path = comparison.snapshot()
@@ -81,7 +82,7 @@ def update(comparisons: Iterable[Comparison], options: dict[str, Any]) -> int:
 
 def accept(comparisons: Iterable[Comparison], reports: dict[str, Report], options: dict[str, Any]) -> int:
     """`--accept`: add findings to the reviewed file."""
-    from infra_runtime.openapi import CompareError, accepting
+    from infra_openapi import CompareError, accepting
 
     today = dt.datetime.now(tz=dt.UTC).date()
     until = options["until"].date() if options["until"] else None

@@ -12,10 +12,10 @@ from pytest_infra import options
 from pytest_infra.run import PREFIX
 
 if TYPE_CHECKING:
+    from infra_openapi import Report
+    from infra_openapi.checking import Policy
+    from infra_openapi.sources import Opened
     from infra_runtime.config.stack_file import StackFile
-    from infra_runtime.openapi import Report
-    from infra_runtime.openapi.checking import Policy
-    from infra_runtime.openapi.sources import Opened
 
 UPDATE = "--infra-update-openapi"
 #: the snapshot where neither the test nor the stack file names one
@@ -52,22 +52,23 @@ class OpenapiSnapshot:
         the command line takes it. The snapshot is that of `[api.NAME]` in the stack file, by default of the
         only one, or else `openapi.json`; a path is meant from the stack file, or from pytest's root.
         """
+        from infra_openapi.errors import OpenApiError
         from infra_runtime.errors import InfraError
 
         if fail_on not in _FAILING:
             raise ValueError(f"fail_on is one of {', '.join(_FAILING)}, not {fail_on!r}")
         try:
             return self._checked(app, snapshot, api, fail_on)
-        except InfraError as error:
+        except (InfraError, OpenApiError) as error:
             text = "\n".join(filter(None, [f"{PREFIX}could not compare: {error}", error.hint]))
             raise pytest.fail.Exception(text, pytrace=False) from None
 
     def _checked(self, app: Any, snapshot: str | Path | None, api: str | None, fail_on: str) -> Report:
-        from infra_runtime.openapi import CompareError, formats
-        from infra_runtime.openapi.checking import check
-        from infra_runtime.openapi.finding import Level
-        from infra_runtime.openapi.snapshot import write
-        from infra_runtime.openapi.sources import Kind, kind_of, open_source
+        from infra_openapi import CompareError, formats
+        from infra_openapi.checking import check
+        from infra_openapi.finding import Level
+        from infra_openapi.snapshot import write
+        from infra_openapi.sources import Kind, kind_of, open_source
 
         home, base, policy = self._declared(snapshot, api)
         revision = _opened(app, self._directory)
@@ -92,9 +93,9 @@ class OpenapiSnapshot:
 
     def _declared(self, snapshot: str | Path | None, api: str | None) -> tuple[Path, str, Policy]:
         """The directory, the snapshot as it is named from there, and how changes are judged."""
+        from infra_openapi import accepting
+        from infra_openapi.checking import Policy
         from infra_runtime.config import declared_apis, stack_file
-        from infra_runtime.openapi import accepting
-        from infra_runtime.openapi.checking import Policy
 
         file = stack_file.find(self._directory)
         known = (
@@ -114,9 +115,9 @@ def _declares(file: StackFile | None) -> bool:
 
 
 def _opened(app: Any, directory: Path) -> Opened:
-    from infra_runtime.openapi import CompareError, parse
-    from infra_runtime.openapi.sources import Opened, open_source
-    from infra_runtime.openapi.sources.app_schema import schema_of
+    from infra_openapi import CompareError, parse
+    from infra_openapi.sources import Opened, open_source
+    from infra_openapi.sources.app_schema import schema_of
 
     if isinstance(app, str | Path):
         return open_source(str(app), directory=directory)

@@ -132,7 +132,7 @@ def consistent(options: dict[str, Any]) -> None:
             raise click.UsageError(f"--{name} belongs to --accept FINDING.")
     missing = options["accepted"]
     if missing is not None and not missing.exists():
-        from infra_runtime.openapi import CompareError
+        from infra_openapi import CompareError
 
         raise CompareError(str(missing), "does not exist", hint="--accept FINDING makes it.")
 
@@ -142,8 +142,8 @@ def chosen(target: Target, options: dict[str, Any]) -> list[Comparison]:
     # Large documents are millions of objects that live to the end: looking through them for garbage, and
     # finding none, was a quarter of the time.
     gc.disable()
-    from infra_runtime.openapi.checking import Policy
-    from infra_runtime.openapi.sources import Leave
+    from infra_openapi.checking import Policy
+    from infra_openapi.sources import Leave
 
     base, revision = options["base"], options["revision"]
     if base is not None and revision is None:

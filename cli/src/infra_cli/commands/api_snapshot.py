@@ -33,9 +33,9 @@ def command(
       infra dev api-snapshot service:api/openapi.json | jq .paths
     """
     with three_exit_codes():
-        from infra_runtime.openapi import snapshot
-        from infra_runtime.openapi.checking import Policy
-        from infra_runtime.openapi.sources import Leave
+        from infra_openapi import snapshot
+        from infra_openapi.checking import Policy
+        from infra_openapi.sources import Leave
 
         if source is not None and names:
             raise click.UsageError("--api chooses among the APIs of the stack file, and a source was given.")

@@ -15,11 +15,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from infra_openapi import accepting
+from infra_openapi.checking import Policy
 from infra_runtime.config import stack_file
 from infra_runtime.config.validation_errors import complaint
 from infra_runtime.errors import ConfigurationError, nearest
-from infra_runtime.openapi import accepting
-from infra_runtime.openapi.checking import Policy
 
 
 class ApiSettings(BaseModel):

@@ -1,0 +1,66 @@
+"""The OpenAPI compatibility check: two documents in, a list of findings out.
+
+    report = compare(load("main.yaml"), load("openapi.yaml"))
+    report.verdict      # "compatible", "warning" or "breaking"
+
+`load` reads a file (and the files that it refers to), `parse` takes a text or plain data; both raise
+`CompareError`. The package knows nothing of services, of the command line and of pytest.
+
+Each name is imported on first use, so that `infra_openapi.errors` alone stays cheap.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from infra_openapi.comparison import PRESETS, compare
+    from infra_openapi.document import Document, Reader, load, parse
+    from infra_openapi.errors import CompareError, OpenApiError
+    from infra_openapi.finding import Direction, Finding, Level, Note, Operation, Origin, Witness
+    from infra_openapi.report import Report
+    from infra_openapi.rules import RULES, Rule
+
+__all__ = [
+    "PRESETS",
+    "RULES",
+    "CompareError",
+    "Direction",
+    "Document",
+    "Finding",
+    "Level",
+    "Note",
+    "OpenApiError",
+    "Operation",
+    "Origin",
+    "Reader",
+    "Report",
+    "Rule",
+    "Witness",
+    "compare",
+    "load",
+    "parse",
+]
+
+#: name → the module that defines it, where it is not `finding`
+_ELSEWHERE = {
+    "PRESETS": "comparison",
+    "RULES": "rules",
+    "CompareError": "errors",
+    "Document": "document",
+    "OpenApiError": "errors",
+    "Reader": "document",
+    "Report": "report",
+    "Rule": "rules",
+    "compare": "comparison",
+    "load": "document",
+    "parse": "document",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_ELSEWHERE.get(name, 'finding')}"), name)

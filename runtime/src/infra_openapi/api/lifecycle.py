@@ -1,0 +1,97 @@
+"""The life of an operation: stability, deprecation, sunset, removal; and its names in generated code."""
+
+from __future__ import annotations
+
+import datetime as dt
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from infra_openapi import stability
+from infra_openapi.api.description import Endpoint
+from infra_openapi.document import Site
+from infra_openapi.finding import Direction
+from infra_openapi.ledger import Scope
+
+NONE = Direction.NONE
+
+
+def sunset(site: Site) -> Any:
+    """What the description says of the last day; None where it says nothing."""
+    return site.value("x-sunset")
+
+
+def day(value: Any) -> dt.date | None:
+    """A sunset as a date: a full date, a date-time, or the date of an HTTP header; None for anything else."""
+    if not isinstance(value, str):
+        return None
+    try:
+        return dt.datetime.fromisoformat(value.strip()).date()
+    except ValueError:
+        pass
+    try:
+        return parsedate_to_datetime(value).date()
+    except (ValueError, TypeError, IndexError):
+        return None
+
+
+def lost(before: Any, after: Any) -> bool:
+    """Whether a sunset is gone, or became a text that nobody can read as a day."""
+    return before is not None and day(after) is None and (after is None or day(before) is not None)
+
+
+def removed(scope: Scope, old: Endpoint, home: Site, today: dt.date, name: str) -> None:
+    """Tell that an operation is gone, by what was said of it before; `name` is the fact if nothing was."""
+    subject = str(old.name)
+    last = sunset(old.site)
+    if old.unstable:
+        scope.fact("operation-removed-unstable", NONE, old.site, home, old.stability, None, subject)
+    elif not old.site.flag("deprecated"):
+        scope.fact(name, NONE, old.site, home, None, None, subject)
+    elif last is None:
+        scope.fact("operation-removed-deprecated", NONE, old.site, home, None, None, subject)
+    else:
+        ends = day(last)
+        passed = ends is not None and ends <= today
+        fact = "operation-removed-after-sunset" if passed else "operation-removed-before-sunset"
+        scope.fact(fact, NONE, old.site, home, last, None, subject)
+
+
+def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
+    """Tell how the operation's life and names changed."""
+    subject = str(new.name)
+    _stability(scope, old, new, subject)
+    _deprecation(scope, old, new, subject)
+    before, after = old.site.text("operationId"), new.site.text("operationId")
+    if before != after:
+        change = "changed" if before and after else "removed" if before else "added"
+        scope.fact(f"operation-id-{change}", NONE, None, None, before or None, after or None, subject)
+    tags = [site.raw for site in old.site.items("tags") if isinstance(site.raw, str)]
+    new_tags = [site.raw for site in new.site.items("tags") if isinstance(site.raw, str)]
+    for tag in sorted(set(tags) - set(new_tags)):
+        scope.fact("operation-tag-removed", NONE, None, None, tag, None, subject)
+    for tag in sorted(set(new_tags) - set(tags)):
+        scope.fact("operation-tag-added", NONE, None, None, None, tag, subject)
+
+
+def _stability(scope: Scope, old: Endpoint, new: Endpoint, subject: str) -> None:
+    before, after = old.stability, new.stability
+    change = stability.change(before, after)
+    if change:
+        scope.fact(f"operation-stability-{change}", NONE, None, None, before, after, subject)
+
+
+def _deprecation(scope: Scope, old: Endpoint, new: Endpoint, subject: str) -> None:
+    was, is_ = old.site.flag("deprecated"), new.site.flag("deprecated")
+    before, after = sunset(old.site), sunset(new.site)
+    if is_ and not was:
+        scope.fact("operation-deprecated", NONE, None, None, None, after, subject)
+    elif was and not is_:
+        scope.fact("operation-reactivated", NONE, None, None, before, None, subject)
+    elif was and lost(before, after):
+        scope.fact("operation-sunset-removed", NONE, None, None, before, after, subject)
+    if is_ and after is not None and before != after:
+        first, second = day(before), day(after)
+        if second is None:
+            scope.fact("operation-sunset-invalid", NONE, None, None, before, after, subject)
+        elif was and first is not None and second < first:
+            scope.fact("operation-sunset-earlier", NONE, None, None, before, after, subject)

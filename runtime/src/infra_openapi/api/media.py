@@ -1,0 +1,137 @@
+"""What carries a value: media types and what is in them, headers, and the value of a parameter."""
+
+from __future__ import annotations
+
+from infra_openapi.api import encoding, xml_shape
+from infra_openapi.api.media_type import covers, narrowest, normal
+from infra_openapi.api.style import differ, style
+from infra_openapi.document import Site
+from infra_openapi.document.reference import follow
+from infra_openapi.finding import Direction
+from infra_openapi.ledger import Scope
+from infra_openapi.schema.change import Mode
+from infra_openapi.schema.node import Term
+
+
+def compare(scope: Scope, old: Site, new: Site, direction: Direction, *, negotiated: bool = False) -> None:
+    """Tell how `content` changed; `negotiated` where the receiver asks for what it understands."""
+    before, after = _by_name(old), _by_name(new)
+    kind = "media-type"
+    if direction is Direction.RESPONSE and not negotiated:
+        kind = "delivered-media-type"
+    for name, site in sorted(before.items()):
+        if name in after:
+            _changed(scope, name, site, after[name], direction)
+            continue
+        # The narrowest range that is left for it takes its place.
+        wider = narrowest(name, list(after))
+        if wider is not None:
+            _changed(scope, name, site, after[wider], direction)
+            if negotiated and direction is Direction.RESPONSE and wider not in before:
+                subject = f"media type {name}"
+                scope.fact("media-type-generalized", direction, site, after[wider], name, wider, subject)
+        elif negotiated and direction is Direction.RESPONSE and any(covers(name, other) for other in after):
+            scope.fact(
+                "media-type-specialized", direction, site, new, name, sorted(after), f"media type {name}"
+            )
+        else:
+            scope.fact(f"{kind}-removed", direction, site, new, name, None, f"media type {name}")
+    for name, site in sorted(after.items()):
+        if name in before:
+            continue
+        wider = narrowest(name, list(before))
+        if wider is not None:
+            _changed(scope, name, before[wider], site, direction)
+        elif not negotiated or all(other in after or not covers(name, other) for other in before):
+            scope.fact(f"{kind}-added", direction, old, site, None, name, f"media type {name}")
+
+
+def _by_name(site: Site) -> dict[str, Site]:
+    return {normal(name): media for name, media in site.mapping("content").items()}
+
+
+def _changed(scope: Scope, name: str, old: Site, new: Site, direction: Direction) -> None:
+    old, new = follow(old), follow(new)
+    for key in ("schema", "itemSchema"):
+        first, second = _term(old, key), _term(new, key)
+        if first or second:
+            scope.schema(first, second, Mode(direction, _text(name, old, new)), key)
+        if xml_shape.used(name):
+            xml_shape.compare(scope, first, second, direction)
+    for part, one, other in encoding.parts(scope, name, old, new):
+        encoding.compare(scope, name, part, one, other, direction)
+        if name.startswith("multipart/"):
+            headers(scope, one.said, other.said, direction, one.site, other.site)
+
+
+def _text(name: str, old: Site, new: Site) -> int:
+    """How deep a media type's values are text, in the terms of `Mode`."""
+    if name == "text/plain":
+        return 1
+    if name not in encoding.FORMS:
+        return 0
+    said = (each for site in (old, new) for each in site.mapping("encoding").values())
+    # A part that names its media type may be JSON, which tells a number from a text.
+    return 0 if any(each.text("contentType") for each in said) else 2
+
+
+def _term(site: Site, key: str) -> Term:
+    inner = site.child(key)
+    return (inner,) if inner is not None else ()
+
+
+def headers(
+    scope: Scope, old: Site | None, new: Site | None, direction: Direction, one: Site, other: Site
+) -> None:
+    """Tell how the headers of a response or of a part of a form changed; `one` and `other` hold them."""
+    before, after = _by_header(old), _by_header(new)
+    for name in sorted({**before, **after}):
+        first, second = before.get(name), after.get(name)
+        if first is None and second is not None:
+            fact = "header-added-required" if second.flag("required") else "header-added"
+            scope.fact(fact, direction, one, second, None, name, name)
+        elif second is None and first is not None:
+            fact = "required-header-removed" if first.flag("required") else "header-removed"
+            scope.fact(fact, direction, first, other, name, None, name)
+        elif first is not None and second is not None:
+            inner = scope.enter(f"header {name}", first, second, direction)
+            if inner is not None:
+                _header(inner, first, second, direction, name)
+
+
+def _by_header(holder: Site | None) -> dict[str, Site]:
+    """The headers by their names, which have no case. The media type is not told here."""
+    found = holder.mapping("headers") if holder is not None else {}
+    return {name.lower(): follow(site) for name, site in found.items() if name.lower() != "content-type"}
+
+
+def _header(scope: Scope, old: Site, new: Site, direction: Direction, name: str) -> None:
+    was, is_ = old.flag("required"), new.flag("required")
+    if was and not is_:
+        scope.fact("header-became-optional", direction, old, new, True, False, name)
+    elif is_ and not was:
+        scope.fact("header-became-required", direction, old, new, False, True, name)
+    if old.flag("deprecated") != new.flag("deprecated"):
+        fact = "header-deprecated" if new.flag("deprecated") else "header-reactivated"
+        scope.fact(fact, direction, old, new, None, None, name)
+    value(scope, old, new, direction, "header", subject=name, place="header")
+
+
+def value(
+    scope: Scope, old: Site, new: Site, direction: Direction, kind: str, *, subject: str, place: str
+) -> None:
+    """Compare what a parameter or header holds: a schema as text, or one media type's content."""
+    first, second = old.mapping("content"), new.mapping("content")
+    if first and second:
+        compare(scope, old, new, direction)
+        return
+    before, after = style(old, place), style(new, place)
+    one, other = _term(old, "schema"), _term(new, "schema")
+    if first or second:
+        was, is_ = ", ".join(first) or str(before), ", ".join(second) or str(after)
+        scope.fact(f"{kind}-serialization-changed", direction, old, new, was, is_, subject)
+        return
+    if differ(scope, before, after, one, other):
+        scope.fact(f"{kind}-serialization-changed", direction, old, new, str(before), str(after), subject)
+    exploded = place == "query" and after == ("form", True)
+    scope.schema(one, other, Mode(direction, text=2, exploded=exploded))

@@ -1,0 +1,259 @@
+"""Who may call: requirements as an or of ands, seen through the schemes that they name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from infra_openapi.api.description import Endpoint
+from infra_openapi.document import Document, Site
+from infra_openapi.document.reference import follow
+from infra_openapi.finding import Direction
+from infra_openapi.ledger import Scope
+
+NONE = Direction.NONE
+_ADDRESSES = ("authorizationUrl", "tokenUrl", "refreshUrl", "deviceAuthorizationUrl")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Requirement:
+    """One alternative: for the document's names of its schemes, scopes and what a client has to present."""
+
+    scopes: Mapping[str, frozenset[str]]
+    presented: Mapping[str, str]
+    site: Site
+
+    @property
+    def shown(self) -> str:
+        """As people say it."""
+        parts = [
+            name + (f" ({', '.join(sorted(scopes))})" if scopes else "")
+            for name, scopes in self.scopes.items()
+        ]
+        return " with ".join(parts) or "nothing"
+
+    @property
+    def key(self) -> str:
+        """What it says, whatever the order."""
+        said = [(name, self.presented[name], sorted(scopes)) for name, scopes in self.scopes.items()]
+        return json.dumps(sorted(said))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Likeness:
+    """Which scheme of the new document is which one of the old.
+
+    A scheme's name never travels, so one that is new under the old's terms takes its place; but two that
+    both documents tell apart stay two, however alike they look: the credentials are others. `by_name`: the
+    same name is the same scheme, however it changed; that is told at the scheme.
+    """
+
+    old: Document
+    new: Document
+    by_name: bool
+
+    def covers(self, old: Requirement, new: Requirement) -> bool:
+        """Whether who presents the old one meets the new one."""
+        return self.alike(old, new) and not self.lacking(old, new)
+
+    def alike(self, old: Requirement, new: Requirement) -> bool:
+        """Whether who presents the old one has every scheme of the new one, whatever the scopes."""
+        return all(self._had(old, new, name) for name in new.scopes)
+
+    def lacking(self, old: Requirement, new: Requirement) -> list[str]:
+        """The scopes that the new one asks for and the old one did not."""
+        found: set[str] = set()
+        for name, wanted in new.scopes.items():
+            found |= wanted - frozenset[str]().union(*self._had(old, new, name))
+        return sorted(found)
+
+    def _had(self, old: Requirement, new: Requirement, name: str) -> list[frozenset[str]]:
+        """The scopes that the old one had for a scheme of the new one; empty where it had none like that."""
+        return [
+            scopes
+            for other, scopes in old.scopes.items()
+            if self._same(other, old.presented[other], name, new.presented[name])
+        ]
+
+    def _same(self, name: str, presented: str, other: str, asked: str) -> bool:
+        if name == other:
+            return self.by_name or presented == asked
+        told_apart = _scheme(self.new, name) and _scheme(self.old, other)
+        return presented == asked and not told_apart
+
+
+def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
+    """Tell whether who was let in before still is."""
+    first, one = _requirements(old)
+    second, other = _requirements(new)
+    strictly = Likeness(old=old.document, new=new.document, by_name=False)
+    kept = all(_met(strictly, each, second) for each in first)
+    _schemes(scope, first, second, kept=kept)
+    keys = sorted({each.key for each in first}), sorted({each.key for each in second})
+    if keys[0] == keys[1]:
+        return
+    inner = scope.enter(f"security {keys}", one, other, NONE)
+    if inner is not None:
+        like = strictly if kept else Likeness(old=old.document, new=new.document, by_name=True)
+        _compare(inner, like, first, second, one, other)
+
+
+def _met(like: Likeness, old: Requirement, news: list[Requirement]) -> bool:
+    """Whether one that is asked for something is met by another that is."""
+    return any(like.covers(old, new) for new in news if bool(new.scopes) == bool(old.scopes))
+
+
+def _compare(
+    scope: Scope,
+    like: Likeness,
+    first: list[Requirement],
+    second: list[Requirement],
+    one: Site,
+    other: Site,
+) -> None:
+    subject = "the API" if scope.base and scope.base.pointer == "/security" else "the operation"
+    open_before = any(not each.scopes for each in first)
+    open_now = any(not each.scopes for each in second)
+    if open_before and not open_now:
+        asked = " or ".join(each.shown for each in second)
+        scope.fact("security-added", NONE, one, other, None, asked, subject)
+        return
+    if open_now and not open_before:
+        asked = " or ".join(each.shown for each in first)
+        scope.fact("security-removed", NONE, one, other, asked, None, subject)
+        return
+    for old in first:
+        if old.scopes and not _met(like, old, second):
+            _lost(scope, like, old, second, other, subject, optional=open_now)
+    for new in second:
+        if new.scopes:
+            _won(scope, like, new, first, one, subject)
+
+
+def _lost(
+    scope: Scope,
+    like: Likeness,
+    old: Requirement,
+    second: list[Requirement],
+    other: Site,
+    subject: str,
+    *,
+    optional: bool,
+) -> None:
+    new = next((each for each in second if like.alike(old, each)), None)
+    if optional:
+        scope.fact("security-option-removed", NONE, old.site, other, old.shown, None, subject)
+    elif new is None:
+        scope.fact("security-alternative-removed", NONE, old.site, other, old.shown, None, subject)
+    else:
+        for wanted in like.lacking(old, new):
+            scope.fact("security-scope-added", NONE, old.site, new.site, None, wanted, subject)
+
+
+def _won(
+    scope: Scope, like: Likeness, new: Requirement, first: list[Requirement], one: Site, subject: str
+) -> None:
+    rivals = [each for each in first if len(each.scopes) == len(new.scopes) and like.alike(each, new)]
+    if not rivals:
+        scope.fact("security-alternative-added", NONE, one, new.site, None, new.shown, subject)
+        return
+    for spared in like.lacking(new, rivals[0]) if all(like.lacking(new, each) for each in rivals) else ():
+        scope.fact("security-scope-removed", NONE, rivals[0].site, new.site, spared, None, subject)
+
+
+def _requirements(endpoint: Endpoint) -> tuple[list[Requirement], Site]:
+    document = endpoint.document
+    for holder in (endpoint.site, document.root):
+        place = holder.child("security")
+        if place is not None and isinstance(place.raw, list):
+            found = [_requirement(site, document) for site in holder.items("security")]
+            return found or [Requirement(scopes={}, presented={}, site=place)], place
+    return [Requirement(scopes={}, presented={}, site=document.root)], document.root
+
+
+def _requirement(site: Site, document: Document) -> Requirement:
+    scopes: dict[str, frozenset[str]] = {}
+    presented = {}
+    for name, asked in site.members().items():
+        scheme = _scheme(document, name)
+        if scheme is None:
+            document.note(site, f"asks for the security scheme {name!r}, which is not described")
+        scopes[name] = frozenset(map(str, asked.raw if isinstance(asked.raw, list) else []))
+        presented[name] = _presented(scheme) if scheme else name
+    return Requirement(scopes=scopes, presented=presented, site=site)
+
+
+def _scheme(document: Document, name: str) -> Site | None:
+    components = document.root.child("components")
+    schemes = components.mapping("securitySchemes") if components else {}
+    return follow(schemes[name]) if name in schemes else None
+
+
+def _presented(scheme: Site) -> str:
+    """What a client has to present: the scheme's name in the document never travels."""
+    kind = scheme.text("type")
+    if kind == "apiKey":
+        name = scheme.text("name")
+        place = scheme.text("in")
+        return f"the key {name.lower() if place == 'header' else name} in the {place}"
+    if kind == "http":
+        return f"HTTP {scheme.text('scheme').lower()}"
+    if kind == "openIdConnect":
+        return f"OpenID Connect at {scheme.text('openIdConnectUrl')}"
+    if kind == "oauth2":
+        flows = scheme.mapping("flows").values()
+        urls = {flow.text(key) for flow in flows for key in _ADDRESSES} - {""}
+        return f"OAuth 2 at {', '.join(sorted(urls))}"
+    return kind
+
+
+def _schemes(scope: Scope, first: list[Requirement], second: list[Requirement], *, kept: bool) -> None:
+    """Compare the schemes that both sides name, each once for the whole document.
+
+    `kept`: whatever was enough still is, under whatever name; then none that was presented has changed.
+    """
+    names = {name for each in first for name in each.scopes} & {
+        name for each in second for name in each.scopes
+    }
+    for name in sorted(names):
+        old, new = _scheme(first[0].site.document, name), _scheme(second[0].site.document, name)
+        if old is None or new is None:
+            continue
+        before, after = _presented(old), _presented(new)
+        flows = old.text("type") == new.text("type") == "oauth2"
+        if kept and before != after and not flows:
+            continue
+        inner = scope.enter(f"scheme {name}", old, new, NONE)
+        if inner is None:
+            continue
+        if flows:
+            _flows(inner, old, new, name)
+        elif before != after:
+            inner.fact("security-scheme-changed", NONE, old, new, before, after, name)
+
+
+def _flows(scope: Scope, old: Site, new: Site, name: str) -> None:
+    before, after = old.mapping("flows"), new.mapping("flows")
+    for flow in sorted({**before, **after}):
+        one, other = before.get(flow), after.get(flow)
+        if other is None:
+            scope.fact("security-flow-removed", NONE, one, new, flow, None, name)
+        elif one is None:
+            scope.fact("security-flow-added", NONE, old, other, None, flow, name)
+        else:
+            _flow(scope, one, other, name)
+
+
+def _flow(scope: Scope, old: Site, new: Site, name: str) -> None:
+    for key in _ADDRESSES:
+        first: Any = old.value(key)
+        second: Any = new.value(key)
+        if first is not None and first != second:
+            scope.fact("security-url-changed", NONE, old, new, first, second, name)
+    before, after = old.mapping("scopes"), new.mapping("scopes")
+    for gone in sorted(before.keys() - after.keys()):
+        scope.fact("security-flow-scope-removed", NONE, before[gone], new, gone, None, name)
+    for come in sorted(after.keys() - before.keys()):
+        scope.fact("security-flow-scope-added", NONE, old, after[come], None, come, name)

@@ -1,0 +1,119 @@
+"""Where operations are served: servers joined with paths."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from urllib.parse import SplitResult, urlsplit
+
+from infra_openapi.api.description import Endpoint, template
+from infra_openapi.document import Site
+from infra_openapi.finding import Direction
+from infra_openapi.ledger import Scope
+
+_VARIABLE = re.compile(r"\{([^{}]*)\}")
+#: Stands, in braces, for a variable that may have any value; one of many has them all there.
+_FREE = "*"
+#: More addresses than this from one server's variables are not spelled out.
+_MOST = 64
+
+
+def servers(endpoint: Endpoint) -> tuple[dict[str, Site], Site]:
+    """The addresses that an operation is served under, and where they are written."""
+    for holder in (endpoint.site, *reversed(endpoint.items), endpoint.document.root):
+        sites = holder.items("servers")
+        if sites:
+            found = {url: site for site in sites for url in _addresses(site)}
+            return found, holder.child("servers") or holder
+    return {"": endpoint.document.root}, endpoint.document.root
+
+
+def prefix(endpoint: Endpoint) -> str:
+    """The path of the operation's first server."""
+    addresses, _ = servers(endpoint)
+    return next((_path(url) for url in addresses), "")
+
+
+def _somewhere(url: str, others: dict[str, Site]) -> bool:
+    """Whether an address may be one of the others: without a host, it is wherever the document is served."""
+    return any(_fills(url, other) or _alike(_split(url), _split(other)) for other in others)
+
+
+def _alike(url: SplitResult, other: SplitResult) -> bool:
+    """Whether both differ in no more than a scheme or a host that one of them leaves open."""
+    hosts = url.netloc == other.netloc and "" in {url.scheme, other.scheme}
+    return url.path == other.path and (hosts or "" in {url.netloc, other.netloc})
+
+
+def _fills(url: str, other: str) -> bool:
+    """Whether this address, or each one that it stands for, is one of those that the other stands for."""
+    mine, theirs = _VARIABLE.split(url), _VARIABLE.split(other)
+    if mine[::2] == theirs[::2]:
+        values = zip(mine[1::2], theirs[1::2], strict=True)
+        return all(free == _FREE or set(one.split("|")) <= set(free.split("|")) for one, free in values)
+    pieces = [_open(piece) if number % 2 else re.escape(piece) for number, piece in enumerate(theirs)]
+    return re.fullmatch("".join(pieces), url) is not None
+
+
+def _open(values: str) -> str:
+    """A pattern for what may stand in braces; there is nothing in those of a path."""
+    if not values:
+        return re.escape("{}")
+    return ".+" if values == _FREE else f"(?:{'|'.join(map(re.escape, values.split('|')))})"
+
+
+def _addresses(server: Site) -> list[str]:
+    """The addresses of one server; a variable that is free, or one of many, stays in braces."""
+    url = server.text("url")
+    variables = server.mapping("variables")
+    choices = []
+    for name in dict.fromkeys(_VARIABLE.findall(url)):
+        variable = variables.get(name)
+        allowed = [str(each.raw) for each in variable.items("enum")] if variable else []
+        choices.append([(name, value) for value in allowed] or [(name, f"{{{_FREE}}}")])
+    if math.prod(map(len, choices)) > _MOST:
+        choices = [[(one[0][0], f"{{{'|'.join(sorted(value for _, value in one))}}}")] for one in choices]
+    return [_normal(_put(url, dict(chosen))) for chosen in itertools.product(*choices)]
+
+
+def _put(url: str, values: dict[str, str]) -> str:
+    return _VARIABLE.sub(lambda found: values[found[1]], url)
+
+
+def _normal(url: str) -> str:
+    """An address without what does not count: a last slash, a default port, the case of scheme and host."""
+    parts = _split(url)
+    host = parts.netloc.lower().removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, "\0"))
+    start = f"{parts.scheme}://{host}" if parts.scheme else f"//{host}" if host else ""
+    return start + parts.path.rstrip("/")
+
+
+def _path(url: str) -> str:
+    return _split(url).path
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:  # brackets in the wrong place: no address, but perhaps the same on both sides
+        return SplitResult("", "", url, "", "")
+
+
+def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
+    """Tell which addresses of an operation came and went."""
+    before, one = servers(old)
+    after, other = servers(new)
+    first = {url + template(old.name.path): site for url, site in before.items()}
+    second = {url + template(new.name.path): site for url, site in after.items()}
+    if first.keys() == second.keys():
+        return
+    inner = scope.enter("servers", one, other, Direction.NONE)
+    if inner is None:
+        return
+    for url, (address, site) in zip(before, first.items(), strict=True):
+        if address not in second and not _somewhere(address, second):
+            inner.fact("server-removed", Direction.NONE, site, other, url or "/", None, "the API")
+    for url, (address, site) in zip(after, second.items(), strict=True):
+        if address not in first and not _somewhere(address, first):
+            inner.fact("server-added", Direction.NONE, one, site, None, url or "/", "the API")

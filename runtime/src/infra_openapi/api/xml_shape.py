@@ -1,0 +1,117 @@
+"""How values look as XML: what a changed `xml` of a schema does to who writes or reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from infra_openapi.document import Site
+from infra_openapi.document.reference import target_of
+from infra_openapi.finding import Direction
+from infra_openapi.ledger import Scope
+from infra_openapi.schema.change import Mode, Pair
+from infra_openapi.schema.node import Group, Node, Term
+
+_ONLY_NULL = frozenset({"null"})
+_XML = frozenset({"application/xml", "text/xml"})
+
+
+def used(name: str) -> bool:
+    """Whether a media type, which is normal, is XML."""
+    kind = name.partition(";")[0]
+    return kind in _XML or kind.endswith("+xml")
+
+
+class _Shape(NamedTuple):
+    """What a value becomes; `kind` is `none` for an array that is only a row of elements."""
+
+    kind: str
+    name: str
+    space: str
+
+    def __str__(self) -> str:
+        text = f"{self.kind} {self.name}" if self.name else self.kind
+        return f"{text} of {self.space}" if self.space else text
+
+
+class _Step(NamedTuple):
+    """Two schemas in XML, each with the name that its holder gives it."""
+
+    scope: Scope
+    old: Term
+    new: Term
+    before: str = ""
+    after: str = ""
+
+
+def compare(scope: Scope, old: Term, new: Term, direction: Direction) -> None:
+    """Tell where elements, attributes, their names and namespaces changed, each pair of schemas once."""
+    comparer, ledger = scope.ledger.comparer, scope.ledger
+    waiting = [_Step(scope, old, new)]
+    while waiting:
+        step = waiting.pop()
+        alike = step.before == step.after and comparer.same(Pair(step.old, step.new, Mode(direction)))
+        if alike or not step.old or not step.new:
+            continue
+        one, other = comparer.node(step.old), comparer.node(step.new)
+        first, second = _shape(one, step.before), _shape(other, step.after)
+        key = ("xml", direction, one.key, other.key, first, second)
+        inner, fresh = ledger.scope(key, one.site, other.site, step.scope)
+        step.scope.leads_to[inner.number] = None
+        if not fresh:
+            continue
+        # Where an array became something else, that is told elsewhere.
+        if first != second and _array(one) == _array(other):
+            inner.fact("xml-changed", direction, _site(one), _site(other), str(first), str(second))
+        waiting += _parts(inner, one, other, (first.name or step.before, second.name or step.after))
+
+
+def _shape(node: Node, given: str) -> _Shape:
+    """The node's `xml` with its defaults."""
+    facet = node.notes.get("xml")
+    said = facet.value if facet is not None and isinstance(facet.value, dict) else {}
+    text = {key: value for key, value in said.items() if isinstance(value, str)}
+    if "nodeType" in text:
+        kind = text["nodeType"]
+    elif _array(node):
+        kind = "element" if said.get("wrapped") is True else "none"
+    else:
+        kind = "attribute" if said.get("attribute") is True else "element"
+    if kind == "none":
+        return _Shape(kind, "", "")
+    # A prefix is short for a namespace, and any other one is as good.
+    space = text.get("namespace") or text.get("prefix", "")
+    return _Shape(kind, text.get("name", given) if kind in {"element", "attribute"} else "", space)
+
+
+def _array(node: Node) -> bool:
+    return node.types - _ONLY_NULL == {"array"}
+
+
+def _site(node: Node) -> Site | None:
+    facet = node.notes.get("xml")
+    return facet.site if facet is not None else node.site
+
+
+def _parts(scope: Scope, old: Node, new: Node, names: tuple[str, str]) -> Iterator[_Step]:
+    for name in sorted(old.properties.keys() & new.properties.keys()):
+        yield _Step(scope, old.properties[name], new.properties[name], name, name)
+    if old.items and new.items:
+        yield _Step(scope, old.items, new.items, *names)
+    if old.additional and new.additional:
+        yield _Step(scope, old.additional, new.additional)
+    for first, second in zip(old.groups, new.groups, strict=False):
+        before, after = _branches(first), _branches(second)
+        for key in sorted(before.keys() & after.keys()):
+            yield _Step(scope, before[key], after[key], *names)
+
+
+def _branches(group: Group) -> dict[tuple[int, str], Term]:
+    """The alternatives by what they refer to; one that is written in place goes by its place."""
+    found: dict[tuple[int, str], Term] = {}
+    for place, term in enumerate(group.branches):
+        target = target_of(term[0])
+        # Inline ones are the same only where nothing came or went.
+        key = (0, target.pointer) if target is not None else (len(group.branches), str(place))
+        found[key] = term
+    return found

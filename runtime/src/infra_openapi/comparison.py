@@ -1,0 +1,181 @@
+"""The one function that compares two documents."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+
+from infra_openapi.api import lifecycle, message, parameter, security, server
+from infra_openapi.api.description import Endpoint, endpoints, of_path, template, webhooks
+from infra_openapi.document import Document, Site
+from infra_openapi.document.reference import follow
+from infra_openapi.errors import CompareError
+from infra_openapi.evaluation import findings
+from infra_openapi.finding import Direction, Finding, Level, Operation
+from infra_openapi.judgement import PRESETS, Judgement
+from infra_openapi.ledger import Ledger, Scope
+from infra_openapi.report import Report
+from infra_openapi.schema.change import Mode
+from infra_openapi.schema.comparison import new_comparer
+
+__all__ = ["PRESETS", "compare"]
+
+
+def compare(
+    base: Document,
+    revision: Document,
+    *,
+    preset: str = "default",
+    overrides: Mapping[str, Level | str] | None = None,
+    today: dt.date | None = None,
+) -> Report:
+    """What changed from base to revision, and what it breaks.
+
+    `overrides` gives rules (by id or by a peer's alias) another level; `ignore` leaves a rule out.
+    `today` decides whether a sunset has passed.
+
+    Raises:
+        CompareError: a document cannot be followed, or an override names no rule or level.
+    """
+    judgement = Judgement(preset, overrides or {})
+    found: tuple[Finding, ...] = ()
+    if not (base.digest == revision.digest and base.alone and revision.alone):
+        try:
+            book = _Book(base, revision, today or dt.datetime.now(tz=dt.UTC).date())
+            book.compare()
+            found = findings(book.ledger, book.starts, judgement)
+        except RecursionError as error:
+            raise CompareError(revision.name, "is nested too deep to be compared") from error
+    return Report(
+        base=base.name, revision=revision.name, findings=found, notes=(*base.notes, *revision.notes)
+    )
+
+
+class _Book:
+    """Walks through both documents at once, and starts a scope for each operation."""
+
+    def __init__(self, base: Document, revision: Document, today: dt.date) -> None:
+        self.base, self.revision, self.today = base, revision, today
+        self.ledger = Ledger(new_comparer())
+        #: The scope, the operation it stands for, and whether anything is promised for that.
+        self.starts: list[tuple[Scope, Operation | None, bool]] = []
+
+    def compare(self) -> None:
+        for old, new in self._matched(list(endpoints(self.base)), list(endpoints(self.revision))):
+            self._both_or_one(old, new, called=True)
+        hooks = {end.name: end for end in webhooks(self.revision)}
+        for old in webhooks(self.base):
+            self._both_or_one(old, hooks.pop(old.name, None), called=False)
+        for new in hooks.values():
+            self._both_or_one(None, new, called=False)
+        if not self.starts:
+            self._library()
+        self.ledger.settle()
+
+    def _matched(
+        self, olds: list[Endpoint], news: list[Endpoint]
+    ) -> Iterator[tuple[Endpoint | None, Endpoint | None]]:
+        """Pairs of one operation: of one path, one path template, or one address with the server."""
+        for key in (_named, _templated, _addressed):
+            waiting = {key(new): new for new in reversed(news)}
+            lonely = []
+            for old in olds:
+                new = waiting.pop(key(old), None)
+                if new is None:
+                    lonely.append(old)
+                else:
+                    news.remove(new)
+                    yield old, new
+            olds = lonely
+        for old in olds:
+            yield old, None
+        for new in news:
+            yield None, new
+
+    def _start(self, old: Endpoint | None, new: Endpoint | None) -> Scope:
+        number = len(self.starts)
+        scope, _ = self.ledger.scope(("start", number), old.site if old else None, new.site if new else None)
+        end = old or new
+        self.starts.append((scope, end.name if end else None, bool(old and old.unstable)))
+        return scope
+
+    def _both_or_one(self, old: Endpoint | None, new: Endpoint | None, *, called: bool) -> None:
+        """One operation; `called` where clients call it, and not the API."""
+        scope = self._start(old, new)
+        if old is not None and new is not None:
+            self._operation(scope, old, new, called=called)
+            return
+        end = old or new
+        if end is None:
+            return
+        home = self._home(end, self.revision if old else self.base)
+        kind = "operation" if called else "callback"
+        if old is not None:
+            lifecycle.removed(scope, old, home, self.today, f"{kind}-removed")
+        else:
+            scope.fact(f"{kind}-added", Direction.NONE, home, end.site, None, None, str(end.name))
+
+    def _home(self, end: Endpoint, document: Document) -> Site:
+        """Where an operation would be in the other document: its path, or what holds the paths."""
+        paths = document.root.child("paths")
+        return (paths and paths.child(end.name.path)) or paths or document.root
+
+    def _operation(self, scope: Scope, old: Endpoint, new: Endpoint, *, called: bool) -> None:
+        sends = Direction.REQUEST if called else Direction.RESPONSE
+        if called:
+            server.compare(scope, old, new)
+            security.compare(scope, old, new)
+        parameter.compare(scope, old, new, sends, self.today)
+        if self.ledger.comparer.sameness.same(old.site, new.site):
+            return
+        lifecycle.compare(scope, old, new)
+        message.body(scope, old.site, new.site, sends)
+        message.responses(scope, old.site, new.site, sends.inverse)
+        self._callbacks(scope, old, new, called=called)
+
+    def _callbacks(self, scope: Scope, old: Endpoint, new: Endpoint, *, called: bool) -> None:
+        before, after = self._called_back(old), self._called_back(new)
+        for key, first in before.items():
+            # A callback's own name never travels: one with the same address goes on.
+            second = after.pop(key, None) or after.pop(
+                next((other for other in after if other[1:] == key[1:] and other not in before), key), None
+            )
+            if second is None:
+                lifecycle.removed(scope, first, new.site, self.today, "callback-removed")
+                continue
+            inner = scope.enter("callback", first.site, second.site, Direction.NONE)
+            if inner is not None:
+                self._operation(inner, first, second, called=not called)
+        for second in after.values():
+            scope.fact("callback-added", Direction.NONE, old.site, second.site, None, None, str(second.name))
+
+    def _called_back(self, end: Endpoint) -> dict[tuple[str, str, str], Endpoint]:
+        found = {}
+        for name, site in end.site.mapping("callbacks").items():
+            for expression, item in follow(site).members().items():
+                if not expression.startswith("x-"):
+                    for inner in of_path(end.document, expression, item):
+                        found[name, expression, inner.name.method] = inner
+        return found
+
+    def _library(self) -> None:
+        """A document without operations is a collection of schemas: they count for both directions."""
+        places = (self.base.root.child("components"), self.revision.root.child("components"))
+        before, after = (place.mapping("schemas") if place else {} for place in places)
+        for name in before.keys() & after.keys():
+            scope, _ = self.ledger.scope(("library", name), before[name], after[name])
+            self.starts.append((scope, None, False))
+            for direction in (Direction.REQUEST, Direction.RESPONSE):
+                scope.schema((before[name],), (after[name],), Mode(direction))
+
+
+def _named(end: Endpoint) -> tuple[str, str]:
+    return end.name.method, end.name.path
+
+
+def _templated(end: Endpoint) -> tuple[str, str]:
+    return end.name.method, template(end.name.path)
+
+
+def _addressed(end: Endpoint) -> tuple[str, str]:
+    return end.name.method, server.prefix(end) + template(end.name.path)

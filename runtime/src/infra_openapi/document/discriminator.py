@@ -1,0 +1,60 @@
+"""Heirs that nobody lists: a base schema's discriminator leads to every schema whose `allOf` names the base.
+
+Source: OpenAPI 3.1.1, "Discriminator Object" (models that use `allOf`), and Swagger 2.0, "Schema Object".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from infra_openapi.document.pointer import escaped
+
+_HOME = "#/components/schemas/"
+
+
+def with_heirs(data: dict[str, Any]) -> dict[str, Any]:
+    """The document with each such base's heirs in its mapping, by their names; the document given stays."""
+    components = data.get("components")
+    schemas = components.get("schemas") if isinstance(components, dict) else None
+    if not isinstance(components, dict) or not isinstance(schemas, dict):
+        return data
+    bases = {name: schema for name, schema in schemas.items() if _is_base(schema)}
+    parents = {name: set(_parents(schema)) for name, schema in schemas.items()} if bases else {}
+    made = {}
+    for name, schema in bases.items():
+        discriminator = schema["discriminator"]
+        written = discriminator.get("mapping")
+        mapping = dict(written) if isinstance(written, dict) else {}
+        known = {str(target).removeprefix(_HOME) for target in mapping.values()}
+        heirs = _heirs(name, parents) - known - mapping.keys()
+        if heirs:
+            mapping |= {heir: _HOME + escaped(heir) for heir in sorted(heirs)}
+            made[name] = {**schema, "discriminator": {**discriminator, "mapping": mapping}}
+    return {**data, "components": {**components, "schemas": {**schemas, **made}}} if made else data
+
+
+def _is_base(schema: Any) -> bool:
+    return (
+        isinstance(schema, dict)
+        and isinstance(schema.get("discriminator"), dict)
+        and not schema.keys() & {"oneOf", "anyOf"}
+    )
+
+
+def _parents(schema: Any) -> Iterator[str]:
+    parts = schema.get("allOf") if isinstance(schema, dict) else None
+    for part in parts if isinstance(parts, list) else ():
+        ref = part.get("$ref") if isinstance(part, dict) else None
+        if isinstance(ref, str) and ref.startswith(_HOME):
+            yield ref.removeprefix(_HOME).replace("~1", "/").replace("~0", "~")
+
+
+def _heirs(base: str, parents: dict[str, set[str]]) -> set[str]:
+    """Those whose `allOf` names the base, and theirs in turn."""
+    found: set[str] = set()
+    waiting = {base}
+    while waiting:
+        waiting = {name for name, above in parents.items() if above & waiting} - found - {base}
+        found |= waiting
+    return found

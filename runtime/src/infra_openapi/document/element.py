@@ -1,0 +1,300 @@
+"""One side of a comparison: a document with the files that it refers to, and the places in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from infra_openapi.document.discriminator import with_heirs
+from infra_openapi.document.file import File
+from infra_openapi.document.pointer import escaped, tokens
+from infra_openapi.document.swagger import converted
+from infra_openapi.errors import CompareError
+from infra_openapi.finding import Note, Origin
+
+#: Gives the bytes of a file that a document refers to; the name is a path beside the document's, or a URL.
+Reader: TypeAlias = Callable[[str], bytes]
+
+_SUPPORTED = re.compile(r"3\.[0-2](?:[.-].*)?\Z")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Site:
+    """A value at its place: what `raw` is, in which document and file, under which pointer."""
+
+    document: Document
+    file: str
+    pointer: str
+    raw: Any
+
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """Where it is: the same for everybody who comes there."""
+        return self.file, self.pointer, id(self.document)
+
+    def child(self, key: str | int) -> Site | None:
+        """The member with this key, its reference not followed; None where there is none."""
+        raw = self.raw
+        if isinstance(raw, dict) and key not in raw:
+            return None  # most often, and an exception is dear
+        try:
+            inner = raw[key]
+        except (KeyError, IndexError, TypeError):
+            return None
+        return Site(self.document, self.file, f"{self.pointer}/{escaped(str(key))}", inner)
+
+    def mapping(self, key: str) -> dict[str, Site]:
+        """The members of the object under `key`; none, with a note, where it is something else."""
+        inner = self.child(key) if isinstance(self.raw, dict) and key in self.raw else None
+        if inner is None or inner.raw is None:
+            return {}
+        return inner.members()
+
+    def members(self) -> dict[str, Site]:
+        """The members of this object; none, with a note, where it is something else."""
+        if not isinstance(self.raw, dict):
+            self.document.note(self, "is no object; it is left out")
+            return {}
+        at = self.pointer
+        return {
+            key: Site(self.document, self.file, f"{at}/{escaped(key)}", inner)
+            for key, inner in self.raw.items()
+        }
+
+    def items(self, key: str) -> list[Site]:
+        """The members of the array under `key`; none, with a note, where it is something else."""
+        inner = self.child(key) if isinstance(self.raw, dict) and key in self.raw else None
+        if inner is None or inner.raw is None:
+            return []
+        if not isinstance(inner.raw, list):
+            self.document.note(inner, "is no array; it is left out")
+            return []
+        at = inner.pointer
+        return [
+            Site(self.document, self.file, f"{at}/{number}", each) for number, each in enumerate(inner.raw)
+        ]
+
+    def text(self, key: str, default: str = "") -> str:
+        """The text under `key`; `default` where there is none."""
+        value = self.raw.get(key) if isinstance(self.raw, dict) else None
+        return value if isinstance(value, str) else default
+
+    def flag(self, key: str, default: bool = False) -> bool:
+        """The truth under `key`."""
+        value = self.raw.get(key) if isinstance(self.raw, dict) else None
+        return value if isinstance(value, bool) else default
+
+    def value(self, key: str) -> Any:
+        """Whatever is under `key`; None where there is nothing."""
+        return self.raw.get(key) if isinstance(self.raw, dict) else None
+
+    def origin(self) -> Origin:
+        """The place with its line and column."""
+        return self.document.origin(self.file, self.pointer)
+
+
+@dataclass(slots=True)
+class References:
+    """What following the references of one document has found; `reference` fills and reads it.
+
+    A key of `targets` is a file, the pointer of the resource around the reference, and the reference.
+    """
+
+    targets: dict[tuple[str, str, str], Site] = field(default_factory=dict)
+    #: The references that are being followed: one that comes again leads in a circle.
+    underway: set[tuple[str, str, str]] = field(default_factory=set)
+    #: File → pointer of each schema with an `$id` → its full address.
+    resources: dict[str, dict[str, str]] = field(default_factory=dict)
+    #: File and name of an anchor → the pointers of the schemas that have it.
+    anchors: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    #: Full address of an `$id` → file and pointer.
+    identified: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+
+class Document:
+    """An OpenAPI document of version 3, or one of version 2 that was converted."""
+
+    def __init__(self, file: File, read: Reader) -> None:
+        self.name = file.name
+        self._files = {file.name: file}
+        self._read = read
+        self._notes: dict[tuple[str, str, str], Note] = {}
+        self.written: dict[str, str] = {}
+        self.data = with_heirs(self._versioned(file))
+        self.references = References()
+        self.root = Site(self, self.name, "", self.data)
+
+    def _versioned(self, file: File) -> dict[str, Any]:
+        data = file.data
+        if not isinstance(data, dict):
+            reason = f"is not OpenAPI: it is {_kind(data)}, not an object"
+            raise CompareError(file.name, reason, 1, hint=_likeness(file.content))
+        if "swagger" in data:
+            if "openapi" in data:
+                self._refuse(file, "/swagger", "says both `openapi` and `swagger`: it can be one of them")
+            self.version = str(data["swagger"])
+            if self.version not in {"2.0", "2"}:
+                self._refuse(file, "/swagger", f"is Swagger {self.version!r}; 2.0 is known")
+            self._shaped(file, _PARTS_OF_2)
+            try:
+                data, self.written = converted(data)
+            except RecursionError as error:
+                raise CompareError(file.name, "is nested too deep to be read") from error
+            return data
+        version = data.get("openapi")
+        if version is None:
+            raise CompareError(file.name, "is not OpenAPI: it has neither `openapi` nor `swagger`", 1)
+        self.version = str(version)
+        if not _SUPPORTED.match(self.version) or not isinstance(version, str | float):
+            self._refuse(file, "/openapi", f"is OpenAPI {version!r}; 3.0, 3.1, 3.2 and Swagger 2.0 are known")
+        self._shaped(file, _PARTS)
+        return data
+
+    def _shaped(self, file: File, parts: Mapping[str, type]) -> None:
+        """Refuse what is nothing that could be compared; the first three of the parts are what could."""
+        for key, kind in parts.items():
+            value = file.data.get(key)
+            if value is not None and not isinstance(value, kind):
+                self._refuse(file, f"/{key}", f"`{key}` is {_kind(value)}, not {_KINDS[kind]}")
+        one, other, last = list(parts)[:3]
+        if not any(isinstance(file.data.get(key), dict) for key in (one, other, last)):
+            raise CompareError(file.name, f"is not OpenAPI: it has no {one}, no {other} and no {last}", 1)
+
+    def _refuse(self, file: File, pointer: str, reason: str) -> None:
+        raise CompareError(file.name, reason, *file.positions.find(pointer))
+
+    @property
+    def text(self) -> str:
+        """The text of the document's own file."""
+        return self._files[self.name].content.decode()
+
+    @property
+    def original(self) -> Any:
+        """The data of the document's own file, before any conversion."""
+        return self._files[self.name].data
+
+    @property
+    def digest(self) -> bytes:
+        """What tells the document's own file from every other content."""
+        return self._files[self.name].digest
+
+    @property
+    def alone(self) -> bool:
+        """Whether it needs no file but its own."""
+        return len(self._files) == 1
+
+    @property
+    def modern(self) -> bool:
+        """Whether its schemas are JSON Schema (3.1 and later): siblings of a reference count."""
+        return not self.version.startswith(("3.0", "2"))
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What was taken although it is not quite right."""
+        return tuple(self._notes[key] for key in sorted(self._notes))
+
+    def note(self, site: Site, message: str) -> None:
+        """Remember that something was taken although it is not quite right."""
+        key = (site.file, site.pointer, message)
+        if key not in self._notes and len(self._notes) < 1000:
+            line = self.origin(site.file, site.pointer).line
+            self._notes[key] = Note(file=site.file, pointer=site.pointer, message=message, line=line)
+
+    def file(self, name: str, asked_by: Site) -> Any:
+        """The data of a file that the document refers to; read once.
+
+        Raises:
+            CompareError: it cannot be read, or may not be.
+        """
+        if name not in self._files:
+            try:
+                raw = self._read(name)
+            except (OSError, ValueError) as error:
+                origin = asked_by.origin()
+                reason = f"refers to {name!r}, which cannot be read: {why_unreadable(error)}"
+                raise CompareError(origin.file, reason, origin.line, origin.column) from error
+            except CompareError as error:
+                origin = asked_by.origin()
+                raise CompareError(
+                    origin.file, f"refers to {error}", origin.line, origin.column, error.hint
+                ) from error
+            self._files[name] = File(name, raw)
+        return self.data if name == self.name else self._files[name].data
+
+    def written_at(self, place: Origin) -> Any:
+        """What is written at a place; None where nothing is."""
+        known = self._files.get(place.file)
+        value: Any = known.data if known else None
+        for token in tokens(place.pointer):
+            try:
+                value = value[int(token)] if isinstance(value, list) else value[token]
+            except (LookupError, TypeError, ValueError):
+                return None
+        return value
+
+    def origin(self, file: str, pointer: str) -> Origin:
+        """The place with its line and column; what was converted leads to where it is written."""
+        written = pointer
+        if self.written and file == self.name:
+            written = _written(pointer, self.written)
+        known = self._files.get(file)
+        line, column = known.positions.find(written) if known else (0, 0)
+        return Origin(file=file, pointer=written, line=line, column=column)
+
+
+#: The parts of a document, and what they must be; of version 3 and of version 2.
+_PARTS: dict[str, type] = {
+    "paths": dict,
+    "webhooks": dict,
+    "components": dict,
+    "servers": list,
+    "info": dict,
+}
+_PARTS_OF_2: dict[str, type] = {
+    "paths": dict,
+    "x-ms-paths": dict,
+    "definitions": dict,
+    "parameters": dict,
+    "responses": dict,
+    "securityDefinitions": dict,
+    "info": dict,
+}
+_KINDS: dict[type, str] = {
+    dict: "an object",
+    list: "an array",
+    str: "a text",
+    bool: "a truth",
+    type(None): "null",
+}
+
+
+def _kind(value: Any) -> str:
+    return _KINDS.get(type(value), "a number")
+
+
+def _likeness(content: bytes) -> str:
+    """What a text that is no document looks like."""
+    start = content[:200].lstrip().lower()
+    if start.startswith(b"version https://git-lfs"):
+        return "It is a pointer of Git LFS: `git lfs pull` gets the file itself."
+    if start.startswith((b"<!doctype", b"<html")):
+        return "It is a page for a browser: a login, perhaps, or one that says that there is nothing."
+    return ""
+
+
+def _written(pointer: str, moved: Mapping[str, str]) -> str:
+    """The longest part of a pointer that was moved, put back to where it came from."""
+    head = pointer
+    while head:
+        if head in moved:
+            return moved[head] + pointer[len(head) :]
+        head = head.rpartition("/")[0]
+    return pointer
+
+
+def why_unreadable(error: OSError | ValueError) -> str:
+    """Return why a file cannot be read."""
+    # A ValueError is about the name itself: it has a null character.
+    return getattr(error, "strerror", None) or str(error)

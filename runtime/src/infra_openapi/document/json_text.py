@@ -1,0 +1,108 @@
+"""JSON to data, by the decoder's own speed; where a refusal stands is looked for once there is one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from infra_openapi.document.number import MAX_VALUES, LiteralError, integer, real
+from infra_openapi.errors import CompareError
+
+#: Where the decoder gives up for want of stack, the text is told to go deeper than this, which it does.
+_DEEP = 200
+_STRING = r'"(?:[^"\\]|\\.)*"'
+
+
+class DuplicateKeyError(ValueError):
+    """A JSON object says the same key twice; the decoder cannot tell where."""
+
+
+def data(text: str, file: str) -> Any:
+    """The text as plain data.
+
+    Raises:
+        CompareError: it is no JSON, says a key twice, or goes past a limit.
+    """
+    if _values(text) > MAX_VALUES and _values(re.sub(_STRING, "", text)) > MAX_VALUES:
+        raise CompareError(file, f"has more than {MAX_VALUES:,} values")
+    try:
+        return json.loads(
+            text, object_pairs_hook=_unique, parse_int=integer, parse_float=real, parse_constant=_constant
+        )
+    except json.JSONDecodeError as error:
+        raise CompareError(file, f"is not JSON: {error.msg}", error.lineno, error.colno) from error
+    except RecursionError as error:
+        raise CompareError(file, f"is nested more than {_DEEP} levels deep", *_too_deep(text)) from error
+    except DuplicateKeyError as error:
+        line, column = _twice(text, str(error))
+        raise CompareError(file, f"says the key {str(error)!r} twice in one object", line, column) from error
+    except LiteralError as error:
+        line, column = _outside_strings(text, error.literal)
+        raise CompareError(file, error.reason, line, column) from error
+
+
+def _values(text: str) -> int:
+    """How many values there are at most: the first of each container, and one after each comma."""
+    return text.count(",") + text.count("[") + text.count("{")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise DuplicateKeyError(key)
+            seen.add(key)
+    return made
+
+
+def _constant(word: str) -> Any:
+    raise LiteralError(word, f"is not JSON: {word} is no JSON value")
+
+
+def _tokens(text: str, pattern: str) -> Iterator[re.Match[str]]:
+    return re.finditer(f"{_STRING}|{pattern}", text)
+
+
+def _place(text: str, offset: int) -> tuple[int, int]:
+    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+
+
+def _outside_strings(text: str, literal: str) -> tuple[int, int]:
+    """Where a JSON text first has a literal that is no part of a string."""
+    for token in _tokens(text, re.escape(literal)):
+        if not token.group().startswith('"'):
+            return _place(text, token.start())
+    return 0, 0
+
+
+def _too_deep(text: str) -> tuple[int, int]:
+    """Where a JSON text first goes too deep."""
+    depth = 0
+    for token in _tokens(text, r"[{}\[\]]"):
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(token.group(), 0)
+        if depth > _DEEP:
+            return _place(text, token.start())
+    return 0, 0
+
+
+def _twice(text: str, key: str) -> tuple[int, int]:
+    """Where a JSON text says a key for the second time in one object."""
+    open_objects: list[set[str]] = []
+    last: re.Match[str] | None = None
+    for token in _tokens(text, r"[{}\[\]:]"):
+        mark = token.group()
+        if mark in {"{", "["}:
+            open_objects.append(set())
+        elif mark in {"}", "]"}:
+            open_objects.pop()
+        elif mark == ":" and last is not None:
+            name = json.loads(last.group())
+            if name == key and name in open_objects[-1]:
+                return _place(text, last.start())
+            open_objects[-1].add(name)
+        last = token
+    return 0, 0

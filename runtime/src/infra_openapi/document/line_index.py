@@ -1,0 +1,171 @@
+"""Where a JSON pointer is in a text: line and column, found only when somebody asks."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, AnyStr, Generic
+
+from infra_openapi.document.pointer import tokens
+from infra_openapi.document.yaml_text import Marks
+
+_BLOCK = 1 << 14
+_SPACE = re.compile(r"[ \t\r\n]*")
+_BLANK = re.compile(rb"[ \t\r\n]*")
+_FIRST_LINE = re.compile(rb"[{\[]\r?(\n[ \t]+)")
+_scan = json.JSONDecoder().raw_decode
+
+
+class Positions:
+    """The places of one text. JSON is descended by its lines, or by the decoder; YAML's marks were kept."""
+
+    def __init__(self, content: bytes, data: Any, marks: Marks | None) -> None:
+        self._content, self._data, self._marks = content, data, marks
+        #: by where a container starts, and the key: where the key and where its value is
+        self._by_line: dict[int, dict[str, tuple[int, int]] | None] = {}
+        self._lines = _Lines(content, b"\n")
+        self._decoded: _Decoded | None = None
+
+    def find(self, pointer: str) -> tuple[int, int]:
+        """Line and column (from 1) of the key that the pointer ends with, or of its nearest parent."""
+        if self._marks is not None:
+            return self._in_yaml(pointer, self._marks)
+        offset = self._in_lines(pointer)
+        if offset is not None:
+            # Before a member there are spaces, each of them a byte and a column.
+            return self._lines.place(offset)
+        if self._decoded is None:
+            self._decoded = _Decoded(self._content.decode())
+        return self._decoded.find(pointer)
+
+    def _in_yaml(self, pointer: str, marks: Marks) -> tuple[int, int]:
+        place = (1, 1)
+        value: Any = self._data
+        for token in tokens(pointer):
+            key: str | int = int(token) if isinstance(value, list) and token.isdecimal() else token
+            place = marks.get((id(value), key), place)
+            try:
+                value = value[key]  # pyright: ignore[reportCallIssue, reportArgumentType]  # caught below
+            except (KeyError, IndexError, TypeError):
+                break
+        return place
+
+    def _in_lines(self, pointer: str) -> int | None:
+        """The offset in a text that has a line for each member; None in another."""
+        key_at = start = _skip(self._content)
+        value: Any = self._data
+        for token in tokens(pointer):
+            if not isinstance(value, dict | list) or not value:
+                break
+            if start not in self._by_line:
+                self._by_line[start] = self._members(start, value)
+            members = self._by_line[start]
+            if members is None:
+                return None
+            if token not in members:
+                break
+            key_at, start = members[token]
+            value = value[int(token)] if isinstance(value, list) else value[token]
+        return key_at
+
+    def _members(self, start: int, value: Any) -> dict[str, tuple[int, int]] | None:
+        """Where each key and its value begin: a member is where a line of its depth begins.
+
+        None where that is not so: the text is one line, or laid out by hand.
+        """
+        first = _FIRST_LINE.match(self._content, start)
+        if first is None:
+            return None
+        found: dict[str, tuple[int, int]] = {}
+        lines = re.compile(re.escape(first.group(1)) + rb"[^\s}\]]").finditer(self._content, start)
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            line = next(lines, None)
+            beginning = _json(key) + b":" if isinstance(key, str) else _opening(inner)
+            if line is None or not self._content.startswith(beginning, line.end() - 1):
+                return None
+            at = line.end() - 1
+            found[str(key)] = at, _skip(self._content, at + len(beginning)) if isinstance(key, str) else at
+        return found
+
+
+class _Lines(Generic[AnyStr]):
+    """Where the lines of a text begin. Neither a list of all lines nor a look back over a long one."""
+
+    def __init__(self, text: AnyStr, end: AnyStr) -> None:
+        self._text: AnyStr = text
+        self._end: AnyStr = end
+        #: for each block of the text how many lines end before it, and where its first line begins
+        self._before: list[tuple[int, int]] = []
+
+    def place(self, offset: int) -> tuple[int, int]:
+        """Line and column, from 1."""
+        if not self._before:
+            count = begins = 0
+            for start in range(0, len(self._text) + 1, _BLOCK):
+                self._before.append((count, begins))
+                count += self._text.count(self._end, start, start + _BLOCK)
+                begins = self._text.rfind(self._end, start, start + _BLOCK) + 1 or begins
+        count, begins = self._before[offset // _BLOCK]
+        start = offset - offset % _BLOCK
+        count += self._text.count(self._end, start, offset)
+        begins = self._text.rfind(self._end, start, offset) + 1 or begins
+        return count + 1, offset - begins + 1
+
+
+class _Decoded:
+    """A JSON text that is laid out anyhow: the decoder tells where each value ends."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._lines = _Lines(text, "\n")
+        self._members: dict[int, dict[str, tuple[int, int]]] = {}
+
+    def find(self, pointer: str) -> tuple[int, int]:
+        """Line and column of the key that the pointer ends with, or of its nearest parent."""
+        key_at = start = self._skip(0)
+        for token in tokens(pointer):
+            if start not in self._members:
+                self._members[start] = self._children(start)
+            found = self._members[start].get(token)
+            if found is None:
+                break
+            key_at, start = found
+        return self._lines.place(key_at)
+
+    def _skip(self, at: int) -> int:
+        match = _SPACE.match(self._text, at)
+        return match.end() if match else at
+
+    def _children(self, start: int) -> dict[str, tuple[int, int]]:
+        """The members of the container at `start`: where the key and where the value begins."""
+        found: dict[str, tuple[int, int]] = {}
+        opening = self._text[start : start + 1]
+        at = self._skip(start + 1)
+        index = 0
+        while opening in {"{", "["} and self._text[at] not in "]}":
+            key_at = at
+            if opening == "{":
+                key, at = _scan(self._text, at)
+                at = self._skip(self._skip(at) + 1)
+            else:
+                key, index = str(index), index + 1
+            found[key] = (key_at, at)
+            _, at = _scan(self._text, at)
+            at = self._skip(at)
+            if self._text[at] == ",":
+                at = self._skip(at + 1)
+        return found
+
+
+def _skip(content: bytes, at: int = 0) -> int:
+    match = _BLANK.match(content, at)
+    return match.end() if match else at
+
+
+def _json(value: Any) -> bytes:
+    # A half of a surrogate pair is no UTF-8: it must have been written as an escape.
+    return json.dumps(value, ensure_ascii=False).encode(errors="replace")
+
+
+def _opening(value: Any) -> bytes:
+    return b"{" if isinstance(value, dict) else b"[" if isinstance(value, list) else _json(value)

@@ -1,0 +1,273 @@
+"""YAML to data, by the parser's events and not by PyYAML's constructor.
+
+Keys stay text (`200:` is the status "200"), dates stay text, a key that comes twice is refused, everything
+has its place, and what aliases blow up is counted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import Any, NoReturn, TypeAlias
+
+import yaml
+from yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from infra_openapi.document.number import MAX_VALUES, LiteralError, integer, real
+from infra_openapi.errors import CompareError
+
+#: YAML is some five times slower to read than JSON, and nobody writes that much of it by hand.
+MAX_CHARACTERS = 32 * 1024 * 1024
+MAX_DEPTH = 200
+#: How much aliases may add to what the file spells out, as if they were written out.
+MAX_ALIASED = 16_000_000
+#: What a value takes besides its own characters: indentation, a dash, a colon.
+_AROUND = 16
+
+#: Where each member of a container starts (line, column), by the container's identity and the key or index.
+Marks: TypeAlias = dict[tuple[int, str | int], tuple[int, int]]
+
+# libyaml, where PyYAML was built with it: it is eight times faster.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z")
+_OCTAL = re.compile(r"0o[0-7]+\Z")
+_HEX = re.compile(r"0x[0-9a-fA-F]+\Z")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
+# The core schema of YAML 1.2, which OpenAPI asks for: `yes`, `on` and 1_000 are text.
+_WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
+_WORDS |= {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_STANDARD_TAG = "tag:yaml.org,2002:"
+# What ends a line for YAML 1.1, and for no editor.
+_FOREIGN_ENDS = re.compile("[\x85\u2028\u2029]")
+
+
+def data(text: str, file: str) -> tuple[Any, Marks]:
+    """The text as plain data, and the places of everything in it.
+
+    Raises:
+        CompareError: it is no YAML, says a key twice, or goes past a limit.
+    """
+    builder = _Builder(text, file)
+    return builder.build(_events(text, file)), builder.marks
+
+
+def _events(text: str, file: str) -> Iterator[Event]:
+    if len(text) > MAX_CHARACTERS:
+        raise CompareError(file, f"has {len(text):,} characters of YAML; the limit is {MAX_CHARACTERS:,}")
+    try:
+        parser = _Loader(text)
+        while parser.check_event():
+            yield parser.get_event()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        if mark and error.context_mark and mark.index >= len(text.rstrip()):
+            # What lacks its end is told where it begins.
+            mark = error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+        reason = error.problem or error.context or "syntax error"
+        raise CompareError(file, f"is not YAML: {reason}", line, column, _hint(text, line)) from error
+    except yaml.reader.ReaderError as error:
+        # Its position counts bytes or characters, as the parser likes; the character is no other anywhere.
+        at = text.find(chr(error.character)) if isinstance(error.character, int) else -1
+        line, column = (text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)) if at >= 0 else (0, 0)
+        raise CompareError(
+            file, f"is not YAML: it has the control character {error.character:#04x}", line, column
+        ) from error
+    except yaml.YAMLError as error:
+        raise CompareError(file, "is not YAML: " + str(error).partition("\n")[0]) from error
+
+
+def _hint(text: str, line: int) -> str:
+    lines = text.splitlines()
+    around = lines[max(0, line - 2) : line] if line else []
+    if any(one.startswith(("<<<<<<<", "=======", ">>>>>>>")) for one in around):
+        return "There is a merge conflict that nobody has resolved."
+    return "YAML is indented with spaces; there is a tab here." if any("\t" in one for one in around) else ""
+
+
+def scalar(event: ScalarEvent) -> Any:
+    """What a YAML scalar means; a quoted one, a date and an unknown word are text.
+
+    Raises:
+        LiteralError: it is a number that is too large.
+    """
+    value: str = event.value
+    tag = event.tag
+    if tag is not None and tag != "!":
+        kind = tag.removeprefix(_STANDARD_TAG)
+        if kind in {"str", "binary", "timestamp"} or kind == tag:
+            return value
+    elif not event.implicit[0] or tag == "!":
+        return value
+    if value in _WORDS:
+        return _WORDS[value]
+    if not value[0].isdigit() and value[0] not in "+-.":
+        return value
+    if _INT.match(value):
+        return integer(value)
+    if _FLOAT.match(value):
+        return real(value)
+    if _OCTAL.match(value) or _HEX.match(value):
+        return integer(value, 0)
+    return value
+
+
+class _Open:
+    """A container that is not complete yet."""
+
+    __slots__ = ("anchor", "depth", "key", "merges", "size", "value")
+
+    def __init__(self, value: Any, anchor: str | None) -> None:
+        self.value, self.anchor = value, anchor
+        self.key: Any = _NO_KEY
+        #: in characters, as if nothing were an alias
+        self.size = _AROUND
+        #: of what is inside, as if nothing were an alias
+        self.depth = 0
+        self.merges: list[Any] = []
+
+
+class _Builder:
+    """Makes data of events. A stack of open containers, no recursion: depth is a number to look at."""
+
+    def __init__(self, text: str, file: str) -> None:
+        self.file = file
+        self.marks: Marks = {}
+        self.anchors: dict[str, tuple[Any, int, int]] = {}
+        self.aliased = self.values = 0
+        self.lines: list[int] | None = None
+        if _FOREIGN_ENDS.search(text):
+            self.lines = [match.start() for match in re.finditer("\n", text)]
+
+    def build(self, stream: Iterator[Event]) -> Any:
+        stack: list[_Open] = []
+        documents = 0
+        result: Any = None
+        for event in stream:
+            if isinstance(event, DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    self._refuse(event, "has more than one YAML document")
+            elif isinstance(event, MappingStartEvent | SequenceStartEvent):
+                self._open(stack, event)
+            elif isinstance(event, ScalarEvent | AliasEvent | MappingEndEvent | SequenceEndEvent):
+                value, size, depth, anchor = self._value(stack, event)
+                self.values += 1
+                if self.values > MAX_VALUES:
+                    self._refuse(event, f"has more than {MAX_VALUES:,} values")
+                if anchor:
+                    self.anchors[anchor] = (value, size, depth)
+                if stack:
+                    top = stack[-1]
+                    top.size += size
+                    top.depth = max(top.depth, depth)
+                    self._put(top, value, event)
+                else:
+                    result = value
+        return result
+
+    def _open(self, stack: list[_Open], event: MappingStartEvent | SequenceStartEvent) -> None:
+        if len(stack) >= MAX_DEPTH:
+            self._refuse(event, _TOO_DEEP)
+        if stack and isinstance(stack[-1].value, list):
+            self._mark(stack[-1].value, len(stack[-1].value), event)
+        stack.append(_Open({} if isinstance(event, MappingStartEvent) else [], event.anchor))
+        if event.anchor:
+            self.anchors[event.anchor] = (_UNFINISHED, 0, 0)
+
+    def _value(self, stack: list[_Open], event: Event) -> tuple[Any, int, int, str | None]:
+        """What an event completes: a scalar, what an alias names, or the innermost open container."""
+        if isinstance(event, ScalarEvent):
+            return self._scalar(event), _AROUND + len(event.value), 0, event.anchor
+        if isinstance(event, AliasEvent):
+            return *self._alias(event, len(stack)), None
+        done = stack.pop()
+        for merged in done.merges:
+            for name, inner in merged.items() if isinstance(merged, dict) else ():
+                done.value.setdefault(name, inner)
+        return done.value, done.size, done.depth + 1, done.anchor
+
+    def _scalar(self, event: ScalarEvent) -> Any:
+        try:
+            return scalar(event)
+        except LiteralError as error:
+            self._refuse(event, error.reason)
+
+    def _alias(self, event: AliasEvent, above: int) -> tuple[Any, int, int]:
+        if event.anchor not in self.anchors:
+            self._refuse(event, f"names the alias *{event.anchor}, which nothing defines")
+        value, size, depth = self.anchors[event.anchor]
+        if value is _UNFINISHED:
+            self._refuse(event, f"has the alias *{event.anchor} inside itself")
+        self.aliased += size
+        if self.aliased > MAX_ALIASED:
+            self._refuse(event, f"grows by more than {MAX_ALIASED:,} characters by its aliases")
+        if above + depth > MAX_DEPTH:
+            self._refuse(event, _TOO_DEEP)
+        return value, size, depth
+
+    def _put(self, top: _Open, value: Any, event: Event) -> None:
+        container = top.value
+        if isinstance(container, list):
+            # A container in a list was marked where it started; this is its end.
+            if not isinstance(event, MappingEndEvent | SequenceEndEvent):
+                self._mark(container, len(container), event)
+            container.append(value)
+        elif top.key is _NO_KEY:
+            key = self._key(value, event)
+            self._mark(container, key, event)
+            # In quotes it is a name like any other.
+            merges = key == "<<" and isinstance(event, ScalarEvent) and event.implicit[0]
+            top.key = _MERGE if merges else key
+        else:
+            key, top.key = top.key, _NO_KEY
+            if key is _MERGE and isinstance(value, dict | list):
+                top.merges += value if isinstance(value, list) else [value]
+                return
+            key = "<<" if key is _MERGE else key
+            if key in container:
+                # The event may be the value's end; the key was marked where it stands.
+                line, column = self.marks[id(container), key]
+                raise CompareError(self.file, f"says the key {key!r} twice in one mapping", line, column)
+            container[key] = value
+
+    def _mark(self, container: Any, key: str | int, event: Event) -> None:
+        self.marks[id(container), key] = self._at(event)
+
+    def _key(self, value: Any, event: Event) -> str:
+        if isinstance(value, str):
+            return value
+        if isinstance(event, ScalarEvent):
+            return str(event.value)
+        if isinstance(value, dict | list):
+            self._refuse(event, "has a mapping or a sequence as a key")
+        return json.dumps(value)
+
+    def _refuse(self, event: Event, reason: str) -> NoReturn:
+        raise CompareError(self.file, reason, *self._at(event))
+
+    def _at(self, event: Event) -> tuple[int, int]:
+        mark = event.start_mark
+        if mark is None:
+            return 0, 0
+        if self.lines is None:
+            return mark.line + 1, mark.column + 1
+        line = bisect_left(self.lines, mark.index)
+        return line + 1, mark.index - (self.lines[line - 1] if line else -1)
+
+
+_TOO_DEEP = f"is nested more than {MAX_DEPTH} levels deep"
+_NO_KEY = object()
+_MERGE = object()
+_UNFINISHED = object()

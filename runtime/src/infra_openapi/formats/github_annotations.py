@@ -1,0 +1,47 @@
+"""For GitHub Actions: an annotation on each changed line, and the sums.
+
+Source: GitHub's documentation, "Workflow commands for GitHub Actions", and how actions/toolkit escapes them.
+"""
+
+from __future__ import annotations
+
+from infra_openapi.finding import Finding, Level
+from infra_openapi.formats import Reports
+from infra_openapi.formats.view import View, example, heading, reached, total
+
+_COMMANDS = {Level.BREAKING: "error", Level.WARNING: "warning", Level.INFO: "notice"}
+
+
+def render(reports: Reports, view: View) -> str:
+    """One workflow command for each finding."""
+    lines = []
+    for name, report in reports.items():
+        lines += [_command(finding, view) for finding in view.shown(report)]
+        lines.append(_data(f"{heading(name, report)}: {report.verdict} ({total(report)})"))
+    return "\n".join(lines) + "\n"
+
+
+def _command(finding: Finding, view: View) -> str:
+    properties = {}
+    if finding.place and finding.place.line:
+        properties["file"] = view.file(finding.place)
+        properties["line"] = str(finding.place.line)
+        properties["col"] = str(finding.place.column)
+    properties["title"] = f"{finding.level.value}: {finding.rule}"
+    said = [finding.message]
+    if named := reached(finding):
+        said.append(f"Reaches {named}.")
+    if shown := example(finding):
+        said.append(f"Example: {shown}.")
+    if finding.level is not Level.INFO:
+        said.append(f"Fingerprint: {finding.fingerprint}")
+    told = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
+    return f"::{_COMMANDS[finding.level]} {told}::" + _data("\n".join(said))
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,42 @@
+"""For GitLab's merge requests: a Code Quality report (Source: GitLab's documentation, "Code Quality")."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+from infra_openapi.finding import Finding, Level
+from infra_openapi.formats import Reports
+from infra_openapi.formats.view import View, reached
+
+_SEVERITIES = {Level.BREAKING: "blocker", Level.WARNING: "minor", Level.INFO: "info"}
+
+
+def render(reports: Reports, view: View) -> str:
+    """A list of issues; those of all reports in one, as GitLab wants it."""
+    seen: Counter[str] = Counter()
+    issues = []
+    for name, report in reports.items():
+        for finding in view.shown(report):
+            # GitLab drops what has a fingerprint that it has seen.
+            key = f"{name}/{finding.fingerprint}" if name else finding.fingerprint
+            seen[key] += 1
+            unique = key if seen[key] == 1 else f"{key}/{seen[key]}"
+            issues.append(_issue(finding, report.revision, unique, view))
+    return json.dumps(issues, indent=2) + "\n"
+
+
+def _issue(finding: Finding, revision: str, fingerprint: str, view: View) -> dict[str, Any]:
+    named = reached(finding)
+    place = finding.place
+    return {
+        "description": f"{finding.message} (reaches {named})" if named else finding.message,
+        "check_name": finding.rule,
+        "fingerprint": fingerprint,
+        "severity": _SEVERITIES[finding.level],
+        "location": {
+            "path": view.file(place) if place else revision,
+            "lines": {"begin": max(place.line, 1) if place else 1},
+        },
+    }

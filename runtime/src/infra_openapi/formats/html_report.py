@@ -1,0 +1,76 @@
+"""For a browser: one page that asks for nothing else, no script, no image, no font."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+
+from infra_openapi.finding import Finding
+from infra_openapi.formats import Reports
+from infra_openapi.formats.view import View, example, heading, operations, reached, remarks, total
+from infra_openapi.formats.view import verdict as worst
+from infra_openapi.report import Report
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; --breaking: #c5221f; --warning: #b06000; --info: #1967d2; }
+@media (prefers-color-scheme: dark) { :root { --breaking: #f28b82; --warning: #fdd663; --info: #8ab4f8; } }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+article { border-left: 4px solid var(--line); padding: .1rem 1rem; margin: 1rem 0; }
+article.breaking { border-color: var(--breaking); }
+article.warning { border-color: var(--warning); }
+article.info { border-color: var(--info); }
+article p { margin: .3rem 0; overflow-wrap: anywhere; }
+.level { font-weight: 600; }
+.breaking .level { color: var(--breaking); }
+.warning .level { color: var(--warning); }
+.info .level { color: var(--info); }
+.quiet { opacity: .7; font-size: .875rem; }
+""".strip()
+
+
+def render(reports: Reports, view: View) -> str:
+    """The whole page."""
+    verdict = worst(list(reports.values()))
+    body = "\n".join(line for name, report in reports.items() for line in _report(name, report, view))
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>API check: {verdict}</title>
+<style>
+{_STYLE}
+</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
+
+
+def _report(name: str, report: Report, view: View) -> Iterator[str]:
+    yield f"<h1>{escape(heading(name, report))}</h1>"
+    yield f"<p><strong>{report.verdict}</strong>: {total(report)}</p>"
+    for finding in view.shown(report):
+        yield from _finding(finding)
+    found = remarks(report)
+    if found:
+        yield "<h2>Notes</h2>"
+        yield "<ul>"
+        yield from (f"<li>{escape(remark)}</li>" for remark in found)
+        yield "</ul>"
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    yield f'<article class="{finding.level.value}">'
+    yield f'<p><span class="level">{finding.level.value}</span> <code>{escape(finding.rule)}</code></p>'
+    yield f"<p>{escape(finding.message)}</p>"
+    if reached(finding):
+        yield f"<p>reaches {escape(operations(finding, len(finding.operations)))}</p>"
+    if shown := example(finding):
+        yield f"<p>example: <code>{escape(shown)}</code></p>"
+    places = [str(place) for place in (finding.base, finding.revision) if place]
+    yield f'<p class="quiet">{escape(" → ".join(places))} · {finding.fingerprint}</p>'
+    yield "</article>"

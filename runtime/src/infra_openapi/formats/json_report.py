@@ -1,0 +1,31 @@
+"""For programs: the shape of `report.schema.json`, which is versioned and documented."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from infra_openapi.formats import Reports
+from infra_openapi.formats.view import View, verdict
+from infra_openapi.report import SCHEMA_VERSION
+
+
+def render(reports: Reports, _view: View) -> str:
+    """One report as it is; reports of declared APIs under `apis`, with the worst verdict above them."""
+    made = {name: report.to_json() for name, report in reports.items()}
+    whole = made.get("") or {
+        "schema": SCHEMA_VERSION,
+        "verdict": verdict(list(reports.values())),
+        "apis": made,
+    }
+    return json.dumps(whole, indent=2, ensure_ascii=True, default=str) + "\n"
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """The JSON schema (draft 2020-12) of what `render` writes."""
+    text = Path(__file__).with_name("report.schema.json").read_text(encoding="utf-8")
+    made: dict[str, Any] = json.loads(text)
+    return made

@@ -1,0 +1,73 @@
+"""For CI servers that show tests: a suite for each report, a failure for each breaking change."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from xml.sax.saxutils import escape, quoteattr
+
+from infra_openapi.finding import Finding
+from infra_openapi.formats import Reports
+from infra_openapi.formats.view import View, example, heading, reached
+from infra_openapi.report import Report
+
+#: what XML 1.0 has no way to write
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def render(reports: Reports, view: View) -> str:
+    """What is not to pass fails, what is accepted is skipped with its reason, the rest passes."""
+    suites = [line for name, report in reports.items() for line in _suite(name, report, view)]
+    lines = ['<?xml version="1.0" encoding="utf-8"?>', "<testsuites>", *suites, "</testsuites>"]
+    return "\n".join(lines) + "\n"
+
+
+def _suite(name: str, report: Report, view: View) -> Iterator[str]:
+    findings = list(view.shown(report))
+    accepted = report.review.accepted
+    # A suite without a test is taken for a mistake by some servers.
+    cases = len(findings) + len(accepted) or 1
+    failures = sum(_fails(finding, view) for finding in findings)
+    title = _attribute(heading(name, report))
+    sums = f'tests="{cases}" failures="{failures}" errors="0" skipped="{len(accepted)}"'
+    yield f"  <testsuite name={title} {sums}>"
+    if not findings and not accepted:
+        yield '    <testcase classname="api-check" name="compatible"/>'
+    for finding in findings:
+        yield f"    <testcase {_named(finding)}>"
+        if _fails(finding, view):
+            yield f"      <failure message={_attribute(finding.message)}>{_text(finding)}</failure>"
+        else:
+            yield f"      <system-out>{_text(finding)}</system-out>"
+        yield "    </testcase>"
+    for finding, entry in accepted:
+        reason = _attribute(f"accepted by {entry.owner}: {entry.reason}")
+        yield f"    <testcase {_named(finding)}>"
+        yield f"      <skipped message={reason}/>"
+        yield "    </testcase>"
+    yield "  </testsuite>"
+
+
+def _fails(finding: Finding, view: View) -> bool:
+    return finding.level.severity >= view.failing.severity
+
+
+def _named(finding: Finding) -> str:
+    group = _attribute(str(finding.operations[0]) if finding.operations else "api-check")
+    return f"classname={group} name={_attribute(f'{finding.rule} {finding.subject}'.strip())}"
+
+
+def _text(finding: Finding) -> str:
+    lines = [f"{finding.level.value}: {finding.message}"]
+    if named := reached(finding):
+        lines.append(f"reaches {named}")
+    if shown := example(finding):
+        lines.append(f"example: {shown}")
+    if finding.origin:
+        lines.append(f"at {finding.place or finding.origin}")
+    lines.append(f"fingerprint {finding.fingerprint}")
+    return escape(_FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", "\n".join(lines)))
+
+
+def _attribute(text: str) -> str:
+    return quoteattr(_FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text))

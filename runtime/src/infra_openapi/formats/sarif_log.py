@@ -1,0 +1,87 @@
+"""For code scanning: a SARIF log (Source: OASIS, SARIF 2.1.0). What was accepted is in it, suppressed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from infra_openapi.finding import Finding, Level, Origin
+from infra_openapi.formats import Reports
+from infra_openapi.formats.view import View, example, heading, reached
+from infra_openapi.report import Acceptance, Report
+from infra_openapi.rules import RULES
+
+_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_LEVELS = {Level.BREAKING: "error", Level.WARNING: "warning", Level.INFO: "note"}
+
+
+def render(reports: Reports, view: View) -> str:
+    """A run for each report."""
+    runs = [_run(name, report, view) for name, report in reports.items()]
+    log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": runs}
+    return json.dumps(log, indent=2, default=str) + "\n"
+
+
+def _run(name: str, report: Report, view: View) -> dict[str, Any]:
+    given: list[tuple[Finding, Acceptance | None]] = [(finding, None) for finding in view.shown(report)]
+    given += report.review.accepted
+    used = sorted({finding.rule for finding, _ in given})
+    driver = {
+        "name": "infra dev api-check",
+        "version": view.version,
+        "informationUri": "https://github.com/pytest-infra/pytest-infra",
+        "rules": [_rule(rule) for rule in used],
+    }
+    return {
+        "tool": {"driver": driver},
+        # What tells the runs of several APIs apart in one upload.
+        "automationDetails": {"id": f"infra-api-check/{quote(name or 'documents')}/"},
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(finding, entry, used, report.revision, view) for finding, entry in given],
+        "properties": {"compared": heading(name, report), "verdict": report.verdict},
+    }
+
+
+def _rule(name: str) -> dict[str, Any]:
+    rule = RULES.get(name)
+    described: dict[str, Any] = {"id": name}
+    if rule is not None:
+        described["fullDescription"] = {"text": rule.explain}
+        described["defaultConfiguration"] = {"level": _LEVELS[rule.level]}
+        described["properties"] = {"tags": [rule.area, rule.direction.value]}
+    return described
+
+
+def _result(
+    finding: Finding, entry: Acceptance | None, used: list[str], revision: str, view: View
+) -> dict[str, Any]:
+    said = [finding.message]
+    if named := reached(finding):
+        said.append(f"Reaches {named}.")
+    if shown := example(finding):
+        said.append(f"Example: {shown}.")
+    result: dict[str, Any] = {
+        "ruleId": finding.rule,
+        "ruleIndex": used.index(finding.rule),
+        "level": _LEVELS[finding.level],
+        "message": {"text": "\n".join(said)},
+        # Code scanning refuses a result without a location; an app has no file, and is named itself.
+        "locations": [_location(finding.place or Origin(file=revision or "revision", pointer=""), view)],
+        "partialFingerprints": {"infraApiCheck/v1": finding.fingerprint},
+        "properties": {
+            "operations": [str(operation) for operation in finding.operations],
+            "base": finding.base.to_json() if finding.base else None,
+            "revision": finding.revision.to_json() if finding.revision else None,
+        },
+    }
+    if entry is not None:
+        result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": entry.reason}]
+    return result
+
+
+def _location(place: Origin, view: View) -> dict[str, Any]:
+    physical: dict[str, Any] = {"artifactLocation": {"uri": quote(view.file(place), errors="replace")}}
+    if place.line:
+        physical["region"] = {"startLine": place.line, "startColumn": max(place.column, 1)}
+    return {"physicalLocation": physical}

@@ -1,0 +1,62 @@
+"""For a terminal: what breaks, whom, where, and how to accept it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from infra_openapi.finding import Finding, Level
+from infra_openapi.formats import Reports
+from infra_openapi.formats.view import View, example, heading, reached, remarks, total
+from infra_openapi.report import Report
+
+# Source: ECMA-48, select graphic rendition.
+_STYLES = {"breaking": "31;1", "warning": "33", "info": "36", "compatible": "32", "dim": "2", "bold": "1"}
+#: what a document says may not move the reader's cursor
+_CONTROL = {number: f"\\x{number:02x}" for number in [*range(32), *range(127, 160)]}
+
+
+def render(reports: Reports, view: View) -> str:
+    """A paragraph for each finding, and the sums."""
+    blocks = ["\n".join(_report(name, report, view)) for name, report in reports.items()]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _report(name: str, report: Report, view: View) -> Iterator[str]:
+    yield _styled(_plain(heading(name, report)), "bold", view)
+    yield ""
+    for finding in view.shown(report):
+        yield from _finding(finding, view)
+    for remark in remarks(report):
+        yield _styled(f"note: {_plain(remark)}", "dim", view)
+    if remarks(report):
+        yield ""
+    hidden = view.hidden(report)
+    more = f" ({hidden} not shown)" if hidden else ""
+    yield f"{_styled(report.verdict, report.verdict, view)}: {total(report)}{more}"
+
+
+def _finding(finding: Finding, view: View) -> Iterator[str]:
+    level = _styled(finding.level.value, finding.level.value, view)
+    place = finding.place or finding.origin
+    where = f"  {_plain(str(place))}" if place else ""
+    yield f"{level}  {finding.rule}{_styled(where, 'dim', view)}"
+    yield f"    {_plain(finding.message)}"
+    if named := reached(finding):
+        yield f"    reaches {_plain(named)}"
+    if shown := example(finding):
+        yield f"    example: {_plain(shown)}"
+    if finding.copies:
+        yield f"    written out in {len(finding.copies)} more places"
+    if finding.level is not Level.INFO:
+        yield _styled(f"    fingerprint {finding.fingerprint}", "dim", view)
+    yield ""
+
+
+def _plain(text: str) -> str:
+    return text.translate(_CONTROL)
+
+
+def _styled(text: str, style: str, view: View) -> str:
+    if not view.colour or not text.strip():
+        return text
+    return f"\x1b[{_STYLES[style]}m{text}\x1b[0m"

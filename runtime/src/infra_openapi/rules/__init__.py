@@ -1,0 +1,23 @@
+"""The rules: tables of data, one module for each area; `RULES` is all of them by id, in a fixed order."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+from infra_openapi.rules import lexical, message, operation, properties, response, structure, values
+from infra_openapi.rules.rule import Effect, Rule, law
+
+RULES: dict[str, Rule] = {
+    rule.id: rule
+    for rule in chain(
+        operation.RULES,
+        message.RULES,
+        response.RULES,
+        properties.RULES,
+        structure.RULES,
+        values.RULES,
+        lexical.RULES,
+    )
+}
+
+__all__ = ["RULES", "Effect", "Rule", "law"]

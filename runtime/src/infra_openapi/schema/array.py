@@ -1,0 +1,67 @@
+"""Items, place by place and all the others, and those that must be contained."""
+
+from __future__ import annotations
+
+import math
+
+from infra_openapi.finding import Direction
+from infra_openapi.schema.change import Change, Pair
+from infra_openapi.schema.comparer import Comparer
+from infra_openapi.schema.node import Containment, Node
+
+
+def compare(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
+    """Tell how the items changed: one without a place of its own is like all others."""
+    # Places that the inner side cannot fill make no difference.
+    inner = old if change.mode.direction is Direction.REQUEST else new
+    most = inner.facets["maxItems"].value if "maxItems" in inner.facets else math.inf
+    places = max(len(old.prefix), len(new.prefix))
+    for place in range(places):
+        if place < most:
+            first = old.prefix[place] if place < len(old.prefix) else old.items or ()
+            second = new.prefix[place] if place < len(new.prefix) else new.items or ()
+            change.pair(first, second, f"[{place}]", change.mode.items())
+    if (old.items is not None or new.items is not None) and places < most:
+        change.pair(old.items or (), new.items or (), "[]", change.mode.items())
+    _contains(old, new, change, comparer)
+
+
+def _contains(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
+    left, lost = list(new.contains), []
+    for one in old.contains:
+        match = next((each for each in left if comparer.same_term(one.term, each.term)), None)
+        if match is None:
+            lost.append(one)
+        else:
+            left.remove(match)
+            _counts(one, match, change)
+    while lost and left:
+        first, second = lost.pop(0), left.pop(0)
+        _counts(first, second, change)
+        if first.most is None and second.most is None:
+            change.pair(first.term, second.term, "contains")
+        elif not (
+            comparer.covers(Pair(first.term, second.term, change.mode.inner()))
+            and comparer.covers(Pair(second.term, first.term, change.mode.inner()))
+        ):
+            # More matching items reach the one count and pass the other.
+            change.fact("keyword-undecided", first.site, second.site, subject="contains with maxContains")
+    for one in lost:
+        change.fact("contains-removed", one.site, new.site)
+    for one in left:
+        change.fact("contains-added", old.site, one.site)
+
+
+def _counts(old: Containment, new: Containment, change: Change) -> None:
+    for name, first, second, nothing in (
+        ("min-contains", old.least, new.least, 1),
+        ("max-contains", old.most, new.most, None),
+    ):
+        if first == second:
+            continue
+        before, after = (None if each == nothing else each for each in (first, second))
+        if first is None or second is None or (nothing in {first, second} and first and second):
+            word = "added" if before is None else "removed"
+        else:
+            word = "increased" if second > first else "decreased"
+        change.fact(f"{name}-{word}", old.site, new.site, before, after)

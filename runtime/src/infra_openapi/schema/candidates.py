@@ -1,0 +1,133 @@
+"""Values at the edges of a schema and just beyond, for whoever looks for an example."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from infra_openapi.schema import wording
+from infra_openapi.schema.meet import meet
+from infra_openapi.schema.node import Bound, Node, Term
+
+#: How many values are tried of one schema, and of a part of it; how large they may be, and how deep.
+_MOST, _FEW, _LONGEST, _DEEPEST = 60, 8, 10_000, 4
+_SAMPLES = {
+    "date": "2026-01-31",
+    "date-time": "2026-01-31T12:00:00Z",
+    "time": "12:00:00Z",
+    "email": "a@example.com",
+    "uuid": "123e4567-e89b-12d3-a456-426614174000",
+    "uri": "https://example.com/",
+    "ipv4": "192.0.2.1",
+    "ipv6": "::1",
+    "hostname": "example.com",
+}
+
+
+class Candidates:
+    """Makes values: the plainest first, then those at every bound."""
+
+    def __init__(self, node: Callable[[Term], Node]) -> None:
+        self._node = node
+
+    def of(self, wide: Node, narrow: Node) -> Iterator[Any]:
+        """Values of both, and beyond."""
+        for node in (wide, narrow):
+            yield from islice(self._edges(node, _DEEPEST), _MOST)
+        yield from (None, True, "text", 1, 1.5, [], {})
+
+    def _sample(self, term: Term, depth: int) -> Any:
+        return next(self._edges(self._node(term), depth - 1), None)
+
+    def _edges(self, node: Node, depth: int) -> Iterator[Any]:
+        """Values of a schema, the plainest first, then those at its edges and beyond."""
+        for listed in node.values.values():
+            yield from listed.values()
+        for group in node.groups if depth > 0 else ():
+            for branch in group.branches:
+                yield from self._edges(self._node(branch), depth - 1)
+        conditions = [part for each in node.conditions for part in (each.when, each.then, each.otherwise)]
+        for term in (*node.negations, *conditions) if depth > 0 else ():
+            met = meet(replace(node, negations=(), conditions=()), self._node(term), ())
+            yield from islice(self._edges(met, depth - 1), _FEW)
+            yield from islice(self._edges(self._node(term), depth - 1), _FEW)
+        for name in ("object", "array", "string", "number", "boolean", "null"):
+            if name in node.types and name not in node.values:
+                yield from _KINDS[name](self, node, depth)
+
+    def _objects(self, node: Node, depth: int) -> Iterator[Any]:
+        if depth <= 0:
+            yield {}
+            return
+        known = {name: term for name, term in node.properties.items() if name in node.required}
+        plain = {
+            name: self._sample(known.get(name, ()), depth) if name in known else "x"
+            for name in sorted(node.required)
+        }
+        yield plain
+        for name in plain:
+            yield {key: value for key, value in plain.items() if key != name}
+        for name, term in sorted(node.properties.items()):
+            if name not in plain:
+                yield {**plain, name: self._sample(term, depth)}
+        yield {**plain, "x-other": "x"}
+        for key in ("minProperties", "maxProperties"):
+            if key in node.facets and node.facets[key].value < _LONGEST:
+                for size in (node.facets[key].value, node.facets[key].value + 1):
+                    yield plain | {f"x-{number}": "x" for number in range(max(0, size - len(plain)))}
+
+    def _arrays(self, node: Node, depth: int) -> Iterator[Any]:
+        item = self._sample(node.items or (), depth) if depth > 0 else None
+        sizes = {0, 1, 2}
+        counts = [node.facets[key].value for key in ("minItems", "maxItems") if key in node.facets]
+        for one in node.contains:
+            counts += [one.least] if one.most is None else [one.least, one.most]
+            wanted = self._sample(one.term, depth) if depth > 0 else None
+            for count in counts:
+                yield from ([wanted] * size for size in (count, count + 1) if 0 <= size < _LONGEST)
+        for count in counts:
+            sizes |= {count - 1, count, count + 1} if count < _LONGEST else set()
+        for size in sorted(size for size in sizes if size >= 0):
+            yield [item] * size
+            yield [f"{item}{number}" if isinstance(item, str) else number for number in range(size)]
+
+    def _texts(self, node: Node, depth: int) -> Iterator[Any]:
+        del depth
+        if node.patterns:
+            matching = wording.matching(node)
+            yield from [] if matching is None else [matching]
+        for name in node.formats:
+            if name in _SAMPLES:
+                yield _SAMPLES[name]
+        lengths = {1}
+        for key in ("minLength", "maxLength"):
+            if key in node.facets and node.facets[key].value < _LONGEST:
+                lengths |= {node.facets[key].value - 1, node.facets[key].value, node.facets[key].value + 1}
+        for length in sorted(length for length in lengths if length >= 0):
+            yield "x" * length
+        yield from ("", "A b 1", "1")
+
+    def _numbers(self, node: Node, depth: int) -> Iterator[Any]:
+        del depth
+        points: list[float] = []
+        for key in ("minimum", "maximum"):
+            if key in node.facets:
+                bound: Bound = node.facets[key].value
+                points += [bound.value, bound.value + 1, bound.value - 1, bound.value + 0.5]
+        step = node.facets.get("multipleOf")
+        if step:
+            points += [step.value, step.value * 2, step.value * 3]
+        points += [1, 0, 2**31, 2**63, 1.5]
+        yield from (point for point in points if not node.integral or point == int(point))
+
+
+_KINDS: dict[str, Any] = {
+    "object": Candidates._objects,  # noqa: SLF001 - a table of its own methods
+    "array": Candidates._arrays,  # noqa: SLF001
+    "string": Candidates._texts,  # noqa: SLF001
+    "number": Candidates._numbers,  # noqa: SLF001
+    "boolean": lambda *_: iter((True, False)),
+    "null": lambda *_: iter((None,)),
+}

@@ -1,0 +1,141 @@
+"""Pairs of schemas: the change of each, computed once, and whether one schema includes another one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any, Final, TypeAlias
+
+from infra_openapi.finding import Direction, Level
+from infra_openapi.rules import RULES
+from infra_openapi.sameness import Sameness
+from infra_openapi.schema.candidates import Candidates
+from infra_openapi.schema.change import Change, Fact, Mode, Pair, Side
+from infra_openapi.schema.membership import Membership
+from infra_openapi.schema.node import Node, Term
+from infra_openapi.schema.normal import Normaliser
+
+#: How deep inclusion is followed before it counts as not proved.
+_DEEPEST = 60
+
+
+#: Finds what changed between two nodes; `Comparer` is the one that asks.
+Compare: TypeAlias = "Callable[[Node, Node, Mode, Comparer], Change]"
+
+
+class Comparer:
+    """The pairs of one comparison, each compared once; and which schemas include which.
+
+    `compare` (see `comparison`) finds the facts of one pair. Some of them depend on inclusion, which depends
+    on the facts of other pairs: so `compare` gets the comparer. Cycles are coinductive: a pair that is being
+    compared counts as included.
+    """
+
+    #: That there is no example; any JSON value may be one.
+    nothing: Final = object()
+
+    def __init__(self, sameness: Sameness, compare: Compare) -> None:
+        self.sameness = sameness
+        self._compare = compare
+        self.normaliser = Normaliser()
+        self.node = self.normaliser.node
+        self.member = Membership(self.normaliser)
+        self.candidates = Candidates(self.node)
+        self._changes: dict[Hashable, Change] = {}
+        self._refuted: set[Hashable] = set()
+        self._included: set[Hashable] = set()
+        self._trail: list[Hashable] = []
+        self._depth = 0
+
+    @property
+    def assuming(self) -> bool:
+        """Whether only inclusion is asked for, on assumptions that may fall."""
+        return self._depth > 0
+
+    def normal(self, side: Side) -> Node:
+        """The normal form of one side of a pair."""
+        return side if isinstance(side, Node) else self.node(side)
+
+    def same_term(self, old: Term | None, new: Term | None) -> bool:
+        """Whether two terms say the same, word for word and through their references."""
+        if old is None or new is None or len(old) != len(new):
+            return old is None and new is None
+        return all(self.sameness.same(one, other) for one, other in zip(old, new, strict=True))
+
+    def same(self, pair: Pair) -> bool:
+        """Whether both sides say the same, seen without putting them into normal form."""
+        old, new = pair.old, pair.new
+        if isinstance(old, Node) or isinstance(new, Node):
+            return isinstance(old, Node) and isinstance(new, Node) and self.same_nodes(old, new)
+        return self.same_term(old, new)
+
+    def same_nodes(self, old: Node, new: Node) -> bool:
+        """Whether both nodes are written somewhere, and are written the same."""
+        return not (old.derived or new.derived) and self.same_term(old.sites, new.sites)
+
+    def key(self, pair: Pair) -> Hashable:
+        """A pair's identity."""
+        return self.normal(pair.old).key, self.normal(pair.new).key, pair.mode
+
+    def change(self, pair: Pair) -> Change:
+        """What the pair yields by itself, without its parts."""
+        old, new = self.normal(pair.old), self.normal(pair.new)
+        key = (old.key, new.key, pair.mode)
+        known = self._changes.get(key)
+        if known is None:
+            known = self._compare(old, new, pair.mode, self)
+            # A union that was matched under an assumption may have to be matched anew when it falls.
+            if not self._depth or not (old.groups or new.groups):
+                self._changes[key] = known
+        return known
+
+    def example(self, old: Node, new: Node, direction: Direction) -> Any:
+        """A value that harms: allowed on the side that counts, and refused by the other; else `nothing`."""
+        if self.assuming:
+            return self.nothing  # a union asks only whether a branch is included, and takes undecided for no
+        wide, narrow = (old, new) if direction is Direction.REQUEST else (new, old)
+        for value in self.candidates.of(wide, narrow):
+            if self.member.holds(narrow, value) is False and self.member.holds(wide, value):
+                return value
+        return self.nothing
+
+    def covers(self, pair: Pair) -> bool:
+        """Whether it is proved that nothing in the pair's direction is harmed, at any depth."""
+        if self.same(pair):
+            return True
+        key = self.key(pair)
+        if key in self._refuted:
+            return False
+        if key in self._included:
+            return True
+        if self._depth > _DEEPEST:
+            return False
+        mark = len(self._trail)
+        self._included.add(key)
+        self._trail.append(key)
+        self._depth += 1
+        try:
+            change = self.change(pair)
+            holds = not any(map(harms, change.facts)) and self._all_cover(change.pairs)
+        finally:
+            self._depth -= 1
+        if not holds:
+            # What was concluded while this pair was assumed may lean on it.
+            self._included.difference_update(self._trail[mark:])
+            del self._trail[mark:]
+            self._refuted.add(key)
+        return holds
+
+    def _all_cover(self, pairs: list[Pair]) -> bool:
+        for pair in pairs:  # noqa: SIM110 - a generator's depth is the machine's stack, a loop's is Python's own
+            if not self.covers(pair):
+                return False
+        return True
+
+
+def harms(fact: Fact) -> bool:
+    """Whether a fact refutes inclusion. In a union even a property that comes or goes tells schemas apart."""
+    if fact.name in {"property-added", "property-removed"} or (
+        fact.direction is Direction.RESPONSE and fact.name == "property-added-required"
+    ):
+        return True
+    return RULES[f"{fact.direction}-{fact.name}"].level is not Level.INFO

@@ -1,0 +1,105 @@
+"""What changed between two schemas in normal form, keyword by keyword; the parts are left as pairs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from infra_openapi.sameness import Sameness
+from infra_openapi.schema import annotation, array, enumeration, logic, scalar
+from infra_openapi.schema.change import Change, Mode
+from infra_openapi.schema.comparer import Comparer
+from infra_openapi.schema.container import Objects
+from infra_openapi.schema.node import Group, Node
+from infra_openapi.schema.union import Unions
+
+
+def new_comparer() -> Comparer:
+    """Return a comparer for one pair of documents."""
+    return Comparer(Sameness(), compare)
+
+
+def compare(old: Node, new: Node, mode: Mode, comparer: Comparer) -> Change:
+    """Return the facts of two schemas, and the pairs of their parts."""
+    change = Change(mode)
+    if comparer.same_nodes(old, new):
+        return change
+    if old.impossible or new.impossible:
+        if not old.impossible:
+            change.fact("became-impossible", old.site, new.site)
+        elif not new.impossible:
+            change.fact("became-possible", old.site, new.site)
+        return change
+    annotation.compare(old, new, change, comparer)
+    if old.unrestrained != new.unrestrained and not _only_typed(old, new):
+        name = "schema-added" if old.unrestrained else "schema-removed"
+        change.fact(name, old.site, new.site, old.type_names, new.type_names)
+        return change
+    old, new = _without_shared_groups(old, new, comparer)
+    if old.groups or new.groups:
+        Unions(comparer, old, new, change).compare()
+    else:
+        _members(old, new, change, comparer)
+    return change
+
+
+def _members(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
+    if change.mode.exploded and "array" in new.types - old.types and not old.types & new.types:
+        # One value of a parameter that may be repeated is an array of one.
+        change.fact("type-widened", old.site, new.site, old.type_names, new.type_names)
+        change.pair(old, new.items or (), "[]", change.mode.items())
+        least = new.facets.get("minItems")
+        if least and least.value > 1:
+            change.fact("min-items-added", old.site, least.site, None, least.value)
+        return
+    if enumeration.texts(old, new, change):
+        return
+    shared = scalar.types(old, new, change)
+    free = enumeration.values(old, new, shared, change, comparer.member)
+    scalar.facets(old, new, free, change)
+    # Properties and items of what is no object or array mean something all the same: see `scalar.facets`.
+    either = old.types | new.types
+    if "object" in free or "object" not in either:
+        Objects(comparer.normaliser, comparer.same_term, old, new, change).compare()
+    if "array" in free or "array" not in either:
+        array.compare(old, new, change, comparer)
+    logic.compare(old, new, change, comparer)
+
+
+def _without_shared_groups(old: Node, new: Node, comparer: Comparer) -> tuple[Node, Node]:
+    """Leave out the unions where both sides have the same ones; and what one side says twice."""
+    first, second = _distinct(old.groups, comparer), _distinct(new.groups, comparer)
+    left = list(second)
+    for group in first:
+        match = next((each for each in left if _same_group(group, each, comparer)), None)
+        if match is None:
+            break
+        left.remove(match)
+    if first and len(first) == len(second) and not left:
+        first, second = (), ()
+    if len(first) != len(old.groups):
+        old = replace(old, groups=first, key=("rest", old.key, len(first)), derived=True)
+    if len(second) != len(new.groups):
+        new = replace(new, groups=second, key=("rest", new.key, len(second)), derived=True)
+    return old, new
+
+
+def _distinct(groups: tuple[Group, ...], comparer: Comparer) -> tuple[Group, ...]:
+    found: list[Group] = []
+    for group in groups:
+        if not any(_same_group(group, each, comparer) for each in found):
+            found.append(group)
+    return tuple(found)
+
+
+def _same_group(old: Group, new: Group, comparer: Comparer) -> bool:
+    return (
+        old.kind == new.kind
+        and len(old.branches) == len(new.branches)
+        and all(comparer.same_term(one, other) for one, other in zip(old.branches, new.branches, strict=True))
+    )
+
+
+def _only_typed(old: Node, new: Node) -> bool:
+    """Whether the side that restrains does it by its types alone: then those are the better words."""
+    side = new if old.unrestrained else old
+    return replace(side, types=old.types | new.types, integral=False, groups=()).bare and not side.groups

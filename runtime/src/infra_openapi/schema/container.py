@@ -1,0 +1,228 @@
+"""Properties, named, by pattern or any other: what changed, and what to compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from infra_openapi.document import Site
+from infra_openapi.document.pointer import escaped
+from infra_openapi.finding import Direction
+from infra_openapi.schema import pattern as expression
+from infra_openapi.schema.change import Change
+from infra_openapi.schema.meet import declared
+from infra_openapi.schema.node import Node, Term
+from infra_openapi.schema.normal import Normaliser
+
+Same: TypeAlias = Callable[[Term | None, Term | None], bool]
+_LEADS_ON = frozenset({"$ref", "allOf", "$dynamicRef"})
+
+
+class Objects:
+    """Compares what two schemas say of objects, as one direction sees it."""
+
+    def __init__(self, normaliser: Normaliser, same: Same, old: Node, new: Node, change: Change) -> None:
+        self._node, self._same = normaliser.node, same
+        self.old, self.new, self.change = old, new, change
+        self._inner = change.mode.property()
+        # A client does not send what is read-only, and does not receive what is write-only.
+        self._hidden_by = {Direction.REQUEST: "readOnly", Direction.RESPONSE: "writeOnly"}.get(
+            change.mode.direction, ""
+        )
+
+    def compare(self) -> None:
+        """Tell all that changed."""
+        old, new = self.old, self.new
+        names = dict.fromkeys((*old.properties, *new.properties, *old.required, *new.required))
+        for name in sorted(names):
+            self._property(name)
+        self._additional()
+        self._pattern_properties()
+        optional_part(self.change, old, new, old.names, new.names, fact="property-names")
+        self._dependent()
+
+    def _property(self, name: str) -> None:
+        old, new, change = self.old, self.new, self.change
+        first, second = old.properties.get(name), new.properties.get(name)
+        if (name in old.required) == (name in new.required) and self._same(first, second):
+            return
+        hidden, hides = self._hidden(first), self._hidden(second)
+        if (hidden or first is None) and (hides or second is None) and (hidden or hides):
+            return
+        if first is None and second is None:
+            self._required(name)
+        elif second is None:
+            self._removed(name, first or ())
+        elif first is None:
+            self._added(name, second)
+        elif hides:
+            required = name in old.required
+            word = "read-only" if self._hidden_by == "readOnly" else "write-only"
+            change.fact(
+                f"{'required-' if required else ''}property-became-{word}",
+                _at(first),
+                _at(second),
+                subject=name,
+            )
+        elif hidden:
+            required = name in new.required
+            word = "read-only" if self._hidden_by == "readOnly" else "write-only"
+            fact = f"{'required-' if required else ''}property-became-not-{word}"
+            change.fact(fact, _at(first), _at(second), subject=name)
+        else:
+            if not self._same(first, second):
+                change.pair(first, second, name, self._inner)
+            self._required(name)
+
+    def _hidden(self, term: Term | None) -> bool:
+        if not term or not self._hidden_by:
+            return False
+        if len(term) == 1 and isinstance(term[0].raw, dict) and not _LEADS_ON & term[0].raw.keys():
+            return term[0].raw.get(self._hidden_by) is True
+        facet = self._node(term).notes.get(self._hidden_by)
+        return facet is not None and facet.value is True
+
+    def _added(self, name: str, second: Term) -> None:
+        old, new, change = self.old, self.new, self.change
+        site = old.counterpart(_holder(second, name))
+        required = name in new.required and name not in old.required
+        known = self._others(old, name)
+        if known and not self._node(known).impossible:
+            change.pair(known, second, name, self._inner)
+            self._required(name)
+            return
+        if name in old.required:  # without being described
+            self._required(name)
+        if self._node(second).impossible:
+            change.fact("property-forbidden", site, _at(second), subject=name)
+        elif known:
+            change.fact("property-added-to-closed", site, _at(second), subject=name)
+            if required:
+                change.fact("property-added-required", site, _at(second), subject=name)
+        elif required and self._node(second).notes.get("default"):
+            change.fact("property-added-required-with-default", site, _at(second), subject=name)
+        else:
+            change.fact(
+                "property-added-required" if required else "property-added",
+                site,
+                _at(second),
+                subject=name,
+            )
+
+    def _removed(self, name: str, first: Term) -> None:
+        old, new, change = self.old, self.new, self.change
+        site = new.counterpart(_holder(first, name))
+        required = name in old.required and name not in new.required
+        left = self._others(new, name)
+        if left and not self._node(left).impossible:
+            change.pair(first, left, name, self._inner)
+            self._required(name)
+            return
+        if name in new.required:  # without being described
+            self._required(name)
+        if self._node(first).impossible:
+            change.fact("property-no-longer-forbidden", _at(first), site, subject=name)
+            return
+        if left:
+            change.fact("property-removed-from-closed", _at(first), site, subject=name)
+        if required:
+            change.fact("required-property-removed", _at(first), site, subject=name)
+        elif not left:
+            change.fact("property-removed", _at(first), site, subject=name)
+
+    def _others(self, node: Node, name: str) -> Term:
+        """What a schema says of a property that it does not name."""
+        matched = any(expression.matches(pattern, name) for pattern in node.pattern_properties)
+        if node.additional is None and node.unevaluated is not None and not matched:
+            return node.unevaluated
+        return declared(node, name)
+
+    def _required(self, name: str) -> None:
+        before, after = self.old.required.get(name), self.new.required.get(name)
+        if after is not None and before is None:
+            term = self.new.properties.get(name)
+            default = term is not None and self._node(term).notes.get("default") is not None
+            fact = "property-became-required-with-default" if default else "property-became-required"
+            self.change.fact(
+                fact, _at(self.old.properties.get(name)) or self.old.site, _at(term) or after, subject=name
+            )
+        elif before is not None and after is None:
+            one, other = self.old.properties.get(name), self.new.properties.get(name)
+            self.change.fact(
+                "property-became-optional", _at(one) or before, _at(other) or self.new.site, subject=name
+            )
+
+    def _additional(self) -> None:
+        old, new = closing(self.old), closing(self.new)
+        if old is None and new is None:
+            return
+        closed = old is not None and self._node(old).impossible
+        closes = new is not None and self._node(new).impossible
+        if closes and not closed:
+            self.change.fact("additional-properties-forbidden", _at(old) or self.old.site, _at(new))
+        elif closed and not closes:
+            self.change.fact("additional-properties-allowed", _at(old), _at(new) or self.new.site)
+        elif not closed:
+            self.change.pair(old or (), new or (), "additionalProperties", self._inner)
+
+    def _pattern_properties(self) -> None:
+        old, new = self.old, self.new
+        for pattern in sorted({**old.pattern_properties, **new.pattern_properties}):
+            first, second = old.pattern_properties.get(pattern), new.pattern_properties.get(pattern)
+            if first and second:
+                self.change.pair(first, second, pattern, self._inner)
+            elif second:
+                closed = closing(old)
+                name = "allowed" if closed and self._node(closed).impossible else "added"
+                self.change.fact(f"pattern-property-{name}", old.site, _at(second), None, pattern, pattern)
+            else:
+                closed = closing(new)
+                name = "forbidden" if closed and self._node(closed).impossible else "removed"
+                self.change.fact(f"pattern-property-{name}", _at(first), new.site, pattern, None, pattern)
+
+    def _dependent(self) -> None:
+        old, new, change = self.old, self.new, self.change
+        for name in sorted({**old.dependent, **new.dependent}):
+            before, one = old.dependent.get(name, (frozenset(), old.site))
+            after, other = new.dependent.get(name, (frozenset(), new.site))
+            # What is required anyway need not be required by another property.
+            for need in sorted(after - before - old.required.keys()):
+                change.fact("dependent-required-added", one, other, None, need, f"{name} → {need}")
+            for need in sorted(before - after - new.required.keys()):
+                change.fact("dependent-required-removed", one, other, need, None, f"{name} → {need}")
+        for name in sorted({**old.dependent_schemas, **new.dependent_schemas}):
+            first, second = old.dependent_schemas.get(name), new.dependent_schemas.get(name)
+            optional_part(change, old, new, first, second, fact="dependent-schema", subject=name)
+
+
+def closing(node: Node) -> Term | None:
+    """What undeclared properties must be; None where that is open."""
+    return node.additional if node.additional is not None else node.unevaluated
+
+
+def optional_part(
+    change: Change,
+    old: Node,
+    new: Node,
+    first: Term | None,
+    second: Term | None,
+    *,
+    fact: str,
+    subject: str = "",
+) -> None:
+    """Compare a schema that either side may lack."""
+    if first and second:
+        change.pair(first, second, subject or fact)
+    elif second:
+        change.fact(f"{fact}-added", old.site, _at(second), subject=subject)
+    elif first:
+        change.fact(f"{fact}-removed", _at(first), new.site, subject=subject)
+
+
+def _holder(term: Term, name: str) -> str:
+    """The pointer of the schema that a property is written in."""
+    return term[0].pointer.removesuffix(f"/properties/{escaped(name)}") if term else ""
+
+
+def _at(term: Term | None) -> Site | None:
+    return term[0] if term else None

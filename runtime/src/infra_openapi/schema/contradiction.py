@@ -1,0 +1,100 @@
+"""What a schema's own keywords leave of its types and values: no number is above 3 and below 2."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+from infra_openapi.schema import pattern as expression
+from infra_openapi.schema.node import Bound, Facet, Node, narrower_end, type_of
+
+
+def consistent(node: Node) -> Node:
+    """The same schema without the values and types that its other keywords rule out."""
+    node = _whole(node) if node.integral else node
+    node = _ended(node) if node.items and _refuses_all(node.items[0].raw) else node
+    values = {
+        name: {text: value for text, value in listed.items() if allows(node, value)}
+        for name, listed in node.values.items()
+    }
+    gone = {name for name, left in values.items() if not left} | set(_ruled_out(node))
+    if not gone & node.types and values == node.values:
+        return node
+    left = {name: listed for name, listed in values.items() if name not in gone}
+    dropped = gone & node.types
+    facets = {name: facet for name, facet in node.facets.items() if type_of(name) not in dropped}
+    return replace(node, types=node.types - gone, values=left, facets=facets)
+
+
+def _whole(node: Node) -> Node:
+    """Integers have whole bounds."""
+    found = dict(node.facets)
+    for name in ("minimum", "maximum"):
+        facet = found.get(name)
+        if facet is not None:
+            found[name] = Facet(value=_whole_end(name, facet.value), site=facet.site)
+    return replace(node, facets=found) if found != node.facets else node
+
+
+def _whole_end(name: str, end: Bound) -> Bound:
+    if name == "minimum":
+        return Bound(value=math.floor(end.value) + 1 if end.exclusive else math.ceil(end.value))
+    return Bound(value=math.ceil(end.value) - 1 if end.exclusive else math.floor(end.value))
+
+
+def _ended(node: Node) -> Node:
+    """Where no further item is allowed, it is their number that is limited."""
+    most, places = node.facets.get("maxItems"), len(node.prefix)
+    if most and most.value <= places:
+        return replace(node, items=None)
+    site = node.items[0] if node.items else node.sites[0]
+    return replace(node, items=None, facets={**node.facets, "maxItems": Facet(value=places, site=site)})
+
+
+def _ruled_out(node: Node) -> Iterator[str]:
+    """The types that no value can have."""
+    found = node.facets
+    low, high = found.get("minimum"), found.get("maximum")
+    if low and high:
+        least, most = low.value, high.value
+        if least.value > most.value or (least.value == most.value and (least.exclusive or most.exclusive)):
+            yield "number"
+    for name, kind in (("Length", "string"), ("Items", "array"), ("Properties", "object")):
+        fewest, greatest = found.get(f"min{name}"), found.get(f"max{name}")
+        if fewest and greatest and fewest.value > greatest.value:
+            yield kind
+    greatest = found.get("maxProperties")
+    if (greatest and len(node.required) > greatest.value) or any(
+        _refuses_all(node.properties[name][0].raw)
+        for name in node.required.keys() & node.properties.keys()
+        if node.properties[name]
+    ):
+        yield "object"
+
+
+def _refuses_all(raw: Any) -> bool:
+    return raw is False or raw == {"not": {}}
+
+
+def allows(node: Node, value: Any) -> bool:
+    """Whether a scalar agrees with bounds, steps and patterns; what cannot be decided does."""
+    found = node.facets
+    if isinstance(value, str):
+        least, most = found.get("minLength"), found.get("maxLength")
+        if (least and len(value) < least.value) or (most and len(value) > most.value):
+            return False
+        return all(expression.matches(pattern, value) is not False for pattern in node.patterns)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        low, high, step = found.get("minimum"), found.get("maximum"), found.get("multipleOf")
+        point = Bound(value=value)
+        if node.integral and value != int(value):
+            return False
+        if (low and not narrower_end("minimum", point, low.value)) or (
+            high and not narrower_end("maximum", point, high.value)
+        ):
+            return False
+        return not (step and (Fraction(str(value)) / Fraction(str(step.value))).denominator != 1)
+    return True

@@ -1,0 +1,141 @@
+"""Enumerated values: which came, which went, and which other keywords allow or refuse."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from infra_openapi.document import Site
+from infra_openapi.schema import wording
+from infra_openapi.schema.change import Change
+from infra_openapi.schema.contradiction import allows
+from infra_openapi.schema.membership import Membership
+from infra_openapi.schema.node import Node, canonical, kind_of
+
+#: Up to how many integers a range is compared with an enumeration one by one.
+_SHORT = 64
+
+
+def texts(old: Node, new: Node, change: Change) -> bool:
+    """Compare what both sides enumerate as text, where 1 and "1" are one; false where that is not all."""
+    if not change.mode.text or old.types == new.types:
+        return False
+    before, after = _as_text(old), _as_text(new)
+    if not before or not after:
+        return False
+    one, other = _enum_site(old), _enum_site(new)
+    for text in sorted(before.keys() - after.keys()):
+        change.fact("enum-value-removed", one, other, before[text], None, text)
+    for text in sorted(after.keys() - before.keys()):
+        change.fact("enum-value-added", one, other, None, after[text], text)
+    return True
+
+
+def _as_text(node: Node) -> dict[str, Any]:
+    if node.types - node.values.keys() - {"boolean"}:
+        return {}
+    found = [value for listed in node.values.values() for value in listed.values()]
+    if "boolean" in node.types - node.values.keys():
+        found += [True, False]
+    return {value if isinstance(value, str) else canonical(value): value for value in found}
+
+
+def values(
+    old: Node, new: Node, shared: frozenset[str], change: Change, member: Membership
+) -> frozenset[str]:
+    """Tell how the enumerated values changed; what is left is the types that neither side enumerates."""
+    left = set(shared)
+    for name in sorted(shared):
+        before, after = (
+            _possible(_listed(one, name, other), one, member) for one, other in ((old, new), (new, old))
+        )
+        if before is None and after is None:
+            continue
+        left.discard(name)
+        one, other = _enum_site(old) or old.site, _enum_site(new) or new.site
+        if name == "string" and _spelled_out(old, before, new, after):
+            continue
+        if before is None:
+            change.fact("enum-added", old.site, other, None, list((after or {}).values()))
+        elif after is None:
+            change.fact("enum-removed", one, new.site, list(before.values()), None)
+        lost, lost_perhaps = _outside(before or {}, old, new, change, member)
+        won, won_perhaps = _outside(after or {}, new, old, change, member)
+        if before and after and len(before) == len(after) == len(lost) == len(won) == 1:
+            change.fact("const-changed", one, other, lost[0], won[0])
+            continue
+        for value in lost:
+            change.fact("enum-value-removed", one, other, value, None, canonical(value))
+        for value in won:
+            change.fact("enum-value-added", one, other, None, value, canonical(value))
+        if lost_perhaps or won_perhaps:
+            first, second = (None if each is None else list(each.values()) for each in (before, after))
+            change.fact("keyword-undecided", one, other, first, second, "enum")
+    return frozenset(left)
+
+
+def _spelled_out(old: Node, before: dict[str, Any] | None, new: Node, after: dict[str, Any] | None) -> bool:
+    """Whether the pattern of the one side names the very values that the other one lists."""
+    side, texts, listing = (old, after, new) if before is None else (new, before, old)
+    found = [value for value in (texts or {}).values() if isinstance(value, str)]
+    return (
+        (before is None or after is None)
+        and wording.listed(side, found)
+        and all(allows(side, text) for text in found)
+        and side.formats.keys() == listing.formats.keys()
+    )
+
+
+def _listed(node: Node, name: str, other: Node) -> dict[str, Any] | None:
+    """The values of a type where they are enumerated; a short range of integers is, beside an enumeration."""
+    if name in node.values:
+        return dict(node.values[name])
+    low, high = node.facets.get("minimum"), node.facets.get("maximum")
+    if name != "number" or name not in other.values or not (node.integral and low and high):
+        return None
+    numbers = range(low.value.value, min(high.value.value, low.value.value + _SHORT) + 1)
+    whole = {canonical(number): number for number in numbers if allows(node, number)}
+    return None if len(numbers) > _SHORT else whole
+
+
+def _possible(listed: dict[str, Any] | None, node: Node, member: Membership) -> dict[str, Any] | None:
+    """The values that the schema's other keywords leave."""
+    if listed is None:
+        return None
+    return {text: value for text, value in listed.items() if member.holds(node, value) is not False}
+
+
+def _outside(
+    listed: dict[str, Any], own: Node, other: Node, change: Change, member: Membership
+) -> tuple[list[Any], list[Any]]:
+    """The values that the other schema refuses, and those that it may refuse."""
+    # A format that both sides ask for tells no value apart.
+    formats = {name: site for name, site in other.formats.items() if name not in own.formats}
+    other = replace(other, formats=formats)
+    lost: list[Any] = []
+    perhaps: list[Any] = []
+    for text, value in listed.items():
+        as_text = change.mode.text and kind_of(value) not in other.types and "string" in other.types
+        answer = member.holds(other, text if as_text else value)
+        if answer is not True:
+            (perhaps if answer is None else lost).append(value)
+    return lost, perhaps
+
+
+def by_values(old: Node, new: Node, gone: frozenset[str], come: frozenset[str], change: Change) -> bool:
+    """Tell which values went and came, where both sides are enumerations and the types say no more."""
+    if old.type_site or new.type_site or not (gone <= old.values.keys() and come <= new.values.keys()):
+        return False
+    one, other = _enum_site(old), _enum_site(new)
+    for name in sorted(gone):
+        for text, value in old.values[name].items():
+            change.fact("enum-value-removed", one, other, value, None, text)
+    for name in sorted(come):
+        for text, value in new.values[name].items():
+            change.fact("enum-value-added", one, other, None, value, text)
+    return True
+
+
+def _enum_site(node: Node) -> Site | None:
+    facet = node.facets.get("enum")
+    return facet.site if facet else node.site

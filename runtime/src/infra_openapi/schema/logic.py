@@ -1,0 +1,124 @@
+"""What is forbidden, what holds on a condition, and what nothing here understands."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from infra_openapi.finding import Direction
+from infra_openapi.schema.change import Change, Mode, Pair
+from infra_openapi.schema.comparer import Comparer
+from infra_openapi.schema.node import Condition, Node, Term
+
+#: Keywords whose meaning hangs on others.
+_LEANING = frozenset({"unevaluatedItems", "contentSchema", "$dynamicRef", "propertyDependencies"})
+_BARE = Node(key=(), sites=())
+_STRICT = Mode(Direction.REQUEST)
+
+
+def compare(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
+    """Tell how `not`, `if` and the keywords that stay opaque changed."""
+    _negations(old, new, change, comparer)
+    _conditions(old, new, change, comparer)
+    _opaque(old, new, change, comparer)
+
+
+def _negations(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
+    left = list(new.negations)
+    lost = []
+    for term in old.negations:
+        match = next((each for each in left if comparer.same_term(term, each)), None)
+        if match is None:
+            lost.append(term)
+        else:
+            left.remove(match)
+    while lost and left:
+        first, second = lost.pop(0), left.pop(0)
+        word = _inclusion(first, second, comparer)
+        if word != "same":
+            name = {"wider": "narrowed", "narrower": "widened"}.get(word, "")
+            # What the one side refuses by this alone, whatever else it asks for.
+            one, other = (replace(_BARE, negations=(term,)) for term in (first, second))
+            change.fact(f"not-{name or _harm(old, new, one, other, change, comparer)}", first[0], second[0])
+    for term in lost:
+        if _bears(term, new, change, comparer):
+            change.fact("not-removed", term[0], new.site)
+    for term in left:
+        if _bears(term, old, change, comparer):
+            change.fact("not-added", old.site, term[0])
+
+
+def _bears(term: Term, node: Node, change: Change, comparer: Comparer) -> bool:
+    """Whether a part may hold for what the other side allows: it has a type of it."""
+    return bool(change.mode.text or comparer.node(term).types & node.types)
+
+
+def _harm(old: Node, new: Node, first: Node, second: Node, change: Change, comparer: Comparer) -> str:
+    """Whether an example shows who is harmed by another part: `narrowed`, `widened`, or `changed` for not."""
+    request = change.mode.direction is Direction.REQUEST
+    sides = (old, second) if request else (first, new)
+    if comparer.example(*sides, change.mode.direction) is comparer.nothing:
+        return "changed"
+    return "narrowed" if request else "widened"
+
+
+def _inclusion(old: Term, new: Term, comparer: Comparer) -> str:
+    """What the new schema allows beside the old one: `same`, `wider`, `narrower`, or `other`."""
+    forth, back = (
+        comparer.covers(Pair(old, new, _STRICT)),
+        comparer.covers(Pair(new, old, _STRICT)),
+    )
+    return "same" if forth and back else "wider" if forth else "narrower" if back else "other"
+
+
+def _conditions(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
+    """Where `if` is the same, `then` and `else` are compared; where they are, `if` is."""
+    left = list(new.conditions)
+    lost = []
+    for condition in old.conditions:
+        match = next((each for each in left if comparer.same_term(condition.when, each.when)), None)
+        if match is None:
+            lost.append(condition)
+            continue
+        left.remove(match)
+        change.pair(condition.then, match.then, "then")
+        change.pair(condition.otherwise, match.otherwise, "else")
+    while lost and left:
+        first, second = lost.pop(0), left.pop(0)
+        word = _reworded(first, second, comparer)
+        if word == "changed":
+            one, other = (replace(_BARE, conditions=(each,)) for each in (first, second))
+            word = _harm(old, new, one, other, change, comparer)
+        if word:
+            change.fact(f"condition-{word}", first.site, second.site)
+    for condition in lost:
+        if condition.otherwise or _bears(condition.when, new, change, comparer):
+            change.fact("condition-removed", condition.site, new.site)
+    for condition in left:
+        if condition.otherwise or _bears(condition.when, old, change, comparer):
+            change.fact("condition-added", old.site, condition.site)
+
+
+def _reworded(old: Condition, new: Condition, comparer: Comparer) -> str:
+    """How a condition with another `if` changed: one that is met more often restrains more; empty for not."""
+    word = _inclusion(old.when, new.when, comparer)
+    then = not old.otherwise and not new.otherwise and comparer.same_term(old.then, new.then)
+    otherwise = not old.then and not new.then and comparer.same_term(old.otherwise, new.otherwise)
+    if word == "same":
+        same = comparer.same_term(old.then, new.then) and comparer.same_term(old.otherwise, new.otherwise)
+        return "" if same else "changed"
+    if word == "other" or not (then or otherwise):
+        return "changed"
+    return "narrowed" if (word == "wider") == then else "widened"
+
+
+def _opaque(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
+    """Keywords that nothing here understands: when they differ, that is all that can be said."""
+    for name in sorted({**old.opaque, **new.opaque}):
+        before, after = old.opaque.get(name), new.opaque.get(name)
+        first, second = before.value if before else None, after.value if after else None
+        # What they say may hang on what stands beside them, and on what they refer to.
+        if before and after and comparer.same_term((before.site,), (after.site,)):
+            continue
+        if first != second or name in _LEANING:
+            one, other = before.site if before else old.site, after.site if after else new.site
+            change.fact("keyword-undecided", one, other, first, second, name)

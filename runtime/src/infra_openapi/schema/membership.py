@@ -1,0 +1,125 @@
+"""Whether a schema allows a value: yes, no, or not to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator
+from typing import Any
+
+from infra_openapi.schema import pattern as expression
+from infra_openapi.schema.contradiction import allows
+from infra_openapi.schema.meet import declared
+from infra_openapi.schema.node import Condition, Node, Term, canonical, kind_of
+from infra_openapi.schema.normal import Normaliser
+
+#: Formats that say nothing of a value of the other types, and nothing checkable of their own.
+_HINTS = frozenset({"password", "textarea", "markdown", "html", "multiline"})
+
+
+class Membership:
+    """Asks schemas about values. None stands for what cannot be told."""
+
+    def __init__(self, normaliser: Normaliser) -> None:
+        self._node = normaliser.node
+        #: What is being asked: who asks it again meanwhile has a schema that is an alternative of itself.
+        self._asked: set[tuple[Hashable, int]] = set()
+
+    def holds(self, node: Node, value: Any) -> bool | None:
+        """Whether the value is allowed."""
+        kind = kind_of(value)
+        if kind not in node.types:
+            return False
+        listed = node.values.get(kind)
+        if (listed is not None and canonical(value) not in listed) or not allows(node, value):
+            return False
+        question = (node.key, id(value))
+        if question in self._asked:
+            return None
+        self._asked.add(question)
+        try:
+            return _all(self._answers(node, value))
+        finally:
+            self._asked.discard(question)
+
+    def _term(self, term: Term, value: Any) -> bool | None:
+        return self.holds(self._node(term), value)
+
+    def _answers(self, node: Node, value: Any) -> Iterator[bool | None]:
+        if isinstance(value, dict):
+            yield from self._of_object(node, value)
+        elif isinstance(value, list):
+            yield from self._of_array(node, value)
+        elif isinstance(value, str):
+            yield from (expression.matches(pattern, value) for pattern in node.patterns)
+        if node.formats.keys() - _HINTS and kind_of(value) in {"string", "number"}:
+            yield None
+        if node.opaque:
+            yield None
+        for group in node.groups:
+            answers = [self._term(branch, value) for branch in group.branches]
+            if group.kind == "oneOf" and None not in answers:
+                yield answers.count(True) == 1
+            else:
+                yield _any(answers)
+        for term in node.negations:
+            yield _not(self._term(term, value))
+        for condition in node.conditions:
+            yield self._condition(condition, value)
+
+    def _condition(self, condition: Condition, value: Any) -> bool | None:
+        met = self._term(condition.when, value)
+        then, otherwise = (self._term(part, value) for part in (condition.then, condition.otherwise))
+        if met is None:
+            return then if then is otherwise else None
+        return then if met else otherwise
+
+    def _of_object(self, node: Node, value: dict[str, Any]) -> Iterator[bool | None]:
+        least, most = node.facets.get("minProperties"), node.facets.get("maxProperties")
+        yield not (least and len(value) < least.value) and not (most and len(value) > most.value)
+        for name in node.required.keys() - value.keys():
+            # Who must send or return what is read-only or write-only is a matter of direction.
+            notes = self._node(node.properties.get(name, ())).notes
+            yield None if {"readOnly", "writeOnly"} & notes.keys() else False
+        for name, inner in value.items():
+            yield self._term(declared(node, name), inner)
+            if node.names is not None:
+                yield self._term(node.names, name)
+            needs = node.dependent[name][0] if name in node.dependent else frozenset()
+            yield needs <= value.keys()
+            if name in node.dependent_schemas:
+                yield self._term(node.dependent_schemas[name], value)
+        if node.unevaluated is not None:
+            yield None
+
+    def _of_array(self, node: Node, value: list[Any]) -> Iterator[bool | None]:
+        least, most = node.facets.get("minItems"), node.facets.get("maxItems")
+        yield not (least and len(value) < least.value) and not (most and len(value) > most.value)
+        if "uniqueItems" in node.facets:
+            yield len({canonical(each) for each in value}) == len(value)
+        for place, inner in enumerate(value):
+            term = node.prefix[place] if place < len(node.prefix) else node.items or ()
+            yield self._term(term, inner)
+        for one in node.contains:
+            answers = [self._term(one.term, inner) for inner in value]
+            sure, perhaps = answers.count(True), answers.count(True) + answers.count(None)
+            if perhaps < one.least or (one.most is not None and sure > one.most):
+                yield False
+            else:
+                yield True if sure >= one.least and (one.most is None or perhaps <= one.most) else None
+
+
+def _all(answers: Iterable[bool | None]) -> bool | None:
+    found: bool | None = True
+    for answer in answers:
+        if answer is False:
+            return False
+        if answer is None:
+            found = None
+    return found
+
+
+def _any(answers: Iterable[bool | None]) -> bool | None:
+    return _not(_all(_not(answer) for answer in answers))
+
+
+def _not(answer: bool | None) -> bool | None:
+    return None if answer is None else not answer

@@ -1,0 +1,263 @@
+"""Values that two alternatives of a `oneOf` allow, which it refuses: where such a value came or went."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations, islice
+from typing import Any
+
+from infra_openapi.finding import Direction
+from infra_openapi.schema.change import Mode, Pair
+from infra_openapi.schema.comparer import Comparer
+from infra_openapi.schema.contradiction import consistent
+from infra_openapi.schema.meet import declared, meet
+from infra_openapi.schema.node import ALL_TYPES, Group, Node, Term, only
+
+_SENT = Mode(Direction.REQUEST)
+_ONLY_NULL = frozenset({"null"})
+_ONLY_OBJECT = frozenset({"object"})
+#: How deep properties are looked into for one that no value can have, and how many pairs are looked at.
+_DEEPEST, _MOST = 4, 2000
+
+
+@dataclass(kw_only=True, eq=False)
+class Exclusive:
+    """A `oneOf` on one side, and what stands beside it; `inner` where it is a branch of another union."""
+
+    group: Group
+    base: Node
+    inner: bool
+    comparer: Comparer
+
+    @cached_property
+    def alternatives(self) -> list[Node]:
+        """Its branches, each with what stands beside them."""
+        inner = [self.comparer.node(branch) for branch in self.group.branches]
+        return inner if self.base.unrestrained else [_both(self.base, each) for each in inner]
+
+
+class Overlaps:
+    """Asks one side's exclusive unions for values that only they refuse for being allowed twice."""
+
+    def __init__(self, comparer: Comparer, mode: Mode) -> None:
+        # The mode of the unions' own questions, whose answers are known then.
+        self._comparer, self._mode = comparer, mode
+
+    def exclusives(self, node: Node, seen: set[Hashable], *, inner: bool = False) -> Iterator[Exclusive]:
+        """The unions of which exactly one alternative must hold; a discriminator tells them apart anyhow."""
+        if node.key in seen:
+            return
+        seen.add(node.key)
+        for place, group in enumerate(node.groups):
+            if group.kind == "oneOf" and group.discriminator is None:
+                base = _beside(node, place)
+                yield Exclusive(group=group, base=base, inner=inner, comparer=self._comparer)
+            for branch in group.branches:
+                yield from self.exclusives(self._comparer.node(branch), seen, inner=True)
+
+    def told(self, node: Node, other: Node, *, shown: bool) -> Iterator[tuple[Group, Any]]:
+        """Unions of this side that refuse what the other allows, with an example where it is to be shown."""
+        shown = shown and not self._comparer.assuming
+        exclusives = list(self.exclusives(node, set()))
+        theirs = list(self.exclusives(other, set())) if exclusives else []
+        for one in exclusives:
+            worst = min(self._new(one, theirs, shown=shown), default=None)
+            example = self._comparer.nothing
+            if shown and worst is not None:
+                example = self._example(node, other, one.group)
+            certain = worst is False and not _circular(self._comparer, node)
+            if example is not self._comparer.nothing or certain:
+                yield one.group, example
+
+    def _new(self, one: Exclusive, theirs: list[Exclusive], *, shown: bool) -> Iterator[bool]:
+        """Pairs of alternatives that may overlap in what no pair of the other side does.
+
+        True where an example must show it: for what a union within a union refuses, which another branch of
+        the outer one may allow; and for two open objects that met before as well, whose schemas alone never
+        told them apart.
+        """
+        within = {
+            (id(other), mine): {
+                place
+                for place, branch in enumerate(other.group.branches)
+                if self._comparer.same_term(one.group.branches[mine], branch)
+            }
+            for other in theirs
+            for mine in range(len(one.alternatives))
+        }
+        pairs = combinations(range(len(one.alternatives)), 2)
+        for number, (first, second) in enumerate(pairs):
+            if number > _MOST:
+                yield False
+                return
+            mine = one.alternatives[first], one.alternatives[second]
+            known = [
+                other for other in theirs if _distinct(within[id(other), first], within[id(other), second])
+            ]
+            if not all(other.inner for other in known):
+                continue
+            met = all(map(opened, mine)) and any(self._met(one, other) for other in theirs)
+            # What lies deeper is compared where it is, and an example would hardly show it.
+            told = not met or (shown and any(self._touched(each, other) for each in mine for other in theirs))
+            if not told or self._apart(*mine):
+                continue
+            if met:
+                yield True
+                continue
+            known += [
+                other
+                for other in theirs
+                if _distinct(self._around(mine[0], other), self._around(mine[1], other))
+            ]
+            if all(other.inner for other in known):
+                yield bool(known)
+                if not known:
+                    return
+
+    def _around(self, node: Node, other: Exclusive) -> set[int]:
+        """The alternatives of the other side that allow all that this one does."""
+        found = set()
+        for place, branch in enumerate(other.group.branches):
+            wider = self._comparer.node(branch)
+            sent = self._mode.direction is Direction.REQUEST
+            pair = Pair(node, wider, self._mode) if sent else Pair(wider, node, self._mode)
+            if node.types & wider.types and self._comparer.covers(pair):
+                found.add(place)
+        return found
+
+    def _met(self, one: Exclusive, other: Exclusive) -> bool:
+        """Whether the other side has as many open objects in one union: that they overlap is nothing new."""
+        return sum(map(opened, other.alternatives)) >= sum(map(opened, one.alternatives))
+
+    def _touched(self, node: Node, other: Exclusive) -> bool:
+        """Whether an open object says by itself what its like on the other side does not."""
+        sent = self._mode.direction is Direction.REQUEST
+        for place in _likely(other.alternatives, node):
+            like = other.alternatives[place]
+            pair = Pair(like, node, self._mode) if sent else Pair(node, like, self._mode)
+            if self._comparer.change(pair).facts:
+                return True
+        return False
+
+    def _apart(self, one: Node, other: Node) -> bool:
+        """Whether it is proved that nothing but null is allowed by both."""
+        types = (one.types & other.types) - _ONLY_NULL
+        return all(self._empty(_both(_only(one, kind), _only(other, kind)), _DEEPEST) for kind in types)
+
+    def _empty(self, node: Node, depth: int) -> bool:
+        """Whether it is proved that no value is allowed."""
+        if node.impossible:
+            return True
+        if not depth:
+            return False
+        node_of = self._comparer.node
+        for place, group in enumerate(node.groups):
+            beside = _beside(node, place)
+            if all(self._empty(_both(beside, node_of(branch)), depth - 1) for branch in group.branches):
+                return True
+        if node.types == _ONLY_OBJECT and any(
+            self._empty(node_of(declared(node, name)), depth - 1) for name in sorted(node.required)
+        ):
+            return True
+        for term in node.negations:
+            key = ("without", node.key, len(node.negations))
+            bare = replace(node, negations=(), groups=(), conditions=(), opaque={}, key=key, derived=True)
+            if _needed(node, node_of(term)) or self._comparer.covers(Pair(bare, node_of(term), _SENT)):
+                return True
+        return False
+
+    def _example(self, node: Node, other: Node, group: Group) -> Any:
+        """A value that the other side allows, and this one refuses as allowed twice; else `nothing`."""
+        comparer = self._comparer
+        if comparer.assuming:
+            return comparer.nothing  # a union asks only whether a branch is included
+        branches = [comparer.node(branch) for branch in group.branches]
+        holds = comparer.member.holds
+        for value in comparer.candidates.of(other, node):
+            twice = islice((branch for branch in branches if holds(branch, value)), 2)
+            if (
+                value is not None
+                and len(list(twice)) > 1
+                and holds(other, value)
+                and holds(node, value) is False
+            ):
+                return value
+        return comparer.nothing
+
+
+def _circular(comparer: Comparer, node: Node) -> bool:
+    """Whether it leads to a schema that holds itself: written out once more it looks like another union."""
+    around: set[Hashable] = set()
+    done: set[Hashable] = set()
+    trail = [(node.key, iter(_inner(node)))]
+    while trail:
+        key, left = trail[-1]
+        around.add(key)
+        term = next(left, None)
+        if term is None:
+            around.discard(key)
+            done.add(key)
+            trail.pop()
+            continue
+        inner = comparer.node(term)
+        if inner.key in around:
+            return True
+        if inner.key not in done:
+            trail.append((inner.key, iter(_inner(inner))))
+    return False
+
+
+def _inner(node: Node) -> list[Term]:
+    """The schemas of what a value holds, and of its alternatives."""
+    branches = [branch for group in node.groups for branch in group.branches]
+    others = [term for term in (node.items, node.additional) if term is not None]
+    return [*node.properties.values(), *node.prefix, *branches, *others]
+
+
+def _only(node: Node, kind: str) -> Node:
+    return node if len(node.types) == 1 else only(node, kind)
+
+
+def _beside(node: Node, place: int) -> Node:
+    rest = node.groups[:place] + node.groups[place + 1 :]
+    return replace(node, groups=rest, key=("beside", node.key, place), derived=True)
+
+
+def _both(one: Node, other: Node) -> Node:
+    return replace(consistent(meet(one, other, ("both", one.key, other.key))), derived=True)
+
+
+def _needed(node: Node, other: Node) -> bool:
+    """Whether the other asks for no more than properties that every value of the node has."""
+    alone = replace(other, required={}, types=ALL_TYPES).unrestrained
+    named = other.required.keys() <= node.required.keys()
+    return alone and named and node.types == _ONLY_OBJECT and "object" in other.types
+
+
+def _distinct(first: set[int], second: set[int]) -> bool:
+    """Whether a different place can be taken from each."""
+    return bool(first) and bool(second) and len(first | second) > 1
+
+
+def _likely(among: list[Node], node: Node) -> set[int]:
+    """The open objects that share at least half of their properties with this one."""
+    mine = node.properties.keys()
+    return {
+        place
+        for place, each in enumerate(among)
+        if opened(each) and 2 * len(each.properties.keys() & mine) >= len(each.properties.keys() | mine) > 0
+    }
+
+
+def opened(node: Node) -> bool:
+    """Whether it allows objects with properties that it does not know."""
+    return "object" in node.types and node.additional is None and node.unevaluated is None
+
+
+def plain(value: Any) -> bool:
+    """Whether there is no object in a value."""
+    if isinstance(value, list):
+        return all(map(plain, value))
+    return not isinstance(value, dict)

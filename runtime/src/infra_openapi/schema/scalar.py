@@ -1,0 +1,264 @@
+"""Types, enumerated values, formats, patterns and bounds: what changed in what one value may be."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import Any
+
+from infra_openapi.document import Site
+from infra_openapi.schema import enumeration, wording
+from infra_openapi.schema.change import Change
+from infra_openapi.schema.node import (
+    ALL_TYPES,
+    Bound,
+    Facet,
+    Node,
+    narrower_end,
+    type_of,
+)
+
+#: Each format with those that allow everything that it allows.
+WIDER: dict[str, frozenset[str]] = {
+    "int8": frozenset({"int16", "int32", "int64", "float", "double"}),
+    "int16": frozenset({"int32", "int64", "float", "double"}),
+    "int32": frozenset({"int64", "float", "double"}),
+    "int64": frozenset({"double"}),
+    "uint8": frozenset({"int16", "int32", "int64", "uint16", "uint32", "uint64", "float", "double"}),
+    "uint16": frozenset({"int32", "int64", "uint32", "uint64", "float", "double"}),
+    "uint32": frozenset({"int64", "uint64", "double"}),
+    "uint64": frozenset({"double"}),
+    "float": frozenset({"double"}),
+    "double": frozenset(),
+    "email": frozenset({"idn-email"}),
+    "hostname": frozenset({"idn-hostname"}),
+    "uri": frozenset({"uri-reference", "iri", "iri-reference"}),
+    "iri": frozenset({"iri-reference"}),
+    "uri-reference": frozenset({"iri-reference"}),
+    "uuid": frozenset(),
+    "date": frozenset(),
+    "date-time": frozenset(),
+    "time": frozenset(),
+    "duration": frozenset(),
+    "ipv4": frozenset(),
+    "ipv6": frozenset(),
+    "byte": frozenset({"base64"}),
+    "binary": frozenset(),
+    "regex": frozenset(),
+    "json-pointer": frozenset(),
+    "idn-email": frozenset(),
+    "idn-hostname": frozenset(),
+    "iri-reference": frozenset(),
+}
+_NUMERIC = frozenset(name for name in WIDER if "int" in name and name != "json-pointer") | {
+    "float",
+    "double",
+    "decimal",
+}
+#: Hints to whoever draws a form; they allow and forbid nothing.
+_HINTS = frozenset({"password", "textarea", "markdown", "html", "multiline"})
+#: A property with one of these may be required in one direction only.
+_CONDITIONAL = frozenset({"readOnly", "writeOnly", "$ref", "allOf", "$dynamicRef"})
+_RANGES = {
+    "int8": (-(2**7), 2**7 - 1),
+    "int16": (-(2**15), 2**15 - 1),
+    "int32": (-(2**31), 2**31 - 1),
+    "int64": (-(2**63), 2**63 - 1),
+    "uint8": (0, 2**8 - 1),
+    "uint16": (0, 2**16 - 1),
+    "uint32": (0, 2**32 - 1),
+    "uint64": (0, 2**64 - 1),
+}
+
+
+def types(old: Node, new: Node, change: Change) -> frozenset[str]:
+    """Tell how the types changed; what is left is the types of both, which are compared further."""
+    before, after = _types(old, change), _types(new, change)
+    null = {"null"}
+    if change.mode.nullless:
+        before, after = before - null, after - null
+    elif ALL_TYPES not in (old.types, new.types) and before & after - null:
+        # Null beside a type that stays is told by itself; where no type stays, it is a type like the others.
+        if "null" in before ^ after:
+            word = "became-nullable" if "null" in after else "became-not-nullable"
+            change.fact(word, _of_type(old), _of_type(new), old.type_names, new.type_names)
+        before, after = before - null, after - null
+    shared = before & after
+    narrowed, widened = bool(before - after), bool(after - before)
+    whole, becomes_whole = _integral(old, change), _integral(new, change)
+    listed = "number" in old.values and "number" in new.values  # then the values say it all
+    if "number" in shared and whole != becomes_whole and not listed:
+        # Multiples of a whole number are whole, whatever their type is called.
+        narrowed = narrowed or (becomes_whole and not _whole_step(old))
+        widened = widened or (whole and not _whole_step(new))
+    if narrowed or widened:
+        if (before ^ after) and enumeration.by_values(old, new, before - after, after - before, change):
+            return shared
+        _tell_types(old, new, change, narrowed, widened)
+    return shared
+
+
+def _tell_types(old: Node, new: Node, change: Change, narrowed: bool, widened: bool) -> None:
+    if old.type_names == new.type_names:
+        return  # text that was restrained and is free now, or the other way round: that is told by itself
+    name = "type-changed" if narrowed and widened else "type-narrowed" if narrowed else "type-widened"
+    change.fact(name, _of_type(old), _of_type(new), old.type_names, new.type_names)
+
+
+def _of_type(node: Node) -> Site | None:
+    return node.type_site or node.site
+
+
+def _types(node: Node, change: Change) -> frozenset[str]:
+    """The types; as text, a string that nothing restrains may look like a number or a truth."""
+    if change.mode.text and _any_text(node):
+        return node.types | {"number", "boolean"}
+    return node.types
+
+
+def _integral(node: Node, change: Change) -> bool:
+    return node.integral and not (change.mode.text and _any_text(node))
+
+
+def _whole_step(node: Node) -> bool:
+    return "multipleOf" in node.facets and Fraction(str(node.facets["multipleOf"].value)).denominator == 1
+
+
+def _any_text(node: Node) -> bool:
+    restrained = {"minLength", "maxLength"} & set(node.facets)
+    return "string" in node.types and not (
+        restrained or node.patterns or node.formats or "string" in node.values
+    )
+
+
+def facets(old: Node, new: Node, shared: frozenset[str], change: Change) -> None:
+    """Tell how bounds, steps, patterns and formats changed, as far as they bear on the types of both."""
+    either = old.types | new.types
+    for name in sorted({*old.facets, *new.facets} - {"enum"}):
+        # A keyword of a type that is not there says nothing; but whoever wrote it meant something by it.
+        if type_of(name) in shared or type_of(name) not in either:
+            _facet(name, old, new, change)
+    if "string" in shared or "string" not in either:
+        wording.patterns(old, new, change)
+    _formats(old, new, shared, change)
+
+
+def dashed(name: str) -> str:
+    """A keyword as it stands in a rule's id: `maxLength` is `max-length`."""
+    return re.sub("([A-Z])", r"-\1", name).lower()
+
+
+def _facet(name: str, old: Node, new: Node, change: Change) -> None:
+    before, after = old.facets.get(name), new.facets.get(name)
+    one, other = before.site if before else old.site, after.site if after else new.site
+    first, second = _shown(before), _shown(after)
+    key = dashed(name)
+    if (name == "multipleOf" and _divides_one(before, old, after, new)) or _implied_count(name, old, new):
+        return
+    if wording.implied_length(name, old, new, change):
+        return
+    if before is None or after is None:
+        change.fact(f"{key}-{'added' if before is None else 'removed'}", one, other, first, second)
+    elif before.value == after.value:
+        return
+    elif name == "multipleOf":
+        change.fact(f"{key}-{_step(before.value, after.value)}", one, other, first, second)
+    else:
+        if isinstance(before.value, Bound):
+            narrower = narrower_end(name, after.value, before.value)
+            rises = narrower if name == "minimum" else not narrower
+        else:
+            rises = after.value > before.value
+        change.fact(f"{key}-{'increased' if rises else 'decreased'}", one, other, first, second)
+
+
+def _divides_one(before: Facet | None, old: Node, after: Facet | None, new: Node) -> bool:
+    """Whether every integer, which one side asks for without a step, is a multiple of the other's step."""
+    if before is not None and after is not None:
+        return False
+    side, step = (old, after) if before is None else (new, before)
+    return side.integral and step is not None and Fraction(str(step.value)).numerator == 1
+
+
+def _implied_count(name: str, old: Node, new: Node) -> bool:
+    """Whether the count changes nothing: as many properties are required anyway, or one item can't repeat."""
+    if name == "uniqueItems":
+        return all("maxItems" in node.facets and node.facets["maxItems"].value <= 1 for node in (old, new))
+    if name != "minProperties":
+        return False
+    before, after = (
+        max(node.facets[name].value if name in node.facets else 0, _sure(node)) for node in (old, new)
+    )
+    return bool(before == after)
+
+
+def _sure(node: Node) -> int:
+    """How many properties are required in both directions, as far as it is plain to see."""
+    known = (node.properties.get(name, ()) for name in node.required)
+    return sum(
+        not any(isinstance(site.raw, dict) and _CONDITIONAL & site.raw.keys() for site in term)
+        for term in known
+    )
+
+
+def _shown(facet: Facet | None) -> Any:
+    if facet is None:
+        return None
+    return facet.value.to_json() if isinstance(facet.value, Bound) else facet.value
+
+
+def _step(before: float, after: float) -> str:
+    first, second = Fraction(str(before)), Fraction(str(after))
+    if (first / second).denominator == 1:
+        return "widened"
+    return "narrowed" if (second / first).denominator == 1 else "changed"
+
+
+def _formats(old: Node, new: Node, shared: frozenset[str], change: Change) -> None:
+    either = old.types | new.types
+    before, after = _relevant(old, shared, either), _relevant(new, shared, either)
+    lost = [name for name in before if name not in after and not _implied(name, old, after)]
+    won = [name for name in after if name not in before and not _implied(name, new, before)]
+    if lost and won:
+        one, other = lost.pop(0), won.pop(0)
+        change.fact(_format_change(one, other), before[one], after[other], one, other)
+    for name in lost:
+        if not _within(new, name):
+            change.fact("format-removed", before[name], new.site, name, None)
+    for name in won:
+        if not _within(old, name):
+            known = name in WIDER or name in _NUMERIC
+            change.fact(
+                "format-added" if known else "unknown-format-added", old.site, after[name], None, name
+            )
+
+
+def _format_change(before: str, after: str) -> str:
+    if after in WIDER.get(before, ()):
+        return "format-widened"
+    if before in WIDER.get(after, ()):
+        return "format-narrowed"
+    return "format-changed" if before in WIDER or after in WIDER else "unknown-format-changed"
+
+
+def _implied(name: str, node: Node, others: dict[str, Site]) -> bool:
+    """Whether a wider format of the same schema says it as well."""
+    return any(other in node.formats and other in others for other in WIDER if name in WIDER[other])
+
+
+def _relevant(node: Node, shared: frozenset[str], either: frozenset[str]) -> dict[str, Site]:
+    found = {}
+    for name, site in node.formats.items():
+        kind = {"number"} if name in _NUMERIC else {"string"} if name in WIDER else {"number", "string"}
+        if name not in _HINTS and (kind & shared or not kind & either):
+            found[name] = site
+    return found
+
+
+def _within(node: Node, name: str) -> bool:
+    """Whether the schema's own bounds keep it inside an integer format's range."""
+    low, high = node.facets.get("minimum"), node.facets.get("maximum")
+    if name not in _RANGES or not node.integral or low is None or high is None:
+        return False
+    least, most = _RANGES[name]
+    return bool(least <= low.value.value and high.value.value <= most)

@@ -1,0 +1,239 @@
+"""Unions: which branch of the old one became which of the new one, and what came and went."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from infra_openapi.document import Site
+from infra_openapi.document.reference import target_of
+from infra_openapi.finding import Direction
+from infra_openapi.schema.annotation import mapping
+from infra_openapi.schema.change import Change, Mode, Pair
+from infra_openapi.schema.comparer import Comparer
+from infra_openapi.schema.contradiction import consistent
+from infra_openapi.schema.meet import meet
+from infra_openapi.schema.node import ALL_TYPES, Group, Node, only
+from infra_openapi.schema.overlap import Overlaps, opened, plain
+
+Matcher: TypeAlias = "Callable[[Branch, Branch], bool]"
+
+#: More combinations of several unions in one schema than this are not spelled out.
+_MOST = 64
+#: From this share of common properties on, two objects count as the same one, changed.
+_ALIKE = 0.5
+_ONLY_NULL = frozenset({"null"})
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Branch:
+    """One alternative: what it allows, and what people call it."""
+
+    node: Node
+    label: str
+    site: Site | None
+
+    @property
+    def shown(self) -> str:
+        """Its name, or its types."""
+        return self.label or " or ".join(self.node.type_names)
+
+
+class Unions:
+    """Compares two schemas of which at least one has alternatives."""
+
+    def __init__(self, comparer: Comparer, old: Node, new: Node, change: Change) -> None:
+        self._comparer, self.old, self.new, self.change = comparer, old, new, change
+        self._olds: list[Branch] = []
+        self.mode = Mode(
+            change.mode.direction, text=change.mode.text, exploded=change.mode.exploded, nullless=True
+        )
+
+    def compare(self) -> None:
+        """Match the branches, compare those that match, and tell of those that are left."""
+        olds, was_null = self._alternatives(self.old)
+        news, is_null = self._alternatives(self.new)
+        if not self.change.mode.nullless and was_null != is_null:
+            name = "became-nullable" if is_null else "became-not-nullable"
+            self.change.fact(name, self.old.site, self.new.site)
+        if len(olds) == len(news) == 1:
+            self._pair(olds[0], news[0])
+            return
+        self._exclusive(olds + news)
+        self._olds, every_new = list(olds), list(news)
+        for matcher in (self._identical, self._of_one_name, self._equivalent):
+            self._match(olds, news, matcher)
+        if self.mode.direction is Direction.REQUEST:
+            gone = self._included(olds, every_new, news)
+            come = self._included(news, self._olds, [])
+        else:
+            come = self._included(news, self._olds, olds)
+            gone = self._included(olds, every_new, [])
+        self._match(gone, come, self._alike)
+        self._match(gone, come, self._of_one_type)
+        for branch in gone:
+            self.change.fact(
+                "union-branch-removed", branch.site, self.new.site, branch.shown, None, branch.shown
+            )
+        for branch in come:
+            self.change.fact(
+                "union-branch-added", self.old.site, branch.site, None, branch.shown, branch.shown
+            )
+
+    # --- the alternatives of one side ---------------------------------------------------------------
+
+    def _alternatives(self, node: Node) -> tuple[list[Branch], bool]:
+        found: list[Branch] = []
+        null = self._spell_out(node, found, "", node.site, set())
+        return found, null
+
+    def _spell_out(
+        self, node: Node, found: list[Branch], label: str, site: Site | None, seen: set[object]
+    ) -> bool:
+        """Add the node's alternatives; true where it allows null.
+
+        An alternative that is the union itself allows nothing that the others do not.
+        """
+        if node.key in seen or node.impossible:
+            return False
+        seen.add(node.key)
+        if not node.groups:
+            found += self._by_type(node, label, site)
+            return "null" in node.types and self._comparer.member.holds(node, None) is not False
+        group, rest = node.groups[0], node.groups[1:]
+        if self._comparer.normaliser.returns(group):
+            if group.site.place in seen:
+                return False
+            seen.add(group.site.place)
+        base = replace(node, groups=rest, key=("base", node.key), derived=True)
+        null = False
+        for inner, name, place in self._branches(group):
+            joined = inner
+            if not base.bare or rest:
+                joined = consistent(meet(base, inner, ("alt", node.key, inner.key)))
+            if joined is not inner:
+                joined = replace(joined, derived=True)
+            if len(found) > _MOST:
+                self.change.fact(
+                    "keyword-undecided", self.old.site, self.new.site, subject="too many alternatives"
+                )
+                return null
+            null = self._spell_out(joined, found, name or label, place, seen) or null
+        seen.discard(group.site.place)
+        return null
+
+    def _branches(self, group: Group) -> Iterator[tuple[Node, str, Site]]:
+        names = {(site.file, site.pointer): value for value, site in mapping(group.site).items()}
+        for term in group.branches:
+            site = term[0]
+            target = target_of(site)
+            label = names.get((target.file, target.pointer), "") if target else ""
+            if target is not None and not label:
+                label = target.pointer.rpartition("/")[2]
+            node = self._comparer.node(term)
+            label = label or site.text("title")
+            if not label:
+                tags = self._tags(node)
+                label = " ".join(json.loads(tags[name]) for name in sorted(tags))
+            yield node, label, site
+
+    def _by_type(self, node: Node, label: str, site: Site | None) -> list[Branch]:
+        types = node.types - _ONLY_NULL
+        if types | _ONLY_NULL == ALL_TYPES or len(types) == 1:
+            return [Branch(node=node, label=label, site=site)]
+        return [
+            Branch(
+                node=only(node, name),
+                label=label,
+                site=site,
+            )
+            for name in sorted(types)
+        ]
+
+    # --- who became whom ----------------------------------------------------------------------------
+
+    def _pair(self, old: Branch, new: Branch) -> None:
+        self.change.pair(old.node, new.node, new.shown, self.mode)
+
+    def _as_pair(self, old: Branch, new: Branch) -> Pair:
+        return Pair(old.node, new.node, self.mode)
+
+    def _match(self, olds: list[Branch], news: list[Branch], by: Matcher) -> None:
+        """Pair off, in order, the branches that `by` takes for one."""
+        for old in list(olds):
+            match = next((new for new in news if by(old, new)), None)
+            if match is not None:
+                self._pair(old, match)
+                olds.remove(old)
+                news.remove(match)
+
+    def _identical(self, old: Branch, new: Branch) -> bool:
+        return self._comparer.same(self._as_pair(old, new))
+
+    def _of_one_name(self, old: Branch, new: Branch) -> bool:
+        return bool(old.label) and old.label == new.label and bool(old.node.types & new.node.types)
+
+    def _alike(self, old: Branch, new: Branch) -> bool:
+        first, second = set(old.node.properties), set(new.node.properties)
+        one, other = self._tags(old.node), self._tags(new.node)
+        if any(one[name] != other[name] for name in one.keys() & other.keys()):
+            return False
+        return bool(first & second) and len(first & second) / len(first | second) >= _ALIKE
+
+    def _tags(self, node: Node) -> dict[str, str]:
+        """The properties that have one value alone: by these, objects are told apart."""
+        found = {}
+        for name in node.properties.keys() & node.required.keys():
+            values = self._comparer.node(node.properties[name]).values.get("string", {})
+            if len(values) == 1:
+                found[name] = next(iter(values))
+        return found
+
+    def _of_one_type(self, old: Branch, new: Branch) -> bool:
+        one, other = old.node.types - _ONLY_NULL, new.node.types - _ONLY_NULL
+        return one == other and not (old.node.properties and new.node.properties)
+
+    def _equivalent(self, old: Branch, new: Branch) -> bool:
+        return self._includes(new, old) and self._includes(old, new)
+
+    def _includes(self, wide: Branch, narrow: Branch) -> bool:
+        """Whether the one allows all that the other does, whichever side each of them is on."""
+        request = self.mode.direction is Direction.REQUEST
+        first, second = (narrow, wide) if request else (wide, narrow)
+        return self._comparer.covers(self._as_pair(first, second))
+
+    def _included(self, branches: list[Branch], others: list[Branch], free: list[Branch]) -> list[Branch]:
+        """Leave out the branches that one of the other side includes; if that is free, it is its pair."""
+        left = []
+        for branch in branches:
+            wider = next((other for other in others if self._includes(other, branch)), None)
+            if wider is None:
+                left.append(branch)
+            elif wider in free:
+                free.remove(wider)
+                self._pair(*((wider, branch) if wider in self._olds else (branch, wider)))
+        return left
+
+    def _exclusive(self, branches: list[Branch]) -> None:
+        """`oneOf` refuses what two of its branches allow; `anyOf` doesn't mind."""
+        comparer, (old, new) = self._comparer, (self.old, self.new)
+        switched = len(old.groups) == len(new.groups) == 1 and old.groups[0].kind != new.groups[0].kind
+        overlaps = Overlaps(comparer, self.mode)
+        for side, other, kind, change in (
+            (new, old, "became-exclusive", "overlap-added"),
+            (old, new, "no-longer-exclusive", "overlap-removed"),
+        ):
+            harmful = (side is new) == (self.mode.direction is Direction.REQUEST)
+            if comparer.assuming and not harmful:
+                continue
+            told = list(overlaps.told(side, other, shown=harmful or switched))
+            if not told:
+                continue
+            # Open objects of a `oneOf` are told apart by more than their schemas say: no proof of harm.
+            sure = switched or not any(opened(branch.node) for branch in branches)
+            some = any(value is not comparer.nothing and (sure or plain(value)) for _, value in told)
+            word = kind if switched else change
+            sites = (other.site, told[0][0].site) if side is new else (told[0][0].site, other.site)
+            self.change.fact(f"union-{word}{'-for-some' * some}", *sites)

@@ -1,0 +1,104 @@
+"""The canonical text of a document: the same for the same content, so that git shows what changed alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from infra_openapi.document import Document
+from infra_openapi.errors import CompareError
+
+#: what a reader looks for first; everything else is sorted by name
+_HEAD = ("openapi", "swagger", "info")
+_WIDTH = 100
+
+
+def canonical(document: Document, *, as_yaml: bool = False) -> str:
+    """The document as JSON or YAML with sorted keys and a newline at its end. Lists keep their order.
+
+    Raises:
+        CompareError: it refers to other files, which a snapshot would not hold, or is nested too deep.
+    """
+    if not document.alone:
+        hint = "Compare it with a git revision instead, as in main:openapi.yaml: that holds every file."
+        raise CompareError(document.name, "refers to other files, and a snapshot is one file", hint=hint)
+    data = document.original
+    ordered = {key: data[key] for key in _HEAD if key in data}
+    ordered |= {key: data[key] for key in sorted(data) if key not in _HEAD}
+    try:
+        ordered = {key: _sorted(value) for key, value in ordered.items()}
+        if not as_yaml:
+            return json.dumps(ordered, indent=2, ensure_ascii=False) + "\n"
+        return str(yaml.dump(ordered, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH))
+    except RecursionError as error:
+        raise CompareError(document.name, "is nested too deep to be written") from error
+
+
+def write(path: Path, document: Document) -> bool:
+    """Write the snapshot, YAML where the name ends so. False where it is there already, to the byte.
+
+    Raises:
+        CompareError: it cannot be written.
+    """
+    try:
+        content = canonical(document, as_yaml=path.suffix.lower() in {".yaml", ".yml"}).encode()
+        if path.is_file() and path.read_bytes() == content:
+            return False
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, content)
+    except UnicodeEncodeError as error:
+        raise CompareError(document.name, "holds half of a surrogate pair, which is no text") from error
+    except OSError as error:
+        raise CompareError(str(path), f"cannot be written: {error.strerror or error}") from error
+    return True
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Whoever reads meanwhile finds the old file or the new one."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        file.write(content)
+    # A temporary file is private; a snapshot is as readable as any other file of the project.
+    mask = os.umask(0)
+    os.umask(mask)
+    Path(file.name).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~mask)
+    Path(file.name).replace(path)
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    if isinstance(value, list):
+        return [_sorted(each) for each in value]
+    return value
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes what the core schema of YAML 1.2 reads as the same; no anchors, for a diff to be local."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML's signature
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> Any:  # noqa: ARG002 - as above
+        return super().increase_indent(flow, False)
+
+
+# PyYAML knows 1.1, where `1e3` and `0o17` are text and need no quotes.
+_LINE_ENDS = re.compile("[\r\x85\u2028\u2029]")
+_NUMBER_LIKE = re.compile(r"[-+.]?[0-9]|[-+]?\.(?:inf|nan)", re.IGNORECASE)
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in value else "'" if _NUMBER_LIKE.match(value) else None
+    if _LINE_ENDS.search(value):
+        # In any other style they would be read as the end of a line.
+        style = '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text)

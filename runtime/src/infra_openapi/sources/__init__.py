@@ -1,0 +1,157 @@
+"""Where a document comes from: a file, a git revision, standard input, a URL, a Python app.
+
+    opened = open_source("main:api/openapi.yaml")
+    opened.document
+
+What is meant is told by the word itself (`kind_of`): nothing is fetched and no code runs unless it says so.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import re
+import select
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra_openapi.document import Document, Reader, disk, load, parse, text
+from infra_openapi.errors import CompareError
+
+_APP = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?:\(\))?\Z")
+_DOCUMENT = re.compile(r"\.(?:json|ya?ml)\Z", re.IGNORECASE)
+#: seconds that a server, or the import of an app, may take
+PATIENCE = 60.0
+
+
+class Kind(enum.StrEnum):
+    """What a source is."""
+
+    FILE = "file"
+    STDIN = "stdin"
+    URL = "url"
+    SERVICE = "service"
+    GIT = "git"
+    APP = "app"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A document, as it was named; `path` is its file in the working tree, where it has one."""
+
+    name: str
+    document: Document
+    path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """What a source may do besides what its own name says."""
+
+    #: references may lead to files below this folder; without one, below the working directory
+    root: Path | None = None
+    #: references may lead to the network
+    network: bool = False
+    #: seconds for a server or an app
+    patience: float = PATIENCE
+
+
+def kind_of(source: str, directory: Path = Path()) -> Kind:
+    """What the word means.
+
+    `main:openapi.yaml` is a file in a git revision, `shop.web:app` an attribute of a Python module: what ends
+    in `.json`, `.yaml` or `.yml` is no attribute. A path that exists is always that file.
+    """
+    if source == "-":
+        return Kind.STDIN
+    if source.startswith(("http://", "https://")):
+        return Kind.URL
+    if source.startswith("service:"):
+        return Kind.SERVICE
+    if ":" not in source or os.path.lexists(directory / source):
+        return Kind.FILE
+    return Kind.APP if _APP.match(source) and not _DOCUMENT.search(source) else Kind.GIT
+
+
+def open_source(source: str, *, directory: Path | None = None, leave: Leave | None = None) -> Opened:
+    """The document that a source names; paths, revisions and modules are looked up from `directory`.
+
+    Raises:
+        CompareError: it is missing, unreadable, not OpenAPI, or its app did not give one.
+    """
+    home, leave = directory or Path(), leave or Leave()
+    match kind_of(source, home):
+        case Kind.FILE:
+            return _file(source, home, leave)
+        case Kind.STDIN:
+            if sys.stdin is None:
+                raise CompareError("stdin", "is closed")
+            content = sys.stdin.buffer.read(text.MAX_BYTES + 1)
+            return Opened(name="stdin", document=parse(content, name="stdin"))
+        case Kind.URL:
+            from infra_openapi.sources import web
+
+            name, read = web.reader(source, leave.patience)
+            return Opened(name=name, document=load(name, read=read))
+        case Kind.SERVICE:
+            hint = "`infra dev api-check` asks the running stack for it; elsewhere give its URL."
+            raise CompareError(source, "is a service of a stack, which is not known here", hint=hint)
+        case Kind.GIT:
+            from infra_openapi.sources import git
+
+            name, read = git.reader(source, home)
+            return Opened(name=source, document=load(name, read=read))
+        case Kind.APP:
+            from infra_openapi.sources import app
+
+            return Opened(name=source, document=parse(app.schema(source, home, leave.patience), name=source))
+
+
+def _file(source: str, home: Path, leave: Leave) -> Opened:
+    path = home / source
+    # Shown as seen from where one stands, wherever the stack file is.
+    shown = Path(os.path.relpath(path)) if not Path(source).is_absolute() else path
+    if path.is_fifo():
+        return Opened(name=str(shown), document=parse(_drained(path, leave.patience), name=str(shown)))
+    try:
+        read: Reader = disk(shown, leave.root)
+    except ValueError as error:
+        raise CompareError(str(shown), f"is no path: {error}") from error
+    except (OSError, RuntimeError) as error:
+        raise CompareError(str(shown), f"leads in a circle of links: {error}") from error
+    if leave.network:
+        read = _with_network(read, leave.patience)
+    return Opened(name=str(shown), document=load(shown, read=read), path=shown)
+
+
+def _drained(pipe: Path, patience: float) -> bytes:
+    """What comes through a pipe, as the shell makes one of `<(…)`. One that nobody writes to is empty."""
+    descriptor = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    content = b""
+    deadline = time.monotonic() + patience
+    try:
+        while len(content) <= text.MAX_BYTES:
+            try:
+                part = os.read(descriptor, 1 << 20)
+            except BlockingIOError:
+                if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                    raise CompareError(str(pipe), f"did not end in {patience:g} s") from None
+                continue
+            if not part:
+                break
+            content += part
+    finally:
+        os.close(descriptor)
+    return content
+
+
+def _with_network(read: Callable[[str], bytes], patience: float) -> Reader:
+    from infra_openapi.sources import web
+
+    def anywhere(name: str) -> bytes:
+        return web.fetched(name, patience) if "://" in name else read(name)
+
+    return anywhere

@@ -1,0 +1,119 @@
+"""A file in a git revision, and the files beside it that it refers to."""
+
+from __future__ import annotations
+
+import posixpath
+import subprocess
+from pathlib import Path
+
+from infra_openapi.document import Reader, text
+from infra_openapi.errors import CompareError
+
+_PATIENCE = 30.0
+_NOT_GIT_HINT = "A Python app is named as module:attribute, a file by its path."
+_SHALLOW_HINT = "CI's clones are shallow: `git fetch --depth 1 origin BRANCH` first, then name FETCH_HEAD."
+
+
+def reader(source: str, directory: Path) -> tuple[str, Reader]:
+    """The document's name, `REVISION:/path/from/the/top`, and what reads such names.
+
+    As in git, `main:openapi.yaml` counts from the repository's top, `main:./openapi.yaml` from `directory`;
+    without a revision, as in `:openapi.yaml`, it is what is staged to be committed.
+
+    Raises:
+        CompareError: there is no git, no repository, or no such revision.
+    """
+    revision, _, path = source.partition(":")
+    if not path or revision.startswith("-"):
+        raise CompareError(source, "is no git revision: write REVISION:PATH, as in main:openapi.yaml")
+    repository = _Repository(directory, source)
+    commit = repository.commit(revision) if revision else ""
+    tree = f"the revision {revision}" if revision else "git's index"
+    beside = ""
+    if path.startswith(("./", "../")):
+        path = repository.from_top(path)
+    elif not path.startswith("/"):
+        beside = repository.from_top(path)
+    # The slash makes a root of the revision, so that relative references stay inside of it.
+    start = f"{revision}:/"
+    path = path.lstrip("/")
+
+    def read(name: str) -> bytes:
+        if "://" in name:
+            raise CompareError(name, "is on the network, which is not asked without leave")
+        if not name.startswith(start):
+            raise CompareError(name, f"is outside of {tree}")
+        wanted = name.removeprefix(start)
+        found = repository.blob(commit, wanted)
+        if found is None:
+            hint = ""
+            if wanted == path and beside and repository.blob(commit, beside) is not None:
+                hint = f"It counts from the top of the repository; from here it is {revision}:./{path}."
+            raise CompareError(name, f"is not in {tree}", hint=hint)
+        kind, size, blob = found
+        if kind != "blob":
+            raise CompareError(name, "is a directory, not a file")
+        if size > text.MAX_BYTES:
+            raise CompareError(name, f"has {size:,} bytes; the limit is {text.MAX_BYTES:,}")
+        return repository.content(blob, name)
+
+    return start + path, read
+
+
+class _Repository:
+    def __init__(self, directory: Path, source: str) -> None:
+        self._directory, self._source = directory, source
+        code, _, said = self._git("rev-parse", "--git-dir")
+        if code:
+            if "not a git repository" in said:
+                said = "names a git revision, and this is not a git repository"
+            raise CompareError(source, said, hint=_NOT_GIT_HINT)
+
+    def commit(self, revision: str) -> str:
+        code, out, _ = self._git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+        if code:
+            raise CompareError(self._source, f"git knows no revision {revision!r}", hint=_SHALLOW_HINT)
+        return out.decode().strip()
+
+    def from_top(self, path: str) -> str:
+        _, prefix, _ = self._git("rev-parse", "--show-prefix")
+        joined = posixpath.normpath(posixpath.join(prefix.decode().strip(), path))
+        if joined.startswith("../"):
+            raise CompareError(self._source, "is outside of the repository")
+        return joined
+
+    def blob(self, commit: str, path: str) -> tuple[str, int, str] | None:
+        """The kind, size and name of what is at a path, a symbolic link followed; None where nothing is."""
+        if "\n" in path or "\0" in path:
+            return None
+        asked = f"{commit}:{path}\n".encode(errors="surrogateescape")
+        _, out, _ = self._git("cat-file", "--batch-check", "--follow-symlinks", given=asked)
+        # One line says what it is; `missing`, or a link that leads nowhere or outside, makes another shape.
+        match out.decode(errors="replace").split():
+            case [blob, kind, size] if kind in {"blob", "tree"}:
+                return kind, int(size), blob
+            case _:
+                return None
+
+    def content(self, blob: str, name: str) -> bytes:
+        code, content, said = self._git("cat-file", "blob", blob)
+        if code:
+            raise CompareError(name, said)
+        return content
+
+    def _git(self, *arguments: str, given: bytes = b"") -> tuple[int, bytes, str]:
+        """Exit code, output, and the first line of what git says to it."""
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(self._directory), *arguments],
+                input=given,
+                capture_output=True,
+                timeout=_PATIENCE,
+                check=False,
+            )
+        except FileNotFoundError as error:
+            raise CompareError(self._source, "is in git, and there is no `git` on PATH") from error
+        except subprocess.TimeoutExpired as error:
+            raise CompareError(self._source, f"git did not answer in {_PATIENCE:g} s") from error
+        said = done.stderr.decode(errors="replace").strip().removeprefix("fatal: ").partition("\n")[0]
+        return done.returncode, done.stdout, said

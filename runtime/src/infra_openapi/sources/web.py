@@ -1,0 +1,94 @@
+"""A document behind a URL. It was named, so it is fetched; what it refers to only from the same server."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+from infra_openapi.document import Reader, text
+from infra_openapi.errors import CompareError
+
+if TYPE_CHECKING:
+    import httpx
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_REDIRECTS = 5
+_ACCEPT = "application/json, application/yaml, application/vnd.oai.openapi, */*;q=0.5"
+
+
+def reader(url: str, patience: float) -> tuple[str, Reader]:
+    """The document's name, its URL without what may be secret, and what reads it and its neighbours."""
+    try:
+        urlsplit(url)
+    except ValueError as error:
+        raise CompareError(url.partition("?")[0].rpartition("@")[2], f"is no URL: {error}") from error
+    name = _shown(url)
+
+    def read(wanted: str) -> bytes:
+        if wanted == name:
+            return fetched(url, patience)
+        if _server(wanted) != _server(url):
+            raise CompareError(_shown(wanted), f"is not on {_server(url)}, the server that was named")
+        return fetched(wanted, patience)
+
+    return name, read
+
+
+def fetched(url: str, patience: float) -> bytes:
+    """What a server answers. A redirect is followed on the same server only.
+
+    Raises:
+        CompareError: it does not answer in time, answers another status than 200, or too much.
+    """
+    try:
+        import httpx
+    except ImportError as error:
+        hint = "Install it with `python -m pip install 'pytest-infra[openapi]'`."
+        raise CompareError(_shown(url), "is a URL, and httpx is not installed", hint=hint) from error
+    deadline = time.monotonic() + patience
+    # What answers on loopback is ours: no proxy of the environment stands before it.
+    own = (urlsplit(url).hostname or "") in _LOOPBACK
+    try:
+        with httpx.Client(timeout=patience, trust_env=not own, headers={"Accept": _ACCEPT}) as client:
+            for _ in range(_REDIRECTS):
+                with client.stream("GET", url) as response:
+                    if not response.is_redirect:
+                        return _body(response, url, deadline, patience)
+                    target = str(response.url.join(response.headers["location"]))
+                    if _server(target) != _server(url):
+                        raise CompareError(_shown(url), f"redirects to another server: {_shown(target)}")
+                    url = target
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        raise CompareError(_shown(url), f"cannot be fetched: {str(error) or type(error).__name__}") from error
+    raise CompareError(_shown(url), f"redirects more than {_REDIRECTS} times")
+
+
+def _body(response: httpx.Response, url: str, deadline: float, patience: float) -> bytes:
+    if response.status_code != 200:
+        raise CompareError(_shown(url), f"answers {response.status_code} {response.reason_phrase}".strip())
+    parts, size = [], 0
+    for part in response.iter_bytes():
+        parts.append(part)
+        size += len(part)
+        if size > text.MAX_BYTES:
+            raise CompareError(_shown(url), f"has more than {text.MAX_BYTES:,} bytes")
+        if time.monotonic() > deadline:
+            raise CompareError(_shown(url), f"was not complete after {patience:g} s")
+    return b"".join(parts)
+
+
+def _server(url: str) -> str:
+    parts = urlsplit(url)
+    host = (parts.hostname or "").lower()
+    try:
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+    except ValueError:
+        port = -1
+    return f"{parts.scheme}://{host}:{port}"
+
+
+def _shown(url: str) -> str:
+    """The URL without user, password and query: a token may be in each of them."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path or "/", "", ""))

@@ -1,0 +1,275 @@
+"""An example that a breaking change turns on: searched at the edges of both schemas, checked by jsonschema.
+
+The search is blind to the rule: it tries values at and beyond every bound of both sides, and keeps the first
+that the one side takes and the other refuses. What it keeps is true by construction, whatever the rule said.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
+
+from infra_openapi.document import Site
+from infra_openapi.document.reference import target_of
+from infra_openapi.finding import Direction, Witness
+from infra_openapi.schema import wording
+from infra_openapi.schema.candidates import Candidates
+from infra_openapi.schema.change import Fact, Pair
+from infra_openapi.schema.comparer import Comparer
+from infra_openapi.schema.node import COUNTS, TYPES, Node
+from infra_openapi.schema.pattern import harmless
+from infra_openapi.schema.scalar import dashed
+
+#: How many schemas may hang together before checking costs more than an example is worth.
+_MOST_SCHEMAS = 1500
+_HIDDEN = {Direction.REQUEST: "readOnly", Direction.RESPONSE: "writeOnly"}
+_NAMED = frozenset({"properties", "patternProperties", "dependentSchemas"})
+_TYPES = frozenset({*TYPES, "integer"})
+#: What is data, and not a part of the description.
+_DATA = frozenset({"const"})
+_SCHEMA, _NUMBER = (dict, bool), (int, float)
+#: The keywords that are checked, each with the types that its value may have; others say nothing here.
+_UNDERSTOOD: dict[str, tuple[type, ...]] = {
+    "type": (str, list),
+    "enum": (list,),
+    "format": (str,),
+    "pattern": (str,),
+    "required": (list,),
+    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"), _NUMBER),
+    **dict.fromkeys(COUNTS, _NUMBER),
+    "uniqueItems": (bool,),
+    **dict.fromkeys(("properties", "patternProperties", "dependentSchemas", "dependentRequired"), (dict,)),
+    **dict.fromkeys(
+        (
+            "items",
+            "additionalProperties",
+            "unevaluatedProperties",
+            "propertyNames",
+            "contains",
+            "not",
+            "if",
+            "then",
+            "else",
+        ),
+        _SCHEMA,
+    ),
+    **dict.fromkeys(("allOf", "oneOf", "anyOf", "prefixItems"), (list,)),
+}
+
+
+class Witnesses:
+    """Finds examples for the findings of one comparison."""
+
+    def __init__(self, comparer: Comparer) -> None:
+        self._comparer = comparer
+        self._candidates = Candidates(comparer.node)
+        self._checkers: dict[tuple[int, Direction], _Checker] = {}
+
+    def of(self, pair: Pair, fact: Fact, *, alone: bool) -> Witness | None:
+        """A value that shows this fact of the pair; None where none was found.
+
+        Where the fact is not `alone`, the value must be refused by the fact's own keyword and no other.
+        """
+        keywords = _keywords(fact.name)
+        if keywords is None and not alone:
+            return None
+        direction = pair.mode.direction
+        old, new = self._comparer.normal(pair.old), self._comparer.normal(pair.new)
+        wide, narrow = (old, new) if direction is Direction.REQUEST else (new, old)
+        if not wide.sites or not narrow.sites:
+            return None
+        try:
+            takes, refuses = self._checker(wide, direction), self._checker(narrow, direction)
+            told: tuple[Any, ...] = ()
+            if fact.name.startswith(("enum-value", "const")):
+                told = (fact.before, fact.after)
+            elif fact.name.startswith("pattern"):
+                told = (wording.told_apart(wide, narrow),)
+            for value in chain(told, self._candidates.of(wide, narrow)):
+                if (
+                    self._promising(wide, narrow, value)
+                    and next(takes.complaints(wide, value), None) is None
+                    and _shows(fact, keywords, refuses.complaints(narrow, value))
+                ):
+                    return Witness(kind=direction, value=value)
+        except (RecursionError, OverflowError, ValueError):
+            return None
+        return None
+
+    def _promising(self, wide: Node, narrow: Node, value: Any) -> bool:
+        """Whether it is worth asking jsonschema, which is thorough and slow."""
+        holds = self._comparer.member.holds
+        return holds(narrow, value) is not True and holds(wide, value) is not False
+
+    def _checker(self, node: Node, direction: Direction) -> _Checker:
+        document = node.sites[0].document
+        key = (id(document), direction)
+        if key not in self._checkers:
+            self._checkers[key] = _Checker(direction)
+        return self._checkers[key]
+
+
+#: The keywords that refuse a value because of a fact, by how the fact's name begins.
+_KEYWORDS: dict[str, frozenset[str]] = {
+    "type": frozenset({"type"}),
+    "became-n": frozenset({"type", "enum", "const"}),
+    "enum": frozenset({"enum", "const"}),
+    "const": frozenset({"enum", "const"}),
+    "format": frozenset({"format"}),
+    "pattern-p": frozenset({"additionalProperties", "unevaluatedProperties"}),
+    "pattern": frozenset({"pattern"}),
+    "unique": frozenset({"uniqueItems"}),
+    "multiple": frozenset({"multipleOf"}),
+    "additional": frozenset({"additionalProperties", "unevaluatedProperties"}),
+    "property-added-to": frozenset({"additionalProperties", "unevaluatedProperties"}),
+    "property-removed-from": frozenset({"additionalProperties", "unevaluatedProperties"}),
+    "property-added-r": frozenset({"required"}),
+    "property-became": frozenset({"required"}),
+    "required-property": frozenset({"required"}),
+    "dependent-required": frozenset({"dependentRequired"}),
+    "union-overlap": frozenset({"oneOf"}),
+    **{dashed(name): frozenset({name}) for name in COUNTS},
+    **{name: frozenset({name, f"exclusive{name.title()}"}) for name in ("minimum", "maximum")},
+}
+
+
+def _sound(key: str, value: Any) -> bool:
+    """Whether jsonschema can work with a keyword's value; a pattern that may run away is worth no example."""
+    patterns = [value] if key == "pattern" else list(value) if key == "patternProperties" else []
+    if not all(map(harmless, patterns)):
+        raise ValueError(key)
+    if key == "type":
+        return all(
+            isinstance(each, str) and each in _TYPES
+            for each in (value if isinstance(value, list) else [value])
+        )
+    if key == "required":
+        return all(isinstance(each, str) for each in value)
+    if key == "dependentRequired":
+        return all(isinstance(each, list) for each in value.values())
+    return not isinstance(value, float) or value > 0 or key != "multipleOf"
+
+
+def _keywords(fact: str) -> frozenset[str] | None:
+    return next((words for start, words in _KEYWORDS.items() if fact.startswith(start)), None)
+
+
+def _shows(fact: Fact, keywords: frozenset[str] | None, complaints: Iterator[ValidationError]) -> bool:
+    first = next(complaints, None)
+    if keywords is None or first is None:
+        return first is not None
+    named = "property" in fact.name and "additional" not in fact.name and "pattern" not in fact.name
+    return all(
+        each.validator in keywords and not each.path and (not named or repr(fact.subject) in each.message)
+        for each in chain((first,), complaints)
+    )
+
+
+class _Checker:
+    """The schemas of one document as jsonschema reads them, each rewritten once when it is first reached."""
+
+    def __init__(self, direction: Direction) -> None:
+        self._hidden = _HIDDEN[direction]
+        self._known: dict[str, Any] = {}
+        self._waiting: list[tuple[str, Site]] = []
+        known = self._known
+
+        def follow(validator: Any, name: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
+            del schema
+            yield from validator.descend(instance, known[name])
+
+        self._kind = extend(Draft202012Validator, {"x-follow": follow})  # type: ignore[no-untyped-call]
+
+    def complaints(self, node: Node, value: Any) -> Iterator[ValidationError]:
+        """Why a value is refused by the schemas that the node was made of."""
+        for site in node.sites:
+            name = self._name(site)
+            self._rewrite_all()
+            yield from self._kind(self._known[name], format_checker=_FORMATS).iter_errors(value)
+
+    def _name(self, site: Site) -> str:
+        name = f"{site.file}#{site.pointer}"
+        if name not in self._known:
+            if len(self._known) > _MOST_SCHEMAS:
+                raise OverflowError
+            self._known[name] = True
+            self._waiting.append((name, site))
+        return name
+
+    def _rewrite_all(self) -> None:
+        while self._waiting:
+            name, site = self._waiting.pop()
+            self._known[name] = self._rewritten(site)
+
+    def _rewritten(self, site: Site) -> Any:
+        raw = site.raw
+        if not isinstance(raw, dict):
+            return raw if isinstance(raw, bool) else True
+        target = target_of(site)
+        if target is not None and not site.document.modern:
+            return {"x-follow": self._name(target)}
+        made: dict[str, Any] = {} if target is None else {"x-follow": self._name(target)}
+        for key, value in raw.items():
+            if key in _DATA:
+                made[key] = value
+            elif isinstance(value, _UNDERSTOOD.get(key, ())) and _sound(key, value):
+                made[key] = self._part(site, key, value)
+        self._modernise(raw, made)
+        return made
+
+    def _part(self, site: Site, key: str, value: Any) -> Any:
+        inner = site.child(key)
+        if inner is None:
+            return value
+        if key in {"enum", "type", "required", "dependentRequired"}:
+            return value
+        if key in _NAMED:
+            return {name: self._rewritten(each) for name, each in inner.members().items()}
+        if isinstance(value, list):
+            return [self._rewritten(each) for each in site.items(key)]
+        return self._rewritten(inner) if isinstance(value, dict) else value
+
+    def _modernise(self, raw: dict[str, Any], made: dict[str, Any]) -> None:
+        """Say in the words of 2020-12 what 3.0 says in others; and what is hidden need not come."""
+        if raw.get("nullable") is True and isinstance(made.get("type"), str):
+            made["type"] = [made["type"], "null"]
+            if "enum" in made:
+                made["enum"] = [*raw["enum"], None]
+        for key, strict in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+            if isinstance(raw.get(strict), bool):
+                made.pop(strict, None)
+                if raw[strict] and key in made:
+                    made[strict] = made.pop(key)
+        if not isinstance(raw.get("required"), list):
+            made.pop("required", None)
+        elif isinstance(raw.get("properties"), dict):
+            hidden = {
+                name
+                for name, each in raw["properties"].items()
+                if isinstance(each, dict) and each.get(self._hidden) is True
+            }
+            made["required"] = [
+                name for name in raw["required"] if isinstance(name, str) and name not in hidden
+            ]
+
+
+_FORMATS = FormatChecker(formats=("date", "email", "ipv4", "ipv6", "uuid", "regex"))
+
+
+@_FORMATS.checks("date-time", raises=ValueError)
+def _moment(value: object) -> bool:
+    return not isinstance(value, str) or ("T" in value.upper() and bool(dt.datetime.fromisoformat(value)))
+
+
+def _in_range(least: int, most: int) -> Any:
+    return lambda value: isinstance(value, bool) or not isinstance(value, int) or least <= value <= most
+
+
+_FORMATS.checks("int32")(_in_range(-(2**31), 2**31 - 1))
+_FORMATS.checks("int64")(_in_range(-(2**63), 2**63 - 1))

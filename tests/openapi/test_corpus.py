@@ -1,0 +1,34 @@
+"""Verdicts against pairs that another tool's tests judged; they lie beside the checkout, or it is said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("yaml", reason="the bare install reads no OpenAPI; pytest-infra[openapi] does")
+
+from infra_openapi import compare, load
+
+CORPUS = Path(__file__).resolve().parents[3] / "shared" / "openapi-corpus"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "api-check-verdicts.md"
+
+
+def disagreements() -> tuple[int, list[str]]:
+    cases = json.loads((CORPUS / "cases.json").read_text())
+    found = []
+    for case in cases:
+        report = compare(load(CORPUS / case["base"]), load(CORPUS / case["revision"]))
+        if report.breaking != case["breaking"]:
+            found.append(Path(case["base"]).name.removesuffix("__base.json"))
+    return len(cases), found
+
+
+@pytest.mark.skipif(not CORPUS.is_dir(), reason=f"the corpus of pairs is not at {CORPUS}")
+def test_at_least_98_of_100_verdicts_agree_and_each_other_one_is_explained() -> None:
+    total, other = disagreements()
+    page = PAGE.read_text()
+
+    assert len(other) <= total * 0.02
+    assert [name for name in other if name not in page] == []

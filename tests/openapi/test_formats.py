@@ -1,0 +1,549 @@
+"""The formats: each is valid for those who read it, whatever an author wrote into names and values."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakes.api import document, operation, report, takes
+from infra_openapi import Direction, Finding, Level, Note, Operation, Origin, Report, Witness
+from infra_openapi.formats import FORMATS, View, json_report, render
+from infra_openapi.report import SCHEMA_VERSION, Acceptance, Review
+
+jsonschema = pytest.importorskip("jsonschema")
+
+NASTY = (
+    "<script>alert('1')</script> | `x` \x1b[2J \r\n::error::no %0A ]]> &amp; *b* @ann \ud800 \x00 \u202e ,:"
+)
+PLACE = Origin(file="api/openapi.yaml", pointer="/paths/~1x", line=7, column=3)
+ENTRY = Acceptance(
+    fingerprint="f" * 16, reason=NASTY, owner="ann", until=dt.date(2030, 1, 1), file="a.yaml", line=2
+)
+
+
+def finding(level: Level = Level.BREAKING, text: str = "GET /x is gone", **more: Any) -> Finding:
+    defaults: dict[str, Any] = {
+        "rule": "operation-removed",
+        "level": level,
+        "direction": Direction.NONE,
+        "message": text,
+        "subject": text,
+        "base": PLACE,
+        "place": PLACE,
+        "operations": (Operation(path="/x", method="GET"),),
+    }
+    return Finding(**{**defaults, **more})
+
+
+def nasty() -> Report:
+    """Every text that a document's author, or a reviewer, can choose is as bad as can be."""
+    bad = replace(PLACE, file=NASTY)
+    witness = Witness(kind=Direction.REQUEST, value={NASTY: NASTY})
+    operations = tuple(Operation(path=f"/{NASTY}{number}", method="GET") for number in range(9))
+    found = finding(
+        text=NASTY, before=NASTY, after=[NASTY], witness=witness, operations=operations, place=bad
+    )
+    review = Review(accepted=((found, ENTRY),), stale=(ENTRY,), expired=(replace(ENTRY, change=NASTY),))
+    note = Note(file=NASTY, pointer=NASTY, message=NASTY, line=1)
+    levels = (found, replace(found, level=Level.WARNING), replace(found, level=Level.INFO, place=None))
+    return Report(base=NASTY, revision=NASTY, findings=levels, notes=(note,), review=review)
+
+
+def breaking() -> Report:
+    paths = {"/a": {"get": operation()}, "/b": {"get": operation()}}
+    return report(document(paths), document({"/a": paths["/a"]}))
+
+
+def empty() -> Report:
+    return Report(base="base.yaml", revision="revision.yaml")
+
+
+REPORTS = {"breaking": breaking, "empty": empty, "nasty": nasty}
+of_every_kind = pytest.mark.parametrize("kind", REPORTS)
+
+
+@of_every_kind
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_format_is_a_function_of_the_report(name: str, kind: str) -> None:
+    made = REPORTS[kind]()
+
+    text = render({"": made}, name)
+
+    assert text == render({"": made}, name)
+    assert text.endswith("\n")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_several_reports_are_told_apart(name: str) -> None:
+    text = render({"shop": breaking(), "bank": breaking()}, name)
+
+    assert "shop" in text
+    assert "bank" in text
+
+
+def test_text_has_a_paragraph_for_each_finding_and_the_sums_at_the_end() -> None:
+    text = render({"": Report(base="a", revision="b", findings=(finding(),))}, "text")
+
+    assert text == (
+        "a → b\n\n"
+        "breaking  operation-removed  api/openapi.yaml:7:3\n"
+        "    GET /x is gone\n"
+        f"    fingerprint {finding().fingerprint}\n\n"
+        "breaking: 1 breaking, 0 warning, 0 info\n"
+    )
+
+
+def test_text_moves_no_cursor() -> None:
+    text = render({"": nasty()}, "text", View(colour=False))
+
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", text)
+    assert "\n::error" not in text
+
+
+def test_colour_is_only_colour() -> None:
+    plain, coloured = (render({"": nasty()}, "text", View(colour=it)) for it in (False, True))
+
+    assert coloured != plain
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == plain
+
+
+def test_what_is_not_shown_is_counted() -> None:
+    made = Report(base="a", revision="b", findings=(finding(), finding(Level.INFO)))
+
+    text = render({"": made}, "text", View(level=Level.WARNING))
+
+    assert "breaking: 1 breaking, 0 warning, 1 info (1 not shown)" in text
+
+
+# --- json ------------------------------------------------------------------------------------------
+
+
+@of_every_kind
+@pytest.mark.parametrize("names", [("",), ("shop",), ("shop", "bank"), ()])
+def test_json_is_what_its_schema_says(kind: str, names: tuple[str, ...]) -> None:
+    made = json.loads(render(dict.fromkeys(names, REPORTS[kind]()), "json"))
+
+    jsonschema.Draft202012Validator(json_report.schema()).validate(made)
+    assert made["schema"] == SCHEMA_VERSION
+
+
+def test_the_schema_is_one_and_minds_what_is_missing() -> None:
+    schema = json_report.schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    whole = json.loads(render({"": breaking()}, "json"))
+
+    for key in whole:
+        part = {name: value for name, value in whole.items() if name != key}
+        assert not jsonschema.Draft202012Validator(schema).is_valid(part), key
+    for key in whole["findings"][0]:
+        one = {name: value for name, value in whole["findings"][0].items() if name != key}
+        assert not jsonschema.Draft202012Validator(schema).is_valid({**whole, "findings": [one]}), key
+
+
+def test_the_schema_describes_every_key_of_a_report() -> None:
+    schema = json_report.schema()["$defs"]
+    made = json.loads(render({"": nasty()}, "json"))
+
+    assert made.keys() == schema["report"]["properties"].keys()
+    assert made["findings"][0].keys() == schema["finding"]["properties"].keys()
+    assert made["accepted"].keys() == schema["accepted"]["properties"].keys()
+    assert made["accepted"]["stale"][0].keys() == schema["acceptance"]["properties"].keys()
+
+
+# --- for people ------------------------------------------------------------------------------------
+
+
+class Page(HTMLParser):
+    """What a browser would find in a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+@of_every_kind
+def test_html_asks_for_nothing_and_runs_nothing(kind: str) -> None:
+    page = Page(render({"": REPORTS[kind]()}, "html"))
+
+    assert page.tags.isdisjoint({"script", "link", "img", "iframe", "object", "base"})
+    assert not {name for name in page.attributes if name.startswith("on") or name in {"src", "href"}}
+
+
+def test_html_says_what_the_author_wrote_as_text() -> None:
+    assert "<script>alert('1')</script>" in "".join(Page(render({"": nasty()}, "html")).words)
+
+
+def test_markdown_takes_nothing_of_the_author_for_its_own() -> None:
+    text = render({"": nasty()}, "markdown")
+
+    assert "<script>" not in text
+    assert not re.search(r"(?<!\\)[|][^|\n]*alert[^|\n]*(?<!\\)<", text)
+    assert "\\@ann" in text
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {5}
+
+
+# --- for servers -----------------------------------------------------------------------------------
+
+
+def test_github_annotates_the_line_of_the_finding() -> None:
+    made = Report(base="a", revision="b", findings=(finding(), finding(Level.WARNING), finding(Level.INFO)))
+
+    commands = render({"": made}, "github").splitlines()
+
+    assert commands[0] == (
+        "::error file=api/openapi.yaml,line=7,col=3,title=breaking%3A operation-removed::GET /x is gone"
+        f"%0AFingerprint: {finding().fingerprint}"
+    )
+    assert [line.split()[0] for line in commands[1:3]] == ["::warning", "::notice"]
+
+
+def test_github_obeys_no_author() -> None:
+    """One command a line, and no line that somebody else began."""
+    lines = render({"": nasty()}, "github").split("\n")
+
+    assert len(lines) == 5
+    assert all(re.match(r"::(error|warning|notice) [^\r]*::", line) for line in lines[:3])
+    assert "\r" not in "".join(lines)
+    properties = lines[0].split("::")[1]
+    assert properties.count(",") == 3
+
+
+def test_paths_are_those_of_the_repository() -> None:
+    made = {"": Report(base="a", revision="b", findings=(finding(),))}
+    view = View(folder="services/shop")
+
+    assert "file=services/shop/api/openapi.yaml," in render(made, "github", view)
+    assert json.loads(render(made, "gitlab", view))[0]["location"]["path"] == "services/shop/api/openapi.yaml"
+    location = json.loads(render(made, "sarif", view))["runs"][0]["results"][0]["locations"][0]
+    assert location["physicalLocation"]["artifactLocation"]["uri"] == "services/shop/api/openapi.yaml"
+
+
+#: the parts of the official schema that a run of ours uses. Source: OASIS, SARIF 2.1.0.
+SARIF: dict[str, Any] = {
+    "type": "object",
+    "required": ["version", "runs"],
+    "additionalProperties": False,
+    "properties": {
+        "$schema": {"type": "string", "format": "uri"},
+        "version": {"const": "2.1.0"},
+        "runs": {"type": "array", "items": {"$ref": "#/$defs/run"}},
+    },
+    "$defs": {
+        "message": {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}},
+        "level": {"enum": ["none", "note", "warning", "error"]},
+        "run": {
+            "type": "object",
+            "required": ["tool"],
+            "additionalProperties": False,
+            "properties": {
+                "tool": {
+                    "type": "object",
+                    "required": ["driver"],
+                    "properties": {
+                        "driver": {
+                            "type": "object",
+                            "required": ["name"],
+                            "additionalProperties": False,
+                            "properties": {
+                                "name": {"type": "string"},
+                                "version": {"type": "string"},
+                                "informationUri": {"type": "string", "format": "uri"},
+                                "rules": {
+                                    "type": "array",
+                                    "uniqueItems": True,
+                                    "items": {"$ref": "#/$defs/rule"},
+                                },
+                            },
+                        }
+                    },
+                },
+                "automationDetails": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {"id": {"type": "string"}},
+                },
+                "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
+                "results": {"type": "array", "items": {"$ref": "#/$defs/result"}},
+                "properties": {"type": "object"},
+            },
+        },
+        "rule": {
+            "type": "object",
+            "required": ["id"],
+            "additionalProperties": False,
+            "properties": {
+                "id": {"type": "string"},
+                "fullDescription": {"$ref": "#/$defs/message"},
+                "defaultConfiguration": {
+                    "type": "object",
+                    "properties": {"level": {"$ref": "#/$defs/level"}},
+                },
+                "properties": {
+                    "type": "object",
+                    "properties": {
+                        "tags": {"type": "array", "uniqueItems": True, "items": {"type": "string"}}
+                    },
+                },
+            },
+        },
+        "result": {
+            "type": "object",
+            "required": ["message"],
+            "additionalProperties": False,
+            "properties": {
+                "ruleId": {"type": "string"},
+                "ruleIndex": {"type": "integer", "minimum": 0},
+                "level": {"$ref": "#/$defs/level"},
+                "message": {"$ref": "#/$defs/message"},
+                "locations": {"type": "array", "items": {"$ref": "#/$defs/location"}},
+                "partialFingerprints": {"type": "object", "additionalProperties": {"type": "string"}},
+                "suppressions": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["kind"],
+                        "additionalProperties": False,
+                        "properties": {
+                            "kind": {"enum": ["inSource", "external"]},
+                            "status": {"enum": ["accepted", "underReview", "rejected"]},
+                            "justification": {"type": "string"},
+                        },
+                    },
+                },
+                "properties": {"type": "object"},
+            },
+        },
+        "location": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "physicalLocation": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {
+                        "artifactLocation": {
+                            "type": "object",
+                            "additionalProperties": False,
+                            "properties": {"uri": {"type": "string", "pattern": "^[!-~]+$"}},
+                        },
+                        "region": {
+                            "type": "object",
+                            "additionalProperties": False,
+                            "properties": {
+                                "startLine": {"type": "integer", "minimum": 1},
+                                "startColumn": {"type": "integer", "minimum": 1},
+                            },
+                        },
+                    },
+                }
+            },
+        },
+    },
+}
+
+
+@of_every_kind
+def test_sarif_has_the_structure_of_2_1_0(kind: str) -> None:
+    log = json.loads(render({"shop": REPORTS[kind](), "": REPORTS[kind]()}, "sarif"))
+
+    jsonschema.Draft202012Validator(SARIF).validate(log)
+    for run in log["runs"]:
+        rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+        assert all(rules[result["ruleIndex"]] == result["ruleId"] for result in run["results"])
+    assert len({run["automationDetails"]["id"] for run in log["runs"]}) == 2
+
+
+def test_sarif_has_a_location_for_what_is_in_no_file() -> None:
+    made = Report(base="main:a.yaml", revision="shop:app", findings=(finding(place=None),))
+
+    [result] = json.loads(render({"": made}, "sarif"))["runs"][0]["results"]
+
+    assert [one["physicalLocation"]["artifactLocation"]["uri"] for one in result["locations"]] == [
+        "shop%3Aapp"
+    ]
+
+
+def test_sarif_keeps_what_was_accepted_as_suppressed() -> None:
+    results = json.loads(render({"": nasty()}, "sarif"))["runs"][0]["results"]
+
+    assert [len(result.get("suppressions", [])) for result in results] == [0, 0, 0, 1]
+
+
+@of_every_kind
+def test_junit_is_xml_whose_sums_are_right(kind: str) -> None:
+    root = ET.fromstring(render({"": REPORTS[kind]()}, "junit"))  # our own text
+
+    for suite in root.iter("testsuite"):
+        assert int(suite.attrib["tests"]) == len(suite.findall("testcase")) > 0
+        assert int(suite.attrib["failures"]) == len(suite.findall("testcase/failure"))
+        assert int(suite.attrib["skipped"]) == len(suite.findall("testcase/skipped"))
+
+
+def test_junit_fails_for_what_breaks_alone() -> None:
+    made = Report(base="a", revision="b", findings=(finding(), finding(Level.WARNING), finding(Level.INFO)))
+
+    cases = list(ET.fromstring(render({"": made}, "junit")).iter("testcase"))
+
+    assert [case.find("failure") is not None for case in cases] == [True, False, False]
+
+
+def test_junit_fails_for_warnings_where_the_job_does() -> None:
+    made = Report(base="a", revision="b", findings=(finding(), finding(Level.WARNING), finding(Level.INFO)))
+
+    cases = list(ET.fromstring(render({"": made}, "junit", View(failing=Level.WARNING))).iter("testcase"))
+
+    assert [case.find("failure") is not None for case in cases] == [True, True, False]
+
+
+@of_every_kind
+def test_gitlab_gets_a_path_a_line_and_a_fingerprint_of_its_own_for_each_issue(kind: str) -> None:
+    made = REPORTS[kind]()
+    doubled = replace(made, findings=(*made.findings, *made.findings))
+
+    issues = json.loads(render({"shop": doubled, "bank": made}, "gitlab"))
+
+    assert len(issues) == 3 * len(made.findings)
+    assert len({issue["fingerprint"] for issue in issues}) == len(issues)
+    for issue in issues:
+        assert issue["severity"] in {"info", "minor", "major", "critical", "blocker"}
+        assert issue["location"]["path"]
+        assert issue["location"]["lines"]["begin"] >= 1
+        assert issue["description"]
+        assert issue["check_name"]
+
+
+@given(st.text(max_size=40))
+def test_no_text_makes_a_format_invalid(text: str) -> None:
+    made = Report(
+        base=text, revision=text, findings=(finding(text=text, place=replace(PLACE, file=text or "x")),)
+    )
+
+    json.loads(render({"": made}, "sarif"))
+    json.loads(render({"": made}, "gitlab"))
+    jsonschema.Draft202012Validator(json_report.schema()).validate(json.loads(render({"": made}, "json")))
+    ET.fromstring(render({"": made}, "junit").encode("utf-8", "replace"))
+    assert Page(render({"": made}, "html")).tags.isdisjoint({"script"})
+    assert len(render({"": made}, "github").split("\n")) == 3
+
+
+@pytest.mark.parametrize("name", [*FORMATS])
+def test_what_a_message_has_named_is_not_said_again(name: str) -> None:
+    one = finding(text="GET /x is gone")
+    two = finding(
+        text="GET /x is gone",
+        operations=(*one.operations, Operation(path="/y", method="GET")),
+        subject="y",
+    )
+    longer = finding(text="GET /x/y is not GET /xy", subject="z")
+
+    found = [
+        "eaches" in render({"": Report(base="a", revision="b", findings=(each,))}, name)
+        for each in (one, two, longer)
+    ]
+
+    assert found == [False, name != "json", name != "json"]
+
+
+LONG = """\
+openapi: 3.1.0
+paths:
+  /pets:
+    get:
+      operationId: pets
+      parameters:
+        - name: limit
+          in: query
+          schema:
+            type: integer
+            maximum: 100
+      responses:
+        "200":
+          description: ok
+          content:
+            application/json:
+              schema:
+                $ref: "#/components/schemas/Pet"
+components:
+  schemas:
+    Pet:
+      type: object
+      required:
+        - name
+        - kind
+      properties:
+        name:
+          type: string
+          maxLength: 50
+        kind:
+          type: string
+          enum:
+            - cat
+            - dog
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "rule", "line"),
+    [
+        ("maximum: 100", "maximum: 50", "request-maximum-decreased", "            maximum: 50"),
+        ("maxLength: 50", "maxLength: 60", "response-max-length-increased", "          maxLength: 60"),
+        ("- dog", "- fish", "response-enum-value-added", "            - fish"),
+        ("        - kind\n", "", "response-property-became-optional", "      required:"),
+        ("Id: pets", "Id: all", "operation-id-changed", "      operationId: all"),
+        ("            maximum: 100\n", "", "request-maximum-removed", "          schema:"),
+    ],
+)
+def test_a_finding_is_shown_on_the_line_that_somebody_edited(
+    tmp_path: Path, before: str, after: str, rule: str, line: str
+) -> None:
+    """Its own place, in the JSON, is the whole schema that changed."""
+    from infra_openapi.checking import check
+    from infra_openapi.sources import open_source
+
+    revision = LONG.replace(before, after)
+    for name, text in (("base", LONG), ("revision", revision)):
+        (tmp_path / f"{name}.yaml").write_text(text)
+    made = check(*(open_source(str(tmp_path / f"{name}.yaml")) for name in ("base", "revision")))
+
+    found = next(each.place for each in made.findings if each.rule == rule)
+
+    assert found is not None
+    assert revision.splitlines()[found.line - 1] == line
+
+
+def test_the_real_findings_of_a_parameter_are_on_its_line(tmp_path: Path) -> None:
+    """End to end: the annotation is on the line that a reviewer would look at."""
+    from infra_openapi.checking import check
+    from infra_openapi.sources import open_source
+
+    for name, most in (("base", 100), ("revision", 50)):
+        parameter = {"name": "limit", "in": "query", "schema": {"type": "integer", "maximum": most}}
+        (tmp_path / f"{name}.json").write_text(json.dumps(takes(parameter), indent=1))
+    made = check(*(open_source(str(tmp_path / f"{name}.json")) for name in ("base", "revision")))
+
+    found = re.search(r"line=(\d+)", render({"": made}, "github"))
+
+    assert found is not None
+    line = (tmp_path / "revision.json").read_text().splitlines()[int(found[1]) - 1]
+    assert '"maximum": 50' in line

@@ -1,0 +1,42 @@
+"""The tables keep their law: every rule is explained, mirrored or excused, and has the level it must have."""
+
+from __future__ import annotations
+
+import re
+import string
+
+import pytest
+
+pytest.importorskip("yaml", reason="the bare install reads no OpenAPI; pytest-infra[openapi] does")
+
+from infra_openapi import RULES, Rule
+from infra_openapi.rules import law
+
+rules = pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.id)
+
+
+@rules
+def test_an_id_is_kebab_case_and_begins_with_its_direction(rule: Rule) -> None:
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", rule.id)
+    assert rule.direction == "none" or rule.id.startswith(f"{rule.direction}-")
+
+
+@rules
+def test_a_rule_has_its_mirror_or_a_waiver_with_a_reason(rule: Rule) -> None:
+    assert rule.mirror in RULES or (not rule.mirror and len(rule.waiver) > 20)
+
+
+@rules
+def test_a_level_is_the_law_s_or_the_deviation_says_why(rule: Rule) -> None:
+    lawful = rule.level is law(rule.effect, rule.direction)
+
+    assert lawful or len(rule.deviation) > 20
+
+
+@rules
+def test_a_rule_says_what_happened_and_what_that_means(rule: Rule) -> None:
+    names = {name for _, name, _, _ in string.Formatter().parse(rule.message) if name}
+
+    assert names <= {"place", "subject", "before", "after"}
+    assert rule.explain.endswith(".")
+    assert not rule.message.endswith(".")

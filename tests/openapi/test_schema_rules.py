@@ -1,0 +1,48 @@
+"""Each rule about schemas has a twin here: the pair that makes it speak, and, read backwards, its mirror."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any
+
+import pytest
+
+from fakes.api import receives, rules, sends
+from fakes.changes import PAIRS, REQUESTS, RESPONSES
+from infra_openapi.rules import RULES, lexical, properties, structure, values
+
+TEXT = {"type": "string"}
+CASES = [
+    *(("request", *pair) for pair in (*PAIRS, *REQUESTS)),
+    *(("response", *pair) for pair in (*PAIRS, *RESPONSES)),
+]
+OTHERS = {
+    "x": {"type": "object", "properties": {"x": TEXT}},
+    "y": {"type": "object", "properties": {"y": TEXT}},
+}
+
+
+def found(direction: str, before: Any, after: Any) -> list[str]:
+    make = sends if direction == "request" else receives
+    return rules(make(before, **OTHERS), make(after, **OTHERS))
+
+
+@pytest.mark.parametrize(("direction", "fact", "before", "after"), CASES, ids=lambda value: str(value)[:50])
+def test_a_pair_makes_its_rule_speak_and_no_other(direction: str, fact: str, before: Any, after: Any) -> None:
+    assert found(direction, before, after) == [f"{direction}-{fact}"]
+
+
+@pytest.mark.parametrize(("direction", "fact", "before", "after"), CASES, ids=lambda value: str(value)[:50])
+def test_read_backwards_it_is_the_mirror(direction: str, fact: str, before: Any, after: Any) -> None:
+    rule = RULES[f"{direction}-{fact}"]
+    backwards = found(direction, after, before)
+
+    assert len(backwards) == 1
+    assert RULES[backwards[0]].mirror == rule.id or rule.mirror == backwards[0] or rule.waiver
+
+
+def test_every_rule_about_schemas_has_its_pair() -> None:
+    paired = {f"{direction}-{fact}" for direction, fact, _, _ in CASES}
+    known = {rule.id for rule in chain(values.RULES, lexical.RULES, properties.RULES, structure.RULES)}
+
+    assert known == paired
