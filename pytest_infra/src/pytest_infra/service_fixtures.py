@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from infra_runtime.manifest import KINDS
 from pytest_infra.options import Options
 
-BUILT_IN = ("nats", "postgres", "valkey", "caddy", "pocketbase")
 #: pytest keeps that name; `infra_service("request")` reaches such a service
 RESERVED = frozenset({"request"})
 #: the wheel that brings us a server has a `valkey_client` too, for a server of its own that it flushes
@@ -27,7 +27,7 @@ def services(options: Options) -> dict[str, str]:
 
     What is wrong with that file is told to the tests that need a service.
     """
-    found = [*BUILT_IN, *options.services]
+    found = [*KINDS, *options.services]
     if _stack_file_may_be_there(options.directory):
         found += _named_in_stack_file(options)
     fixtures = {name.replace("-", "_"): name for name in found}

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from fakes.project import Project
-from infra_runtime import catalogue
 from infra_runtime.config.resolve import data_directory, is_test_environment
 from infra_runtime.errors import BinaryMissingError, UnknownServiceError
+from infra_runtime.manifest import KINDS
 
-KIT = list(catalogue.BUILT_IN)
+KIT = list(KINDS)
 
 
 # --- which services --------------------------------------------------------------------------------

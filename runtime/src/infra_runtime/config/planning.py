@@ -21,12 +21,11 @@ from infra_runtime.config.sources import layers
 from infra_runtime.config.stack_file import Key
 from infra_runtime.config.validation_errors import complaint
 from infra_runtime.errors import BinaryMissingError, ConfigurationError, UnknownServiceError, nearest
+from infra_runtime.manifest import DEFAULT_STACK, KINDS, PROFILES
 from infra_runtime.plan import Plan, make_plan
 from infra_runtime.services.own import OwnSettings, own
 from infra_runtime.spec import OWN_NAMES, OWN_SCOPES, ServiceSpec
 
-#: what `profile` may say without a word in the stack file, besides `full`, which is everything
-PROFILES: Mapping[str, tuple[str, ...]] = {"minimal": ("nats", "postgres")}
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -49,7 +48,7 @@ def resolved(request: Request, *, executables: bool) -> Resolved:
         provenance=dict(sorted(chosen.provenance().items())),
         sought=sought,
     )
-    if chosen.catalogued.keys() <= catalogue.BUILT_IN.keys():
+    if chosen.catalogued.keys() <= KINDS.keys():
         # What others' code makes of a stack file may change without our seeing it.
         plan_cache.remember(request, found, executables=executables)
     return found
@@ -113,7 +112,7 @@ class _Chosen:
     def _read(self, name: str, table: Mapping[str, Any]) -> None:
         """Validate what the stack says of a service, wanted or not: a mistake is told at once."""
         key = ("services", name)
-        is_ours = name in catalogue.BUILT_IN
+        is_ours = name in KINDS
         if is_ours and "command" in table:
             raise ConfigurationError(
                 f"{name} is a service of the catalogue and has a command already",
@@ -168,8 +167,8 @@ class _Chosen:
 
     def _stack(self) -> tuple[str, ...]:
         """The services of the profile, or of `use`, or all that the kit and the stack file have."""
-        joined = [name for name in self.catalogued if name not in catalogue.BUILT_IN]
-        everything = (*catalogue.BUILT_IN, *joined, *self.own)
+        joined = [name for name in self.catalogued if name not in KINDS]
+        everything = (*DEFAULT_STACK, *joined, *self.own)
         profiles = {"full": everything, **PROFILES, **self.stack.profiles}
         profile = self.stack.profile
         place: Key = ("use",)

@@ -9,6 +9,7 @@ import click
 
 from infra_cli import output
 from infra_cli.target import Target, target
+from infra_runtime.manifest import KINDS
 
 
 @click.command(short_help="Every service on offer, and where its programs are.")
@@ -59,7 +60,7 @@ def on_offer(target: Target) -> Iterator[dict[str, Any]]:
         yield {
             "name": name,
             "summary": entry.summary,
-            "origin": "kit" if name in catalogue.BUILT_IN else "entry point",
+            "origin": "kit" if name in KINDS else "entry point",
             "in_stack": name in chosen,
             "binaries": {
                 each.name: {
