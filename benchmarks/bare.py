@@ -17,10 +17,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from infra_runtime.spec import decode
+from infra_runtime.host.file_copy import COPY, settle, stage
+from infra_runtime.host.ports import LOOPBACK
+from infra_runtime.spec import TYPES, decode
 from infra_runtime.supervisor import probes
-from infra_runtime.supervisor.binding import LOOPBACK
-from infra_runtime.supervisor.copying import COPY, settle, stage
 from infra_runtime.supervisor.spawn import spawn, user_namespaces_work
 
 PATIENCE = 30.0
@@ -66,7 +66,7 @@ def start(service: Service) -> Child:
 
 async def ready(service: Service, child: Child) -> None:
     """Return when the service's own probe agrees."""
-    probe, began = decode(service["ready"]), time.monotonic()
+    probe, began = decode(service["ready"], TYPES), time.monotonic()
     while (reason := await probes.ask(probe, LOOPBACK, service["ports"], _no_command)) is not None:
         waited = time.monotonic() - began
         if child.poll() is not None or waited > PATIENCE:

@@ -14,9 +14,9 @@ from pathlib import Path
 from benchmarks.rounds import Measures, Variant, count, headline, rounds, table
 from benchmarks.script import Script
 from benchmarks.stage import INFRA, PYTEST, PYTHON, SERVICES, held, project, stage, timed
-from infra_runtime.proof import last_life
-from infra_runtime.settings import resolve
-from infra_runtime.supervisor import journal
+from infra_runtime.config.resolve import resolve
+from infra_runtime.data_directory import journal
+from infra_runtime.data_directory.leak_check import last_life
 
 API = """\
 import sys, time

@@ -12,8 +12,8 @@ from pathlib import Path
 import infra_runtime as infra
 from benchmarks.rounds import Measures, count, headline, rounds, table
 from benchmarks.stage import SERVICES, project, stage
-from infra_runtime.stack import Stack
-from infra_runtime.supervisor import processes
+from infra_runtime.engines.local.stack import Stack
+from infra_runtime.host import processes
 
 #: seconds of idleness in a round
 WHILE = 5.0

@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.peers import unprivileged
 from benchmarks.rounds import Measures, Spread, Variant, count, headline, rounds, table
 from benchmarks.stage import PYTEST, project, stage, timed
-from infra_runtime.settings import resolve
+from infra_runtime.config.resolve import resolve
 
 STACK = 'use = ["postgres"]\n'
 SCHEMA = "".join(f"create table t{n} (id serial primary key, name text unique);\n" for n in range(20))

@@ -15,10 +15,11 @@ from pathlib import Path
 from benchmarks.cold_start import API
 from benchmarks.rounds import Measures, Variant, count, headline, rounds, table
 from benchmarks.stage import PYTHON, SERVICES, held, project, stage
-from infra_runtime.proof import last_life, prove
-from infra_runtime.stack import attach
-from infra_runtime.supervisor import journal, processes
-from infra_runtime.supervisor.places import Places
+from infra_runtime.data_directory import journal
+from infra_runtime.data_directory.leak_check import last_life, prove
+from infra_runtime.data_directory.paths import Places
+from infra_runtime.engines.local.stack import attach
+from infra_runtime.host import processes
 
 PATIENCE = 30.0
 

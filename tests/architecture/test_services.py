@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from infra_runtime import catalogue
+from infra_runtime.manifest import KINDS
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = ROOT / "docs" / "services"
 TESTS = ROOT / "tests" / "runtime" / "services"
 
-services = pytest.mark.parametrize("name", catalogue.BUILT_IN)
+services = pytest.mark.parametrize("name", KINDS)
 
 
 @services
@@ -52,4 +53,4 @@ def test_a_service_has_an_extra_that_brings_its_server(name: str) -> None:
 
 
 def test_a_page_without_a_service_is_a_leftover() -> None:
-    assert {page.stem for page in PAGES.glob("*.md")} == set(catalogue.BUILT_IN)
+    assert {page.stem for page in PAGES.glob("*.md")} == set(KINDS)

@@ -127,7 +127,7 @@ def test_the_stack_file_may_judge_rules(pets: Checks) -> None:
 
 def test_an_api_is_no_setting_of_the_stack(pets: Checks) -> None:
     """The table stands in the stack file, and neither the plan nor its checks mind."""
-    from infra_runtime.settings import resolve
+    from infra_runtime.config.resolve import resolve
 
     pets.write("infra.toml", "use = []\n" + STACK)
 

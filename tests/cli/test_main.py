@@ -29,7 +29,7 @@ def test_every_command_explains_itself(infra: CommandLine, path: str) -> None:
 def test_the_help_of_a_group_is_quick_for_it_imports_nothing_heavy() -> None:
     code = (
         "import sys; from infra_cli.main import run; run(['runtime', '--help']);"
-        "print({'pydantic', 'rich', 'infra_runtime.stack'} & set(sys.modules), file=sys.stderr)"
+        "print({'pydantic', 'rich', 'infra_runtime.engines.local.stack'} & set(sys.modules), file=sys.stderr)"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr
 

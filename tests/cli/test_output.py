@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from infra_cli import output
-from infra_cli.report import picture, table
+from infra_cli.up_report import picture, table
 from infra_runtime.errors import NoStackError
 
 

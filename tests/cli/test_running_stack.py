@@ -13,7 +13,7 @@ import pytest
 
 from fakes.command_line import SHOP, CommandLine, service, stack_file
 from fakes.stacks import until
-from infra_cli.commands.status import lines
+from infra_cli.commands.runtime.status import lines
 
 READ_ONLY = [
     ["runtime", "status"],
@@ -83,8 +83,9 @@ def test_status_costs_less_than_200_ms(open_shop: CommandLine) -> None:
 def test_what_should_answer_at_once_imports_nothing_heavy(command: str) -> None:
     code = (
         "import sys, importlib; from infra_cli import main;"
-        "from infra_runtime import client, proof, settings, stack;"
-        f"importlib.import_module('infra_cli.commands.{command}');"
+        "from infra_runtime.config import resolve; from infra_runtime.data_directory import leak_check;"
+        "from infra_runtime.engines.local import client, stack;"
+        f"importlib.import_module('infra_cli.commands.runtime.{command}');"
         "print(*{'pydantic', 'rich', 'pydantic_settings', 'importlib.metadata'} & set(sys.modules))"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

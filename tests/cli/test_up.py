@@ -14,9 +14,9 @@ import pytest
 from fakes.command_line import INFRA, PATIENCE, SHOP, CommandLine, service, stack_file
 from fakes.stacks import alive, kill, life, until
 from infra_cli.foreground import Held
-from infra_cli.report import Lines
+from infra_cli.up_report import Lines
+from infra_runtime.data_directory.paths import Places
 from infra_runtime.errors import SupervisorError
-from infra_runtime.supervisor.places import Places
 
 NOTHING_LEFT = "0 processes, 0 ports, 0 sockets left"
 

@@ -25,8 +25,8 @@ import pytest
 
 import infra_runtime as infra
 from fakes.pages import PAGES, ROOT, blocks, links
+from infra_runtime.config.resolve import resolve
 from infra_runtime.errors import NoStackError
-from infra_runtime.settings import resolve
 
 #: documents show the ports of development; a test has leased ones
 PORT = re.compile(r"(?<=127\.0\.0\.1:)\d+")

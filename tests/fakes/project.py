@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from infra_runtime.config.resolve import Resolved, resolve
 from infra_runtime.errors import ConfigurationError
-from infra_runtime.settings import Resolved, resolve
 from infra_runtime.spec import ServiceSpec
 
 

@@ -20,9 +20,9 @@ import os, subprocess, sys
 sys.path.insert(0, {str(TESTS)!r})
 from pathlib import Path
 from fakes.stacks import *
-from infra_runtime.client import raise_failures
+from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.errors import InfraError
-from infra_runtime.stack import open_stack
+from infra_runtime.engines.local.stack import open_stack
 disk = Path(sys.argv[1])
 data = disk / "data"
 

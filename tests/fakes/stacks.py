@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from infra_runtime.config.resolve import Resolved
+from infra_runtime.data_directory import journal
+from infra_runtime.data_directory.paths import Places
+from infra_runtime.host import processes
 from infra_runtime.plan import make_plan
-from infra_runtime.settings import Resolved
 from infra_runtime.spec import ServiceSpec, StopStep, TcpProbe
-from infra_runtime.supervisor import journal, processes
-from infra_runtime.supervisor.places import Places
 
 SERVER = str(Path(__file__).with_name("server.py"))
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from infra_runtime.client import Client
+from infra_runtime.data_directory import journal
+from infra_runtime.data_directory.paths import Places
+from infra_runtime.engines.local.client import Client
 from infra_runtime.errors import NoStackError
-from infra_runtime.supervisor import journal
-from infra_runtime.supervisor.places import Places
 
 SERVER = Path(__file__).with_name("server.py")
 #: in the environment of everything that a project starts

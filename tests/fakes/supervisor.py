@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from infra_runtime.supervisor.places import PROTOCOL, Places
+from infra_runtime.data_directory.paths import PROTOCOL, Places
 
 #: what it says to a request: messages to send, in their order; None hangs up
 Answer = Callable[[dict[str, Any]], "list[dict[str, Any]] | None"]

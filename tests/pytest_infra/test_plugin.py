@@ -10,7 +10,7 @@ from fakes.suite import Suite, free_port, service
 
 TELLS_ENVIRONMENT = """
 import os, pathlib
-from infra_runtime.settings import is_test_environment
+from infra_runtime.config.resolve import is_test_environment
 from pytest_infra import is_test_environment as the_same
 
 ENVIRONMENT = os.environ.get("INFRA_ENV"), is_test_environment(), the_same()
@@ -153,9 +153,10 @@ def test_an_idle_plugin_imports_nothing_of_ours_and_says_nothing(suite: Suite) -
         import sys
 
         def test_it():
-            heavy = {"pydantic", "filelock", "infra_runtime.client", "infra_runtime.settings", "tomllib"}
+            heavy = {"pydantic", "filelock", "tomllib"}
             assert not heavy & set(sys.modules)
-            assert not [name for name in sys.modules if name.startswith("infra_runtime")]
+            ours = {name for name in sys.modules if name.startswith("infra_runtime")}
+            assert ours <= {"infra_runtime", "infra_runtime.manifest"}
         """
     )
 
@@ -170,7 +171,7 @@ def test_a_project_that_only_depends_on_the_kit_has_no_stack_file(suite: Suite) 
     (suite.root / "pyproject.toml").write_text(
         '[project]\nname = "x"\ndependencies = ["pytest-infra[all]"]\n'
     )
-    suite.test("import sys\ndef test_it(): assert 'infra_runtime.stackfile' not in sys.modules")
+    suite.test("import sys\ndef test_it(): assert 'infra_runtime.config.stack_file' not in sys.modules")
 
     suite.run().assert_outcomes(passed=1)
 

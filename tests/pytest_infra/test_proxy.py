@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra_runtime.stack import Endpoint
+from infra_runtime.engines.local.stack import Endpoint
 from pytest_infra.proxy import Proxy
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import infra_runtime as infra
 from fakes.suite import Suite, free_port, service
-from infra_runtime.supervisor import journal
+from infra_runtime.data_directory import journal
 
 CLEAN = "0 processes, 0 ports, 0 sockets left"
 

@@ -13,10 +13,10 @@ import pytest
 
 from fakes.project import Project
 from fakes.stacks import SERVER, alive, resolved, until
-from infra_runtime.client import raise_failures
+from infra_runtime.engines.local.client import raise_failures
+from infra_runtime.engines.local.stack import Stack, attach, open_stack
 from infra_runtime.errors import NoStackError
 from infra_runtime.spec import ServiceSpec
-from infra_runtime.stack import Stack, attach, open_stack
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from fakes.project import Project
 from infra_runtime import catalogue
 from infra_runtime.catalogue import overlaid
 from infra_runtime.errors import ConfigurationError, UnknownServiceError
+from infra_runtime.manifest import KINDS
 from infra_runtime.plan import Plan
 
 JOINED = """
@@ -90,7 +91,7 @@ def test_a_joined_service_cannot_take_the_name_of_one_of_ours(join) -> None:
     join("nats = joined_echo:ENTRY")
 
     assert catalogue.entry("nats").name == "nats"
-    assert catalogue.names() == list(catalogue.BUILT_IN)
+    assert catalogue.names() == list(KINDS)
 
 
 def test_an_entry_point_that_cannot_be_loaded_is_told(project: Project, join) -> None:

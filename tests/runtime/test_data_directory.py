@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from infra_runtime.client import make_data_directory
+from infra_runtime.data_directory.paths import FORMAT, Places
+from infra_runtime.engines.local.client import make_data_directory
 from infra_runtime.errors import DataDirectoryError
-from infra_runtime.supervisor.places import FORMAT, Places
 
 
 def test_a_new_directory_is_marked_and_kept_out_of_git(tmp_path: Path) -> None:

@@ -94,10 +94,10 @@ def declared(
     names: Sequence[str], *, policy: Policy, target: Target, leave: Leave, accepted: Path | None
 ) -> list[Comparison]:
     """The comparisons that the stack file declares. What the command line says of rules comes on top."""
-    from infra_runtime import apis
+    from infra_runtime.config import declared_apis
 
     found = []
-    for api in apis.declared(target.directory, names):
+    for api in declared_apis.declared(target.directory, names):
         own = api.policy()
         chosen = replace(
             own,

@@ -10,9 +10,7 @@ from click.shell_completion import CompletionItem
 
 from infra_cli.target import Target
 from infra_runtime.errors import InfraError
-
-#: those of the kit; naming them here costs no import
-KIT = ("nats", "postgres", "valkey", "caddy", "pocketbase")
+from infra_runtime.manifest import KINDS
 
 
 def complete_services(
@@ -23,7 +21,7 @@ def complete_services(
     target = Target(
         directory=given.get("directory"), environment=given.get("environment"), data=given.get("data")
     )
-    found = set(KIT)
+    found = set(KINDS)
     with contextlib.suppress(InfraError, OSError):
         found |= {path.stem for path in Path(target.places().logs).glob("*.log")} - {"supervisor"}
     with contextlib.suppress(InfraError, OSError):

@@ -10,17 +10,18 @@ from typing import Any
 
 from infra_cli import output
 from infra_cli.interrupts import Interrupts
-from infra_cli.report import Report, report
 from infra_cli.target import Target
+from infra_cli.up_report import Report, report
 from infra_cli.watching import Watcher, globs_of, require_watchfiles
-from infra_runtime.client import failure, raise_failures
+from infra_runtime.config.resolve import Resolved
+from infra_runtime.data_directory import journal
+from infra_runtime.data_directory.leak_check import Proof, prove
+from infra_runtime.data_directory.paths import Places
+from infra_runtime.engines.local.client import failure, raise_failures
+from infra_runtime.engines.local.stack import open_stack
 from infra_runtime.errors import ConfigurationError, InfraError, LeftoverError, SupervisorError
+from infra_runtime.host import processes
 from infra_runtime.plan import Plan
-from infra_runtime.proof import Proof, prove
-from infra_runtime.settings import Resolved
-from infra_runtime.stack import open_stack
-from infra_runtime.supervisor import journal, processes
-from infra_runtime.supervisor.places import Places
 
 #: seconds for a guardian to end what a killed supervisor leaves
 GUARDIAN_PATIENCE = 5.0

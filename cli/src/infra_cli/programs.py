@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra_runtime import binaries, catalogue
+from infra_runtime.config.resolve import Resolved
 from infra_runtime.errors import BinaryMissingError
-from infra_runtime.settings import Resolved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

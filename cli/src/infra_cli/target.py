@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from infra_runtime.client import Client
-    from infra_runtime.settings import Resolved
-    from infra_runtime.stackfile import StackFile
-    from infra_runtime.supervisor.places import Places
+    from infra_runtime.config.resolve import Resolved
+    from infra_runtime.config.stack_file import StackFile
+    from infra_runtime.data_directory.paths import Places
+    from infra_runtime.engines.local.client import Client
 
 ENVIRONMENTS = ("development", "test", "staging", "production")
 
@@ -30,15 +30,15 @@ class Target:
 
     def places(self) -> Places:
         """Where it keeps its things."""
-        from infra_runtime.settings import data_directory
-        from infra_runtime.supervisor.places import Places
+        from infra_runtime.config.resolve import data_directory
+        from infra_runtime.data_directory.paths import Places
 
         found = data_directory(self.directory, environment=self.environment, data=self.data)
         return Places(str(found))
 
     def client(self) -> closing[Client]:
         """A connection to its supervisor, for a `with`. Raises `NoStackError` when there is none."""
-        from infra_runtime.client import Client
+        from infra_runtime.engines.local.client import Client
 
         return closing(Client.connect(self.places()))
 
@@ -48,9 +48,9 @@ class Target:
 
     def stack_file(self) -> StackFile | None:
         """The stack file, if there is one."""
-        from infra_runtime import stackfile
+        from infra_runtime.config import stack_file
 
-        return stackfile.find((self.directory or Path.cwd()).resolve())
+        return stack_file.find((self.directory or Path.cwd()).resolve())
 
     def own_services(self) -> dict[str, dict[str, Any]]:
         """The tables of the stack file's `[services]`, as they stand there."""
@@ -61,14 +61,14 @@ class Target:
     def note_misspelt(self) -> None:
         """Tell of variables that nobody reads, and that nearly are ours."""
         from infra_cli import output
-        from infra_runtime.spelling import misspelt
+        from infra_runtime.config.unknown_variables import misspelt
 
         for found in misspelt(self.directory):
             output.note(str(found))
 
     def resolve(self, *names: str, **options: Any) -> Resolved:
         """Its plan, and where that came from."""
-        from infra_runtime.settings import resolve
+        from infra_runtime.config.resolve import resolve
 
         return resolve(
             names, directory=self.directory, environment=self.environment, data=self.data, **options

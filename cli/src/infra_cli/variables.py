@@ -5,15 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-#: the names by which clients look for a server: variable → export. Source: PostgreSQL documentation, libpq,
-#: "Environment Variables"; the Twelve-Factor App, "Backing services".
-CONVENTIONS: Mapping[str, Mapping[str, str]] = {
-    "postgres": {
-        "DATABASE_URL": "url", "PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGPASSWORD": "password",
-        "PGDATABASE": "database",
-    },
-    "valkey": {"REDIS_URL": "url"},
-}  # fmt: skip
+from infra_runtime.manifest import KINDS
 
 
 def variables(exports: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
@@ -23,9 +15,9 @@ def variables(exports: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
         for service, several in exports.items()
         for name, value in several.items()
     }
-    for service, names in CONVENTIONS.items():
-        several = exports.get(service, {})
-        found |= {variable: several[name] for variable, name in names.items() if name in several}
+    for kind in KINDS.values():
+        several = exports.get(kind.name, {})
+        found |= {variable: several[name] for variable, name in kind.variables.items() if name in several}
     return found
 
 

@@ -10,10 +10,10 @@ from contextlib import closing
 from pathlib import Path
 
 from infra_cli import output
-from infra_runtime.client import Client, raise_failures
+from infra_runtime.data_directory.paths import Places
+from infra_runtime.engines.local.client import Client, raise_failures
 from infra_runtime.errors import BinaryMissingError, InfraError, NoStackError
 from infra_runtime.plan import Plan
-from infra_runtime.supervisor.places import Places
 
 
 def require_watchfiles() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 TYPE_CHECKING = False  # the name that type checkers know; an idle plugin imports no typing
 
 if TYPE_CHECKING:
-    from infra_runtime.settings import is_test_environment
-    from pytest_infra.kinds import (
+    from infra_runtime.config.resolve import is_test_environment
+    from pytest_infra.types import (
         AsyncHttpClient,
         Chaos,
         Endpoint,
@@ -42,9 +42,9 @@ def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == "is_test_environment":
-        from infra_runtime import settings
+        from infra_runtime.config import resolve
 
-        return settings.is_test_environment
-    from pytest_infra import kinds
+        return resolve.is_test_environment
+    from pytest_infra import types
 
-    return getattr(kinds, name)
+    return getattr(types, name)

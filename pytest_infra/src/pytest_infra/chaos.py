@@ -15,8 +15,8 @@ import pytest
 from pytest_infra.fixtures import ALLOTMENT, session_of
 
 if TYPE_CHECKING:
-    from infra_runtime.stack import Endpoint, Stack
-    from pytest_infra.isolation.contract import Unit
+    from infra_runtime.engines.local.stack import Endpoint, Stack
+    from pytest_infra.isolation.unit import Unit
     from pytest_infra.proxy import Proxy
 
 MARKER = (

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_infra.isolation import choice
+from pytest_infra.isolation import variants
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from infra_runtime.stack import Endpoint, Stack
-    from pytest_infra.isolation.allotment import Allotment
-    from pytest_infra.isolation.choice import Scope
-    from pytest_infra.isolation.migrations import Source
-    from pytest_infra.kinds import ServiceOf, UnitOf
+    from infra_runtime.engines.local.stack import Endpoint, Stack
+    from pytest_infra.isolation.registry import Allotment
+    from pytest_infra.isolation.variants import Scope
     from pytest_infra.label import Label
+    from pytest_infra.services.postgres.migrations import Source
     from pytest_infra.session import Session
+    from pytest_infra.types import ServiceOf, UnitOf
 
 SESSION: pytest.StashKey[Session] = pytest.StashKey()
 ALLOTMENT: pytest.StashKey[Allotment] = pytest.StashKey()
@@ -38,7 +38,7 @@ def session_of(config: pytest.Config) -> Session:
 def allotment_of(config: pytest.Config) -> Allotment:
     """Who has which unit in this process; made when a unit is first asked for."""
     if ALLOTMENT not in config.stash:
-        from pytest_infra.isolation.allotment import Allotment
+        from pytest_infra.isolation.registry import Allotment
 
         config.stash[ALLOTMENT] = Allotment(session_of(config), config)
     return config.stash[ALLOTMENT]
@@ -117,7 +117,7 @@ def _fixture(name: str, service: str, scope: Scope) -> object:
 
 
 def _unit(request: pytest.FixtureRequest, service: str, migrations: Source = None) -> Iterator[Endpoint]:
-    shared = choice.shared(request, service)
+    shared = variants.shared(request, service)
     with allotment_of(request.config).unit(
         service, request.node.nodeid, migrations=migrations, shared=shared
     ) as unit:

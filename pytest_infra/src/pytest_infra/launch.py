@@ -11,8 +11,8 @@ import py  # type: ignore[import-untyped]  # pytest brings it, without types
 import pytest
 from xprocess import ProcessStarter, XProcess  # type: ignore[import-untyped]  # it has none
 
-from infra_runtime.client import Launch
-from infra_runtime.supervisor.places import Places
+from infra_runtime.data_directory.paths import Places
+from infra_runtime.engines.local.client import Launch
 
 NAME = "supervisor"
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from infra_openapi import Report
     from infra_openapi.check import Policy
     from infra_openapi.sources import Opened
-    from infra_runtime.stackfile import StackFile
+    from infra_runtime.config.stack_file import StackFile
 
 UPDATE = "--infra-update-openapi"
 #: the snapshot where neither the test nor the stack file names one
@@ -95,10 +95,12 @@ class OpenapiSnapshot:
         """The directory, the snapshot as it is named from there, and how changes are judged."""
         from infra_openapi import baseline
         from infra_openapi.check import Policy
-        from infra_runtime import apis, stackfile
+        from infra_runtime.config import declared_apis, stack_file
 
-        file = stackfile.find(self._directory)
-        known = apis.declared(self._directory, [api] if api else []) if api or _declares(file) else []
+        file = stack_file.find(self._directory)
+        known = (
+            declared_apis.declared(self._directory, [api] if api else []) if api or _declares(file) else []
+        )
         if snapshot is None and len(known) == 1:
             return known[0].directory, known[0].settings.snapshot, known[0].policy()
         if snapshot is None and known:

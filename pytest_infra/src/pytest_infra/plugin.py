@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 import pytest
 
-from pytest_infra import chaos, fixtures, names, openapi, options, scopes
+from pytest_infra import chaos, fixtures, openapi, options, scopes, service_fixtures
 from pytest_infra.chaos import infra_chaos
 from pytest_infra.fixtures import (
     infra_label,
@@ -16,7 +16,7 @@ from pytest_infra.fixtures import (
     infra_stack,
     infra_unit,
 )
-from pytest_infra.isolation import choice, clients, hooks
+from pytest_infra.isolation import clients, hooks, variants
 from pytest_infra.openapi import openapi_snapshot
 from pytest_infra.run import Run
 
@@ -43,7 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Options and ini values."""
     options.add(parser)
     openapi.add(parser)
-    choice.add(parser)
+    variants.add(parser)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -62,7 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.pluginmanager.has_plugin(SERVICES):
         _begin(config)  # a conftest has brought the plugin
     config.addinivalue_line("markers", MARKER)
-    config.addinivalue_line("markers", choice.MARKER)
+    config.addinivalue_line("markers", variants.MARKER)
     config.addinivalue_line("markers", chaos.MARKER)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Run(), "infra-run")
@@ -85,10 +85,10 @@ def _begin(config: pytest.Config) -> None:
     chosen = options.read(config)
     config.add_cleanup(restore)
     os.environ[ENVIRONMENT] = chosen.environment
-    choice.variants(config)  # a mistake is told now, and not by the first test
-    services = fixtures.of_services(names.services(chosen), choice.scopes(config))
+    variants.variants(config)  # a mistake is told now, and not by the first test
+    services = fixtures.of_services(service_fixtures.services(chosen), variants.scopes(config))
     for name, plugin in ((SERVICES, services), ("infra-clients", clients.of(config))):
-        for fixture in names.elsewhere(config, vars(plugin)):
+        for fixture in service_fixtures.elsewhere(config, vars(plugin)):
             delattr(plugin, fixture)
         config.pluginmanager.register(plugin, name)
 

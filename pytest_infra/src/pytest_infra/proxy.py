@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self, TypeVar
 
-from infra_runtime.stack import Endpoint
+from infra_runtime.engines.local.stack import Endpoint
 
 LOOPBACK = "127.0.0.1"
 BLOCK = 65536

@@ -12,7 +12,7 @@ from pytest_infra import options
 from pytest_infra.fixtures import SESSION
 
 if TYPE_CHECKING:
-    from pytest_infra.closing import Closing
+    from pytest_infra.report.summary_line import Closing
 
 PREFIX = "infra: "
 
@@ -41,9 +41,9 @@ class Run:
             self._data.update(dict.fromkeys(session.config.stash[SESSION].data))
             self._owners.update(session.config.stash[SESSION].owners)
         if self._data:
-            from pytest_infra import closing
+            from pytest_infra.report import summary_line
 
-            self._closings = [closing.look(data, self._owners, self._began) for data in self._data]
+            self._closings = [summary_line.look(data, self._owners, self._began) for data in self._data]
             if options.read(session.config).strict and not all(it.clean for it in self._closings):
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

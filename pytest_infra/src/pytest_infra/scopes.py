@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from pytest_infra import names, options
+from pytest_infra import options, service_fixtures
 from pytest_infra.run import PREFIX
 
 #: how pytest says it, from 8.2 to 9.2
@@ -29,7 +29,7 @@ def advice(config: pytest.Config, failure: str) -> str:
     if (found := _MISMATCH.match(failure)) is None:
         return ""
     fixture, scope = found.groups()
-    known = {**_CLIENTS, **names.services(options.read(config))}
+    known = {**_CLIENTS, **service_fixtures.services(options.read(config))}
     if (service := known.get(fixture)) is None:
         return ""
     name = service.replace("-", "_")

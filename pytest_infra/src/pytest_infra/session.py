@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from infra_runtime.client import raise_failures
+from infra_runtime.config.resolve import Resolved, resolve
+from infra_runtime.engines.local.client import raise_failures
+from infra_runtime.engines.local.stack import Endpoint, Stack
 from infra_runtime.errors import ConfigurationError, InfraError
-from infra_runtime.settings import Resolved, resolve
-from infra_runtime.stack import Endpoint, Stack
-from pytest_infra import options, sharing
-from pytest_infra.capsule import Capsules
-from pytest_infra.refusal import Refusals
+from pytest_infra import options, stack_sharing
+from pytest_infra.report.capsule import Capsules
+from pytest_infra.report.failures import Refusals
 
 
 class Session:
@@ -86,7 +86,7 @@ class Session:
     def close(self) -> None:
         """Give the lease back; with the last one the stack ends."""
         if self._stack is not None:
-            sharing.leave(self._stack, reuse=self._options.reuse, keep=self._kept)
+            stack_sharing.leave(self._stack, reuse=self._options.reuse, keep=self._kept)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -137,13 +137,13 @@ class Session:
 
     def _open(self, resolved: Resolved) -> Stack:
         warm = self._options.reuse is not None
-        shared = sharing.join(self._config, resolved, self._plan(), warm=warm)
+        shared = stack_sharing.join(self._config, resolved, self._plan(), warm=warm)
         self.data.append(str(shared.stack.data))
         self.told += [shared.told] if shared.told else []
         self._capsules.opened(str(shared.stack.data))
         return shared.stack
 
-    def _plan(self) -> sharing.Plan:
+    def _plan(self) -> stack_sharing.Plan:
         """The whole plan with its variables and the interpreter, whatever this test wants of it."""
         try:
             whole = self._resolve(self._options.services, self._options.profile, executables=False)
@@ -152,4 +152,4 @@ class Session:
         except ConfigurationError as error:  # it need not concern the services that are asked for
             services, parts = {}, [str(error)]
         key = hashlib.sha256(json.dumps([sys.prefix, *parts]).encode()).hexdigest()[:12]
-        return sharing.Plan(key=key, services=services)
+        return stack_sharing.Plan(key=key, services=services)

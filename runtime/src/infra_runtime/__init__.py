@@ -14,10 +14,10 @@ from __future__ import annotations
 TYPE_CHECKING = False  # the name that type checkers know; importing typing would cost the guardian its boot
 
 if TYPE_CHECKING:
-    from infra_runtime.async_stack import AsyncStack, aattach, astart
+    from infra_runtime.config.resolve import is_test_environment
+    from infra_runtime.engines.local.async_stack import AsyncStack, aattach, astart
+    from infra_runtime.engines.local.stack import Endpoint, Stack, attach, start
     from infra_runtime.errors import InfraError
-    from infra_runtime.settings import is_test_environment
-    from infra_runtime.stack import Endpoint, Stack, attach, start
 
 __all__ = [
     "AsyncStack",
@@ -32,13 +32,13 @@ __all__ = [
 ]
 __version__ = "0.1.0"
 
-#: name → the module that has it, where it is not `stack`
+#: name → the module that defines it; the others are defined in `engines.local.stack`
 _ELSEWHERE = {
-    "AsyncStack": "async_stack",
+    "AsyncStack": "engines.local.async_stack",
     "InfraError": "errors",
-    "aattach": "async_stack",
-    "astart": "async_stack",
-    "is_test_environment": "settings",
+    "aattach": "engines.local.async_stack",
+    "astart": "engines.local.async_stack",
+    "is_test_environment": "config.resolve",
 }
 
 
@@ -47,4 +47,4 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{_ELSEWHERE.get(name, 'stack')}"), name)
+    return getattr(import_module(f"{__name__}.{_ELSEWHERE.get(name, 'engines.local.stack')}"), name)

@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from infra_runtime.supervisor.places import user_cache
+from infra_runtime.data_directory.paths import user_cache
 
 
 def cache_folder() -> Path | None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from infra_runtime.binaries import Binary
 from infra_runtime.errors import ConfigurationError, UnknownServiceError
+from infra_runtime.manifest import KINDS
 from infra_runtime.spec import ServiceSpec
 
 if TYPE_CHECKING:
@@ -94,13 +95,6 @@ class Entry:
     facts: Callable[[Path], Mapping[str, Any]] | None = None
 
 
-#: in the order in which people read them
-BUILT_IN: dict[str, str] = {
-    name: f"infra_runtime.services.{name}:ENTRY"
-    for name in ("nats", "postgres", "valkey", "caddy", "pocketbase")
-}
-
-
 def entry(name: str) -> Entry:
     """The service of that name. Raises `UnknownServiceError`."""
     if found := find(name):
@@ -110,16 +104,15 @@ def entry(name: str) -> Entry:
 
 def find(name: str) -> Entry | None:
     """The service of that name, if there is one. Those that join are asked for only after our own."""
-    if target := BUILT_IN.get(name):
-        module, _, attribute = target.partition(":")
-        return _checked(getattr(importlib.import_module(module), attribute), target)
+    if kind := KINDS.get(name):
+        return _checked(importlib.import_module(kind.module).ENTRY, f"{kind.module}:ENTRY")
     point = joined().get(name)
     return _loaded(point) if point else None
 
 
 def names() -> list[str]:
     """All services on offer: ours in their order, then those that join."""
-    return [*BUILT_IN, *sorted(joined().keys() - BUILT_IN.keys())]
+    return [*KINDS, *sorted(joined().keys() - KINDS.keys())]
 
 
 @functools.cache

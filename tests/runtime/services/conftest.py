@@ -11,7 +11,7 @@ import pytest
 
 import infra_runtime as infra
 from fakes.project import Project
-from infra_runtime.stack import Stack
+from infra_runtime.engines.local.stack import Stack
 
 
 @pytest.fixture

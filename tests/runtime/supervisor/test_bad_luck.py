@@ -16,19 +16,19 @@ from pathlib import Path
 import pytest
 
 from fakes.stacks import alive, kill, life, resolved, server, spawned, until
-from infra_runtime import client
-from infra_runtime.client import make_data_directory, raise_failures
+from infra_runtime.data_directory.paths import Places
+from infra_runtime.engines.local import client
+from infra_runtime.engines.local.client import make_data_directory, raise_failures
+from infra_runtime.engines.local.stack import attach, open_stack
 from infra_runtime.errors import (
     NoStackError,
     PlanChangedError,
     StartError,
     SupervisorError,
 )
+from infra_runtime.host import processes
 from infra_runtime.spec import Run, StopStep
-from infra_runtime.stack import attach, open_stack
-from infra_runtime.supervisor import processes
 from infra_runtime.supervisor.argv import command
-from infra_runtime.supervisor.places import Places
 
 TESTS = Path(__file__).parents[2]
 
@@ -40,7 +40,8 @@ def connect(port: int) -> None:
 def python(code: str, *arguments: object, **options: object) -> subprocess.Popen[str]:
     """Another process of a user's, which knows the fakes."""
     prelude = f"import sys; sys.path.insert(0, {str(TESTS)!r}); from pathlib import Path; "
-    prelude += "from fakes.stacks import *; from infra_runtime.stack import *; data = Path(sys.argv[1])\n"
+    prelude += "from fakes.stacks import *; from infra_runtime.engines.local.stack import *; "
+    prelude += "data = Path(sys.argv[1])\n"
     command = [sys.executable, "-c", prelude + code, *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options)
 

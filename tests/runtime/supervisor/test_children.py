@@ -18,9 +18,9 @@ def test_the_guardian_hears_of_an_orphan_that_bears_no_mark(tmp_path) -> None:
     code = f"""
 import asyncio, os, subprocess, sys
 sys.path.insert(0, {str(TESTS)!r})
-from infra_runtime.supervisor import processes
+from infra_runtime.host import processes
 from infra_runtime.supervisor.children import Children
-from infra_runtime.supervisor.journal import Journal
+from infra_runtime.data_directory.journal import Journal
 from infra_runtime.supervisor.spawn import become_subreaper
 
 class Guardian:
@@ -61,10 +61,10 @@ def test_where_orphans_do_not_come_home_those_of_the_session_go_with_its_leader(
 import asyncio, sys
 sys.platform = "darwin"
 from infra_runtime.spec import ServiceSpec
-from infra_runtime.supervisor import processes
+from infra_runtime.host import processes
 from infra_runtime.supervisor.binding import Bound
 from infra_runtime.supervisor.children import Children
-from infra_runtime.supervisor.journal import Journal
+from infra_runtime.data_directory.journal import Journal
 
 class Guardian:
     pid = 0

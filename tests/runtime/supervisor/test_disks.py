@@ -9,9 +9,9 @@ import pytest
 
 from fakes.small_disk import on_a_small_disk
 from fakes.stacks import resolved, server
+from infra_runtime.engines.local.stack import open_stack
 from infra_runtime.errors import ConfigurationError, DataDirectoryError
 from infra_runtime.spec import Run, Seed
-from infra_runtime.stack import open_stack
 
 
 def connect(port: int) -> None:

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from fakes.stacks import until
-from infra_runtime.supervisor import guardian, processes
+from infra_runtime.host import processes
+from infra_runtime.host.processes import TOKEN, started
+from infra_runtime.supervisor import guardian
 from infra_runtime.supervisor.children import Guardian
-from infra_runtime.supervisor.processes import TOKEN, started
 
 ROOT = Path(processes.__file__).parents[2]
 

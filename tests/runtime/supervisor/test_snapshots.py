@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from fakes.stacks import server, spawned
+from infra_runtime.data_directory.paths import Places
 from infra_runtime.errors import SnapshotError
+from infra_runtime.host import processes
 from infra_runtime.spec import RespSave
-from infra_runtime.supervisor import processes, snapshots
-from infra_runtime.supervisor.places import Places
+from infra_runtime.supervisor import snapshots
 
 
 @pytest.fixture

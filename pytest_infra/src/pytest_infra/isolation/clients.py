@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     import valkey.asyncio
     from nats.aio.client import Client as NatsClient
 
-    from infra_runtime.stack import Endpoint
-    from pytest_infra.isolation.migrations import Source
-    from pytest_infra.kinds import AsyncHttpClient, HttpClient, UnitOf
+    from infra_runtime.engines.local.stack import Endpoint
+    from pytest_infra.services.postgres.migrations import Source
+    from pytest_infra.types import AsyncHttpClient, HttpClient, UnitOf
 
 #: module → what to install
 INSTALL = {

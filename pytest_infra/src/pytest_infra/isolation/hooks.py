@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
-    from infra_runtime.stack import Endpoint
+    from infra_runtime.engines.local.stack import Endpoint
 
 
 @pytest.hookspec(firstresult=True)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from infra_runtime.host.ports import LOOPBACK
 from infra_runtime.spec import Probe, ServiceSpec, bound_copy, substitute
 
-LOOPBACK = "127.0.0.1"
 MASK = "***"
 
 

@@ -12,9 +12,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from infra_runtime.supervisor import lock, processes, segments
+from infra_runtime.data_directory import lock
+from infra_runtime.data_directory.journal import Journal
+from infra_runtime.host import processes, shared_memory
 from infra_runtime.supervisor.binding import Bound
-from infra_runtime.supervisor.journal import Journal
 from infra_runtime.supervisor.spawn import spawn
 
 SERVICE = "INFRA_SERVICE"
@@ -237,7 +238,7 @@ class Children:
             strays = self._orphans_of(name, pid)
             if strays:
                 processes.end(strays)
-            segments.remove({pid: start})
+            shared_memory.remove({pid: start})
             self._ended(name, pid, status, bool(strays))
 
     def _roots(self, service: str) -> dict[int, str]:

@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 
-from infra_runtime.supervisor import processes
+from infra_runtime.host import processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

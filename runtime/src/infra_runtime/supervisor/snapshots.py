@@ -18,13 +18,13 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+from infra_runtime.data_directory.paths import FORMAT, Places
 from infra_runtime.errors import SnapshotError
+from infra_runtime.host.file_copy import COPY, stage
+from infra_runtime.host.ports import LOOPBACK
 from infra_runtime.spec import RespSave
-from infra_runtime.supervisor.binding import LOOPBACK
-from infra_runtime.supervisor.copying import COPY, stage
-from infra_runtime.supervisor.daemon import Supervisor
-from infra_runtime.supervisor.places import FORMAT, Places
 from infra_runtime.supervisor.state import Event, Phase
+from infra_runtime.supervisor.supervisor import Supervisor
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 PATIENCE = 30.0

@@ -1,0 +1,1 @@
+"""The commands of `infra dev`, one file each."""

@@ -1,0 +1,1 @@
+"""The commands of `infra runtime`, one file each."""

@@ -1,0 +1,26 @@
+"""`infra runtime restart`."""
+
+from __future__ import annotations
+
+import click
+
+from infra_cli.completion import complete_services
+from infra_cli.target import Target, target
+
+
+@click.command(short_help="Stop and start services; they keep their ports.")
+@click.argument("services", nargs=-1, required=True, metavar="SERVICE…", shell_complete=complete_services)
+@click.option("--json", "as_json", is_flag=True, help="As a JSON document: the services as in `status`.")
+@target
+def command(target: Target, *, services: tuple[str, ...], as_json: bool) -> None:
+    """Stop and start services; they keep their ports.
+
+    Returns when they are ready again. A task, such as a migration, runs again.
+
+    \b
+    Example:
+      infra runtime restart api
+    """
+    from infra_cli.service_commands import order
+
+    order(target, "restart", services, as_json=as_json)

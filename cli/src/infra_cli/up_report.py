@@ -1,0 +1,143 @@
+"""What `infra runtime up` tells, and how: to a terminal, to a file, to a program."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any, TypeAlias
+
+from infra_cli import output
+from infra_cli.spinner import FRAMES, TIMES_A_SECOND, live
+from infra_runtime.data_directory.leak_check import Proof
+from infra_runtime.data_directory.paths import Places
+from infra_runtime.engines.local.client import Client
+
+Listener: TypeAlias = Callable[[dict[str, Any]], None]
+#: events that a person wants to hear of
+TOLD = frozenset({
+    "ready", "done", "failed", "backoff", "rebinding", "stopped", "paused", "resumed", "killing",
+    "reconciled", "guardian-died", "unkillable",
+})  # fmt: skip
+
+
+class Lines:
+    """One plain line for each thing worth telling."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._began = time.perf_counter()
+        self._width = max(map(len, names), default=0)
+        self._is_up = False
+
+    @contextmanager
+    def starting(self, places: Places) -> Iterator[Listener]:  # noqa: ARG002 - for those who draw
+        """Nothing moves."""
+        yield self.event
+
+    def event(self, event: dict[str, Any]) -> None:
+        """Tell it, if a person wants to know."""
+        if event["event"] in TOLD:
+            after = f"{time.perf_counter() - self._began:8.2f} s"
+            name, reason = event.get("service", "infra"), event.get("reason", "")
+            line = f"{output.styled(after, dim=True)}  {name:{self._width}}  {output.phase(event['event'])}"
+            output.say(f"{line}: {reason}" if reason else line)
+            if self._is_up and reason and event["event"] in {"failed", "stopped"}:
+                output.note(f"`infra runtime logs {name}` has its last words")
+
+    def ready(self, answer: dict[str, Any], seconds: float, *, then: str) -> None:
+        """A table of URLs, and what comes next; nothing of a stack that ends at once."""
+        if not then:
+            return
+        self._is_up = True
+        for line in table(answer["services"]):
+            output.say(line)
+        if not answer["failures"]:
+            count = len(answer["services"])
+            plural = "service" if count == 1 else "services"
+            ready = all(service["ready"] for service in answer["services"])
+            how = (
+                f", ready in {seconds:.2f} s"
+                if ready
+                else " on the way; `infra runtime wait` tells when ready"
+            )
+            output.say(f"infra: {count} {plural}{how}; {then}")
+
+    def proof(self, proof: Proof) -> None:
+        """The closing line."""
+        output.say(f"infra: {proof}")
+
+
+class LiveReport(Lines):
+    """Lines, and while the services start a picture of what each waits for."""
+
+    @contextmanager
+    def starting(self, places: Places) -> Iterator[Listener]:
+        """Ask the supervisor, as often as is drawn, on a connection of its own."""
+        with closing(Client.connect(places)) as client, live(lambda: picture(client.call("status"))):
+            yield lambda _event: None
+
+
+class JsonReport:
+    """Lines of JSON: the journal's events, a `stack` when it is ready, a `proof` when it is gone."""
+
+    @contextmanager
+    def starting(self, places: Places) -> Iterator[Listener]:  # noqa: ARG002 - for those who draw
+        """Every event is a line."""
+        yield self.event
+
+    def event(self, event: dict[str, Any]) -> None:
+        """As it stands in the journal."""
+        output.say_json(event, line=True)
+
+    def ready(self, answer: dict[str, Any], seconds: float, *, then: str) -> None:  # noqa: ARG002 - for people
+        """All services and failures; exports are masked."""
+        self._line("stack", seconds=round(seconds, 3), **answer)
+
+    def proof(self, proof: Proof) -> None:
+        """What is left, each piece named."""
+        self._line("proof", **proof.to_json())
+
+    def _line(self, event: str, **details: Any) -> None:
+        output.say_json({"time": round(time.time(), 6), "event": event, **details}, line=True)
+
+
+Report: TypeAlias = Lines | JsonReport
+
+
+def report(names: Iterable[str], *, as_json: bool) -> Report:
+    """The report on these services that suits who reads."""
+    if as_json:
+        return JsonReport()
+    return LiveReport(names) if output.is_terminal() else Lines(names)
+
+
+def picture(status: dict[str, Any]) -> list[str]:
+    """Services that start: a spinner, the name, the phase, for how long, and why not yet."""
+    spinner = FRAMES[int(time.monotonic() * TIMES_A_SECOND) % len(FRAMES)]
+    marks = {"ready": "✓", "done": "✓", "failed": "✗", "idle": "·", "waiting": "·", "stopped": "·"}
+    return output.columns(
+        (
+            marks.get(service["phase"], spinner),
+            service["name"],
+            output.phase(service["phase"]),
+            output.span(service["seconds"]),
+            output.styled(service["reason"], dim=True),
+        )
+        for service in status["services"]
+    )
+
+
+def table(services: list[dict[str, Any]]) -> list[str]:
+    """Where each service answers; its further web pages stand below it, secrets are masked."""
+    rows = []
+    for service in services:
+        addresses = output.urls(service["exports"])
+        first = addresses.pop("url", " ".join(map(str, service["ports"].values())) or service["summary"])
+        if service["phase"] == "failed":
+            first, addresses = "", {}
+        rows.append((service["name"], output.phase(service["phase"]), first))
+        for name, address in addresses.items():
+            if address.startswith("http"):
+                label = name.removesuffix("_url").replace("_", " ")
+                rows.append(("", "", f"{address}  {output.styled(f'({label})', dim=True)}"))
+    return output.columns(rows, header=("SERVICE", "PHASE", "WHERE"))

@@ -1,0 +1,1 @@
+"""What a test session reports: failure reports, failure sections, the summary line."""

@@ -1,0 +1,248 @@
+"""What a failed test leaves: what its services said during it, in the report and whole in a folder.
+
+The folder is `capsules/TEST` in the data directory: `capsule.json` (states, restarts, executables, settings
+with secrets masked), `logs/SERVICE.log` (the slice of the test), `events.jsonl` (its part of the journal),
+`units.json` and `dumps/` (what it had of the services).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Collection, Generator, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from infra_runtime.data_directory.paths import Places
+from infra_runtime.errors import InfraError
+from infra_runtime.supervisor.state import Phase
+from pytest_infra import options
+from pytest_infra.fixtures import ALLOTMENT, label_of
+from pytest_infra.report.unit_dumps import Belongings, kept
+
+if TYPE_CHECKING:
+    from pytest_infra.session import Session
+
+#: of a service, in the report; the capsule has all of it
+LINES, CHARACTERS = 40, 6_000
+#: a slice longer than this is cut at its beginning, also in the capsule
+SLICE_BYTES = 8_000_000
+FOLDER = "capsules"
+
+#: log file → how many bytes it had
+Marks = dict[Path, int]
+
+
+class Capsules:
+    """Watches every test's share of the logs, and keeps it when the test fails."""
+
+    def __init__(self, session: Session, config: pytest.Config) -> None:
+        self._session = session
+        self._belongings = Belongings(keep=options.read(config).keep)
+        #: the sizes when a data directory was opened: whoever opens it sees all that came since
+        self._opened: Marks = {}
+        self._marks: Marks = {}
+        self._began = time.time()
+        #: what the report of the test that runs has told, as far as one of its phases has failed
+        self._sections: list[tuple[str, str]] = []
+        #: and the services that it has units in
+        self._mine: set[str] = set()
+        #: test → service and unit → where the dump is; those of this run
+        self._written: dict[str, dict[str, str]] = {}
+        # The workers of xdist share the services: what another one's test did just then is there too.
+        self._shared = " (shared with other workers)" if "PYTEST_XDIST_WORKER" in os.environ else ""
+
+    def opened(self, data: str) -> None:
+        """A stack is about to be used there: what its logs have now is nobody's of this run."""
+        self._opened |= _sizes([data])
+
+    def pytest_runtest_logstart(self) -> None:
+        """A test begins."""
+        self._began = time.time()
+        self._marks = _sizes(self._session.data)
+        self._mine.clear()
+        self._sections.clear()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Add what the services said, and write the capsule, for each phase that fails."""
+        report = yield
+        if report.failed and self._session.data:
+            slices, status = self._slices(), self._status()
+            others = self._copies_of_others(item, status)
+            folder = self._write(item, report, slices, status)
+            texts = {
+                name: shorten(without_others(text, self._session.owners)) for name, text in slices.items()
+            }
+            self._sections = [
+                (f"Captured log of {name}{self._shared}", text)
+                for name, text in texts.items()
+                if text and name not in others
+            ]
+            if folder is not None:
+                self._sections.append(("Capsule", str(folder)))
+                report.user_properties[:] = item.user_properties
+            report.sections += self._sections
+        elif report.when == "teardown":
+            report.sections += self._sections  # a JUnit file has what a test's last report says
+        return report
+
+    def _status(self) -> dict[str, Any]:
+        try:
+            return self._session.status()
+        except InfraError as error:
+            return {"error": str(error)}
+
+    def _copies_of_others(self, item: pytest.Item, status: dict[str, Any]) -> set[str]:
+        """The copies of services that this test has no unit in: another worker's, or made ahead."""
+        if ALLOTMENT in item.config.stash:
+            self._mine |= {unit.process for unit in item.config.stash[ALLOTMENT].live}
+        copies = {it["name"] for it in status.get("services", ()) if it["copy_of"]}
+        return copies - self._mine
+
+    def _slices(self) -> dict[str, str]:
+        """Service → what it said since the test began; those that said nothing are left out."""
+        found = {}
+        for path in _logs(self._session.data):
+            start = self._marks.get(path, self._opened.get(path, 0))
+            if text := _read(path, start):
+                found[path.stem] = text
+        return found
+
+    def _write(
+        self, item: pytest.Item, report: pytest.TestReport, slices: dict[str, str], status: dict[str, Any]
+    ) -> Path | None:
+        data = Path(self._session.data[-1])
+        folder = data / FOLDER / name_of(item.nodeid)
+        try:
+            if item.nodeid not in self._written:
+                shutil.rmtree(folder, ignore_errors=True)  # of an earlier run
+                self._written[item.nodeid] = {}
+                item.user_properties.append(("infra_capsule", str(folder)))
+            (folder / "logs").mkdir(parents=True, exist_ok=True)
+            for name, text in slices.items():
+                (folder / "logs" / f"{name}.log").write_text(text, encoding="utf-8")
+            (folder / "events.jsonl").write_text("".join(_events(data, self._began)), encoding="utf-8")
+            described = self._describe(item, report, folder, status)
+            (folder / "capsule.json").write_text(json.dumps(described, indent=2), encoding="utf-8")
+        except OSError as error:
+            report.sections.append(("Capsule", f"could not be written: {error}"))
+            return None
+        return folder
+
+    def _describe(
+        self, item: pytest.Item, report: pytest.TestReport, folder: Path, status: dict[str, Any]
+    ) -> dict[str, Any]:
+        label = label_of(item)
+        return {
+            "test": item.nodeid,
+            "label": label.name,
+            "trace": label.trace_id,
+            "phase": report.when,
+            "began": self._began,
+            "seconds": round(time.time() - self._began, 3),
+            "failure": report.longreprtext[-4000:],
+            "stack": status,
+            "dumps": self._save_units(item, report, folder, status),
+            "executables": self._session.executables,
+            "settings": self._session.settings,
+        }
+
+    def _save_units(
+        self, item: pytest.Item, report: pytest.TestReport, folder: Path, status: dict[str, Any]
+    ) -> dict[str, str]:
+        """What the test has now; after its tear-down it has nothing any more that was its own."""
+        if report.when != "teardown" and ALLOTMENT in item.config.stash:
+            units = item.config.stash[ALLOTMENT].live
+            answering = {it["name"] for it in status.get("services", ()) if it["phase"] == Phase.READY}
+            self._written[item.nodeid] = self._belongings.save(units, folder, answering)
+            self._session.keep(kept(item.nodeid, units, folder))
+        return self._written[item.nodeid]
+
+
+def name_of(nodeid: str) -> str:
+    """A test's id as the name of a folder: readable, and never a path of its own."""
+    return re.sub(r"[^A-Za-z0-9._\[\]-]+", "-", nodeid.replace("::", ".").replace("/", ".")).strip(".-")[:150]
+
+
+def shorten(text: str) -> str:
+    """The end of a text, as much as a report should bear; a first line says what was left out."""
+    lines = text.splitlines()
+    kept = lines[-LINES:]
+    while len(kept) > 1 and sum(map(len, kept)) > CHARACTERS:
+        kept = kept[1:]
+    kept[-1:] = [line[-CHARACTERS:] for line in kept[-1:]]
+    left_out = len(lines) - len(kept)
+    head = [f"… {left_out} lines before these are in the capsule"] if left_out else []
+    return "\n".join(head + kept)
+
+
+def without_others(text: str, owners: Collection[str]) -> str:
+    """A log without the lines that name another worker's database, and the indented ones after them."""
+    from pytest_infra.services.postgres.isolation import CLONE, owner_of
+
+    found, ours = [], True
+    for line in text.splitlines():
+        if not line.startswith("\t"):
+            named = re.findall(rf"{CLONE}\w+", line)
+            ours = not named or any(owner_of(database) in owners for database in named)
+        if ours:
+            found.append(line)
+    return "\n".join(found)
+
+
+def _logs(data: Iterable[str]) -> list[Path]:
+    return sorted(_sizes(data))
+
+
+def _sizes(data: Iterable[str]) -> Marks:
+    """Of every log but the supervisor's own. Every test asks, so it is a look at the folder and no more."""
+    found: Marks = {}
+    for folder in data:
+        with contextlib.suppress(FileNotFoundError), os.scandir(_folder(folder)) as entries:
+            for entry in entries:
+                if entry.name.endswith(".log") and entry.name != "supervisor.log":
+                    found[Path(entry.path)] = entry.stat().st_size
+    return found
+
+
+@functools.cache
+def _folder(data: str) -> str:
+    return Places(data).logs
+
+
+def _read(path: Path, start: int) -> str:
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            if size < start:  # it was rotated meanwhile: all of it is newer
+                start = 0
+            file.seek(max(start, size - SLICE_BYTES))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _events(data: Path, since: float) -> list[str]:
+    try:
+        lines = Path(Places(str(data)).journal).read_text(encoding="utf-8", errors="replace").splitlines(True)
+    except OSError:
+        return []
+    found = []
+    for line in reversed(lines):
+        try:
+            if json.loads(line)["time"] < since:
+                break
+        except (ValueError, KeyError):
+            continue
+        found.append(line)
+    return found[::-1]

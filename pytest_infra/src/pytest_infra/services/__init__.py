@@ -1,0 +1,1 @@
+"""One package per kind of service: everything that the plugin knows about it."""

@@ -1,0 +1,1 @@
+"""Isolation and clients of the kind `caddy`."""

@@ -1,0 +1,334 @@
+"""PostgreSQL: a database of the test's own, cloned from a template that is made once for all sessions.
+
+Source: PostgreSQL documentation, "CREATE DATABASE", "Template Databases" and "file_copy_method".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, LiteralString
+from urllib.parse import urlsplit, urlunsplit
+
+from infra_runtime.engines.local.stack import Endpoint
+from infra_runtime.errors import ConfigurationError
+from infra_runtime.host.file_copy import spread
+from pytest_infra.isolation.owner import Owner
+from pytest_infra.isolation.pool import Pool
+from pytest_infra.isolation.unit import Unit
+from pytest_infra.label import shorten
+from pytest_infra.services.postgres.migrations import Migrations
+
+if TYPE_CHECKING:
+    import psycopg
+
+CLONE, TEMPLATE = "infra_test_", "infra_template_"
+#: the comment at a database that nobody should drop
+KEPT = "infra: kept"
+#: templates of other migrations that stay, for other branches
+TEMPLATES_KEPT = 4
+#: how often each strategy is tried when a template is made
+TRIALS = 2
+#: name → the settings and the option of `CREATE DATABASE`, and the oldest version that has them
+STRATEGIES: dict[str, tuple[LiteralString, LiteralString, int]] = {
+    "clone": ("set file_copy_method = clone", "strategy file_copy", 18),
+    "file_copy": ("select 1", "strategy file_copy", 15),
+    "wal_log": ("select 1", "strategy wal_log", 15),
+}
+
+
+class Database(Unit):
+    """A database of one's own. `url` and `socket_url` lead to it."""
+
+    def __init__(self, server: Endpoint, name: str, label: str, *, pg_dump: str = "") -> None:
+        urls = {key: _at(server[key], name) for key in ("url", "socket_url") if key in server}
+        super().__init__(server, name, label, database=name, **urls)
+        self._pg_dump = pg_dump
+        self._connection: psycopg.Connection[Any] | None = None
+
+    @contextlib.contextmanager
+    def example(self) -> Iterator[psycopg.Connection[Any]]:
+        """A connection in a transaction that is rolled back; `connection.transaction()` is a savepoint in it.
+
+        What other connections commit is not undone.
+        """
+        connection = self._connection
+        if connection is None:
+            connection = self._connection = driver().connect(_url(self))
+        with connection.transaction(force_rollback=True):
+            yield connection
+
+    def dump(self, folder: Path) -> list[Path]:
+        """What was committed, as SQL."""
+        from pytest_infra.isolation import dumps
+
+        if not self._pg_dump:
+            raise ConfigurationError("pg_dump is not beside the server")
+        path = folder / f"{self.id}.sql"
+        dumps.database(_url(self), self._pg_dump, path)
+        return [path]
+
+    def close(self) -> None:
+        """Close the connection of the examples, if there were any."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _at(url: str, database: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
+
+
+class Databases:
+    """The databases of one set of migrations."""
+
+    def __init__(self, server: Endpoint, owner: Owner, migrations: Migrations, *, pg_dump: str = "") -> None:
+        self._server, self._pg_dump = server, pg_dump
+        self._admin = _url(server)
+        self._psycopg = driver()
+        self._migrations = migrations
+        self._template = TEMPLATE + migrations.key
+        self._life = _life(server)
+        spread(str(server.data / "cluster" / "base"))
+        self._workshop = _Workshop(self._admin, owner, self._template, self._ensure_template())
+        self._pool = Pool(self._workshop, "postgres")
+        self._desk: psycopg.Connection[Any] | None = None
+        for name in self._left_over(owner):
+            self._pool.give_back(name)
+
+    def acquire(self, label: str) -> Unit:
+        """A database that was never used before."""
+        if (life := _life(self._server)) != self._life:  # it may have come back as an older snapshot
+            self._life = life
+            self._pool.renew()
+        try:
+            name = self._pool.take()
+        except self._psycopg.errors.InvalidCatalogName:  # somebody has put the template away meanwhile
+            self._workshop.strategy = self._ensure_template()
+            name = self._pool.take()
+        self._name_sessions(name, label)
+        return Database(self._server, name, label, pg_dump=self._pg_dump)
+
+    def _name_sessions(self, database: str, label: str) -> None:
+        """The server's log tells whose sessions they are, whatever driver they have.
+
+        In the URL it would be an argument that asyncpg under SQLAlchemy does not know.
+        """
+        try:
+            _name_sessions(self._open(), database, label)
+        except self._psycopg.OperationalError:  # the server was restarted under the connection
+            self._close_desk()
+            _name_sessions(self._open(), database, label)
+
+    def _open(self) -> psycopg.Connection[Any]:
+        desk = self._desk
+        if desk is None:
+            desk = self._desk = self._psycopg.connect(self._admin, autocommit=True)
+        return desk
+
+    def _close_desk(self) -> None:
+        if self._desk is not None:
+            self._desk.close()
+            self._desk = None
+
+    def release(self, unit: Unit) -> None:
+        """Drop it in the background."""
+        if isinstance(unit, Database):
+            unit.close()
+        if unit.keep:
+            with self._psycopg.connect(self._admin, autocommit=True) as connection:
+                _execute(connection, f"comment on database {{}} is '{KEPT}'", unit.id)
+        else:
+            self._pool.give_back(unit.id)
+
+    def close(self) -> list[str]:
+        """Drop what is left."""
+        self._close_desk()
+        return self._pool.close()
+
+    def _left_over(self, owner: Owner) -> list[str]:
+        """The databases of processes that were killed."""
+        return [name for name in unkept(self._server) if not owner.alive(owner_of(name))]
+
+    def _ensure_template(self) -> str:
+        """Make the template unless it is there; returns the fastest strategy to clone it."""
+        with self._psycopg.connect(self._admin, autocommit=True) as connection:
+            found = _strategy_of(connection, self._template)
+            if found is None:
+                with _locked(connection, self._template):
+                    # Another worker may have been quicker.
+                    found = _strategy_of(connection, self._template) or self._make_template(connection)
+        return found
+
+    def _make_template(self, connection: psycopg.Connection[Any]) -> str:
+        raw = f"{self._template}_new"
+        _drop(connection, raw)
+        _execute(connection, "create database {}", raw)
+        self._migrations.run(Database(self._server, raw, self._template))
+        _execute(connection, "alter database {} with allow_connections false", raw)
+        _end_sessions(connection, raw)
+        strategy = _fastest(connection, raw)
+        _execute(connection, f"comment on database {{}} is '{strategy}'", raw)
+        _execute(connection, "alter database {} rename to {}", raw, self._template)
+        # Last: a template is whole when it says that it is one.
+        _execute(connection, "alter database {} with is_template true", self._template)
+        _prune(connection)
+        return strategy
+
+
+class _Workshop:
+    """Clones and drops in the pool's thread, by a connection of its own."""
+
+    def __init__(self, admin: str, owner: Owner, template: str, strategy: str) -> None:
+        self._admin, self._owner, self._template = admin, owner, template
+        self.strategy = strategy
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def make(self) -> str:
+        name = CLONE + self._owner.name()
+        _clone(self._open(), self._template, name, self.strategy)
+        return name
+
+    def remove(self, name: str) -> None:
+        _drop(self._open(), name)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> psycopg.Connection[Any]:
+        connection = self._connection
+        if connection is None:
+            connection = self._connection = driver().connect(self._admin, autocommit=True)
+        return connection
+
+
+def driver() -> Any:
+    """psycopg. Raises `ConfigurationError` when it is not installed."""
+    try:
+        import psycopg
+    except ImportError as error:
+        raise ConfigurationError(
+            "postgres: a database for each test needs psycopg",
+            hint="Install it with `python -m pip install 'pytest-infra[postgres]'`, or share the server:"
+            " `infra_isolation = postgres: off`.",
+        ) from error
+    return psycopg
+
+
+def unkept(server: Endpoint) -> list[str]:
+    """The databases that are units, but for those that were kept."""
+    with driver().connect(_url(server), autocommit=True) as connection:
+        rows = connection.execute(
+            "select datname from pg_database where starts_with(datname, %s)"
+            " and shobj_description(oid, 'pg_database') is distinct from %s",
+            [CLONE, KEPT],
+        ).fetchall()
+    return [name for (name,) in rows]
+
+
+def owner_of(database: str) -> str:
+    """The token of the process that made it."""
+    return database.removeprefix(CLONE).partition("_")[0]
+
+
+def _url(server: Endpoint) -> str:
+    return server.get("socket_url", server.url)
+
+
+def _life(server: Endpoint) -> int:
+    """Another number for each start of the server."""
+    try:
+        return (server.data / "cluster" / "postmaster.pid").stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+# --- SQL -------------------------------------------------------------------------------------------
+
+
+def _execute(connection: psycopg.Connection[Any], text: str, *names: str) -> None:
+    """A statement with names in the places of `{}`."""
+    from psycopg import sql
+
+    # Every text is this module's own, and what varies in it is a name.
+    statement = sql.SQL(text)  # pyright: ignore[reportArgumentType]
+    connection.execute(statement.format(*map(sql.Identifier, names)))
+
+
+def _name_sessions(connection: psycopg.Connection[Any], database: str, label: str) -> None:
+    from psycopg import sql
+
+    statement = sql.SQL("alter database {} set application_name = {}")
+    connection.execute(statement.format(sql.Identifier(database), sql.Literal(shorten(label))))
+
+
+def _clone(connection: psycopg.Connection[Any], template: str, name: str, strategy: str) -> None:
+    setting, option, _ = STRATEGIES[strategy]
+    _execute(connection, setting)
+    _execute(connection, f"create database {{}} template {{}} {option}", name, template)
+
+
+def _drop(connection: psycopg.Connection[Any], name: str) -> None:
+    _execute(connection, "drop database if exists {} with (force)", name)
+
+
+def _end_sessions(connection: psycopg.Connection[Any], database: str) -> None:
+    """A pool that the migrations left open would hold up every clone."""
+    connection.execute(
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = %s", [database]
+    )
+
+
+@contextlib.contextmanager
+def _locked(connection: psycopg.Connection[Any], name: str) -> Iterator[None]:
+    """The server's own lock: whoever dies gives it back."""
+    connection.execute("select pg_advisory_lock(hashtext(%s))", [name])
+    try:
+        yield
+    finally:
+        connection.execute("select pg_advisory_unlock(hashtext(%s))", [name])
+
+
+def _strategy_of(connection: psycopg.Connection[Any], template: str) -> str | None:
+    """The strategy that is noted at a template. None: there is no such template, or it is not whole."""
+    row = connection.execute(
+        "select shobj_description(oid, 'pg_database') from pg_database where datname = %s and datistemplate",
+        [template],
+    ).fetchone()
+    return (row[0] if row[0] in STRATEGIES else "wal_log") if row else None
+
+
+def _fastest(connection: psycopg.Connection[Any], template: str) -> str:
+    """Tried on this server, this disk and this template: the answer differs by all three."""
+    from psycopg import Error
+
+    version = connection.info.server_version // 10_000
+    seconds: dict[str, float] = {}
+    trial = f"{template}_trial"
+    for strategy in [name for name, (*_, oldest) in STRATEGIES.items() if version >= oldest] * TRIALS:
+        began = time.perf_counter()
+        try:
+            _clone(connection, template, trial, strategy)
+        except Error:  # this disk cannot share blocks
+            continue
+        finally:
+            took = time.perf_counter() - began
+            _drop(connection, trial)
+        seconds[strategy] = min(took, seconds.get(strategy, took))
+    return min(seconds, key=seconds.__getitem__)
+
+
+def _prune(connection: psycopg.Connection[Any]) -> None:
+    """Put the oldest templates away."""
+    rows = connection.execute(
+        "select datname from pg_database where starts_with(datname, %s) and datistemplate"
+        " order by oid desc offset %s",
+        [TEMPLATE, TEMPLATES_KEPT],
+    ).fetchall()
+    for (name,) in rows:
+        _execute(connection, "alter database {} with is_template false", name)
+        _drop(connection, name)

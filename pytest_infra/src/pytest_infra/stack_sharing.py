@@ -1,0 +1,158 @@
+"""Which stack a run gets: its own, one that another run with the same plan has, or one that was left warm.
+
+Runs meet in the data directory, under a lock. A note there says which run's plan the supervisor serves; a
+stack without a note is a person's, and is joined.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from infra_runtime.config.resolve import Resolved
+from infra_runtime.data_directory.paths import Places
+from infra_runtime.engines.local.client import make_data_directory
+from infra_runtime.engines.local.stack import Stack, open_stack
+from infra_runtime.errors import SupervisorError
+from pytest_infra.launch import launcher
+
+NOTE, LOCK = "pytest.json", "pytest.lock"
+#: seconds that a stack stays in which something of a failed test is kept: a working day
+KEEP = 8 * 3600.0
+#: seconds between two looks at a lock that another worker holds while it starts the supervisor
+LOCK_INTERVAL = 0.002
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What runs must have in common to share a stack; the parts tell what has changed when they have not."""
+
+    key: str
+    #: service → the digest of its spec
+    services: Mapping[str, str]
+
+    def changes(self, old: Mapping[str, str]) -> str:
+        """What is another than it was."""
+        changed = [name for name in self.services if name in old and old[name] != self.services[name]]
+        words = {
+            "changed": changed,
+            "new": self.services.keys() - old.keys(),
+            "gone": old.keys() - self.services.keys(),
+        }
+        told = "; ".join(f"{word}: {', '.join(sorted(names))}" for word, names in words.items() if names)
+        return told or "a variable or the interpreter"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """The stack that a run got."""
+
+    stack: Stack
+    #: what the person should know; empty when there is nothing
+    told: str = ""
+
+
+def join(config: pytest.Config, resolved: Resolved, plan: Plan, *, warm: bool) -> Shared:
+    """The stack of the data directory; or of a folder in it, when a run with another plan is there.
+
+    `warm`: take one that an earlier run left, if its plan is the same.
+    """
+    shared = _join(config, resolved, plan, resolved.data, warm=warm)
+    if shared is None:
+        shared = _join(config, resolved, plan, resolved.data / f"plan-{plan.key}", warm=warm)
+    assert shared is not None  # noqa: S101 - the folder's name is the plan's
+    return shared
+
+
+def _join(config: pytest.Config, resolved: Resolved, plan: Plan, data: Path, *, warm: bool) -> Shared | None:
+    """None: a run with another plan has it, and is still at work."""
+    places = Places(str(data))
+    make_data_directory(places, resolved.environment)
+    note = data / NOTE
+    with FileLock(data / LOCK).acquire(poll_interval=LOCK_INTERVAL):
+        stack, launched = _open(config, replace(resolved, data=data), places)
+        told = ""
+        if not launched and resolved.environment == "test" and (known := _read(note)):
+            status = stack.status()
+            ours = known.supervisor == status["pid"]
+            idle = status["stay"] and status["leases"] == 1
+            old, same = known.plan, known.plan.key == plan.key
+            if ours and idle and not known.kept and not (same and warm):
+                changes = plan.changes(old.services)
+                told = "" if same else f"the warm stack had another plan ({changes}); a new one was started"
+                stack.down()
+                stack, launched = _open(config, replace(resolved, data=data), places)
+            elif ours and not same:
+                stack.close()
+                return None
+            elif ours and idle:
+                told = "the warm stack of an earlier run was used"
+                told += ", with what it kept of failed tests" if known.kept else ""
+        if launched:
+            _Note(supervisor=stack.status()["pid"], plan=plan).write(note)
+    return Shared(stack=stack, told=told)
+
+
+def leave(stack: Stack, *, reuse: float | None, keep: bool) -> None:
+    """Give the lease back. The stack stays for `reuse` seconds, and longer when something is kept in it."""
+    if keep or reuse is not None:
+        with contextlib.suppress(SupervisorError):  # it is gone, and took with it what was kept
+            _have_it_stay(stack, reuse or 0.0, keep=keep)
+    stack.close()
+
+
+def _have_it_stay(stack: Stack, seconds: float, *, keep: bool) -> None:
+    note = stack.data / NOTE
+    with FileLock(stack.data / LOCK).acquire(poll_interval=LOCK_INTERVAL):
+        known = _read(note)
+        if keep and known and not known.kept:
+            replace(known, kept=True).write(note)
+        status = stack.status()
+        if status["stay"] and status["stay_seconds"] is None:
+            return  # it is a person's, who has said when it ends
+        kept = keep or (known is not None and known.kept)
+        stack.stay(seconds=max(seconds, KEEP) if kept else seconds)
+
+
+def _open(config: pytest.Config, resolved: Resolved, places: Places) -> tuple[Stack, bool]:
+    launch = launcher(config, places)
+    launched = False
+
+    def launch_and_tell(argv: list[str]) -> subprocess.Popen[bytes] | None:
+        nonlocal launched
+        launched = True
+        return launch(argv)
+
+    return open_stack(resolved, launch=launch_and_tell), launched
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Note:
+    """What a run leaves in the data directory for others."""
+
+    #: its pid
+    supervisor: int
+    #: of the run that started it
+    plan: Plan
+    #: whether it has something of failed tests
+    kept: bool = False
+
+    def write(self, note: Path) -> None:
+        note.write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+
+def _read(note: Path) -> _Note | None:
+    try:
+        found = json.loads(note.read_text(encoding="utf-8"))
+        return _Note(
+            supervisor=int(found["supervisor"]), plan=Plan(**found["plan"]), kept=bool(found["kept"])
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,1 @@
+"""Where text enters: command line, environment, files and the configuration service become a plan."""

@@ -1,0 +1,1 @@
+"""The files of one stack: paths, lock, journal, logs, wipe and leak check. Standard library only."""

@@ -1,0 +1,121 @@
+"""The proof that a stack is gone, taken from outside: from its journal, without asking its supervisor."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from infra_runtime.data_directory import journal
+from infra_runtime.data_directory.paths import Places
+from infra_runtime.host import processes
+from infra_runtime.host.ports import holder, taken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What the last life of a stack had, and what of it is left; each piece is named."""
+
+    #: without copies that somebody made of one
+    services: int
+    #: seconds that they took to be ready for the first time, those of several at once counted once: a service
+    #: that is asked for late has kept nobody waiting before. None: never ready
+    ready_seconds: float | None
+    processes: tuple[str, ...]
+    ports: tuple[str, ...]
+    sockets: tuple[str, ...]
+    #: the services' data, which a stack of the test environment takes with it
+    folders: tuple[str, ...] = ()
+    #: services that were started and did not get ready, tasks that did not end well
+    never_ready: tuple[str, ...] = ()
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """Everything that is left, named."""
+        return (*self.processes, *self.ports, *self.sockets, *self.folders)
+
+    @property
+    def clean(self) -> bool:
+        """Nothing is left."""
+        return not self.left
+
+    def to_json(self) -> dict[str, Any]:
+        """The proof as plain data."""
+        return {**asdict(self), "clean": self.clean}
+
+    def __str__(self) -> str:
+        ready = "never ready"
+        if self.ready_seconds is not None:
+            but = f" but for {', '.join(self.never_ready)}" if self.never_ready else ""
+            ready = f"ready in {self.ready_seconds:.2f} s{but}"
+        counts = [
+            counted(len(self.processes), "process", "processes"),
+            counted(len(self.ports), "port"),
+            counted(len(self.sockets), "socket"),
+            *([counted(len(self.folders), "folder")] if self.folders else []),
+        ]
+        named = f" ({'; '.join(self.left)})" if self.left else ""
+        return f"{counted(self.services, 'service')}, {ready}; {', '.join(counts)} left{named}"
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """`1 port`, `0 ports`."""
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def prove(places: Places) -> Proof:
+    """Look for everything that the journal's last life mentions. To be called when its supervisor ended."""
+    life = last_life(journal.read(places.journal))
+    token = life[0].get("token", "") if life else ""
+    spawned = [event for event in life if event["event"] == "spawned"]
+    roots = {event["pid"]: event["started"] for event in spawned}
+    alive = processes.family(roots, token) if life else []
+    ports = sorted({port for event in spawned for port in event["ports"].values()})
+    held = [port for port in ports if taken(port, name_it=False) is not None]
+    copies = {event["service"] for event in spawned if event.get("copy_of")}
+    services = dict.fromkeys(event["service"] for event in spawned if event["service"] not in copies)
+    came = {event["service"] for event in life if event["event"] in ("ready", "done")}
+    return Proof(
+        services=len(services),
+        never_ready=tuple(name for name in services if name not in came),
+        ready_seconds=_ready_seconds(life, copies),
+        processes=tuple(f"process {process.pid}" for process in alive),
+        ports=tuple(f"port {port}, held by {holder(port)}" for port in held),
+        sockets=tuple(sorted(_below(places.run))),
+        folders=(places.services,) if _throws_away(life) and Path(places.services).is_dir() else (),
+    )
+
+
+def _throws_away(life: list[dict[str, Any]]) -> bool:
+    return bool(life) and life[0].get("environment") == "test"
+
+
+def _below(folder: str) -> Iterator[str]:
+    """Everything in a folder that a guardian may be removing just now."""
+    for parent, folders, files in os.walk(folder):
+        yield from (f"{parent}/{name}" for name in (*folders, *files))
+
+
+def last_life(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The events since the last supervisor came up."""
+    begins = [number for number, event in enumerate(events) if event["event"] == "up"]
+    return events[begins[-1] :] if begins else []
+
+
+def _ready_seconds(life: list[dict[str, Any]], copies: Collection[str]) -> float | None:
+    begun: dict[str, float] = {}
+    spans: dict[str, tuple[float, float]] = {}
+    for event in life:
+        name, time = event.get("service", ""), event["time"]
+        if event["event"] in ("preparing", "spawned") and name not in copies:
+            # The first one's start has the supervisor's boot in it.
+            begun.setdefault(name, time if begun else life[0]["time"])
+        elif event["event"] == "ready" and name in begun:
+            spans.setdefault(name, (begun[name], time))
+    seconds = until = 0.0
+    for began, ended in sorted(spans.values()):
+        seconds += max(0.0, ended - max(began, until))
+        until = max(until, ended)
+    return seconds if spans else None

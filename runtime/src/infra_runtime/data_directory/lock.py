@@ -1,0 +1,53 @@
+"""The lock of a data directory: whoever has it knows that nobody of the stack's former life is alive.
+
+The supervisor and its guardian hold it together, and the file names the guardian. Somebody may stop that one
+when its supervisor is dead already: no kernel wakes it then, so whoever waits for the lock does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+
+from infra_runtime.data_directory.paths import Places
+from infra_runtime.host import processes
+
+
+def take(places: Places) -> int | None:
+    """The locked descriptor; None when somebody else has it."""
+    descriptor = os.open(places.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), os.stat(places.lock)):
+            os.ftruncate(descriptor, 0)
+            return descriptor
+    except BlockingIOError:
+        wake_holder(places)
+    except FileNotFoundError:
+        pass  # whoever had it has removed it: the next one locks another file
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
+
+
+def name_holder(descriptor: int, pid: int) -> None:
+    """Write down who holds the lock when its taker is dead."""
+    with contextlib.suppress(OSError):  # a full disk: it is held all the same
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{pid} {processes.started(pid)}\n".encode(), 0)
+
+
+def wake_holder(places: Places) -> None:
+    """Have the process that the lock names go on, should somebody have stopped it."""
+    try:
+        with open(places.lock, encoding="ascii") as file:
+            pid, _, start = file.read().strip().partition(" ")
+        process = processes.look(int(pid))
+    except (OSError, ValueError):
+        return
+    if process is not None and process.started == start and process.state in processes.STOPPED:
+        processes.send(process, signal.SIGCONT)

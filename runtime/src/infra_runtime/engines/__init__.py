@@ -1,0 +1,1 @@
+"""Engines bind a plan and render or run it."""

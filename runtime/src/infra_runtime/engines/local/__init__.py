@@ -1,0 +1,1 @@
+"""The local engine: clients of a supervisor on this machine."""

@@ -1,0 +1,98 @@
+"""The twins of `start`, `attach` and `Stack` for async code: the same names; what waits is awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from infra_runtime.engines.local import stack
+from infra_runtime.engines.local.stack import Endpoint, Stack
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _twin(
+    method: Callable[Concatenate[Stack, P], T],
+) -> Callable[Concatenate[AsyncStack, P], Coroutine[Any, Any, T]]:
+    """The same in a thread, so that the loop goes on meanwhile."""
+
+    @functools.wraps(method)
+    async def awaited(self: AsyncStack, /, *arguments: P.args, **options: P.kwargs) -> T:
+        return await asyncio.to_thread(method, self._stack, *arguments, **options)
+
+    return awaited
+
+
+class AsyncStack:
+    """A `Stack` for async code: the same names; what waits is awaited."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    @property
+    def data(self) -> Path:
+        """See `Stack.data`."""
+        return self._stack.data
+
+    def __getattr__(self, name: str) -> Endpoint:
+        if name.startswith("_"):  # a copy that is being made asks, before it has a stack
+            raise AttributeError(name)
+        return getattr(self._stack, name)  # type: ignore[no-any-return]  # a Stack's unknown names are endpoints
+
+    def __getitem__(self, name: str) -> Endpoint:
+        return self._stack[name]
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """See `Stack.endpoints`."""
+        return self._stack.endpoints()
+
+    def env(self) -> dict[str, str]:
+        """See `Stack.env`."""
+        return self._stack.env()
+
+    status = _twin(Stack.status)
+    start = _twin(Stack.start)
+    stop = _twin(Stack.stop)
+    restart = _twin(Stack.restart)
+    wait = _twin(Stack.wait)
+    kill = _twin(Stack.kill)
+    crash = _twin(Stack.crash)
+    pause = _twin(Stack.pause)
+    resume = _twin(Stack.resume)
+    snapshot = _twin(Stack.snapshot)
+    restore = _twin(Stack.restore)
+    stay = _twin(Stack.stay)
+    down = _twin(Stack.down)
+    finish = _twin(Stack.finish)
+    close = _twin(Stack.close)
+
+    def __repr__(self) -> str:
+        return f"<AsyncStack {self._stack.data}>"
+
+
+@asynccontextmanager
+async def astart(*services: str, **options: Any) -> AsyncIterator[AsyncStack]:
+    """`start` for async code: `async with infra.astart("postgres") as stack`."""
+    async with _held(functools.partial(stack.start, *services, **options)) as held:
+        yield held
+
+
+@asynccontextmanager
+async def aattach(data: Path | str | None = None, **options: Any) -> AsyncIterator[AsyncStack]:
+    """`attach` for async code."""
+    async with _held(functools.partial(stack.attach, data, **options)) as held:
+        yield held
+
+
+@asynccontextmanager
+async def _held(opened: Callable[[], Stack]) -> AsyncIterator[AsyncStack]:
+    held = AsyncStack(await asyncio.to_thread(opened))
+    try:
+        yield held
+    finally:
+        await held.close()

@@ -1,0 +1,337 @@
+"""How Python code, the command line and the plugin speak to a supervisor: a connection is a lease."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import itertools
+import json
+import os
+import socket
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+from infra_runtime.data_directory.logs import tail
+from infra_runtime.data_directory.paths import (
+    FORMAT,
+    PROTOCOL,
+    SOCKET_IN_RUN,
+    SOCKET_PATH,
+    Places,
+    private_folder,
+    refusal,
+)
+from infra_runtime.errors import (
+    ConfigurationError,
+    DataDirectoryError,
+    InfraError,
+    NoStackError,
+    PortTakenError,
+    StartError,
+    SupervisorError,
+    from_json,
+)
+from infra_runtime.supervisor.argv import ALREADY_SUPERVISED, command
+
+#: seconds until a new supervisor answers; it may have to wait for an old one that stops its services
+BOOT_PATIENCE = 60.0
+#: seconds between two knocks at a supervisor that boots
+KNOCK = 0.001
+#: seconds for a supervisor to greet; it does in milliseconds
+HELLO_PATIENCE = 10.0
+#: of one who subscribes and then only calls, the last ones
+KEPT_EVENTS = 1000
+
+
+class Client:
+    """One connection to a supervisor. Calls may come from several threads; they go one after another."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._reader = connection.makefile("rb")
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        self._subscribed = False
+        #: events that came while an answer was waited for
+        self._early: deque[dict[str, Any]] = deque(maxlen=KEPT_EVENTS)
+        #: the supervisor's process, when this process is its parent and so must reap it
+        self.child: subprocess.Popen[bytes] | None = None
+        #: the supervisor's pid
+        self.supervisor = 0
+
+    @classmethod
+    def connect(cls, places: Places, *, lease: bool = False) -> Self:
+        """Connect to the supervisor of a data directory. Raises `NoStackError` when there is none."""
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect(places.control)
+        except OSError:
+            connection.close()
+            raise NoStackError(places.data) from None
+        client = cls(connection)
+        connection.settimeout(HELLO_PATIENCE)
+        try:
+            greeting = client.call("hello", lease=lease)
+        except SupervisorError as error:
+            client.close()
+            if isinstance(error.__cause__, TimeoutError):
+                raise SupervisorError(
+                    f"the supervisor of {places.data} does not answer; is it stopped, or this machine busy?",
+                    places.own_log,
+                ) from None
+            raise NoStackError(places.data) from None  # it was just about to die
+        connection.settimeout(None)
+        client.supervisor = greeting["pid"]
+        if lease and greeting["ending"]:
+            client.close()
+            raise NoStackError(places.data)
+        if greeting["protocol"] != PROTOCOL:
+            client.close()
+            raise SupervisorError(
+                f"the supervisor of {places.data} speaks protocol {greeting['protocol']}, this kit {PROTOCOL}"
+            )
+        return client
+
+    def adopt(self, child: subprocess.Popen[bytes] | None) -> None:
+        """Look after a supervisor that this process started; one that came too late ends by itself."""
+        if child is not None and child.pid == self.supervisor:
+            self.child = child
+        elif child is not None:
+            _outliving.append(child)
+
+    def call(
+        self, method: str, *, on_event: Callable[[dict[str, Any]], None] | None = None, **params: Any
+    ) -> dict[str, Any]:
+        """Call a method and wait for its answer; events that come meanwhile go to `on_event`, or to `events`.
+
+        Raises the `InfraError` that the supervisor answers with, and `SupervisorError` when it dies.
+        """
+        with self._lock:
+            if self._socket.fileno() < 0:
+                raise SupervisorError("this lease was given back: by `close`, `finish` or `down`")
+            number = next(self._numbers)
+            request = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+            try:
+                self._socket.sendall(json.dumps(request).encode() + b"\n")
+                while (message := self._receive()).get("id") != number:
+                    if message.get("method") == "event":
+                        (on_event or self._early.append)(message["params"])
+            except OSError as error:
+                raise SupervisorError(f"the supervisor is gone: {error.strerror or error}") from error
+        if (problem := message.get("error")) is not None:
+            if isinstance(problem.get("data"), dict):
+                raise from_json(problem["data"])
+            raise SupervisorError(f"{method}: {problem.get('message')}")
+        result = message["result"]
+        return result if isinstance(result, dict) else {}
+
+    def subscribe(self) -> None:
+        """Have every event from now on come over this connection."""
+        if not self._subscribed:
+            self.call("subscribe")
+            self._subscribed = True
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Every event since `subscribe`, or from now on, until the supervisor goes. Blocks."""
+        self.subscribe()
+        while self._early:
+            yield self._early.popleft()
+        with contextlib.suppress(OSError, SupervisorError):
+            while True:
+                message = self._receive()
+                if message.get("method") == "event":
+                    yield message["params"]
+
+    def _receive(self) -> dict[str, Any]:
+        line = self._reader.readline()
+        if not line:
+            raise SupervisorError("the supervisor closed the connection")
+        message = json.loads(line)
+        return message if isinstance(message, dict) else {}
+
+    def await_end(self, seconds: float) -> bool:
+        """Wait until the supervisor has ended; false when it takes longer."""
+        self._socket.settimeout(seconds)
+        try:
+            while self._reader.readline():
+                pass
+        except TimeoutError:
+            return False
+        except OSError:
+            pass
+        try:
+            if self.child is not None:
+                self.child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def close(self) -> None:
+        """End the connection, and the lease that it was."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._reader.close()
+        self._socket.close()
+        if self.child is not None:
+            _outliving.append(self.child)
+            self.child = None
+
+
+#: supervisors of ours that live on for others: kept, so that they are reaped when they end
+_outliving: list[subprocess.Popen[bytes]] = []
+
+
+def _reap() -> None:
+    # One by one: another thread may add to it meanwhile.
+    for child in tuple(_outliving):
+        if child.poll() is not None:
+            with contextlib.suppress(ValueError):
+                _outliving.remove(child)
+
+
+@atexit.register
+def _let_go() -> None:
+    for child in _outliving:
+        if child.poll() is None:
+            child.returncode = 0  # it outlives us on purpose: no warning about it
+
+
+#: starts a supervisor; returns the child, or None when somebody else looks after it
+Launch = Callable[[list[str]], "subprocess.Popen[bytes] | None"]
+
+
+def connect_or_launch(
+    places: Places, environment: str, *, leased_ports: bool, launch: Launch | None = None
+) -> Client:
+    """A lease on the supervisor of a data directory, which is started if there is none.
+
+    Raises `DataDirectoryError` for a directory that cannot serve, `ConfigurationError` for a folder of
+    sockets that cannot, `SupervisorError` when none comes up.
+    """
+    _reap()
+    with contextlib.suppress(NoStackError):
+        return Client.connect(places, lease=True)
+    _make_home(places)
+    make_data_directory(places, environment)
+    argv = command(places, environment, leased=leased_ports)
+    launch = launch or _launcher(places)
+    child = launch(argv)
+    #: another one came first; should that one be gone already, it is our turn again
+    second = False
+    deadline = time.monotonic() + BOOT_PATIENCE
+    while True:
+        with contextlib.suppress(NoStackError):
+            client = Client.connect(places, lease=True)
+            client.adopt(child)
+            return client
+        status = child.poll() if child is not None else None
+        if second:
+            child = launch(argv)
+        second = status == ALREADY_SUPERVISED and not second
+        if status is not None and status != ALREADY_SUPERVISED:
+            if refused := refusal(places.data):
+                raise DataDirectoryError(places.data, refused)
+            reason = f"the supervisor ended with status {status} before it answered"
+            last = [line for line in tail(places.own_log, 1) if line]
+            raise SupervisorError(": ".join([reason, *last]), places.own_log)
+        if time.monotonic() > deadline:
+            raise SupervisorError(f"no supervisor answered within {BOOT_PATIENCE:g} s", places.own_log)
+        time.sleep(KNOCK)
+
+
+def _make_home(places: Places) -> None:
+    """Make the folder for sockets and locks, or make sure of it. Raises `ConfigurationError`."""
+    for name, path in (("INFRA_RUNTIME_DIR", places.home), ("INFRA_CACHE", places.cache)):
+        if not Path(path).is_absolute():
+            hint = "The supervisor runs elsewhere: begin it with a slash."
+            raise ConfigurationError(f"{path!r} is no absolute path", where=name, hint=hint)
+    if len(os.fsencode(places.run)) > SOCKET_PATH - SOCKET_IN_RUN:
+        raise ConfigurationError(
+            f"{places.home} is too long for the paths of sockets, which may have {SOCKET_PATH} bytes",
+            where="INFRA_RUNTIME_DIR",
+            hint="Name a shorter one, or unset it: the default is short.",
+        )
+    try:
+        private_folder(places.home)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{error.filename}: {error.strerror}",
+            where="INFRA_RUNTIME_DIR",
+            hint="It names the folder for sockets and locks: set it to one that is yours.",
+        ) from error
+
+
+def _launcher(places: Places) -> Launch:
+    def launch(argv: list[str]) -> subprocess.Popen[bytes]:
+        log = os.open(places.own_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            return subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
+            )
+        finally:
+            os.close(log)
+
+    return launch
+
+
+def make_data_directory(places: Places, environment: str) -> None:
+    """Make the data directory, or make sure that this kit may use it.
+
+    A test's data are removed at its end, so a folder that holds anything else is never taken for a test's.
+
+    Raises `DataDirectoryError` when it is read-only, full, somebody else's, of another environment, or was
+    written by a newer kit.
+    """
+    data, marker = Path(places.data), Path(places.marker)
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        if not marker.exists():
+            strangers = [entry for entry in data.iterdir() if not entry.name.startswith(marker.name)]
+            if strangers and not marker.exists():
+                raise DataDirectoryError(places.data, "it is not empty, and pytest-infra did not make it")
+            _mark(marker, {"format": FORMAT, "stack": places.stack, "environment": environment})
+            (data / ".gitignore").write_text("*\n", encoding="utf-8")
+        Path(places.logs).mkdir(exist_ok=True)
+        found = json.loads(marker.read_text(encoding="utf-8"))
+        written, owner = found["format"], found["environment"]
+    except OSError as error:
+        raise DataDirectoryError(places.data, error.strerror or str(error)) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataDirectoryError(places.data, "infra.json in it is not what this kit writes") from error
+    if written > FORMAT:
+        reason = f"was written by a newer pytest-infra (format {written}, this one knows {FORMAT})"
+        raise DataDirectoryError(places.data, reason, "Upgrade pytest-infra, or name another data directory.")
+    if owner != environment and "test" in {owner, environment}:
+        reason = f"holds the data of the environment {owner}, and this is {environment}"
+        hint = "Name another one with `--data`; is INFRA_DATA or INFRA_ENV set in your shell?"
+        raise DataDirectoryError(places.data, reason, hint)
+
+
+def _mark(marker: Path, content: dict[str, Any]) -> None:
+    """Write the marker whole or not at all; of two who come at once, either may be the one."""
+    fresh = marker.with_name(f"{marker.name}.{os.getpid()}-{threading.get_ident()}")
+    fresh.write_text(json.dumps(content), encoding="utf-8")
+    fresh.replace(marker)
+
+
+def failure(found: dict[str, Any]) -> InfraError:
+    """The error for a failed service that a supervisor's answer describes."""
+    if found["kind"] == "port-taken" and found.get("port"):
+        port, holder = found["port"]
+        return PortTakenError(found["service"], port, holder)
+    return StartError(found["service"], found["reason"], found.get("log_tail"), found.get("log", ""))
+
+
+def raise_failures(answer: dict[str, Any]) -> None:
+    """Raise the first failure of an answer to `up`; the others are its notes, mere consequences left out."""
+    causes = [found for found in answer["failures"] if found["kind"] != "needs"] or answer["failures"]
+    if causes:
+        error = failure(causes[0])
+        for other in causes[1:]:
+            error.add_note(str(failure(other)))
+        raise error

@@ -1,0 +1,303 @@
+"""`start()` and `attach()`: a running stack in Python's hands, and where its services answer."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from infra_runtime.config.resolve import Resolved, data_directory, resolve
+from infra_runtime.data_directory.leak_check import Proof, prove
+from infra_runtime.data_directory.paths import Places
+from infra_runtime.engines.local.client import Client, Launch, connect_or_launch, raise_failures
+from infra_runtime.errors import SupervisorError, UnknownServiceError
+
+#: seconds for a stack to stop: the longest ladder of the catalogue, and then some
+STOP_PATIENCE = 90.0
+
+
+class Endpoint(Mapping[str, str]):
+    """Where a service answers: its exports as attributes and as a mapping.
+
+    The values hold passwords in the clear; `repr` does not.
+    """
+
+    def __init__(self, name: str, exports: Mapping[str, str], ports: Mapping[str, int], data: str) -> None:
+        self.name = name
+        self.ports = dict(ports)
+        self.data = Path(data)
+        self._exports = dict(exports)
+
+    @property
+    def url(self) -> str:
+        """The URL that clients connect to. Raises `AttributeError` when the service exports none."""
+        return self.__getattr__("url")
+
+    @property
+    def host(self) -> str:
+        """Always loopback."""
+        return self._exports.get("host", "127.0.0.1")
+
+    @property
+    def port(self) -> int:
+        """The one that it exports as `port`, or its first. Raises `AttributeError` when it has none."""
+        first = next(iter(self.ports.values()), None)
+        return int(self.__getattr__("port")) if "port" in self._exports or first is None else first
+
+    def __getattr__(self, name: str) -> str:
+        if name.startswith("_"):  # a copy that is being made asks, before it has any exports
+            raise AttributeError(name)
+        if name in self._exports:
+            return self._exports[name]
+        raise AttributeError(f"{self.name} exports no {name!r}, but {', '.join(self._exports) or 'nothing'}")
+
+    def __getitem__(self, name: str) -> str:
+        return self._exports[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._exports)
+
+    def __len__(self) -> int:
+        return len(self._exports)
+
+    def __repr__(self) -> str:
+        return f"<Endpoint {self.name} {self.ports}>"
+
+
+class Stack:
+    """A lease on a running stack. Closing it stops the stack, unless somebody else holds one too."""
+
+    def __init__(self, client: Client, places: Places) -> None:
+        self._client = client
+        self._places = places
+        self._endpoints: dict[str, Endpoint] | None = None
+
+    @property
+    def data(self) -> Path:
+        """The data directory, which names the stack."""
+        return Path(self._places.data)
+
+    def __getattr__(self, name: str) -> Endpoint:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            return self[name]
+        except UnknownServiceError as error:
+            raise AttributeError(str(error)) from error
+
+    def __getitem__(self, name: str) -> Endpoint:
+        if self._endpoints is None or name not in self._endpoints:
+            self._endpoints = self.endpoints()
+        if name not in self._endpoints:
+            raise UnknownServiceError(name, sorted(self._endpoints))
+        return self._endpoints[name]
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """Every service that has places, by name."""
+        found = self._client.call("endpoints")
+        return {name: Endpoint(name, it["exports"], it["ports"], it["data"]) for name, it in found.items()}
+
+    def env(self) -> dict[str, str]:
+        """`SERVICE_EXPORT=…` for every export: what `infra runtime exec` gives to a program."""
+        return {
+            f"{service}_{name}".upper().replace("-", "_"): value
+            for service, endpoint in self.endpoints().items()
+            for name, value in endpoint.items()
+        }
+
+    def status(self) -> dict[str, Any]:
+        """The supervisor's account of itself and its services, secrets masked."""
+        return self._client.call("status")
+
+    def up(
+        self,
+        resolved: Resolved,
+        wanted: Sequence[str] = (),
+        on_event: Callable[[dict[str, Any]], None] | None = None,
+        *,
+        wait: bool = True,
+    ) -> dict[str, Any]:
+        """Start a resolved plan in this stack, and return what came of it, failures included.
+
+        Without `wait` it returns when the order is given.
+        """
+        if on_event is not None:
+            self._client.subscribe()
+        self._endpoints = None
+        plan = resolved.plan.without_containers().to_json()
+        return self._client.call(
+            "up",
+            on_event=on_event,
+            services=plan["services"],
+            wanted=list(wanted),
+            root=resolved.plan.root,
+            binaries=dict(resolved.binaries),
+            variables=dict(resolved.variables),
+            wait=wait,
+        )
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Every event since `up` was given an `on_event`, or from now on, until the stack is gone. Blocks."""
+        return self._client.events()
+
+    def start(self, *services: str) -> None:
+        """Start services that were stopped. Raises `StartError` like `infra_runtime.start`."""
+        answer = self._client.call("start", services=list(services))
+        raise_failures(answer)
+        known = {name: endpoint.ports for name, endpoint in (self._endpoints or {}).items()}
+        if any(known.get(it["name"]) != it["ports"] for it in answer["services"]):
+            self._endpoints = None  # another port was chosen, as somebody had taken the old one
+
+    def stop(self, *services: str) -> None:
+        """Stop services, and return when nothing of them is left."""
+        self._client.call("stop", services=list(services))
+
+    def restart(self, *services: str) -> None:
+        """Stop and start services; they keep their ports."""
+        raise_failures(self._client.call("restart", services=list(services)))
+        self._endpoints = None
+
+    def kill(self, *services: str) -> None:
+        """SIGKILL services, and leave them dead until `start`."""
+        self._client.call("kill", services=list(services))
+
+    def crash(self, *services: str, signal: int = 9, wait: bool = False) -> None:
+        """Send a signal to all processes of services; the restart policy decides what follows.
+
+        With `wait`, return when they are ready again; raises `StartError` when they don't come back.
+        """
+        raise_failures(self._client.call("crash", services=list(services), signal=signal, wait=wait))
+
+    def pause(self, *services: str) -> None:
+        """Freeze services: their connections stay open, and nothing answers until `resume`."""
+        self._client.call("pause", services=list(services))
+
+    def resume(self, *services: str) -> None:
+        """Let paused services go on."""
+        self._client.call("resume", services=list(services))
+
+    def snapshot(self, name: str = "default") -> dict[str, Any]:
+        """Keep the state of all services under a name; returns what was noted of it.
+
+        Raises `SnapshotError`.
+        """
+        return self._client.call("snapshot_save", name=name)
+
+    def restore(self, name: str = "default") -> None:
+        """Put the state of a snapshot back; endpoints stay, connections don't.
+
+        Raises `SnapshotError` when the services have other settings or versions now.
+        """
+        raise_failures(self._client.call("snapshot_restore", name=name))
+
+    def wait(self, *services: str, timeout: float = 60.0) -> None:
+        """Return when the services are ready. Raises `WaitTimeoutError` after `timeout` seconds."""
+        raise_failures(self._client.call("wait", services=list(services), timeout=timeout))
+
+    def stay(self, *, on: bool = True, seconds: float | None = None) -> None:
+        """Have the stack outlive its last lease, by so many seconds or for good; or no longer."""
+        self._client.call("stay", on=on, seconds=seconds)
+
+    def down(self) -> None:
+        """Stop the stack for everybody; returns when its supervisor is gone too.
+
+        Raises `LeftoverError` when anything of it is left.
+        """
+        self._client.call("down")
+        self._await_end()
+
+    def _await_end(self) -> None:
+        if not self._client.await_end(STOP_PATIENCE):
+            raise SupervisorError(
+                f"the supervisor did not end within {STOP_PATIENCE:g} s", self._places.own_log
+            )
+        self._client.close()
+
+    def finish(self) -> Proof | None:
+        """Give the lease back; when it was the last, wait for the end and look for what is left.
+
+        None: the stack goes on, somebody else holds it.
+        """
+        return prove(self._places) if self._release() else None
+
+    def close(self) -> None:
+        """Give the lease back; when it was the last, return when the stack is gone."""
+        with contextlib.suppress(SupervisorError):
+            self._release()
+        self._client.close()
+
+    def _release(self) -> bool:
+        """Whether that was the end of the stack."""
+        ending = bool(self._client.call("release")["ending"])
+        if ending:
+            self._await_end()
+        self._client.close()
+        return ending
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Stack {self._places.data}>"
+
+
+def start(
+    *services: str,
+    directory: Path | str | None = None,
+    environment: str | None = None,
+    profile: str | None = None,
+    skip: Sequence[str] = (),
+    data: Path | str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Stack:
+    """Start services and what they need, or the whole stack file; returns when all of them are ready.
+
+    A stack that runs in the data directory already is joined. Closing the stack gives the lease back;
+    with the last lease the stack stops, also when this process is killed.
+
+    Raises:
+        ConfigurationError: the stack file or a setting is wrong.
+        BinaryMissingError: an executable is nowhere to be found.
+        PortTakenError: a fixed port is somebody else's.
+        StartError: a service did not become ready; the error has its last lines.
+    """
+    resolved = resolve(
+        services,
+        directory=Path(directory) if directory else None,
+        environment=environment,
+        profile=profile,
+        skip=skip,
+        data=Path(data) if data else None,
+        overrides=overrides,
+    )
+    stack = open_stack(resolved)
+    try:
+        raise_failures(stack.up(resolved))
+    except BaseException:
+        stack.close()
+        raise
+    return stack
+
+
+def open_stack(resolved: Resolved, launch: Launch | None = None) -> Stack:
+    """A lease on the supervisor of a resolved plan's data directory; nothing is started in it yet."""
+    places = Places(str(resolved.data))
+    leased = resolved.plan.ports == "leased"
+    return Stack(connect_or_launch(places, resolved.environment, leased_ports=leased, launch=launch), places)
+
+
+def attach(
+    data: Path | str | None = None, *, lease: bool = True, directory: Path | str | None = None
+) -> Stack:
+    """Join the stack that runs in a data directory (by default: this project's).
+
+    Raises `NoStackError` when none does.
+    """
+    if data is None:
+        data = data_directory(Path(directory) if directory else None)
+    places = Places(str(data))
+    return Stack(Client.connect(places, lease=lease), places)

@@ -1,0 +1,82 @@
+"""The kinds of services that ship with the kit, as data that costs no import: standard library only.
+
+Everything that has to know the kinds without loading them reads this table: the catalogue, the plugin's
+fixtures, shell completion, the environment of `infra runtime exec`, the documentation's tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What is known of a kind before its module is imported."""
+
+    name: str
+    summary: str
+    #: port name → the port that the first instance uses in development
+    ports: Mapping[str, int]
+    #: the extra of this distribution that installs the server
+    extra: str = ""
+    #: environment variable → export, for the names by which clients look for such a server
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def module(self) -> str:
+        """The module whose `ENTRY` describes the kind to the planner."""
+        return f"infra_runtime.services.{self.name}"
+
+
+#: in the order in which documentation and `infra runtime list` present them
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            name="nats",
+            summary="messages, streams and key-value buckets (NATS with JetStream)",
+            ports={"client": 4222, "monitor": 8222},
+            extra="nats",
+        ),
+        Kind(
+            name="postgres",
+            summary="the relational database (PostgreSQL 15 or later)",
+            ports={"client": 5432},
+            extra="postgres",
+            # Sources: PostgreSQL documentation, libpq, "Environment Variables"; the Twelve-Factor App.
+            variables={
+                "DATABASE_URL": "url",
+                "PGHOST": "host",
+                "PGPORT": "port",
+                "PGUSER": "user",
+                "PGPASSWORD": "password",
+                "PGDATABASE": "database",
+            },
+        ),
+        Kind(
+            name="valkey",
+            summary="keys, caches, queues (Valkey; speaks the Redis protocol)",
+            ports={"client": 6379},
+            extra="valkey",
+            variables={"REDIS_URL": "url"},
+        ),
+        Kind(
+            name="caddy",
+            summary="the proxy in front of your HTTP services (Caddy)",
+            ports={"http": 8080, "https": 8443},
+            extra="caddy",
+        ),
+        Kind(
+            name="pocketbase",
+            summary="a backend in one file: users, records, files, an admin UI (PocketBase)",
+            ports={"http": 8090},
+            extra="pocketbase",
+        ),
+    )
+}
+
+#: the services of a stack whose stack file names none; a list of its own, so that new kinds change no stack
+DEFAULT_STACK = ("nats", "postgres", "valkey", "caddy", "pocketbase")
+#: profile → services, besides `full`, which is the default stack and the user's own services
+PROFILES: Mapping[str, tuple[str, ...]] = {"minimal": ("nats", "postgres")}

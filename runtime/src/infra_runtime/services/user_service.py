@@ -1,0 +1,205 @@
+"""A service of the user's own, as the stack file describes it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from infra_runtime.catalogue import Port, Words
+from infra_runtime.spec import (
+    ExecProbe,
+    HttpProbe,
+    NatsProbe,
+    PostgresProbe,
+    Probe,
+    RespProbe,
+    ServiceSpec,
+    StopStep,
+    TcpProbe,
+)
+
+
+def _argv(value: Any) -> Any:
+    if isinstance(value, str):
+        raise ValueError(  # noqa: TRY004 - pydantic takes no TypeError
+            f"a command is a list of words, for no shell will split it: {value.split()!r}".replace("'", '"')
+        )
+    if value in ([], ()):
+        raise ValueError("it names no program")
+    return value
+
+
+def _text(value: Any) -> Any:
+    # `PORT = 8000` is plain enough; what `true` should become is not.
+    if isinstance(value, bool):
+        raise ValueError(  # noqa: TRY004 - pydantic takes no TypeError
+            'an environment has only texts: write "true" or "1"'
+        )
+    return str(value) if isinstance(value, int | float) else value
+
+
+Argv = Annotated[tuple[str, ...], BeforeValidator(_argv)]
+Text = Annotated[str, BeforeValidator(_text)]
+
+
+_WAYS = ("http", "tcp", "exec", "nats", "postgres", "resp")
+
+
+class Ready(BaseModel):
+    """How the service tells that it is ready: exactly one way."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    http: str | None = None
+    tcp: Literal[True] | None = None
+    exec: Argv | None = None
+    nats: Literal[True] | None = None
+    postgres: Literal[True] | None = None
+    resp: Literal[True] | None = None
+    #: the name of the port to ask; may stay away where there is only one
+    port: str | None = None
+    #: of `http`: the body must have this in it
+    contains: str = ""
+    #: of `http`: the lowest and the highest status that will do
+    status: tuple[int, int] = (200, 399)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Ready:
+        ways = [way for way in _WAYS if getattr(self, way) is not None]
+        if len(ways) != 1:
+            raise ValueError(f"says {' and '.join(ways) or 'no way'}; it takes one of {', '.join(_WAYS)}")
+        return self
+
+
+class Stop(BaseModel):
+    """A signal, and the seconds that the service has to end on it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    signal: str = "SIGTERM"
+    seconds: float = Field(10.0, gt=0)
+
+    @field_validator("signal")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        full = name.upper() if name.upper().startswith("SIG") else f"SIG{name.upper()}"
+        if full not in signal.Signals.__members__:
+            raise ValueError(f"{name!r} is no signal; usual are SIGTERM, SIGINT, SIGQUIT, SIGHUP")
+        return full
+
+    def step(self) -> StopStep:
+        """The same in a spec's words."""
+        return StopStep(signal=signal.Signals[self.signal], seconds=self.seconds)
+
+
+class OwnRoute(BaseModel):
+    """What Caddy hands to the service that this stands in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str = "/*"
+    host: str | None = None
+    #: take the fixed part of the path away before handing on
+    strip: bool = False
+
+    @field_validator("path")
+    @classmethod
+    def _absolute(cls, path: str) -> str:
+        if not path.startswith("/"):
+            raise ValueError(f"{path!r} should begin with /")
+        return path
+
+
+def _route(value: Any) -> Any:
+    return {"path": value} if isinstance(value, str) else value
+
+
+def _ladder(value: Any) -> Any:
+    return [value] if isinstance(value, Mapping) else value
+
+
+class UserServiceSettings(BaseModel):
+    """The keys of a service that the stack file describes with a `command`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    command: Argv
+    summary: str = ""
+    env: Mapping[str, Text] = {}
+    cwd: str = "${root}"
+    needs: Words = ()
+    ports: Mapping[str, Port] = {}
+    ready: Ready | None = None
+    exports: Mapping[str, str] = {}
+    #: what Caddy should hand to this service
+    route: Annotated[OwnRoute, BeforeValidator(_route)] | None = None
+    task: bool = False
+    watch: Words = ()
+    start_timeout: float = Field(30.0, gt=0)
+    stop: Annotated[tuple[Stop, ...], BeforeValidator(_ladder), Field(min_length=1)] = (Stop(seconds=10.0),)
+    restart: Literal["on-failure", "always", "never"] = "on-failure"
+
+    @model_validator(mode="after")
+    def _fits(self) -> UserServiceSettings:
+        if self.task and self.ready:
+            raise ValueError("a task is ready when it has ended well; `ready` is for what stays")
+        if self.route and not self.ports:
+            raise ValueError("a `route` needs a port to lead to: ports = { http = 8000 }")
+        if self.ready and not self.ready.exec:
+            self._ready_port(self.ready)
+        return self
+
+    def _ready_port(self, ready: Ready) -> str:
+        if ready.port:
+            return ready.port
+        if len(self.ports) != 1:
+            names = ", ".join(self.ports) or "none"
+            raise ValueError(f"`ready` should name its `port`; there are: {names}")
+        return next(iter(self.ports))
+
+    def probe(self) -> Probe | None:
+        """The probe that `ready` describes; without it a port that opens must do."""
+        ready = self.ready
+        if ready is None:
+            return TcpProbe(port=next(iter(self.ports))) if self.ports and not self.task else None
+        if ready.exec:
+            return ExecProbe(command=ready.exec)
+        port = self._ready_port(ready)
+        if ready.http is not None:
+            path = ready.http if ready.http.startswith("/") else f"/{ready.http}"
+            return HttpProbe(port=port, path=path, status=ready.status, contains=ready.contains)
+        if ready.postgres:
+            return PostgresProbe(port=port)
+        if ready.nats:
+            return NatsProbe(port=port)
+        return RespProbe(port=port) if ready.resp else TcpProbe(port=port)
+
+
+def user_service(name: str, settings: UserServiceSettings) -> ServiceSpec:
+    """The service as data. Exports `host`, `port`, a `…_port` for each, and `url` where one is `http`."""
+    exports = {"host": "${host}"}
+    for port in settings.ports:
+        exports.setdefault("port", f"${{port.{port}}}")
+        exports[f"{port}_port"] = f"${{port.{port}}}"
+    if "http" in settings.ports:
+        exports["url"] = "http://${host}:${port.http}"
+    return ServiceSpec(
+        name=name,
+        summary=settings.summary or "your own",
+        command=settings.command,
+        env=settings.env,
+        # Not the supervisor's folder, nor that of whoever happened to start it.
+        cwd=settings.cwd if settings.cwd.startswith(("/", "${")) else f"${{root}}/{settings.cwd}",
+        ports=settings.ports,
+        ready=settings.probe(),
+        exports={**exports, **settings.exports},
+        needs=settings.needs,
+        start_timeout=settings.start_timeout,
+        stop=tuple(step.step() for step in settings.stop),
+        restart="never" if settings.task else settings.restart,
+        task=settings.task,
+        watch=settings.watch,
+    )

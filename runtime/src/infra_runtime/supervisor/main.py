@@ -1,0 +1,106 @@
+"""How a supervisor comes up: the lock, what an old one left, the guardian, the socket; and how it goes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+
+from infra_runtime.data_directory import journal, lock
+from infra_runtime.data_directory.paths import Places, private_folder
+from infra_runtime.host import processes
+from infra_runtime.supervisor.argv import ALREADY_SUPERVISED, LEASED
+from infra_runtime.supervisor.children import Guardian
+from infra_runtime.supervisor.control import Control
+from infra_runtime.supervisor.rpc import Methods
+from infra_runtime.supervisor.spawn import become_subreaper
+from infra_runtime.supervisor.supervisor import Supervisor
+
+#: seconds to wait for a predecessor that is still stopping its services
+PATIENCE = 60.0
+
+
+def main() -> int:
+    """Supervise a data directory until its last lease is gone: `argv.command` writes what this reads."""
+    data, environment, ports = sys.argv[1:]
+    places = Places(data)
+    descriptor = take_lock(places)
+    if descriptor is None:
+        return ALREADY_SUPERVISED
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal ends the lease of the one who sat there
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the client: it says what shall happen
+    asyncio.run(supervise(places, descriptor, environment, leased=ports == LEASED))
+    return 0
+
+
+def take_lock(places: Places) -> int | None:
+    """The locked descriptor of the data directory; None when another supervisor serves it already.
+
+    A guardian that still cleans up after a killed supervisor holds the lock too, so this waits.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while (descriptor := lock.take(places)) is None:
+        if answers(places.control) or time.monotonic() > deadline:
+            return None
+        time.sleep(0.005)
+    return descriptor
+
+
+def answers(path: str) -> bool:
+    """Whether somebody accepts on a Unix socket."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(path) == 0
+
+
+def reconcile(places: Places) -> list[int]:
+    """End what an old supervisor and its guardian left, both being dead. Returns the pids."""
+    left = journal.left_alive(journal.read(places.journal))
+    alive = {pid: start for pid, start in left.items() if start and processes.started(pid) == start}
+    if alive:
+        processes.end(alive)
+    return sorted(alive)
+
+
+async def supervise(places: Places, descriptor: int, environment: str, *, leased: bool) -> None:
+    """Serve until the stack is down."""
+    become_subreaper()
+    private_folder(places.home)
+    cleaned = reconcile(places)
+    if environment == "test":  # a test begins with nothing: what is here was left by one that was killed
+        remove(places.services)
+    journal.rotate(places.journal)
+    token = os.urandom(8).hex()
+    thrown_away = [places.services] if environment == "test" else []
+    guardian = Guardian(token, descriptor, [places.run, *thrown_away])
+    private_folder(places.run)  # not before there is somebody who removes it, come what may
+    supervisor = Supervisor(places, environment=environment, leased=leased, token=token, guardian=guardian)
+    supervisor.journal.write("up", pid=os.getpid(), environment=environment, token=token, boot=journal.boot())
+    if cleaned:
+        supervisor.journal.write("reconciled", pids=cleaned)
+    methods = Methods(supervisor)
+    control = Control(places.control, methods.table())
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, methods.end)
+    await control.open()
+    keeping = asyncio.create_task(control.keep())
+    await methods.closing.wait()
+    keeping.cancel()
+    control.close()
+    await methods.finished.wait()
+    await control.flush()
+    if environment == "test":
+        remove(places.services)
+    supervisor.children.close()
+    remove(places.run)
+    guardian.dismiss()
+    supervisor.journal.close()
+
+
+def remove(folder: str) -> None:
+    """Remove a folder of ours with all that is in it."""
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)

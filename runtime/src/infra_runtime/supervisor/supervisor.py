@@ -1,0 +1,271 @@
+"""The supervisor itself: carries out what the machine decides, and tells it what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+from collections.abc import Coroutine, Iterable, Mapping
+from typing import Any
+
+from infra_runtime.data_directory.journal import Journal
+from infra_runtime.data_directory.logs import Logs
+from infra_runtime.data_directory.paths import Places, refusal
+from infra_runtime.host.ports import LOOPBACK, PortError, Ports, taken
+from infra_runtime.spec import ServiceSpec
+from infra_runtime.supervisor import probes
+from infra_runtime.supervisor.binding import BindingError, Bound, Scope, bind
+from infra_runtime.supervisor.children import Children, Guardian
+from infra_runtime.supervisor.machine import Machine, stop_order
+from infra_runtime.supervisor.prepare import StepError, prepare
+from infra_runtime.supervisor.state import SETTLED, Effect, Event, Phase
+
+#: seconds between two looks at the logs' sizes
+TICK = 1.0
+
+
+class Supervisor:
+    """All services of one data directory."""
+
+    def __init__(
+        self, places: Places, *, environment: str, leased: bool, token: str, guardian: Guardian
+    ) -> None:
+        self.places, self.environment = places, environment
+        self.machine = Machine()
+        self.journal = Journal(places.journal)
+        self.logs = Logs(places.logs)
+        self.leased = leased
+        self.ports = Ports(places.ports, places.data, leased=leased)
+        self.bound: dict[str, Bound] = {}
+        self.scopes: dict[str, Scope] = {}
+        #: every port that this supervisor ever used: the proof asks for each of them
+        self.used_ports: set[int] = set()
+        #: service → the port that it could not have, and who holds it
+        self.refused_ports: dict[str, tuple[int, str]] = {}
+        self._loop = asyncio.get_running_loop()
+        self.children = Children(
+            guardian, self.journal, environment=environment, token=token, ended=self._ended
+        )
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._log_marks: dict[str, int] = {}
+        self._changed: set[asyncio.Future[None]] = set()
+        self._ticker = self._loop.call_later(TICK, self._tick)
+
+    # --- what methods call ---------------------------------------------------------------------------
+
+    def add(self, spec: ServiceSpec, scope: Scope) -> None:
+        """Learn of a service that isn't running."""
+        self.machine.add(spec)
+        self.ports.give_back(spec.name)  # only now: whoever is stopped comes back where clients know it
+        self.scopes[spec.name] = scope
+        self.bound.pop(spec.name, None)
+
+    def dispatch(self, event: Event) -> None:
+        """Tell the machine, and do what it says."""
+        for effect in self.machine.handle(event, self._loop.time()):
+            getattr(self, f"_do_{effect.kind}")(effect)
+        if event.kind == "not-yet":
+            return  # nothing that anybody waits for
+        changed, self._changed = self._changed, set()
+        for future in changed:
+            if not future.done():
+                future.set_result(None)
+
+    async def settle(self, names: Iterable[str]) -> None:
+        """Wait until nothing more happens to these services by itself."""
+        names = list(names)
+        while not self.machine.settled(names):
+            await self.change()
+
+    async def change(self) -> None:
+        """Wait for the next event, whatever it is."""
+        future = self._loop.create_future()
+        self._changed.add(future)
+        await future
+
+    async def stop(self, names: Iterable[str]) -> None:
+        """Stop services in reverse order of need, and wait until they are gone."""
+        for wave in stop_order(self.machine.services, names):
+            for name in wave:
+                self.dispatch(Event("unwanted", name))
+            await self.settle(wave)
+
+    def kill(self, name: str) -> None:
+        """End a service without a polite word, and leave it ended."""
+        self.dispatch(Event("killed", name))
+
+    def crash(self, name: str, number: int) -> None:
+        """Signal everything of a service, and see what the restart policy makes of it."""
+        self.children.signal_all(name, number)
+
+    async def pause(self, names: Iterable[str]) -> None:
+        """Freeze everything of services that are ready; they are not taken for dead meanwhile."""
+        names = [name for name in names if self.machine.services[name].phase is Phase.READY]
+        await self.children.freeze(names)
+        for name in names:
+            self.dispatch(Event("paused", name))
+
+    def resume(self, name: str) -> None:
+        """Let a paused service go on."""
+        self.dispatch(Event("resumed", name))
+
+    async def down(self) -> list[str]:
+        """Stop everything. Returns what is left of ours, each piece named: an empty list is the proof."""
+        await self.stop(self.machine.services)
+        for task in self._tasks.values():
+            task.cancel()
+        left = self.children.sweep_strays()
+        left += [f"port {port}" for port in sorted(self.used_ports) if taken(port, name_it=False) is not None]
+        self._ticker.cancel()
+        self.logs.look(self.machine.services)
+        return left
+
+    def log_tail(self, service: str) -> list[str]:
+        """The last lines of the current run of a service."""
+        return self.logs.tail(service, since=self._log_marks.get(service, 0))
+
+    # --- effects -------------------------------------------------------------------------------------
+
+    def _do_prepare(self, effect: Effect) -> None:
+        self._task(effect.service, self._prepare(effect.service))
+
+    async def _prepare(self, name: str) -> None:
+        spec = self.machine.services[name].spec
+        self._log_marks[name] = self.logs.size(name)
+        try:
+            ports = {port: self.ports.take(name, port, wanted) for port, wanted in spec.ports.items()}
+        except PortError as error:
+            self._port_taken(name, error.port, error.holder, may_rebind=False)
+            return
+        except OSError as error:
+            self.dispatch(Event("prepare-failed", name, f"{error.filename}: {error.strerror}"))
+            return
+        self.used_ports |= set(ports.values())
+        bound = Bound(spec, self.places.service_data(name), self.places.service_run(name), ports)
+        self.bound[name] = bound
+
+        async def run(command: tuple[str, ...], env: Mapping[str, str]) -> int:
+            return await self._run(bound, command, env)
+
+        try:
+            await prepare(bound, self.scopes[name], self.bound, self.places.seeds(), run)
+            bind(bound, self.scopes[name], self.bound)
+        except OSError as error:
+            reason = f"{error.filename or 'preparing'}: {error.strerror or error}"
+            self.dispatch(Event("prepare-failed", name, reason))
+        except (StepError, BindingError, ValueError) as error:
+            self.dispatch(Event("prepare-failed", name, str(error)))
+        else:
+            self.dispatch(Event("prepared", name))
+
+    def _do_spawn(self, effect: Effect) -> None:
+        bound = self.bound[effect.service]
+        try:
+            pid, start = self.children.start(bound, self.logs.path(effect.service))
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            strerror = getattr(error, "strerror", None) or str(error)
+            where = getattr(error, "filename", None) or bound.command[0]
+            what = "work in" if where == bound.cwd else "start"
+            self.dispatch(Event("spawn-failed", effect.service, f"cannot {what} {where}: {strerror}"))
+            return
+        copy = {"copy_of": it} if (it := self.machine.services[effect.service].spec.copy_of) else {}
+        self.journal.write("spawned", effect.service, pid=pid, started=start, ports=bound.ports, **copy)
+        self.dispatch(Event("spawned", effect.service, number=pid))
+
+    def _do_probe(self, effect: Effect) -> None:
+        self._task(effect.service, self._probe(effect.service))
+
+    async def _probe(self, name: str) -> None:
+        bound = self.bound[name]
+        assert bound.ready is not None  # noqa: S101 - the machine asks for no probe otherwise
+
+        async def run(command: tuple[str, ...]) -> int:
+            return await self._run(bound, command, bound.env)
+
+        began = self._loop.time()
+        while (reason := await probes.ask(bound.ready, LOOPBACK, bound.ports, run)) is not None:
+            self.dispatch(Event("not-yet", name, reason))
+            await asyncio.sleep(probes.interval(self._loop.time() - began))
+        self.dispatch(Event("agreed", name))
+
+    async def _run(self, bound: Bound, command: tuple[str, ...], env: Mapping[str, str]) -> int:
+        return await self.children.run(
+            bound.spec.name,
+            command,
+            env=env,
+            cwd=bound.cwd or bound.data,
+            log=self.logs.path(bound.spec.name),
+            refuses_root=bound.spec.refuses_root,
+        )
+
+    def _do_hush(self, effect: Effect) -> None:
+        task = self._tasks.pop(effect.service, None)
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
+
+    def _do_signal(self, effect: Effect) -> None:
+        self.children.signal(effect.service, int(effect.number))
+
+    def _do_thaw(self, effect: Effect) -> None:
+        self.children.signal_all(effect.service, signal.SIGCONT)
+
+    def _do_sweep(self, effect: Effect) -> None:
+        name = effect.service
+        if not self.children.sweep(name):
+            self.journal.write("unkillable", name)
+        if not self.children.pid(name):
+            self._loop.call_soon(self.dispatch, Event("gone", name))
+
+    def _do_arm(self, effect: Effect) -> None:
+        self._do_disarm(effect)
+        event = Event("timer", effect.service)
+        self._timers[effect.service] = self._loop.call_later(effect.number, self.dispatch, event)
+
+    def _do_disarm(self, effect: Effect) -> None:
+        if timer := self._timers.pop(effect.service, None):
+            timer.cancel()
+
+    def _do_tell(self, effect: Effect) -> None:
+        reason = self.machine.services[effect.service].reason
+        self.journal.write(effect.detail, effect.service, **({"reason": reason} if reason else {}))
+
+    def _ended(self, name: str, pid: int, status: int, strays: bool) -> None:
+        self.journal.write("exited", name, pid=pid, status=status)
+        service = self.machine.services[name]
+        if service.phase is Phase.STARTING and not service.spec.task:
+            for port in self.bound[name].ports.values():
+                if (holder := taken(port)) is not None:
+                    self._do_hush(Effect("hush", name))
+                    self._port_taken(name, port, holder, may_rebind=self.leased)
+                    return
+        detail = ""
+        if strays and status == 0:
+            detail = "; it left others behind: if it forks into the background, have it run in the foreground"
+        elif service.phase is Phase.STARTING and status and (reason := refusal(self.bound[name].data)):
+            detail = f"; {self.bound[name].data}: {reason}"
+        self.dispatch(Event("exited", name, detail, status))
+
+    def _port_taken(self, name: str, port: int, holder: str, *, may_rebind: bool) -> None:
+        self.refused_ports[name] = port, holder
+        self.dispatch(Event("port-taken", name, f"port {port} is taken by {holder}", int(may_rebind)))
+
+    # -------------------------------------------------------------------------------------------------
+
+    def _task(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        self._do_hush(Effect("hush", name))
+        self._tasks[name] = self._loop.create_task(work)
+
+    def _tick(self) -> None:
+        self.logs.look(self.machine.services)
+        self.children.commend()
+        self._ticker = self._loop.call_later(TICK, self._tick)
+
+    def pending(self, names: Iterable[str]) -> dict[str, str]:
+        """Why each of these isn't ready; those that are, are left out."""
+        services = self.machine.services
+        return {
+            name: services[name].reason or services[name].phase.value
+            for name in names
+            if services[name].phase not in SETTLED
+        }

@@ -1,0 +1,114 @@
+"""What makes a template, and when it has to be made anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from infra_runtime.engines.local.stack import Endpoint
+from infra_runtime.errors import ConfigurationError
+from pytest_infra.services.postgres.migrations import Migrations, read
+
+
+def _migrate(database: Endpoint) -> None: ...
+
+
+def _differently(database: Endpoint) -> None: ...
+
+
+def _key(source: object, root: Path) -> str:
+    return read(source, root).key  # type: ignore[arg-type]  # also what nobody should give
+
+
+@pytest.fixture
+def sql(tmp_path: Path) -> Path:
+    folder = tmp_path / "sql"
+    folder.mkdir()
+    (folder / "1.sql").write_text("create table a ()")
+    (folder / "2.sql").write_text("create table b ()")
+    return folder
+
+
+def test_the_same_files_have_the_same_key_wherever_they_are_named_from(sql: Path) -> None:
+    assert _key("sql", sql.parent) == _key(sql, Path("/")) == _key(str(sql), sql.parent)
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [("2.sql", "create table c ()"), ("3.sql", ""), ("deeper/1.sql", "")],
+    ids=["text", "file", "folder"],
+)
+def test_another_text_and_another_file_have_another_key(sql: Path, file: str, text: str) -> None:
+    before = _key(sql, sql)
+    (sql / file).parent.mkdir(exist_ok=True)
+
+    (sql / file).write_text(text)
+
+    assert _key(sql, sql) != before
+
+
+def test_a_renamed_file_has_another_key_for_the_order_may_differ(sql: Path) -> None:
+    before = _key(sql, sql)
+
+    (sql / "2.sql").rename(sql / "0.sql")
+
+    assert _key(sql, sql) != before
+
+
+def test_two_functions_of_a_module_have_different_keys(tmp_path: Path) -> None:
+    assert _key(_migrate, tmp_path) == _key(_migrate, tmp_path)
+    assert _key(_migrate, tmp_path) != _key(_differently, tmp_path)
+    assert len(_key(_migrate, tmp_path)) == 16
+
+
+def test_a_callable_that_nobody_can_look_into_wants_a_version(tmp_path: Path) -> None:
+    class Callable:
+        def __call__(self, database: Endpoint) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="nobody can see") as caught:
+        read(Callable(), tmp_path)
+
+    assert "version=" in caught.value.hint
+    first, second = (Migrations.of(Callable(), version=version).key for version in "12")
+    assert first != second
+
+
+def test_further_files_count(sql: Path) -> None:
+    before = Migrations.of(_migrate, sql).key
+
+    (sql / "2.sql").write_text("")
+
+    assert Migrations.of(_migrate, sql).key != before
+
+
+def test_alembic_depends_on_its_scripts(tmp_path: Path) -> None:
+    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s/scripts\n")
+    (tmp_path / "scripts" / "versions").mkdir(parents=True)
+    before = _key(tmp_path, tmp_path)
+
+    (tmp_path / "scripts" / "versions" / "1.py").write_text("revision = '1'")
+
+    assert _key("alembic.ini", tmp_path) == _key(tmp_path, tmp_path) != before
+
+
+def test_a_function_may_be_named(tmp_path: Path) -> None:
+    assert read("pytest_infra.services.postgres.migrations:read", tmp_path).run is read
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("nowhere", "neither a folder"),
+        ("no.such.module:function", "cannot be imported"),
+        ("os.path:no_such_function", "cannot be imported"),
+    ],
+)
+def test_what_it_cannot_be_is_told(tmp_path: Path, source: str, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        read(source, tmp_path)
+
+
+def test_a_folder_without_sql_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"no \*\.sql"):
+        read(tmp_path, tmp_path)

@@ -1,0 +1,151 @@
+"""A warm stack serves the next run when it asks for that, and never one with another plan."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from fakes.suite import Suite, service
+from infra_runtime.engines.local import stack as stacks
+from infra_runtime.engines.local.client import Client
+from pytest_infra.stack_sharing import Plan
+
+TEST = "def test_it(shop):\n    assert shop.port\n"
+
+
+@pytest.fixture
+def warm(suite: Suite) -> Suite:
+    """A suite after a run that left its stack warm."""
+    suite.stack(service("shop"))
+    suite.test(TEST)
+    result = suite.run("--infra-reuse-for=60")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["infra: the stack in *.data-test stays warm for 60 s; `infra runtime down*"])
+    yield suite
+    suite.down()
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n2",)], ids=["serial", "xdist"])
+def test_the_next_run_uses_the_warm_stack(warm: Suite, arguments: tuple[str, ...]) -> None:
+    result = warm.run("--infra-reuse", *arguments)
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["infra: the warm stack of an earlier run was used"])
+    assert warm.supervisors() == 1
+
+
+def test_a_run_that_does_not_ask_for_it_begins_with_a_stack_of_its_own(warm: Suite) -> None:
+    result = warm.run()
+
+    result.assert_outcomes(passed=1)
+    assert warm.supervisors() == 2
+    assert warm.await_end() == []
+
+
+def test_a_plan_that_has_changed_is_told_and_starts_anew(warm: Suite) -> None:
+    warm.stack(service("shop", more="start_timeout = 19"), service("till"))
+
+    result = warm.run("--infra-reuse-for=60")
+
+    result.assert_outcomes(passed=1)
+    told = "infra: the warm stack had another plan (changed: shop; new: till); a new one was started"
+    result.stdout.fnmatch_lines([told.replace("[", "[[]")])
+    assert warm.supervisors() == 2
+
+
+def test_a_warm_stack_ends_when_its_time_has_come(suite: Suite) -> None:
+    suite.stack(service("shop"))
+    suite.test(TEST)
+
+    suite.run("--infra-reuse-for=0.5").assert_outcomes(passed=1)
+
+    assert suite.await_end() == []
+
+
+def test_a_stack_that_a_person_has_told_to_stay_is_given_no_end(suite: Suite) -> None:
+    suite.stack(service("shop"))
+    suite.test(TEST)
+    with stacks.start(directory=suite.root, environment="test") as stack:
+        stack.stay()
+
+    suite.run("--infra-reuse-for=60").assert_outcomes(passed=1)
+
+    client = Client.connect(suite.places)
+    assert client.call("status")["stay_seconds"] is None
+    client.close()
+    suite.down()
+
+
+def test_in_ci_an_ini_value_leaves_nothing_warm(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    suite.stack(service("shop"))
+    suite.test(TEST)
+    monkeypatch.setenv("CI", "true")
+
+    suite.run("-o", "infra_reuse=yes").assert_outcomes(passed=1)
+
+    assert suite.await_end() == []
+
+
+def test_the_path_of_a_test_may_stand_behind_the_option(suite: Suite) -> None:
+    suite.stack(service("shop"))
+    suite.test(TEST)
+
+    suite.run("--infra-reuse", "test_it.py").assert_outcomes(passed=1)
+
+    suite.down()
+
+
+@pytest.mark.parametrize("seconds", ["soon", "nan", "-1"])
+def test_a_number_of_seconds_that_is_none_is_told(suite: Suite, seconds: str) -> None:
+    suite.stack(service("shop"))
+    suite.test(TEST)
+
+    result = suite.run(f"--infra-reuse-for={seconds}")
+
+    result.stderr.fnmatch_lines([f"*infra_reuse_for: '{seconds}' is no number of seconds*"])
+
+
+LEAK = """
+import os, pathlib, subprocess
+from infra_runtime.data_directory import journal
+from infra_runtime.data_directory.paths import Places
+
+def test_leak(shop, infra_stack):
+    places = Places(str(infra_stack.data))
+    token = next(event["token"] for event in journal.read(places.journal) if event["event"] == "up")
+    environ = {**os.environ, "INFRA_STACK_TOKEN": token}
+    child = subprocess.Popen(["sleep", "60"], env=environ, start_new_session=True)
+    pathlib.Path("leak").write_text(str(child.pid))
+    child.returncode = 0  # it shall outlive us
+"""
+
+
+@pytest.mark.parametrize(("option", "code"), [("--infra-strict", 1), ("-oinfra_strict=no", 0)])
+def test_a_leak_is_named_and_fails_the_run_where_that_is_asked_for(
+    suite: Suite, option: str, code: int
+) -> None:
+    suite.stack(service("shop"))
+    suite.test(LEAK)
+
+    result = suite.run(option)
+
+    pid = int((suite.root / "leak").read_text())
+    os.kill(pid, signal.SIGKILL)
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines([f"infra: *1 process, 0 ports, 0 sockets left (process {pid})"])
+    assert result.ret == code
+
+
+@pytest.mark.parametrize(
+    ("old", "told"),
+    [
+        ({"a": "1", "b": "2"}, "a variable or the interpreter"),
+        ({"a": "0", "b": "2"}, "changed: a"),
+        ({"a": "1"}, "new: b"),
+        ({"a": "1", "b": "2", "c": "3"}, "gone: c"),
+    ],
+)
+def test_a_plan_says_what_is_another_than_it_was(old: dict[str, str], told: str) -> None:
+    assert Plan(key="k", services={"a": "1", "b": "2"}).changes(old) == told

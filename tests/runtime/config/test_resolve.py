@@ -1,0 +1,322 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from fakes.project import Project
+from infra_runtime.config.resolve import data_directory, is_test_environment
+from infra_runtime.errors import BinaryMissingError, UnknownServiceError
+from infra_runtime.manifest import KINDS
+
+KIT = list(KINDS)
+
+
+# --- which services --------------------------------------------------------------------------------
+
+
+def test_without_a_stack_file_the_stack_is_the_kits_services(project: Project) -> None:
+    assert project.names() == ["nats", "postgres", "valkey", "caddy", "pocketbase"]
+
+
+def test_without_use_the_stack_is_the_kits_services_and_ones_own(project: Project) -> None:
+    project.write('[services.api]\ncommand = ["api"]\n')
+
+    assert project.names() == [*KIT, "api"]
+
+
+def test_use_says_which_services(project: Project) -> None:
+    project.write('use = ["valkey", "nats"]\n')
+
+    assert project.names() == ["valkey", "nats"]
+
+
+def test_naming_services_pulls_in_what_they_need(project: Project) -> None:
+    project.write(
+        """
+        [services.migrate]
+        command = ["migrate", "${postgres.url}"]
+        task = true
+        [services.api]
+        command = ["api"]
+        needs = ["migrate"]
+        """
+    )
+
+    assert project.names("api") == ["postgres", "migrate", "api"]
+
+
+def test_what_is_skipped_stays_away(project: Project) -> None:
+    assert project.names(skip=("caddy", "pocketbase")) == ["nats", "postgres", "valkey"]
+
+
+def test_what_somebody_needs_cannot_be_skipped(project: Project) -> None:
+    project.write('[services.api]\ncommand = ["api", "${postgres.url}"]\n')
+
+    assert "api needs postgres, which is to be skipped" in project.complaint(skip=("postgres",))
+
+
+def test_the_profile_minimal_is_a_database_and_messages(project: Project) -> None:
+    assert project.names(profile="minimal") == ["nats", "postgres"]
+
+
+def test_a_profile_of_ones_own(project: Project) -> None:
+    project.write('[profiles]\ncache = ["valkey"]\n')
+
+    assert project.names(profile="cache") == ["valkey"]
+
+
+def test_a_profile_outranks_use_and_full_is_everything(project: Project) -> None:
+    project.write('use = ["nats"]\n')
+
+    assert project.names(profile="full") == KIT
+
+
+def test_a_name_on_the_command_line_that_nobody_has(project: Project) -> None:
+    with pytest.raises(UnknownServiceError, match="no service 'postgress' here"):
+        project.resolve("postgress")
+    with pytest.raises(UnknownServiceError, match="no service 'postgress' here"):
+        project.resolve(skip=("postgress",))
+
+
+# --- environments ----------------------------------------------------------------------------------
+
+
+def test_development_is_the_default_with_fixed_ports_and_its_own_data(project: Project) -> None:
+    found = project.resolve()
+
+    assert (found.environment, found.plan.environment, found.plan.ports) == (
+        "development",
+        "development",
+        "fixed",
+    )
+    assert found.data == project.root / ".data"
+
+
+def test_a_test_leases_its_ports_and_has_its_own_data(project: Project) -> None:
+    found = project.resolve(environment="test")
+
+    assert found.plan.ports == "leased"
+    assert found.data == project.root / ".data-test"
+
+
+def test_the_environment_may_come_from_a_variable_or_from_dotenv(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write("INFRA_ENV=staging\n", ".env")
+    assert project.resolve().environment == "staging"
+
+    monkeypatch.setenv("INFRA_ENV", "production")
+    assert project.resolve().environment == "production"
+    assert project.resolve(environment="test").environment == "test"
+
+
+def test_an_unknown_environment_is_told_with_the_nearest_name(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INFRA_ENV", "prodution")
+
+    assert project.complaint() == "INFRA_ENV: 'prodution' is no environment; did you mean 'production'?"
+
+
+def test_a_process_knows_that_it_is_in_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFRA_ENV", "test")
+    assert is_test_environment()
+
+    monkeypatch.setenv("INFRA_ENV", "development")
+    assert not is_test_environment()
+
+
+def test_an_overlay_table_counts_in_its_environment_alone(project: Project) -> None:
+    project.write('use = ["nats"]\n[environment.test]\nuse = ["valkey"]\n')
+
+    assert project.names() == ["nats"]
+    assert project.names(environment="test") == ["valkey"]
+
+
+def test_an_overlay_file_outranks_the_overlay_table(project: Project) -> None:
+    project.write('use = ["nats"]\n[environment.test]\nuse = ["valkey"]\n')
+    project.write('use = ["postgres"]\n', "infra.test.toml")
+
+    assert project.names(environment="test") == ["postgres"]
+    assert project.names() == ["nats"]
+
+
+def test_production_serves_the_web_where_the_web_is(project: Project) -> None:
+    assert project.spec("caddy", environment="production").ports == {"http": 80}
+
+
+# --- the data directory ----------------------------------------------------------------------------
+
+
+def test_the_data_lie_beside_the_stack_file_wherever_one_stands(project: Project) -> None:
+    project.write("")
+    below = project.root / "src"
+    below.mkdir()
+
+    assert project.resolve(directory=below).data == project.root / ".data"
+
+
+def test_the_data_directory_is_known_without_resolving(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever attaches must not stumble over a mistake in the file."""
+    project.write('use = ["nobody"]\n')
+
+    assert data_directory(project.root) == project.root / ".data"
+    assert data_directory(project.root, environment="test") == project.root / ".data-test"
+    assert data_directory(project.root, data=Path("/elsewhere")) == Path("/elsewhere")
+
+    monkeypatch.setenv("INFRA_DATA", "/by/variable")
+    assert data_directory(project.root) == Path("/by/variable")
+
+
+def test_who_says_where_everything_is_needs_no_working_directory(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = project.root / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    assert data_directory(project.root) == project.root / ".data"
+
+
+def test_a_data_directory_in_dotenv_is_meant_from_there(project: Project) -> None:
+    project.write("INFRA_DATA=state\n", ".env")
+
+    assert data_directory(project.root) == project.root / "state"
+
+
+# --- precedence and provenance ---------------------------------------------------------------------
+
+KEY = "services.postgres.port"
+
+
+def test_each_source_outranks_the_next(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the weakest up: what was true stays true until something stronger is said."""
+
+    def port(**more: object) -> tuple[str, str]:
+        origin = project.resolve(**more).provenance[KEY]
+        return origin.value, origin.source.replace(f"{project.root}/", "")
+
+    assert port() == ("null", "default")
+
+    project.write("[services.postgres]\nport = 5001\n")
+    assert port() == ("5001", "infra.toml:2")
+
+    project.write(
+        "[services.postgres]\nport = 5001\n[environment.development.services.postgres]\nport = 5002\n"
+    )
+    assert port() == ("5002", "infra.toml:4")
+
+    project.write("[services.postgres]\nport = 5003\n", "infra.development.toml")
+    assert port() == ("5003", "infra.development.toml:2")
+
+    project.write("INFRA_SERVICES__POSTGRES__PORT=5004\n", ".env")
+    assert port() == ("5004", ".env: INFRA_SERVICES__POSTGRES__PORT")
+
+    monkeypatch.setenv("INFRA_SERVICES__POSTGRES__PORT", "5005")
+    assert port() == ("5005", "INFRA_SERVICES__POSTGRES__PORT")
+
+    given = {"services": {"postgres": {"port": 5006}}}
+    assert port(overrides=given) == ("5006", "--services.postgres.port")
+
+
+def test_the_spec_has_what_the_strongest_source_said(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write("[services.postgres]\nport = 5001\n")
+    monkeypatch.setenv("INFRA_SERVICES__POSTGRES__PORT", "5005")
+
+    assert project.spec("postgres").ports == {"client": 5005}
+
+
+def test_defaults_that_an_environment_changes_say_so(project: Project) -> None:
+    found = project.resolve(environment="test").provenance["services.postgres.durable"]
+
+    assert (found.value, found.source) == ("false", "default in test")
+
+
+def test_everything_that_can_be_set_has_an_origin(project: Project) -> None:
+    found = project.resolve().provenance
+
+    assert {"environment", "data", "use", "profile", "services.nats.ports.client"} <= found.keys()
+    assert found["environment"].source == "default"
+    assert all(origin.source for origin in found.values())
+
+
+def test_no_secret_is_in_the_provenance(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.write(
+        """
+        [services.api]
+        command = ["api"]
+        env = { API_KEY = "hunter2", URL = "https://me:hunter2@example.com" }
+        """
+    )
+    monkeypatch.setenv("INFRA_SERVICES__API__ENV__DB_PASSWORD", "hunter2")
+
+    shown = repr(project.resolve().provenance)
+
+    assert "hunter2" not in shown
+    assert "DB_PASSWORD" in shown
+
+
+# --- variables -------------------------------------------------------------------------------------
+
+OWN = '[services.api]\ncommand = ["api"]\nenv = { A = "${env.SHOP_A}" }\n'
+
+
+def test_a_variable_that_is_not_set_is_told_with_its_place(project: Project) -> None:
+    project.write(OWN)
+
+    text = project.complaint()
+
+    assert text.startswith("infra.toml:1: api refers to ${env.SHOP_A}, and SHOP_A is not set")
+
+
+def test_a_variable_comes_from_the_environment_or_else_from_dotenv(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write(OWN)
+    project.write("SHOP_A=from the file\n", ".env")
+    assert project.resolve().variables == {"SHOP_A": "from the file"}
+
+    monkeypatch.setenv("SHOP_A", "from outside")
+    assert project.resolve().variables == {"SHOP_A": "from outside"}
+
+
+def test_a_variable_with_a_default_may_be_unset(project: Project) -> None:
+    project.write(OWN.replace("SHOP_A", "SHOP_A:-none"))
+
+    assert project.resolve().variables == {}
+
+
+# --- executables -----------------------------------------------------------------------------------
+
+
+def test_a_missing_executable_is_an_error_with_the_extra_that_brings_it(project: Project) -> None:
+    project.write('use = ["nats"]\n[services.nats]\nbinary = "tools/nats"\n')
+
+    with pytest.raises(BinaryMissingError) as caught:
+        project.resolve(executables=True)
+
+    assert str(project.root / "tools/nats") in str(caught.value)
+    assert "pytest-infra[nats]" in caught.value.hint
+
+
+def test_an_executable_of_the_stack_file_is_meant_from_its_folder(project: Project) -> None:
+    program = project.write("#!/bin/sh\n", "tools/nats")
+    program.chmod(0o755)
+    project.write('use = ["nats"]\n[services.nats]\nbinary = "tools/nats"\n')
+
+    assert project.resolve(executables=True).binaries == {"nats-server": str(program)}
+
+
+def test_a_service_of_ones_own_may_name_any_executable(project: Project) -> None:
+    project.write('use = ["api"]\n[services.api]\ncommand = ["${bin.python}", "-c", "pass"]\n')
+
+    found = project.resolve(executables=True).binaries["python"]
+
+    assert os.access(found, os.X_OK)

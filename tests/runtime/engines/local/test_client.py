@@ -1,0 +1,341 @@
+"""The client's side of the conversation, with a supervisor of paper."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from fakes.supervisor import GREETING, answering, error, event, result
+from infra_runtime.data_directory.paths import Places
+from infra_runtime.engines.local import client as client_module
+from infra_runtime.engines.local.client import Client, connect_or_launch, failure, raise_failures
+from infra_runtime.errors import (
+    NoStackError,
+    PortTakenError,
+    StartError,
+    SupervisorError,
+    UnknownServiceError,
+)
+from infra_runtime.supervisor.argv import ALREADY_SUPERVISED
+
+
+@pytest.fixture
+def places(tmp_path: Path, short: Path) -> Places:
+    """Of a stack whose sockets lie in the test's own folder."""
+    return Places(str(tmp_path / "data"), environ={"INFRA_RUNTIME_DIR": str(short)})
+
+
+class Child:
+    """A supervisor's process that has ended with this status, or lives (None)."""
+
+    def __init__(self, status: int | None) -> None:
+        self.status = status
+
+    def poll(self) -> int | None:
+        return self.status
+
+
+def launch(places: Places, *statuses: int | None) -> tuple[list[list[str]], Client | Exception]:
+    """The argv of each start, and what came of it; the supervisors end with these statuses."""
+    started: list[list[str]] = []
+
+    def start(argv: list[str]) -> Child:
+        started.append(argv)
+        return Child(statuses[min(len(started), len(statuses)) - 1])
+
+    try:
+        return started, connect_or_launch(places, "test", leased_ports=True, launch=start)
+    except Exception as problem:  # noqa: BLE001 - handed to the test
+        return started, problem
+
+
+# --- connecting ------------------------------------------------------------------------------------
+
+
+def test_where_nobody_listens_there_is_no_stack(places) -> None:
+    with pytest.raises(NoStackError, match=f"no stack is running in {places.data}"):
+        Client.connect(places)
+
+
+def test_a_socket_that_was_left_behind_is_no_stack(places) -> None:
+    Path(places.run).mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(places.control)
+
+    with pytest.raises(NoStackError):
+        Client.connect(places)
+
+
+def test_a_file_where_the_socket_should_be_is_no_stack(places) -> None:
+    Path(places.run).mkdir(parents=True)
+    Path(places.control).touch()
+
+    with pytest.raises(NoStackError):
+        Client.connect(places)
+
+
+def test_a_lease_is_asked_for_in_the_greeting(places) -> None:
+    with answering(places) as requests:
+        Client.connect(places, lease=True).close()
+        Client.connect(places).close()
+
+    assert [request["params"]["lease"] for request in requests] == [True, False]
+
+
+def test_a_supervisor_that_dies_while_it_greets_is_no_stack(places) -> None:
+    with answering(places, hello=lambda _: None), pytest.raises(NoStackError):
+        Client.connect(places)
+
+
+def test_a_stack_that_is_ending_gives_no_lease_but_may_be_looked_at(places) -> None:
+    with answering(places, hello=lambda request: [result(request, **{**GREETING, "ending": True})]):
+        with pytest.raises(NoStackError):
+            Client.connect(places, lease=True)
+
+        Client.connect(places).close()
+
+
+def test_a_supervisor_of_another_version_is_told_with_both_versions(places) -> None:
+    other = {**GREETING, "protocol": 99}
+
+    with (
+        answering(places, hello=lambda request: [result(request, **other)]),
+        pytest.raises(SupervisorError, match="speaks protocol 99, this kit 1"),
+    ):
+        Client.connect(places)
+
+
+def test_a_supervisor_that_never_greets_is_given_up(places, monkeypatch) -> None:
+    monkeypatch.setattr(client_module, "HELLO_PATIENCE", 0.05)
+
+    with answering(places, hello=lambda _: []), pytest.raises(SupervisorError, match="does not answer"):
+        Client.connect(places)
+
+
+# --- calling ---------------------------------------------------------------------------------------
+
+
+def test_events_that_come_before_the_answer_are_handed_on(places) -> None:
+    seen = []
+    with answering(places, up=lambda request: [event("preparing"), event("ready"), result(request, ok=True)]):
+        client = Client.connect(places)
+
+        answer = client.call("up", on_event=seen.append)
+        client.close()
+
+    assert answer == {"ok": True}
+    assert [it["event"] for it in seen] == ["preparing", "ready"]
+
+
+def test_an_answer_to_somebody_else_is_passed_over(places) -> None:
+    """To a call that was interrupted, for instance."""
+    with answering(places, up=lambda request: [result({"id": 99}, old=True), result(request, new=True)]):
+        client = Client.connect(places)
+
+        assert client.call("up") == {"new": True}
+        client.close()
+
+
+def test_an_error_of_ours_is_raised_as_itself(places) -> None:
+    unknown = UnknownServiceError("wbe", ["web"])
+    with answering(places, stop=lambda request: [error(request, str(unknown), unknown.to_json())]):
+        client = Client.connect(places)
+
+        with pytest.raises(UnknownServiceError, match="no service 'wbe' here"):
+            client.call("stop", services=["wbe"])
+        client.close()
+
+
+def test_any_other_error_tells_the_method(places) -> None:
+    with answering(places, stop=lambda request: [error(request, "KeyError: 'services'")]):
+        client = Client.connect(places)
+
+        with pytest.raises(SupervisorError, match="stop: KeyError: 'services'"):
+            client.call("stop")
+        client.close()
+
+
+def test_a_supervisor_that_dies_in_the_middle_is_told(places) -> None:
+    with answering(places, up=lambda _: None):
+        client = Client.connect(places)
+
+        with pytest.raises(SupervisorError, match="closed the connection"):
+            client.call("up")
+        with pytest.raises(SupervisorError):
+            client.call("up")
+        client.close()
+
+
+def test_calls_from_several_threads_get_their_own_answers(places) -> None:
+    answers = {}
+    with answering(places, echo=lambda request: [result(request, **request["params"])]):
+        client = Client.connect(places)
+
+        def call(number: int) -> None:
+            for _ in range(20):
+                answers[number] = client.call("echo", number=number)["number"]
+
+        threads = [threading.Thread(target=call, args=(number,)) for number in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        client.close()
+
+    assert answers == {number: number for number in range(5)}
+
+
+def test_events_come_until_the_supervisor_goes(places) -> None:
+    def subscribe(request: dict[str, object]) -> list[dict[str, object]]:
+        return [result(request), event("ready"), event("down")]
+
+    with answering(places, subscribe=subscribe, bye=lambda _: None):
+        client = Client.connect(places)
+        client.subscribe()
+        client._socket.sendall(b'{"id": 0, "method": "bye"}\n')
+
+        assert [it["event"] for it in client.events()] == ["ready", "down"]
+        client.close()
+
+
+def test_an_event_that_comes_while_an_answer_is_waited_for_is_not_lost(places) -> None:
+    def status(request: dict[str, object]) -> list[dict[str, object]]:
+        return [event("ready"), result(request)]
+
+    with answering(places, subscribe=lambda request: [result(request)], status=status):
+        client = Client.connect(places)
+        client.subscribe()
+        client._socket.settimeout(5)
+
+        client.call("status")
+
+        assert next(client.events())["event"] == "ready"
+        client.close()
+
+
+def test_a_supervisor_that_hangs_up_and_does_not_end_is_waited_for_no_longer_than_was_said() -> None:
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    client = Client(ours)
+    with subprocess.Popen(["sleep", "60"]) as child:
+        client.child = child
+
+        assert not client.await_end(0.01)
+        child.kill()
+    client.child = None
+    client.close()
+
+
+def test_a_client_may_be_closed_twice(places) -> None:
+    with answering(places):
+        client = Client.connect(places)
+
+        client.close()
+        client.close()
+
+
+# --- launching -------------------------------------------------------------------------------------
+
+
+def test_a_stack_that_runs_is_joined_and_nothing_is_started(places) -> None:
+    with answering(places):
+        started, client = launch(places, None)
+        client.close()
+
+    assert started == []
+    assert not Path(places.data).exists()
+
+
+def test_a_supervisor_that_cannot_come_up_is_told_with_its_last_words(places) -> None:
+    Path(places.logs).mkdir(parents=True)
+    (Path(places.data) / "infra.json").write_text('{"format": 1, "environment": "test"}')
+    Path(places.own_log).write_text("Traceback …\nPermissionError: [Errno 13] /run\n")
+
+    started, problem = launch(places, 1)
+
+    assert len(started) == 1
+    assert str(problem) == (
+        "the supervisor ended with status 1 before it answered: PermissionError: [Errno 13] /run"
+    )
+    assert places.own_log in problem.hint
+
+
+def test_who_came_second_and_then_finds_nobody_starts_one_himself(places, monkeypatch) -> None:
+    monkeypatch.setattr(client_module, "BOOT_PATIENCE", 0.1)
+
+    started, problem = launch(places, ALREADY_SUPERVISED, None)
+
+    assert len(started) == 2
+    assert "no supervisor answered within 0.1 s" in str(problem)
+
+
+def test_a_supervisor_that_somebody_else_looks_after_is_waited_for(places) -> None:
+    Path(places.data).parent.mkdir(exist_ok=True)
+    started = []
+
+    def by_somebody_else(argv: list[str]) -> None:
+        started.append(argv)
+        threading.Thread(target=serve).start()
+
+    done = threading.Event()
+
+    def serve() -> None:
+        with answering(places):
+            done.wait(10)
+
+    client = connect_or_launch(places, "test", leased_ports=True, launch=by_somebody_else)
+    client.close()
+    done.set()
+
+    assert client.child is None
+    assert "leased" in started[0]
+
+
+# --- failures --------------------------------------------------------------------------------------
+
+
+def failed(service: str, kind: str = "start", **more: object) -> dict[str, object]:
+    return {
+        "service": service,
+        "kind": kind,
+        "reason": f"{service} is broken",
+        "log": f"/{service}.log",
+        **more,
+    }
+
+
+def test_no_failure_is_nothing_to_raise() -> None:
+    raise_failures({"failures": []})
+
+
+def test_a_failed_service_is_an_error_with_its_log() -> None:
+    found = failure(failed("db", log_tail=["a line"]))
+
+    assert isinstance(found, StartError)
+    assert (found.reason, found.log_tail, found.log) == ("db is broken", ["a line"], "/db.log")
+
+
+def test_a_taken_port_is_an_error_of_its_own() -> None:
+    found = failure(failed("db", "port-taken", port=[5432, "pid 1 (init)"]))
+
+    assert isinstance(found, PortTakenError)
+    assert (found.port, found.holder) == (5432, "pid 1 (init)")
+
+
+def test_the_cause_is_raised_further_causes_are_notes_and_consequences_are_left_out() -> None:
+    answer = {"failures": [failed("api", "needs"), failed("db"), failed("queue")]}
+
+    with pytest.raises(StartError, match="db: db is broken") as caught:
+        raise_failures(answer)
+
+    assert caught.value.__notes__ == ["queue: queue is broken"]
+
+
+def test_a_consequence_alone_is_better_than_silence() -> None:
+    """Its cause may have been an order of another client's."""
+    with pytest.raises(StartError, match="api: api is broken"):
+        raise_failures({"failures": [failed("api", "needs")]})
