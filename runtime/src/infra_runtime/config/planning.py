@@ -156,6 +156,7 @@ def _spec(service: ServiceConfiguration, offers: Contributions) -> ServiceSpec:
     return replace(
         spec,
         name=service.name,
+        kind=service.kind,
         summary=spec.summary or service.entry.summary,
         exports={**{f"{port}_port": f"${{port.{port}}}" for port in ports}, **spec.exports},
     )

@@ -15,7 +15,7 @@ from infra_runtime.binaries import Binary, major_version
 from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings
 from infra_runtime.contributions import Contributions
 from infra_runtime.manifest import KINDS
-from infra_runtime.spec import Expect, PostgresProbe, Remove, Run, Secret, Seed, ServiceSpec, StopStep
+from infra_runtime.spec import PostgresProbe, Remove, RequireFile, Run, Secret, Seed, ServiceSpec, StopStep
 
 OLDEST = 15
 CLUSTER = "${data}/cluster"
@@ -65,7 +65,7 @@ def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
         into="${data}",
         steps=(Secret(path="${out}/password.secret"), Run(command=_initdb(settings), env=_ENV)),
     )
-    same_version = Expect(
+    same_version = RequireFile(
         path=f"{CLUSTER}/PG_VERSION",
         text=str(settings.version),
         problem=f"the cluster is of PostgreSQL {{found}}, and the executable is {settings.version}:"
