@@ -44,6 +44,12 @@ def test_a_service_tells_in_one_line_what_it_is(name: str) -> None:
 
 
 @services
+def test_a_kind_has_the_protocols_that_the_manifest_names(name: str) -> None:
+    """The stack file's key `ready` reads the names without importing the modules."""
+    assert set(catalogue.entry(name).protocols) == set(KINDS[name].protocols)
+
+
+@services
 def test_a_service_has_an_extra_that_brings_its_server(name: str) -> None:
     """The error for a missing executable names it."""
     entry = catalogue.entry(name)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from infra_runtime.binaries import Binary
 from infra_runtime.errors import ConfigurationError, UnknownServiceError
 from infra_runtime.manifest import KINDS
-from infra_runtime.spec import ServiceSpec
+from infra_runtime.spec import PortProbe, ServiceSpec
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -93,6 +93,8 @@ class Entry:
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     #: settings that the executable itself tells, such as its version
     facts: Callable[[Path], Mapping[str, Any]] | None = None
+    #: name → probe for `ready = { NAME = true }` of the user's own services; its port is not used
+    protocols: Mapping[str, PortProbe] = field(default_factory=dict)
 
 
 def entry(name: str) -> Entry:

@@ -108,10 +108,11 @@ def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec]) -> No
         if need not in specs:
             problem = f"{spec.name} needs {need!r}, which is no service of this stack{nearest(need, specs)}"
             raise ConfigurationError(problem, where)
-    port = getattr(spec.ready, "port", None)
-    if port is not None and port not in spec.ports:
-        problem = f"{spec.name} is ready by port {port!r}, which it has not{nearest(port, spec.ports)}"
-        raise ConfigurationError(problem, where)
+    for name, probe in (("ready", spec.ready), ("quiesce", spec.quiesce)):
+        port = getattr(probe, "port", None)
+        if port is not None and port not in spec.ports:
+            problem = f"`{name}` of {spec.name} uses port {port!r}, which does not exist"
+            raise ConfigurationError(f"{problem}{nearest(port, spec.ports)}", where)
     scopes: dict[str, Collection[str] | None] = {
         "bin": None,
         "env": None,

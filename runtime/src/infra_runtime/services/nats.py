@@ -10,7 +10,7 @@ from pydantic import Field
 
 from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings, overlaid
-from infra_runtime.spec import HttpProbe, Secret, ServiceSpec, Step, WriteFile
+from infra_runtime.spec import Exchange, Expect, HttpProbe, Secret, Send, ServiceSpec, Step, WriteFile
 
 
 class NatsPorts(Ports):
@@ -91,6 +91,16 @@ def _user(name: str) -> dict[str, str]:
     return {"user": name, "password": "${secret.accounts}"}
 
 
+#: Source: NATS documentation, "Client Protocol". A server that demands credentials is ready, too.
+PROTOCOL = Exchange(
+    port="client",
+    steps=(
+        Expect(prefixes=("INFO ",)),
+        Send(text='CONNECT {"verbose":false}\r\nPING\r\n'),
+        Expect(prefixes=("PONG", "-ERR 'Authorization"), skip=("INFO ", "+OK")),
+    ),
+)
+
 ENTRY = Entry(
     name="nats",
     summary="messages, streams and key-value buckets (NATS with JetStream)",
@@ -99,4 +109,5 @@ ENTRY = Entry(
     binaries=(Binary(name="nats-server", extra="nats"),),
     extra="nats",
     defaults={"test": {"accounts": 16}},
+    protocols={"nats": PROTOCOL},
 )
