@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from infra_runtime import spec as spec_module
 from infra_runtime.spec import (
+    Container,
     Exchange,
     ExecProbe,
     Expect,
@@ -117,6 +118,10 @@ FIELDS = {
     "quiesce": st.none() | exchanges,
     "refuses_root": st.booleans(),
     "copy_of": words,
+    "container": st.none()
+    | st.builds(
+        Container, image=words, command=commands, env=maps, files=maps, entrypoint=st.none() | commands
+    ),
 }
 services = st.builds(ServiceSpec, **FIELDS)
 
@@ -314,6 +319,13 @@ def test_a_value_in_an_escaped_text_is_sent_as_it_is(value) -> None:
     assert unescape(send.text) == f"AUTH {value}\r\n".encode()
     assert {unescape(expect.prefixes[0]), unescape(expect.contains)} == {value.encode()}
     assert unescape(expect.until) == f"{value}!".encode()
+
+
+def test_the_digest_of_a_service_ignores_how_it_runs_in_a_container() -> None:
+    """The local engine never sends that part, and compares digests."""
+    service = ServiceSpec(name="web", command=("web",))
+
+    assert replace(service, container=Container(image="web:1")).digest() == service.digest()
 
 
 def test_every_kind_of_the_module_may_come_by_json() -> None:

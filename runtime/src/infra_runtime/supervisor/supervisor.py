@@ -10,7 +10,7 @@ from typing import Any
 
 from infra_runtime.data_directory.journal import Journal
 from infra_runtime.data_directory.logs import Logs
-from infra_runtime.data_directory.paths import Places, refusal
+from infra_runtime.data_directory.paths import Paths, refusal
 from infra_runtime.host.ports import LOOPBACK, PortError, Ports, taken
 from infra_runtime.spec import ServiceSpec
 from infra_runtime.supervisor import probes
@@ -28,14 +28,14 @@ class Supervisor:
     """All services of one data directory."""
 
     def __init__(
-        self, places: Places, *, environment: str, leased: bool, token: str, guardian: Guardian
+        self, paths: Paths, *, environment: str, leased: bool, token: str, guardian: Guardian
     ) -> None:
-        self.places, self.environment = places, environment
+        self.paths, self.environment = paths, environment
         self.machine = Machine()
-        self.journal = Journal(places.journal)
-        self.logs = Logs(places.logs)
+        self.journal = Journal(paths.journal)
+        self.logs = Logs(paths.logs)
         self.leased = leased
-        self.ports = Ports(places.ports, places.data, leased=leased)
+        self.ports = Ports(paths.ports, paths.data, leased=leased)
         self.bound: dict[str, Bound] = {}
         self.scopes: dict[str, Scope] = {}
         #: every port that this supervisor ever used: the proof asks for each of them
@@ -142,14 +142,14 @@ class Supervisor:
             self.dispatch(Event("prepare-failed", name, f"{error.filename}: {error.strerror}"))
             return
         self.used_ports |= set(ports.values())
-        bound = Bound(spec, self.places.service_data(name), self.places.service_run(name), ports)
+        bound = Bound(spec, self.paths.service_data(name), self.paths.service_run(name), ports)
         self.bound[name] = bound
 
         async def run(command: tuple[str, ...], env: Mapping[str, str]) -> int:
             return await self._run(bound, command, env)
 
         try:
-            await prepare(bound, self.scopes[name], self.bound, self.places.seeds(), run)
+            await prepare(bound, self.scopes[name], self.bound, self.paths.seeds(), run)
             bind(bound, self.scopes[name], self.bound)
         except OSError as error:
             reason = f"{error.filename or 'preparing'}: {error.strerror or error}"
