@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 OWN_SCOPES = frozenset({"bin", "port", "secret", "env", "stack"})
 OWN_NAMES = frozenset({"host", "data", "run", "root", "out"})
+#: metadata of a dataclass's field whose texts have backslash escapes: the values of references get them, too
+ESCAPED: Mapping[str, bool] = MappingProxyType({"escaped": True})
 _REFERENCE = re.compile(r"\$\$|\$\{([^}]*)\}")
 
 
@@ -32,14 +35,25 @@ def bound_copy(value: Any, lookup: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return substitute(value, lookup)
     if is_dataclass(value) and not isinstance(value, type):
+        escaped = _escaped(lookup)
         return replace(
-            value, **{item.name: bound_copy(getattr(value, item.name), lookup) for item in fields(value)}
+            value,
+            **{
+                item.name: bound_copy(
+                    getattr(value, item.name), escaped if "escaped" in item.metadata else lookup
+                )
+                for item in fields(value)
+            },
         )
     if isinstance(value, Mapping):
         return {key: bound_copy(inner, lookup) for key, inner in value.items()}
     if isinstance(value, tuple):
         return tuple(bound_copy(inner, lookup) for inner in value)
     return value
+
+
+def _escaped(lookup: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda name: lookup(name).replace("\\", "\\\\")
 
 
 def other_service(reference: str) -> str | None:
