@@ -45,6 +45,9 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "validate": "infra_cli.commands.config.validate",
         "env": "infra_cli.commands.config.env",
     },
+    "export": {
+        "compose": "infra_cli.commands.export.compose",
+    },
     "dev": {
         "doctor": "infra_cli.commands.dev.doctor",
         "capsule": "infra_cli.commands.dev.capsule",
@@ -55,6 +58,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
 GROUPS = {
     "runtime": "Start, watch and stop the stack of this directory.",
     "config": "What the stack is made of, and where each value came from.",
+    "export": "Write the stack as files for another engine.",
     "dev": "Tools for those who develop with the stack.",
 }
 #: command → all that has to be typed for it
