@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -141,6 +142,23 @@ def joined() -> Mapping[str, EntryPoint]:
     from importlib.metadata import entry_points
 
     return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def code_files(name: str) -> list[Path] | None:
+    """The files whose change may change what a kind of another distribution makes of a stack file.
+
+    They are the loaded modules of its top-level package, and the folder that the distribution is installed
+    in: installing, upgrading and removing it changes this folder. None where they cannot be found.
+    """
+    point = joined()[name]
+    package = point.module.partition(".")[0]
+    modules = [
+        module for key, module in sys.modules.items() if key == package or key.startswith(f"{package}.")
+    ]
+    files = {Path(file) for module in modules if (file := getattr(module, "__file__", None))}
+    if not files or point.dist is None:
+        return None
+    return [*sorted(files), Path(str(point.dist.locate_file("")))]
 
 
 def _described(entry: Entry, kind: Kind) -> Entry:
