@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from infra_runtime import spec as spec_module
 from infra_runtime.spec import (
     ExecProbe,
-    Expect,
     HttpProbe,
     Probe,
     Remove,
+    RequireFile,
     RespSave,
     Run,
     Secret,
@@ -40,7 +40,7 @@ maps = st.dictionaries(words, words, max_size=3)
 commands = st.lists(words, max_size=3).map(tuple)
 simple_steps = st.one_of(
     st.builds(WriteFile, path=words, text=words, mode=st.integers(0, 0o777), json=st.booleans()),
-    st.builds(Expect, path=words, text=words, problem=words),
+    st.builds(RequireFile, path=words, text=words, problem=words),
     st.builds(Remove, path=words),
     st.builds(Secret, path=words),
     st.builds(Run, command=commands, env=maps),
@@ -66,6 +66,7 @@ ladders = st.lists(
 FIELDS = {
     "name": words,
     "command": commands,
+    "kind": words,
     "summary": words,
     "env": maps,
     "cwd": words,
@@ -96,8 +97,9 @@ def test_every_spec_survives_json(service) -> None:
 
 
 @pytest.mark.parametrize("name", ["blue", "ServiceSpec", "Table"])
-def test_a_variable_that_is_called_kind_is_no_kind_of_ours(name: str) -> None:
-    service = ServiceSpec(name="web", command=("web",), env={"kind": name, "a": "b"}, ports={"kind": 8000})
+def test_a_variable_may_have_the_name_of_the_type_tag(name: str) -> None:
+    env = {"$type": name, "kind": name, "rows": "b"}
+    service = ServiceSpec(name="web", command=("web",), kind="Table", env=env, ports={"$type": 8000})
 
     assert decode_service(json.loads(json.dumps(encode(service)))) == service
 
@@ -123,11 +125,11 @@ def test_whatever_is_no_spec_is_a_value_error(data) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        {"kind": "ServiceSpec"},
-        {"kind": "Table", "rows": ["abc"]},
-        {"kind": "ServiceSpec", "name": "db", "command": ["db"], "from_the_future": 1},
-        {"kind": "TcpProbe", "port": "main"},
-        {"kind": ["ServiceSpec"]},
+        {"$type": "ServiceSpec"},
+        {"$type": "Table", "rows": ["abc"]},
+        {"$type": "ServiceSpec", "name": "db", "command": ["db"], "from_the_future": 1},
+        {"$type": "TcpProbe", "port": "main"},
+        {"$type": ["ServiceSpec"]},
     ],
 )
 def test_a_spec_of_another_version_is_refused(data) -> None:
@@ -238,7 +240,7 @@ def test_a_copy_with_every_reference_bound_has_none_left(service) -> None:
 def test_every_kind_of_the_module_may_come_by_json() -> None:
     kinds = {kind for kind in vars(spec_module).values() if isinstance(kind, type) and is_dataclass(kind)}
 
-    assert set(spec_module._KINDS.values()) == kinds
+    assert set(spec_module.TYPES.values()) == kinds
     assert ServiceSpec in kinds
 
 
