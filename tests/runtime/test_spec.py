@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from infra_runtime import spec as spec_module
 from infra_runtime.spec import (
+    Container,
     ExecProbe,
     HttpProbe,
     Probe,
@@ -83,6 +84,10 @@ FIELDS = {
     "quiesce": st.none() | st.builds(RespSave, port=words),
     "refuses_root": st.booleans(),
     "copy_of": words,
+    "container": st.none()
+    | st.builds(
+        Container, image=words, command=commands, env=maps, files=maps, entrypoint=st.none() | commands
+    ),
 }
 services = st.builds(ServiceSpec, **FIELDS)
 
@@ -235,6 +240,13 @@ def test_a_copy_with_every_reference_bound_has_none_left(service) -> None:
     assert set(bound.env) == set(service.env)
     if not any("$" in text for text in texts(service)):
         assert bound == service
+
+
+def test_the_digest_of_a_service_ignores_how_it_runs_in_a_container() -> None:
+    """The local engine never sends that part, and compares digests."""
+    service = ServiceSpec(name="web", command=("web",))
+
+    assert replace(service, container=Container(image="web:1")).digest() == service.digest()
 
 
 def test_every_kind_of_the_module_may_come_by_json() -> None:

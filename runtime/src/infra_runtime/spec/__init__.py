@@ -23,6 +23,7 @@ unchanged until an engine binds them. These names may stand in `${…}`:
 from __future__ import annotations
 
 from infra_runtime.spec.codec import decode, encode
+from infra_runtime.spec.container import Container
 from infra_runtime.spec.probes import (
     ExecProbe,
     HttpProbe,
@@ -53,6 +54,7 @@ __all__ = [
     "OWN_NAMES",
     "OWN_SCOPES",
     "TYPES",
+    "Container",
     "ExecProbe",
     "HttpProbe",
     "NatsProbe",
