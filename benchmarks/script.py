@@ -18,7 +18,7 @@ import infra_runtime
 from infra_runtime.config.resolve import Resolved
 from infra_runtime.data_directory.paths import Places, private_folder
 from infra_runtime.host.ports import Ports
-from infra_runtime.spec import Expect, Remove, Secret, Seed, ServiceSpec, WriteFile, encode, substitute
+from infra_runtime.spec import Remove, RequireFile, Secret, Seed, ServiceSpec, WriteFile, encode, substitute
 from infra_runtime.supervisor.binding import Bound, Scope, bind, resolver
 from infra_runtime.supervisor.prepare import seed_key
 
@@ -57,7 +57,9 @@ class Script:
                 tree = f"{places.cache}/seeds/{spec.name}-{seed_key(step, scope)}"
                 trees.append((tree, substitute(step.into, lookup)))
                 shutil.copytree(*trees[-1])  # binding reads the secrets that lie in it
-            elif not isinstance(step, Expect | Remove):  # what is checked and cleared is so in a new folder
+            elif not isinstance(
+                step, RequireFile | Remove
+            ):  # what is checked and cleared is so in a new folder
                 raise TypeError(f"{spec.name}: a bare launch has no {type(step).__name__}")
         bind(bound, scope, others)
         others[spec.name] = bound

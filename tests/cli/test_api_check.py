@@ -194,7 +194,7 @@ def test_a_mistake_of_ours_is_no_verdict_either(check: Checks, monkeypatch: pyte
     def fail(*_arguments: object, **_options: object) -> None:
         raise KeyError("lost")
 
-    monkeypatch.setattr(comparison, "_Book", fail)
+    monkeypatch.setattr(comparison, "Walker", fail)
 
     said = check(*check.pair())
 

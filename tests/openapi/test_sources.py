@@ -112,7 +112,7 @@ def test_without_a_revision_it_is_what_is_staged(folder: Checks) -> None:
     below = open_source(":./openapi.yaml", directory=folder.root / "api").document
 
     assert staged.text == below.text == SPLIT.format("../common.yaml")
-    assert [str(follow(path).origin()) for path in staged.root.mapping("paths").values()] == [
+    assert [str(follow(path).location()) for path in staged.root.mapping("paths").values()] == [
         ":/common.yaml:1:1"
     ]
 
@@ -130,7 +130,7 @@ def test_references_are_followed_inside_of_the_revision(folder: Checks) -> None:
     (path,) = document.root.mapping("paths").values()
     (response,) = follow(path).mapping("get")["responses"].members().values()
     assert follow(response).raw == {"description": "then"}
-    assert str(follow(response).origin()).startswith("main:/common/y.yaml:1:")
+    assert str(follow(response).location()).startswith("main:/common/y.yaml:1:")
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from infra_runtime import spec as spec_module
 from infra_runtime.spec import (
+    Container,
     ExecProbe,
-    Expect,
     HttpProbe,
     Probe,
     Remove,
+    RequireFile,
     RespSave,
     Run,
     Secret,
@@ -40,7 +41,7 @@ maps = st.dictionaries(words, words, max_size=3)
 commands = st.lists(words, max_size=3).map(tuple)
 simple_steps = st.one_of(
     st.builds(WriteFile, path=words, text=words, mode=st.integers(0, 0o777), json=st.booleans()),
-    st.builds(Expect, path=words, text=words, problem=words),
+    st.builds(RequireFile, path=words, text=words, problem=words),
     st.builds(Remove, path=words),
     st.builds(Secret, path=words),
     st.builds(Run, command=commands, env=maps),
@@ -82,6 +83,10 @@ FIELDS = {
     "quiesce": st.none() | st.builds(RespSave, port=words),
     "refuses_root": st.booleans(),
     "copy_of": words,
+    "container": st.none()
+    | st.builds(
+        Container, image=words, command=commands, env=maps, files=maps, entrypoint=st.none() | commands
+    ),
 }
 services = st.builds(ServiceSpec, **FIELDS)
 
@@ -235,10 +240,17 @@ def test_a_copy_with_every_reference_bound_has_none_left(service) -> None:
         assert bound == service
 
 
+def test_the_digest_of_a_service_ignores_how_it_runs_in_a_container() -> None:
+    """The local engine never sends that part, and compares digests."""
+    service = ServiceSpec(name="web", command=("web",))
+
+    assert replace(service, container=Container(image="web:1")).digest() == service.digest()
+
+
 def test_every_kind_of_the_module_may_come_by_json() -> None:
     kinds = {kind for kind in vars(spec_module).values() if isinstance(kind, type) and is_dataclass(kind)}
 
-    assert set(spec_module._KINDS.values()) == kinds
+    assert set(spec_module.TYPES.values()) == kinds
     assert ServiceSpec in kinds
 
 

@@ -18,7 +18,7 @@ from infra_openapi.errors import OpenApiError
 from infra_runtime.errors import InfraError
 
 if TYPE_CHECKING:
-    from infra_openapi.checking import Policy
+    from infra_openapi.check import Policy
     from infra_openapi.report import Report
     from infra_openapi.sources import Leave, Opened
 
@@ -52,7 +52,7 @@ class Comparison:
 
     def report(self, revision: Opened | None = None) -> Report:
         """What changed."""
-        from infra_openapi.checking import check
+        from infra_openapi.check import check
 
         return check(self.opened(self.base), revision or self.opened(self.revision), self.policy)
 
@@ -70,7 +70,7 @@ def given(
     base: str, revision: str, *, policy: Policy, target: Target, leave: Leave, accepted: Path | None
 ) -> Comparison:
     """The comparison of two sources from the command line."""
-    from infra_openapi import accepting
+    from infra_openapi import baseline
     from infra_openapi.sources import Kind, kind_of
 
     if base == revision == "-":
@@ -78,7 +78,7 @@ def given(
     home = target.directory or Path()
     # A file of the working tree has its accepted findings beside it, sooner than one in an old revision.
     by_nearness = sorted((base, revision), key=lambda source: kind_of(source, home) is not Kind.FILE)
-    found = accepted or next(filter(None, (accepting.beside(source, home) for source in by_nearness)), None)
+    found = accepted or next(filter(None, (baseline.beside(source, home) for source in by_nearness)), None)
     return Comparison(
         name="",
         base=base,

@@ -82,19 +82,19 @@ def update(comparisons: Iterable[Comparison], options: dict[str, Any]) -> int:
 
 def accept(comparisons: Iterable[Comparison], reports: dict[str, Report], options: dict[str, Any]) -> int:
     """`--accept`: add findings to the reviewed file."""
-    from infra_openapi import CompareError, accepting
+    from infra_openapi import CompareError, baseline
 
     today = dt.datetime.now(tz=dt.UTC).date()
     until = options["until"].date() if options["until"] else None
     owner = options["owner"] or _owner()
     files = {comparison.name: comparison.policy.accepted for comparison in comparisons}
     for wanted in options["accepts"]:
-        name, finding = accepting.chosen(reports, wanted)
+        name, finding = baseline.chosen(reports, wanted)
         path = files[name]
         if path is None:
             problem = "neither side is a file, which accepted findings could lie beside"
             raise CompareError("", problem, hint="Name their file with --accepted.")
-        accepting.accept(path, finding, reason=options["reason"], owner=owner, today=today, until=until)
+        baseline.accept(path, finding, reason=options["reason"], owner=owner, today=today, until=until)
         output.say(f"{finding.fingerprint} ({finding.rule}) is accepted in {path}")
     return COMPATIBLE
 

@@ -15,10 +15,10 @@ from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
-from infra_openapi.document import Site
+from infra_openapi.document import Element
 from infra_openapi.document.reference import target_of
 from infra_openapi.finding import Direction, Witness
-from infra_openapi.schema import wording
+from infra_openapi.schema import text_patterns
 from infra_openapi.schema.candidates import Candidates
 from infra_openapi.schema.change import Fact, Pair
 from infra_openapi.schema.comparer import Comparer
@@ -82,7 +82,7 @@ class Witnesses:
         direction = pair.mode.direction
         old, new = self._comparer.normal(pair.old), self._comparer.normal(pair.new)
         wide, narrow = (old, new) if direction is Direction.REQUEST else (new, old)
-        if not wide.sites or not narrow.sites:
+        if not wide.elements or not narrow.elements:
             return None
         try:
             takes, refuses = self._checker(wide, direction), self._checker(narrow, direction)
@@ -90,7 +90,7 @@ class Witnesses:
             if fact.name.startswith(("enum-value", "const")):
                 told = (fact.before, fact.after)
             elif fact.name.startswith("pattern"):
-                told = (wording.told_apart(wide, narrow),)
+                told = (text_patterns.told_apart(wide, narrow),)
             for value in chain(told, self._candidates.of(wide, narrow)):
                 if (
                     self._promising(wide, narrow, value)
@@ -108,7 +108,7 @@ class Witnesses:
         return holds(narrow, value) is not True and holds(wide, value) is not False
 
     def _checker(self, node: Node, direction: Direction) -> _Checker:
-        document = node.sites[0].document
+        document = node.elements[0].document
         key = (id(document), direction)
         if key not in self._checkers:
             self._checkers[key] = _Checker(direction)
@@ -177,7 +177,7 @@ class _Checker:
     def __init__(self, direction: Direction) -> None:
         self._hidden = _HIDDEN[direction]
         self._known: dict[str, Any] = {}
-        self._waiting: list[tuple[str, Site]] = []
+        self._waiting: list[tuple[str, Element]] = []
         known = self._known
 
         def follow(validator: Any, name: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
@@ -188,43 +188,43 @@ class _Checker:
 
     def complaints(self, node: Node, value: Any) -> Iterator[ValidationError]:
         """Why a value is refused by the schemas that the node was made of."""
-        for site in node.sites:
-            name = self._name(site)
+        for element in node.elements:
+            name = self._name(element)
             self._rewrite_all()
             yield from self._kind(self._known[name], format_checker=_FORMATS).iter_errors(value)
 
-    def _name(self, site: Site) -> str:
-        name = f"{site.file}#{site.pointer}"
+    def _name(self, element: Element) -> str:
+        name = f"{element.file}#{element.pointer}"
         if name not in self._known:
             if len(self._known) > _MOST_SCHEMAS:
                 raise OverflowError
             self._known[name] = True
-            self._waiting.append((name, site))
+            self._waiting.append((name, element))
         return name
 
     def _rewrite_all(self) -> None:
         while self._waiting:
-            name, site = self._waiting.pop()
-            self._known[name] = self._rewritten(site)
+            name, element = self._waiting.pop()
+            self._known[name] = self._rewritten(element)
 
-    def _rewritten(self, site: Site) -> Any:
-        raw = site.raw
+    def _rewritten(self, element: Element) -> Any:
+        raw = element.raw
         if not isinstance(raw, dict):
             return raw if isinstance(raw, bool) else True
-        target = target_of(site)
-        if target is not None and not site.document.modern:
+        target = target_of(element)
+        if target is not None and not element.document.modern:
             return {"x-follow": self._name(target)}
         made: dict[str, Any] = {} if target is None else {"x-follow": self._name(target)}
         for key, value in raw.items():
             if key in _DATA:
                 made[key] = value
             elif isinstance(value, _UNDERSTOOD.get(key, ())) and _sound(key, value):
-                made[key] = self._part(site, key, value)
+                made[key] = self._part(element, key, value)
         self._modernise(raw, made)
         return made
 
-    def _part(self, site: Site, key: str, value: Any) -> Any:
-        inner = site.child(key)
+    def _part(self, element: Element, key: str, value: Any) -> Any:
+        inner = element.child(key)
         if inner is None:
             return value
         if key in {"enum", "type", "required", "dependentRequired"}:
@@ -232,7 +232,7 @@ class _Checker:
         if key in _NAMED:
             return {name: self._rewritten(each) for name, each in inner.members().items()}
         if isinstance(value, list):
-            return [self._rewritten(each) for each in site.items(key)]
+            return [self._rewritten(each) for each in element.items(key)]
         return self._rewritten(inner) if isinstance(value, dict) else value
 
     def _modernise(self, raw: dict[str, Any], made: dict[str, Any]) -> None:

@@ -59,6 +59,10 @@ class Plan:
             services=tuple(decode_service(spec) for spec in data["services"]),
         )
 
+    def without_containers(self) -> Plan:
+        """Return the plan for the local engine, which runs no images: its messages stay small."""
+        return replace(self, services=tuple(replace(spec, container=None) for spec in self.services))
+
     def binaries(self) -> set[str]:
         """The names that stand in `${bin.NAME}`, anywhere."""
         return {name for scope, name in self._scoped() if scope == "bin"}

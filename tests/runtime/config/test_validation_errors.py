@@ -20,8 +20,6 @@ MISTAKES = [
     ("[services.nats.ports]\nclent = 1", "unknown key 'clent'; did you mean 'client'? (allowed: client, mon"),
     ("[services.nats]\nxyzzy = 1", "unknown key 'xyzzy'; there are: accounts, binary, env, needs, options, "),
     # values
-    ("[services.nats]\nport = 65536", "services.nats.port: input should be less than or equal to 65535, not"),
-    ("[services.nats]\nrestart = 'often'", "input should be 'on-failure', 'always' or 'never', not 'often'"),
     ("[use]\nnats = 1", "infra.toml:1: use: input should be a list"),
     (API + "env = ['A=1']", "infra.toml:4: services.api.env: input should be a table"),
     (API + "ready = { http = '/', status = 200 }", "services.api.ready.status: input should be a list"),
@@ -76,6 +74,25 @@ def test_a_mistake_is_told_with_its_line_and_what_is_allowed(project: Project, t
     assert said in project.complaint()
 
 
+@pytest.mark.parametrize(
+    ("text", "key", "known"),
+    [
+        ("port = 65536", "port", ["65535", "65536"]),
+        ("restart = 'often'", "restart", ["on-failure", "always", "never", "'often'"]),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_line_and_the_admitted_values(
+    project: Project, text: str, key: str, known: list[str]
+) -> None:
+    """The sentence is pydantic's and differs between its releases; the values in it do not."""
+    project.write(f"[services.nats]\n{text}\n")
+
+    complaint = project.complaint()
+
+    assert complaint.startswith(f"infra.toml:2: services.nats.{key}: ")
+    assert [value for value in known if value not in complaint] == []
+
+
 def test_a_mistake_counts_for_services_that_are_not_wanted_too(project: Project) -> None:
     project.write('use = ["nats"]\n[services.valkey]\nprot = 1\n')
 
@@ -110,7 +127,8 @@ def test_a_mistake_in_a_variable_names_the_variable(
 
     text = project.complaint()
 
-    assert text.startswith("INFRA_SERVICES__NATS__PORT: services.nats.port: input should be a valid integer")
+    assert text.startswith("INFRA_SERVICES__NATS__PORT: services.nats.port: ")
+    assert "'many'" in text
 
 
 def test_an_argument_that_cannot_be_is_told_as_one(project: Project) -> None:

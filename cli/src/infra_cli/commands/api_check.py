@@ -142,7 +142,7 @@ def chosen(target: Target, options: dict[str, Any]) -> list[Comparison]:
     # Large documents are millions of objects that live to the end: looking through them for garbage, and
     # finding none, was a quarter of the time.
     gc.disable()
-    from infra_openapi.checking import Policy
+    from infra_openapi.check import Policy
     from infra_openapi.sources import Leave
 
     base, revision = options["base"], options["revision"]

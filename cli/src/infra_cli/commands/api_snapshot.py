@@ -34,7 +34,7 @@ def command(
     """
     with three_exit_codes():
         from infra_openapi import snapshot
-        from infra_openapi.checking import Policy
+        from infra_openapi.check import Policy
         from infra_openapi.sources import Leave
 
         if source is not None and names:

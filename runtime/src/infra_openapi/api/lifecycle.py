@@ -7,17 +7,17 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from infra_openapi import stability
-from infra_openapi.api.description import Endpoint
-from infra_openapi.document import Site
+from infra_openapi.api.endpoint import Endpoint
+from infra_openapi.change_graph import Scope
+from infra_openapi.document import Element
 from infra_openapi.finding import Direction
-from infra_openapi.ledger import Scope
 
 NONE = Direction.NONE
 
 
-def sunset(site: Site) -> Any:
+def sunset(element: Element) -> Any:
     """What the description says of the last day; None where it says nothing."""
-    return site.value("x-sunset")
+    return element.value("x-sunset")
 
 
 def day(value: Any) -> dt.date | None:
@@ -39,21 +39,21 @@ def lost(before: Any, after: Any) -> bool:
     return before is not None and day(after) is None and (after is None or day(before) is not None)
 
 
-def removed(scope: Scope, old: Endpoint, home: Site, today: dt.date, name: str) -> None:
+def removed(scope: Scope, old: Endpoint, home: Element, today: dt.date, name: str) -> None:
     """Tell that an operation is gone, by what was said of it before; `name` is the fact if nothing was."""
     subject = str(old.name)
-    last = sunset(old.site)
+    last = sunset(old.element)
     if old.unstable:
-        scope.fact("operation-removed-unstable", NONE, old.site, home, old.stability, None, subject)
-    elif not old.site.flag("deprecated"):
-        scope.fact(name, NONE, old.site, home, None, None, subject)
+        scope.fact("operation-removed-unstable", NONE, old.element, home, old.stability, None, subject)
+    elif not old.element.flag("deprecated"):
+        scope.fact(name, NONE, old.element, home, None, None, subject)
     elif last is None:
-        scope.fact("operation-removed-deprecated", NONE, old.site, home, None, None, subject)
+        scope.fact("operation-removed-deprecated", NONE, old.element, home, None, None, subject)
     else:
         ends = day(last)
         passed = ends is not None and ends <= today
         fact = "operation-removed-after-sunset" if passed else "operation-removed-before-sunset"
-        scope.fact(fact, NONE, old.site, home, last, None, subject)
+        scope.fact(fact, NONE, old.element, home, last, None, subject)
 
 
 def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
@@ -61,12 +61,12 @@ def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
     subject = str(new.name)
     _stability(scope, old, new, subject)
     _deprecation(scope, old, new, subject)
-    before, after = old.site.text("operationId"), new.site.text("operationId")
+    before, after = old.element.text("operationId"), new.element.text("operationId")
     if before != after:
         change = "changed" if before and after else "removed" if before else "added"
         scope.fact(f"operation-id-{change}", NONE, None, None, before or None, after or None, subject)
-    tags = [site.raw for site in old.site.items("tags") if isinstance(site.raw, str)]
-    new_tags = [site.raw for site in new.site.items("tags") if isinstance(site.raw, str)]
+    tags = [element.raw for element in old.element.items("tags") if isinstance(element.raw, str)]
+    new_tags = [element.raw for element in new.element.items("tags") if isinstance(element.raw, str)]
     for tag in sorted(set(tags) - set(new_tags)):
         scope.fact("operation-tag-removed", NONE, None, None, tag, None, subject)
     for tag in sorted(set(new_tags) - set(tags)):
@@ -81,8 +81,8 @@ def _stability(scope: Scope, old: Endpoint, new: Endpoint, subject: str) -> None
 
 
 def _deprecation(scope: Scope, old: Endpoint, new: Endpoint, subject: str) -> None:
-    was, is_ = old.site.flag("deprecated"), new.site.flag("deprecated")
-    before, after = sunset(old.site), sunset(new.site)
+    was, is_ = old.element.flag("deprecated"), new.element.flag("deprecated")
+    before, after = sunset(old.element), sunset(new.element)
     if is_ and not was:
         scope.fact("operation-deprecated", NONE, None, None, None, after, subject)
     elif was and not is_:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 
 from infra_openapi.api import media
-from infra_openapi.api.description import Endpoint
+from infra_openapi.api.endpoint import Endpoint
 from infra_openapi.api.lifecycle import day, lost, sunset
-from infra_openapi.document import Site
+from infra_openapi.change_graph import Scope
+from infra_openapi.document import Element
 from infra_openapi.finding import Direction
-from infra_openapi.ledger import Scope
 
 
 def compare(scope: Scope, old: Endpoint, new: Endpoint, direction: Direction, today: dt.date) -> None:
@@ -23,12 +23,12 @@ def compare(scope: Scope, old: Endpoint, new: Endpoint, direction: Direction, to
             continue
         if second is None and first is not None:
             name, last = _removed(first, direction, today)
-            inner.fact(name, direction, first, new.site, last or _name(first), None, _called(first))
+            inner.fact(name, direction, first, new.element, last or _name(first), None, _called(first))
         elif first is None and second is not None:
             inner.fact(
                 _added(inner, second, place),
                 direction,
-                old.site,
+                old.element,
                 second,
                 None,
                 _name(second),
@@ -38,44 +38,44 @@ def compare(scope: Scope, old: Endpoint, new: Endpoint, direction: Direction, to
             _changed(inner, first, second, direction)
 
 
-def _name(site: Site) -> str:
-    return site.text("name")
+def _name(element: Element) -> str:
+    return element.text("name")
 
 
-def _called(site: Site) -> str:
-    return f"{site.text('in')} parameter {_name(site)}"
+def _called(element: Element) -> str:
+    return f"{element.text('in')} parameter {_name(element)}"
 
 
-def _must(site: Site) -> bool:
-    return site.flag("required") or site.text("in") == "path"
+def _must(element: Element) -> bool:
+    return element.flag("required") or element.text("in") == "path"
 
 
-def _has_default(scope: Scope, site: Site) -> bool:
-    schema = site.child("schema")
-    return schema is not None and "default" in scope.ledger.comparer.node((schema,)).notes
+def _has_default(scope: Scope, element: Element) -> bool:
+    schema = element.child("schema")
+    return schema is not None and "default" in scope.graph.comparer.node((schema,)).notes
 
 
-def _removed(site: Site, direction: Direction, today: dt.date) -> tuple[str, str]:
+def _removed(element: Element, direction: Direction, today: dt.date) -> tuple[str, str]:
     """The fact, by what was said of the parameter before, and its sunset."""
-    last = sunset(site) if site.flag("deprecated") else None
+    last = sunset(element) if element.flag("deprecated") else None
     if last is not None:
         ends = day(last)
         passed = ends is not None and ends <= today
         return f"parameter-removed-{'after' if passed else 'before'}-sunset", str(last)
-    if direction is Direction.RESPONSE and _must(site):
+    if direction is Direction.RESPONSE and _must(element):
         return "required-parameter-removed", ""
     return "parameter-removed", ""
 
 
-def _added(scope: Scope, site: Site, place: str) -> str:
-    if not _must(site):
+def _added(scope: Scope, element: Element, place: str) -> str:
+    if not _must(element):
         return "parameter-added"
     return "parameter-added-required" + (
-        "-with-default" if place != "path" and _has_default(scope, site) else ""
+        "-with-default" if place != "path" and _has_default(scope, element) else ""
     )
 
 
-def _changed(scope: Scope, old: Site, new: Site, direction: Direction) -> None:
+def _changed(scope: Scope, old: Element, new: Element, direction: Direction) -> None:
     subject = _called(new)
     if _must(new) and not _must(old):
         name = "parameter-became-required" + ("-with-default" if _has_default(scope, new) else "")
@@ -89,22 +89,22 @@ def _changed(scope: Scope, old: Site, new: Site, direction: Direction) -> None:
 
 
 def _toggled(
-    scope: Scope, old: Site, new: Site, direction: Direction, key: str, *, word: str, subject: str
+    scope: Scope, old: Element, new: Element, direction: Direction, key: str, *, word: str, subject: str
 ) -> None:
-    was, is_ = (site.flag(key) and _heeded(key, site) for site in (old, new))
+    was, is_ = (element.flag(key) and _heeded(key, element) for element in (old, new))
     if was != is_:
         name = f"parameter-{word}-{'allowed' if is_ else 'forbidden'}"
         scope.fact(name, direction, old, new, was, is_, subject)
 
 
-def _heeded(key: str, site: Site) -> bool:
+def _heeded(key: str, element: Element) -> bool:
     """Both flags are of the query alone, until 3.2 let reserved characters into other escaped places."""
-    place = site.text("in")
-    escaped = place != "header" and site.document.version.startswith("3.2")
+    place = element.text("in")
+    escaped = place != "header" and element.document.version.startswith("3.2")
     return place == "query" or (key == "allowReserved" and escaped)
 
 
-def _life(scope: Scope, old: Site, new: Site, direction: Direction, subject: str) -> None:
+def _life(scope: Scope, old: Element, new: Element, direction: Direction, subject: str) -> None:
     was, is_ = old.flag("deprecated"), new.flag("deprecated")
     before, after = sunset(old), sunset(new)
     if was != is_:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from infra_openapi.document import Site
+from infra_openapi.change_graph import Scope
+from infra_openapi.document import Element
 from infra_openapi.document.reference import target_of
 from infra_openapi.finding import Direction
-from infra_openapi.ledger import Scope
 from infra_openapi.schema.change import Mode, Pair
 from infra_openapi.schema.node import Group, Node, Term
 
@@ -46,7 +46,7 @@ class _Step(NamedTuple):
 
 def compare(scope: Scope, old: Term, new: Term, direction: Direction) -> None:
     """Tell where elements, attributes, their names and namespaces changed, each pair of schemas once."""
-    comparer, ledger = scope.ledger.comparer, scope.ledger
+    comparer, graph = scope.graph.comparer, scope.graph
     waiting = [_Step(scope, old, new)]
     while waiting:
         step = waiting.pop()
@@ -56,13 +56,13 @@ def compare(scope: Scope, old: Term, new: Term, direction: Direction) -> None:
         one, other = comparer.node(step.old), comparer.node(step.new)
         first, second = _shape(one, step.before), _shape(other, step.after)
         key = ("xml", direction, one.key, other.key, first, second)
-        inner, fresh = ledger.scope(key, one.site, other.site, step.scope)
+        inner, fresh = graph.scope(key, one.element, other.element, step.scope)
         step.scope.leads_to[inner.number] = None
         if not fresh:
             continue
         # Where an array became something else, that is told elsewhere.
         if first != second and _array(one) == _array(other):
-            inner.fact("xml-changed", direction, _site(one), _site(other), str(first), str(second))
+            inner.fact("xml-changed", direction, _element(one), _element(other), str(first), str(second))
         waiting += _parts(inner, one, other, (first.name or step.before, second.name or step.after))
 
 
@@ -88,9 +88,9 @@ def _array(node: Node) -> bool:
     return node.types - _ONLY_NULL == {"array"}
 
 
-def _site(node: Node) -> Site | None:
+def _element(node: Node) -> Element | None:
     facet = node.notes.get("xml")
-    return facet.site if facet is not None else node.site
+    return facet.element if facet is not None else node.element
 
 
 def _parts(scope: Scope, old: Node, new: Node, names: tuple[str, str]) -> Iterator[_Step]:
@@ -109,9 +109,9 @@ def _parts(scope: Scope, old: Node, new: Node, names: tuple[str, str]) -> Iterat
 def _branches(group: Group) -> dict[tuple[int, str], Term]:
     """The alternatives by what they refer to; one that is written in place goes by its place."""
     found: dict[tuple[int, str], Term] = {}
-    for place, term in enumerate(group.branches):
+    for index, term in enumerate(group.branches):
         target = target_of(term[0])
         # Inline ones are the same only where nothing came or went.
-        key = (0, target.pointer) if target is not None else (len(group.branches), str(place))
+        key = (0, target.pointer) if target is not None else (len(group.branches), str(index))
         found[key] = term
     return found

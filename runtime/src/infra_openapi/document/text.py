@@ -1,4 +1,4 @@
-"""Bytes to text to data: JSON the fast way, YAML by its events; both bounded, refusals with their place."""
+"""Bytes to text to data: JSON the fast way, YAML by its events; both bounded, errors with their line."""
 
 from __future__ import annotations
 

@@ -23,10 +23,10 @@ def render(reports: Reports, view: View) -> str:
 
 def _command(finding: Finding, view: View) -> str:
     properties = {}
-    if finding.place and finding.place.line:
-        properties["file"] = view.file(finding.place)
-        properties["line"] = str(finding.place.line)
-        properties["col"] = str(finding.place.column)
+    if finding.shown_at and finding.shown_at.line:
+        properties["file"] = view.file(finding.shown_at)
+        properties["line"] = str(finding.shown_at.line)
+        properties["col"] = str(finding.shown_at.column)
     properties["title"] = f"{finding.level.value}: {finding.rule}"
     said = [finding.message]
     if named := reached(finding):

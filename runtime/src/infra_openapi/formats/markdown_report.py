@@ -46,8 +46,8 @@ def _row(finding: Finding, view: View) -> str:
         said.append(f"reaches {_escaped(named)}")
     if shown := example(finding):
         said.append(f"example: {_escaped(shown)}")
-    place = finding.place or finding.origin
-    where = f"{view.file(place)}:{place.line}" if place else ""
+    location = finding.shown_at or finding.location
+    where = f"{view.file(location)}:{location.line}" if location else ""
     cells = [f"`{finding.rule}`", "<br>".join(said), _escaped(where), f"`{finding.fingerprint}`"]
     return f"| {' | '.join(cells)} |"
 

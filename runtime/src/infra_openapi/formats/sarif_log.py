@@ -6,7 +6,7 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-from infra_openapi.finding import Finding, Level, Origin
+from infra_openapi.finding import Finding, Level, Location
 from infra_openapi.formats import Reports
 from infra_openapi.formats.view import View, example, heading, reached
 from infra_openapi.report import Acceptance, Report
@@ -67,7 +67,7 @@ def _result(
         "level": _LEVELS[finding.level],
         "message": {"text": "\n".join(said)},
         # Code scanning refuses a result without a location; an app has no file, and is named itself.
-        "locations": [_location(finding.place or Origin(file=revision or "revision", pointer=""), view)],
+        "locations": [_location(finding.shown_at or Location(file=revision or "revision", pointer=""), view)],
         "partialFingerprints": {"infraApiCheck/v1": finding.fingerprint},
         "properties": {
             "operations": [str(operation) for operation in finding.operations],
@@ -80,8 +80,8 @@ def _result(
     return result
 
 
-def _location(place: Origin, view: View) -> dict[str, Any]:
-    physical: dict[str, Any] = {"artifactLocation": {"uri": quote(view.file(place), errors="replace")}}
-    if place.line:
-        physical["region"] = {"startLine": place.line, "startColumn": max(place.column, 1)}
+def _location(location: Location, view: View) -> dict[str, Any]:
+    physical: dict[str, Any] = {"artifactLocation": {"uri": quote(view.file(location), errors="replace")}}
+    if location.line:
+        physical["region"] = {"startLine": location.line, "startColumn": max(location.column, 1)}
     return {"physicalLocation": physical}

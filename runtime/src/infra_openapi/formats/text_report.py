@@ -37,8 +37,8 @@ def _report(name: str, report: Report, view: View) -> Iterator[str]:
 
 def _finding(finding: Finding, view: View) -> Iterator[str]:
     level = _styled(finding.level.value, finding.level.value, view)
-    place = finding.place or finding.origin
-    where = f"  {_plain(str(place))}" if place else ""
+    location = finding.shown_at or finding.location
+    where = f"  {_plain(str(location))}" if location else ""
     yield f"{level}  {finding.rule}{_styled(where, 'dim', view)}"
     yield f"    {_plain(finding.message)}"
     if named := reached(finding):

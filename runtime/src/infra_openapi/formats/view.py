@@ -1,4 +1,4 @@
-"""What formats have in common: what is shown, and how places, operations and sums are said."""
+"""What formats have in common: what is shown, and how locations, operations and sums are said."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from infra_openapi.finding import Direction, Finding, Level, Origin
+from infra_openapi.finding import Direction, Finding, Level, Location
 from infra_openapi.report import Report
 
 _MOST_OPERATIONS = 5
@@ -39,9 +39,11 @@ class View:
         """How many are not shown."""
         return len(report.findings) - sum(1 for _ in self.shown(report))
 
-    def file(self, place: Origin) -> str:
-        """The file of a place, from the top of the repository."""
-        return posixpath.normpath(posixpath.join(self.folder, place.file)) if self.folder else place.file
+    def file(self, location: Location) -> str:
+        """Return the file of a location, from the top of the repository."""
+        return (
+            posixpath.normpath(posixpath.join(self.folder, location.file)) if self.folder else location.file
+        )
 
 
 def operations(finding: Finding, most: int = _MOST_OPERATIONS) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from infra_openapi import stability
-from infra_openapi.document import Site
+from infra_openapi.document import Element
 from infra_openapi.document.reference import resolve, target_of
 from infra_openapi.errors import CompareError
 from infra_openapi.schema.change import Change
@@ -26,7 +26,7 @@ def _default(old: Node, new: Node, change: Change) -> None:
     before, after = old.notes.get("default"), new.notes.get("default")
     if before is None and after is None:
         return
-    one, other = before.site if before else old.site, after.site if after else new.site
+    one, other = before.element if before else old.element, after.element if after else new.element
     first, second = before.value if before else None, after.value if after else None
     if before is None or after is None:
         change.fact(f"default-{'added' if before is None else 'removed'}", one, other, first, second)
@@ -39,10 +39,10 @@ def _deprecated(old: Node, new: Node, change: Change) -> None:
     was, is_ = _true(before), _true(after)
     if is_ and not was and after:
         change.fact(
-            "schema-deprecated", old.site, after.site, None, (new.notes.get("x-sunset") or after).value
+            "schema-deprecated", old.element, after.element, None, (new.notes.get("x-sunset") or after).value
         )
     elif was and not is_ and before:
-        change.fact("schema-reactivated", before.site, new.site)
+        change.fact("schema-reactivated", before.element, new.element)
 
 
 def _stability(old: Node, new: Node, change: Change) -> None:
@@ -52,7 +52,7 @@ def _stability(old: Node, new: Node, change: Change) -> None:
     first, second = (stability.level(facet.value if facet else None) for facet in (before, after))
     told = stability.change(first, second)
     if told:
-        one, other = before.site if before else old.site, after.site if after else new.site
+        one, other = before.element if before else old.element, after.element if after else new.element
         change.fact(f"schema-stability-{told}", one, other, first, second)
 
 
@@ -68,60 +68,71 @@ def _extensible(old: Node, new: Node, change: Change) -> None:
     second = {canonical(value): value for value in after.value}
     for text, value in first.items():
         if text not in second:
-            change.fact("extensible-enum-value-removed", before.site, after.site, value, None, text)
+            change.fact("extensible-enum-value-removed", before.element, after.element, value, None, text)
     for text, value in second.items():
         if text not in first:
-            change.fact("extensible-enum-value-added", before.site, after.site, None, value, text)
+            change.fact("extensible-enum-value-added", before.element, after.element, None, value, text)
 
 
 def _discriminator(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
     before, after = old.notes.get("discriminator"), new.notes.get("discriminator")
     if before is None or after is None:
         if before is not None:
-            change.fact("discriminator-removed", before.site, new.site, _property(before), None)
+            change.fact("discriminator-removed", before.element, new.element, _property(before), None)
         elif after is not None:
-            change.fact("discriminator-added", old.site, after.site, None, _property(after))
+            change.fact("discriminator-added", old.element, after.element, None, _property(after))
         return
     if _property(before) != _property(after):
         change.fact(
-            "discriminator-property-changed", before.site, after.site, _property(before), _property(after)
+            "discriminator-property-changed",
+            before.element,
+            after.element,
+            _property(before),
+            _property(after),
         )
-    first, second = mapping(before.site), mapping(after.site)
+    first, second = mapping(before.element), mapping(after.element)
     if not (_own(old, before) or _own(new, after)):
-        return  # an heir stands for itself alone, and its base's other heirs are told at the base
-    alone = not any(site.items(kind) for site in (before.site, after.site) for kind in ("oneOf", "anyOf"))
+        return  # a subtype stands for itself alone; the other subtypes are compared at the base
+    alone = not any(
+        element.items(kind) for element in (before.element, after.element) for kind in ("oneOf", "anyOf")
+    )
     for value in sorted({**first, **second}):
         one, other = first.get(value), second.get(value)
         if other is None:
-            change.fact("discriminator-mapping-removed", before.site, after.site, value, None, value)
+            change.fact("discriminator-mapping-removed", before.element, after.element, value, None, value)
         elif one is None:
-            change.fact("discriminator-mapping-added", before.site, after.site, None, value, value)
+            change.fact("discriminator-mapping-added", before.element, after.element, None, value, value)
         elif _name(one) != _name(other) and not comparer.same_term((one,), (other,)):
             change.fact(
-                "discriminator-mapping-changed", before.site, after.site, _name(one), _name(other), value
+                "discriminator-mapping-changed",
+                before.element,
+                after.element,
+                _name(one),
+                _name(other),
+                value,
             )
         elif alone:
-            # A base schema that names its heirs stands for each of them.
+            # A base schema that names its subtypes stands for each of them.
             change.pair((one,), (other,), value)
 
 
 def _own(node: Node, facet: Facet) -> bool:
     """Whether a schema says it itself, and does not inherit it."""
-    return facet.site.pointer in {site.pointer for site in node.sites}
+    return facet.element.pointer in {element.pointer for element in node.elements}
 
 
 def _property(facet: Facet) -> Any:
     return facet.value.get("propertyName") if isinstance(facet.value, dict) else facet.value
 
 
-def _name(site: Site) -> str:
-    return site.pointer.rpartition("/")[2] or site.file
+def _name(element: Element) -> str:
+    return element.pointer.rpartition("/")[2] or element.file
 
 
-def mapping(schema: Site) -> dict[str, Site]:
+def mapping(schema: Element) -> dict[str, Element]:
     """The schemas that a discriminator's values lead to, by its mapping or by their own names."""
     discriminator = schema.child("discriminator")
-    found: dict[str, Site] = {}
+    found: dict[str, Element] = {}
     if discriminator is None or not isinstance(discriminator.raw, dict):
         return found
     for value, target in discriminator.mapping("mapping").items():
@@ -133,10 +144,10 @@ def mapping(schema: Site) -> dict[str, Site]:
                 found[value] = resolve(schema, ref)
             except CompareError:
                 schema.document.note(target, f"maps to {target.raw!r}, which is not there")
-    mapped = {(site.file, site.pointer) for site in found.values()}
+    mapped = {(element.file, element.pointer) for element in found.values()}
     for kind in ("oneOf", "anyOf"):
         for branch in schema.items(kind):
-            site = target_of(branch)
-            if site is not None and (site.file, site.pointer) not in mapped:
-                found.setdefault(_name(site), site)
+            element = target_of(branch)
+            if element is not None and (element.file, element.pointer) not in mapped:
+                found.setdefault(_name(element), element)
     return found

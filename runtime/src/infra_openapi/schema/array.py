@@ -15,13 +15,13 @@ def compare(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
     # Places that the inner side cannot fill make no difference.
     inner = old if change.mode.direction is Direction.REQUEST else new
     most = inner.facets["maxItems"].value if "maxItems" in inner.facets else math.inf
-    places = max(len(old.prefix), len(new.prefix))
-    for place in range(places):
-        if place < most:
-            first = old.prefix[place] if place < len(old.prefix) else old.items or ()
-            second = new.prefix[place] if place < len(new.prefix) else new.items or ()
-            change.pair(first, second, f"[{place}]", change.mode.items())
-    if (old.items is not None or new.items is not None) and places < most:
+    count = max(len(old.prefix), len(new.prefix))
+    for index in range(count):
+        if index < most:
+            first = old.prefix[index] if index < len(old.prefix) else old.items or ()
+            second = new.prefix[index] if index < len(new.prefix) else new.items or ()
+            change.pair(first, second, f"[{index}]", change.mode.items())
+    if (old.items is not None or new.items is not None) and count < most:
         change.pair(old.items or (), new.items or (), "[]", change.mode.items())
     _contains(old, new, change, comparer)
 
@@ -45,11 +45,13 @@ def _contains(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
             and comparer.covers(Pair(second.term, first.term, change.mode.inner()))
         ):
             # More matching items reach the one count and pass the other.
-            change.fact("keyword-undecided", first.site, second.site, subject="contains with maxContains")
+            change.fact(
+                "keyword-undecided", first.element, second.element, subject="contains with maxContains"
+            )
     for one in lost:
-        change.fact("contains-removed", one.site, new.site)
+        change.fact("contains-removed", one.element, new.element)
     for one in left:
-        change.fact("contains-added", old.site, one.site)
+        change.fact("contains-added", old.element, one.element)
 
 
 def _counts(old: Containment, new: Containment, change: Change) -> None:
@@ -64,4 +66,4 @@ def _counts(old: Containment, new: Containment, change: Change) -> None:
             word = "added" if before is None else "removed"
         else:
             word = "increased" if second > first else "decreased"
-        change.fact(f"{name}-{word}", old.site, new.site, before, after)
+        change.fact(f"{name}-{word}", old.element, new.element, before, after)

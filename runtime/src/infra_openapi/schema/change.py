@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
-from infra_openapi.document import Site
+from infra_openapi.document import Element
 from infra_openapi.finding import Direction
 from infra_openapi.schema.node import Node, Term
 
@@ -42,8 +42,8 @@ class Fact:
 
     name: str
     direction: Direction
-    base: Site | None = None
-    revision: Site | None = None
+    base: Element | None = None
+    revision: Element | None = None
     before: Any = None
     after: Any = None
     subject: str = ""
@@ -72,8 +72,8 @@ class Change:
     def fact(
         self,
         name: str,
-        base: Site | None,
-        revision: Site | None,
+        base: Element | None,
+        revision: Element | None,
         before: Any = None,
         after: Any = None,
         subject: str = "",

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any, Final, TypeAlias
 
+from infra_openapi.equality import Equality
 from infra_openapi.finding import Direction, Level
 from infra_openapi.rules import RULES
-from infra_openapi.sameness import Sameness
 from infra_openapi.schema.candidates import Candidates
 from infra_openapi.schema.change import Change, Fact, Mode, Pair, Side
 from infra_openapi.schema.membership import Membership
 from infra_openapi.schema.node import Node, Term
-from infra_openapi.schema.normal import Normaliser
+from infra_openapi.schema.normalize import Normalizer
 
 #: How deep inclusion is followed before it counts as not proved.
 _DEEPEST = 60
@@ -33,12 +33,12 @@ class Comparer:
     #: That there is no example; any JSON value may be one.
     nothing: Final = object()
 
-    def __init__(self, sameness: Sameness, compare: Compare) -> None:
-        self.sameness = sameness
+    def __init__(self, equality: Equality, compare: Compare) -> None:
+        self.equality = equality
         self._compare = compare
-        self.normaliser = Normaliser()
-        self.node = self.normaliser.node
-        self.member = Membership(self.normaliser)
+        self.normalizer = Normalizer()
+        self.node = self.normalizer.node
+        self.member = Membership(self.normalizer)
         self.candidates = Candidates(self.node)
         self._changes: dict[Hashable, Change] = {}
         self._refuted: set[Hashable] = set()
@@ -59,7 +59,7 @@ class Comparer:
         """Whether two terms say the same, word for word and through their references."""
         if old is None or new is None or len(old) != len(new):
             return old is None and new is None
-        return all(self.sameness.same(one, other) for one, other in zip(old, new, strict=True))
+        return all(self.equality.same(one, other) for one, other in zip(old, new, strict=True))
 
     def same(self, pair: Pair) -> bool:
         """Whether both sides say the same, seen without putting them into normal form."""
@@ -70,7 +70,7 @@ class Comparer:
 
     def same_nodes(self, old: Node, new: Node) -> bool:
         """Whether both nodes are written somewhere, and are written the same."""
-        return not (old.derived or new.derived) and self.same_term(old.sites, new.sites)
+        return not (old.derived or new.derived) and self.same_term(old.elements, new.elements)
 
     def key(self, pair: Pair) -> Hashable:
         """A pair's identity."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from infra_openapi.document import Site
-from infra_openapi.schema import wording
+from infra_openapi.document import Element
+from infra_openapi.schema import text_patterns
 from infra_openapi.schema.change import Change
 from infra_openapi.schema.contradiction import allows
 from infra_openapi.schema.membership import Membership
@@ -23,7 +23,7 @@ def texts(old: Node, new: Node, change: Change) -> bool:
     before, after = _as_text(old), _as_text(new)
     if not before or not after:
         return False
-    one, other = _enum_site(old), _enum_site(new)
+    one, other = _enum_element(old), _enum_element(new)
     for text in sorted(before.keys() - after.keys()):
         change.fact("enum-value-removed", one, other, before[text], None, text)
     for text in sorted(after.keys() - before.keys()):
@@ -52,13 +52,13 @@ def values(
         if before is None and after is None:
             continue
         left.discard(name)
-        one, other = _enum_site(old) or old.site, _enum_site(new) or new.site
+        one, other = _enum_element(old) or old.element, _enum_element(new) or new.element
         if name == "string" and _spelled_out(old, before, new, after):
             continue
         if before is None:
-            change.fact("enum-added", old.site, other, None, list((after or {}).values()))
+            change.fact("enum-added", old.element, other, None, list((after or {}).values()))
         elif after is None:
-            change.fact("enum-removed", one, new.site, list(before.values()), None)
+            change.fact("enum-removed", one, new.element, list(before.values()), None)
         lost, lost_perhaps = _outside(before or {}, old, new, change, member)
         won, won_perhaps = _outside(after or {}, new, old, change, member)
         if before and after and len(before) == len(after) == len(lost) == len(won) == 1:
@@ -80,7 +80,7 @@ def _spelled_out(old: Node, before: dict[str, Any] | None, new: Node, after: dic
     found = [value for value in (texts or {}).values() if isinstance(value, str)]
     return (
         (before is None or after is None)
-        and wording.listed(side, found)
+        and text_patterns.listed(side, found)
         and all(allows(side, text) for text in found)
         and side.formats.keys() == listing.formats.keys()
     )
@@ -110,7 +110,7 @@ def _outside(
 ) -> tuple[list[Any], list[Any]]:
     """The values that the other schema refuses, and those that it may refuse."""
     # A format that both sides ask for tells no value apart.
-    formats = {name: site for name, site in other.formats.items() if name not in own.formats}
+    formats = {name: element for name, element in other.formats.items() if name not in own.formats}
     other = replace(other, formats=formats)
     lost: list[Any] = []
     perhaps: list[Any] = []
@@ -124,9 +124,9 @@ def _outside(
 
 def by_values(old: Node, new: Node, gone: frozenset[str], come: frozenset[str], change: Change) -> bool:
     """Tell which values went and came, where both sides are enumerations and the types say no more."""
-    if old.type_site or new.type_site or not (gone <= old.values.keys() and come <= new.values.keys()):
+    if old.type_element or new.type_element or not (gone <= old.values.keys() and come <= new.values.keys()):
         return False
-    one, other = _enum_site(old), _enum_site(new)
+    one, other = _enum_element(old), _enum_element(new)
     for name in sorted(gone):
         for text, value in old.values[name].items():
             change.fact("enum-value-removed", one, other, value, None, text)
@@ -136,6 +136,6 @@ def by_values(old: Node, new: Node, gone: frozenset[str], come: frozenset[str], 
     return True
 
 
-def _enum_site(node: Node) -> Site | None:
+def _enum_element(node: Node) -> Element | None:
     facet = node.facets.get("enum")
-    return facet.site if facet else node.site
+    return facet.element if facet else node.element

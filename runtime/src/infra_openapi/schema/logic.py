@@ -11,7 +11,7 @@ from infra_openapi.schema.node import Condition, Node, Term
 
 #: Keywords whose meaning hangs on others.
 _LEANING = frozenset({"unevaluatedItems", "contentSchema", "$dynamicRef", "propertyDependencies"})
-_BARE = Node(key=(), sites=())
+_BARE = Node(key=(), elements=())
 _STRICT = Mode(Direction.REQUEST)
 
 
@@ -41,10 +41,10 @@ def _negations(old: Node, new: Node, change: Change, comparer: Comparer) -> None
             change.fact(f"not-{name or _harm(old, new, one, other, change, comparer)}", first[0], second[0])
     for term in lost:
         if _bears(term, new, change, comparer):
-            change.fact("not-removed", term[0], new.site)
+            change.fact("not-removed", term[0], new.element)
     for term in left:
         if _bears(term, old, change, comparer):
-            change.fact("not-added", old.site, term[0])
+            change.fact("not-added", old.element, term[0])
 
 
 def _bears(term: Term, node: Node, change: Change, comparer: Comparer) -> bool:
@@ -89,13 +89,13 @@ def _conditions(old: Node, new: Node, change: Change, comparer: Comparer) -> Non
             one, other = (replace(_BARE, conditions=(each,)) for each in (first, second))
             word = _harm(old, new, one, other, change, comparer)
         if word:
-            change.fact(f"condition-{word}", first.site, second.site)
+            change.fact(f"condition-{word}", first.element, second.element)
     for condition in lost:
         if condition.otherwise or _bears(condition.when, new, change, comparer):
-            change.fact("condition-removed", condition.site, new.site)
+            change.fact("condition-removed", condition.element, new.element)
     for condition in left:
         if condition.otherwise or _bears(condition.when, old, change, comparer):
-            change.fact("condition-added", old.site, condition.site)
+            change.fact("condition-added", old.element, condition.element)
 
 
 def _reworded(old: Condition, new: Condition, comparer: Comparer) -> str:
@@ -117,8 +117,8 @@ def _opaque(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
         before, after = old.opaque.get(name), new.opaque.get(name)
         first, second = before.value if before else None, after.value if after else None
         # What they say may hang on what stands beside them, and on what they refer to.
-        if before and after and comparer.same_term((before.site,), (after.site,)):
+        if before and after and comparer.same_term((before.element,), (after.element,)):
             continue
         if first != second or name in _LEANING:
-            one, other = before.site if before else old.site, after.site if after else new.site
+            one, other = before.element if before else old.element, after.element if after else new.element
             change.fact("keyword-undecided", one, other, first, second, name)

@@ -6,8 +6,8 @@ import re
 from fractions import Fraction
 from typing import Any
 
-from infra_openapi.document import Site
-from infra_openapi.schema import enumeration, wording
+from infra_openapi.document import Element
+from infra_openapi.schema import enumeration, text_patterns
 from infra_openapi.schema.change import Change
 from infra_openapi.schema.node import (
     ALL_TYPES,
@@ -105,8 +105,8 @@ def _tell_types(old: Node, new: Node, change: Change, narrowed: bool, widened: b
     change.fact(name, _of_type(old), _of_type(new), old.type_names, new.type_names)
 
 
-def _of_type(node: Node) -> Site | None:
-    return node.type_site or node.site
+def _of_type(node: Node) -> Element | None:
+    return node.type_element or node.element
 
 
 def _types(node: Node, change: Change) -> frozenset[str]:
@@ -139,7 +139,7 @@ def facets(old: Node, new: Node, shared: frozenset[str], change: Change) -> None
         if type_of(name) in shared or type_of(name) not in either:
             _facet(name, old, new, change)
     if "string" in shared or "string" not in either:
-        wording.patterns(old, new, change)
+        text_patterns.patterns(old, new, change)
     _formats(old, new, shared, change)
 
 
@@ -150,12 +150,12 @@ def dashed(name: str) -> str:
 
 def _facet(name: str, old: Node, new: Node, change: Change) -> None:
     before, after = old.facets.get(name), new.facets.get(name)
-    one, other = before.site if before else old.site, after.site if after else new.site
+    one, other = before.element if before else old.element, after.element if after else new.element
     first, second = _shown(before), _shown(after)
     key = dashed(name)
     if (name == "multipleOf" and _divides_one(before, old, after, new)) or _implied_count(name, old, new):
         return
-    if wording.implied_length(name, old, new, change):
+    if text_patterns.implied_length(name, old, new, change):
         return
     if before is None or after is None:
         change.fact(f"{key}-{'added' if before is None else 'removed'}", one, other, first, second)
@@ -196,7 +196,7 @@ def _sure(node: Node) -> int:
     """How many properties are required in both directions, as far as it is plain to see."""
     known = (node.properties.get(name, ()) for name in node.required)
     return sum(
-        not any(isinstance(site.raw, dict) and _CONDITIONAL & site.raw.keys() for site in term)
+        not any(isinstance(element.raw, dict) and _CONDITIONAL & element.raw.keys() for element in term)
         for term in known
     )
 
@@ -224,12 +224,12 @@ def _formats(old: Node, new: Node, shared: frozenset[str], change: Change) -> No
         change.fact(_format_change(one, other), before[one], after[other], one, other)
     for name in lost:
         if not _within(new, name):
-            change.fact("format-removed", before[name], new.site, name, None)
+            change.fact("format-removed", before[name], new.element, name, None)
     for name in won:
         if not _within(old, name):
             known = name in WIDER or name in _NUMERIC
             change.fact(
-                "format-added" if known else "unknown-format-added", old.site, after[name], None, name
+                "format-added" if known else "unknown-format-added", old.element, after[name], None, name
             )
 
 
@@ -241,17 +241,17 @@ def _format_change(before: str, after: str) -> str:
     return "format-changed" if before in WIDER or after in WIDER else "unknown-format-changed"
 
 
-def _implied(name: str, node: Node, others: dict[str, Site]) -> bool:
+def _implied(name: str, node: Node, others: dict[str, Element]) -> bool:
     """Whether a wider format of the same schema says it as well."""
     return any(other in node.formats and other in others for other in WIDER if name in WIDER[other])
 
 
-def _relevant(node: Node, shared: frozenset[str], either: frozenset[str]) -> dict[str, Site]:
+def _relevant(node: Node, shared: frozenset[str], either: frozenset[str]) -> dict[str, Element]:
     found = {}
-    for name, site in node.formats.items():
+    for name, element in node.formats.items():
         kind = {"number"} if name in _NUMERIC else {"string"} if name in WIDER else {"number", "string"}
         if name not in _HINTS and (kind & shared or not kind & either):
-            found[name] = site
+            found[name] = element
     return found
 
 

@@ -111,7 +111,7 @@ def _bytes(path: Path) -> bytes:
 
 def _code() -> Iterator[tuple[str, int, int]]:
     """The state of the code that makes plans: it may be edited in place."""
-    for folder in (_PACKAGE, *(_PACKAGE / name for name in ("config", "services", "binaries"))):
+    for folder in (_PACKAGE, *(_PACKAGE / name for name in ("config", "services", "binaries", "spec"))):
         for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
             if entry.name.endswith(".py"):
                 state = entry.stat()

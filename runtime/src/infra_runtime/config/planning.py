@@ -23,7 +23,7 @@ from infra_runtime.config.validation_errors import complaint
 from infra_runtime.errors import BinaryMissingError, ConfigurationError, UnknownServiceError, nearest
 from infra_runtime.manifest import DEFAULT_STACK, KINDS, PROFILES
 from infra_runtime.plan import Plan, make_plan
-from infra_runtime.services.own import OwnSettings, own
+from infra_runtime.services.user_service import UserServiceSettings, user_service
 from infra_runtime.spec import OWN_NAMES, OWN_SCOPES, ServiceSpec
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
@@ -71,7 +71,7 @@ class _Chosen:
     stack: StackSettings
     merged: Merged
     executables: bool
-    own: dict[str, OwnSettings] = field(default_factory=dict)
+    own: dict[str, UserServiceSettings] = field(default_factory=dict)
     catalogued: dict[str, ServiceSettings] = field(default_factory=dict)
     #: where the settings of a catalogue's service came from, without the prefix `services.NAME`
     places: dict[str, Merged] = field(default_factory=dict)
@@ -135,7 +135,7 @@ class _Chosen:
                 where=self.merged.place(key),
                 hint='A service of your own needs a command: command = ["python", "-m", "shop"].',
             )
-        self.own[name] = _validated(OwnSettings, table, key, self.merged.place)
+        self.own[name] = _validated(UserServiceSettings, table, key, self.merged.place)
 
     def _specs(self) -> list[ServiceSpec]:
         made: dict[str, ServiceSpec] = {}
@@ -210,7 +210,7 @@ class _Chosen:
 
     def _spec(self, name: str) -> ServiceSpec:
         if name in self.own:
-            return own(name, self.own[name])
+            return user_service(name, self.own[name])
         return catalogue.entry(name).make(self._settings(name))
 
     def _settings(self, name: str) -> ServiceSettings:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from infra_runtime.binaries import Binary, major_version
 from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings
-from infra_runtime.spec import Expect, PostgresProbe, Remove, Run, Secret, Seed, ServiceSpec, StopStep
+from infra_runtime.spec import PostgresProbe, Remove, RequireFile, Run, Secret, Seed, ServiceSpec, StopStep
 
 OLDEST = 15
 CLUSTER = "${data}/cluster"
@@ -61,7 +61,7 @@ def postgres(settings: PostgresSettings) -> ServiceSpec:
         into="${data}",
         steps=(Secret(path="${out}/password.secret"), Run(command=_initdb(settings), env=_ENV)),
     )
-    same_version = Expect(
+    same_version = RequireFile(
         path=f"{CLUSTER}/PG_VERSION",
         text=str(settings.version),
         problem=f"the cluster is of PostgreSQL {{found}}, and the executable is {settings.version}:"

@@ -125,7 +125,7 @@ class Stack:
         if on_event is not None:
             self._client.subscribe()
         self._endpoints = None
-        plan = resolved.plan.to_json()
+        plan = resolved.plan.without_containers().to_json()
         return self._client.call(
             "up",
             on_event=on_event,

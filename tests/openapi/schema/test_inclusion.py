@@ -929,11 +929,11 @@ def test_a_base_that_names_its_heirs_stands_for_them_and_each_change_is_told_onc
     def pets(kind: str, more: str) -> dict[str, Any]:
         mapping = {"cat": "#/components/schemas/Cat", "dog": "#/components/schemas/Dog"}
         base = {**obj(kind={"type": kind}), "discriminator": {"propertyName": "kind", "mapping": mapping}}
-        heirs = {
+        subtypes = {
             name: {"allOf": [ref("Pet"), obj(**{field: {"type": more}})]}
             for name, field in (("Cat", "purr"), ("Dog", "bark"))
         }
-        return sends(ref("Pet"), components={"schemas": {"Pet": base, **heirs}})
+        return sends(ref("Pet"), components={"schemas": {"Pet": base, **subtypes}})
 
     found = report(pets("string", "string"), pets("integer", "integer")).findings
 

@@ -37,7 +37,7 @@ PRESETS: dict[str, dict[str, Level]] = {
 _IGNORE = "ignore"
 
 
-class Judgement:
+class RuleLevels:
     """A preset with the user's overrides on top."""
 
     def __init__(self, preset: str, overrides: Mapping[str, Level | str]) -> None:

@@ -1,9 +1,9 @@
-"""The book of one comparison: what changed where, kept once, and which operations it reaches.
+"""The graph of one comparison: what changed where, each change once, and which operations it reaches.
 
-A scope is a pair of places, one in each document; it holds facts and leads to further scopes. Pairs that
-say the same on both sides are never entered, and pairs that were met before are linked and not looked into
-again: so the cost follows the distinct pairs, however many operations share them. Copies of a schema that
-was written out count as one pair.
+A scope is a pair of elements, one of each document; it holds facts and leads to further scopes. Pairs with
+equal content are left out, and a pair that is reached again is linked and not compared again: so the cost
+depends on the number of distinct pairs, and not on the number of operations that share them. Copies of a
+schema that is written out in several operations count as one pair.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Hashable, Iterator
 from typing import Any
 
-from infra_openapi.document import Site
+from infra_openapi.document import Element
 from infra_openapi.finding import Direction
 from infra_openapi.schema.change import Fact, Mode, Pair
 from infra_openapi.schema.comparer import Comparer
@@ -43,12 +43,17 @@ _MOST_COPIES = 50
 
 
 class Scope:
-    """One pair of places in the book."""
+    """One pair of elements, with the facts of its change."""
 
     def __init__(
-        self, ledger: Ledger, number: int, base: Site | None, revision: Site | None, parent: Scope | None
+        self,
+        graph: ChangeGraph,
+        number: int,
+        base: Element | None,
+        revision: Element | None,
+        parent: Scope | None,
     ) -> None:
-        self.ledger, self.number = ledger, number
+        self.graph, self.number = graph, number
         self.base, self.revision = base, revision
         #: The scope that led here first.
         self.parent = parent
@@ -56,14 +61,14 @@ class Scope:
         self.pair: Pair | None = None
         self.facts: list[Fact] = []
         self.leads_to: dict[int, None] = {}
-        self.copies: list[tuple[Site | None, Site | None]] = []
+        self.copies: list[tuple[Element | None, Element | None]] = []
 
     def fact(  # noqa: PLR0917 - it reads like a sentence: what, for whom, from where to where, from what to what
         self,
         name: str,
         direction: Direction,
-        base: Site | None,
-        revision: Site | None,
+        base: Element | None,
+        revision: Element | None,
         before: Any = None,
         after: Any = None,
         subject: str = "",
@@ -82,24 +87,24 @@ class Scope:
         )
 
     def enter(
-        self, kind: str, base: Site | None, revision: Site | None, direction: Direction
+        self, kind: str, base: Element | None, revision: Element | None, direction: Direction
     ) -> Scope | None:
         """The scope of a part; None where both sides say the same, or where it was entered before."""
-        comparer = self.ledger.comparer
-        if base is not None and revision is not None and comparer.sameness.same(base, revision):
+        comparer = self.graph.comparer
+        if base is not None and revision is not None and comparer.equality.same(base, revision):
             return None
-        key = (kind, direction, self.ledger.content(base), self.ledger.content(revision))
-        scope, new = self.ledger.scope(key, base, revision, self)
+        key = (kind, direction, self.graph.content(base), self.graph.content(revision))
+        scope, new = self.graph.scope(key, base, revision, self)
         self.leads_to[scope.number] = None
         return scope if new else None
 
     def schema(self, old: Term, new: Term, mode: Mode, name: str = "") -> None:
         """Compare two schemas, now or later."""
-        self.ledger.pair(self, Pair(old, new, mode, name), 0)
+        self.graph.pair(self, Pair(old, new, mode, name), 0)
 
 
-class Ledger:
-    """All scopes of one comparison."""
+class ChangeGraph:
+    """All scopes of one comparison, and the pairs of schemas that wait to be compared."""
 
     def __init__(self, comparer: Comparer) -> None:
         self.comparer = comparer
@@ -108,7 +113,7 @@ class Ledger:
         self._waiting: deque[tuple[Scope, Pair]] = deque()
 
     def scope(
-        self, key: Hashable, base: Site | None, revision: Site | None, parent: Scope | None = None
+        self, key: Hashable, base: Element | None, revision: Element | None, parent: Scope | None = None
     ) -> tuple[Scope, bool]:
         """The scope with this key, and whether it is new."""
         known = self._by_key.get(key)
@@ -121,34 +126,34 @@ class Ledger:
         self._by_key[key] = made
         return made, True
 
-    def content(self, site: Site | None) -> Hashable:
-        """What a site says, as a key: two that say the same in one file are one."""
-        return None if site is None else (site.file, self.comparer.sameness.digest(site.raw))
+    def content(self, element: Element | None) -> Hashable:
+        """Return a key for the content of an element: equal content in one file has one key."""
+        return None if element is None else (element.file, self.comparer.equality.digest(element.raw))
 
-    def pair(self, parent: Scope, pair: Pair, place: int) -> None:
+    def pair(self, parent: Scope, pair: Pair, index: int) -> None:
         """Link a pair of schemas to the scope that it is part of."""
         if self.comparer.same(pair):
             return
         old, new = self.comparer.normal(pair.old), self.comparer.normal(pair.new)
         if old.derived or new.derived:
-            key: Hashable = ("part", parent.number, place, pair.mode)
+            key: Hashable = ("part", parent.number, index, pair.mode)
         else:
             first, second = self._part(old, parent, pair.name), self._part(new, parent, pair.name)
             key = ("schema", pair.mode, first, second)
-        scope, fresh = self.scope(key, old.site, new.site, parent)
+        scope, fresh = self.scope(key, old.element, new.element, parent)
         parent.leads_to[scope.number] = None
         if fresh:
             self._waiting.append((scope, Pair(old, new, pair.mode, pair.name)))
 
     def _part(self, node: Node, parent: Scope, name: str) -> tuple[Hashable, ...]:
-        if len(node.sites) != 1:
+        if len(node.elements) != 1:
             return ("at", node.key)
-        site = node.sites[0]
-        if _NAMED.search(site.pointer) or not isinstance(site.raw, dict):
-            return ("at", site.file, site.pointer)
-        if _PARTS.isdisjoint(site.raw):
-            return ("leaf", parent.number, name, self.content(site))
-        return ("like", self.content(site))
+        element = node.elements[0]
+        if _NAMED.search(element.pointer) or not isinstance(element.raw, dict):
+            return ("at", element.file, element.pointer)
+        if _PARTS.isdisjoint(element.raw):
+            return ("leaf", parent.number, name, self.content(element))
+        return ("like", self.content(element))
 
     def settle(self) -> None:
         """Compare every pair of schemas that is still waiting, and those that they lead to."""
@@ -157,8 +162,8 @@ class Ledger:
             change = self.comparer.change(pair)
             scope.pair = pair
             scope.facts += change.facts
-            for place, part in enumerate(change.pairs):
-                self.pair(scope, part, place)
+            for index, part in enumerate(change.pairs):
+                self.pair(scope, part, index)
 
     def reach(self, starts: list[Scope]) -> list[int]:
         """For each scope the starts that lead to it, as the bits of a number: bit 3 is the fourth start."""
@@ -180,23 +185,23 @@ class Ledger:
         return reached
 
 
-def _elsewhere(scope: Scope, base: Site | None, revision: Site | None) -> bool:
+def _elsewhere(scope: Scope, base: Element | None, revision: Element | None) -> bool:
     known = [(scope.base, scope.revision), *scope.copies]
-    return all((_place(one), _place(other)) != (_place(base), _place(revision)) for one, other in known)
+    return all((_key(one), _key(other)) != (_key(base), _key(revision)) for one, other in known)
 
 
-def _place(site: Site | None) -> tuple[str, str] | None:
-    return None if site is None else (site.file, site.pointer)
+def _key(element: Element | None) -> tuple[str, str] | None:
+    return None if element is None else (element.file, element.pointer)
 
 
-def copies(scope: Scope, site: Site | None, *, revision: bool) -> Iterator[tuple[str, str]]:
+def copies(scope: Scope, element: Element | None, *, revision: bool) -> Iterator[tuple[str, str]]:
     """Where else the same is written: the file and pointer of every copy of a place inside this scope."""
     holder: Scope | None = scope
-    while site is not None and holder is not None:
+    while element is not None and holder is not None:
         root = holder.revision if revision else holder.base
-        if root is not None and site.file == root.file and site.pointer.startswith(root.pointer):
+        if root is not None and element.file == root.file and element.pointer.startswith(root.pointer):
             for pair in holder.copies:
                 copy = pair[1] if revision else pair[0]
                 if copy is not None:
-                    yield copy.file, copy.pointer + site.pointer[len(root.pointer) :]
+                    yield copy.file, copy.pointer + element.pointer[len(root.pointer) :]
         holder = holder.parent

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("yaml", reason="the bare install reads no OpenAPI; pytest-infra[openapi] does")
 
-from infra_openapi.document.line_index import Positions
+from infra_openapi.document.line_index import LineIndex
 from infra_openapi.document.pointer import escaped
 
 
@@ -70,7 +70,7 @@ def test_a_pointer_leads_to_the_line_and_column_of_its_key(layout: str, value: A
     data = numbered(value, itertools.count())
     text = LAYOUTS[layout](data)
     lines = text.split("\n")
-    positions = Positions(text.encode(), data, None)
+    positions = LineIndex(text.encode(), data, None)
 
     places = {key: positions.find(pointer) for key, pointer in keys(data)}
 
@@ -82,7 +82,7 @@ def test_a_pointer_leads_to_the_line_and_column_of_its_key(layout: str, value: A
 def test_the_members_of_a_list_are_told_apart() -> None:
     data = {"a": [{"b": 1}, 2, [3, 3], "4"], "c": 5}
     text = '{\n  "a": [\n    {"b": 1},\n    2,\n    [3,\n    3],\n    "4"\n  ],\n  "c": 5\n}\n'
-    positions = Positions(text.encode(), data, None)
+    positions = LineIndex(text.encode(), data, None)
 
     found = {pointer: positions.find(pointer) for pointer in ("/a/0/b", "/a/1", "/a/2/1", "/a/3", "/c")}
 
@@ -91,7 +91,7 @@ def test_the_members_of_a_list_are_told_apart() -> None:
 
 def test_what_is_not_there_has_its_nearest_parents_place() -> None:
     for text in ('{\n "a": {\n  "b": 1\n }\n}', '{"a": {"b": 1}}'):
-        positions = Positions(text.encode(), json.loads(text), None)
+        positions = LineIndex(text.encode(), json.loads(text), None)
 
         assert positions.find("/a/gone/further") == positions.find("/a")
         assert positions.find("/a/b/0") == positions.find("/a/b")
@@ -100,7 +100,7 @@ def test_what_is_not_there_has_its_nearest_parents_place() -> None:
 def test_a_long_text_has_as_many_lines_as_an_editor_counts() -> None:
     data = {f"key{number}": {"text": "x" * (number % 97)} for number in range(3000)}
     text = json.dumps(data, indent=1)
-    positions = Positions(text.encode(), data, None)
+    positions = LineIndex(text.encode(), data, None)
 
     found = [positions.find(f"/key{number}/text")[0] for number in range(3000)]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from infra_openapi import stability
-from infra_openapi.document import Document, Site
+from infra_openapi.document import Document, Element
 from infra_openapi.document.reference import follow
 from infra_openapi.finding import Operation
 
@@ -25,8 +25,8 @@ class Endpoint:
     """
 
     name: Operation
-    site: Site
-    items: tuple[Site, ...]
+    element: Element
+    items: tuple[Element, ...]
     document: Document
 
     @property
@@ -34,21 +34,21 @@ class Endpoint:
         """The names in the path's template, in their order."""
         return _VARIABLE.findall(self.name.path)
 
-    def parameters(self) -> dict[tuple[str, str], Site]:
+    def parameters(self) -> dict[tuple[str, str], Element]:
         """The parameters by place and name; those of the operation go before those of its path.
 
         A parameter in the path is known by its position in the template: its name never travels.
         A variable of the path that nobody describes is a text. A header's name has no case, and the whole
         query string (3.2) has no name at all.
         """
-        found: dict[tuple[str, str], Site] = {}
+        found: dict[tuple[str, str], Element] = {}
         variables = self.variables
-        inherited = [site for item in self.items for site in item.items("parameters")]
-        for site in (*inherited, *self.site.items("parameters")):
-            parameter = follow(site)
+        inherited = [element for item in self.items for element in item.items("parameters")]
+        for element in (*inherited, *self.element.items("parameters")):
+            parameter = follow(element)
             place, name = parameter.text("in"), parameter.text("name")
             if not place:
-                site.document.note(site, "is a parameter without a place (`in`); it is left out")
+                element.document.note(element, "is a parameter without a place (`in`); it is left out")
                 continue
             if place == "path" and name in variables:
                 name = str(variables.index(name))
@@ -61,14 +61,14 @@ class Endpoint:
             found[place, name] = parameter
         for number, name in enumerate(variables if self.name.path.startswith("/") else ()):
             raw = {"in": "path", "name": name, "required": True, "schema": {"type": "string"}}
-            undescribed = Site(self.document, self.site.file, self.site.pointer, raw)
+            undescribed = Element(self.document, self.element.file, self.element.pointer, raw)
             found.setdefault(("path", str(number)), undescribed)
         return found
 
     @property
     def stability(self) -> str:
         """The stability level (`x-stability-level`)."""
-        return stability.level(self.site.value("x-stability-level"))
+        return stability.level(self.element.value("x-stability-level"))
 
     @property
     def unstable(self) -> bool:
@@ -101,7 +101,7 @@ def webhooks(document: Document) -> Iterator[Endpoint]:
             yield from of_path(document, f"webhook:{name}", item)
 
 
-def of_path(document: Document, path: str, item: Site) -> Iterator[Endpoint]:
+def of_path(document: Document, path: str, item: Element) -> Iterator[Endpoint]:
     """The operations of one path item; what stands beside its reference counts as well."""
     target = follow(item)
     alone = target.pointer == item.pointer and target.file == item.file
@@ -109,19 +109,19 @@ def of_path(document: Document, path: str, item: Site) -> Iterator[Endpoint]:
     seen: set[str] = set()
     for place in places:
         found = {method: place.child(method) for method in METHODS if method in place.raw}
-        found |= {name.lower(): site for name, site in place.mapping("additionalOperations").items()}
-        for method, site in found.items():
-            if site is None or method in seen:
+        found |= {name.lower(): element for name, element in place.mapping("additionalOperations").items()}
+        for method, element in found.items():
+            if element is None or method in seen:
                 continue
-            if not isinstance(site.raw, dict):
-                document.note(site, "is no operation; it is left out")
+            if not isinstance(element.raw, dict):
+                document.note(element, "is no operation; it is left out")
                 continue
             seen.add(method)
             name = Operation(method=method.upper(), path=path)
-            yield Endpoint(name=name, site=site, items=tuple(places), document=document)
+            yield Endpoint(name=name, element=element, items=tuple(places), document=document)
 
 
-def _is_item(place: Site) -> bool:
+def _is_item(place: Element) -> bool:
     if isinstance(place.raw, dict):
         return True
     place.document.note(place, "is no path item; it is left out")

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from infra_openapi import accepting
+from infra_openapi import baseline
 from infra_openapi.comparison import compare
 from infra_openapi.document import Document
 from infra_openapi.document.pointer import escaped
-from infra_openapi.finding import Finding, Level, Origin
+from infra_openapi.finding import Finding, Level, Location
 from infra_openapi.report import Report
 from infra_openapi.sources import Opened
 
@@ -34,7 +34,7 @@ class Policy:
 def check(
     base: Opened, revision: Opened, policy: Policy | None = None, *, today: dt.date | None = None
 ) -> Report:
-    """What changed, without what was accepted, each finding with its place in the working tree.
+    """What changed, without what was accepted, each finding with its location in the working tree.
 
     Raises:
         CompareError: a side, an override or the file of accepted findings cannot be understood.
@@ -43,18 +43,20 @@ def check(
     report = compare(
         base.document, revision.document, preset=policy.preset, overrides=policy.rules, today=today
     )
-    findings = tuple(replace(finding, place=_place(finding, base, revision)) for finding in report.findings)
+    findings = tuple(
+        replace(finding, shown_at=_shown_at(finding, base, revision)) for finding in report.findings
+    )
     report = replace(report, base=base.name, revision=revision.name, findings=findings)
     if policy.accepted is None:
         return report
-    return accepting.apply(report, accepting.read(policy.accepted), today)
+    return baseline.apply(report, baseline.read(policy.accepted), today)
 
 
 def _today() -> dt.date:
     return dt.datetime.now(tz=dt.UTC).date()
 
 
-def _place(finding: Finding, base: Opened, revision: Opened) -> Origin | None:
+def _shown_at(finding: Finding, base: Opened, revision: Opened) -> Location | None:
     """Where to show it: in the revision's file, or in the base's where the revision has none."""
     for side, own, other in (
         (revision, finding.revision, finding.base),
@@ -68,24 +70,28 @@ def _place(finding: Finding, base: Opened, revision: Opened) -> Origin | None:
     return None
 
 
-def _changed(finding: Finding, document: Document, place: Origin, other: Any) -> Origin:
+def _changed(finding: Finding, document: Document, location: Location, other: Any) -> Location:
     """The line of the keyword that the rule is named for, where it is there and differs from the other side.
 
-    A finding's own place is its schema, which may be long; what somebody edited is one line in it.
+    A finding's own location is its schema, which may be long; the edit is one line in it.
     """
-    value = document.written_at(place)
-    head, _, name = place.pointer.rpartition("/properties/")
+    value = document.written_at(location)
+    head, _, name = location.pointer.rpartition("/properties/")
     if name and "/" not in name and finding.rule.endswith(_REQUIRED):
-        listed = document.written_at(replace(place, pointer=f"{head}/required"))
-        return document.origin(place.file, f"{head}/required{_item(listed, finding)}") if listed else place
+        listed = document.written_at(replace(location, pointer=f"{head}/required"))
+        return (
+            document.location(location.file, f"{head}/required{_item(listed, finding)}")
+            if listed
+            else location
+        )
     if not isinstance(value, dict) or not isinstance(other, dict):
-        return place
+        return location
     words = f"-{finding.rule}-"
     named = [key for key in value if f"-{_kebab(key)}-" in words and value[key] != other.get(key)]
     if not named:
-        return place
+        return location
     key = max(named, key=len)
-    return document.origin(place.file, f"{place.pointer}/{escaped(key)}{_item(value[key], finding)}")
+    return document.location(location.file, f"{location.pointer}/{escaped(key)}{_item(value[key], finding)}")
 
 
 def _item(value: Any, finding: Finding) -> str:
@@ -100,11 +106,11 @@ def _kebab(key: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", key).lower()
 
 
-def _nearest(document: Document, gone: Origin | None) -> Origin:
-    """What is left around a place of the other document."""
+def _nearest(document: Document, gone: Location | None) -> Location:
+    """Return the nearest part that is left around a location of the other document."""
     pointer = gone.pointer if gone else ""
     for file in [gone.file] if gone else []:
-        found = document.origin(file, pointer)
+        found = document.location(file, pointer)
         if found.line:
             return found
-    return document.origin(document.name, pointer)
+    return document.location(document.name, pointer)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("yaml", reason="the bare install reads no OpenAPI; pytest-infra[openapi] does")
 
-from infra_openapi.schema.language import counterexample, matches, of_lengths, of_texts
+from infra_openapi.schema.regex_automaton import counterexample, matches, of_lengths, of_texts
 
 TEXTS = ["".join(letters) for size in range(4) for letters in product("ab1.", repeat=size)]
 ATOMS = st.sampled_from(["a", "b", ".", "[ab]", "[^a]", r"\d", r"\w", r"\.", "[a-b1]"])

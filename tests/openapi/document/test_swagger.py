@@ -70,9 +70,9 @@ def shared(kind: str, **more: Any) -> dict[str, Any]:
     return old(refers, responses={"R": response}, **more)
 
 
-def pets(**heirs: Any) -> dict[str, Any]:
+def pets(**subtypes: Any) -> dict[str, Any]:
     base = {**obj("kind", kind=TEXT), "discriminator": "kind"}
-    made = {name: {"allOf": [{"$ref": "#/definitions/Pet"}, schema]} for name, schema in heirs.items()}
+    made = {name: {"allOf": [{"$ref": "#/definitions/Pet"}, schema]} for name, schema in subtypes.items()}
     return answers({"$ref": "#/definitions/Pet"}, definitions={"Pet": base, **made})
 
 

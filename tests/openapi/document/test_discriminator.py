@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 from fakes.api import document, operation, receives, report
-from infra_openapi.document.discriminator import with_heirs
+from infra_openapi.document.discriminator import with_subtypes
 
 TEXT, WHOLE = {"type": "string"}, {"type": "integer"}
 
@@ -59,7 +59,7 @@ def test_a_change_of_an_heir_is_told_once_with_all_that_give_its_base() -> None:
 
 
 def test_what_a_mapping_names_keeps_its_value() -> None:
-    mapping = with_heirs({"components": {"schemas": family({"dog": ref("Dog")["$ref"], "Cat": "Cat"})}})[
+    mapping = with_subtypes({"components": {"schemas": family({"dog": ref("Dog")["$ref"], "Cat": "Cat"})}})[
         "components"
     ]["schemas"]["Pet"]["discriminator"]["mapping"]
 
@@ -70,7 +70,7 @@ def test_the_document_that_was_given_is_left_as_it_is() -> None:
     data = {"components": {"schemas": family()}}
     before = copy.deepcopy(data)
 
-    assert with_heirs(data) != data
+    assert with_subtypes(data) != data
     assert data == before
 
 
@@ -82,6 +82,8 @@ def test_heirs_in_a_circle_and_parts_that_are_none_do_no_harm() -> None:
         "C": {"allOf": 1},
     }
 
-    heirs = with_heirs({"components": {"schemas": schemas}})["components"]["schemas"]["Pet"]["discriminator"]
+    subtypes = with_subtypes({"components": {"schemas": schemas}})["components"]["schemas"]["Pet"][
+        "discriminator"
+    ]
 
-    assert sorted(heirs["mapping"]) == ["A", "B", "Cat", "Dog", "Puppy"]
+    assert sorted(subtypes["mapping"]) == ["A", "B", "Cat", "Dog", "Puppy"]

@@ -194,6 +194,47 @@ def test_libyaml_reads_yaml_where_it_is_there() -> None:
     assert yaml_text._Loader is (yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader)
 
 
+class LimitedLoader(yaml.SafeLoader):
+    """Refuses a bracket past its limit while it reads ahead of its events, as libyaml 0.2.6 does."""
+
+    LIMIT = 0
+
+    def fetch_flow_collection_start(self, token_class: type) -> None:
+        if self.flow_level >= self.LIMIT:
+            raise yaml.scanner.ScannerError(None, None, "the library's limit", self.get_mark())
+        super().fetch_flow_collection_start(token_class)
+
+
+DEEP: list[tuple[str, int, int]] = [
+    ("x: " + "[" * 1000 + "]" * 1000, 1, 4 + 199),
+    ("x:\n  y: " + "[" * 500, 2, 6 + 198),
+    ("x: " + "[" * 150 + "\n" + "[" * 400, 2, 50),
+    ("x: [" + "[], " * 50 + "'[[', # ]]]\n" + "[" * 1000, 2, 199),
+    ("x: " + "{a: " * 250 + "}" * 250, 1, 4 + 4 * 199),
+]
+
+
+@pytest.mark.parametrize("limit", [None, 200, 256, 1000])
+@pytest.mark.parametrize(("text", "line", "column"), DEEP)
+def test_deep_nesting_is_refused_with_our_reason_whatever_the_limit_of_the_library(
+    text: str, line: int, column: int, limit: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if limit is not None:
+        monkeypatch.setattr(LimitedLoader, "LIMIT", limit)
+        monkeypatch.setattr(yaml_text, "_Loader", LimitedLoader)
+
+    with pytest.raises(CompareError, match="nested more than 200 levels") as caught:
+        parse(text)
+
+    assert (caught.value.line, caught.value.column) == (line, column)
+
+
+@pytest.mark.parametrize("text", ["x: [" + "[], " * 300 + "\n}", 'x: ["' + "[" * 300 + '"\n}', "x: [\n}"])
+def test_a_syntax_error_is_not_taken_for_deep_nesting(text: str) -> None:
+    with pytest.raises(CompareError, match="is not YAML"):
+        parse(text)
+
+
 @pytest.mark.parametrize("raw", [HEAD.encode() + b', "x": [1, 2, 3, 4]}', b"openapi: 3.0.0\nx: [1, 2, 3, 4]"])
 def test_a_text_of_very_many_values_is_refused_before_they_fill_the_memory(
     raw: bytes, monkeypatch: pytest.MonkeyPatch

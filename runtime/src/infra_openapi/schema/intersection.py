@@ -12,7 +12,7 @@ from infra_openapi.schema import pattern as expression
 from infra_openapi.schema.node import Facet, Node, Term, narrower_end
 
 
-def meet(one: Node, other: Node, key: Hashable) -> Node:
+def intersection(one: Node, other: Node, key: Hashable) -> Node:
     """The conjunction; where it is written stays with each part."""
     types = one.types & other.types
     integral = one.integral or other.integral
@@ -21,8 +21,8 @@ def meet(one: Node, other: Node, key: Hashable) -> Node:
     types = types - {name for name, left in values.items() if not left}
     return Node(
         key=key,
-        sites=(*one.sites, *(site for site in other.sites if site not in one.sites)),
-        parts=tuple(dict.fromkeys((*(one.parts or one.sites), *(other.parts or other.sites)))),
+        elements=(*one.elements, *(element for element in other.elements if element not in one.elements)),
+        parts=tuple(dict.fromkeys((*(one.parts or one.elements), *(other.parts or other.elements)))),
         types=types,
         integral=integral,
         values={name: left for name, left in values.items() if left},
@@ -38,8 +38,8 @@ def meet(one: Node, other: Node, key: Hashable) -> Node:
         dependent={
             **other.dependent,
             **{
-                name: (needs | other.dependent[name][0] if name in other.dependent else needs, site)
-                for name, (needs, site) in one.dependent.items()
+                name: (needs | other.dependent[name][0] if name in other.dependent else needs, element)
+                for name, (needs, element) in one.dependent.items()
             },
         },
         dependent_schemas=_terms(one.dependent_schemas, other.dependent_schemas),
@@ -51,13 +51,13 @@ def meet(one: Node, other: Node, key: Hashable) -> Node:
         conditions=(*one.conditions, *(each for each in other.conditions if each not in one.conditions)),
         opaque={**other.opaque, **one.opaque},
         notes={**other.notes, **one.notes},
-        type_site=one.type_site or other.type_site,
+        type_element=one.type_element or other.type_element,
     )
 
 
 def joined(one: Term, other: Term) -> Term:
     """The conjunction of two terms, each schema once."""
-    return (*one, *(site for site in other if not any(_same_place(site, known) for known in one)))
+    return (*one, *(element for element in other if not any(_same_place(element, known) for known in one)))
 
 
 def _same_place(one: Any, other: Any) -> bool:
@@ -101,7 +101,7 @@ def _facets(one: Mapping[str, Facet], other: Mapping[str, Facet]) -> dict[str, F
 def _narrower(name: str, one: Facet, other: Facet) -> Facet:
     if name == "multipleOf":
         step = multiple(one.value, other.value)
-        return one if step == one.value else Facet(value=step, site=other.site)
+        return one if step == one.value else Facet(value=step, element=other.element)
     if name in {"minimum", "maximum"}:
         return one if narrower_end(name, one.value, other.value) else other
     if name == "enum":
@@ -146,8 +146,8 @@ def declared(node: Node, name: str) -> Term:
 
 def _prefix(one: Node, other: Node) -> tuple[Term, ...]:
     found = []
-    for place in range(max(len(one.prefix), len(other.prefix))):
-        left = one.prefix[place] if place < len(one.prefix) else one.items or ()
-        right = other.prefix[place] if place < len(other.prefix) else other.items or ()
+    for index in range(max(len(one.prefix), len(other.prefix))):
+        left = one.prefix[index] if index < len(one.prefix) else one.items or ()
+        right = other.prefix[index] if index < len(other.prefix) else other.items or ()
         found.append(joined(left, right))
     return tuple(found)

@@ -121,8 +121,8 @@ def _ladder(value: Any) -> Any:
     return [value] if isinstance(value, Mapping) else value
 
 
-class OwnSettings(BaseModel):
-    """What can be said of a service of one's own."""
+class UserServiceSettings(BaseModel):
+    """The keys of a service that the stack file describes with a `command`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -143,7 +143,7 @@ class OwnSettings(BaseModel):
     restart: Literal["on-failure", "always", "never"] = "on-failure"
 
     @model_validator(mode="after")
-    def _fits(self) -> OwnSettings:
+    def _fits(self) -> UserServiceSettings:
         if self.task and self.ready:
             raise ValueError("a task is ready when it has ended well; `ready` is for what stays")
         if self.route and not self.ports:
@@ -178,7 +178,7 @@ class OwnSettings(BaseModel):
         return RespProbe(port=port) if ready.resp else TcpProbe(port=port)
 
 
-def own(name: str, settings: OwnSettings) -> ServiceSpec:
+def user_service(name: str, settings: UserServiceSettings) -> ServiceSpec:
     """The service as data. Exports `host`, `port`, a `…_port` for each, and `url` where one is `http`."""
     exports = {"host": "${host}"}
     for port in settings.ports:

@@ -6,11 +6,11 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from infra_openapi.document import Site
+from infra_openapi.document import Element
 from infra_openapi.document.reference import dynamic_target, target_of
-from infra_openapi.schema import reading
+from infra_openapi.schema import keywords
 from infra_openapi.schema.contradiction import consistent
-from infra_openapi.schema.meet import meet
+from infra_openapi.schema.intersection import intersection
 from infra_openapi.schema.node import (
     ALL_TYPES,
     Facet,
@@ -45,7 +45,7 @@ _EVALUATING = frozenset(
 _NESTED = 4
 
 
-class Normaliser:
+class Normalizer:
     """Puts schemas into normal form, each once."""
 
     def __init__(self) -> None:
@@ -55,57 +55,57 @@ class Normaliser:
 
     def node(self, term: Term) -> Node:
         """The normal form of a conjunction."""
-        key = tuple([site.place for site in term])
+        key = tuple([element.identity for element in term])
         known = self._nodes.get(key)
         if known is None:
             if len(term) == 1:
-                known = self._site(term[0])
+                known = self._element(term[0])
             else:
-                known = Node(key=key, sites=())
-                for site in term:
-                    known = meet(known, self.node((site,)), key)
+                known = Node(key=key, elements=())
+                for element in term:
+                    known = intersection(known, self.node((element,)), key)
                 impossible = any(self._refuted(group, known.types) for group in known.groups)
                 known = consistent(
-                    replace(known, sites=term, types=frozenset() if impossible else known.types)
+                    replace(known, elements=term, types=frozenset() if impossible else known.types)
                 )
             if not self._active:
                 self._nodes[key] = known
         return known
 
-    def _site(self, site: Site) -> Node:
+    def _element(self, element: Element) -> Node:
         """One schema. A cycle of references and `allOf` alone adds nothing to itself."""
-        key = site.place
+        key = element.identity
         if key in self._active:
-            return Node(key=(key,), sites=(site,))
+            return Node(key=(key,), elements=(element,))
         self._active.add(key)
         try:
-            return self._composed(site, key)
+            return self._composed(element, key)
         finally:
             self._active.discard(key)
 
-    def _composed(self, site: Site, key: tuple[str, str, int]) -> Node:
-        raw = site.raw
+    def _composed(self, element: Element, key: tuple[str, str, int]) -> Node:
+        raw = element.raw
         if not isinstance(raw, dict):
             if not isinstance(raw, bool):
-                site.document.note(site, "is no schema; it is taken as one that allows everything")
-            return Node(key=(key,), sites=(site,), types=ALL_TYPES if raw is not False else frozenset())
-        target = target_of(site)
-        if target is not None and (len(raw) == 1 or not site.document.modern):
+                element.document.note(element, "is no schema; it is taken as one that allows everything")
+            return Node(key=(key,), elements=(element,), types=ALL_TYPES if raw is not False else frozenset())
+        target = target_of(element)
+        if target is not None and (len(raw) == 1 or not element.document.modern):
             # Up to OpenAPI 3.0 what stands beside a reference does not count.
             return self.node((target,))
         parts = [] if target is None else [target]
         if isinstance(raw.get("$dynamicRef"), str):
-            meant = dynamic_target(site, raw["$dynamicRef"])
+            meant = dynamic_target(element, raw["$dynamicRef"])
             parts += [meant] if meant else []
-        parts += site.items("allOf")
-        parts += reading.doubly_negated(site)
-        made = local = self._local(site, (key,))
+        parts += element.items("allOf")
+        parts += keywords.doubly_negated(element)
+        made = local = self._local(element, (key,))
         inner = [self.node((part,)) for part in parts]
         for each in inner:
-            made = meet(made, each, (key,))
+            made = intersection(made, each, (key,))
         if raw.get("nullable") is True and (parts or made.groups):
             # Strictly this does nothing in 3.0; everybody who writes it means *or null*.
-            made = _or_null(made, site)
+            made = _or_null(made, element)
         saying = [each for each in inner if not each.unrestrained]
         if len(saying) == 1 and local.unrestrained and raw.get("nullable") is not True:
             # A wrapper around one schema is that schema: same identity, so that its changes are told once.
@@ -116,19 +116,19 @@ class Normaliser:
         if parts and any(self._refuted(group, made.types) for group in made.groups):
             made = replace(made, types=frozenset())
         # What is made of no parts has its key and place already.
-        return consistent(made if made is local else replace(made, key=(key,), sites=(site,)))
+        return consistent(made if made is local else replace(made, key=(key,), elements=(element,)))
 
     def returns(self, group: Group) -> bool:
         """Whether an alternative of a union leads to the union itself, with no property or item between."""
-        start = group.site.place
+        start = group.element.identity
         known = self._returning.get(start)
         if known is None:
             met = set()
             left = [*group.branches]
             while left and start not in met:
                 for each in self.node(left.pop()).groups:
-                    left += () if each.site.place in met else each.branches
-                    met.add(each.site.place)
+                    left += () if each.element.identity in met else each.branches
+                    met.add(each.element.identity)
             known = self._returning[start] = start in met
         return known
 
@@ -145,35 +145,35 @@ class Normaliser:
             )
         return types
 
-    def _local(self, site: Site, key: Any) -> Node:
+    def _local(self, element: Element, key: Any) -> Node:
         """What the schema itself says, without its references and `allOf`."""
-        raw = site.raw
-        types, integral = reading.types(site)
-        notes = {name: Facet(value=raw[name], site=site) for name in _NOTED if name in raw}
+        raw = element.raw
+        types, integral = keywords.types(element)
+        notes = {name: Facet(value=raw[name], element=element) for name in _NOTED if name in raw}
         made = Node(
             key=key,
-            sites=(site,),
+            elements=(element,),
             types=types,
             integral=integral,
             notes=notes,
-            facets=reading.facets(site, integral),
-            patterns=reading.patterns(site),
-            formats=reading.formats(site),
-            properties=reading.named(site, "properties"),
-            required=reading.required(site),
-            pattern_properties=reading.named(site, "patternProperties"),
-            additional=reading.schema(site, "additionalProperties"),
-            unevaluated=reading.schema(site, "unevaluatedProperties"),
-            names=reading.schema(site, "propertyNames"),
-            dependent=reading.dependent(site),
-            dependent_schemas=reading.dependent_schemas(site),
-            prefix=reading.prefix(site),
-            items=reading.items(site),
-            contains=reading.contains(site),
-            negations=reading.negations(site),
-            conditions=reading.conditions(site),
-            opaque=reading.opaque(site),
-            type_site=site if "type" in raw else None,
+            facets=keywords.facets(element, integral),
+            patterns=keywords.patterns(element),
+            formats=keywords.formats(element),
+            properties=keywords.named(element, "properties"),
+            required=keywords.required(element),
+            pattern_properties=keywords.named(element, "patternProperties"),
+            additional=keywords.schema(element, "additionalProperties"),
+            unevaluated=keywords.schema(element, "unevaluatedProperties"),
+            names=keywords.schema(element, "propertyNames"),
+            dependent=keywords.dependent(element),
+            dependent_schemas=keywords.dependent_schemas(element),
+            prefix=keywords.prefix(element),
+            items=keywords.items(element),
+            contains=keywords.contains(element),
+            negations=keywords.negations(element),
+            conditions=keywords.conditions(element),
+            opaque=keywords.opaque(element),
+            type_element=element if "type" in raw else None,
         )
         if made.unevaluated is not None and "additionalProperties" in raw:
             # That looks at every property, so none is left.
@@ -181,19 +181,19 @@ class Normaliser:
         elif made.unevaluated is not None and _EVALUATING.isdisjoint(raw):
             # Nothing else in it looks at properties, and what stands beside it in an `allOf` is not seen.
             made = replace(made, additional=made.unevaluated, unevaluated=None)
-        if isinstance(raw.get("$dynamicRef"), str) and not dynamic_target(site, raw["$dynamicRef"]):
+        if isinstance(raw.get("$dynamicRef"), str) and not dynamic_target(element, raw["$dynamicRef"]):
             made = replace(
-                made, opaque={**made.opaque, "$dynamicRef": Facet(value=raw["$dynamicRef"], site=site)}
+                made, opaque={**made.opaque, "$dynamicRef": Facet(value=raw["$dynamicRef"], element=element)}
             )
-        excluded = reading.excluded(site)
+        excluded = keywords.excluded(element)
         made = replace(made, types=made.types - excluded) if excluded else made
-        made = _enumerated(made, site)
+        made = _enumerated(made, element)
         for kind in ("oneOf", "anyOf"):
-            made = self._united(made, site, kind)
+            made = self._united(made, element, kind)
         return made
 
-    def _united(self, node: Node, site: Site, kind: str) -> Node:
-        branches = site.items(kind)
+    def _united(self, node: Node, element: Element, kind: str) -> Node:
+        branches = element.items(kind)
         if not branches:
             return node
         if all(
@@ -206,45 +206,50 @@ class Normaliser:
             union: list[Any] = []
             for each in branches:
                 allowed = [each.raw["const"]] if "const" in each.raw else list(each.raw.get("enum") or [])
-                fitting = [value for value in allowed if kind_of(value) in reading.types(each)[0]]
+                fitting = [value for value in allowed if kind_of(value) in keywords.types(each)[0]]
                 union += {canonical(value): value for value in fitting}.values()
-            return _restricted(node, union if kind == "anyOf" else _once(union), site)
+            return _restricted(node, union if kind == "anyOf" else _once(union), element)
         if kind == "anyOf" and any(each.raw is True or each.raw == {} for each in branches):
             return node
-        discriminator = site.child("discriminator")
+        discriminator = element.child("discriminator")
         group = Group(
-            kind=kind, branches=tuple((each,) for each in branches), site=site, discriminator=discriminator
+            kind=kind,
+            branches=tuple((each,) for each in branches),
+            element=element,
+            discriminator=discriminator,
         )
         return replace(node, groups=(*node.groups, group))
 
 
-def _or_null(node: Node, site: Site) -> Node:
-    null = (Site(site.document, site.file, f"{site.pointer}/nullable", {"type": "null"}),)
+def _or_null(node: Node, element: Element) -> Node:
+    null = (Element(element.document, element.file, f"{element.pointer}/nullable", {"type": "null"}),)
     groups = tuple(replace(group, branches=(*group.branches, null)) for group in node.groups)
     return replace(node, types=node.types | {"null"}, groups=groups)
 
 
-def _enumerated(node: Node, site: Site) -> Node:
-    raw = site.raw
+def _enumerated(node: Node, element: Element) -> Node:
+    raw = element.raw
     if isinstance(raw.get("enum"), list):
         allowed = raw["enum"]
         if raw.get("nullable") is True and "type" in raw and allowed:
             allowed = [*allowed, None]
-        node = _restricted(node, allowed, site)
+        node = _restricted(node, allowed, element)
     if "const" in raw:
-        node = _restricted(node, [raw["const"]], site)
+        node = _restricted(node, [raw["const"]], element)
     return node
 
 
-def _restricted(node: Node, allowed: list[Any], site: Site) -> Node:
+def _restricted(node: Node, allowed: list[Any], element: Element) -> Node:
     """The node with these values alone."""
-    listed = Node(key=(), sites=(site,), types=frozenset(map(kind_of, allowed)), values=by_type(allowed))
+    listed = Node(
+        key=(), elements=(element,), types=frozenset(map(kind_of, allowed)), values=by_type(allowed)
+    )
     return replace(
-        meet(node, listed, node.key),
-        sites=node.sites,
+        intersection(node, listed, node.key),
+        elements=node.elements,
         facets={
             **node.facets,
-            "enum": Facet(value=[value for value in allowed if value is not None], site=site),
+            "enum": Facet(value=[value for value in allowed if value is not None], element=element),
         },
     )
 

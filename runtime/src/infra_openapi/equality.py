@@ -1,25 +1,25 @@
-"""Whether two sites say the same: by hash, and through their references."""
+"""Whether two elements have the same content: by hash, and through their references."""
 
 from __future__ import annotations
 
 import hashlib
 from typing import Any, TypeAlias
 
-from infra_openapi.document import Site
+from infra_openapi.document import Element
 from infra_openapi.document.reference import all_targets, mapped, packed, references
 from infra_openapi.errors import CompareError
 
-_Place: TypeAlias = tuple[str, str]
+_Key: TypeAlias = tuple[str, str]
 
 
-class Sameness:
-    """The equalities of one pair of documents, each found once."""
+class Equality:
+    """The equal elements of one pair of documents, each pair compared once."""
 
     def __init__(self) -> None:
         self._digests: dict[int, tuple[bytes, list[str]]] = {}
         # What an id belongs to must live as long as the table does.
         self._alive: list[Any] = []
-        self._clean: dict[tuple[_Place, _Place], bool] = {}
+        self._clean: dict[tuple[_Key, _Key], bool] = {}
 
     def digest(self, raw: Any) -> bytes:
         """A value's content as sixteen bytes."""
@@ -36,14 +36,14 @@ class Sameness:
             self._alive.append(raw)
         return known
 
-    def same(self, base: Site, revision: Site) -> bool:
+    def same(self, base: Element, revision: Element) -> bool:
         """Whether both say the same, whatever their references lead to included. Never a false yes."""
         first, refs = self._content(base.raw)
         if first != self._content(revision.raw)[0]:
             return False
         return all(self._same_target(base, revision, ref) for ref in refs)
 
-    def _same_target(self, base: Site, revision: Site, ref: str) -> bool:
+    def _same_target(self, base: Element, revision: Element, ref: str) -> bool:
         starts = self._pairs(base, revision, ref)
         if starts is None:
             return False
@@ -52,7 +52,7 @@ class Sameness:
                 self._explore(start)
         return all(self._clean[_key(start)] for start in starts)
 
-    def _pairs(self, base: Site, revision: Site, ref: str) -> list[tuple[Site, Site]] | None:
+    def _pairs(self, base: Element, revision: Element, ref: str) -> list[tuple[Element, Element]] | None:
         """What a reference means in both; None where that is not the same number of places."""
         try:
             before = all_targets(base, ref)
@@ -61,10 +61,10 @@ class Sameness:
             return None
         return list(zip(before, after, strict=True)) if len(before) == len(after) else None
 
-    def _explore(self, start: tuple[Site, Site]) -> None:
+    def _explore(self, start: tuple[Element, Element]) -> None:
         """Walk all that is reached from here, then carry every difference back to who reaches it."""
-        users: dict[tuple[_Place, _Place], list[tuple[_Place, _Place]]] = {}
-        met: dict[tuple[_Place, _Place], bool] = {_key(start): True}
+        users: dict[tuple[_Key, _Key], list[tuple[_Key, _Key]]] = {}
+        met: dict[tuple[_Key, _Key], bool] = {_key(start): True}
         waiting, different = [start], []
         while waiting:
             base, revision = waiting.pop()
@@ -91,5 +91,5 @@ class Sameness:
         self._clean |= met
 
 
-def _key(pair: tuple[Site, Site]) -> tuple[_Place, _Place]:
+def _key(pair: tuple[Element, Element]) -> tuple[_Key, _Key]:
     return (pair[0].file, pair[0].pointer), (pair[1].file, pair[1].pointer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from infra_openapi.finding import Direction
-from infra_openapi.schema import language
+from infra_openapi.schema import regex_automaton
 from infra_openapi.schema.change import Change
 from infra_openapi.schema.node import Node
 
@@ -44,14 +44,14 @@ def _changed(old: Node, new: Node, change: Change, pair: tuple[str, str], word: 
 def _one_sided(old: Node, new: Node, change: Change, found: Iterable[str]) -> None:
     for pattern in found:
         if pattern in new.patterns:
-            change.fact("pattern-added", old.site, new.patterns[pattern], None, pattern)
+            change.fact("pattern-added", old.element, new.patterns[pattern], None, pattern)
         else:
-            change.fact("pattern-removed", old.patterns[pattern], new.site, pattern, None)
+            change.fact("pattern-removed", old.patterns[pattern], new.element, pattern, None)
 
 
 def _example(node: Node, expression: str) -> str | bool | None:
     """A text that the schema allows and the expression does not match; False where there is none."""
-    return language.counterexample(restraints(node), expression)
+    return regex_automaton.counterexample(restraints(node), expression)
 
 
 def restraints(node: Node) -> list[str]:
@@ -59,13 +59,13 @@ def restraints(node: Node) -> list[str]:
     least, most = (
         node.facets[name].value if name in node.facets else None for name in ("minLength", "maxLength")
     )
-    lengths = [] if least is None and most is None else [language.of_lengths(least, most)]
+    lengths = [] if least is None and most is None else [regex_automaton.of_lengths(least, most)]
     return [*node.patterns, *lengths]
 
 
 def matching(node: Node) -> str | None:
     """A text that agrees with the patterns and lengths; None where none was found."""
-    found = language.counterexample(restraints(node), _NOTHING)
+    found = regex_automaton.counterexample(restraints(node), _NOTHING)
     return found if isinstance(found, str) else None
 
 
@@ -81,10 +81,10 @@ def implied_length(name: str, old: Node, new: Node, change: Change) -> bool:
     if name not in {"minLength", "maxLength"} or name not in outer.facets or not inner.patterns:
         return False
     value = outer.facets[name].value
-    expression = language.of_lengths(*((value, None) if name == "minLength" else (None, value)))
+    expression = regex_automaton.of_lengths(*((value, None) if name == "minLength" else (None, value)))
     return _example(inner, expression) is False
 
 
 def listed(node: Node, texts: Iterable[str]) -> bool:
     """Whether the schema's patterns allow these texts alone."""
-    return bool(node.patterns) and _example(node, language.of_texts(texts)) is False
+    return bool(node.patterns) and _example(node, regex_automaton.of_texts(texts)) is False

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.api import document, operation, query, receives, report, takes
-from infra_openapi import CompareError, Finding, Level, Report, accepting
+from infra_openapi import CompareError, Finding, Level, Report, baseline
 from infra_openapi.report import Acceptance
 
 TODAY = dt.date(2026, 8, 1)
@@ -32,11 +32,11 @@ def broken() -> Report:
 
 def accept(file: Path, finding: Finding, **how: object) -> Acceptance:
     options = {"reason": "nobody calls it", "owner": "ann", "today": TODAY, **how}
-    return accepting.accept(file, finding, **options)  # type: ignore[arg-type]
+    return baseline.accept(file, finding, **options)  # type: ignore[arg-type]
 
 
 def reviewed(given: Report, file: Path, today: dt.date = TODAY) -> Report:
-    return accepting.apply(given, accepting.read(file), today)
+    return baseline.apply(given, baseline.read(file), today)
 
 
 def test_an_accepted_finding_counts_no_more_and_the_others_do(file: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_new_entry_is_lines_at_the_end(file: Path) -> None:
     accept(file, before.findings[1])
 
     assert file.read_text().startswith(first)
-    assert len(accepting.read(file)) == 2
+    assert len(baseline.read(file)) == 2
 
 
 def test_a_new_entry_takes_the_place_of_an_expired_one(file: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_new_entry_takes_the_place_of_an_expired_one(file: Path) -> None:
 
     accept(file, before.findings[0], today=later, reason="still")
 
-    entries = accepting.read(file)
+    entries = baseline.read(file)
     assert {entry.fingerprint: entry.reason for entry in entries} == {
         before.findings[0].fingerprint: "still",
         before.findings[1].fingerprint: "nobody calls it",
@@ -149,7 +149,7 @@ def test_what_was_written_is_read(
 
     written = accept(file, finding, reason=reason, until=until)
 
-    (entry,) = accepting.read(file)
+    (entry,) = baseline.read(file)
     assert replace(entry, line=0) == written
     assert entry.line == 2
 
@@ -166,14 +166,14 @@ def test_the_entry_tells_a_reviewer_what_was_accepted(file: Path) -> None:
 
 
 def test_without_a_file_nothing_is_accepted(file: Path) -> None:
-    assert accepting.read(file) == ()
+    assert baseline.read(file) == ()
 
 
 @pytest.mark.parametrize("content", ["", "\n", "# nothing yet\n", "[]"])
 def test_an_empty_file_accepts_nothing(file: Path, content: str) -> None:
     file.write_text(content, encoding="utf-8")
 
-    assert accepting.read(file) == ()
+    assert baseline.read(file) == ()
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_file_that_is_half_understood_is_refused(file: Path, content: str, lin
     file.write_text(content, encoding="utf-8")
 
     with pytest.raises(CompareError, match=reason) as caught:
-        accepting.read(file)
+        baseline.read(file)
 
     assert (caught.value.file, caught.value.line) == (str(file), line)
 
@@ -208,7 +208,7 @@ def test_a_file_that_is_half_understood_is_refused(file: Path, content: str, lin
 def test_a_fingerprint_of_digits_needs_no_quotes(file: Path) -> None:
     file.write_text("- {fingerprint: 1234567890123456, reason: r, owner: o}\n", encoding="utf-8")
 
-    assert accepting.read(file)[0].fingerprint == "1234567890123456"
+    assert baseline.read(file)[0].fingerprint == "1234567890123456"
 
 
 @pytest.mark.parametrize("content", [f"[{ENTRY[2:-1]}]\n", f"  {ENTRY}"])
@@ -235,7 +235,7 @@ def test_an_entry_of_no_use_is_not_written(file: Path, how: dict[str, object]) -
 def test_the_first_characters_of_a_fingerprint_are_enough() -> None:
     given = broken()
 
-    assert accepting.chosen({"shop": given}, given.findings[1].fingerprint[:7]) == ("shop", given.findings[1])
+    assert baseline.chosen({"shop": given}, given.findings[1].fingerprint[:7]) == ("shop", given.findings[1])
 
 
 def test_they_must_mean_one_finding(file: Path) -> None:
@@ -246,9 +246,9 @@ def test_they_must_mean_one_finding(file: Path) -> None:
     }
 
     with pytest.raises(CompareError, match="is not enough"):
-        accepting.chosen(many, next(iter(many.values())).findings[0].fingerprint[:1] or "")
+        baseline.chosen(many, next(iter(many.values())).findings[0].fingerprint[:1] or "")
     with pytest.raises(CompareError, match="no finding"):
-        accepting.chosen({"": given}, "zzz")
+        baseline.chosen({"": given}, "zzz")
 
 
 def test_what_is_accepted_is_not_accepted_again(file: Path) -> None:
@@ -256,4 +256,4 @@ def test_what_is_accepted_is_not_accepted_again(file: Path) -> None:
     accept(file, before.findings[0])
 
     with pytest.raises(CompareError, match="is accepted already"):
-        accepting.chosen({"": reviewed(before, file)}, before.findings[0].fingerprint)
+        baseline.chosen({"": reviewed(before, file)}, before.findings[0].fingerprint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from infra_openapi.document import Site
+from infra_openapi.document import Element
 from infra_openapi.schema.node import (
     ALL_TYPES,
     COUNTS,
@@ -26,16 +26,16 @@ _UNIVERSAL = frozenset(
 )
 
 
-def types(site: Site) -> tuple[frozenset[str], bool]:
+def types(element: Element) -> tuple[frozenset[str], bool]:
     """The types, and whether numbers must be whole."""
-    raw = site.raw
+    raw = element.raw
     declared = raw.get("type")
     if declared is None:
         return ALL_TYPES, False
     names = declared if isinstance(declared, list) else [declared]
     known = {name for name in names if isinstance(name, str) and (name in ALL_TYPES or name == "integer")}
     if len(known) != len(names):
-        site.document.note(site, f"has the type {declared!r}, which is none of JSON's; it is left out")
+        element.document.note(element, f"has the type {declared!r}, which is none of JSON's; it is left out")
         if not known:
             return ALL_TYPES, False
     if raw.get("nullable") is True:
@@ -52,40 +52,40 @@ def _number(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def facets(site: Site, integral: bool) -> dict[str, Facet]:
+def facets(element: Element, integral: bool) -> dict[str, Facet]:
     """Bounds, steps and the like."""
-    raw = site.raw
+    raw = element.raw
     found: dict[str, Facet] = {}
     for name, (_, nothing) in COUNTS.items():
         value = _count(raw, name)
         if value not in {None, nothing} and not name.endswith("Contains"):
-            found[name] = Facet(value=value, site=site)
+            found[name] = Facet(value=value, element=element)
     for name, strict in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
         bound = _bound(raw, name, strict)
         if bound is not None:
-            found[name] = Facet(value=bound, site=site)
+            found[name] = Facet(value=bound, element=element)
     step = raw.get("multipleOf")
     if _number(step) and step > 0 and not (integral and step == 1):
-        found["multipleOf"] = Facet(value=step, site=site)
+        found["multipleOf"] = Facet(value=step, element=element)
     if raw.get("uniqueItems") is True:
-        found["uniqueItems"] = Facet(value=True, site=site)
+        found["uniqueItems"] = Facet(value=True, element=element)
     if _everything(raw.get("contains")):
         # Any item will do: then it is the number of items that counts.
         least, most = _contained(raw)
-        if least > found.get("minItems", Facet(value=0, site=site)).value:
-            found["minItems"] = Facet(value=least, site=site)
-        if most is not None and most < found.get("maxItems", Facet(value=math.inf, site=site)).value:
-            found["maxItems"] = Facet(value=most, site=site)
+        if least > found.get("minItems", Facet(value=0, element=element)).value:
+            found["minItems"] = Facet(value=least, element=element)
+        if most is not None and most < found.get("maxItems", Facet(value=math.inf, element=element)).value:
+            found["maxItems"] = Facet(value=most, element=element)
     return found
 
 
-def contains(site: Site) -> tuple[Containment, ...]:
+def contains(element: Element) -> tuple[Containment, ...]:
     """`contains` with its counts, unless it asks for nothing, or for any item."""
-    inner = site.child("contains")
-    least, most = _contained(site.raw)
+    inner = element.child("contains")
+    least, most = _contained(element.raw)
     if inner is None or _everything(inner.raw) or (least == 0 and most is None):
         return ()
-    return (Containment(term=(inner,), least=least, most=most, site=site),)
+    return (Containment(term=(inner,), least=least, most=most, element=element),)
 
 
 def _contained(raw: dict[str, Any]) -> tuple[int, int | None]:
@@ -123,26 +123,26 @@ def _bound(raw: dict[str, Any], name: str, strict: str) -> Bound | None:
     )
 
 
-def patterns(site: Site) -> dict[str, Site]:
+def patterns(element: Element) -> dict[str, Element]:
     """The pattern, unless every text matches it."""
-    pattern = site.raw.get("pattern")
-    return {pattern: site} if isinstance(pattern, str) and pattern not in _UNIVERSAL else {}
+    pattern = element.raw.get("pattern")
+    return {pattern: element} if isinstance(pattern, str) and pattern not in _UNIVERSAL else {}
 
 
-def schema(site: Site, key: str) -> Term | None:
+def schema(element: Element, key: str) -> Term | None:
     """The schema under a keyword; None where it allows everything."""
-    inner = site.child(key)
+    inner = element.child(key)
     if inner is None or inner.raw is True or inner.raw == {} or inner.raw is None:
         return None
     return (inner,)
 
 
-def items(site: Site) -> Term | None:
+def items(element: Element) -> Term | None:
     """What every item without a place of its own must be."""
-    if _leaves_items(site.raw):
-        return schema(site, "unevaluatedItems")
+    if _leaves_items(element.raw):
+        return schema(element, "unevaluatedItems")
     # A list under `items`, with `additionalItems` for the rest, is how drafts before 2020-12 give places.
-    return schema(site, "additionalItems" if isinstance(site.raw.get("items"), list) else "items")
+    return schema(element, "additionalItems" if isinstance(element.raw.get("items"), list) else "items")
 
 
 def _leaves_items(raw: dict[str, Any]) -> bool:
@@ -150,53 +150,55 @@ def _leaves_items(raw: dict[str, Any]) -> bool:
     return "unevaluatedItems" in raw and _LOOKS_AT_ITEMS.isdisjoint(raw)
 
 
-def prefix(site: Site) -> tuple[Term, ...]:
+def prefix(element: Element) -> tuple[Term, ...]:
     """What the first items must be, place by place."""
-    key = "items" if isinstance(site.raw.get("items"), list) else "prefixItems"
-    return tuple((each,) for each in site.items(key))
+    key = "items" if isinstance(element.raw.get("items"), list) else "prefixItems"
+    return tuple((each,) for each in element.items(key))
 
 
-def named(site: Site, key: str) -> dict[str, Term]:
+def named(element: Element, key: str) -> dict[str, Term]:
     """The schemas under a keyword that holds names."""
-    if key not in site.raw:
+    if key not in element.raw:
         return {}
-    return {name: (each,) for name, each in site.mapping(key).items()}
+    return {name: (each,) for name, each in element.mapping(key).items()}
 
 
-def required(site: Site) -> dict[str, Site]:
+def required(element: Element) -> dict[str, Element]:
     """The names that must be."""
     # A truth under `required` is a habit from parameters; it says nothing here.
-    names = site.raw.get("required")
-    return {name: site for name in names if isinstance(name, str) and name} if isinstance(names, list) else {}
+    names = element.raw.get("required")
+    return (
+        {name: element for name in names if isinstance(name, str) and name} if isinstance(names, list) else {}
+    )
 
 
-def formats(site: Site) -> dict[str, Site]:
+def formats(element: Element) -> dict[str, Element]:
     """The format, which later dialects say in other words."""
-    raw = site.raw
+    raw = element.raw
     if isinstance(raw.get("format"), str):
-        return {raw["format"]: site}
+        return {raw["format"]: element}
     if raw.get("contentEncoding") == "base64":
-        return {"byte": site}
+        return {"byte": element}
     if raw.get("contentMediaType") == "application/octet-stream" and "contentEncoding" not in raw:
-        return {"binary": site}
+        return {"binary": element}
     return {}
 
 
-def opaque(site: Site) -> dict[str, Facet]:
+def opaque(element: Element) -> dict[str, Facet]:
     """Keywords that nothing here understands."""
-    names = [name for name in _OPAQUE if name in site.raw]
-    if _leaves_items(site.raw):
+    names = [name for name in _OPAQUE if name in element.raw]
+    if _leaves_items(element.raw):
         names.remove("unevaluatedItems")
-    if "format" not in site.raw and formats(site):
-        names = [name for name in names if site.raw[name] not in {"base64", "application/octet-stream"}]
-    return {name: Facet(value=site.raw[name], site=site) for name in names}
+    if "format" not in element.raw and formats(element):
+        names = [name for name in names if element.raw[name] not in {"base64", "application/octet-stream"}]
+    return {name: Facet(value=element.raw[name], element=element) for name in names}
 
 
-def dependent(site: Site) -> dict[str, tuple[frozenset[str], Site]]:
+def dependent(element: Element) -> dict[str, tuple[frozenset[str], Element]]:
     """The names that must be where another one is."""
-    found: dict[str, tuple[frozenset[str], Site]] = {}
+    found: dict[str, tuple[frozenset[str], Element]] = {}
     for key in ("dependentRequired", "dependencies", "dependentSchemas"):
-        for name, each in site.mapping(key).items():
+        for name, each in element.mapping(key).items():
             needs = each.raw if isinstance(each.raw, list) else _only_required(each.raw)
             if needs is not None:
                 known = found[name][0] if name in found else frozenset()
@@ -204,11 +206,11 @@ def dependent(site: Site) -> dict[str, tuple[frozenset[str], Site]]:
     return found
 
 
-def dependent_schemas(site: Site) -> dict[str, Term]:
+def dependent_schemas(element: Element) -> dict[str, Term]:
     """The schemas that hold where a property is."""
     found: dict[str, Term] = {}
     for key in ("dependentSchemas", "dependencies"):
-        for name, each in site.mapping(key).items():
+        for name, each in element.mapping(key).items():
             if isinstance(each.raw, dict | bool) and _only_required(each.raw) is None:
                 found[name] = (each,)
     return found
@@ -221,9 +223,9 @@ def _only_required(raw: Any) -> list[Any] | None:
     return None
 
 
-def excluded(site: Site) -> frozenset[str]:
+def excluded(element: Element) -> frozenset[str]:
     """The types that `not` alone excludes."""
-    raw = site.raw.get("not")
+    raw = element.raw.get("not")
     if _everything(raw):
         return ALL_TYPES
     if not isinstance(raw, dict) or raw.keys() != {"type"}:
@@ -232,19 +234,19 @@ def excluded(site: Site) -> frozenset[str]:
     return frozenset(name for name in names if isinstance(name, str) and name in ALL_TYPES)
 
 
-def doubly_negated(site: Site) -> list[Site]:
+def doubly_negated(element: Element) -> list[Element]:
     """What `not` within `not` asks for."""
-    inner = site.child("not")
+    inner = element.child("not")
     if inner is None or not isinstance(inner.raw, dict) or inner.raw.keys() != {"not"}:
         return []
     meant = inner.child("not")
     return [] if meant is None else [meant]
 
 
-def negations(site: Site) -> tuple[Term, ...]:
+def negations(element: Element) -> tuple[Term, ...]:
     """What `not` excludes, unless it is said in other words."""
-    inner = site.child("not")
-    if inner is None or inner.raw is False or excluded(site) or doubly_negated(site):
+    inner = element.child("not")
+    if inner is None or inner.raw is False or excluded(element) or doubly_negated(element):
         # One that names `integer` beside other types excludes more than whole types.
         named = (
             inner is not None and isinstance(inner.raw, dict) and "integer" in (inner.raw.get("type") or ())
@@ -253,10 +255,10 @@ def negations(site: Site) -> tuple[Term, ...]:
     return ((inner,),)
 
 
-def conditions(site: Site) -> tuple[Condition, ...]:
+def conditions(element: Element) -> tuple[Condition, ...]:
     """`if` with `then` and `else`, unless nothing follows from it."""
-    when = site.child("if")
-    then, otherwise = schema(site, "then"), schema(site, "else")
+    when = element.child("if")
+    then, otherwise = schema(element, "then"), schema(element, "else")
     if when is None or (then is None and otherwise is None):
         return ()
-    return (Condition(when=(when,), then=then or (), otherwise=otherwise or (), site=site),)
+    return (Condition(when=(when,), then=then or (), otherwise=otherwise or (), element=element),)

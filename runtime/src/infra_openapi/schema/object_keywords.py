@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from infra_openapi.document import Site
+from infra_openapi.document import Element
 from infra_openapi.document.pointer import escaped
 from infra_openapi.finding import Direction
 from infra_openapi.schema import pattern as expression
 from infra_openapi.schema.change import Change
-from infra_openapi.schema.meet import declared
+from infra_openapi.schema.intersection import declared
 from infra_openapi.schema.node import Node, Term
-from infra_openapi.schema.normal import Normaliser
+from infra_openapi.schema.normalize import Normalizer
 
 Same: TypeAlias = Callable[[Term | None, Term | None], bool]
 _LEADS_ON = frozenset({"$ref", "allOf", "$dynamicRef"})
@@ -21,8 +21,8 @@ _LEADS_ON = frozenset({"$ref", "allOf", "$dynamicRef"})
 class Objects:
     """Compares what two schemas say of objects, as one direction sees it."""
 
-    def __init__(self, normaliser: Normaliser, same: Same, old: Node, new: Node, change: Change) -> None:
-        self._node, self._same = normaliser.node, same
+    def __init__(self, normalizer: Normalizer, same: Same, old: Node, new: Node, change: Change) -> None:
+        self._node, self._same = normalizer.node, same
         self.old, self.new, self.change = old, new, change
         self._inner = change.mode.property()
         # A client does not send what is read-only, and does not receive what is write-only.
@@ -84,7 +84,7 @@ class Objects:
 
     def _added(self, name: str, second: Term) -> None:
         old, new, change = self.old, self.new, self.change
-        site = old.counterpart(_holder(second, name))
+        element = old.counterpart(_holder(second, name))
         required = name in new.required and name not in old.required
         known = self._others(old, name)
         if known and not self._node(known).impossible:
@@ -94,24 +94,24 @@ class Objects:
         if name in old.required:  # without being described
             self._required(name)
         if self._node(second).impossible:
-            change.fact("property-forbidden", site, _at(second), subject=name)
+            change.fact("property-forbidden", element, _at(second), subject=name)
         elif known:
-            change.fact("property-added-to-closed", site, _at(second), subject=name)
+            change.fact("property-added-to-closed", element, _at(second), subject=name)
             if required:
-                change.fact("property-added-required", site, _at(second), subject=name)
+                change.fact("property-added-required", element, _at(second), subject=name)
         elif required and self._node(second).notes.get("default"):
-            change.fact("property-added-required-with-default", site, _at(second), subject=name)
+            change.fact("property-added-required-with-default", element, _at(second), subject=name)
         else:
             change.fact(
                 "property-added-required" if required else "property-added",
-                site,
+                element,
                 _at(second),
                 subject=name,
             )
 
     def _removed(self, name: str, first: Term) -> None:
         old, new, change = self.old, self.new, self.change
-        site = new.counterpart(_holder(first, name))
+        element = new.counterpart(_holder(first, name))
         required = name in old.required and name not in new.required
         left = self._others(new, name)
         if left and not self._node(left).impossible:
@@ -121,14 +121,14 @@ class Objects:
         if name in new.required:  # without being described
             self._required(name)
         if self._node(first).impossible:
-            change.fact("property-no-longer-forbidden", _at(first), site, subject=name)
+            change.fact("property-no-longer-forbidden", _at(first), element, subject=name)
             return
         if left:
-            change.fact("property-removed-from-closed", _at(first), site, subject=name)
+            change.fact("property-removed-from-closed", _at(first), element, subject=name)
         if required:
-            change.fact("required-property-removed", _at(first), site, subject=name)
+            change.fact("required-property-removed", _at(first), element, subject=name)
         elif not left:
-            change.fact("property-removed", _at(first), site, subject=name)
+            change.fact("property-removed", _at(first), element, subject=name)
 
     def _others(self, node: Node, name: str) -> Term:
         """What a schema says of a property that it does not name."""
@@ -144,12 +144,12 @@ class Objects:
             default = term is not None and self._node(term).notes.get("default") is not None
             fact = "property-became-required-with-default" if default else "property-became-required"
             self.change.fact(
-                fact, _at(self.old.properties.get(name)) or self.old.site, _at(term) or after, subject=name
+                fact, _at(self.old.properties.get(name)) or self.old.element, _at(term) or after, subject=name
             )
         elif before is not None and after is None:
             one, other = self.old.properties.get(name), self.new.properties.get(name)
             self.change.fact(
-                "property-became-optional", _at(one) or before, _at(other) or self.new.site, subject=name
+                "property-became-optional", _at(one) or before, _at(other) or self.new.element, subject=name
             )
 
     def _additional(self) -> None:
@@ -159,9 +159,9 @@ class Objects:
         closed = old is not None and self._node(old).impossible
         closes = new is not None and self._node(new).impossible
         if closes and not closed:
-            self.change.fact("additional-properties-forbidden", _at(old) or self.old.site, _at(new))
+            self.change.fact("additional-properties-forbidden", _at(old) or self.old.element, _at(new))
         elif closed and not closes:
-            self.change.fact("additional-properties-allowed", _at(old), _at(new) or self.new.site)
+            self.change.fact("additional-properties-allowed", _at(old), _at(new) or self.new.element)
         elif not closed:
             self.change.pair(old or (), new or (), "additionalProperties", self._inner)
 
@@ -174,17 +174,17 @@ class Objects:
             elif second:
                 closed = closing(old)
                 name = "allowed" if closed and self._node(closed).impossible else "added"
-                self.change.fact(f"pattern-property-{name}", old.site, _at(second), None, pattern, pattern)
+                self.change.fact(f"pattern-property-{name}", old.element, _at(second), None, pattern, pattern)
             else:
                 closed = closing(new)
                 name = "forbidden" if closed and self._node(closed).impossible else "removed"
-                self.change.fact(f"pattern-property-{name}", _at(first), new.site, pattern, None, pattern)
+                self.change.fact(f"pattern-property-{name}", _at(first), new.element, pattern, None, pattern)
 
     def _dependent(self) -> None:
         old, new, change = self.old, self.new, self.change
         for name in sorted({**old.dependent, **new.dependent}):
-            before, one = old.dependent.get(name, (frozenset(), old.site))
-            after, other = new.dependent.get(name, (frozenset(), new.site))
+            before, one = old.dependent.get(name, (frozenset(), old.element))
+            after, other = new.dependent.get(name, (frozenset(), new.element))
             # What is required anyway need not be required by another property.
             for need in sorted(after - before - old.required.keys()):
                 change.fact("dependent-required-added", one, other, None, need, f"{name} → {need}")
@@ -214,9 +214,9 @@ def optional_part(
     if first and second:
         change.pair(first, second, subject or fact)
     elif second:
-        change.fact(f"{fact}-added", old.site, _at(second), subject=subject)
+        change.fact(f"{fact}-added", old.element, _at(second), subject=subject)
     elif first:
-        change.fact(f"{fact}-removed", _at(first), new.site, subject=subject)
+        change.fact(f"{fact}-removed", _at(first), new.element, subject=subject)
 
 
 def _holder(term: Term, name: str) -> str:
@@ -224,5 +224,5 @@ def _holder(term: Term, name: str) -> str:
     return term[0].pointer.removesuffix(f"/properties/{escaped(name)}") if term else ""
 
 
-def _at(term: Term | None) -> Site | None:
+def _at(term: Term | None) -> Element | None:
     return term[0] if term else None
