@@ -67,6 +67,7 @@ ladders = st.lists(
 FIELDS = {
     "name": words,
     "command": commands,
+    "kind": words,
     "summary": words,
     "env": maps,
     "cwd": words,
@@ -101,8 +102,9 @@ def test_every_spec_survives_json(service) -> None:
 
 
 @pytest.mark.parametrize("name", ["blue", "ServiceSpec", "Table"])
-def test_a_variable_that_is_called_kind_is_no_kind_of_ours(name: str) -> None:
-    service = ServiceSpec(name="web", command=("web",), env={"kind": name, "a": "b"}, ports={"kind": 8000})
+def test_a_variable_may_have_the_name_of_the_type_tag(name: str) -> None:
+    env = {"$type": name, "kind": name, "rows": "b"}
+    service = ServiceSpec(name="web", command=("web",), kind="Table", env=env, ports={"$type": 8000})
 
     assert decode_service(json.loads(json.dumps(encode(service)))) == service
 
@@ -128,11 +130,11 @@ def test_whatever_is_no_spec_is_a_value_error(data) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        {"kind": "ServiceSpec"},
-        {"kind": "Table", "rows": ["abc"]},
-        {"kind": "ServiceSpec", "name": "db", "command": ["db"], "from_the_future": 1},
-        {"kind": "TcpProbe", "port": "main"},
-        {"kind": ["ServiceSpec"]},
+        {"$type": "ServiceSpec"},
+        {"$type": "Table", "rows": ["abc"]},
+        {"$type": "ServiceSpec", "name": "db", "command": ["db"], "from_the_future": 1},
+        {"$type": "TcpProbe", "port": "main"},
+        {"$type": ["ServiceSpec"]},
     ],
 )
 def test_a_spec_of_another_version_is_refused(data) -> None:

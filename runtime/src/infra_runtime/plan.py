@@ -6,9 +6,10 @@ import graphlib
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from infra_runtime.contributions import Contribution
 from infra_runtime.errors import ConfigurationError, nearest
 from infra_runtime.spec import (
     OWN_NAMES,
@@ -33,6 +34,15 @@ class Plan:
     root: str
     ports: Ports
     services: tuple[ServiceSpec, ...]
+    #: what the services offer to each other, also under keys that no service of the plan consumes
+    contributions: tuple[Contribution, ...] = ()
+    #: role → the services that provide it
+    roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def providers(self, role: str) -> tuple[ServiceSpec, ...]:
+        """Return the services that provide a role, in the plan's order; none is an empty tuple."""
+        names = self.roles.get(role, ())
+        return tuple(spec for spec in self.services if spec.name in names)
 
     @property
     def digest(self) -> str:
@@ -47,6 +57,8 @@ class Plan:
             "root": self.root,
             "ports": self.ports,
             "services": [encode(spec) for spec in self.services],
+            "contributions": [contribution.to_json() for contribution in self.contributions],
+            "roles": {role: list(names) for role, names in self.roles.items()},
         }
 
     @classmethod
@@ -57,6 +69,8 @@ class Plan:
             root=data["root"],
             ports=data["ports"],
             services=tuple(decode_service(spec) for spec in data["services"]),
+            contributions=tuple(Contribution.from_json(offer) for offer in data["contributions"]),
+            roles={role: tuple(names) for role, names in data["roles"].items()},
         )
 
     def without_containers(self) -> Plan:
@@ -78,8 +92,16 @@ class Plan:
                 yield scope, name
 
 
-def make_plan(services: Iterable[ServiceSpec], *, environment: str, root: str, ports: Ports) -> Plan:
-    """A plan whose every reference leads somewhere.
+def make_plan(
+    services: Iterable[ServiceSpec],
+    *,
+    environment: str,
+    root: str,
+    ports: Ports,
+    contributions: Iterable[Contribution] = (),
+    roles: Mapping[str, Iterable[str]] | None = None,
+) -> Plan:
+    """Return a plan in which every reference is valid.
 
     The order is that of `services`, except that a need comes before what needs it.
 
@@ -96,7 +118,26 @@ def make_plan(services: Iterable[ServiceSpec], *, environment: str, root: str, p
     order = _by_need(specs)
     if ports == "fixed":
         _check_ports(order)
-    return Plan(environment=environment, root=root, ports=ports, services=order)
+    contributions = tuple(contributions)
+    for offer in contributions:
+        _check_contribution(offer, specs[offer.service])
+    return Plan(
+        environment=environment,
+        root=root,
+        ports=ports,
+        services=order,
+        contributions=contributions,
+        roles={role: tuple(names) for role, names in (roles or {}).items()},
+    )
+
+
+def _check_contribution(offer: Contribution, spec: ServiceSpec) -> None:
+    if offer.port and offer.port not in spec.ports:
+        raise ConfigurationError(
+            f"{spec.name} contributes {offer.key} of port {offer.port!r}, which it has not"
+            f"{nearest(offer.port, spec.ports)}",
+            where=f"services.{spec.name}",
+        )
 
 
 def secret_name(step: Secret) -> str:

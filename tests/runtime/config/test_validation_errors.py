@@ -25,7 +25,10 @@ MISTAKES = [
     (API + "ready = { http = '/', status = 200 }", "services.api.ready.status: input should be a list"),
     # names
     ("[services.postgrs]", "infra.toml:1: there is no service 'postgrs' in the catalogue; did you mean 'pos"),
-    ("[services.valkey]\ncommand = ['x']", "infra.toml:2: valkey is a service of the catalogue and has a co"),
+    ("[services.valkey]\ncommand = ['x']\nkind = 'nats'", "infra.toml:3: valkey has both a `command` and a"),
+    ("[services.v2]\nkind = 'valky'", "infra.toml:2: there is no kind 'valky'; did you mean 'valkey'?"),
+    ("[services.Db]\nkind = 'postgres'", "infra.toml:1: no service can be called 'Db': it takes small lett"),
+    ("[services.v2]\nkind = 'valkey'\ndatabase = 1", "infra.toml:3: services.v2.database: unknown key 'dat"),
     ("[services.Api]\ncommand = ['x']", "infra.toml:1: no service can be called 'Api': it takes small lette"),
     ("[services.port]\ncommand = ['x']", "no service can be called 'port': in references that name means"),
     ("use = ['ntas']", "infra.toml:1: there is no service 'ntas'; did you mean 'nats'?"),
@@ -54,7 +57,12 @@ MISTAKES = [
     (API + "ready = {}", "infra.toml:4: services.api.ready: says no way; it takes one of http, tcp, exec"),
     (API + "ready = { tcp = true, port = 'htp' }", "api is ready by port 'htp', which it has not; did you m"),
     (API + "task = true\nready = { http = '/', port = 'http' }", "a task is ready when it has ended well"),
-    (API + "route = 'x'", "infra.toml:4: services.api.route.path: 'x' should begin with /"),
+    (API + "route = 'x'", "infra.toml:4: services.api.route: 'x' should begin with /"),
+    (API + "route = { pth = '/x' }", "infra.toml:4: services.api.route.pth: unknown key 'pth'; did you mean"),
+    (API + "route = 3", "infra.toml:4: services.api.route: input should be a table"),
+    (API + "metrics = { port = 'htp' }", "`metrics` names the port 'htp', which is missing; did you mean 'h"),
+    (API + "alert = { name = 'Down' }", "infra.toml:4: services.api.alert.0.expression: is missing"),
+    (API + "log = 'xml'", "infra.toml:4: services.api.log.format: input should be 'text', 'json' or 'log"),
     ("[services.api]\ncommand = ['x']\nroute = '/x'", "a `route` needs a port to lead to: ports = { http ="),
     (API + "stop = { signal = 'SIGSTOPP' }", "'SIGSTOPP' is no signal; usual are SIGTERM, SIGINT"),
     # between services
@@ -104,7 +112,7 @@ def test_all_mistakes_are_told_at_once(project: Project) -> None:
 
     told = project.complaint().splitlines()
 
-    assert [line.partition(": ")[0] for line in told] == ["infra.toml:3", "infra.toml:2", "infra.toml:5"]
+    assert [line.partition(": ")[0] for line in told] == ["infra.toml:5", "infra.toml:3", "infra.toml:2"]
 
 
 def test_a_mistake_in_an_overlay_is_told_with_its_line(project: Project) -> None:

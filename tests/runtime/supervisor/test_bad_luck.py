@@ -181,8 +181,8 @@ def test_garbage_from_one_client_is_no_concern_of_the_others(stack_of, data) -> 
     [
         {},
         {"services": 7, "root": "/", "binaries": {}, "variables": {}},
-        {"services": [{"kind": "Ghost"}], "root": "/", "binaries": {}, "variables": {}},
-        {"services": [{"kind": "ServiceSpec"}], "root": "/", "binaries": {}, "variables": {}},
+        {"services": [{"$type": "Ghost"}], "root": "/", "binaries": {}, "variables": {}},
+        {"services": [{"$type": "ServiceSpec"}], "root": "/", "binaries": {}, "variables": {}},
     ],
 )
 def test_a_plan_that_is_none_is_refused_and_nothing_starts(stack_of, data, params) -> None:

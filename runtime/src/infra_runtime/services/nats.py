@@ -10,12 +10,16 @@ from pydantic import Field
 
 from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings, overlaid
+from infra_runtime.contributions import Contributions
+from infra_runtime.manifest import KINDS
 from infra_runtime.spec import HttpProbe, Secret, ServiceSpec, Step, WriteFile
+
+_PORTS = KINDS["nats"].ports
 
 
 class NatsPorts(Ports):
-    client: Port = 4222
-    monitor: Port = 8222
+    client: Port = _PORTS["client"]
+    monitor: Port = _PORTS["monitor"]
 
 
 class NatsSettings(ServiceSettings):
@@ -26,7 +30,7 @@ class NatsSettings(ServiceSettings):
     options: Mapping[str, Any] = {}
 
 
-def nats(settings: NatsSettings) -> ServiceSpec:
+def nats(settings: NatsSettings, _: Contributions = ()) -> ServiceSpec:
     """One node with JetStream on disk; ready when JetStream is, not when the port opens."""
     configuration: dict[str, Any] = {
         "server_name": "infra",
@@ -47,7 +51,6 @@ def nats(settings: NatsSettings) -> ServiceSpec:
         prepare = (Secret(path="${data}/accounts.secret"),)
     return ServiceSpec(
         name="nats",
-        summary=ENTRY.summary,
         command=("${bin.nats-server}", "--config", "${data}/nats.conf"),
         # The server's own language is a superset of JSON.
         prepare=(
@@ -92,11 +95,8 @@ def _user(name: str) -> dict[str, str]:
 
 
 ENTRY = Entry(
-    name="nats",
-    summary="messages, streams and key-value buckets (NATS with JetStream)",
     settings=NatsSettings,
     make=nats,
-    binaries=(Binary(name="nats-server", extra="nats"),),
-    extra="nats",
+    binaries=(Binary(name="nats-server"),),
     defaults={"test": {"accounts": 16}},
 )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from infra_runtime.catalogue import Port, Words
+from infra_runtime.catalogue import Entry, Port, Words
+from infra_runtime.contributions import Alert, Contribution, Contributions, Log, Metrics, Route
+from infra_runtime.errors import nearest
 from infra_runtime.spec import (
     ExecProbe,
     HttpProbe,
@@ -95,29 +98,15 @@ class Stop(BaseModel):
         return StopStep(signal=signal.Signals[self.signal], seconds=self.seconds)
 
 
-class OwnRoute(BaseModel):
-    """What Caddy hands to the service that this stands in."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    path: str = "/*"
-    host: str | None = None
-    #: take the fixed part of the path away before handing on
-    strip: bool = False
-
-    @field_validator("path")
-    @classmethod
-    def _absolute(cls, path: str) -> str:
-        if not path.startswith("/"):
-            raise ValueError(f"{path!r} should begin with /")
-        return path
-
-
-def _route(value: Any) -> Any:
+def _path(value: Any) -> Any:
     return {"path": value} if isinstance(value, str) else value
 
 
-def _ladder(value: Any) -> Any:
+def _format(value: Any) -> Any:
+    return {"format": value} if isinstance(value, str) else value
+
+
+def _several(value: Any) -> Any:
     return [value] if isinstance(value, Mapping) else value
 
 
@@ -134,12 +123,15 @@ class UserServiceSettings(BaseModel):
     ports: Mapping[str, Port] = {}
     ready: Ready | None = None
     exports: Mapping[str, str] = {}
-    #: what Caddy should hand to this service
-    route: Annotated[OwnRoute, BeforeValidator(_route)] | None = None
+    #: what a proxy forwards to this service
+    route: Annotated[Route, BeforeValidator(_path)] | None = None
+    metrics: Annotated[Metrics, BeforeValidator(_path)] | None = None
+    alert: Annotated[tuple[Alert, ...], BeforeValidator(_several)] = ()
+    log: Annotated[Log, BeforeValidator(_format)] | None = None
     task: bool = False
     watch: Words = ()
     start_timeout: float = Field(30.0, gt=0)
-    stop: Annotated[tuple[Stop, ...], BeforeValidator(_ladder), Field(min_length=1)] = (Stop(seconds=10.0),)
+    stop: Annotated[tuple[Stop, ...], BeforeValidator(_several), Field(min_length=1)] = (Stop(seconds=10.0),)
     restart: Literal["on-failure", "always", "never"] = "on-failure"
 
     @model_validator(mode="after")
@@ -149,16 +141,25 @@ class UserServiceSettings(BaseModel):
         if self.route and not self.ports:
             raise ValueError("a `route` needs a port to lead to: ports = { http = 8000 }")
         if self.ready and not self.ready.exec:
-            self._ready_port(self.ready)
+            self._port("ready", self.ready.port)
+        if self.metrics and self._metrics_port(self.metrics) not in self.ports:
+            port = self.metrics.port
+            raise ValueError(
+                f"`metrics` names the port {port!r}, which is missing{nearest(port, self.ports)}"
+            )
         return self
 
-    def _ready_port(self, ready: Ready) -> str:
-        if ready.port:
-            return ready.port
+    def _port(self, key: str, name: str | None) -> str:
+        """The port that a key names; it may be left out where there is only one."""
+        if name:
+            return name
         if len(self.ports) != 1:
             names = ", ".join(self.ports) or "none"
-            raise ValueError(f"`ready` should name its `port`; there are: {names}")
+            raise ValueError(f"`{key}` should name its `port`; there are: {names}")
         return next(iter(self.ports))
+
+    def _metrics_port(self, metrics: Metrics) -> str:
+        return self._port("metrics", metrics.port or ("http" if "http" in self.ports else None))
 
     def probe(self) -> Probe | None:
         """The probe that `ready` describes; without it a port that opens must do."""
@@ -167,7 +168,7 @@ class UserServiceSettings(BaseModel):
             return TcpProbe(port=next(iter(self.ports))) if self.ports and not self.task else None
         if ready.exec:
             return ExecProbe(command=ready.exec)
-        port = self._ready_port(ready)
+        port = self._port("ready", ready.port)
         if ready.http is not None:
             path = ready.http if ready.http.startswith("/") else f"/{ready.http}"
             return HttpProbe(port=port, path=path, status=ready.status, contains=ready.contains)
@@ -177,9 +178,23 @@ class UserServiceSettings(BaseModel):
             return NatsProbe(port=port)
         return RespProbe(port=port) if ready.resp else TcpProbe(port=port)
 
+    def contributions(self) -> Iterator[Contribution]:
+        """What the service offers to the others."""
+        if self.route:
+            yield Contribution(key="route", value=self.route)
+        if self.metrics:
+            metrics = replace(self.metrics, port=self._metrics_port(self.metrics))
+            yield Contribution(key="metrics", value=metrics)
+        yield from (Contribution(key="alert", value=alert) for alert in self.alert)
+        if self.log:
+            yield Contribution(key="log", value=self.log)
 
-def user_service(name: str, settings: UserServiceSettings) -> ServiceSpec:
-    """The service as data. Exports `host`, `port`, a `…_port` for each, and `url` where one is `http`."""
+
+def user_service(settings: UserServiceSettings, _: Contributions = ()) -> ServiceSpec:
+    """Return the service as data.
+
+    It exports `host`, `port`, a `NAME_port` for each port, and `url` where a port is called `http`.
+    """
     exports = {"host": "${host}"}
     for port in settings.ports:
         exports.setdefault("port", f"${{port.{port}}}")
@@ -187,7 +202,7 @@ def user_service(name: str, settings: UserServiceSettings) -> ServiceSpec:
     if "http" in settings.ports:
         exports["url"] = "http://${host}:${port.http}"
     return ServiceSpec(
-        name=name,
+        name="",
         summary=settings.summary or "your own",
         command=settings.command,
         env=settings.env,
@@ -203,3 +218,11 @@ def user_service(name: str, settings: UserServiceSettings) -> ServiceSpec:
         task=settings.task,
         watch=settings.watch,
     )
+
+
+#: what the planner uses for every table with a `command`; it is no kind, and has no name
+ENTRY = Entry(
+    settings=UserServiceSettings,
+    make=user_service,
+    contributions=UserServiceSettings.contributions,
+)

