@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import urllib.error
 import urllib.request
 
 from infra_runtime.engines.local.stack import Endpoint
-from pytest_infra.isolation.wire import admin
 
 ROUTES = "/config/apps/http/servers/http/routes"
 
@@ -18,7 +19,7 @@ def write(endpoint: Endpoint, name: str, value: str) -> None:
         return
     handler = {"handler": "static_response", "body": value}
     route = {"match": [{"path": [f"/{name}"]}], "handle": [handler], "terminal": True}
-    admin(endpoint["admin_socket"], "PUT", f"{ROUTES}/0", route)
+    _put(endpoint["admin_socket"], f"{ROUTES}/0", json.dumps(route))
 
 
 def read(endpoint: Endpoint, name: str) -> str | None:
@@ -31,3 +32,14 @@ def read(endpoint: Endpoint, name: str) -> str | None:
     except urllib.error.HTTPError as error:
         with error:
             return None
+
+
+def _put(path: str, target: str, body: str) -> None:
+    """Send a request to the admin API on its socket. Source: Caddy documentation, "API"."""
+    head = f"PUT {target} HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    with socket.socket(socket.AF_UNIX) as admin:
+        admin.connect(path)
+        admin.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+        answer = admin.recv(4096)
+    if b" 200 " not in answer.partition(b"\r\n")[0]:
+        raise AssertionError(answer)

@@ -30,6 +30,8 @@ from infra_runtime.supervisor import probes
 from kinds import contract
 
 TESTS = Path(__file__).parent.parent
+#: the name of the second instance
+SECOND = "second"
 KEPT = ("INFRA_TEST_SUITE", "INFRA_TEST_PROFILE", "INFRA_CACHE")
 
 
@@ -68,24 +70,27 @@ def kind(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @contextmanager
-def started(kind: str, folder: Path, environment: str) -> Iterator[Stack]:
-    """Start the kind and write a first value as soon as it is reported ready, without a second try."""
-    ports = {name: free_port() for name in made(kind).ports}
+def started(kind: str, folder: Path, environment: str, *further: str) -> Iterator[Stack]:
+    """Start instances of the kind; write to each as soon as all are reported ready, without a second try."""
+    names = (kind, *further)
+    tables = "".join(f'[services.{name}]\nkind = "{kind}"\n' for name in further)
+    (folder / "infra.toml").write_text(f"use = {list(names)}\n{tables}", encoding="utf-8")
+    ports = {name: {port: free_port() for port in made(kind).ports} for name in names}
     with infra.start(
-        kind,
         directory=folder,
         environment=environment,
         data=folder / "data",
-        overrides={"services": {kind: {"ports": ports}}},
+        overrides={"services": {name: {"ports": ports[name]} for name in names}},
     ) as stack:
-        contract.subject(kind).write(stack[kind], "first", "written when ready")
+        for name in names:
+            contract.subject(kind).write(stack[name], name, "written when ready")
         yield stack
 
 
 @pytest.fixture(scope="module")
 def stack(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack of the test environment that the clauses share."""
-    with started(kind, tmp_path_factory.mktemp(kind), "test") as stack:
+    """A stack of the test environment with two instances, which the clauses share."""
+    with started(kind, tmp_path_factory.mktemp(kind), "test", SECOND) as stack:
         yield stack
 
 
@@ -154,7 +159,17 @@ def failed(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 
 def test_the_first_request_after_ready_succeeds(kind: str, stack: Stack) -> None:
-    assert contract.subject(kind).read(stack[kind], "first") == "written when ready"
+    assert contract.subject(kind).read(stack[kind], kind) == "written when ready"
+
+
+def test_two_instances_have_ports_and_data_of_their_own(kind: str, stack: Stack) -> None:
+    first, second = stack[kind], stack[SECOND]
+    service = contract.subject(kind)
+
+    assert not set(first.ports.values()) & set(second.ports.values())
+    assert first.data != second.data
+    assert service.read(second, SECOND) == "written when ready"
+    assert (service.read(first, SECOND), service.read(second, kind)) == (None, None)
 
 
 async def _silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -276,7 +291,7 @@ def test_no_command_line_has_a_secret(kind: str, stack: Stack) -> None:
     commands = [spec.command, *(step.command for step in steps if isinstance(step, Run))]
     running = {str(it): "\0".join(it.cmdline()) for it in contract.processes(stack.data)}
 
-    assert contract.disclosures(contract.secrets(stack.data, stack[kind]), running) == []
+    assert contract.disclosures(contract.secrets(stack.data, stack[kind], stack[SECOND]), running) == []
     assert [
         word
         for command in commands
