@@ -49,7 +49,7 @@ NOTE = "unit-{number}.json"
 
 def subject(kind: str) -> ModuleType:
     """Return the module with `write` and `read` of the kind."""
-    return importlib.import_module(f"kinds.{kind}")
+    return importlib.import_module(f"kinds.{kind.replace('-', '_')}")
 
 
 def settle(kind: str, endpoint: Endpoint) -> None:

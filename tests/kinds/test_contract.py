@@ -28,6 +28,7 @@ from infra_runtime.manifest import KINDS
 from infra_runtime.spec import Run, Seed, references
 from infra_runtime.supervisor import probes
 from kinds import contract
+from kinds.distribution import DISTRIBUTIONS, installed
 
 TESTS = Path(__file__).parent.parent
 #: the name of the second instance
@@ -41,8 +42,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "kind" not in metafunc.fixturenames:
         return
     marked = []
-    for kind in KINDS:
-        marks = [pytest.mark.real(kind)]
+    for kind in (*KINDS, *DISTRIBUTIONS):
+        marks = [pytest.mark.real(kind)] if kind in KINDS else []
         if reason := contract.EXCEPTIONS.get(kind, {}).get(clause):
             marks.append(pytest.mark.xfail(raises=AssertionError, strict=True, reason=reason))
         marked.append(pytest.param(kind, marks=marks, id=kind))
@@ -51,7 +52,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def test_an_exception_names_a_kind_and_a_clause() -> None:
     for kind, clauses in contract.EXCEPTIONS.items():
-        assert kind in KINDS
+        assert kind in (*KINDS, *DISTRIBUTIONS)
         assert clauses.keys() <= globals().keys()
 
 
@@ -59,9 +60,9 @@ def test_an_exception_names_a_kind_and_a_clause() -> None:
 
 
 @pytest.fixture(scope="module")
-def kind(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The kind, in an environment without variables of ours."""
-    with pytest.MonkeyPatch.context() as patch:
+def kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The kind, in an environment without variables of ours; one of another distribution is installed."""
+    with installed(request.param, tmp_path_factory.mktemp("site")), pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
             if name.startswith(("INFRA_", "PYTEST_XDIST")) and name not in KEPT:
                 patch.delenv(name)
@@ -129,6 +130,7 @@ class Suite:
 
 def suite_of(kind: str, folder: Path, test: str) -> Suite:
     """Write a suite with one module."""
+    (folder / "infra.toml").write_text(f"[services.{kind}]\n", encoding="utf-8")
     (folder / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n", encoding="utf-8")
     (folder / "test_it.py").write_text(
         test.format(kind=kind, fixture=kind.replace("-", "_")), encoding="utf-8"
