@@ -23,7 +23,7 @@ def complete_services(
     )
     found = {*KINDS, *joined()}
     with contextlib.suppress(InfraError, OSError):
-        found |= {path.stem for path in Path(target.places().logs).glob("*.log")} - {"supervisor"}
+        found |= {path.stem for path in Path(target.paths().logs).glob("*.log")} - {"supervisor"}
     with contextlib.suppress(InfraError, OSError):
         found |= target.own_services().keys()
     return [CompletionItem(name) for name in sorted(found) if name.startswith(begun)]

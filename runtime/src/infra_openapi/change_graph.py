@@ -14,6 +14,7 @@ from collections.abc import Hashable, Iterator
 from typing import Any
 
 from infra_openapi.document import Element
+from infra_openapi.facts import FactKind
 from infra_openapi.finding import Direction
 from infra_openapi.schema.change import Fact, Mode, Pair
 from infra_openapi.schema.comparer import Comparer
@@ -63,9 +64,9 @@ class Scope:
         self.leads_to: dict[int, None] = {}
         self.copies: list[tuple[Element | None, Element | None]] = []
 
-    def fact(  # noqa: PLR0917 - it reads like a sentence: what, for whom, from where to where, from what to what
+    def fact(  # noqa: PLR0917 - the order of a sentence: what, direction, from where to where, from what to what
         self,
-        name: str,
+        kind: FactKind,
         direction: Direction,
         base: Element | None,
         revision: Element | None,
@@ -73,18 +74,9 @@ class Scope:
         after: Any = None,
         subject: str = "",
     ) -> None:
-        """Note that something changed here."""
-        self.facts.append(
-            Fact(
-                name=name,
-                direction=direction,
-                base=base or self.base,
-                revision=revision or self.revision,
-                before=before,
-                after=after,
-                subject=subject,
-            )
-        )
+        """Add a fact; where an element is missing, it is the scope's own."""
+        base, revision = base or self.base, revision or self.revision
+        self.facts.append(Fact(kind, direction, base, revision, before, after, subject))
 
     def enter(
         self, kind: str, base: Element | None, revision: Element | None, direction: Direction

@@ -50,6 +50,8 @@ class ServiceSettings(BaseModel):
     port: Port | None = None
     #: the executable's path or folder, where it should not be looked for
     binary: str | None = None
+    #: for engines that run containers: an image with the same entry point as the kit's, such as a mirror's
+    image: str | None = None
     needs: Words = ()
     env: Mapping[str, str] = {}
     start_timeout: float = Field(30.0, gt=0)

@@ -19,6 +19,9 @@ from infra_runtime.spec import (
     decode_service,
     encode,
     is_open,
+    optional_export,
+    optional_exports,
+    other_service,
     references,
     texts,
 )
@@ -100,10 +103,12 @@ def make_plan(
     ports: Ports,
     contributions: Iterable[Contribution] = (),
     roles: Mapping[str, Iterable[str]] | None = None,
+    absent: Collection[str] = (),
 ) -> Plan:
     """Return a plan in which every reference is valid.
 
-    The order is that of `services`, except that a need comes before what needs it.
+    The order is that of `services`, except that a need comes before what needs it. `absent` are names of
+    services that the stack could have and the plan has not: optional references to them are empty.
 
     Raises:
         ConfigurationError: a name twice, an unknown need, export, port or secret, a circle, a port twice.
@@ -114,7 +119,8 @@ def make_plan(
             raise ConfigurationError(f"two services are called {spec.name!r}", where=f"services.{spec.name}")
         specs[spec.name] = spec
     for spec in specs.values():
-        _check_references(spec, specs)
+        _check_references(spec, specs, absent)
+    _check_export_circles(specs)
     order = _by_need(specs)
     if ports == "fixed":
         _check_ports(order)
@@ -145,7 +151,7 @@ def secret_name(step: Secret) -> str:
     return step.path.rpartition("/")[2].partition(".")[0]
 
 
-def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec]) -> None:
+def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absent: Collection[str]) -> None:
     where = f"services.{spec.name}"
     for need in spec.needs:
         if need == spec.name:
@@ -168,13 +174,16 @@ def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec]) -> No
     }
     seeds = [step for step in spec.prepare if isinstance(step, Seed)]
     rest = replace(spec, prepare=tuple(step for step in spec.prepare if not isinstance(step, Seed)))
+    services = {*specs, *absent}
     for part, known in (
         ((rest, [seed.into for seed in seeds]), scopes),
         ([seed.steps for seed in seeds], {"bin": None, "secret": scopes["secret"], "": {"out"}}),
     ):
         for reference in (reference for text in texts(part) for reference in references(text)):
-            if problem := _problem(reference, known, specs) or _own(reference, spec.name):
-                if known is not scopes and not _problem(reference, scopes, specs):
+            if known is scopes and (other := optional_export(reference)) and other[0] in absent:
+                continue
+            if problem := _problem(reference, known, services) or _own(reference, spec.name):
+                if known is not scopes and not _problem(reference, scopes, services):
                     problem = (
                         "all stacks of a user share a seed: nothing but ${bin.…}, ${secret.…} and ${out}"
                     )
@@ -187,8 +196,10 @@ def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec]) -> No
 
 
 def _problem(reference: str, scopes: Mapping[str, Collection[str] | None], services: Iterable[str]) -> str:
-    """What is wrong with a reference; empty when it means something. None in `scopes`: any name will do."""
+    """What is wrong with a reference; empty when it is valid. None in `scopes`: every name is valid."""
     scope, dot, name = reference.partition(".")
+    if optional_export(reference):
+        name = name.removesuffix("?")
     if not dot:
         scope, name = "", reference
     if scope not in scopes:
@@ -215,10 +226,54 @@ def _secrets(steps: Iterable[object]) -> Iterator[Secret]:
             yield from _secrets(step.steps)
 
 
+def _exported(export: tuple[str, str], specs: Mapping[str, ServiceSpec]) -> Iterator[tuple[str, str]]:
+    """The exports of other services that an export refers to."""
+    service, name = export
+    for reference in references(specs[service].exports[name]) if service in specs else ():
+        if other := optional_export(reference):
+            if other[0] in specs:
+                yield other
+        elif scope := other_service(reference):
+            yield scope, reference.partition(".")[2]
+
+
+def _check_export_circles(specs: Mapping[str, ServiceSpec]) -> None:
+    exports = [(name, export) for name, spec in specs.items() for export in spec.exports]
+    try:
+        graphlib.TopologicalSorter({export: [*_exported(export, specs)] for export in exports}).prepare()
+    except graphlib.CycleError as error:
+        circle = " → ".join(".".join(export) for export in reversed(error.args[1]))
+        raise ConfigurationError(
+            f"the exports refer to each other in a circle: {circle}",
+            where=f"services.{error.args[1][-1][0]}",
+            hint="Take one reference out of the circle.",
+        ) from None
+
+
+def _holds_secret(export: tuple[str, str], specs: Mapping[str, ServiceSpec]) -> bool:
+    """Whether a secret is in an export's text, or in an export that it refers to."""
+    own = references(specs[export[0]].exports[export[1]])
+    return any(reference.startswith("secret.") for reference in own) or any(
+        _holds_secret(other, specs) for other in _exported(export, specs)
+    )
+
+
 def _by_need(specs: Mapping[str, ServiceSpec]) -> tuple[ServiceSpec, ...]:
     needs = {name: spec.all_needs() for name, spec in specs.items()}
+    # A secret exists once its service is prepared: an optional reference to one waits, without being a need.
+    waits = {
+        name: {
+            *needs[name],
+            *(
+                export[0]
+                for export in optional_exports(spec)
+                if export[0] in specs and _holds_secret(export, specs)
+            ),
+        }
+        for name, spec in specs.items()
+    }
     try:
-        graphlib.TopologicalSorter(needs).prepare()
+        graphlib.TopologicalSorter(waits).prepare()
     except graphlib.CycleError as error:
         circle = " → ".join(reversed(error.args[1]))
         raise ConfigurationError(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fakes.stacks import server, spawned
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import SnapshotError
 from infra_runtime.host import processes
 from infra_runtime.spec import RespSave
@@ -91,7 +91,7 @@ def test_no_snapshot_is_in_the_way_of_another(stack_of, data: Path) -> None:
 
     stack.snapshot("one")
 
-    assert [it["name"] for it in snapshots.known(Places(str(data)))] == ["one.new", "one"]
+    assert [it["name"] for it in snapshots.known(Paths(str(data)))] == ["one.new", "one"]
 
 
 def test_a_snapshot_of_other_settings_is_refused_and_nothing_is_touched(
@@ -145,16 +145,16 @@ def test_a_name_never_leads_out_of_its_folder(stack_of, data: Path, name: str) -
     with pytest.raises(SnapshotError, match="a name has letters"):
         stack.snapshot(name)
     with pytest.raises(SnapshotError, match="a name has letters"):
-        snapshots.remove(Places(str(data)), name)
+        snapshots.remove(Paths(str(data)), name)
 
 
 def test_snapshots_are_listed_oldest_first_and_can_be_removed(stack_of, data: Path) -> None:
-    places = Places(str(data))
+    paths = Paths(str(data))
     stack = stack_of(server("web"))
     stack.snapshot("one")
     stack.snapshot("two")
 
-    assert [it["name"] for it in snapshots.known(places)] == ["one", "two"]
-    snapshots.remove(places, "one")
+    assert [it["name"] for it in snapshots.known(paths)] == ["one", "two"]
+    snapshots.remove(paths, "one")
 
-    assert [it["name"] for it in snapshots.known(places)] == ["two"]
+    assert [it["name"] for it in snapshots.known(paths)] == ["two"]

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import InfraError
 from infra_runtime.supervisor.state import Phase
 from pytest_infra import options
@@ -217,7 +217,7 @@ def _sizes(data: Iterable[str]) -> Marks:
 
 @functools.cache
 def _folder(data: str) -> str:
-    return Places(data).logs
+    return Paths(data).logs
 
 
 def _read(path: Path, start: int) -> str:
@@ -234,7 +234,7 @@ def _read(path: Path, start: int) -> str:
 
 def _events(data: Path, since: float) -> list[str]:
     try:
-        lines = Path(Places(str(data)).journal).read_text(encoding="utf-8", errors="replace").splitlines(True)
+        lines = Path(Paths(str(data)).journal).read_text(encoding="utf-8", errors="replace").splitlines(True)
     except OSError:
         return []
     found = []

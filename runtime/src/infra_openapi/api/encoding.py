@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from infra_openapi import facts
 from infra_openapi.api.media_type import covers, normal
 from infra_openapi.api.style import differ, style
 from infra_openapi.change_graph import Scope
@@ -55,16 +56,18 @@ def compare(scope: Scope, name: str, part: str, old: Part, new: Part, direction:
     if name == _URLENCODED or (name == _FORM_DATA and old.holder.document.modern):
         before, after = style(old.said, "query"), style(new.said, "query")
         if differ(scope, before, after, old.term, new.term):
-            scope.fact("encoding-changed", direction, old.element, new.element, str(before), str(after), part)
+            scope.fact(
+                facts.ENCODING_CHANGED, direction, old.element, new.element, str(before), str(after), part
+            )
         was, is_ = (bool(each.said and each.said.flag("allowReserved")) for each in (old, new))
         if was != is_:
-            fact = f"parameter-reserved-{'allowed' if is_ else 'forbidden'}"
-            scope.fact(fact, direction, old.element, new.element, was, is_, f"form field {part}")
+            kind = facts.PARAMETER_RESERVED_ALLOWED if is_ else facts.PARAMETER_RESERVED_FORBIDDEN
+            scope.fact(kind, direction, old.element, new.element, was, is_, f"form field {part}")
     first, second = _media_types(scope, old), _media_types(scope, new)
     for gone in sorted(each for each in first if not any(covers(other, each) for other in second)):
-        scope.fact("part-media-type-removed", direction, old.element, new.element, gone, None, part)
+        scope.fact(facts.PART_MEDIA_TYPE_REMOVED, direction, old.element, new.element, gone, None, part)
     for come in sorted(each for each in second if not any(covers(other, each) for other in first)):
-        scope.fact("part-media-type-added", direction, old.element, new.element, None, come, part)
+        scope.fact(facts.PART_MEDIA_TYPE_ADDED, direction, old.element, new.element, None, come, part)
 
 
 def _said(media: Element) -> dict[str, Element]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from infra_openapi import facts
 from infra_openapi.api import encoding, media
 from infra_openapi.change_graph import Scope
 from infra_openapi.document import Element
@@ -20,18 +21,18 @@ def body(scope: Scope, old: Element, new: Element, direction: Direction) -> None
     if inner is None:
         return
     if before is None and after is not None:
-        name = "body-added-required" if after.flag("required") else "body-added"
+        name = facts.BODY_ADDED_REQUIRED if after.flag("required") else facts.BODY_ADDED
         inner.fact(name, direction, old, after)
     elif after is None:
-        inner.fact("body-removed", direction, before, new)
+        inner.fact(facts.BODY_REMOVED, direction, before, new)
     elif before is not None:
         was, is_ = before.flag("required"), after.flag("required")
         if _by_fields(before) and _by_fields(after):
             pass  # whether it must come is told at the field that must
         elif is_ and not was:
-            inner.fact("body-became-required", direction, before, after, False, True)
+            inner.fact(facts.BODY_BECAME_REQUIRED, direction, before, after, False, True)
         elif was and not is_:
-            inner.fact("body-became-optional", direction, before, after, True, False)
+            inner.fact(facts.BODY_BECAME_OPTIONAL, direction, before, after, True, False)
         media.compare(inner, before, after, direction)
 
 
@@ -54,9 +55,11 @@ def responses(scope: Scope, old: Element, new: Element, direction: Direction) ->
             if status in after or status in before:
                 compared.add((one, other))
         elif one and not _any_in(status, after):
-            _told(scope, "removed", status, before[one], new, direction)
+            kind = facts.SUCCESS_STATUS_REMOVED if status.startswith(_SUCCESS) else facts.STATUS_REMOVED
+            scope.fact(kind, direction, before[one], new, status, None, status)
         elif other and not one and not _any_in(status, before):
-            _told(scope, "added", status, old, after[other], direction)
+            kind = facts.SUCCESS_STATUS_ADDED if status.startswith(_SUCCESS) else facts.STATUS_ADDED
+            scope.fact(kind, direction, old, after[other], None, status, status)
     for first, second in sorted(compared):
         _response(scope, follow(before[first]), follow(after[second]), direction)
 
@@ -87,12 +90,6 @@ def _any_in(status: str, among: dict[str, Element]) -> bool:
     return status.endswith("XX") and any(other[0] == status[0] for other in among)
 
 
-def _told(scope: Scope, change: str, status: str, old: Element, new: Element, direction: Direction) -> None:
-    kind = "success-status" if status.startswith(_SUCCESS) else "status"
-    before, after = (status, None) if change == "removed" else (None, status)
-    scope.fact(f"{kind}-{change}", direction, old, new, before, after, status)
-
-
 def _response(scope: Scope, old: Element, new: Element, direction: Direction) -> None:
     inner = scope.enter("response", old, new, direction)
     if inner is None:
@@ -107,13 +104,13 @@ def _links(scope: Scope, old: Element, new: Element, direction: Direction) -> No
     for name in sorted({**before, **after}):
         first, second = before.get(name), after.get(name)
         if second is None:
-            scope.fact("link-removed", direction, first, new, name, None, name)
+            scope.fact(facts.LINK_REMOVED, direction, first, new, name, None, name)
         elif first is None:
-            scope.fact("link-added", direction, old, second, None, name, name)
+            scope.fact(facts.LINK_ADDED, direction, old, second, None, name, name)
         else:
             one, other = _link(follow(first)), _link(follow(second))
             if one != other:
-                scope.fact("link-changed", direction, first, second, one, other, name)
+                scope.fact(facts.LINK_CHANGED, direction, first, second, one, other, name)
 
 
 def _link(element: Element) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from infra_openapi import facts
 from infra_openapi.change_graph import Scope
 from infra_openapi.document import Element
 from infra_openapi.document.reference import target_of
@@ -62,7 +63,7 @@ def compare(scope: Scope, old: Term, new: Term, direction: Direction) -> None:
             continue
         # Where an array became something else, that is told elsewhere.
         if first != second and _array(one) == _array(other):
-            inner.fact("xml-changed", direction, _element(one), _element(other), str(first), str(second))
+            inner.fact(facts.XML_CHANGED, direction, _element(one), _element(other), str(first), str(second))
         waiting += _parts(inner, one, other, (first.name or step.before, second.name or step.after))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any, Final, TypeAlias
 
+from infra_openapi import facts
 from infra_openapi.equality import Equality
 from infra_openapi.finding import Direction, Level
 from infra_openapi.rules import RULES
@@ -134,8 +135,8 @@ class Comparer:
 
 def harms(fact: Fact) -> bool:
     """Whether a fact refutes inclusion. In a union even a property that comes or goes tells schemas apart."""
-    if fact.name in {"property-added", "property-removed"} or (
-        fact.direction is Direction.RESPONSE and fact.name == "property-added-required"
+    if fact.kind in {facts.PROPERTY_ADDED, facts.PROPERTY_REMOVED} or (
+        fact.direction is Direction.RESPONSE and fact.kind is facts.PROPERTY_ADDED_REQUIRED
     ):
         return True
-    return RULES[f"{fact.direction}-{fact.name}"].level is not Level.INFO
+    return RULES[fact.kind.rule(fact.direction)].level is not Level.INFO

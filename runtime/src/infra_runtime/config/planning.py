@@ -25,7 +25,7 @@ from infra_runtime.contributions import BRING_IN, Contribution, Contributions
 from infra_runtime.errors import ConfigurationError, nearest
 from infra_runtime.manifest import KINDS
 from infra_runtime.plan import Plan, make_plan
-from infra_runtime.spec import ServiceSpec
+from infra_runtime.spec import ServiceSpec, optional_exports
 
 
 def resolved(request: Request, *, executables: bool) -> Resolved:
@@ -132,6 +132,9 @@ def _plan(
         for need, by in missing.items():
             _check_need(need, by, declaration)
         needed_by |= missing
+    optional = {service for spec in specs.values() for service, _ in optional_exports(spec)}
+    # The names of the catalogue cost a search for entry points.
+    absent = set(declaration.names()) - specs.keys() if optional - specs.keys() else ()
     roles: dict[str, list[str]] = {}
     for name in sorted(specs):
         for role in services[name].entry.roles:
@@ -143,6 +146,7 @@ def _plan(
         ports="leased" if request.environment == "test" else "fixed",
         contributions=[offer for offer in offers if offer.service in specs],
         roles=roles,
+        absent=absent,
     )
 
 

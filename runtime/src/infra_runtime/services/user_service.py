@@ -13,6 +13,7 @@ from infra_runtime.catalogue import Entry, Port, Words
 from infra_runtime.contributions import Alert, Contribution, Contributions, Log, Metrics, Route
 from infra_runtime.errors import nearest
 from infra_runtime.spec import (
+    Container,
     ExecProbe,
     HttpProbe,
     NatsProbe,
@@ -22,6 +23,7 @@ from infra_runtime.spec import (
     ServiceSpec,
     StopStep,
     TcpProbe,
+    texts,
 )
 
 
@@ -98,6 +100,65 @@ class Stop(BaseModel):
         return StopStep(signal=signal.Signals[self.signal], seconds=self.seconds)
 
 
+class OwnContainer(BaseModel):
+    """How the service runs in a container: in a named image, or in one that is built."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    image: str | None = None
+    #: the folder that the image is built from, as seen from the stack file
+    build: str | None = None
+    #: as seen from `build`
+    dockerfile: str | None = None
+    #: the command line in the image, where it is not the service's `command`
+    command: Argv | None = None
+    #: the folder of the image that has what the stack file's folder has here
+    root: str = ""
+    #: a command of the image that exits with 0 when the service is ready
+    health: Argv | None = None
+    #: the program of the image that sends a health check made from `ready`
+    health_client: Literal["python", "curl", "wget"] | None = None
+    #: its ports are meant for clients outside the stack in staging and production too
+    public: bool = False
+
+    @model_validator(mode="after")
+    def _one_image(self) -> OwnContainer:
+        if self.image and (self.build or self.dockerfile):
+            raise ValueError("a container has either an `image` or a `build` folder with a `dockerfile`")
+        if self.health and self.health_client:
+            raise ValueError("`health` is a whole command; `health_client` is for one made from `ready`")
+        if self.root and not self.root.startswith("/"):
+            raise ValueError(f"`root` is an absolute path of the image, not {self.root!r}")
+        return self
+
+
+#: where the generated Dockerfile puts the project, and where a container keeps `${data}`
+CONTAINER_ROOT, CONTAINER_DATA = "/app", "/data"
+
+
+def _container(settings: UserServiceSettings, cwd: str) -> Container:
+    """Return the container part; without an image or a Dockerfile the engine generates one for Python."""
+    table = settings.container or OwnContainer()
+    generated = not (table.image or table.build or table.dockerfile)
+    command = table.command or settings.command
+    probe = settings.probe()
+    has_data = any("${data}" in text for text in texts((command, settings.env, cwd, probe, table.health)))
+    return Container(
+        image=table.image or "",
+        build="" if table.image else table.build or ".",
+        dockerfile="" if generated else table.dockerfile or ("" if table.image else "Dockerfile"),
+        entrypoint=(),
+        command=command,
+        env=settings.env,
+        root=table.root or (CONTAINER_ROOT if generated else ""),
+        data=CONTAINER_DATA if has_data else "",
+        ports=settings.ports,
+        health=table.health or (),
+        health_client=table.health_client or ("python" if generated else ""),
+        public=table.public,
+    )
+
+
 def _path(value: Any) -> Any:
     return {"path": value} if isinstance(value, str) else value
 
@@ -133,6 +194,8 @@ class UserServiceSettings(BaseModel):
     start_timeout: float = Field(30.0, gt=0)
     stop: Annotated[tuple[Stop, ...], BeforeValidator(_several), Field(min_length=1)] = (Stop(seconds=10.0),)
     restart: Literal["on-failure", "always", "never"] = "on-failure"
+    #: for engines that run containers
+    container: OwnContainer | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> UserServiceSettings:
@@ -201,13 +264,14 @@ def user_service(settings: UserServiceSettings, _: Contributions = ()) -> Servic
         exports[f"{port}_port"] = f"${{port.{port}}}"
     if "http" in settings.ports:
         exports["url"] = "http://${host}:${port.http}"
+    # Not the supervisor's folder, nor that of whoever happened to start it.
+    cwd = settings.cwd if settings.cwd.startswith(("/", "${")) else f"${{root}}/{settings.cwd}"
     return ServiceSpec(
         name="",
         summary=settings.summary or "your own",
         command=settings.command,
         env=settings.env,
-        # Not the supervisor's folder, nor that of whoever happened to start it.
-        cwd=settings.cwd if settings.cwd.startswith(("/", "${")) else f"${{root}}/{settings.cwd}",
+        cwd=cwd,
         ports=settings.ports,
         ready=settings.probe(),
         exports={**exports, **settings.exports},
@@ -217,6 +281,7 @@ def user_service(settings: UserServiceSettings, _: Contributions = ()) -> Servic
         restart="never" if settings.task else settings.restart,
         task=settings.task,
         watch=settings.watch,
+        container=_container(settings, cwd),
     )
 
 

@@ -14,6 +14,8 @@ unchanged until an engine binds them. These names may stand in `${…}`:
     stack.NAME      `environment` of the stack
     out             inside a `Seed`: the folder that its steps fill
     SERVICE.EXPORT  an export of another service; the reference also makes that service a need
+    SERVICE.EXPORT? the same without a need: bound from the leased ports before that service starts, and
+                    empty when the stack has no such service
 
 `$$` is a dollar sign.
 """
@@ -38,6 +40,8 @@ from infra_runtime.spec.references import (
     OWN_SCOPES,
     bound_copy,
     is_open,
+    optional_export,
+    optional_exports,
     other_service,
     references,
     substitute,
@@ -75,6 +79,8 @@ __all__ = [
     "decode_service",
     "encode",
     "is_open",
+    "optional_export",
+    "optional_exports",
     "other_service",
     "references",
     "substitute",

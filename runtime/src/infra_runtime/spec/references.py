@@ -43,9 +43,21 @@ def bound_copy(value: Any, lookup: Callable[[str], str]) -> Any:
 
 
 def other_service(reference: str) -> str | None:
-    """Return the service of a reference `SERVICE.EXPORT`; None for the scopes of the spec itself."""
+    """Return the service that a reference `SERVICE.EXPORT` makes a need; None for all other references."""
     scope, dot, _ = reference.partition(".")
-    return scope if dot and scope not in OWN_SCOPES else None
+    return scope if dot and scope not in OWN_SCOPES and not reference.endswith("?") else None
+
+
+def optional_export(reference: str) -> tuple[str, str] | None:
+    """Return service and export of `SERVICE.EXPORT?`, which makes no need; None for all other references."""
+    scope, dot, name = reference.partition(".")
+    return (scope, name[:-1]) if dot and scope not in OWN_SCOPES and name.endswith("?") else None
+
+
+def optional_exports(value: object) -> list[tuple[str, str]]:
+    """Return service and export of every `${SERVICE.EXPORT?}` inside a spec, without duplicates."""
+    exports = (optional_export(reference) for text in texts(value) for reference in references(text))
+    return list(dict.fromkeys(filter(None, exports)))
 
 
 def texts(value: object) -> Iterator[str]:

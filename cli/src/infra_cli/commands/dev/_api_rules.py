@@ -1,4 +1,4 @@
-"""The rules of `api-check`, for people and for programs."""
+"""The rules of `infra dev api-check` as text and as JSON."""
 
 from __future__ import annotations
 

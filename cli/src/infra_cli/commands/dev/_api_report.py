@@ -1,4 +1,4 @@
-"""What `infra dev api-check` does with its comparisons: show them, end with a code, update, accept."""
+"""The reports of `infra dev api-check`: shown, as an exit code, written as a snapshot, accepted."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import contextlib
 import datetime as dt
 import getpass
 import subprocess
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from infra_cli import output
-from infra_cli.comparisons import Comparison
+from infra_cli.commands.dev._api_comparison import Comparison
 from infra_openapi.errors import OpenApiError
 from infra_runtime import __version__
 from infra_runtime.errors import InfraError
@@ -27,8 +27,22 @@ _BRIEF = frozenset({"text", "markdown", "github"})
 COMPATIBLE, BREAKING = 0, 1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """How reports are shown; `level` is the lowest one, by default what suits the format."""
+
+    form: str
+    level: str | None
+    fail_on: str
+    expand: bool
+
+
 def compared(comparisons: Iterable[Comparison]) -> dict[str, Report]:
-    """The reports by name. One that cannot be made is told after the others were tried, and ends it all."""
+    """Return the reports by name.
+
+    Raises:
+        InfraError, OpenApiError: a report cannot be made; all are tried first, and the others are notes.
+    """
     reports: dict[str, Report] = {}
     failed: list[InfraError | OpenApiError] = []
     for comparison in comparisons:
@@ -44,57 +58,63 @@ def compared(comparisons: Iterable[Comparison]) -> dict[str, Report]:
     return reports
 
 
-def show(reports: dict[str, Report], options: dict[str, Any]) -> None:
-    """Print the reports in the wanted format."""
+def show(reports: Mapping[str, Report], shown: Shown) -> None:
+    """Print the reports."""
     from infra_openapi import Level
     from infra_openapi.formats import View, render
 
-    form = options["form"]
-    level = options["level"] or ("warning" if form in _BRIEF else "info")
-    if options["expand"]:
+    level = shown.level or ("warning" if shown.form in _BRIEF else "info")
+    if shown.expand:
         reports = {name: replace(it, findings=tuple(it.expanded())) for name, it in reports.items()}
     colour = output.has_colour()
-    failing = Level.WARNING if options["fail_on"] == "warning" else Level.BREAKING
+    failing = Level.WARNING if shown.fail_on == "warning" else Level.BREAKING
     view = View(level=Level(level), failing=failing, folder=_folder(), colour=colour, version=__version__)
-    click.echo(render(reports, form, view), nl=False, color=colour)
+    click.echo(render(reports, shown.form, view), nl=False, color=colour)
 
 
-def exit_code(reports: dict[str, Report], fail_on: str) -> int:
-    """1 where a report has what it should not have."""
+def exit_code(reports: Mapping[str, Report], fail_on: str) -> int:
+    """Return 1 where a report has a finding of the level `fail_on` or worse, else 0."""
     failing = {"breaking": {"breaking"}, "warning": {"breaking", "warning"}, "none": set[str]()}[fail_on]
     return BREAKING if any(report.verdict in failing for report in reports.values()) else COMPATIBLE
 
 
-def update(comparisons: Iterable[Comparison], options: dict[str, Any]) -> int:
-    """`--update`: show what changes, and write it."""
+def update(comparisons: Iterable[Comparison], shown: Shown) -> int:
+    """Show what changes, and write the snapshots (`--update`)."""
     from infra_openapi import CompareError, snapshot
 
     for comparison in comparisons:
         path = comparison.snapshot()
         revision = comparison.opened(comparison.revision)
-        # An old snapshot that is missing or broken is no reason against a new one.
+        # A missing or broken old snapshot does not prevent a new one.
         with contextlib.suppress(CompareError):
-            show({comparison.name: comparison.report(revision)}, options)
+            show({comparison.name: comparison.report(revision)}, shown)
         written = snapshot.write(path, revision.document)
         output.note(f"{path} {'was written' if written else 'is up to date'}")
     return COMPATIBLE
 
 
-def accept(comparisons: Iterable[Comparison], reports: dict[str, Report], options: dict[str, Any]) -> int:
-    """`--accept`: add findings to the reviewed file."""
+def accept(
+    comparisons: Iterable[Comparison],
+    reports: Mapping[str, Report],
+    fingerprints: Iterable[str],
+    *,
+    reason: str,
+    owner: str,
+    until: dt.date | None,
+) -> int:
+    """Add findings to the file of accepted ones (`--accept`)."""
     from infra_openapi import CompareError, baseline
 
     today = dt.datetime.now(tz=dt.UTC).date()
-    until = options["until"].date() if options["until"] else None
-    owner = options["owner"] or _owner()
+    owner = owner or _owner()
     files = {comparison.name: comparison.policy.accepted for comparison in comparisons}
-    for wanted in options["accepts"]:
-        name, finding = baseline.chosen(reports, wanted)
+    for fingerprint in fingerprints:
+        name, finding = baseline.chosen(reports, fingerprint)
         path = files[name]
         if path is None:
             problem = "neither side is a file, which accepted findings could lie beside"
             raise CompareError("", problem, hint="Name their file with --accepted.")
-        baseline.accept(path, finding, reason=options["reason"], owner=owner, today=today, until=until)
+        baseline.accept(path, finding, reason=reason, owner=owner, today=today, until=until)
         output.say(f"{finding.fingerprint} ({finding.rule}) is accepted in {path}")
     return COMPATIBLE
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from infra_cli import output
-from infra_cli.comparisons import Comparison, declared, given, three_exit_codes
+from infra_cli.commands.dev._api_comparison import Comparison, declared, given, three_exit_codes
 from infra_cli.target import Target, target
 
 
@@ -35,16 +35,16 @@ def command(
     with three_exit_codes():
         from infra_openapi import snapshot
         from infra_openapi.check import Policy
-        from infra_openapi.sources import Leave
+        from infra_openapi.sources import Access
 
         if source is not None and names:
             raise click.UsageError("--api chooses among the APIs of the stack file, and a source was given.")
-        leave = Leave(patience=timeout)
+        access = Access(timeout=timeout)
         wanted: list[Comparison]
         if source is None:
-            wanted = declared(names, policy=Policy(), target=target, leave=leave, accepted=None)
+            wanted = declared(names, policy=Policy(), target=target, access=access, accepted=None)
         else:
-            wanted = [given(str(file), source, policy=Policy(), target=target, leave=leave, accepted=None)]
+            wanted = [given(str(file), source, policy=Policy(), target=target, access=access, accepted=None)]
         for comparison in wanted:
             document = comparison.opened(comparison.revision).document
             if source is not None and file is None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gc
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from infra_cli import output, rules, verdicts
-from infra_cli.comparisons import Comparison, declared, given, three_exit_codes
+from infra_cli import output
+from infra_cli.commands.dev import _api_report, _api_rules
+from infra_cli.commands.dev._api_comparison import Comparison, declared, given, three_exit_codes
 from infra_cli.target import Target, target
 
 FORMATS = ("text", "json", "markdown", "html", "github", "sarif", "junit", "gitlab")
@@ -24,6 +28,33 @@ A document is one of:
 
 \b
 Exit codes: 0 compatible, 1 breaking, 2 could not compare."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The arguments and options of `api-check`, as click reads them."""
+
+    base: str | None
+    revision: str | None
+    form: str
+    as_json: bool
+    fail_on: str
+    level: str | None
+    expand: bool
+    names: tuple[str, ...]
+    preset: str
+    overrides: Mapping[str, str]
+    accepted: Path | None
+    accepts: tuple[str, ...]
+    reason: str
+    owner: str
+    until: dt.datetime | None
+    update: bool
+    root: Path | None
+    allow_network: bool
+    timeout: float
+    explain: str | None
+    list_rules: bool
 
 
 def _rule(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -94,68 +125,78 @@ def command(target: Target, **options: Any) -> int:
       infra dev api-check --explain response-property-removed
     """
     with three_exit_codes():
-        if options["as_json"]:
-            options["form"] = "json"
-        if options["list_rules"] or options["explain"] is not None:
-            return tell_rules(options["explain"], options["form"])
-        consistent(options)
-        comparisons = chosen(target, options)
-        if options["update"]:
-            return verdicts.update(comparisons, options)
-        reports = verdicts.compared(comparisons)
-        if options["accepts"]:
-            return verdicts.accept(comparisons, reports, options)
-        verdicts.show(reports, options)
-        return verdicts.exit_code(reports, options["fail_on"])
+        return run(target, Options(**options))
 
 
-def tell_rules(name: str | None, form: str) -> int:
-    """`--explain` and `--list-rules`."""
+def run(target: Target, options: Options) -> int:
+    """Compare, and return the exit code: 0 for compatible, 1 for breaking."""
+    if options.as_json:
+        options = replace(options, form="json")
+    if options.list_rules or options.explain is not None:
+        return show_rules(options.explain, options.form)
+    refuse_contradictions(options)
+    comparisons = chosen(target, options)
+    shown = _api_report.Shown(
+        form=options.form, level=options.level, fail_on=options.fail_on, expand=options.expand
+    )
+    if options.update:
+        return _api_report.update(comparisons, shown)
+    reports = _api_report.compared(comparisons)
+    if options.accepts:
+        until = options.until.date() if options.until else None
+        return _api_report.accept(
+            comparisons, reports, options.accepts, reason=options.reason, owner=options.owner, until=until
+        )
+    _api_report.show(reports, shown)
+    return _api_report.exit_code(reports, options.fail_on)
+
+
+def show_rules(name: str | None, form: str) -> int:
+    """Print the rule of `--explain`, or all of them for `--list-rules`."""
     if form == "json":
-        output.say_json(rules.plain(name))
-        return verdicts.COMPATIBLE
-    for line in rules.listing() if name is None else rules.explanations(name):
-        output.say(line)
-    return verdicts.COMPATIBLE
+        output.say_json(_api_rules.plain(name))
+    else:
+        for line in _api_rules.listing() if name is None else _api_rules.explanations(name):
+            output.say(line)
+    return _api_report.COMPATIBLE
 
 
-def consistent(options: dict[str, Any]) -> None:
-    """Refuse what would be read past."""
-    if options["accepts"]:
-        if options["update"]:
+def refuse_contradictions(options: Options) -> None:
+    """Raise for options that would have no effect beside the others."""
+    if options.accepts:
+        if options.update:
             raise click.UsageError("--update makes the change the new promise; there is nothing to --accept.")
-        if not options["reason"].strip():
+        if not options.reason.strip():
             raise click.UsageError("--accept needs a --reason.")
         return
-    for name in ("reason", "owner", "until"):
-        if options[name]:
+    for name, value in (("reason", options.reason), ("owner", options.owner), ("until", options.until)):
+        if value:
             raise click.UsageError(f"--{name} belongs to --accept FINDING.")
-    missing = options["accepted"]
-    if missing is not None and not missing.exists():
+    if options.accepted is not None and not options.accepted.exists():
         from infra_openapi import CompareError
 
-        raise CompareError(str(missing), "does not exist", hint="--accept FINDING makes it.")
+        raise CompareError(str(options.accepted), "does not exist", hint="--accept FINDING makes it.")
 
 
-def chosen(target: Target, options: dict[str, Any]) -> list[Comparison]:
-    """What is to be compared: the two given documents, or what the stack file declares."""
+def chosen(target: Target, options: Options) -> list[Comparison]:
+    """Return what is to be compared: the two given documents, or what the stack file declares."""
     # Large documents are millions of objects that live to the end: looking through them for garbage, and
     # finding none, was a quarter of the time.
     gc.disable()
     from infra_openapi.check import Policy
-    from infra_openapi.sources import Leave
+    from infra_openapi.sources import Access
 
-    base, revision = options["base"], options["revision"]
-    if base is not None and revision is None:
+    if options.base is not None and options.revision is None:
         raise click.UsageError("Give two documents, or none for those of the stack file.")
-    if base is not None and options["names"]:
+    if options.base is not None and options.names:
         raise click.UsageError(
             "--api chooses among the APIs of the stack file, and two documents were given."
         )
-    terms: dict[str, Any] = {
-        "policy": Policy(preset=options["preset"], rules=options["overrides"]),
-        "target": target,
-        "leave": Leave(root=options["root"], network=options["allow_network"], patience=options["timeout"]),
-        "accepted": options["accepted"],
-    }
-    return [given(base, revision, **terms)] if base is not None else declared(options["names"], **terms)
+    policy = Policy(preset=options.preset, rules=options.overrides)
+    access = Access(root=options.root, network=options.allow_network, timeout=options.timeout)
+    accepted = options.accepted
+    if options.base is None or options.revision is None:
+        return declared(options.names, policy=policy, target=target, access=access, accepted=accepted)
+    return [
+        given(options.base, options.revision, policy=policy, target=target, access=access, accepted=accepted)
+    ]

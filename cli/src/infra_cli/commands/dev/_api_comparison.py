@@ -1,4 +1,4 @@
-"""What `api-check` and `api-snapshot` are asked to compare, and their three exit codes."""
+"""The comparisons that `api-check` and `api-snapshot` are asked for, and their three exit codes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from infra_runtime.errors import InfraError
 if TYPE_CHECKING:
     from infra_openapi.check import Policy
     from infra_openapi.report import Report
-    from infra_openapi.sources import Leave, Opened
+    from infra_openapi.sources import Access, Opened
 
 
 #: what the bare install lacks
@@ -30,7 +30,7 @@ _OURS = "This is a mistake of ours: please report it, with what `--debug` shows.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Two sources that are to be compared; `name` is empty for two that were merely given."""
+    """Two sources to compare; `name` is empty for two from the command line."""
 
     name: str
     base: str
@@ -38,20 +38,20 @@ class Comparison:
     directory: Path
     policy: Policy
     target: Target
-    leave: Leave
+    access: Access
 
     def opened(self, source: str) -> Opened:
-        """One of the two, read."""
+        """Read one of the two."""
         from infra_openapi.sources import Kind, kind_of, open_source
 
         if kind_of(source, self.directory) is Kind.SERVICE:
-            found = open_source(service_url(source, self.target), leave=self.leave)
+            found = open_source(service_url(source, self.target), access=self.access)
             # The port is another each time; the name is not.
             return replace(found, name=source)
-        return open_source(source, directory=self.directory, leave=self.leave)
+        return open_source(source, directory=self.directory, access=self.access)
 
     def report(self, revision: Opened | None = None) -> Report:
-        """What changed."""
+        """Compare them."""
         from infra_openapi.check import check
 
         return check(self.opened(self.base), revision or self.opened(self.revision), self.policy)
@@ -67,7 +67,7 @@ class Comparison:
 
 
 def given(
-    base: str, revision: str, *, policy: Policy, target: Target, leave: Leave, accepted: Path | None
+    base: str, revision: str, *, policy: Policy, target: Target, access: Access, accepted: Path | None
 ) -> Comparison:
     """The comparison of two sources from the command line."""
     from infra_openapi import baseline
@@ -86,12 +86,12 @@ def given(
         directory=home,
         policy=replace(policy, accepted=found),
         target=target,
-        leave=leave,
+        access=access,
     )
 
 
 def declared(
-    names: Sequence[str], *, policy: Policy, target: Target, leave: Leave, accepted: Path | None
+    names: Sequence[str], *, policy: Policy, target: Target, access: Access, accepted: Path | None
 ) -> list[Comparison]:
     """The comparisons that the stack file declares. What the command line says of rules comes on top."""
     from infra_runtime.config import declared_apis
@@ -113,7 +113,7 @@ def declared(
                 directory=api.directory,
                 policy=chosen,
                 target=target,
-                leave=leave,
+                access=access,
             )
         )
     return found
