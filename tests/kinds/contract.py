@@ -21,7 +21,7 @@ import psutil
 
 from fakes.stacks import alive, until
 from infra_runtime.data_directory import journal
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.stack import Endpoint
 
 #: kind → clause (the name of its test) → why the kind does not keep it. The test runs all the same and must
@@ -63,7 +63,7 @@ def settle(kind: str, endpoint: Endpoint) -> None:
 
 def processes(data: Path) -> list[psutil.Process]:
     """Return what runs of the stack in `data`: supervisor, guardian, services, and their descendants."""
-    run = Places(str(data)).run
+    run = Paths(str(data)).run
     services = set(alive(data))
     found = []
     for process in psutil.process_iter():
@@ -79,7 +79,7 @@ def processes(data: Path) -> list[psutil.Process]:
 
 def supervisor(data: Path) -> int:
     """Return the process id of the last supervisor in `data`."""
-    return [event["pid"] for event in journal.read(Places(str(data)).journal) if event["event"] == "up"][-1]
+    return [event["pid"] for event in journal.read(Paths(str(data)).journal) if event["event"] == "up"][-1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ class Resources:
         segments = [
             segment for segment, creator in _segments() if creator in {it.pid for it in self.processes}
         ]
-        run = Path(Places(str(self.data)).run)  # of the socket files
+        run = Path(Paths(str(self.data)).run)  # of the socket files
         return [
             *(f"process {process.pid}" for process in dict.fromkeys(running)),
             *(f"socket {inode}" for inode in sorted(self.sockets & _open_sockets())),
@@ -171,7 +171,7 @@ def _segments() -> Iterator[tuple[str, int]]:
 
 def secrets(data: Path, *endpoints: Endpoint) -> set[str]:
     """Return every secret of the stack in `data` and of these endpoints: services or units."""
-    files = Path(Places(str(data)).services).rglob("*.secret")
+    files = Path(Paths(str(data)).services).rglob("*.secret")
     exported = (endpoint[name] for endpoint in endpoints for name in endpoint if "password" in name)
     return {text.strip() for text in (*(it.read_text(encoding="utf-8") for it in files), *exported)}
 

@@ -1,22 +1,15 @@
-"""What users choose: how wide a unit's scope is, and how a service is isolated, or not at all."""
+"""What users choose for a service: the scope of its fixture, and how it is isolated, or not at all."""
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Final, get_args
 
 import pytest
 
-# `package` is none: pytest makes a plugin's fixture of that scope once for the session.
-Scope: TypeAlias = Literal["function", "class", "module", "session"]
+from pytest_infra.instances import Instances
+from pytest_infra.kit import Scope
+
 OFF: Final = "off"
-#: service → its variants, the default first
-VARIANTS: dict[str, tuple[str, ...]] = {
-    "postgres": ("database",),
-    "nats": ("account",),
-    "valkey": ("database", "prefix"),
-    "pocketbase": ("copy",),
-    "caddy": ("host",),
-}
 MARKER = (
     "infra_shared(*services): these tests get these services whole and shared, no unit of their own; "
     "without arguments all services (pytest-infra)"
@@ -24,42 +17,37 @@ MARKER = (
 
 
 def add(parser: pytest.Parser) -> None:
-    """The ini values."""
+    """Add the ini values."""
     parser.addini("infra_scope", "`SERVICE: SCOPE`, a line each: what shares a unit", type="linelist")
     parser.addini(
         "infra_isolation", "`SERVICE: VARIANT`, a line each; `off` shares the service", type="linelist"
     )
-    parser.addini(
-        "infra_postgres_migrations",
-        "a folder of SQL files, an alembic.ini, or MODULE:FUNCTION",
-        default="",
-    )
 
 
 def scopes(config: pytest.Config) -> dict[str, Scope]:
-    """Service → the scope of its fixture, where it is not `function`."""
-    found: dict[str, Scope] = {}
+    """Return service → the scope of its fixture, where it is not `function`."""
+    chosen: dict[str, Scope] = {}
     for service, text in _table(config, "infra_scope").items():
         for scope in get_args(Scope):
             if text == scope:
-                found[service] = scope
-        if service not in found:
+                chosen[service] = scope
+        if service not in chosen:
             raise pytest.UsageError(
                 f"infra_scope: {text!r} is no scope; there are: {', '.join(get_args(Scope))}"
             )
-    return found
+    return chosen
 
 
 def variants(config: pytest.Config) -> dict[str, str]:
-    """Service → the variant that was chosen."""
-    found = _table(config, "infra_isolation")
-    for service, variant in found.items():
-        known = (*VARIANTS.get(service, ()), OFF)
+    """Return service → the variant that was chosen."""
+    chosen = _table(config, "infra_isolation")
+    for service, variant in chosen.items():
+        known = (*Instances.of(config)[service].kit.variants, OFF)
         if variant not in known:
             raise pytest.UsageError(
                 f"infra_isolation: {service} has no variant {variant!r}; there are: {', '.join(known)}"
             )
-    return found
+    return chosen
 
 
 def _table(config: pytest.Config, name: str) -> dict[str, str]:
@@ -71,6 +59,6 @@ def _table(config: pytest.Config, name: str) -> dict[str, str]:
 
 
 def shared(request: pytest.FixtureRequest, service: str) -> bool:
-    """Whether the marker says so."""
+    """Return whether the marker `infra_shared` is there for a service."""
     marks = list(request.node.iter_markers("infra_shared"))
     return any(not mark.args or service in mark.args for mark in marks)

@@ -1,4 +1,4 @@
-"""Copies of a service: processes of their own, begun and ended by the supervisor from the same spec."""
+"""Copies of a service: processes of their own that the supervisor starts from the same spec."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Copier:
         self, server: Endpoint, stack: Path, resolved: Resolved, *, shared: tuple[str, ...] = ()
     ) -> None:
         self._server, self._data, self._resolved = server, stack, resolved
-        #: how the flags begin that name folders of the whole service, where a copy writes nothing
+        #: prefixes of the flags that name folders of the whole service, where a copy writes nothing
         self._shared = shared
         hint = f"Give its fixture a wider scope: `infra_scope = {server.name}: module`."
         self._seats = Seats(stack, server.name, range(1, MOST + 1), hint)
@@ -29,7 +29,7 @@ class Copier:
         self.endpoints: dict[str, Endpoint] = {}
 
     def make(self) -> str:
-        """Start a copy, ready when this returns its name."""
+        """Start a copy and return its name when it is ready."""
         number = self._seats.take(self._clean)
         name, stack = self._name(number), self._open()
         (spec,) = [it for it in self._resolved.plan.services if it.name == self._server.name]
@@ -44,13 +44,13 @@ class Copier:
         return name
 
     def remove(self, name: str) -> None:
-        """End a copy, and remove its folder."""
+        """Stop a copy, and remove its folder."""
         number = int(name.rpartition("-")[2])
         self._seats.leave(number, clean=self._clean(number))
         self.endpoints.pop(name, None)
 
     def keep(self, name: str) -> None:
-        """Leave a copy running, and its number nobody else's."""
+        """Leave a copy running, and its number reserved."""
         self._seats.leave(int(name.rpartition("-")[2]), keep=True)
 
     def close(self) -> None:

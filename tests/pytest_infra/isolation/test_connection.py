@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_infra.isolation.wire import Desk, Line
+from pytest_infra.isolation.connection import CommandConnection, LineConnection
 
 
 class Sockets:
@@ -16,11 +16,11 @@ class Sockets:
 
     def __init__(self) -> None:
         self.others: list[socket.socket] = []
-        self.lines: list[Line] = []
+        self.lines: list[LineConnection] = []
 
-    def connect(self) -> Line:
+    def connect(self) -> LineConnection:
         here, there = socket.socketpair()
-        line = Line.__new__(Line)
+        line = LineConnection.__new__(LineConnection)
         line._socket, line._reader = here, here.makefile("rb")
         self.others.append(there)
         self.lines.append(line)
@@ -45,20 +45,20 @@ def _answered(sockets: Sockets, text: bytes) -> bytes:
 
 
 def test_one_connection_serves_all_questions(sockets: Sockets) -> None:
-    desk = Desk(sockets.connect)
+    kept = CommandConnection(sockets.connect)
 
-    answers = [desk.ask(lambda _, number=number: _answered(sockets, b"%d" % number)) for number in range(3)]
+    answers = [kept.run(lambda _, number=number: _answered(sockets, b"%d" % number)) for number in range(3)]
 
     assert answers == [b"0", b"1", b"2"]
     assert len(sockets.lines) == 1
 
 
 def test_a_question_is_asked_again_when_the_server_had_hung_up(sockets: Sockets) -> None:
-    desk = Desk(sockets.connect)
-    desk.ask(lambda _: None)
+    kept = CommandConnection(sockets.connect)
+    kept.run(lambda _: None)
     sockets.others[0].close()
 
-    answer = desk.ask(lambda line: line.line() if len(sockets.lines) == 1 else b"again")
+    answer = kept.run(lambda line: line.line() if len(sockets.lines) == 1 else b"again")
 
     assert answer == b"again"
     assert len(sockets.lines) == 2
@@ -68,37 +68,37 @@ def test_a_question_is_asked_again_when_the_server_had_hung_up(sockets: Sockets)
 def test_it_is_not_asked_again_for_another_reason(sockets: Sockets, error: Exception) -> None:
     asked = []
 
-    def question(line: Line) -> None:
+    def question(line: LineConnection) -> None:
         asked.append(line)
         raise error
 
-    desk = Desk(sockets.connect)
-    desk.ask(lambda _: None)
+    kept = CommandConnection(sockets.connect)
+    kept.run(lambda _: None)
 
     with pytest.raises(type(error), match=str(error)):
-        desk.ask(question)
+        kept.run(question)
     assert len(asked) == 1
 
 
 def test_nobody_asks_a_server_twice_that_is_not_there() -> None:
     tried = []
 
-    def refused() -> Line:
+    def refused() -> LineConnection:
         tried.append(1)
         raise ConnectionRefusedError("nobody listens")
 
     with pytest.raises(ConnectionRefusedError):
-        Desk(refused).ask(lambda line: line.line())
+        CommandConnection(refused).run(lambda line: line.line())
     assert len(tried) == 1
 
 
 def test_after_a_fork_it_is_the_parents(sockets: Sockets, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = Desk(sockets.connect)
-    desk.ask(lambda _: None)
+    kept = CommandConnection(sockets.connect)
+    kept.run(lambda _: None)
     child = os.getpid() + 1
 
     monkeypatch.setattr(os, "getpid", lambda: child)
-    asked = desk.ask(lambda line: line)
+    asked = kept.run(lambda line: line)
 
     assert asked is sockets.lines[1]
     sockets.others[0].sendall(b"still there\r\n")

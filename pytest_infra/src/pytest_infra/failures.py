@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra_runtime.errors import BinaryMissingError, InfraError
-from pytest_infra.fixtures import running_test
+from pytest_infra.label import running_test
+from pytest_infra.notes import PREFIX
 from pytest_infra.options import in_ci
-from pytest_infra.run import PREFIX
 
 if TYPE_CHECKING:
     from _pytest.outcomes import Failed  # what `pytest.fail.Exception` is

@@ -28,8 +28,8 @@ class Loops:
         #: what pytest was given → the function itself
         self._functions: dict[Callable[..., Any], Function] = {}
 
-    def fixture(self, function: Function, missing: Callable[[], object]) -> object:
-        """A fixture of that name; `missing` is called where nothing is there that could run it."""
+    def fixture(self, function: Function, missing: Callable[..., object]) -> object:
+        """Return a fixture of that name; `missing` is called where no plugin can run it."""
         if not self._asyncio:
             self._functions[missing] = function
             return pytest.fixture(name=function.__name__)(missing)
@@ -77,5 +77,7 @@ def _copy(function: Function) -> Function:
     """A function of its own, for a fixture's marks are its function's."""
     of = cast(FunctionType, function)
     copy = FunctionType(of.__code__, of.__globals__, of.__name__, of.__defaults__, of.__closure__)
-    copy.__doc__ = of.__doc__
+    copy.__doc__, copy.__kwdefaults__ = of.__doc__, of.__kwdefaults__
+    # Not all of its attributes: among them are the marks of fixtures.
+    copy.__dict__["__signature__"] = inspect.signature(of)
     return copy
