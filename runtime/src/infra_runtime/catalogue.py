@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -127,6 +128,23 @@ def exists(name: str) -> bool:
 def names() -> list[str]:
     """All kinds: those of the manifest in its order, then those of other distributions."""
     return [*KINDS, *sorted(joined().keys() - KINDS.keys())]
+
+
+def code_files(name: str) -> list[Path] | None:
+    """The files whose change may change what a kind of another distribution makes of a stack file.
+
+    They are the loaded modules of its top-level package, and the folder that the distribution is installed
+    in: installing, upgrading and removing it changes this folder. None where they cannot be found.
+    """
+    point = joined()[name]
+    package = point.module.partition(".")[0]
+    modules = [
+        module for key, module in sys.modules.items() if key == package or key.startswith(f"{package}.")
+    ]
+    files = {Path(file) for module in modules if (file := getattr(module, "__file__", None))}
+    if not files or point.dist is None:
+        return None
+    return [*sorted(files), Path(str(point.dist.locate_file("")))]
 
 
 def _described(entry: Entry, kind: Kind) -> Entry:

@@ -3,7 +3,7 @@
 A spec contains references instead of values: `${port.client}`, `${data}`, `${postgres.url}` stay
 unchanged until an engine binds them. These names may stand in `${…}`:
 
-    bin.NAME        the path of an executable
+    bin.NAME        the path of an executable; `bin.NAME@SERVICE` is the one that only this service uses
     port.NAME       one of the service's own ports
     host            the address that the service listens on (always loopback for the supervisor)
     data            the service's own folder in the data directory
@@ -40,10 +40,12 @@ from infra_runtime.spec.references import (
     OWN_SCOPES,
     bound_copy,
     is_open,
+    map_texts,
     optional_export,
     optional_exports,
     other_service,
     references,
+    rename,
     substitute,
     texts,
 )
@@ -79,10 +81,12 @@ __all__ = [
     "decode_service",
     "encode",
     "is_open",
+    "map_texts",
     "optional_export",
     "optional_exports",
     "other_service",
     "references",
+    "rename",
     "substitute",
     "texts",
 ]
