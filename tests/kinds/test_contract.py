@@ -332,10 +332,9 @@ def test_nothing_is_left_when_the_supervisor_is_killed(kind: str, tmp_path: Path
 def test_nothing_is_left_when_the_run_is_killed(kind: str, tmp_path: Path) -> None:
     suite = suite_of(kind, tmp_path, contract.WAITING)
     with suite.running() as run:
-        until(
-            lambda: run.poll() is not None or (tmp_path / contract.NOTE.format(number=0)).exists(),
-            contract.PATIENCE,
-        )
+        noted = tmp_path / contract.NOTE.format(number=0)
+        until(lambda: run.poll() is not None or noted.exists(), contract.PATIENCE)
+        assert noted.exists(), run.communicate()[0]
         before = contract.resources(suite.data)
         assert _sorts(before.left()) >= {"process", "socket", "folder"}
 
