@@ -97,6 +97,12 @@ def test_a_kind_has_one_line_that_describes_it(name: str) -> None:
 
 
 @services
+def test_a_kind_has_the_protocols_that_the_manifest_names(name: str) -> None:
+    """The stack file's key `ready` reads the names without importing the modules."""
+    assert set(catalogue.entry(name).protocols) == set(KINDS[name].protocols)
+
+
+@services
 def test_every_executable_of_a_kind_names_the_extra_that_installs_it(name: str) -> None:
     """The error for a missing executable shows it."""
     extra = KINDS[name].extra

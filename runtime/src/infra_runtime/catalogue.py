@@ -15,7 +15,7 @@ from infra_runtime.binaries import Binary
 from infra_runtime.contributions import Contribution, Contributions
 from infra_runtime.errors import ConfigurationError, UnknownServiceError
 from infra_runtime.manifest import KINDS, Kind, joined
-from infra_runtime.spec import ServiceSpec
+from infra_runtime.spec import PortProbe, ServiceSpec
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -108,6 +108,8 @@ class Entry:
     consumes: tuple[str, ...] = ()
     #: capabilities by which others find a service of this kind, such as `proxy` or `metrics-store`
     roles: tuple[str, ...] = ()
+    #: name → probe for `ready = { NAME = true }` of the user's own services; its port is not used
+    protocols: Mapping[str, PortProbe] = field(default_factory=dict)
 
 
 def entry(name: str) -> Entry:

@@ -32,6 +32,8 @@ class Kind:
     extra: str = ""
     #: environment variable → export, for the names by which clients look for such a server
     variables: Mapping[str, str] = field(default_factory=dict)
+    #: the names in `protocols` of its entry: `ready = { NAME = true }` in the stack file
+    protocols: tuple[str, ...] = ()
 
     @property
     def module(self) -> str:
@@ -48,12 +50,14 @@ KINDS: Mapping[str, Kind] = {
             summary="messages, streams and key-value buckets (NATS with JetStream)",
             ports={"client": 4222, "monitor": 8222},
             extra="nats",
+            protocols=("nats",),
         ),
         Kind(
             name="postgres",
             summary="the relational database (PostgreSQL 15 or later)",
             ports={"client": 5432},
             extra="postgres",
+            protocols=("postgres",),
             # Sources: PostgreSQL documentation, libpq, "Environment Variables"; the Twelve-Factor App.
             variables={
                 "DATABASE_URL": "url",
@@ -70,6 +74,7 @@ KINDS: Mapping[str, Kind] = {
             ports={"client": 6379},
             extra="valkey",
             variables={"REDIS_URL": "url"},
+            protocols=("resp",),
         ),
         Kind(
             name="caddy",
