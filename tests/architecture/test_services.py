@@ -1,10 +1,13 @@
-"""A service is one file, one test, one page: none of the three may be missing."""
+"""Every kind of service has a page, a kit, a test of its own and its part of the contract suite."""
 
 from __future__ import annotations
 
+import ast
+import importlib.util
 import re
 import tomllib
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
@@ -15,6 +18,7 @@ ROOT = Path(__file__).parent.parent.parent
 PAGES = ROOT / "docs" / "services"
 TESTS = ROOT / "tests" / "runtime" / "services"
 
+CONTRACT = ROOT / "tests" / "kinds"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 #: default ports of kinds to come, by the name that they will have in the manifest
 RESERVED_PORTS: dict[str, tuple[int, ...]] = {
@@ -65,6 +69,25 @@ def test_a_service_is_tested_against_its_real_server(name: str) -> None:
     text = (TESTS / f"test_{name}.py").read_text(encoding="utf-8")
 
     assert re.search(rf"mark\.real\([^)]*\"{name}\"", text)
+
+
+@services
+def test_a_service_keeps_the_contract_against_its_real_server(name: str) -> None:
+    """`tests/kinds/test_contract.py` runs for every kind, with these two functions of the kind."""
+    module = ast.parse((CONTRACT / f"{name}.py").read_text(encoding="utf-8"))
+
+    functions = {node.name: [it.arg for it in node.args.args] for node in module.body if _is_function(node)}
+    assert functions["write"] == ["endpoint", "name", "value"]
+    assert functions["read"] == ["endpoint", "name"]
+
+
+def _is_function(node: ast.stmt) -> TypeGuard[ast.FunctionDef]:
+    return isinstance(node, ast.FunctionDef)
+
+
+@services
+def test_a_service_has_a_kit(name: str) -> None:
+    assert importlib.util.find_spec(f"pytest_infra.services.{name}")
 
 
 @services
