@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
 
+import infra_runtime
 from infra_runtime import catalogue
 from infra_runtime.manifest import KINDS
 
@@ -103,6 +105,27 @@ def test_no_two_kinds_have_the_same_default_port() -> None:
     assert sum(len(kind.ports) for kind in KINDS.values()) == len(
         {port for kind in KINDS.values() for port in kind.ports.values()}
     )
+
+
+#: modules that may name a kind: a probe's defaults and protocols, and an account of the operating system
+NAMES_A_KIND = {
+    "spec/probes.py": "the defaults of a probe for servers that speak a protocol",
+    "supervisor/spawn.py": "the user `postgres` that distributions create",
+}
+
+
+def test_no_module_outside_the_manifest_and_the_services_names_a_kind() -> None:
+    source = Path(infra_runtime.__file__).parent
+    found = set()
+    for module in source.rglob("*.py"):
+        name = module.relative_to(source).as_posix()
+        if name.startswith("services/") or name == "manifest.py" or name in NAMES_A_KIND:
+            continue
+        tree = ast.parse(module.read_text(encoding="utf-8"))
+        texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+        found |= {(name, text) for text in texts if text in KINDS}
+
+    assert found == set()
 
 
 def test_a_page_without_a_service_is_a_leftover() -> None:
