@@ -1,15 +1,16 @@
-"""A service is one file, one test, one page: none of the three may be missing."""
+"""Every kind of service has a page, a kit, a test of its own and its part of the contract suite."""
 
 from __future__ import annotations
 
 import ast
+import importlib.util
 import re
 import tomllib
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
-import infra_runtime
 from infra_runtime import catalogue
 from infra_runtime.manifest import KINDS
 
@@ -17,6 +18,7 @@ ROOT = Path(__file__).parent.parent.parent
 PAGES = ROOT / "docs" / "services"
 TESTS = ROOT / "tests" / "runtime" / "services"
 
+CONTRACT = ROOT / "tests" / "kinds"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 #: default ports of kinds to come, by the name that they will have in the manifest
 RESERVED_PORTS: dict[str, tuple[int, ...]] = {
@@ -70,9 +72,34 @@ def test_a_service_is_tested_against_its_real_server(name: str) -> None:
 
 
 @services
+def test_a_service_keeps_the_contract_against_its_real_server(name: str) -> None:
+    """`tests/kinds/test_contract.py` runs for every kind, with these two functions of the kind."""
+    module = ast.parse((CONTRACT / f"{name}.py").read_text(encoding="utf-8"))
+
+    functions = {node.name: [it.arg for it in node.args.args] for node in module.body if _is_function(node)}
+    assert functions["write"] == ["endpoint", "name", "value"]
+    assert functions["read"] == ["endpoint", "name"]
+
+
+def _is_function(node: ast.stmt) -> TypeGuard[ast.FunctionDef]:
+    return isinstance(node, ast.FunctionDef)
+
+
+@services
+def test_a_service_has_a_kit(name: str) -> None:
+    assert importlib.util.find_spec(f"pytest_infra.services.{name}")
+
+
+@services
 def test_a_kind_has_one_line_that_describes_it(name: str) -> None:
     assert catalogue.entry(name).name == name
     assert 10 < len(catalogue.entry(name).summary) < 80
+
+
+@services
+def test_a_kind_has_the_protocols_that_the_manifest_names(name: str) -> None:
+    """The stack file's key `ready` reads the names without importing the modules."""
+    assert set(catalogue.entry(name).protocols) == set(KINDS[name].protocols)
 
 
 @services
@@ -105,27 +132,6 @@ def test_no_two_kinds_have_the_same_default_port() -> None:
     assert sum(len(kind.ports) for kind in KINDS.values()) == len(
         {port for kind in KINDS.values() for port in kind.ports.values()}
     )
-
-
-#: modules that may name a kind: a probe's defaults and protocols, and an account of the operating system
-NAMES_A_KIND = {
-    "spec/probes.py": "the defaults of a probe for servers that speak a protocol",
-    "supervisor/spawn.py": "the user `postgres` that distributions create",
-}
-
-
-def test_no_module_outside_the_manifest_and_the_services_names_a_kind() -> None:
-    source = Path(infra_runtime.__file__).parent
-    found = set()
-    for module in source.rglob("*.py"):
-        name = module.relative_to(source).as_posix()
-        if name.startswith("services/") or name == "manifest.py" or name in NAMES_A_KIND:
-            continue
-        tree = ast.parse(module.read_text(encoding="utf-8"))
-        texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
-        found |= {(name, text) for text in texts if text in KINDS}
-
-    assert found == set()
 
 
 def test_a_page_without_a_service_is_a_leftover() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -15,13 +14,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from infra_runtime.binaries import Binary
 from infra_runtime.contributions import Contribution, Contributions
 from infra_runtime.errors import ConfigurationError, UnknownServiceError
-from infra_runtime.manifest import KINDS, Kind
-from infra_runtime.spec import ServiceSpec
+from infra_runtime.manifest import KINDS, Kind, joined
+from infra_runtime.spec import PortProbe, ServiceSpec
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
-
-GROUP = "infra.services"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -54,6 +51,8 @@ class ServiceSettings(BaseModel):
     port: Port | None = None
     #: the executable's path or folder, where it should not be looked for
     binary: str | None = None
+    #: for engines that run containers: an image with the same entry point as the kit's, such as a mirror's
+    image: str | None = None
     needs: Words = ()
     env: Mapping[str, str] = {}
     start_timeout: float = Field(30.0, gt=0)
@@ -109,6 +108,8 @@ class Entry:
     consumes: tuple[str, ...] = ()
     #: capabilities by which others find a service of this kind, such as `proxy` or `metrics-store`
     roles: tuple[str, ...] = ()
+    #: name → probe for `ready = { NAME = true }` of the user's own services; its port is not used
+    protocols: Mapping[str, PortProbe] = field(default_factory=dict)
 
 
 def entry(name: str) -> Entry:
@@ -129,15 +130,6 @@ def exists(name: str) -> bool:
 def names() -> list[str]:
     """All kinds: those of the manifest in its order, then those of other distributions."""
     return [*KINDS, *sorted(joined().keys() - KINDS.keys())]
-
-
-@functools.cache
-def joined() -> Mapping[str, EntryPoint]:
-    """The entry points of other distributions by name."""
-    # The import and the search take some 20 ms, and most stacks never need them.
-    from importlib.metadata import entry_points
-
-    return {point.name: point for point in entry_points(group=GROUP)}
 
 
 def code_files(name: str) -> list[Path] | None:

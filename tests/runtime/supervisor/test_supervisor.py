@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from fakes.stacks import alive, kill, life, resolved, server, spawned, until
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.stack import attach, open_stack
 from infra_runtime.errors import (
     NoStackError,
@@ -60,7 +60,7 @@ def test_a_stack_that_is_down_has_left_nothing(stack_of, data) -> None:
     assert proof is not None
     assert proof.clean
     assert str(proof).startswith("2 services, ready in ")
-    assert not Path(Places(str(data)).run).exists()
+    assert not Path(Paths(str(data)).run).exists()
     with pytest.raises(NoStackError):
         attach(data)
 
@@ -395,7 +395,7 @@ def test_a_killed_supervisor_takes_everything_with_it(stack_of, data, tmp_path) 
     kill(supervisor_pid(stack))
 
     until(lambda: not alive(data), 5)
-    until(lambda: not Path(Places(str(data)).run).exists(), 5)
+    until(lambda: not Path(Paths(str(data)).run).exists(), 5)
 
 
 def test_after_a_killed_supervisor_the_next_one_starts_as_if_nothing_had_been(stack_of, data) -> None:
@@ -440,7 +440,7 @@ def test_a_guardian_that_somebody_stopped_wakes_up_when_its_supervisor_is_killed
     kill(supervisor_pid(stack))
 
     until(lambda: not alive(data), 5)
-    until(lambda: not Path(Places(str(data)).run).exists(), 5)
+    until(lambda: not Path(Paths(str(data)).run).exists(), 5)
 
 
 def test_what_a_supervisor_and_its_guardian_left_is_ended_by_the_next(stack_of, data) -> None:

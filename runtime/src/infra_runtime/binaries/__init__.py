@@ -83,7 +83,7 @@ def locate(binary: Binary, *, setting: str | os.PathLike[str] | None = None) -> 
         return path
     looked_at: list[str] = []
     problem = ""
-    for place in _setting(binary, setting) if setting else _places(binary, looked_at):
+    for place in _setting(binary, setting) if setting else _paths(binary, looked_at):
         found = _problem(binary, place)
         if not found:
             return place
@@ -117,7 +117,7 @@ def _setting(binary: Binary, setting: str | os.PathLike[str]) -> Iterator[Path]:
     yield path / binary.name if path.is_dir() else path
 
 
-def _places(binary: Binary, looked_at: list[str]) -> Iterator[Path]:
+def _paths(binary: Binary, looked_at: list[str]) -> Iterator[Path]:
     names = (binary.name, *binary.aliases)
     if binary.name == "python":
         yield Path(sys.executable)

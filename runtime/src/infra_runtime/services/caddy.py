@@ -1,6 +1,7 @@
 """Caddy, a proxy in front of the stack's HTTP services.
 
-Source: Caddy documentation, "JSON Config Structure".
+Sources: Caddy documentation, "JSON Config Structure"; for the container caddyserver/caddy-docker,
+`2.11/alpine/Dockerfile`: no entry point, `/data` and `/config` as the XDG folders, Busybox's wget.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings, overlaid
 from infra_runtime.contributions import Contributions
 from infra_runtime.manifest import KINDS
-from infra_runtime.spec import HttpProbe, ServiceSpec, WriteFile
+from infra_runtime.spec import Container, HttpProbe, ServiceSpec, WriteFile
 
 HEALTH = "/__infra/health"
+IMAGE = "caddy:2.11.4-alpine"
+_CONTAINER_FILE = "/etc/caddy/caddy.json"
 _ADDRESS = re.compile(r"[^/\s]+:\d+")
 
 
@@ -134,6 +137,18 @@ def caddy(settings: CaddySettings, contributions: Contributions = ()) -> Service
         needs=settings.needs,
         start_timeout=settings.start_timeout,
         restart=settings.restart,
+        container=Container(
+            image=settings.image or IMAGE,
+            command=("caddy", "run", "--config", _CONTAINER_FILE),
+            env=settings.env,
+            files={_CONTAINER_FILE: text},
+            mounts=tuple(dict.fromkeys(route.files for route in settings.routes if route.files is not None)),
+            root="/srv",
+            data="/data",
+            ports={"http": 80, "https": 443} if settings.https else {"http": 80},
+            health=("wget", "-q", "-O", "/dev/null", f"http://127.0.0.1:${{port.http}}{HEALTH}"),
+            public=True,
+        ),
     )
 
 

@@ -27,7 +27,10 @@ class PocketbaseSettings(ServiceSettings):
 
 
 def pocketbase(settings: PocketbaseSettings, _: Contributions = ()) -> ServiceSpec:
-    """One server whose first superuser is there already, so that no browser opens to ask for it."""
+    """One server whose first superuser is there already, so that no browser opens to ask for it.
+
+    It has no container part: its developers publish no image, only a Dockerfile to start from.
+    """
     upsert = (
         "${bin.pocketbase}",
         "superuser",

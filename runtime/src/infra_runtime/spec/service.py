@@ -6,19 +6,21 @@ import hashlib
 import json
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from infra_runtime.spec.codec import decode, encode
+from infra_runtime.spec.container import Container
 from infra_runtime.spec.probes import (
+    Exchange,
     ExecProbe,
+    Expect,
     HttpProbe,
-    NatsProbe,
+    LengthPrefix,
     PostgresProbe,
     Probe,
     Quiesce,
-    RespProbe,
-    RespSave,
+    Send,
     TcpProbe,
 )
 from infra_runtime.spec.references import other_service, references, texts
@@ -71,6 +73,8 @@ class ServiceSpec:
     refuses_root: bool = False
     #: the service that this one copies, for example for a single test; counts of services leave it out
     copy_of: str = ""
+    #: for the engines that render images; None when the kind has no image
+    container: Container | None = None
 
     def all_needs(self) -> tuple[str, ...]:
         """Return `needs` and the services that references name; sorted, without duplicates."""
@@ -78,16 +82,17 @@ class ServiceSpec:
         return tuple(sorted({name for name in (*self.needs, *named) if name and name != self.name}))
 
     def digest(self) -> str:
-        """Return sixteen hex digits that change when anything in the spec changes."""
-        return hashlib.sha256(json.dumps(encode(self), sort_keys=True).encode()).hexdigest()[:16]
+        """Return sixteen hex digits that change when anything changes that the local engine runs."""
+        local = encode(replace(self, container=None))
+        return hashlib.sha256(json.dumps(local, sort_keys=True).encode()).hexdigest()[:16]
 
 
 #: class name → class, for every value that a spec may contain
 TYPES: Mapping[str, type] = {
     value.__name__: value
     for value in (
-        RespSave, TcpProbe, HttpProbe, PostgresProbe, RespProbe, NatsProbe, ExecProbe,
-        WriteFile, RequireFile, Remove, Secret, Run, Seed, StopStep, ServiceSpec,
+        TcpProbe, HttpProbe, PostgresProbe, ExecProbe, Exchange, Send, Expect, LengthPrefix,
+        WriteFile, RequireFile, Remove, Secret, Run, Seed, StopStep, Container, ServiceSpec,
     )
 }  # fmt: skip
 

@@ -52,7 +52,7 @@ class Methods:
             "protocol": PROTOCOL,
             "pid": os.getpid(),
             "environment": supervisor.environment,
-            "data": supervisor.places.data,
+            "data": supervisor.paths.data,
             "ending": self._down is not None,
             "services": {name: service.spec.digest() for name, service in services.items()},
         }
@@ -185,7 +185,7 @@ class Methods:
         return {
             "pid": os.getpid(),
             "environment": supervisor.environment,
-            "data": supervisor.places.data,
+            "data": supervisor.paths.data,
             "leases": len(self._leases),
             "stay": self._leases.stays,
             "stay_seconds": self._leases.stay_seconds,

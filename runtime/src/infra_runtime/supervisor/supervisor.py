@@ -11,7 +11,7 @@ from typing import Any
 
 from infra_runtime.data_directory.journal import Journal
 from infra_runtime.data_directory.logs import Logs
-from infra_runtime.data_directory.paths import Places, refusal
+from infra_runtime.data_directory.paths import Paths, refusal
 from infra_runtime.host.ports import LOOPBACK, PortError, Ports, taken
 from infra_runtime.spec import ServiceSpec, optional_exports
 from infra_runtime.supervisor import probes
@@ -36,14 +36,14 @@ class Supervisor:
     """All services of one data directory."""
 
     def __init__(
-        self, places: Places, *, environment: str, leased: bool, token: str, guardian: Guardian
+        self, paths: Paths, *, environment: str, leased: bool, token: str, guardian: Guardian
     ) -> None:
-        self.places, self.environment = places, environment
+        self.paths, self.environment = paths, environment
         self.machine = Machine()
-        self.journal = Journal(places.journal)
-        self.logs = Logs(places.logs)
+        self.journal = Journal(paths.journal)
+        self.logs = Logs(paths.logs)
         self.leased = leased
-        self.ports = Ports(places.ports, places.data, leased=leased)
+        self.ports = Ports(paths.ports, paths.data, leased=leased)
         self.bound: dict[str, Bound] = {}
         #: services that others refer to without needing them, with their ports, before they are prepared
         self.bound_ahead: dict[str, Bound] = {}
@@ -154,7 +154,7 @@ class Supervisor:
             self.dispatch(Event("prepare-failed", name, f"{error.filename}: {error.strerror}"))
             return
         self.used_ports |= set(ports.values())
-        bound = Bound(spec, self.places.service_data(name), self.places.service_run(name), ports)
+        bound = Bound(spec, self.paths.service_data(name), self.paths.service_run(name), ports)
         self.bound[name] = bound
 
         async def run(command: tuple[str, ...], env: Mapping[str, str]) -> int:
@@ -162,7 +162,7 @@ class Supervisor:
 
         try:
             await self._bind_ahead(bound)
-            await prepare(bound, self.scopes[name], self._others, self.places.seeds(), run)
+            await prepare(bound, self.scopes[name], self._others, self.paths.seeds(), run)
             bind(bound, self.scopes[name], self._others)
         except OSError as error:
             reason = f"{error.filename or 'preparing'}: {error.strerror or error}"
@@ -204,7 +204,7 @@ class Supervisor:
                 except (PortError, OSError):
                     ports[port] = wanted  # the service's own start reports it
             self.bound_ahead[name] = Bound(
-                spec, self.places.service_data(name), self.places.service_run(name), ports
+                spec, self.paths.service_data(name), self.paths.service_run(name), ports
             )
             self._reserve(service for service, _ in optional_exports(spec.exports))
             self._reserve(spec.all_needs())

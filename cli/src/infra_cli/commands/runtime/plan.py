@@ -48,8 +48,8 @@ def command(
         if as_json:
             output.say_json(found)
             return
-        for name, places in found.items():
-            _say(name, _bound(places))
+        for name, binding in found.items():
+            _say(name, _bound(binding))
         return
     plan = target.resolve(*services, profile=profile, executables=False).plan
     if as_json:
