@@ -29,7 +29,10 @@ def test_show_tells_of_a_table_only_what_it_says(infra: CommandLine) -> None:
         'use = ["x"]\n[services.x]\ncommand = ["true"]\nports = { web = 1 }\nready = { http = "/" }\n'
     )
 
-    assert '{"http": "/", "status": [200, 399]}' in infra("config", "show", "services.x.ready").out
+    assert (
+        '{"http": "/", "status": [200, 399], "timeout": 2.0}'
+        in infra("config", "show", "services.x.ready").out
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,6 +103,29 @@ def test_list_has_the_catalogue_and_the_users_own(shop: CommandLine) -> None:
     assert services["db"]["in_stack"]
     assert not services["nats"]["in_stack"]
     assert services["db"]["summary"] == "keeps everything"
+
+
+def test_list_has_instances_and_no_kind_that_a_users_service_hides(infra: CommandLine) -> None:
+    infra.write(
+        'use = ["analytics"]\n[services.analytics]\nkind = "postgres"\n[services.valkey]\ncommand = ["mine"]\n'
+    )
+    services = {each["name"]: each for each in infra("runtime", "list", "--json").json["services"]}
+
+    assert services["analytics"]["kind"] == "postgres"
+    assert services["analytics"]["in_stack"]
+    assert "postgres" in services["analytics"]["binaries"]
+    assert (services["valkey"]["kind"], services["valkey"]["binaries"]) == ("", {})
+
+
+def test_plan_shows_what_services_offer_to_each_other(infra: CommandLine) -> None:
+    infra.write(
+        'use = ["api"]\n[services.api]\ncommand = ["api"]\nports = { http = 8000 }\nmetrics = "/metrics"\n'
+    )
+
+    assert 'metrics={"port": "http", "path": "/metrics"}' in infra("runtime", "plan").out
+    assert infra("runtime", "plan", "--json").json["contributions"] == [
+        {"key": "metrics", "service": "api", "value": {"port": "http", "path": "/metrics"}}
+    ]
 
 
 def test_list_says_what_brings_a_program_that_is_missing(infra: CommandLine) -> None:
