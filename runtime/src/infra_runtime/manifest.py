@@ -1,13 +1,23 @@
 """The kinds of services that ship with the kit, as data that costs no import: standard library only.
 
+Kinds of other distributions are known by name alone, from their entry points.
+
 Everything that has to know the kinds without loading them reads this table: the catalogue, the plugin's
 fixtures, shell completion, the environment of `infra runtime exec`, the documentation's tests.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+#: the entry points by which other distributions add kinds
+GROUP = "infra.services"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,3 +95,12 @@ KINDS: Mapping[str, Kind] = {
 DEFAULT_STACK = ("nats", "postgres", "valkey", "caddy", "pocketbase")
 #: profile → services, besides `full`, which is the default stack and the user's own services
 PROFILES: Mapping[str, tuple[str, ...]] = {"minimal": ("nats", "postgres")}
+
+
+@functools.cache
+def joined() -> Mapping[str, EntryPoint]:
+    """Return the entry points of other distributions by the name of the kind."""
+    # The import and the search take some 20 ms, and most stacks never need them.
+    from importlib.metadata import entry_points
+
+    return {point.name: point for point in entry_points(group=GROUP)}

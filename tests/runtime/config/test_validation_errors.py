@@ -25,7 +25,10 @@ MISTAKES = [
     (API + "ready = { http = '/', status = 200 }", "services.api.ready.status: input should be a list"),
     # names
     ("[services.postgrs]", "infra.toml:1: there is no service 'postgrs' in the catalogue; did you mean 'pos"),
-    ("[services.valkey]\ncommand = ['x']", "infra.toml:2: valkey is a service of the catalogue and has a co"),
+    ("[services.valkey]\ncommand = ['x']\nkind = 'nats'", "infra.toml:3: valkey has both a `command` and a"),
+    ("[services.v2]\nkind = 'valky'", "infra.toml:2: there is no kind 'valky'; did you mean 'valkey'?"),
+    ("[services.Db]\nkind = 'postgres'", "infra.toml:1: no service can be called 'Db': it takes small lett"),
+    ("[services.v2]\nkind = 'valkey'\ndatabase = 1", "infra.toml:3: services.v2.database: unknown key 'dat"),
     ("[services.Api]\ncommand = ['x']", "infra.toml:1: no service can be called 'Api': it takes small lette"),
     ("[services.port]\ncommand = ['x']", "no service can be called 'port': in references that name means"),
     ("use = ['ntas']", "infra.toml:1: there is no service 'ntas'; did you mean 'nats'?"),
@@ -44,7 +47,7 @@ MISTAKES = [
     (API + "env = { DEBUG = true }", "infra.toml:4: services.api.env.DEBUG: an environment has only texts:"),
     (API + "needs = ['api']", "infra.toml:1: api needs itself"),
     (API + "cwd = '${api.url}'", "infra.toml:4: api refers to ${api.url}, but what it exports is for others"),
-    (API + "cwd = '${port.http'", "infra.toml:1: api has a ${ in '${port.http' that nothing closes"),
+    (API + "cwd = '${port.http'", "infra.toml:1: api has a ${ without its } in '${port.http'"),
     (API + "needs = ['ntas']", "infra.toml:4: api needs 'ntas', which is no service; did you mean 'nats'?"),
     (API + "cwd = '${dta}'", "infra.toml:4: api refers to ${dta}, but there is no such name; did you mean '"),
     (API + "cwd = '${postgres.ulr}'", "infra.toml:4: api refers to ${postgres.ulr}, but postgres exports no"),
@@ -67,7 +70,12 @@ MISTAKES = [
     ),
     (API + "ready = { exchange = [{ expct = 'a' }] }", "ready.exchange.0.expct: unknown key 'expct'; did y"),
     (API + "task = true\nready = { http = '/', port = 'http' }", "a task is ready when it has ended well"),
-    (API + "route = 'x'", "infra.toml:4: services.api.route.path: 'x' should begin with /"),
+    (API + "route = 'x'", "infra.toml:4: services.api.route: 'x' should begin with /"),
+    (API + "route = { pth = '/x' }", "infra.toml:4: services.api.route.pth: unknown key 'pth'; did you mean"),
+    (API + "route = 3", "infra.toml:4: services.api.route: input should be a table"),
+    (API + "metrics = { port = 'htp' }", "`metrics` names the port 'htp', which is missing; did you mean 'h"),
+    (API + "alert = { name = 'Down' }", "infra.toml:4: services.api.alert.0.expression: is missing"),
+    (API + "log = 'xml'", "infra.toml:4: services.api.log.format: input should be 'text', 'json' or 'log"),
     ("[services.api]\ncommand = ['x']\nroute = '/x'", "a `route` needs a port to lead to: ports = { http ="),
     (API + "stop = { signal = 'SIGSTOPP' }", "'SIGSTOPP' is no signal; usual are SIGTERM, SIGINT"),
     # between services
@@ -117,7 +125,7 @@ def test_all_mistakes_are_told_at_once(project: Project) -> None:
 
     told = project.complaint().splitlines()
 
-    assert [line.partition(": ")[0] for line in told] == ["infra.toml:3", "infra.toml:2", "infra.toml:5"]
+    assert [line.partition(": ")[0] for line in told] == ["infra.toml:5", "infra.toml:3", "infra.toml:2"]
 
 
 def test_a_mistake_in_an_overlay_is_told_with_its_line(project: Project) -> None:

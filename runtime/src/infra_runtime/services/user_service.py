@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from infra_runtime.catalogue import Port, Words
+from infra_runtime.catalogue import Entry, Port, Words
+from infra_runtime.contributions import Alert, Contribution, Contributions, Log, Metrics, Route
+from infra_runtime.errors import nearest
 from infra_runtime.services.readiness import Argv, Ready
 from infra_runtime.spec import Container, Probe, ServiceSpec, StopStep, TcpProbe, texts
 
@@ -44,24 +47,6 @@ class Stop(BaseModel):
     def step(self) -> StopStep:
         """The same in a spec's words."""
         return StopStep(signal=signal.Signals[self.signal], seconds=self.seconds)
-
-
-class OwnRoute(BaseModel):
-    """What Caddy hands to the service that this stands in."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    path: str = "/*"
-    host: str | None = None
-    #: take the fixed part of the path away before handing on
-    strip: bool = False
-
-    @field_validator("path")
-    @classmethod
-    def _absolute(cls, path: str) -> str:
-        if not path.startswith("/"):
-            raise ValueError(f"{path!r} should begin with /")
-        return path
 
 
 class OwnContainer(BaseModel):
@@ -123,11 +108,15 @@ def _container(settings: UserServiceSettings, cwd: str) -> Container:
     )
 
 
-def _route(value: Any) -> Any:
+def _path(value: Any) -> Any:
     return {"path": value} if isinstance(value, str) else value
 
 
-def _ladder(value: Any) -> Any:
+def _format(value: Any) -> Any:
+    return {"format": value} if isinstance(value, str) else value
+
+
+def _several(value: Any) -> Any:
     return [value] if isinstance(value, Mapping) else value
 
 
@@ -144,12 +133,15 @@ class UserServiceSettings(BaseModel):
     ports: Mapping[str, Port] = {}
     ready: Ready | None = None
     exports: Mapping[str, str] = {}
-    #: what Caddy should hand to this service
-    route: Annotated[OwnRoute, BeforeValidator(_route)] | None = None
+    #: what a proxy forwards to this service
+    route: Annotated[Route, BeforeValidator(_path)] | None = None
+    metrics: Annotated[Metrics, BeforeValidator(_path)] | None = None
+    alert: Annotated[tuple[Alert, ...], BeforeValidator(_several)] = ()
+    log: Annotated[Log, BeforeValidator(_format)] | None = None
     task: bool = False
     watch: Words = ()
     start_timeout: float = Field(30.0, gt=0)
-    stop: Annotated[tuple[Stop, ...], BeforeValidator(_ladder), Field(min_length=1)] = (Stop(seconds=10.0),)
+    stop: Annotated[tuple[Stop, ...], BeforeValidator(_several), Field(min_length=1)] = (Stop(seconds=10.0),)
     restart: Literal["on-failure", "always", "never"] = "on-failure"
     #: for engines that run containers
     container: OwnContainer | None = None
@@ -161,26 +153,49 @@ class UserServiceSettings(BaseModel):
         if self.route and not self.ports:
             raise ValueError("a `route` needs a port to lead to: ports = { http = 8000 }")
         if self.ready and not self.ready.exec:
-            self._ready_port(self.ready)
+            self._port("ready", self.ready.port)
+        if self.metrics and self._metrics_port(self.metrics) not in self.ports:
+            port = self.metrics.port
+            raise ValueError(
+                f"`metrics` names the port {port!r}, which is missing{nearest(port, self.ports)}"
+            )
         return self
 
-    def _ready_port(self, ready: Ready) -> str:
-        if ready.port:
-            return ready.port
+    def _port(self, key: str, name: str | None) -> str:
+        """The port that a key names; it may be left out where there is only one."""
+        if name:
+            return name
         if len(self.ports) != 1:
             names = ", ".join(self.ports) or "none"
-            raise ValueError(f"`ready` should name its `port`; there are: {names}")
+            raise ValueError(f"`{key}` should name its `port`; there are: {names}")
         return next(iter(self.ports))
+
+    def _metrics_port(self, metrics: Metrics) -> str:
+        return self._port("metrics", metrics.port or ("http" if "http" in self.ports else None))
 
     def probe(self) -> Probe | None:
         """Return the probe that `ready` describes; without `ready` the first port has to open."""
         if self.ready is None:
             return TcpProbe(port=next(iter(self.ports))) if self.ports and not self.task else None
-        return self.ready.probe("" if self.ready.exec else self._ready_port(self.ready))
+        return self.ready.probe("" if self.ready.exec else self._port("ready", self.ready.port))
+
+    def contributions(self) -> Iterator[Contribution]:
+        """What the service offers to the others."""
+        if self.route:
+            yield Contribution(key="route", value=self.route)
+        if self.metrics:
+            metrics = replace(self.metrics, port=self._metrics_port(self.metrics))
+            yield Contribution(key="metrics", value=metrics)
+        yield from (Contribution(key="alert", value=alert) for alert in self.alert)
+        if self.log:
+            yield Contribution(key="log", value=self.log)
 
 
-def user_service(name: str, settings: UserServiceSettings) -> ServiceSpec:
-    """The service as data. Exports `host`, `port`, a `…_port` for each, and `url` where one is `http`."""
+def user_service(settings: UserServiceSettings, _: Contributions = ()) -> ServiceSpec:
+    """Return the service as data.
+
+    It exports `host`, `port`, a `NAME_port` for each port, and `url` where a port is called `http`.
+    """
     exports = {"host": "${host}"}
     for port in settings.ports:
         exports.setdefault("port", f"${{port.{port}}}")
@@ -190,7 +205,7 @@ def user_service(name: str, settings: UserServiceSettings) -> ServiceSpec:
     # Not the supervisor's folder, nor that of whoever happened to start it.
     cwd = settings.cwd if settings.cwd.startswith(("/", "${")) else f"${{root}}/{settings.cwd}"
     return ServiceSpec(
-        name=name,
+        name="",
         summary=settings.summary or "your own",
         command=settings.command,
         env=settings.env,
@@ -206,3 +221,11 @@ def user_service(name: str, settings: UserServiceSettings) -> ServiceSpec:
         watch=settings.watch,
         container=_container(settings, cwd),
     )
+
+
+#: what the planner uses for every table with a `command`; it is no kind, and has no name
+ENTRY = Entry(
+    settings=UserServiceSettings,
+    make=user_service,
+    contributions=UserServiceSettings.contributions,
+)

@@ -3,7 +3,7 @@
 A spec contains references instead of values: `${port.client}`, `${data}`, `${postgres.url}` stay
 unchanged until an engine binds them. These names may stand in `${…}`:
 
-    bin.NAME        the path of an executable
+    bin.NAME        the path of an executable; `bin.NAME@SERVICE` is the one that only this service uses
     port.NAME       one of the service's own ports
     host            the address that the service listens on (always loopback for the supervisor)
     data            the service's own folder in the data directory
@@ -14,6 +14,8 @@ unchanged until an engine binds them. These names may stand in `${…}`:
     stack.NAME      `environment` of the stack
     out             inside a `Seed`: the folder that its steps fill
     SERVICE.EXPORT  an export of another service; the reference also makes that service a need
+    SERVICE.EXPORT? the same without a need: bound from the leased ports before that service starts, and
+                    empty when the stack has no such service
 
 `$$` is a dollar sign.
 """
@@ -42,8 +44,12 @@ from infra_runtime.spec.references import (
     OWN_SCOPES,
     bound_copy,
     is_open,
+    map_texts,
+    optional_export,
+    optional_exports,
     other_service,
     references,
+    rename,
     substitute,
     texts,
 )
@@ -82,8 +88,12 @@ __all__ = [
     "encode",
     "escape",
     "is_open",
+    "map_texts",
+    "optional_export",
+    "optional_exports",
     "other_service",
     "references",
+    "rename",
     "substitute",
     "texts",
     "unescape",
