@@ -3,7 +3,7 @@
 A kind contributes `tests/kinds/NAME.py` with two functions, which use a real client or the wire protocol:
 `write(endpoint, name, value)`, and `read(endpoint, name)`, which returns None where nothing was written. Both
 take the whole service or a test's isolation unit, and open and close their own connections. A kind whose
-server answers a write before the kernel has it also has `settled(endpoint)`, which returns whether that is done.
+server answers a write before the kernel has it also has `settled(endpoint)`: whether that is done.
 """
 
 from __future__ import annotations

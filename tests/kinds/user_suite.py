@@ -28,7 +28,7 @@ from kinds import user_suite
 
 @pytest.mark.parametrize("number", range(2))
 def test_unit({fixture}, infra_stack, number):
-    user_suite.note({kind!r}, {fixture}, infra_stack.data, number)
+    user_suite.note("{kind}", {fixture}, infra_stack.data, number)
     pytest.fail("to have a report")
 """
 #: the suite of a user that is killed in the middle of a test
@@ -37,7 +37,7 @@ import time
 from kinds import user_suite
 
 def test_unit({fixture}, infra_stack):
-    user_suite.note({kind!r}, {fixture}, infra_stack.data, 0, others=0)
+    user_suite.note("{kind}", {fixture}, infra_stack.data, 0, others=0)
     time.sleep(600)
 """
 
@@ -85,12 +85,11 @@ class Suite:
 
 
 def suite_of(kind: str, folder: Path, test: str) -> Suite:
-    """Write a suite with one module, in which `{fixture}` is the kind's fixture."""
+    """Write a suite with one module, in whose text `{kind}` and `{fixture}` stand for the kind's."""
     (folder / "infra.toml").write_text(f"[services.{kind}]\n", encoding="utf-8")
     (folder / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n", encoding="utf-8")
-    (folder / "test_it.py").write_text(
-        test.format(kind=kind, fixture=kind.replace("-", "_")), encoding="utf-8"
-    )
+    text = test.replace("{kind}", kind).replace("{fixture}", kind.replace("-", "_"))
+    (folder / "test_it.py").write_text(text, encoding="utf-8")
     return Suite(folder=folder)
 
 
