@@ -95,6 +95,8 @@ KINDS: Mapping[str, Kind] = {
 DEFAULT_STACK = ("nats", "postgres", "valkey", "caddy", "pocketbase")
 #: profile → services, besides `full`, which is the default stack and the user's own services
 PROFILES: Mapping[str, tuple[str, ...]] = {"minimal": ("nats", "postgres")}
+#: the kind whose servers can hold further settings of a stack (the setting `config_service`)
+CONFIGURATION_KIND = KINDS["nats"]
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from infra_runtime.errors import ConfigurationError
+from infra_runtime.manifest import CONFIGURATION_KIND as KIND
 
 SECONDS = 3.0
 
@@ -25,10 +26,10 @@ def read_bucket(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
     bucket = parts.path.strip("/")
     server_url = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
-    shown = f"{parts.scheme}://{parts.hostname}:{parts.port or 4222}/{bucket}"
-    if not server_url.startswith(("nats://", "tls://")) or not bucket:
+    shown = f"{parts.scheme}://{parts.hostname}:{parts.port or KIND.ports['client']}/{bucket}"
+    if parts.scheme not in (KIND.name, "tls") or not bucket:
         raise ConfigurationError(
-            f"config_service should look like nats://HOST:PORT/BUCKET, and is {shown!r}",
+            f"config_service should look like {KIND.name}://HOST:PORT/BUCKET, and is {shown!r}",
             where="config_service",
         )
     try:
@@ -37,7 +38,7 @@ def read_bucket(url: str) -> dict[str, Any]:
         raise ConfigurationError(
             "reading it needs nats-py",
             where=shown,
-            hint="Install it with `python -m pip install 'pytest-infra[nats]'`.",
+            hint=f"Install it with `python -m pip install 'pytest-infra[{KIND.extra}]'`.",
         ) from None
     except Exception as error:
         raise ConfigurationError(
