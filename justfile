@@ -7,7 +7,7 @@ default:
 # an environment to work in, in .venv
 setup:
     python -m venv .venv
-    .venv/bin/python -m pip install --editable '.[dev]'
+    .venv/bin/python -m pip install --constraint .ci/lock.txt --editable '.[dev]'
 
 # the tests, quickly: `just test tests/runtime -k probe`
 test *args:
@@ -45,6 +45,10 @@ bench *args:
 ci:
     bash .ci/run
 
-# one part of it: `just tox py311-full`
+# one part of it: `just tox full`
 tox *envs:
     python -m tox run -e {{envs}}
+
+# pin the newest releases of all dependencies
+lock:
+    python -m tox run -e lock

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 from infra_runtime.host.file_copy import COPY, settle, stage
 from infra_runtime.host.ports import LOOPBACK
-from infra_runtime.spec import decode
+from infra_runtime.spec import TYPES, decode
 from infra_runtime.supervisor import probes
 from infra_runtime.supervisor.spawn import spawn, user_namespaces_work
 
@@ -66,7 +66,7 @@ def start(service: Service) -> Child:
 
 async def ready(service: Service, child: Child) -> None:
     """Return when the service's own probe agrees."""
-    probe, began = decode(service["ready"]), time.monotonic()
+    probe, began = decode(service["ready"], TYPES), time.monotonic()
     while (reason := await probes.ask(probe, LOOPBACK, service["ports"], _no_command)) is not None:
         waited = time.monotonic() - began
         if child.poll() is not None or waited > PATIENCE:

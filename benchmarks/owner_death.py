@@ -16,8 +16,8 @@ from benchmarks.cold_start import API
 from benchmarks.rounds import Measures, Variant, count, headline, rounds, table
 from benchmarks.stage import PYTHON, SERVICES, held, project, stage
 from infra_runtime.data_directory import journal
-from infra_runtime.data_directory.leak_check import last_life, prove
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.leak_check import check_leaks, last_life
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.stack import attach
 from infra_runtime.host import processes
 
@@ -43,20 +43,20 @@ def main() -> None:
 def killed(folder: Path, who: str, left: list[str]) -> Variant:
     """Start five services in a process of their own, kill the supervisor or that process, and watch."""
     cwd = project(folder, who)
-    places = Places(str(cwd / ".data-test"))
+    paths = Paths(str(cwd / ".data-test"))
 
     def measure() -> Measures:
         with held([PYTHON, "-c", API, *SERVICES], cwd) as (_, _, child):
-            with attach(places.data, lease=False) as stack:
+            with attach(paths.data, lease=False) as stack:
                 supervisor = stack.status()["pid"]
-            token = last_life(journal.read(places.journal))[0]["token"]
+            token = last_life(journal.read(paths.journal))[0]["token"]
             watched = processes.family({supervisor: processes.started(supervisor)}, token)
             assert len(watched) > len(SERVICES)
             began = time.perf_counter()
             os.kill(supervisor if who == "supervisor" else child.pid, signal.SIGKILL)
             seconds = gone(watched, began)
             child.kill()
-        proof = prove(places)
+        proof = check_leaks(paths)
         left.extend((*proof.processes, *proof.ports, *proof.sockets))
         return {f"{who} killed": seconds}
 

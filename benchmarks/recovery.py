@@ -19,7 +19,7 @@ from benchmarks.rounds import Measures, Variant, count, headline, rounds, table
 from benchmarks.script import Script
 from benchmarks.stage import SERVICES, project, stage
 from infra_runtime.config.resolve import resolve
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client
 from infra_runtime.engines.local.stack import Stack
 from infra_runtime.supervisor.machine import BACKOFF_FIRST
@@ -47,7 +47,7 @@ def restarted(stack: Stack, service: str) -> Variant:
 
     def measure() -> Measures:
         pid = next(it["pid"] for it in stack.status()["services"] if it["name"] == service)
-        with contextlib.closing(Client.connect(Places(str(stack.data)))) as watcher:
+        with contextlib.closing(Client.connect(Paths(str(stack.data)))) as watcher:
             watcher.subscribe()
             began = time.perf_counter()
             os.kill(pid, signal.SIGKILL)

@@ -16,9 +16,9 @@ from typing import Any
 
 import infra_runtime
 from infra_runtime.config.resolve import Resolved
-from infra_runtime.data_directory.paths import Places, private_folder
+from infra_runtime.data_directory.paths import Paths, private_folder
 from infra_runtime.host.ports import Ports
-from infra_runtime.spec import Expect, Remove, Secret, Seed, ServiceSpec, WriteFile, encode, substitute
+from infra_runtime.spec import Remove, RequireFile, Secret, Seed, ServiceSpec, WriteFile, encode, substitute
 from infra_runtime.supervisor.binding import Bound, Scope, bind, resolver
 from infra_runtime.supervisor.prepare import seed_key
 
@@ -27,22 +27,22 @@ class Script:
     """A resolved plan as `benchmarks.bare` launches it. Its trees must be in the cache already."""
 
     def __init__(self, resolved: Resolved) -> None:
-        self._places = Places(str(resolved.data))
-        private_folder(self._places.home)
-        private_folder(self._places.run)
-        Path(self._places.logs).mkdir(parents=True, exist_ok=True)
-        self._ports = Ports(self._places.ports, self._places.data, leased=True)
+        self._paths = Paths(str(resolved.data))
+        private_folder(self._paths.home)
+        private_folder(self._paths.run)
+        Path(self._paths.logs).mkdir(parents=True, exist_ok=True)
+        self._ports = Ports(self._paths.ports, self._paths.data, leased=True)
         scope = Scope(resolved.plan.root, resolved.environment, resolved.binaries, resolved.variables)
         others: dict[str, Bound] = {}
         self.services = [self._service(spec, scope, others) for spec in resolved.plan.services]
-        shutil.rmtree(self._places.services)
+        shutil.rmtree(self._paths.services)
         self._path = resolved.data / "bare.json"
         self._path.write_text(json.dumps(self.services), encoding="utf-8")
 
     def _service(self, spec: ServiceSpec, scope: Scope, others: dict[str, Bound]) -> dict[str, Any]:
-        places = self._places
+        paths = self._paths
         ports = {name: self._ports.take(spec.name, name, wanted) for name, wanted in spec.ports.items()}
-        bound = Bound(spec, places.service_data(spec.name), places.service_run(spec.name), ports)
+        bound = Bound(spec, paths.service_data(spec.name), paths.service_run(spec.name), ports)
         lookup = resolver(bound, scope, others)
         files, trees = [], []
         for step in spec.prepare:
@@ -54,10 +54,12 @@ class Script:
                 secret.write_text(secrets.token_hex(24), encoding="ascii")  # what follows refers to it
                 files.append((str(secret), secret.read_text(encoding="ascii")))
             elif isinstance(step, Seed):
-                tree = f"{places.cache}/seeds/{spec.name}-{seed_key(step, scope)}"
+                tree = f"{paths.cache}/seeds/{spec.name}-{seed_key(step, scope)}"
                 trees.append((tree, substitute(step.into, lookup)))
                 shutil.copytree(*trees[-1])  # binding reads the secrets that lie in it
-            elif not isinstance(step, Expect | Remove):  # what is checked and cleared is so in a new folder
+            elif not isinstance(
+                step, RequireFile | Remove
+            ):  # what is checked and cleared is so in a new folder
                 raise TypeError(f"{spec.name}: a bare launch has no {type(step).__name__}")
         bind(bound, scope, others)
         others[spec.name] = bound
@@ -70,7 +72,7 @@ class Script:
             "command": bound.command,
             "env": {**os.environ, **bound.env},
             "cwd": bound.cwd,
-            "log": f"{places.logs}/{spec.name}.log",
+            "log": f"{paths.logs}/{spec.name}.log",
             "refuses_root": spec.refuses_root,
             "ready": encode(bound.ready),
             "ports": ports,
@@ -88,4 +90,4 @@ class Script:
         """Give the ports back, and remove the sockets' folder."""
         for service in self.services:
             self._ports.give_back(service["name"])
-        shutil.rmtree(self._places.run)
+        shutil.rmtree(self._paths.run)

@@ -5,17 +5,27 @@ from __future__ import annotations
 import configparser
 import importlib.metadata
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from infra_cli.main import COMMANDS
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
+BUILD = [Requirement(line) for line in PYPROJECT["build-system"]["requires"]]
+EXAMPLE = [
+    Requirement(line)
+    for line in (ROOT / "examples" / "orders" / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    if not line.startswith("#")
+]
 TOX = configparser.ConfigParser(interpolation=None)
 TOX.read(ROOT / "tox.ini", encoding="utf-8")
 
@@ -43,28 +53,110 @@ def test_ci_runs_the_second_command_as_it_stands_there() -> None:
 
 
 def test_tox_pyenv_and_the_classifiers_name_the_same_pythons() -> None:
-    classified = set(re.findall(r"Python :: (3\.\d+)", " ".join(PROJECT["classifiers"])))
-    factors = re.search(r"py\{([\d,]+)\}-\{minimal,full\}", TOX["tox"]["env_list"])
+    classified = re.findall(r"Python :: (3\.\d+)", " ".join(PROJECT["classifiers"]))
+    between = re.findall(r"py3(\d+)-servers", TOX["tox"]["env_list"])
     selected = re.search(r"\^3\\\.\(([\d|]+)\)", CI)
+    oldest_first = [f"python{version}" for version in classified]
 
-    assert factors is not None
-    assert {f"3.{factor[1:]}" for factor in factors[1].split(",")} == classified
+    assert TOX["testenv:minimal"]["base_python"].split() == oldest_first
+    assert TOX["testenv:full"]["base_python"].split() == oldest_first[::-1]
+    assert TOX["testenv:lowest"]["base_python"] == oldest_first[0]
+    assert [f"3.{minor}" for minor in between] == classified[1:-1]
     assert selected is not None
-    assert {f"3.{minor}" for minor in selected[1].split("|")} == classified
-    assert PROJECT["requires-python"] == f">={min(classified, key=lambda it: int(it[2:]))}"
-    assert TOX["testenv:lowest"]["base_python"] == f"python{min(classified, key=lambda it: int(it[2:]))}"
+    assert [f"3.{minor}" for minor in selected[1].split("|")] == classified
+    assert PROJECT["requires-python"] == f">={classified[0]}"
 
 
 def test_a_missing_python_is_skipped_and_not_forgotten() -> None:
     assert TOX["tox"].getboolean("skip_missing_interpreters")
 
 
-def test_the_lowest_versions_are_those_of_the_project(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, ROOT / ".ci" / "lowest.py", tmp_path / "it.txt"], check=True, timeout=30)
+def test_tox_selects_only_tests_that_exist() -> None:
+    """pytest ignores a missing path after `--ignore` without a message."""
+    selected = re.findall(r"tests/[\w./]+", (ROOT / "tox.ini").read_text(encoding="utf-8"))
 
-    pinned = (tmp_path / "it.txt").read_text(encoding="utf-8").splitlines()
+    assert selected
+    assert [path for path in selected if not (ROOT / path).exists()] == []
 
-    assert "pytest-xprocess==1.0.2" in pinned
-    assert {line.partition("==")[0] for line in pinned} >= {
-        re.split(r"[\[>]", requirement)[0] for requirement in PROJECT["dependencies"]
+
+# --- the lock --------------------------------------------------------------------------------------
+
+
+def test_every_environment_installs_from_the_lock_and_latest_does_not() -> None:
+    constraints = {section: TOX[section]["constraints"] for section in TOX if "constraints" in TOX[section]}
+
+    assert constraints == {
+        "pkgenv": ".ci/lock.txt",
+        "testenv": ".ci/lock.txt",
+        "testenv:lowest": ".ci/lowest.txt",
+        "testenv:latest": "",
     }
+
+
+@pytest.mark.parametrize("name", ["lock", "lowest"])
+def test_a_lock_pins_each_package_once_for_each_platform_and_names_no_registry(name: str) -> None:
+    text = (ROOT / ".ci" / f"{name}.txt").read_text(encoding="utf-8")
+
+    assert "://" not in text
+    assert [
+        requirement
+        for requirements in locked(name).values()
+        for requirement in requirements
+        if not str(requirement.specifier).startswith("==")
+        or (len(requirements) > 1 and requirement.marker is None)
+    ] == []
+
+
+def test_the_lock_has_all_dependencies_and_tools_in_versions_that_pyproject_admits() -> None:
+    pins = locked("lock")
+
+    assert [
+        str(requirement)
+        for requirement in (*declared(*PROJECT["optional-dependencies"]), *BUILD, *EXAMPLE)
+        if not admitted(requirement, pins)
+    ] == []
+    assert {
+        dependency
+        for section in TOX.sections()
+        for dependency in TOX[section].get("deps", "").split()
+        if re.fullmatch(r"[a-z][a-z-]+", dependency)
+    } <= pins.keys()
+
+
+def test_lowest_pins_each_direct_dependency_to_its_lower_bound() -> None:
+    """An extra that is another extra's name, such as `all`, has no bound of its own."""
+    served = set(PROJECT["optional-dependencies"]) - {"types", "dev"}
+    pins = locked("lowest")
+    wrong = [
+        f"{requirement}: {pin.specifier}"
+        for requirement in (*declared(*served), *EXAMPLE)
+        for bound in re.findall(r">=([\d.]+)", str(requirement.specifier))
+        for pin in pins[canonicalize_name(requirement.name)]
+        if Version(str(pin.specifier).removeprefix("==")) != Version(bound)
+    ]
+
+    assert wrong == []
+
+
+def locked(name: str) -> dict[str, list[Requirement]]:
+    """The pins of a file in `.ci` by name; a package has several when its version depends on the platform."""
+    pins: dict[str, list[Requirement]] = {}
+    for line in (ROOT / ".ci" / f"{name}.txt").read_text(encoding="utf-8").splitlines():
+        if not line.strip().startswith("#"):
+            requirement = Requirement(line)
+            pins.setdefault(canonicalize_name(requirement.name), []).append(requirement)
+    return pins
+
+
+def declared(*extras: str) -> list[Requirement]:
+    """The requirements of the project and of these extras, without those on the project itself."""
+    groups = [PROJECT["dependencies"], *(PROJECT["optional-dependencies"][extra] for extra in extras)]
+    requirements = [Requirement(line) for group in groups for line in group]
+    return [requirement for requirement in requirements if requirement.name != PROJECT["name"]]
+
+
+def admitted(requirement: Requirement, pins: dict[str, list[Requirement]]) -> bool:
+    found = pins.get(canonicalize_name(requirement.name), [])
+    return bool(found) and all(
+        requirement.specifier.contains(str(pin.specifier).removeprefix("==")) for pin in found
+    )

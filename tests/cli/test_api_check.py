@@ -14,7 +14,7 @@ import pytest
 
 from fakes.checks import BROKEN, GROWN, HEAD, PETS, Checks
 from fakes.command_line import INFRA
-from infra_cli.commands import api_check
+from infra_cli.commands.dev import api_check
 from infra_openapi import RULES, comparison
 from infra_openapi.formats import FORMATS
 
@@ -194,7 +194,7 @@ def test_a_mistake_of_ours_is_no_verdict_either(check: Checks, monkeypatch: pyte
     def fail(*_arguments: object, **_options: object) -> None:
         raise KeyError("lost")
 
-    monkeypatch.setattr(comparison, "_Book", fail)
+    monkeypatch.setattr(comparison, "Walker", fail)
 
     said = check(*check.pair())
 

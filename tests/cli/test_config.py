@@ -124,10 +124,27 @@ def test_list_says_what_brings_a_program_that_is_missing(infra: CommandLine) -> 
 )
 def test_the_names_that_clients_know_are_among_the_variables(variable: str, value: str) -> None:
     exports = {"postgres": {"url": "u", "password": "p"}, "my-api": {"url": "a"}, "valkey": {"url": "r"}}
+    kinds = {"postgres": "postgres", "my-api": "", "valkey": "valkey"}
 
-    assert variables(exports)[variable] == value
+    assert variables(exports, kinds)[variable] == value
+
+
+@pytest.mark.parametrize(
+    ("services", "first"), [(["analytics", "postgres"], "postgres"), (["orders", "analytics"], "analytics")]
+)
+def test_of_several_instances_one_has_the_names_that_clients_know(services: list[str], first: str) -> None:
+    exports = {name: {"url": f"of {name}"} for name in services}
+
+    values = variables(exports, dict.fromkeys(services, "postgres"))
+
+    assert values["DATABASE_URL"] == f"of {first}"
+    assert values["ANALYTICS_URL"] == "of analytics"
+
+
+def test_a_users_service_with_the_name_of_a_kind_has_no_conventional_names() -> None:
+    assert "DATABASE_URL" not in variables({"postgres": {"url": "u"}}, {"postgres": ""})
 
 
 def test_what_a_server_does_not_export_is_no_variable() -> None:
-    assert "PGPASSWORD" not in variables({"postgres": {"url": "u"}})
-    assert variables({}) == {}
+    assert "PGPASSWORD" not in variables({"postgres": {"url": "u"}}, {"postgres": "postgres"})
+    assert variables({}, {}) == {}

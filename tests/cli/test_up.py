@@ -15,7 +15,7 @@ from fakes.command_line import INFRA, PATIENCE, SHOP, CommandLine, service, stac
 from fakes.stacks import alive, kill, life, until
 from infra_cli.foreground import Held
 from infra_cli.up_report import Lines
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import SupervisorError
 
 NOTHING_LEFT = "0 processes, 0 ports, 0 sockets left"
@@ -456,7 +456,7 @@ class Ended:
 
 def held(folder: Path, stack: Ended) -> Held:
     found = Held.__new__(Held)
-    found._places, found._told, found._stack, found._gone = Places(str(folder)), Lines([]), stack, False
+    found._paths, found._told, found._stack, found._gone = Paths(str(folder)), Lines([]), stack, False
     return found
 
 

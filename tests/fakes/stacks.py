@@ -12,7 +12,7 @@ from typing import Any
 
 from infra_runtime.config.resolve import Resolved
 from infra_runtime.data_directory import journal
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import processes
 from infra_runtime.plan import make_plan
 from infra_runtime.spec import ServiceSpec, StopStep, TcpProbe
@@ -51,7 +51,7 @@ def resolved(
 
 def life(data: Path) -> list[dict[str, Any]]:
     """The journal of a data directory."""
-    return journal.read(Places(str(data)).journal)
+    return journal.read(Paths(str(data)).journal)
 
 
 def spawned(data: Path) -> dict[int, str]:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from infra_runtime.data_directory import journal
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client
 from infra_runtime.errors import NoStackError
 
@@ -48,9 +48,9 @@ class Suite:
         self.mark = uuid.uuid4().hex
 
     @property
-    def places(self) -> Places:
+    def paths(self) -> Paths:
         """Of the stack in the usual data directory."""
-        return Places(str(self.root / ".data-test"))
+        return Paths(str(self.root / ".data-test"))
 
     def stack(self, *parts: str) -> None:
         """Write the stack file; without a word of its own the stack is the user's services, and no other."""
@@ -82,7 +82,7 @@ class Suite:
 
     def supervisors(self, folder: str = ".data-test") -> int:
         """How many supervisors there were so far."""
-        events = journal.read(Places(str(self.root / folder)).journal)
+        events = journal.read(Paths(str(self.root / folder)).journal)
         return sum(event["event"] == "up" for event in events)
 
     def processes(self) -> list[str]:
@@ -94,7 +94,7 @@ class Suite:
             try:
                 if process.status() == psutil.STATUS_ZOMBIE:
                     continue
-                ours = process.environ().get(MARK) == self.mark or self.places.run in process.cmdline()
+                ours = process.environ().get(MARK) == self.mark or self.paths.run in process.cmdline()
             except (psutil.Error, OSError):
                 continue
             if ours:
@@ -103,7 +103,7 @@ class Suite:
     def down(self) -> None:
         """End what stays, as `infra runtime down` does it."""
         try:
-            client = Client.connect(self.places)
+            client = Client.connect(self.paths)
         except NoStackError:
             return
         client.call("down")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from infra_runtime.data_directory.paths import PROTOCOL, Places
+from infra_runtime.data_directory.paths import PROTOCOL, Paths
 
 #: what it says to a request: messages to send, in their order; None hangs up
 Answer = Callable[[dict[str, Any]], "list[dict[str, Any]] | None"]
@@ -34,8 +34,8 @@ def event(name: str) -> dict[str, Any]:
 
 
 @contextmanager
-def answering(places: Places, **methods: Answer) -> Iterator[list[dict[str, Any]]]:
-    """Serve on the control socket of `places`; yields the requests that came. It greets like a good one."""
+def answering(paths: Paths, **methods: Answer) -> Iterator[list[dict[str, Any]]]:
+    """Serve on the control socket of `paths`; yields the requests that came. It greets like a good one."""
     methods = {"hello": lambda request: [result(request, **GREETING)], **methods}
     requests: list[dict[str, Any]] = []
     done = threading.Event()
@@ -59,9 +59,9 @@ def answering(places: Places, **methods: Answer) -> Iterator[list[dict[str, Any]
             threads.append(threading.Thread(target=serve, args=(connection,)))
             threads[-1].start()
 
-    Path(places.run).mkdir(parents=True)
+    Path(paths.run).mkdir(parents=True)
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(places.control)
+        listener.bind(paths.control)
         listener.listen()
         listener.settimeout(0.01)
         threads = [threading.Thread(target=accept)]

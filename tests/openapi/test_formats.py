@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.api import document, operation, report, takes
-from infra_openapi import Direction, Finding, Level, Note, Operation, Origin, Report, Witness
+from infra_openapi import Direction, Finding, Level, Location, Note, Operation, Report, Witness
 from infra_openapi.formats import FORMATS, View, json_report, render
 from infra_openapi.report import SCHEMA_VERSION, Acceptance, Review
 
@@ -25,7 +25,7 @@ jsonschema = pytest.importorskip("jsonschema")
 NASTY = (
     "<script>alert('1')</script> | `x` \x1b[2J \r\n::error::no %0A ]]> &amp; *b* @ann \ud800 \x00 \u202e ,:"
 )
-PLACE = Origin(file="api/openapi.yaml", pointer="/paths/~1x", line=7, column=3)
+LOCATION = Location(file="api/openapi.yaml", pointer="/paths/~1x", line=7, column=3)
 ENTRY = Acceptance(
     fingerprint="f" * 16, reason=NASTY, owner="ann", until=dt.date(2030, 1, 1), file="a.yaml", line=2
 )
@@ -38,8 +38,8 @@ def finding(level: Level = Level.BREAKING, text: str = "GET /x is gone", **more:
         "direction": Direction.NONE,
         "message": text,
         "subject": text,
-        "base": PLACE,
-        "place": PLACE,
+        "base": LOCATION,
+        "shown_at": LOCATION,
         "operations": (Operation(path="/x", method="GET"),),
     }
     return Finding(**{**defaults, **more})
@@ -47,15 +47,15 @@ def finding(level: Level = Level.BREAKING, text: str = "GET /x is gone", **more:
 
 def nasty() -> Report:
     """Every text that a document's author, or a reviewer, can choose is as bad as can be."""
-    bad = replace(PLACE, file=NASTY)
+    bad = replace(LOCATION, file=NASTY)
     witness = Witness(kind=Direction.REQUEST, value={NASTY: NASTY})
     operations = tuple(Operation(path=f"/{NASTY}{number}", method="GET") for number in range(9))
     found = finding(
-        text=NASTY, before=NASTY, after=[NASTY], witness=witness, operations=operations, place=bad
+        text=NASTY, before=NASTY, after=[NASTY], witness=witness, operations=operations, shown_at=bad
     )
     review = Review(accepted=((found, ENTRY),), stale=(ENTRY,), expired=(replace(ENTRY, change=NASTY),))
     note = Note(file=NASTY, pointer=NASTY, message=NASTY, line=1)
-    levels = (found, replace(found, level=Level.WARNING), replace(found, level=Level.INFO, place=None))
+    levels = (found, replace(found, level=Level.WARNING), replace(found, level=Level.INFO, shown_at=None))
     return Report(base=NASTY, revision=NASTY, findings=levels, notes=(note,), review=review)
 
 
@@ -375,7 +375,7 @@ def test_sarif_has_the_structure_of_2_1_0(kind: str) -> None:
 
 
 def test_sarif_has_a_location_for_what_is_in_no_file() -> None:
-    made = Report(base="main:a.yaml", revision="shop:app", findings=(finding(place=None),))
+    made = Report(base="main:a.yaml", revision="shop:app", findings=(finding(shown_at=None),))
 
     [result] = json.loads(render({"": made}, "sarif"))["runs"][0]["results"]
 
@@ -436,7 +436,7 @@ def test_gitlab_gets_a_path_a_line_and_a_fingerprint_of_its_own_for_each_issue(k
 @given(st.text(max_size=40))
 def test_no_text_makes_a_format_invalid(text: str) -> None:
     made = Report(
-        base=text, revision=text, findings=(finding(text=text, place=replace(PLACE, file=text or "x")),)
+        base=text, revision=text, findings=(finding(text=text, shown_at=replace(LOCATION, file=text or "x")),)
     )
 
     json.loads(render({"": made}, "sarif"))
@@ -518,7 +518,7 @@ def test_a_finding_is_shown_on_the_line_that_somebody_edited(
     tmp_path: Path, before: str, after: str, rule: str, line: str
 ) -> None:
     """Its own place, in the JSON, is the whole schema that changed."""
-    from infra_openapi.checking import check
+    from infra_openapi.check import check
     from infra_openapi.sources import open_source
 
     revision = LONG.replace(before, after)
@@ -526,7 +526,7 @@ def test_a_finding_is_shown_on_the_line_that_somebody_edited(
         (tmp_path / f"{name}.yaml").write_text(text)
     made = check(*(open_source(str(tmp_path / f"{name}.yaml")) for name in ("base", "revision")))
 
-    found = next(each.place for each in made.findings if each.rule == rule)
+    found = next(each.shown_at for each in made.findings if each.rule == rule)
 
     assert found is not None
     assert revision.splitlines()[found.line - 1] == line
@@ -534,7 +534,7 @@ def test_a_finding_is_shown_on_the_line_that_somebody_edited(
 
 def test_the_real_findings_of_a_parameter_are_on_its_line(tmp_path: Path) -> None:
     """End to end: the annotation is on the line that a reviewer would look at."""
-    from infra_openapi.checking import check
+    from infra_openapi.check import check
     from infra_openapi.sources import open_source
 
     for name, most in (("base", 100), ("revision", 50)):

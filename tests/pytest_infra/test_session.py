@@ -94,7 +94,7 @@ def test_a_killed_run_leaves_nothing(suite: Suite) -> None:
     run.wait()
 
     assert suite.await_end() == []
-    assert not Path(suite.places.run).exists()
+    assert not Path(suite.paths.run).exists()
 
 
 def test_a_killed_controller_and_its_killed_workers_leave_nothing(suite: Suite) -> None:
@@ -109,7 +109,7 @@ def test_a_killed_controller_and_its_killed_workers_leave_nothing(suite: Suite) 
     run.wait()
 
     assert suite.await_end() == []
-    assert not Path(suite.places.run).exists()
+    assert not Path(suite.paths.run).exists()
 
 
 def test_no_worker_needs_another_to_survive(suite: Suite) -> None:
@@ -212,7 +212,7 @@ def test_a_test_that_asks_for_what_is_ready_is_no_event(suite: Suite) -> None:
 
     suite.run().assert_outcomes(passed=5)
 
-    events = [event["event"] for event in journal.read(suite.places.journal)]
+    events = [event["event"] for event in journal.read(suite.paths.journal)]
     assert events.count("wanted") == 1
 
 

@@ -72,7 +72,7 @@ def test_a_stack_that_a_person_has_told_to_stay_is_given_no_end(suite: Suite) ->
 
     suite.run("--infra-reuse-for=60").assert_outcomes(passed=1)
 
-    client = Client.connect(suite.places)
+    client = Client.connect(suite.paths)
     assert client.call("status")["stay_seconds"] is None
     client.close()
     suite.down()
@@ -110,11 +110,11 @@ def test_a_number_of_seconds_that_is_none_is_told(suite: Suite, seconds: str) ->
 LEAK = """
 import os, pathlib, subprocess
 from infra_runtime.data_directory import journal
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.paths import Paths
 
 def test_leak(shop, infra_stack):
-    places = Places(str(infra_stack.data))
-    token = next(event["token"] for event in journal.read(places.journal) if event["event"] == "up")
+    paths = Paths(str(infra_stack.data))
+    token = next(event["token"] for event in journal.read(paths.journal) if event["event"] == "up")
     environ = {**os.environ, "INFRA_STACK_TOKEN": token}
     child = subprocess.Popen(["sleep", "60"], env=environ, start_new_session=True)
     pathlib.Path("leak").write_text(str(child.pid))

@@ -21,7 +21,7 @@ from infra_runtime.spec import ServiceSpec
 class EchoSettings(ServiceSettings):
     word: str = "hello"
 
-def echo(settings):
+def echo(settings, contributions):
     return ServiceSpec(name="echo", command=("${bin.echo}", settings.word))
 
 ENTRY = Entry(name="echo", summary="says it again", settings=EchoSettings, make=echo,

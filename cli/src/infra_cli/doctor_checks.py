@@ -19,7 +19,7 @@ from infra_cli.target import Target
 from infra_runtime import __version__, catalogue
 from infra_runtime.config.resolve import Resolved
 from infra_runtime.config.unknown_variables import misspelt
-from infra_runtime.data_directory.paths import Places, private_folder
+from infra_runtime.data_directory.paths import Paths, private_folder
 from infra_runtime.engines.local.client import Client
 from infra_runtime.errors import InfraError, NoStackError
 from infra_runtime.host.ports import taken
@@ -46,9 +46,9 @@ class Finding:
 def examine(target: Target) -> Iterator[Finding]:
     """Look at everything, the cheap and telling things first."""
     yield _kit()
-    places, resolved = None, None
+    paths, resolved = None, None
     try:
-        places = target.places()
+        paths = target.paths()
         resolved = target.resolve(executables=False)
     except InfraError as error:
         yield Finding(topic="stack file", state="wrong", text=str(error), hint=error.hint)
@@ -65,17 +65,17 @@ def examine(target: Target) -> Iterator[Finding]:
     plan = resolved.plan if resolved else None
     yield from _programs(resolved)
     held: set[int] = set()
-    if places:
-        running, held = _running(places)
+    if paths:
+        running, held = _running(paths)
         yield running
     if plan:
         yield from _ports(plan, held)
     yield _root(plan)
-    if places:
-        yield _disk("data", Path(places.data))
-        yield _disk("cache", Path(places.cache))
-        yield _reflink(Path(places.cache), Path(places.data))
-        yield _runtime_folder(places)
+    if paths:
+        yield _disk("data", Path(paths.data))
+        yield _disk("cache", Path(paths.cache))
+        yield _reflink(Path(paths.cache), Path(paths.data))
+        yield _runtime_folder(paths)
 
 
 def _kit() -> Finding:
@@ -119,12 +119,12 @@ def version(path: Path) -> str:
 # --- what runs ---------------------------------------------------------------------------------------
 
 
-def _running(places: Places) -> tuple[Finding, set[int]]:
+def _running(paths: Paths) -> tuple[Finding, set[int]]:
     """The stack of this directory, and the ports that it holds."""
     try:
-        client = Client.connect(places)
+        client = Client.connect(paths)
     except NoStackError:
-        return Finding(topic="stack", state="note", text=f"none is running in {places.data}"), set()
+        return Finding(topic="stack", state="note", text=f"none is running in {paths.data}"), set()
     except InfraError as error:
         return Finding(topic="stack", state="wrong", text=str(error), hint=error.hint), set()
     try:
@@ -132,7 +132,7 @@ def _running(places: Places) -> tuple[Finding, set[int]]:
     finally:
         client.close()
     ready = sum(service["ready"] for service in status["services"])
-    text = f"runs in {places.data}: {ready} of {len(status['services'])} services are ready"
+    text = f"runs in {paths.data}: {ready} of {len(status['services'])} services are ready"
     held = {port for service in status["services"] if service["pid"] for port in service["ports"].values()}
     return Finding(topic="stack", state="fine", text=text), held
 
@@ -213,18 +213,18 @@ def _reflink(cache: Path, data: Path) -> Finding:
     return Finding(topic="copies", state="fine", text="reflinks: cache and data share blocks")
 
 
-def _runtime_folder(places: Places) -> Finding:
-    longest = len(os.fsencode(f"{places.service_run('x' * 16)}/.s.PGSQL.65535")) + 1
+def _runtime_folder(paths: Paths) -> Finding:
+    longest = len(os.fsencode(f"{paths.service_run('x' * 16)}/.s.PGSQL.65535")) + 1
     try:
-        private_folder(places.home)
+        private_folder(paths.home)
     except OSError as error:
         hint = "Name another folder with INFRA_RUNTIME_DIR."
-        return Finding(topic="sockets", state="wrong", text=f"{places.home}: {error.strerror}", hint=hint)
+        return Finding(topic="sockets", state="wrong", text=f"{paths.home}: {error.strerror}", hint=hint)
     if longest > LONGEST_PATH:
-        text = f"{places.home} is too long for sockets: their paths may have {LONGEST_PATH - 1} bytes"
+        text = f"{paths.home} is too long for sockets: their paths may have {LONGEST_PATH - 1} bytes"
         hint = "Name a shorter folder with INFRA_RUNTIME_DIR."
         return Finding(topic="sockets", state="wrong", text=text, hint=hint)
-    return Finding(topic="sockets", state="fine", text=f"{places.home}, for you alone")
+    return Finding(topic="sockets", state="fine", text=f"{paths.home}, for you alone")
 
 
 def _existing(folder: Path) -> Path:

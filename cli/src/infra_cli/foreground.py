@@ -15,8 +15,8 @@ from infra_cli.up_report import Report, report
 from infra_cli.watching import Watcher, globs_of, require_watchfiles
 from infra_runtime.config.resolve import Resolved
 from infra_runtime.data_directory import journal
-from infra_runtime.data_directory.leak_check import Proof, prove
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.leak_check import LeakCheck, check_leaks
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import failure, raise_failures
 from infra_runtime.engines.local.stack import open_stack
 from infra_runtime.errors import ConfigurationError, InfraError, LeftoverError, SupervisorError
@@ -75,7 +75,7 @@ class Held:
     """A lease on a stack, and somebody to whom its life is told."""
 
     def __init__(self, resolved: Resolved, told: Report) -> None:
-        self._places = Places(str(resolved.data))
+        self._paths = Paths(str(resolved.data))
         self._told = told
         self._stack = open_stack(resolved)
         self._gone = False
@@ -85,7 +85,7 @@ class Held:
 
     def start(self, resolved: Resolved, order: Order, began: float) -> None:
         """Start what was ordered. Raises the first failure, unless a change of a file may mend it."""
-        with self._told.starting(self._places) as listener:
+        with self._told.starting(self._paths) as listener:
             answer = self._stack.up(resolved, on_event=listener, wait=order.wait)
         status = self._stack.status()
         self.shared = bool(status["stay"]) or status["leases"] > 1
@@ -114,7 +114,7 @@ class Held:
 
         Raises `SupervisorError` when its supervisor died.
         """
-        watcher = Watcher(self._places, Path(watched.root), globs_of(watched)) if watched else None
+        watcher = Watcher(self._paths, Path(watched.root), globs_of(watched)) if watched else None
         told_of_its_end = False
         if watcher:
             watcher.start()
@@ -126,10 +126,10 @@ class Held:
             if watcher:
                 watcher.stop()
         self._gone = True
-        self._prove()
+        self._check_leaks()
         # Whoever stopped it may have wiped the journal, too; and one that ended before we listened is in it.
-        if not told_of_its_end and not _ended(journal.read(self._places.journal)):
-            raise SupervisorError("the supervisor died, and its services with it", self._places.own_log)
+        if not told_of_its_end and not _ended(journal.read(self._paths.journal)):
+            raise SupervisorError("the supervisor died, and its services with it", self._paths.own_log)
         output.note("the stack was stopped from elsewhere")
         return 0
 
@@ -142,23 +142,23 @@ class Held:
         except KeyboardInterrupt:
             if self._supervisor:
                 processes.send(self._supervisor, signal.SIGKILL)
-            self._prove()
+            self._check_leaks()
         except SupervisorError:  # it died just now
-            self._prove()
+            self._check_leaks()
         else:
             if proof is None:
                 output.note("the stack goes on: somebody else holds it, or it was told to stay")
             else:
                 self._tell(proof)
 
-    def _prove(self) -> None:
+    def _check_leaks(self) -> None:
         """The proof for a supervisor that may have been killed: its guardian needs a moment."""
         deadline = time.monotonic() + GUARDIAN_PATIENCE
-        while not (proof := prove(self._places)).clean and time.monotonic() < deadline:
+        while not (proof := check_leaks(self._paths)).clean and time.monotonic() < deadline:
             time.sleep(0.01)
         self._tell(proof)
 
-    def _tell(self, proof: Proof) -> None:
+    def _tell(self, proof: LeakCheck) -> None:
         self._told.proof(proof)
         if not proof.clean:
             raise LeftoverError(list(proof.left))

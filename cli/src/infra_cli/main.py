@@ -51,8 +51,8 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     "dev": {
         "doctor": "infra_cli.commands.dev.doctor",
         "capsule": "infra_cli.commands.dev.capsule",
-        "api-check": "infra_cli.commands.api_check",
-        "api-snapshot": "infra_cli.commands.api_snapshot",
+        "api-check": "infra_cli.commands.dev.api_check",
+        "api-snapshot": "infra_cli.commands.dev.api_snapshot",
     },
 }
 GROUPS = {

@@ -29,7 +29,7 @@ def await_ready(target: Target, names: Sequence[str], seconds: float, *, as_json
     while True:
         left = max(deadline - time.monotonic(), 0.001)
         try:
-            with closing(Client.connect(target.places())) as client:
+            with closing(Client.connect(target.paths())) as client:
                 answer = client.call("wait", services=list(names), timeout=left)
             pending = _at_rest(answer, names)
             if not pending:

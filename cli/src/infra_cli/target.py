@@ -14,7 +14,7 @@ import click
 if TYPE_CHECKING:
     from infra_runtime.config.resolve import Resolved
     from infra_runtime.config.stack_file import StackFile
-    from infra_runtime.data_directory.paths import Places
+    from infra_runtime.data_directory.paths import Paths
     from infra_runtime.engines.local.client import Client
 
 ENVIRONMENTS = ("development", "test", "staging", "production")
@@ -28,19 +28,19 @@ class Target:
     environment: str | None
     data: Path | None
 
-    def places(self) -> Places:
+    def paths(self) -> Paths:
         """Where it keeps its things."""
         from infra_runtime.config.resolve import data_directory
-        from infra_runtime.data_directory.paths import Places
+        from infra_runtime.data_directory.paths import Paths
 
         found = data_directory(self.directory, environment=self.environment, data=self.data)
-        return Places(str(found))
+        return Paths(str(found))
 
     def client(self) -> closing[Client]:
         """A connection to its supervisor, for a `with`. Raises `NoStackError` when there is none."""
         from infra_runtime.engines.local.client import Client
 
-        return closing(Client.connect(self.places()))
+        return closing(Client.connect(self.paths()))
 
     def within(self, environment: str) -> Target:
         """The same in another environment."""

@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 from infra_cli import output
 from infra_cli.spinner import FRAMES, TIMES_A_SECOND, live
-from infra_runtime.data_directory.leak_check import Proof
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.leak_check import LeakCheck
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client
 
 Listener: TypeAlias = Callable[[dict[str, Any]], None]
@@ -30,7 +30,7 @@ class Lines:
         self._is_up = False
 
     @contextmanager
-    def starting(self, places: Places) -> Iterator[Listener]:  # noqa: ARG002 - for those who draw
+    def starting(self, paths: Paths) -> Iterator[Listener]:  # noqa: ARG002 - for those who draw
         """Nothing moves."""
         yield self.event
 
@@ -62,7 +62,7 @@ class Lines:
             )
             output.say(f"infra: {count} {plural}{how}; {then}")
 
-    def proof(self, proof: Proof) -> None:
+    def proof(self, proof: LeakCheck) -> None:
         """The closing line."""
         output.say(f"infra: {proof}")
 
@@ -71,9 +71,9 @@ class LiveReport(Lines):
     """Lines, and while the services start a picture of what each waits for."""
 
     @contextmanager
-    def starting(self, places: Places) -> Iterator[Listener]:
+    def starting(self, paths: Paths) -> Iterator[Listener]:
         """Ask the supervisor, as often as is drawn, on a connection of its own."""
-        with closing(Client.connect(places)) as client, live(lambda: picture(client.call("status"))):
+        with closing(Client.connect(paths)) as client, live(lambda: picture(client.call("status"))):
             yield lambda _event: None
 
 
@@ -81,7 +81,7 @@ class JsonReport:
     """Lines of JSON: the journal's events, a `stack` when it is ready, a `proof` when it is gone."""
 
     @contextmanager
-    def starting(self, places: Places) -> Iterator[Listener]:  # noqa: ARG002 - for those who draw
+    def starting(self, paths: Paths) -> Iterator[Listener]:  # noqa: ARG002 - for those who draw
         """Every event is a line."""
         yield self.event
 
@@ -93,7 +93,7 @@ class JsonReport:
         """All services and failures; exports are masked."""
         self._line("stack", seconds=round(seconds, 3), **answer)
 
-    def proof(self, proof: Proof) -> None:
+    def proof(self, proof: LeakCheck) -> None:
         """What is left, each piece named."""
         self._line("proof", **proof.to_json())
 

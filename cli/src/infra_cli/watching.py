@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from infra_cli import output
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client, raise_failures
 from infra_runtime.errors import BinaryMissingError, InfraError, NoStackError
 from infra_runtime.plan import Plan
@@ -63,8 +63,8 @@ class Watcher:
     The program's end waits for it, some 50 ms: an interpreter that ends under native code may crash.
     """
 
-    def __init__(self, places: Places, root: Path, globs: Mapping[str, Sequence[str]]) -> None:
-        self._places, self._root, self._globs = places, root.resolve(), globs
+    def __init__(self, paths: Paths, root: Path, globs: Mapping[str, Sequence[str]]) -> None:
+        self._paths, self._root, self._globs = paths, root.resolve(), globs
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="infra-watch")
 
@@ -80,7 +80,7 @@ class Watcher:
         from watchfiles import DefaultFilter, watch
 
         paths = folders(self._root, (glob for several in self._globs.values() for glob in several))
-        ours = DefaultFilter(ignore_paths=[self._places.data])
+        ours = DefaultFilter(ignore_paths=[self._paths.data])
         for changes in watch(*paths, watch_filter=ours, stop_event=self._stop, raise_interrupt=False):
             names = touched((path for _, path in changes), self._root, self._globs)
             if names and not self._stop.is_set():
@@ -89,7 +89,7 @@ class Watcher:
     def _restart(self, names: list[str]) -> None:
         output.note(f"files changed: restarting {', '.join(names)}")
         try:
-            with closing(Client.connect(self._places)) as client:
+            with closing(Client.connect(self._paths)) as client:
                 raise_failures(client.call("restart", services=names))
         except NoStackError:
             self._stop.set()

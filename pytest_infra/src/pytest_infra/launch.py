@@ -11,7 +11,7 @@ import py  # type: ignore[import-untyped]  # pytest brings it, without types
 import pytest
 from xprocess import ProcessStarter, XProcess  # type: ignore[import-untyped]  # it has none
 
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Launch
 
 NAME = "supervisor"
@@ -24,7 +24,7 @@ class _Silence:
         """Say nothing."""
 
 
-def launcher(config: pytest.Config, places: Places) -> Launch:
+def launcher(config: pytest.Config, paths: Paths) -> Launch:
     """Starts the supervisor of a data directory. To be called under the directory's lock.
 
     pytest-xprocess keeps a pid in a file, and trusts and signals whoever has it later. Ours lies in the data
@@ -33,14 +33,14 @@ def launcher(config: pytest.Config, places: Places) -> Launch:
     """
 
     def launch(argv: list[str]) -> subprocess.Popen[bytes]:
-        folder = Path(places.data) / "xprocess"
+        folder = Path(paths.data) / "xprocess"
         control = folder / NAME
         control.mkdir(parents=True, exist_ok=True)
         pid_file, log = control / "xprocess.PID", control / "xprocess.log"
         pid_file.unlink(missing_ok=True)
         if not log.is_symlink():
             log.unlink(missing_ok=True)
-            log.symlink_to(places.own_log)
+            log.symlink_to(paths.own_log)
 
         class Supervisor(ProcessStarter):  # type: ignore[misc]  # it has no types
             popen_kwargs: dict[str, Any] = {"stdin": subprocess.DEVNULL}  # noqa: RUF012 - its own way to be told

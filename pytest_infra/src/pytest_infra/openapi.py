@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_infra import options
-from pytest_infra.run import PREFIX
+from pytest_infra.notes import PREFIX
 
 if TYPE_CHECKING:
     from infra_openapi import Report
-    from infra_openapi.checking import Policy
+    from infra_openapi.check import Policy
     from infra_openapi.sources import Opened
     from infra_runtime.config.stack_file import StackFile
 
@@ -65,7 +65,7 @@ class OpenapiSnapshot:
 
     def _checked(self, app: Any, snapshot: str | Path | None, api: str | None, fail_on: str) -> Report:
         from infra_openapi import CompareError, formats
-        from infra_openapi.checking import check
+        from infra_openapi.check import check
         from infra_openapi.finding import Level
         from infra_openapi.snapshot import write
         from infra_openapi.sources import Kind, kind_of, open_source
@@ -93,8 +93,8 @@ class OpenapiSnapshot:
 
     def _declared(self, snapshot: str | Path | None, api: str | None) -> tuple[Path, str, Policy]:
         """The directory, the snapshot as it is named from there, and how changes are judged."""
-        from infra_openapi import accepting
-        from infra_openapi.checking import Policy
+        from infra_openapi import baseline
+        from infra_openapi.check import Policy
         from infra_runtime.config import declared_apis, stack_file
 
         file = stack_file.find(self._directory)
@@ -107,7 +107,7 @@ class OpenapiSnapshot:
             names = ", ".join(one.name for one in known)
             raise ValueError(f"the stack file declares several APIs: say which one with api= ({names})")
         home, name = file.path.parent if file else self._directory, str(snapshot or SNAPSHOT)
-        return home, name, Policy(accepted=accepting.beside(name, home))
+        return home, name, Policy(accepted=baseline.beside(name, home))
 
 
 def _declares(file: StackFile | None) -> bool:

@@ -17,7 +17,7 @@ import pytest
 from filelock import FileLock
 
 from infra_runtime.config.resolve import Resolved
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import make_data_directory
 from infra_runtime.engines.local.stack import Stack, open_stack
 from infra_runtime.errors import SupervisorError
@@ -73,11 +73,11 @@ def join(config: pytest.Config, resolved: Resolved, plan: Plan, *, warm: bool) -
 
 def _join(config: pytest.Config, resolved: Resolved, plan: Plan, data: Path, *, warm: bool) -> Shared | None:
     """None: a run with another plan has it, and is still at work."""
-    places = Places(str(data))
-    make_data_directory(places, resolved.environment)
+    paths = Paths(str(data))
+    make_data_directory(paths, resolved.environment)
     note = data / NOTE
     with FileLock(data / LOCK).acquire(poll_interval=LOCK_INTERVAL):
-        stack, launched = _open(config, replace(resolved, data=data), places)
+        stack, launched = _open(config, replace(resolved, data=data), paths)
         told = ""
         if not launched and resolved.environment == "test" and (known := _read(note)):
             status = stack.status()
@@ -88,7 +88,7 @@ def _join(config: pytest.Config, resolved: Resolved, plan: Plan, data: Path, *, 
                 changes = plan.changes(old.services)
                 told = "" if same else f"the warm stack had another plan ({changes}); a new one was started"
                 stack.down()
-                stack, launched = _open(config, replace(resolved, data=data), places)
+                stack, launched = _open(config, replace(resolved, data=data), paths)
             elif ours and not same:
                 stack.close()
                 return None
@@ -121,8 +121,8 @@ def _have_it_stay(stack: Stack, seconds: float, *, keep: bool) -> None:
         stack.stay(seconds=max(seconds, KEEP) if kept else seconds)
 
 
-def _open(config: pytest.Config, resolved: Resolved, places: Places) -> tuple[Stack, bool]:
-    launch = launcher(config, places)
+def _open(config: pytest.Config, resolved: Resolved, paths: Paths) -> tuple[Stack, bool]:
+    launch = launcher(config, paths)
     launched = False
 
     def launch_and_tell(argv: list[str]) -> subprocess.Popen[bytes] | None:

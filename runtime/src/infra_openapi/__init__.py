@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from infra_openapi.comparison import PRESETS, compare
     from infra_openapi.document import Document, Reader, load, parse
     from infra_openapi.errors import CompareError, OpenApiError
-    from infra_openapi.finding import Direction, Finding, Level, Note, Operation, Origin, Witness
+    from infra_openapi.finding import Direction, Finding, Level, Location, Note, Operation, Witness
     from infra_openapi.report import Report
     from infra_openapi.rules import RULES, Rule
 
@@ -29,10 +29,10 @@ __all__ = [
     "Document",
     "Finding",
     "Level",
+    "Location",
     "Note",
     "OpenApiError",
     "Operation",
-    "Origin",
     "Reader",
     "Report",
     "Rule",

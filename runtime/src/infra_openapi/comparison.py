@@ -5,18 +5,19 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping
 
+from infra_openapi import facts
 from infra_openapi.api import lifecycle, message, parameter, security, server
-from infra_openapi.api.description import Endpoint, endpoints, of_path, template, webhooks
-from infra_openapi.document import Document, Site
+from infra_openapi.api.endpoint import Endpoint, endpoints, of_path, template, webhooks
+from infra_openapi.change_graph import ChangeGraph, Scope
+from infra_openapi.document import Document, Element
 from infra_openapi.document.reference import follow
 from infra_openapi.errors import CompareError
 from infra_openapi.evaluation import findings
 from infra_openapi.finding import Direction, Finding, Level, Operation
-from infra_openapi.judgement import PRESETS, Judgement
-from infra_openapi.ledger import Ledger, Scope
 from infra_openapi.report import Report
 from infra_openapi.schema.change import Mode
 from infra_openapi.schema.comparison import new_comparer
+from infra_openapi.severity import PRESETS, RuleLevels
 
 __all__ = ["PRESETS", "compare"]
 
@@ -37,13 +38,13 @@ def compare(
     Raises:
         CompareError: a document cannot be followed, or an override names no rule or level.
     """
-    judgement = Judgement(preset, overrides or {})
+    rule_levels = RuleLevels(preset, overrides or {})
     found: tuple[Finding, ...] = ()
     if not (base.digest == revision.digest and base.alone and revision.alone):
         try:
-            book = _Book(base, revision, today or dt.datetime.now(tz=dt.UTC).date())
-            book.compare()
-            found = findings(book.ledger, book.starts, judgement)
+            walker = Walker(base, revision, today or dt.datetime.now(tz=dt.UTC).date())
+            walker.compare()
+            found = findings(walker.graph, walker.starts, rule_levels)
         except RecursionError as error:
             raise CompareError(revision.name, "is nested too deep to be compared") from error
     return Report(
@@ -51,12 +52,12 @@ def compare(
     )
 
 
-class _Book:
+class Walker:
     """Walks through both documents at once, and starts a scope for each operation."""
 
     def __init__(self, base: Document, revision: Document, today: dt.date) -> None:
         self.base, self.revision, self.today = base, revision, today
-        self.ledger = Ledger(new_comparer())
+        self.graph = ChangeGraph(new_comparer())
         #: The scope, the operation it stands for, and whether anything is promised for that.
         self.starts: list[tuple[Scope, Operation | None, bool]] = []
 
@@ -70,7 +71,7 @@ class _Book:
             self._both_or_one(None, new, called=False)
         if not self.starts:
             self._library()
-        self.ledger.settle()
+        self.graph.settle()
 
     def _matched(
         self, olds: list[Endpoint], news: list[Endpoint]
@@ -94,7 +95,9 @@ class _Book:
 
     def _start(self, old: Endpoint | None, new: Endpoint | None) -> Scope:
         number = len(self.starts)
-        scope, _ = self.ledger.scope(("start", number), old.site if old else None, new.site if new else None)
+        scope, _ = self.graph.scope(
+            ("start", number), old.element if old else None, new.element if new else None
+        )
         end = old or new
         self.starts.append((scope, end.name if end else None, bool(old and old.unstable)))
         return scope
@@ -109,13 +112,14 @@ class _Book:
         if end is None:
             return
         home = self._home(end, self.revision if old else self.base)
-        kind = "operation" if called else "callback"
         if old is not None:
-            lifecycle.removed(scope, old, home, self.today, f"{kind}-removed")
+            kind = facts.OPERATION_REMOVED if called else facts.CALLBACK_REMOVED
+            lifecycle.removed(scope, old, home, self.today, kind)
         else:
-            scope.fact(f"{kind}-added", Direction.NONE, home, end.site, None, None, str(end.name))
+            kind = facts.OPERATION_ADDED if called else facts.CALLBACK_ADDED
+            scope.fact(kind, Direction.NONE, home, end.element, None, None, str(end.name))
 
-    def _home(self, end: Endpoint, document: Document) -> Site:
+    def _home(self, end: Endpoint, document: Document) -> Element:
         """Where an operation would be in the other document: its path, or what holds the paths."""
         paths = document.root.child("paths")
         return (paths and paths.child(end.name.path)) or paths or document.root
@@ -126,11 +130,11 @@ class _Book:
             server.compare(scope, old, new)
             security.compare(scope, old, new)
         parameter.compare(scope, old, new, sends, self.today)
-        if self.ledger.comparer.sameness.same(old.site, new.site):
+        if self.graph.comparer.equality.same(old.element, new.element):
             return
         lifecycle.compare(scope, old, new)
-        message.body(scope, old.site, new.site, sends)
-        message.responses(scope, old.site, new.site, sends.inverse)
+        message.body(scope, old.element, new.element, sends)
+        message.responses(scope, old.element, new.element, sends.inverse)
         self._callbacks(scope, old, new, called=called)
 
     def _callbacks(self, scope: Scope, old: Endpoint, new: Endpoint, *, called: bool) -> None:
@@ -141,18 +145,26 @@ class _Book:
                 next((other for other in after if other[1:] == key[1:] and other not in before), key), None
             )
             if second is None:
-                lifecycle.removed(scope, first, new.site, self.today, "callback-removed")
+                lifecycle.removed(scope, first, new.element, self.today, facts.CALLBACK_REMOVED)
                 continue
-            inner = scope.enter("callback", first.site, second.site, Direction.NONE)
+            inner = scope.enter("callback", first.element, second.element, Direction.NONE)
             if inner is not None:
                 self._operation(inner, first, second, called=not called)
         for second in after.values():
-            scope.fact("callback-added", Direction.NONE, old.site, second.site, None, None, str(second.name))
+            scope.fact(
+                facts.CALLBACK_ADDED,
+                Direction.NONE,
+                old.element,
+                second.element,
+                None,
+                None,
+                str(second.name),
+            )
 
     def _called_back(self, end: Endpoint) -> dict[tuple[str, str, str], Endpoint]:
         found = {}
-        for name, site in end.site.mapping("callbacks").items():
-            for expression, item in follow(site).members().items():
+        for name, element in end.element.mapping("callbacks").items():
+            for expression, item in follow(element).members().items():
                 if not expression.startswith("x-"):
                     for inner in of_path(end.document, expression, item):
                         found[name, expression, inner.name.method] = inner
@@ -163,7 +175,7 @@ class _Book:
         places = (self.base.root.child("components"), self.revision.root.child("components"))
         before, after = (place.mapping("schemas") if place else {} for place in places)
         for name in before.keys() & after.keys():
-            scope, _ = self.ledger.scope(("library", name), before[name], after[name])
+            scope, _ = self.graph.scope(("library", name), before[name], after[name])
             self.starts.append((scope, None, False))
             for direction in (Direction.REQUEST, Direction.RESPONSE):
                 scope.schema((before[name],), (after[name],), Mode(direction))

@@ -1,4 +1,4 @@
-"""From the book to the report: rules, levels, messages, and one order."""
+"""From the facts of a change graph to findings: rules, levels, messages, and one order."""
 
 from __future__ import annotations
 
@@ -7,36 +7,37 @@ from collections.abc import Hashable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from infra_openapi.document import Site
+from infra_openapi.change_graph import ChangeGraph, Scope, copies
+from infra_openapi.description import describe
+from infra_openapi.document import Element
 from infra_openapi.document.pointer import escaped
-from infra_openapi.finding import Finding, Level, Operation, Origin
-from infra_openapi.judgement import Judgement
-from infra_openapi.ledger import Ledger, Scope, copies
-from infra_openapi.place import called
+from infra_openapi.finding import Finding, Level, Location, Operation
 from infra_openapi.rules import RULES
 from infra_openapi.schema.change import Fact
 from infra_openapi.schema.comparer import harms
+from infra_openapi.severity import RuleLevels
 from infra_openapi.witness import Witnesses
 
 _LONGEST = 80
 
 
 def findings(
-    ledger: Ledger, starts: list[tuple[Scope, Operation | None, bool]], judgement: Judgement
+    graph: ChangeGraph, starts: list[tuple[Scope, Operation | None, bool]], rule_levels: RuleLevels
 ) -> tuple[Finding, ...]:
-    """Every fact of the book once, the worst first."""
-    reached = ledger.reach([scope for scope, _, _ in starts])
+    """Return a finding for each fact that reaches an operation, the worst first."""
+    reached = graph.reach([scope for scope, _, _ in starts])
     unstable = sum(1 << bit for bit, (_, _, loose) in enumerate(starts) if loose)
     met: dict[Hashable, list[tuple[Scope, Fact]]] = {}
-    for scope in ledger.scopes:
+    for scope in graph.scopes:
         for fact in scope.facts:
             met.setdefault(_identity(fact), []).append((scope, fact))
     found = []
-    witnesses = Witnesses(ledger.comparer)
+    witnesses = Witnesses(graph.comparer)
     names: dict[int, tuple[Operation, ...]] = {}
     for same in met.values():
         scope, fact = same[0]
-        rule, level = judgement.level(fact.name, fact.direction)
+        rule = fact.kind.rule(fact.direction)
+        level = rule_levels.level(rule)
         bits = 0
         for other, _ in same:
             bits |= reached[other.number]
@@ -61,18 +62,18 @@ def _operations(bits: int, starts: list[tuple[Scope, Operation | None, bool]]) -
 
 def _identity(fact: Fact) -> Hashable:
     return (
-        fact.name,
+        fact.kind,
         fact.direction,
-        _place(fact.base),
-        _place(fact.revision),
+        _key(fact.base),
+        _key(fact.revision),
         _text(fact.before),
         _text(fact.after),
         fact.subject,
     )
 
 
-def _place(site: Site | None) -> tuple[str, str] | None:
-    return None if site is None else (site.file, site.pointer)
+def _key(element: Element | None) -> tuple[str, str] | None:
+    return None if element is None else (element.file, element.pointer)
 
 
 def _text(value: Any) -> str:
@@ -80,11 +81,11 @@ def _text(value: Any) -> str:
 
 
 def _order(finding: Finding) -> tuple[Any, ...]:
-    origin = finding.origin
-    place = (origin.file, origin.pointer) if origin else ("", "")
+    location = finding.location
+    written_at = (location.file, location.pointer) if location else ("", "")
     return (
         -finding.level.severity,
-        *place,
+        *written_at,
         finding.rule,
         finding.subject,
         _text([finding.before, finding.after]),
@@ -92,11 +93,11 @@ def _order(finding: Finding) -> tuple[Any, ...]:
 
 
 def _finding(scope: Scope, fact: Fact, rule: str, level: Level, operations: tuple[Operation, ...]) -> Finding:
-    site = fact.revision or fact.base
-    place = called(_holder(site, fact.subject)) if site is not None else "the API"
-    subject = fact.subject or place
+    element = fact.revision or fact.base
+    described = describe(_holder(element, fact.subject)) if element is not None else "the API"
+    subject = fact.subject or described
     message = RULES[rule].message.format(
-        place=place, subject=subject, before=_shown(fact.before), after=_shown(fact.after)
+        place=described, subject=subject, before=_shown(fact.before), after=_shown(fact.after)
     )
     return Finding(
         rule=rule,
@@ -104,8 +105,8 @@ def _finding(scope: Scope, fact: Fact, rule: str, level: Level, operations: tupl
         direction=fact.direction,
         message=message,
         subject=subject,
-        base=_origin(fact.base),
-        revision=_origin(fact.revision),
+        base=_location(fact.base),
+        revision=_location(fact.revision),
         operations=operations,
         before=fact.before,
         after=fact.after,
@@ -113,25 +114,25 @@ def _finding(scope: Scope, fact: Fact, rule: str, level: Level, operations: tupl
     )
 
 
-def _holder(site: Site, subject: str) -> Site:
+def _holder(element: Element, subject: str) -> Element:
     """For a property, what it is a property of."""
     end = f"/properties/{escaped(subject)}"
-    if subject and site.pointer.endswith(end):
-        return Site(site.document, site.file, site.pointer.removesuffix(end), None)
-    return site
+    if subject and element.pointer.endswith(end):
+        return Element(element.document, element.file, element.pointer.removesuffix(end), None)
+    return element
 
 
-def _copies(scope: Scope, fact: Fact) -> Iterator[Origin]:
-    site, revision = (fact.revision, True) if fact.revision is not None else (fact.base, False)
-    if site is not None:
-        others = dict.fromkeys(copies(scope, site, revision=revision))
-        others.pop((site.file, site.pointer), None)
+def _copies(scope: Scope, fact: Fact) -> Iterator[Location]:
+    element, revision = (fact.revision, True) if fact.revision is not None else (fact.base, False)
+    if element is not None:
+        others = dict.fromkeys(copies(scope, element, revision=revision))
+        others.pop((element.file, element.pointer), None)
         for file, pointer in others:
-            yield site.document.origin(file, pointer)
+            yield element.document.location(file, pointer)
 
 
-def _origin(site: Site | None) -> Origin | None:
-    return None if site is None else site.origin()
+def _location(element: Element | None) -> Location | None:
+    return None if element is None else element.location()
 
 
 def _shown(value: Any) -> str:

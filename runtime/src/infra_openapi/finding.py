@@ -39,7 +39,7 @@ class Direction(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Operation:
-    """A method with its path template; for callbacks and webhooks the path says so (`webhook:newPet`)."""
+    """A method with its path template; the path of callbacks and webhooks has a prefix (`webhook:newPet`)."""
 
     path: str
     method: str
@@ -49,7 +49,7 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Origin:
+class Location:
     """Where something is written: a JSON pointer in a file, with its line and column (from 1)."""
 
     file: str
@@ -86,7 +86,7 @@ class Finding:
 
     `before` and `after` are the values that changed, as JSON; None where there is none.
     `subject` is the thing within its operation or schema, for people: `query parameter limit`, `/owner/name`.
-    `copies` are further places that say the same (a schema that was written out instead of referred to).
+    `copies` are further locations of the same content (a schema that was written out instead of referred to).
     """
 
     rule: str
@@ -94,15 +94,15 @@ class Finding:
     direction: Direction
     message: str
     subject: str = ""
-    base: Origin | None = None
-    revision: Origin | None = None
+    base: Location | None = None
+    revision: Location | None = None
     operations: tuple[Operation, ...] = ()
     before: Any = None
     after: Any = None
     witness: Witness | None = None
-    copies: tuple[Origin, ...] = ()
-    #: Where to show it in a file of the working tree; what is gone has its neighbour's place.
-    place: Origin | None = None
+    copies: tuple[Location, ...] = ()
+    #: Where to show it in a file of the working tree: for a removed part, the nearest part that is left.
+    shown_at: Location | None = None
 
     @property
     def method(self) -> str:
@@ -115,15 +115,15 @@ class Finding:
         return self.operations[0].path if self.operations else ""
 
     @property
-    def origin(self) -> Origin | None:
-        """The place to show: the revision's, or the base's for what is gone."""
+    def location(self) -> Location | None:
+        """Where it is written: in the revision, or in the base where the part was removed."""
         return self.revision or self.base
 
     @property
     def fingerprint(self) -> str:
         """What an accepting file names: rule, pointer and values, never a message's text or a line."""
-        place = self.base or self.revision
-        content = [self.rule, self.subject, place.pointer if place else "", self.before, self.after]
+        location = self.base or self.revision
+        content = [self.rule, self.subject, location.pointer if location else "", self.before, self.after]
         text = json.dumps(content, sort_keys=True, ensure_ascii=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -152,7 +152,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """Something in a document that was taken although it is not quite right; it says how it was taken."""
+    """A remark about a part of a document that is not valid, and how it was read."""
 
     file: str
     pointer: str

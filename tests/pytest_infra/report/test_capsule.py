@@ -76,9 +76,9 @@ def test_nothing_that_runs_have_left_outlives_a_wipe(echo: Suite) -> None:
     echo.test("def test_bad(shop):\n    assert 0\n")
     echo.run()
 
-    remove(echo.places)
+    remove(echo.paths)
 
-    assert not Path(echo.places.data).exists()
+    assert not Path(echo.paths.data).exists()
 
 
 def test_a_worker_of_xdist_tells_too_and_says_that_others_share_the_service(echo: Suite) -> None:

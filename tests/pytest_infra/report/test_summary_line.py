@@ -13,13 +13,13 @@ from infra_runtime.engines.local import stack as stacks
 #: after our lease is given back, and before anybody looks
 LEAVES = """
 import pathlib, pytest
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.paths import Paths
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session):
     if hasattr(session.config, "workerinput"):
         return
-    run = pathlib.Path(Places(".data-test").run)
+    run = pathlib.Path(Paths(".data-test").run)
     run.mkdir()
     (run / "forgotten").touch()
 """
@@ -33,7 +33,7 @@ def test_what_is_left_is_named_in_red(suite: Suite, arguments: tuple[str, ...]) 
 
     result = suite.run("--color=yes", *arguments)
 
-    shutil.rmtree(suite.places.run)
+    shutil.rmtree(suite.paths.run)
     result.stdout.re_match_lines(
         [r"\x1b\[31minfra: 1 service, .*; 0 processes, 0 ports, 1 socket left \(.*/forgotten\)\x1b\[0m"]
     )

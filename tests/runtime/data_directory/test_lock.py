@@ -14,21 +14,21 @@ import pytest
 
 from fakes.stacks import until
 from infra_runtime.data_directory import lock
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.data_directory.wipe import remove
 from infra_runtime.host import processes
 from infra_runtime.supervisor.children import Guardian
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
-    return Places(str(tmp_path))
+def paths(tmp_path: Path) -> Paths:
+    return Paths(str(tmp_path))
 
 
 @pytest.fixture
-def left_behind(places: Places) -> Iterator[Guardian]:
+def left_behind(paths: Paths) -> Iterator[Guardian]:
     """A guardian that somebody stopped, and that is all that is left of its stack."""
-    descriptor = lock.take(places)
+    descriptor = lock.take(paths)
     assert descriptor is not None
     guardian = Guardian("token", descriptor, [])
     os.kill(guardian.pid, signal.SIGSTOP)
@@ -45,68 +45,68 @@ def state(pid: int) -> str:
     return found.state if found else ""
 
 
-def test_one_takes_it_and_the_other_does_not(places) -> None:
-    first = lock.take(places)
+def test_one_takes_it_and_the_other_does_not(paths) -> None:
+    first = lock.take(paths)
 
-    assert lock.take(places) is None
+    assert lock.take(paths) is None
     os.close(first)
-    second = lock.take(places)
+    second = lock.take(paths)
     assert second is not None
     os.close(second)
 
 
 def test_one_that_was_removed_while_it_was_held_is_nobodys_and_the_next_one_locks_another(
-    places, monkeypatch
+    paths, monkeypatch
 ) -> None:
     def removed_first(descriptor: int, how: int) -> None:
         fcntl.flock(descriptor, how)
-        Path(places.lock).unlink()
+        Path(paths.lock).unlink()
 
     with monkeypatch.context() as patched:
         patched.setattr(lock, "fcntl", SimpleNamespace(flock=removed_first, LOCK_EX=2, LOCK_NB=4))
 
-        assert lock.take(places) is None
-    first = lock.take(places)
-    assert lock.take(places) is None
+        assert lock.take(paths) is None
+    first = lock.take(paths)
+    assert lock.take(paths) is None
     os.close(first)
 
 
-def test_a_stopped_guardian_without_a_supervisor_wakes_up_and_lets_go(places, left_behind) -> None:
-    until(lambda: (descriptor := lock.take(places)) and os.close(descriptor) is None)
+def test_a_stopped_guardian_without_a_supervisor_wakes_up_and_lets_go(paths, left_behind) -> None:
+    until(lambda: (descriptor := lock.take(paths)) and os.close(descriptor) is None)
 
     until(lambda: state(left_behind.pid) == processes.ZOMBIE)
 
 
-def test_data_that_a_stopped_guardian_still_holds_can_be_removed(places, left_behind) -> None:
-    Path(places.marker).write_text("{}", encoding="utf-8")
+def test_data_that_a_stopped_guardian_still_holds_can_be_removed(paths, left_behind) -> None:
+    Path(paths.marker).write_text("{}", encoding="utf-8")
 
-    remove(places)
+    remove(paths)
 
-    assert not Path(places.data).exists()
+    assert not Path(paths.data).exists()
 
 
-def test_a_stranger_who_has_the_guardians_number_now_is_left_alone(places, left_behind) -> None:
+def test_a_stranger_who_has_the_guardians_number_now_is_left_alone(paths, left_behind) -> None:
     with subprocess.Popen(["sleep", "60"]) as stranger:
         stranger.send_signal(signal.SIGSTOP)
         until(lambda: state(stranger.pid) in processes.STOPPED)
-        Path(places.lock).write_text(f"{stranger.pid} 17\n", encoding="ascii")
+        Path(paths.lock).write_text(f"{stranger.pid} 17\n", encoding="ascii")
 
-        assert lock.take(places) is None
+        assert lock.take(paths) is None
         assert state(stranger.pid) in processes.STOPPED
         stranger.kill()
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "\x00\x00", "17", "-1 17\n", f"{'9' * 40} 17\n"])
-def test_a_lock_that_names_nobody_is_only_waited_for(places, left_behind, text) -> None:
-    Path(places.lock).write_text(text, encoding="ascii")
+def test_a_lock_that_names_nobody_is_only_waited_for(paths, left_behind, text) -> None:
+    Path(paths.lock).write_text(text, encoding="ascii")
 
-    assert lock.take(places) is None
+    assert lock.take(paths) is None
 
 
-def test_who_takes_it_forgets_whom_the_former_holder_named(places) -> None:
-    Path(places.lock).write_text("17 4711\n", encoding="ascii")
+def test_who_takes_it_forgets_whom_the_former_holder_named(paths) -> None:
+    Path(paths.lock).write_text("17 4711\n", encoding="ascii")
 
-    descriptor = lock.take(places)
+    descriptor = lock.take(paths)
 
-    assert Path(places.lock).read_bytes() == b""
+    assert Path(paths.lock).read_bytes() == b""
     os.close(descriptor)

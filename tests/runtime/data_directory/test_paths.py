@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra_runtime.cache import cache_folder
-from infra_runtime.data_directory.paths import Places, private_folder, user_cache
+from infra_runtime.data_directory.paths import Paths, private_folder, user_cache
 
 LONGEST_SOCKET_PATH = 103
 
@@ -18,32 +18,32 @@ def test_the_same_directory_by_another_way_is_the_same_stack(tmp_path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "data")
 
-    assert Places(str(tmp_path / "link")).control == Places(str(tmp_path / "x" / ".." / "data")).control
+    assert Paths(str(tmp_path / "link")).control == Paths(str(tmp_path / "x" / ".." / "data")).control
 
 
 def test_two_directories_are_two_stacks(tmp_path) -> None:
-    assert Places(str(tmp_path / "a")).run != Places(str(tmp_path / "b")).run
+    assert Paths(str(tmp_path / "a")).run != Paths(str(tmp_path / "b")).run
 
 
 @pytest.mark.parametrize("folder", ["x" * 200, "with spaces", "größe/数据", os.fsdecode(b"latin-\xe9")])
 def test_a_socket_has_a_short_path_wherever_the_data_is(folder) -> None:
-    places = Places(f"/projects/{folder}", environ={})
+    paths = Paths(f"/projects/{folder}", environ={})
 
-    sockets = [places.control, f"{places.service_run('a-service-with-quite-a-long-name')}/.s.PGSQL.65535"]
+    sockets = [paths.control, f"{paths.service_run('a-service-with-quite-a-long-name')}/.s.PGSQL.65535"]
     assert all(len(os.fsencode(path)) <= LONGEST_SOCKET_PATH for path in sockets)
 
 
 def test_two_services_with_long_names_have_two_folders() -> None:
-    places = Places("/data", environ={})
+    paths = Paths("/data", environ={})
 
-    assert places.service_run("a" * 17) != places.service_run("a" * 18)
+    assert paths.service_run("a" * 17) != paths.service_run("a" * 18)
 
 
 def test_the_environment_may_say_where_sockets_and_seeds_are() -> None:
-    places = Places("/data", environ={"INFRA_RUNTIME_DIR": "/run/mine", "INFRA_CACHE": "/cache"})
+    paths = Paths("/data", environ={"INFRA_RUNTIME_DIR": "/run/mine", "INFRA_CACHE": "/cache"})
 
-    assert places.control.startswith("/run/mine/")
-    assert places.cache == "/cache"
+    assert paths.control.startswith("/run/mine/")
+    assert paths.cache == "/cache"
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_the_environment_may_say_where_sockets_and_seeds_are() -> None:
     ],
 )
 def test_the_cache_is_the_users_or_stands_with_the_sockets_where_there_is_no_home(environ, cache) -> None:
-    assert Places("/data", environ=environ).cache == cache
+    assert Paths("/data", environ=environ).cache == cache
 
 
 def test_on_a_mac_the_cache_is_where_its_owner_looks_for_it(monkeypatch) -> None:
@@ -69,7 +69,7 @@ def test_on_a_mac_the_cache_is_where_its_owner_looks_for_it(monkeypatch) -> None
 def test_all_that_is_cached_lies_in_one_folder(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("INFRA_CACHE", str(tmp_path))
 
-    assert cache_folder() == Path(Places("/data").cache) == tmp_path
+    assert cache_folder() == Path(Paths("/data").cache) == tmp_path
 
 
 def test_a_private_folder_is_made_for_its_owner_alone(tmp_path) -> None:

@@ -71,6 +71,11 @@ STACKS = {
         " P = '1$$' }\n"
         "ready = { http = '/health', contains = 'ok', status = [200, 299] }\n"
     ),
+    "two instances of a kind, and an optional reference": (
+        "use = ['cache', 'valkey', 'api']\n[services.cache]\nkind = 'valkey'\nport = 6390\n"
+        + OWN
+        + "env = { CACHE = '${cache.url}', N = '${nats.url?}' }\n"
+    ),
     "only in production": (
         "use = ['valkey']\n[environment.production]\nuse = ['valkey', 'caddy']\n" + OWN + "route = '/'\n"
     ),
@@ -399,6 +404,17 @@ def test_an_optional_reference_is_its_value_or_empty() -> None:
     assert environment(replace(server, container=None), api) == ""
 
 
+def test_two_instances_of_a_kind_are_two_services(project: Project) -> None:
+    found = complete(project, STACKS["two instances of a kind, and an optional reference"])
+
+    assert set(found["services"]) == {"cache", "valkey", "api"}
+    assert set(found["volumes"]) == {"cache-data", "valkey-data"}
+    assert found["services"]["cache"]["ports"][0]["published"] == "6390"
+    assert found["services"]["api"]["environment"]["CACHE"] == "redis://cache:6379/0"
+    assert found["services"]["api"]["environment"]["N"] == ""
+    assert list(found["services"]["api"]["depends_on"]) == ["cache"]
+
+
 def test_a_name_that_no_host_can_have_becomes_one() -> None:
     assert host_name("my_api") == "my-api"
     assert len(host_name("a" * 80)) == 63
@@ -443,7 +459,7 @@ def test_without_an_image_and_without_requirements_it_is_refused(project: Projec
         ("{ tcp = true }", "", "a TCP connection needs a program of the image"),
         ("{ tcp = true }", "health_client = 'curl'\n", "curl cannot open one"),
         ("{ http = '/', contains = 'x' }", "health_client = 'wget'\n", "wget checks neither"),
-        ("{ postgres = true }", "health_client = 'python'\n", "is known to speak"),
+        ("{ postgres = true }", "health_client = 'python'\n", "can carry out the probe PostgresProbe"),
     ],
 )
 def test_a_probe_that_is_no_command_of_the_image_is_refused(

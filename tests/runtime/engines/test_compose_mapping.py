@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from infra_runtime.engines.compose import mapping
-from infra_runtime.services.own import OwnSettings
+from infra_runtime.services.user_service import UserServiceSettings
 from infra_runtime.spec import ServiceSpec
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "export-compose.md"
@@ -18,7 +18,7 @@ def test_every_field_of_a_service_has_its_row() -> None:
 
 
 def test_every_key_of_a_users_service_has_its_row() -> None:
-    assert set(mapping.OWN) == set(OwnSettings.model_fields)
+    assert set(mapping.OWN) == set(UserServiceSettings.model_fields)
 
 
 def test_the_page_is_what_the_code_says() -> None:

@@ -28,9 +28,9 @@ def test_a_copy_has_its_name_when_it_is_whole(tmp_path: Path) -> None:
 
 
 def test_no_two_copies_have_one_place(tmp_path: Path) -> None:
-    places = {stage(str(tmp_path / name)).rpartition("/")[2] for name in "abc"}
+    paths = {stage(str(tmp_path / name)).rpartition("/")[2] for name in "abc"}
 
-    assert len(places) == 3
+    assert len(paths) == 3
 
 
 @pytest.mark.parametrize("name", ["folder", "missing", "file"])

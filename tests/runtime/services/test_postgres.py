@@ -10,7 +10,7 @@ import pytest
 
 from fakes.engine import made, options
 from infra_runtime.errors import StartError
-from infra_runtime.spec import Expect, Run, Seed
+from infra_runtime.spec import RequireFile, Run, Seed
 from infra_runtime.supervisor.spawn import INNER_UID, user_namespaces_work
 
 psycopg = pytest.importorskip("psycopg", reason="the minimal profile has no clients")
@@ -75,7 +75,7 @@ def test_a_locale_of_the_systems_is_asked_of_the_system() -> None:
 
 
 def test_a_cluster_of_another_version_is_expected_to_be_refused() -> None:
-    (step,) = (step for step in made("postgres", version=17).prepare if isinstance(step, Expect))
+    (step,) = (step for step in made("postgres", version=17).prepare if isinstance(step, RequireFile))
 
     assert (step.path, step.text) == ("${data}/cluster/PG_VERSION", "17")
 

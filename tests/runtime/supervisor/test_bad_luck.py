@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from fakes.stacks import alive, kill, life, resolved, server, spawned, until
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local import client
 from infra_runtime.engines.local.client import make_data_directory, raise_failures
 from infra_runtime.engines.local.stack import attach, open_stack
@@ -83,9 +83,9 @@ def test_a_text_that_no_system_takes_is_a_reason_and_no_riddle(stack_of, place) 
 
 
 def test_sockets_of_a_dead_supervisor_are_no_obstacle(stack_of, data) -> None:
-    places = Places(str(data))
-    Path(places.run).mkdir(parents=True)
-    for name in (places.control, f"{places.control}.new"):
+    paths = Paths(str(data))
+    Path(paths.run).mkdir(parents=True)
+    for name in (paths.control, f"{paths.control}.new"):
         with socket.socket(socket.AF_UNIX) as dead:
             dead.bind(name)
     with pytest.raises(NoStackError):
@@ -105,7 +105,7 @@ def test_a_supervisor_that_was_killed_while_it_started_its_services_leaves_nothi
         other.wait()
 
     until(lambda: not alive(data))
-    until(lambda: not Path(Places(str(data)).run).exists())
+    until(lambda: not Path(Paths(str(data)).run).exists())
 
 
 def test_a_supervisor_that_is_killed_at_any_moment_of_its_boot_leaves_nothing(
@@ -113,9 +113,9 @@ def test_a_supervisor_that_is_killed_at_any_moment_of_its_boot_leaves_nothing(
 ) -> None:
     monkeypatch.setenv("INFRA_RUNTIME_DIR", str(short / "r"))
     for milliseconds in range(20, 120, 4):
-        places = Places(str(tmp_path / f"data{milliseconds}"))
-        make_data_directory(places, "test")
-        booting = subprocess.Popen(command(places, "test", leased=True))
+        paths = Paths(str(tmp_path / f"data{milliseconds}"))
+        make_data_directory(paths, "test")
+        booting = subprocess.Popen(command(paths, "test", leased=True))
         time.sleep(milliseconds / 1000)
         booting.kill()
         booting.wait()
@@ -141,7 +141,7 @@ def test_a_control_socket_that_somebody_removed_is_back_in_a_second(stack_of, da
     """Whoever cleans /tmp now and then must neither end a stack nor hold up an `up`."""
     stack = stack_of(server("web"))
     pid = stack.status()["pid"]
-    shutil.rmtree(Places(str(data)).run)
+    shutil.rmtree(Paths(str(data)).run)
     with pytest.raises(NoStackError):
         attach(data)
     began = time.monotonic()
@@ -169,7 +169,7 @@ def test_garbage_from_one_client_is_no_concern_of_the_others(stack_of, data) -> 
     stack = stack_of(server("web"))
     for garbage in (b"\x00" * 5000, b"GET / HTTP/1.1\r\n\r\n", b"[" * 50_000 + b"\n", b'{"method": "up"}\n'):
         with socket.socket(socket.AF_UNIX) as rude:
-            rude.connect(Places(str(data)).control)
+            rude.connect(Paths(str(data)).control)
             rude.sendall(garbage)
 
     connect(stack.web.port)
@@ -181,8 +181,8 @@ def test_garbage_from_one_client_is_no_concern_of_the_others(stack_of, data) -> 
     [
         {},
         {"services": 7, "root": "/", "binaries": {}, "variables": {}},
-        {"services": [{"kind": "Ghost"}], "root": "/", "binaries": {}, "variables": {}},
-        {"services": [{"kind": "ServiceSpec"}], "root": "/", "binaries": {}, "variables": {}},
+        {"services": [{"$type": "Ghost"}], "root": "/", "binaries": {}, "variables": {}},
+        {"services": [{"$type": "ServiceSpec"}], "root": "/", "binaries": {}, "variables": {}},
     ],
 )
 def test_a_plan_that_is_none_is_refused_and_nothing_starts(stack_of, data, params) -> None:
@@ -258,7 +258,7 @@ def test_sigterm_is_an_orderly_end(stack_of, data) -> None:
     stopped = [event["service"] for event in life(data) if event["event"] == "stopped"]
     assert stopped == ["api", "web"]
     assert life(data)[-1]["left"] == []
-    until(lambda: not Path(Places(str(data)).run).exists())
+    until(lambda: not Path(Paths(str(data)).run).exists())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from infra_runtime.spec import Expect, Remove, Run, Secret, Seed, ServiceSpec, Step, WriteFile
+from infra_runtime.spec import Remove, RequireFile, Run, Secret, Seed, ServiceSpec, Step, WriteFile
 from infra_runtime.supervisor.binding import Bound, Scope
 from infra_runtime.supervisor.prepare import StepError, prepare, seed_key
 
@@ -144,14 +144,14 @@ async def test_two_secrets_are_never_the_same(machine) -> None:
 async def test_data_of_another_version_is_refused_with_what_was_found(machine) -> None:
     folder = await machine.prepare()
     (folder / "VERSION").write_text("19\n")
-    expect = Expect(path="${data}/VERSION", text="18", problem="the data is of version {found}, not 18")
+    expect = RequireFile(path="${data}/VERSION", text="18", problem="the data is of version {found}, not 18")
 
     with pytest.raises(StepError, match="the data is of version 19, not 18"):
         await machine.prepare(expect)
 
 
 async def test_data_that_is_not_there_yet_is_as_expected(machine) -> None:
-    await machine.prepare(Expect(path="${data}/VERSION", text="18", problem="{found}"))
+    await machine.prepare(RequireFile(path="${data}/VERSION", text="18", problem="{found}"))
 
 
 async def test_what_a_killed_life_left_is_removed_and_may_be_gone_already(machine) -> None:

@@ -3,47 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from infra_runtime.spec import ExecProbe, HttpProbe, NatsProbe, PostgresProbe, Probe, RespProbe, TcpProbe
+from fakes.protocols import HOST, Handler, serving, silence
+from infra_runtime.spec import ExecProbe, HttpProbe, PostgresProbe, Probe, TcpProbe
 from infra_runtime.supervisor import probes
 from infra_runtime.supervisor.probes import QUICKEST, SLOWEST, ask, interval
 
-HOST = "127.0.0.1"
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
 pytestmark = pytest.mark.asyncio
 
+POSTGRES = PostgresProbe(port="main", user="postgres", database="postgres")
 SPEAKING: list[Probe] = [
     HttpProbe(port="main"),
-    PostgresProbe(port="main"),
-    RespProbe(port="main"),
-    NatsProbe(port="main"),
+    POSTGRES,
 ]
 speaking = pytest.mark.parametrize("probe", SPEAKING, ids=lambda probe: type(probe).__name__)
-
-
-@contextlib.asynccontextmanager
-async def serving(handler: Handler) -> AsyncIterator[int]:
-    """The port of a server that does this with each connection, and then hangs up."""
-
-    connections: list[asyncio.Task[None]] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connections.append(asyncio.current_task())
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            await handler(reader, writer)
-        writer.close()
-
-    server = await asyncio.start_server(serve, HOST, 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
-    await asyncio.gather(*connections)
 
 
 def saying(*lines: bytes) -> Handler:
@@ -67,12 +44,6 @@ def greeting(hello: bytes, answer: bytes) -> Handler:
         await writer.drain()
 
     return handle
-
-
-async def silence(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-    """Accepts, and says nothing until the other one goes."""
-    while await reader.read(1024):
-        pass
 
 
 async def nothing(_command: tuple[str, ...]) -> int:
@@ -221,17 +192,17 @@ def postgres_error(code: str, message: str) -> bytes:
 async def test_postgres_is_ready_when_it_asks_for_a_password() -> None:
     demand = b"R" + struct.pack("!ii", 8, 3)
 
-    assert await reason(PostgresProbe(port="main"), saying(demand)) is None
+    assert await reason(POSTGRES, saying(demand)) is None
 
 
 async def test_postgres_that_is_still_starting_says_so_itself() -> None:
     starting = postgres_error("57P03", "the database system is starting up")
 
-    assert await reason(PostgresProbe(port="main"), saying(starting)) == "the database system is starting up"
+    assert await reason(POSTGRES, saying(starting)) == "the database system is starting up"
 
 
 async def test_postgres_that_refuses_the_client_is_up() -> None:
-    assert await reason(PostgresProbe(port="main"), saying(postgres_error("28000", "no entry"))) is None
+    assert await reason(POSTGRES, saying(postgres_error("28000", "no entry"))) is None
 
 
 async def test_postgres_is_greeted_with_user_and_database() -> None:
@@ -246,33 +217,6 @@ async def test_postgres_is_greeted_with_user_and_database() -> None:
     await reason(PostgresProbe(port="main", user="me", database="mine"), listen)
 
     assert heard == struct.pack("!i", 3 << 16) + b"user\0me\0database\0mine\0\0"
-
-
-# --- RESP, NATS ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("answer", [b"+PONG\r\n", b"-NOAUTH Authentication required.\r\n"])
-async def test_valkey_is_ready_when_it_answers_or_wants_a_password(answer) -> None:
-    assert await reason(RespProbe(port="main"), saying(answer)) is None
-
-
-async def test_valkey_that_still_loads_its_data_is_quoted() -> None:
-    loading = b"-LOADING Valkey is loading the dataset in memory\r\n"
-
-    found = await reason(RespProbe(port="main"), saying(loading))
-
-    assert (found or "").endswith("-LOADING Valkey is loading the dataset in memory")
-
-
-@pytest.mark.parametrize("answer", [b"PONG\r\n", b"-ERR 'Authorization Violation'\r\n"])
-async def test_nats_is_ready_when_it_answers_or_asks_who_is_there(answer) -> None:
-    assert await reason(NatsProbe(port="main"), greeting(b'INFO {"server_id":"X"}\r\n', answer)) is None
-
-
-async def test_what_does_not_greet_is_no_nats() -> None:
-    found = await reason(NatsProbe(port="main"), greeting(b"220 smtp ready\r\n", b""))
-
-    assert "is no greeting of NATS" in (found or "")
 
 
 # --- commands --------------------------------------------------------------------------------------
@@ -293,7 +237,7 @@ async def test_a_command_that_does_not_end_is_given_up_at_its_own_deadline() -> 
 
     found = await ask(ExecProbe(command=("check",), timeout=0.01), HOST, {}, run)
 
-    assert found == "check: no end within 0.01 s"
+    assert found == "check: still running after 0.01 s"
 
 
 async def test_a_command_that_is_not_there_is_a_reason() -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shutil
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fakes.stacks import server, spawned
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import SnapshotError
 from infra_runtime.host import processes
-from infra_runtime.spec import RespSave
+from infra_runtime.services.valkey import SAVE
 from infra_runtime.supervisor import snapshots
 
 
@@ -91,7 +92,7 @@ def test_no_snapshot_is_in_the_way_of_another(stack_of, data: Path) -> None:
 
     stack.snapshot("one")
 
-    assert [it["name"] for it in snapshots.known(Places(str(data)))] == ["one.new", "one"]
+    assert [it["name"] for it in snapshots.known(Paths(str(data)))] == ["one.new", "one"]
 
 
 def test_a_snapshot_of_other_settings_is_refused_and_nothing_is_touched(
@@ -123,9 +124,9 @@ def test_a_snapshot_of_another_build_of_the_program_is_refused(stack_of, tmp_pat
 
 
 def test_a_service_that_cannot_be_asked_to_save_is_named_with_the_reason(stack_of, data: Path) -> None:
-    stack = stack_of(server("web", "--deaf", ready=None, quiesce=RespSave(port="main")))
+    stack = stack_of(server("web", "--deaf", ready=None, quiesce=replace(SAVE, port="main")))
 
-    with pytest.raises(SnapshotError, match="snapshot web: SAVE: Connection refused"):
+    with pytest.raises(SnapshotError, match=r"could not be written to the disk: [0-9.:]+ Connection refused"):
         stack.snapshot()
 
     assert list((data / "snapshots").iterdir()) == []
@@ -145,16 +146,16 @@ def test_a_name_never_leads_out_of_its_folder(stack_of, data: Path, name: str) -
     with pytest.raises(SnapshotError, match="a name has letters"):
         stack.snapshot(name)
     with pytest.raises(SnapshotError, match="a name has letters"):
-        snapshots.remove(Places(str(data)), name)
+        snapshots.remove(Paths(str(data)), name)
 
 
 def test_snapshots_are_listed_oldest_first_and_can_be_removed(stack_of, data: Path) -> None:
-    places = Places(str(data))
+    paths = Paths(str(data))
     stack = stack_of(server("web"))
     stack.snapshot("one")
     stack.snapshot("two")
 
-    assert [it["name"] for it in snapshots.known(places)] == ["one", "two"]
-    snapshots.remove(places, "one")
+    assert [it["name"] for it in snapshots.known(paths)] == ["one", "two"]
+    snapshots.remove(paths, "one")
 
-    assert [it["name"] for it in snapshots.known(places)] == ["two"]
+    assert [it["name"] for it in snapshots.known(paths)] == ["two"]

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from fakes.stacks import alive, kill, life, resolved, server, spawned, until
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.stack import attach, open_stack
 from infra_runtime.errors import (
     NoStackError,
@@ -60,7 +60,7 @@ def test_a_stack_that_is_down_has_left_nothing(stack_of, data) -> None:
     assert proof is not None
     assert proof.clean
     assert str(proof).startswith("2 services, ready in ")
-    assert not Path(Places(str(data)).run).exists()
+    assert not Path(Paths(str(data)).run).exists()
     with pytest.raises(NoStackError):
         attach(data)
 
@@ -96,6 +96,44 @@ def test_references_to_other_services_are_bound_when_those_are_ready(stack_of) -
 
     assert stack.api.upstream == stack.db.url
     assert stack.api.environment == "test"
+
+
+def test_services_that_refer_to_each_other_optionally_have_the_ports_that_both_listen_on(stack_of) -> None:
+    url = "tcp://${host}:${port.main}"
+    one = server("one", exports={"url": url, "other": "${two.url?}", "port": "${port.main}"})
+    two = server("two", exports={"url": url, "other": "${one.url?}", "port": "${port.main}"})
+
+    stack = stack_of(one, two)
+
+    assert stack.one.other == stack.two.url
+    assert stack.two.other == stack.one.url
+    connect(stack.one.port)
+    connect(stack.two.port)
+
+
+def test_an_optional_reference_to_a_secret_waits_until_the_other_service_is_prepared(stack_of) -> None:
+    """Its name comes first, and its preparation takes a while; readiness is not awaited."""
+    database = server(
+        "database",
+        prepare=(Run(command=("sleep", "0.2")), Secret(path="${data}/password.secret")),
+        exports={"url": "db://:${secret.password}@${host}:${port.main}"},
+    )
+    app = server("app", exports={"database": "${database.url?}"})
+
+    stack = stack_of(app, database)
+
+    assert stack.app.database == stack.database.url
+
+
+def test_an_optional_reference_to_a_secret_of_a_service_that_never_starts_fails(stack_of) -> None:
+    database = server(
+        "database",
+        prepare=(Run(command=("false",)), Secret(path="${data}/password.secret")),
+        exports={"url": "db://:${secret.password}@${host}"},
+    )
+
+    with pytest.raises(StartError, match="the secret password of database does not exist"):
+        stack_of(server("app", env={"DATABASE": "${database.url?}"}), database)
 
 
 def test_files_secrets_and_seeds_are_there_before_the_first_start(stack_of, data, tmp_path) -> None:
@@ -357,7 +395,7 @@ def test_a_killed_supervisor_takes_everything_with_it(stack_of, data, tmp_path) 
     kill(supervisor_pid(stack))
 
     until(lambda: not alive(data), 5)
-    until(lambda: not Path(Places(str(data)).run).exists(), 5)
+    until(lambda: not Path(Paths(str(data)).run).exists(), 5)
 
 
 def test_after_a_killed_supervisor_the_next_one_starts_as_if_nothing_had_been(stack_of, data) -> None:
@@ -402,7 +440,7 @@ def test_a_guardian_that_somebody_stopped_wakes_up_when_its_supervisor_is_killed
     kill(supervisor_pid(stack))
 
     until(lambda: not alive(data), 5)
-    until(lambda: not Path(Places(str(data)).run).exists(), 5)
+    until(lambda: not Path(Paths(str(data)).run).exists(), 5)
 
 
 def test_what_a_supervisor_and_its_guardian_left_is_ended_by_the_next(stack_of, data) -> None:

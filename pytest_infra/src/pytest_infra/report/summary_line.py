@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra_runtime.data_directory import lock
-from infra_runtime.data_directory.leak_check import counted, prove
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.leak_check import check_leaks, counted
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client
 from infra_runtime.engines.local.stack import STOP_PATIENCE
 from infra_runtime.errors import InfraError, NoStackError
-from pytest_infra.isolation.leaks import leftover
+from pytest_infra.instances import Instances
 from pytest_infra.isolation.owner import held
-from pytest_infra.run import PREFIX
+from pytest_infra.notes import PREFIX
+from pytest_infra.report.leaks import leftover
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,15 +27,15 @@ class Closing:
     clean: bool
 
 
-def look(data: str, owners: Collection[str], since: float) -> Closing:
+def look(data: str, owners: Collection[str], since: float, instances: Instances) -> Closing:
     """Wait for the end of a stack that nobody holds any more, and look for what is left of it.
 
     When it goes on, look for what is left in it: `owners` are the run's processes, `since` its begin.
     """
-    places = Places(data)
+    paths = Paths(data)
     try:
-        holders, warm = _holders_or_end(places)
-        units = leftover(Path(data), owners, since) if holders or warm else []
+        holders, warm = _holders_or_end(paths)
+        units = leftover(Path(data), owners, since, instances) if holders or warm else []
     except Exception as error:  # noqa: BLE001 - whatever a server says, the run has an end
         return Closing(text=f"{PREFIX}{data}: {error}", clean=False)
     left = f"{counted(len(units), 'unit')} left" + (f" ({'; '.join(units)})" if units else "")
@@ -44,19 +45,19 @@ def look(data: str, owners: Collection[str], since: float) -> Closing:
     if holders:
         text = f"the stack in {data} goes on, for {counted(holders, 'holder')} outside this run"
         return Closing(text=f"{PREFIX}{text}; {left}", clean=not units)
-    proof = prove(places)
+    proof = check_leaks(paths)
     return Closing(text=f"{PREFIX}{proof}", clean=proof.clean)
 
 
-def _holders_or_end(places: Places) -> tuple[int, float]:
+def _holders_or_end(paths: Paths) -> tuple[int, float]:
     """How many hold the stack, and for how many seconds it stays without them.
 
     Nobody, and no second, as soon as its supervisor and its guardian have ended.
     """
     deadline = time.monotonic() + STOP_PATIENCE
-    while _supervised(places):
+    while _supervised(paths):
         try:
-            client = Client.connect(places)
+            client = Client.connect(paths)
             try:
                 status = client.call("status")
             finally:
@@ -73,8 +74,8 @@ def _holders_or_end(places: Places) -> tuple[int, float]:
     return 0, 0.0
 
 
-def _supervised(places: Places) -> bool:
-    supervised = held(Path(places.lock))
+def _supervised(paths: Paths) -> bool:
+    supervised = held(Path(paths.lock))
     if supervised:
-        lock.wake_holder(places)
+        lock.wake_holder(paths)
     return supervised

@@ -4,48 +4,49 @@ from __future__ import annotations
 
 from typing import Any
 
+from infra_openapi import facts
 from infra_openapi.api import encoding, media
-from infra_openapi.document import Site
+from infra_openapi.change_graph import Scope
+from infra_openapi.document import Element
 from infra_openapi.document.reference import follow
 from infra_openapi.finding import Direction
-from infra_openapi.ledger import Scope
 
 _SUCCESS = ("2", "3")
 
 
-def body(scope: Scope, old: Site, new: Site, direction: Direction) -> None:
-    """Tell how the body that is sent changed; `old` and `new` are the operations."""
+def body(scope: Scope, old: Element, new: Element, direction: Direction) -> None:
+    """State how the body that is sent changed; `old` and `new` are the operations."""
     before, after = _followed(old.child("requestBody")), _followed(new.child("requestBody"))
     inner = scope.enter("body", before, after, direction) if before or after else None
     if inner is None:
         return
     if before is None and after is not None:
-        name = "body-added-required" if after.flag("required") else "body-added"
+        name = facts.BODY_ADDED_REQUIRED if after.flag("required") else facts.BODY_ADDED
         inner.fact(name, direction, old, after)
     elif after is None:
-        inner.fact("body-removed", direction, before, new)
+        inner.fact(facts.BODY_REMOVED, direction, before, new)
     elif before is not None:
         was, is_ = before.flag("required"), after.flag("required")
         if _by_fields(before) and _by_fields(after):
-            pass  # whether it must come is told at the field that must
+            pass  # its required fields have facts of their own
         elif is_ and not was:
-            inner.fact("body-became-required", direction, before, after, False, True)
+            inner.fact(facts.BODY_BECAME_REQUIRED, direction, before, after, False, True)
         elif was and not is_:
-            inner.fact("body-became-optional", direction, before, after, True, False)
+            inner.fact(facts.BODY_BECAME_OPTIONAL, direction, before, after, True, False)
         media.compare(inner, before, after, direction)
 
 
-def _by_fields(body: Site) -> bool:
-    """Whether it is a form of version 2, which is no more than its fields."""
+def _by_fields(body: Element) -> bool:
+    """Whether it is a form of version 2, which consists of its fields."""
     return body.document.version.startswith("2") and body.mapping("content").keys() <= encoding.FORMS
 
 
-def _followed(site: Site | None) -> Site | None:
-    return follow(site) if site is not None and site.raw is not None else None
+def _followed(element: Element | None) -> Element | None:
+    return follow(element) if element is not None and element.raw is not None else None
 
 
-def responses(scope: Scope, old: Site, new: Site, direction: Direction) -> None:
-    """Tell how the responses changed: a status stands for itself, or is in a range, or in `default`."""
+def responses(scope: Scope, old: Element, new: Element, direction: Direction) -> None:
+    """State how the responses changed: a status has its own entry, or that of its range, or `default`."""
     before, after = _by_status(old), _by_status(new)
     compared: set[tuple[str, str]] = set()
     for status in sorted({**before, **after}):
@@ -54,27 +55,29 @@ def responses(scope: Scope, old: Site, new: Site, direction: Direction) -> None:
             if status in after or status in before:
                 compared.add((one, other))
         elif one and not _any_in(status, after):
-            _told(scope, "removed", status, before[one], new, direction)
+            kind = facts.SUCCESS_STATUS_REMOVED if status.startswith(_SUCCESS) else facts.STATUS_REMOVED
+            scope.fact(kind, direction, before[one], new, status, None, status)
         elif other and not one and not _any_in(status, before):
-            _told(scope, "added", status, old, after[other], direction)
+            kind = facts.SUCCESS_STATUS_ADDED if status.startswith(_SUCCESS) else facts.STATUS_ADDED
+            scope.fact(kind, direction, old, after[other], None, status, status)
     for first, second in sorted(compared):
         _response(scope, follow(before[first]), follow(after[second]), direction)
 
 
-def _by_status(operation: Site) -> dict[str, Site]:
-    found: dict[str, Site] = {}
-    for status, site in operation.mapping("responses").items():
+def _by_status(operation: Element) -> dict[str, Element]:
+    found: dict[str, Element] = {}
+    for status, element in operation.mapping("responses").items():
         name = status if status == "default" else status.upper()
         if name == "default" or (
             len(name) == 3 and name[0] in "12345" and (name[1:] == "XX" or name.isdecimal())
         ):
-            found[name] = site
+            found[name] = element
         elif not status.startswith("x-"):
-            operation.document.note(site, f"is no status: {status!r}; it is left out")
+            operation.document.note(element, f"is no status: {status!r}; it is left out")
     return found
 
 
-def _meant(status: str, among: dict[str, Site]) -> str:
+def _meant(status: str, among: dict[str, Element]) -> str:
     """The entry that speaks for a status; empty where there is none."""
     for name in (status, f"{status[0]}XX", "default"):
         if name in among:
@@ -82,18 +85,12 @@ def _meant(status: str, among: dict[str, Site]) -> str:
     return ""
 
 
-def _any_in(status: str, among: dict[str, Site]) -> bool:
-    """Whether a range is now spelled out by statuses of its own."""
+def _any_in(status: str, among: dict[str, Element]) -> bool:
+    """Whether a range is now spelled out status by status."""
     return status.endswith("XX") and any(other[0] == status[0] for other in among)
 
 
-def _told(scope: Scope, change: str, status: str, old: Site, new: Site, direction: Direction) -> None:
-    kind = "success-status" if status.startswith(_SUCCESS) else "status"
-    before, after = (status, None) if change == "removed" else (None, status)
-    scope.fact(f"{kind}-{change}", direction, old, new, before, after, status)
-
-
-def _response(scope: Scope, old: Site, new: Site, direction: Direction) -> None:
+def _response(scope: Scope, old: Element, new: Element, direction: Direction) -> None:
     inner = scope.enter("response", old, new, direction)
     if inner is None:
         return
@@ -102,23 +99,23 @@ def _response(scope: Scope, old: Site, new: Site, direction: Direction) -> None:
     _links(inner, old, new, direction)
 
 
-def _links(scope: Scope, old: Site, new: Site, direction: Direction) -> None:
+def _links(scope: Scope, old: Element, new: Element, direction: Direction) -> None:
     before, after = old.mapping("links"), new.mapping("links")
     for name in sorted({**before, **after}):
         first, second = before.get(name), after.get(name)
         if second is None:
-            scope.fact("link-removed", direction, first, new, name, None, name)
+            scope.fact(facts.LINK_REMOVED, direction, first, new, name, None, name)
         elif first is None:
-            scope.fact("link-added", direction, old, second, None, name, name)
+            scope.fact(facts.LINK_ADDED, direction, old, second, None, name, name)
         else:
             one, other = _link(follow(first)), _link(follow(second))
             if one != other:
-                scope.fact("link-changed", direction, first, second, one, other, name)
+                scope.fact(facts.LINK_CHANGED, direction, first, second, one, other, name)
 
 
-def _link(site: Site) -> dict[str, Any]:
+def _link(element: Element) -> dict[str, Any]:
     """Where a link leads, and what it takes along."""
-    raw = site.raw if isinstance(site.raw, dict) else {}
+    raw = element.raw if isinstance(element.raw, dict) else {}
     return {
         key: raw[key] for key in ("operationRef", "operationId", "parameters", "requestBody") if key in raw
     }

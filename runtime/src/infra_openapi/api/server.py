@@ -7,10 +7,11 @@ import math
 import re
 from urllib.parse import SplitResult, urlsplit
 
-from infra_openapi.api.description import Endpoint, template
-from infra_openapi.document import Site
+from infra_openapi import facts
+from infra_openapi.api.endpoint import Endpoint, template
+from infra_openapi.change_graph import Scope
+from infra_openapi.document import Element
 from infra_openapi.finding import Direction
-from infra_openapi.ledger import Scope
 
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
 #: Stands, in braces, for a variable that may have any value; one of many has them all there.
@@ -19,12 +20,12 @@ _FREE = "*"
 _MOST = 64
 
 
-def servers(endpoint: Endpoint) -> tuple[dict[str, Site], Site]:
+def servers(endpoint: Endpoint) -> tuple[dict[str, Element], Element]:
     """The addresses that an operation is served under, and where they are written."""
-    for holder in (endpoint.site, *reversed(endpoint.items), endpoint.document.root):
-        sites = holder.items("servers")
-        if sites:
-            found = {url: site for site in sites for url in _addresses(site)}
+    for holder in (endpoint.element, *reversed(endpoint.items), endpoint.document.root):
+        elements = holder.items("servers")
+        if elements:
+            found = {url: element for element in elements for url in _addresses(element)}
             return found, holder.child("servers") or holder
     return {"": endpoint.document.root}, endpoint.document.root
 
@@ -35,7 +36,7 @@ def prefix(endpoint: Endpoint) -> str:
     return next((_path(url) for url in addresses), "")
 
 
-def _somewhere(url: str, others: dict[str, Site]) -> bool:
+def _somewhere(url: str, others: dict[str, Element]) -> bool:
     """Whether an address may be one of the others: without a host, it is wherever the document is served."""
     return any(_fills(url, other) or _alike(_split(url), _split(other)) for other in others)
 
@@ -63,7 +64,7 @@ def _open(values: str) -> str:
     return ".+" if values == _FREE else f"(?:{'|'.join(map(re.escape, values.split('|')))})"
 
 
-def _addresses(server: Site) -> list[str]:
+def _addresses(server: Element) -> list[str]:
     """The addresses of one server; a variable that is free, or one of many, stays in braces."""
     url = server.text("url")
     variables = server.mapping("variables")
@@ -101,19 +102,19 @@ def _split(url: str) -> SplitResult:
 
 
 def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
-    """Tell which addresses of an operation came and went."""
+    """State which addresses of an operation were added and removed."""
     before, one = servers(old)
     after, other = servers(new)
-    first = {url + template(old.name.path): site for url, site in before.items()}
-    second = {url + template(new.name.path): site for url, site in after.items()}
+    first = {url + template(old.name.path): element for url, element in before.items()}
+    second = {url + template(new.name.path): element for url, element in after.items()}
     if first.keys() == second.keys():
         return
     inner = scope.enter("servers", one, other, Direction.NONE)
     if inner is None:
         return
-    for url, (address, site) in zip(before, first.items(), strict=True):
+    for url, (address, element) in zip(before, first.items(), strict=True):
         if address not in second and not _somewhere(address, second):
-            inner.fact("server-removed", Direction.NONE, site, other, url or "/", None, "the API")
-    for url, (address, site) in zip(after, second.items(), strict=True):
+            inner.fact(facts.SERVER_REMOVED, Direction.NONE, element, other, url or "/", None, "the API")
+    for url, (address, element) in zip(after, second.items(), strict=True):
         if address not in first and not _somewhere(address, first):
-            inner.fact("server-added", Direction.NONE, one, site, None, url or "/", "the API")
+            inner.fact(facts.SERVER_ADDED, Direction.NONE, one, element, None, url or "/", "the API")

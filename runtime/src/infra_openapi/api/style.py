@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from infra_openapi.document import Site
-from infra_openapi.ledger import Scope
+from infra_openapi.change_graph import Scope
+from infra_openapi.document import Element
 from infra_openapi.schema.node import Term
 
 _DEFAULTS = {"query": "form", "cookie": "form", "path": "simple", "header": "simple"}
@@ -26,13 +26,13 @@ class Style(NamedTuple):
         return f"{self.name}, {'exploded' if self.exploded else 'not exploded'}"
 
 
-def style(site: Site | None, place: str) -> Style:
-    """What a parameter, header or encoding says, with the defaults that its place gives."""
+def style(element: Element | None, place: str) -> Style:
+    """Return the style of a parameter, header or encoding, with the defaults of its place."""
     default = _DEFAULTS.get(place, "simple")
-    if site is None:
+    if element is None:
         return Style(default, default in _EXPLODED)
-    name = site.text("style", default)
-    return Style(name, site.flag("explode", name in _EXPLODED))
+    name = element.text("style", default)
+    return Style(name, element.flag("explode", name in _EXPLODED))
 
 
 def differ(scope: Scope, before: Style, after: Style, old: Term, new: Term) -> bool:
@@ -40,5 +40,5 @@ def differ(scope: Scope, before: Style, after: Style, old: Term, new: Term) -> b
     if before.name != after.name:
         return True
     counts = _COUNTS.get(before.name, _COMPOUND)
-    nodes = [scope.ledger.comparer.node(term) for term in (old, new)]
+    nodes = [scope.graph.comparer.node(term) for term in (old, new)]
     return before.exploded != after.exploded and all(node.types & counts for node in nodes)

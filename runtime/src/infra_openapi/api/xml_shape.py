@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from infra_openapi.document import Site
+from infra_openapi import facts
+from infra_openapi.change_graph import Scope
+from infra_openapi.document import Element
 from infra_openapi.document.reference import target_of
 from infra_openapi.finding import Direction
-from infra_openapi.ledger import Scope
 from infra_openapi.schema.change import Mode, Pair
 from infra_openapi.schema.node import Group, Node, Term
 
@@ -45,8 +46,8 @@ class _Step(NamedTuple):
 
 
 def compare(scope: Scope, old: Term, new: Term, direction: Direction) -> None:
-    """Tell where elements, attributes, their names and namespaces changed, each pair of schemas once."""
-    comparer, ledger = scope.ledger.comparer, scope.ledger
+    """State where elements, attributes, their names and namespaces changed, each pair of schemas once."""
+    comparer, graph = scope.graph.comparer, scope.graph
     waiting = [_Step(scope, old, new)]
     while waiting:
         step = waiting.pop()
@@ -56,27 +57,27 @@ def compare(scope: Scope, old: Term, new: Term, direction: Direction) -> None:
         one, other = comparer.node(step.old), comparer.node(step.new)
         first, second = _shape(one, step.before), _shape(other, step.after)
         key = ("xml", direction, one.key, other.key, first, second)
-        inner, fresh = ledger.scope(key, one.site, other.site, step.scope)
+        inner, fresh = graph.scope(key, one.element, other.element, step.scope)
         step.scope.leads_to[inner.number] = None
         if not fresh:
             continue
-        # Where an array became something else, that is told elsewhere.
+        # That an array became something else is another fact.
         if first != second and _array(one) == _array(other):
-            inner.fact("xml-changed", direction, _site(one), _site(other), str(first), str(second))
+            inner.fact(facts.XML_CHANGED, direction, _element(one), _element(other), str(first), str(second))
         waiting += _parts(inner, one, other, (first.name or step.before, second.name or step.after))
 
 
 def _shape(node: Node, given: str) -> _Shape:
     """The node's `xml` with its defaults."""
     facet = node.notes.get("xml")
-    said = facet.value if facet is not None and isinstance(facet.value, dict) else {}
-    text = {key: value for key, value in said.items() if isinstance(value, str)}
+    written = facet.value if facet is not None and isinstance(facet.value, dict) else {}
+    text = {key: value for key, value in written.items() if isinstance(value, str)}
     if "nodeType" in text:
         kind = text["nodeType"]
     elif _array(node):
-        kind = "element" if said.get("wrapped") is True else "none"
+        kind = "element" if written.get("wrapped") is True else "none"
     else:
-        kind = "attribute" if said.get("attribute") is True else "element"
+        kind = "attribute" if written.get("attribute") is True else "element"
     if kind == "none":
         return _Shape(kind, "", "")
     # A prefix is short for a namespace, and any other one is as good.
@@ -88,9 +89,9 @@ def _array(node: Node) -> bool:
     return node.types - _ONLY_NULL == {"array"}
 
 
-def _site(node: Node) -> Site | None:
+def _element(node: Node) -> Element | None:
     facet = node.notes.get("xml")
-    return facet.site if facet is not None else node.site
+    return facet.element if facet is not None else node.element
 
 
 def _parts(scope: Scope, old: Node, new: Node, names: tuple[str, str]) -> Iterator[_Step]:
@@ -109,9 +110,9 @@ def _parts(scope: Scope, old: Node, new: Node, names: tuple[str, str]) -> Iterat
 def _branches(group: Group) -> dict[tuple[int, str], Term]:
     """The alternatives by what they refer to; one that is written in place goes by its place."""
     found: dict[tuple[int, str], Term] = {}
-    for place, term in enumerate(group.branches):
+    for index, term in enumerate(group.branches):
         target = target_of(term[0])
         # Inline ones are the same only where nothing came or went.
-        key = (0, target.pointer) if target is not None else (len(group.branches), str(place))
+        key = (0, target.pointer) if target is not None else (len(group.branches), str(index))
         found[key] = term
     return found

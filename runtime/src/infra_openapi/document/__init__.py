@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra_openapi.document.element import Document, Reader, Site
+from infra_openapi.document.element import Document, Element, Reader
 from infra_openapi.document.load import disk, load, parse
 
-__all__ = ["Document", "Reader", "Site", "disk", "load", "parse"]
+__all__ = ["Document", "Element", "Reader", "disk", "load", "parse"]

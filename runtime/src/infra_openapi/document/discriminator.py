@@ -1,4 +1,4 @@
-"""Heirs that nobody lists: a base schema's discriminator leads to every schema whose `allOf` names the base.
+"""Implicit subtypes: a base schema's discriminator leads to every schema whose `allOf` names the base.
 
 Source: OpenAPI 3.1.1, "Discriminator Object" (models that use `allOf`), and Swagger 2.0, "Schema Object".
 """
@@ -13,8 +13,8 @@ from infra_openapi.document.pointer import escaped
 _HOME = "#/components/schemas/"
 
 
-def with_heirs(data: dict[str, Any]) -> dict[str, Any]:
-    """The document with each such base's heirs in its mapping, by their names; the document given stays."""
+def with_subtypes(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the document with each base schema's subtypes in its mapping, by their names."""
     components = data.get("components")
     schemas = components.get("schemas") if isinstance(components, dict) else None
     if not isinstance(components, dict) or not isinstance(schemas, dict):
@@ -27,9 +27,9 @@ def with_heirs(data: dict[str, Any]) -> dict[str, Any]:
         written = discriminator.get("mapping")
         mapping = dict(written) if isinstance(written, dict) else {}
         known = {str(target).removeprefix(_HOME) for target in mapping.values()}
-        heirs = _heirs(name, parents) - known - mapping.keys()
-        if heirs:
-            mapping |= {heir: _HOME + escaped(heir) for heir in sorted(heirs)}
+        subtypes = _subtypes(name, parents) - known - mapping.keys()
+        if subtypes:
+            mapping |= {subtype: _HOME + escaped(subtype) for subtype in sorted(subtypes)}
             made[name] = {**schema, "discriminator": {**discriminator, "mapping": mapping}}
     return {**data, "components": {**components, "schemas": {**schemas, **made}}} if made else data
 
@@ -50,8 +50,8 @@ def _parents(schema: Any) -> Iterator[str]:
             yield ref.removeprefix(_HOME).replace("~1", "/").replace("~0", "~")
 
 
-def _heirs(base: str, parents: dict[str, set[str]]) -> set[str]:
-    """Those whose `allOf` names the base, and theirs in turn."""
+def _subtypes(base: str, parents: dict[str, set[str]]) -> set[str]:
+    """Return the schemas whose `allOf` names the base, directly or through another one."""
     found: set[str] = set()
     waiting = {base}
     while waiting:

@@ -1,4 +1,4 @@
-"""One side of a comparison: a document with the files that it refers to, and the places in them."""
+"""One side of a comparison: a document with the files that it refers to, and the elements in them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from infra_openapi.document.discriminator import with_heirs
+from infra_openapi.document.discriminator import with_subtypes
 from infra_openapi.document.file import File
 from infra_openapi.document.pointer import escaped, tokens
 from infra_openapi.document.swagger import converted
 from infra_openapi.errors import CompareError
-from infra_openapi.finding import Note, Origin
+from infra_openapi.finding import Location, Note
 
 #: Gives the bytes of a file that a document refers to; the name is a path beside the document's, or a URL.
 Reader: TypeAlias = Callable[[str], bytes]
@@ -21,8 +21,8 @@ _SUPPORTED = re.compile(r"3\.[0-2](?:[.-].*)?\Z")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Site:
-    """A value at its place: what `raw` is, in which document and file, under which pointer."""
+class Element:
+    """A part of a document: its value, `raw`, and where that is written: file and JSON pointer."""
 
     document: Document
     file: str
@@ -30,40 +30,40 @@ class Site:
     raw: Any
 
     @property
-    def place(self) -> tuple[str, str, int]:
-        """Where it is: the same for everybody who comes there."""
+    def identity(self) -> tuple[str, str, int]:
+        """What tells it from every other element: file, pointer, and the id of the document."""
         return self.file, self.pointer, id(self.document)
 
-    def child(self, key: str | int) -> Site | None:
+    def child(self, key: str | int) -> Element | None:
         """The member with this key, its reference not followed; None where there is none."""
         raw = self.raw
         if isinstance(raw, dict) and key not in raw:
-            return None  # most often, and an exception is dear
+            return None  # the most frequent case, and an exception is slow
         try:
             inner = raw[key]
         except (KeyError, IndexError, TypeError):
             return None
-        return Site(self.document, self.file, f"{self.pointer}/{escaped(str(key))}", inner)
+        return Element(self.document, self.file, f"{self.pointer}/{escaped(str(key))}", inner)
 
-    def mapping(self, key: str) -> dict[str, Site]:
+    def mapping(self, key: str) -> dict[str, Element]:
         """The members of the object under `key`; none, with a note, where it is something else."""
         inner = self.child(key) if isinstance(self.raw, dict) and key in self.raw else None
         if inner is None or inner.raw is None:
             return {}
         return inner.members()
 
-    def members(self) -> dict[str, Site]:
+    def members(self) -> dict[str, Element]:
         """The members of this object; none, with a note, where it is something else."""
         if not isinstance(self.raw, dict):
             self.document.note(self, "is no object; it is left out")
             return {}
         at = self.pointer
         return {
-            key: Site(self.document, self.file, f"{at}/{escaped(key)}", inner)
+            key: Element(self.document, self.file, f"{at}/{escaped(key)}", inner)
             for key, inner in self.raw.items()
         }
 
-    def items(self, key: str) -> list[Site]:
+    def items(self, key: str) -> list[Element]:
         """The members of the array under `key`; none, with a note, where it is something else."""
         inner = self.child(key) if isinstance(self.raw, dict) and key in self.raw else None
         if inner is None or inner.raw is None:
@@ -73,7 +73,7 @@ class Site:
             return []
         at = inner.pointer
         return [
-            Site(self.document, self.file, f"{at}/{number}", each) for number, each in enumerate(inner.raw)
+            Element(self.document, self.file, f"{at}/{number}", each) for number, each in enumerate(inner.raw)
         ]
 
     def text(self, key: str, default: str = "") -> str:
@@ -90,9 +90,9 @@ class Site:
         """Whatever is under `key`; None where there is nothing."""
         return self.raw.get(key) if isinstance(self.raw, dict) else None
 
-    def origin(self) -> Origin:
-        """The place with its line and column."""
-        return self.document.origin(self.file, self.pointer)
+    def location(self) -> Location:
+        """Where it is written, with line and column."""
+        return self.document.location(self.file, self.pointer)
 
 
 @dataclass(slots=True)
@@ -102,7 +102,7 @@ class References:
     A key of `targets` is a file, the pointer of the resource around the reference, and the reference.
     """
 
-    targets: dict[tuple[str, str, str], Site] = field(default_factory=dict)
+    targets: dict[tuple[str, str, str], Element] = field(default_factory=dict)
     #: The references that are being followed: one that comes again leads in a circle.
     underway: set[tuple[str, str, str]] = field(default_factory=set)
     #: File → pointer of each schema with an `$id` → its full address.
@@ -122,9 +122,9 @@ class Document:
         self._read = read
         self._notes: dict[tuple[str, str, str], Note] = {}
         self.written: dict[str, str] = {}
-        self.data = with_heirs(self._versioned(file))
+        self.data = with_subtypes(self._versioned(file))
         self.references = References()
-        self.root = Site(self, self.name, "", self.data)
+        self.root = Element(self, self.name, "", self.data)
 
     def _versioned(self, file: File) -> dict[str, Any]:
         data = file.data
@@ -163,7 +163,7 @@ class Document:
             raise CompareError(file.name, f"is not OpenAPI: it has no {one}, no {other} and no {last}", 1)
 
     def _refuse(self, file: File, pointer: str, reason: str) -> None:
-        raise CompareError(file.name, reason, *file.positions.find(pointer))
+        raise CompareError(file.name, reason, *file.line_index.find(pointer))
 
     @property
     def text(self) -> str:
@@ -177,7 +177,7 @@ class Document:
 
     @property
     def digest(self) -> bytes:
-        """What tells the document's own file from every other content."""
+        """The hash of the document's own file."""
         return self._files[self.name].digest
 
     @property
@@ -195,14 +195,14 @@ class Document:
         """What was taken although it is not quite right."""
         return tuple(self._notes[key] for key in sorted(self._notes))
 
-    def note(self, site: Site, message: str) -> None:
+    def note(self, element: Element, message: str) -> None:
         """Remember that something was taken although it is not quite right."""
-        key = (site.file, site.pointer, message)
+        key = (element.file, element.pointer, message)
         if key not in self._notes and len(self._notes) < 1000:
-            line = self.origin(site.file, site.pointer).line
-            self._notes[key] = Note(file=site.file, pointer=site.pointer, message=message, line=line)
+            line = self.location(element.file, element.pointer).line
+            self._notes[key] = Note(file=element.file, pointer=element.pointer, message=message, line=line)
 
-    def file(self, name: str, asked_by: Site) -> Any:
+    def file(self, name: str, asked_by: Element) -> Any:
         """The data of a file that the document refers to; read once.
 
         Raises:
@@ -212,36 +212,36 @@ class Document:
             try:
                 raw = self._read(name)
             except (OSError, ValueError) as error:
-                origin = asked_by.origin()
+                location = asked_by.location()
                 reason = f"refers to {name!r}, which cannot be read: {why_unreadable(error)}"
-                raise CompareError(origin.file, reason, origin.line, origin.column) from error
+                raise CompareError(location.file, reason, location.line, location.column) from error
             except CompareError as error:
-                origin = asked_by.origin()
+                location = asked_by.location()
                 raise CompareError(
-                    origin.file, f"refers to {error}", origin.line, origin.column, error.hint
+                    location.file, f"refers to {error}", location.line, location.column, error.hint
                 ) from error
             self._files[name] = File(name, raw)
         return self.data if name == self.name else self._files[name].data
 
-    def written_at(self, place: Origin) -> Any:
-        """What is written at a place; None where nothing is."""
-        known = self._files.get(place.file)
+    def written_at(self, location: Location) -> Any:
+        """Return the value that is written at a location; None where nothing is."""
+        known = self._files.get(location.file)
         value: Any = known.data if known else None
-        for token in tokens(place.pointer):
+        for token in tokens(location.pointer):
             try:
                 value = value[int(token)] if isinstance(value, list) else value[token]
             except (LookupError, TypeError, ValueError):
                 return None
         return value
 
-    def origin(self, file: str, pointer: str) -> Origin:
-        """The place with its line and column; what was converted leads to where it is written."""
+    def location(self, file: str, pointer: str) -> Location:
+        """Return a location with line and column; that of a converted part is where it was written."""
         written = pointer
         if self.written and file == self.name:
             written = _written(pointer, self.written)
         known = self._files.get(file)
-        line, column = known.positions.find(written) if known else (0, 0)
-        return Origin(file=file, pointer=written, line=line, column=column)
+        line, column = known.line_index.find(written) if known else (0, 0)
+        return Location(file=file, pointer=written, line=line, column=column)
 
 
 #: The parts of a document, and what they must be; of version 3 and of version 2.
@@ -275,7 +275,7 @@ def _kind(value: Any) -> str:
 
 
 def _likeness(content: bytes) -> str:
-    """What a text that is no document looks like."""
+    """Return a hint for a text that is recognised as something else."""
     start = content[:200].lstrip().lower()
     if start.startswith(b"version https://git-lfs"):
         return "It is a pointer of Git LFS: `git lfs pull` gets the file itself."

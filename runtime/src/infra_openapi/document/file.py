@@ -6,7 +6,7 @@ import hashlib
 from weakref import WeakValueDictionary
 
 from infra_openapi.document import text as source
-from infra_openapi.document.line_index import Positions
+from infra_openapi.document.line_index import LineIndex
 
 
 class File:
@@ -20,10 +20,10 @@ class File:
             # The bytes are kept and not the text, which one face of an emoji makes four times as long.
             self.content = source.encoded(raw, name)
             self.data, marks = source.data(source.decoded(self.content, name), name)
-            self.positions = Positions(self.content, self.data, marks)
+            self.line_index = LineIndex(self.content, self.data, marks)
             _read_before[self.digest] = self
         else:
-            self.content, self.data, self.positions = twin.content, twin.data, twin.positions
+            self.content, self.data, self.line_index = twin.content, twin.data, twin.line_index
 
 
 # A snapshot is mostly what the API still is, and reading a large file is most of the work then.

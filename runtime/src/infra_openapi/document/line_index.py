@@ -1,4 +1,4 @@
-"""Where a JSON pointer is in a text: line and column, found only when somebody asks."""
+"""From a JSON pointer to line and column in a text, computed on demand."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _FIRST_LINE = re.compile(rb"[{\[]\r?(\n[ \t]+)")
 _scan = json.JSONDecoder().raw_decode
 
 
-class Positions:
-    """The places of one text. JSON is descended by its lines, or by the decoder; YAML's marks were kept."""
+class LineIndex:
+    """The lines of one text. JSON is descended by its lines, or by the decoder; YAML's marks were kept."""
 
     def __init__(self, content: bytes, data: Any, marks: Marks | None) -> None:
         self._content, self._data, self._marks = content, data, marks
@@ -33,22 +33,22 @@ class Positions:
         offset = self._in_lines(pointer)
         if offset is not None:
             # Before a member there are spaces, each of them a byte and a column.
-            return self._lines.place(offset)
+            return self._lines.location(offset)
         if self._decoded is None:
             self._decoded = _Decoded(self._content.decode())
         return self._decoded.find(pointer)
 
     def _in_yaml(self, pointer: str, marks: Marks) -> tuple[int, int]:
-        place = (1, 1)
+        location = (1, 1)
         value: Any = self._data
         for token in tokens(pointer):
             key: str | int = int(token) if isinstance(value, list) and token.isdecimal() else token
-            place = marks.get((id(value), key), place)
+            location = marks.get((id(value), key), location)
             try:
                 value = value[key]  # pyright: ignore[reportCallIssue, reportArgumentType]  # caught below
             except (KeyError, IndexError, TypeError):
                 break
-        return place
+        return location
 
     def _in_lines(self, pointer: str) -> int | None:
         """The offset in a text that has a line for each member; None in another."""
@@ -97,7 +97,7 @@ class _Lines(Generic[AnyStr]):
         #: for each block of the text how many lines end before it, and where its first line begins
         self._before: list[tuple[int, int]] = []
 
-    def place(self, offset: int) -> tuple[int, int]:
+    def location(self, offset: int) -> tuple[int, int]:
         """Line and column, from 1."""
         if not self._before:
             count = begins = 0
@@ -113,7 +113,7 @@ class _Lines(Generic[AnyStr]):
 
 
 class _Decoded:
-    """A JSON text that is laid out anyhow: the decoder tells where each value ends."""
+    """A JSON text in any layout: the decoder returns where each value ends."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -130,7 +130,7 @@ class _Decoded:
             if found is None:
                 break
             key_at, start = found
-        return self._lines.place(key_at)
+        return self._lines.location(key_at)
 
     def _skip(self, at: int) -> int:
         match = _SPACE.match(self._text, at)
@@ -163,7 +163,7 @@ def _skip(content: bytes, at: int = 0) -> int:
 
 
 def _json(value: Any) -> bytes:
-    # A half of a surrogate pair is no UTF-8: it must have been written as an escape.
+    # Half of a surrogate pair is not UTF-8: it must have been written as an escape.
     return json.dumps(value, ensure_ascii=False).encode(errors="replace")
 
 

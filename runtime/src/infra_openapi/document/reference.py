@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote, urljoin
 
-from infra_openapi.document.element import Document, Site
+from infra_openapi.document.element import Document, Element
 from infra_openapi.document.pointer import escaped, tokens
 from infra_openapi.document.swagger import as_written
 from infra_openapi.errors import CompareError
@@ -50,113 +50,113 @@ def check(document: Document) -> None:
     """Follow every reference of the document once, so that none is found to dangle later.
 
     Raises:
-        CompareError: one leads nowhere, in a circle, or where nobody may read.
+        CompareError: one leads nowhere, in a circle, or to a file that may not be read.
     """
     waiting = [document.root]
     seen = {""}
     while waiting:
-        site = waiting.pop()
+        element = waiting.pop()
         try:
-            content = packed(site.raw)
+            content = packed(element.raw)
         except ValueError as error:  # marshal goes no deeper than 2000 levels
-            raise CompareError(site.file, "is nested too deep to be read") from error
+            raise CompareError(element.file, "is nested too deep to be read") from error
         for ref in references(content):
-            key = f"{site.file} {ref}"
+            key = f"{element.file} {ref}"
             if key in seen:
                 continue
             seen.add(key)
             try:
-                target = follow(resolve(site, ref))
+                target = follow(resolve(element, ref))
             except CompareError:
                 # It may be a reference in an example, which is data: look at what is a description alone.
-                for real in _described(site):
+                for real in _described(element):
                     follow(real)
                 continue
-            if target.file != site.file:
+            if target.file != element.file:
                 waiting.append(target)
 
 
-def follow(site: Site) -> Site:
-    """The value that a site stands for: its reference, and the reference there, to the end.
+def follow(element: Element) -> Element:
+    """Return the value that an element stands for: its reference is followed, and the one there, to the end.
 
     Raises:
         CompareError: the chain leads nowhere, or in a circle.
     """
-    start = site
+    start = element
     for _ in range(_LONGEST_CHAIN):
-        ref = site.raw.get("$ref") if isinstance(site.raw, dict) else None
+        ref = element.raw.get("$ref") if isinstance(element.raw, dict) else None
         if not isinstance(ref, str):
-            return site
-        site = resolve(site, ref)
-    origin = start.origin()
+            return element
+        element = resolve(element, ref)
+    location = start.location()
     reason = f"the reference {start.raw['$ref']!r} leads in a circle"
-    raise CompareError(origin.file, reason, origin.line, origin.column)
+    raise CompareError(location.file, reason, location.line, location.column)
 
 
-def target_of(site: Site) -> Site | None:
-    """Where the site's own reference leads, one step; None where it has none."""
-    ref = site.raw.get("$ref") if isinstance(site.raw, dict) else None
-    return resolve(site, ref) if isinstance(ref, str) else None
+def target_of(element: Element) -> Element | None:
+    """Return the element that a reference leads to, one step; None where there is no reference."""
+    ref = element.raw.get("$ref") if isinstance(element.raw, dict) else None
+    return resolve(element, ref) if isinstance(ref, str) else None
 
 
-def dynamic_target(site: Site, ref: str) -> Site | None:
-    """Where a `$dynamicRef` leads; None where more than one anchor could be meant."""
-    places = _anchored(site, ref.removeprefix("#"))
-    return resolve(site, ref) if len(places) < 2 else None
+def dynamic_target(element: Element, ref: str) -> Element | None:
+    """Return the target of a `$dynamicRef`; None where more than one schema has the anchor."""
+    places = _anchored(element, ref.removeprefix("#"))
+    return resolve(element, ref) if len(places) < 2 else None
 
 
-def all_targets(site: Site, ref: str) -> list[Site]:
-    """All that a reference may lead to: one place, or every one that bears the anchor.
+def all_targets(element: Element, ref: str) -> list[Element]:
+    """Return all possible targets of a reference: one element, or each schema that has the anchor.
 
     Raises:
         CompareError: there is none.
     """
-    first = resolve(site, ref)
+    first = resolve(element, ref)
     fragment = ref.removeprefix("#")
-    places = _anchored(site, fragment) if not fragment.startswith("/") else []
+    places = _anchored(element, fragment) if not fragment.startswith("/") else []
     if len(places) < 2:
         return [first]
-    data = site.document.file(site.file, site)
-    found = (_descend(site.document, site.file, data, place) for place in places)
+    data = element.document.file(element.file, element)
+    found = (_descend(element.document, element.file, data, place) for place in places)
     return [place for place in found if place is not None]
 
 
-def resolve(site: Site, ref: str) -> Site:
-    """Return the value that a reference at this site names.
+def resolve(element: Element, ref: str) -> Element:
+    """Return the value that a reference in this element names.
 
     Raises:
         CompareError: there is none.
     """
-    known = site.document.references
-    resource = _resource(site)
-    key = (site.file, resource, ref)
+    known = element.document.references
+    resource = _resource(element)
+    key = (element.file, resource, ref)
     if key not in known.targets:
         if key in known.underway:
-            origin = site.origin()
+            location = element.location()
             raise CompareError(
-                origin.file, f"the reference {ref!r} leads in a circle", origin.line, origin.column
+                location.file, f"the reference {ref!r} leads in a circle", location.line, location.column
             )
         known.underway.add(key)
         try:
-            known.targets[key] = _look_up(site, resource, ref)
+            known.targets[key] = _look_up(element, resource, ref)
         finally:
             known.underway.discard(key)
     return known.targets[key]
 
 
-def _look_up(site: Site, resource: str, ref: str) -> Site:
-    document, known = site.document, site.document.references
+def _look_up(element: Element, resource: str, ref: str) -> Element:
+    document, known = element.document, element.document.references
     address, _, fragment = ref.partition("#")
     fragment = unquote(fragment)
-    file, start = site.file, resource
+    file, start = element.file, resource
     if address:
-        base = known.resources.get(site.file, {}).get(resource, "")
+        base = known.resources.get(element.file, {}).get(resource, "")
         identified = known.identified.get(urljoin(base, address)) or known.identified.get(address)
         if identified:
             file, start = identified
         else:
-            file, start = _neighbour(site.file, unquote(address)), ""
-    data = document.file(file, site)
+            file, start = _neighbour(element.file, unquote(address)), ""
+    data = document.file(file, element)
     for place in dict.fromkeys([start, ""]):
         pointer = place + fragment
         if fragment and not fragment.startswith("/"):
@@ -166,9 +166,11 @@ def _look_up(site: Site, resource: str, ref: str) -> Site:
         found = _descend(document, file, data, pointer)
         if found is not None:
             return found
-    origin = site.origin()
+    location = element.location()
     shown = as_written(ref) if document.version.startswith("2") else ref
-    raise CompareError(origin.file, f"the reference {shown!r} leads nowhere", origin.line, origin.column)
+    raise CompareError(
+        location.file, f"the reference {shown!r} leads nowhere", location.line, location.column
+    )
 
 
 def _neighbour(file: str, address: str) -> str:
@@ -181,33 +183,33 @@ def _neighbour(file: str, address: str) -> str:
     return posixpath.normpath(posixpath.join(posixpath.dirname(file), address))
 
 
-def _descend(document: Document, file: str, data: Any, pointer: str) -> Site | None:
+def _descend(document: Document, file: str, data: Any, pointer: str) -> Element | None:
     if pointer == "\0":
         return None
-    site = Site(document, file, "", data)
+    element = Element(document, file, "", data)
     for token in tokens(pointer):
         # A pointer may lead through a reference; strictly it must not, but the meaning is plain.
-        inner = site if _has(site.raw, token) else follow(site)
-        step: Site | None
+        inner = element if _has(element.raw, token) else follow(element)
+        step: Element | None
         if isinstance(inner.raw, list):
             step = inner.child(int(token)) if token.isdecimal() and len(token) < 10 else None
         else:
             step = inner.child(token)
         if step is None:
             return None
-        site = step
-    return site
+        element = step
+    return element
 
 
-def _resource(site: Site) -> str:
-    """Return the pointer of the innermost schema with an `$id` around the site; empty for the file itself."""
-    known = site.document.references.resources
-    if site.file not in known:
-        _index(site.document, site.file, site.document.file(site.file, site))
-    resources = known[site.file]
+def _resource(element: Element) -> str:
+    """Return the pointer of the innermost schema with an `$id` around an element; else an empty one."""
+    known = element.document.references.resources
+    if element.file not in known:
+        _index(element.document, element.file, element.document.file(element.file, element))
+    resources = known[element.file]
     if not resources:
         return ""
-    head = site.pointer
+    head = element.pointer
     while head and head not in resources:
         head = head.rpartition("/")[0]
     return head
@@ -236,9 +238,9 @@ def _index(document: Document, file: str, data: Any) -> None:
                 known.anchors.setdefault((file, raw[key]), []).append(pointer)
 
 
-def _anchored(site: Site, name: str) -> list[str]:
-    """Return the pointers of the schemas in the site's file that have this anchor."""
-    return site.document.references.anchors.get((site.file, name), [])
+def _anchored(element: Element, name: str) -> list[str]:
+    """Return the pointers of the schemas in the element's file that have this anchor."""
+    return element.document.references.anchors.get((element.file, name), [])
 
 
 def _has(raw: Any, token: str) -> bool:
@@ -293,7 +295,7 @@ _MAPS = frozenset(
 )
 
 
-def _described(site: Site) -> Iterator[Site]:
-    for pointer, raw in _objects(site.raw):
+def _described(element: Element) -> Iterator[Element]:
+    for pointer, raw in _objects(element.raw):
         if isinstance(raw.get("$ref"), str):
-            yield Site(site.document, site.file, site.pointer + pointer, raw)
+            yield Element(element.document, element.file, element.pointer + pointer, raw)

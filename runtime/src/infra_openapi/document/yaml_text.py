@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn, TypeAlias
 
 import yaml
@@ -27,7 +27,7 @@ from yaml.events import (
 from infra_openapi.document.number import MAX_VALUES, LiteralError, integer, real
 from infra_openapi.errors import CompareError
 
-#: YAML is some five times slower to read than JSON, and nobody writes that much of it by hand.
+#: YAML is some five times slower to read than JSON, and documents written by hand are smaller.
 MAX_CHARACTERS = 32 * 1024 * 1024
 MAX_DEPTH = 200
 #: How much aliases may add to what the file spells out, as if they were written out.
@@ -48,6 +48,8 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\
 _WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
 _WORDS |= {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _STANDARD_TAG = "tag:yaml.org,2002:"
+# A bracket; or a quoted text or a comment, whose brackets do not count.
+_BRACKETS = re.compile(r"""[\[{\]}]|"(?:[^"\\]|\\.)*"?|'[^']*'?|\#[^\n]*""", re.DOTALL)
 # What ends a line for YAML 1.1, and for no editor.
 _FOREIGN_ENDS = re.compile("[\x85\u2028\u2029]")
 
@@ -56,29 +58,39 @@ def data(text: str, file: str) -> tuple[Any, Marks]:
     """The text as plain data, and the places of everything in it.
 
     Raises:
-        CompareError: it is no YAML, says a key twice, or goes past a limit.
+        CompareError: it is not YAML, has a key twice, or exceeds a limit.
     """
     builder = _Builder(text, file)
-    return builder.build(_events(text, file)), builder.marks
+    return builder.build(_events(text, file, builder.stack)), builder.marks
 
 
-def _events(text: str, file: str) -> Iterator[Event]:
+def _events(text: str, file: str, stack: Sequence[object]) -> Iterator[Event]:
+    """Yield the parser's events; `stack` holds the containers that the events so far have left open."""
     if len(text) > MAX_CHARACTERS:
         raise CompareError(file, f"has {len(text):,} characters of YAML; the limit is {MAX_CHARACTERS:,}")
+    last: Event | None = None
     try:
         parser = _Loader(text)
         while parser.check_event():
-            yield parser.get_event()
+            last = event = parser.get_event()
+            yield event
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        start = last.end_mark.index if last and last.end_mark else 0
+        at = _too_deep_at(text, len(stack), start, mark.index + 1 if mark else start)
+        if at >= 0:
+            line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+            raise CompareError(file, _TOO_DEEP, line, column) from error
         if mark and error.context_mark and mark.index >= len(text.rstrip()):
-            # What lacks its end is told where it begins.
+            # A missing end is reported where the value begins.
             mark = error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         reason = error.problem or error.context or "syntax error"
+        if "nesting depth" in reason:  # libyaml looks ahead, so its own limit of 1000 can come before ours
+            raise CompareError(file, _TOO_DEEP, line, column) from error
         raise CompareError(file, f"is not YAML: {reason}", line, column, _hint(text, line)) from error
     except yaml.reader.ReaderError as error:
-        # Its position counts bytes or characters, as the parser likes; the character is no other anywhere.
+        # Its position counts bytes or characters, depending on the parser; so look for the character.
         at = text.find(chr(error.character)) if isinstance(error.character, int) else -1
         line, column = (text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)) if at >= 0 else (0, 0)
         raise CompareError(
@@ -86,6 +98,19 @@ def _events(text: str, file: str) -> Iterator[Event]:
         ) from error
     except yaml.YAMLError as error:
         raise CompareError(file, "is not YAML: " + str(error).partition("\n")[0]) from error
+
+
+def _too_deep_at(text: str, depth: int, start: int, end: int) -> int:
+    """Return the index of the first bracket in `text[start:end]` that opens too deep a level, or -1.
+
+    libyaml limits nesting itself since 0.2.6. It reads up to 1,024 characters ahead of its events, so it can
+    reach its limit before an event reaches ours.
+    """
+    for match in _BRACKETS.finditer(text, start, end):
+        depth += (match[0] in "[{") - (match[0] in "]}")
+        if depth > MAX_DEPTH:
+            return match.start()
+    return -1
 
 
 def _hint(text: str, line: int) -> str:
@@ -145,13 +170,15 @@ class _Builder:
         self.file = file
         self.marks: Marks = {}
         self.anchors: dict[str, tuple[Any, int, int]] = {}
+        #: the containers that are not complete yet, the outermost first
+        self.stack: list[_Open] = []
         self.aliased = self.values = 0
         self.lines: list[int] | None = None
         if _FOREIGN_ENDS.search(text):
             self.lines = [match.start() for match in re.finditer("\n", text)]
 
     def build(self, stream: Iterator[Event]) -> Any:
-        stack: list[_Open] = []
+        stack = self.stack
         documents = 0
         result: Any = None
         for event in stream:

@@ -23,20 +23,20 @@ def render(reports: Reports, view: View) -> str:
 
 def _command(finding: Finding, view: View) -> str:
     properties = {}
-    if finding.place and finding.place.line:
-        properties["file"] = view.file(finding.place)
-        properties["line"] = str(finding.place.line)
-        properties["col"] = str(finding.place.column)
+    if finding.shown_at and finding.shown_at.line:
+        properties["file"] = view.file(finding.shown_at)
+        properties["line"] = str(finding.shown_at.line)
+        properties["col"] = str(finding.shown_at.column)
     properties["title"] = f"{finding.level.value}: {finding.rule}"
-    said = [finding.message]
+    lines = [finding.message]
     if named := reached(finding):
-        said.append(f"Reaches {named}.")
+        lines.append(f"Reaches {named}.")
     if shown := example(finding):
-        said.append(f"Example: {shown}.")
+        lines.append(f"Example: {shown}.")
     if finding.level is not Level.INFO:
-        said.append(f"Fingerprint: {finding.fingerprint}")
-    told = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
-    return f"::{_COMMANDS[finding.level]} {told}::" + _data("\n".join(said))
+        lines.append(f"Fingerprint: {finding.fingerprint}")
+    joined = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
+    return f"::{_COMMANDS[finding.level]} {joined}::" + _data("\n".join(lines))
 
 
 def _data(text: str) -> str:

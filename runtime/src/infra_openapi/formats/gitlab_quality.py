@@ -29,14 +29,14 @@ def render(reports: Reports, view: View) -> str:
 
 def _issue(finding: Finding, revision: str, fingerprint: str, view: View) -> dict[str, Any]:
     named = reached(finding)
-    place = finding.place
+    location = finding.shown_at
     return {
         "description": f"{finding.message} (reaches {named})" if named else finding.message,
         "check_name": finding.rule,
         "fingerprint": fingerprint,
         "severity": _SEVERITIES[finding.level],
         "location": {
-            "path": view.file(place) if place else revision,
-            "lines": {"begin": max(place.line, 1) if place else 1},
+            "path": view.file(location) if location else revision,
+            "lines": {"begin": max(location.line, 1) if location else 1},
         },
     }

@@ -71,6 +71,6 @@ def _finding(finding: Finding) -> Iterator[str]:
         yield f"<p>reaches {escape(operations(finding, len(finding.operations)))}</p>"
     if shown := example(finding):
         yield f"<p>example: <code>{escape(shown)}</code></p>"
-    places = [str(place) for place in (finding.base, finding.revision) if place]
-    yield f'<p class="quiet">{escape(" → ".join(places))} · {finding.fingerprint}</p>'
+    locations = [str(side) for side in (finding.base, finding.revision) if side]
+    yield f'<p class="quiet">{escape(" → ".join(locations))} · {finding.fingerprint}</p>'
     yield "</article>"

@@ -63,8 +63,8 @@ def _text(finding: Finding) -> str:
         lines.append(f"reaches {named}")
     if shown := example(finding):
         lines.append(f"example: {shown}")
-    if finding.origin:
-        lines.append(f"at {finding.place or finding.origin}")
+    if finding.location:
+        lines.append(f"at {finding.shown_at or finding.location}")
     lines.append(f"fingerprint {finding.fingerprint}")
     return escape(_FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", "\n".join(lines)))
 

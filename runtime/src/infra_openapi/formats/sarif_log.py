@@ -6,7 +6,7 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-from infra_openapi.finding import Finding, Level, Origin
+from infra_openapi.finding import Finding, Level, Location
 from infra_openapi.formats import Reports
 from infra_openapi.formats.view import View, example, heading, reached
 from infra_openapi.report import Acceptance, Report
@@ -35,7 +35,7 @@ def _run(name: str, report: Report, view: View) -> dict[str, Any]:
     }
     return {
         "tool": {"driver": driver},
-        # What tells the runs of several APIs apart in one upload.
+        # Distinguishes the runs of several APIs in one upload.
         "automationDetails": {"id": f"infra-api-check/{quote(name or 'documents')}/"},
         "columnKind": "unicodeCodePoints",
         "results": [_result(finding, entry, used, report.revision, view) for finding, entry in given],
@@ -56,18 +56,18 @@ def _rule(name: str) -> dict[str, Any]:
 def _result(
     finding: Finding, entry: Acceptance | None, used: list[str], revision: str, view: View
 ) -> dict[str, Any]:
-    said = [finding.message]
+    lines = [finding.message]
     if named := reached(finding):
-        said.append(f"Reaches {named}.")
+        lines.append(f"Reaches {named}.")
     if shown := example(finding):
-        said.append(f"Example: {shown}.")
+        lines.append(f"Example: {shown}.")
     result: dict[str, Any] = {
         "ruleId": finding.rule,
         "ruleIndex": used.index(finding.rule),
         "level": _LEVELS[finding.level],
-        "message": {"text": "\n".join(said)},
+        "message": {"text": "\n".join(lines)},
         # Code scanning refuses a result without a location; an app has no file, and is named itself.
-        "locations": [_location(finding.place or Origin(file=revision or "revision", pointer=""), view)],
+        "locations": [_location(finding.shown_at or Location(file=revision or "revision", pointer=""), view)],
         "partialFingerprints": {"infraApiCheck/v1": finding.fingerprint},
         "properties": {
             "operations": [str(operation) for operation in finding.operations],
@@ -80,8 +80,8 @@ def _result(
     return result
 
 
-def _location(place: Origin, view: View) -> dict[str, Any]:
-    physical: dict[str, Any] = {"artifactLocation": {"uri": quote(view.file(place), errors="replace")}}
-    if place.line:
-        physical["region"] = {"startLine": place.line, "startColumn": max(place.column, 1)}
+def _location(location: Location, view: View) -> dict[str, Any]:
+    physical: dict[str, Any] = {"artifactLocation": {"uri": quote(view.file(location), errors="replace")}}
+    if location.line:
+        physical["region"] = {"startLine": location.line, "startColumn": max(location.column, 1)}
     return {"physicalLocation": physical}

@@ -11,7 +11,7 @@ from infra_openapi.report import Report
 
 # Source: ECMA-48, select graphic rendition.
 _STYLES = {"breaking": "31;1", "warning": "33", "info": "36", "compatible": "32", "dim": "2", "bold": "1"}
-#: what a document says may not move the reader's cursor
+#: text of a document must not move the terminal's cursor
 _CONTROL = {number: f"\\x{number:02x}" for number in [*range(32), *range(127, 160)]}
 
 
@@ -37,8 +37,8 @@ def _report(name: str, report: Report, view: View) -> Iterator[str]:
 
 def _finding(finding: Finding, view: View) -> Iterator[str]:
     level = _styled(finding.level.value, finding.level.value, view)
-    place = finding.place or finding.origin
-    where = f"  {_plain(str(place))}" if place else ""
+    location = finding.shown_at or finding.location
+    where = f"  {_plain(str(location))}" if location else ""
     yield f"{level}  {finding.rule}{_styled(where, 'dim', view)}"
     yield f"    {_plain(finding.message)}"
     if named := reached(finding):

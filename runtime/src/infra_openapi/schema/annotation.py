@@ -1,20 +1,26 @@
-"""What a schema says beside what it allows: defaults, deprecation, open enumerations, discriminators."""
+"""Annotations, which allow and forbid nothing: defaults, deprecation, open enumerations, discriminators."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from infra_openapi import stability
-from infra_openapi.document import Site
+from infra_openapi import facts, stability
+from infra_openapi.document import Element
 from infra_openapi.document.reference import resolve, target_of
 from infra_openapi.errors import CompareError
 from infra_openapi.schema.change import Change
 from infra_openapi.schema.comparer import Comparer
 from infra_openapi.schema.node import Facet, Node, canonical
 
+_STABILITY = {
+    "decreased": facts.SCHEMA_STABILITY_DECREASED,
+    "increased": facts.SCHEMA_STABILITY_INCREASED,
+    "invalid": facts.SCHEMA_STABILITY_INVALID,
+}
+
 
 def compare(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
-    """Tell how the annotations changed."""
+    """State how the annotations changed."""
     _default(old, new, change)
     _deprecated(old, new, change)
     _stability(old, new, change)
@@ -26,12 +32,13 @@ def _default(old: Node, new: Node, change: Change) -> None:
     before, after = old.notes.get("default"), new.notes.get("default")
     if before is None and after is None:
         return
-    one, other = before.site if before else old.site, after.site if after else new.site
+    one, other = before.element if before else old.element, after.element if after else new.element
     first, second = before.value if before else None, after.value if after else None
     if before is None or after is None:
-        change.fact(f"default-{'added' if before is None else 'removed'}", one, other, first, second)
+        kind = facts.DEFAULT_ADDED if before is None else facts.DEFAULT_REMOVED
+        change.fact(kind, one, other, first, second)
     elif canonical(first) != canonical(second):
-        change.fact("default-changed", one, other, first, second)
+        change.fact(facts.DEFAULT_CHANGED, one, other, first, second)
 
 
 def _deprecated(old: Node, new: Node, change: Change) -> None:
@@ -39,10 +46,14 @@ def _deprecated(old: Node, new: Node, change: Change) -> None:
     was, is_ = _true(before), _true(after)
     if is_ and not was and after:
         change.fact(
-            "schema-deprecated", old.site, after.site, None, (new.notes.get("x-sunset") or after).value
+            facts.SCHEMA_DEPRECATED,
+            old.element,
+            after.element,
+            None,
+            (new.notes.get("x-sunset") or after).value,
         )
     elif was and not is_ and before:
-        change.fact("schema-reactivated", before.site, new.site)
+        change.fact(facts.SCHEMA_REACTIVATED, before.element, new.element)
 
 
 def _stability(old: Node, new: Node, change: Change) -> None:
@@ -50,10 +61,10 @@ def _stability(old: Node, new: Node, change: Change) -> None:
     if before is None and after is None:
         return
     first, second = (stability.level(facet.value if facet else None) for facet in (before, after))
-    told = stability.change(first, second)
-    if told:
-        one, other = before.site if before else old.site, after.site if after else new.site
-        change.fact(f"schema-stability-{told}", one, other, first, second)
+    step = stability.change(first, second)
+    if step:
+        one, other = before.element if before else old.element, after.element if after else new.element
+        change.fact(_STABILITY[step], one, other, first, second)
 
 
 def _true(facet: Facet | None) -> bool:
@@ -68,60 +79,70 @@ def _extensible(old: Node, new: Node, change: Change) -> None:
     second = {canonical(value): value for value in after.value}
     for text, value in first.items():
         if text not in second:
-            change.fact("extensible-enum-value-removed", before.site, after.site, value, None, text)
+            change.fact(facts.EXTENSIBLE_ENUM_VALUE_REMOVED, before.element, after.element, value, None, text)
     for text, value in second.items():
         if text not in first:
-            change.fact("extensible-enum-value-added", before.site, after.site, None, value, text)
+            change.fact(facts.EXTENSIBLE_ENUM_VALUE_ADDED, before.element, after.element, None, value, text)
 
 
 def _discriminator(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
     before, after = old.notes.get("discriminator"), new.notes.get("discriminator")
     if before is None or after is None:
         if before is not None:
-            change.fact("discriminator-removed", before.site, new.site, _property(before), None)
+            change.fact(facts.DISCRIMINATOR_REMOVED, before.element, new.element, _property(before), None)
         elif after is not None:
-            change.fact("discriminator-added", old.site, after.site, None, _property(after))
+            change.fact(facts.DISCRIMINATOR_ADDED, old.element, after.element, None, _property(after))
         return
     if _property(before) != _property(after):
         change.fact(
-            "discriminator-property-changed", before.site, after.site, _property(before), _property(after)
+            facts.DISCRIMINATOR_PROPERTY_CHANGED,
+            before.element,
+            after.element,
+            _property(before),
+            _property(after),
         )
-    first, second = mapping(before.site), mapping(after.site)
+    holders = before.element, after.element
+    first, second = mapping(before.element), mapping(after.element)
     if not (_own(old, before) or _own(new, after)):
-        return  # an heir stands for itself alone, and its base's other heirs are told at the base
-    alone = not any(site.items(kind) for site in (before.site, after.site) for kind in ("oneOf", "anyOf"))
+        return  # a subtype stands for itself alone; the other subtypes are compared at the base
+    alone = not any(element.items(kind) for element in holders for kind in ("oneOf", "anyOf"))
     for value in sorted({**first, **second}):
         one, other = first.get(value), second.get(value)
         if other is None:
-            change.fact("discriminator-mapping-removed", before.site, after.site, value, None, value)
+            change.fact(facts.DISCRIMINATOR_MAPPING_REMOVED, *holders, value, None, value)
         elif one is None:
-            change.fact("discriminator-mapping-added", before.site, after.site, None, value, value)
+            change.fact(facts.DISCRIMINATOR_MAPPING_ADDED, *holders, None, value, value)
         elif _name(one) != _name(other) and not comparer.same_term((one,), (other,)):
             change.fact(
-                "discriminator-mapping-changed", before.site, after.site, _name(one), _name(other), value
+                facts.DISCRIMINATOR_MAPPING_CHANGED,
+                before.element,
+                after.element,
+                _name(one),
+                _name(other),
+                value,
             )
         elif alone:
-            # A base schema that names its heirs stands for each of them.
+            # A base schema that names its subtypes stands for each of them.
             change.pair((one,), (other,), value)
 
 
 def _own(node: Node, facet: Facet) -> bool:
-    """Whether a schema says it itself, and does not inherit it."""
-    return facet.site.pointer in {site.pointer for site in node.sites}
+    """Whether a keyword is the schema's own, and not inherited."""
+    return facet.element.pointer in {element.pointer for element in node.elements}
 
 
 def _property(facet: Facet) -> Any:
     return facet.value.get("propertyName") if isinstance(facet.value, dict) else facet.value
 
 
-def _name(site: Site) -> str:
-    return site.pointer.rpartition("/")[2] or site.file
+def _name(element: Element) -> str:
+    return element.pointer.rpartition("/")[2] or element.file
 
 
-def mapping(schema: Site) -> dict[str, Site]:
+def mapping(schema: Element) -> dict[str, Element]:
     """The schemas that a discriminator's values lead to, by its mapping or by their own names."""
     discriminator = schema.child("discriminator")
-    found: dict[str, Site] = {}
+    found: dict[str, Element] = {}
     if discriminator is None or not isinstance(discriminator.raw, dict):
         return found
     for value, target in discriminator.mapping("mapping").items():
@@ -133,10 +154,10 @@ def mapping(schema: Site) -> dict[str, Site]:
                 found[value] = resolve(schema, ref)
             except CompareError:
                 schema.document.note(target, f"maps to {target.raw!r}, which is not there")
-    mapped = {(site.file, site.pointer) for site in found.values()}
+    mapped = {(element.file, element.pointer) for element in found.values()}
     for kind in ("oneOf", "anyOf"):
         for branch in schema.items(kind):
-            site = target_of(branch)
-            if site is not None and (site.file, site.pointer) not in mapped:
-                found.setdefault(_name(site), site)
+            element = target_of(branch)
+            if element is not None and (element.file, element.pointer) not in mapped:
+                found.setdefault(_name(element), element)
     return found

@@ -1,4 +1,4 @@
-"""Values at the edges of a schema and just beyond, for whoever looks for an example."""
+"""Values at the edges of a schema and just beyond, to find an example among."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from infra_openapi.schema import wording
-from infra_openapi.schema.meet import meet
+from infra_openapi.schema import text_patterns
+from infra_openapi.schema.intersection import intersection
 from infra_openapi.schema.node import Bound, Node, Term
 
 #: How many values are tried of one schema, and of a part of it; how large they may be, and how deep.
@@ -50,7 +50,7 @@ class Candidates:
                 yield from self._edges(self._node(branch), depth - 1)
         conditions = [part for each in node.conditions for part in (each.when, each.then, each.otherwise)]
         for term in (*node.negations, *conditions) if depth > 0 else ():
-            met = meet(replace(node, negations=(), conditions=()), self._node(term), ())
+            met = intersection(replace(node, negations=(), conditions=()), self._node(term), ())
             yield from islice(self._edges(met, depth - 1), _FEW)
             yield from islice(self._edges(self._node(term), depth - 1), _FEW)
         for name in ("object", "array", "string", "number", "boolean", "null"):
@@ -96,7 +96,7 @@ class Candidates:
     def _texts(self, node: Node, depth: int) -> Iterator[Any]:
         del depth
         if node.patterns:
-            matching = wording.matching(node)
+            matching = text_patterns.matching(node)
             yield from [] if matching is None else [matching]
         for name in node.formats:
             if name in _SAMPLES:

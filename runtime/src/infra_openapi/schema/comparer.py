@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any, Final, TypeAlias
 
+from infra_openapi import facts
+from infra_openapi.equality import Equality
 from infra_openapi.finding import Direction, Level
 from infra_openapi.rules import RULES
-from infra_openapi.sameness import Sameness
 from infra_openapi.schema.candidates import Candidates
 from infra_openapi.schema.change import Change, Fact, Mode, Pair, Side
 from infra_openapi.schema.membership import Membership
 from infra_openapi.schema.node import Node, Term
-from infra_openapi.schema.normal import Normaliser
+from infra_openapi.schema.normalize import Normalizer
 
 #: How deep inclusion is followed before it counts as not proved.
 _DEEPEST = 60
@@ -33,12 +34,12 @@ class Comparer:
     #: That there is no example; any JSON value may be one.
     nothing: Final = object()
 
-    def __init__(self, sameness: Sameness, compare: Compare) -> None:
-        self.sameness = sameness
+    def __init__(self, equality: Equality, compare: Compare) -> None:
+        self.equality = equality
         self._compare = compare
-        self.normaliser = Normaliser()
-        self.node = self.normaliser.node
-        self.member = Membership(self.normaliser)
+        self.normalizer = Normalizer()
+        self.node = self.normalizer.node
+        self.member = Membership(self.normalizer)
         self.candidates = Candidates(self.node)
         self._changes: dict[Hashable, Change] = {}
         self._refuted: set[Hashable] = set()
@@ -56,13 +57,13 @@ class Comparer:
         return side if isinstance(side, Node) else self.node(side)
 
     def same_term(self, old: Term | None, new: Term | None) -> bool:
-        """Whether two terms say the same, word for word and through their references."""
+        """Whether two terms have the same content, their references included."""
         if old is None or new is None or len(old) != len(new):
             return old is None and new is None
-        return all(self.sameness.same(one, other) for one, other in zip(old, new, strict=True))
+        return all(self.equality.same(one, other) for one, other in zip(old, new, strict=True))
 
     def same(self, pair: Pair) -> bool:
-        """Whether both sides say the same, seen without putting them into normal form."""
+        """Whether both sides have the same content, without putting them into normal form."""
         old, new = pair.old, pair.new
         if isinstance(old, Node) or isinstance(new, Node):
             return isinstance(old, Node) and isinstance(new, Node) and self.same_nodes(old, new)
@@ -70,7 +71,7 @@ class Comparer:
 
     def same_nodes(self, old: Node, new: Node) -> bool:
         """Whether both nodes are written somewhere, and are written the same."""
-        return not (old.derived or new.derived) and self.same_term(old.sites, new.sites)
+        return not (old.derived or new.derived) and self.same_term(old.elements, new.elements)
 
     def key(self, pair: Pair) -> Hashable:
         """A pair's identity."""
@@ -83,7 +84,7 @@ class Comparer:
         known = self._changes.get(key)
         if known is None:
             known = self._compare(old, new, pair.mode, self)
-            # A union that was matched under an assumption may have to be matched anew when it falls.
+            # A union that was matched under an assumption may have to be matched again when that is refuted.
             if not self._depth or not (old.groups or new.groups):
                 self._changes[key] = known
         return known
@@ -133,9 +134,9 @@ class Comparer:
 
 
 def harms(fact: Fact) -> bool:
-    """Whether a fact refutes inclusion. In a union even a property that comes or goes tells schemas apart."""
-    if fact.name in {"property-added", "property-removed"} or (
-        fact.direction is Direction.RESPONSE and fact.name == "property-added-required"
+    """Whether a fact refutes inclusion. In a union even an optional property distinguishes schemas."""
+    if fact.kind in {facts.PROPERTY_ADDED, facts.PROPERTY_REMOVED} or (
+        fact.direction is Direction.RESPONSE and fact.kind is facts.PROPERTY_ADDED_REQUIRED
     ):
         return True
-    return RULES[f"{fact.direction}-{fact.name}"].level is not Level.INFO
+    return RULES[fact.kind.rule(fact.direction)].level is not Level.INFO

@@ -35,7 +35,7 @@ def _whole(node: Node) -> Node:
     for name in ("minimum", "maximum"):
         facet = found.get(name)
         if facet is not None:
-            found[name] = Facet(value=_whole_end(name, facet.value), site=facet.site)
+            found[name] = Facet(value=_whole_end(name, facet.value), element=facet.element)
     return replace(node, facets=found) if found != node.facets else node
 
 
@@ -47,11 +47,11 @@ def _whole_end(name: str, end: Bound) -> Bound:
 
 def _ended(node: Node) -> Node:
     """Where no further item is allowed, it is their number that is limited."""
-    most, places = node.facets.get("maxItems"), len(node.prefix)
-    if most and most.value <= places:
+    most, count = node.facets.get("maxItems"), len(node.prefix)
+    if most and most.value <= count:
         return replace(node, items=None)
-    site = node.items[0] if node.items else node.sites[0]
-    return replace(node, items=None, facets={**node.facets, "maxItems": Facet(value=places, site=site)})
+    element = node.items[0] if node.items else node.elements[0]
+    return replace(node, items=None, facets={**node.facets, "maxItems": Facet(value=count, element=element)})
 
 
 def _ruled_out(node: Node) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Whether a schema allows a value: yes, no, or not to be told."""
+"""Whether a schema allows a value: yes, no, or undecided."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any
 
 from infra_openapi.schema import pattern as expression
 from infra_openapi.schema.contradiction import allows
-from infra_openapi.schema.meet import declared
+from infra_openapi.schema.intersection import declared
 from infra_openapi.schema.node import Condition, Node, Term, canonical, kind_of
-from infra_openapi.schema.normal import Normaliser
+from infra_openapi.schema.normalize import Normalizer
 
-#: Formats that say nothing of a value of the other types, and nothing checkable of their own.
+#: Formats that restrain no value.
 _HINTS = frozenset({"password", "textarea", "markdown", "html", "multiline"})
 
 
 class Membership:
-    """Asks schemas about values. None stands for what cannot be told."""
+    """Decides whether a schema allows a value; None means undecided."""
 
-    def __init__(self, normaliser: Normaliser) -> None:
-        self._node = normaliser.node
+    def __init__(self, normalizer: Normalizer) -> None:
+        self._node = normalizer.node
         #: What is being asked: who asks it again meanwhile has a schema that is an alternative of itself.
         self._asked: set[tuple[Hashable, int]] = set()
 
@@ -95,8 +95,8 @@ class Membership:
         yield not (least and len(value) < least.value) and not (most and len(value) > most.value)
         if "uniqueItems" in node.facets:
             yield len({canonical(each) for each in value}) == len(value)
-        for place, inner in enumerate(value):
-            term = node.prefix[place] if place < len(node.prefix) else node.items or ()
+        for index, inner in enumerate(value):
+            term = node.prefix[index] if index < len(node.prefix) else node.items or ()
             yield self._term(term, inner)
         for one in node.contains:
             answers = [self._term(one.term, inner) for inner in value]

@@ -7,10 +7,10 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from infra_openapi.document import Site
+from infra_openapi.document import Element
 
-#: A conjunction of schemas, each at its place and not yet in normal form; the empty one allows everything.
-Term: TypeAlias = tuple[Site, ...]
+#: A conjunction of schemas as they are written, not yet in normal form; the empty one allows everything.
+Term: TypeAlias = tuple[Element, ...]
 
 TYPES = ("null", "boolean", "number", "string", "array", "object")
 ALL_TYPES = frozenset(TYPES)
@@ -30,10 +30,10 @@ COUNTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facet:
-    """One keyword that restrains, with the place that says it."""
+    """One keyword that restrains, with the schema that has it."""
 
     value: Any
-    site: Site
+    element: Element
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -62,7 +62,7 @@ class Containment:
     term: Term
     least: float
     most: float | None
-    site: Site
+    element: Element
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +71,8 @@ class Group:
 
     kind: str
     branches: tuple[Term, ...]
-    site: Site
-    discriminator: Site | None = None
+    element: Element
+    discriminator: Element | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,32 +82,32 @@ class Condition:
     when: Term
     then: Term
     otherwise: Term
-    site: Site
+    element: Element
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """What one schema, or a conjunction of several, allows. `key` is its identity, `sites` where it is from.
+    """What a schema, or a conjunction of several, allows; `key` is its identity, `elements` its origin.
 
     `types` never holds `integer`: that is `number` with `integral`. `values` gives the enumerated values of a
     type; one that is not in it is not enumerated. `additional` is None where undeclared properties are open.
     """
 
     key: Hashable
-    sites: tuple[Site, ...]
+    elements: tuple[Element, ...]
     types: frozenset[str] = ALL_TYPES
     integral: bool = False
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     facets: Mapping[str, Facet] = field(default_factory=dict)
-    patterns: Mapping[str, Site] = field(default_factory=dict)
-    formats: Mapping[str, Site] = field(default_factory=dict)
+    patterns: Mapping[str, Element] = field(default_factory=dict)
+    formats: Mapping[str, Element] = field(default_factory=dict)
     properties: Mapping[str, Term] = field(default_factory=dict)
-    required: Mapping[str, Site] = field(default_factory=dict)
+    required: Mapping[str, Element] = field(default_factory=dict)
     pattern_properties: Mapping[str, Term] = field(default_factory=dict)
     additional: Term | None = None
     unevaluated: Term | None = None
     names: Term | None = None
-    dependent: Mapping[str, tuple[frozenset[str], Site]] = field(default_factory=dict)
+    dependent: Mapping[str, tuple[frozenset[str], Element]] = field(default_factory=dict)
     dependent_schemas: Mapping[str, Term] = field(default_factory=dict)
     prefix: tuple[Term, ...] = ()
     items: Term | None = None
@@ -117,20 +117,20 @@ class Node:
     conditions: tuple[Condition, ...] = ()
     opaque: Mapping[str, Facet] = field(default_factory=dict)
     notes: Mapping[str, Facet] = field(default_factory=dict)
-    type_site: Site | None = None
+    type_element: Element | None = None
     #: Where the parts of a conjunction are written; empty where there is but one.
-    parts: tuple[Site, ...] = ()
+    parts: tuple[Element, ...] = ()
     #: Made while comparing, and not written like this anywhere.
     derived: bool = False
 
     @property
-    def site(self) -> Site | None:
-        """The first place that it is written at; None for what nobody wrote."""
-        return self.sites[0] if self.sites else None
+    def element(self) -> Element | None:
+        """The first schema that it is made of; None where it is made while comparing."""
+        return self.elements[0] if self.elements else None
 
-    def counterpart(self, place: str) -> Site | None:
-        """The part that is written at this pointer; else the node's own place."""
-        return next((part for part in self.parts if part.pointer == place), self.site)
+    def counterpart(self, pointer: str) -> Element | None:
+        """Return the part that is written at this pointer; else the node's own element."""
+        return next((part for part in self.parts if part.pointer == pointer), self.element)
 
     @property
     def impossible(self) -> bool:
@@ -214,7 +214,7 @@ def type_of(facet: str) -> str:
 
 
 def only(node: Node, kind: str) -> Node:
-    """What the schema allows of one type, with the keywords that bear on it."""
+    """What the schema allows of one type, with the keywords that apply to it."""
     text = kind == "string"
     made = replace(
         node,

@@ -12,7 +12,7 @@ from infra_openapi.finding import Direction
 from infra_openapi.schema.change import Mode, Pair
 from infra_openapi.schema.comparer import Comparer
 from infra_openapi.schema.contradiction import consistent
-from infra_openapi.schema.meet import declared, meet
+from infra_openapi.schema.intersection import declared, intersection
 from infra_openapi.schema.node import ALL_TYPES, Group, Node, Term, only
 
 _SENT = Mode(Direction.REQUEST)
@@ -46,18 +46,18 @@ class Overlaps:
         self._comparer, self._mode = comparer, mode
 
     def exclusives(self, node: Node, seen: set[Hashable], *, inner: bool = False) -> Iterator[Exclusive]:
-        """The unions of which exactly one alternative must hold; a discriminator tells them apart anyhow."""
+        """The unions of which exactly one alternative must hold; a discriminator selects one anyhow."""
         if node.key in seen:
             return
         seen.add(node.key)
-        for place, group in enumerate(node.groups):
+        for index, group in enumerate(node.groups):
             if group.kind == "oneOf" and group.discriminator is None:
-                base = _beside(node, place)
+                base = _beside(node, index)
                 yield Exclusive(group=group, base=base, inner=inner, comparer=self._comparer)
             for branch in group.branches:
                 yield from self.exclusives(self._comparer.node(branch), seen, inner=True)
 
-    def told(self, node: Node, other: Node, *, shown: bool) -> Iterator[tuple[Group, Any]]:
+    def refusing(self, node: Node, other: Node, *, shown: bool) -> Iterator[tuple[Group, Any]]:
         """Unions of this side that refuse what the other allows, with an example where it is to be shown."""
         shown = shown and not self._comparer.assuming
         exclusives = list(self.exclusives(node, set()))
@@ -76,12 +76,12 @@ class Overlaps:
 
         True where an example must show it: for what a union within a union refuses, which another branch of
         the outer one may allow; and for two open objects that met before as well, whose schemas alone never
-        told them apart.
+        distinguished them.
         """
         within = {
             (id(other), mine): {
-                place
-                for place, branch in enumerate(other.group.branches)
+                index
+                for index, branch in enumerate(other.group.branches)
                 if self._comparer.same_term(one.group.branches[mine], branch)
             }
             for other in theirs
@@ -100,8 +100,9 @@ class Overlaps:
                 continue
             met = all(map(opened, mine)) and any(self._met(one, other) for other in theirs)
             # What lies deeper is compared where it is, and an example would hardly show it.
-            told = not met or (shown and any(self._touched(each, other) for each in mine for other in theirs))
-            if not told or self._apart(*mine):
+            touched = (self._touched(each, other) for each in mine for other in theirs)
+            relevant = not met or (shown and any(touched))
+            if not relevant or self._apart(*mine):
                 continue
             if met:
                 yield True
@@ -119,12 +120,12 @@ class Overlaps:
     def _around(self, node: Node, other: Exclusive) -> set[int]:
         """The alternatives of the other side that allow all that this one does."""
         found = set()
-        for place, branch in enumerate(other.group.branches):
+        for index, branch in enumerate(other.group.branches):
             wider = self._comparer.node(branch)
             sent = self._mode.direction is Direction.REQUEST
             pair = Pair(node, wider, self._mode) if sent else Pair(wider, node, self._mode)
             if node.types & wider.types and self._comparer.covers(pair):
-                found.add(place)
+                found.add(index)
         return found
 
     def _met(self, one: Exclusive, other: Exclusive) -> bool:
@@ -132,10 +133,10 @@ class Overlaps:
         return sum(map(opened, other.alternatives)) >= sum(map(opened, one.alternatives))
 
     def _touched(self, node: Node, other: Exclusive) -> bool:
-        """Whether an open object says by itself what its like on the other side does not."""
+        """Whether an open object differs by itself from the similar one of the other side."""
         sent = self._mode.direction is Direction.REQUEST
-        for place in _likely(other.alternatives, node):
-            like = other.alternatives[place]
+        for index in _likely(other.alternatives, node):
+            like = other.alternatives[index]
             pair = Pair(like, node, self._mode) if sent else Pair(node, like, self._mode)
             if self._comparer.change(pair).facts:
                 return True
@@ -153,8 +154,8 @@ class Overlaps:
         if not depth:
             return False
         node_of = self._comparer.node
-        for place, group in enumerate(node.groups):
-            beside = _beside(node, place)
+        for index, group in enumerate(node.groups):
+            beside = _beside(node, index)
             if all(self._empty(_both(beside, node_of(branch)), depth - 1) for branch in group.branches):
                 return True
         if node.types == _ONLY_OBJECT and any(
@@ -220,13 +221,13 @@ def _only(node: Node, kind: str) -> Node:
     return node if len(node.types) == 1 else only(node, kind)
 
 
-def _beside(node: Node, place: int) -> Node:
-    rest = node.groups[:place] + node.groups[place + 1 :]
-    return replace(node, groups=rest, key=("beside", node.key, place), derived=True)
+def _beside(node: Node, index: int) -> Node:
+    rest = node.groups[:index] + node.groups[index + 1 :]
+    return replace(node, groups=rest, key=("beside", node.key, index), derived=True)
 
 
 def _both(one: Node, other: Node) -> Node:
-    return replace(consistent(meet(one, other, ("both", one.key, other.key))), derived=True)
+    return replace(consistent(intersection(one, other, ("both", one.key, other.key))), derived=True)
 
 
 def _needed(node: Node, other: Node) -> bool:
@@ -245,8 +246,8 @@ def _likely(among: list[Node], node: Node) -> set[int]:
     """The open objects that share at least half of their properties with this one."""
     mine = node.properties.keys()
     return {
-        place
-        for place, each in enumerate(among)
+        index
+        for index, each in enumerate(among)
         if opened(each) and 2 * len(each.properties.keys() & mine) >= len(each.properties.keys() | mine) > 0
     }
 

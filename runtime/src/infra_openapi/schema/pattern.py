@@ -1,12 +1,12 @@
-"""Regular expressions of strangers: asked only where they cannot run away."""
+"""Patterns of a document, matched only where that takes bounded time."""
 
 from __future__ import annotations
 
 import re
 
-from infra_openapi.schema import language
+from infra_openapi.schema import regex_automaton
 
-#: A repetition of what repeats, or of what can be read in two ways, may take longer than anybody waits.
+#: A repetition of what repeats, or of what can be read in two ways, may take exponential time.
 _RISKY = re.compile(r"[+*}?]\)*\)[+*{]|\|[^()]*\)[+*{]|\\[1-9]")
 _LONGEST = 256
 
@@ -15,7 +15,7 @@ def matches(pattern: str, text: str) -> bool | None:
     """Whether a text matches; None where that is not asked: a risky pattern, or one that isn't Python's."""
     if len(text) > _LONGEST:
         return None
-    answer = language.matches(pattern, text)
+    answer = regex_automaton.matches(pattern, text)
     if answer is None and harmless(pattern):
         return re.search(pattern, text) is not None
     return answer

@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from infra_openapi.document import Site
+from infra_openapi import facts
+from infra_openapi.document import Element
 from infra_openapi.document.reference import target_of
 from infra_openapi.finding import Direction
 from infra_openapi.schema.annotation import mapping
 from infra_openapi.schema.change import Change, Mode, Pair
 from infra_openapi.schema.comparer import Comparer
 from infra_openapi.schema.contradiction import consistent
-from infra_openapi.schema.meet import meet
+from infra_openapi.schema.intersection import intersection
 from infra_openapi.schema.node import ALL_TYPES, Group, Node, only
 from infra_openapi.schema.overlap import Overlaps, opened, plain
 
@@ -25,6 +26,11 @@ _MOST = 64
 #: From this share of common properties on, two objects count as the same one, changed.
 _ALIKE = 0.5
 _ONLY_NULL = frozenset({"null"})
+# Each fact, and the one that is stated where an example shows that it concerns some values alone.
+_BECAME_EXCLUSIVE = facts.UNION_BECAME_EXCLUSIVE, facts.UNION_BECAME_EXCLUSIVE_FOR_SOME
+_NO_LONGER_EXCLUSIVE = facts.UNION_NO_LONGER_EXCLUSIVE, facts.UNION_NO_LONGER_EXCLUSIVE_FOR_SOME
+_OVERLAP_ADDED = facts.UNION_OVERLAP_ADDED, facts.UNION_OVERLAP_ADDED_FOR_SOME
+_OVERLAP_REMOVED = facts.UNION_OVERLAP_REMOVED, facts.UNION_OVERLAP_REMOVED_FOR_SOME
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -33,7 +39,7 @@ class Branch:
 
     node: Node
     label: str
-    site: Site | None
+    element: Element | None
 
     @property
     def shown(self) -> str:
@@ -52,12 +58,12 @@ class Unions:
         )
 
     def compare(self) -> None:
-        """Match the branches, compare those that match, and tell of those that are left."""
+        """Match the branches, compare those that match, and state which ones are left."""
         olds, was_null = self._alternatives(self.old)
         news, is_null = self._alternatives(self.new)
         if not self.change.mode.nullless and was_null != is_null:
-            name = "became-nullable" if is_null else "became-not-nullable"
-            self.change.fact(name, self.old.site, self.new.site)
+            name = facts.BECAME_NULLABLE if is_null else facts.BECAME_NOT_NULLABLE
+            self.change.fact(name, self.old.element, self.new.element)
         if len(olds) == len(news) == 1:
             self._pair(olds[0], news[0])
             return
@@ -75,22 +81,22 @@ class Unions:
         self._match(gone, come, self._of_one_type)
         for branch in gone:
             self.change.fact(
-                "union-branch-removed", branch.site, self.new.site, branch.shown, None, branch.shown
+                facts.UNION_BRANCH_REMOVED, branch.element, self.new.element, branch.shown, None, branch.shown
             )
         for branch in come:
             self.change.fact(
-                "union-branch-added", self.old.site, branch.site, None, branch.shown, branch.shown
+                facts.UNION_BRANCH_ADDED, self.old.element, branch.element, None, branch.shown, branch.shown
             )
 
     # --- the alternatives of one side ---------------------------------------------------------------
 
     def _alternatives(self, node: Node) -> tuple[list[Branch], bool]:
         found: list[Branch] = []
-        null = self._spell_out(node, found, "", node.site, set())
+        null = self._spell_out(node, found, "", node.element, set())
         return found, null
 
     def _spell_out(
-        self, node: Node, found: list[Branch], label: str, site: Site | None, seen: set[object]
+        self, node: Node, found: list[Branch], label: str, element: Element | None, seen: set[object]
     ) -> bool:
         """Add the node's alternatives; true where it allows null.
 
@@ -100,54 +106,57 @@ class Unions:
             return False
         seen.add(node.key)
         if not node.groups:
-            found += self._by_type(node, label, site)
+            found += self._by_type(node, label, element)
             return "null" in node.types and self._comparer.member.holds(node, None) is not False
         group, rest = node.groups[0], node.groups[1:]
-        if self._comparer.normaliser.returns(group):
-            if group.site.place in seen:
+        if self._comparer.normalizer.returns(group):
+            if group.element.identity in seen:
                 return False
-            seen.add(group.site.place)
+            seen.add(group.element.identity)
         base = replace(node, groups=rest, key=("base", node.key), derived=True)
         null = False
-        for inner, name, place in self._branches(group):
+        for inner, name, written_at in self._branches(group):
             joined = inner
             if not base.bare or rest:
-                joined = consistent(meet(base, inner, ("alt", node.key, inner.key)))
+                joined = consistent(intersection(base, inner, ("alt", node.key, inner.key)))
             if joined is not inner:
                 joined = replace(joined, derived=True)
             if len(found) > _MOST:
                 self.change.fact(
-                    "keyword-undecided", self.old.site, self.new.site, subject="too many alternatives"
+                    facts.KEYWORD_UNDECIDED,
+                    self.old.element,
+                    self.new.element,
+                    subject="too many alternatives",
                 )
                 return null
-            null = self._spell_out(joined, found, name or label, place, seen) or null
-        seen.discard(group.site.place)
+            null = self._spell_out(joined, found, name or label, written_at, seen) or null
+        seen.discard(group.element.identity)
         return null
 
-    def _branches(self, group: Group) -> Iterator[tuple[Node, str, Site]]:
-        names = {(site.file, site.pointer): value for value, site in mapping(group.site).items()}
+    def _branches(self, group: Group) -> Iterator[tuple[Node, str, Element]]:
+        names = {(element.file, element.pointer): value for value, element in mapping(group.element).items()}
         for term in group.branches:
-            site = term[0]
-            target = target_of(site)
+            element = term[0]
+            target = target_of(element)
             label = names.get((target.file, target.pointer), "") if target else ""
             if target is not None and not label:
                 label = target.pointer.rpartition("/")[2]
             node = self._comparer.node(term)
-            label = label or site.text("title")
+            label = label or element.text("title")
             if not label:
                 tags = self._tags(node)
                 label = " ".join(json.loads(tags[name]) for name in sorted(tags))
-            yield node, label, site
+            yield node, label, element
 
-    def _by_type(self, node: Node, label: str, site: Site | None) -> list[Branch]:
+    def _by_type(self, node: Node, label: str, element: Element | None) -> list[Branch]:
         types = node.types - _ONLY_NULL
         if types | _ONLY_NULL == ALL_TYPES or len(types) == 1:
-            return [Branch(node=node, label=label, site=site)]
+            return [Branch(node=node, label=label, element=element)]
         return [
             Branch(
                 node=only(node, name),
                 label=label,
-                site=site,
+                element=element,
             )
             for name in sorted(types)
         ]
@@ -183,7 +192,7 @@ class Unions:
         return bool(first & second) and len(first & second) / len(first | second) >= _ALIKE
 
     def _tags(self, node: Node) -> dict[str, str]:
-        """The properties that have one value alone: by these, objects are told apart."""
+        """Return the properties with a single value: they distinguish objects."""
         found = {}
         for name in node.properties.keys() & node.required.keys():
             values = self._comparer.node(node.properties[name]).values.get("string", {})
@@ -221,19 +230,20 @@ class Unions:
         comparer, (old, new) = self._comparer, (self.old, self.new)
         switched = len(old.groups) == len(new.groups) == 1 and old.groups[0].kind != new.groups[0].kind
         overlaps = Overlaps(comparer, self.mode)
-        for side, other, kind, change in (
-            (new, old, "became-exclusive", "overlap-added"),
-            (old, new, "no-longer-exclusive", "overlap-removed"),
+        for side, other, kinds, overlap_kinds in (
+            (new, old, _BECAME_EXCLUSIVE, _OVERLAP_ADDED),
+            (old, new, _NO_LONGER_EXCLUSIVE, _OVERLAP_REMOVED),
         ):
             harmful = (side is new) == (self.mode.direction is Direction.REQUEST)
             if comparer.assuming and not harmful:
                 continue
-            told = list(overlaps.told(side, other, shown=harmful or switched))
-            if not told:
+            refusing = list(overlaps.refusing(side, other, shown=harmful or switched))
+            if not refusing:
                 continue
-            # Open objects of a `oneOf` are told apart by more than their schemas say: no proof of harm.
+            element = refusing[0][0].element
+            # Servers distinguish open objects of a `oneOf` by more than their schemas: no proof of harm.
             sure = switched or not any(opened(branch.node) for branch in branches)
-            some = any(value is not comparer.nothing and (sure or plain(value)) for _, value in told)
-            word = kind if switched else change
-            sites = (other.site, told[0][0].site) if side is new else (told[0][0].site, other.site)
-            self.change.fact(f"union-{word}{'-for-some' * some}", *sites)
+            some = any(value is not comparer.nothing and (sure or plain(value)) for _, value in refusing)
+            certain, for_some = kinds if switched else overlap_kinds
+            elements = (other.element, element) if side is new else (element, other.element)
+            self.change.fact(for_some if some else certain, *elements)

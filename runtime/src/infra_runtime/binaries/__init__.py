@@ -52,18 +52,20 @@ class Binary:
 class Sought:
     """An executable that was looked for, the setting that named it, and where it was: empty for nowhere."""
 
+    #: how a plan refers to it: `${bin.NAME}`
+    name: str
     binary: Binary
     setting: str | None
     path: str
 
 
-def seek(binary: Binary, setting: str | None) -> Sought:
-    """Like `locate`, for those who can do without it."""
+def seek(binary: Binary, setting: str | None, *, name: str = "") -> Sought:
+    """Look for an executable like `locate`; a missing one is no error. `name` is the plan's, if another."""
     try:
         path = str(locate(binary, setting=setting))
     except BinaryMissingError:
         path = ""
-    return Sought(binary=binary, setting=setting, path=path)
+    return Sought(name=name or binary.name, binary=binary, setting=setting, path=path)
 
 
 def locate(binary: Binary, *, setting: str | os.PathLike[str] | None = None) -> Path:
@@ -81,7 +83,7 @@ def locate(binary: Binary, *, setting: str | os.PathLike[str] | None = None) -> 
         return path
     looked_at: list[str] = []
     problem = ""
-    for place in _setting(binary, setting) if setting else _places(binary, looked_at):
+    for place in _setting(binary, setting) if setting else _paths(binary, looked_at):
         found = _problem(binary, place)
         if not found:
             return place
@@ -115,7 +117,7 @@ def _setting(binary: Binary, setting: str | os.PathLike[str]) -> Iterator[Path]:
     yield path / binary.name if path.is_dir() else path
 
 
-def _places(binary: Binary, looked_at: list[str]) -> Iterator[Path]:
+def _paths(binary: Binary, looked_at: list[str]) -> Iterator[Path]:
     names = (binary.name, *binary.aliases)
     if binary.name == "python":
         yield Path(sys.executable)

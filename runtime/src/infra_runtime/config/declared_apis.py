@@ -15,8 +15,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from infra_openapi import accepting
-from infra_openapi.checking import Policy
+from infra_openapi import baseline
+from infra_openapi.check import Policy
 from infra_runtime.config import stack_file
 from infra_runtime.config.validation_errors import complaint
 from infra_runtime.errors import ConfigurationError, nearest
@@ -50,7 +50,7 @@ class Api:
         """How its changes are judged."""
         settings = self.settings
         own = self.directory / settings.accepted if settings.accepted else None
-        found = own or accepting.beside(settings.snapshot, self.directory)
+        found = own or baseline.beside(settings.snapshot, self.directory)
         # Shown as seen from where one stands.
         accepted = Path(os.path.relpath(found)) if found else None
         return Policy(preset=settings.preset, rules=settings.rules, accepted=accepted)

@@ -94,6 +94,10 @@ def _is_ours(path: Path) -> bool:
     return isinstance(tool, dict) and isinstance(tool.get("infra"), dict)
 
 
+_LIST_OF_SERVICES = re.compile(r"^[ \t]*(?:tool\.infra\.)?services[ \t]*=[ \t]*\[", re.MULTILINE)
+_TABLE_OF_SERVICES = re.compile(r"^[ \t]*\[{1,2}[ \t]*(?:tool\.infra\.)?services[ \t]*[.\]]", re.MULTILINE)
+
+
 def _parse(path: Path, text: str) -> Mapping[str, Any]:
     import tomllib  # the dearest import of a stack that was resolved before
 
@@ -102,7 +106,7 @@ def _parse(path: Path, text: str) -> Mapping[str, Any]:
     except tomllib.TOMLDecodeError as error:
         match = re.search(r"line (\d+)", str(error))
         hint = ""
-        if "services" in str(error):
+        if _LIST_OF_SERVICES.search(text) and _TABLE_OF_SERVICES.search(text):
             hint = "One name cannot be a list and a table: the list of services is called `use`."
         where = f"{path}:{match[1]}" if match else str(path)
         raise ConfigurationError(f"this is not TOML: {error}", where=where, hint=hint) from None

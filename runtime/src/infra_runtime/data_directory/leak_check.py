@@ -1,4 +1,4 @@
-"""The proof that a stack is gone, taken from outside: from its journal, without asking its supervisor."""
+"""The check that nothing of a stack is left, made from its journal, without its supervisor."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from infra_runtime.data_directory import journal
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import processes
 from infra_runtime.host.ports import holder, taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
+class LeakCheck:
     """What the last life of a stack had, and what of it is left; each piece is named."""
 
     #: without copies that somebody made of one
@@ -42,7 +42,7 @@ class Proof:
         return not self.left
 
     def to_json(self) -> dict[str, Any]:
-        """The proof as plain data."""
+        """Return the result as plain JSON data."""
         return {**asdict(self), "clean": self.clean}
 
     def __str__(self) -> str:
@@ -65,9 +65,9 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
-def prove(places: Places) -> Proof:
+def check_leaks(paths: Paths) -> LeakCheck:
     """Look for everything that the journal's last life mentions. To be called when its supervisor ended."""
-    life = last_life(journal.read(places.journal))
+    life = last_life(journal.read(paths.journal))
     token = life[0].get("token", "") if life else ""
     spawned = [event for event in life if event["event"] == "spawned"]
     roots = {event["pid"]: event["started"] for event in spawned}
@@ -77,14 +77,14 @@ def prove(places: Places) -> Proof:
     copies = {event["service"] for event in spawned if event.get("copy_of")}
     services = dict.fromkeys(event["service"] for event in spawned if event["service"] not in copies)
     came = {event["service"] for event in life if event["event"] in ("ready", "done")}
-    return Proof(
+    return LeakCheck(
         services=len(services),
         never_ready=tuple(name for name in services if name not in came),
         ready_seconds=_ready_seconds(life, copies),
         processes=tuple(f"process {process.pid}" for process in alive),
         ports=tuple(f"port {port}, held by {holder(port)}" for port in held),
-        sockets=tuple(sorted(_below(places.run))),
-        folders=(places.services,) if _throws_away(life) and Path(places.services).is_dir() else (),
+        sockets=tuple(sorted(_below(paths.run))),
+        folders=(paths.services,) if _throws_away(life) and Path(paths.services).is_dir() else (),
     )
 
 

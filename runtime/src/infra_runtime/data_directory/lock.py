@@ -11,20 +11,20 @@ import fcntl
 import os
 import signal
 
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import processes
 
 
-def take(places: Places) -> int | None:
+def take(paths: Paths) -> int | None:
     """The locked descriptor; None when somebody else has it."""
-    descriptor = os.open(places.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(descriptor), os.stat(places.lock)):
+        if os.path.samestat(os.fstat(descriptor), os.stat(paths.lock)):
             os.ftruncate(descriptor, 0)
             return descriptor
     except BlockingIOError:
-        wake_holder(places)
+        wake_holder(paths)
     except FileNotFoundError:
         pass  # whoever had it has removed it: the next one locks another file
     except BaseException:
@@ -41,10 +41,10 @@ def name_holder(descriptor: int, pid: int) -> None:
         os.pwrite(descriptor, f"{pid} {processes.started(pid)}\n".encode(), 0)
 
 
-def wake_holder(places: Places) -> None:
+def wake_holder(paths: Paths) -> None:
     """Have the process that the lock names go on, should somebody have stopped it."""
     try:
-        with open(places.lock, encoding="ascii") as file:
+        with open(paths.lock, encoding="ascii") as file:
             pid, _, start = file.read().strip().partition(" ")
         process = processes.look(int(pid))
     except (OSError, ValueError):

@@ -1,7 +1,7 @@
-"""Where a stack keeps its things, told from its data directory alone. Clients and supervisor agree by this.
+"""The paths of a stack's files, derived from its data directory, the same for clients and the supervisor.
 
-The data directory holds what a person may want to look at; sockets, whose paths may have 103 bytes, and
-locks lie in a short folder of this user's.
+The data directory holds what a person may want to look at. Sockets, whose paths may have 103 bytes, and
+locks are in a folder of this user with a short path.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ SOCKET_PATH = 103
 #: a folder of at most 16 bytes, and PostgreSQL's `.s.PGSQL.32767`
 SOCKET_IN_RUN = 1 + 16 + 1 + 14
 #: raised when the control socket's methods change so that an older client would misread their answers
-PROTOCOL = 1
+PROTOCOL = 2
 
 
-class Places:
+class Paths:
     """The files and folders of one stack."""
 
     def __init__(self, data: str, environ: Mapping[str, str] = os.environ) -> None:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from infra_runtime.data_directory import lock
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import DataDirectoryError
 
 #: seconds
@@ -17,7 +17,7 @@ PATIENCE = 5.0
 OF_TESTS = ("capsules", "xprocess", "pytest.json", "pytest.lock")
 
 
-def remove(places: Places, *, patience: float = PATIENCE) -> list[str]:
+def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
     """Remove what this kit made there, and the directory when that leaves it empty. Returns the names.
 
     Where something of somebody else's is left, the marker stays: the directory can be used again.
@@ -26,32 +26,32 @@ def remove(places: Places, *, patience: float = PATIENCE) -> list[str]:
         DataDirectoryError: the marker is missing in a directory that has something in it, a supervisor
             runs there, or the disk says no.
     """
-    data = Path(places.data)
+    data = Path(paths.data)
     if not data.is_dir() or not any(data.iterdir()):
         return []
-    if not Path(places.marker).is_file():
+    if not Path(paths.marker).is_file():
         hint = "Remove it yourself, if it is yours to remove."
-        raise DataDirectoryError(places.data, "has no infra.json, so it is not ours to remove", hint)
+        raise DataDirectoryError(paths.data, "has no infra.json, so it is not ours to remove", hint)
     plans = [path for path in sorted(data.glob("plan-*")) if (path / "infra.json").is_file()]
-    removed = [path.name for path in plans if remove(Places(str(path)), patience=patience)]
-    marks = [data / ".gitignore", Path(places.marker)]
+    removed = [path.name for path in plans if remove(Paths(str(path)), patience=patience)]
+    marks = [data / ".gitignore", Path(paths.marker)]
     try:
-        descriptor = _take(places, patience)
+        descriptor = _take(paths, patience)
         try:
-            removed += _clear(_ours(places))
+            removed += _clear(_ours(paths))
             # The lock goes last, while it is held; a supervisor that waits for it makes the directory anew.
-            if {*data.iterdir()} <= {*marks, Path(places.lock)}:
+            if {*data.iterdir()} <= {*marks, Path(paths.lock)}:
                 removed += _clear(marks)
-            Path(places.lock).unlink()
+            Path(paths.lock).unlink()
             if not any(data.iterdir()):
                 data.rmdir()
         finally:
             os.close(descriptor)
     except BlockingIOError:
-        hint = f"`infra runtime down --data {places.data}` first."
-        raise DataDirectoryError(places.data, "a supervisor runs there", hint) from None
+        hint = f"`infra runtime down --data {paths.data}` first."
+        raise DataDirectoryError(paths.data, "a supervisor runs there", hint) from None
     except OSError as error:
-        raise DataDirectoryError(error.filename or places.data, error.strerror or str(error)) from error
+        raise DataDirectoryError(error.filename or paths.data, error.strerror or str(error)) from error
     return removed
 
 
@@ -66,18 +66,18 @@ def _clear(paths: list[Path]) -> list[str]:
     return [path.name for path in there]
 
 
-def _take(places: Places, patience: float) -> int:
+def _take(paths: Paths, patience: float) -> int:
     """A guardian holds the lock for a few milliseconds longer than its supervisor could be spoken to."""
     deadline = time.monotonic() + patience
-    while (descriptor := lock.take(places)) is None:
+    while (descriptor := lock.take(paths)) is None:
         if time.monotonic() > deadline:
             raise BlockingIOError
         time.sleep(0.005)
     return descriptor
 
 
-def _ours(places: Places) -> list[Path]:
-    journal, data = Path(places.journal), Path(places.data)
+def _ours(paths: Paths) -> list[Path]:
+    journal, data = Path(paths.journal), Path(paths.data)
     rotated = journal.with_name(f"{journal.stem}.1{journal.suffix}")
-    folders = [Path(places.services), data / "snapshots", Path(places.logs)]
+    folders = [Path(paths.services), data / "snapshots", Path(paths.logs)]
     return [*folders, *(data / name for name in OF_TESTS), journal, rotated]

@@ -15,15 +15,29 @@ from pydantic import Field
 
 from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings, overlaid
-from infra_runtime.spec import Container, HttpProbe, Secret, ServiceSpec, Step, WriteFile
+from infra_runtime.contributions import Contributions
+from infra_runtime.manifest import KINDS
+from infra_runtime.spec import (
+    Container,
+    Exchange,
+    Expect,
+    HttpProbe,
+    Secret,
+    Send,
+    ServiceSpec,
+    Step,
+    WriteFile,
+)
 
 IMAGE = "nats:2.12.15-alpine3.22"
 _CONTAINER_FILE = "/etc/nats/nats-server.conf"
 
+_PORTS = KINDS["nats"].ports
+
 
 class NatsPorts(Ports):
-    client: Port = 4222
-    monitor: Port = 8222
+    client: Port = _PORTS["client"]
+    monitor: Port = _PORTS["monitor"]
 
 
 class NatsSettings(ServiceSettings):
@@ -34,7 +48,7 @@ class NatsSettings(ServiceSettings):
     options: Mapping[str, Any] = {}
 
 
-def nats(settings: NatsSettings) -> ServiceSpec:
+def nats(settings: NatsSettings, _: Contributions = ()) -> ServiceSpec:
     """One node with JetStream on disk; ready when JetStream is, not when the port opens."""
     configuration: dict[str, Any] = {
         "server_name": "infra",
@@ -57,7 +71,6 @@ def nats(settings: NatsSettings) -> ServiceSpec:
         prepare = (Secret(path="${data}/accounts.secret"),)
     return ServiceSpec(
         name="nats",
-        summary=ENTRY.summary,
         command=("${bin.nats-server}", "--config", "${data}/nats.conf"),
         # The server's own language is a superset of JSON.
         prepare=(
@@ -116,12 +129,20 @@ def _user(name: str) -> dict[str, str]:
     return {"user": name, "password": "${secret.accounts}"}
 
 
+#: Source: NATS documentation, "Client Protocol". A server that demands credentials is ready, too.
+PROTOCOL = Exchange(
+    port="client",
+    steps=(
+        Expect(prefixes=("INFO ",)),
+        Send(text='CONNECT {"verbose":false}\r\nPING\r\n'),
+        Expect(prefixes=("PONG", "-ERR 'Authorization"), skip=("INFO ", "+OK")),
+    ),
+)
+
 ENTRY = Entry(
-    name="nats",
-    summary="messages, streams and key-value buckets (NATS with JetStream)",
     settings=NatsSettings,
     make=nats,
-    binaries=(Binary(name="nats-server", extra="nats"),),
-    extra="nats",
+    binaries=(Binary(name="nats-server"),),
     defaults={"test": {"accounts": 16}},
+    protocols={"nats": PROTOCOL},
 )

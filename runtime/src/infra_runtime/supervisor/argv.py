@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.paths import Paths
 
 #: the exit status of one that found the data directory served by another
 ALREADY_SUPERVISED = 20
@@ -16,10 +16,10 @@ LEASED, FIXED = "leased", "fixed"
 LEFT_OUT = ("ssl", "_hashlib")
 
 
-def command(places: Places, environment: str, *, leased: bool) -> list[str]:
+def command(paths: Paths, environment: str, *, leased: bool) -> list[str]:
     """The argv that starts a supervisor: isolated, without site, from exactly this package."""
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     code = f"import sys; sys.path.insert(0, {root!r}); sys.modules.update(dict.fromkeys({LEFT_OUT!r})); "
     code += "from infra_runtime.supervisor.main import main; sys.exit(main())"
     python = [sys.executable, "-I", "-S", "-c", code]
-    return [*python, places.data, environment, LEASED if leased else FIXED]
+    return [*python, paths.data, environment, LEASED if leased else FIXED]

@@ -10,7 +10,7 @@ import sys
 import time
 
 from infra_runtime.data_directory import journal, lock
-from infra_runtime.data_directory.paths import Places, private_folder
+from infra_runtime.data_directory.paths import Paths, private_folder
 from infra_runtime.host import processes
 from infra_runtime.supervisor.argv import ALREADY_SUPERVISED, LEASED
 from infra_runtime.supervisor.children import Guardian
@@ -26,24 +26,24 @@ PATIENCE = 60.0
 def main() -> int:
     """Supervise a data directory until its last lease is gone: `argv.command` writes what this reads."""
     data, environment, ports = sys.argv[1:]
-    places = Places(data)
-    descriptor = take_lock(places)
+    paths = Paths(data)
+    descriptor = take_lock(paths)
     if descriptor is None:
         return ALREADY_SUPERVISED
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal ends the lease of the one who sat there
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the client: it says what shall happen
-    asyncio.run(supervise(places, descriptor, environment, leased=ports == LEASED))
+    asyncio.run(supervise(paths, descriptor, environment, leased=ports == LEASED))
     return 0
 
 
-def take_lock(places: Places) -> int | None:
+def take_lock(paths: Paths) -> int | None:
     """The locked descriptor of the data directory; None when another supervisor serves it already.
 
     A guardian that still cleans up after a killed supervisor holds the lock too, so this waits.
     """
     deadline = time.monotonic() + PATIENCE
-    while (descriptor := lock.take(places)) is None:
-        if answers(places.control) or time.monotonic() > deadline:
+    while (descriptor := lock.take(paths)) is None:
+        if answers(paths.control) or time.monotonic() > deadline:
             return None
         time.sleep(0.005)
     return descriptor
@@ -55,33 +55,33 @@ def answers(path: str) -> bool:
         return client.connect_ex(path) == 0
 
 
-def reconcile(places: Places) -> list[int]:
+def reconcile(paths: Paths) -> list[int]:
     """End what an old supervisor and its guardian left, both being dead. Returns the pids."""
-    left = journal.left_alive(journal.read(places.journal))
+    left = journal.left_alive(journal.read(paths.journal))
     alive = {pid: start for pid, start in left.items() if start and processes.started(pid) == start}
     if alive:
         processes.end(alive)
     return sorted(alive)
 
 
-async def supervise(places: Places, descriptor: int, environment: str, *, leased: bool) -> None:
+async def supervise(paths: Paths, descriptor: int, environment: str, *, leased: bool) -> None:
     """Serve until the stack is down."""
     become_subreaper()
-    private_folder(places.home)
-    cleaned = reconcile(places)
+    private_folder(paths.home)
+    cleaned = reconcile(paths)
     if environment == "test":  # a test begins with nothing: what is here was left by one that was killed
-        remove(places.services)
-    journal.rotate(places.journal)
+        remove(paths.services)
+    journal.rotate(paths.journal)
     token = os.urandom(8).hex()
-    thrown_away = [places.services] if environment == "test" else []
-    guardian = Guardian(token, descriptor, [places.run, *thrown_away])
-    private_folder(places.run)  # not before there is somebody who removes it, come what may
-    supervisor = Supervisor(places, environment=environment, leased=leased, token=token, guardian=guardian)
+    thrown_away = [paths.services] if environment == "test" else []
+    guardian = Guardian(token, descriptor, [paths.run, *thrown_away])
+    private_folder(paths.run)  # not before there is somebody who removes it, come what may
+    supervisor = Supervisor(paths, environment=environment, leased=leased, token=token, guardian=guardian)
     supervisor.journal.write("up", pid=os.getpid(), environment=environment, token=token, boot=journal.boot())
     if cleaned:
         supervisor.journal.write("reconciled", pids=cleaned)
     methods = Methods(supervisor)
-    control = Control(places.control, methods.table())
+    control = Control(paths.control, methods.table())
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, methods.end)
     await control.open()
@@ -92,9 +92,9 @@ async def supervise(places: Places, descriptor: int, environment: str, *, leased
     await methods.finished.wait()
     await control.flush()
     if environment == "test":
-        remove(places.services)
+        remove(paths.services)
     supervisor.children.close()
-    remove(places.run)
+    remove(paths.run)
     guardian.dismiss()
     supervisor.journal.close()
 

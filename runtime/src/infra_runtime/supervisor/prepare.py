@@ -14,8 +14,8 @@ from typing import TypeAlias
 from infra_runtime.data_directory.paths import refusal
 from infra_runtime.host.file_copy import COPY, settle, stage
 from infra_runtime.spec import (
-    Expect,
     Remove,
+    RequireFile,
     Run,
     Secret,
     Seed,
@@ -55,13 +55,13 @@ async def prepare(bound: Bound, scope: Scope, others: Mapping[str, Bound], cache
 
 
 async def _take(
-    step: WriteFile | Expect | Remove | Secret | Run, lookup: Callable[[str], str], run: Runner
+    step: WriteFile | RequireFile | Remove | Secret | Run, lookup: Callable[[str], str], run: Runner
 ) -> None:
     if isinstance(step, WriteFile):
         # Other languages take JSON's escapes for quotes and backslashes, but not those for letters.
         inside = (lambda name: json.dumps(lookup(name), ensure_ascii=False)[1:-1]) if step.json else lookup
         _write(substitute(step.path, lookup), substitute(step.text, inside), step.mode)
-    elif isinstance(step, Expect):
+    elif isinstance(step, RequireFile):
         found = _first_line(substitute(step.path, lookup))
         if found is not None and not found.startswith(step.text):
             raise StepError(step.problem.replace("{found}", found))
@@ -85,7 +85,8 @@ async def _seed(
     into = substitute(seed.into, resolver(bound, scope, others))
     if os.path.isdir(into) and os.listdir(into):
         return
-    tree = f"{cache}/{bound.spec.name}-{seed_key(seed, scope)}"
+    # All instances of a kind share it.
+    tree = f"{cache}/{bound.spec.kind or bound.spec.name}-{seed_key(seed, scope)}"
     if not os.path.isdir(tree):
         os.makedirs(cache, mode=0o700, exist_ok=True)
         async with _locked(f"{tree}.lock"):

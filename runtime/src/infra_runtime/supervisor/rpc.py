@@ -52,7 +52,7 @@ class Methods:
             "protocol": PROTOCOL,
             "pid": os.getpid(),
             "environment": supervisor.environment,
-            "data": supervisor.places.data,
+            "data": supervisor.paths.data,
             "ending": self._down is not None,
             "services": {name: service.spec.digest() for name, service in services.items()},
         }
@@ -185,7 +185,7 @@ class Methods:
         return {
             "pid": os.getpid(),
             "environment": supervisor.environment,
-            "data": supervisor.places.data,
+            "data": supervisor.paths.data,
             "leases": len(self._leases),
             "stay": self._leases.stays,
             "stay_seconds": self._leases.stay_seconds,
@@ -198,6 +198,7 @@ class Methods:
         found = {name: self._supervisor.bound[name] for name in names if name in self._supervisor.bound}
         return {
             name: {
+                "kind": bound.spec.kind,
                 "exports": bound.exports,
                 "ports": bound.ports,
                 "data": bound.data,
@@ -211,6 +212,7 @@ class Methods:
         """The running plan with its places; only exports are shown, masked."""
         return {
             name: {
+                "kind": bound.spec.kind,
                 "data": bound.data,
                 "run": bound.run,
                 "ports": bound.ports,
@@ -295,6 +297,7 @@ class Methods:
         bound = supervisor.bound.get(name)
         return {
             "name": name,
+            "kind": service.spec.kind,
             "summary": service.spec.summary,
             "phase": service.phase.value,
             "ready": service.phase in SATISFYING,

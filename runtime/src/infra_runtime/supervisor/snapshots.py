@@ -7,7 +7,6 @@ is copied is what a power cut would leave at that moment; every service of the c
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
@@ -18,21 +17,20 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from infra_runtime.data_directory.paths import FORMAT, Places
+from infra_runtime.data_directory.paths import FORMAT, Paths
 from infra_runtime.errors import SnapshotError
 from infra_runtime.host.file_copy import COPY, stage
 from infra_runtime.host.ports import LOOPBACK
-from infra_runtime.spec import RespSave
+from infra_runtime.supervisor import probes
 from infra_runtime.supervisor.state import Event, Phase
 from infra_runtime.supervisor.supervisor import Supervisor
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-PATIENCE = 30.0
 
 
 async def save(supervisor: Supervisor, name: str) -> dict[str, Any]:
     """Take a snapshot, in place of an older one of the same name. Raises `SnapshotError`."""
-    folder = _folder(supervisor.places, name)
+    folder = _folder(supervisor.paths, name)
     services = [it for it, state in supervisor.machine.services.items() if state.phase is Phase.READY]
     # A dot is what no snapshot's name begins with.
     async with _staged(f"{os.path.dirname(folder)}/.{name}", supervisor) as fresh:
@@ -42,7 +40,7 @@ async def save(supervisor: Supervisor, name: str) -> dict[str, Any]:
             await _quiesce(supervisor, service)
         await supervisor.children.freeze(services)
         try:
-            sources = [supervisor.places.service_data(it) for it in services]
+            sources = [supervisor.paths.service_data(it) for it in services]
             await _copy(supervisor, name, sources, f"{fresh}/services")
         finally:
             for service in services:
@@ -67,17 +65,17 @@ async def restore(supervisor: Supervisor, name: str) -> dict[str, Any]:
 
     Nothing is stopped before the copy is whole.
     """
-    folder = _folder(supervisor.places, name)
+    folder = _folder(supervisor.paths, name)
     described = describe(folder)
     services = list(described["services"])
     _fit(supervisor, described)
-    async with _staged(f"{supervisor.places.services}/.restored", supervisor) as fresh:
+    async with _staged(f"{supervisor.paths.services}/.restored", supervisor) as fresh:
         await _copy(supervisor, name, [f"{folder}/services/{it}" for it in services], fresh)
         for service in services:
             supervisor.kill(service)
         await supervisor.settle(services)
         for service in services:
-            data = supervisor.places.service_data(service)
+            data = supervisor.paths.service_data(service)
             with contextlib.suppress(FileNotFoundError):  # it was not started yet
                 os.rename(data, f"{fresh}/{service}.old")
             os.rename(f"{fresh}/{service}", data)
@@ -109,17 +107,17 @@ async def _remove(supervisor: Supervisor, folder: str) -> None:
         await _run(supervisor, "rm", "-rf", folder)
 
 
-def known(places: Places) -> list[dict[str, Any]]:
+def known(paths: Paths) -> list[dict[str, Any]]:
     """What `save` noted of each snapshot, oldest first. Needs no running stack."""
-    root = f"{places.data}/snapshots"
+    root = f"{paths.data}/snapshots"
     names = os.listdir(root) if os.path.isdir(root) else []
     found = [describe(f"{root}/{name}") for name in names if os.path.exists(f"{root}/{name}/snapshot.json")]
     return sorted(found, key=lambda it: it["time"])
 
 
-def remove(places: Places, name: str) -> dict[str, Any]:
+def remove(paths: Paths, name: str) -> dict[str, Any]:
     """Remove a snapshot, and return what `save` noted. Raises `SnapshotError` when there is none."""
-    folder = _folder(places, name)
+    folder = _folder(paths, name)
     described = describe(folder)
     shutil.rmtree(folder)
     return described
@@ -162,34 +160,27 @@ async def _copy(supervisor: Supervisor, name: str, sources: list[str], into: str
     if not sources:
         return
     if await _run(supervisor, *COPY, *sources, into) != 0:
-        raise SnapshotError(name, f"cp failed; {supervisor.places.own_log} has its words")
+        raise SnapshotError(name, f"cp failed; {supervisor.paths.own_log} has its words")
 
 
 async def _run(supervisor: Supervisor, *command: str) -> int:
-    return await supervisor.children.run("snapshot", command, cwd="/", log=supervisor.places.own_log)
+    return await supervisor.children.run("snapshot", command, cwd="/", log=supervisor.paths.own_log)
 
 
 async def _quiesce(supervisor: Supervisor, service: str) -> None:
-    asked = supervisor.machine.services[service].spec.quiesce
-    if isinstance(asked, RespSave):
-        port = supervisor.bound[service].ports[asked.port]
-        try:
-            async with asyncio.timeout(PATIENCE):
-                reader, writer = await asyncio.open_connection(LOOPBACK, port)
-                writer.write(b"SAVE\r\n")
-                answer = await reader.readline()
-                writer.close()
-        except TimeoutError:
-            raise SnapshotError(service, f"SAVE was not answered within {PATIENCE:g} s") from None
-        except OSError as error:
-            raise SnapshotError(
-                service, f"SAVE: {os.strerror(error.errno) if error.errno else error}"
-            ) from error
-        if answer.strip() != b"+OK":
-            raise SnapshotError(service, f"SAVE was answered with {answer[:80]!r}")
+    """Have a service write its memory to its files. Raises `SnapshotError` with the service's answer."""
+    bound = supervisor.bound[service]
+    if bound.quiesce is None:
+        return
+    if reason := await probes.ask(bound.quiesce, LOOPBACK, bound.ports, _no_command):
+        raise SnapshotError(service, f"its data could not be written to the disk: {reason}")
 
 
-def _folder(places: Places, name: str) -> str:
+async def _no_command(_command: tuple[str, ...]) -> int:
+    raise TypeError("an exchange runs no command")
+
+
+def _folder(paths: Paths, name: str) -> str:
     if not _NAME.fullmatch(name):
         raise SnapshotError(name, "a name has letters, digits, dots, dashes, and at most 64 of them")
-    return f"{places.data}/snapshots/{name}"
+    return f"{paths.data}/snapshots/{name}"

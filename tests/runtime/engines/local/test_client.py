@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fakes.supervisor import GREETING, answering, error, event, result
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.paths import PROTOCOL, Paths
 from infra_runtime.engines.local import client as client_module
 from infra_runtime.engines.local.client import Client, connect_or_launch, failure, raise_failures
 from infra_runtime.errors import (
@@ -24,9 +24,9 @@ from infra_runtime.supervisor.argv import ALREADY_SUPERVISED
 
 
 @pytest.fixture
-def places(tmp_path: Path, short: Path) -> Places:
+def paths(tmp_path: Path, short: Path) -> Paths:
     """Of a stack whose sockets lie in the test's own folder."""
-    return Places(str(tmp_path / "data"), environ={"INFRA_RUNTIME_DIR": str(short)})
+    return Paths(str(tmp_path / "data"), environ={"INFRA_RUNTIME_DIR": str(short)})
 
 
 class Child:
@@ -39,7 +39,7 @@ class Child:
         return self.status
 
 
-def launch(places: Places, *statuses: int | None) -> tuple[list[list[str]], Client | Exception]:
+def launch(paths: Paths, *statuses: int | None) -> tuple[list[list[str]], Client | Exception]:
     """The argv of each start, and what came of it; the supervisors end with these statuses."""
     started: list[list[str]] = []
 
@@ -48,7 +48,7 @@ def launch(places: Places, *statuses: int | None) -> tuple[list[list[str]], Clie
         return Child(statuses[min(len(started), len(statuses)) - 1])
 
     try:
-        return started, connect_or_launch(places, "test", leased_ports=True, launch=start)
+        return started, connect_or_launch(paths, "test", leased_ports=True, launch=start)
     except Exception as problem:  # noqa: BLE001 - handed to the test
         return started, problem
 
@@ -56,73 +56,73 @@ def launch(places: Places, *statuses: int | None) -> tuple[list[list[str]], Clie
 # --- connecting ------------------------------------------------------------------------------------
 
 
-def test_where_nobody_listens_there_is_no_stack(places) -> None:
-    with pytest.raises(NoStackError, match=f"no stack is running in {places.data}"):
-        Client.connect(places)
+def test_where_nobody_listens_there_is_no_stack(paths) -> None:
+    with pytest.raises(NoStackError, match=f"no stack is running in {paths.data}"):
+        Client.connect(paths)
 
 
-def test_a_socket_that_was_left_behind_is_no_stack(places) -> None:
-    Path(places.run).mkdir(parents=True)
+def test_a_socket_that_was_left_behind_is_no_stack(paths) -> None:
+    Path(paths.run).mkdir(parents=True)
     with socket.socket(socket.AF_UNIX) as dead:
-        dead.bind(places.control)
+        dead.bind(paths.control)
 
     with pytest.raises(NoStackError):
-        Client.connect(places)
+        Client.connect(paths)
 
 
-def test_a_file_where_the_socket_should_be_is_no_stack(places) -> None:
-    Path(places.run).mkdir(parents=True)
-    Path(places.control).touch()
+def test_a_file_where_the_socket_should_be_is_no_stack(paths) -> None:
+    Path(paths.run).mkdir(parents=True)
+    Path(paths.control).touch()
 
     with pytest.raises(NoStackError):
-        Client.connect(places)
+        Client.connect(paths)
 
 
-def test_a_lease_is_asked_for_in_the_greeting(places) -> None:
-    with answering(places) as requests:
-        Client.connect(places, lease=True).close()
-        Client.connect(places).close()
+def test_a_lease_is_asked_for_in_the_greeting(paths) -> None:
+    with answering(paths) as requests:
+        Client.connect(paths, lease=True).close()
+        Client.connect(paths).close()
 
     assert [request["params"]["lease"] for request in requests] == [True, False]
 
 
-def test_a_supervisor_that_dies_while_it_greets_is_no_stack(places) -> None:
-    with answering(places, hello=lambda _: None), pytest.raises(NoStackError):
-        Client.connect(places)
+def test_a_supervisor_that_dies_while_it_greets_is_no_stack(paths) -> None:
+    with answering(paths, hello=lambda _: None), pytest.raises(NoStackError):
+        Client.connect(paths)
 
 
-def test_a_stack_that_is_ending_gives_no_lease_but_may_be_looked_at(places) -> None:
-    with answering(places, hello=lambda request: [result(request, **{**GREETING, "ending": True})]):
+def test_a_stack_that_is_ending_gives_no_lease_but_may_be_looked_at(paths) -> None:
+    with answering(paths, hello=lambda request: [result(request, **{**GREETING, "ending": True})]):
         with pytest.raises(NoStackError):
-            Client.connect(places, lease=True)
+            Client.connect(paths, lease=True)
 
-        Client.connect(places).close()
+        Client.connect(paths).close()
 
 
-def test_a_supervisor_of_another_version_is_told_with_both_versions(places) -> None:
+def test_a_supervisor_of_another_version_is_told_with_both_versions(paths) -> None:
     other = {**GREETING, "protocol": 99}
 
     with (
-        answering(places, hello=lambda request: [result(request, **other)]),
-        pytest.raises(SupervisorError, match="speaks protocol 99, this kit 1"),
+        answering(paths, hello=lambda request: [result(request, **other)]),
+        pytest.raises(SupervisorError, match=f"speaks protocol 99, this kit {PROTOCOL}"),
     ):
-        Client.connect(places)
+        Client.connect(paths)
 
 
-def test_a_supervisor_that_never_greets_is_given_up(places, monkeypatch) -> None:
+def test_a_supervisor_that_never_greets_is_given_up(paths, monkeypatch) -> None:
     monkeypatch.setattr(client_module, "HELLO_PATIENCE", 0.05)
 
-    with answering(places, hello=lambda _: []), pytest.raises(SupervisorError, match="does not answer"):
-        Client.connect(places)
+    with answering(paths, hello=lambda _: []), pytest.raises(SupervisorError, match="does not answer"):
+        Client.connect(paths)
 
 
 # --- calling ---------------------------------------------------------------------------------------
 
 
-def test_events_that_come_before_the_answer_are_handed_on(places) -> None:
+def test_events_that_come_before_the_answer_are_handed_on(paths) -> None:
     seen = []
-    with answering(places, up=lambda request: [event("preparing"), event("ready"), result(request, ok=True)]):
-        client = Client.connect(places)
+    with answering(paths, up=lambda request: [event("preparing"), event("ready"), result(request, ok=True)]):
+        client = Client.connect(paths)
 
         answer = client.call("up", on_event=seen.append)
         client.close()
@@ -131,37 +131,37 @@ def test_events_that_come_before_the_answer_are_handed_on(places) -> None:
     assert [it["event"] for it in seen] == ["preparing", "ready"]
 
 
-def test_an_answer_to_somebody_else_is_passed_over(places) -> None:
+def test_an_answer_to_somebody_else_is_passed_over(paths) -> None:
     """To a call that was interrupted, for instance."""
-    with answering(places, up=lambda request: [result({"id": 99}, old=True), result(request, new=True)]):
-        client = Client.connect(places)
+    with answering(paths, up=lambda request: [result({"id": 99}, old=True), result(request, new=True)]):
+        client = Client.connect(paths)
 
         assert client.call("up") == {"new": True}
         client.close()
 
 
-def test_an_error_of_ours_is_raised_as_itself(places) -> None:
+def test_an_error_of_ours_is_raised_as_itself(paths) -> None:
     unknown = UnknownServiceError("wbe", ["web"])
-    with answering(places, stop=lambda request: [error(request, str(unknown), unknown.to_json())]):
-        client = Client.connect(places)
+    with answering(paths, stop=lambda request: [error(request, str(unknown), unknown.to_json())]):
+        client = Client.connect(paths)
 
         with pytest.raises(UnknownServiceError, match="no service 'wbe' here"):
             client.call("stop", services=["wbe"])
         client.close()
 
 
-def test_any_other_error_tells_the_method(places) -> None:
-    with answering(places, stop=lambda request: [error(request, "KeyError: 'services'")]):
-        client = Client.connect(places)
+def test_any_other_error_tells_the_method(paths) -> None:
+    with answering(paths, stop=lambda request: [error(request, "KeyError: 'services'")]):
+        client = Client.connect(paths)
 
         with pytest.raises(SupervisorError, match="stop: KeyError: 'services'"):
             client.call("stop")
         client.close()
 
 
-def test_a_supervisor_that_dies_in_the_middle_is_told(places) -> None:
-    with answering(places, up=lambda _: None):
-        client = Client.connect(places)
+def test_a_supervisor_that_dies_in_the_middle_is_told(paths) -> None:
+    with answering(paths, up=lambda _: None):
+        client = Client.connect(paths)
 
         with pytest.raises(SupervisorError, match="closed the connection"):
             client.call("up")
@@ -170,10 +170,10 @@ def test_a_supervisor_that_dies_in_the_middle_is_told(places) -> None:
         client.close()
 
 
-def test_calls_from_several_threads_get_their_own_answers(places) -> None:
+def test_calls_from_several_threads_get_their_own_answers(paths) -> None:
     answers = {}
-    with answering(places, echo=lambda request: [result(request, **request["params"])]):
-        client = Client.connect(places)
+    with answering(paths, echo=lambda request: [result(request, **request["params"])]):
+        client = Client.connect(paths)
 
         def call(number: int) -> None:
             for _ in range(20):
@@ -189,12 +189,12 @@ def test_calls_from_several_threads_get_their_own_answers(places) -> None:
     assert answers == {number: number for number in range(5)}
 
 
-def test_events_come_until_the_supervisor_goes(places) -> None:
+def test_events_come_until_the_supervisor_goes(paths) -> None:
     def subscribe(request: dict[str, object]) -> list[dict[str, object]]:
         return [result(request), event("ready"), event("down")]
 
-    with answering(places, subscribe=subscribe, bye=lambda _: None):
-        client = Client.connect(places)
+    with answering(paths, subscribe=subscribe, bye=lambda _: None):
+        client = Client.connect(paths)
         client.subscribe()
         client._socket.sendall(b'{"id": 0, "method": "bye"}\n')
 
@@ -202,12 +202,12 @@ def test_events_come_until_the_supervisor_goes(places) -> None:
         client.close()
 
 
-def test_an_event_that_comes_while_an_answer_is_waited_for_is_not_lost(places) -> None:
+def test_an_event_that_comes_while_an_answer_is_waited_for_is_not_lost(paths) -> None:
     def status(request: dict[str, object]) -> list[dict[str, object]]:
         return [event("ready"), result(request)]
 
-    with answering(places, subscribe=lambda request: [result(request)], status=status):
-        client = Client.connect(places)
+    with answering(paths, subscribe=lambda request: [result(request)], status=status):
+        client = Client.connect(paths)
         client.subscribe()
         client._socket.settimeout(5)
 
@@ -230,9 +230,9 @@ def test_a_supervisor_that_hangs_up_and_does_not_end_is_waited_for_no_longer_tha
     client.close()
 
 
-def test_a_client_may_be_closed_twice(places) -> None:
-    with answering(places):
-        client = Client.connect(places)
+def test_a_client_may_be_closed_twice(paths) -> None:
+    with answering(paths):
+        client = Client.connect(paths)
 
         client.close()
         client.close()
@@ -241,40 +241,40 @@ def test_a_client_may_be_closed_twice(places) -> None:
 # --- launching -------------------------------------------------------------------------------------
 
 
-def test_a_stack_that_runs_is_joined_and_nothing_is_started(places) -> None:
-    with answering(places):
-        started, client = launch(places, None)
+def test_a_stack_that_runs_is_joined_and_nothing_is_started(paths) -> None:
+    with answering(paths):
+        started, client = launch(paths, None)
         client.close()
 
     assert started == []
-    assert not Path(places.data).exists()
+    assert not Path(paths.data).exists()
 
 
-def test_a_supervisor_that_cannot_come_up_is_told_with_its_last_words(places) -> None:
-    Path(places.logs).mkdir(parents=True)
-    (Path(places.data) / "infra.json").write_text('{"format": 1, "environment": "test"}')
-    Path(places.own_log).write_text("Traceback …\nPermissionError: [Errno 13] /run\n")
+def test_a_supervisor_that_cannot_come_up_is_told_with_its_last_words(paths) -> None:
+    Path(paths.logs).mkdir(parents=True)
+    (Path(paths.data) / "infra.json").write_text('{"format": 1, "environment": "test"}')
+    Path(paths.own_log).write_text("Traceback …\nPermissionError: [Errno 13] /run\n")
 
-    started, problem = launch(places, 1)
+    started, problem = launch(paths, 1)
 
     assert len(started) == 1
     assert str(problem) == (
         "the supervisor ended with status 1 before it answered: PermissionError: [Errno 13] /run"
     )
-    assert places.own_log in problem.hint
+    assert paths.own_log in problem.hint
 
 
-def test_who_came_second_and_then_finds_nobody_starts_one_himself(places, monkeypatch) -> None:
+def test_who_came_second_and_then_finds_nobody_starts_one_himself(paths, monkeypatch) -> None:
     monkeypatch.setattr(client_module, "BOOT_PATIENCE", 0.1)
 
-    started, problem = launch(places, ALREADY_SUPERVISED, None)
+    started, problem = launch(paths, ALREADY_SUPERVISED, None)
 
     assert len(started) == 2
     assert "no supervisor answered within 0.1 s" in str(problem)
 
 
-def test_a_supervisor_that_somebody_else_looks_after_is_waited_for(places) -> None:
-    Path(places.data).parent.mkdir(exist_ok=True)
+def test_a_supervisor_that_somebody_else_looks_after_is_waited_for(paths) -> None:
+    Path(paths.data).parent.mkdir(exist_ok=True)
     started = []
 
     def by_somebody_else(argv: list[str]) -> None:
@@ -284,10 +284,10 @@ def test_a_supervisor_that_somebody_else_looks_after_is_waited_for(places) -> No
     done = threading.Event()
 
     def serve() -> None:
-        with answering(places):
+        with answering(paths):
             done.wait(10)
 
-    client = connect_or_launch(places, "test", leased_ports=True, launch=by_somebody_else)
+    client = connect_or_launch(paths, "test", leased_ports=True, launch=by_somebody_else)
     client.close()
     done.set()
 

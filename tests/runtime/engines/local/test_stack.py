@@ -13,7 +13,7 @@ import pytest
 
 import infra_runtime as infra
 from fakes.stacks import alive, server, until
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import (
     NoStackError,
@@ -206,7 +206,7 @@ def test_a_process_that_ends_without_a_word_ends_its_stack(web) -> None:
     subprocess.run([sys.executable, "-c", code, web["directory"], web["data"]], check=True, env=os.environ)
 
     until(lambda: not alive(web["data"]))
-    until(lambda: not Path(Places(str(web["data"])).run).exists())
+    until(lambda: not Path(Paths(str(web["data"])).run).exists())
 
 
 def test_what_the_import_has_is_what_it_says() -> None:

@@ -95,7 +95,7 @@ class NoCapsuleError(InfraError):
 
 def known(target: Target) -> list[tuple[Path, dict[str, Any]]]:
     """Folder and content of each capsule, by the time of its test; the tests' own unless told otherwise."""
-    data = Path((target if target.environment or target.data else target.within(TEST)).places().data)
+    data = Path((target if target.environment or target.data else target.within(TEST)).paths().data)
     found = []
     for path in data.glob("**/capsules/*/capsule.json"):
         try:

@@ -33,10 +33,10 @@ def command(target: Target, *, as_json: bool) -> None:
     from infra_runtime.data_directory.leak_check import last_life
     from infra_runtime.errors import NoStackError
 
-    places = target.places()
-    start = last_start(last_life(journal.read(places.journal)))
+    paths = target.paths()
+    start = last_start(last_life(journal.read(paths.journal)))
     if start is None:
-        raise NoStackError(places.data)
+        raise NoStackError(paths.data)
     if as_json:
         output.say_json(start.to_json())
         return

@@ -30,31 +30,31 @@ def command(target: Target, *, wipe: bool, as_json: bool) -> None:
       infra runtime down --wipe                begin with nothing the next time
       infra runtime down --env test            a warm stack that a test run has left
     """
-    from infra_runtime.data_directory.leak_check import prove
+    from infra_runtime.data_directory.leak_check import check_leaks
     from infra_runtime.data_directory.wipe import remove
     from infra_runtime.engines.local.client import Client
     from infra_runtime.engines.local.stack import Stack
 
-    places = target.places()
+    paths = target.paths()
     stopped = True
     try:
-        stack = Stack(Client.connect(places), places)
+        stack = Stack(Client.connect(paths), paths)
     except NoStackError:
         if not wipe:
             raise
         stopped = False
     else:
         stack.down()
-    proof = prove(places)
-    removed = remove(places) if wipe else []
+    proof = check_leaks(paths)
+    removed = remove(paths) if wipe else []
     if not stopped and not removed:
-        raise NoStackError(places.data)
+        raise NoStackError(paths.data)
     if as_json:
         output.say_json({"stopped": stopped, **proof.to_json(), "removed": removed})
     else:
-        output.say(f"infra: {proof}" if stopped else f"infra: no stack was running in {places.data}")
+        output.say(f"infra: {proof}" if stopped else f"infra: no stack was running in {paths.data}")
         if wipe:
-            output.say(f"infra: removed {', '.join(removed) or 'nothing'} in {places.data}")
+            output.say(f"infra: removed {', '.join(removed) or 'nothing'} in {paths.data}")
     # A folder may have gone with the wipe.
     if left := [it for it in proof.left if it not in proof.folders or Path(it).exists()]:
         raise LeftoverError(left)

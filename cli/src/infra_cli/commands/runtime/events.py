@@ -34,11 +34,11 @@ def command(target: Target, *, follow: bool, everything: bool, as_json: bool) ->
     from infra_runtime.data_directory.leak_check import last_life
     from infra_runtime.errors import NoStackError
 
-    places = target.places()
-    follower = Follower([Path(places.journal)])
+    paths = target.paths()
+    follower = Follower([Path(paths.journal)])
     events = journal.parsed(line for _path, line in follower.new())
     if not events and not follow:
-        raise NoStackError(places.data)
+        raise NoStackError(paths.data)
     for event in events if everything else last_life(events):
         _tell(event, as_json=as_json)
     if follow:

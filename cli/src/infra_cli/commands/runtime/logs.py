@@ -61,7 +61,7 @@ def command(
       infra runtime logs postgres --since 5m
       infra runtime logs -f --grep 'ERROR|WARN'
     """
-    folder = Path(target.places().logs)
+    folder = Path(target.paths().logs)
     known = known_services(folder)
     if not known and not follow:
         raise NoStackError(str(folder.parent))

@@ -75,7 +75,7 @@ def list_all(target: Target, *, as_json: bool) -> None:
       infra runtime snapshot list"""
     from infra_runtime.supervisor import snapshots
 
-    known = snapshots.known(target.places())
+    known = snapshots.known(target.paths())
     if as_json:
         output.say_json({"snapshots": known})
         return
@@ -96,6 +96,6 @@ def remove(target: Target, *, name: str, as_json: bool) -> None:
       infra runtime snapshot remove before-the-migration"""
     from infra_runtime.supervisor import snapshots
 
-    found = snapshots.remove(target.places(), name)
+    found = snapshots.remove(target.paths(), name)
     if as_json:
         output.say_json(found)

@@ -64,7 +64,7 @@ def _command(spec: ServiceSpec, probe: Probe) -> tuple[str, ...]:
             return "python", "-c", _TCP_SCRIPT.format(port=inner_port(spec, probe.port))
         case TcpProbe():
             raise _impossible(spec, f"a TCP connection needs a program of the image; {_named(client)}")
-    raise _impossible(spec, f"no program of the image is known to speak {_protocol(probe)}")
+    raise _impossible(spec, f"no program of the image can carry out the probe {type(probe).__name__}")
 
 
 def _http(spec: ServiceSpec, probe: HttpProbe, client: str) -> tuple[str, ...]:
@@ -106,10 +106,6 @@ _TCP_SCRIPT = "import socket; socket.create_connection(('127.0.0.1', {port}), ti
 
 def _named(client: str) -> str:
     return f"{client} cannot open one" if client else "which one does the image have?"
-
-
-def _protocol(probe: Probe) -> str:
-    return type(probe).__name__.removesuffix("Probe").lower()
 
 
 def _impossible(spec: ServiceSpec, problem: str) -> ConfigurationError:

@@ -44,6 +44,7 @@ SPEC: Mapping[str, Row] = {
         attribute="`command`, `entrypoint`",
         remark="Your own service keeps it. A kind gets the arguments of its image's entry point.",
     ),
+    "kind": Row(outcome="left out", remark="It chose the image when the stack was planned."),
     "summary": Row(outcome="left out", remark="A text for people."),
     "env": Row(
         outcome="kept",
@@ -108,6 +109,14 @@ OWN: Mapping[str, Row] = {
     "route": Row(
         outcome="kept", attribute="the configuration of Caddy", remark="With the service's host name."
     ),
+    **{
+        key: Row(
+            outcome="kept",
+            attribute="the configuration of the service that uses it",
+            remark="Planning puts it there, in containers as here.",
+        )
+        for key in ("metrics", "alert", "log")
+    },
     "container": Row(
         outcome="kept",
         attribute="`image` or `build`",

@@ -22,7 +22,7 @@ from infra_runtime.data_directory.paths import (
     PROTOCOL,
     SOCKET_IN_RUN,
     SOCKET_PATH,
-    Places,
+    Paths,
     private_folder,
     refusal,
 )
@@ -65,14 +65,14 @@ class Client:
         self.supervisor = 0
 
     @classmethod
-    def connect(cls, places: Places, *, lease: bool = False) -> Self:
+    def connect(cls, paths: Paths, *, lease: bool = False) -> Self:
         """Connect to the supervisor of a data directory. Raises `NoStackError` when there is none."""
         connection = socket.socket(socket.AF_UNIX)
         try:
-            connection.connect(places.control)
+            connection.connect(paths.control)
         except OSError:
             connection.close()
-            raise NoStackError(places.data) from None
+            raise NoStackError(paths.data) from None
         client = cls(connection)
         connection.settimeout(HELLO_PATIENCE)
         try:
@@ -81,19 +81,19 @@ class Client:
             client.close()
             if isinstance(error.__cause__, TimeoutError):
                 raise SupervisorError(
-                    f"the supervisor of {places.data} does not answer; is it stopped, or this machine busy?",
-                    places.own_log,
+                    f"the supervisor of {paths.data} does not answer; is it stopped, or this machine busy?",
+                    paths.own_log,
                 ) from None
-            raise NoStackError(places.data) from None  # it was just about to die
+            raise NoStackError(paths.data) from None  # it was just about to die
         connection.settimeout(None)
         client.supervisor = greeting["pid"]
         if lease and greeting["ending"]:
             client.close()
-            raise NoStackError(places.data)
+            raise NoStackError(paths.data)
         if greeting["protocol"] != PROTOCOL:
             client.close()
             raise SupervisorError(
-                f"the supervisor of {places.data} speaks protocol {greeting['protocol']}, this kit {PROTOCOL}"
+                f"the supervisor of {paths.data} speaks protocol {greeting['protocol']}, this kit {PROTOCOL}"
             )
         return client
 
@@ -206,7 +206,7 @@ Launch = Callable[[list[str]], "subprocess.Popen[bytes] | None"]
 
 
 def connect_or_launch(
-    places: Places, environment: str, *, leased_ports: bool, launch: Launch | None = None
+    paths: Paths, environment: str, *, leased_ports: bool, launch: Launch | None = None
 ) -> Client:
     """A lease on the supervisor of a data directory, which is started if there is none.
 
@@ -215,18 +215,18 @@ def connect_or_launch(
     """
     _reap()
     with contextlib.suppress(NoStackError):
-        return Client.connect(places, lease=True)
-    _make_home(places)
-    make_data_directory(places, environment)
-    argv = command(places, environment, leased=leased_ports)
-    launch = launch or _launcher(places)
+        return Client.connect(paths, lease=True)
+    _make_home(paths)
+    make_data_directory(paths, environment)
+    argv = command(paths, environment, leased=leased_ports)
+    launch = launch or _launcher(paths)
     child = launch(argv)
     #: another one came first; should that one be gone already, it is our turn again
     second = False
     deadline = time.monotonic() + BOOT_PATIENCE
     while True:
         with contextlib.suppress(NoStackError):
-            client = Client.connect(places, lease=True)
+            client = Client.connect(paths, lease=True)
             client.adopt(child)
             return client
         status = child.poll() if child is not None else None
@@ -234,30 +234,30 @@ def connect_or_launch(
             child = launch(argv)
         second = status == ALREADY_SUPERVISED and not second
         if status is not None and status != ALREADY_SUPERVISED:
-            if refused := refusal(places.data):
-                raise DataDirectoryError(places.data, refused)
+            if refused := refusal(paths.data):
+                raise DataDirectoryError(paths.data, refused)
             reason = f"the supervisor ended with status {status} before it answered"
-            last = [line for line in tail(places.own_log, 1) if line]
-            raise SupervisorError(": ".join([reason, *last]), places.own_log)
+            last = [line for line in tail(paths.own_log, 1) if line]
+            raise SupervisorError(": ".join([reason, *last]), paths.own_log)
         if time.monotonic() > deadline:
-            raise SupervisorError(f"no supervisor answered within {BOOT_PATIENCE:g} s", places.own_log)
+            raise SupervisorError(f"no supervisor answered within {BOOT_PATIENCE:g} s", paths.own_log)
         time.sleep(KNOCK)
 
 
-def _make_home(places: Places) -> None:
+def _make_home(paths: Paths) -> None:
     """Make the folder for sockets and locks, or make sure of it. Raises `ConfigurationError`."""
-    for name, path in (("INFRA_RUNTIME_DIR", places.home), ("INFRA_CACHE", places.cache)):
+    for name, path in (("INFRA_RUNTIME_DIR", paths.home), ("INFRA_CACHE", paths.cache)):
         if not Path(path).is_absolute():
             hint = "The supervisor runs elsewhere: begin it with a slash."
             raise ConfigurationError(f"{path!r} is no absolute path", where=name, hint=hint)
-    if len(os.fsencode(places.run)) > SOCKET_PATH - SOCKET_IN_RUN:
+    if len(os.fsencode(paths.run)) > SOCKET_PATH - SOCKET_IN_RUN:
         raise ConfigurationError(
-            f"{places.home} is too long for the paths of sockets, which may have {SOCKET_PATH} bytes",
+            f"{paths.home} is too long for the paths of sockets, which may have {SOCKET_PATH} bytes",
             where="INFRA_RUNTIME_DIR",
             hint="Name a shorter one, or unset it: the default is short.",
         )
     try:
-        private_folder(places.home)
+        private_folder(paths.home)
     except OSError as error:
         raise ConfigurationError(
             f"{error.filename}: {error.strerror}",
@@ -266,9 +266,9 @@ def _make_home(places: Places) -> None:
         ) from error
 
 
-def _launcher(places: Places) -> Launch:
+def _launcher(paths: Paths) -> Launch:
     def launch(argv: list[str]) -> subprocess.Popen[bytes]:
-        log = os.open(places.own_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        log = os.open(paths.own_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             return subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
@@ -279,7 +279,7 @@ def _launcher(places: Places) -> Launch:
     return launch
 
 
-def make_data_directory(places: Places, environment: str) -> None:
+def make_data_directory(paths: Paths, environment: str) -> None:
     """Make the data directory, or make sure that this kit may use it.
 
     A test's data are removed at its end, so a folder that holds anything else is never taken for a test's.
@@ -287,29 +287,29 @@ def make_data_directory(places: Places, environment: str) -> None:
     Raises `DataDirectoryError` when it is read-only, full, somebody else's, of another environment, or was
     written by a newer kit.
     """
-    data, marker = Path(places.data), Path(places.marker)
+    data, marker = Path(paths.data), Path(paths.marker)
     try:
         data.mkdir(parents=True, exist_ok=True)
         if not marker.exists():
             strangers = [entry for entry in data.iterdir() if not entry.name.startswith(marker.name)]
             if strangers and not marker.exists():
-                raise DataDirectoryError(places.data, "it is not empty, and pytest-infra did not make it")
-            _mark(marker, {"format": FORMAT, "stack": places.stack, "environment": environment})
+                raise DataDirectoryError(paths.data, "it is not empty, and pytest-infra did not make it")
+            _mark(marker, {"format": FORMAT, "stack": paths.stack, "environment": environment})
             (data / ".gitignore").write_text("*\n", encoding="utf-8")
-        Path(places.logs).mkdir(exist_ok=True)
+        Path(paths.logs).mkdir(exist_ok=True)
         found = json.loads(marker.read_text(encoding="utf-8"))
         written, owner = found["format"], found["environment"]
     except OSError as error:
-        raise DataDirectoryError(places.data, error.strerror or str(error)) from error
+        raise DataDirectoryError(paths.data, error.strerror or str(error)) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise DataDirectoryError(places.data, "infra.json in it is not what this kit writes") from error
+        raise DataDirectoryError(paths.data, "infra.json in it is not what this kit writes") from error
     if written > FORMAT:
         reason = f"was written by a newer pytest-infra (format {written}, this one knows {FORMAT})"
-        raise DataDirectoryError(places.data, reason, "Upgrade pytest-infra, or name another data directory.")
+        raise DataDirectoryError(paths.data, reason, "Upgrade pytest-infra, or name another data directory.")
     if owner != environment and "test" in {owner, environment}:
         reason = f"holds the data of the environment {owner}, and this is {environment}"
         hint = "Name another one with `--data`; is INFRA_DATA or INFRA_ENV set in your shell?"
-        raise DataDirectoryError(places.data, reason, hint)
+        raise DataDirectoryError(paths.data, reason, hint)
 
 
 def _mark(marker: Path, content: dict[str, Any]) -> None:

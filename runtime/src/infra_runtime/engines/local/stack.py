@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from infra_runtime.config.resolve import Resolved, data_directory, resolve
-from infra_runtime.data_directory.leak_check import Proof, prove
-from infra_runtime.data_directory.paths import Places
+from infra_runtime.data_directory.leak_check import LeakCheck, check_leaks
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client, Launch, connect_or_launch, raise_failures
 from infra_runtime.errors import SupervisorError, UnknownServiceError
 
@@ -68,15 +68,15 @@ class Endpoint(Mapping[str, str]):
 class Stack:
     """A lease on a running stack. Closing it stops the stack, unless somebody else holds one too."""
 
-    def __init__(self, client: Client, places: Places) -> None:
+    def __init__(self, client: Client, paths: Paths) -> None:
         self._client = client
-        self._places = places
+        self._paths = paths
         self._endpoints: dict[str, Endpoint] | None = None
 
     @property
     def data(self) -> Path:
         """The data directory, which names the stack."""
-        return Path(self._places.data)
+        return Path(self._paths.data)
 
     def __getattr__(self, name: str) -> Endpoint:
         if name.startswith("_"):
@@ -94,7 +94,7 @@ class Stack:
         return self._endpoints[name]
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """Every service that has places, by name."""
+        """Return every service that is bound, by name."""
         found = self._client.call("endpoints")
         return {name: Endpoint(name, it["exports"], it["ports"], it["data"]) for name, it in found.items()}
 
@@ -210,16 +210,16 @@ class Stack:
     def _await_end(self) -> None:
         if not self._client.await_end(STOP_PATIENCE):
             raise SupervisorError(
-                f"the supervisor did not end within {STOP_PATIENCE:g} s", self._places.own_log
+                f"the supervisor did not end within {STOP_PATIENCE:g} s", self._paths.own_log
             )
         self._client.close()
 
-    def finish(self) -> Proof | None:
+    def finish(self) -> LeakCheck | None:
         """Give the lease back; when it was the last, wait for the end and look for what is left.
 
         None: the stack goes on, somebody else holds it.
         """
-        return prove(self._places) if self._release() else None
+        return check_leaks(self._paths) if self._release() else None
 
     def close(self) -> None:
         """Give the lease back; when it was the last, return when the stack is gone."""
@@ -242,7 +242,7 @@ class Stack:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Stack {self._places.data}>"
+        return f"<Stack {self._paths.data}>"
 
 
 def start(
@@ -285,9 +285,9 @@ def start(
 
 def open_stack(resolved: Resolved, launch: Launch | None = None) -> Stack:
     """A lease on the supervisor of a resolved plan's data directory; nothing is started in it yet."""
-    places = Places(str(resolved.data))
+    paths = Paths(str(resolved.data))
     leased = resolved.plan.ports == "leased"
-    return Stack(connect_or_launch(places, resolved.environment, leased_ports=leased, launch=launch), places)
+    return Stack(connect_or_launch(paths, resolved.environment, leased_ports=leased, launch=launch), paths)
 
 
 def attach(
@@ -299,5 +299,5 @@ def attach(
     """
     if data is None:
         data = data_directory(Path(directory) if directory else None)
-    places = Places(str(data))
-    return Stack(Client.connect(places, lease=lease), places)
+    paths = Paths(str(data))
+    return Stack(Client.connect(paths, lease=lease), paths)

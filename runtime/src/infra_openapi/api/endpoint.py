@@ -1,0 +1,128 @@
+"""A document as the operations that it describes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from infra_openapi import stability
+from infra_openapi.document import Document, Element
+from infra_openapi.document.reference import follow
+from infra_openapi.finding import Operation
+
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
+_VARIABLE = re.compile(r"\{([^{}]*)\}")
+#: OpenAPI leaves these to other parts of the description; a parameter of such a name counts for nothing.
+_IGNORED_HEADERS = frozenset({"accept", "content-type", "authorization"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Endpoint:
+    """One operation with what it takes over from its path and from the document.
+
+    `items` are the path item and, where that is a reference, what stands beside it: the last has precedence.
+    """
+
+    name: Operation
+    element: Element
+    items: tuple[Element, ...]
+    document: Document
+
+    @property
+    def variables(self) -> list[str]:
+        """The names in the path's template, in their order."""
+        return _VARIABLE.findall(self.name.path)
+
+    def parameters(self) -> dict[tuple[str, str], Element]:
+        """The parameters by place and name; those of the operation go before those of its path.
+
+        A parameter in the path is known by its position in the template: its name never travels.
+        A variable of the path without a description is a text. A header's name has no case, and the whole
+        query string (3.2) has no name at all.
+        """
+        found: dict[tuple[str, str], Element] = {}
+        variables = self.variables
+        inherited = [element for item in self.items for element in item.items("parameters")]
+        for element in (*inherited, *self.element.items("parameters")):
+            parameter = follow(element)
+            place, name = parameter.text("in"), parameter.text("name")
+            if not place:
+                element.document.note(element, "is a parameter without a place (`in`); it is left out")
+                continue
+            if place == "path" and name in variables:
+                name = str(variables.index(name))
+            elif place == "querystring":
+                name = ""
+            elif place == "header":
+                name = name.lower()
+                if name in _IGNORED_HEADERS:
+                    continue
+            found[place, name] = parameter
+        for number, name in enumerate(variables if self.name.path.startswith("/") else ()):
+            raw = {"in": "path", "name": name, "required": True, "schema": {"type": "string"}}
+            undescribed = Element(self.document, self.element.file, self.element.pointer, raw)
+            found.setdefault(("path", str(number)), undescribed)
+        return found
+
+    @property
+    def stability(self) -> str:
+        """The stability level (`x-stability-level`)."""
+        return stability.level(self.element.value("x-stability-level"))
+
+    @property
+    def unstable(self) -> bool:
+        """Whether nothing is promised for it."""
+        return self.stability in {"draft", "alpha"}
+
+
+def template(path: str) -> str:
+    """A path with its variables' names left out: they never travel."""
+    return _VARIABLE.sub("{}", path)
+
+
+def endpoints(document: Document) -> Iterator[Endpoint]:
+    """The operations of all paths, in the order of the document.
+
+    AutoRest's extension `x-ms-paths` holds further ones, which differ in what follows a question mark.
+    """
+    for key in ("paths", "x-ms-paths"):
+        for path, item in document.root.mapping(key).items():
+            if path.startswith("/"):
+                yield from of_path(document, path, item)
+            elif not path.startswith("x-"):
+                document.note(item, "is no path: it does not begin with a slash; it is left out")
+
+
+def webhooks(document: Document) -> Iterator[Endpoint]:
+    """The operations that the API calls without being asked first."""
+    for key in ("webhooks", "x-webhooks"):
+        for name, item in document.root.mapping(key).items():
+            yield from of_path(document, f"webhook:{name}", item)
+
+
+def of_path(document: Document, path: str, item: Element) -> Iterator[Endpoint]:
+    """The operations of one path item; what stands beside its reference counts as well."""
+    target = follow(item)
+    alone = target.pointer == item.pointer and target.file == item.file
+    places = [place for place in ([item] if alone else [target, item]) if _is_item(place)]
+    seen: set[str] = set()
+    for place in places:
+        found = {method: place.child(method) for method in METHODS if method in place.raw}
+        found |= {name.lower(): element for name, element in place.mapping("additionalOperations").items()}
+        for method, element in found.items():
+            if element is None or method in seen:
+                continue
+            if not isinstance(element.raw, dict):
+                document.note(element, "is no operation; it is left out")
+                continue
+            seen.add(method)
+            name = Operation(method=method.upper(), path=path)
+            yield Endpoint(name=name, element=element, items=tuple(places), document=document)
+
+
+def _is_item(place: Element) -> bool:
+    if isinstance(place.raw, dict):
+        return True
+    place.document.note(place, "is no path item; it is left out")
+    return False

@@ -1,0 +1,206 @@
+"""The file of accepted findings: read, extended, and applied to a report.
+
+It is a YAML list, so a new entry is some lines at its end: a diff shows that entry alone, and comments stay.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from infra_openapi.document import text
+from infra_openapi.errors import CompareError
+from infra_openapi.finding import Finding
+from infra_openapi.report import Acceptance, Report, Review
+from infra_openapi.sources import Kind, kind_of
+
+HEADER = """\
+# Findings of `infra dev api-check` that were taken on purpose. A new entry lets a change pass: review it.
+"""
+SUFFIX = ".accepted.yaml"
+_NEEDED = ("fingerprint", "reason", "owner")
+_KNOWN = (*_NEEDED, "rule", "change", "accepted", "until")
+
+
+def beside(source: str, directory: Path) -> Path | None:
+    """Where a document's accepted findings lie: `openapi.accepted.yaml` for `openapi.json`, in git or not."""
+    kind = kind_of(source, directory)
+    if kind not in {Kind.FILE, Kind.GIT}:
+        return None
+    path = directory / (source if kind is Kind.FILE else source.partition(":")[2])
+    return path.parent / f"{path.stem}{SUFFIX}"
+
+
+def read(path: Path) -> tuple[Acceptance, ...]:
+    """The entries of the file; none where there is no file.
+
+    Raises:
+        CompareError: an entry cannot be understood. A file that is half understood would accept by accident.
+    """
+    if not path.exists():
+        return ()
+    name = str(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CompareError(name, error.strerror or str(error)) from error
+    if not content.strip():
+        return ()
+    entries, marks = text.data(text.decoded(content, name), name)
+    if entries is None:
+        return ()
+    if not isinstance(entries, list):
+        raise CompareError(name, "is no list of accepted findings", 1)
+    places = marks or {}
+    found: dict[str, Acceptance] = {}
+    for number, entry in enumerate(entries):
+        line = places.get((id(entries), number), (0, 0))[0]
+        acceptance = _entry(entry, name, line)
+        if acceptance.fingerprint in found:
+            raise CompareError(name, f"accepts {acceptance.fingerprint} twice", line)
+        found[acceptance.fingerprint] = acceptance
+    return tuple(found.values())
+
+
+def _entry(entry: Any, file: str, line: int) -> Acceptance:
+    if not isinstance(entry, dict):
+        raise CompareError(file, "an entry is a mapping with `fingerprint`, `reason` and `owner`", line)
+    for key in _NEEDED:
+        if entry.get(key) in (None, ""):
+            raise CompareError(file, f"an entry has no `{key}`", line)
+    for key in entry:
+        if key not in _KNOWN:
+            known = ", ".join(_KNOWN)
+            raise CompareError(file, f"an entry has the unknown key {key!r} (known: {known})", line)
+        if isinstance(entry[key], bool) or not isinstance(entry[key], str | int | None):
+            # A number with an exponent would be read as another text.
+            raise CompareError(file, f"`{key}` is no text: put it in quotes", line)
+    # A fingerprint of digits alone may have been written without quotes.
+    texts = {key: str(entry[key]) for key in (*_NEEDED, "rule", "change") if key in entry}
+    return Acceptance(
+        **texts,
+        accepted=_date(entry, "accepted", file, line),
+        until=_date(entry, "until", file, line),
+        file=file,
+        line=line,
+    )
+
+
+def _date(entry: dict[str, Any], key: str, file: str, line: int) -> dt.date | None:
+    value = entry.get(key)
+    if value is None:
+        return None
+    try:
+        return dt.date.fromisoformat(str(value))
+    except ValueError as error:
+        raise CompareError(file, f"`{key}` is no date: {value!r}; write it as 2030-12-31", line) from error
+
+
+def apply(report: Report, entries: Iterable[Acceptance], today: dt.date) -> Report:
+    """Return the report without the accepted findings, which are in its review with the useless entries."""
+    by_fingerprint = {entry.fingerprint: entry for entry in entries}
+    counting, accepted = [], []
+    found = set()
+    for finding in report.findings:
+        entry = by_fingerprint.get(finding.fingerprint)
+        if entry is not None:
+            found.add(entry.fingerprint)
+        if entry is None or entry.lapsed(today):
+            counting.append(finding)
+        else:
+            accepted.append((finding, entry))
+    known = by_fingerprint.values()
+    review = Review(
+        accepted=tuple(accepted),
+        expired=tuple(entry for entry in known if entry.fingerprint in found and entry.lapsed(today)),
+        stale=tuple(entry for entry in known if entry.fingerprint not in found),
+    )
+    return replace(report, findings=tuple(counting), review=review)
+
+
+def chosen(reports: Mapping[str, Report], wanted: str) -> tuple[str, Finding]:
+    """The finding whose fingerprint begins with `wanted`, and the name of its report.
+
+    Raises:
+        CompareError: there is none, or more than one, or it is accepted already.
+    """
+    known = {one.fingerprint: (name, one) for name, report in reports.items() for one in report.findings}
+    accepted = {one.fingerprint for report in reports.values() for one, _ in report.review.accepted}
+    candidates = sorted(name for name in {*known, *accepted} if name.startswith(wanted))
+    if not wanted or not candidates:
+        hint = "The report shows each finding's fingerprint; its first characters are enough."
+        raise CompareError("", f"no finding has the fingerprint {wanted!r}", hint=hint)
+    if len(candidates) > 1:
+        raise CompareError("", f"{wanted!r} is not enough: {', '.join(candidates)}")
+    if candidates[0] not in known:
+        raise CompareError("", f"{candidates[0]} is accepted already")
+    return known[candidates[0]]
+
+
+def accept(
+    path: Path,
+    finding: Finding,
+    *,
+    reason: str,
+    owner: str,
+    today: dt.date,
+    until: dt.date | None = None,
+) -> Acceptance:
+    """Add the finding to the file, and return its entry. An entry that has expired gives way to the new one.
+
+    Raises:
+        CompareError: the file cannot be understood or written, or the entry would be of no use.
+    """
+    if not reason.strip() or not owner.strip():
+        raise CompareError("", "an accepted finding needs a reason and an owner")
+    if until is not None and until < today:
+        raise CompareError("", f"{until} is over already")
+    entry = Acceptance(
+        fingerprint=finding.fingerprint,
+        rule=finding.rule,
+        change=finding.message,
+        reason=" ".join(reason.split()),
+        owner=owner.strip(),
+        accepted=today,
+        until=until,
+        file=str(path),
+    )
+    before = read(path)
+    original = content = path.read_text(encoding="utf-8-sig") if path.exists() else HEADER
+    old = next((one for one in before if one.fingerprint == entry.fingerprint), None)
+    if old is not None:
+        content = _without(content, old, before)
+    made = (content if content.endswith("\n") or not content else content + "\n") + _written(entry)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(made, encoding="utf-8")
+    except OSError as error:
+        raise CompareError(str(path), error.strerror or str(error)) from error
+    try:
+        found = {one.fingerprint for one in read(path)}
+    except CompareError:
+        found = set()
+    if found != {one.fingerprint for one in before} | {entry.fingerprint}:
+        # A list in brackets, or one that is indented: nothing can be added by adding lines.
+        path.write_text(original, encoding="utf-8")
+        raise CompareError(str(path), "is not written as a list with `- ` at the start of the line", 1)
+    return entry
+
+
+def _without(content: str, entry: Acceptance, entries: Iterable[Acceptance]) -> str:
+    """The text without the lines of one entry."""
+    lines = content.splitlines(keepends=True)
+    later = [other.line for other in entries if other.line > entry.line]
+    end = min(later) - 1 if later else len(lines)
+    return "".join(lines[: entry.line - 1] + lines[end:])
+
+
+def _written(entry: Acceptance) -> str:
+    pairs = {key: value for key, value in entry.to_json().items() if key in _KNOWN and value}
+    # JSON's strings are YAML's too, and need no thought about what a colon or a hash does.
+    lines = [f"  {key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in pairs.items()]
+    return "".join(lines).replace("  ", "- ", 1)

@@ -1,0 +1,199 @@
+"""The graph of one comparison: what changed where, each change once, and which operations it reaches.
+
+A scope is a pair of elements, one of each document; it holds facts and leads to further scopes. Pairs with
+equal content are left out, and a pair that is reached again is linked and not compared again: so the cost
+depends on the number of distinct pairs, and not on the number of operations that share them. Copies of a
+schema that is written out in several operations count as one pair.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Hashable, Iterator
+from typing import Any
+
+from infra_openapi.document import Element
+from infra_openapi.facts import FactKind
+from infra_openapi.finding import Direction
+from infra_openapi.schema.change import Fact, Mode, Pair
+from infra_openapi.schema.comparer import Comparer
+from infra_openapi.schema.node import Node, Term
+
+_NAMED = re.compile(r"/(?:components/[^/]+|\$defs|definitions)/[^/]+\Z")
+#: A schema with one of these has parts; one without is identified by its content and its parent.
+_PARTS = frozenset(
+    {
+        "properties",
+        "items",
+        "prefixItems",
+        "allOf",
+        "oneOf",
+        "anyOf",
+        "not",
+        "if",
+        "additionalProperties",
+        "patternProperties",
+        "dependentSchemas",
+        "contains",
+        "propertyNames",
+        "$ref",
+    }
+)
+_MOST_COPIES = 50
+
+
+class Scope:
+    """One pair of elements, with the facts of its change."""
+
+    def __init__(
+        self,
+        graph: ChangeGraph,
+        number: int,
+        base: Element | None,
+        revision: Element | None,
+        parent: Scope | None,
+    ) -> None:
+        self.graph, self.number = graph, number
+        self.base, self.revision = base, revision
+        #: The scope that led here first.
+        self.parent = parent
+        #: The schemas that are compared here; None for anything but schemas.
+        self.pair: Pair | None = None
+        self.facts: list[Fact] = []
+        self.leads_to: dict[int, None] = {}
+        self.copies: list[tuple[Element | None, Element | None]] = []
+
+    def fact(  # noqa: PLR0917 - the order of a sentence: what, direction, from where to where, from what to what
+        self,
+        kind: FactKind,
+        direction: Direction,
+        base: Element | None,
+        revision: Element | None,
+        before: Any = None,
+        after: Any = None,
+        subject: str = "",
+    ) -> None:
+        """Add a fact; where an element is missing, it is the scope's own."""
+        base, revision = base or self.base, revision or self.revision
+        self.facts.append(Fact(kind, direction, base, revision, before, after, subject))
+
+    def enter(
+        self, kind: str, base: Element | None, revision: Element | None, direction: Direction
+    ) -> Scope | None:
+        """Return the scope of a part; None where both sides are equal, or where it was entered before."""
+        comparer = self.graph.comparer
+        if base is not None and revision is not None and comparer.equality.same(base, revision):
+            return None
+        key = (kind, direction, self.graph.content(base), self.graph.content(revision))
+        scope, new = self.graph.scope(key, base, revision, self)
+        self.leads_to[scope.number] = None
+        return scope if new else None
+
+    def schema(self, old: Term, new: Term, mode: Mode, name: str = "") -> None:
+        """Compare two schemas, now or later."""
+        self.graph.pair(self, Pair(old, new, mode, name), 0)
+
+
+class ChangeGraph:
+    """All scopes of one comparison, and the pairs of schemas that wait to be compared."""
+
+    def __init__(self, comparer: Comparer) -> None:
+        self.comparer = comparer
+        self.scopes: list[Scope] = []
+        self._by_key: dict[Hashable, Scope] = {}
+        self._waiting: deque[tuple[Scope, Pair]] = deque()
+
+    def scope(
+        self, key: Hashable, base: Element | None, revision: Element | None, parent: Scope | None = None
+    ) -> tuple[Scope, bool]:
+        """The scope with this key, and whether it is new."""
+        known = self._by_key.get(key)
+        if known is not None:
+            if len(known.copies) < _MOST_COPIES and _elsewhere(known, base, revision):
+                known.copies.append((base, revision))
+            return known, False
+        made = Scope(self, len(self.scopes), base, revision, parent)
+        self.scopes.append(made)
+        self._by_key[key] = made
+        return made, True
+
+    def content(self, element: Element | None) -> Hashable:
+        """Return a key for the content of an element: equal content in one file has one key."""
+        return None if element is None else (element.file, self.comparer.equality.digest(element.raw))
+
+    def pair(self, parent: Scope, pair: Pair, index: int) -> None:
+        """Link a pair of schemas to the scope that it is part of."""
+        if self.comparer.same(pair):
+            return
+        old, new = self.comparer.normal(pair.old), self.comparer.normal(pair.new)
+        if old.derived or new.derived:
+            key: Hashable = ("part", parent.number, index, pair.mode)
+        else:
+            first, second = self._part(old, parent, pair.name), self._part(new, parent, pair.name)
+            key = ("schema", pair.mode, first, second)
+        scope, fresh = self.scope(key, old.element, new.element, parent)
+        parent.leads_to[scope.number] = None
+        if fresh:
+            self._waiting.append((scope, Pair(old, new, pair.mode, pair.name)))
+
+    def _part(self, node: Node, parent: Scope, name: str) -> tuple[Hashable, ...]:
+        if len(node.elements) != 1:
+            return ("at", node.key)
+        element = node.elements[0]
+        if _NAMED.search(element.pointer) or not isinstance(element.raw, dict):
+            return ("at", element.file, element.pointer)
+        if _PARTS.isdisjoint(element.raw):
+            return ("leaf", parent.number, name, self.content(element))
+        return ("like", self.content(element))
+
+    def settle(self) -> None:
+        """Compare every pair of schemas that is still waiting, and those that they lead to."""
+        while self._waiting:
+            scope, pair = self._waiting.popleft()
+            change = self.comparer.change(pair)
+            scope.pair = pair
+            scope.facts += change.facts
+            for index, part in enumerate(change.pairs):
+                self.pair(scope, part, index)
+
+    def reach(self, starts: list[Scope]) -> list[int]:
+        """For each scope the starts that lead to it, as the bits of a number: bit 3 is the fourth start."""
+        reached = [0] * len(self.scopes)
+        waiting: deque[int] = deque()
+        for bit, start in enumerate(starts):
+            reached[start.number] |= 1 << bit
+            waiting.append(start.number)
+        queued = set(waiting)
+        while waiting:
+            number = waiting.popleft()
+            queued.discard(number)
+            for inner in self.scopes[number].leads_to:
+                if reached[number] & ~reached[inner]:
+                    reached[inner] |= reached[number]
+                    if inner not in queued:
+                        queued.add(inner)
+                        waiting.append(inner)
+        return reached
+
+
+def _elsewhere(scope: Scope, base: Element | None, revision: Element | None) -> bool:
+    known = [(scope.base, scope.revision), *scope.copies]
+    return all((_key(one), _key(other)) != (_key(base), _key(revision)) for one, other in known)
+
+
+def _key(element: Element | None) -> tuple[str, str] | None:
+    return None if element is None else (element.file, element.pointer)
+
+
+def copies(scope: Scope, element: Element | None, *, revision: bool) -> Iterator[tuple[str, str]]:
+    """Where else the same is written: the file and pointer of every copy of a place inside this scope."""
+    holder: Scope | None = scope
+    while element is not None and holder is not None:
+        root = holder.revision if revision else holder.base
+        if root is not None and element.file == root.file and element.pointer.startswith(root.pointer):
+            for pair in holder.copies:
+                copy = pair[1] if revision else pair[0]
+                if copy is not None:
+                    yield copy.file, copy.pointer + element.pointer[len(root.pointer) :]
+        holder = holder.parent

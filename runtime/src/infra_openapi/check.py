@@ -1,0 +1,117 @@
+"""The whole check: open both sides, compare, apply what was accepted, find where to show each finding."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from infra_openapi import baseline
+from infra_openapi.comparison import compare
+from infra_openapi.document import Document
+from infra_openapi.document.pointer import escaped
+from infra_openapi.finding import Finding, Level, Location
+from infra_openapi.report import Report
+from infra_openapi.sources import Opened
+
+#: rules of a property that are about the list which its schema has
+_REQUIRED = ("-became-required", "-became-optional")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How changes are judged: a preset, levels of single rules, and the file of what was accepted."""
+
+    preset: str = "default"
+    rules: Mapping[str, Level | str] = field(default_factory=dict)
+    accepted: Path | None = None
+
+
+def check(
+    base: Opened, revision: Opened, policy: Policy | None = None, *, today: dt.date | None = None
+) -> Report:
+    """What changed, without what was accepted, each finding with its location in the working tree.
+
+    Raises:
+        CompareError: a side, an override or the file of accepted findings cannot be understood.
+    """
+    policy, today = policy or Policy(), today or _today()
+    report = compare(
+        base.document, revision.document, preset=policy.preset, overrides=policy.rules, today=today
+    )
+    findings = tuple(
+        replace(finding, shown_at=_shown_at(finding, base, revision)) for finding in report.findings
+    )
+    report = replace(report, base=base.name, revision=revision.name, findings=findings)
+    if policy.accepted is None:
+        return report
+    return baseline.apply(report, baseline.read(policy.accepted), today)
+
+
+def _today() -> dt.date:
+    return dt.datetime.now(tz=dt.UTC).date()
+
+
+def _shown_at(finding: Finding, base: Opened, revision: Opened) -> Location | None:
+    """Where to show it: in the revision's file, or in the base's where the revision has none."""
+    for side, own, other in (
+        (revision, finding.revision, finding.base),
+        (base, finding.base, finding.revision),
+    ):
+        if side.path is not None and own is not None and other is not None:
+            there = base if side is revision else revision
+            return _changed(finding, side.document, own, there.document.written_at(other))
+        if side.path is not None:
+            return own or _nearest(side.document, other)
+    return None
+
+
+def _changed(finding: Finding, document: Document, location: Location, other: Any) -> Location:
+    """The line of the keyword that the rule is named for, where it is there and differs from the other side.
+
+    A finding's own location is its schema, which may be long; the edit is one line in it.
+    """
+    value = document.written_at(location)
+    head, _, name = location.pointer.rpartition("/properties/")
+    if name and "/" not in name and finding.rule.endswith(_REQUIRED):
+        listed = document.written_at(replace(location, pointer=f"{head}/required"))
+        return (
+            document.location(location.file, f"{head}/required{_item(listed, finding)}")
+            if listed
+            else location
+        )
+    if not isinstance(value, dict) or not isinstance(other, dict):
+        return location
+    named = [key for key in value if _names(finding.rule, key) and value[key] != other.get(key)]
+    if not named:
+        return location
+    key = max(named, key=len)
+    return document.location(location.file, f"{location.pointer}/{escaped(key)}{_item(value[key], finding)}")
+
+
+def _item(value: Any, finding: Finding) -> str:
+    """The member of a list that a finding is about, as the end of a pointer."""
+    for number, each in enumerate(value if isinstance(value, list) else ()):
+        if finding.subject in {each if isinstance(each, str) else "", json.dumps(each, ensure_ascii=False)}:
+            return f"/{number}"
+    return ""
+
+
+def _names(rule: str, keyword: str) -> bool:
+    """Whether the id of a rule contains a keyword: `request-max-length-decreased` contains `maxLength`."""
+    dashed = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", keyword).lower()
+    return re.search(rf"(?:^|-){re.escape(dashed)}(?:-|$)", rule) is not None
+
+
+def _nearest(document: Document, gone: Location | None) -> Location:
+    """Return the nearest part that is left around a location of the other document."""
+    pointer = gone.pointer if gone else ""
+    for file in [gone.file] if gone else []:
+        found = document.location(file, pointer)
+        if found.line:
+            return found
+    return document.location(document.name, pointer)

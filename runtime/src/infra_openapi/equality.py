@@ -1,0 +1,95 @@
+"""Whether two elements have the same content: by hash, and through their references."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, TypeAlias
+
+from infra_openapi.document import Element
+from infra_openapi.document.reference import all_targets, mapped, packed, references
+from infra_openapi.errors import CompareError
+
+_Key: TypeAlias = tuple[str, str]
+
+
+class Equality:
+    """The equal elements of one pair of documents, each pair compared once."""
+
+    def __init__(self) -> None:
+        self._digests: dict[int, tuple[bytes, list[str]]] = {}
+        # What an id belongs to must live as long as the table does.
+        self._alive: list[Any] = []
+        self._clean: dict[tuple[_Key, _Key], bool] = {}
+
+    def digest(self, raw: Any) -> bytes:
+        """A value's content as sixteen bytes."""
+        return self._content(raw)[0]
+
+    def _content(self, raw: Any) -> tuple[bytes, list[str]]:
+        known = self._digests.get(id(raw))
+        if known is None:
+            content = packed(raw)
+            found = references(content) if b"ef" in content else []
+            found += mapped(content) if b"discriminator" in content and b"mapping" in content else []
+            known = (hashlib.blake2b(content, digest_size=16).digest(), found)
+            self._digests[id(raw)] = known
+            self._alive.append(raw)
+        return known
+
+    def same(self, base: Element, revision: Element) -> bool:
+        """Whether both have the same content, the targets of references included. Never a false yes."""
+        first, refs = self._content(base.raw)
+        if first != self._content(revision.raw)[0]:
+            return False
+        return all(self._same_target(base, revision, ref) for ref in refs)
+
+    def _same_target(self, base: Element, revision: Element, ref: str) -> bool:
+        starts = self._pairs(base, revision, ref)
+        if starts is None:
+            return False
+        for start in starts:
+            if _key(start) not in self._clean:
+                self._explore(start)
+        return all(self._clean[_key(start)] for start in starts)
+
+    def _pairs(self, base: Element, revision: Element, ref: str) -> list[tuple[Element, Element]] | None:
+        """What a reference means in both; None where that is not the same number of places."""
+        try:
+            before = all_targets(base, ref)
+            after = all_targets(revision, ref)
+        except CompareError:  # a reference in an example, which leads nowhere
+            return None
+        return list(zip(before, after, strict=True)) if len(before) == len(after) else None
+
+    def _explore(self, start: tuple[Element, Element]) -> None:
+        """Walk all that is reached from here, then carry every difference back to who reaches it."""
+        users: dict[tuple[_Key, _Key], list[tuple[_Key, _Key]]] = {}
+        met: dict[tuple[_Key, _Key], bool] = {_key(start): True}
+        waiting, different = [start], []
+        while waiting:
+            base, revision = waiting.pop()
+            here = _key((base, revision))
+            first, refs = self._content(base.raw)
+            alike = first == self._content(revision.raw)[0]
+            for ref in refs if alike else ():
+                pairs = self._pairs(base, revision, ref)
+                if pairs is None or not all(self._clean.get(_key(pair), True) for pair in pairs):
+                    alike = False
+                    break
+                for pair in pairs:
+                    users.setdefault(_key(pair), []).append(here)
+                    if _key(pair) not in self._clean and _key(pair) not in met:
+                        met[_key(pair)] = True
+                        waiting.append(pair)
+            if not alike:
+                different.append(here)
+        while different:
+            here = different.pop()
+            if met.get(here):
+                met[here] = False
+                different += users.get(here, [])
+        self._clean |= met
+
+
+def _key(pair: tuple[Element, Element]) -> tuple[_Key, _Key]:
+    return (pair[0].file, pair[0].pointer), (pair[1].file, pair[1].pointer)

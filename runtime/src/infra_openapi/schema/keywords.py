@@ -1,0 +1,264 @@
+"""The keywords of one schema as they are written, of any dialect; those without effect are left out."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from infra_openapi.document import Element
+from infra_openapi.schema.node import (
+    ALL_TYPES,
+    COUNTS,
+    Bound,
+    Condition,
+    Containment,
+    Facet,
+    Term,
+)
+
+_OPAQUE = ("unevaluatedItems", "propertyDependencies", "contentEncoding", "contentMediaType", "contentSchema")
+_LOOKS_AT_ITEMS = frozenset(
+    {"items", "contains", "allOf", "anyOf", "oneOf", "not", "if", "dependentSchemas", "$ref", "$dynamicRef"}
+)
+#: Patterns that every text matches.
+_UNIVERSAL = frozenset(
+    {"", "^", "$", ".*", "^.*", ".*$", "^.*$", "[\\s\\S]*", "^[\\s\\S]*$", "(.*)", "^(.*)$"}
+)
+
+
+def types(element: Element) -> tuple[frozenset[str], bool]:
+    """The types, and whether numbers must be whole."""
+    raw = element.raw
+    declared = raw.get("type")
+    if declared is None:
+        return ALL_TYPES, False
+    names = declared if isinstance(declared, list) else [declared]
+    known = {name for name in names if isinstance(name, str) and (name in ALL_TYPES or name == "integer")}
+    if len(known) != len(names):
+        element.document.note(element, f"has the type {declared!r}, which is none of JSON's; it is left out")
+        if not known:
+            return ALL_TYPES, False
+    if raw.get("nullable") is True:
+        known.add("null")
+    integral = "integer" in known and "number" not in known
+    if "integer" in known:
+        known = (known - {"integer"}) | {"number"}
+    return frozenset(known), integral
+
+
+def _number(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def facets(element: Element, integral: bool) -> dict[str, Facet]:
+    """Bounds, steps and the like."""
+    raw = element.raw
+    found: dict[str, Facet] = {}
+    for name, (_, nothing) in COUNTS.items():
+        value = _count(raw, name)
+        if value not in {None, nothing} and not name.endswith("Contains"):
+            found[name] = Facet(value=value, element=element)
+    for name, strict in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        bound = _bound(raw, name, strict)
+        if bound is not None:
+            found[name] = Facet(value=bound, element=element)
+    step = raw.get("multipleOf")
+    if _number(step) and step > 0 and not (integral and step == 1):
+        found["multipleOf"] = Facet(value=step, element=element)
+    if raw.get("uniqueItems") is True:
+        found["uniqueItems"] = Facet(value=True, element=element)
+    if _everything(raw.get("contains")):
+        # Any item will do: then it is the number of items that counts.
+        least, most = _contained(raw)
+        if least > found.get("minItems", Facet(value=0, element=element)).value:
+            found["minItems"] = Facet(value=least, element=element)
+        if most is not None and most < found.get("maxItems", Facet(value=math.inf, element=element)).value:
+            found["maxItems"] = Facet(value=most, element=element)
+    return found
+
+
+def contains(element: Element) -> tuple[Containment, ...]:
+    """`contains` with its counts, unless it asks for nothing, or for any item."""
+    inner = element.child("contains")
+    least, most = _contained(element.raw)
+    if inner is None or _everything(inner.raw) or (least == 0 and most is None):
+        return ()
+    return (Containment(term=(inner,), least=least, most=most, element=element),)
+
+
+def _contained(raw: dict[str, Any]) -> tuple[int, int | None]:
+    least, most = _count(raw, "minContains"), _count(raw, "maxContains")
+    return 1 if least is None else least, most
+
+
+def _count(raw: dict[str, Any], name: str) -> int | None:
+    """How many there may be. `1.0` is 1 to JSON Schema, and what is less than a whole one counts as none."""
+    value: Any = raw.get(name)
+    if not _number(value):
+        return None
+    whole: int = math.ceil(value) if name.startswith("min") else math.floor(value)
+    return max(0, whole) if name.startswith("min") else whole
+
+
+def _everything(raw: Any) -> bool:
+    return raw is True or raw == {}
+
+
+def _bound(raw: dict[str, Any], name: str, strict: str) -> Bound | None:
+    """One end of the range: of 3.0, where `exclusive…` is a truth, and of 3.1, where it is a number."""
+    lower = name == "minimum"
+    ends: list[Bound] = []
+    if _number(raw.get(name)):
+        ends.append(Bound(value=raw[name], exclusive=raw.get(strict) is True))
+    if _number(raw.get(strict)):
+        ends.append(Bound(value=raw[strict], exclusive=True))
+    if not ends:
+        return None
+    return (
+        max(ends, key=lambda end: (end.value, end.exclusive))
+        if lower
+        else min(ends, key=lambda end: (end.value, not end.exclusive))
+    )
+
+
+def patterns(element: Element) -> dict[str, Element]:
+    """The pattern, unless every text matches it."""
+    pattern = element.raw.get("pattern")
+    return {pattern: element} if isinstance(pattern, str) and pattern not in _UNIVERSAL else {}
+
+
+def schema(element: Element, key: str) -> Term | None:
+    """The schema under a keyword; None where it allows everything."""
+    inner = element.child(key)
+    if inner is None or inner.raw is True or inner.raw == {} or inner.raw is None:
+        return None
+    return (inner,)
+
+
+def items(element: Element) -> Term | None:
+    """Return the schema of the items that `prefix` does not describe."""
+    if _leaves_items(element.raw):
+        return schema(element, "unevaluatedItems")
+    # A list under `items`, with `additionalItems` for the rest, is how drafts before 2020-12 give places.
+    return schema(element, "additionalItems" if isinstance(element.raw.get("items"), list) else "items")
+
+
+def _leaves_items(raw: dict[str, Any]) -> bool:
+    """Whether `unevaluatedItems` means what `items` would: no other keyword looks at items."""
+    return "unevaluatedItems" in raw and _LOOKS_AT_ITEMS.isdisjoint(raw)
+
+
+def prefix(element: Element) -> tuple[Term, ...]:
+    """What the first items must be, place by place."""
+    key = "items" if isinstance(element.raw.get("items"), list) else "prefixItems"
+    return tuple((each,) for each in element.items(key))
+
+
+def named(element: Element, key: str) -> dict[str, Term]:
+    """The schemas under a keyword that holds names."""
+    if key not in element.raw:
+        return {}
+    return {name: (each,) for name, each in element.mapping(key).items()}
+
+
+def required(element: Element) -> dict[str, Element]:
+    """The names that must be."""
+    # A boolean `required` belongs to parameters; it has no effect here.
+    names = element.raw.get("required")
+    return (
+        {name: element for name in names if isinstance(name, str) and name} if isinstance(names, list) else {}
+    )
+
+
+def formats(element: Element) -> dict[str, Element]:
+    """Return the format; later dialects have other keywords for some."""
+    raw = element.raw
+    if isinstance(raw.get("format"), str):
+        return {raw["format"]: element}
+    if raw.get("contentEncoding") == "base64":
+        return {"byte": element}
+    if raw.get("contentMediaType") == "application/octet-stream" and "contentEncoding" not in raw:
+        return {"binary": element}
+    return {}
+
+
+def opaque(element: Element) -> dict[str, Facet]:
+    """Keywords that nothing here understands."""
+    names = [name for name in _OPAQUE if name in element.raw]
+    if _leaves_items(element.raw):
+        names.remove("unevaluatedItems")
+    if "format" not in element.raw and formats(element):
+        names = [name for name in names if element.raw[name] not in {"base64", "application/octet-stream"}]
+    return {name: Facet(value=element.raw[name], element=element) for name in names}
+
+
+def dependent(element: Element) -> dict[str, tuple[frozenset[str], Element]]:
+    """The names that must be where another one is."""
+    found: dict[str, tuple[frozenset[str], Element]] = {}
+    for key in ("dependentRequired", "dependencies", "dependentSchemas"):
+        for name, each in element.mapping(key).items():
+            needs = each.raw if isinstance(each.raw, list) else _only_required(each.raw)
+            if needs is not None:
+                known = found[name][0] if name in found else frozenset()
+                found[name] = (known | {one for one in needs if isinstance(one, str)}, each)
+    return found
+
+
+def dependent_schemas(element: Element) -> dict[str, Term]:
+    """The schemas that hold where a property is."""
+    found: dict[str, Term] = {}
+    for key in ("dependentSchemas", "dependencies"):
+        for name, each in element.mapping(key).items():
+            if isinstance(each.raw, dict | bool) and _only_required(each.raw) is None:
+                found[name] = (each,)
+    return found
+
+
+def _only_required(raw: Any) -> list[Any] | None:
+    """Return the required names of a schema that has no other keyword."""
+    if isinstance(raw, dict) and raw.keys() == {"required"} and isinstance(raw["required"], list):
+        return raw["required"]
+    return None
+
+
+def excluded(element: Element) -> frozenset[str]:
+    """The types that `not` alone excludes."""
+    raw = element.raw.get("not")
+    if _everything(raw):
+        return ALL_TYPES
+    if not isinstance(raw, dict) or raw.keys() != {"type"}:
+        return frozenset()
+    names = raw["type"] if isinstance(raw["type"], list) else [raw["type"]]
+    return frozenset(name for name in names if isinstance(name, str) and name in ALL_TYPES)
+
+
+def doubly_negated(element: Element) -> list[Element]:
+    """What `not` within `not` asks for."""
+    inner = element.child("not")
+    if inner is None or not isinstance(inner.raw, dict) or inner.raw.keys() != {"not"}:
+        return []
+    meant = inner.child("not")
+    return [] if meant is None else [meant]
+
+
+def negations(element: Element) -> tuple[Term, ...]:
+    """Return what `not` excludes, unless `excluded` or `doubly_negated` covers it."""
+    inner = element.child("not")
+    if inner is None or inner.raw is False or excluded(element) or doubly_negated(element):
+        # One that names `integer` beside other types excludes more than whole types.
+        named = (
+            inner is not None and isinstance(inner.raw, dict) and "integer" in (inner.raw.get("type") or ())
+        )
+        return ((inner,),) if inner is not None and named else ()
+    return ((inner,),)
+
+
+def conditions(element: Element) -> tuple[Condition, ...]:
+    """`if` with `then` and `else`, unless nothing follows from it."""
+    when = element.child("if")
+    then, otherwise = schema(element, "then"), schema(element, "else")
+    if when is None or (then is None and otherwise is None):
+        return ()
+    return (Condition(when=(when,), then=then or (), otherwise=otherwise or (), element=element),)

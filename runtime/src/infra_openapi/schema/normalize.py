@@ -1,0 +1,271 @@
+"""From what is written to the normal form."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+from infra_openapi.document import Element
+from infra_openapi.document.reference import dynamic_target, target_of
+from infra_openapi.schema import keywords
+from infra_openapi.schema.contradiction import consistent
+from infra_openapi.schema.intersection import intersection
+from infra_openapi.schema.node import (
+    ALL_TYPES,
+    Facet,
+    Group,
+    Node,
+    Term,
+    canonical,
+    kind_of,
+)
+
+#: Annotations that are compared, though they allow and forbid nothing.
+_NOTED = (
+    "default",
+    "deprecated",
+    "readOnly",
+    "writeOnly",
+    "discriminator",
+    "x-extensible-enum",
+    "x-sunset",
+    "x-stability-level",
+    "xml",
+)
+#: The keywords of a branch that is only a list of values.
+_VALUE_KEYS = frozenset(
+    {"const", "enum", "title", "description", "type", "deprecated", "example", "examples"}
+)
+#: What evaluates properties for `unevaluatedProperties`, besides those that a schema names itself.
+_EVALUATING = frozenset(
+    {"$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "not", "if", "dependentSchemas", "dependencies"}
+)
+#: How deep unions are looked into for a type that is possible at all.
+_NESTED = 4
+
+
+class Normalizer:
+    """Puts schemas into normal form, each once."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[tuple[tuple[str, str, int], ...], Node] = {}
+        self._active: set[tuple[str, str, int]] = set()
+        self._returning: dict[tuple[str, str, int], bool] = {}
+
+    def node(self, term: Term) -> Node:
+        """The normal form of a conjunction."""
+        key = tuple([element.identity for element in term])
+        known = self._nodes.get(key)
+        if known is None:
+            if len(term) == 1:
+                known = self._element(term[0])
+            else:
+                known = Node(key=key, elements=())
+                for element in term:
+                    known = intersection(known, self.node((element,)), key)
+                impossible = any(self._refuted(group, known.types) for group in known.groups)
+                known = consistent(
+                    replace(known, elements=term, types=frozenset() if impossible else known.types)
+                )
+            if not self._active:
+                self._nodes[key] = known
+        return known
+
+    def _element(self, element: Element) -> Node:
+        """One schema. A cycle of references and `allOf` alone adds nothing to itself."""
+        key = element.identity
+        if key in self._active:
+            return Node(key=(key,), elements=(element,))
+        self._active.add(key)
+        try:
+            return self._composed(element, key)
+        finally:
+            self._active.discard(key)
+
+    def _composed(self, element: Element, key: tuple[str, str, int]) -> Node:
+        raw = element.raw
+        if not isinstance(raw, dict):
+            if not isinstance(raw, bool):
+                element.document.note(element, "is no schema; it is taken as one that allows everything")
+            return Node(key=(key,), elements=(element,), types=ALL_TYPES if raw is not False else frozenset())
+        target = target_of(element)
+        if target is not None and (len(raw) == 1 or not element.document.modern):
+            # Up to OpenAPI 3.0 what stands beside a reference does not count.
+            return self.node((target,))
+        parts = [] if target is None else [target]
+        if isinstance(raw.get("$dynamicRef"), str):
+            meant = dynamic_target(element, raw["$dynamicRef"])
+            parts += [meant] if meant else []
+        parts += element.items("allOf")
+        parts += keywords.doubly_negated(element)
+        made = local = self._local(element, (key,))
+        inner = [self.node((part,)) for part in parts]
+        for each in inner:
+            made = intersection(made, each, (key,))
+        if raw.get("nullable") is True and (parts or made.groups):
+            # Strictly this has no effect in 3.0; in practice it means *or null*.
+            made = _or_null(made, element)
+        saying = [each for each in inner if not each.unrestrained]
+        if len(saying) == 1 and local.unrestrained and raw.get("nullable") is not True:
+            # A wrapper around one schema is that schema: same identity, so its changes are reported once.
+            wrapped = saying[0]
+            return replace(wrapped, notes=made.notes) if made.notes != wrapped.notes else wrapped
+        kept = tuple(term for term in made.negations if self.node(term).types & made.types)
+        made = replace(made, negations=kept) if len(kept) < len(made.negations) else made
+        if parts and any(self._refuted(group, made.types) for group in made.groups):
+            made = replace(made, types=frozenset())
+        # What is made of no parts has its key and place already.
+        return consistent(made if made is local else replace(made, key=(key,), elements=(element,)))
+
+    def returns(self, group: Group) -> bool:
+        """Whether an alternative of a union leads to the union itself, with no property or item between."""
+        start = group.element.identity
+        known = self._returning.get(start)
+        if known is None:
+            met = set()
+            left = [*group.branches]
+            while left and start not in met:
+                for each in self.node(left.pop()).groups:
+                    left += () if each.element.identity in met else each.branches
+                    met.add(each.element.identity)
+            known = self._returning[start] = start in met
+        return known
+
+    def _refuted(self, group: Group, types: frozenset[str]) -> bool:
+        """Whether none of the branches has a type that the rest allows."""
+        return not any(types & self._types(self.node(branch), _NESTED) for branch in group.branches)
+
+    def _types(self, node: Node, depth: int) -> frozenset[str]:
+        """The types that a schema allows with its unions, as far as they are looked into."""
+        types = node.types
+        for group in node.groups if depth else ():
+            types &= frozenset().union(
+                *(self._types(self.node(branch), depth - 1) for branch in group.branches)
+            )
+        return types
+
+    def _local(self, element: Element, key: Any) -> Node:
+        """Return the node of the schema's own keywords, without its references and `allOf`."""
+        raw = element.raw
+        types, integral = keywords.types(element)
+        notes = {name: Facet(value=raw[name], element=element) for name in _NOTED if name in raw}
+        made = Node(
+            key=key,
+            elements=(element,),
+            types=types,
+            integral=integral,
+            notes=notes,
+            facets=keywords.facets(element, integral),
+            patterns=keywords.patterns(element),
+            formats=keywords.formats(element),
+            properties=keywords.named(element, "properties"),
+            required=keywords.required(element),
+            pattern_properties=keywords.named(element, "patternProperties"),
+            additional=keywords.schema(element, "additionalProperties"),
+            unevaluated=keywords.schema(element, "unevaluatedProperties"),
+            names=keywords.schema(element, "propertyNames"),
+            dependent=keywords.dependent(element),
+            dependent_schemas=keywords.dependent_schemas(element),
+            prefix=keywords.prefix(element),
+            items=keywords.items(element),
+            contains=keywords.contains(element),
+            negations=keywords.negations(element),
+            conditions=keywords.conditions(element),
+            opaque=keywords.opaque(element),
+            type_element=element if "type" in raw else None,
+        )
+        if made.unevaluated is not None and "additionalProperties" in raw:
+            # That looks at every property, so none is left.
+            made = replace(made, unevaluated=None)
+        elif made.unevaluated is not None and _EVALUATING.isdisjoint(raw):
+            # Nothing else in it looks at properties, and what stands beside it in an `allOf` is not seen.
+            made = replace(made, additional=made.unevaluated, unevaluated=None)
+        if isinstance(raw.get("$dynamicRef"), str) and not dynamic_target(element, raw["$dynamicRef"]):
+            made = replace(
+                made, opaque={**made.opaque, "$dynamicRef": Facet(value=raw["$dynamicRef"], element=element)}
+            )
+        excluded = keywords.excluded(element)
+        made = replace(made, types=made.types - excluded) if excluded else made
+        made = _enumerated(made, element)
+        for kind in ("oneOf", "anyOf"):
+            made = self._united(made, element, kind)
+        return made
+
+    def _united(self, node: Node, element: Element, kind: str) -> Node:
+        branches = element.items(kind)
+        if not branches:
+            return node
+        if all(
+            isinstance(each.raw, dict)
+            and ("const" in each.raw or "enum" in each.raw)
+            and set(each.raw) <= _VALUE_KEYS
+            for each in branches
+        ):
+            # An enumeration with a description for each value.
+            union: list[Any] = []
+            for each in branches:
+                allowed = [each.raw["const"]] if "const" in each.raw else list(each.raw.get("enum") or [])
+                fitting = [value for value in allowed if kind_of(value) in keywords.types(each)[0]]
+                union += {canonical(value): value for value in fitting}.values()
+            return _restricted(node, union if kind == "anyOf" else _once(union), element)
+        if kind == "anyOf" and any(each.raw is True or each.raw == {} for each in branches):
+            return node
+        discriminator = element.child("discriminator")
+        group = Group(
+            kind=kind,
+            branches=tuple((each,) for each in branches),
+            element=element,
+            discriminator=discriminator,
+        )
+        return replace(node, groups=(*node.groups, group))
+
+
+def _or_null(node: Node, element: Element) -> Node:
+    null = (Element(element.document, element.file, f"{element.pointer}/nullable", {"type": "null"}),)
+    groups = tuple(replace(group, branches=(*group.branches, null)) for group in node.groups)
+    return replace(node, types=node.types | {"null"}, groups=groups)
+
+
+def _enumerated(node: Node, element: Element) -> Node:
+    raw = element.raw
+    if isinstance(raw.get("enum"), list):
+        allowed = raw["enum"]
+        if raw.get("nullable") is True and "type" in raw and allowed:
+            allowed = [*allowed, None]
+        node = _restricted(node, allowed, element)
+    if "const" in raw:
+        node = _restricted(node, [raw["const"]], element)
+    return node
+
+
+def _restricted(node: Node, allowed: list[Any], element: Element) -> Node:
+    """The node with these values alone."""
+    listed = Node(
+        key=(), elements=(element,), types=frozenset(map(kind_of, allowed)), values=by_type(allowed)
+    )
+    return replace(
+        intersection(node, listed, node.key),
+        elements=node.elements,
+        facets={
+            **node.facets,
+            "enum": Facet(value=[value for value in allowed if value is not None], element=element),
+        },
+    )
+
+
+def _once(values: list[Any]) -> list[Any]:
+    """What exactly one alternative allows."""
+    times = Counter(map(canonical, values))
+    return [value for value in values if times[canonical(value)] == 1]
+
+
+def by_type(allowed: list[Any]) -> dict[str, dict[str, Any]]:
+    """Values by their type and canonical text; null, and both booleans together, equal their type."""
+    found: dict[str, dict[str, Any]] = {}
+    for value in allowed:
+        found.setdefault(kind_of(value), {})[canonical(value)] = value
+    found.pop("null", None)
+    if len(found.get("boolean", ())) > 1:
+        del found["boolean"]
+    return found

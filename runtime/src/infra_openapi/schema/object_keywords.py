@@ -1,0 +1,241 @@
+"""Properties, named, by pattern or any other: what changed, and what to compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from infra_openapi import facts
+from infra_openapi.document import Element
+from infra_openapi.document.pointer import escaped
+from infra_openapi.facts import FactKind
+from infra_openapi.finding import Direction
+from infra_openapi.schema import pattern as expression
+from infra_openapi.schema.change import Change
+from infra_openapi.schema.intersection import declared
+from infra_openapi.schema.node import Node, Term
+from infra_openapi.schema.normalize import Normalizer
+
+Same: TypeAlias = Callable[[Term | None, Term | None], bool]
+_LEADS_ON = frozenset({"$ref", "allOf", "$dynamicRef"})
+
+# By the keyword that hides a property in one direction: the facts for an optional and a required property.
+_BECAME_HIDDEN = {
+    "readOnly": (facts.PROPERTY_BECAME_READ_ONLY, facts.REQUIRED_PROPERTY_BECAME_READ_ONLY),
+    "writeOnly": (facts.PROPERTY_BECAME_WRITE_ONLY, facts.REQUIRED_PROPERTY_BECAME_WRITE_ONLY),
+}
+_BECAME_VISIBLE = {
+    "readOnly": (facts.PROPERTY_BECAME_NOT_READ_ONLY, facts.REQUIRED_PROPERTY_BECAME_NOT_READ_ONLY),
+    "writeOnly": (facts.PROPERTY_BECAME_NOT_WRITE_ONLY, facts.REQUIRED_PROPERTY_BECAME_NOT_WRITE_ONLY),
+}
+
+
+class Objects:
+    """Compares the keywords for objects of two schemas, in one direction."""
+
+    def __init__(self, normalizer: Normalizer, same: Same, old: Node, new: Node, change: Change) -> None:
+        self._node, self._same = normalizer.node, same
+        self.old, self.new, self.change = old, new, change
+        self._inner = change.mode.property()
+        # A client does not send what is read-only, and does not receive what is write-only.
+        self._hidden_by = {Direction.REQUEST: "readOnly", Direction.RESPONSE: "writeOnly"}.get(
+            change.mode.direction, ""
+        )
+
+    def compare(self) -> None:
+        """State all that changed."""
+        old, new = self.old, self.new
+        names = dict.fromkeys((*old.properties, *new.properties, *old.required, *new.required))
+        for name in sorted(names):
+            self._property(name)
+        self._additional()
+        self._pattern_properties()
+        kinds = facts.PROPERTY_NAMES_ADDED, facts.PROPERTY_NAMES_REMOVED
+        optional_part(self.change, old, new, old.names, new.names, kinds, name="property-names")
+        self._dependent()
+
+    def _property(self, name: str) -> None:
+        old, new, change = self.old, self.new, self.change
+        first, second = old.properties.get(name), new.properties.get(name)
+        if (name in old.required) == (name in new.required) and self._same(first, second):
+            return
+        hidden, hides = self._hidden(first), self._hidden(second)
+        if (hidden or first is None) and (hides or second is None) and (hidden or hides):
+            return
+        if first is None and second is None:
+            self._required(name)
+        elif second is None:
+            self._removed(name, first or ())
+        elif first is None:
+            self._added(name, second)
+        elif hides:
+            kinds = _BECAME_HIDDEN[self._hidden_by]
+            change.fact(kinds[name in old.required], _at(first), _at(second), subject=name)
+        elif hidden:
+            kinds = _BECAME_VISIBLE[self._hidden_by]
+            change.fact(kinds[name in new.required], _at(first), _at(second), subject=name)
+        else:
+            if not self._same(first, second):
+                change.pair(first, second, name, self._inner)
+            self._required(name)
+
+    def _hidden(self, term: Term | None) -> bool:
+        if not term or not self._hidden_by:
+            return False
+        if len(term) == 1 and isinstance(term[0].raw, dict) and not _LEADS_ON & term[0].raw.keys():
+            return term[0].raw.get(self._hidden_by) is True
+        facet = self._node(term).notes.get(self._hidden_by)
+        return facet is not None and facet.value is True
+
+    def _added(self, name: str, second: Term) -> None:
+        old, new, change = self.old, self.new, self.change
+        element = old.counterpart(_holder(second, name))
+        required = name in new.required and name not in old.required
+        known = self._others(old, name)
+        if known and not self._node(known).impossible:
+            change.pair(known, second, name, self._inner)
+            self._required(name)
+            return
+        if name in old.required:  # without being described
+            self._required(name)
+        if self._node(second).impossible:
+            change.fact(facts.PROPERTY_FORBIDDEN, element, _at(second), subject=name)
+        elif known:
+            change.fact(facts.PROPERTY_ADDED_TO_CLOSED, element, _at(second), subject=name)
+            if required:
+                change.fact(facts.PROPERTY_ADDED_REQUIRED, element, _at(second), subject=name)
+        elif required and self._node(second).notes.get("default"):
+            change.fact(facts.PROPERTY_ADDED_REQUIRED_WITH_DEFAULT, element, _at(second), subject=name)
+        else:
+            change.fact(
+                facts.PROPERTY_ADDED_REQUIRED if required else facts.PROPERTY_ADDED,
+                element,
+                _at(second),
+                subject=name,
+            )
+
+    def _removed(self, name: str, first: Term) -> None:
+        old, new, change = self.old, self.new, self.change
+        element = new.counterpart(_holder(first, name))
+        required = name in old.required and name not in new.required
+        left = self._others(new, name)
+        if left and not self._node(left).impossible:
+            change.pair(first, left, name, self._inner)
+            self._required(name)
+            return
+        if name in new.required:  # without being described
+            self._required(name)
+        if self._node(first).impossible:
+            change.fact(facts.PROPERTY_NO_LONGER_FORBIDDEN, _at(first), element, subject=name)
+            return
+        if left:
+            change.fact(facts.PROPERTY_REMOVED_FROM_CLOSED, _at(first), element, subject=name)
+        if required:
+            change.fact(facts.REQUIRED_PROPERTY_REMOVED, _at(first), element, subject=name)
+        elif not left:
+            change.fact(facts.PROPERTY_REMOVED, _at(first), element, subject=name)
+
+    def _others(self, node: Node, name: str) -> Term:
+        """Return the schema of a property that is not named."""
+        matched = any(expression.matches(pattern, name) for pattern in node.pattern_properties)
+        if node.additional is None and node.unevaluated is not None and not matched:
+            return node.unevaluated
+        return declared(node, name)
+
+    def _required(self, name: str) -> None:
+        before, after = self.old.required.get(name), self.new.required.get(name)
+        if after is not None and before is None:
+            term = self.new.properties.get(name)
+            default = term is not None and self._node(term).notes.get("default") is not None
+            fact = facts.PROPERTY_BECAME_REQUIRED_WITH_DEFAULT if default else facts.PROPERTY_BECAME_REQUIRED
+            self.change.fact(
+                fact, _at(self.old.properties.get(name)) or self.old.element, _at(term) or after, subject=name
+            )
+        elif before is not None and after is None:
+            one, other = self.old.properties.get(name), self.new.properties.get(name)
+            self.change.fact(
+                facts.PROPERTY_BECAME_OPTIONAL,
+                _at(one) or before,
+                _at(other) or self.new.element,
+                subject=name,
+            )
+
+    def _additional(self) -> None:
+        old, new = closing(self.old), closing(self.new)
+        if old is None and new is None:
+            return
+        closed = old is not None and self._node(old).impossible
+        closes = new is not None and self._node(new).impossible
+        if closes and not closed:
+            self.change.fact(facts.ADDITIONAL_PROPERTIES_FORBIDDEN, _at(old) or self.old.element, _at(new))
+        elif closed and not closes:
+            self.change.fact(facts.ADDITIONAL_PROPERTIES_ALLOWED, _at(old), _at(new) or self.new.element)
+        elif not closed:
+            self.change.pair(old or (), new or (), "additionalProperties", self._inner)
+
+    def _pattern_properties(self) -> None:
+        old, new = self.old, self.new
+        for pattern in sorted({**old.pattern_properties, **new.pattern_properties}):
+            first, second = old.pattern_properties.get(pattern), new.pattern_properties.get(pattern)
+            if first and second:
+                self.change.pair(first, second, pattern, self._inner)
+            elif second:
+                closed = closing(old)
+                allowed = closed and self._node(closed).impossible
+                kind = facts.PATTERN_PROPERTY_ALLOWED if allowed else facts.PATTERN_PROPERTY_ADDED
+                self.change.fact(kind, old.element, _at(second), None, pattern, pattern)
+            else:
+                closed = closing(new)
+                forbidden = closed and self._node(closed).impossible
+                kind = facts.PATTERN_PROPERTY_FORBIDDEN if forbidden else facts.PATTERN_PROPERTY_REMOVED
+                self.change.fact(kind, _at(first), new.element, pattern, None, pattern)
+
+    def _dependent(self) -> None:
+        old, new, change = self.old, self.new, self.change
+        for name in sorted({**old.dependent, **new.dependent}):
+            before, one = old.dependent.get(name, (frozenset(), old.element))
+            after, other = new.dependent.get(name, (frozenset(), new.element))
+            # What is required anyway need not be required by another property.
+            for need in sorted(after - before - old.required.keys()):
+                change.fact(facts.DEPENDENT_REQUIRED_ADDED, one, other, None, need, f"{name} → {need}")
+            for need in sorted(before - after - new.required.keys()):
+                change.fact(facts.DEPENDENT_REQUIRED_REMOVED, one, other, need, None, f"{name} → {need}")
+        for name in sorted({**old.dependent_schemas, **new.dependent_schemas}):
+            first, second = old.dependent_schemas.get(name), new.dependent_schemas.get(name)
+            kinds = facts.DEPENDENT_SCHEMA_ADDED, facts.DEPENDENT_SCHEMA_REMOVED
+            optional_part(change, old, new, first, second, kinds, name=name, subject=name)
+
+
+def closing(node: Node) -> Term | None:
+    """What undeclared properties must be; None where that is open."""
+    return node.additional if node.additional is not None else node.unevaluated
+
+
+def optional_part(
+    change: Change,
+    old: Node,
+    new: Node,
+    first: Term | None,
+    second: Term | None,
+    kinds: tuple[FactKind, FactKind],
+    *,
+    name: str,
+    subject: str = "",
+) -> None:
+    """Compare a schema that either side may lack; `kinds` are the facts that it came and that it went."""
+    added, removed = kinds
+    if first and second:
+        change.pair(first, second, name)
+    elif second:
+        change.fact(added, old.element, _at(second), subject=subject)
+    elif first:
+        change.fact(removed, _at(first), new.element, subject=subject)
+
+
+def _holder(term: Term, name: str) -> str:
+    """The pointer of the schema that a property is written in."""
+    return term[0].pointer.removesuffix(f"/properties/{escaped(name)}") if term else ""
+
+
+def _at(term: Term | None) -> Element | None:
+    return term[0] if term else None

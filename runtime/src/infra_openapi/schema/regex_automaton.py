@@ -1,0 +1,375 @@
+"""What texts a regular expression matches, and whether all of them match another one.
+
+It reads the part of ECMAScript's expressions that describes regular languages: literals, classes, groups,
+alternatives, repetitions, `^` and `$`. An expression with anything else (a look-around, a back-reference,
+`\\b`, a property of Unicode) is None here, and what is asked of it stays unanswered.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+#: Inclusive ranges of code points, sorted and apart.
+Characters: TypeAlias = tuple[tuple[int, int], ...]
+States: TypeAlias = frozenset[int]
+
+_LAST = 0x10FFFF
+#: How large an automaton may get, and how many combinations of states are looked at.
+_MOST_STATES, _MOST_PAIRS = 3000, 4000
+_MOST_REPEATED = 1000
+_DIGITS: Characters = ((48, 57),)
+_WORD: Characters = ((48, 57), (65, 90), (95, 95), (97, 122))
+# Source: ECMA-262, "CharacterClassEscape", WhiteSpace and LineTerminator.
+_SPACE: Characters = (
+    (9, 13),
+    (32, 32),
+    (160, 160),
+    (5760, 5760),
+    (8192, 8202),
+    (8232, 8233),
+    (8239, 8239),
+    (8287, 8287),
+    (12288, 12288),
+    (65279, 65279),
+)
+_LINE_ENDS: Characters = ((10, 10), (13, 13), (8232, 8233))
+_CONTROLS = {"n": 10, "r": 13, "t": 9, "f": 12, "v": 11, "0": 0}
+_START, _END = "^", "$"
+
+
+class _UnreadableError(Exception):
+    """The expression is not one that is understood here."""
+
+
+@dataclass(slots=True)
+class Automaton:
+    """States with what leads from one to another; the first is 0, and the text is matched in the last."""
+
+    #: From each state: the characters, and where they lead.
+    steps: list[list[tuple[Characters, int]]] = field(default_factory=list)
+    #: From each state, without a character: always (""), or at the start or the end of the text alone.
+    jumps: list[list[tuple[str, int]]] = field(default_factory=list)
+    last: int = 0
+
+    def state(self) -> int:
+        """A new state."""
+        if len(self.steps) >= _MOST_STATES:
+            raise _UnreadableError
+        self.steps.append([])
+        self.jumps.append([])
+        return len(self.steps) - 1
+
+    def closure(self, states: Iterable[int], *, start: bool = False, end: bool = False) -> States:
+        """The states, and all that are reached from them without a character."""
+        found = set(states)
+        waiting = list(found)
+        while waiting:
+            for kind, to in self.jumps[waiting.pop()]:
+                allowed = not kind or (start and kind == _START) or (end and kind == _END)
+                if allowed and to not in found:
+                    found.add(to)
+                    waiting.append(to)
+        return frozenset(found)
+
+    def after(self, states: States, point: int) -> States:
+        """The states after one more character."""
+        return self.closure(
+            to for state in states for characters, to in self.steps[state] if _within(point, characters)
+        )
+
+    def accepts(self, states: States, *, start: bool) -> bool:
+        """Whether the text may end here."""
+        return self.last in self.closure(states, start=start, end=True)
+
+
+class _Reader:
+    """Reads one expression into an automaton that looks for it anywhere in a text."""
+
+    def __init__(self, expression: str) -> None:
+        self._text, self._at = expression, 0
+        self._made = Automaton()
+
+    def automaton(self) -> Automaton:
+        made = self._made
+        first = made.state()
+        made.steps[first].append((((0, _LAST),), first))
+        begin, finish = self._alternatives()
+        if self._at < len(self._text):
+            raise _UnreadableError
+        made.jumps[first].append(("", begin))
+        made.steps[finish].append((((0, _LAST),), finish))
+        made.last = finish
+        return made
+
+    def _peek(self) -> str:
+        return self._text[self._at : self._at + 1]
+
+    def _take(self, text: str) -> bool:
+        if not self._text.startswith(text, self._at):
+            return False
+        self._at += len(text)
+        return True
+
+    def _next(self) -> str:
+        one = self._peek()
+        if not one:
+            raise _UnreadableError
+        self._at += 1
+        return one
+
+    def _alternatives(self) -> tuple[int, int]:
+        begin, finish = self._made.state(), self._made.state()
+        while True:
+            inner, outer = self._sequence()
+            self._made.jumps[begin].append(("", inner))
+            self._made.jumps[outer].append(("", finish))
+            if not self._take("|"):
+                return begin, finish
+
+    def _sequence(self) -> tuple[int, int]:
+        begin = finish = self._made.state()
+        while self._peek() not in {"", "|", ")"}:
+            at = self._at
+            inner, outer = self._atom()
+            inner, outer = self._repeated(at, self._at, inner, outer)
+            self._made.jumps[finish].append(("", inner))
+            finish = outer
+        return begin, finish
+
+    def _atom(self) -> tuple[int, int]:
+        one = self._next()
+        if one in {_START, _END}:
+            begin, finish = self._made.state(), self._made.state()
+            self._made.jumps[begin].append((one, finish))
+            return begin, finish
+        if one == "(":
+            if self._take("?<") and self._peek() in {"=", "!", ""}:
+                raise _UnreadableError
+            if self._text.startswith("?<", self._at - 2):
+                self._at = self._text.index(">", self._at) + 1
+            elif self._peek() == "?" and not self._take("?:"):
+                raise _UnreadableError
+            found = self._alternatives()
+            if not self._take(")"):
+                raise _UnreadableError
+            return found
+        if one in {"*", "+", "?", "{"}:
+            raise _UnreadableError
+        return self._character(self._class() if one == "[" else self._single(one))
+
+    def _character(self, characters: Characters) -> tuple[int, int]:
+        begin, finish = self._made.state(), self._made.state()
+        self._made.steps[begin].append((characters, finish))
+        return begin, finish
+
+    def _single(self, one: str) -> Characters:
+        if one == ".":
+            return _others(_LINE_ENDS)
+        return self._escaped() if one == "\\" else _only(ord(one))
+
+    def _escaped(self) -> Characters:
+        one = self._next()
+        classes = {"d": _DIGITS, "w": _WORD, "s": _SPACE}
+        if one.lower() in classes:
+            found = classes[one.lower()]
+            return _others(found) if one.isupper() else found
+        if one in _CONTROLS:
+            return _only(_CONTROLS[one])
+        if one in {"x", "u"}:
+            digits = self._text[self._at : self._at + (2 if one == "x" else 4)]
+            self._at += len(digits)
+            try:
+                return _only(int(digits, 16))
+            except ValueError:
+                raise _UnreadableError from None
+        if one.isalnum():
+            raise _UnreadableError
+        return _only(ord(one))
+
+    def _class(self) -> Characters:
+        negated = self._take("^")
+        found: list[tuple[int, int]] = []
+        while not self._take("]"):
+            first = self._member()
+            if self._peek() == "-" and self._text[self._at + 1 : self._at + 2] not in {"]", ""}:
+                self._at += 1
+                last = self._member()
+                if len(first) != 1 or len(last) != 1 or first[0][0] > last[0][1]:
+                    raise _UnreadableError
+                found.append((first[0][0], last[0][1]))
+            else:
+                found += first
+        made = _sorted(found)
+        return _others(made) if negated else made
+
+    def _member(self) -> Characters:
+        one = self._next()
+        if one == "\\":
+            return _only(8) if self._take("b") else self._escaped()
+        return _only(ord(one))
+
+    def _repeated(self, start: int, end: int, inner: int, outer: int) -> tuple[int, int]:
+        least, most = self._counts()
+        if (least, most) == (1, 1):
+            return inner, outer
+        if max(least, most or 0) > _MOST_REPEATED:
+            raise _UnreadableError
+        made, after = self._made, self._at
+        begin = finish = made.state()
+        optional: list[int] = []
+        for number in range(most if most is not None else max(least, 1)):
+            one = (inner, outer) if number == 0 else self._again(start, end)
+            optional += [finish] if number >= least else []
+            made.jumps[finish].append(("", one[0]))
+            if most is None and number == max(least, 1) - 1:
+                made.jumps[one[1]].append(("", one[0]))
+            finish = one[1]
+        for state in optional:
+            made.jumps[state].append(("", finish))
+        self._at = after
+        return begin, finish
+
+    def _again(self, start: int, end: int) -> tuple[int, int]:
+        """The same part once more."""
+        self._at = start
+        found = self._atom()
+        if self._at != end:
+            raise _UnreadableError
+        return found
+
+    def _counts(self) -> tuple[int, int | None]:
+        counts: tuple[int, int | None] = (1, 1)
+        if self._take("*"):
+            counts = (0, None)
+        elif self._take("+"):
+            counts = (1, None)
+        elif self._take("?"):
+            counts = (0, 1)
+        elif self._take("{"):
+            inner, closed, _ = self._text[self._at :].partition("}")
+            least, comma, most = inner.partition(",")
+            if not (closed and least.isdecimal() and (not most or most.isdecimal())):
+                raise _UnreadableError
+            self._at += len(inner) + 1
+            counts = int(least), int(most) if most else None if comma else int(least)
+        else:
+            return counts
+        self._take("?")  # a lazy repetition matches the same texts
+        if self._peek() in {"*", "+", "?", "{"}:
+            raise _UnreadableError
+        return counts
+
+
+def _only(point: int) -> Characters:
+    return ((point, point),)
+
+
+def _sorted(ranges: Iterable[tuple[int, int]]) -> Characters:
+    found: list[tuple[int, int]] = []
+    for low, high in sorted(ranges):
+        if found and low <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(high, found[-1][1]))
+        else:
+            found.append((low, high))
+    return tuple(found)
+
+
+def _others(characters: Characters) -> Characters:
+    found, low = [], 0
+    for first, last in characters:
+        if low < first:
+            found.append((low, first - 1))
+        low = last + 1
+    return (*found, (low, _LAST)) if low <= _LAST else tuple(found)
+
+
+def _within(point: int, characters: Characters) -> bool:
+    return any(low <= point <= high for low, high in characters)
+
+
+@functools.lru_cache(maxsize=2048)
+def automaton(expression: str) -> Automaton | None:
+    """The expression, ready to be asked; None where it is not understood."""
+    try:
+        return _Reader(expression).automaton()
+    except (_UnreadableError, RecursionError, ValueError):
+        return None
+
+
+def matches(expression: str, text: str) -> bool | None:
+    """Whether the expression is found in a text, in time that grows with their lengths alone."""
+    made = automaton(expression)
+    if made is None:
+        return None
+    states = made.closure([0], start=True)
+    for one in text:
+        states = made.after(states, ord(one))
+    return made.accepts(states, start=not text)
+
+
+def counterexample(narrow: Sequence[str], wide: str) -> str | bool | None:
+    """A text that matches all the narrow expressions and not the wide one; False where there is none.
+
+    None where that is undecided: an expression is not understood, or the search grows too large.
+    """
+    known = [automaton(expression) for expression in (*narrow, wide)]
+    machines = [each for each in known if each is not None]
+    if len(machines) < len(known):
+        return None
+    points = _points(machines)
+    first = tuple(each.closure([0], start=True) for each in machines)
+    came: dict[tuple[States, ...], str] = {first: ""}
+    waiting = deque([first])
+    while waiting:
+        here = waiting.popleft()
+        text = came[here]
+        *inside, outside = (
+            each.accepts(states, start=not text) for each, states in zip(machines, here, strict=True)
+        )
+        if all(inside) and not outside:
+            return text
+        for point in points:
+            there = tuple(each.after(states, point) for each, states in zip(machines, here, strict=True))
+            if there not in came:
+                if len(came) >= _MOST_PAIRS:
+                    return None
+                came[there] = text + chr(point)
+                waiting.append(there)
+    return False
+
+
+def _points(machines: Iterable[Automaton]) -> list[int]:
+    """One character of every kind that the automata distinguish, readable ones first."""
+    borders = {0}
+    for made in machines:
+        for steps in made.steps:
+            for characters, _ in steps:
+                for low, high in characters:
+                    borders |= {low, high + 1}
+    ends = sorted(borders)
+    pairs = zip(ends, [*ends[1:], _LAST + 1], strict=True)
+    found = [_readable(low, high - 1) for low, high in pairs if low < high]
+    return sorted(found, key=lambda point: (not 32 <= point < 127, point))
+
+
+def _readable(low: int, high: int) -> int:
+    preferred: Iterator[int] = (point for point in (120, 97, 65, 48, 32, 33) if low <= point <= high)
+    return next(preferred, min(low, _LAST))
+
+
+def of_lengths(least: float | None, most: float | None) -> str:
+    """An expression for all texts of such lengths."""
+    return f"^[^]{{{int(least or 0)},{'' if most is None else int(most)}}}$"
+
+
+def of_texts(texts: Iterable[str]) -> str:
+    """An expression for these texts alone."""
+    return f"^(?:{'|'.join(map(_quoted, texts))})$"
+
+
+def _quoted(text: str) -> str:
+    return "".join(one if one.isalnum() or ord(one) > 0xFFFF else f"\\u{ord(one):04x}" for one in text)

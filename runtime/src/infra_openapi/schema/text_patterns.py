@@ -1,0 +1,93 @@
+"""What a text may be: patterns and lengths, compared as the sets of texts that they allow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from infra_openapi import facts
+from infra_openapi.facts import FactKind
+from infra_openapi.finding import Direction
+from infra_openapi.schema import regex_automaton
+from infra_openapi.schema.change import Change
+from infra_openapi.schema.node import Node
+
+#: Matches no text.
+_NOTHING = "[]"
+
+
+def patterns(old: Node, new: Node, change: Change) -> None:
+    """State how the patterns changed."""
+    request = change.mode.direction is Direction.REQUEST
+    # No client is harmed where the outer side allows all that the inner one does.
+    inner, outer = (old, new) if request else (new, old)
+    asked = [pattern for pattern in outer.patterns if pattern not in inner.patterns]
+    given = [pattern for pattern in inner.patterns if pattern not in outer.patterns]
+    answers = {pattern: _example(inner, pattern) for pattern in asked}
+    left = [pattern for pattern in asked if answers[pattern] is not False]
+    if left and given:
+        harm = facts.PATTERN_NARROWED if request else facts.PATTERN_WIDENED
+        harms = any(isinstance(answers[pattern], str) for pattern in left)
+        pair = (given[0], left[0]) if request else (left[0], given[0])
+        _changed(old, new, change, pair, harm if harms else facts.PATTERN_CHANGED)
+    elif left:
+        _one_sided(old, new, change, left)
+    elif remaining := [pattern for pattern in given if _example(outer, pattern) is not False]:
+        if asked:
+            pair = (remaining[0], asked[0]) if request else (asked[0], remaining[0])
+            _changed(old, new, change, pair, facts.PATTERN_WIDENED if request else facts.PATTERN_NARROWED)
+        else:
+            _one_sided(old, new, change, remaining)
+
+
+def _changed(old: Node, new: Node, change: Change, pair: tuple[str, str], kind: FactKind) -> None:
+    before, after = pair
+    change.fact(kind, old.patterns[before], new.patterns[after], before, after)
+
+
+def _one_sided(old: Node, new: Node, change: Change, found: Iterable[str]) -> None:
+    for pattern in found:
+        if pattern in new.patterns:
+            change.fact(facts.PATTERN_ADDED, old.element, new.patterns[pattern], None, pattern)
+        else:
+            change.fact(facts.PATTERN_REMOVED, old.patterns[pattern], new.element, pattern, None)
+
+
+def _example(node: Node, expression: str) -> str | bool | None:
+    """A text that the schema allows and the expression does not match; False where there is none."""
+    return regex_automaton.counterexample(restraints(node), expression)
+
+
+def restraints(node: Node) -> list[str]:
+    """Return the patterns and lengths of a schema, as expressions."""
+    least, most = (
+        node.facets[name].value if name in node.facets else None for name in ("minLength", "maxLength")
+    )
+    lengths = [] if least is None and most is None else [regex_automaton.of_lengths(least, most)]
+    return [*node.patterns, *lengths]
+
+
+def matching(node: Node) -> str | None:
+    """A text that agrees with the patterns and lengths; None where none was found."""
+    found = regex_automaton.counterexample(restraints(node), _NOTHING)
+    return found if isinstance(found, str) else None
+
+
+def told_apart(wide: Node, narrow: Node) -> str | None:
+    """A text that the patterns and lengths of the one allow, and a pattern of the other does not."""
+    found = (_example(wide, pattern) for pattern in narrow.patterns)
+    return next((text for text in found if isinstance(text, str)), None)
+
+
+def implied_length(name: str, old: Node, new: Node, change: Change) -> bool:
+    """Whether the patterns of the inner side keep to the length that the outer side asks for."""
+    inner, outer = (old, new) if change.mode.direction is Direction.REQUEST else (new, old)
+    if name not in {"minLength", "maxLength"} or name not in outer.facets or not inner.patterns:
+        return False
+    value = outer.facets[name].value
+    expression = regex_automaton.of_lengths(*((value, None) if name == "minLength" else (None, value)))
+    return _example(inner, expression) is False
+
+
+def listed(node: Node, texts: Iterable[str]) -> bool:
+    """Whether the schema's patterns allow these texts alone."""
+    return bool(node.patterns) and _example(node, regex_automaton.of_texts(texts)) is False

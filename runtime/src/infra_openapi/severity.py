@@ -1,0 +1,76 @@
+"""Which level a rule has: the table's, a preset's, or the user's own."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+from infra_openapi import facts
+from infra_openapi.errors import CompareError
+from infra_openapi.finding import Level
+from infra_openapi.rules import RULES, Effect, law
+
+#: The named judgements. `default` is the law with its deviations, `strict` the law alone with the undecided
+#: as breaking, `lenient-enums` takes a new value that is received as a warning, `sdk` minds the names that
+#: generated code has.
+PRESETS: dict[str, dict[str, Level]] = {
+    "default": {},
+    "strict": {
+        rule.id: max(
+            rule.level,
+            Level.BREAKING if rule.effect is Effect.UNDECIDED else law(rule.effect, rule.direction),
+            key=lambda level: level.severity,
+        )
+        for rule in RULES.values()
+        if rule.id != facts.OPERATION_REMOVED_AFTER_SUNSET.undirected
+    },
+    "lenient-enums": {
+        facts.ENUM_VALUE_ADDED.response: Level.WARNING,
+        facts.UNION_BRANCH_ADDED.response: Level.WARNING,
+    },
+    "sdk": {
+        facts.OPERATION_ID_CHANGED.undirected: Level.BREAKING,
+        facts.OPERATION_ID_REMOVED.undirected: Level.BREAKING,
+        facts.OPERATION_TAG_REMOVED.undirected: Level.WARNING,
+        facts.OPERATION_TAG_ADDED.undirected: Level.WARNING,
+    },
+}
+_IGNORE = "ignore"
+
+
+class RuleLevels:
+    """A preset with the user's overrides on top."""
+
+    def __init__(self, preset: str, overrides: Mapping[str, Level | str]) -> None:
+        if preset not in PRESETS:
+            raise CompareError("", f"there is no preset {preset!r}; there are: {', '.join(PRESETS)}")
+        self._levels: dict[str, Level | None] = {rule.id: rule.level for rule in RULES.values()}
+        self._levels |= PRESETS[preset]
+        for name, level in overrides.items():
+            for rule in _meant(name):
+                self._levels[rule] = _level(name, level)
+
+    def level(self, rule: str) -> Level | None:
+        """Return the level of a rule; None where the rule is left out."""
+        return self._levels[rule]
+
+
+def _meant(name: str) -> list[str]:
+    if name in RULES:
+        return [name]
+    aliased = [rule.id for rule in RULES.values() if name in rule.aliases]
+    if not aliased:
+        near = difflib.get_close_matches(name, RULES, n=1)
+        hint = f"Did you mean {near[0]}?" if near else "`infra dev api-check --list-rules` shows them all."
+        raise CompareError("", f"there is no rule {name!r}", hint=hint)
+    return aliased
+
+
+def _level(name: str, level: Level | str) -> Level | None:
+    if level == _IGNORE:
+        return None
+    try:
+        return Level(level)
+    except ValueError as error:
+        known = ", ".join([*Level, _IGNORE])
+        raise CompareError("", f"{level!r} is no level for {name}; there are: {known}") from error

@@ -1,0 +1,100 @@
+"""What a service is, as frozen data that survives JSON.
+
+A spec contains references instead of values: `${port.client}`, `${data}`, `${postgres.url}` stay
+unchanged until an engine binds them. These names may stand in `${…}`:
+
+    bin.NAME        the path of an executable; `bin.NAME@SERVICE` is the one that only this service uses
+    port.NAME       one of the service's own ports
+    host            the address that the service listens on (always loopback for the supervisor)
+    data            the service's own folder in the data directory
+    run             a folder with a short path for the service's sockets, mode 0700
+    root            the folder of the stack file
+    secret.NAME     the text of the secret that a `Secret` step made
+    env.NAME        a variable of the client's environment; `${env.NAME:-other}` when it may be unset
+    stack.NAME      `environment` of the stack
+    out             inside a `Seed`: the folder that its steps fill
+    SERVICE.EXPORT  an export of another service; the reference also makes that service a need
+    SERVICE.EXPORT? the same without a need: bound from the leased ports before that service starts, and
+                    empty when the stack has no such service
+
+`$$` is a dollar sign.
+"""
+
+from __future__ import annotations
+
+from infra_runtime.spec.codec import decode, encode
+from infra_runtime.spec.container import Container
+from infra_runtime.spec.probes import (
+    Exchange,
+    ExecProbe,
+    Expect,
+    HttpProbe,
+    LengthPrefix,
+    PortProbe,
+    PostgresProbe,
+    Probe,
+    Quiesce,
+    Send,
+    TcpProbe,
+    escape,
+    unescape,
+)
+from infra_runtime.spec.references import (
+    OWN_NAMES,
+    OWN_SCOPES,
+    bound_copy,
+    is_open,
+    map_texts,
+    optional_export,
+    optional_exports,
+    other_service,
+    references,
+    rename,
+    substitute,
+    texts,
+)
+from infra_runtime.spec.service import TYPES, Restart, ServiceSpec, StopStep, decode_service
+from infra_runtime.spec.steps import Remove, RequireFile, Run, Secret, Seed, Step, WriteFile
+
+__all__ = [
+    "OWN_NAMES",
+    "OWN_SCOPES",
+    "TYPES",
+    "Container",
+    "Exchange",
+    "ExecProbe",
+    "Expect",
+    "HttpProbe",
+    "LengthPrefix",
+    "PortProbe",
+    "PostgresProbe",
+    "Probe",
+    "Quiesce",
+    "Remove",
+    "RequireFile",
+    "Restart",
+    "Run",
+    "Secret",
+    "Seed",
+    "Send",
+    "ServiceSpec",
+    "Step",
+    "StopStep",
+    "TcpProbe",
+    "WriteFile",
+    "bound_copy",
+    "decode",
+    "decode_service",
+    "encode",
+    "escape",
+    "is_open",
+    "map_texts",
+    "optional_export",
+    "optional_exports",
+    "other_service",
+    "references",
+    "rename",
+    "substitute",
+    "texts",
+    "unescape",
+]

@@ -1,0 +1,375 @@
+"""What cannot be compared is refused with file, line and reason; nothing crashes or passes for compatible."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fakes.api import document, receives
+from fakes.rewriting import documents
+from infra_openapi import CompareError, compare, load, parse
+from infra_openapi.document import json_text, yaml_text
+
+yaml = pytest.importorskip("yaml")
+
+HEAD = '{"openapi": "3.0.0", "paths": {}'
+LAUGHS = "a0: &a0 [x, x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
+)
+DEEP_BY_ALIASES = "a0: &a0 []\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 300))
+LONG_BY_ALIASES = f"a: &a {'x' * 1_000_000}\nb: [{', '.join(['*a'] * 100)}]\n"
+
+REFUSED: list[tuple[str, bytes, int, str]] = [
+    ("empty", b"", 0, "is empty"),
+    ("blank", b" \n ", 0, "is empty"),
+    ("binary", b"PK\x03\x04\x00\x00", 1, "is a binary file"),
+    ("half of UTF-16", "openapi: 3.0.0".encode("utf-16") + b"x", 1, "is not text in UTF-16"),
+    ("latin", b"openapi: 3.0.0\ninfo: {title: caf\xe9}", 2, "is not text in UTF-8"),
+    ("truncated", b'{"openapi": "3.0.0",\n "paths": {', 2, "is not JSON"),
+    ("a control character", b'openapi: 3.0.0\npaths: {}\nx: "\x07"', 3, "the control character 0x07"),
+    ("tabs", b"openapi: 3.0.0\npaths:\n\t/a: {}", 3, "is not YAML"),
+    ("twice in JSON", HEAD.encode() + b',\n "info": {"a": 1, "a": 2}}', 2, "says the key 'a' twice"),
+    ("twice in YAML", b"openapi: 3.0.0\npaths: {}\npaths: {}", 3, "says the key 'paths' twice"),
+    ("two documents", b"openapi: 3.0.0\npaths: {}\n---\na: b", 3, "more than one YAML document"),
+    ("a list", b"- openapi", 1, "is not OpenAPI: it is an array"),
+    ("something else", b'{"name": "x"}', 1, "neither `openapi` nor `swagger`"),
+    ("nothing in version 2", b'{"swagger": "2.0"}', 1, "no paths, no x-ms-paths and no definitions"),
+    ("paths of version 2 in a list", b'{"swagger": "2.0",\n "paths": []}', 2, "`paths` is an array"),
+    (
+        "definitions in a list",
+        b'{"swagger": "2.0", "paths": {},\n "definitions": []}',
+        2,
+        "`definitions` is an array",
+    ),
+    (
+        "dangling in version 2",
+        b'{"swagger": "2.0", "paths": {"/a": {"get": {"responses":\n {"200": {"$ref": "#/responses/N"}}}}}}',
+        2,
+        "the reference '#/responses/N' leads nowhere",
+    ),
+    ("too old", b'{"swagger": "1.2"}', 1, "Swagger '1.2'"),
+    ("nearly a version", b'{"openapi": "3.10.0", "paths": {}}', 1, "OpenAPI '3.10.0'"),
+    (
+        "two kinds",
+        b'{"openapi": "3.0.0",\n "swagger": "2.0", "paths": {}}',
+        2,
+        "both `openapi` and `swagger`",
+    ),
+    ("too new", b'{"openapi": "4.0.0", "paths": {}}', 1, "OpenAPI '4.0.0'"),
+    ("nothing in it", b'{"openapi": "3.1.0"}', 1, "no paths, no webhooks and no components"),
+    ("paths in a list", b'{"openapi": "3.0.0",\n "paths": []}', 2, "`paths` is an array"),
+    (
+        "dangling",
+        HEAD.encode() + b',\n "x": 0, "components": {"schemas": {"A": {"$ref": "#/B"}}}}',
+        2,
+        "leads nowhere",
+    ),
+    (
+        "a circle",
+        HEAD.encode() + b', "components": {"schemas": {"A": {"$ref": "#/components/schemas/A"}}}}',
+        1,
+        "circle",
+    ),
+    ("deep JSON", b"[" * 100_000, 1, "nested more than"),
+    ("deep YAML", b"- " * 1000 + b"a", 1, "nested more than 200 levels"),
+    ("laughs", LAUGHS.encode(), 7, "by its aliases"),
+    ("deep by aliases", DEEP_BY_ALIASES.encode(), 200, "nested more than 200 levels"),
+    ("long by aliases", LONG_BY_ALIASES.encode(), 2, "by its aliases"),
+    ("an alias in itself", b"a: &a [*a]", 1, "inside itself"),
+    ("too large a number", b"openapi: 3.0.0\npaths: {}\nx: 1e400", 3, "too large"),
+    ("a huge number in base 16", b"openapi: 3.0.0\npaths: {}\nx: 0x" + b"f" * 5000, 3, "digits"),
+    ("a huge number", HEAD.encode() + b', "x": ' + b"9" * 5000 + b"}", 1, "digits"),
+    ("a list as key", b"? [a]\n: b", 1, "as a key"),
+]
+
+
+@pytest.mark.parametrize(
+    ("raw", "line", "reason"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
+)
+def test_it_is_refused_with_file_line_and_reason(raw: bytes, line: int, reason: str) -> None:
+    with pytest.raises(CompareError) as caught:
+        parse(raw, name="api.yaml")
+
+    assert reason in str(caught.value)
+    assert (caught.value.file, caught.value.line) == ("api.yaml", line)
+    assert caught.value.exit_code == 2
+
+
+def test_a_missing_file_a_directory_and_a_pipe_are_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    for name, reason in (("none.yaml", "does not exist"), ("", "directory"), ("pipe", "no regular file")):
+        with pytest.raises(CompareError, match=reason):
+            load(tmp_path / name)
+
+
+def test_a_reference_that_leaves_the_root_is_refused_unless_the_root_is_wider(tmp_path: Path) -> None:
+    (tmp_path / "secret.json").write_text('{"type": "string"}')
+    inner = tmp_path / "api"
+    inner.mkdir()
+    (inner / "openapi.json").write_text(json.dumps(receives({"$ref": "../secret.json"})))
+
+    with pytest.raises(CompareError, match="is outside of"):
+        load(inner / "openapi.json")
+    assert load(inner / "openapi.json", root=tmp_path)
+
+
+def test_a_local_file_named_by_a_url_is_a_file_like_any_other(tmp_path: Path) -> None:
+    (tmp_path / "name.json").write_text('{"type": "string"}')
+    for name, target in (("inside", tmp_path / "name.json"), ("outside", Path("/etc/passwd"))):
+        (tmp_path / f"{name}.json").write_text(json.dumps(receives({"$ref": target.as_uri()})))
+
+    with pytest.raises(CompareError, match="/etc/passwd: is outside of"):
+        load(tmp_path / "outside.json")
+    assert load(tmp_path / "inside.json")
+
+
+def test_a_name_that_can_be_no_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "openapi.json").write_text(json.dumps(receives({"$ref": "a%00b.json"}), indent=1))
+
+    with pytest.raises(CompareError, match=r"cannot be read: .*embedded null") as caught:
+        load(tmp_path / "openapi.json")
+    assert caught.value.line > 1
+    with pytest.raises(CompareError, match="embedded null"):
+        load("a\0b.json")
+
+
+def test_a_symbolic_link_does_not_lead_out_of_the_root(tmp_path: Path) -> None:
+    (tmp_path / "secret.json").write_text('{"type": "string"}')
+    inner = tmp_path / "api"
+    inner.mkdir()
+    (inner / "link.json").symlink_to(tmp_path / "secret.json")
+    (inner / "openapi.json").write_text(json.dumps(receives({"$ref": "link.json"})))
+
+    with pytest.raises(CompareError, match="is outside of"):
+        load(inner / "openapi.json")
+
+
+def test_the_network_is_not_asked(tmp_path: Path) -> None:
+    (tmp_path / "openapi.json").write_text(json.dumps(receives({"$ref": "https://example.com/a.json"})))
+
+    with pytest.raises(CompareError, match="on the network"):
+        load(tmp_path / "openapi.json")
+
+
+def test_files_refer_to_one_another_and_what_changes_there_is_told_there(tmp_path: Path) -> None:
+    for side, most in (("base", 10), ("revision", 5)):
+        folder = tmp_path / side / "schemas"
+        folder.mkdir(parents=True)
+        (folder / "pet.yaml").write_text(
+            "Pet:\n  type: object\n  properties:\n    name: {$ref: '#/Name'}\n"
+            f"Name:\n  type: string\n  maxLength: {most}\n"
+        )
+        (tmp_path / side / "api.json").write_text(json.dumps(receives({"$ref": "schemas/pet.yaml#/Pet"})))
+    found = compare(load(tmp_path / "revision" / "api.json"), load(tmp_path / "base" / "api.json")).findings
+
+    assert [finding.rule for finding in found] == ["response-max-length-increased"]
+    assert found[0].revision is not None
+    assert (Path(found[0].revision.file).name, found[0].revision.line) == ("pet.yaml", 5)
+
+
+def test_a_byte_order_mark_and_carriage_returns_are_taken() -> None:
+    text = "openapi: 3.0.0\r\ninfo: {title: a, version: '1'}\r\npaths: {}\r\n"
+
+    assert compare(parse(b"\xef\xbb\xbf" + text.encode()), parse(text)).verdict == "compatible"
+
+
+def test_lines_are_those_of_an_editor_whatever_yaml_takes_for_a_line() -> None:
+    text = 'openapi: 3.0.0\nx: "one\u2028line\x85still"\npaths:\n  /a: {$ref: "#/nowhere"}\n'
+
+    with pytest.raises(CompareError, match="leads nowhere") as caught:
+        parse(text)
+    assert (caught.value.line, caught.value.column) == (4, 3)
+
+
+def test_libyaml_reads_yaml_where_it_is_there() -> None:
+    assert yaml_text._Loader is (yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader)
+
+
+class LimitedLoader(yaml.SafeLoader):
+    """Refuses a bracket past its limit while it reads ahead of its events, as libyaml 0.2.6 does."""
+
+    LIMIT = 0
+
+    def fetch_flow_collection_start(self, token_class: type) -> None:
+        if self.flow_level >= self.LIMIT:
+            raise yaml.scanner.ScannerError(None, None, "the library's limit", self.get_mark())
+        super().fetch_flow_collection_start(token_class)
+
+
+DEEP: list[tuple[str, int, int]] = [
+    ("x: " + "[" * 1000 + "]" * 1000, 1, 4 + 199),
+    ("x:\n  y: " + "[" * 500, 2, 6 + 198),
+    ("x: " + "[" * 150 + "\n" + "[" * 400, 2, 50),
+    ("x: [" + "[], " * 50 + "'[[', # ]]]\n" + "[" * 1000, 2, 199),
+    ("x: " + "{a: " * 250 + "}" * 250, 1, 4 + 4 * 199),
+]
+
+
+@pytest.mark.parametrize("limit", [None, 200, 256, 1000])
+@pytest.mark.parametrize(("text", "line", "column"), DEEP)
+def test_deep_nesting_is_refused_with_our_reason_whatever_the_limit_of_the_library(
+    text: str, line: int, column: int, limit: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if limit is not None:
+        monkeypatch.setattr(LimitedLoader, "LIMIT", limit)
+        monkeypatch.setattr(yaml_text, "_Loader", LimitedLoader)
+
+    with pytest.raises(CompareError, match="nested more than 200 levels") as caught:
+        parse(text)
+
+    assert (caught.value.line, caught.value.column) == (line, column)
+
+
+@pytest.mark.parametrize("text", ["x: [" + "[], " * 300 + "\n}", 'x: ["' + "[" * 300 + '"\n}', "x: [\n}"])
+def test_a_syntax_error_is_not_taken_for_deep_nesting(text: str) -> None:
+    with pytest.raises(CompareError, match="is not YAML"):
+        parse(text)
+
+
+@pytest.mark.parametrize("raw", [HEAD.encode() + b', "x": [1, 2, 3, 4]}', b"openapi: 3.0.0\nx: [1, 2, 3, 4]"])
+def test_a_text_of_very_many_values_is_refused_before_they_fill_the_memory(
+    raw: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (json_text, yaml_text):
+        monkeypatch.setattr(module, "MAX_VALUES", 4)
+
+    with pytest.raises(CompareError, match="has more than 4 values"):
+        parse(raw)
+
+
+def test_commas_in_a_text_are_no_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_text, "MAX_VALUES", 4)
+
+    assert parse(HEAD + ', "x": "one, two, three, [four]"}')
+
+
+@pytest.mark.parametrize(
+    ("raw", "hint"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 123\n", "git lfs pull"),
+        (b"<!DOCTYPE html>\n<title>Log in</title>", "for a browser"),
+        (b"openapi: 3.0.0\n<<<<<<< HEAD\ninfo: {}\n=======\npaths: {}\n", "merge conflict"),
+    ],
+)
+def test_what_looks_like_something_else_is_called_that(raw: bytes, hint: str) -> None:
+    with pytest.raises(CompareError) as caught:
+        parse(raw)
+
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("kind", "keyword"), [("string", "minLength"), ("array", "minItems"), ("object", "minProperties")]
+)
+@pytest.mark.parametrize("count", [2, 2.0, 1.5])
+def test_a_count_may_be_written_with_a_fraction(kind: str, keyword: str, count: float) -> None:
+    free, bound = receives({"type": kind}), receives({"type": kind, keyword: count})
+
+    found = compare(parse(bound), parse(free)).findings
+
+    assert [(one.level, one.before) for one in found] == [("breaking", 2)]
+    assert compare(parse(bound), parse(receives({"type": kind, keyword: 2}))).findings == ()
+
+
+def test_a_reference_in_an_example_is_data() -> None:
+    assert parse(receives({"type": "object", "example": {"$ref": "#/nowhere"}}))
+
+
+def test_what_is_not_quite_right_is_taken_with_a_note() -> None:
+    made = parse(
+        document(
+            {
+                "pets": {},
+                "/a": {"get": {"parameters": {}, "responses": {"abc": {}, "200": {"description": ""}}}},
+            }
+        )
+    )
+    other = parse(document({"/a": {"get": {"responses": {"200": {"description": ""}}}}}))
+
+    notes = compare(made, other).notes
+
+    assert len(notes) == 3
+    assert all(note.file == "openapi" and note.line == 1 for note in notes)
+
+
+ODD: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    10**400,
+    "",
+    "#/",
+    [],
+    {},
+    [None],
+    {"$ref": "#"},
+    {"$ref": 5},
+    {"allOf": [{"$ref": "#"}]},
+    "(a+)+$",
+    "[",
+]
+
+
+def mutate(value: Any, random: Random) -> Any:
+    """A part of a document, somewhere replaced by something odd."""
+    if random.random() < 0.04:
+        return random.choice(ODD)
+    if isinstance(value, dict):
+        return {key: mutate(inner, random) for key, inner in value.items() if random.random() > 0.02}
+    return [mutate(inner, random) for inner in value] if isinstance(value, list) else value
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@given(data=documents(), random=st.randoms(use_true_random=False))
+def test_whatever_is_in_a_document_it_is_compared_or_refused(data: dict[str, Any], random: Random) -> None:
+    with contextlib.suppress(CompareError):
+        base, revision = parse(data), parse(mutate(data, random))
+        verdict = compare(base, revision).to_json()["verdict"]
+
+        assert verdict in {"compatible", "warning", "breaking"}
+
+
+SWAGGER: dict[str, Any] = {
+    "swagger": "2.0",
+    "host": "a.example",
+    "parameters": {"L": {"in": "query", "name": "l", "type": "array", "items": {"type": "string"}}},
+    "definitions": {"P": {"type": "object", "discriminator": "k", "properties": {"k": {"type": "string"}}}},
+    "securityDefinitions": {"o": {"type": "oauth2", "flow": "accessCode", "scopes": {"r": ""}}},
+    "paths": {
+        "/a": {
+            "get": {"parameters": [{"$ref": "#/parameters/L"}], "responses": {"200": {"description": ""}}},
+            "post": {"parameters": [{"in": "body", "schema": {"$ref": "#/definitions/P"}}]},
+            "put": {"parameters": [{"in": "formData", "name": "f", "type": "file", "required": True}]},
+        }
+    },
+}
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(random=st.randoms(use_true_random=False))
+def test_whatever_is_in_a_swagger_document_it_is_compared_or_refused(random: Random) -> None:
+    with contextlib.suppress(CompareError):
+        verdict = compare(parse(SWAGGER), parse(mutate(SWAGGER, random))).verdict
+
+        assert verdict in {"compatible", "warning", "breaking"}
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    raw=st.one_of(
+        st.binary(max_size=60), st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass"))
+    )
+)
+def test_whatever_bytes_there_are_they_are_read_or_refused(raw: bytes) -> None:
+    with pytest.raises(CompareError):
+        parse(raw)

@@ -1,0 +1,89 @@
+"""Heirs that nobody lists: whose `allOf` names a base with a discriminator."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from fakes.api import document, operation, receives, report
+from infra_openapi.document.discriminator import with_subtypes
+
+TEXT, WHOLE = {"type": "string"}, {"type": "integer"}
+
+
+def obj(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties}
+
+
+def ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def family(mapping: dict[str, str] | None = None, **fields: Any) -> dict[str, Any]:
+    """Pet, its heirs Cat and Dog, and Puppy, which is Dog's."""
+    told = {"propertyName": "kind", **({"mapping": mapping} if mapping else {})}
+    return {
+        "Pet": {**obj(kind=TEXT), "required": ["kind"], "discriminator": told},
+        "Cat": {"allOf": [ref("Pet"), obj(purr=fields.get("purr", TEXT))]},
+        "Dog": {"allOf": [ref("Pet"), obj(bark=fields.get("bark", TEXT))]},
+        "Puppy": {"allOf": [ref("Dog"), obj(toy=fields.get("toy", TEXT))]},
+    }
+
+
+def given(name: str, **fields: Any) -> dict[str, Any]:
+    return receives(ref(name), components={"schemas": family(**fields)})
+
+
+def test_what_gives_a_base_gives_its_heirs_and_theirs() -> None:
+    found = report(given("Pet"), given("Pet", purr=WHOLE, toy=WHOLE)).findings
+
+    assert [one.message for one in found] == [
+        "Cat.purr changed its type from string to integer",
+        "Puppy.toy changed its type from string to integer",
+    ]
+
+
+def test_what_gives_an_heir_does_not_give_its_siblings() -> None:
+    assert not report(given("Cat"), given("Cat", bark=WHOLE)).findings
+
+
+def test_a_change_of_an_heir_is_told_once_with_all_that_give_its_base() -> None:
+    def shop(**fields: Any) -> dict[str, Any]:
+        answer = receives(ref("Pet"))["paths"]["/things"]["get"]["responses"]
+        paths = {"/a": {"get": operation(answer)}, "/b": {"get": operation(copy.deepcopy(answer))}}
+        return document(paths, components={"schemas": family(**fields)})
+
+    [found] = report(shop(), shop(bark=WHOLE)).findings
+
+    assert [str(one) for one in found.operations] == ["GET /a", "GET /b"]
+
+
+def test_what_a_mapping_names_keeps_its_value() -> None:
+    mapping = with_subtypes({"components": {"schemas": family({"dog": ref("Dog")["$ref"], "Cat": "Cat"})}})[
+        "components"
+    ]["schemas"]["Pet"]["discriminator"]["mapping"]
+
+    assert mapping == {"dog": ref("Dog")["$ref"], "Cat": "Cat", "Puppy": ref("Puppy")["$ref"]}
+
+
+def test_the_document_that_was_given_is_left_as_it_is() -> None:
+    data = {"components": {"schemas": family()}}
+    before = copy.deepcopy(data)
+
+    assert with_subtypes(data) != data
+    assert data == before
+
+
+def test_heirs_in_a_circle_and_parts_that_are_none_do_no_harm() -> None:
+    schemas = {
+        **family(),
+        "A": {"allOf": [ref("B"), ref("Pet"), 1]},
+        "B": {"allOf": [ref("A")]},
+        "C": {"allOf": 1},
+    }
+
+    subtypes = with_subtypes({"components": {"schemas": schemas}})["components"]["schemas"]["Pet"][
+        "discriminator"
+    ]
+
+    assert sorted(subtypes["mapping"]) == ["A", "B", "Cat", "Dog", "Puppy"]

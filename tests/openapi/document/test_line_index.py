@@ -1,0 +1,107 @@
+"""Places: a pointer has the line and column at which an editor shows its key, whatever the layout."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytest.importorskip("yaml", reason="the bare install reads no OpenAPI; pytest-infra[openapi] does")
+
+from infra_openapi.document.line_index import LineIndex
+from infra_openapi.document.pointer import escaped
+
+
+def inlined(data: Any) -> str:
+    """Short arrays and objects on one line, as people write them."""
+    return re.sub(r"([{\[])\s+([^{}\[\]]{,40}?)\s+([}\]])", r"\1 \2 \3", json.dumps(data, indent=2))
+
+
+LAYOUTS: dict[str, Callable[[Any], str]] = {
+    "two spaces": lambda data: json.dumps(data, indent=2, ensure_ascii=False),
+    "tabs": lambda data: json.dumps(data, indent="\t"),
+    "no indentation": lambda data: json.dumps(data, indent=0),
+    "carriage returns": lambda data: json.dumps(data, indent=1).replace("\n", "\r\n"),
+    "one line": json.dumps,
+    "after blank lines": lambda data: "\n\n  " + json.dumps(data, indent=4, ensure_ascii=False),
+    "short parts inline": inlined,
+}
+
+
+def numbered(value: Any, numbers: Iterator[int]) -> Any:
+    """The value with every key another one, so that a text has each once."""
+    if isinstance(value, dict):
+        return {f"{key}{next(numbers)}": numbered(inner, numbers) for key, inner in value.items()}
+    return [numbered(inner, numbers) for inner in value] if isinstance(value, list) else value
+
+
+def keys(value: Any, pointer: str = "") -> Iterator[tuple[str, str]]:
+    """Every key with its pointer."""
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        below = f"{pointer}/{escaped(str(key))}"
+        if isinstance(key, str):
+            yield key, below
+        if isinstance(inner, dict | list):
+            yield from keys(inner, below)
+
+
+ODD = st.sampled_from(["é{", "a/b~[", '"\n'])
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=6) | ODD
+VALUES = st.dictionaries(
+    NAMES,
+    st.recursive(
+        st.none() | st.integers() | NAMES,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+        max_leaves=12,
+    ),
+    max_size=4,
+)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@given(value=VALUES)
+def test_a_pointer_leads_to_the_line_and_column_of_its_key(layout: str, value: Any) -> None:
+    data = numbered(value, itertools.count())
+    text = LAYOUTS[layout](data)
+    lines = text.split("\n")
+    positions = LineIndex(text.encode(), data, None)
+
+    places = {key: positions.find(pointer) for key, pointer in keys(data)}
+
+    for key, (line, column) in places.items():
+        name, _ = json.JSONDecoder().raw_decode(lines[line - 1], column - 1)
+        assert name == key
+
+
+def test_the_members_of_a_list_are_told_apart() -> None:
+    data = {"a": [{"b": 1}, 2, [3, 3], "4"], "c": 5}
+    text = '{\n  "a": [\n    {"b": 1},\n    2,\n    [3,\n    3],\n    "4"\n  ],\n  "c": 5\n}\n'
+    positions = LineIndex(text.encode(), data, None)
+
+    found = {pointer: positions.find(pointer) for pointer in ("/a/0/b", "/a/1", "/a/2/1", "/a/3", "/c")}
+
+    assert found == {"/a/0/b": (3, 6), "/a/1": (4, 5), "/a/2/1": (6, 5), "/a/3": (7, 5), "/c": (9, 3)}
+
+
+def test_what_is_not_there_has_its_nearest_parents_place() -> None:
+    for text in ('{\n "a": {\n  "b": 1\n }\n}', '{"a": {"b": 1}}'):
+        positions = LineIndex(text.encode(), json.loads(text), None)
+
+        assert positions.find("/a/gone/further") == positions.find("/a")
+        assert positions.find("/a/b/0") == positions.find("/a/b")
+
+
+def test_a_long_text_has_as_many_lines_as_an_editor_counts() -> None:
+    data = {f"key{number}": {"text": "x" * (number % 97)} for number in range(3000)}
+    text = json.dumps(data, indent=1)
+    positions = LineIndex(text.encode(), data, None)
+
+    found = [positions.find(f"/key{number}/text")[0] for number in range(3000)]
+
+    assert found == [number * 3 + 3 for number in range(3000)]

@@ -1,0 +1,224 @@
+"""Documents of version 2, compared with one another and with their like of version 3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fakes.api import document, operation, report
+
+TEXT: dict[str, Any] = {"type": "string"}
+WHOLE: dict[str, Any] = {"type": "integer"}
+LIST = {"type": "array", "items": TEXT}
+GRID = {"type": "array", "items": LIST}
+PIPED = {"type": "array", "items": {**LIST, "collectionFormat": "pipes"}}
+FORM, PARTS = "application/x-www-form-urlencoded", "multipart/form-data"
+JSON, XML = "application/json", "application/xml"
+
+
+def obj(*required: str, **properties: Any) -> dict[str, Any]:
+    made = {"type": "object", "properties": properties}
+    return {**made, "required": list(required)} if required else made
+
+
+def old(operation: dict[str, Any] | None = None, path: str = "/a", **more: Any) -> dict[str, Any]:
+    """A document of version 2 with one operation."""
+    posted = {"responses": {"200": {"description": ""}}, **(operation or {})}
+    return {
+        "swagger": "2.0",
+        "info": {"title": "T", "version": "1"},
+        "paths": {path: {"post": posted}},
+        **more,
+    }
+
+
+def new(path: str = "/a", **more: Any) -> dict[str, Any]:
+    """The same of version 3."""
+    responses = more.pop("responses", {"200": {"description": ""}})
+    return {**document({path: {"post": operation(responses, **more)}}), "openapi": "3.0.3"}
+
+
+def takes(*parameters: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return old({"parameters": list(parameters)}, **more)
+
+
+def query(**more: Any) -> dict[str, Any]:
+    return {"in": "query", "name": "q", "type": "string", **more}
+
+
+def field(name: str = "f", **more: Any) -> dict[str, Any]:
+    return {"in": "formData", "name": name, "type": "string", **more}
+
+
+def body(schema: Any, **more: Any) -> dict[str, Any]:
+    return {"in": "body", "name": "b", "schema": schema, **more}
+
+
+def answers(schema: Any, **more: Any) -> dict[str, Any]:
+    return old({"responses": {"200": {"description": "", "schema": schema}}}, **more)
+
+
+def headed(**header: Any) -> dict[str, Any]:
+    return old({"responses": {"200": {"description": "", "headers": {"X": {"type": "array", **header}}}}})
+
+
+def shared(kind: str, **more: Any) -> dict[str, Any]:
+    """A document whose one response is a reference, and whose operation has a media type of its own."""
+    response = {"description": "", "schema": obj(a=TEXT)}
+    refers = {"produces": [kind], "responses": {"200": {"$ref": "#/responses/R"}}}
+    return old(refers, responses={"R": response}, **more)
+
+
+def pets(**subtypes: Any) -> dict[str, Any]:
+    base = {**obj("kind", kind=TEXT), "discriminator": "kind"}
+    made = {name: {"allOf": [{"$ref": "#/definitions/Pet"}, schema]} for name, schema in subtypes.items()}
+    return answers({"$ref": "#/definitions/Pet"}, definitions={"Pet": base, **made})
+
+
+def guarded(**scheme: Any) -> dict[str, Any]:
+    return old({"security": [{"s": ["r"]}]}, securityDefinitions={"s": scheme})
+
+
+SCOPES = {"scopes": {"r": ""}}
+CODE = {"authorizationUrl": "https://a/a", "tokenUrl": "https://a/t", **SCOPES}
+#: What it is about; what was, what is; the verdict, and the one when they change places: `same` is no
+#: finding at all, and what is breaking is told once.
+CASES: list[tuple[str, Any, Any, str, str]] = [
+    ("a field that must", takes(field()), takes(field(), field("g", required=True)), "breaking", "warning"),
+    ("a first field that must", takes(field()), takes(field(required=True)), "breaking", "compatible"),
+    ("a field that may", takes(field()), takes(field(), field("g")), "compatible", "warning"),
+    ("a field is text", takes(field()), takes(field(type="integer")), "breaking", "compatible"),
+    ("no list has no format", takes(query()), takes(query(collectionFormat="multi")), "same", "same"),
+    ("csv unless told", takes(query(**LIST)), takes(query(**LIST, collectionFormat="csv")), "same", "same"),
+    (
+        "csv or multi",
+        takes(query(**LIST)),
+        takes(query(**LIST, collectionFormat="multi")),
+        "breaking",
+        "breaking",
+    ),
+    ("a list in a list", takes(query(**GRID)), takes(query(**PIPED)), "breaking", "breaking"),
+    (
+        "a list in a header",
+        headed(items=TEXT),
+        headed(items=TEXT, collectionFormat="pipes"),
+        "breaking",
+        "breaking",
+    ),
+    (
+        "a media type that is taken",
+        takes(body(obj(a=TEXT)), consumes=[JSON, XML]),
+        takes(body(obj(a=TEXT)), consumes=[JSON]),
+        "breaking",
+        "compatible",
+    ),
+    (
+        "a media type that is given",
+        answers(obj(a=TEXT), produces=[JSON, XML]),
+        answers(obj(a=TEXT), produces=[JSON]),
+        "breaking",
+        "compatible",
+    ),
+    ("its own word counts", shared(XML), shared(XML, produces=[JSON]), "same", "same"),
+    ("a shared response", shared(XML), shared("text/csv"), "breaking", "breaking"),
+    (
+        "a shared response, written out",
+        shared(XML),
+        answers(obj(a=TEXT), produces=[XML]),
+        "same",
+        "same",
+    ),
+    ("a body's name", takes(body(TEXT)), takes({**body(TEXT), "name": "c"}), "same", "same"),
+    ("a file", answers({"type": "file"}), answers(TEXT), "breaking", "breaking"),
+    ("null", answers(obj(a=TEXT)), answers(obj(a={**TEXT, "x-nullable": True})), "breaking", "compatible"),
+    ("an heir", pets(Cat=obj(a=TEXT)), pets(Cat=obj(a=WHOLE)), "breaking", "breaking"),
+    (
+        "a base path in the paths",
+        old(host="a.example", basePath="/v1"),
+        old(host="a.example", path="/v1/a"),
+        "same",
+        "same",
+    ),
+    ("a base path", old(basePath="/v1"), old(basePath="/v2"), "breaking", "breaking"),
+    (
+        "a flow",
+        guarded(type="oauth2", flow="accessCode", **CODE),
+        guarded(type="oauth2", flow="application", tokenUrl="https://a/t", **SCOPES),
+        "breaking",
+        "breaking",
+    ),
+    # --- the same in version 3
+    (
+        "a body",
+        takes(body(obj(a=TEXT), required=True)),
+        new(requestBody={"required": True, "content": {JSON: {"schema": obj(a=TEXT)}}}),
+        "same",
+        "same",
+    ),
+    (
+        "a form with a file",
+        takes(field(required=True), field("up", type="file")),
+        new(
+            requestBody={
+                "required": True,
+                "content": {PARTS: {"schema": obj("f", f=TEXT, up={**TEXT, "format": "binary"})}},
+            }
+        ),
+        "same",
+        "same",
+    ),
+    (
+        "a list that comes more than once",
+        takes(query(**LIST, collectionFormat="multi")),
+        new(parameters=[{"in": "query", "name": "q", "schema": LIST}]),
+        "same",
+        "same",
+    ),
+    (
+        "a file that is given",
+        answers({"type": "file"}, produces=["application/pdf"]),
+        new(
+            responses={
+                "200": {
+                    "description": "",
+                    "content": {"application/pdf": {"schema": {**TEXT, "format": "binary"}}},
+                }
+            }
+        ),
+        "same",
+        "same",
+    ),
+]
+
+
+def told(before: dict[str, Any], after: dict[str, Any]) -> str:
+    found = report(before, after)
+    once = sum(one.level.value == "breaking" for one in found.findings) < 2
+    return "same" if not found.findings else found.verdict if once else "breaking more than once"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verdict"), [case[1:4] for case in CASES], ids=[case[0] for case in CASES]
+)
+def test_version_2_is_judged_by_what_it_says(before: Any, after: Any, verdict: str) -> None:
+    assert told(before, after) == verdict
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verdict"),
+    [(before, after, verdict) for _, after, before, _, verdict in CASES],
+    ids=[case[0] for case in CASES],
+)
+def test_version_2_is_judged_the_other_way_by_itself(before: Any, after: Any, verdict: str) -> None:
+    assert told(before, after) == verdict
+
+
+def test_a_shared_response_is_shown_where_it_is_written() -> None:
+    changed = shared(XML)
+    changed["responses"]["R"]["schema"] = obj(a=WHOLE)
+
+    [found] = report(shared(XML), changed).findings
+
+    assert found.revision is not None
+    assert found.revision.pointer == "/responses/R/schema/properties/a"

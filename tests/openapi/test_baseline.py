@@ -1,0 +1,259 @@
+"""The reviewed file of accepted findings: what it lets pass, what it refuses, and what a diff of it shows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakes.api import document, operation, query, receives, report, takes
+from infra_openapi import CompareError, Finding, Level, Report, baseline
+from infra_openapi.report import Acceptance
+
+TODAY = dt.date(2026, 8, 1)
+ENTRY = "- {fingerprint: aaaabbbbccccdddd, reason: r, owner: o}\n"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "openapi.accepted.yaml"
+
+
+def broken() -> Report:
+    """Two breaking changes."""
+    paths = {"/a": {"get": operation()}, "/b": {"get": operation()}, "/c": {"get": operation()}}
+    return report(document(paths), document({"/c": paths["/c"]}))
+
+
+def accept(file: Path, finding: Finding, **how: object) -> Acceptance:
+    options = {"reason": "nobody calls it", "owner": "ann", "today": TODAY, **how}
+    return baseline.accept(file, finding, **options)  # type: ignore[arg-type]
+
+
+def reviewed(given: Report, file: Path, today: dt.date = TODAY) -> Report:
+    return baseline.apply(given, baseline.read(file), today)
+
+
+def test_an_accepted_finding_counts_no_more_and_the_others_do(file: Path) -> None:
+    before = broken()
+    accept(file, before.findings[0])
+
+    after = reviewed(before, file)
+
+    assert after.findings == before.findings[1:]
+    assert [finding for finding, _ in after.review.accepted] == [before.findings[0]]
+    assert after.counts[Level.BREAKING] == 1
+
+
+def test_with_all_accepted_the_verdict_is_compatible(file: Path) -> None:
+    before = broken()
+    for finding in before.findings:
+        accept(file, finding)
+
+    assert reviewed(before, file).verdict == "compatible"
+
+
+def test_a_message_or_a_line_may_change_and_the_entry_still_holds(file: Path) -> None:
+    before = broken()
+    accept(file, before.findings[0])
+    moved = replace(before.findings[0].base, line=99, column=1)
+    later = replace(before, findings=(replace(before.findings[0], message="other words", base=moved),))
+
+    assert reviewed(later, file).findings == ()
+
+
+def test_another_value_is_another_finding(file: Path) -> None:
+    """Who accepted that a limit falls to 50 has not accepted that it falls to 5."""
+    limit = [takes(query({"type": "integer", "maximum": it})) for it in (100, 50, 5)]
+    accept(file, report(limit[0], limit[1]).findings[0])
+
+    assert reviewed(report(limit[0], limit[1]), file).verdict == "compatible"
+    assert reviewed(report(limit[0], limit[2]), file).verdict == "breaking"
+
+
+def test_it_counts_until_its_last_day_is_over(file: Path) -> None:
+    before = broken()
+    accept(file, before.findings[0], until=TODAY)
+
+    assert len(reviewed(before, file).review.accepted) == 1
+    over = reviewed(before, file, TODAY + dt.timedelta(days=1))
+    assert over.findings == before.findings
+    assert [entry.until for entry in over.review.expired] == [TODAY]
+
+
+def test_an_entry_that_nothing_was_found_for_is_stale(file: Path) -> None:
+    before = broken()
+    accept(file, before.findings[0])
+
+    after = reviewed(replace(before, findings=()), file)
+
+    assert [entry.fingerprint for entry in after.review.stale] == [before.findings[0].fingerprint]
+    assert after.review.expired == ()
+
+
+def test_an_expired_entry_that_nothing_was_found_for_is_stale_and_not_expired(file: Path) -> None:
+    before = broken()
+    accept(file, before.findings[0], until=TODAY)
+
+    after = reviewed(replace(before, findings=()), file, TODAY + dt.timedelta(days=9))
+
+    assert (len(after.review.stale), after.review.expired) == (1, ())
+
+
+def test_a_new_entry_is_lines_at_the_end(file: Path) -> None:
+    before = broken()
+    accept(file, before.findings[0])
+    file.write_text(file.read_text() + "# ours\n", encoding="utf-8")
+    first = file.read_text()
+
+    accept(file, before.findings[1])
+
+    assert file.read_text().startswith(first)
+    assert len(baseline.read(file)) == 2
+
+
+def test_a_new_entry_takes_the_place_of_an_expired_one(file: Path) -> None:
+    before = broken()
+    accept(file, before.findings[0], until=TODAY)
+    accept(file, before.findings[1])
+    later = TODAY + dt.timedelta(days=1)
+
+    accept(file, before.findings[0], today=later, reason="still")
+
+    entries = baseline.read(file)
+    assert {entry.fingerprint: entry.reason for entry in entries} == {
+        before.findings[0].fingerprint: "still",
+        before.findings[1].fingerprint: "nobody calls it",
+    }
+    assert len(entries) == 2
+
+
+@given(
+    st.text(
+        st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufeff\u2028\u2029"), min_size=1
+    ),
+    st.none() | st.dates(min_value=TODAY),
+)
+def test_what_was_written_is_read(
+    tmp_path_factory: pytest.TempPathFactory, reason: str, until: dt.date
+) -> None:
+    file = tmp_path_factory.mktemp("accepted") / "openapi.accepted.yaml"
+    (finding, *_) = broken().findings
+    if not reason.strip():
+        return
+
+    written = accept(file, finding, reason=reason, until=until)
+
+    (entry,) = baseline.read(file)
+    assert replace(entry, line=0) == written
+    assert entry.line == 2
+
+
+def test_the_entry_tells_a_reviewer_what_was_accepted(file: Path) -> None:
+    finding = broken().findings[0]
+    accept(file, finding)
+
+    text = file.read_text()
+
+    assert f"rule: {json.dumps(finding.rule)}" in text
+    assert f"change: {json.dumps(finding.message)}" in text
+    assert 'accepted: "2026-08-01"' in text
+
+
+def test_without_a_file_nothing_is_accepted(file: Path) -> None:
+    assert baseline.read(file) == ()
+
+
+@pytest.mark.parametrize("content", ["", "\n", "# nothing yet\n", "[]"])
+def test_an_empty_file_accepts_nothing(file: Path, content: str) -> None:
+    file.write_text(content, encoding="utf-8")
+
+    assert baseline.read(file) == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "reason"),
+    [
+        ("a: 1\n", 1, "is no list"),
+        ("- 3\n", 1, "an entry is a mapping"),
+        ("- {reason: r, owner: o}\n", 1, "has no `fingerprint`"),
+        (ENTRY + "- {fingerprint: eeee, owner: o}\n", 2, "has no `reason`"),
+        ("- {fingerprint: eeee, reason: '', owner: o}\n", 1, "has no `reason`"),
+        ("- {fingerprint: eeee, reason: r}\n", 1, "has no `owner`"),
+        ("- {fingerprint: e, reason: r, owner: o, untill: 2030-01-01}\n", 1, "unknown key 'untill'"),
+        ("- {fingerprint: e, reason: r, owner: o, until: soon}\n", 1, "`until` is no date"),
+        ("- {fingerprint: e, reason: r, owner: o, until: 2030-13-01}\n", 1, "`until` is no date"),
+        (ENTRY + ENTRY, 2, "accepts aaaabbbbccccdddd twice"),
+        ("- {fingerprint: e", 1, "is not YAML"),
+        ("- {fingerprint: e, reason: [r], owner: o}\n", 1, "`reason` is no text"),
+        ("- {fingerprint: e, reason: r, owner: true}\n", 1, "`owner` is no text"),
+        ("- {fingerprint: 12345678901234e5, reason: r, owner: o}\n", 1, "`fingerprint` is no text"),
+    ],
+)
+def test_a_file_that_is_half_understood_is_refused(file: Path, content: str, line: int, reason: str) -> None:
+    """Half of it would accept by accident, or stop to."""
+    file.write_text(content, encoding="utf-8")
+
+    with pytest.raises(CompareError, match=reason) as caught:
+        baseline.read(file)
+
+    assert (caught.value.file, caught.value.line) == (str(file), line)
+
+
+def test_a_fingerprint_of_digits_needs_no_quotes(file: Path) -> None:
+    file.write_text("- {fingerprint: 1234567890123456, reason: r, owner: o}\n", encoding="utf-8")
+
+    assert baseline.read(file)[0].fingerprint == "1234567890123456"
+
+
+@pytest.mark.parametrize("content", [f"[{ENTRY[2:-1]}]\n", f"  {ENTRY}"])
+def test_a_list_that_cannot_be_added_to_is_left_as_it_is(file: Path, content: str) -> None:
+    file.write_text(content, encoding="utf-8")
+
+    with pytest.raises(CompareError, match="at the start of the line"):
+        accept(file, broken().findings[0])
+
+    assert file.read_text() == content
+
+
+@pytest.mark.parametrize("how", [{"reason": " "}, {"owner": ""}, {"until": TODAY - dt.timedelta(days=1)}])
+def test_an_entry_of_no_use_is_not_written(file: Path, how: dict[str, object]) -> None:
+    with pytest.raises(CompareError):
+        accept(file, broken().findings[0], **how)
+
+    assert not file.exists()
+
+
+# --- choosing --------------------------------------------------------------------------------------
+
+
+def test_the_first_characters_of_a_fingerprint_are_enough() -> None:
+    given = broken()
+
+    assert baseline.chosen({"shop": given}, given.findings[1].fingerprint[:7]) == ("shop", given.findings[1])
+
+
+def test_they_must_mean_one_finding(file: Path) -> None:
+    given = broken()
+    many = {
+        str(number): report(receives({"maxLength": 9}), receives({"maxLength": 9 + number}))
+        for number in range(1, 40)
+    }
+
+    with pytest.raises(CompareError, match="is not enough"):
+        baseline.chosen(many, next(iter(many.values())).findings[0].fingerprint[:1] or "")
+    with pytest.raises(CompareError, match="no finding"):
+        baseline.chosen({"": given}, "zzz")
+
+
+def test_what_is_accepted_is_not_accepted_again(file: Path) -> None:
+    before = broken()
+    accept(file, before.findings[0])
+
+    with pytest.raises(CompareError, match="is accepted already"):
+        baseline.chosen({"": reviewed(before, file)}, before.findings[0].fingerprint)

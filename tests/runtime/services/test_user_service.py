@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+
+import pytest
+
+from fakes.project import Project
+from infra_runtime.services import nats, valkey
+from infra_runtime.spec import (
+    Exchange,
+    ExecProbe,
+    Expect,
+    HttpProbe,
+    LengthPrefix,
+    PostgresProbe,
+    Send,
+    ServiceSpec,
+    StopStep,
+    TcpProbe,
+)
+
+
+@pytest.fixture
+def api(project: Project):
+    """The spec of a service of one's own with these lines in the stack file."""
+
+    def made(*lines: str) -> ServiceSpec:
+        project.write("\n".join(["[services.api]", 'command = ["api"]', *lines]))
+        return project.spec("api")
+
+    return made
+
+
+def test_a_command_alone_is_a_service_that_is_ready_as_soon_as_it_runs(api) -> None:
+    spec = api()
+
+    assert (spec.command, spec.ready, spec.ports, spec.cwd) == (("api",), None, {}, "${root}")
+    assert not spec.task
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("web", "${root}/web"), ("./web", "${root}/./web"), ("/srv", "/srv"), ("${data}/x", "${data}/x")],
+)
+def test_a_working_directory_is_seen_from_the_stack_file(api, written, meant) -> None:
+    assert api(f"cwd = '{written}'").cwd == meant
+
+
+def test_a_port_called_http_is_exported_as_a_url(api) -> None:
+    exports = api("ports = { http = 8000, grpc = 8001 }").exports
+
+    assert exports == {
+        "host": "${host}",
+        "port": "${port.http}",
+        "http_port": "${port.http}",
+        "grpc_port": "${port.grpc}",
+        "url": "http://${host}:${port.http}",
+    }
+
+
+def test_exports_of_ones_own_are_laid_over_those(api) -> None:
+    exports = api(
+        "ports = { http = 8000 }", 'exports = { url = "http://${host}:${port.http}/v1", v = "1" }'
+    ).exports
+
+    assert exports["url"].endswith("/v1")
+    assert exports["v"] == "1"
+    assert exports["port"] == "${port.http}"
+
+
+@pytest.mark.parametrize(
+    ("ready", "probe"),
+    [
+        ('{ http = "/health" }', HttpProbe(port="main", path="/health")),
+        (
+            '{ http = "health", status = [200, 204] }',
+            HttpProbe(port="main", path="/health", status=(200, 204)),
+        ),
+        ('{ http = "/", contains = "ok" }', HttpProbe(port="main", path="/", contains="ok")),
+        ("{ tcp = true }", TcpProbe(port="main")),
+        ('{ exec = ["true"] }', ExecProbe(command=("true",))),
+        ("{ nats = true }", replace(nats.PROTOCOL, port="main")),
+        ("{ postgres = true }", PostgresProbe(port="main", user="postgres", database="postgres")),
+        ("{ resp = true }", replace(valkey.READY, port="main")),
+    ],
+)
+def test_readiness_is_asked_of_the_only_port(api, ready: str, probe: object) -> None:
+    assert api("ports = { main = 8000 }", f"ready = {ready}").ready == probe
+
+
+def test_an_exchange_of_ones_own_is_written_as_steps(api) -> None:
+    steps = """[
+        { send = "PING\\\\r\\\\n" },
+        { expect = "+PONG", not_yet = { "-WAIT" = "waits" }, until = "\\\\r\\\\n", limit = 100 },
+        { expect = ["a", "b"], at = 4, length = { size = 2, order = "little", extra = 2 }, skip = "c" },
+        { expect = [], contains = "ok" },
+    ]"""
+
+    spec = api("ports = { main = 8000 }", f"ready = {{ exchange = {steps}, timeout = 5 }}")
+
+    assert spec.ready == Exchange(
+        port="main",
+        timeout=5,
+        steps=(
+            Send(text="PING\\r\\n"),
+            Expect(prefixes=("+PONG",), not_yet={"-WAIT": "waits"}, until="\\r\\n", limit=100),
+            Expect(
+                prefixes=("a", "b"), at=4, until=LengthPrefix(size=2, order="little", extra=2), skip=("c",)
+            ),
+            Expect(contains="ok"),
+        ),
+    )
+
+
+def test_of_several_ports_the_named_one_is_asked(api) -> None:
+    spec = api("ports = { http = 8000, admin = 8001 }", 'ready = { http = "/", port = "admin" }')
+
+    assert spec.ready == HttpProbe(port="admin", path="/")
+
+
+def test_without_a_word_a_port_that_opens_must_do(api) -> None:
+    assert api("ports = { main = 8000 }").ready == TcpProbe(port="main")
+
+
+def test_a_task_is_run_once_and_asked_nothing(api) -> None:
+    spec = api("task = true", "ports = { main = 8000 }")
+
+    assert (spec.task, spec.restart, spec.ready) == (True, "never", None)
+
+
+def test_a_number_in_the_environment_is_a_text(api) -> None:
+    assert api("env = { PORT = 8000, RATIO = 0.5 }").env == {"PORT": "8000", "RATIO": "0.5"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{ signal = "SIGINT", seconds = 3 }',
+        '{ signal = "int", seconds = 3 }',
+        '[{ signal = "INT", seconds = 3 }]',
+    ],
+)
+def test_how_to_stop_may_be_said_in_one_step(api, text: str) -> None:
+    assert api(f"stop = {text}").stop == (StopStep(signal=signal.SIGINT, seconds=3.0),)
+
+
+def test_how_to_stop_may_be_a_ladder(api) -> None:
+    spec = api('stop = [{ signal = "SIGINT" }, { signal = "SIGTERM", seconds = 1 }]')
+
+    assert [step.signal for step in spec.stop] == [signal.SIGINT, signal.SIGTERM]
+
+
+def test_one_need_may_stand_without_brackets(api) -> None:
+    assert api('needs = "postgres"').needs == ("postgres",)
+
+
+def test_watch_patterns_reach_the_spec(api) -> None:
+    assert api('watch = ["src/**/*.py"]').watch == ("src/**/*.py",)
+
+
+def test_a_probe_is_replaced_as_a_whole_by_an_overlay(project: Project) -> None:
+    project.write(
+        '[services.api]\ncommand = ["api"]\nports = { main = 8000 }\nready = { http = "/" }\n'
+        "[environment.test.services.api]\nready = { tcp = true }\n"
+    )
+
+    assert project.spec("api", environment="test").ready == TcpProbe(port="main")
