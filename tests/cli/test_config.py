@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fakes.command_line import SHOP, CommandLine, stack_file
-from infra_cli.variables import variables
+from infra_runtime.engines.variables import variables
 
 
 def test_show_says_where_each_value_came_from(shop: CommandLine) -> None:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import sys
 from collections.abc import Generator, Hashable
-from typing import Any
 
 import pytest
 
@@ -14,6 +13,7 @@ from infra_runtime.config.resolve import Resolved, resolve
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.stack import Endpoint, Stack
 from infra_runtime.errors import ConfigurationError, InfraError
+from infra_runtime.messages import Status
 from pytest_infra import options, stack_sharing
 from pytest_infra.report.capsule import Capsules
 from pytest_infra.report.failures import Refusals
@@ -74,9 +74,9 @@ class Session:
         """The outcome that an error means for the test that runs, to be raised."""
         return self._refusals.of(wanted, error)
 
-    def status(self) -> dict[str, Any]:
-        """The supervisor's account of the stack, secrets masked."""
-        return self._stack.status() if self._stack else {}
+    def status(self) -> Status | None:
+        """Return the state of the stack, secrets masked; None before it is opened."""
+        return self._stack.status() if self._stack else None
 
     def keep(self, told: list[str]) -> None:
         """Something stays in the stack, and so does the stack; `told` says what."""
@@ -117,7 +117,7 @@ class Session:
             self._stack = self._open(resolved)
         self.executables |= resolved.binaries
         self.settings |= {key: f"{it.value} ({it.source})" for key, it in resolved.provenance.items()}
-        raise_failures(self._stack.up(resolved))
+        raise_failures(self._stack.up(resolved).failures)
         self._started[wanted] = tuple(spec.name for spec in resolved.plan.services)
         return self._stack
 

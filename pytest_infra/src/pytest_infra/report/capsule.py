@@ -22,7 +22,7 @@ import pytest
 
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import InfraError
-from infra_runtime.supervisor.state import Phase
+from infra_runtime.messages import Phase, Services, Status
 from pytest_infra import options
 from pytest_infra.fixtures import ALLOTMENT, label_of
 from pytest_infra.report.unit_dumps import Belongings, kept
@@ -96,17 +96,18 @@ class Capsules:
             report.sections += self._sections  # a JUnit file has what a test's last report says
         return report
 
-    def _status(self) -> dict[str, Any]:
+    def _status(self) -> Status | str:
+        """The state of the stack; why it is not known, when the supervisor does not answer."""
         try:
-            return self._session.status()
+            return self._session.status() or ""
         except InfraError as error:
-            return {"error": str(error)}
+            return str(error)
 
-    def _copies_of_others(self, item: pytest.Item, status: dict[str, Any]) -> set[str]:
+    def _copies_of_others(self, item: pytest.Item, status: Status | str) -> set[str]:
         """The copies of services that this test has no unit in: another worker's, or made ahead."""
         if ALLOTMENT in item.config.stash:
             self._mine |= {unit.process for unit in item.config.stash[ALLOTMENT].live}
-        copies = {it["name"] for it in status.get("services", ()) if it["copy_of"]}
+        copies = {service.name for service in _services(status) if service.copy_of}
         return copies - self._mine
 
     def _slices(self) -> dict[str, str]:
@@ -119,7 +120,7 @@ class Capsules:
         return found
 
     def _write(
-        self, item: pytest.Item, report: pytest.TestReport, slices: dict[str, str], status: dict[str, Any]
+        self, item: pytest.Item, report: pytest.TestReport, slices: dict[str, str], status: Status | str
     ) -> Path | None:
         data = Path(self._session.data[-1])
         folder = data / FOLDER / name_of(item.nodeid)
@@ -140,7 +141,7 @@ class Capsules:
         return folder
 
     def _describe(
-        self, item: pytest.Item, report: pytest.TestReport, folder: Path, status: dict[str, Any]
+        self, item: pytest.Item, report: pytest.TestReport, folder: Path, status: Status | str
     ) -> dict[str, Any]:
         label = label_of(item)
         return {
@@ -151,22 +152,26 @@ class Capsules:
             "began": self._began,
             "seconds": round(time.time() - self._began, 3),
             "failure": report.longreprtext[-4000:],
-            "stack": status,
+            "stack": status.to_json() if isinstance(status, Status) else {"error": status} if status else {},
             "dumps": self._save_units(item, report, folder, status),
             "executables": self._session.executables,
             "settings": self._session.settings,
         }
 
     def _save_units(
-        self, item: pytest.Item, report: pytest.TestReport, folder: Path, status: dict[str, Any]
+        self, item: pytest.Item, report: pytest.TestReport, folder: Path, status: Status | str
     ) -> dict[str, str]:
         """What the test has now; after its tear-down it has nothing any more that was its own."""
         if report.when != "teardown" and ALLOTMENT in item.config.stash:
             units = item.config.stash[ALLOTMENT].live
-            answering = {it["name"] for it in status.get("services", ()) if it["phase"] == Phase.READY}
+            answering = {service.name for service in _services(status) if service.phase is Phase.READY}
             self._written[item.nodeid] = self._belongings.save(units, folder, answering)
             self._session.keep(kept(item.nodeid, units, folder))
         return self._written[item.nodeid]
+
+
+def _services(status: Status | str) -> Services:
+    return status.services if isinstance(status, Status) else Services()
 
 
 def name_of(nodeid: str) -> str:

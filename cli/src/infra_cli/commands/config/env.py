@@ -8,7 +8,8 @@ import click
 
 from infra_cli import output
 from infra_cli.target import Target, target
-from infra_cli.variables import exported, variables
+from infra_runtime.engines.variables import variables
+from infra_runtime.messages import BOUND, ENDPOINTS, Nothing
 
 
 @click.command(short_help="The running stack's addresses, for the shell.")
@@ -27,8 +28,10 @@ def command(target: Target, *, reveal: bool, as_json: bool) -> None:
     """
     target.note_misspelt()
     with target.client() as client:
-        shown = variables(exported(client.call("bound")))
-        clear = variables(exported(client.call("endpoints")))
+        bindings = client.call(BOUND, Nothing()).services
+        endpoints = client.call(ENDPOINTS, Nothing()).services
+    shown = variables({name: binding.exports for name, binding in bindings.items()})
+    clear = variables({name: endpoint.exports for name, endpoint in endpoints.items()})
     if as_json:
         output.say_json(
             {name: value if reveal or shown[name] == value else None for name, value in clear.items()}
