@@ -16,7 +16,7 @@ from benchmarks.script import Script
 from benchmarks.stage import INFRA, PYTEST, PYTHON, SERVICES, held, project, stage, timed
 from infra_runtime.config.resolve import resolve
 from infra_runtime.data_directory import journal
-from infra_runtime.data_directory.leak_check import last_life
+from infra_runtime.data_directory.journal import last_run
 
 API = """\
 import sys, time
@@ -73,11 +73,11 @@ def api(folder: Path) -> Variant:
     def measure() -> Measures:
         with held([PYTHON, "-c", API, *SERVICES], cwd) as (whole, line, _):
             call, at = map(float, line.split())
-        events = last_life(journal.read(str(cwd / ".data-test/events.jsonl")))
+        events = last_run(journal.read(str(cwd / ".data-test/events.jsonl")))
         story = {
-            AT + STEPS[event["event"]].format(event.get("service")): event["time"] - at
+            AT + STEPS[event.event].format(event.service): event.time - at
             for event in events
-            if event["event"] in STEPS
+            if event.event in STEPS
         }
         return {"start(), call": call, "start(), process": whole, **story, AT + "start() returns": call}
 

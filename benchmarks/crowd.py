@@ -48,7 +48,7 @@ def crowd(folder: Path, size: int) -> Variant:
         began = time.perf_counter()
         stack = infra.start(*names, directory=cwd, environment="test")
         started = time.perf_counter() - began
-        supervisor = [stack.status()["pid"]]
+        supervisor = [stack.status().pid]
         before = processor(supervisor)
         time.sleep(WHILE)
         after = processor(supervisor)

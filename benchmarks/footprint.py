@@ -37,10 +37,10 @@ def main() -> None:
 def members(stack: Stack) -> dict[str, list[int]]:
     """Everybody of the stack: its supervisor, its guardian, its services with their children."""
     status = stack.status()
-    found = {it["name"]: family(it["pid"]) for it in status["services"]}
+    found = {it.name: family(it.pid) for it in status.services}
     known = {pid for pids in found.values() for pid in pids}
-    others = [pid for pid in family(status["pid"]) if pid not in known and pid != status["pid"]]
-    return {"supervisor": [status["pid"]], "guardian": others, **found}
+    others = [pid for pid in family(status.pid) if pid not in known and pid != status.pid]
+    return {"supervisor": [status.pid], "guardian": others, **found}
 
 
 def family(pid: int) -> list[int]:

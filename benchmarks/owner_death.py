@@ -16,7 +16,8 @@ from benchmarks.cold_start import API
 from benchmarks.rounds import Measures, Variant, count, headline, rounds, table
 from benchmarks.stage import PYTHON, SERVICES, held, project, stage
 from infra_runtime.data_directory import journal
-from infra_runtime.data_directory.leak_check import check_leaks, last_life
+from infra_runtime.data_directory.journal import last_run
+from infra_runtime.data_directory.leak_check import check_leaks
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.stack import attach
 from infra_runtime.host import processes
@@ -48,8 +49,8 @@ def killed(folder: Path, who: str, left: list[str]) -> Variant:
     def measure() -> Measures:
         with held([PYTHON, "-c", API, *SERVICES], cwd) as (_, _, child):
             with attach(paths.data, lease=False) as stack:
-                supervisor = stack.status()["pid"]
-            token = last_life(journal.read(paths.journal))[0]["token"]
+                supervisor = stack.status().pid
+            token = last_run(journal.read(paths.journal))[0].token
             watched = processes.family({supervisor: processes.started(supervisor)}, token)
             assert len(watched) > len(SERVICES)
             began = time.perf_counter()

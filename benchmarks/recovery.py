@@ -46,12 +46,12 @@ def restarted(stack: Stack, service: str) -> Variant:
     """Kill it, and wait for the supervisor to say that it is ready."""
 
     def measure() -> Measures:
-        pid = next(it["pid"] for it in stack.status()["services"] if it["name"] == service)
+        pid = next(it.pid for it in stack.status().services if it.name == service)
         with contextlib.closing(Client.connect(Paths(str(stack.data)))) as watcher:
             watcher.subscribe()
             began = time.perf_counter()
             os.kill(pid, signal.SIGKILL)
-            words = (event["event"] for event in watcher.events() if event.get("service") == service)
+            words = (event.event for event in watcher.events() if event.service == service)
             outcome = next(word for word in words if word in {"ready", "failed"})
             seconds = time.perf_counter() - began
         if outcome == "failed":

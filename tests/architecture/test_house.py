@@ -125,7 +125,8 @@ def test_the_supervisor_imports_the_standard_library_alone() -> None:
     ]
     packages = {".".join(name.split(".")[:2]) for name in loaded if name.startswith("infra_runtime.")}
     assert packages == {
-        f"infra_runtime.{name}" for name in ("errors", "spec", "host", "data_directory", "supervisor")
+        f"infra_runtime.{name}"
+        for name in ("errors", "spec", "message", "messages", "host", "data_directory", "supervisor")
     }
 
 

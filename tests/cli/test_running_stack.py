@@ -14,6 +14,7 @@ import pytest
 from fakes.command_line import SHOP, CommandLine, service, stack_file
 from fakes.stacks import until
 from infra_cli.commands.runtime.status import lines
+from infra_runtime.messages import Services, Status
 
 READ_ONLY = [
     ["runtime", "status"],
@@ -61,8 +62,10 @@ def test_status_shows_where_each_service_answers(open_shop: CommandLine) -> None
 def test_status_says_whether_the_stack_outlives_its_leases(
     stay: bool, seconds: float | None, said: str
 ) -> None:
-    known = {"environment": "test", "data": "/d", "pid": 7, "leases": 2, "services": []}
-    [head] = lines({**known, "stay": stay, "stay_seconds": seconds})
+    status = Status(
+        pid=7, environment="test", data="/d", leases=2, stay=stay, stay_seconds=seconds, services=Services()
+    )
+    [head] = lines(status)
 
     assert head == f"test stack in /d (supervisor 7, {said}"
 

@@ -17,6 +17,7 @@ from infra_cli.foreground import Held
 from infra_cli.up_report import Lines
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import SupervisorError
+from infra_runtime.messages import Event
 
 NOTHING_LEFT = "0 processes, 0 ports, 0 sockets left"
 
@@ -82,7 +83,7 @@ def test_sigterm_ends_it_as_politely_as_ctrl_c(shop: CommandLine) -> None:
 def test_ctrl_c_during_the_start_leaves_nothing(infra: CommandLine) -> None:
     infra.write(stack_file(service("mute", "--deaf"), ["mute"]))
     up = infra.begin("runtime", "up")
-    until(lambda: any(event["event"] == "spawned" for event in life(infra.data)))
+    until(lambda: any(event.event == "spawned" for event in life(infra.data)))
     up.interrupt()
     answer = up.answer()
 
@@ -103,7 +104,7 @@ def test_a_second_ctrl_c_does_not_wait_for_a_service_that_takes_its_time(infra: 
     assert answer.code == 130
     assert NOTHING_LEFT in answer.out
     # Nobody waited for its ladder: the supervisor itself was killed.
-    assert {event["event"] for event in life(infra.data)}.isdisjoint({"exited", "stopped", "down"})
+    assert {event.event for event in life(infra.data)}.isdisjoint({"exited", "stopped", "down"})
 
 
 def test_down_from_elsewhere_ends_the_foreground_well(shop: CommandLine) -> None:
@@ -450,8 +451,8 @@ class Ended:
     def __init__(self, *events: str) -> None:
         self._events = events
 
-    def events(self) -> list[dict[str, object]]:
-        return [{"time": 1.0, "event": event} for event in self._events]
+    def events(self) -> list[Event]:
+        return [Event(time=1.0, event=event) for event in self._events]
 
 
 def held(folder: Path, stack: Ended) -> Held:

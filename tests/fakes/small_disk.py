@@ -42,7 +42,7 @@ def up(*specs):
     found = resolved(data, specs)
     stack = open_stack(found)
     try:
-        raise_failures(stack.up(found))
+        raise_failures(stack.up(found).failures)
     except BaseException:
         stack.close()
         raise

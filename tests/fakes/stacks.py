@@ -14,6 +14,7 @@ from infra_runtime.config.resolve import Resolved
 from infra_runtime.data_directory import journal
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import processes
+from infra_runtime.messages import Event
 from infra_runtime.plan import make_plan
 from infra_runtime.spec import ServiceSpec, StopStep, TcpProbe
 
@@ -49,19 +50,19 @@ def resolved(
     )
 
 
-def life(data: Path) -> list[dict[str, Any]]:
+def life(data: Path) -> list[Event]:
     """The journal of a data directory."""
     return journal.read(Paths(str(data)).journal)
 
 
 def spawned(data: Path) -> dict[int, str]:
     """pid → start time of every process that a stack ever started."""
-    return {event["pid"]: event["started"] for event in life(data) if event["event"] == "spawned"}
+    return {event.pid: event.started for event in life(data) if event.event == "spawned"}
 
 
 def alive(data: Path) -> list[int]:
     """Which of them, or of their offspring, live."""
-    tokens = [event["token"] for event in life(data) if event["event"] == "up"]
+    tokens = [event.token for event in life(data) if event.event == "up"]
     roots = {pid: start for pid, start in spawned(data).items() if processes.started(pid) == start}
     return sorted({process.pid for token in tokens for process in processes.family(roots, token)})
 

@@ -17,6 +17,7 @@ from infra_runtime.data_directory import journal
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client
 from infra_runtime.errors import NoStackError
+from infra_runtime.messages import DOWN, Nothing
 
 SERVER = Path(__file__).with_name("server.py")
 #: in the environment of everything that a project starts
@@ -83,7 +84,7 @@ class Suite:
     def supervisors(self, folder: str = ".data-test") -> int:
         """How many supervisors there were so far."""
         events = journal.read(Paths(str(self.root / folder)).journal)
-        return sum(event["event"] == "up" for event in events)
+        return sum(event.event == "up" for event in events)
 
     def processes(self) -> list[str]:
         """What lives of all that this project's tests started."""
@@ -106,7 +107,7 @@ class Suite:
             client = Client.connect(self.paths)
         except NoStackError:
             return
-        client.call("down")
+        client.call(DOWN, Nothing())
         client.await_end(30)
         client.close()
         assert self.await_end() == []

@@ -15,7 +15,9 @@ from infra_runtime.data_directory.paths import PROTOCOL, Paths
 #: what it says to a request: messages to send, in their order; None hangs up
 Answer = Callable[[dict[str, Any]], "list[dict[str, Any]] | None"]
 
-GREETING = {"protocol": PROTOCOL, "pid": 1, "ending": False, "services": {}}
+GREETING = {
+    "protocol": PROTOCOL, "pid": 1, "environment": "test", "data": "/d", "ending": False, "services": {},
+}  # fmt: skip
 
 
 def result(request: dict[str, Any], **values: Any) -> dict[str, Any]:

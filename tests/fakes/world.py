@@ -12,9 +12,10 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from infra_runtime.messages import Phase
 from infra_runtime.spec import ServiceSpec, StopStep, TcpProbe
 from infra_runtime.supervisor.machine import Machine
-from infra_runtime.supervisor.state import LIVING, SATISFYING, SETTLED, Effect, Event, Phase
+from infra_runtime.supervisor.state import LIVING, SATISFYING, SETTLED, Effect, Event
 
 NEVER = float("inf")
 

@@ -199,11 +199,11 @@ def test_a_stack_that_a_person_started_is_shared_and_left_alone(suite: Suite) ->
 
     with infra.start(directory=suite.root, environment="development") as stack:
         result = suite.run("--infra-env=development")
-        status = stack.status()["services"]
+        status = stack.status().services
 
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["infra: the stack in *.data goes on, for 1 holder *; 0 units left"])
-    assert [it["phase"] for it in status] == ["ready"]
+    assert [it.phase for it in status] == ["ready"]
 
 
 def test_a_test_that_asks_for_what_is_ready_is_no_event(suite: Suite) -> None:
@@ -212,7 +212,7 @@ def test_a_test_that_asks_for_what_is_ready_is_no_event(suite: Suite) -> None:
 
     suite.run().assert_outcomes(passed=5)
 
-    events = [event["event"] for event in journal.read(suite.paths.journal)]
+    events = [event.event for event in journal.read(suite.paths.journal)]
     assert events.count("wanted") == 1
 
 

@@ -76,7 +76,7 @@ def stack_of(data: Path) -> Iterator[Callable[..., Stack]]:
         found = resolved(data, specs, **options)
         stack = open_stack(found)
         stacks.append(stack)
-        raise_failures(stack.up(found))
+        raise_failures(stack.up(found).failures)
         return stack
 
     yield start

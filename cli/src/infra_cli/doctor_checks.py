@@ -23,6 +23,7 @@ from infra_runtime.data_directory.paths import Paths, private_folder
 from infra_runtime.engines.local.client import Client
 from infra_runtime.errors import InfraError, NoStackError
 from infra_runtime.host.ports import taken
+from infra_runtime.messages import STATUS, Nothing
 from infra_runtime.plan import Plan
 from infra_runtime.supervisor.spawn import other_user, user_namespaces_work
 
@@ -128,12 +129,12 @@ def _running(paths: Paths) -> tuple[Finding, set[int]]:
     except InfraError as error:
         return Finding(topic="stack", state="wrong", text=str(error), hint=error.hint), set()
     try:
-        status = client.call("status")
+        status = client.call(STATUS, Nothing())
     finally:
         client.close()
-    ready = sum(service["ready"] for service in status["services"])
-    text = f"runs in {paths.data}: {ready} of {len(status['services'])} services are ready"
-    held = {port for service in status["services"] if service["pid"] for port in service["ports"].values()}
+    ready = sum(service.ready for service in status.services)
+    text = f"runs in {paths.data}: {ready} of {len(status.services)} services are ready"
+    held = {port for service in status.services if service.pid for port in service.ports.values()}
     return Finding(topic="stack", state="fine", text=text), held
 
 

@@ -81,8 +81,8 @@ def _join(config: pytest.Config, resolved: Resolved, plan: Plan, data: Path, *, 
         told = ""
         if not launched and resolved.environment == "test" and (known := _read(note)):
             status = stack.status()
-            ours = known.supervisor == status["pid"]
-            idle = status["stay"] and status["leases"] == 1
+            ours = known.supervisor == status.pid
+            idle = status.stay and status.leases == 1
             old, same = known.plan, known.plan.key == plan.key
             if ours and idle and not known.kept and not (same and warm):
                 changes = plan.changes(old.services)
@@ -96,7 +96,7 @@ def _join(config: pytest.Config, resolved: Resolved, plan: Plan, data: Path, *, 
                 told = "the warm stack of an earlier run was used"
                 told += ", with what it kept of failed tests" if known.kept else ""
         if launched:
-            _Note(supervisor=stack.status()["pid"], plan=plan).write(note)
+            _Note(supervisor=stack.status().pid, plan=plan).write(note)
     return Shared(stack=stack, told=told)
 
 
@@ -115,7 +115,7 @@ def _have_it_stay(stack: Stack, seconds: float, *, keep: bool) -> None:
         if keep and known and not known.kept:
             replace(known, kept=True).write(note)
         status = stack.status()
-        if status["stay"] and status["stay_seconds"] is None:
+        if status.stay and status.stay_seconds is None:
             return  # it is a person's, who has said when it ends
         kept = keep or (known is not None and known.kept)
         stack.stay(seconds=max(seconds, KEEP) if kept else seconds)

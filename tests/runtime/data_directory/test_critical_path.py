@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from infra_runtime.data_directory.critical_path import last_start
+from infra_runtime.messages import Event
 
 
-def life(*events: str) -> list[dict[str, Any]]:
+def life(*events: str) -> list[Event]:
     """`TIME EVENT [SERVICE]`, and for orders `TIME wanted SERVICE:NEED,NEED …`."""
     found = []
     for text in events:
@@ -19,7 +20,7 @@ def life(*events: str) -> list[dict[str, Any]]:
             record["services"] = list(record["needs"])
         elif rest:
             record["service"] = rest[0]
-        found.append(record)
+        found.append(Event.parse(record))
     return found
 
 

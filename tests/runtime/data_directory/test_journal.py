@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from infra_runtime.data_directory import journal
-from infra_runtime.data_directory.journal import Journal, left_alive, read
+from infra_runtime.data_directory.journal import Journal, last_run, left_alive, read
+from infra_runtime.messages import Event
 
 
 @pytest.fixture
@@ -16,12 +17,12 @@ def path(tmp_path: Path) -> str:
     return str(tmp_path / "events.jsonl")
 
 
-def up(**details: object) -> dict[str, object]:
-    return {"event": "up", "boot": journal.boot(), **details}
+def up(boot: str | None = None) -> Event:
+    return Event(event="up", boot=journal.boot() if boot is None else boot)
 
 
-def spawned(pid: int) -> dict[str, object]:
-    return {"event": "spawned", "service": "web", "pid": pid, "started": f"start of {pid}"}
+def spawned(pid: int) -> Event:
+    return Event(event="spawned", service="web", pid=pid, started=f"start of {pid}")
 
 
 def test_events_are_read_as_they_were_written(path) -> None:
@@ -31,7 +32,7 @@ def test_events_are_read_as_they_were_written(path) -> None:
     events.write("ready", "web", reason="")
     events.close()
 
-    assert read(path) == [
+    assert [event.to_json() for event in read(path)] == [
         {"time": 12.5, "event": "up", "pid": 7},
         {"time": 12.5, "event": "ready", "service": "web", "reason": ""},
     ]
@@ -75,7 +76,7 @@ def test_a_line_that_a_crash_cut_is_left_out_and_spoils_no_other(path) -> None:
     after.write("up", again=True)
     after.close()
 
-    assert [event.get("again") for event in read(path)] == [None, True]
+    assert [event.record.get("again") for event in read(path)] == [None, True]
 
 
 def test_a_full_disk_loses_the_event_and_nothing_else() -> None:
@@ -90,11 +91,14 @@ def test_a_full_disk_loses_the_event_and_nothing_else() -> None:
     events.close()
 
 
-@pytest.mark.parametrize("line", ["", "nonsense", "[1]", "7", '"text"', "{}", '{"event":7}', "\x00\xff"])
+@pytest.mark.parametrize(
+    "line",
+    ["", "nonsense", "[1]", "7", '"text"', "{}", '{"event":7}', '{"event":"exited","pid":"7"}', "\x00\xff"],
+)
 def test_lines_that_are_no_events_are_passed_over(path, line) -> None:
     Path(path).write_text(f'{{"event":"up"}}\n{line}\n{{"event":"down"}}\n', encoding="utf-8")
 
-    assert [event["event"] for event in read(path)] == ["up", "down"]
+    assert [event.event for event in read(path)] == ["up", "down"]
 
 
 def test_a_journal_that_is_not_there_has_no_events(path) -> None:
@@ -102,13 +106,18 @@ def test_a_journal_that_is_not_there_has_no_events(path) -> None:
 
 
 def test_what_was_started_and_never_seen_to_end_is_left_alive() -> None:
-    events = [up(), spawned(1), spawned(2), {"event": "exited", "pid": 1}]
+    events = [up(), spawned(1), spawned(2), Event(event="exited", pid=1)]
 
     assert left_alive(events) == {2: "start of 2"}
 
 
+def test_the_last_run_begins_with_its_supervisor() -> None:
+    assert last_run([Event(event="ready")]) == []
+    assert last_run([up(boot="1"), up(boot="2"), Event(event="down")])[0].boot == "2"
+
+
 def test_a_stack_that_went_down_left_nothing() -> None:
-    assert left_alive([up(), spawned(1), {"event": "down"}]) == {}
+    assert left_alive([up(), spawned(1), Event(event="down")]) == {}
 
 
 def test_the_lives_before_the_last_one_are_remembered() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from fakes.stacks import until
 from infra_runtime.data_directory.journal import Journal
-from infra_runtime.data_directory.leak_check import LeakCheck, check_leaks, last_life
+from infra_runtime.data_directory.leak_check import LeakCheck, check_leaks
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import processes
 
@@ -204,11 +204,6 @@ def test_where_nothing_ever_ran_nothing_is_left(tmp_path) -> None:
 
     assert proof.clean
     assert proof.services == 0
-
-
-def test_a_life_begins_with_its_supervisor() -> None:
-    assert last_life([{"event": "ready"}]) == []
-    assert last_life([{"event": "up", "n": 1}, {"event": "up", "n": 2}, {"event": "down"}])[0]["n"] == 2
 
 
 def test_a_proof_is_plain_data_too() -> None:

@@ -105,7 +105,7 @@ def stack(data: Path, told: Path) -> Iterator[Stack]:
     ready = ExecProbe(command=("test", "-e", str(told)))
     found = resolved(data, [ServiceSpec(name="maker", command=(*PROGRAM, str(told)), ready=ready)])
     stack = open_stack(found)
-    raise_failures(stack.up(found))
+    raise_failures(stack.up(found).failures)
     yield stack
     stack.close()
 
@@ -121,7 +121,7 @@ def test_a_killed_service_leaves_no_segment(stack, data, told) -> None:
 
 
 def test_a_killed_supervisor_leaves_no_segment(stack, told) -> None:
-    kill(stack.status()["pid"])
+    kill(stack.status().pid)
 
     until(lambda: not exists(int(told.read_text())))
 

@@ -197,7 +197,7 @@ def test_a_real_cluster_of_roots_does_not_run_as_root(run) -> None:
     if not user_namespaces_work():
         pytest.skip("this kernel, or the container's runtime, forbids user namespaces")
     stack = run("postgres")
-    status = Path(f"/proc/{stack.status()['services'][0]['pid']}")
+    status = Path(f"/proc/{stack.status().services[0].pid}")
 
     assert (status / "uid_map").read_text().split() == [str(INNER_UID), "0", "1"]
     assert (stack.postgres.data / "cluster" / "PG_VERSION").stat().st_uid == 0

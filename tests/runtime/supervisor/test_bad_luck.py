@@ -47,7 +47,7 @@ def python(code: str, *arguments: object, **options: object) -> subprocess.Popen
 
 
 def events(data: Path) -> list[str]:
-    return [event["event"] for event in life(data)]
+    return [event.event for event in life(data)]
 
 
 # --- executables -----------------------------------------------------------------------------------
@@ -59,7 +59,7 @@ def test_an_executable_that_went_away_after_planning_is_named(stack_of, data, tm
     found = replace(plan, binaries={"tool": str(tool)})
 
     with open_stack(found) as stack, pytest.raises(StartError, match=f"cannot start {tool}: No such file"):
-        raise_failures(stack.up(found))
+        raise_failures(stack.up(found).failures)
 
 
 def test_a_program_for_another_machine_is_named(stack_of, tmp_path) -> None:
@@ -101,7 +101,7 @@ def test_a_supervisor_that_was_killed_while_it_started_its_services_leaves_nothi
     with python(code, data, stderr=subprocess.DEVNULL) as other:
         until(lambda: events(data).count("spawned") == 2)
         with attach(data, lease=False) as watcher:
-            kill(watcher.status()["pid"])
+            kill(watcher.status().pid)
         other.wait()
 
     until(lambda: not alive(data))
@@ -140,7 +140,7 @@ def test_a_client_that_was_killed_while_it_waited_for_a_start_ends_the_stack(dat
 def test_a_control_socket_that_somebody_removed_is_back_in_a_second(stack_of, data) -> None:
     """Whoever cleans /tmp now and then must neither end a stack nor hold up an `up`."""
     stack = stack_of(server("web"))
-    pid = stack.status()["pid"]
+    pid = stack.status().pid
     shutil.rmtree(Paths(str(data)).run)
     with pytest.raises(NoStackError):
         attach(data)
@@ -148,13 +148,13 @@ def test_a_control_socket_that_somebody_removed_is_back_in_a_second(stack_of, da
 
     second = stack_of(server("web"))
 
-    assert second.status()["pid"] == pid
+    assert second.status().pid == pid
     assert time.monotonic() - began < 10
 
 
 def test_a_supervisor_that_does_not_answer_is_told_so(stack_of, data, monkeypatch) -> None:
     monkeypatch.setattr(client, "HELLO_PATIENCE", 0.1)
-    pid = stack_of(server("web")).status()["pid"]
+    pid = stack_of(server("web")).status().pid
     os.kill(pid, signal.SIGSTOP)
     try:
         with pytest.raises(SupervisorError, match=f"the supervisor of {data} does not answer"):
@@ -173,23 +173,32 @@ def test_garbage_from_one_client_is_no_concern_of_the_others(stack_of, data) -> 
             rude.sendall(garbage)
 
     connect(stack.web.port)
-    assert stack.status()["leases"] == 1
+    assert stack.status().leases == 1
+
+
+PLAN: dict[str, object] = {"services": [], "root": "/", "binaries": {}, "variables": {}}
 
 
 @pytest.mark.parametrize(
-    "params",
+    ("params", "field"),
     [
-        {},
-        {"services": 7, "root": "/", "binaries": {}, "variables": {}},
-        {"services": [{"$type": "Ghost"}], "root": "/", "binaries": {}, "variables": {}},
-        {"services": [{"$type": "ServiceSpec"}], "root": "/", "binaries": {}, "variables": {}},
+        ({}, "services: is missing"),
+        ({**PLAN, "services": 7}, "services: must be a list, not 7"),
+        ({**PLAN, "binaries": {"x": 1}}, "binaries.x: must be a text"),
+        ({**PLAN, "services": [{"$type": "Ghost"}]}, r"services\[0\]: "),
+        (
+            {"services": [{"$type": "ServiceSpec"}], "root": "/", "binaries": {}, "variables": {}},
+            r"services\[0\]: ",
+        ),
     ],
 )
-def test_a_plan_that_is_none_is_refused_and_nothing_starts(stack_of, data, params) -> None:
+def test_a_plan_of_another_shape_is_refused_with_its_field_and_nothing_starts(
+    stack_of, data, params, field
+) -> None:
     stack = stack_of(server("web"))
 
-    with pytest.raises(SupervisorError, match="up: "):
-        stack._client.call("up", **params)
+    with pytest.raises(SupervisorError, match=f"^up: {field}"):
+        stack._client._exchange("up", params, lambda _event: None)
 
     assert len(spawned(data)) == 1
 
@@ -203,7 +212,7 @@ def test_a_down_while_services_start_ends_both(data) -> None:
 
     def up() -> None:
         try:
-            raise_failures(stack.up(found))
+            raise_failures(stack.up(found).failures)
         except SupervisorError as error:
             errors.append(str(error))
 
@@ -229,7 +238,7 @@ def test_a_service_that_somebody_stops_while_it_starts_was_not_started(stack_of,
         stopping.start()
 
         with pytest.raises(StartError, match="web: was stopped"):
-            raise_failures(stack.up(found))
+            raise_failures(stack.up(found).failures)
 
         stopping.join()
         other.close()
@@ -239,10 +248,7 @@ def test_a_service_that_is_being_prepared_cannot_be_given_another_spec(data, tmp
     slow = server("web", prepare=(Run(command=("sleep", "60")),))
     found = resolved(data, [slow])
     with open_stack(found) as stack:
-        stack._client.call("hello")
-        plan = found.plan.to_json()
-        scope = {"root": "/", "binaries": {}, "variables": {}}
-        stack._client.call("up", services=plan["services"], wait=False, **scope)
+        stack.up(found, wait=False)
         until(lambda: "preparing" in events(data))
 
         with pytest.raises(PlanChangedError):
@@ -252,12 +258,12 @@ def test_a_service_that_is_being_prepared_cannot_be_given_another_spec(data, tmp
 def test_sigterm_is_an_orderly_end(stack_of, data) -> None:
     stack = stack_of(server("web"), server("api", needs=("web",)))
 
-    os.kill(stack.status()["pid"], signal.SIGTERM)
+    os.kill(stack.status().pid, signal.SIGTERM)
     until(lambda: events(data)[-1:] == ["down"])
 
-    stopped = [event["service"] for event in life(data) if event["event"] == "stopped"]
+    stopped = [event.service for event in life(data) if event.event == "stopped"]
     assert stopped == ["api", "web"]
-    assert life(data)[-1]["left"] == []
+    assert life(data)[-1].left == ()
     until(lambda: not Path(Paths(str(data)).run).exists())
 
 
@@ -265,10 +271,10 @@ def test_sigterm_is_an_orderly_end(stack_of, data) -> None:
 def test_a_key_and_a_closed_terminal_are_for_the_client(stack_of, number) -> None:
     stack = stack_of(server("web"))
 
-    os.kill(stack.status()["pid"], number)
+    os.kill(stack.status().pid, number)
 
     connect(stack.web.port)
-    assert stack.status()["services"][0]["phase"] == "ready"
+    assert stack.status().services[0].phase == "ready"
 
 
 # --- many ------------------------------------------------------------------------------------------
@@ -278,9 +284,9 @@ def test_fifty_services_start_and_stop_at_the_same_time(data) -> None:
     found = resolved(data, [server(f"s{number}") for number in range(50)])
     stack = open_stack(found)
 
-    raise_failures(stack.up(found))
+    raise_failures(stack.up(found).failures)
 
-    assert {service["phase"] for service in stack.status()["services"]} == {"ready"}
+    assert {service.phase for service in stack.status().services} == {"ready"}
     assert len({endpoint.port for endpoint in stack.endpoints().values()}) == 50
     proof = stack.finish()
     assert proof is not None
@@ -311,7 +317,7 @@ def test_clients_that_come_and_go_at_the_same_time_always_find_a_stack(data) -> 
         try:
             for _ in range(4):
                 with open_stack(found) as stack:
-                    raise_failures(stack.up(found))
+                    raise_failures(stack.up(found).failures)
                     connect(stack.web.port)
         except Exception as error:  # noqa: BLE001 - told below
             errors.append(error)
@@ -360,7 +366,7 @@ def test_where_nobody_reaps_no_zombie_of_ours_remains(data, tmp_path, nobody_wai
 
 def test_without_home_terminal_and_locale_everything_works(data) -> None:
     code = "found = resolved(data, [server('web')])\n"
-    code += "with open_stack(found) as stack: print(stack.up(found)['failures'])"
+    code += "with open_stack(found) as stack: print(list(stack.up(found).failures))"
     bare = {name: value for name, value in os.environ.items() if name == "INFRA_TEST_SUITE"}
 
     with python(code, data, env={"PATH": os.defpath, **bare}) as other:

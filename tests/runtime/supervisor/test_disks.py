@@ -87,7 +87,7 @@ talk = "trap 'exit 0' TERM; while :; do echo more; sleep 0.01; done"
 stack = up(server("talker", command=("sh", "-c", talk), ready=None), server("web"))
 fill()
 stack.restart("web")
-print(stack.status()["services"][1]["phase"])
+print(stack.status().services[1].phase)
 print(stack.finish())
 print(alive(data))
 """

@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 
 from fakes.world import NEVER, Behaviour, World, service
+from infra_runtime.messages import Phase
 from infra_runtime.spec import StopStep
 from infra_runtime.supervisor.machine import CRASH_LIMIT, stop_order
-from infra_runtime.supervisor.state import Phase
 
 
 def test_a_service_goes_through_preparing_and_starting_to_ready() -> None:

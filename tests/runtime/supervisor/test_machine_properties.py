@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from fakes.world import NEVER, Behaviour, World, service
-from infra_runtime.supervisor.state import SATISFYING, Phase
+from infra_runtime.messages import Phase
+from infra_runtime.supervisor.state import SATISFYING
 
 NAMES = ["a", "b", "c", "d"]
 ACTS = ["wanted", "unwanted", "restart", "killed", "paused", "resumed"]

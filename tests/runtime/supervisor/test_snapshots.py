@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from fakes.stacks import server, spawned
+from infra_runtime.data_directory import snapshots
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import SnapshotError
 from infra_runtime.host import processes
 from infra_runtime.services.valkey import SAVE
-from infra_runtime.supervisor import snapshots
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_taking_a_snapshot_leaves_everything_running(stack_of, data: Path) -> No
     stack.snapshot()
 
     assert processes.look(pid).state not in processes.STOPPED
-    assert stack.status()["services"][0]["restarts"] == 0
+    assert stack.status().services[0].restarts == 0
 
 
 def test_a_newer_snapshot_of_the_same_name_takes_the_place_of_the_older(stack_of, state: Path) -> None:
@@ -92,7 +92,7 @@ def test_no_snapshot_is_in_the_way_of_another(stack_of, data: Path) -> None:
 
     stack.snapshot("one")
 
-    assert [it["name"] for it in snapshots.known(Paths(str(data)))] == ["one.new", "one"]
+    assert [it.name for it in snapshots.known(Paths(str(data)))] == ["one.new", "one"]
 
 
 def test_a_snapshot_of_other_settings_is_refused_and_nothing_is_touched(
@@ -108,7 +108,7 @@ def test_a_snapshot_of_other_settings_is_refused_and_nothing_is_touched(
         stack.restore()
 
     assert state.read_text() == "now"
-    assert stack.status()["services"][0]["phase"] == "ready"
+    assert stack.status().services[0].phase == "ready"
 
 
 def test_a_snapshot_of_another_build_of_the_program_is_refused(stack_of, tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_snapshots_are_listed_oldest_first_and_can_be_removed(stack_of, data: Pa
     stack.snapshot("one")
     stack.snapshot("two")
 
-    assert [it["name"] for it in snapshots.known(paths)] == ["one", "two"]
+    assert [it.name for it in snapshots.known(paths)] == ["one", "two"]
     snapshots.remove(paths, "one")
 
-    assert [it["name"] for it in snapshots.known(paths)] == ["two"]
+    assert [it.name for it in snapshots.known(paths)] == ["two"]

@@ -136,7 +136,7 @@ def test_a_real_cluster_starts_as_root_where_user_namespaces_are_forbidden(tmp_p
         "import sys; from infra_runtime import start\n"
         "from infra_runtime.supervisor.spawn import user_namespaces_work\n"
         "with start('postgres', environment='test', data=sys.argv[1], directory=sys.argv[2]) as stack:\n"
-        "    print(user_namespaces_work(), stack.status()['services'][0]['phase'])\n"
+        "    print(user_namespaces_work(), stack.status().services[0].phase)\n"
     )
     filtered = [sys.executable, seccomp.__file__, sys.executable, "-c", code]
     done = subprocess.run(

@@ -33,13 +33,13 @@ def connect(port: int) -> None:
 
 
 def supervisor_pid(stack) -> int:
-    return stack.status()["pid"]
+    return stack.status().pid
 
 
 def guardian_pid(stack) -> int:
     children = processes.table().values()
     found = [it.pid for it in children if it.parent == supervisor_pid(stack)]
-    return next(pid for pid in found if pid not in {s["pid"] for s in stack.status()["services"]})
+    return next(pid for pid in found if pid not in {s.pid for s in stack.status().services})
 
 
 # --- good days -------------------------------------------------------------------------------------
@@ -171,7 +171,7 @@ def test_every_process_knows_that_it_is_in_a_test(stack_of, data) -> None:
 
     stack_of(server("web", ready=ready))
 
-    assert [event["event"] for event in life(data)].count("ready") == 1
+    assert [event.event for event in life(data)].count("ready") == 1
 
 
 def test_a_task_ends_before_those_who_need_it_begin(stack_of, data, tmp_path) -> None:
@@ -237,7 +237,7 @@ def test_a_service_that_ignores_every_polite_signal_is_killed_in_the_end(stack_o
 
     assert proof is not None
     assert proof.clean
-    assert [event.get("status") for event in life(data) if event["event"] == "exited"] == [-9]
+    assert [event.status for event in life(data) if event.event == "exited"] == [-9]
 
 
 def test_a_service_that_forks_away_is_told_and_its_fugitive_is_caught(stack_of, data) -> None:
@@ -257,7 +257,7 @@ def test_a_service_that_somebody_stopped_hears_that_it_shall_end(stack_of, data,
 
     stack.stop("web")
 
-    assert [event["status"] for event in life(data) if event["event"] == "exited"] == [5]
+    assert [event.status for event in life(data) if event.event == "exited"] == [5]
 
 
 def test_a_grandchild_in_a_session_of_its_own_goes_with_its_service(stack_of, data, tmp_path) -> None:
@@ -296,17 +296,17 @@ def test_a_killed_service_is_started_again_at_the_same_port(stack_of, data) -> N
 
     kill(pid)
 
-    until(lambda: len(spawned(data)) == 2 and stack.status()["services"][0]["phase"] == "ready")
+    until(lambda: len(spawned(data)) == 2 and stack.status().services[0].phase == "ready")
     connect(port)
-    assert stack.status()["services"][0]["restarts"] == 1
+    assert stack.status().services[0].restarts == 1
 
 
 def test_a_service_that_crashes_again_and_again_is_given_up(stack_of, data) -> None:
     stack = stack_of(server("web", "--exit-after", "0.15"))
 
-    until(lambda: stack.status()["services"][0]["phase"] == "failed", 20)
+    until(lambda: stack.status().services[0].phase == "failed", 20)
 
-    assert "5 crashes in 10 s are a crash loop" in stack.status()["services"][0]["reason"]
+    assert "5 crashes in 10 s are a crash loop" in stack.status().services[0].reason
 
 
 def test_one_failure_does_not_take_the_others_down(stack_of, data) -> None:
@@ -412,7 +412,7 @@ def test_a_killed_guardian_is_replaced_by_one_that_knows_everything(stack_of, da
     first = guardian_pid(stack)
 
     kill(first)
-    until(lambda: any(event["event"] == "guardian-died" for event in life(data)))
+    until(lambda: any(event.event == "guardian-died" for event in life(data)))
     until(lambda: processes.look(guardian_pid(stack)))
     time.sleep(0.1)
     kill(supervisor_pid(stack))
@@ -455,7 +455,7 @@ def test_what_a_supervisor_and_its_guardian_left_is_ended_by_the_next(stack_of, 
 
     stack_of(server("web"))
 
-    assert any(event == {**event, "event": "reconciled", "pids": [left]} for event in life(data))
+    assert any(event.event == "reconciled" and event.pids == (left,) for event in life(data))
     until(lambda: processes.look(left) is None)
 
 
@@ -490,7 +490,7 @@ def test_a_client_that_is_killed_loses_its_lease(data) -> None:
         client.kill()
 
     until(lambda: not alive(data))
-    until(lambda: life(data)[-1] == {**life(data)[-1], "event": "down", "left": []})
+    until(lambda: life(data)[-1].event == "down" and not life(data)[-1].left)
 
 
 # --- clients ---------------------------------------------------------------------------------------
@@ -515,7 +515,7 @@ def test_two_clients_that_start_at_the_same_moment_get_one_supervisor(data) -> N
         thread.join()
 
     assert not errors
-    assert len({stack.status()["pid"] for stack in stacks}) == 1
+    assert len({stack.status().pid for stack in stacks}) == 1
     assert len({stack.web.port for stack in stacks}) == 1
     for stack in stacks:
         stack.close()
@@ -574,14 +574,14 @@ def test_a_paused_service_keeps_its_process_answers_nothing_and_can_still_be_sto
 
     stack.pause("web")
     assert processes.look(pid).state == "T"
-    assert stack.status()["services"][0]["phase"] == "paused"
+    assert stack.status().services[0].phase == "paused"
     stack.resume("web")
     assert processes.look(pid).state != "T"
     connect(stack.web.port)
     stack.pause("web")
 
     stack.stop("web")
-    [end] = [event["status"] for event in life(data) if event["event"] == "exited"]
+    [end] = [event.status for event in life(data) if event.event == "exited"]
     assert end == -signal.SIGTERM  # it heard the polite word, and was not killed at the end of its ladder
 
 
@@ -611,13 +611,13 @@ def test_a_service_that_is_ready_for_a_pause_when_its_client_has_died_goes_on(st
         order = {"id": "0", "method": "pause", "params": {"services": ["late"]}}
         dying._client._socket.sendall(json.dumps(order).encode() + b"\n")
         dying.status()  # so the pause has been ordered
-    until(lambda: stack.status()["leases"] == 1)
+    until(lambda: stack.status().leases == 1)
 
     gate.touch()
-    until(lambda: [it for it in life(stack.data) if it["event"] == "resumed"])
+    until(lambda: [it for it in life(stack.data) if it.event == "resumed"])
 
     connect(stack.late.port)
-    assert stack.status()["services"][1]["phase"] == "ready"
+    assert stack.status().services[1].phase == "ready"
 
 
 def test_who_waits_for_the_end_of_a_crash_waits_for_nothing_where_nothing_runs(stack_of, data) -> None:
@@ -635,4 +635,4 @@ def test_a_crash_on_purpose_is_treated_like_any_other(stack_of, data) -> None:
 
     stack.crash("web")
 
-    until(lambda: len(spawned(data)) == 2 and stack.status()["services"][0]["ready"])
+    until(lambda: len(spawned(data)) == 2 and stack.status().services[0].ready)

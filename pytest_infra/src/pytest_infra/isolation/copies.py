@@ -39,7 +39,7 @@ class Copier:
         )
         copy = replace(spec, name=name, command=command, copy_of=spec.name)
         plan = replace(self._resolved.plan, services=(copy,))
-        raise_failures(stack.up(replace(self._resolved, plan=plan)))
+        raise_failures(stack.up(replace(self._resolved, plan=plan)).failures)
         self.endpoints[name] = stack[name]
         return name
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from infra_runtime.messages import Event
+
 #: events with which a service has come to the end of its start
 ENDS = ("ready", "done", "failed")
 
@@ -48,39 +50,38 @@ class Start:
         return asdict(self)
 
 
-def last_start(life: Sequence[Mapping[str, Any]]) -> Start | None:
-    """The last order of a life that any service was prepared for; None when there was none."""
-    orders = [number for number, event in enumerate(life) if event["event"] == "wanted"]
-    for number in reversed(orders):
-        if (found := _start(life, number)) is not None:
-            return found
+def last_start(run: Sequence[Event]) -> Start | None:
+    """Return the last request of a run for which a service was prepared; None when there was none."""
+    requests = [number for number, event in enumerate(run) if event.event == "wanted"]
+    for number in reversed(requests):
+        if (start := _start(run, number)) is not None:
+            return start
     return None
 
 
-def _start(life: Sequence[Mapping[str, Any]], number: int) -> Start | None:
-    began, needs = life[number]["time"], dict(life[number]["needs"])
+def _start(run: Sequence[Event], number: int) -> Start | None:
+    began, needs = run[number].time, dict(run[number].needs)
     moments: dict[str, dict[str, float]] = {}
-    for event in life[number + 1 :]:
-        if event["event"] == "wanted":
-            needs |= event["needs"]
-        name = event.get("service", "")
-        known = moments.get(name, {})
+    for event in run[number + 1 :]:
+        if event.event == "wanted":
+            needs |= event.needs
+        known = moments.get(event.service, {})
         # A service may be prepared again for another port, and started again later: its first end counts.
-        if name in needs and not known.keys() & set(ENDS):
-            if event["event"] in ("preparing", "spawned"):
-                moments.setdefault(name, {}).setdefault(event["event"], event["time"])
-            elif event["event"] in ENDS:
-                moments.setdefault(name, {})[event["event"]] = event["time"]
+        if event.service in needs and not known.keys() & set(ENDS):
+            if event.event in {"preparing", "spawned"}:
+                moments.setdefault(event.service, {}).setdefault(event.event, event.time)
+            elif event.event in ENDS:
+                moments.setdefault(event.service, {})[event.event] = event.time
     shares = sorted(
         (_share(name, at, began, tuple(needs[name])) for name, at in moments.items() if "preparing" in at),
         key=lambda share: share.ended,
     )
     if not shares:
         return None
-    first = number == next(place for place, event in enumerate(life) if event["event"] == "wanted")
+    first = number == next(place for place, event in enumerate(run) if event.event == "wanted")
     return Start(
         began=began,
-        boot=round(began - life[0]["time"], 6) if first else 0.0,
+        boot=round(began - run[0].time, 6) if first else 0.0,
         seconds=shares[-1].ended,
         shares=tuple(shares),
         chain=_chain(shares),

@@ -1,4 +1,4 @@
-"""`events.jsonl`: what happened to the stack, a JSON object a line, written as it happens.
+"""`events.jsonl`: what happened to the stack, one JSON object a line, written as it happens.
 
 The next supervisor of the directory reads from it which processes this one may have left.
 """
@@ -9,14 +9,16 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+
+from infra_runtime.message import MessageError
+from infra_runtime.messages import Event
 
 ROTATE_AT = 5_000_000  # bytes; about fifty thousand events
 
 
 class Journal:
-    """Appends events and tells them to whoever listens."""
+    """Appends events to the file, and calls the listeners with each."""
 
     def __init__(self, path: str, now: Callable[[], float] = time.time) -> None:
         self.path = path
@@ -25,11 +27,14 @@ class Journal:
         size = os.fstat(self._file).st_size
         #: the last line was cut, by a crash or a full disk: the next one must not go on where it ends
         self._cut = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
-        self.listeners: set[Callable[[dict[str, Any]], None]] = set()
+        self.listeners: set[Callable[[Mapping[str, object]], None]] = set()
 
-    def write(self, event: str, service: str = "", **details: object) -> dict[str, Any]:
-        """Write one event: `time` (Unix seconds), `event`, `service` when it is about one, and details."""
-        record: dict[str, Any] = {"time": round(self._now(), 6), "event": event}
+    def write(self, event: str, service: str = "", **details: object) -> None:
+        """Write one event: `time` (Unix seconds), `event`, `service` when it concerns one, and details.
+
+        The details are fields of `messages.Event`.
+        """
+        record: dict[str, object] = {"time": round(self._now(), 6), "event": event}
         if service:
             record["service"] = service
         record |= details
@@ -39,15 +44,14 @@ class Journal:
             self._cut = os.write(self._file, line) < len(line)
         for listener in tuple(self.listeners):
             listener(record)
-        return record
 
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
 
 
-def read(path: str) -> list[dict[str, Any]]:
-    """All events of a journal, oldest first."""
+def read(path: str) -> list[Event]:
+    """Return all events of a journal, oldest first."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return parsed(file)
@@ -55,28 +59,34 @@ def read(path: str) -> list[dict[str, Any]]:
         return []
 
 
-def parsed(lines: Iterable[str]) -> list[dict[str, Any]]:
-    """The events in these lines; one that a crash or a full disk has cut is left out."""
+def parsed(lines: Iterable[str]) -> list[Event]:
+    """Return the events in these lines; lines that a crash or a full disk has cut are left out."""
     events = []
     for line in lines:
-        with contextlib.suppress(ValueError):
-            events.append(json.loads(line))
-    return [event for event in events if isinstance(event, dict) and isinstance(event.get("event"), str)]
+        with contextlib.suppress(ValueError, MessageError):
+            events.append(Event.parse(json.loads(line)))
+    return events
 
 
-def left_alive(events: list[dict[str, Any]]) -> dict[int, str]:
-    """pid → start time of the processes that were started and never seen to end."""
+def last_run(events: list[Event]) -> list[Event]:
+    """Return the events since the last supervisor started."""
+    starts = [number for number, event in enumerate(events) if event.event == "up"]
+    return events[starts[-1] :] if starts else []
+
+
+def left_alive(events: Iterable[Event]) -> dict[int, str]:
+    """Return pid → start time of the processes that were started and not recorded as ended."""
     found: dict[int, str] = {}
     here, known = boot(), False
     for event in events:
-        match event.get("event"):
+        match event.event:
             case "up":
-                # Pids of a life before the machine's last start mean nothing now.
-                known = event.get("boot", "") == here
+                # Pids from before the machine's last start identify no process now.
+                known = event.boot == here
             case "spawned" if known:
-                found[event["pid"]] = event["started"]
+                found[event.pid] = event.started
             case "exited":
-                found.pop(event["pid"], None)
+                found.pop(event.pid, None)
             case "down":
                 found.clear()
     return found

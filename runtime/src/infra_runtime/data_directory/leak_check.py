@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,16 @@ from infra_runtime.data_directory import journal
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import processes
 from infra_runtime.host.ports import holder, taken
+from infra_runtime.messages import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeakCheck:
-    """What the last life of a stack had, and what of it is left; each piece is named."""
+    """What the last run of a stack had, and what of it is left; each piece is named."""
 
-    #: without copies that somebody made of one
+    #: their number, without copies
     services: int
-    #: seconds that they took to be ready for the first time, those of several at once counted once: a service
-    #: that is asked for late has kept nobody waiting before. None: never ready
+    #: seconds in which at least one service was starting for the first time; None: none was ever ready
     ready_seconds: float | None
     processes: tuple[str, ...]
     ports: tuple[str, ...]
@@ -66,30 +66,25 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 
 def check_leaks(paths: Paths) -> LeakCheck:
-    """Look for everything that the journal's last life mentions. To be called when its supervisor ended."""
-    life = last_life(journal.read(paths.journal))
-    token = life[0].get("token", "") if life else ""
-    spawned = [event for event in life if event["event"] == "spawned"]
-    roots = {event["pid"]: event["started"] for event in spawned}
-    alive = processes.family(roots, token) if life else []
-    ports = sorted({port for event in spawned for port in event["ports"].values()})
+    """Look for everything that the journal of the last run mentions. Its supervisor must have ended."""
+    run = journal.last_run(journal.read(paths.journal))
+    spawned = [event for event in run if event.event == "spawned"]
+    alive = processes.family({event.pid: event.started for event in spawned}, run[0].token) if run else []
+    ports = sorted({port for event in spawned for port in event.ports.values()})
     held = [port for port in ports if taken(port, name_it=False) is not None]
-    copies = {event["service"] for event in spawned if event.get("copy_of")}
-    services = dict.fromkeys(event["service"] for event in spawned if event["service"] not in copies)
-    came = {event["service"] for event in life if event["event"] in ("ready", "done")}
+    copies = {event.service for event in spawned if event.copy_of}
+    services = dict.fromkeys(event.service for event in spawned if event.service not in copies)
+    ready = {event.service for event in run if event.event in {"ready", "done"}}
+    removes_data = bool(run) and run[0].environment == "test"
     return LeakCheck(
         services=len(services),
-        never_ready=tuple(name for name in services if name not in came),
-        ready_seconds=_ready_seconds(life, copies),
+        never_ready=tuple(name for name in services if name not in ready),
+        ready_seconds=_ready_seconds(run, copies),
         processes=tuple(f"process {process.pid}" for process in alive),
         ports=tuple(f"port {port}, held by {holder(port)}" for port in held),
         sockets=tuple(sorted(_below(paths.run))),
-        folders=(paths.services,) if _throws_away(life) and Path(paths.services).is_dir() else (),
+        folders=(paths.services,) if removes_data and Path(paths.services).is_dir() else (),
     )
-
-
-def _throws_away(life: list[dict[str, Any]]) -> bool:
-    return bool(life) and life[0].get("environment") == "test"
 
 
 def _below(folder: str) -> Iterator[str]:
@@ -98,22 +93,15 @@ def _below(folder: str) -> Iterator[str]:
         yield from (f"{parent}/{name}" for name in (*folders, *files))
 
 
-def last_life(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The events since the last supervisor came up."""
-    begins = [number for number, event in enumerate(events) if event["event"] == "up"]
-    return events[begins[-1] :] if begins else []
-
-
-def _ready_seconds(life: list[dict[str, Any]], copies: Collection[str]) -> float | None:
+def _ready_seconds(run: Sequence[Event], copies: Collection[str]) -> float | None:
     begun: dict[str, float] = {}
     spans: dict[str, tuple[float, float]] = {}
-    for event in life:
-        name, time = event.get("service", ""), event["time"]
-        if event["event"] in ("preparing", "spawned") and name not in copies:
-            # The first one's start has the supervisor's boot in it.
-            begun.setdefault(name, time if begun else life[0]["time"])
-        elif event["event"] == "ready" and name in begun:
-            spans.setdefault(name, (begun[name], time))
+    for event in run:
+        if event.event in {"preparing", "spawned"} and event.service not in copies:
+            # The start of the first one includes the supervisor's boot.
+            begun.setdefault(event.service, event.time if begun else run[0].time)
+        elif event.event == "ready" and event.service in begun:
+            spans.setdefault(event.service, (begun[event.service], event.time))
     seconds = until = 0.0
     for began, ended in sorted(spans.values()):
         seconds += max(0.0, ended - max(began, until))

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from infra_runtime.messages import Phase
 from infra_runtime.spec import ServiceSpec
-from infra_runtime.supervisor.state import LIVING, SATISFYING, SETTLED, Effect, Event, Phase, Service
+from infra_runtime.supervisor.state import LIVING, SATISFYING, SETTLED, Effect, Event, Service
 
 #: seconds; doubled at each further crash
 BACKOFF_FIRST, BACKOFF_MOST = 0.05, 5.0

@@ -10,27 +10,25 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import shutil
 import signal
 import time
 from collections.abc import AsyncIterator
-from typing import Any
 
-from infra_runtime.data_directory.paths import FORMAT, Paths
+from infra_runtime.data_directory.paths import FORMAT
+from infra_runtime.data_directory.snapshots import DESCRIPTION, describe, folder_of
 from infra_runtime.errors import SnapshotError
 from infra_runtime.host.file_copy import COPY, stage
 from infra_runtime.host.ports import LOOPBACK
+from infra_runtime.messages import Phase, Snapshot
 from infra_runtime.supervisor import probes
-from infra_runtime.supervisor.state import Event, Phase
+from infra_runtime.supervisor.state import Event
 from infra_runtime.supervisor.supervisor import Supervisor
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
-
-async def save(supervisor: Supervisor, name: str) -> dict[str, Any]:
+async def save(supervisor: Supervisor, name: str) -> Snapshot:
     """Take a snapshot, in place of an older one of the same name. Raises `SnapshotError`."""
-    folder = _folder(supervisor.paths, name)
+    folder = folder_of(supervisor.paths, name)
     services = [it for it, state in supervisor.machine.services.items() if state.phase is Phase.READY]
     # A dot is what no snapshot's name begins with.
     async with _staged(f"{os.path.dirname(folder)}/.{name}", supervisor) as fresh:
@@ -45,30 +43,30 @@ async def save(supervisor: Supervisor, name: str) -> dict[str, Any]:
         finally:
             for service in services:
                 supervisor.children.signal_all(service, signal.SIGCONT)
-        described = {
-            "format": FORMAT,
-            "name": name,
-            "time": began,
-            "services": {it: supervisor.machine.services[it].spec.digest() for it in services},
-            "executables": {it: identity(supervisor.bound[it].command[0]) for it in services},
-        }
-        with open(f"{fresh}/snapshot.json", "w", encoding="utf-8") as file:
-            json.dump(described, file)
+        snapshot = Snapshot(
+            format=FORMAT,
+            name=name,
+            time=began,
+            services={it: supervisor.machine.services[it].spec.digest() for it in services},
+            executables={it: identity(supervisor.bound[it].command[0]) for it in services},
+        )
+        with open(f"{fresh}/{DESCRIPTION}", "w", encoding="utf-8") as file:
+            json.dump(snapshot.to_json(), file)
         shutil.rmtree(folder, ignore_errors=True)
         os.rename(fresh, folder)
     supervisor.journal.write("snapshot", name=name, services=services)
-    return described
+    return snapshot
 
 
-async def restore(supervisor: Supervisor, name: str) -> dict[str, Any]:
+async def restore(supervisor: Supervisor, name: str) -> Snapshot:
     """Put every service of a snapshot back; endpoints stay. Raises `SnapshotError` when it doesn't fit.
 
     Nothing is stopped before the copy is whole.
     """
-    folder = _folder(supervisor.paths, name)
-    described = describe(folder)
-    services = list(described["services"])
-    _fit(supervisor, described)
+    folder = folder_of(supervisor.paths, name)
+    snapshot = describe(folder)
+    services = list(snapshot.services)
+    _check_fit(supervisor, snapshot)
     async with _staged(f"{supervisor.paths.services}/.restored", supervisor) as fresh:
         await _copy(supervisor, name, [f"{folder}/services/{it}" for it in services], fresh)
         for service in services:
@@ -83,7 +81,7 @@ async def restore(supervisor: Supervisor, name: str) -> dict[str, Any]:
             supervisor.dispatch(Event("wanted", service))
         await supervisor.settle(services)
     supervisor.journal.write("restored", name=name, services=services)
-    return described
+    return snapshot
 
 
 @contextlib.asynccontextmanager
@@ -107,53 +105,29 @@ async def _remove(supervisor: Supervisor, folder: str) -> None:
         await _run(supervisor, "rm", "-rf", folder)
 
 
-def known(paths: Paths) -> list[dict[str, Any]]:
-    """What `save` noted of each snapshot, oldest first. Needs no running stack."""
-    root = f"{paths.data}/snapshots"
-    names = os.listdir(root) if os.path.isdir(root) else []
-    found = [describe(f"{root}/{name}") for name in names if os.path.exists(f"{root}/{name}/snapshot.json")]
-    return sorted(found, key=lambda it: it["time"])
-
-
-def remove(paths: Paths, name: str) -> dict[str, Any]:
-    """Remove a snapshot, and return what `save` noted. Raises `SnapshotError` when there is none."""
-    folder = _folder(paths, name)
-    described = describe(folder)
-    shutil.rmtree(folder)
-    return described
-
-
-def describe(folder: str) -> dict[str, Any]:
-    """What `save` noted. Raises `SnapshotError` when there is no such snapshot."""
-    try:
-        with open(f"{folder}/snapshot.json", encoding="utf-8") as file:
-            found: dict[str, Any] = json.load(file)
-    except (OSError, ValueError) as error:
-        raise SnapshotError(os.path.basename(folder), "there is none of this name") from error
-    return found
-
-
-def identity(executable: str) -> list[Any]:
-    """What tells one build of a program from another: path, size and time of change."""
+def identity(executable: str) -> tuple[str, int, int]:
+    """Return path, size and modification time, which differ between two builds of a program."""
     found = os.stat(shutil.which(executable) or executable)
-    return [executable, found.st_size, found.st_mtime_ns]
+    return executable, found.st_size, found.st_mtime_ns
 
 
-def _fit(supervisor: Supervisor, described: dict[str, Any]) -> None:
-    """A cluster is no use to a program of another version, nor to other settings: say so, touch nothing."""
-    name = described["name"]
-    if described["format"] != FORMAT:
-        raise SnapshotError(name, f"it has format {described['format']}, this kit writes {FORMAT}")
-    for service, digest in described["services"].items():
+def _check_fit(supervisor: Supervisor, snapshot: Snapshot) -> None:
+    """Raise `SnapshotError` when a service has other settings or another build of its program now.
+
+    The data of a database cannot be read by another version of its server, nor under other settings.
+    """
+    if snapshot.format != FORMAT:
+        raise SnapshotError(snapshot.name, f"it has format {snapshot.format}, this kit writes {FORMAT}")
+    for service, digest in snapshot.services.items():
         running = supervisor.machine.services.get(service)
         if running is None:
-            raise SnapshotError(name, f"this stack has no {service}")
+            raise SnapshotError(snapshot.name, f"this stack has no {service}")
         if running.spec.digest() != digest:
-            raise SnapshotError(name, f"{service} has other settings now")
+            raise SnapshotError(snapshot.name, f"{service} has other settings now")
         if service in supervisor.bound:
             executable = supervisor.bound[service].command[0]
-            if identity(executable) != described["executables"][service]:
-                raise SnapshotError(name, f"{service} was another build of {executable} then")
+            if identity(executable) != snapshot.executables.get(service):
+                raise SnapshotError(snapshot.name, f"{service} was another build of {executable} then")
 
 
 async def _copy(supervisor: Supervisor, name: str, sources: list[str], into: str) -> None:
@@ -174,9 +148,3 @@ async def _quiesce(supervisor: Supervisor, service: str) -> None:
         return
     if reason := await probes.attempt(bound.quiesce, LOOPBACK, bound.ports[bound.quiesce.port]):
         raise SnapshotError(service, f"its data could not be written to the disk: {reason}")
-
-
-def _folder(paths: Paths, name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise SnapshotError(name, "a name has letters, digits, dots, dashes, and at most 64 of them")
-    return f"{paths.data}/snapshots/{name}"

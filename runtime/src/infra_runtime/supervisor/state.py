@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Literal, NamedTuple, TypeAlias
 
+from infra_runtime.messages import Phase
 from infra_runtime.spec import ServiceSpec
-
-
-class Phase(StrEnum):
-    """Where a service is in its life."""
-
-    IDLE = "idle"
-    WAITING = "waiting"
-    PREPARING = "preparing"
-    STARTING = "starting"
-    READY = "ready"
-    DONE = "done"
-    PAUSED = "paused"
-    BACKOFF = "backoff"
-    STOPPING = "stopping"
-    STOPPED = "stopped"
-    FAILED = "failed"
-
 
 #: phases in which nothing more will happen by itself
 SETTLED = frozenset({Phase.IDLE, Phase.READY, Phase.DONE, Phase.PAUSED, Phase.STOPPED, Phase.FAILED})

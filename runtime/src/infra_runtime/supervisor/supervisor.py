@@ -13,6 +13,7 @@ from infra_runtime.data_directory.journal import Journal
 from infra_runtime.data_directory.logs import Logs
 from infra_runtime.data_directory.paths import Paths, refusal
 from infra_runtime.host.ports import LOOPBACK, PortError, Ports, taken
+from infra_runtime.messages import Phase
 from infra_runtime.spec import ServiceSpec, optional_exports
 from infra_runtime.supervisor import probes
 from infra_runtime.supervisor.binding import (
@@ -26,7 +27,7 @@ from infra_runtime.supervisor.binding import (
 from infra_runtime.supervisor.children import Children, Guardian
 from infra_runtime.supervisor.machine import Machine, stop_order
 from infra_runtime.supervisor.prepare import StepError, prepare
-from infra_runtime.supervisor.state import SETTLED, Effect, Event, Phase
+from infra_runtime.supervisor.state import SETTLED, Effect, Event
 
 #: seconds between two looks at the logs' sizes
 TICK = 1.0

@@ -40,7 +40,7 @@ async def test_a_stack_is_started_joined_and_stopped_without_blocking_the_loop(w
 
         async with infra.aattach(web["data"]) as other:
             assert other.web.port == port
-            assert (await other.status())["leases"] == 2
+            assert (await other.status()).leases == 2
 
         await stack.stop("web")
         await stack.start("web")

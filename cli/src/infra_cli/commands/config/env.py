@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from typing import Any
 
 import click
 
 from infra_cli import output
 from infra_cli.target import Target, target
-from infra_cli.variables import exported, kinds, variables
+from infra_runtime.engines.variables import variables
+from infra_runtime.messages import BOUND, ENDPOINTS, Binding, Nothing, ServiceEndpoint
 
 
 @click.command(short_help="The running stack's addresses, for the shell.")
@@ -29,8 +29,9 @@ def command(target: Target, *, reveal: bool, as_json: bool) -> None:
     """
     target.note_misspelt()
     with target.client() as client:
-        shown = _variables(client.call("bound"))
-        clear = _variables(client.call("endpoints"))
+        bindings = client.call(BOUND, Nothing()).services
+        endpoints = client.call(ENDPOINTS, Nothing()).services
+    shown, clear = _variables(bindings), _variables(endpoints)
     if as_json:
         output.say_json(
             {name: value if reveal or shown[name] == value else None for name, value in clear.items()}
@@ -43,5 +44,8 @@ def command(target: Target, *, reveal: bool, as_json: bool) -> None:
             output.say(f"# {name}={shown[name]}  (--reveal)")
 
 
-def _variables(answer: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    return variables(exported(answer), kinds(answer))
+def _variables(services: Mapping[str, ServiceEndpoint] | Mapping[str, Binding]) -> dict[str, str]:
+    return variables(
+        {name: service.exports for name, service in services.items()},
+        {name: service.kind for name, service in services.items()},
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -122,14 +122,15 @@ def declared(
 def service_url(source: str, target: Target) -> str:
     """`service:NAME/path` as the URL at which the running stack answers."""
     from infra_openapi.errors import CompareError
+    from infra_runtime.messages import ENDPOINTS, Nothing
 
     name, _, path = source.removeprefix("service:").partition("/")
     with target.client() as client:
-        endpoints: Mapping[str, Mapping[str, Mapping[str, str]]] = client.call("endpoints")
+        endpoints = client.call(ENDPOINTS, Nothing()).services
     if name not in endpoints:
         known = ", ".join(sorted(endpoints)) or "none"
         raise CompareError(source, f"no service {name!r} runs here; there are: {known}")
-    url = endpoints[name]["exports"].get("url", "")
+    url = endpoints[name].exports.get("url", "")
     if not url.startswith(("http://", "https://")):
         raise CompareError(source, f"{name} is no HTTP service")
     return urljoin(url.rstrip("/") + "/", path or "openapi.json")
