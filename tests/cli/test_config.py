@@ -107,7 +107,8 @@ def test_list_has_the_catalogue_and_the_users_own(shop: CommandLine) -> None:
 
 def test_list_has_instances_and_no_kind_that_a_users_service_hides(infra: CommandLine) -> None:
     infra.write(
-        'use = ["analytics"]\n[services.analytics]\nkind = "postgres"\n[services.valkey]\ncommand = ["mine"]\n'
+        'use = ["analytics"]\n[services.analytics]\nkind = "postgres"\n'
+        '[services.valkey]\ncommand = ["mine"]\n'
     )
     services = {each["name"]: each for each in infra("runtime", "list", "--json").json["services"]}
 
