@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import re
 import tomllib
 from pathlib import Path
@@ -13,6 +12,8 @@ import pytest
 
 from infra_runtime import catalogue
 from infra_runtime.manifest import KINDS
+from pytest_infra import kit_registry
+from pytest_infra.kit import load
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = ROOT / "docs" / "services"
@@ -86,8 +87,13 @@ def _is_function(node: ast.stmt) -> TypeGuard[ast.FunctionDef]:
 
 
 @services
-def test_a_service_has_a_kit(name: str) -> None:
-    assert importlib.util.find_spec(f"pytest_infra.services.{name}")
+def test_a_service_has_a_kit_with_units_and_a_dump(name: str) -> None:
+    kit = kit_registry.find(name)
+
+    assert kit is not None
+    assert kit.kind == name
+    assert callable(load(kit.units))
+    assert callable(load(kit.dump))
 
 
 @services

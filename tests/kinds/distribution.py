@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from infra_runtime import manifest
 
 #: kind → the folder with the sources of the distribution
 DISTRIBUTIONS = {"acme-memcached": Path(__file__).parent / "acme"}
+KEPT = ("INFRA_TEST_SUITE", "INFRA_TEST_PROFILE", "INFRA_CACHE")
 METADATA = "Metadata-Version: 2.1\nName: {kind}\nVersion: 1.0\n"
 ENTRY_POINTS = """
 [infra.services]
@@ -42,17 +44,23 @@ def install(kind: str, site: Path) -> None:
 
 @contextmanager
 def installed(kind: str, site: Path) -> Iterator[None]:
-    """Install the distribution of a kind, unless it is shipped, for this process and its children."""
-    if kind not in DISTRIBUTIONS:
-        yield
-        return
-    install(kind, site)
+    """Install the kind's distribution, unless it is shipped, for this process and its children.
+
+    The environment has no variables of ours meanwhile.
+    """
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(site)
-        patch.setenv("PYTHONPATH", str(site))
-        manifest.joined.cache_clear()
+        for name in list(os.environ):
+            if name.startswith(("INFRA_", "PYTEST_XDIST")) and name not in KEPT:
+                patch.delenv(name)
+        patch.delenv("CI", raising=False)
+        if kind in DISTRIBUTIONS:
+            install(kind, site)
+            patch.syspath_prepend(site)
+            patch.setenv("PYTHONPATH", str(site))
+            manifest.joined.cache_clear()
         yield
-    manifest.joined.cache_clear()
-    package = kind.replace("-", "_")
-    for module in [name for name in sys.modules if name.partition(".")[0] == package]:
-        del sys.modules[module]
+    if kind in DISTRIBUTIONS:
+        manifest.joined.cache_clear()
+        package = kind.replace("-", "_")
+        for module in [name for name in sys.modules if name.partition(".")[0] == package]:
+            del sys.modules[module]

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,18 +19,16 @@ import pytest
 import infra_runtime as infra
 from fakes.engine import made
 from fakes.stacks import until
-from fakes.suite import FOREIGN, free_port
+from fakes.suite import free_port
 from infra_runtime.engines.local.stack import Stack
 from infra_runtime.manifest import KINDS
 from infra_runtime.spec import Run, Seed, references
 from infra_runtime.supervisor import probes
-from kinds import contract
+from kinds import contract, resources, user_suite
 from kinds.distribution import DISTRIBUTIONS, installed
 
-TESTS = Path(__file__).parent.parent
 #: the name of the second instance
 SECOND = "second"
-KEPT = ("INFRA_TEST_SUITE", "INFRA_TEST_PROFILE", "INFRA_CACHE")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -62,11 +57,7 @@ def test_an_exception_names_a_kind_and_a_clause() -> None:
 @pytest.fixture(scope="module")
 def kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The kind, in an environment without variables of ours; one of another distribution is installed."""
-    with installed(request.param, tmp_path_factory.mktemp("site")), pytest.MonkeyPatch.context() as patch:
-        for name in list(os.environ):
-            if name.startswith(("INFRA_", "PYTEST_XDIST")) and name not in KEPT:
-                patch.delenv(name)
-        patch.delenv("CI", raising=False)
+    with installed(request.param, tmp_path_factory.mktemp("site")):
         yield request.param
 
 
@@ -96,53 +87,10 @@ def stack(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack
 
 
 @dataclass(frozen=True, kw_only=True)
-class Suite:
-    """A user's suite in a folder of its own."""
-
-    folder: Path
-
-    @property
-    def data(self) -> Path:
-        """The data directory of its stack."""
-        return self.folder / ".data-test"
-
-    @contextmanager
-    def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-        """Run pytest in a process of its own, which is killed at the end of the block."""
-        with subprocess.Popen(
-            [sys.executable, "-m", "pytest", *(f"-pno:{name}" for name in FOREIGN), *arguments],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
-
-    def note(self, number: int) -> dict[str, Any]:
-        """Return the note of a test."""
-        return json.loads((self.folder / contract.NOTE.format(number=number)).read_text(encoding="utf-8"))
-
-
-def suite_of(kind: str, folder: Path, test: str) -> Suite:
-    """Write a suite with one module."""
-    (folder / "infra.toml").write_text(f"[services.{kind}]\n", encoding="utf-8")
-    (folder / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n", encoding="utf-8")
-    (folder / "test_it.py").write_text(
-        test.format(kind=kind, fixture=kind.replace("-", "_")), encoding="utf-8"
-    )
-    return Suite(folder=folder)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Finished:
     """A suite that has run: its output, and the notes of its two tests."""
 
-    suite: Suite
+    suite: user_suite.Suite
     output: str
     notes: tuple[dict[str, Any], ...]
 
@@ -150,7 +98,7 @@ class Finished:
 @pytest.fixture(scope="module")
 def failed(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """Two workers of xdist whose tests write at the same time and then fail."""
-    suite = suite_of(kind, tmp_path_factory.mktemp(f"{kind}-failed"), contract.FAILING)
+    suite = user_suite.suite_of(kind, tmp_path_factory.mktemp(f"{kind}-failed"), user_suite.FAILING)
     with suite.running("-n2", "-l", "-rA") as run:
         output, _ = run.communicate(timeout=contract.PATIENCE)
     assert "2 failed" in output, output
@@ -226,7 +174,7 @@ def test_it_talks_on_loopback_only(kind: str, stack: Stack) -> None:
 
     connections = [
         connection
-        for process in contract.processes(stack.data)
+        for process in resources.processes(stack.data)
         for connection in process.net_connections("inet")
     ]
 
@@ -273,15 +221,15 @@ def test_a_snapshot_brings_the_state_back(kind: str, stack: Stack) -> None:
 def test_two_workers_write_the_same_name_and_read_their_own(failed: Finished) -> None:
     assert {it["worker"] for it in failed.notes} == {"gw0", "gw1"}
     assert [it["before"] for it in failed.notes] == [None, None]
-    assert [it["read"] for it in failed.notes] == [contract.value(0), contract.value(1)]
+    assert [it["read"] for it in failed.notes] == [user_suite.value(0), user_suite.value(1)]
 
 
 def test_a_failed_test_has_a_readable_dump_of_its_unit(failed: Finished) -> None:
     for number, note in enumerate(failed.notes):
         (capsule,) = (failed.suite.data / "capsules").glob(f"*test_unit?{number}?")
         dumps = contract.files(capsule / "dumps")
-        assert [path for path, text in dumps.items() if contract.value(number) in text]
-        assert note["read"] == contract.value(number)
+        assert [path for path, text in dumps.items() if user_suite.value(number) in text]
+        assert note["read"] == user_suite.value(number)
 
 
 # --- secrets ---------------------------------------------------------------------------------------
@@ -291,7 +239,7 @@ def test_no_command_line_has_a_secret(kind: str, stack: Stack) -> None:
     spec = made(kind)
     steps = [inner for step in spec.prepare for inner in (step.steps if isinstance(step, Seed) else (step,))]
     commands = [spec.command, *(step.command for step in steps if isinstance(step, Run))]
-    running = {str(it): "\0".join(it.cmdline()) for it in contract.processes(stack.data)}
+    running = {str(it): "\0".join(it.cmdline()) for it in resources.processes(stack.data)}
 
     assert contract.disclosures(contract.secrets(stack.data, stack[kind], stack[SECOND]), running) == []
     assert [
@@ -321,21 +269,21 @@ def _sorts(names: list[str]) -> set[str]:
 
 def test_nothing_is_left_when_the_supervisor_is_killed(kind: str, tmp_path: Path) -> None:
     with started(kind, tmp_path, "development") as stack:
-        before = contract.resources(stack.data)
+        before = resources.resources(stack.data)
         assert _sorts(before.left()) >= {"process", "socket", "folder"}
 
-        os.kill(contract.supervisor(stack.data), signal.SIGKILL)
+        os.kill(resources.supervisor(stack.data), signal.SIGKILL)
 
     until(lambda: not before.left(), contract.PATIENCE)
 
 
 def test_nothing_is_left_when_the_run_is_killed(kind: str, tmp_path: Path) -> None:
-    suite = suite_of(kind, tmp_path, contract.WAITING)
+    suite = user_suite.suite_of(kind, tmp_path, user_suite.WAITING)
     with suite.running() as run:
-        noted = tmp_path / contract.NOTE.format(number=0)
+        noted = tmp_path / user_suite.NOTE.format(number=0)
         until(lambda: run.poll() is not None or noted.exists(), contract.PATIENCE)
         assert noted.exists(), run.communicate()[0]
-        before = contract.resources(suite.data)
+        before = resources.resources(suite.data)
         assert _sorts(before.left()) >= {"process", "socket", "folder"}
 
     until(lambda: not before.left(), contract.PATIENCE)

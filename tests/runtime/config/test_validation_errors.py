@@ -54,7 +54,7 @@ MISTAKES = [
     (API + "cwd = '${port.htp}'", "but it has no such port; did you mean 'http'?"),
     (API + "ready = { tcp = true }", "infra.toml:1: services.api: `ready` should name its `port`; there are"),
     (API + "ready = { tcp = true, http = '/' }", "infra.toml:4: services.api.ready: has http and tcp; it ta"),
-    (API + "ready = {}", "infra.toml:4: services.api.ready: has no probe; it takes one of http, tcp, exec"),
+    (API + "ready = {}", "infra.toml:4: services.api.ready: has no probe; it takes one of http, https, tc"),
     (API + "ready = { tcp = true, port = 'htp' }", "`ready` of api uses port 'htp', which does not exist; d"),
     (API + "ready = { htp = '/' }", "services.api.ready: unknown key 'htp'; did you mean 'http'? (allowed: "),
     (API + "ready = { nats = false }", "services.api.ready: `nats` takes only the value true"),

@@ -21,7 +21,7 @@ from fakes.protocols import (
 )
 from infra_runtime.spec import Exchange, Expect, LengthPrefix, Send
 from infra_runtime.supervisor.exchange import readable
-from infra_runtime.supervisor.probes import ask
+from infra_runtime.supervisor.probes import attempt
 
 pytestmark = pytest.mark.asyncio
 
@@ -29,14 +29,9 @@ every_protocol = pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PRO
 PATIENT = 30.0
 
 
-async def no_command(_command: tuple[str, ...]) -> int:
-    raise AssertionError("an exchange runs no command")
-
-
 async def reason(probe: Exchange, handler: Handler, *, seconds: float = PATIENT) -> str | None:
     async with serving(handler) as port:
-        ports = {probe.port: port}
-        found = await ask(replace(probe, timeout=seconds), HOST, ports, no_command)
+        found = await attempt(replace(probe, timeout=seconds), HOST, port)
         return found.removeprefix(f"{HOST}:{port}: ") if found else None
 
 

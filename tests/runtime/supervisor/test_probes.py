@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections.abc import Mapping
 
 import pytest
 
@@ -46,13 +47,13 @@ def greeting(hello: bytes, answer: bytes) -> Handler:
     return handle
 
 
-async def nothing(_command: tuple[str, ...]) -> int:
+async def nothing(_command: tuple[str, ...], _env: Mapping[str, str]) -> int:
     raise AssertionError("no probe but ExecProbe runs a command")
 
 
 async def reason(probe: Probe, handler: Handler) -> str | None:
     async with serving(handler) as port:
-        return await ask(probe, HOST, {"main": port}, nothing)
+        return await ask(probe, HOST, {"main": port}, nothing, "")
 
 
 # --- any protocol ----------------------------------------------------------------------------------
@@ -64,7 +65,7 @@ async def test_a_port_on_which_nobody_listens_is_told_as_the_system_says_it(prob
         bound.bind((HOST, 0))
         port = bound.getsockname()[1]
 
-        assert await ask(probe, HOST, {"main": port}, nothing) == f"{HOST}:{port}: Connection refused"
+        assert await ask(probe, HOST, {"main": port}, nothing, "") == f"{HOST}:{port}: Connection refused"
 
 
 @speaking
@@ -223,28 +224,28 @@ async def test_postgres_is_greeted_with_user_and_database() -> None:
 
 
 async def test_a_command_is_ready_when_it_exits_well_and_told_with_its_status_otherwise() -> None:
-    async def run(command: tuple[str, ...]) -> int:
+    async def run(command: tuple[str, ...], _env: Mapping[str, str]) -> int:
         return len(command) - 1
 
-    assert await ask(ExecProbe(command=("check",)), HOST, {}, run) is None
-    assert await ask(ExecProbe(command=("check", "x")), HOST, {}, run) == "check: exited with status 1"
+    assert await ask(ExecProbe(command=("check",)), HOST, {}, run, "") is None
+    assert await ask(ExecProbe(command=("check", "x")), HOST, {}, run, "") == "check: exited with status 1"
 
 
 async def test_a_command_that_does_not_end_is_given_up_at_its_own_deadline() -> None:
-    async def run(_command: tuple[str, ...]) -> int:
+    async def run(_command: tuple[str, ...], _env: Mapping[str, str]) -> int:
         await asyncio.Event().wait()
         return 0
 
-    found = await ask(ExecProbe(command=("check",), timeout=0.01), HOST, {}, run)
+    found = await ask(ExecProbe(command=("check",), timeout=0.01), HOST, {}, run, "")
 
     assert found == "check: still running after 0.01 s"
 
 
 async def test_a_command_that_is_not_there_is_a_reason() -> None:
-    async def run(_command: tuple[str, ...]) -> int:
+    async def run(_command: tuple[str, ...], _env: Mapping[str, str]) -> int:
         raise FileNotFoundError(2, "No such file or directory")
 
-    found = await ask(ExecProbe(command=("check",)), HOST, {}, run)
+    found = await ask(ExecProbe(command=("check",)), HOST, {}, run, "")
 
     assert found == "check: No such file or directory"
 

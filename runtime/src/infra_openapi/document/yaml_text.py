@@ -86,8 +86,6 @@ def _events(text: str, file: str, stack: Sequence[object]) -> Iterator[Event]:
             mark = error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         reason = error.problem or error.context or "syntax error"
-        if "nesting depth" in reason:  # libyaml looks ahead, so its own limit of 1000 can come before ours
-            raise CompareError(file, _TOO_DEEP, line, column) from error
         raise CompareError(file, f"is not YAML: {reason}", line, column, _hint(text, line)) from error
     except yaml.reader.ReaderError as error:
         # Its position counts bytes or characters, depending on the parser; so look for the character.

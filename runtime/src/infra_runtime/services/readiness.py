@@ -107,14 +107,19 @@ class Ready(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     http: str | None = None
+    https: str | None = None
     tcp: Literal[True] | None = None
     exec: Argv | None = None
     exchange: tuple[ExchangeStep, ...] | None = None
     #: the name of the port; optional where there is only one
     port: str | None = None
-    #: for `http`: a text that the body contains
+    #: for `http` and `https`: a text that the body contains
     contains: str = ""
-    #: for `http`: the lowest and the highest good status
+    #: for `https`: a file with the authority's certificate; without it any certificate is good
+    ca: str = ""
+    #: for `https`: the name in the certificate
+    server_name: str = "localhost"
+    #: for `http` and `https`: the lowest and the highest good status
     status: tuple[int, int] = (200, 399)
     #: for `exchange`: seconds for all its steps
     timeout: float = Field(PATIENCE, gt=0)
@@ -122,7 +127,7 @@ class Ready(BaseModel):
     @model_validator(mode="after")
     def _one_way(self) -> Ready:
         protocols = self.model_extra or {}
-        ways = ("http", "tcp", "exec", "exchange")
+        ways = ("http", "https", "tcp", "exec", "exchange")
         for name, value in protocols.items():
             if name not in PROTOCOLS:
                 known = sorted({*type(self).model_fields, *PROTOCOLS})
@@ -141,9 +146,16 @@ class Ready(BaseModel):
         """Return the probe of the spec. Raises `ValueError` for an exchange that expects nothing."""
         if self.exec:
             return ExecProbe(command=self.exec)
-        if self.http is not None:
-            path = self.http if self.http.startswith("/") else f"/{self.http}"
-            return HttpProbe(port=port, path=path, status=self.status, contains=self.contains)
+        if (path := self.https if self.http is None else self.http) is not None:
+            return HttpProbe(
+                port=port,
+                path=path if path.startswith("/") else f"/{path}",
+                status=self.status,
+                contains=self.contains,
+                tls=self.https is not None,
+                ca=self.ca if self.ca.startswith(("/", "${")) or not self.ca else f"${{root}}/{self.ca}",
+                server_name=self.server_name,
+            )
         if self.exchange is not None:
             return Exchange(port=port, steps=tuple(it.step() for it in self.exchange), timeout=self.timeout)
         for name in self.model_extra or {}:

@@ -61,6 +61,12 @@ class HttpProbe:
     status: tuple[int, int] = (200, 399)
     contains: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    #: HTTPS; a child process of the supervisor sends the request, because the supervisor imports no ssl
+    tls: bool = False
+    #: the path of a file with the authority's certificate; empty: the server's certificate is not verified
+    ca: str = ""
+    #: the name that the client asks for in the TLS handshake, and that a verified certificate contains
+    server_name: str = "localhost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,11 @@ import re
 from collections.abc import AsyncIterator, Iterable
 
 from infra_runtime.spec import Exchange, Expect, LengthPrefix, Send, unescape
+from infra_runtime.spec.probes import LONGEST_ANSWER
+
+TYPE_CHECKING = False  # the name that type checkers know; importing ssl would cost a third of the boot
+if TYPE_CHECKING:
+    import ssl
 
 #: characters of an answer that a reason quotes
 QUOTED = 120
@@ -17,10 +22,15 @@ _UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ufffd]+")
 
 @contextlib.asynccontextmanager
 async def connected(
-    host: str, port: int, limit: int = 65536
+    host: str, port: int, *, limit: int = LONGEST_ANSWER, tls: ssl.SSLContext | None = None, name: str = ""
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """Open a connection for a block; `limit` is the number of bytes that one read may search."""
-    reader, writer = await asyncio.open_connection(host, port, limit=limit)
+    """Open a connection for a block; `limit` is the number of bytes that one read may search.
+
+    With `tls` the connection is encrypted, and `name` is the server's name in the handshake.
+    """
+    reader, writer = await asyncio.open_connection(
+        host, port, limit=limit, ssl=tls, server_hostname=name if tls else None
+    )
     try:
         yield reader, writer
     finally:
@@ -33,7 +43,7 @@ async def exchange(host: str, port: int, probe: Exchange) -> str | None:
     Raises `OSError` for a connection that fails.
     """
     limit = max(step.limit for step in probe.steps if isinstance(step, Expect))
-    async with connected(host, port, limit) as (reader, writer):
+    async with connected(host, port, limit=limit) as (reader, writer):
         for step in probe.steps:
             if isinstance(step, Send):
                 writer.write(unescape(step.text))
@@ -43,7 +53,7 @@ async def exchange(host: str, port: int, probe: Exchange) -> str | None:
 
 
 async def _receive(reader: asyncio.StreamReader, step: Expect) -> str | None:
-    left = step.limit
+    left, skip = step.limit, tuple(unescape(prefix) for prefix in step.skip)
     while True:
         try:
             message = await _message(reader, step.until, left)
@@ -53,7 +63,7 @@ async def _receive(reader: asyncio.StreamReader, step: Expect) -> str | None:
         except asyncio.LimitOverrunError:
             return f"its answer is longer than {step.limit} bytes"
         left -= len(message)
-        if not _begins(message, step.at, step.skip):
+        if not message.startswith(skip, step.at):
             return _judge(message, step)
 
 

@@ -4,15 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import struct
+import sys
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias
 
-from infra_runtime.spec import Exchange, ExecProbe, HttpProbe, PostgresProbe, Probe, TcpProbe
+from infra_runtime.spec import (
+    Exchange,
+    ExecProbe,
+    HttpProbe,
+    PortProbe,
+    PostgresProbe,
+    Probe,
+    TcpProbe,
+    encode,
+)
 from infra_runtime.spec.probes import PATIENCE
 from infra_runtime.supervisor.exchange import connected, exchange
 
+TYPE_CHECKING = False  # the name that type checkers know; importing ssl would cost a third of the boot
+if TYPE_CHECKING:
+    import ssl
+
+#: runs argv with extra environment and returns the exit status
+Runner: TypeAlias = Callable[[tuple[str, ...], Mapping[str, str]], Awaitable[int]]
+
+#: the variable with the probe, for the process of an HTTPS probe
+HTTPS_PROBE = "INFRA_HTTPS_PROBE"
+#: seconds that this process may take to start on a busy machine
+BOOT = 5.0
 #: seconds between two questions: a tenth of what was waited so far, within these bounds
 QUICKEST, SLOWEST = 0.001, 0.05
 LONGEST_BODY = 65536
@@ -21,13 +44,21 @@ PROTOCOL_3 = 196608  # Source: PostgreSQL documentation, "Message Formats", Star
 CANNOT_CONNECT_NOW = "57P03"  # Source: PostgreSQL documentation, "Error Codes"
 
 
-async def ask(
-    probe: Probe, host: str, ports: Mapping[str, int], run: Callable[[tuple[str, ...]], Awaitable[int]]
-) -> str | None:
-    """Return None when the service is ready, else the reason. `run` runs a command to its exit status."""
+async def ask(probe: Probe, host: str, ports: Mapping[str, int], run: Runner, folder: str) -> str | None:
+    """Return None when the service is ready, else the reason.
+
+    `run` runs a command to its exit status; a process of the probe may write into `folder`.
+    """
     if isinstance(probe, ExecProbe):
         return await command(probe, run)
     port = ports[probe.port]
+    if isinstance(probe, HttpProbe) and probe.tls:
+        return await https(host, port, probe, run, f"{folder}/probe")
+    return await attempt(probe, host, port)
+
+
+async def attempt(probe: PortProbe, host: str, port: int, tls: ssl.SSLContext | None = None) -> str | None:
+    """Return None when the service is ready, else the reason; an HTTP request is encrypted with `tls`."""
     timeout = probe.timeout if isinstance(probe, Exchange) else PATIENCE
     try:
         async with asyncio.timeout(timeout):
@@ -35,7 +66,7 @@ async def ask(
                 case TcpProbe():
                     return await tcp(host, port)
                 case HttpProbe():
-                    return await http(host, port, probe)
+                    return await http(host, port, probe, tls)
                 case PostgresProbe():
                     return await postgres(host, port, probe.user, probe.database)
                 case Exchange():
@@ -45,7 +76,9 @@ async def ask(
         reason = f"no answer within {timeout:g} s"
     except OSError as error:
         # asyncio puts its own text into strerror; the system's text is the well-known one.
-        reason = os.strerror(error.errno) if error.errno else str(error)
+        # The number of an error of ssl is not the system's.
+        number = error.errno if type(error).__module__ == "builtins" else None
+        reason = os.strerror(number) if number else str(error)
     except asyncio.IncompleteReadError:
         reason = "closed the connection without an answer"
     except (ValueError, asyncio.LimitOverrunError):
@@ -64,13 +97,13 @@ async def tcp(host: str, port: int) -> str | None:
         return None
 
 
-async def http(host: str, port: int, probe: HttpProbe) -> str | None:
+async def http(host: str, port: int, probe: HttpProbe, tls: ssl.SSLContext | None = None) -> str | None:
     """Send a GET, and compare the status and the body with the probe. Source: RFC 9112."""
     headers = "".join(f"{name}: {value}\r\n" for name, value in probe.headers.items())
     host_header = "" if any(name.lower() == "host" for name in probe.headers) else f"Host: {host}:{port}\r\n"
     request = f"GET {probe.path} HTTP/1.1\r\n{host_header}{headers}Connection: close\r\n\r\n"
     wanted = probe.contains.encode()
-    async with connected(host, port) as (reader, writer):
+    async with connected(host, port, tls=tls, name=probe.server_name) as (reader, writer):
         writer.write(request.encode())
         try:
             head = await reader.readuntil(b"\r\n\r\n")
@@ -118,11 +151,39 @@ async def postgres(host: str, port: int, user: str, database: str) -> str | None
     return message if code == CANNOT_CONNECT_NOW else None
 
 
-async def command(probe: ExecProbe, run: Callable[[tuple[str, ...]], Awaitable[int]]) -> str | None:
+async def https(host: str, port: int, probe: HttpProbe, run: Runner, answer: str) -> str | None:
+    """Have a process repeat the request until it succeeds or `PATIENCE` ends.
+
+    The process gets the probe in its environment: headers may be secret, and arguments are visible to other
+    users. It writes the last reason to the file `answer`.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(answer)
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    code = f"import sys; sys.path.insert(0, {root!r}); "
+    code += "from infra_runtime.supervisor.https_child import main; main()"
+    argv = (sys.executable, "-I", "-S", "-c", code, host, str(port), answer)
+    try:
+        async with asyncio.timeout(PATIENCE + BOOT):
+            status = await run(argv, {HTTPS_PROBE: json.dumps(encode(probe))})
+    except TimeoutError:
+        return f"{host}:{port}: no answer within {PATIENCE + BOOT:g} s"
+    except OSError as error:
+        return f"{sys.executable}: {error.strerror or error}"
+    if status == 0:
+        return None
+    try:
+        with open(answer, encoding="utf-8") as file:
+            return file.read()
+    except OSError:
+        return f"the process of the HTTPS probe exited with status {status}; the service's log has its output"
+
+
+async def command(probe: ExecProbe, run: Runner) -> str | None:
     """Run the command to exit status 0 in time; its output goes to the service's log."""
     try:
         async with asyncio.timeout(probe.timeout):
-            status = await run(probe.command)
+            status = await run(probe.command, {})
     except TimeoutError:
         return f"{probe.command[0]}: still running after {probe.timeout:g} s"
     except OSError as error:

@@ -172,12 +172,8 @@ async def _quiesce(supervisor: Supervisor, service: str) -> None:
     bound = supervisor.bound[service]
     if bound.quiesce is None:
         return
-    if reason := await probes.ask(bound.quiesce, LOOPBACK, bound.ports, _no_command):
+    if reason := await probes.attempt(bound.quiesce, LOOPBACK, bound.ports[bound.quiesce.port]):
         raise SnapshotError(service, f"its data could not be written to the disk: {reason}")
-
-
-async def _no_command(_command: tuple[str, ...]) -> int:
-    raise TypeError("an exchange runs no command")
 
 
 def _folder(paths: Paths, name: str) -> str:
