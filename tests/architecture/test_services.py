@@ -1,20 +1,25 @@
-"""A service is one file, one test, one page: none of the three may be missing."""
+"""Every kind of service has a page, a kit, a test of its own and its part of the contract suite."""
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
 from infra_runtime import catalogue
 from infra_runtime.manifest import KINDS
+from pytest_infra import kit_registry
+from pytest_infra.kit import load
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = ROOT / "docs" / "services"
 TESTS = ROOT / "tests" / "runtime" / "services"
 
+CONTRACT = ROOT / "tests" / "kinds"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 #: default ports of kinds to come, by the name that they will have in the manifest
 RESERVED_PORTS: dict[str, tuple[int, ...]] = {
@@ -68,9 +73,39 @@ def test_a_service_is_tested_against_its_real_server(name: str) -> None:
 
 
 @services
+def test_a_service_keeps_the_contract_against_its_real_server(name: str) -> None:
+    """`tests/kinds/test_contract.py` runs for every kind, with these two functions of the kind."""
+    module = ast.parse((CONTRACT / f"{name}.py").read_text(encoding="utf-8"))
+
+    functions = {node.name: [it.arg for it in node.args.args] for node in module.body if _is_function(node)}
+    assert functions["write"] == ["endpoint", "name", "value"]
+    assert functions["read"] == ["endpoint", "name"]
+
+
+def _is_function(node: ast.stmt) -> TypeGuard[ast.FunctionDef]:
+    return isinstance(node, ast.FunctionDef)
+
+
+@services
+def test_a_service_has_a_kit_with_units_and_a_dump(name: str) -> None:
+    kit = kit_registry.find(name)
+
+    assert kit is not None
+    assert kit.kind == name
+    assert callable(load(kit.units))
+    assert callable(load(kit.dump))
+
+
+@services
 def test_a_kind_has_one_line_that_describes_it(name: str) -> None:
     assert catalogue.entry(name).name == name
     assert 10 < len(catalogue.entry(name).summary) < 80
+
+
+@services
+def test_a_kind_has_the_protocols_that_the_manifest_names(name: str) -> None:
+    """The stack file's key `ready` reads the names without importing the modules."""
+    assert set(catalogue.entry(name).protocols) == set(KINDS[name].protocols)
 
 
 @services

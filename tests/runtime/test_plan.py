@@ -158,7 +158,7 @@ def test_an_unknown_need_is_told_with_the_nearest_name() -> None:
 def test_a_probe_of_a_port_that_is_not_there_is_a_mistake() -> None:
     text = complaint(service("a", ports={"http": 80}, ready=HttpProbe(port="htp")))
 
-    assert "a is ready by port 'htp', which it has not; did you mean 'http'?" in text
+    assert "`ready` of a uses port 'htp', which does not exist; did you mean 'http'?" in text
 
 
 def test_one_port_for_two_names_both() -> None:

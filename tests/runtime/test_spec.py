@@ -13,25 +13,32 @@ from hypothesis import strategies as st
 from infra_runtime import spec as spec_module
 from infra_runtime.spec import (
     Container,
+    Exchange,
     ExecProbe,
+    Expect,
     HttpProbe,
+    LengthPrefix,
+    PostgresProbe,
     Probe,
     Remove,
     RequireFile,
-    RespSave,
     Run,
     Secret,
     Seed,
+    Send,
     ServiceSpec,
     Step,
     StopStep,
+    TcpProbe,
     WriteFile,
     bound_copy,
     decode_service,
     encode,
+    escape,
     references,
     substitute,
     texts,
+    unescape,
 )
 
 #: a busy machine is no failure
@@ -49,8 +56,35 @@ simple_steps = st.one_of(
 steps: st.SearchStrategy[Step] = simple_steps | st.builds(
     Seed, into=words, steps=st.lists(simple_steps, max_size=3).map(tuple)
 )
+escaped = st.binary(max_size=20).map(escape)
+prefixes = st.lists(escaped, max_size=3).map(tuple)
+lengths = st.builds(
+    LengthPrefix,
+    size=st.integers(1, 8),
+    order=st.sampled_from(["big", "little"]),
+    at=st.integers(0, 9),
+    extra=st.integers(),
+)
+expects = st.builds(
+    Expect,
+    prefixes=prefixes,
+    at=st.integers(0, 9),
+    until=escaped.filter(bool) | lengths,
+    not_yet=st.dictionaries(escaped, words, max_size=3),
+    skip=prefixes,
+    contains=escaped.filter(bool),
+    limit=st.integers(1),
+)
+exchanges = st.builds(
+    Exchange,
+    port=words,
+    steps=st.tuples(st.builds(Send, text=escaped), expects),
+    timeout=st.floats(0.1, 60),
+)
 probes: st.SearchStrategy[Probe] = st.one_of(
-    *(st.from_type(kind) for kind in Probe.__args__ if kind not in {HttpProbe, ExecProbe}),
+    st.builds(TcpProbe, port=words),
+    st.builds(PostgresProbe, port=words, user=words, database=words),
+    exchanges,
     st.builds(ExecProbe, command=commands, timeout=st.floats(0.1, 60)),
     st.builds(
         HttpProbe,
@@ -81,7 +115,7 @@ FIELDS = {
     "restart": st.sampled_from(["on-failure", "always", "never"]),
     "task": st.booleans(),
     "watch": commands,
-    "quiesce": st.none() | st.builds(RespSave, port=words),
+    "quiesce": st.none() | exchanges,
     "refuses_root": st.booleans(),
     "copy_of": words,
     "container": st.none()
@@ -240,6 +274,51 @@ def test_a_copy_with_every_reference_bound_has_none_left(service) -> None:
     assert set(bound.env) == set(service.env)
     if not any("$" in text for text in texts(service)):
         assert bound == service
+
+
+@calm
+@given(st.binary())
+def test_bytes_survive_as_an_escaped_text(data) -> None:
+    assert unescape(escape(data)) == data
+    assert references(escape(data)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "data"),
+    [
+        (r"PING\r\n", b"PING\r\n"),
+        ("PING\r\n", b"PING\r\n"),
+        (r"\0\t\\n\xfF", b"\0\t\\n\xff"),
+        ("größe", "größe".encode()),
+    ],
+)
+def test_an_escaped_text_stands_for_bytes(text, data) -> None:
+    assert unescape(text) == data
+
+
+@pytest.mark.parametrize("text", [r"\q", "\\", r"\x1", r"\xgg", "\\\n"])
+def test_an_unknown_escape_is_an_error(text) -> None:
+    with pytest.raises(ValueError, match="unknown escape"):
+        Send(text=text)
+
+
+@calm
+@given(words)
+def test_a_value_in_an_escaped_text_is_sent_as_it_is(value) -> None:
+    """A password may contain a backslash."""
+    exchange = Exchange(
+        port="main",
+        steps=(
+            Send(text=r"AUTH ${secret.key}\r\n"),
+            Expect(prefixes=("${secret.key}",), contains="${secret.key}", until="${secret.key}!"),
+        ),
+    )
+
+    send, expect = bound_copy(exchange, lambda _: value).steps
+
+    assert unescape(send.text) == f"AUTH {value}\r\n".encode()
+    assert {unescape(expect.prefixes[0]), unescape(expect.contains)} == {value.encode()}
+    assert unescape(expect.until) == f"{value}!".encode()
 
 
 def test_the_digest_of_a_service_ignores_how_it_runs_in_a_container() -> None:

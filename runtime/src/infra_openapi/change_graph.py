@@ -21,7 +21,7 @@ from infra_openapi.schema.comparer import Comparer
 from infra_openapi.schema.node import Node, Term
 
 _NAMED = re.compile(r"/(?:components/[^/]+|\$defs|definitions)/[^/]+\Z")
-#: A schema with one of these has parts; one without is told from others of its content by where it stands.
+#: A schema with one of these has parts; one without is identified by its content and its parent.
 _PARTS = frozenset(
     {
         "properties",
@@ -58,7 +58,7 @@ class Scope:
         self.base, self.revision = base, revision
         #: The scope that led here first.
         self.parent = parent
-        #: The schemas that are compared here; None for what is no schema.
+        #: The schemas that are compared here; None for anything but schemas.
         self.pair: Pair | None = None
         self.facts: list[Fact] = []
         self.leads_to: dict[int, None] = {}
@@ -81,7 +81,7 @@ class Scope:
     def enter(
         self, kind: str, base: Element | None, revision: Element | None, direction: Direction
     ) -> Scope | None:
-        """The scope of a part; None where both sides say the same, or where it was entered before."""
+        """Return the scope of a part; None where both sides are equal, or where it was entered before."""
         comparer = self.graph.comparer
         if base is not None and revision is not None and comparer.equality.same(base, revision):
             return None

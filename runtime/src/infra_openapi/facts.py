@@ -14,7 +14,7 @@ from infra_openapi.finding import Direction
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FactKind:
-    """A kind of change; each direction in which it is told has a rule of its own, by this id.
+    """A kind of change; each direction in which it can occur has its own rule, with this id.
 
     `undirected` is the id where there is no direction: the change is about what can be called.
     """

@@ -12,7 +12,7 @@ from infra_openapi.rules import RULES, Effect, law
 
 #: The named judgements. `default` is the law with its deviations, `strict` the law alone with the undecided
 #: as breaking, `lenient-enums` takes a new value that is received as a warning, `sdk` minds the names that
-#: generated code bears.
+#: generated code has.
 PRESETS: dict[str, dict[str, Level]] = {
     "default": {},
     "strict": {

@@ -1,7 +1,7 @@
 """An example that a breaking change turns on: searched at the edges of both schemas, checked by jsonschema.
 
 The search is blind to the rule: it tries values at and beyond every bound of both sides, and keeps the first
-that the one side takes and the other refuses. What it keeps is true by construction, whatever the rule said.
+that the one side takes and the other refuses. What it keeps is true by construction, whatever the rule is.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _TYPES = frozenset({*TYPES, "integer"})
 #: What is data, and not a part of the description.
 _DATA = frozenset({"const"})
 _SCHEMA, _NUMBER = (dict, bool), (int, float)
-#: The keywords that are checked, each with the types that its value may have; others say nothing here.
+#: The keywords that are checked, each with the types that its value may have; others have no effect here.
 _UNDERSTOOD: dict[str, tuple[type, ...]] = {
     "type": (str, list),
     "enum": (list,),
@@ -88,12 +88,12 @@ class Witnesses:
             return None
         try:
             takes, refuses = self._checker(wide, direction), self._checker(narrow, direction)
-            told: tuple[Any, ...] = ()
+            first_tries: tuple[Any, ...] = ()
             if fact.kind in _ABOUT_VALUES:
-                told = (fact.before, fact.after)
+                first_tries = (fact.before, fact.after)
             elif fact.kind in _ABOUT_PATTERNS:
-                told = (text_patterns.told_apart(wide, narrow),)
-            for value in chain(told, self._candidates.of(wide, narrow)):
+                first_tries = (text_patterns.told_apart(wide, narrow),)
+            for value in chain(first_tries, self._candidates.of(wide, narrow)):
                 if (
                     self._promising(wide, narrow, value)
                     and next(takes.complaints(wide, value), None) is None
@@ -310,7 +310,7 @@ class _Checker:
         return self._rewritten(inner) if isinstance(value, dict) else value
 
     def _modernise(self, raw: dict[str, Any], made: dict[str, Any]) -> None:
-        """Say in the words of 2020-12 what 3.0 says in others; and what is hidden need not come."""
+        """Write keywords of 3.0 as those of 2020-12; hidden properties are not required."""
         if raw.get("nullable") is True and isinstance(made.get("type"), str):
             made["type"] = [made["type"], "null"]
             if "enum" in made:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,13 +14,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from infra_runtime.binaries import Binary
 from infra_runtime.contributions import Contribution, Contributions
 from infra_runtime.errors import ConfigurationError, UnknownServiceError
-from infra_runtime.manifest import KINDS, Kind
-from infra_runtime.spec import ServiceSpec
+from infra_runtime.manifest import KINDS, Kind, joined
+from infra_runtime.spec import PortProbe, ServiceSpec
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
-
-GROUP = "infra.services"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -110,6 +108,8 @@ class Entry:
     consumes: tuple[str, ...] = ()
     #: capabilities by which others find a service of this kind, such as `proxy` or `metrics-store`
     roles: tuple[str, ...] = ()
+    #: name → probe for `ready = { NAME = true }` of the user's own services; its port is not used
+    protocols: Mapping[str, PortProbe] = field(default_factory=dict)
 
 
 def entry(name: str) -> Entry:
@@ -132,13 +132,21 @@ def names() -> list[str]:
     return [*KINDS, *sorted(joined().keys() - KINDS.keys())]
 
 
-@functools.cache
-def joined() -> Mapping[str, EntryPoint]:
-    """The entry points of other distributions by name."""
-    # The import and the search take some 20 ms, and most stacks never need them.
-    from importlib.metadata import entry_points
+def code_files(name: str) -> list[Path] | None:
+    """The files whose change may change what a kind of another distribution makes of a stack file.
 
-    return {point.name: point for point in entry_points(group=GROUP)}
+    They are the loaded modules of its top-level package, and the folder that the distribution is installed
+    in: installing, upgrading and removing it changes this folder. None where they cannot be found.
+    """
+    point = joined()[name]
+    package = point.module.partition(".")[0]
+    modules = [
+        module for key, module in sys.modules.items() if key == package or key.startswith(f"{package}.")
+    ]
+    files = {Path(file) for module in modules if (file := getattr(module, "__file__", None))}
+    if not files or point.dist is None:
+        return None
+    return [*sorted(files), Path(str(point.dist.locate_file("")))]
 
 
 def _described(entry: Entry, kind: Kind) -> Entry:

@@ -119,7 +119,7 @@ def make_plan(
             raise ConfigurationError(f"two services are called {spec.name!r}", where=f"services.{spec.name}")
         specs[spec.name] = spec
     for spec in specs.values():
-        _check_references(spec, specs, absent)
+        _check(spec, specs, absent)
     _check_export_circles(specs)
     order = _by_need(specs)
     if ports == "fixed":
@@ -151,18 +151,28 @@ def secret_name(step: Secret) -> str:
     return step.path.rpartition("/")[2].partition(".")[0]
 
 
-def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absent: Collection[str]) -> None:
+def _check(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absent: Collection[str]) -> None:
+    """Raise `ConfigurationError` for a need, a port or a reference that leads nowhere."""
     where = f"services.{spec.name}"
     for need in spec.needs:
         if need == spec.name:
             raise ConfigurationError(f"{need} needs itself", where)
         if need not in specs:
-            problem = f"{spec.name} needs {need!r}, which is no service of this stack{nearest(need, specs)}"
-            raise ConfigurationError(problem, where)
-    port = getattr(spec.ready, "port", None)
-    if port is not None and port not in spec.ports:
-        problem = f"{spec.name} is ready by port {port!r}, which it has not{nearest(port, spec.ports)}"
-        raise ConfigurationError(problem, where)
+            problem = f"{spec.name} needs {need!r}, which is not a service of this stack"
+            raise ConfigurationError(f"{problem}{nearest(need, specs)}", where)
+    for name, probe in (("ready", spec.ready), ("quiesce", spec.quiesce)):
+        port = getattr(probe, "port", None)
+        if port is not None and port not in spec.ports:
+            problem = f"`{name}` of {spec.name} uses port {port!r}, which does not exist"
+            raise ConfigurationError(f"{problem}{nearest(port, spec.ports)}", where)
+    for text in texts(spec):
+        if is_open(text):
+            problem = f"{spec.name} has a ${{ without its }} in {text!r}"
+            raise ConfigurationError(problem, where, hint="Write $${ for a text that is not a reference.")
+    _check_references(spec, specs, absent)
+
+
+def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absent: Collection[str]) -> None:
     scopes: dict[str, Collection[str] | None] = {
         "bin": None,
         "env": None,
@@ -188,11 +198,7 @@ def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absen
                         "all stacks of a user share a seed: nothing but ${bin.…}, ${secret.…} and ${out}"
                     )
                 message = f"{spec.name} refers to ${{{reference}}}, but {problem}"
-                raise ConfigurationError(message, where)
-    for text in texts(spec):
-        if is_open(text):
-            message = f"{spec.name} has a ${{ in {text!r} that nothing closes; $${{ is that without a meaning"
-            raise ConfigurationError(message, where)
+                raise ConfigurationError(message, f"services.{spec.name}")
 
 
 def _problem(reference: str, scopes: Mapping[str, Collection[str] | None], services: Iterable[str]) -> str:

@@ -22,7 +22,7 @@ _STABILITY = {
 
 
 def sunset(element: Element) -> Any:
-    """What the description says of the last day; None where it says nothing."""
+    """Return `x-sunset`, the last day; None where there is none."""
     return element.value("x-sunset")
 
 
@@ -41,7 +41,7 @@ def day(value: Any) -> dt.date | None:
 
 
 def lost(before: Any, after: Any) -> bool:
-    """Whether a sunset is gone, or became a text that nobody can read as a day."""
+    """Whether a sunset is gone, or became a text that is not a day."""
     return before is not None and day(after) is None and (after is None or day(before) is not None)
 
 
@@ -63,7 +63,7 @@ def removed(scope: Scope, old: Endpoint, home: Element, today: dt.date, kind: Fa
 
 
 def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
-    """Tell how the operation's life and names changed."""
+    """State how stability, deprecation, sunset, id and tags of an operation changed."""
     subject = str(new.name)
     _stability(scope, old, new, subject)
     _deprecation(scope, old, new, subject)

@@ -18,7 +18,7 @@ from infra_openapi.schema.node import Term
 def compare(
     scope: Scope, old: Element, new: Element, direction: Direction, *, negotiated: bool = False
 ) -> None:
-    """Tell how `content` changed; `negotiated` where the receiver asks for what it understands."""
+    """State how `content` changed; `negotiated` where the receiver chooses the media type."""
     before, after = _by_name(old), _by_name(new)
     added, removed = facts.MEDIA_TYPE_ADDED, facts.MEDIA_TYPE_REMOVED
     if direction is Direction.RESPONSE and not negotiated:
@@ -73,7 +73,7 @@ def _changed(scope: Scope, name: str, old: Element, new: Element, direction: Dir
     for part, one, other in encoding.parts(scope, name, old, new):
         encoding.compare(scope, name, part, one, other, direction)
         if name.startswith("multipart/"):
-            headers(scope, one.said, other.said, direction, one.element, other.element)
+            headers(scope, one.encoding, other.encoding, direction, one.element, other.element)
 
 
 def _text(name: str, old: Element, new: Element) -> int:
@@ -82,9 +82,9 @@ def _text(name: str, old: Element, new: Element) -> int:
         return 1
     if name not in encoding.FORMS:
         return 0
-    said = (each for element in (old, new) for each in element.mapping("encoding").values())
-    # A part that names its media type may be JSON, which tells a number from a text.
-    return 0 if any(each.text("contentType") for each in said) else 2
+    encodings = (each for element in (old, new) for each in element.mapping("encoding").values())
+    # A part that names its media type may be JSON, which distinguishes a number from a text.
+    return 0 if any(each.text("contentType") for each in encodings) else 2
 
 
 def _term(element: Element, key: str) -> Term:
@@ -95,7 +95,7 @@ def _term(element: Element, key: str) -> Term:
 def headers(
     scope: Scope, old: Element | None, new: Element | None, direction: Direction, one: Element, other: Element
 ) -> None:
-    """Tell how the headers of a response or of a part of a form changed; `one` and `other` hold them."""
+    """State how the headers of a response or of a part of a form changed; `one` and `other` hold them."""
     before, after = _by_header(old), _by_header(new)
     for name in sorted({**before, **after}):
         first, second = before.get(name), after.get(name)
@@ -112,7 +112,7 @@ def headers(
 
 
 def _by_header(holder: Element | None) -> dict[str, Element]:
-    """The headers by their names, which have no case. The media type is not told here."""
+    """Return the headers by lower-case name, without the media type."""
     found = holder.mapping("headers") if holder is not None else {}
     return {
         name.lower(): follow(element) for name, element in found.items() if name.lower() != "content-type"

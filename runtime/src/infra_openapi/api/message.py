@@ -15,7 +15,7 @@ _SUCCESS = ("2", "3")
 
 
 def body(scope: Scope, old: Element, new: Element, direction: Direction) -> None:
-    """Tell how the body that is sent changed; `old` and `new` are the operations."""
+    """State how the body that is sent changed; `old` and `new` are the operations."""
     before, after = _followed(old.child("requestBody")), _followed(new.child("requestBody"))
     inner = scope.enter("body", before, after, direction) if before or after else None
     if inner is None:
@@ -28,7 +28,7 @@ def body(scope: Scope, old: Element, new: Element, direction: Direction) -> None
     elif before is not None:
         was, is_ = before.flag("required"), after.flag("required")
         if _by_fields(before) and _by_fields(after):
-            pass  # whether it must come is told at the field that must
+            pass  # its required fields have facts of their own
         elif is_ and not was:
             inner.fact(facts.BODY_BECAME_REQUIRED, direction, before, after, False, True)
         elif was and not is_:
@@ -37,7 +37,7 @@ def body(scope: Scope, old: Element, new: Element, direction: Direction) -> None
 
 
 def _by_fields(body: Element) -> bool:
-    """Whether it is a form of version 2, which is no more than its fields."""
+    """Whether it is a form of version 2, which consists of its fields."""
     return body.document.version.startswith("2") and body.mapping("content").keys() <= encoding.FORMS
 
 
@@ -46,7 +46,7 @@ def _followed(element: Element | None) -> Element | None:
 
 
 def responses(scope: Scope, old: Element, new: Element, direction: Direction) -> None:
-    """Tell how the responses changed: a status stands for itself, or is in a range, or in `default`."""
+    """State how the responses changed: a status has its own entry, or that of its range, or `default`."""
     before, after = _by_status(old), _by_status(new)
     compared: set[tuple[str, str]] = set()
     for status in sorted({**before, **after}):
@@ -86,7 +86,7 @@ def _meant(status: str, among: dict[str, Element]) -> str:
 
 
 def _any_in(status: str, among: dict[str, Element]) -> bool:
-    """Whether a range is now spelled out by statuses of its own."""
+    """Whether a range is now spelled out status by status."""
     return status.endswith("XX") and any(other[0] == status[0] for other in among)
 
 

@@ -21,7 +21,7 @@ _FLAGS = (
 
 
 def compare(scope: Scope, old: Endpoint, new: Endpoint, direction: Direction, today: dt.date) -> None:
-    """Tell how the parameters of an operation changed; `today` decides whether a sunset has passed."""
+    """State how the parameters of an operation changed; `today` decides whether a sunset has passed."""
     before, after = old.parameters(), new.parameters()
     for key in sorted({**before, **after}):
         first, second = before.get(key), after.get(key)
@@ -64,7 +64,7 @@ def _has_default(scope: Scope, element: Element) -> bool:
 
 
 def _removed(element: Element, direction: Direction, today: dt.date) -> tuple[FactKind, str]:
-    """The fact, by what was said of the parameter before, and its sunset."""
+    """Return the fact that a parameter was removed, and its sunset."""
     last = sunset(element) if element.flag("deprecated") else None
     if last is not None:
         ends = day(last)

@@ -28,7 +28,7 @@ class Requirement:
 
     @property
     def shown(self) -> str:
-        """As people say it."""
+        """In words."""
         parts = [
             name + (f" ({', '.join(sorted(scopes))})" if scopes else "")
             for name, scopes in self.scopes.items()
@@ -37,9 +37,9 @@ class Requirement:
 
     @property
     def key(self) -> str:
-        """What it says, whatever the order."""
-        said = [(name, self.presented[name], sorted(scopes)) for name, scopes in self.scopes.items()]
-        return json.dumps(sorted(said))
+        """Its content, independent of the order."""
+        parts = [(name, self.presented[name], sorted(scopes)) for name, scopes in self.scopes.items()]
+        return json.dumps(sorted(parts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +47,8 @@ class Likeness:
     """Which scheme of the new document is which one of the old.
 
     A scheme's name never travels, so one that is new under the old's terms takes its place; but two that
-    both documents tell apart stay two, however alike they look: the credentials are others. `by_name`: the
-    same name is the same scheme, however it changed; that is told at the scheme.
+    both documents distinguish stay two, however alike they look: the credentials are others. `by_name`: the
+    same name is the same scheme, however it changed; the scheme has facts of its own.
     """
 
     old: Document
@@ -86,7 +86,7 @@ class Likeness:
 
 
 def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
-    """Tell whether who was let in before still is."""
+    """State whether credentials that were accepted before still are."""
     first, one = _requirements(old)
     second, other = _requirements(new)
     strictly = Likeness(old=old.document, new=new.document, by_name=False)

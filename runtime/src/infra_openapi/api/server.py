@@ -102,7 +102,7 @@ def _split(url: str) -> SplitResult:
 
 
 def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
-    """Tell which addresses of an operation came and went."""
+    """State which addresses of an operation were added and removed."""
     before, one = servers(old)
     after, other = servers(new)
     first = {url + template(old.name.path): element for url, element in before.items()}

@@ -1,4 +1,4 @@
-"""What a schema says beside what it allows: defaults, deprecation, open enumerations, discriminators."""
+"""Annotations, which allow and forbid nothing: defaults, deprecation, open enumerations, discriminators."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STABILITY = {
 
 
 def compare(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
-    """Tell how the annotations changed."""
+    """State how the annotations changed."""
     _default(old, new, change)
     _deprecated(old, new, change)
     _stability(old, new, change)
@@ -61,10 +61,10 @@ def _stability(old: Node, new: Node, change: Change) -> None:
     if before is None and after is None:
         return
     first, second = (stability.level(facet.value if facet else None) for facet in (before, after))
-    told = stability.change(first, second)
-    if told:
+    step = stability.change(first, second)
+    if step:
         one, other = before.element if before else old.element, after.element if after else new.element
-        change.fact(_STABILITY[told], one, other, first, second)
+        change.fact(_STABILITY[step], one, other, first, second)
 
 
 def _true(facet: Facet | None) -> bool:
@@ -127,7 +127,7 @@ def _discriminator(old: Node, new: Node, change: Change, comparer: Comparer) -> 
 
 
 def _own(node: Node, facet: Facet) -> bool:
-    """Whether a schema says it itself, and does not inherit it."""
+    """Whether a keyword is the schema's own, and not inherited."""
     return facet.element.pointer in {element.pointer for element in node.elements}
 
 

@@ -13,7 +13,7 @@ from infra_openapi.schema.node import Containment, Node
 
 
 def compare(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
-    """Tell how the items changed: one without a place of its own is like all others."""
+    """State how the items changed: `items` is for each one that `prefixItems` does not describe."""
     # Places that the inner side cannot fill make no difference.
     inner = old if change.mode.direction is Direction.REQUEST else new
     most = inner.facets["maxItems"].value if "maxItems" in inner.facets else math.inf

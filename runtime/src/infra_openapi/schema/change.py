@@ -33,7 +33,7 @@ class Mode(NamedTuple):
         return Mode(self.direction, self.text)
 
     def property(self) -> Mode:
-        """For a property: an object within an object is no text any more."""
+        """For a property: an object within an object does not travel as text."""
         return Mode(self.direction, max(0, self.text - 1))
 
 

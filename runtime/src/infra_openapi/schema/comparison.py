@@ -57,7 +57,7 @@ def _members(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
     shared = scalar.types(old, new, change)
     free = enumeration.values(old, new, shared, change, comparer.member)
     scalar.facets(old, new, free, change)
-    # Properties and items of what is no object or array mean something all the same: see `scalar.facets`.
+    # Properties and items of other types are compared all the same: see `scalar.facets`.
     either = old.types | new.types
     if "object" in free or "object" not in either:
         Objects(comparer.normalizer, comparer.same_term, old, new, change).compare()
@@ -67,7 +67,7 @@ def _members(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
 
 
 def _without_shared_groups(old: Node, new: Node, comparer: Comparer) -> tuple[Node, Node]:
-    """Leave out the unions where both sides have the same ones; and what one side says twice."""
+    """Leave out unions that both sides have, and repeated ones."""
     first, second = _distinct(old.groups, comparer), _distinct(new.groups, comparer)
     left = list(second)
     for group in first:

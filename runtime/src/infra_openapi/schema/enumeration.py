@@ -44,7 +44,7 @@ def _as_text(node: Node) -> dict[str, Any]:
 def values(
     old: Node, new: Node, shared: frozenset[str], change: Change, member: Membership
 ) -> frozenset[str]:
-    """Tell how the enumerated values changed; what is left is the types that neither side enumerates."""
+    """State how the enumerated values changed, and return the types that neither side enumerates."""
     left = set(shared)
     for name in sorted(shared):
         before, after = (
@@ -110,7 +110,7 @@ def _outside(
     listed: dict[str, Any], own: Node, other: Node, change: Change, member: Membership
 ) -> tuple[list[Any], list[Any]]:
     """The values that the other schema refuses, and those that it may refuse."""
-    # A format that both sides ask for tells no value apart.
+    # A format of both sides refuses no value of the other one.
     formats = {name: element for name, element in other.formats.items() if name not in own.formats}
     other = replace(other, formats=formats)
     lost: list[Any] = []
@@ -124,7 +124,7 @@ def _outside(
 
 
 def by_values(old: Node, new: Node, gone: frozenset[str], come: frozenset[str], change: Change) -> bool:
-    """Tell which values went and came, where both sides are enumerations and the types say no more."""
+    """State which values were removed and added, where both sides are enumerations without types."""
     if old.type_element or new.type_element or not (gone <= old.values.keys() and come <= new.values.keys()):
         return False
     one, other = _enum_element(old), _enum_element(new)

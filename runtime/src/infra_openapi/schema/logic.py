@@ -23,7 +23,7 @@ _CONDITION = {
 
 
 def compare(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
-    """Tell how `not`, `if` and the keywords that stay opaque changed."""
+    """State how `not`, `if` and the keywords that stay opaque changed."""
     _negations(old, new, change, comparer)
     _conditions(old, new, change, comparer)
     _opaque(old, new, change, comparer)
@@ -120,11 +120,11 @@ def _reworded(old: Condition, new: Condition, comparer: Comparer) -> str:
 
 
 def _opaque(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
-    """Keywords that nothing here understands: when they differ, that is all that can be said."""
+    """State that keywords differ which are not understood here."""
     for name in sorted({**old.opaque, **new.opaque}):
         before, after = old.opaque.get(name), new.opaque.get(name)
         first, second = before.value if before else None, after.value if after else None
-        # What they say may hang on what stands beside them, and on what they refer to.
+        # Their meaning may depend on keywords beside them, and on what they refer to.
         if before and after and comparer.same_term((before.element,), (after.element,)):
             continue
         if first != second or name in _LEANING:

@@ -31,7 +31,7 @@ _BECAME_VISIBLE = {
 
 
 class Objects:
-    """Compares what two schemas say of objects, as one direction sees it."""
+    """Compares the keywords for objects of two schemas, in one direction."""
 
     def __init__(self, normalizer: Normalizer, same: Same, old: Node, new: Node, change: Change) -> None:
         self._node, self._same = normalizer.node, same
@@ -43,7 +43,7 @@ class Objects:
         )
 
     def compare(self) -> None:
-        """Tell all that changed."""
+        """State all that changed."""
         old, new = self.old, self.new
         names = dict.fromkeys((*old.properties, *new.properties, *old.required, *new.required))
         for name in sorted(names):
@@ -136,7 +136,7 @@ class Objects:
             change.fact(facts.PROPERTY_REMOVED, _at(first), element, subject=name)
 
     def _others(self, node: Node, name: str) -> Term:
-        """What a schema says of a property that it does not name."""
+        """Return the schema of a property that is not named."""
         matched = any(expression.matches(pattern, name) for pattern in node.pattern_properties)
         if node.additional is None and node.unevaluated is not None and not matched:
             return node.unevaluated

@@ -57,7 +57,7 @@ _NUMERIC = frozenset(name for name in WIDER if "int" in name and name != "json-p
     "double",
     "decimal",
 }
-#: Hints to whoever draws a form; they allow and forbid nothing.
+#: Hints for the display of a form; they allow and forbid nothing.
 _HINTS = frozenset({"password", "textarea", "markdown", "html", "multiline"})
 #: A property with one of these may be required in one direction only.
 _CONDITIONAL = frozenset({"readOnly", "writeOnly", "$ref", "allOf", "$dynamicRef"})
@@ -80,13 +80,13 @@ _ADDED_REMOVED: dict[str, tuple[FactKind, FactKind]] = {
 
 
 def types(old: Node, new: Node, change: Change) -> frozenset[str]:
-    """Tell how the types changed; what is left is the types of both, which are compared further."""
+    """State how the types changed, and return the types of both sides, which are compared further."""
     before, after = _types(old, change), _types(new, change)
     null = {"null"}
     if change.mode.nullless:
         before, after = before - null, after - null
     elif ALL_TYPES not in (old.types, new.types) and before & after - null:
-        # Null beside a type that stays is told by itself; where no type stays, it is a type like the others.
+        # Null beside a type that stays has a fact of its own; where no type stays, it is one type of several.
         if "null" in before ^ after:
             word = facts.BECAME_NULLABLE if "null" in after else facts.BECAME_NOT_NULLABLE
             change.fact(word, _of_type(old), _of_type(new), old.type_names, new.type_names)
@@ -94,7 +94,7 @@ def types(old: Node, new: Node, change: Change) -> frozenset[str]:
     shared = before & after
     narrowed, widened = bool(before - after), bool(after - before)
     whole, becomes_whole = _integral(old, change), _integral(new, change)
-    listed = "number" in old.values and "number" in new.values  # then the values say it all
+    listed = "number" in old.values and "number" in new.values  # then the values decide
     if "number" in shared and whole != becomes_whole and not listed:
         # Multiples of a whole number are whole, whatever their type is called.
         narrowed = narrowed or (becomes_whole and not _whole_step(old))
@@ -108,7 +108,7 @@ def types(old: Node, new: Node, change: Change) -> frozenset[str]:
 
 def _tell_types(old: Node, new: Node, change: Change, narrowed: bool, widened: bool) -> None:
     if old.type_names == new.type_names:
-        return  # text that was restrained and is free now, or the other way round: that is told by itself
+        return  # only what restrains the text has changed, and that has facts of its own
     name = (
         facts.TYPE_CHANGED
         if narrowed and widened
@@ -146,10 +146,10 @@ def _any_text(node: Node) -> bool:
 
 
 def facets(old: Node, new: Node, shared: frozenset[str], change: Change) -> None:
-    """Tell how bounds, steps, patterns and formats changed, as far as they bear on the types of both."""
+    """State how bounds, steps, patterns and formats changed, as far as they apply to the types of both."""
     either = old.types | new.types
     for name in sorted({*old.facets, *new.facets} - {"enum"}):
-        # A keyword of a type that is not there says nothing; but whoever wrote it meant something by it.
+        # A keyword of a type that is not allowed has no effect, but its change is still reported.
         if type_of(name) in shared or type_of(name) not in either:
             _facet(name, old, new, change)
     if "string" in shared or "string" not in either:
@@ -256,7 +256,7 @@ def _format_change(before: str, after: str) -> FactKind:
 
 
 def _implied(name: str, node: Node, others: dict[str, Element]) -> bool:
-    """Whether a wider format of the same schema says it as well."""
+    """Whether a wider format of the same schema implies it."""
     return any(other in node.formats and other in others for other in WIDER if name in WIDER[other])
 
 

@@ -16,9 +16,9 @@ _NOTHING = "[]"
 
 
 def patterns(old: Node, new: Node, change: Change) -> None:
-    """Tell how the patterns changed."""
+    """State how the patterns changed."""
     request = change.mode.direction is Direction.REQUEST
-    # Nobody is harmed where all that the inner side allows is allowed by the outer one.
+    # No client is harmed where the outer side allows all that the inner one does.
     inner, outer = (old, new) if request else (new, old)
     asked = [pattern for pattern in outer.patterns if pattern not in inner.patterns]
     given = [pattern for pattern in inner.patterns if pattern not in outer.patterns]
@@ -58,7 +58,7 @@ def _example(node: Node, expression: str) -> str | bool | None:
 
 
 def restraints(node: Node) -> list[str]:
-    """All that a schema says of its texts, as expressions."""
+    """Return the patterns and lengths of a schema, as expressions."""
     least, most = (
         node.facets[name].value if name in node.facets else None for name in ("minLength", "maxLength")
     )

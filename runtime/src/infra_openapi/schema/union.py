@@ -58,7 +58,7 @@ class Unions:
         )
 
     def compare(self) -> None:
-        """Match the branches, compare those that match, and tell of those that are left."""
+        """Match the branches, compare those that match, and state which ones are left."""
         olds, was_null = self._alternatives(self.old)
         news, is_null = self._alternatives(self.new)
         if not self.change.mode.nullless and was_null != is_null:
@@ -192,7 +192,7 @@ class Unions:
         return bool(first & second) and len(first & second) / len(first | second) >= _ALIKE
 
     def _tags(self, node: Node) -> dict[str, str]:
-        """The properties that have one value alone: by these, objects are told apart."""
+        """Return the properties with a single value: they distinguish objects."""
         found = {}
         for name in node.properties.keys() & node.required.keys():
             values = self._comparer.node(node.properties[name]).values.get("string", {})
@@ -237,14 +237,13 @@ class Unions:
             harmful = (side is new) == (self.mode.direction is Direction.REQUEST)
             if comparer.assuming and not harmful:
                 continue
-            told = list(overlaps.told(side, other, shown=harmful or switched))
-            if not told:
+            refusing = list(overlaps.refusing(side, other, shown=harmful or switched))
+            if not refusing:
                 continue
-            # Open objects of a `oneOf` are told apart by more than their schemas say: no proof of harm.
+            element = refusing[0][0].element
+            # Servers distinguish open objects of a `oneOf` by more than their schemas: no proof of harm.
             sure = switched or not any(opened(branch.node) for branch in branches)
-            some = any(value is not comparer.nothing and (sure or plain(value)) for _, value in told)
+            some = any(value is not comparer.nothing and (sure or plain(value)) for _, value in refusing)
             certain, for_some = kinds if switched else overlap_kinds
-            elements = (
-                (other.element, told[0][0].element) if side is new else (told[0][0].element, other.element)
-            )
+            elements = (other.element, element) if side is new else (element, other.element)
             self.change.fact(for_some if some else certain, *elements)

@@ -3,7 +3,7 @@
     opened = open_source("main:api/openapi.yaml")
     opened.document
 
-What is meant is told by the word itself (`kind_of`): nothing is fetched and no code runs unless it says so.
+The kind follows from the text itself (`kind_of`): only a URL is fetched, and only an app's code runs.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """What a source may do besides what its own name says."""
+    """What reading a source may do, besides opening the source itself."""
 
     #: references may lead to files below this folder; without one, below the working directory
     root: Path | None = None
@@ -60,10 +60,10 @@ class Access:
 
 
 def kind_of(source: str, directory: Path = Path()) -> Kind:
-    """What the word means.
+    """Return the kind of a source.
 
     `main:openapi.yaml` is a file in a git revision, `shop.web:app` an attribute of a Python module: what ends
-    in `.json`, `.yaml` or `.yml` is no attribute. A path that exists is always that file.
+    in `.json`, `.yaml` or `.yml` is not an attribute. A path that exists is always that file.
     """
     if source == "-":
         return Kind.STDIN
@@ -128,7 +128,7 @@ def _file(source: str, home: Path, access: Access) -> Opened:
 
 
 def _drained(pipe: Path, timeout: float) -> bytes:
-    """What comes through a pipe, as the shell makes one of `<(…)`. One that nobody writes to is empty."""
+    """Read a pipe, such as the shell's `<(…)`; one without a writer is empty."""
     descriptor = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     content = b""
     deadline = time.monotonic() + timeout

@@ -1,4 +1,4 @@
-"""A Python app's document, from an interpreter of its own: what the app prints or breaks stays there."""
+"""A Python app's document, read in a separate interpreter, which keeps its output and its failures."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def schema(target: str, directory: Path, timeout: float) -> str:
     with tempfile.TemporaryDirectory(prefix="infra-api-") as folder:
         answer, output = Path(folder) / "answer.json", Path(folder) / "output"
         code = _run(target, directory, answer, output, timeout)
-        said = output.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_TAIL:]
+        last_lines = output.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_TAIL:]
         try:
             content = json.loads(answer.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            reason = ": ".join([f"the app ended its interpreter (exit code {code})", *said])
+            reason = ": ".join([f"the app ended its interpreter (exit code {code})", *last_lines])
             raise CompareError(target, reason) from None
     if "failure" in content:
         raise _error(target, content["failure"])

@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from infra_runtime import catalogue
 from infra_runtime.config import plan_cache
 from infra_runtime.config.declaration import USER, Declaration
 from infra_runtime.config.environment import StackSettings
-from infra_runtime.config.executables import sought
+from infra_runtime.config.executables import sought, with_own_executables
 from infra_runtime.config.layers import merge
 from infra_runtime.config.port_numbers import default_ports, further_instances
 from infra_runtime.config.provenance import provenance
@@ -40,21 +41,22 @@ def resolved(request: Request, *, executables: bool) -> Resolved:
         plan = _plan(declaration, names, services)
     except ConfigurationError as error:
         raise _placed(error, declaration) from None
-    entries = {service.name: service.entry for service in services.values() if service.kind != USER}
+    entries = {service.kind: service.entry for service in services.values()}
     programs = sought(declaration, plan, entries) if executables else ()
     resolution = Resolved(
         plan=plan,
         data=request.data,
-        binaries={each.binary.name: each.path for each in programs if each.path},
+        binaries={each.name: each.path for each in programs if each.path},
         environment=request.environment,
         variables=variables(plan, request),
         stack_file=request.file.path if request.file else None,
         provenance=provenance(declaration, services.values()),
         sought=programs,
     )
-    if {service.kind for service in services.values()} <= {USER, *KINDS}:
-        # The code of other distributions may change without a trace in the key of the cache.
-        plan_cache.remember(request, resolution, executables=executables)
+    files = [catalogue.code_files(kind) for kind in sorted(entries.keys() - {USER, *KINDS})]
+    if None not in files:
+        known = [file for group in files if group for file in group]
+        plan_cache.remember(request, resolution, executables=executables, files=known)
     return resolution
 
 
@@ -85,7 +87,7 @@ def _number_ports(declaration: Declaration, services: dict[str, ServiceConfigura
     def ports(name: str) -> Mapping[str, int]:
         if name not in services:
             services[name] = configure(name, declaration)
-        return _spec(services[name], ()).ports
+        return _spec(services[name], (), declaration).ports
 
     for name, layer in default_ports(declaration, further, ports).items():
         services[name] = configure(name, declaration, ports=layer)
@@ -123,7 +125,7 @@ def _plan(
                 _check_need(name, by, declaration)
                 services[name] = configure(name, declaration)
         offers = _offers(services, needed_by, request.skip)
-        specs = {name: _spec(services[name], offers) for name in needed_by}
+        specs = {name: _spec(services[name], offers, declaration) for name in needed_by}
         missing = {
             need: name for name, spec in specs.items() for need in spec.all_needs() if need not in specs
         }
@@ -150,20 +152,21 @@ def _plan(
     )
 
 
-def _spec(service: ServiceConfiguration, offers: Contributions) -> ServiceSpec:
+def _spec(service: ServiceConfiguration, offers: Contributions, declaration: Declaration) -> ServiceSpec:
     """The service's spec with its name, and an export for each port that a contribution refers to."""
     consumed = [
         offer for offer in offers if offer.key in service.entry.consumes and offer.service != service.name
     ]
     spec = service.entry.make(service.settings, consumed)
     ports = sorted({offer.port for offer in service.contributions() if offer.port})
-    return replace(
+    spec = replace(
         spec,
         name=service.name,
         kind=service.kind,
         summary=spec.summary or service.entry.summary,
         exports={**{f"{port}_port": f"${{port.{port}}}" for port in ports}, **spec.exports},
     )
+    return with_own_executables(spec, service.entry, declaration) if service.kind != USER else spec
 
 
 def _check_need(need: str, by: str, declaration: Declaration) -> None:

@@ -17,7 +17,17 @@ from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings, overlaid
 from infra_runtime.contributions import Contributions
 from infra_runtime.manifest import KINDS
-from infra_runtime.spec import Container, HttpProbe, Secret, ServiceSpec, Step, WriteFile
+from infra_runtime.spec import (
+    Container,
+    Exchange,
+    Expect,
+    HttpProbe,
+    Secret,
+    Send,
+    ServiceSpec,
+    Step,
+    WriteFile,
+)
 
 IMAGE = "nats:2.12.15-alpine3.22"
 _CONTAINER_FILE = "/etc/nats/nats-server.conf"
@@ -119,9 +129,20 @@ def _user(name: str) -> dict[str, str]:
     return {"user": name, "password": "${secret.accounts}"}
 
 
+#: Source: NATS documentation, "Client Protocol". A server that demands credentials is ready, too.
+PROTOCOL = Exchange(
+    port="client",
+    steps=(
+        Expect(prefixes=("INFO ",)),
+        Send(text='CONNECT {"verbose":false}\r\nPING\r\n'),
+        Expect(prefixes=("PONG", "-ERR 'Authorization"), skip=("INFO ", "+OK")),
+    ),
+)
+
 ENTRY = Entry(
     settings=NatsSettings,
     make=nats,
     binaries=(Binary(name="nats-server"),),
     defaults={"test": {"accounts": 16}},
+    protocols={"nats": PROTOCOL},
 )

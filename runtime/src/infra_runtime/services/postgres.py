@@ -62,6 +62,9 @@ class PostgresSettings(ServiceSettings):
     options: Mapping[str, str] = {}
 
 
+PROTOCOL = PostgresProbe(port="client", user="postgres", database="postgres")
+
+
 def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
     """One cluster, copied from a cached `initdb`; the password travels with it.
 
@@ -102,7 +105,7 @@ def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
         env={**_ENV, **settings.env},
         prepare=(seed, same_version, no_old_life),
         ports=settings.port_map(),
-        ready=PostgresProbe(port="client"),
+        ready=PROTOCOL,
         exports={
             "url": "postgresql://postgres:${secret.password}@${host}:${port.client}/postgres",
             "socket_url": "postgresql://postgres@/postgres?host=${run}&port=${port.client}",
@@ -239,4 +242,5 @@ ENTRY = Entry(
     ),
     defaults={"test": {"durable": False}},
     facts=_facts,
+    protocols={"postgres": PROTOCOL},
 )

@@ -12,29 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from infra_runtime.catalogue import Entry, Port, Words
 from infra_runtime.contributions import Alert, Contribution, Contributions, Log, Metrics, Route
 from infra_runtime.errors import nearest
-from infra_runtime.spec import (
-    Container,
-    ExecProbe,
-    HttpProbe,
-    NatsProbe,
-    PostgresProbe,
-    Probe,
-    RespProbe,
-    ServiceSpec,
-    StopStep,
-    TcpProbe,
-    texts,
-)
-
-
-def _argv(value: Any) -> Any:
-    if isinstance(value, str):
-        raise ValueError(  # noqa: TRY004 - pydantic takes no TypeError
-            f"a command is a list of words, for no shell will split it: {value.split()!r}".replace("'", '"')
-        )
-    if value in ([], ()):
-        raise ValueError("it names no program")
-    return value
+from infra_runtime.services.readiness import Argv, Ready
+from infra_runtime.spec import Container, Probe, ServiceSpec, StopStep, TcpProbe, texts
 
 
 def _text(value: Any) -> Any:
@@ -46,37 +25,7 @@ def _text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) else value
 
 
-Argv = Annotated[tuple[str, ...], BeforeValidator(_argv)]
 Text = Annotated[str, BeforeValidator(_text)]
-
-
-_WAYS = ("http", "tcp", "exec", "nats", "postgres", "resp")
-
-
-class Ready(BaseModel):
-    """How the service tells that it is ready: exactly one way."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    http: str | None = None
-    tcp: Literal[True] | None = None
-    exec: Argv | None = None
-    nats: Literal[True] | None = None
-    postgres: Literal[True] | None = None
-    resp: Literal[True] | None = None
-    #: the name of the port to ask; may stay away where there is only one
-    port: str | None = None
-    #: of `http`: the body must have this in it
-    contains: str = ""
-    #: of `http`: the lowest and the highest status that will do
-    status: tuple[int, int] = (200, 399)
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Ready:
-        ways = [way for way in _WAYS if getattr(self, way) is not None]
-        if len(ways) != 1:
-            raise ValueError(f"says {' and '.join(ways) or 'no way'}; it takes one of {', '.join(_WAYS)}")
-        return self
 
 
 class Stop(BaseModel):
@@ -225,21 +174,10 @@ class UserServiceSettings(BaseModel):
         return self._port("metrics", metrics.port or ("http" if "http" in self.ports else None))
 
     def probe(self) -> Probe | None:
-        """The probe that `ready` describes; without it a port that opens must do."""
-        ready = self.ready
-        if ready is None:
+        """Return the probe that `ready` describes; without `ready` the first port has to open."""
+        if self.ready is None:
             return TcpProbe(port=next(iter(self.ports))) if self.ports and not self.task else None
-        if ready.exec:
-            return ExecProbe(command=ready.exec)
-        port = self._port("ready", ready.port)
-        if ready.http is not None:
-            path = ready.http if ready.http.startswith("/") else f"/{ready.http}"
-            return HttpProbe(port=port, path=path, status=ready.status, contains=ready.contains)
-        if ready.postgres:
-            return PostgresProbe(port=port)
-        if ready.nats:
-            return NatsProbe(port=port)
-        return RespProbe(port=port) if ready.resp else TcpProbe(port=port)
+        return self.ready.probe("" if self.ready.exec else self._port("ready", self.ready.port))
 
     def contributions(self) -> Iterator[Contribution]:
         """What the service offers to the others."""

@@ -17,7 +17,7 @@ from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings
 from infra_runtime.contributions import Contributions
 from infra_runtime.manifest import KINDS
-from infra_runtime.spec import Container, RespProbe, RespSave, ServiceSpec, StopStep
+from infra_runtime.spec import Container, Exchange, Expect, Send, ServiceSpec, StopStep
 
 IMAGE = "valkey/valkey:8.1.10-alpine"
 #: a private folder for a socket: in a container no other service could reach it
@@ -37,6 +37,18 @@ class ValkeySettings(ServiceSettings):
     databases: int = Field(16, ge=1)
     #: further directives, such as `maxmemory = "64mb"`
     options: Mapping[str, str] = {}
+
+
+#: Source: Valkey documentation, "Protocol spec" and "Simple Errors". A server with a password is ready, too.
+READY = Exchange(
+    port="client",
+    steps=(
+        Send(text="PING\r\n"),
+        Expect(prefixes=("+PONG", "-NOAUTH", "-NOPERM"), not_yet={"-LOADING": "loading its data"}),
+    ),
+)
+#: SAVE answers when everything in memory is on the disk
+SAVE = Exchange(port="client", steps=(Send(text="SAVE\r\n"), Expect(prefixes=("+OK",))), timeout=30.0)
 
 
 def valkey(settings: ValkeySettings, _: Contributions = ()) -> ServiceSpec:
@@ -62,8 +74,8 @@ def valkey(settings: ValkeySettings, _: Contributions = ()) -> ServiceSpec:
         # A locale of the user's that this machine has not would stop the server.
         env={"LC_ALL": "C", **settings.env},
         ports=settings.port_map(),
-        ready=RespProbe(port="client"),
-        quiesce=None if settings.durable else RespSave(port="client"),
+        ready=READY,
+        quiesce=None if settings.durable else SAVE,
         exports={
             "url": "redis://${host}:${port.client}/0",
             "socket_url": "unix://${run}/valkey.sock?db=0",
@@ -106,4 +118,5 @@ ENTRY = Entry(
         ),
     ),
     defaults={"test": {"durable": False, "databases": 64}},
+    protocols={"resp": READY},
 )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from infra_runtime.host.ports import LOOPBACK
-from infra_runtime.spec import Probe, ServiceSpec, bound_copy, optional_export, substitute
+from infra_runtime.spec import Probe, Quiesce, ServiceSpec, bound_copy, optional_export, substitute
 
 MASK = "***"
 
@@ -48,6 +48,7 @@ class Bound:
         self.env: dict[str, str] = {}
         self.cwd = ""
         self.ready: Probe | None = None
+        self.quiesce: Quiesce | None = None
         self.exports: dict[str, str] = {}
         #: the exports as they may be shown: secrets are `***`
         self.shown: dict[str, str] = {}
@@ -64,6 +65,7 @@ def bind(bound: Bound, scope: Scope, others: Mapping[str, Bound]) -> None:
     bound.env = {name: substitute(text, lookup) for name, text in spec.env.items()}
     bound.cwd = substitute(spec.cwd, lookup)
     bound.ready = bound_copy(spec.ready, lookup)
+    bound.quiesce = bound_copy(spec.quiesce, lookup)
     bound.exports = {name: substitute(text, lookup) for name, text in spec.exports.items()}
     masked = resolver(bound, scope, others, masked=True)
     bound.shown = {name: substitute(text, masked) for name, text in spec.exports.items()}

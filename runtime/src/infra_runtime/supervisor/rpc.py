@@ -198,6 +198,7 @@ class Methods:
         found = {name: self._supervisor.bound[name] for name in names if name in self._supervisor.bound}
         return {
             name: {
+                "kind": bound.spec.kind,
                 "exports": bound.exports,
                 "ports": bound.ports,
                 "data": bound.data,
@@ -211,6 +212,7 @@ class Methods:
         """The running plan with its places; only exports are shown, masked."""
         return {
             name: {
+                "kind": bound.spec.kind,
                 "data": bound.data,
                 "run": bound.run,
                 "ports": bound.ports,
@@ -295,6 +297,7 @@ class Methods:
         bound = supervisor.bound.get(name)
         return {
             "name": name,
+            "kind": service.spec.kind,
             "summary": service.spec.summary,
             "phase": service.phase.value,
             "ready": service.phase in SATISFYING,

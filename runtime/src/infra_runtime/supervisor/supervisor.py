@@ -230,11 +230,11 @@ class Supervisor:
         bound = self.bound[name]
         assert bound.ready is not None  # noqa: S101 - the machine asks for no probe otherwise
 
-        async def run(command: tuple[str, ...]) -> int:
-            return await self._run(bound, command, bound.env)
+        async def run(command: tuple[str, ...], env: Mapping[str, str]) -> int:
+            return await self._run(bound, command, {**bound.env, **env})
 
         began = self._loop.time()
-        while (reason := await probes.ask(bound.ready, LOOPBACK, bound.ports, run)) is not None:
+        while (reason := await probes.ask(bound.ready, LOOPBACK, bound.ports, run, bound.run)) is not None:
             self.dispatch(Event("not-yet", name, reason))
             await asyncio.sleep(probes.interval(self._loop.time() - began))
         self.dispatch(Event("agreed", name))

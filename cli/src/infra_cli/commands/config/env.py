@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
 from infra_cli import output
 from infra_cli.target import Target, target
-from infra_cli.variables import exported, variables
+from infra_cli.variables import exported, kinds, variables
 
 
 @click.command(short_help="The running stack's addresses, for the shell.")
@@ -27,8 +29,8 @@ def command(target: Target, *, reveal: bool, as_json: bool) -> None:
     """
     target.note_misspelt()
     with target.client() as client:
-        shown = variables(exported(client.call("bound")))
-        clear = variables(exported(client.call("endpoints")))
+        shown = _variables(client.call("bound"))
+        clear = _variables(client.call("endpoints"))
     if as_json:
         output.say_json(
             {name: value if reveal or shown[name] == value else None for name, value in clear.items()}
@@ -39,3 +41,7 @@ def command(target: Target, *, reveal: bool, as_json: bool) -> None:
             output.say(f"export {name}={shlex.quote(value)}")
         else:
             output.say(f"# {name}={shown[name]}  (--reveal)")
+
+
+def _variables(answer: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    return variables(exported(answer), kinds(answer))

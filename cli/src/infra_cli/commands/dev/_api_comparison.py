@@ -46,7 +46,7 @@ class Comparison:
 
         if kind_of(source, self.directory) is Kind.SERVICE:
             found = open_source(service_url(source, self.target), access=self.access)
-            # The port is another each time; the name is not.
+            # The port differs each time; the name does not.
             return replace(found, name=source)
         return open_source(source, directory=self.directory, access=self.access)
 
@@ -57,7 +57,7 @@ class Comparison:
         return check(self.opened(self.base), revision or self.opened(self.revision), self.policy)
 
     def snapshot(self) -> Path:
-        """The file that holds the base. Raises `CompareError` where the base is no file."""
+        """Return the file of the base. Raises `CompareError` where the base is not a file."""
         from infra_openapi.errors import CompareError
         from infra_openapi.sources import Kind, kind_of
 
@@ -93,7 +93,7 @@ def given(
 def declared(
     names: Sequence[str], *, policy: Policy, target: Target, access: Access, accepted: Path | None
 ) -> list[Comparison]:
-    """The comparisons that the stack file declares. What the command line says of rules comes on top."""
+    """Return the comparisons that the stack file declares, with the rules of the command line on top."""
     from infra_runtime.config import declared_apis
 
     found = []
@@ -137,7 +137,7 @@ def service_url(source: str, target: Target) -> str:
 
 @contextlib.contextmanager
 def three_exit_codes() -> Iterator[None]:
-    """Whatever goes wrong ends with 2, be it a mistake of ours: 1 says that the API breaks, nothing else."""
+    """End with 2 on every error, a bug included: 1 means that the API breaks, and nothing else."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A document may hold what the terminal's encoding does not.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -153,13 +153,13 @@ def three_exit_codes() -> Iterator[None]:
         if isinstance(error, ImportError) and error.name in _EXTRA:
             hint = "Install it with `python -m pip install 'pytest-infra[openapi]'`."
             raise CouldNotCompareError(f"{error.name} is not installed", hint) from error
-        # A full disk or too little memory is nobody's mistake.
+        # A full disk or too little memory is not a bug.
         ours = "" if isinstance(error, OSError | MemoryError) else _OURS
         raise CouldNotCompareError(f"{type(error).__name__}: {error}".removesuffix(": "), ours) from error
 
 
 class CouldNotCompareError(InfraError):
-    """What ended a comparison, where that is no `CompareError` of itself."""
+    """An error that ended a comparison, where it is not a `CompareError`."""
 
     exit_code = 2
 

@@ -36,8 +36,8 @@ def plain(name: str | None) -> list[dict[str, Any]]:
 
 def explanations(name: str) -> list[str]:
     """What there is to know of the rules that a name stands for."""
-    told = [list(explanation(rule)) for rule in named(name)]
-    return [line for lines in told for line in (*lines, "")][:-1]
+    blocks = [list(explanation(rule)) for rule in named(name)]
+    return [line for lines in blocks for line in (*lines, "")][:-1]
 
 
 def named(name: str) -> list[Rule]:
@@ -52,24 +52,24 @@ def named(name: str) -> list[Rule]:
     return found
 
 
-def _meant(said: str) -> str:
-    return said if "did you mean" in said else ""
+def _meant(suggestion: str) -> str:
+    return suggestion if "did you mean" in suggestion else ""
 
 
 def explanation(rule: Rule) -> Iterator[str]:
-    """What a rule says, why it has its level, and what is its mirror."""
+    """Return the lines that explain a rule: meaning, level, mirror."""
     level = output.styled(rule.level, COLOURS[rule.level])
     yield f"{output.styled(rule.id, bold=True)}  {level}"
     yield f"  {rule.area}, {rule.direction}: what is allowed is {rule.effect} by it"
     yield ""
-    said = [rule.explain]
+    sentences = [rule.explain]
     if rule.deviation:
-        said.append(f"Its level is not what the law of levels gives: {rule.deviation}.")
+        sentences.append(f"Its level is not what the law of levels gives: {rule.deviation}.")
     if rule.mirror:
-        said.append(f"The other way round it is {rule.mirror}.")
+        sentences.append(f"The other way round it is {rule.mirror}.")
     elif rule.waiver:
-        said.append(f"It has no mirror: {rule.waiver}.")
+        sentences.append(f"It has no mirror: {rule.waiver}.")
     if rule.aliases:
-        said.append(f"In oasdiff: {', '.join(rule.aliases)}.")
-    for sentence in said:
+        sentences.append(f"In oasdiff: {', '.join(rule.aliases)}.")
+    for sentence in sentences:
         yield click.wrap_text(sentence, 100, initial_indent="  ", subsequent_indent="  ")

@@ -88,8 +88,9 @@ def command(
         file_states = [{"path": it.path, "state": it.state} for it in changes]
         output.say_json({"folder": str(place), "files": file_states, "secrets": made, "notes": notes})
     else:
-        states = {"stale": "removed"} if not check else {}
-        _say(place, [(states.get(it.state, it.state), it.path) for it in changes], made, notes)
+        removed = "stale" if check else "removed"
+        rows = [(removed if it.state == "stale" else it.state, it.path) for it in changes]
+        _say(place, rows, made, notes)
     if check and (stale := [it.path for it in changes if it.state != "unchanged"]):
         raise ExportError(str(place), f"not up to date: {', '.join(stale)}", "Run `infra export compose`.")
     if not check and not as_json:

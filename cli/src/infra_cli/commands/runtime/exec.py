@@ -11,7 +11,7 @@ import click
 from infra_cli import output
 from infra_cli.completion import complete_services
 from infra_cli.target import Target, target
-from infra_cli.variables import exported, variables
+from infra_cli.variables import exported, kinds, variables
 from infra_runtime.errors import StartError, UnknownServiceError
 
 #: what a shell says of a program that isn't there, or that cannot be run
@@ -68,7 +68,7 @@ def environment(
     path = own.get("PATH", os.defpath)
     return {
         **own,
-        **variables(exported(found)),
+        **variables(exported(found), kinds(found)),
         **found[service]["env"],
         "PATH": f"{path}{os.pathsep}{folder}" if folder else path,
         "INFRA_ENV": greeting["environment"],

@@ -64,11 +64,12 @@ def _command(spec: ServiceSpec, probe: Probe) -> tuple[str, ...]:
             return "python", "-c", _TCP_SCRIPT.format(port=inner_port(spec, probe.port))
         case TcpProbe():
             raise _impossible(spec, f"a TCP connection needs a program of the image; {_named(client)}")
-    raise _impossible(spec, f"no program of the image is known to speak {_protocol(probe)}")
+    raise _impossible(spec, f"no program of the image can carry out the probe {type(probe).__name__}")
 
 
 def _http(spec: ServiceSpec, probe: HttpProbe, client: str) -> tuple[str, ...]:
-    url = f"http://127.0.0.1:{inner_port(spec, probe.port)}{probe.path}"
+    scheme = "https" if probe.tls else "http"
+    url = f"{scheme}://127.0.0.1:{inner_port(spec, probe.port)}{probe.path}"
     if client == "python":
         lowest, highest = probe.status
         script = _HTTP_SCRIPT.format(
@@ -83,19 +84,29 @@ def _http(spec: ServiceSpec, probe: HttpProbe, client: str) -> tuple[str, ...]:
         raise _impossible(spec, f"{client} checks neither `contains` nor a `status` other than 200 to 399")
     headers = [f"{name}: {value}" for name, value in sorted(probe.headers.items())]
     if client == "curl":
-        return "curl", "-fsS", "-o", "/dev/null", *(word for line in headers for word in ("-H", line)), url
+        return (
+            "curl",
+            "-fsSk" if probe.tls else "-fsS",
+            "-o",
+            "/dev/null",
+            *(word for line in headers for word in ("-H", line)),
+            url,
+        )
     if client == "wget":
-        return "wget", "-q", "-O", "/dev/null", *(f"--header={line}" for line in headers), url
+        insecure = ("--no-check-certificate",) if probe.tls else ()
+        return "wget", "-q", *insecure, "-O", "/dev/null", *(f"--header={line}" for line in headers), url
     raise _impossible(spec, f"an HTTP request needs a program of the image; {_named(client)}")
 
 
 #: no redirect is followed: the probe of the local engine does not follow one either
 _HTTP_SCRIPT = """\
-import sys, urllib.error, urllib.request
+import ssl, sys, urllib.error, urllib.request
 class Stay(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_): return None
 try:
-    answer = urllib.request.build_opener(urllib.request.ProxyHandler({{}}), Stay).open(
+    answer = urllib.request.build_opener(
+        urllib.request.ProxyHandler({{}}), Stay,
+        urllib.request.HTTPSHandler(context=ssl._create_unverified_context())).open(
         urllib.request.Request({url!r}, headers={headers!r}), timeout=4)
 except urllib.error.HTTPError as error:
     answer = error
@@ -106,10 +117,6 @@ _TCP_SCRIPT = "import socket; socket.create_connection(('127.0.0.1', {port}), ti
 
 def _named(client: str) -> str:
     return f"{client} cannot open one" if client else "which one does the image have?"
-
-
-def _protocol(probe: Probe) -> str:
-    return type(probe).__name__.removesuffix("Probe").lower()
 
 
 def _impossible(spec: ServiceSpec, problem: str) -> ConfigurationError:

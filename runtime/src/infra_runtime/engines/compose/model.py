@@ -213,7 +213,8 @@ def _config_name(host: str, path: str) -> str:
 
 def _working_folder(spec: ServiceSpec, stack: Stack) -> str | None:
     """Return the working directory; None leaves the image's own."""
-    if spec.cwd == "${root}" and not container_of(spec).root:
+    container = container_of(spec)
+    if {"${root}": container.root, "${data}": container.data}.get(spec.cwd) == "":
         return None
     return posixpath.normpath(interpolated(pieces(spec.cwd, spec, stack, "cwd"), spec, "cwd"))
 

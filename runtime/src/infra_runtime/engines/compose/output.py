@@ -91,7 +91,7 @@ def _write(path: Path, text: str) -> None:
 def _state(path: Path, text: str) -> str:
     try:
         return "unchanged" if path.read_bytes() == text.encode() else "changed"
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return "new"
     except OSError as error:
         raise ExportError(str(path), f"cannot be read: {error.strerror}") from error
