@@ -56,7 +56,8 @@ def test_an_error_has_a_message_notes_and_a_hint(capsys: pytest.CaptureFixture[s
 
 def services(*states: tuple[str, Phase, dict[str, object]]) -> Services:
     common: dict[str, object] = {
-        "summary": "", "ready": True, "task": False, "copy_of": "", "reason": "", "pid": 1, "seconds": 1.5,
+        "kind": "", "summary": "", "ready": True, "task": False, "copy_of": "", "reason": "", "pid": 1,
+        "seconds": 1.5,
         "restarts": 0, "needs": (), "ports": {}, "exports": {}, "log": "",
     }  # fmt: skip
     return Services(
@@ -77,7 +78,9 @@ def test_the_progress_of_a_start_shows_the_reasons() -> None:
 
 
 def test_the_table_shows_no_address_of_a_service_that_failed() -> None:
-    lines = endpoint_table(services(("a", Phase.FAILED, {"exports": {"url": "x://1", "admin_url": "http://2"}})))
+    lines = endpoint_table(
+        services(("a", Phase.FAILED, {"exports": {"url": "x://1", "admin_url": "http://2"}}))
+    )
 
     assert lines[1:] == ["a        failed"]
 

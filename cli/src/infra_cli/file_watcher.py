@@ -79,7 +79,7 @@ class Watcher:
         self._thread.start()
 
     def stop(self) -> None:
-        """Tell the thread to end."""
+        """Let the thread end after its current step."""
         self._stop.set()
 
     def _run(self) -> None:

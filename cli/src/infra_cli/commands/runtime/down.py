@@ -20,7 +20,7 @@ def command(target: Target, *, wipe: bool, as_json: bool) -> None:
 
     The command returns when no process, port or socket of the stack is left. If no stack is running, the exit
     code is 7; a script that accepts this can use `infra runtime down || test $? -eq 7`. With --wipe, the exit
-    code is 7 only if the data directory is missing too.
+    code is 7 only if there is nothing to remove either.
 
     --wipe removes everything that this kit created in the data directory, including snapshots and failure
     reports, and the directory itself if nothing else is in it. A directory without the marker file
