@@ -1,4 +1,4 @@
-"""What a running stack has of the machine, observed from outside."""
+"""The resources of a running stack, observed from outside its supervisor."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def supervisor(data: Path) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """What a running stack has of the machine: processes, open sockets, shared memory."""
+    """Processes, open sockets and shared memory."""
 
     data: Path
     processes: tuple[psutil.Process, ...]

@@ -1,4 +1,4 @@
-"""What every kind keeps, against its real server: `pytest tests/kinds -k valkey` runs one kind alone."""
+"""The contract of all kinds, tested against real servers: `pytest tests/kinds -k valkey` runs one kind."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SECOND = "second"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each clause for each kind; one that a kind does not keep must fail."""
+    """Run each clause for each kind; a clause with an exception must fail."""
     clause = metafunc.function.__name__
     if "kind" not in metafunc.fixturenames:
         return
@@ -169,7 +169,7 @@ async def _no_command(command: tuple[str, ...]) -> int:
 # --- the machine -----------------------------------------------------------------------------------
 
 
-def test_it_talks_on_loopback_only(kind: str, stack: Stack) -> None:
+def test_it_listens_and_connects_on_loopback_only(kind: str, stack: Stack) -> None:
     contract.subject(kind).write(stack[kind], "loopback", "1")
 
     connections = [
