@@ -31,7 +31,7 @@ def processes(data: Path) -> list[psutil.Process]:
 
 def supervisor(data: Path) -> int:
     """Return the process id of the last supervisor in `data`."""
-    return [event["pid"] for event in journal.read(Paths(str(data)).journal) if event["event"] == "up"][-1]
+    return [event.pid for event in journal.read(Paths(str(data)).journal) if event.event == "up"][-1]
 
 
 @dataclass(frozen=True, kw_only=True)

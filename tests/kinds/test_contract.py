@@ -137,7 +137,7 @@ async def _echoing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 @pytest.mark.parametrize("behaviour", [_silent, _closing, _echoing], ids=["silent", "closing", "echoing"])
 def test_a_program_that_only_opens_the_port_is_not_ready(
-    kind: str, behaviour: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    kind: str, behaviour: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probes, "PATIENCE", 0.2)
     spec = made(kind)
@@ -153,7 +153,9 @@ def test_a_program_that_only_opens_the_port_is_not_ready(
 
         async with await asyncio.start_server(serve, "127.0.0.1") as server:
             port = server.sockets[0].getsockname()[1]
-            reason = await probes.ask(spec.ready, "127.0.0.1", dict.fromkeys(spec.ports, port), _no_command)
+            reason = await probes.ask(
+                spec.ready, "127.0.0.1", dict.fromkeys(spec.ports, port), _no_command, str(tmp_path)
+            )
             await asyncio.gather(*served, return_exceptions=True)
         return reason
 
