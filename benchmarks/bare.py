@@ -67,14 +67,16 @@ def start(service: Service) -> Child:
 async def ready(service: Service, child: Child) -> None:
     """Return when the service's own probe agrees."""
     probe, began = decode(service["ready"], TYPES), time.monotonic()
-    while (reason := await probes.ask(probe, LOOPBACK, service["ports"], _no_command)) is not None:
+    while (
+        reason := await probes.ask(probe, LOOPBACK, service["ports"], _no_command, service["run"])
+    ) is not None:
         waited = time.monotonic() - began
         if child.poll() is not None or waited > PATIENCE:
             raise SystemExit(f"{service['name']}: {reason}; its log is {service['log']}")
         await asyncio.sleep(probes.interval(waited))
 
 
-async def _no_command(command: tuple[str, ...]) -> int:
+async def _no_command(command: tuple[str, ...], _env: Mapping[str, str]) -> int:
     raise TypeError(f"none of the five asks by a command, and not by {command[0]}")
 
 

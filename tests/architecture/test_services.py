@@ -1,18 +1,57 @@
-"""A service is one file, one test, one page: none of the three may be missing."""
+"""Every kind of service has a page, a kit, a test of its own and its part of the contract suite."""
 
 from __future__ import annotations
 
+import ast
 import re
+import tomllib
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
 from infra_runtime import catalogue
 from infra_runtime.manifest import KINDS
+from pytest_infra import kit_registry
+from pytest_infra.kit import load
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = ROOT / "docs" / "services"
 TESTS = ROOT / "tests" / "runtime" / "services"
+
+CONTRACT = ROOT / "tests" / "kinds"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+#: default ports of kinds to come, by the name that they will have in the manifest
+RESERVED_PORTS: dict[str, tuple[int, ...]] = {
+    "alertmanager": (9093,),
+    "bento": (4195,),
+    "dashboard": (1337,),
+    "deck": (8888,),
+    "etcd": (2379,),
+    "grafana": (3000,),
+    "jaeger": (14317, 14318, 16686),
+    "kafka": (9092,),
+    "kubernetes": (6443,),
+    "mail": (1025, 8025),
+    "mariadb": (3306,),
+    "memcached": (11211,),
+    "mongodb": (27017,),
+    "mosquitto": (1883,),
+    "nginx": (8081,),
+    "node-exporter": (9100,),
+    "pgbouncer": (6432,),
+    "postgres-exporter": (9187,),
+    "prometheus": (9090,),
+    "rabbitmq": (5672, 15672),
+    "redis": (6380,),
+    "redis-exporter": (9121,),
+    "registry": (5000,),
+    "s3": (8333,),
+    "telemetry": (4317, 4318, 4319),
+    "traefik": (8082,),
+    "victorialogs": (9428,),
+    "victoriametrics": (8428,),
+}
 
 services = pytest.mark.parametrize("name", KINDS)
 
@@ -34,22 +73,71 @@ def test_a_service_is_tested_against_its_real_server(name: str) -> None:
 
 
 @services
-def test_a_service_tells_in_one_line_what_it_is(name: str) -> None:
-    entry = catalogue.entry(name)
+def test_a_service_keeps_the_contract_against_its_real_server(name: str) -> None:
+    """`tests/kinds/test_contract.py` runs for every kind, with these two functions of the kind."""
+    module = ast.parse((CONTRACT / f"{name}.py").read_text(encoding="utf-8"))
 
-    assert entry is not None
-    assert entry.name == name
-    assert 10 < len(entry.summary) < 80
-    assert entry.make(entry.settings.model_validate({})).summary == entry.summary
+    functions = {node.name: [it.arg for it in node.args.args] for node in module.body if _is_function(node)}
+    assert functions["write"] == ["endpoint", "name", "value"]
+    assert functions["read"] == ["endpoint", "name"]
+
+
+def _is_function(node: ast.stmt) -> TypeGuard[ast.FunctionDef]:
+    return isinstance(node, ast.FunctionDef)
 
 
 @services
-def test_a_service_has_an_extra_that_brings_its_server(name: str) -> None:
-    """The error for a missing executable names it."""
-    entry = catalogue.entry(name)
+def test_a_service_has_a_kit_with_units_and_a_dump(name: str) -> None:
+    kit = kit_registry.find(name)
 
-    assert entry is not None
-    assert {binary.extra for binary in entry.binaries} == {entry.extra}
+    assert kit is not None
+    assert kit.kind == name
+    assert callable(load(kit.units))
+    assert callable(load(kit.dump))
+
+
+@services
+def test_a_kind_has_one_line_that_describes_it(name: str) -> None:
+    assert catalogue.entry(name).name == name
+    assert 10 < len(catalogue.entry(name).summary) < 80
+
+
+@services
+def test_a_kind_has_the_protocols_that_the_manifest_names(name: str) -> None:
+    """The stack file's key `ready` reads the names without importing the modules."""
+    assert set(catalogue.entry(name).protocols) == set(KINDS[name].protocols)
+
+
+@services
+def test_every_executable_of_a_kind_names_the_extra_that_installs_it(name: str) -> None:
+    """The error for a missing executable shows it."""
+    extra = KINDS[name].extra
+
+    assert extra in PROJECT["optional-dependencies"]
+    assert {binary.extra for binary in catalogue.entry(name).binaries} == {extra}
+
+
+@services
+def test_the_manifest_has_the_ports_of_the_settings(name: str) -> None:
+    ports = catalogue.entry(name).settings.model_fields["ports"].get_default(call_default_factory=True)
+
+    assert ports.model_dump() == KINDS[name].ports
+
+
+def test_no_two_kinds_have_the_same_default_port() -> None:
+    """A stack of all kinds must be able to start; kinds to come keep the ports that they are promised."""
+    owners: dict[int, set[str]] = {}
+    for kind in KINDS.values():
+        for port in kind.ports.values():
+            owners.setdefault(port, set()).add(kind.name)
+    for name, reserved in RESERVED_PORTS.items():
+        for port in reserved:
+            owners.setdefault(port, set()).add(name)
+
+    assert {port: names for port, names in owners.items() if len(names) > 1} == {}
+    assert sum(len(kind.ports) for kind in KINDS.values()) == len(
+        {port for kind in KINDS.values() for port in kind.ports.values()}
+    )
 
 
 def test_a_page_without_a_service_is_a_leftover() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from fakes.checks import BROKEN, GROWN, HEAD, PETS, Checks
 from fakes.command_line import INFRA
-from infra_cli.commands import api_check
+from infra_cli.commands.dev import api_check
 from infra_openapi import RULES, comparison
 from infra_openapi.formats import FORMATS
 

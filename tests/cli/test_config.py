@@ -29,7 +29,10 @@ def test_show_tells_of_a_table_only_what_it_says(infra: CommandLine) -> None:
         'use = ["x"]\n[services.x]\ncommand = ["true"]\nports = { web = 1 }\nready = { http = "/" }\n'
     )
 
-    assert '{"http": "/", "status": [200, 399]}' in infra("config", "show", "services.x.ready").out
+    assert (
+        '{"http": "/", "status": [200, 399], "timeout": 2.0}'
+        in infra("config", "show", "services.x.ready").out
+    )
 
 
 @pytest.mark.parametrize(
@@ -102,6 +105,30 @@ def test_list_has_the_catalogue_and_the_users_own(shop: CommandLine) -> None:
     assert services["db"]["summary"] == "keeps everything"
 
 
+def test_list_has_instances_and_no_kind_that_a_users_service_hides(infra: CommandLine) -> None:
+    infra.write(
+        'use = ["analytics"]\n[services.analytics]\nkind = "postgres"\n'
+        '[services.valkey]\ncommand = ["mine"]\n'
+    )
+    services = {each["name"]: each for each in infra("runtime", "list", "--json").json["services"]}
+
+    assert services["analytics"]["kind"] == "postgres"
+    assert services["analytics"]["in_stack"]
+    assert "postgres" in services["analytics"]["binaries"]
+    assert (services["valkey"]["kind"], services["valkey"]["binaries"]) == ("", {})
+
+
+def test_plan_shows_what_services_offer_to_each_other(infra: CommandLine) -> None:
+    infra.write(
+        'use = ["api"]\n[services.api]\ncommand = ["api"]\nports = { http = 8000 }\nmetrics = "/metrics"\n'
+    )
+
+    assert 'metrics={"port": "http", "path": "/metrics"}' in infra("runtime", "plan").out
+    assert infra("runtime", "plan", "--json").json["contributions"] == [
+        {"key": "metrics", "service": "api", "value": {"port": "http", "path": "/metrics"}}
+    ]
+
+
 def test_list_says_what_brings_a_program_that_is_missing(infra: CommandLine) -> None:
     infra.write('use = ["nats"]\n[services.nats]\nbinary = "/nowhere/nats-server"\n')
     answer = infra("runtime", "list")
@@ -124,10 +151,27 @@ def test_list_says_what_brings_a_program_that_is_missing(infra: CommandLine) -> 
 )
 def test_the_names_that_clients_know_are_among_the_variables(variable: str, value: str) -> None:
     exports = {"postgres": {"url": "u", "password": "p"}, "my-api": {"url": "a"}, "valkey": {"url": "r"}}
+    kinds = {"postgres": "postgres", "my-api": "", "valkey": "valkey"}
 
-    assert variables(exports)[variable] == value
+    assert variables(exports, kinds)[variable] == value
+
+
+@pytest.mark.parametrize(
+    ("services", "first"), [(["analytics", "postgres"], "postgres"), (["orders", "analytics"], "analytics")]
+)
+def test_of_several_instances_one_has_the_names_that_clients_know(services: list[str], first: str) -> None:
+    exports = {name: {"url": f"of {name}"} for name in services}
+
+    values = variables(exports, dict.fromkeys(services, "postgres"))
+
+    assert values["DATABASE_URL"] == f"of {first}"
+    assert values["ANALYTICS_URL"] == "of analytics"
+
+
+def test_a_users_service_with_the_name_of_a_kind_has_no_conventional_names() -> None:
+    assert "DATABASE_URL" not in variables({"postgres": {"url": "u"}}, {"postgres": ""})
 
 
 def test_what_a_server_does_not_export_is_no_variable() -> None:
-    assert "PGPASSWORD" not in variables({"postgres": {"url": "u"}})
-    assert variables({}) == {}
+    assert "PGPASSWORD" not in variables({"postgres": {"url": "u"}}, {"postgres": "postgres"})
+    assert variables({}, {}) == {}

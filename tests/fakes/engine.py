@@ -12,7 +12,7 @@ from infra_runtime.spec import ServiceSpec, WriteFile, substitute
 def made(name: str, **settings: Any) -> ServiceSpec:
     """The catalogue's service with these settings."""
     found = entry(name)
-    return found.make(found.settings.model_validate(settings))
+    return found.make(found.settings.model_validate(settings), ())
 
 
 def written(spec: ServiceSpec) -> Any:

@@ -17,7 +17,7 @@ import pytest
 from fakes.checks import PETS, Checks
 from infra_openapi import CompareError
 from infra_openapi.document.reference import follow
-from infra_openapi.sources import Kind, Leave, app, kind_of, open_source
+from infra_openapi.sources import Access, Kind, app, kind_of, open_source
 from infra_openapi.sources.app_schema import schema_of
 
 SPLIT = "openapi: 3.1.0\npaths:\n  /x:\n    $ref: '{}'\n"
@@ -82,7 +82,7 @@ def test_references_lead_no_further_than_the_root(folder: Checks, monkeypatch: p
 
     with pytest.raises(CompareError, match="is outside of"):
         open_source("openapi.yaml")
-    assert open_source("openapi.yaml", leave=Leave(root=folder.root)).document.alone is False
+    assert open_source("openapi.yaml", access=Access(root=folder.root)).document.alone is False
 
 
 # --- git -------------------------------------------------------------------------------------------
@@ -308,7 +308,7 @@ def test_a_files_references_ask_the_network_only_with_leave(folder: Checks, serv
     with pytest.raises(CompareError, match="not asked without leave"):
         open_source("openapi.yaml")
     assert server.asked == []
-    assert open_source("openapi.yaml", leave=Leave(network=True)).document.alone is False
+    assert open_source("openapi.yaml", access=Access(network=True)).document.alone is False
 
 
 # --- apps ------------------------------------------------------------------------------------------
@@ -384,7 +384,7 @@ def test_a_thread_of_the_app_keeps_nobody(folder: Checks) -> None:
         f"import threading, time\nthreading.Thread(target=time.sleep, args=[60]).start()\napp = {DOCUMENT}",
     )
 
-    assert open_source("shop:app", leave=Leave(patience=30)).document.data["openapi"] == "3.1.0"
+    assert open_source("shop:app", access=Access(timeout=30)).document.data["openapi"] == "3.1.0"
 
 
 # --- frameworks ------------------------------------------------------------------------------------

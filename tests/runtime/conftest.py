@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from fakes.distribution import ACME, Distribution
 from fakes.project import Project
 from fakes.stacks import SERVER, alive, resolved, until
+from infra_runtime import catalogue
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.stack import Stack, attach, open_stack
 from infra_runtime.errors import NoStackError
@@ -29,6 +31,23 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     root = tmp_path / "project"
     root.mkdir()
     return Project(root)
+
+
+@pytest.fixture
+def distribution(tmp_path: Path) -> Iterator[Distribution]:
+    """A distribution that a test may install."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        distribution = Distribution(tmp_path / "site", monkeypatch)
+        yield distribution
+        distribution.forget()
+    catalogue.joined.cache_clear()
+
+
+@pytest.fixture
+def acme(distribution: Distribution) -> Distribution:
+    """A distribution with the kinds `store` and `words`."""
+    distribution.install("acme_kinds", ACME, {"store": "STORE", "words": "WORDS"})
+    return distribution
 
 
 @pytest.fixture

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from infra_runtime.contributions import Contribution, Metrics
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.plan import Plan, make_plan
 from infra_runtime.spec import HttpProbe, Run, Secret, Seed, ServiceSpec, WriteFile
@@ -156,7 +158,7 @@ def test_an_unknown_need_is_told_with_the_nearest_name() -> None:
 def test_a_probe_of_a_port_that_is_not_there_is_a_mistake() -> None:
     text = complaint(service("a", ports={"http": 80}, ready=HttpProbe(port="htp")))
 
-    assert "a is ready by port 'htp', which it has not; did you mean 'http'?" in text
+    assert "`ready` of a uses port 'htp', which does not exist; did you mean 'http'?" in text
 
 
 def test_one_port_for_two_names_both() -> None:
@@ -179,3 +181,88 @@ def test_a_seed_is_shared_by_all_stacks_and_so_refers_to_none() -> None:
         ConfigurationError, match=r"refers to \$\{env.TOKEN\}, but all stacks of a user share a seed"
     ):
         make_plan([spec], environment="test", root="/", ports="leased")
+
+
+def test_an_optional_reference_is_no_need_and_may_go_in_a_circle() -> None:
+    one = service("a", "${b.url?}", exports={"url": "x"})
+    two = service("b", "${a.url?}", exports={"url": "x"})
+
+    made = plan(one, two)
+
+    assert names(made) == ["a", "b"]
+    assert [spec.all_needs() for spec in made.services] == [(), ()]
+
+
+def test_an_optional_reference_may_name_what_is_absent_from_the_plan() -> None:
+    made = make_plan(
+        [service("a", "${grafana.url?}")], environment="test", root="/", ports="leased", absent=["grafana"]
+    )
+
+    assert names(made) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("reference", "problem"),
+    [
+        ("postgers.url?", "this stack has no service 'postgers'; did you mean 'postgres'?"),
+        ("database.ulr?", "database exports no 'ulr'; did you mean 'url'?"),
+        ("api.url?", "what it exports is for others"),
+        ("port.http?", "it has no such port"),
+    ],
+)
+def test_a_mistake_in_an_optional_reference_is_an_error(reference: str, problem: str) -> None:
+    api = service("api", f"${{{reference}}}", ports={"http": 80}, exports={"url": "x"})
+    with pytest.raises(ConfigurationError) as caught:
+        make_plan(
+            [api, service("database", exports={"url": "x"})],
+            environment="test",
+            root="/",
+            ports="leased",
+            absent=["postgres"],
+        )
+
+    assert problem in str(caught.value)
+
+
+def test_exports_that_refer_to_each_other_in_a_circle_are_an_error() -> None:
+    one, two = service("a", exports={"url": "${b.url?}"}), service("b", exports={"url": "${a.url?}"})
+
+    assert "the exports refer to each other in a circle: " in complaint(one, two)
+
+
+def test_an_optional_reference_to_a_secret_must_not_close_a_circle() -> None:
+    """The secret exists only when its service is prepared, and that one waits for the service here."""
+    secret = Secret(path="${data}/password.secret")
+    database = service("database", prepare=(secret,), exports={"url": "x:${secret.password}"}, needs=("api",))
+
+    assert "the needs go in a circle" in complaint(service("api", "${database.url?}"), database)
+    assert names(plan(service("api", "${database.url?}"), replace(database, needs=()))) == ["api", "database"]
+
+
+def test_a_plan_knows_who_provides_a_role_and_what_is_contributed() -> None:
+    made = make_plan(
+        [service("web", ports={"http": 80}), service("caddy")],
+        environment="test",
+        root="/",
+        ports="leased",
+        contributions=[
+            Contribution(key="metrics", service="web", value=Metrics(port="http")),
+            Contribution(key="acme", service="web", value={"a": [1]}),
+        ],
+        roles={"proxy": ["caddy"]},
+    )
+
+    assert [spec.name for spec in made.providers("proxy")] == ["caddy"]
+    assert made.providers("metrics-store") == ()
+    assert Plan.from_json(json.loads(json.dumps(made.to_json()))) == made
+
+
+def test_a_contribution_of_an_unknown_port_is_an_error() -> None:
+    with pytest.raises(ConfigurationError, match="web contributes metrics of port 'htp', which it has not"):
+        make_plan(
+            [service("web", ports={"http": 80})],
+            environment="test",
+            root="/",
+            ports="leased",
+            contributions=[Contribution(key="metrics", service="web", value=Metrics(port="htp"))],
+        )

@@ -13,25 +13,32 @@ from hypothesis import strategies as st
 from infra_runtime import spec as spec_module
 from infra_runtime.spec import (
     Container,
+    Exchange,
     ExecProbe,
+    Expect,
     HttpProbe,
+    LengthPrefix,
+    PostgresProbe,
     Probe,
     Remove,
     RequireFile,
-    RespSave,
     Run,
     Secret,
     Seed,
+    Send,
     ServiceSpec,
     Step,
     StopStep,
+    TcpProbe,
     WriteFile,
     bound_copy,
     decode_service,
     encode,
+    escape,
     references,
     substitute,
     texts,
+    unescape,
 )
 
 #: a busy machine is no failure
@@ -49,8 +56,35 @@ simple_steps = st.one_of(
 steps: st.SearchStrategy[Step] = simple_steps | st.builds(
     Seed, into=words, steps=st.lists(simple_steps, max_size=3).map(tuple)
 )
+escaped = st.binary(max_size=20).map(escape)
+prefixes = st.lists(escaped, max_size=3).map(tuple)
+lengths = st.builds(
+    LengthPrefix,
+    size=st.integers(1, 8),
+    order=st.sampled_from(["big", "little"]),
+    at=st.integers(0, 9),
+    extra=st.integers(),
+)
+expects = st.builds(
+    Expect,
+    prefixes=prefixes,
+    at=st.integers(0, 9),
+    until=escaped.filter(bool) | lengths,
+    not_yet=st.dictionaries(escaped, words, max_size=3),
+    skip=prefixes,
+    contains=escaped.filter(bool),
+    limit=st.integers(1),
+)
+exchanges = st.builds(
+    Exchange,
+    port=words,
+    steps=st.tuples(st.builds(Send, text=escaped), expects),
+    timeout=st.floats(0.1, 60),
+)
 probes: st.SearchStrategy[Probe] = st.one_of(
-    *(st.from_type(kind) for kind in Probe.__args__ if kind not in {HttpProbe, ExecProbe}),
+    st.builds(TcpProbe, port=words),
+    st.builds(PostgresProbe, port=words, user=words, database=words),
+    exchanges,
     st.builds(ExecProbe, command=commands, timeout=st.floats(0.1, 60)),
     st.builds(
         HttpProbe,
@@ -67,6 +101,7 @@ ladders = st.lists(
 FIELDS = {
     "name": words,
     "command": commands,
+    "kind": words,
     "summary": words,
     "env": maps,
     "cwd": words,
@@ -80,7 +115,7 @@ FIELDS = {
     "restart": st.sampled_from(["on-failure", "always", "never"]),
     "task": st.booleans(),
     "watch": commands,
-    "quiesce": st.none() | st.builds(RespSave, port=words),
+    "quiesce": st.none() | exchanges,
     "refuses_root": st.booleans(),
     "copy_of": words,
     "container": st.none()
@@ -101,8 +136,9 @@ def test_every_spec_survives_json(service) -> None:
 
 
 @pytest.mark.parametrize("name", ["blue", "ServiceSpec", "Table"])
-def test_a_variable_that_is_called_kind_is_no_kind_of_ours(name: str) -> None:
-    service = ServiceSpec(name="web", command=("web",), env={"kind": name, "a": "b"}, ports={"kind": 8000})
+def test_a_variable_may_have_the_name_of_the_type_tag(name: str) -> None:
+    env = {"$type": name, "kind": name, "rows": "b"}
+    service = ServiceSpec(name="web", command=("web",), kind="Table", env=env, ports={"$type": 8000})
 
     assert decode_service(json.loads(json.dumps(encode(service)))) == service
 
@@ -128,11 +164,11 @@ def test_whatever_is_no_spec_is_a_value_error(data) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        {"kind": "ServiceSpec"},
-        {"kind": "Table", "rows": ["abc"]},
-        {"kind": "ServiceSpec", "name": "db", "command": ["db"], "from_the_future": 1},
-        {"kind": "TcpProbe", "port": "main"},
-        {"kind": ["ServiceSpec"]},
+        {"$type": "ServiceSpec"},
+        {"$type": "Table", "rows": ["abc"]},
+        {"$type": "ServiceSpec", "name": "db", "command": ["db"], "from_the_future": 1},
+        {"$type": "TcpProbe", "port": "main"},
+        {"$type": ["ServiceSpec"]},
     ],
 )
 def test_a_spec_of_another_version_is_refused(data) -> None:
@@ -238,6 +274,51 @@ def test_a_copy_with_every_reference_bound_has_none_left(service) -> None:
     assert set(bound.env) == set(service.env)
     if not any("$" in text for text in texts(service)):
         assert bound == service
+
+
+@calm
+@given(st.binary())
+def test_bytes_survive_as_an_escaped_text(data) -> None:
+    assert unescape(escape(data)) == data
+    assert references(escape(data)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "data"),
+    [
+        (r"PING\r\n", b"PING\r\n"),
+        ("PING\r\n", b"PING\r\n"),
+        (r"\0\t\\n\xfF", b"\0\t\\n\xff"),
+        ("größe", "größe".encode()),
+    ],
+)
+def test_an_escaped_text_stands_for_bytes(text, data) -> None:
+    assert unescape(text) == data
+
+
+@pytest.mark.parametrize("text", [r"\q", "\\", r"\x1", r"\xgg", "\\\n"])
+def test_an_unknown_escape_is_an_error(text) -> None:
+    with pytest.raises(ValueError, match="unknown escape"):
+        Send(text=text)
+
+
+@calm
+@given(words)
+def test_a_value_in_an_escaped_text_is_sent_as_it_is(value) -> None:
+    """A password may contain a backslash."""
+    exchange = Exchange(
+        port="main",
+        steps=(
+            Send(text=r"AUTH ${secret.key}\r\n"),
+            Expect(prefixes=("${secret.key}",), contains="${secret.key}", until="${secret.key}!"),
+        ),
+    )
+
+    send, expect = bound_copy(exchange, lambda _: value).steps
+
+    assert unescape(send.text) == f"AUTH {value}\r\n".encode()
+    assert {unescape(expect.prefixes[0]), unescape(expect.contains)} == {value.encode()}
+    assert unescape(expect.until) == f"{value}!".encode()
 
 
 def test_the_digest_of_a_service_ignores_how_it_runs_in_a_container() -> None:

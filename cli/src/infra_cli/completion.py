@@ -1,4 +1,4 @@
-"""What the shell offers when somebody presses Tab: services, told without importing pydantic."""
+"""Shell completion of services, without importing pydantic."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from click.shell_completion import CompletionItem
 
 from infra_cli.target import Target
 from infra_runtime.errors import InfraError
-from infra_runtime.manifest import KINDS
+from infra_runtime.manifest import KINDS, joined
 
 
 def complete_services(
     context: click.Context, _parameter: click.Parameter, begun: str
 ) -> list[CompletionItem]:
-    """The services of the running stack, those of the stack file, and those of the kit."""
+    """Return the services of the running stack and of the stack file, and all kinds."""
     given = context.params
     target = Target(
         directory=given.get("directory"), environment=given.get("environment"), data=given.get("data")
     )
-    found = set(KINDS)
+    found = {*KINDS, *joined()}
     with contextlib.suppress(InfraError, OSError):
         found |= {path.stem for path in Path(target.paths().logs).glob("*.log")} - {"supervisor"}
     with contextlib.suppress(InfraError, OSError):

@@ -45,16 +45,20 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "validate": "infra_cli.commands.config.validate",
         "env": "infra_cli.commands.config.env",
     },
+    "export": {
+        "compose": "infra_cli.commands.export.compose",
+    },
     "dev": {
         "doctor": "infra_cli.commands.dev.doctor",
         "capsule": "infra_cli.commands.dev.capsule",
-        "api-check": "infra_cli.commands.api_check",
-        "api-snapshot": "infra_cli.commands.api_snapshot",
+        "api-check": "infra_cli.commands.dev.api_check",
+        "api-snapshot": "infra_cli.commands.dev.api_snapshot",
     },
 }
 GROUPS = {
     "runtime": "Start, watch and stop the stack of this directory.",
     "config": "What the stack is made of, and where each value came from.",
+    "export": "Write the stack as files for another engine.",
     "dev": "Tools for those who develop with the stack.",
 }
 #: command → all that has to be typed for it

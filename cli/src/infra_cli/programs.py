@@ -24,9 +24,9 @@ class Program:
     hint: str = ""
 
 
-def programs(service: str, resolved: Resolved | None) -> Iterator[Program]:
-    """Those of one service of the catalogue; its setting `binary` is heeded."""
-    entry = catalogue.entry(service)
+def programs(service: str, resolved: Resolved | None, *, kind: str = "") -> Iterator[Program]:
+    """The executables of one service, by its setting `binary`; its kind, where that is not its name."""
+    entry = catalogue.entry(kind or service)
     setting = _setting(service, resolved) if resolved else None
     for binary in entry.binaries:
         try:

@@ -6,6 +6,8 @@ TYPE_CHECKING = False  # the name that type checkers know; an idle plugin import
 
 if TYPE_CHECKING:
     from infra_runtime.config.resolve import is_test_environment
+    from pytest_infra.kit import KitFixture, Parameter, ServiceKit
+    from pytest_infra.kit_context import FixtureContext, KitContext
     from pytest_infra.types import (
         AsyncHttpClient,
         Chaos,
@@ -19,28 +21,44 @@ if TYPE_CHECKING:
         Stack,
         Unit,
         UnitOf,
+        Units,
+        UrlFor,
     )
 
 __all__ = [
     "AsyncHttpClient",
     "Chaos",
     "Endpoint",
+    "FixtureContext",
     "Host",
     "HttpClient",
+    "KitContext",
+    "KitFixture",
     "Label",
     "Migrations",
+    "Parameter",
     "Proxy",
+    "ServiceKit",
     "ServiceOf",
     "Stack",
     "Unit",
     "UnitOf",
+    "Units",
+    "UrlFor",
     "is_test_environment",
 ]
+
+#: the names that a kit's module imports: without the runtime
+_KIT = frozenset({"KitFixture", "Parameter", "ServiceKit"})
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in _KIT:
+        from pytest_infra import kit
+
+        return getattr(kit, name)
     if name == "is_test_environment":
         from infra_runtime.config import resolve
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_infra.fixtures import ALLOTMENT, session_of
+from pytest_infra.fixtures import session_of
 
 if TYPE_CHECKING:
     from infra_runtime.engines.local.stack import Endpoint, Stack
@@ -104,8 +104,10 @@ class Chaos:
             unit.renew()
 
     def _units(self, service: str) -> list[Unit]:
-        live = self._config.stash[ALLOTMENT].live if ALLOTMENT in self._config.stash else []
-        return [unit for unit in live if unit.name == service]
+        from pytest_infra.allotment import Allotment
+
+        allotment = self._config.stash.get(Allotment.KEY, None)
+        return [unit for unit in allotment.live if unit.name == service] if allotment else []
 
     def _stack_with(self, service: str) -> tuple[Stack, list[str]]:
         self._session.service(service)
@@ -115,7 +117,7 @@ class Chaos:
 
 @pytest.fixture
 def infra_chaos(request: pytest.FixtureRequest) -> Iterator[Chaos]:
-    """Trouble on purpose: `with infra_chaos.paused("postgres"): …`. Everything is undone after the test."""
+    """Trouble on purpose: `with infra_chaos.paused("api"): …`. Everything is undone after the test."""
     with contextlib.closing(Chaos(request.config)) as chaos:
         yield chaos
 

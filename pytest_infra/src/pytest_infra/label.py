@@ -1,4 +1,4 @@
-"""What tells a service which test speaks to it: a short name, and headers for HTTP.
+"""How a test is named to the services that it uses: a short name for clients, and headers for HTTP.
 
 Source: W3C Recommendation "Trace Context"; W3C "Propagation format for distributed context: Baggage";
 OpenTelemetry semantic conventions, "Test".
@@ -12,9 +12,12 @@ import re
 from typing import NamedTuple, Self
 from urllib.parse import quote
 
-#: PostgreSQL cuts longer names at their end, where a test's id tells most
+import pytest
+
+#: characters; servers cut longer client names at their end, where a test's id is most specific.
+#: Source: 63 is the shortest limit among the shipped kinds, that of an SQL identifier.
 LENGTH = 63
-#: of a test's id in a header; servers bear some thousands in all
+#: characters of a test's id in a header; servers accept some thousand bytes of headers in all
 HEADER_LENGTH = 512
 
 
@@ -23,14 +26,14 @@ class Label(NamedTuple):
 
     #: the test's id
     test: str
-    #: the end of the id, without blanks and in ASCII: PostgreSQL's `application_name`, other clients' names
+    #: the end of the id, without blanks and in ASCII: the name of the test's clients
     name: str
     trace_id: str
     span_id: str
 
     @classmethod
     def of(cls, test: str, run: str) -> Self:
-        """The label of a test; in another run it has another trace."""
+        """Return the label of a test; its trace differs in every run."""
         digest = hashlib.sha256(f"{run}\0{test}".encode("utf-8", "replace")).hexdigest()
         return cls(test=test, name=shorten(test), trace_id=digest[:32], span_id=digest[32:48])
 
@@ -54,5 +57,18 @@ _RUN = os.urandom(16).hex()
 
 
 def run_id() -> str:
-    """The same in all workers of a run. Source: pytest-xdist's manual, "Identifying workers"."""
+    """Return the id of the run, the same in all workers.
+
+    Source: pytest-xdist's manual, "Identifying workers".
+    """
     return os.environ.get("PYTEST_XDIST_TESTRUNUID", _RUN)
+
+
+def label_of(item: pytest.Item) -> Label:
+    """Return a test's label."""
+    return Label.of(item.nodeid, run_id())
+
+
+def running_test() -> str:
+    """Return the id of the test that runs, empty between tests."""
+    return os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_infra import options
-from pytest_infra.run import PREFIX
+from pytest_infra.notes import PREFIX
 
 if TYPE_CHECKING:
     from infra_openapi import Report

@@ -1,4 +1,4 @@
-"""The plugin's face to pytest: options in, fixtures out. Nothing heavy is imported until a test wants it."""
+"""The hooks and fixtures that pytest sees. Nothing heavy is imported until a test needs it."""
 
 from __future__ import annotations
 
@@ -7,26 +7,20 @@ from collections.abc import Generator
 
 import pytest
 
-from pytest_infra import chaos, fixtures, openapi, options, scopes, service_fixtures
+from pytest_infra import chaos, fixtures, hooks, openapi, options, scopes, service_fixtures, variants
 from pytest_infra.chaos import infra_chaos
-from pytest_infra.fixtures import (
-    infra_label,
-    infra_postgres_migrations,
-    infra_service,
-    infra_stack,
-    infra_unit,
-)
-from pytest_infra.isolation import clients, hooks, variants
+from pytest_infra.fixtures import infra_label, infra_service, infra_stack, infra_unit, infra_url
+from pytest_infra.notes import Notes
 from pytest_infra.openapi import openapi_snapshot
 from pytest_infra.run import Run
 
 __all__ = [
     "infra_chaos",
     "infra_label",
-    "infra_postgres_migrations",
     "infra_service",
     "infra_stack",
     "infra_unit",
+    "infra_url",
     "openapi_snapshot",
 ]
 
@@ -39,28 +33,36 @@ MARKER = (
 )
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options and ini values."""
+class _Parser:
+    """Keeps pytest's parser: the ini values of a service are known when the stack file is."""
+
+    def __init__(self, parser: pytest.Parser) -> None:
+        self.parser = parser
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add options and ini values."""
     options.add(parser)
     openapi.add(parser)
     variants.add(parser)
+    pluginmanager.register(_Parser(parser), "infra-parser")
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
-    """The hook for services of one's own."""
+    """Add the hook for a user's own services."""
     pluginmanager.add_hookspecs(hooks)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Before any conftest: they may ask which environment this is, and bring fixtures that use ours."""
+    """Run before any conftest: they may read the environment, and their fixtures may use ours."""
     _begin(early_config)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The marker; and who looks after the stacks of the whole run, where xdist's workers are not."""
+    """Add the markers, and report on the whole run where xdist's workers do not."""
     if not config.pluginmanager.has_plugin(SERVICES):
-        _begin(config)  # a conftest has brought the plugin
+        _begin(config)  # a conftest has loaded the plugin
     config.addinivalue_line("markers", MARKER)
     config.addinivalue_line("markers", variants.MARKER)
     config.addinivalue_line("markers", chaos.MARKER)
@@ -69,10 +71,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _begin(config: pytest.Config) -> None:
-    """The environment of the run, and a fixture for each service and client.
+    """Set the environment of the run, and make the fixtures of each service.
 
-    Fixtures of plugins that are loaded later, as by a conftest's `pytest_plugins`, come before ours and may
-    ask for ours by the same name. Plugins that were there earlier keep theirs.
+    Fixtures of plugins that are loaded later, as by a conftest's `pytest_plugins`, override ours and may
+    use ours of the same name. Plugins that were loaded earlier keep theirs.
     """
     before = os.environ.get(ENVIRONMENT)
 
@@ -85,18 +87,18 @@ def _begin(config: pytest.Config) -> None:
     chosen = options.read(config)
     config.add_cleanup(restore)
     os.environ[ENVIRONMENT] = chosen.environment
-    variants.variants(config)  # a mistake is told now, and not by the first test
-    services = fixtures.of_services(service_fixtures.services(chosen), variants.scopes(config))
-    for name, plugin in ((SERVICES, services), ("infra-clients", clients.of(config))):
-        for fixture in service_fixtures.elsewhere(config, vars(plugin)):
-            delattr(plugin, fixture)
-        config.pluginmanager.register(plugin, name)
+    keeper = config.pluginmanager.get_plugin("infra-parser")
+    if isinstance(keeper, _Parser):
+        service_fixtures.add_parameter_options(keeper.parser, config)
+    variants.variants(config)  # reports a mistake before the first test
+    config.pluginmanager.register(service_fixtures.plugin_of(config), SERVICES)
+    config.pluginmanager.register(Notes.of(config), "infra-notes")
 
 
-# The innermost of the wrappers: when it fails, those around it have begun, and may end in peace.
+# The innermost of the wrappers: when it fails, those around it have begun and can end.
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
-    """What the marker asks for is there before the first fixture; one that asks for too much is advised."""
+    """Start the services of the marker before the first fixture; add advice to a scope mismatch."""
     for marker in item.iter_markers("infra"):
         if unknown := ", ".join(marker.kwargs.keys() - {"profile"}):
             pytest.fail(
@@ -114,15 +116,12 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """The trouble that a marker asks for, while the test runs."""
+    """Apply what the marker `infra_chaos` asks for while the test runs."""
     with chaos.marked(item):
         yield
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """After the last fixture was torn down: take the units away, and give the stack back."""
-    if fixtures.ALLOTMENT in session.config.stash:
-        session.config.stash[fixtures.ALLOTMENT].close()
-    if fixtures.SESSION in session.config.stash:
-        session.config.stash[fixtures.SESSION].close()
+    """Remove the units and give the stack back, after the last fixture was torn down."""
+    Notes.of(session.config).closing.close()

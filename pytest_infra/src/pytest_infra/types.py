@@ -1,41 +1,38 @@
-"""What fixtures give, for annotations. It imports the runtime, so the plugin itself never imports it."""
+"""The types of what fixtures return, for annotations. An idle plugin imports none of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, TypeAlias
-
 from infra_runtime.engines.local.stack import Endpoint, Stack
 from pytest_infra.chaos import Chaos
-from pytest_infra.isolation.unit import Unit
+from pytest_infra.driver_url import UrlFor
+from pytest_infra.http_clients import AsyncHttpClient, HttpClient
+from pytest_infra.isolation.host import Host
+from pytest_infra.isolation.migrations import Migrations
+from pytest_infra.isolation.unit import Unit, UnitOf, Units
+from pytest_infra.kit import KitFixture, Parameter, ServiceKit
+from pytest_infra.kit_context import FixtureContext, KitContext
 from pytest_infra.label import Label
 from pytest_infra.proxy import Proxy
-from pytest_infra.services.caddy.isolation import Host
-from pytest_infra.services.postgres.migrations import Migrations
-
-if TYPE_CHECKING:
-    import httpx
+from pytest_infra.session import ServiceOf
 
 __all__ = [
     "AsyncHttpClient",
     "Chaos",
     "Endpoint",
+    "FixtureContext",
     "Host",
     "HttpClient",
+    "KitContext",
+    "KitFixture",
     "Label",
     "Migrations",
+    "Parameter",
     "Proxy",
+    "ServiceKit",
     "ServiceOf",
     "Stack",
     "Unit",
     "UnitOf",
+    "Units",
+    "UrlFor",
 ]
-
-#: what `infra_service` is
-ServiceOf: TypeAlias = Callable[[str], Endpoint]
-#: what `infra_unit` is
-UnitOf: TypeAlias = Callable[..., AbstractContextManager[Endpoint]]
-#: what `http_client` and `http_async_client` are
-HttpClient: TypeAlias = Callable[..., "httpx.Client"]
-AsyncHttpClient: TypeAlias = Callable[..., "httpx.AsyncClient"]

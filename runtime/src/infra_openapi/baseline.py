@@ -1,4 +1,4 @@
-"""The reviewed file of accepted findings: read it, add to it, apply it to a report.
+"""The file of accepted findings: read, extended, and applied to a report.
 
 It is a YAML list, so a new entry is some lines at its end: a diff shows that entry alone, and comments stay.
 """
@@ -77,7 +77,7 @@ def _entry(entry: Any, file: str, line: int) -> Acceptance:
             known = ", ".join(_KNOWN)
             raise CompareError(file, f"an entry has the unknown key {key!r} (known: {known})", line)
         if isinstance(entry[key], bool) or not isinstance(entry[key], str | int | None):
-            # A number with an exponent is no longer what was written.
+            # A number with an exponent would be read as another text.
             raise CompareError(file, f"`{key}` is no text: put it in quotes", line)
     # A fingerprint of digits alone may have been written without quotes.
     texts = {key: str(entry[key]) for key in (*_NEEDED, "rule", "change") if key in entry}
@@ -101,7 +101,7 @@ def _date(entry: dict[str, Any], key: str, file: str, line: int) -> dt.date | No
 
 
 def apply(report: Report, entries: Iterable[Acceptance], today: dt.date) -> Report:
-    """The report without what is accepted; its review tells what that was, and which entries are useless."""
+    """Return the report without the accepted findings, which are in its review with the useless entries."""
     by_fingerprint = {entry.fingerprint: entry for entry in entries}
     counting, accepted = [], []
     found = set()

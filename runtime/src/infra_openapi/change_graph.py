@@ -14,13 +14,14 @@ from collections.abc import Hashable, Iterator
 from typing import Any
 
 from infra_openapi.document import Element
+from infra_openapi.facts import FactKind
 from infra_openapi.finding import Direction
 from infra_openapi.schema.change import Fact, Mode, Pair
 from infra_openapi.schema.comparer import Comparer
 from infra_openapi.schema.node import Node, Term
 
 _NAMED = re.compile(r"/(?:components/[^/]+|\$defs|definitions)/[^/]+\Z")
-#: A schema with one of these has parts; one without is told from others of its content by where it stands.
+#: A schema with one of these has parts; one without is identified by its content and its parent.
 _PARTS = frozenset(
     {
         "properties",
@@ -57,15 +58,15 @@ class Scope:
         self.base, self.revision = base, revision
         #: The scope that led here first.
         self.parent = parent
-        #: The schemas that are compared here; None for what is no schema.
+        #: The schemas that are compared here; None for anything but schemas.
         self.pair: Pair | None = None
         self.facts: list[Fact] = []
         self.leads_to: dict[int, None] = {}
         self.copies: list[tuple[Element | None, Element | None]] = []
 
-    def fact(  # noqa: PLR0917 - it reads like a sentence: what, for whom, from where to where, from what to what
+    def fact(  # noqa: PLR0917 - the order of a sentence: what, direction, from where to where, from what to what
         self,
-        name: str,
+        kind: FactKind,
         direction: Direction,
         base: Element | None,
         revision: Element | None,
@@ -73,23 +74,14 @@ class Scope:
         after: Any = None,
         subject: str = "",
     ) -> None:
-        """Note that something changed here."""
-        self.facts.append(
-            Fact(
-                name=name,
-                direction=direction,
-                base=base or self.base,
-                revision=revision or self.revision,
-                before=before,
-                after=after,
-                subject=subject,
-            )
-        )
+        """Add a fact; where an element is missing, it is the scope's own."""
+        base, revision = base or self.base, revision or self.revision
+        self.facts.append(Fact(kind, direction, base, revision, before, after, subject))
 
     def enter(
         self, kind: str, base: Element | None, revision: Element | None, direction: Direction
     ) -> Scope | None:
-        """The scope of a part; None where both sides say the same, or where it was entered before."""
+        """Return the scope of a part; None where both sides are equal, or where it was entered before."""
         comparer = self.graph.comparer
         if base is not None and revision is not None and comparer.equality.same(base, revision):
             return None

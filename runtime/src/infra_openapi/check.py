@@ -86,8 +86,7 @@ def _changed(finding: Finding, document: Document, location: Location, other: An
         )
     if not isinstance(value, dict) or not isinstance(other, dict):
         return location
-    words = f"-{finding.rule}-"
-    named = [key for key in value if f"-{_kebab(key)}-" in words and value[key] != other.get(key)]
+    named = [key for key in value if _names(finding.rule, key) and value[key] != other.get(key)]
     if not named:
         return location
     key = max(named, key=len)
@@ -102,8 +101,10 @@ def _item(value: Any, finding: Finding) -> str:
     return ""
 
 
-def _kebab(key: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", key).lower()
+def _names(rule: str, keyword: str) -> bool:
+    """Whether the id of a rule contains a keyword: `request-max-length-decreased` contains `maxLength`."""
+    dashed = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", keyword).lower()
+    return re.search(rf"(?:^|-){re.escape(dashed)}(?:-|$)", rule) is not None
 
 
 def _nearest(document: Document, gone: Location | None) -> Location:

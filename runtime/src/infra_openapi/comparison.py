@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping
 
+from infra_openapi import facts
 from infra_openapi.api import lifecycle, message, parameter, security, server
 from infra_openapi.api.endpoint import Endpoint, endpoints, of_path, template, webhooks
 from infra_openapi.change_graph import ChangeGraph, Scope
@@ -111,11 +112,12 @@ class Walker:
         if end is None:
             return
         home = self._home(end, self.revision if old else self.base)
-        kind = "operation" if called else "callback"
         if old is not None:
-            lifecycle.removed(scope, old, home, self.today, f"{kind}-removed")
+            kind = facts.OPERATION_REMOVED if called else facts.CALLBACK_REMOVED
+            lifecycle.removed(scope, old, home, self.today, kind)
         else:
-            scope.fact(f"{kind}-added", Direction.NONE, home, end.element, None, None, str(end.name))
+            kind = facts.OPERATION_ADDED if called else facts.CALLBACK_ADDED
+            scope.fact(kind, Direction.NONE, home, end.element, None, None, str(end.name))
 
     def _home(self, end: Endpoint, document: Document) -> Element:
         """Where an operation would be in the other document: its path, or what holds the paths."""
@@ -143,14 +145,20 @@ class Walker:
                 next((other for other in after if other[1:] == key[1:] and other not in before), key), None
             )
             if second is None:
-                lifecycle.removed(scope, first, new.element, self.today, "callback-removed")
+                lifecycle.removed(scope, first, new.element, self.today, facts.CALLBACK_REMOVED)
                 continue
             inner = scope.enter("callback", first.element, second.element, Direction.NONE)
             if inner is not None:
                 self._operation(inner, first, second, called=not called)
         for second in after.values():
             scope.fact(
-                "callback-added", Direction.NONE, old.element, second.element, None, None, str(second.name)
+                facts.CALLBACK_ADDED,
+                Direction.NONE,
+                old.element,
+                second.element,
+                None,
+                None,
+                str(second.name),
             )
 
     def _called_back(self, end: Endpoint) -> dict[tuple[str, str, str], Endpoint]:

@@ -37,7 +37,7 @@ class Equality:
         return known
 
     def same(self, base: Element, revision: Element) -> bool:
-        """Whether both say the same, whatever their references lead to included. Never a false yes."""
+        """Whether both have the same content, the targets of references included. Never a false yes."""
         first, refs = self._content(base.raw)
         if first != self._content(revision.raw)[0]:
             return False

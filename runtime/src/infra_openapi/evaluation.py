@@ -36,7 +36,8 @@ def findings(
     names: dict[int, tuple[Operation, ...]] = {}
     for same in met.values():
         scope, fact = same[0]
-        rule, level = rule_levels.level(fact.name, fact.direction)
+        rule = fact.kind.rule(fact.direction)
+        level = rule_levels.level(rule)
         bits = 0
         for other, _ in same:
             bits |= reached[other.number]
@@ -61,7 +62,7 @@ def _operations(bits: int, starts: list[tuple[Scope, Operation | None, bool]]) -
 
 def _identity(fact: Fact) -> Hashable:
     return (
-        fact.name,
+        fact.kind,
         fact.direction,
         _key(fact.base),
         _key(fact.revision),

@@ -39,7 +39,7 @@ class Direction(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Operation:
-    """A method with its path template; for callbacks and webhooks the path says so (`webhook:newPet`)."""
+    """A method with its path template; the path of callbacks and webhooks has a prefix (`webhook:newPet`)."""
 
     path: str
     method: str
@@ -152,7 +152,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """Something in a document that was taken although it is not quite right; it says how it was taken."""
+    """A remark about a part of a document that is not valid, and how it was read."""
 
     file: str
     pointer: str

@@ -33,8 +33,8 @@ class Acceptance:
     line: int = 0
 
     @property
-    def said(self) -> str:
-        """The entry in a few words."""
+    def summary(self) -> str:
+        """The change, the rule or the fingerprint: the first that is known."""
         return self.change or self.rule or self.fingerprint
 
     def lapsed(self, today: dt.date) -> bool:
@@ -64,7 +64,7 @@ class Review:
     accepted: tuple[tuple[Finding, Acceptance], ...] = ()
     #: entries whose last day is over: their findings count again
     expired: tuple[Acceptance, ...] = ()
-    #: entries that nothing found any more: they may go
+    #: entries without a finding: they can be removed
     stale: tuple[Acceptance, ...] = ()
 
     def to_json(self) -> dict[str, Any]:

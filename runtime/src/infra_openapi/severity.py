@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 
+from infra_openapi import facts
 from infra_openapi.errors import CompareError
-from infra_openapi.finding import Direction, Level
+from infra_openapi.finding import Level
 from infra_openapi.rules import RULES, Effect, law
 
 #: The named judgements. `default` is the law with its deviations, `strict` the law alone with the undecided
 #: as breaking, `lenient-enums` takes a new value that is received as a warning, `sdk` minds the names that
-#: generated code bears.
+#: generated code has.
 PRESETS: dict[str, dict[str, Level]] = {
     "default": {},
     "strict": {
@@ -21,17 +22,17 @@ PRESETS: dict[str, dict[str, Level]] = {
             key=lambda level: level.severity,
         )
         for rule in RULES.values()
-        if rule.id != "operation-removed-after-sunset"
+        if rule.id != facts.OPERATION_REMOVED_AFTER_SUNSET.undirected
     },
     "lenient-enums": {
-        "response-enum-value-added": Level.WARNING,
-        "response-union-branch-added": Level.WARNING,
+        facts.ENUM_VALUE_ADDED.response: Level.WARNING,
+        facts.UNION_BRANCH_ADDED.response: Level.WARNING,
     },
     "sdk": {
-        "operation-id-changed": Level.BREAKING,
-        "operation-id-removed": Level.BREAKING,
-        "operation-tag-removed": Level.WARNING,
-        "operation-tag-added": Level.WARNING,
+        facts.OPERATION_ID_CHANGED.undirected: Level.BREAKING,
+        facts.OPERATION_ID_REMOVED.undirected: Level.BREAKING,
+        facts.OPERATION_TAG_REMOVED.undirected: Level.WARNING,
+        facts.OPERATION_TAG_ADDED.undirected: Level.WARNING,
     },
 }
 _IGNORE = "ignore"
@@ -49,10 +50,9 @@ class RuleLevels:
             for rule in _meant(name):
                 self._levels[rule] = _level(name, level)
 
-    def level(self, name: str, direction: Direction) -> tuple[str, Level | None]:
-        """The rule of a fact, and its level; None where the rule is left out."""
-        rule = name if direction is Direction.NONE else f"{direction}-{name}"
-        return rule, self._levels[rule]
+    def level(self, rule: str) -> Level | None:
+        """Return the level of a rule; None where the rule is left out."""
+        return self._levels[rule]
 
 
 def _meant(name: str) -> list[str]:

@@ -60,7 +60,7 @@ def write(path: Path, document: Document) -> bool:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Whoever reads meanwhile finds the old file or the new one."""
+    """Replace the file in one step: a reader finds the old content or the new one."""
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         file.write(content)
     # A temporary file is private; a snapshot is as readable as any other file of the project.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 _LEVELS = {"draft": 0, "alpha": 1, "beta": 2, "stable": 3}
-#: What is said of it where nothing is.
+#: The level where none is given.
 STABLE = "stable"
 
 

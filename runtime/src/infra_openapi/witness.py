@@ -1,13 +1,13 @@
 """An example that a breaking change turns on: searched at the edges of both schemas, checked by jsonschema.
 
 The search is blind to the rule: it tries values at and beyond every bound of both sides, and keeps the first
-that the one side takes and the other refuses. What it keeps is true by construction, whatever the rule said.
+that the one side takes and the other refuses. What it keeps is true by construction, whatever the rule is.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
@@ -15,16 +15,18 @@ from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
+from infra_openapi import facts
 from infra_openapi.document import Element
 from infra_openapi.document.reference import target_of
+from infra_openapi.facts import FactKind
 from infra_openapi.finding import Direction, Witness
+from infra_openapi.rules.bounds import BOUNDS
 from infra_openapi.schema import text_patterns
 from infra_openapi.schema.candidates import Candidates
 from infra_openapi.schema.change import Fact, Pair
 from infra_openapi.schema.comparer import Comparer
 from infra_openapi.schema.node import COUNTS, TYPES, Node
 from infra_openapi.schema.pattern import harmless
-from infra_openapi.schema.scalar import dashed
 
 #: How many schemas may hang together before checking costs more than an example is worth.
 _MOST_SCHEMAS = 1500
@@ -34,7 +36,7 @@ _TYPES = frozenset({*TYPES, "integer"})
 #: What is data, and not a part of the description.
 _DATA = frozenset({"const"})
 _SCHEMA, _NUMBER = (dict, bool), (int, float)
-#: The keywords that are checked, each with the types that its value may have; others say nothing here.
+#: The keywords that are checked, each with the types that its value may have; others have no effect here.
 _UNDERSTOOD: dict[str, tuple[type, ...]] = {
     "type": (str, list),
     "enum": (list,),
@@ -76,7 +78,7 @@ class Witnesses:
 
         Where the fact is not `alone`, the value must be refused by the fact's own keyword and no other.
         """
-        keywords = _keywords(fact.name)
+        keywords = _KEYWORDS.get(fact.kind)
         if keywords is None and not alone:
             return None
         direction = pair.mode.direction
@@ -86,12 +88,12 @@ class Witnesses:
             return None
         try:
             takes, refuses = self._checker(wide, direction), self._checker(narrow, direction)
-            told: tuple[Any, ...] = ()
-            if fact.name.startswith(("enum-value", "const")):
-                told = (fact.before, fact.after)
-            elif fact.name.startswith("pattern"):
-                told = (text_patterns.told_apart(wide, narrow),)
-            for value in chain(told, self._candidates.of(wide, narrow)):
+            first_tries: tuple[Any, ...] = ()
+            if fact.kind in _ABOUT_VALUES:
+                first_tries = (fact.before, fact.after)
+            elif fact.kind in _ABOUT_PATTERNS:
+                first_tries = (text_patterns.told_apart(wide, narrow),)
+            for value in chain(first_tries, self._candidates.of(wide, narrow)):
                 if (
                     self._promising(wide, narrow, value)
                     and next(takes.complaints(wide, value), None) is None
@@ -115,28 +117,104 @@ class Witnesses:
         return self._checkers[key]
 
 
-#: The keywords that refuse a value because of a fact, by how the fact's name begins.
-_KEYWORDS: dict[str, frozenset[str]] = {
-    "type": frozenset({"type"}),
-    "became-n": frozenset({"type", "enum", "const"}),
-    "enum": frozenset({"enum", "const"}),
-    "const": frozenset({"enum", "const"}),
-    "format": frozenset({"format"}),
-    "pattern-p": frozenset({"additionalProperties", "unevaluatedProperties"}),
-    "pattern": frozenset({"pattern"}),
-    "unique": frozenset({"uniqueItems"}),
-    "multiple": frozenset({"multipleOf"}),
-    "additional": frozenset({"additionalProperties", "unevaluatedProperties"}),
-    "property-added-to": frozenset({"additionalProperties", "unevaluatedProperties"}),
-    "property-removed-from": frozenset({"additionalProperties", "unevaluatedProperties"}),
-    "property-added-r": frozenset({"required"}),
-    "property-became": frozenset({"required"}),
-    "required-property": frozenset({"required"}),
-    "dependent-required": frozenset({"dependentRequired"}),
-    "union-overlap": frozenset({"oneOf"}),
-    **{dashed(name): frozenset({name}) for name in COUNTS},
-    **{name: frozenset({name, f"exclusive{name.title()}"}) for name in ("minimum", "maximum")},
-}
+#: The facts about a property that must be there, or need not be.
+_ABOUT_REQUIRED = frozenset(
+    {
+        facts.PROPERTY_ADDED_REQUIRED,
+        facts.PROPERTY_ADDED_REQUIRED_WITH_DEFAULT,
+        facts.REQUIRED_PROPERTY_REMOVED,
+        facts.PROPERTY_BECAME_REQUIRED,
+        facts.PROPERTY_BECAME_REQUIRED_WITH_DEFAULT,
+        facts.PROPERTY_BECAME_OPTIONAL,
+        facts.PROPERTY_BECAME_READ_ONLY,
+        facts.REQUIRED_PROPERTY_BECAME_READ_ONLY,
+        facts.PROPERTY_BECAME_NOT_READ_ONLY,
+        facts.REQUIRED_PROPERTY_BECAME_NOT_READ_ONLY,
+        facts.PROPERTY_BECAME_WRITE_ONLY,
+        facts.REQUIRED_PROPERTY_BECAME_WRITE_ONLY,
+        facts.PROPERTY_BECAME_NOT_WRITE_ONLY,
+        facts.REQUIRED_PROPERTY_BECAME_NOT_WRITE_ONLY,
+    }
+)
+#: The facts that a new or another pattern of a text is shown by.
+_ABOUT_PATTERNS = frozenset(
+    {
+        facts.PATTERN_ADDED,
+        facts.PATTERN_REMOVED,
+        facts.PATTERN_NARROWED,
+        facts.PATTERN_WIDENED,
+        facts.PATTERN_CHANGED,
+    }
+)
+#: The facts whose own values are the example.
+_ABOUT_VALUES = frozenset({facts.ENUM_VALUE_ADDED, facts.ENUM_VALUE_REMOVED, facts.CONST_CHANGED})
+#: The facts about one property, which jsonschema's message names.
+_ABOUT_ONE_PROPERTY = _ABOUT_REQUIRED | {facts.PROPERTY_ADDED_TO_CLOSED, facts.PROPERTY_REMOVED_FROM_CLOSED}
+#: The keywords that refuse a value because of a fact, and the facts; for any other fact each keyword may.
+_REFUSED_BY: tuple[tuple[frozenset[str], Iterable[FactKind]], ...] = (
+    (frozenset({"required"}), _ABOUT_REQUIRED),
+    (frozenset({"pattern"}), _ABOUT_PATTERNS),
+    (
+        frozenset({"additionalProperties", "unevaluatedProperties"}),
+        (
+            facts.PROPERTY_ADDED_TO_CLOSED,
+            facts.PROPERTY_REMOVED_FROM_CLOSED,
+            facts.ADDITIONAL_PROPERTIES_FORBIDDEN,
+            facts.ADDITIONAL_PROPERTIES_ALLOWED,
+            facts.PATTERN_PROPERTY_ADDED,
+            facts.PATTERN_PROPERTY_REMOVED,
+            facts.PATTERN_PROPERTY_ALLOWED,
+            facts.PATTERN_PROPERTY_FORBIDDEN,
+        ),
+    ),
+    (frozenset({"dependentRequired"}), (facts.DEPENDENT_REQUIRED_ADDED, facts.DEPENDENT_REQUIRED_REMOVED)),
+    (
+        frozenset({"oneOf"}),
+        (
+            facts.UNION_OVERLAP_ADDED,
+            facts.UNION_OVERLAP_REMOVED,
+            facts.UNION_OVERLAP_ADDED_FOR_SOME,
+            facts.UNION_OVERLAP_REMOVED_FOR_SOME,
+        ),
+    ),
+    (frozenset({"type"}), (facts.TYPE_NARROWED, facts.TYPE_WIDENED, facts.TYPE_CHANGED)),
+    (frozenset({"type", "enum", "const"}), (facts.BECAME_NULLABLE, facts.BECAME_NOT_NULLABLE)),
+    (
+        frozenset({"enum", "const"}),
+        (
+            facts.ENUM_VALUE_REMOVED,
+            facts.ENUM_VALUE_ADDED,
+            facts.ENUM_ADDED,
+            facts.ENUM_REMOVED,
+            facts.CONST_CHANGED,
+        ),
+    ),
+    (
+        frozenset({"format"}),
+        (
+            facts.FORMAT_ADDED,
+            facts.FORMAT_REMOVED,
+            facts.FORMAT_NARROWED,
+            facts.FORMAT_WIDENED,
+            facts.FORMAT_CHANGED,
+        ),
+    ),
+    (
+        frozenset({"multipleOf"}),
+        (
+            facts.MULTIPLE_OF_ADDED,
+            facts.MULTIPLE_OF_REMOVED,
+            facts.MULTIPLE_OF_NARROWED,
+            facts.MULTIPLE_OF_WIDENED,
+            facts.MULTIPLE_OF_CHANGED,
+        ),
+    ),
+    (frozenset({"uniqueItems"}), (facts.UNIQUE_ITEMS_ADDED, facts.UNIQUE_ITEMS_REMOVED)),
+    *((frozenset({keyword}), bound.kinds) for keyword, bound in BOUNDS.items() if keyword in COUNTS),
+    (frozenset({"minimum", "exclusiveMinimum"}), BOUNDS["minimum"].kinds),
+    (frozenset({"maximum", "exclusiveMaximum"}), BOUNDS["maximum"].kinds),
+)
+_KEYWORDS = {kind: keywords for keywords, kinds in _REFUSED_BY for kind in kinds}
 
 
 def _sound(key: str, value: Any) -> bool:
@@ -156,15 +234,11 @@ def _sound(key: str, value: Any) -> bool:
     return not isinstance(value, float) or value > 0 or key != "multipleOf"
 
 
-def _keywords(fact: str) -> frozenset[str] | None:
-    return next((words for start, words in _KEYWORDS.items() if fact.startswith(start)), None)
-
-
 def _shows(fact: Fact, keywords: frozenset[str] | None, complaints: Iterator[ValidationError]) -> bool:
     first = next(complaints, None)
     if keywords is None or first is None:
         return first is not None
-    named = "property" in fact.name and "additional" not in fact.name and "pattern" not in fact.name
+    named = fact.kind in _ABOUT_ONE_PROPERTY
     return all(
         each.validator in keywords and not each.path and (not named or repr(fact.subject) in each.message)
         for each in chain((first,), complaints)
@@ -236,7 +310,7 @@ class _Checker:
         return self._rewritten(inner) if isinstance(value, dict) else value
 
     def _modernise(self, raw: dict[str, Any], made: dict[str, Any]) -> None:
-        """Say in the words of 2020-12 what 3.0 says in others; and what is hidden need not come."""
+        """Write keywords of 3.0 as those of 2020-12; hidden properties are not required."""
         if raw.get("nullable") is True and isinstance(made.get("type"), str):
             made["type"] = [made["type"], "null"]
             if "enum" in made:

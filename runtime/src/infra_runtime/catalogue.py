@@ -1,25 +1,24 @@
-"""The services on offer: those of the kit, and those that join by entry point."""
+"""The kinds of services: those of the manifest, and those of other distributions, by entry point."""
 
 from __future__ import annotations
 
-import functools
 import importlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from infra_runtime.binaries import Binary
+from infra_runtime.contributions import Contribution, Contributions
 from infra_runtime.errors import ConfigurationError, UnknownServiceError
-from infra_runtime.manifest import KINDS
-from infra_runtime.spec import ServiceSpec
+from infra_runtime.manifest import KINDS, Kind, joined
+from infra_runtime.spec import PortProbe, ServiceSpec
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
-
-GROUP = "infra.services"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -52,6 +51,8 @@ class ServiceSettings(BaseModel):
     port: Port | None = None
     #: the executable's path or folder, where it should not be looked for
     binary: str | None = None
+    #: for engines that run containers: an image with the same entry point as the kit's, such as a mirror's
+    image: str | None = None
     needs: Words = ()
     env: Mapping[str, str] = {}
     start_timeout: float = Field(30.0, gt=0)
@@ -77,51 +78,85 @@ def overlaid(base: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, A
     return merged
 
 
+def _nothing(_settings: Any) -> Iterable[Contribution]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One service on offer."""
+    """The catalogue's value for one kind: its settings, and how these become a spec.
 
-    name: str
-    summary: str
-    settings: type[ServiceSettings]
-    #: pure: no process, no I/O, no clock
-    make: Callable[[Any], ServiceSpec]
+    The entry of a kind of the manifest leaves out `name`, `summary` and `extra`: the manifest has them.
+    """
+
+    name: str = ""
+    summary: str = ""
+    settings: type[BaseModel]
+    #: settings and the contributions under the keys of `consumes` → the spec, whose `name` and `summary` the
+    #: planner sets. Pure: no process, no I/O, no clock.
+    make: Callable[[Any, Contributions], ServiceSpec]
     #: the first is the one that the setting `binary` names
-    binaries: tuple[Binary, ...]
+    binaries: tuple[Binary, ...] = ()
     extra: str = ""
     #: settings that an environment changes, by environment
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    #: settings that the executable itself tells, such as its version
+    #: settings that are read from the executable itself, such as its version
     facts: Callable[[Path], Mapping[str, Any]] | None = None
+    #: settings → what the service offers to others; pure. The planner sets each contribution's `service`.
+    contributions: Callable[[Any], Iterable[Contribution]] = _nothing
+    #: the keys of the contributions that `make` is given
+    consumes: tuple[str, ...] = ()
+    #: capabilities by which others find a service of this kind, such as `proxy` or `metrics-store`
+    roles: tuple[str, ...] = ()
+    #: name → probe for `ready = { NAME = true }` of the user's own services; its port is not used
+    protocols: Mapping[str, PortProbe] = field(default_factory=dict)
 
 
 def entry(name: str) -> Entry:
-    """The service of that name. Raises `UnknownServiceError`."""
-    if found := find(name):
-        return found
+    """The entry of a kind. Raises `UnknownServiceError`."""
+    if kind := KINDS.get(name):
+        target = f"{kind.module}:ENTRY"
+        return _described(_checked(importlib.import_module(kind.module).ENTRY, target), kind)
+    if point := joined().get(name):
+        return replace(_loaded(point), name=name)
     raise UnknownServiceError(name, names())
 
 
-def find(name: str) -> Entry | None:
-    """The service of that name, if there is one. Those that join are asked for only after our own."""
-    if kind := KINDS.get(name):
-        return _checked(importlib.import_module(kind.module).ENTRY, f"{kind.module}:ENTRY")
-    point = joined().get(name)
-    return _loaded(point) if point else None
+def exists(name: str) -> bool:
+    """Whether there is a kind of this name. Entry points are read only for names outside the manifest."""
+    return name in KINDS or name in joined()
 
 
 def names() -> list[str]:
-    """All services on offer: ours in their order, then those that join."""
+    """All kinds: those of the manifest in its order, then those of other distributions."""
     return [*KINDS, *sorted(joined().keys() - KINDS.keys())]
 
 
-@functools.cache
-def joined() -> Mapping[str, EntryPoint]:
-    """The entry points of other distributions by name."""
-    # A dear import, and a dearer search: most stacks never need it.
-    from importlib.metadata import entry_points
+def code_files(name: str) -> list[Path] | None:
+    """The files whose change may change what a kind of another distribution makes of a stack file.
 
-    return {point.name: point for point in entry_points(group=GROUP)}
+    They are the loaded modules of its top-level package, and the folder that the distribution is installed
+    in: installing, upgrading and removing it changes this folder. None where they cannot be found.
+    """
+    point = joined()[name]
+    package = point.module.partition(".")[0]
+    modules = [
+        module for key, module in sys.modules.items() if key == package or key.startswith(f"{package}.")
+    ]
+    files = {Path(file) for module in modules if (file := getattr(module, "__file__", None))}
+    if not files or point.dist is None:
+        return None
+    return [*sorted(files), Path(str(point.dist.locate_file("")))]
+
+
+def _described(entry: Entry, kind: Kind) -> Entry:
+    binaries = tuple(_from_extra(binary, kind.extra) for binary in entry.binaries)
+    return replace(entry, name=kind.name, summary=kind.summary, extra=kind.extra, binaries=binaries)
+
+
+def _from_extra(binary: Binary, extra: str) -> Binary:
+    beside = _from_extra(binary.beside, extra) if binary.beside else None
+    return replace(binary, extra=extra, beside=beside)
 
 
 def _loaded(point: EntryPoint) -> Entry:
@@ -131,7 +166,7 @@ def _loaded(point: EntryPoint) -> Entry:
     except Exception as error:
         raise ConfigurationError(
             f"the service {point.name!r} comes from {target}, which cannot be loaded: {error!r}",
-            hint="Mend or uninstall that distribution.",
+            hint="Repair or uninstall that distribution.",
         ) from error
     return _checked(found, target)
 

@@ -213,6 +213,20 @@ class SnapshotError(InfraError):
         return f"snapshot {self.name}: {self.reason}"
 
 
+class ExportError(InfraError):
+    """Exported files differ from the stack, or cannot be written."""
+
+    exit_code = 13
+
+    def __init__(self, path: str, reason: str, hint: str = "") -> None:
+        super().__init__(path, reason, hint)
+        self.path, self.reason = path, reason
+        self.hint = hint or "Name another folder with --output."
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
 def _kinds(base: type[InfraError]) -> dict[str, type[InfraError]]:
     found = {base.__name__: base}
     for kind in base.__subclasses__():

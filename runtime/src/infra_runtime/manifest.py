@@ -1,13 +1,23 @@
 """The kinds of services that ship with the kit, as data that costs no import: standard library only.
 
+Kinds of other distributions are known by name alone, from their entry points.
+
 Everything that has to know the kinds without loading them reads this table: the catalogue, the plugin's
 fixtures, shell completion, the environment of `infra runtime exec`, the documentation's tests.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+#: the entry points by which other distributions add kinds
+GROUP = "infra.services"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +32,8 @@ class Kind:
     extra: str = ""
     #: environment variable → export, for the names by which clients look for such a server
     variables: Mapping[str, str] = field(default_factory=dict)
+    #: the names in `protocols` of its entry: `ready = { NAME = true }` in the stack file
+    protocols: tuple[str, ...] = ()
 
     @property
     def module(self) -> str:
@@ -38,12 +50,14 @@ KINDS: Mapping[str, Kind] = {
             summary="messages, streams and key-value buckets (NATS with JetStream)",
             ports={"client": 4222, "monitor": 8222},
             extra="nats",
+            protocols=("nats",),
         ),
         Kind(
             name="postgres",
             summary="the relational database (PostgreSQL 15 or later)",
             ports={"client": 5432},
             extra="postgres",
+            protocols=("postgres",),
             # Sources: PostgreSQL documentation, libpq, "Environment Variables"; the Twelve-Factor App.
             variables={
                 "DATABASE_URL": "url",
@@ -60,6 +74,7 @@ KINDS: Mapping[str, Kind] = {
             ports={"client": 6379},
             extra="valkey",
             variables={"REDIS_URL": "url"},
+            protocols=("resp",),
         ),
         Kind(
             name="caddy",
@@ -80,3 +95,14 @@ KINDS: Mapping[str, Kind] = {
 DEFAULT_STACK = ("nats", "postgres", "valkey", "caddy", "pocketbase")
 #: profile → services, besides `full`, which is the default stack and the user's own services
 PROFILES: Mapping[str, tuple[str, ...]] = {"minimal": ("nats", "postgres")}
+#: the kind whose servers can hold further settings of a stack (the setting `config_service`)
+CONFIGURATION_KIND = KINDS["nats"]
+
+
+@functools.cache
+def joined() -> Mapping[str, EntryPoint]:
+    """Return the entry points of other distributions by the name of the kind."""
+    # The import and the search take some 20 ms, and most stacks never need them.
+    from importlib.metadata import entry_points
+
+    return {point.name: point for point in entry_points(group=GROUP)}

@@ -37,6 +37,8 @@ class ServiceStatus(Message):
     """What the supervisor knows of a service; secrets are masked."""
 
     name: str
+    #: empty for the user's own service
+    kind: str
     summary: str
     phase: Phase
     #: the service is ready, or the task is done
@@ -128,6 +130,7 @@ class Outcome(Message):
 class ServiceEndpoint(Message):
     """Where a service listens and what it runs with, secrets in the clear: for programs, not for people."""
 
+    kind: str
     exports: Mapping[str, str]
     ports: Mapping[str, int]
     #: the service's own folder
@@ -146,6 +149,7 @@ class Endpoints(Message):
 class Binding(Message):
     """The values of a service's references on this machine; exports are masked."""
 
+    kind: str
     data: str
     run: str
     ports: Mapping[str, int]

@@ -6,9 +6,10 @@ import graphlib
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from infra_runtime.contributions import Contribution
 from infra_runtime.errors import ConfigurationError, nearest
 from infra_runtime.spec import (
     OWN_NAMES,
@@ -18,6 +19,9 @@ from infra_runtime.spec import (
     decode_service,
     encode,
     is_open,
+    optional_export,
+    optional_exports,
+    other_service,
     references,
     texts,
 )
@@ -33,6 +37,15 @@ class Plan:
     root: str
     ports: Ports
     services: tuple[ServiceSpec, ...]
+    #: what the services offer to each other, also under keys that no service of the plan consumes
+    contributions: tuple[Contribution, ...] = ()
+    #: role → the services that provide it
+    roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def providers(self, role: str) -> tuple[ServiceSpec, ...]:
+        """Return the services that provide a role, in the plan's order; none is an empty tuple."""
+        names = self.roles.get(role, ())
+        return tuple(spec for spec in self.services if spec.name in names)
 
     @property
     def digest(self) -> str:
@@ -47,6 +60,8 @@ class Plan:
             "root": self.root,
             "ports": self.ports,
             "services": [encode(spec) for spec in self.services],
+            "contributions": [contribution.to_json() for contribution in self.contributions],
+            "roles": {role: list(names) for role, names in self.roles.items()},
         }
 
     @classmethod
@@ -57,6 +72,8 @@ class Plan:
             root=data["root"],
             ports=data["ports"],
             services=tuple(decode_service(spec) for spec in data["services"]),
+            contributions=tuple(Contribution.from_json(offer) for offer in data["contributions"]),
+            roles={role: tuple(names) for role, names in data["roles"].items()},
         )
 
     def without_containers(self) -> Plan:
@@ -78,10 +95,20 @@ class Plan:
                 yield scope, name
 
 
-def make_plan(services: Iterable[ServiceSpec], *, environment: str, root: str, ports: Ports) -> Plan:
-    """A plan whose every reference leads somewhere.
+def make_plan(
+    services: Iterable[ServiceSpec],
+    *,
+    environment: str,
+    root: str,
+    ports: Ports,
+    contributions: Iterable[Contribution] = (),
+    roles: Mapping[str, Iterable[str]] | None = None,
+    absent: Collection[str] = (),
+) -> Plan:
+    """Return a plan in which every reference is valid.
 
-    The order is that of `services`, except that a need comes before what needs it.
+    The order is that of `services`, except that a need comes before what needs it. `absent` are names of
+    services that the stack could have and the plan has not: optional references to them are empty.
 
     Raises:
         ConfigurationError: a name twice, an unknown need, export, port or secret, a circle, a port twice.
@@ -92,11 +119,31 @@ def make_plan(services: Iterable[ServiceSpec], *, environment: str, root: str, p
             raise ConfigurationError(f"two services are called {spec.name!r}", where=f"services.{spec.name}")
         specs[spec.name] = spec
     for spec in specs.values():
-        _check_references(spec, specs)
+        _check(spec, specs, absent)
+    _check_export_circles(specs)
     order = _by_need(specs)
     if ports == "fixed":
         _check_ports(order)
-    return Plan(environment=environment, root=root, ports=ports, services=order)
+    contributions = tuple(contributions)
+    for offer in contributions:
+        _check_contribution(offer, specs[offer.service])
+    return Plan(
+        environment=environment,
+        root=root,
+        ports=ports,
+        services=order,
+        contributions=contributions,
+        roles={role: tuple(names) for role, names in (roles or {}).items()},
+    )
+
+
+def _check_contribution(offer: Contribution, spec: ServiceSpec) -> None:
+    if offer.port and offer.port not in spec.ports:
+        raise ConfigurationError(
+            f"{spec.name} contributes {offer.key} of port {offer.port!r}, which it has not"
+            f"{nearest(offer.port, spec.ports)}",
+            where=f"services.{spec.name}",
+        )
 
 
 def secret_name(step: Secret) -> str:
@@ -104,18 +151,28 @@ def secret_name(step: Secret) -> str:
     return step.path.rpartition("/")[2].partition(".")[0]
 
 
-def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec]) -> None:
+def _check(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absent: Collection[str]) -> None:
+    """Raise `ConfigurationError` for a need, a port or a reference that leads nowhere."""
     where = f"services.{spec.name}"
     for need in spec.needs:
         if need == spec.name:
             raise ConfigurationError(f"{need} needs itself", where)
         if need not in specs:
-            problem = f"{spec.name} needs {need!r}, which is no service of this stack{nearest(need, specs)}"
-            raise ConfigurationError(problem, where)
-    port = getattr(spec.ready, "port", None)
-    if port is not None and port not in spec.ports:
-        problem = f"{spec.name} is ready by port {port!r}, which it has not{nearest(port, spec.ports)}"
-        raise ConfigurationError(problem, where)
+            problem = f"{spec.name} needs {need!r}, which is not a service of this stack"
+            raise ConfigurationError(f"{problem}{nearest(need, specs)}", where)
+    for name, probe in (("ready", spec.ready), ("quiesce", spec.quiesce)):
+        port = getattr(probe, "port", None)
+        if port is not None and port not in spec.ports:
+            problem = f"`{name}` of {spec.name} uses port {port!r}, which does not exist"
+            raise ConfigurationError(f"{problem}{nearest(port, spec.ports)}", where)
+    for text in texts(spec):
+        if is_open(text):
+            problem = f"{spec.name} has a ${{ without its }} in {text!r}"
+            raise ConfigurationError(problem, where, hint="Write $${ for a text that is not a reference.")
+    _check_references(spec, specs, absent)
+
+
+def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absent: Collection[str]) -> None:
     scopes: dict[str, Collection[str] | None] = {
         "bin": None,
         "env": None,
@@ -127,27 +184,28 @@ def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec]) -> No
     }
     seeds = [step for step in spec.prepare if isinstance(step, Seed)]
     rest = replace(spec, prepare=tuple(step for step in spec.prepare if not isinstance(step, Seed)))
+    services = {*specs, *absent}
     for part, known in (
         ((rest, [seed.into for seed in seeds]), scopes),
         ([seed.steps for seed in seeds], {"bin": None, "secret": scopes["secret"], "": {"out"}}),
     ):
         for reference in (reference for text in texts(part) for reference in references(text)):
-            if problem := _problem(reference, known, specs) or _own(reference, spec.name):
-                if known is not scopes and not _problem(reference, scopes, specs):
+            if known is scopes and (other := optional_export(reference)) and other[0] in absent:
+                continue
+            if problem := _problem(reference, known, services) or _own(reference, spec.name):
+                if known is not scopes and not _problem(reference, scopes, services):
                     problem = (
                         "all stacks of a user share a seed: nothing but ${bin.…}, ${secret.…} and ${out}"
                     )
                 message = f"{spec.name} refers to ${{{reference}}}, but {problem}"
-                raise ConfigurationError(message, where)
-    for text in texts(spec):
-        if is_open(text):
-            message = f"{spec.name} has a ${{ in {text!r} that nothing closes; $${{ is that without a meaning"
-            raise ConfigurationError(message, where)
+                raise ConfigurationError(message, f"services.{spec.name}")
 
 
 def _problem(reference: str, scopes: Mapping[str, Collection[str] | None], services: Iterable[str]) -> str:
-    """What is wrong with a reference; empty when it means something. None in `scopes`: any name will do."""
+    """What is wrong with a reference; empty when it is valid. None in `scopes`: every name is valid."""
     scope, dot, name = reference.partition(".")
+    if optional_export(reference):
+        name = name.removesuffix("?")
     if not dot:
         scope, name = "", reference
     if scope not in scopes:
@@ -174,10 +232,54 @@ def _secrets(steps: Iterable[object]) -> Iterator[Secret]:
             yield from _secrets(step.steps)
 
 
+def _exported(export: tuple[str, str], specs: Mapping[str, ServiceSpec]) -> Iterator[tuple[str, str]]:
+    """The exports of other services that an export refers to."""
+    service, name = export
+    for reference in references(specs[service].exports[name]) if service in specs else ():
+        if other := optional_export(reference):
+            if other[0] in specs:
+                yield other
+        elif scope := other_service(reference):
+            yield scope, reference.partition(".")[2]
+
+
+def _check_export_circles(specs: Mapping[str, ServiceSpec]) -> None:
+    exports = [(name, export) for name, spec in specs.items() for export in spec.exports]
+    try:
+        graphlib.TopologicalSorter({export: [*_exported(export, specs)] for export in exports}).prepare()
+    except graphlib.CycleError as error:
+        circle = " → ".join(".".join(export) for export in reversed(error.args[1]))
+        raise ConfigurationError(
+            f"the exports refer to each other in a circle: {circle}",
+            where=f"services.{error.args[1][-1][0]}",
+            hint="Take one reference out of the circle.",
+        ) from None
+
+
+def _holds_secret(export: tuple[str, str], specs: Mapping[str, ServiceSpec]) -> bool:
+    """Whether a secret is in an export's text, or in an export that it refers to."""
+    own = references(specs[export[0]].exports[export[1]])
+    return any(reference.startswith("secret.") for reference in own) or any(
+        _holds_secret(other, specs) for other in _exported(export, specs)
+    )
+
+
 def _by_need(specs: Mapping[str, ServiceSpec]) -> tuple[ServiceSpec, ...]:
     needs = {name: spec.all_needs() for name, spec in specs.items()}
+    # A secret exists once its service is prepared: an optional reference to one waits, without being a need.
+    waits = {
+        name: {
+            *needs[name],
+            *(
+                export[0]
+                for export in optional_exports(spec)
+                if export[0] in specs and _holds_secret(export, specs)
+            ),
+        }
+        for name, spec in specs.items()
+    }
     try:
-        graphlib.TopologicalSorter(needs).prepare()
+        graphlib.TopologicalSorter(waits).prepare()
     except graphlib.CycleError as error:
         circle = " → ".join(reversed(error.args[1]))
         raise ConfigurationError(

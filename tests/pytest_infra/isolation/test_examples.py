@@ -66,12 +66,12 @@ def test_so_are_streams(suite: Suite) -> None:
     suite.test(
         HEAD
         + """
-from pytest_infra.isolation.wire import NatsLine
+from pytest_infra.services.nats.protocol import NatsConnection
 
 @fresh
 @given(st.integers(0, 9))
 def test_it(nats, number):
-    with nats.example() as example, NatsLine(nats.host, nats.port, nats.user, nats.password) as line:
+    with nats.example() as example, NatsConnection(nats.host, nats.port, nats.user, nats.password) as line:
         assert line.request("$JS.API.STREAM.NAMES")["streams"] is None
         line.request("$JS.API.STREAM.CREATE.orders", b'{"name": "orders", "subjects": ["orders"]}')
         assert example.prefix.startswith("example")

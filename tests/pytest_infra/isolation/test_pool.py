@@ -10,7 +10,7 @@ import pytest
 from pytest_infra.isolation.pool import MOST_AHEAD, MOST_USED, Pool
 
 
-class FakeWorkshop:
+class FakeFactory:
     """Counts, and fails when it is told to."""
 
     def __init__(self) -> None:
@@ -39,13 +39,13 @@ class FakeWorkshop:
 
 
 @pytest.fixture
-def workshop() -> FakeWorkshop:
-    return FakeWorkshop()
+def factory() -> FakeFactory:
+    return FakeFactory()
 
 
 @pytest.fixture
-def pool(workshop: FakeWorkshop) -> Iterator[Pool]:
-    made = Pool(workshop, "test")
+def pool(factory: FakeFactory) -> Iterator[Pool]:
+    made = Pool(factory, "test")
     yield made
     made.close()
 
@@ -56,67 +56,67 @@ def test_no_name_is_handed_out_twice(pool: Pool) -> None:
     assert len(set(names)) == 40
 
 
-def test_in_the_end_all_that_was_made_is_removed(pool: Pool, workshop: FakeWorkshop) -> None:
+def test_in_the_end_all_that_was_made_is_removed(pool: Pool, factory: FakeFactory) -> None:
     for _ in range(5):
         pool.give_back(pool.take())
 
     left = pool.close()
 
     assert left == []
-    assert sorted(workshop.removed) == sorted(workshop.made)
-    assert workshop.closed
+    assert sorted(factory.removed) == sorted(factory.made)
+    assert factory.closed
     assert not [thread for thread in threading.enumerate() if thread.name == "infra-test"]
 
 
-def test_it_does_not_make_more_ahead_than_it_may(pool: Pool, workshop: FakeWorkshop) -> None:
+def test_it_does_not_make_more_ahead_than_it_may(pool: Pool, factory: FakeFactory) -> None:
     for _ in range(30):
         pool.take()
 
     pool.close()
 
-    assert len(workshop.made) <= 30 + MOST_AHEAD
+    assert len(factory.made) <= 30 + MOST_AHEAD
 
 
-def test_making_comes_before_removing(workshop: FakeWorkshop) -> None:
-    workshop.gate.clear()
-    pool = Pool(workshop, "test")  # its thread is about to make the first
+def test_making_comes_before_removing(factory: FakeFactory) -> None:
+    factory.gate.clear()
+    pool = Pool(factory, "test")  # its thread is about to make the first
     pool.give_back("used")
-    workshop.gate.set()
+    factory.gate.set()
 
     pool.close()
 
-    assert workshop.log[:2] == ["make", "remove"]
+    assert factory.log[:2] == ["make", "remove"]
 
 
-def test_but_not_for_ever(workshop: FakeWorkshop) -> None:
-    workshop.gate.clear()
-    pool = Pool(workshop, "test")
+def test_but_not_for_ever(factory: FakeFactory) -> None:
+    factory.gate.clear()
+    pool = Pool(factory, "test")
     for number in range(MOST_USED + 2):
         pool.give_back(f"used{number}")
-    workshop.gate.set()
+    factory.gate.set()
     for _ in range(3):
         pool.take()
 
     pool.close()
 
-    assert workshop.log[:4] == ["make", "remove", "remove", "make"]
+    assert factory.log[:4] == ["make", "remove", "remove", "make"]
 
 
-def test_a_lost_connection_is_opened_anew_without_a_word(pool: Pool, workshop: FakeWorkshop) -> None:
+def test_a_lost_connection_is_opened_anew_without_a_word(pool: Pool, factory: FakeFactory) -> None:
     pool.take()
-    workshop.failures = [ConnectionError("the server was restarted")]
+    factory.failures = [ConnectionError("the server was restarted")]
 
     names = {pool.take() for _ in range(10)}
 
     assert len(names) == 10
-    assert not workshop.failures
+    assert not factory.failures
 
 
 def test_what_fails_twice_fails_in_the_test_and_the_next_test_tries_again(
-    pool: Pool, workshop: FakeWorkshop
+    pool: Pool, factory: FakeFactory
 ) -> None:
     taken = [pool.take()]
-    workshop.failures = [ConnectionError("gone"), ConnectionError("still gone")]
+    factory.failures = [ConnectionError("gone"), ConnectionError("still gone")]
 
     with pytest.raises(ConnectionError, match="still gone"):
         taken += [pool.take() for _ in range(20)]
@@ -124,8 +124,8 @@ def test_what_fails_twice_fails_in_the_test_and_the_next_test_tries_again(
     assert pool.take() not in taken
 
 
-def test_what_cannot_be_removed_is_named(workshop: FakeWorkshop) -> None:
-    class Stubborn(FakeWorkshop):
+def test_what_cannot_be_removed_is_named(factory: FakeFactory) -> None:
+    class Stubborn(FakeFactory):
         def remove(self, name: str) -> None:
             raise ConnectionError(name)
 

@@ -55,11 +55,11 @@ def test_nobody_hears_another_test(suite: Suite) -> None:
     suite.stack("[services.nats]\n")
     suite.test(
         """
-        from pytest_infra.isolation.wire import NatsLine
+        from pytest_infra.services.nats.protocol import NatsConnection
 
         def test_it(infra_unit):
             with infra_unit("nats") as one, infra_unit("nats") as other:
-                lines = [NatsLine(it.host, it.port, it.user, it.password) for it in (one, other, one)]
+                lines = [NatsConnection(it.host, it.port, it.user, it.password) for it in (one, other, one)]
                 for line in lines:
                     line.send(b"SUB news 9\\r\\nPING\\r\\n")
                     assert line.line() == b"PONG"
@@ -81,13 +81,13 @@ def test_a_client_that_a_test_forgot_is_not_there_in_the_next(suite: Suite) -> N
     suite.test(
         """
         import pytest
-        from pytest_infra.isolation.wire import NatsLine
+        from pytest_infra.services.nats.protocol import NatsConnection
 
         forgotten = []
 
         @pytest.mark.parametrize("number", range(3))
         def test_it(nats, number):
-            line = NatsLine(nats.host, nats.port, nats.user, nats.password)
+            line = NatsConnection(nats.host, nats.port, nats.user, nats.password)
             assert line.request("$JS.API.STREAM.NAMES")["streams"] is None
             line.request("$JS.API.STREAM.CREATE.orders", b'{"name": "orders", "subjects": ["orders"]}')
             for old in forgotten:
@@ -110,11 +110,11 @@ def test_an_answer_is_heard_by_nobody_who_did_not_ask(suite: Suite) -> None:
     suite.stack("[services.nats]\n")
     suite.test(
         """
-        from pytest_infra.isolation.wire import NatsLine
+        from pytest_infra.services.nats.protocol import NatsConnection
 
         def test_it(infra_stack):
             nats = infra_stack.nats
-            lines = [NatsLine(nats.host, nats.port, "system", nats.account_password) for _ in range(2)]
+            lines = [NatsConnection(nats.host, nats.port, "system", nats.account_password) for _ in range(2)]
             for line in lines:
                 line.request("$SYS.REQ.ACCOUNT.test1.JSZ")
             for line in lines:
@@ -196,7 +196,7 @@ def test_each_test_has_routes_of_its_own(suite: Suite, workers: int) -> None:
     suite.test(
         """
         import pytest
-        from pytest_infra.isolation.wire import admin
+        from pytest_infra.services.caddy.protocol import admin_request
 
         @pytest.mark.parametrize("number", range(4))
         def test_it(caddy, api, http_client, number):
@@ -213,7 +213,7 @@ def test_each_test_has_routes_of_its_own(suite: Suite, workers: int) -> None:
                 unit.respond(body="hi")
                 with unit.example():
                     unit.respond("/more", body="more")
-            routes = admin(unit.admin_socket, "GET", "/config/apps/http/servers/http/routes")
+            routes = admin_request(unit.admin_socket, "GET", "/config/apps/http/servers/http/routes")
             assert not [route for route in routes if route.get("@id", "").startswith(unit.id)]
         """
     )

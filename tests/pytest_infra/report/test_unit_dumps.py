@@ -237,9 +237,9 @@ def test_a_large_database_is_cut(suite: Suite, monkeypatch: pytest.MonkeyPatch) 
     suite.test(
         """
         import psycopg
-        from pytest_infra.isolation import dumps
+        from pytest_infra.services.postgres import dump
 
-        dumps.BYTES = 100_000
+        dump.BYTES = 100_000
 
         def test_bad(postgres):
             with psycopg.connect(postgres.url) as connection:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fakes.distribution import Distribution
 from fakes.project import Project
 from infra_runtime.config import plan_cache, planning
 
@@ -106,6 +107,42 @@ def test_an_executable_that_came_or_went_is_seen(
     one.chmod(0o755)
 
     assert project.resolve(executables=True).binaries == {"shop-server": str(one)}
+    assert len(long_way) == 2
+
+
+def test_a_plan_with_a_kind_of_another_distribution_comes_from_the_cache(
+    project: Project, acme: Distribution, long_way: list[str]
+) -> None:
+    project.write("use = ['store', 'words']\n")
+    first = project.resolve()
+    acme.forget()
+
+    assert project.resolve() == first
+    assert len(long_way) == 1
+    assert "acme_kinds" not in sys.modules
+
+
+def test_an_edited_module_of_another_distribution_is_a_new_plan(project: Project, acme: Distribution) -> None:
+    project.write("use = ['store', 'words']\n")
+    assert project.spec("store").command[-1] == "VERSION 1"
+
+    module = acme.folder / "acme_kinds.py"
+    module.write_text(module.read_text().replace("VERSION 1", "VERSION 12"))
+    acme.forget()
+
+    assert project.spec("store").command[-1] == "VERSION 12"
+
+
+def test_another_version_of_a_distribution_is_a_new_plan(
+    project: Project, acme: Distribution, long_way: list[str]
+) -> None:
+    project.write("use = ['words']\n")
+    project.resolve()
+
+    (acme.folder / "acme_kinds-1.0.dist-info").rename(acme.folder / "acme_kinds-2.0.dist-info")
+    acme.forget()
+    project.resolve()
+
     assert len(long_way) == 2
 
 

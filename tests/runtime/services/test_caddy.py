@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import ssl
@@ -8,11 +9,15 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from fakes.engine import made, written
 from fakes.project import Project
+from infra_runtime.services.caddy import HEALTH
+from infra_runtime.spec import HttpProbe
+from infra_runtime.supervisor import https_child
 
 
 def servers(**settings: Any) -> dict[str, Any]:
@@ -202,3 +207,12 @@ def test_a_real_admin_api_answers_on_its_socket_alone(run) -> None:
         admin.connect(path)
         admin.sendall(b"GET /config/admin HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
         assert admin.recv(100).startswith(b"HTTP/1.0 200 OK")
+
+
+@pytest.mark.real("caddy")
+def test_a_real_proxy_is_ready_for_an_https_probe_that_verifies_its_certificate(run) -> None:
+    stack = run("caddy", https=True)
+    url = urlsplit(stack.caddy.https_url)
+    probe = HttpProbe(port="https", path=HEALTH, tls=True, ca=stack.caddy.root_certificate)
+
+    assert asyncio.run(https_child.ready(probe, "127.0.0.1", url.port)) is None

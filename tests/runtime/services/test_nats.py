@@ -7,8 +7,6 @@ import pytest
 
 from fakes.engine import made, written
 
-nats = pytest.importorskip("nats", reason="the minimal profile has no clients")
-
 
 def test_jetstream_keeps_its_streams_in_the_data_directory() -> None:
     assert written(made("nats"))["jetstream"] == {"store_dir": "${data}/jetstream"}
@@ -38,23 +36,6 @@ def test_ports_are_the_documented_ones_until_somebody_sets_them() -> None:
     assert made("nats").ports == {"client": 4222, "monitor": 8222}
     assert made("nats", port=4333).ports == {"client": 4333, "monitor": 8222}
     assert made("nats", ports={"monitor": 8333}).ports == {"client": 4222, "monitor": 8333}
-
-
-@pytest.mark.real("nats")
-@pytest.mark.asyncio
-async def test_a_real_server_keeps_a_stream_over_a_restart(run) -> None:
-    stack = run("nats")
-    connection = await nats.connect(stack.nats.url)
-    await connection.jetstream().add_stream(name="orders", subjects=["orders.>"])
-    await connection.jetstream().publish("orders.new", b"1")
-    await connection.close()
-
-    stack.restart("nats")
-
-    connection = await nats.connect(stack.nats.url)
-    found = await connection.jetstream().stream_info("orders")
-    await connection.close()
-    assert found.state.messages == 1
 
 
 @pytest.mark.real("nats")

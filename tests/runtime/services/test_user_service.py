@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 
 import pytest
 
 from fakes.project import Project
+from infra_runtime.services import nats, valkey
 from infra_runtime.spec import (
+    Exchange,
     ExecProbe,
+    Expect,
     HttpProbe,
-    NatsProbe,
+    LengthPrefix,
     PostgresProbe,
-    RespProbe,
+    Send,
     ServiceSpec,
     StopStep,
     TcpProbe,
@@ -76,13 +80,37 @@ def test_exports_of_ones_own_are_laid_over_those(api) -> None:
         ('{ http = "/", contains = "ok" }', HttpProbe(port="main", path="/", contains="ok")),
         ("{ tcp = true }", TcpProbe(port="main")),
         ('{ exec = ["true"] }', ExecProbe(command=("true",))),
-        ("{ nats = true }", NatsProbe(port="main")),
-        ("{ postgres = true }", PostgresProbe(port="main")),
-        ("{ resp = true }", RespProbe(port="main")),
+        ("{ nats = true }", replace(nats.PROTOCOL, port="main")),
+        ("{ postgres = true }", PostgresProbe(port="main", user="postgres", database="postgres")),
+        ("{ resp = true }", replace(valkey.READY, port="main")),
     ],
 )
 def test_readiness_is_asked_of_the_only_port(api, ready: str, probe: object) -> None:
     assert api("ports = { main = 8000 }", f"ready = {ready}").ready == probe
+
+
+def test_an_exchange_of_ones_own_is_written_as_steps(api) -> None:
+    steps = """[
+        { send = "PING\\\\r\\\\n" },
+        { expect = "+PONG", not_yet = { "-WAIT" = "waits" }, until = "\\\\r\\\\n", limit = 100 },
+        { expect = ["a", "b"], at = 4, length = { size = 2, order = "little", extra = 2 }, skip = "c" },
+        { expect = [], contains = "ok" },
+    ]"""
+
+    spec = api("ports = { main = 8000 }", f"ready = {{ exchange = {steps}, timeout = 5 }}")
+
+    assert spec.ready == Exchange(
+        port="main",
+        timeout=5,
+        steps=(
+            Send(text="PING\\r\\n"),
+            Expect(prefixes=("+PONG",), not_yet={"-WAIT": "waits"}, until="\\r\\n", limit=100),
+            Expect(
+                prefixes=("a", "b"), at=4, until=LengthPrefix(size=2, order="little", extra=2), skip=("c",)
+            ),
+            Expect(contains="ok"),
+        ),
+    )
 
 
 def test_of_several_ports_the_named_one_is_asked(api) -> None:

@@ -56,17 +56,3 @@ def test_a_real_server_answers_on_a_socket_that_is_its_owners_alone(run) -> None
     with valkey.Valkey.from_url(stack.valkey.socket_url) as client:
         assert client.set("a", "1")
     assert stat.S_IMODE(Path(path).stat().st_mode) == 0o600
-
-
-@pytest.mark.real("valkey")
-def test_a_real_durable_server_keeps_its_keys_over_a_restart(run) -> None:
-    import valkey
-
-    stack = run("valkey", durable=True)
-    with valkey.Valkey.from_url(stack.valkey.url) as client:
-        client.set("a", "1")
-
-    stack.restart("valkey")
-
-    with valkey.Valkey.from_url(stack.valkey.url) as client:
-        assert client.get("a") == b"1"

@@ -185,11 +185,8 @@ PLAN: dict[str, object] = {"services": [], "root": "/", "binaries": {}, "variabl
         ({}, "services: is missing"),
         ({**PLAN, "services": 7}, "services: must be a list, not 7"),
         ({**PLAN, "binaries": {"x": 1}}, "binaries.x: must be a text"),
-        ({**PLAN, "services": [{"kind": "Ghost"}]}, r"services\[0\]: "),
-        (
-            {"services": [{"kind": "ServiceSpec"}], "root": "/", "binaries": {}, "variables": {}},
-            r"services\[0\]: ",
-        ),
+        ({**PLAN, "services": [{"$type": "Ghost"}]}, r"services\[0\]: "),
+        ({**PLAN, "services": [{"$type": "ServiceSpec"}]}, r"services\[0\]: "),
     ],
 )
 def test_a_plan_of_another_shape_is_refused_with_its_field_and_nothing_starts(

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from infra_runtime.spec import HttpProbe, ServiceSpec
-from infra_runtime.supervisor.binding import MASK, BindingError, Bound, Scope, bind, resolver
+from infra_runtime.supervisor.binding import (
+    MASK,
+    BindingError,
+    Bound,
+    MissingSecretError,
+    Scope,
+    bind,
+    resolver,
+)
 
 SCOPE = Scope("/project", "test", {"server": "/opt/bin/server"}, {"REGION": "eu"})
 
@@ -32,13 +40,15 @@ def bound(data: Path, **fields: object) -> Bound:
         ("${env.UNSET:-us}", "us"),
         ("${env.UNSET:-}", ""),
         ("${db.url}", "db://there"),
+        ("${db.url?}", "db://there"),
+        ("${absent.url?}", ""),
         ("a$$b", "a$b"),
         ("$${host}", "${host}"),
     ],
 )
 def test_a_reference_becomes_what_it_is_here(tmp_path, text, meaning) -> None:
-    db = bound(tmp_path)
-    db.exports = {"url": "db://there"}
+    db = bound(tmp_path, exports={"url": "db://there"})
+    bind(db, SCOPE, {})
     app = bound(tmp_path, command=(text,))
 
     bind(app, SCOPE, {"db": db})
@@ -107,5 +117,34 @@ def test_what_means_nothing_here_is_told_with_the_service(tmp_path, reference) -
 
 
 def test_a_secret_that_nobody_made_is_told_by_its_name(tmp_path) -> None:
-    with pytest.raises(BindingError, match="the secret password is not there"):
+    with pytest.raises(BindingError, match="the secret password of app does not exist"):
         resolver(bound(tmp_path), SCOPE, {})("secret.password")
+
+
+def test_an_optional_reference_is_bound_before_the_other_service_starts(tmp_path) -> None:
+    db = bound(tmp_path, exports={"url": "db://${host}:${port.main}"})
+    app = bound(tmp_path, command=("${db.url?}",))
+
+    bind(app, SCOPE, {"db": db})
+
+    assert app.command == ("db://127.0.0.1:20123",)
+
+
+def test_an_export_that_is_not_bound_yet_may_refer_to_further_exports(tmp_path) -> None:
+    db = bound(tmp_path, exports={"port": "${port.main}"})
+    proxy = bound(tmp_path, exports={"url": "proxy:${db.port}${nobody.url?}"})
+    app = bound(tmp_path, command=("${proxy.url?}",))
+
+    bind(app, SCOPE, {"proxy": proxy, "db": db})
+
+    assert app.command == ("proxy:20123",)
+
+
+def test_an_optional_reference_to_a_secret_that_does_not_exist_yet_names_both(tmp_path) -> None:
+    db = bound(tmp_path, exports={"url": "db://:${secret.password}@${host}"})
+
+    with pytest.raises(MissingSecretError, match="the secret password of app does not exist") as caught:
+        resolver(bound(tmp_path), SCOPE, {"db": db})("db.url?")
+
+    assert (caught.value.service, caught.value.secret) == ("app", "password")
+    assert resolver(bound(tmp_path), SCOPE, {"db": db}, masked=True)("db.url?") == f"db://:{MASK}@127.0.0.1"

@@ -3,47 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Mapping
 
 import pytest
 
-from infra_runtime.spec import ExecProbe, HttpProbe, NatsProbe, PostgresProbe, Probe, RespProbe, TcpProbe
+from fakes.protocols import HOST, Handler, serving, silence
+from infra_runtime.spec import ExecProbe, HttpProbe, PostgresProbe, Probe, TcpProbe
 from infra_runtime.supervisor import probes
 from infra_runtime.supervisor.probes import QUICKEST, SLOWEST, ask, interval
 
-HOST = "127.0.0.1"
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
 pytestmark = pytest.mark.asyncio
 
+POSTGRES = PostgresProbe(port="main", user="postgres", database="postgres")
 SPEAKING: list[Probe] = [
     HttpProbe(port="main"),
-    PostgresProbe(port="main"),
-    RespProbe(port="main"),
-    NatsProbe(port="main"),
+    POSTGRES,
 ]
 speaking = pytest.mark.parametrize("probe", SPEAKING, ids=lambda probe: type(probe).__name__)
-
-
-@contextlib.asynccontextmanager
-async def serving(handler: Handler) -> AsyncIterator[int]:
-    """The port of a server that does this with each connection, and then hangs up."""
-
-    connections: list[asyncio.Task[None]] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connections.append(asyncio.current_task())
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            await handler(reader, writer)
-        writer.close()
-
-    server = await asyncio.start_server(serve, HOST, 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
-    await asyncio.gather(*connections)
 
 
 def saying(*lines: bytes) -> Handler:
@@ -69,19 +47,13 @@ def greeting(hello: bytes, answer: bytes) -> Handler:
     return handle
 
 
-async def silence(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-    """Accepts, and says nothing until the other one goes."""
-    while await reader.read(1024):
-        pass
-
-
-async def nothing(_command: tuple[str, ...]) -> int:
+async def nothing(_command: tuple[str, ...], _env: Mapping[str, str]) -> int:
     raise AssertionError("no probe but ExecProbe runs a command")
 
 
 async def reason(probe: Probe, handler: Handler) -> str | None:
     async with serving(handler) as port:
-        return await ask(probe, HOST, {"main": port}, nothing)
+        return await ask(probe, HOST, {"main": port}, nothing, "")
 
 
 # --- any protocol ----------------------------------------------------------------------------------
@@ -93,7 +65,7 @@ async def test_a_port_on_which_nobody_listens_is_told_as_the_system_says_it(prob
         bound.bind((HOST, 0))
         port = bound.getsockname()[1]
 
-        assert await ask(probe, HOST, {"main": port}, nothing) == f"{HOST}:{port}: Connection refused"
+        assert await ask(probe, HOST, {"main": port}, nothing, "") == f"{HOST}:{port}: Connection refused"
 
 
 @speaking
@@ -221,17 +193,17 @@ def postgres_error(code: str, message: str) -> bytes:
 async def test_postgres_is_ready_when_it_asks_for_a_password() -> None:
     demand = b"R" + struct.pack("!ii", 8, 3)
 
-    assert await reason(PostgresProbe(port="main"), saying(demand)) is None
+    assert await reason(POSTGRES, saying(demand)) is None
 
 
 async def test_postgres_that_is_still_starting_says_so_itself() -> None:
     starting = postgres_error("57P03", "the database system is starting up")
 
-    assert await reason(PostgresProbe(port="main"), saying(starting)) == "the database system is starting up"
+    assert await reason(POSTGRES, saying(starting)) == "the database system is starting up"
 
 
 async def test_postgres_that_refuses_the_client_is_up() -> None:
-    assert await reason(PostgresProbe(port="main"), saying(postgres_error("28000", "no entry"))) is None
+    assert await reason(POSTGRES, saying(postgres_error("28000", "no entry"))) is None
 
 
 async def test_postgres_is_greeted_with_user_and_database() -> None:
@@ -248,59 +220,32 @@ async def test_postgres_is_greeted_with_user_and_database() -> None:
     assert heard == struct.pack("!i", 3 << 16) + b"user\0me\0database\0mine\0\0"
 
 
-# --- RESP, NATS ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("answer", [b"+PONG\r\n", b"-NOAUTH Authentication required.\r\n"])
-async def test_valkey_is_ready_when_it_answers_or_wants_a_password(answer) -> None:
-    assert await reason(RespProbe(port="main"), saying(answer)) is None
-
-
-async def test_valkey_that_still_loads_its_data_is_quoted() -> None:
-    loading = b"-LOADING Valkey is loading the dataset in memory\r\n"
-
-    found = await reason(RespProbe(port="main"), saying(loading))
-
-    assert (found or "").endswith("-LOADING Valkey is loading the dataset in memory")
-
-
-@pytest.mark.parametrize("answer", [b"PONG\r\n", b"-ERR 'Authorization Violation'\r\n"])
-async def test_nats_is_ready_when_it_answers_or_asks_who_is_there(answer) -> None:
-    assert await reason(NatsProbe(port="main"), greeting(b'INFO {"server_id":"X"}\r\n', answer)) is None
-
-
-async def test_what_does_not_greet_is_no_nats() -> None:
-    found = await reason(NatsProbe(port="main"), greeting(b"220 smtp ready\r\n", b""))
-
-    assert "is no greeting of NATS" in (found or "")
-
-
 # --- commands --------------------------------------------------------------------------------------
 
 
 async def test_a_command_is_ready_when_it_exits_well_and_told_with_its_status_otherwise() -> None:
-    async def run(command: tuple[str, ...]) -> int:
+    async def run(command: tuple[str, ...], _env: Mapping[str, str]) -> int:
         return len(command) - 1
 
-    assert await ask(ExecProbe(command=("check",)), HOST, {}, run) is None
-    assert await ask(ExecProbe(command=("check", "x")), HOST, {}, run) == "check: exited with status 1"
+    assert await ask(ExecProbe(command=("check",)), HOST, {}, run, "") is None
+    assert await ask(ExecProbe(command=("check", "x")), HOST, {}, run, "") == "check: exited with status 1"
 
 
 async def test_a_command_that_does_not_end_is_given_up_at_its_own_deadline() -> None:
-    async def run(_command: tuple[str, ...]) -> int:
+    async def run(_command: tuple[str, ...], _env: Mapping[str, str]) -> int:
         await asyncio.Event().wait()
         return 0
 
-    found = await ask(ExecProbe(command=("check",), timeout=0.01), HOST, {}, run)
+    found = await ask(ExecProbe(command=("check",), timeout=0.01), HOST, {}, run, "")
 
-    assert found == "check: no end within 0.01 s"
+    assert found == "check: still running after 0.01 s"
 
 
 async def test_a_command_that_is_not_there_is_a_reason() -> None:
-    async def run(_command: tuple[str, ...]) -> int:
+    async def run(_command: tuple[str, ...], _env: Mapping[str, str]) -> int:
         raise FileNotFoundError(2, "No such file or directory")
 
-    found = await ask(ExecProbe(command=("check",)), HOST, {}, run)
+    found = await ask(ExecProbe(command=("check",)), HOST, {}, run, "")
 
     assert found == "check: No such file or directory"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from infra_runtime.data_directory import snapshots
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import SnapshotError
 from infra_runtime.host import processes
-from infra_runtime.spec import RespSave
+from infra_runtime.services.valkey import SAVE
 
 
 @pytest.fixture
@@ -123,9 +124,9 @@ def test_a_snapshot_of_another_build_of_the_program_is_refused(stack_of, tmp_pat
 
 
 def test_a_service_that_cannot_be_asked_to_save_is_named_with_the_reason(stack_of, data: Path) -> None:
-    stack = stack_of(server("web", "--deaf", ready=None, quiesce=RespSave(port="main")))
+    stack = stack_of(server("web", "--deaf", ready=None, quiesce=replace(SAVE, port="main")))
 
-    with pytest.raises(SnapshotError, match="snapshot web: SAVE: Connection refused"):
+    with pytest.raises(SnapshotError, match=r"could not be written to the disk: [0-9.:]+ Connection refused"):
         stack.snapshot()
 
     assert list((data / "snapshots").iterdir()) == []

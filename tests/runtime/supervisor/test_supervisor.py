@@ -98,6 +98,44 @@ def test_references_to_other_services_are_bound_when_those_are_ready(stack_of) -
     assert stack.api.environment == "test"
 
 
+def test_services_that_refer_to_each_other_optionally_have_the_ports_that_both_listen_on(stack_of) -> None:
+    url = "tcp://${host}:${port.main}"
+    one = server("one", exports={"url": url, "other": "${two.url?}", "port": "${port.main}"})
+    two = server("two", exports={"url": url, "other": "${one.url?}", "port": "${port.main}"})
+
+    stack = stack_of(one, two)
+
+    assert stack.one.other == stack.two.url
+    assert stack.two.other == stack.one.url
+    connect(stack.one.port)
+    connect(stack.two.port)
+
+
+def test_an_optional_reference_to_a_secret_waits_until_the_other_service_is_prepared(stack_of) -> None:
+    """Its name comes first, and its preparation takes a while; readiness is not awaited."""
+    database = server(
+        "database",
+        prepare=(Run(command=("sleep", "0.2")), Secret(path="${data}/password.secret")),
+        exports={"url": "db://:${secret.password}@${host}:${port.main}"},
+    )
+    app = server("app", exports={"database": "${database.url?}"})
+
+    stack = stack_of(app, database)
+
+    assert stack.app.database == stack.database.url
+
+
+def test_an_optional_reference_to_a_secret_of_a_service_that_never_starts_fails(stack_of) -> None:
+    database = server(
+        "database",
+        prepare=(Run(command=("false",)), Secret(path="${data}/password.secret")),
+        exports={"url": "db://:${secret.password}@${host}"},
+    )
+
+    with pytest.raises(StartError, match="the secret password of database does not exist"):
+        stack_of(server("app", env={"DATABASE": "${database.url?}"}), database)
+
+
 def test_files_secrets_and_seeds_are_there_before_the_first_start(stack_of, data, tmp_path) -> None:
     seed = Seed(
         into="${data}/tree",

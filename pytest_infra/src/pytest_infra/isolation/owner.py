@@ -1,4 +1,4 @@
-"""Who owns a unit: this process, under a name that is gone when the process is, however it ends."""
+"""The owner of units: a process, by a token whose lock ends with the process, however it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A few units that are ready before a test asks, made and taken away by one thread."""
+"""A few units that are ready before a test asks; one thread makes and removes them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from infra_runtime.errors import InfraError
 
 #: ready ahead at first; doubled whenever a test had to wait
 AHEAD, MOST_AHEAD = 1, 8
-#: used ones that may lie about while there is more urgent work
+#: used ones that may wait for their removal while units are being made
 MOST_USED = 16
 #: seconds that a test waits
 PATIENCE = 60.0
 
 
-class Workshop(Protocol):
-    """What the thread works with; all of it is called in that thread alone."""
+class Factory(Protocol):
+    """Makes and removes units; all of it is called in the pool's thread alone."""
 
     @abstractmethod
     def make(self) -> str:
@@ -28,7 +28,7 @@ class Workshop(Protocol):
 
     @abstractmethod
     def remove(self, name: str) -> None:
-        """Take a unit away."""
+        """Remove a unit."""
 
     @abstractmethod
     def close(self) -> None:
@@ -36,10 +36,10 @@ class Workshop(Protocol):
 
 
 class Pool:
-    """Hands out names. Making comes before taking away, for somebody may be waiting."""
+    """Returns names of units. Making comes before removing, because a test may be waiting."""
 
-    def __init__(self, workshop: Workshop, name: str, *, most: int = MOST_AHEAD) -> None:
-        self._workshop = workshop
+    def __init__(self, factory: Factory, name: str, *, most: int = MOST_AHEAD) -> None:
+        self._factory = factory
         self._ready: deque[str] = deque()
         self._used: deque[str] = deque()
         self._ahead, self._most = AHEAD, most
@@ -51,7 +51,7 @@ class Pool:
         self._thread.start()
 
     def take(self) -> str:
-        """A name, at once when one is ready. Raises what went wrong in making it."""
+        """Return a name, at once when one is ready. Raises the error of making it."""
         with self._change:
             if not self._ready:
                 self._ahead = min(self._ahead * 2, self._most)
@@ -74,19 +74,19 @@ class Pool:
             self._waiting -= 1
 
     def give_back(self, name: str) -> None:
-        """Have it taken away, some time."""
+        """Remove it in the background."""
         with self._change:
             self._used.append(name)
             self._change.notify_all()
 
     def renew(self) -> None:
-        """Hand out none of those that are ready: they may be gone."""
+        """Return none of those that are ready: the server may have lost them."""
         with self._change:
             self._used += self._ready
             self._ready.clear()
 
     def close(self) -> list[str]:
-        """Take everything away and end the thread. Returns the names of what could not be taken away."""
+        """Remove everything, end the thread, and return the names of what could not be removed."""
         with self._change:
             self._closing = True
             self._used += self._ready
@@ -104,18 +104,18 @@ class Pool:
                 with self._change:
                     self._failure = error
                     self._change.notify_all()
-        self._workshop.close()
+        self._factory.close()
 
     def _try(self, job: Callable[[], None]) -> None:
-        """Once more with a new connection: the server may have been restarted under the old one."""
+        """Run a job; once more with a new connection, because the server may have been restarted."""
         try:
             job()
         except Exception:  # noqa: BLE001 - the second try tells
-            self._workshop.close()
+            self._factory.close()
             job()
 
     def _next(self) -> Callable[[], None] | None:
-        """What is to be done now; waits until there is something. None: nothing any more."""
+        """Wait for the next job and return it; None when the pool is closed."""
         with self._change:
             while True:
                 wanted = not self._closing and len(self._ready) < max(self._ahead, self._waiting)
@@ -131,13 +131,13 @@ class Pool:
                 self._change.wait()
 
     def _make(self) -> None:
-        name = self._workshop.make()
+        name = self._factory.make()
         with self._change:
             # Whoever closes has counted already what was ready.
             (self._used if self._closing else self._ready).append(name)
             self._change.notify_all()
 
     def _remove(self) -> None:
-        self._workshop.remove(self._used[0])
+        self._factory.remove(self._used[0])
         with self._change:
             self._used.popleft()

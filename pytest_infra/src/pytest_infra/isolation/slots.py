@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from infra_runtime.errors import ConfigurationError
+from pytest_infra.isolation.connection import CommandError
 from pytest_infra.isolation.owner import FOLDER
-from pytest_infra.isolation.wire import WireError
 
 #: seconds that a test waits for a seat, and between two looks
 PATIENCE, INTERVAL = 60.0, 0.005
@@ -48,7 +48,7 @@ class Seats:
         """Clean a seat, unless it is kept, and free it; where that fails the next holder cleans it."""
         cleaned = False
         try:
-            with contextlib.suppress(OSError, WireError):  # the server is stopped, perhaps
+            with contextlib.suppress(OSError, CommandError):  # the server is stopped, perhaps
                 cleaned = not keep and clean(number)
         finally:
             self.leave(number, keep=keep, clean=cleaned)

@@ -24,11 +24,18 @@ from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import InfraError
 from infra_runtime.messages import Phase, Services, Status
 from pytest_infra import options
-from pytest_infra.fixtures import ALLOTMENT, label_of
-from pytest_infra.report.unit_dumps import Belongings, kept
+from pytest_infra.allotment import Allotment
+from pytest_infra.instances import Instances
+from pytest_infra.label import label_of
+from pytest_infra.notes import Notes
+from pytest_infra.report.leaks import owner_of
+from pytest_infra.report.redaction import redacted, secrets_of
+from pytest_infra.report.unit_dumps import UnitDumps
+from pytest_infra.session import Session
 
 if TYPE_CHECKING:
-    from pytest_infra.session import Session
+    from pytest_infra.isolation.unit import Unit
+    from pytest_infra.kit import ServiceKit
 
 #: of a service, in the report; the capsule has all of it
 LINES, CHARACTERS = 40, 6_000
@@ -41,11 +48,13 @@ Marks = dict[Path, int]
 
 
 class Capsules:
-    """Watches every test's share of the logs, and keeps it when the test fails."""
+    """Marks where each test begins in the logs, and writes the capsule when it fails."""
 
     def __init__(self, session: Session, config: pytest.Config) -> None:
         self._session = session
-        self._belongings = Belongings(keep=options.read(config).keep)
+        self._notes, self._instances = Notes.of(config), Instances.of(config)
+        self._stash = config.stash
+        self._dumps = UnitDumps(self._instances, keep=options.read(config).keep)
         #: the sizes when a data directory was opened: whoever opens it sees all that came since
         self._opened: Marks = {}
         self._marks: Marks = {}
@@ -78,10 +87,11 @@ class Capsules:
         report = yield
         if report.failed and self._session.data:
             slices, status = self._slices(), self._status()
-            others = self._copies_of_others(item, status)
+            others = self._copies_of_others(status)
             folder = self._write(item, report, slices, status)
             texts = {
-                name: shorten(without_others(text, self._session.owners)) for name, text in slices.items()
+                name: shorten(without_others(text, self._notes.owners, self._kit(name, status)))
+                for name, text in slices.items()
             }
             self._sections = [
                 (f"Captured log of {name}{self._shared}", text)
@@ -103,21 +113,32 @@ class Capsules:
         except InfraError as error:
             return str(error)
 
-    def _copies_of_others(self, item: pytest.Item, status: Status | str) -> set[str]:
+    @property
+    def _live(self) -> list[Unit]:
+        """The units that the test has now."""
+        allotment = self._stash.get(Allotment.KEY, None)
+        return allotment.live if allotment else []
+
+    def _kit(self, process: str, status: Status | str) -> ServiceKit:
+        """The kit of a supervised service, which may be a copy of another one."""
+        copies = {service.name: service.copy_of for service in _services(status)}
+        return self._instances[copies.get(process) or process].kit
+
+    def _copies_of_others(self, status: Status | str) -> set[str]:
         """The copies of services that this test has no unit in: another worker's, or made ahead."""
-        if ALLOTMENT in item.config.stash:
-            self._mine |= {unit.process for unit in item.config.stash[ALLOTMENT].live}
+        self._mine |= {unit.process for unit in self._live}
         copies = {service.name for service in _services(status) if service.copy_of}
         return copies - self._mine
 
     def _slices(self) -> dict[str, str]:
-        """Service → what it said since the test began; those that said nothing are left out."""
-        found = {}
+        """Return service → what it logged since the test began, secrets masked; empty ones are left out."""
+        slices = {}
+        secrets = secrets_of(self._live, self._instances)
         for path in _logs(self._session.data):
             start = self._marks.get(path, self._opened.get(path, 0))
             if text := _read(path, start):
-                found[path.stem] = text
-        return found
+                slices[path.stem] = redacted(text, secrets)
+        return slices
 
     def _write(
         self, item: pytest.Item, report: pytest.TestReport, slices: dict[str, str], status: Status | str
@@ -161,12 +182,15 @@ class Capsules:
     def _save_units(
         self, item: pytest.Item, report: pytest.TestReport, folder: Path, status: Status | str
     ) -> dict[str, str]:
-        """What the test has now; after its tear-down it has nothing any more that was its own."""
-        if report.when != "teardown" and ALLOTMENT in item.config.stash:
-            units = item.config.stash[ALLOTMENT].live
+        """Dump what the test has now; after its tear-down it has no units any more."""
+        if report.when != "teardown":
             answering = {service.name for service in _services(status) if service.phase is Phase.READY}
-            self._written[item.nodeid] = self._belongings.save(units, folder, answering)
-            self._session.keep(kept(item.nodeid, units, folder))
+            saved = self._dumps.save(item.nodeid, self._live, folder, answering)
+            self._written[item.nodeid] = saved.dumps
+            for message in saved.messages:
+                self._notes.add_message(message)
+            if saved.kept:
+                self._session.keep()
         return self._written[item.nodeid]
 
 
@@ -191,18 +215,18 @@ def shorten(text: str) -> str:
     return "\n".join(head + kept)
 
 
-def without_others(text: str, owners: Collection[str]) -> str:
-    """A log without the lines that name another worker's database, and the indented ones after them."""
-    from pytest_infra.services.postgres.isolation import CLONE, owner_of
-
-    found, ours = [], True
+def without_others(text: str, owners: Collection[str], kit: ServiceKit) -> str:
+    """Return a log without the lines that name another worker's unit, and the indented ones after them."""
+    if not kit.unit_name:
+        return text
+    lines, ours = [], True
     for line in text.splitlines():
         if not line.startswith("\t"):
-            named = re.findall(rf"{CLONE}\w+", line)
-            ours = not named or any(owner_of(database) in owners for database in named)
+            names = [match[0] for match in re.finditer(kit.unit_name, line)]
+            ours = not names or any(owner_of(name, kit) in owners for name in names)
         if ours:
-            found.append(line)
-    return "\n".join(found)
+            lines.append(line)
+    return "\n".join(lines)
 
 
 def _logs(data: Iterable[str]) -> list[Path]:

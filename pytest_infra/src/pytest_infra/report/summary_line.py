@@ -14,9 +14,10 @@ from infra_runtime.engines.local.client import Client
 from infra_runtime.engines.local.stack import STOP_PATIENCE
 from infra_runtime.errors import InfraError, NoStackError
 from infra_runtime.messages import STATUS, Nothing
-from pytest_infra.isolation.leaks import leftover
+from pytest_infra.instances import Instances
 from pytest_infra.isolation.owner import held
-from pytest_infra.run import PREFIX
+from pytest_infra.notes import PREFIX
+from pytest_infra.report.leaks import leftover
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,7 @@ class Closing:
     clean: bool
 
 
-def look(data: str, owners: Collection[str], since: float) -> Closing:
+def look(data: str, owners: Collection[str], since: float, instances: Instances) -> Closing:
     """Wait for the end of a stack that nobody holds any more, and look for what is left of it.
 
     When it goes on, look for what is left in it: `owners` are the run's processes, `since` its begin.
@@ -35,7 +36,7 @@ def look(data: str, owners: Collection[str], since: float) -> Closing:
     paths = Paths(data)
     try:
         holders, warm = _holders_or_end(paths)
-        units = leftover(Path(data), owners, since) if holders or warm else []
+        units = leftover(Path(data), owners, since, instances) if holders or warm else []
     except Exception as error:  # noqa: BLE001 - whatever a server says, the run has an end
         return Closing(text=f"{PREFIX}{data}: {error}", clean=False)
     left = f"{counted(len(units), 'unit')} left" + (f" ({'; '.join(units)})" if units else "")

@@ -1,80 +1,98 @@
-"""What a failed test had of the services: told, dumped into its capsule, and left in place if so wished."""
+"""The units of a failed test: described and dumped in its capsule, and kept in place with `--infra-keep`."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
+
+from pytest_infra.instances import Instances
+from pytest_infra.kit import load
+from pytest_infra.report.redaction import MASK, redacted, secrets_of
 
 if TYPE_CHECKING:
     from pytest_infra.isolation.unit import Unit
 
 FILE, FOLDER = "units.json", "dumps"
-#: dumps take some tenths of a second: where everything fails, the first tests tell enough
+#: a dump takes some tenths of a second: where everything fails, the first tests show enough
 MOST = 50
 
 
-class Belongings:
-    """The units of failed tests, of this process."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """What was written of a failed test's units."""
 
-    def __init__(self, *, keep: bool) -> None:
-        self._keep = keep
-        self._dumped = 0
+    #: unit → the files of its dump, or why there is none
+    dumps: dict[str, str]
+    #: lines for the end of the run: how to reach what is kept
+    messages: list[str]
+    #: whether any unit is kept
+    kept: bool
 
-    def save(self, units: Iterable[Unit], capsule: Path, answering: Collection[str]) -> dict[str, str]:
-        """Write what the units are and have. Returns for each where its dump is, or why there is none.
 
-        `answering`: the services that can be asked.
-        """
+class UnitDumps:
+    """Writes the units of failed tests of this process."""
+
+    def __init__(self, instances: Instances, *, keep: bool) -> None:
+        self._instances, self._keep = instances, keep
+        self._tests = 0
+
+    def save(self, test: str, units: Collection[Unit], capsule: Path, answering: Collection[str]) -> Saved:
+        """Write what the units are and what is in them. `answering`: the services that are ready."""
         described: list[dict[str, Any]] = []
         dumps: dict[str, str] = {}
-        self._dumped += 1
+        self._tests += 1
         for unit in units:
-            unit.keep = unit.keep or (self._keep and unit.keepable)
-            # Whoever keeps a unit wants to reach it.
-            described.append(
-                {**unit.describe(), "kept": unit.keep} | ({"exports": dict(unit)} if unit.keep else {})
-            )
+            unit.keep = unit.keep or (self._keep and not unit.unkeepable)
+            # With a kept unit, its passwords are needed.
+            exports = {"exports": dict(unit)} if unit.keep else {}
+            described.append({**unit.describe(), "kept": unit.keep} | exports)
             if unit.name not in answering:
                 dumps[unit.id] = f"no dump: {unit.name} does not answer"
-            elif self._dumped > MOST:
-                dumps[unit.id] = f"no dump: {MOST} tests of this process have some"
+            elif self._tests > MOST:
+                dumps[unit.id] = f"no dump: only the first {MOST} failed tests of a process have dumps"
             else:
-                dumps |= _dumped(unit, capsule)
+                dumps |= self._dump(unit, capsule)
         if described:
-            _write_for_us(capsule / FILE, json.dumps({"units": described}, indent=2))
-        return dumps
+            _write_private(capsule / FILE, json.dumps({"units": described}, indent=2))
+        return Saved(
+            dumps=dumps, messages=self._messages(test, units, capsule), kept=any(it.keep for it in units)
+        )
+
+    def _dump(self, unit: Unit, capsule: Path) -> dict[str, str]:
+        target = self._instances[unit.name].kit.dump
+        if not target:
+            return {}
+        folder = capsule / FOLDER / unit.name
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            files: list[Path] = load(target)(unit, folder)
+        except Exception as error:  # noqa: BLE001 - the report is about the test, whatever fails here
+            return {unit.id: redacted(f"no dump: {error}", secrets_of([unit], self._instances))}
+        return {unit.id: ", ".join(str(file.relative_to(capsule)) for file in files)} if files else {}
+
+    def _messages(self, test: str, units: Iterable[Unit], capsule: Path) -> list[str]:
+        if not self._keep:
+            return []
+        kept = [f"kept for {test}: {unit.name} {unit.id}: {self._reach(unit)}" for unit in units if unit.keep]
+        passwords = [f"passwords are in {capsule / FILE}"] if kept else []
+        lost = [f"not kept for {test}: {unit.name}: {unit.unkeepable}" for unit in units if unit.unkeepable]
+        return [*kept, *passwords, *lost]
+
+    def _reach(self, unit: Unit) -> str:
+        """A URL of the unit that needs no password, or else one with the password masked."""
+        urls = [urlsplit(unit[key]) for key in ("socket_url", "url") if key in unit]
+        for url in urls:
+            if url.password is None:
+                return redacted(urlunsplit(url), secrets_of([unit], self._instances))
+        return urlunsplit(urls[-1]).replace(f":{urls[-1].password}@", f":{MASK}@", 1) if urls else ""
 
 
-def _dumped(unit: Unit, capsule: Path) -> dict[str, str]:
-    folder = capsule / FOLDER / unit.name
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        files = unit.dump(folder)
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the test has failed of something else
-        return {unit.id: f"no dump: {error}"}
-    return {unit.id: ", ".join(str(file.relative_to(capsule)) for file in files)} if files else {}
-
-
-def _write_for_us(path: Path, text: str) -> None:
+def _write_private(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text + "\n")
-
-
-def kept(test: str, units: Iterable[Unit], capsule: Path) -> list[str]:
-    """How a person reaches what stays of a test's; nothing when nothing does."""
-    places = [f"kept for {test}: {unit.name} {unit.id}: {reach(unit)}" for unit in units if unit.keep]
-    return [*places, f"passwords are in {capsule / FILE}"] if places else []
-
-
-def reach(unit: Unit) -> str:
-    """A URL of the unit without a secret: one that needs none, or one with stars."""
-    urls = [urlsplit(unit[key]) for key in ("socket_url", "url") if key in unit]
-    for url in urls:
-        if url.password is None:
-            return urlunsplit(url)
-    return urlunsplit(urls[-1]).replace(f":{urls[-1].password}@", ":***@", 1) if urls else ""

@@ -1,1 +1,1 @@
-"""One package per kind of service: everything that the plugin knows about it."""
+"""The kits of the shipped kinds: `pytest_infra.services.KIND:KIT`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from infra_openapi import facts
 from infra_openapi.api.media_type import covers, normal
 from infra_openapi.api.style import differ, style
 from infra_openapi.change_graph import Scope
@@ -20,20 +21,20 @@ _BINARY = frozenset({"binary", "base64", "byte"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One part of a form on one side: what is said of it, if anything is, and its schema."""
+    """One part of a form on one side: its encoding, if it has one, and its schema."""
 
-    said: Element | None
+    encoding: Element | None
     holder: Element
     term: Term
 
     @property
     def element(self) -> Element:
-        """The place to show."""
-        return self.said or self.holder
+        """The encoding, or else the media type."""
+        return self.encoding or self.holder
 
 
 def parts(scope: Scope, name: str, old: Element, new: Element) -> Iterator[tuple[str, Part, Part]]:
-    """The parts that both sides have and one side at least says something of; both are media types.
+    """Return the parts of both media types for which at least one has an encoding.
 
     OpenAPI heeds `encoding` for forms alone, and for properties of the schema alone.
     """
@@ -45,26 +46,28 @@ def parts(scope: Scope, name: str, old: Element, new: Element) -> Iterator[tuple
         if part in first and part in second:
             yield (
                 part,
-                Part(said=before.get(part), holder=old, term=first[part]),
-                Part(said=after.get(part), holder=new, term=second[part]),
+                Part(encoding=before.get(part), holder=old, term=first[part]),
+                Part(encoding=after.get(part), holder=new, term=second[part]),
             )
 
 
 def compare(scope: Scope, name: str, part: str, old: Part, new: Part, direction: Direction) -> None:
-    """Tell how one part of a form is written now; `name` is the form's media type."""
+    """State how the encoding of one part of a form changed; `name` is the form's media type."""
     if name == _URLENCODED or (name == _FORM_DATA and old.holder.document.modern):
-        before, after = style(old.said, "query"), style(new.said, "query")
+        before, after = style(old.encoding, "query"), style(new.encoding, "query")
         if differ(scope, before, after, old.term, new.term):
-            scope.fact("encoding-changed", direction, old.element, new.element, str(before), str(after), part)
-        was, is_ = (bool(each.said and each.said.flag("allowReserved")) for each in (old, new))
+            scope.fact(
+                facts.ENCODING_CHANGED, direction, old.element, new.element, str(before), str(after), part
+            )
+        was, is_ = (bool(each.encoding and each.encoding.flag("allowReserved")) for each in (old, new))
         if was != is_:
-            fact = f"parameter-reserved-{'allowed' if is_ else 'forbidden'}"
-            scope.fact(fact, direction, old.element, new.element, was, is_, f"form field {part}")
+            kind = facts.PARAMETER_RESERVED_ALLOWED if is_ else facts.PARAMETER_RESERVED_FORBIDDEN
+            scope.fact(kind, direction, old.element, new.element, was, is_, f"form field {part}")
     first, second = _media_types(scope, old), _media_types(scope, new)
     for gone in sorted(each for each in first if not any(covers(other, each) for other in second)):
-        scope.fact("part-media-type-removed", direction, old.element, new.element, gone, None, part)
+        scope.fact(facts.PART_MEDIA_TYPE_REMOVED, direction, old.element, new.element, gone, None, part)
     for come in sorted(each for each in second if not any(covers(other, each) for other in first)):
-        scope.fact("part-media-type-added", direction, old.element, new.element, None, come, part)
+        scope.fact(facts.PART_MEDIA_TYPE_ADDED, direction, old.element, new.element, None, come, part)
 
 
 def _said(media: Element) -> dict[str, Element]:
@@ -83,17 +86,17 @@ def _terms(scope: Scope, media: Element) -> dict[str, Term]:
 
 
 def _media_types(scope: Scope, part: Part) -> set[str]:
-    """As which media types a part may come; where nothing is said, its schema tells."""
-    said = part.said.text("contentType") if part.said else ""
-    if said:
-        return {normal(each) for each in said.split(",") if each.strip()}
+    """Return the media types of a part: those of its encoding, else those that its schema implies."""
+    encoding = part.encoding.text("contentType") if part.encoding else ""
+    if encoding:
+        return {normal(each) for each in encoding.split(",") if each.strip()}
     return set(_defaults(scope, scope.graph.comparer.node(part.term)))
 
 
 def _defaults(scope: Scope, node: Node) -> Iterator[str]:
     if node.types - {"null"} == {"array"}:  # each member is a part
         node = scope.graph.comparer.node(node.items or ())
-    if node.types >= {"object", "string", "number"}:  # nothing is said of its type
+    if node.types >= {"object", "string", "number"}:  # it has no type
         yield _BYTES
         return
     for kind in node.types - {"null"}:

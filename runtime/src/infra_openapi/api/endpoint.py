@@ -38,7 +38,7 @@ class Endpoint:
         """The parameters by place and name; those of the operation go before those of its path.
 
         A parameter in the path is known by its position in the template: its name never travels.
-        A variable of the path that nobody describes is a text. A header's name has no case, and the whole
+        A variable of the path without a description is a text. A header's name has no case, and the whole
         query string (3.2) has no name at all.
         """
         found: dict[tuple[str, str], Element] = {}

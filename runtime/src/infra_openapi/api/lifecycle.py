@@ -6,17 +6,23 @@ import datetime as dt
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from infra_openapi import stability
+from infra_openapi import facts, stability
 from infra_openapi.api.endpoint import Endpoint
 from infra_openapi.change_graph import Scope
 from infra_openapi.document import Element
+from infra_openapi.facts import FactKind
 from infra_openapi.finding import Direction
 
 NONE = Direction.NONE
+_STABILITY = {
+    "decreased": facts.OPERATION_STABILITY_DECREASED,
+    "increased": facts.OPERATION_STABILITY_INCREASED,
+    "invalid": facts.OPERATION_STABILITY_INVALID,
+}
 
 
 def sunset(element: Element) -> Any:
-    """What the description says of the last day; None where it says nothing."""
+    """Return `x-sunset`, the last day; None where there is none."""
     return element.value("x-sunset")
 
 
@@ -35,63 +41,64 @@ def day(value: Any) -> dt.date | None:
 
 
 def lost(before: Any, after: Any) -> bool:
-    """Whether a sunset is gone, or became a text that nobody can read as a day."""
+    """Whether a sunset is gone, or became a text that is not a day."""
     return before is not None and day(after) is None and (after is None or day(before) is not None)
 
 
-def removed(scope: Scope, old: Endpoint, home: Element, today: dt.date, name: str) -> None:
-    """Tell that an operation is gone, by what was said of it before; `name` is the fact if nothing was."""
+def removed(scope: Scope, old: Endpoint, home: Element, today: dt.date, kind: FactKind) -> None:
+    """State that an operation was removed; `kind` is the fact for one neither unstable nor deprecated."""
     subject = str(old.name)
     last = sunset(old.element)
     if old.unstable:
-        scope.fact("operation-removed-unstable", NONE, old.element, home, old.stability, None, subject)
+        scope.fact(facts.OPERATION_REMOVED_UNSTABLE, NONE, old.element, home, old.stability, None, subject)
     elif not old.element.flag("deprecated"):
-        scope.fact(name, NONE, old.element, home, None, None, subject)
+        scope.fact(kind, NONE, old.element, home, None, None, subject)
     elif last is None:
-        scope.fact("operation-removed-deprecated", NONE, old.element, home, None, None, subject)
+        scope.fact(facts.OPERATION_REMOVED_DEPRECATED, NONE, old.element, home, None, None, subject)
     else:
         ends = day(last)
         passed = ends is not None and ends <= today
-        fact = "operation-removed-after-sunset" if passed else "operation-removed-before-sunset"
+        fact = facts.OPERATION_REMOVED_AFTER_SUNSET if passed else facts.OPERATION_REMOVED_BEFORE_SUNSET
         scope.fact(fact, NONE, old.element, home, last, None, subject)
 
 
 def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
-    """Tell how the operation's life and names changed."""
+    """State how stability, deprecation, sunset, id and tags of an operation changed."""
     subject = str(new.name)
     _stability(scope, old, new, subject)
     _deprecation(scope, old, new, subject)
     before, after = old.element.text("operationId"), new.element.text("operationId")
     if before != after:
-        change = "changed" if before and after else "removed" if before else "added"
-        scope.fact(f"operation-id-{change}", NONE, None, None, before or None, after or None, subject)
+        removed_or_added = facts.OPERATION_ID_REMOVED if before else facts.OPERATION_ID_ADDED
+        kind = facts.OPERATION_ID_CHANGED if before and after else removed_or_added
+        scope.fact(kind, NONE, None, None, before or None, after or None, subject)
     tags = [element.raw for element in old.element.items("tags") if isinstance(element.raw, str)]
     new_tags = [element.raw for element in new.element.items("tags") if isinstance(element.raw, str)]
     for tag in sorted(set(tags) - set(new_tags)):
-        scope.fact("operation-tag-removed", NONE, None, None, tag, None, subject)
+        scope.fact(facts.OPERATION_TAG_REMOVED, NONE, None, None, tag, None, subject)
     for tag in sorted(set(new_tags) - set(tags)):
-        scope.fact("operation-tag-added", NONE, None, None, None, tag, subject)
+        scope.fact(facts.OPERATION_TAG_ADDED, NONE, None, None, None, tag, subject)
 
 
 def _stability(scope: Scope, old: Endpoint, new: Endpoint, subject: str) -> None:
     before, after = old.stability, new.stability
     change = stability.change(before, after)
     if change:
-        scope.fact(f"operation-stability-{change}", NONE, None, None, before, after, subject)
+        scope.fact(_STABILITY[change], NONE, None, None, before, after, subject)
 
 
 def _deprecation(scope: Scope, old: Endpoint, new: Endpoint, subject: str) -> None:
     was, is_ = old.element.flag("deprecated"), new.element.flag("deprecated")
     before, after = sunset(old.element), sunset(new.element)
     if is_ and not was:
-        scope.fact("operation-deprecated", NONE, None, None, None, after, subject)
+        scope.fact(facts.OPERATION_DEPRECATED, NONE, None, None, None, after, subject)
     elif was and not is_:
-        scope.fact("operation-reactivated", NONE, None, None, before, None, subject)
+        scope.fact(facts.OPERATION_REACTIVATED, NONE, None, None, before, None, subject)
     elif was and lost(before, after):
-        scope.fact("operation-sunset-removed", NONE, None, None, before, after, subject)
+        scope.fact(facts.OPERATION_SUNSET_REMOVED, NONE, None, None, before, after, subject)
     if is_ and after is not None and before != after:
         first, second = day(before), day(after)
         if second is None:
-            scope.fact("operation-sunset-invalid", NONE, None, None, before, after, subject)
+            scope.fact(facts.OPERATION_SUNSET_INVALID, NONE, None, None, before, after, subject)
         elif was and first is not None and second < first:
-            scope.fact("operation-sunset-earlier", NONE, None, None, before, after, subject)
+            scope.fact(facts.OPERATION_SUNSET_EARLIER, NONE, None, None, before, after, subject)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from infra_openapi import facts
 from infra_openapi.api import encoding, xml_shape
 from infra_openapi.api.media_type import covers, narrowest, normal
 from infra_openapi.api.style import differ, style
 from infra_openapi.change_graph import Scope
 from infra_openapi.document import Element
 from infra_openapi.document.reference import follow
+from infra_openapi.facts import FactKind
 from infra_openapi.finding import Direction
 from infra_openapi.schema.change import Mode
 from infra_openapi.schema.node import Term
@@ -16,11 +18,11 @@ from infra_openapi.schema.node import Term
 def compare(
     scope: Scope, old: Element, new: Element, direction: Direction, *, negotiated: bool = False
 ) -> None:
-    """Tell how `content` changed; `negotiated` where the receiver asks for what it understands."""
+    """State how `content` changed; `negotiated` where the receiver chooses the media type."""
     before, after = _by_name(old), _by_name(new)
-    kind = "media-type"
+    added, removed = facts.MEDIA_TYPE_ADDED, facts.MEDIA_TYPE_REMOVED
     if direction is Direction.RESPONSE and not negotiated:
-        kind = "delivered-media-type"
+        added, removed = facts.DELIVERED_MEDIA_TYPE_ADDED, facts.DELIVERED_MEDIA_TYPE_REMOVED
     for name, element in sorted(before.items()):
         if name in after:
             _changed(scope, name, element, after[name], direction)
@@ -31,13 +33,21 @@ def compare(
             _changed(scope, name, element, after[wider], direction)
             if negotiated and direction is Direction.RESPONSE and wider not in before:
                 subject = f"media type {name}"
-                scope.fact("media-type-generalized", direction, element, after[wider], name, wider, subject)
+                scope.fact(
+                    facts.MEDIA_TYPE_GENERALIZED, direction, element, after[wider], name, wider, subject
+                )
         elif negotiated and direction is Direction.RESPONSE and any(covers(name, other) for other in after):
             scope.fact(
-                "media-type-specialized", direction, element, new, name, sorted(after), f"media type {name}"
+                facts.MEDIA_TYPE_SPECIALIZED,
+                direction,
+                element,
+                new,
+                name,
+                sorted(after),
+                f"media type {name}",
             )
         else:
-            scope.fact(f"{kind}-removed", direction, element, new, name, None, f"media type {name}")
+            scope.fact(removed, direction, element, new, name, None, f"media type {name}")
     for name, element in sorted(after.items()):
         if name in before:
             continue
@@ -45,7 +55,7 @@ def compare(
         if wider is not None:
             _changed(scope, name, before[wider], element, direction)
         elif not negotiated or all(other in after or not covers(name, other) for other in before):
-            scope.fact(f"{kind}-added", direction, old, element, None, name, f"media type {name}")
+            scope.fact(added, direction, old, element, None, name, f"media type {name}")
 
 
 def _by_name(element: Element) -> dict[str, Element]:
@@ -63,7 +73,7 @@ def _changed(scope: Scope, name: str, old: Element, new: Element, direction: Dir
     for part, one, other in encoding.parts(scope, name, old, new):
         encoding.compare(scope, name, part, one, other, direction)
         if name.startswith("multipart/"):
-            headers(scope, one.said, other.said, direction, one.element, other.element)
+            headers(scope, one.encoding, other.encoding, direction, one.element, other.element)
 
 
 def _text(name: str, old: Element, new: Element) -> int:
@@ -72,9 +82,9 @@ def _text(name: str, old: Element, new: Element) -> int:
         return 1
     if name not in encoding.FORMS:
         return 0
-    said = (each for element in (old, new) for each in element.mapping("encoding").values())
-    # A part that names its media type may be JSON, which tells a number from a text.
-    return 0 if any(each.text("contentType") for each in said) else 2
+    encodings = (each for element in (old, new) for each in element.mapping("encoding").values())
+    # A part that names its media type may be JSON, which distinguishes a number from a text.
+    return 0 if any(each.text("contentType") for each in encodings) else 2
 
 
 def _term(element: Element, key: str) -> Term:
@@ -85,15 +95,15 @@ def _term(element: Element, key: str) -> Term:
 def headers(
     scope: Scope, old: Element | None, new: Element | None, direction: Direction, one: Element, other: Element
 ) -> None:
-    """Tell how the headers of a response or of a part of a form changed; `one` and `other` hold them."""
+    """State how the headers of a response or of a part of a form changed; `one` and `other` hold them."""
     before, after = _by_header(old), _by_header(new)
     for name in sorted({**before, **after}):
         first, second = before.get(name), after.get(name)
         if first is None and second is not None:
-            fact = "header-added-required" if second.flag("required") else "header-added"
+            fact = facts.HEADER_ADDED_REQUIRED if second.flag("required") else facts.HEADER_ADDED
             scope.fact(fact, direction, one, second, None, name, name)
         elif second is None and first is not None:
-            fact = "required-header-removed" if first.flag("required") else "header-removed"
+            fact = facts.REQUIRED_HEADER_REMOVED if first.flag("required") else facts.HEADER_REMOVED
             scope.fact(fact, direction, first, other, name, None, name)
         elif first is not None and second is not None:
             inner = scope.enter(f"header {name}", first, second, direction)
@@ -102,7 +112,7 @@ def headers(
 
 
 def _by_header(holder: Element | None) -> dict[str, Element]:
-    """The headers by their names, which have no case. The media type is not told here."""
+    """Return the headers by lower-case name, without the media type."""
     found = holder.mapping("headers") if holder is not None else {}
     return {
         name.lower(): follow(element) for name, element in found.items() if name.lower() != "content-type"
@@ -112,19 +122,26 @@ def _by_header(holder: Element | None) -> dict[str, Element]:
 def _header(scope: Scope, old: Element, new: Element, direction: Direction, name: str) -> None:
     was, is_ = old.flag("required"), new.flag("required")
     if was and not is_:
-        scope.fact("header-became-optional", direction, old, new, True, False, name)
+        scope.fact(facts.HEADER_BECAME_OPTIONAL, direction, old, new, True, False, name)
     elif is_ and not was:
-        scope.fact("header-became-required", direction, old, new, False, True, name)
+        scope.fact(facts.HEADER_BECAME_REQUIRED, direction, old, new, False, True, name)
     if old.flag("deprecated") != new.flag("deprecated"):
-        fact = "header-deprecated" if new.flag("deprecated") else "header-reactivated"
+        fact = facts.HEADER_DEPRECATED if new.flag("deprecated") else facts.HEADER_REACTIVATED
         scope.fact(fact, direction, old, new, None, None, name)
-    value(scope, old, new, direction, "header", subject=name, place="header")
+    value(scope, old, new, direction, facts.HEADER_SERIALIZATION_CHANGED, subject=name, place="header")
 
 
 def value(
-    scope: Scope, old: Element, new: Element, direction: Direction, kind: str, *, subject: str, place: str
+    scope: Scope,
+    old: Element,
+    new: Element,
+    direction: Direction,
+    kind: FactKind,
+    *,
+    subject: str,
+    place: str,
 ) -> None:
-    """Compare what a parameter or header holds: a schema as text, or one media type's content."""
+    """Compare the value of a parameter or header; `kind` is the fact that it is written in another way."""
     first, second = old.mapping("content"), new.mapping("content")
     if first and second:
         compare(scope, old, new, direction)
@@ -133,9 +150,9 @@ def value(
     one, other = _term(old, "schema"), _term(new, "schema")
     if first or second:
         was, is_ = ", ".join(first) or str(before), ", ".join(second) or str(after)
-        scope.fact(f"{kind}-serialization-changed", direction, old, new, was, is_, subject)
+        scope.fact(kind, direction, old, new, was, is_, subject)
         return
     if differ(scope, before, after, one, other):
-        scope.fact(f"{kind}-serialization-changed", direction, old, new, str(before), str(after), subject)
+        scope.fact(kind, direction, old, new, str(before), str(after), subject)
     exploded = place == "query" and after == ("form", True)
     scope.schema(one, other, Mode(direction, text=2, exploded=exploded))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from infra_openapi import facts
 from infra_openapi.api import encoding, media
 from infra_openapi.change_graph import Scope
 from infra_openapi.document import Element
@@ -14,29 +15,29 @@ _SUCCESS = ("2", "3")
 
 
 def body(scope: Scope, old: Element, new: Element, direction: Direction) -> None:
-    """Tell how the body that is sent changed; `old` and `new` are the operations."""
+    """State how the body that is sent changed; `old` and `new` are the operations."""
     before, after = _followed(old.child("requestBody")), _followed(new.child("requestBody"))
     inner = scope.enter("body", before, after, direction) if before or after else None
     if inner is None:
         return
     if before is None and after is not None:
-        name = "body-added-required" if after.flag("required") else "body-added"
+        name = facts.BODY_ADDED_REQUIRED if after.flag("required") else facts.BODY_ADDED
         inner.fact(name, direction, old, after)
     elif after is None:
-        inner.fact("body-removed", direction, before, new)
+        inner.fact(facts.BODY_REMOVED, direction, before, new)
     elif before is not None:
         was, is_ = before.flag("required"), after.flag("required")
         if _by_fields(before) and _by_fields(after):
-            pass  # whether it must come is told at the field that must
+            pass  # its required fields have facts of their own
         elif is_ and not was:
-            inner.fact("body-became-required", direction, before, after, False, True)
+            inner.fact(facts.BODY_BECAME_REQUIRED, direction, before, after, False, True)
         elif was and not is_:
-            inner.fact("body-became-optional", direction, before, after, True, False)
+            inner.fact(facts.BODY_BECAME_OPTIONAL, direction, before, after, True, False)
         media.compare(inner, before, after, direction)
 
 
 def _by_fields(body: Element) -> bool:
-    """Whether it is a form of version 2, which is no more than its fields."""
+    """Whether it is a form of version 2, which consists of its fields."""
     return body.document.version.startswith("2") and body.mapping("content").keys() <= encoding.FORMS
 
 
@@ -45,7 +46,7 @@ def _followed(element: Element | None) -> Element | None:
 
 
 def responses(scope: Scope, old: Element, new: Element, direction: Direction) -> None:
-    """Tell how the responses changed: a status stands for itself, or is in a range, or in `default`."""
+    """State how the responses changed: a status has its own entry, or that of its range, or `default`."""
     before, after = _by_status(old), _by_status(new)
     compared: set[tuple[str, str]] = set()
     for status in sorted({**before, **after}):
@@ -54,9 +55,11 @@ def responses(scope: Scope, old: Element, new: Element, direction: Direction) ->
             if status in after or status in before:
                 compared.add((one, other))
         elif one and not _any_in(status, after):
-            _told(scope, "removed", status, before[one], new, direction)
+            kind = facts.SUCCESS_STATUS_REMOVED if status.startswith(_SUCCESS) else facts.STATUS_REMOVED
+            scope.fact(kind, direction, before[one], new, status, None, status)
         elif other and not one and not _any_in(status, before):
-            _told(scope, "added", status, old, after[other], direction)
+            kind = facts.SUCCESS_STATUS_ADDED if status.startswith(_SUCCESS) else facts.STATUS_ADDED
+            scope.fact(kind, direction, old, after[other], None, status, status)
     for first, second in sorted(compared):
         _response(scope, follow(before[first]), follow(after[second]), direction)
 
@@ -83,14 +86,8 @@ def _meant(status: str, among: dict[str, Element]) -> str:
 
 
 def _any_in(status: str, among: dict[str, Element]) -> bool:
-    """Whether a range is now spelled out by statuses of its own."""
+    """Whether a range is now spelled out status by status."""
     return status.endswith("XX") and any(other[0] == status[0] for other in among)
-
-
-def _told(scope: Scope, change: str, status: str, old: Element, new: Element, direction: Direction) -> None:
-    kind = "success-status" if status.startswith(_SUCCESS) else "status"
-    before, after = (status, None) if change == "removed" else (None, status)
-    scope.fact(f"{kind}-{change}", direction, old, new, before, after, status)
 
 
 def _response(scope: Scope, old: Element, new: Element, direction: Direction) -> None:
@@ -107,13 +104,13 @@ def _links(scope: Scope, old: Element, new: Element, direction: Direction) -> No
     for name in sorted({**before, **after}):
         first, second = before.get(name), after.get(name)
         if second is None:
-            scope.fact("link-removed", direction, first, new, name, None, name)
+            scope.fact(facts.LINK_REMOVED, direction, first, new, name, None, name)
         elif first is None:
-            scope.fact("link-added", direction, old, second, None, name, name)
+            scope.fact(facts.LINK_ADDED, direction, old, second, None, name, name)
         else:
             one, other = _link(follow(first)), _link(follow(second))
             if one != other:
-                scope.fact("link-changed", direction, first, second, one, other, name)
+                scope.fact(facts.LINK_CHANGED, direction, first, second, one, other, name)
 
 
 def _link(element: Element) -> dict[str, Any]:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 
+from infra_openapi import facts
 from infra_openapi.api import media
 from infra_openapi.api.endpoint import Endpoint
 from infra_openapi.api.lifecycle import day, lost, sunset
 from infra_openapi.change_graph import Scope
 from infra_openapi.document import Element
+from infra_openapi.facts import FactKind
 from infra_openapi.finding import Direction
+
+#: Keyword → the facts that it allows something, and that it allows it no longer.
+_FLAGS = (
+    ("allowReserved", facts.PARAMETER_RESERVED_ALLOWED, facts.PARAMETER_RESERVED_FORBIDDEN),
+    ("allowEmptyValue", facts.PARAMETER_EMPTY_ALLOWED, facts.PARAMETER_EMPTY_FORBIDDEN),
+)
 
 
 def compare(scope: Scope, old: Endpoint, new: Endpoint, direction: Direction, today: dt.date) -> None:
-    """Tell how the parameters of an operation changed; `today` decides whether a sunset has passed."""
+    """State how the parameters of an operation changed; `today` decides whether a sunset has passed."""
     before, after = old.parameters(), new.parameters()
     for key in sorted({**before, **after}):
         first, second = before.get(key), after.get(key)
@@ -55,46 +63,49 @@ def _has_default(scope: Scope, element: Element) -> bool:
     return schema is not None and "default" in scope.graph.comparer.node((schema,)).notes
 
 
-def _removed(element: Element, direction: Direction, today: dt.date) -> tuple[str, str]:
-    """The fact, by what was said of the parameter before, and its sunset."""
+def _removed(element: Element, direction: Direction, today: dt.date) -> tuple[FactKind, str]:
+    """Return the fact that a parameter was removed, and its sunset."""
     last = sunset(element) if element.flag("deprecated") else None
     if last is not None:
         ends = day(last)
         passed = ends is not None and ends <= today
-        return f"parameter-removed-{'after' if passed else 'before'}-sunset", str(last)
+        kind = facts.PARAMETER_REMOVED_AFTER_SUNSET if passed else facts.PARAMETER_REMOVED_BEFORE_SUNSET
+        return kind, str(last)
     if direction is Direction.RESPONSE and _must(element):
-        return "required-parameter-removed", ""
-    return "parameter-removed", ""
+        return facts.REQUIRED_PARAMETER_REMOVED, ""
+    return facts.PARAMETER_REMOVED, ""
 
 
-def _added(scope: Scope, element: Element, place: str) -> str:
+def _added(scope: Scope, element: Element, place: str) -> FactKind:
     if not _must(element):
-        return "parameter-added"
-    return "parameter-added-required" + (
-        "-with-default" if place != "path" and _has_default(scope, element) else ""
-    )
+        return facts.PARAMETER_ADDED
+    if place != "path" and _has_default(scope, element):
+        return facts.PARAMETER_ADDED_REQUIRED_WITH_DEFAULT
+    return facts.PARAMETER_ADDED_REQUIRED
 
 
 def _changed(scope: Scope, old: Element, new: Element, direction: Direction) -> None:
     subject = _called(new)
     if _must(new) and not _must(old):
-        name = "parameter-became-required" + ("-with-default" if _has_default(scope, new) else "")
-        scope.fact(name, direction, old, new, False, True, subject)
+        default = _has_default(scope, new)
+        kind = facts.PARAMETER_BECAME_REQUIRED_WITH_DEFAULT if default else facts.PARAMETER_BECAME_REQUIRED
+        scope.fact(kind, direction, old, new, False, True, subject)
     elif _must(old) and not _must(new):
-        scope.fact("parameter-became-optional", direction, old, new, True, False, subject)
-    _toggled(scope, old, new, direction, "allowReserved", word="reserved", subject=subject)
-    _toggled(scope, old, new, direction, "allowEmptyValue", word="empty", subject=subject)
+        scope.fact(facts.PARAMETER_BECAME_OPTIONAL, direction, old, new, True, False, subject)
+    for key, allowed, forbidden in _FLAGS:
+        was, is_ = (element.flag(key) and _heeded(key, element) for element in (old, new))
+        if was != is_:
+            scope.fact(allowed if is_ else forbidden, direction, old, new, was, is_, subject)
     _life(scope, old, new, direction, subject)
-    media.value(scope, old, new, direction, "parameter", subject=subject, place=new.text("in"))
-
-
-def _toggled(
-    scope: Scope, old: Element, new: Element, direction: Direction, key: str, *, word: str, subject: str
-) -> None:
-    was, is_ = (element.flag(key) and _heeded(key, element) for element in (old, new))
-    if was != is_:
-        name = f"parameter-{word}-{'allowed' if is_ else 'forbidden'}"
-        scope.fact(name, direction, old, new, was, is_, subject)
+    media.value(
+        scope,
+        old,
+        new,
+        direction,
+        facts.PARAMETER_SERIALIZATION_CHANGED,
+        subject=subject,
+        place=new.text("in"),
+    )
 
 
 def _heeded(key: str, element: Element) -> bool:
@@ -108,11 +119,11 @@ def _life(scope: Scope, old: Element, new: Element, direction: Direction, subjec
     was, is_ = old.flag("deprecated"), new.flag("deprecated")
     before, after = sunset(old), sunset(new)
     if was != is_:
-        name = "parameter-deprecated" if is_ else "parameter-reactivated"
+        name = facts.PARAMETER_DEPRECATED if is_ else facts.PARAMETER_REACTIVATED
         scope.fact(name, direction, old, new, before, after, subject)
     elif is_ and lost(before, after):
-        scope.fact("parameter-sunset-removed", direction, old, new, before, after, subject)
+        scope.fact(facts.PARAMETER_SUNSET_REMOVED, direction, old, new, before, after, subject)
     elif is_:
         first, second = day(before), day(after)
         if first is not None and second is not None and second < first:
-            scope.fact("parameter-sunset-earlier", direction, old, new, before, after, subject)
+            scope.fact(facts.PARAMETER_SUNSET_EARLIER, direction, old, new, before, after, subject)

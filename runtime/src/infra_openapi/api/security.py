@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from infra_openapi import facts
 from infra_openapi.api.endpoint import Endpoint
 from infra_openapi.change_graph import Scope
 from infra_openapi.document import Document, Element
@@ -27,7 +28,7 @@ class Requirement:
 
     @property
     def shown(self) -> str:
-        """As people say it."""
+        """In words."""
         parts = [
             name + (f" ({', '.join(sorted(scopes))})" if scopes else "")
             for name, scopes in self.scopes.items()
@@ -36,9 +37,9 @@ class Requirement:
 
     @property
     def key(self) -> str:
-        """What it says, whatever the order."""
-        said = [(name, self.presented[name], sorted(scopes)) for name, scopes in self.scopes.items()]
-        return json.dumps(sorted(said))
+        """Its content, independent of the order."""
+        parts = [(name, self.presented[name], sorted(scopes)) for name, scopes in self.scopes.items()]
+        return json.dumps(sorted(parts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +47,8 @@ class Likeness:
     """Which scheme of the new document is which one of the old.
 
     A scheme's name never travels, so one that is new under the old's terms takes its place; but two that
-    both documents tell apart stay two, however alike they look: the credentials are others. `by_name`: the
-    same name is the same scheme, however it changed; that is told at the scheme.
+    both documents distinguish stay two, however alike they look: the credentials are others. `by_name`: the
+    same name is the same scheme, however it changed; the scheme has facts of its own.
     """
 
     old: Document
@@ -85,7 +86,7 @@ class Likeness:
 
 
 def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
-    """Tell whether who was let in before still is."""
+    """State whether credentials that were accepted before still are."""
     first, one = _requirements(old)
     second, other = _requirements(new)
     strictly = Likeness(old=old.document, new=new.document, by_name=False)
@@ -118,11 +119,11 @@ def _compare(
     open_now = any(not each.scopes for each in second)
     if open_before and not open_now:
         asked = " or ".join(each.shown for each in second)
-        scope.fact("security-added", NONE, one, other, None, asked, subject)
+        scope.fact(facts.SECURITY_ADDED, NONE, one, other, None, asked, subject)
         return
     if open_now and not open_before:
         asked = " or ".join(each.shown for each in first)
-        scope.fact("security-removed", NONE, one, other, asked, None, subject)
+        scope.fact(facts.SECURITY_REMOVED, NONE, one, other, asked, None, subject)
         return
     for old in first:
         if old.scopes and not _met(like, old, second):
@@ -144,12 +145,12 @@ def _lost(
 ) -> None:
     new = next((each for each in second if like.alike(old, each)), None)
     if optional:
-        scope.fact("security-option-removed", NONE, old.element, other, old.shown, None, subject)
+        scope.fact(facts.SECURITY_OPTION_REMOVED, NONE, old.element, other, old.shown, None, subject)
     elif new is None:
-        scope.fact("security-alternative-removed", NONE, old.element, other, old.shown, None, subject)
+        scope.fact(facts.SECURITY_ALTERNATIVE_REMOVED, NONE, old.element, other, old.shown, None, subject)
     else:
         for wanted in like.lacking(old, new):
-            scope.fact("security-scope-added", NONE, old.element, new.element, None, wanted, subject)
+            scope.fact(facts.SECURITY_SCOPE_ADDED, NONE, old.element, new.element, None, wanted, subject)
 
 
 def _won(
@@ -157,10 +158,10 @@ def _won(
 ) -> None:
     rivals = [each for each in first if len(each.scopes) == len(new.scopes) and like.alike(each, new)]
     if not rivals:
-        scope.fact("security-alternative-added", NONE, one, new.element, None, new.shown, subject)
+        scope.fact(facts.SECURITY_ALTERNATIVE_ADDED, NONE, one, new.element, None, new.shown, subject)
         return
     for spared in like.lacking(new, rivals[0]) if all(like.lacking(new, each) for each in rivals) else ():
-        scope.fact("security-scope-removed", NONE, rivals[0].element, new.element, spared, None, subject)
+        scope.fact(facts.SECURITY_SCOPE_REMOVED, NONE, rivals[0].element, new.element, spared, None, subject)
 
 
 def _requirements(endpoint: Endpoint) -> tuple[list[Requirement], Element]:
@@ -231,7 +232,7 @@ def _schemes(scope: Scope, first: list[Requirement], second: list[Requirement], 
         if flows:
             _flows(inner, old, new, name)
         elif before != after:
-            inner.fact("security-scheme-changed", NONE, old, new, before, after, name)
+            inner.fact(facts.SECURITY_SCHEME_CHANGED, NONE, old, new, before, after, name)
 
 
 def _flows(scope: Scope, old: Element, new: Element, name: str) -> None:
@@ -239,9 +240,9 @@ def _flows(scope: Scope, old: Element, new: Element, name: str) -> None:
     for flow in sorted({**before, **after}):
         one, other = before.get(flow), after.get(flow)
         if other is None:
-            scope.fact("security-flow-removed", NONE, one, new, flow, None, name)
+            scope.fact(facts.SECURITY_FLOW_REMOVED, NONE, one, new, flow, None, name)
         elif one is None:
-            scope.fact("security-flow-added", NONE, old, other, None, flow, name)
+            scope.fact(facts.SECURITY_FLOW_ADDED, NONE, old, other, None, flow, name)
         else:
             _flow(scope, one, other, name)
 
@@ -251,9 +252,9 @@ def _flow(scope: Scope, old: Element, new: Element, name: str) -> None:
         first: Any = old.value(key)
         second: Any = new.value(key)
         if first is not None and first != second:
-            scope.fact("security-url-changed", NONE, old, new, first, second, name)
+            scope.fact(facts.SECURITY_URL_CHANGED, NONE, old, new, first, second, name)
     before, after = old.mapping("scopes"), new.mapping("scopes")
     for gone in sorted(before.keys() - after.keys()):
-        scope.fact("security-flow-scope-removed", NONE, before[gone], new, gone, None, name)
+        scope.fact(facts.SECURITY_FLOW_SCOPE_REMOVED, NONE, before[gone], new, gone, None, name)
     for come in sorted(after.keys() - before.keys()):
-        scope.fact("security-flow-scope-added", NONE, old, after[come], None, come, name)
+        scope.fact(facts.SECURITY_FLOW_SCOPE_ADDED, NONE, old, after[come], None, come, name)

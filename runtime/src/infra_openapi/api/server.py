@@ -7,6 +7,7 @@ import math
 import re
 from urllib.parse import SplitResult, urlsplit
 
+from infra_openapi import facts
 from infra_openapi.api.endpoint import Endpoint, template
 from infra_openapi.change_graph import Scope
 from infra_openapi.document import Element
@@ -101,7 +102,7 @@ def _split(url: str) -> SplitResult:
 
 
 def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
-    """Tell which addresses of an operation came and went."""
+    """State which addresses of an operation were added and removed."""
     before, one = servers(old)
     after, other = servers(new)
     first = {url + template(old.name.path): element for url, element in before.items()}
@@ -113,7 +114,7 @@ def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
         return
     for url, (address, element) in zip(before, first.items(), strict=True):
         if address not in second and not _somewhere(address, second):
-            inner.fact("server-removed", Direction.NONE, element, other, url or "/", None, "the API")
+            inner.fact(facts.SERVER_REMOVED, Direction.NONE, element, other, url or "/", None, "the API")
     for url, (address, element) in zip(after, second.items(), strict=True):
         if address not in first and not _somewhere(address, first):
-            inner.fact("server-added", Direction.NONE, one, element, None, url or "/", "the API")
+            inner.fact(facts.SERVER_ADDED, Direction.NONE, one, element, None, url or "/", "the API")

@@ -27,7 +27,7 @@ class Style(NamedTuple):
 
 
 def style(element: Element | None, place: str) -> Style:
-    """What a parameter, header or encoding says, with the defaults that its place gives."""
+    """Return the style of a parameter, header or encoding, with the defaults of its place."""
     default = _DEFAULTS.get(place, "simple")
     if element is None:
         return Style(default, default in _EXPLODED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from infra_openapi import facts
 from infra_openapi.change_graph import Scope
 from infra_openapi.document import Element
 from infra_openapi.document.reference import target_of
@@ -45,7 +46,7 @@ class _Step(NamedTuple):
 
 
 def compare(scope: Scope, old: Term, new: Term, direction: Direction) -> None:
-    """Tell where elements, attributes, their names and namespaces changed, each pair of schemas once."""
+    """State where elements, attributes, their names and namespaces changed, each pair of schemas once."""
     comparer, graph = scope.graph.comparer, scope.graph
     waiting = [_Step(scope, old, new)]
     while waiting:
@@ -60,23 +61,23 @@ def compare(scope: Scope, old: Term, new: Term, direction: Direction) -> None:
         step.scope.leads_to[inner.number] = None
         if not fresh:
             continue
-        # Where an array became something else, that is told elsewhere.
+        # That an array became something else is another fact.
         if first != second and _array(one) == _array(other):
-            inner.fact("xml-changed", direction, _element(one), _element(other), str(first), str(second))
+            inner.fact(facts.XML_CHANGED, direction, _element(one), _element(other), str(first), str(second))
         waiting += _parts(inner, one, other, (first.name or step.before, second.name or step.after))
 
 
 def _shape(node: Node, given: str) -> _Shape:
     """The node's `xml` with its defaults."""
     facet = node.notes.get("xml")
-    said = facet.value if facet is not None and isinstance(facet.value, dict) else {}
-    text = {key: value for key, value in said.items() if isinstance(value, str)}
+    written = facet.value if facet is not None and isinstance(facet.value, dict) else {}
+    text = {key: value for key, value in written.items() if isinstance(value, str)}
     if "nodeType" in text:
         kind = text["nodeType"]
     elif _array(node):
-        kind = "element" if said.get("wrapped") is True else "none"
+        kind = "element" if written.get("wrapped") is True else "none"
     else:
-        kind = "attribute" if said.get("attribute") is True else "element"
+        kind = "attribute" if written.get("attribute") is True else "element"
     if kind == "none":
         return _Shape(kind, "", "")
     # A prefix is short for a namespace, and any other one is as good.

@@ -38,7 +38,7 @@ class Element:
         """The member with this key, its reference not followed; None where there is none."""
         raw = self.raw
         if isinstance(raw, dict) and key not in raw:
-            return None  # most often, and an exception is dear
+            return None  # the most frequent case, and an exception is slow
         try:
             inner = raw[key]
         except (KeyError, IndexError, TypeError):
@@ -177,7 +177,7 @@ class Document:
 
     @property
     def digest(self) -> bytes:
-        """What tells the document's own file from every other content."""
+        """The hash of the document's own file."""
         return self._files[self.name].digest
 
     @property
@@ -275,7 +275,7 @@ def _kind(value: Any) -> str:
 
 
 def _likeness(content: bytes) -> str:
-    """What a text that is no document looks like."""
+    """Return a hint for a text that is recognised as something else."""
     start = content[:200].lstrip().lower()
     if start.startswith(b"version https://git-lfs"):
         return "It is a pointer of Git LFS: `git lfs pull` gets the file itself."

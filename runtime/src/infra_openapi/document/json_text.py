@@ -10,20 +10,20 @@ from typing import Any
 from infra_openapi.document.number import MAX_VALUES, LiteralError, integer, real
 from infra_openapi.errors import CompareError
 
-#: Where the decoder gives up for want of stack, the text is told to go deeper than this, which it does.
+#: The depth in the message where the decoder has run out of stack, which takes more levels than this.
 _DEEP = 200
 _STRING = r'"(?:[^"\\]|\\.)*"'
 
 
 class DuplicateKeyError(ValueError):
-    """A JSON object says the same key twice; the decoder cannot tell where."""
+    """A JSON object has the same key twice; the decoder does not know the line."""
 
 
 def data(text: str, file: str) -> Any:
     """The text as plain data.
 
     Raises:
-        CompareError: it is no JSON, says a key twice, or goes past a limit.
+        CompareError: it is not JSON, has a key twice, or exceeds a limit.
     """
     if _values(text) > MAX_VALUES and _values(re.sub(_STRING, "", text)) > MAX_VALUES:
         raise CompareError(file, f"has more than {MAX_VALUES:,} values")
@@ -72,7 +72,7 @@ def _place(text: str, offset: int) -> tuple[int, int]:
 
 
 def _outside_strings(text: str, literal: str) -> tuple[int, int]:
-    """Where a JSON text first has a literal that is no part of a string."""
+    """Return the location of the first such literal outside of strings."""
     for token in _tokens(text, re.escape(literal)):
         if not token.group().startswith('"'):
             return _place(text, token.start())
@@ -90,7 +90,7 @@ def _too_deep(text: str) -> tuple[int, int]:
 
 
 def _twice(text: str, key: str) -> tuple[int, int]:
-    """Where a JSON text says a key for the second time in one object."""
+    """Return the location where one object has the key for the second time."""
     open_objects: list[set[str]] = []
     last: re.Match[str] | None = None
     for token in _tokens(text, r"[{}\[\]:]"):

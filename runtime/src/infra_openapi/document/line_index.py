@@ -113,7 +113,7 @@ class _Lines(Generic[AnyStr]):
 
 
 class _Decoded:
-    """A JSON text that is laid out anyhow: the decoder tells where each value ends."""
+    """A JSON text in any layout: the decoder returns where each value ends."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -163,7 +163,7 @@ def _skip(content: bytes, at: int = 0) -> int:
 
 
 def _json(value: Any) -> bytes:
-    # A half of a surrogate pair is no UTF-8: it must have been written as an escape.
+    # Half of a surrogate pair is not UTF-8: it must have been written as an escape.
     return json.dumps(value, ensure_ascii=False).encode(errors="replace")
 
 

@@ -1,4 +1,4 @@
-"""Numbers in a text, and how many values: as large as a machine bears, and no larger."""
+"""Numbers in a text, and how many values: both limited."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SHOWN_DIGITS = 40
 
 
 class LiteralError(ValueError):
-    """A number or a word that is no value; who reads it knows where it stands."""
+    """A number or a word that is not a value; the caller knows its location."""
 
     def __init__(self, literal: str, reason: str) -> None:
         super().__init__(literal, reason)
@@ -22,7 +22,7 @@ def integer(digits: str, base: int = 10) -> int:
     """A whole number.
 
     Raises:
-        LiteralError: it has more digits than anybody means.
+        LiteralError: it has more digits than the limit.
     """
     if len(digits) > MAX_DIGITS:
         raise LiteralError(digits, f"has a number of {len(digits)} digits; the limit is {MAX_DIGITS}")

@@ -21,7 +21,7 @@ def encoded(raw: bytes, file: str) -> bytes:
     """What a file holds as UTF-8 without a byte order mark; UTF-16 is known by its first bytes.
 
     Raises:
-        CompareError: it says that it is UTF-16, and is not.
+        CompareError: it begins like UTF-16, and is not.
     """
     if not raw.startswith(_UTF_16):
         return raw.removeprefix(codecs.BOM_UTF8)
@@ -59,7 +59,7 @@ def data(text: str, file: str) -> tuple[Any, Marks | None]:
     """The JSON or YAML text as plain data, and YAML's marks; JSON has none, its places are found later.
 
     Raises:
-        CompareError: it is neither, says a key twice, or goes past a limit.
+        CompareError: it is neither, has a key twice, or exceeds a limit.
     """
     problem: CompareError | None = None
     if _JSON_START.match(text):

@@ -27,7 +27,7 @@ from yaml.events import (
 from infra_openapi.document.number import MAX_VALUES, LiteralError, integer, real
 from infra_openapi.errors import CompareError
 
-#: YAML is some five times slower to read than JSON, and nobody writes that much of it by hand.
+#: YAML is some five times slower to read than JSON, and documents written by hand are smaller.
 MAX_CHARACTERS = 32 * 1024 * 1024
 MAX_DEPTH = 200
 #: How much aliases may add to what the file spells out, as if they were written out.
@@ -58,7 +58,7 @@ def data(text: str, file: str) -> tuple[Any, Marks]:
     """The text as plain data, and the places of everything in it.
 
     Raises:
-        CompareError: it is no YAML, says a key twice, or goes past a limit.
+        CompareError: it is not YAML, has a key twice, or exceeds a limit.
     """
     builder = _Builder(text, file)
     return builder.build(_events(text, file, builder.stack)), builder.marks
@@ -82,13 +82,13 @@ def _events(text: str, file: str, stack: Sequence[object]) -> Iterator[Event]:
             line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
             raise CompareError(file, _TOO_DEEP, line, column) from error
         if mark and error.context_mark and mark.index >= len(text.rstrip()):
-            # What lacks its end is told where it begins.
+            # A missing end is reported where the value begins.
             mark = error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         reason = error.problem or error.context or "syntax error"
         raise CompareError(file, f"is not YAML: {reason}", line, column, _hint(text, line)) from error
     except yaml.reader.ReaderError as error:
-        # Its position counts bytes or characters, as the parser likes; the character is no other anywhere.
+        # Its position counts bytes or characters, depending on the parser; so look for the character.
         at = text.find(chr(error.character)) if isinstance(error.character, int) else -1
         line, column = (text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)) if at >= 0 else (0, 0)
         raise CompareError(

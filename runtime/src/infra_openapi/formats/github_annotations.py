@@ -28,15 +28,15 @@ def _command(finding: Finding, view: View) -> str:
         properties["line"] = str(finding.shown_at.line)
         properties["col"] = str(finding.shown_at.column)
     properties["title"] = f"{finding.level.value}: {finding.rule}"
-    said = [finding.message]
+    lines = [finding.message]
     if named := reached(finding):
-        said.append(f"Reaches {named}.")
+        lines.append(f"Reaches {named}.")
     if shown := example(finding):
-        said.append(f"Example: {shown}.")
+        lines.append(f"Example: {shown}.")
     if finding.level is not Level.INFO:
-        said.append(f"Fingerprint: {finding.fingerprint}")
-    told = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
-    return f"::{_COMMANDS[finding.level]} {told}::" + _data("\n".join(said))
+        lines.append(f"Fingerprint: {finding.fingerprint}")
+    joined = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
+    return f"::{_COMMANDS[finding.level]} {joined}::" + _data("\n".join(lines))
 
 
 def _data(text: str) -> str:

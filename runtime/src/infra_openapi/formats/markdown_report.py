@@ -41,14 +41,14 @@ def _report(name: str, report: Report, view: View) -> Iterator[str]:
 
 
 def _row(finding: Finding, view: View) -> str:
-    said = [_escaped(finding.message)]
+    lines = [_escaped(finding.message)]
     if named := reached(finding):
-        said.append(f"reaches {_escaped(named)}")
+        lines.append(f"reaches {_escaped(named)}")
     if shown := example(finding):
-        said.append(f"example: {_escaped(shown)}")
+        lines.append(f"example: {_escaped(shown)}")
     location = finding.shown_at or finding.location
     where = f"{view.file(location)}:{location.line}" if location else ""
-    cells = [f"`{finding.rule}`", "<br>".join(said), _escaped(where), f"`{finding.fingerprint}`"]
+    cells = [f"`{finding.rule}`", "<br>".join(lines), _escaped(where), f"`{finding.fingerprint}`"]
     return f"| {' | '.join(cells)} |"
 
 

@@ -35,7 +35,7 @@ def _run(name: str, report: Report, view: View) -> dict[str, Any]:
     }
     return {
         "tool": {"driver": driver},
-        # What tells the runs of several APIs apart in one upload.
+        # Distinguishes the runs of several APIs in one upload.
         "automationDetails": {"id": f"infra-api-check/{quote(name or 'documents')}/"},
         "columnKind": "unicodeCodePoints",
         "results": [_result(finding, entry, used, report.revision, view) for finding, entry in given],
@@ -56,16 +56,16 @@ def _rule(name: str) -> dict[str, Any]:
 def _result(
     finding: Finding, entry: Acceptance | None, used: list[str], revision: str, view: View
 ) -> dict[str, Any]:
-    said = [finding.message]
+    lines = [finding.message]
     if named := reached(finding):
-        said.append(f"Reaches {named}.")
+        lines.append(f"Reaches {named}.")
     if shown := example(finding):
-        said.append(f"Example: {shown}.")
+        lines.append(f"Example: {shown}.")
     result: dict[str, Any] = {
         "ruleId": finding.rule,
         "ruleIndex": used.index(finding.rule),
         "level": _LEVELS[finding.level],
-        "message": {"text": "\n".join(said)},
+        "message": {"text": "\n".join(lines)},
         # Code scanning refuses a result without a location; an app has no file, and is named itself.
         "locations": [_location(finding.shown_at or Location(file=revision or "revision", pointer=""), view)],
         "partialFingerprints": {"infraApiCheck/v1": finding.fingerprint},

@@ -11,7 +11,7 @@ from infra_openapi.report import Report
 
 # Source: ECMA-48, select graphic rendition.
 _STYLES = {"breaking": "31;1", "warning": "33", "info": "36", "compatible": "32", "dim": "2", "bold": "1"}
-#: what a document says may not move the reader's cursor
+#: text of a document must not move the terminal's cursor
 _CONTROL = {number: f"\\x{number:02x}" for number in [*range(32), *range(127, 160)]}
 
 

@@ -1,4 +1,4 @@
-"""What formats have in common: what is shown, and how locations, operations and sums are said."""
+"""What formats have in common: what is shown, and how locations, operations and sums are written."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _LONGEST_VALUE = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What somebody wants to see."""
+    """What is shown, and how."""
 
     #: the least level; what is below is counted and not shown
     level: Level = Level.INFO
-    #: the least level that fails, where a format tells what passes from what fails
+    #: the least level that fails, for formats that distinguish passed from failed
     failing: Level = Level.BREAKING
     #: the working directory as seen from the top of the repository, where CI looks for files
     folder: str = ""
@@ -66,12 +66,12 @@ def example(finding: Finding) -> str:
     """The witness as a sentence; empty where there is none."""
     if finding.witness is None:
         return ""
-    said = {
+    condition = {
         Direction.REQUEST: "was accepted, and is refused now",
         Direction.RESPONSE: "is possible now, and was not before",
         Direction.NONE: "makes the difference",
     }[finding.witness.kind]
-    return f"{value(finding.witness.value)} {said}"
+    return f"{value(finding.witness.value)} {condition}"
 
 
 def value(given: Any) -> str:
@@ -95,13 +95,13 @@ def total(report: Report) -> str:
 
 
 def remarks(report: Report) -> list[str]:
-    """What else there is to say: entries of no use, and what was taken although it is not quite right."""
+    """Return the remaining lines: expired and stale entries, and the notes of the documents."""
     expired = [
-        f"{entry.file}:{entry.line}: accepted until {entry.until}, counts again: {entry.said}"
+        f"{entry.file}:{entry.line}: accepted until {entry.until}, counts again: {entry.summary}"
         for entry in report.review.expired
     ]
     stale = [
-        f"{entry.file}:{entry.line}: nothing was found for this entry, it may go: {entry.said}"
+        f"{entry.file}:{entry.line}: nothing was found for this entry, it may go: {entry.summary}"
         for entry in report.review.stale
     ]
     notes = [f"{note.file}:{note.line}: {note.pointer or '/'} {note.message}" for note in report.notes]

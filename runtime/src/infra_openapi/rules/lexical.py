@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from infra_openapi import facts
 from infra_openapi.rules.rule import Effect, Row, directed
 
 N, W, C, U = Effect.NARROWED, Effect.WIDENED, Effect.CHANGED, Effect.UNDECIDED
@@ -11,25 +12,25 @@ RULES = [
         "schema",
         [
             Row(
-                name="format-added",
+                fact=facts.FORMAT_ADDED,
                 effect=N,
-                mirror="format-removed",
+                mirror=facts.FORMAT_REMOVED,
                 peer=("type-changed",),
                 message="{place} must have the format {after} now",
                 explain="Every text, or number, of the type was allowed before.",
             ),
             Row(
-                name="format-removed",
+                fact=facts.FORMAT_REMOVED,
                 effect=W,
-                mirror="format-added",
+                mirror=facts.FORMAT_ADDED,
                 peer=("type-generalized",),
                 message="{place} has lost its format {before}",
                 explain="Every value of the type is possible now.",
             ),
             Row(
-                name="format-narrowed",
+                fact=facts.FORMAT_NARROWED,
                 effect=N,
-                mirror="format-widened",
+                mirror=facts.FORMAT_WIDENED,
                 peer=("type-changed",),
                 message="the format of {place} was {before}, and is the narrower {after}",
                 explain=(
@@ -38,9 +39,9 @@ RULES = [
                 ),
             ),
             Row(
-                name="format-widened",
+                fact=facts.FORMAT_WIDENED,
                 effect=W,
-                mirror="format-narrowed",
+                mirror=facts.FORMAT_NARROWED,
                 peer=("type-generalized",),
                 message="the format of {place} was {before}, and is the wider {after}",
                 explain=(
@@ -49,17 +50,17 @@ RULES = [
                 ),
             ),
             Row(
-                name="format-changed",
+                fact=facts.FORMAT_CHANGED,
                 effect=C,
-                mirror="format-changed",
+                mirror=facts.FORMAT_CHANGED,
                 peer=("type-changed",),
                 message="the format of {place} changed from {before} to {after}",
                 explain="Neither format includes the other.",
             ),
             Row(
-                name="unknown-format-added",
+                fact=facts.UNKNOWN_FORMAT_ADDED,
                 effect=U,
-                mirror="format-removed",
+                mirror=facts.FORMAT_REMOVED,
                 message="{place} must have the format {after} now, which no specification defines",
                 explain=(
                     "What a custom format allows is known to its authors alone, so nobody can tell "
@@ -68,34 +69,34 @@ RULES = [
                 ),
             ),
             Row(
-                name="unknown-format-changed",
+                fact=facts.UNKNOWN_FORMAT_CHANGED,
                 effect=U,
-                mirror="unknown-format-changed",
+                mirror=facts.UNKNOWN_FORMAT_CHANGED,
                 message=(
                     "the format of {place} changed from {before} to {after}; no specification defines them"
                 ),
                 explain="What a custom format allows is known to its authors alone.",
             ),
             Row(
-                name="pattern-added",
+                fact=facts.PATTERN_ADDED,
                 effect=N,
-                mirror="pattern-removed",
+                mirror=facts.PATTERN_REMOVED,
                 peer=("pattern-added",),
                 message="{place} must match {after} now",
                 explain="Every text was allowed before.",
             ),
             Row(
-                name="pattern-removed",
+                fact=facts.PATTERN_REMOVED,
                 effect=W,
-                mirror="pattern-added",
+                mirror=facts.PATTERN_ADDED,
                 peer=("pattern-removed", "pattern-generalized"),
                 message="{place} need not match {before} any more",
                 explain="Every text is possible now. A pattern that every text matches counts as none.",
             ),
             Row(
-                name="pattern-narrowed",
+                fact=facts.PATTERN_NARROWED,
                 effect=N,
-                mirror="pattern-widened",
+                mirror=facts.PATTERN_WIDENED,
                 peer=("pattern-changed",),
                 message="the pattern of {place} was {before}, and refuses texts as {after} that it matched",
                 explain=(
@@ -104,9 +105,9 @@ RULES = [
                 ),
             ),
             Row(
-                name="pattern-widened",
+                fact=facts.PATTERN_WIDENED,
                 effect=W,
-                mirror="pattern-narrowed",
+                mirror=facts.PATTERN_NARROWED,
                 peer=("pattern-generalized",),
                 message="the pattern of {place} was {before}, and as {after} matches texts that it did not",
                 explain=(
@@ -115,9 +116,9 @@ RULES = [
                 ),
             ),
             Row(
-                name="pattern-changed",
+                fact=facts.PATTERN_CHANGED,
                 effect=U,
-                mirror="pattern-changed",
+                mirror=facts.PATTERN_CHANGED,
                 peer=("pattern-changed",),
                 message="the pattern of {place} changed from {before} to {after}",
                 explain=(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from infra_openapi import facts
 from infra_openapi.finding import Direction, Level
 from infra_openapi.rules.rule import Effect, Row, directed
 
@@ -23,9 +24,9 @@ RULES = [
         "parameters",
         [
             Row(
-                name="parameter-added",
+                fact=facts.PARAMETER_ADDED,
                 effect=W,
-                mirror="parameter-removed",
+                mirror=facts.PARAMETER_REMOVED,
                 peer=(
                     "new-optional-request-parameter",
                     "new-optional-request-default-parameter-to-existing-path",
@@ -40,9 +41,9 @@ RULES = [
                 },
             ),
             Row(
-                name="parameter-added-required",
+                fact=facts.PARAMETER_ADDED_REQUIRED,
                 effect=N,
-                mirror="parameter-removed",
+                mirror=facts.PARAMETER_REMOVED,
                 peer=(
                     "new-required-request-parameter",
                     "new-request-path-parameter",
@@ -52,9 +53,9 @@ RULES = [
                 explain="A client that does not know the parameter does not send it.",
             ),
             Row(
-                name="parameter-added-required-with-default",
+                fact=facts.PARAMETER_ADDED_REQUIRED_WITH_DEFAULT,
                 effect=N,
-                mirror="parameter-removed",
+                mirror=facts.PARAMETER_REMOVED,
                 message="there is a new required {subject}, which has a default",
                 explain=(
                     "Strictly a request without it is invalid; the default suggests that the server fills"
@@ -63,9 +64,9 @@ RULES = [
                 deviations={REQUEST: (Level.WARNING, _DEFAULTED)},
             ),
             Row(
-                name="parameter-removed",
+                fact=facts.PARAMETER_REMOVED,
                 effect=N,
-                mirror="parameter-added",
+                mirror=facts.PARAMETER_ADDED,
                 peer=("request-parameter-removed", "request-parameter-removed-with-deprecation"),
                 message="the {subject} is gone",
                 explain="A request that still carries it may be refused; and what it used to do is not done.",
@@ -75,35 +76,35 @@ RULES = [
                 },
             ),
             Row(
-                name="parameter-removed-before-sunset",
+                fact=facts.PARAMETER_REMOVED_BEFORE_SUNSET,
                 effect=N,
-                mirror="parameter-added",
+                mirror=facts.PARAMETER_ADDED,
                 peer=("request-parameter-removed-before-sunset", "request-parameter-sunset-parse"),
                 message="the {subject} is gone before its sunset {before}",
                 explain="It was promised to work until that day.",
                 deviations={RESPONSE: (Level.BREAKING, _PROMISED)},
             ),
             Row(
-                name="parameter-removed-after-sunset",
+                fact=facts.PARAMETER_REMOVED_AFTER_SUNSET,
                 effect=N,
-                mirror="parameter-added",
+                mirror=facts.PARAMETER_ADDED,
                 peer=("request-parameter-removed-with-deprecation",),
                 message="the {subject} is gone, as announced for {before}",
                 explain="It was deprecated, and its sunset has passed.",
                 deviations={REQUEST: (Level.INFO, _ANNOUNCED)},
             ),
             Row(
-                name="parameter-became-required",
+                fact=facts.PARAMETER_BECAME_REQUIRED,
                 effect=N,
-                mirror="parameter-became-optional",
+                mirror=facts.PARAMETER_BECAME_OPTIONAL,
                 peer=("request-parameter-became-required",),
                 message="the {subject} must be sent now",
                 explain="It could be left out before.",
             ),
             Row(
-                name="parameter-became-required-with-default",
+                fact=facts.PARAMETER_BECAME_REQUIRED_WITH_DEFAULT,
                 effect=N,
-                mirror="parameter-became-optional",
+                mirror=facts.PARAMETER_BECAME_OPTIONAL,
                 message="the {subject} must be sent now, although it has a default",
                 explain=(
                     "Strictly a request without it is invalid; the default suggests that the server fills"
@@ -112,17 +113,17 @@ RULES = [
                 deviations={REQUEST: (Level.WARNING, _DEFAULTED)},
             ),
             Row(
-                name="parameter-became-optional",
+                fact=facts.PARAMETER_BECAME_OPTIONAL,
                 effect=W,
-                mirror="parameter-became-required",
+                mirror=facts.PARAMETER_BECAME_REQUIRED,
                 peer=("request-parameter-became-optional",),
                 message="the {subject} may be left out now",
                 explain="It had to be sent before.",
             ),
             Row(
-                name="parameter-serialization-changed",
+                fact=facts.PARAMETER_SERIALIZATION_CHANGED,
                 effect=C,
-                mirror="parameter-serialization-changed",
+                mirror=facts.PARAMETER_SERIALIZATION_CHANGED,
                 peer=("request-parameter-style-changed", "request-parameter-explode-changed"),
                 message="the {subject} is written in another way: {before} became {after}",
                 explain=(
@@ -132,53 +133,53 @@ RULES = [
                 ),
             ),
             Row(
-                name="parameter-reserved-forbidden",
+                fact=facts.PARAMETER_RESERVED_FORBIDDEN,
                 effect=N,
-                mirror="parameter-reserved-allowed",
+                mirror=facts.PARAMETER_RESERVED_ALLOWED,
                 peer=("request-parameter-became-not-allow-reserved",),
                 message="the {subject} may not hold reserved characters unescaped any more (`allowReserved`)",
                 explain="They were allowed before.",
             ),
             Row(
-                name="parameter-reserved-allowed",
+                fact=facts.PARAMETER_RESERVED_ALLOWED,
                 effect=W,
-                mirror="parameter-reserved-forbidden",
+                mirror=facts.PARAMETER_RESERVED_FORBIDDEN,
                 peer=("request-parameter-became-allow-reserved",),
                 message="the {subject} may hold reserved characters unescaped (`allowReserved`)",
                 explain="They had to be escaped before.",
             ),
             Row(
-                name="parameter-empty-forbidden",
+                fact=facts.PARAMETER_EMPTY_FORBIDDEN,
                 effect=N,
-                mirror="parameter-empty-allowed",
+                mirror=facts.PARAMETER_EMPTY_ALLOWED,
                 message="the {subject} may not be empty any more (`allowEmptyValue`)",
                 explain="It was allowed before.",
             ),
             Row(
-                name="parameter-empty-allowed",
+                fact=facts.PARAMETER_EMPTY_ALLOWED,
                 effect=W,
-                mirror="parameter-empty-forbidden",
+                mirror=facts.PARAMETER_EMPTY_FORBIDDEN,
                 message="the {subject} may be empty (`allowEmptyValue`)",
                 explain="It was not allowed before.",
             ),
             Row(
-                name="parameter-deprecated",
+                fact=facts.PARAMETER_DEPRECATED,
                 effect=NEUTRAL,
-                mirror="parameter-reactivated",
+                mirror=facts.PARAMETER_REACTIVATED,
                 peer=("request-parameter-deprecated",),
                 message="the {subject} is deprecated",
                 explain="It still works; look for what replaces it.",
             ),
             Row(
-                name="parameter-reactivated",
+                fact=facts.PARAMETER_REACTIVATED,
                 effect=NEUTRAL,
-                mirror="parameter-deprecated",
+                mirror=facts.PARAMETER_DEPRECATED,
                 peer=("request-parameter-reactivated",),
                 message="the {subject} is not deprecated any more",
                 explain="It was marked as deprecated before.",
             ),
             Row(
-                name="parameter-sunset-removed",
+                fact=facts.PARAMETER_SUNSET_REMOVED,
                 effect=C,
                 waiver="a sunset that is added takes nothing from anybody",
                 peer=("request-parameter-sunset-deleted",),
@@ -186,7 +187,7 @@ RULES = [
                 explain="It was promised to work until that day.",
             ),
             Row(
-                name="parameter-sunset-earlier",
+                fact=facts.PARAMETER_SUNSET_EARLIER,
                 effect=C,
                 waiver="a sunset that is put off takes nothing from anybody",
                 peer=("request-parameter-sunset-date-changed-too-small",),
@@ -199,9 +200,9 @@ RULES = [
         "bodies",
         [
             Row(
-                name="body-added",
+                fact=facts.BODY_ADDED,
                 effect=W,
-                mirror="body-removed",
+                mirror=facts.BODY_REMOVED,
                 peer=("request-body-added-optional",),
                 message="there is an optional body",
                 explain="Nobody has to send it.",
@@ -210,42 +211,42 @@ RULES = [
                 },
             ),
             Row(
-                name="body-added-required",
+                fact=facts.BODY_ADDED_REQUIRED,
                 effect=N,
-                mirror="body-removed",
+                mirror=facts.BODY_REMOVED,
                 peer=("request-body-added-required",),
                 message="there is a required body",
                 explain="A client that does not know it does not send it.",
             ),
             Row(
-                name="body-removed",
+                fact=facts.BODY_REMOVED,
                 effect=N,
-                mirror="body-added",
+                mirror=facts.BODY_ADDED,
                 peer=("request-body-removed",),
                 message="there is no body any more",
                 explain="The operation has lost an input: " + _READ + ".",
                 deviations={RESPONSE: (Level.BREAKING, "whoever is called could count on what it carried")},
             ),
             Row(
-                name="body-became-required",
+                fact=facts.BODY_BECAME_REQUIRED,
                 effect=N,
-                mirror="body-became-optional",
+                mirror=facts.BODY_BECAME_OPTIONAL,
                 peer=("request-body-became-required",),
                 message="the body must be sent now",
                 explain="It could be left out before.",
             ),
             Row(
-                name="body-became-optional",
+                fact=facts.BODY_BECAME_OPTIONAL,
                 effect=W,
-                mirror="body-became-required",
+                mirror=facts.BODY_BECAME_REQUIRED,
                 peer=("request-body-became-optional",),
                 message="the body may be left out now",
                 explain="It had to be sent before.",
             ),
             Row(
-                name="media-type-removed",
+                fact=facts.MEDIA_TYPE_REMOVED,
                 effect=N,
-                mirror="media-type-added",
+                mirror=facts.MEDIA_TYPE_ADDED,
                 peer=(
                     "request-body-media-type-removed",
                     "response-media-type-removed",
@@ -257,18 +258,18 @@ RULES = [
                 deviations={RESPONSE: (Level.BREAKING, _ASKED)},
             ),
             Row(
-                name="media-type-added",
+                fact=facts.MEDIA_TYPE_ADDED,
                 effect=W,
-                mirror="media-type-removed",
+                mirror=facts.MEDIA_TYPE_REMOVED,
                 peer=("request-body-media-type-added", "response-media-type-added"),
                 message="{subject} is new",
                 explain="Whoever wants it may have it.",
                 deviations={RESPONSE: (Level.INFO, _ASKED)},
             ),
             Row(
-                name="xml-changed",
+                fact=facts.XML_CHANGED,
                 effect=C,
-                mirror="xml-changed",
+                mirror=facts.XML_CHANGED,
                 message="{place} was written as {before} in XML, and is written as {after}",
                 explain=(
                     "`xml` says what a value becomes in XML: an element or an attribute, its name and its"
@@ -276,9 +277,9 @@ RULES = [
                 ),
             ),
             Row(
-                name="part-media-type-removed",
+                fact=facts.PART_MEDIA_TYPE_REMOVED,
                 effect=N,
-                mirror="part-media-type-added",
+                mirror=facts.PART_MEDIA_TYPE_ADDED,
                 message="the part {subject} of the form cannot be {before} any more",
                 explain=(
                     "`encoding` names the media types of a part of a form; where it names none, the type in "
@@ -286,9 +287,9 @@ RULES = [
                 ),
             ),
             Row(
-                name="part-media-type-added",
+                fact=facts.PART_MEDIA_TYPE_ADDED,
                 effect=W,
-                mirror="part-media-type-removed",
+                mirror=facts.PART_MEDIA_TYPE_REMOVED,
                 message="the part {subject} of the form can be {after} as well",
                 explain=(
                     "`encoding` names the media types of a part of a form; where it names none, the type in "
@@ -296,9 +297,9 @@ RULES = [
                 ),
             ),
             Row(
-                name="encoding-changed",
+                fact=facts.ENCODING_CHANGED,
                 effect=C,
-                mirror="encoding-changed",
+                mirror=facts.ENCODING_CHANGED,
                 message="the part {subject} of the form is written in another way: {before} became {after}",
                 explain=(
                     "`encoding` says how a property becomes a part of a form: style and explode, with their "
@@ -311,33 +312,31 @@ RULES = [
         "parameters",
         [
             Row(
-                name="required-parameter-removed",
+                fact=facts.REQUIRED_PARAMETER_REMOVED,
                 effect=W,
-                mirror="parameter-added-required",
+                mirror=facts.PARAMETER_ADDED_REQUIRED,
                 message="the {subject} is gone, which always came",
                 explain="Whoever is called could count on what it carried.",
             ),
         ],
-        [RESPONSE],
     ),
     *directed(
         "bodies",
         [
             Row(
-                name="delivered-media-type-removed",
+                fact=facts.DELIVERED_MEDIA_TYPE_REMOVED,
                 effect=N,
-                mirror="delivered-media-type-added",
+                mirror=facts.DELIVERED_MEDIA_TYPE_ADDED,
                 message="{subject} does not come any more",
                 explain="Whoever understands the others loses nothing.",
             ),
             Row(
-                name="delivered-media-type-added",
+                fact=facts.DELIVERED_MEDIA_TYPE_ADDED,
                 effect=W,
-                mirror="delivered-media-type-removed",
+                mirror=facts.DELIVERED_MEDIA_TYPE_REMOVED,
                 message="{subject} may come as well",
                 explain="Whoever is called by a callback or a webhook cannot choose what it gets.",
             ),
         ],
-        [RESPONSE],
     ),
 ]

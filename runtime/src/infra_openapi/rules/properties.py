@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from infra_openapi import facts
 from infra_openapi.finding import Direction, Level
 from infra_openapi.rules.rule import Effect, Row, directed
 
@@ -19,9 +20,9 @@ RULES = [
         "schema",
         [
             Row(
-                name="property-added",
+                fact=facts.PROPERTY_ADDED,
                 effect=NEUTRAL,
-                mirror="property-removed",
+                mirror=facts.PROPERTY_REMOVED,
                 peer=("new-optional-request-property", "response-optional-property-added"),
                 message="{place} has a new optional property {subject}",
                 explain=(
@@ -30,9 +31,9 @@ RULES = [
                 ),
             ),
             Row(
-                name="property-added-required",
+                fact=facts.PROPERTY_ADDED_REQUIRED,
                 effect=N,
-                mirror="required-property-removed",
+                mirror=facts.REQUIRED_PROPERTY_REMOVED,
                 peer=(
                     "new-required-request-property",
                     "new-required-request-header-property",
@@ -42,9 +43,9 @@ RULES = [
                 explain="A client that does not know the property does not send it.",
             ),
             Row(
-                name="property-added-required-with-default",
+                fact=facts.PROPERTY_ADDED_REQUIRED_WITH_DEFAULT,
                 effect=N,
-                mirror="required-property-removed",
+                mirror=facts.REQUIRED_PROPERTY_REMOVED,
                 peer=("new-required-request-property-with-default",),
                 message="{place} has a new required property {subject}, which has a default",
                 explain=(
@@ -54,9 +55,9 @@ RULES = [
                 deviations={REQUEST: (Level.WARNING, _DEFAULTED)},
             ),
             Row(
-                name="property-added-to-closed",
+                fact=facts.PROPERTY_ADDED_TO_CLOSED,
                 effect=W,
-                mirror="property-removed-from-closed",
+                mirror=facts.PROPERTY_REMOVED_FROM_CLOSED,
                 message="{place} may have a property {subject}, although it used to allow none but its own",
                 explain=(
                     "The old schema forbids other properties (`additionalProperties: false`), so whoever "
@@ -64,9 +65,9 @@ RULES = [
                 ),
             ),
             Row(
-                name="property-removed",
+                fact=facts.PROPERTY_REMOVED,
                 effect=N,
-                mirror="property-added",
+                mirror=facts.PROPERTY_ADDED,
                 peer=("request-property-removed", "response-optional-property-removed"),
                 message="{place} has no property {subject} any more",
                 explain=(
@@ -76,18 +77,18 @@ RULES = [
                 deviations={REQUEST: (Level.WARNING, _IGNORED)},
             ),
             Row(
-                name="required-property-removed",
+                fact=facts.REQUIRED_PROPERTY_REMOVED,
                 effect=W,
-                mirror="property-added-required",
+                mirror=facts.PROPERTY_ADDED_REQUIRED,
                 peer=("request-property-removed", "response-required-property-removed"),
                 message="{place} has no property {subject} any more, which used to be required",
                 explain="Whoever receives it could count on it. In a request it may be ignored, or refused.",
                 deviations={REQUEST: (Level.WARNING, _IGNORED)},
             ),
             Row(
-                name="property-removed-from-closed",
+                fact=facts.PROPERTY_REMOVED_FROM_CLOSED,
                 effect=N,
-                mirror="property-added-to-closed",
+                mirror=facts.PROPERTY_ADDED_TO_CLOSED,
                 peer=("request-property-removed",),
                 message="{place} has no property {subject} any more, and forbids all but its own",
                 explain=(
@@ -96,23 +97,23 @@ RULES = [
                 ),
             ),
             Row(
-                name="property-forbidden",
+                fact=facts.PROPERTY_FORBIDDEN,
                 effect=N,
-                mirror="property-no-longer-forbidden",
+                mirror=facts.PROPERTY_NO_LONGER_FORBIDDEN,
                 message="{place} may not have a property {subject}",
                 explain="The property's schema is `false`.",
             ),
             Row(
-                name="property-no-longer-forbidden",
+                fact=facts.PROPERTY_NO_LONGER_FORBIDDEN,
                 effect=W,
-                mirror="property-forbidden",
+                mirror=facts.PROPERTY_FORBIDDEN,
                 message="{place} may have a property {subject}, which was forbidden",
                 explain="The property's schema was `false`.",
             ),
             Row(
-                name="property-became-required",
+                fact=facts.PROPERTY_BECAME_REQUIRED,
                 effect=N,
-                mirror="property-became-optional",
+                mirror=facts.PROPERTY_BECAME_OPTIONAL,
                 peer=(
                     "request-property-became-required",
                     "request-header-property-became-required",
@@ -122,9 +123,9 @@ RULES = [
                 explain="It could be left out before.",
             ),
             Row(
-                name="property-became-required-with-default",
+                fact=facts.PROPERTY_BECAME_REQUIRED_WITH_DEFAULT,
                 effect=N,
-                mirror="property-became-optional",
+                mirror=facts.PROPERTY_BECAME_OPTIONAL,
                 peer=("request-property-became-required-with-default",),
                 message="{place} must have the property {subject} now, which has a default",
                 explain=(
@@ -134,79 +135,79 @@ RULES = [
                 deviations={REQUEST: (Level.WARNING, _DEFAULTED)},
             ),
             Row(
-                name="property-became-optional",
+                fact=facts.PROPERTY_BECAME_OPTIONAL,
                 effect=W,
-                mirror="property-became-required",
+                mirror=facts.PROPERTY_BECAME_REQUIRED,
                 peer=("request-property-became-optional", "response-property-became-optional"),
                 message="{place} may come without the property {subject}",
                 explain="Whoever receives it used to be able to count on it.",
             ),
             Row(
-                name="additional-properties-forbidden",
+                fact=facts.ADDITIONAL_PROPERTIES_FORBIDDEN,
                 effect=N,
-                mirror="additional-properties-allowed",
+                mirror=facts.ADDITIONAL_PROPERTIES_ALLOWED,
                 peer=("unevaluated-properties-added",),
                 message="{place} allows no properties but its own any more",
                 explain="Any other property was allowed before.",
             ),
             Row(
-                name="additional-properties-allowed",
+                fact=facts.ADDITIONAL_PROPERTIES_ALLOWED,
                 effect=W,
-                mirror="additional-properties-forbidden",
+                mirror=facts.ADDITIONAL_PROPERTIES_FORBIDDEN,
                 peer=("unevaluated-properties-removed",),
                 message="{place} allows properties besides its own",
                 explain="The old schema forbids them, so whoever checks by it refuses.",
             ),
             Row(
-                name="pattern-property-added",
+                fact=facts.PATTERN_PROPERTY_ADDED,
                 effect=N,
-                mirror="pattern-property-removed",
+                mirror=facts.PATTERN_PROPERTY_REMOVED,
                 peer=("pattern-property-added",),
                 message="the properties of {place} that match {after} are restrained now",
                 explain="They could be anything before.",
             ),
             Row(
-                name="pattern-property-removed",
+                fact=facts.PATTERN_PROPERTY_REMOVED,
                 effect=W,
-                mirror="pattern-property-added",
+                mirror=facts.PATTERN_PROPERTY_ADDED,
                 peer=("pattern-property-removed",),
                 message="the properties of {place} that match {before} are not restrained any more",
                 explain="They can be anything now.",
             ),
             Row(
-                name="pattern-property-allowed",
+                fact=facts.PATTERN_PROPERTY_ALLOWED,
                 effect=W,
-                mirror="pattern-property-forbidden",
+                mirror=facts.PATTERN_PROPERTY_FORBIDDEN,
                 message="{place} allows properties that match {after}",
                 explain="The old schema forbids them, so whoever checks by it refuses.",
             ),
             Row(
-                name="pattern-property-forbidden",
+                fact=facts.PATTERN_PROPERTY_FORBIDDEN,
                 effect=N,
-                mirror="pattern-property-allowed",
+                mirror=facts.PATTERN_PROPERTY_ALLOWED,
                 message="{place} does not allow properties that match {before} any more",
                 explain="The new schema forbids all properties but its own.",
             ),
             Row(
-                name="property-names-added",
+                fact=facts.PROPERTY_NAMES_ADDED,
                 effect=N,
-                mirror="property-names-removed",
+                mirror=facts.PROPERTY_NAMES_REMOVED,
                 peer=("property-names-added",),
                 message="the names of the properties of {place} are restrained now",
                 explain="Every name was allowed before.",
             ),
             Row(
-                name="property-names-removed",
+                fact=facts.PROPERTY_NAMES_REMOVED,
                 effect=W,
-                mirror="property-names-added",
+                mirror=facts.PROPERTY_NAMES_ADDED,
                 peer=("property-names-removed",),
                 message="the names of the properties of {place} are not restrained any more",
                 explain="Every name is possible now.",
             ),
             Row(
-                name="discriminator-property-changed",
+                fact=facts.DISCRIMINATOR_PROPERTY_CHANGED,
                 effect=U,
-                mirror="discriminator-property-changed",
+                mirror=facts.DISCRIMINATOR_PROPERTY_CHANGED,
                 peer=("discriminator-property-name-changed",),
                 message="{place} is told apart by {after} instead of {before}",
                 explain="What is valid does not depend on it, but generated readers and writers do.",
@@ -218,18 +219,18 @@ RULES = [
         "schema",
         [
             Row(
-                name="property-became-read-only",
+                fact=facts.PROPERTY_BECAME_READ_ONLY,
                 effect=N,
-                mirror="property-became-not-read-only",
+                mirror=facts.PROPERTY_BECAME_NOT_READ_ONLY,
                 peer=("request-optional-property-became-read-only",),
                 message="the property {subject} of {place} is not to be sent any more: it is read-only",
                 explain="A server may ignore a read-only property that is sent, or refuse it.",
                 deviations={REQUEST: (Level.WARNING, _IGNORED)},
             ),
             Row(
-                name="required-property-became-read-only",
+                fact=facts.REQUIRED_PROPERTY_BECAME_READ_ONLY,
                 effect=N,
-                mirror="required-property-became-not-read-only",
+                mirror=facts.REQUIRED_PROPERTY_BECAME_NOT_READ_ONLY,
                 peer=("request-required-property-became-read-only",),
                 message=(
                     "the required property {subject} of {place} is not to be sent any more: it is read-only"
@@ -238,17 +239,17 @@ RULES = [
                 deviations={REQUEST: (Level.WARNING, _IGNORED)},
             ),
             Row(
-                name="property-became-not-read-only",
+                fact=facts.PROPERTY_BECAME_NOT_READ_ONLY,
                 effect=NEUTRAL,
-                mirror="property-became-read-only",
+                mirror=facts.PROPERTY_BECAME_READ_ONLY,
                 peer=("request-optional-property-became-not-read-only",),
                 message="the property {subject} of {place} may be sent now",
                 explain="It was read-only; nobody has to send it.",
             ),
             Row(
-                name="required-property-became-not-read-only",
+                fact=facts.REQUIRED_PROPERTY_BECAME_NOT_READ_ONLY,
                 effect=N,
-                mirror="required-property-became-read-only",
+                mirror=facts.REQUIRED_PROPERTY_BECAME_READ_ONLY,
                 peer=("request-required-property-became-not-read-only",),
                 message=(
                     "the property {subject} of {place} must be sent now: it is required, and no longer "
@@ -261,23 +262,22 @@ RULES = [
                 ),
             ),
         ],
-        [REQUEST],
     ),
     *directed(
         "schema",
         [
             Row(
-                name="property-became-write-only",
+                fact=facts.PROPERTY_BECAME_WRITE_ONLY,
                 effect=N,
-                mirror="property-became-not-write-only",
+                mirror=facts.PROPERTY_BECAME_NOT_WRITE_ONLY,
                 peer=("response-optional-property-became-write-only",),
                 message="the property {subject} of {place} does not come back any more: it is write-only",
                 explain="It was optional, so nobody could count on it.",
             ),
             Row(
-                name="required-property-became-write-only",
+                fact=facts.REQUIRED_PROPERTY_BECAME_WRITE_ONLY,
                 effect=W,
-                mirror="required-property-became-not-write-only",
+                mirror=facts.REQUIRED_PROPERTY_BECAME_NOT_WRITE_ONLY,
                 peer=("response-required-property-became-write-only",),
                 message=(
                     "the required property {subject} of {place} does not come back any more: it is write-only"
@@ -285,22 +285,21 @@ RULES = [
                 explain="Whoever receives it could count on it.",
             ),
             Row(
-                name="property-became-not-write-only",
+                fact=facts.PROPERTY_BECAME_NOT_WRITE_ONLY,
                 effect=NEUTRAL,
-                mirror="property-became-write-only",
+                mirror=facts.PROPERTY_BECAME_WRITE_ONLY,
                 peer=("response-optional-property-became-not-write-only",),
                 message="the property {subject} of {place} may come back now",
                 explain="It was write-only.",
             ),
             Row(
-                name="required-property-became-not-write-only",
+                fact=facts.REQUIRED_PROPERTY_BECAME_NOT_WRITE_ONLY,
                 effect=NEUTRAL,
-                mirror="required-property-became-write-only",
+                mirror=facts.REQUIRED_PROPERTY_BECAME_WRITE_ONLY,
                 peer=("response-required-property-became-not-write-only",),
                 message="the property {subject} of {place} comes back now",
                 explain="It was write-only.",
             ),
         ],
-        [RESPONSE],
     ),
 ]

@@ -6,6 +6,7 @@ import enum
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from infra_openapi.facts import FactKind
 from infra_openapi.finding import Direction, Level
 from infra_openapi.rules.peer import PEER_IDS
 
@@ -57,18 +58,18 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A fact, and the rules that it makes: one for each direction, named `request-…` and `response-…`.
+    """A kind of fact, and what its rules have in common: there is one for each direction.
 
-    `deviations` gives a direction another level than the law, with the reason. `peer` holds whole ids of the
-    peer, or their ends (`max-length-decreased`), which it spells out for some of bodies, properties,
-    parameters and headers.
+    `mirror` is the kind that is stated when the documents change places. `deviations` gives a direction
+    another level than the law, with the reason. `peer` holds whole ids of the peer, or their ends
+    (`max-length-decreased`), which it spells out for some of bodies, properties, parameters and headers.
     """
 
-    name: str
+    fact: FactKind
     effect: Effect
     message: str
     explain: str
-    mirror: str = ""
+    mirror: FactKind | None = None
     waiver: str = ""
     peer: tuple[str, ...] = ()
     deviations: Mapping[Direction, tuple[Level, str]] = field(default_factory=dict)
@@ -83,16 +84,17 @@ _PLACES = {
     ),
     Direction.RESPONSE: ("response-body-", "response-property-", "response-header-"),
 }
-_BOTH = (Direction.REQUEST, Direction.RESPONSE)
 
 
-def directed(area: str, rows: Iterable[Row], directions: Iterable[Direction] = _BOTH) -> Iterator[Rule]:
-    """The rules of facts that are told apart by direction."""
+def directed(area: str, rows: Iterable[Row]) -> Iterator[Rule]:
+    """Return the rules of facts that have a direction."""
     for row in rows:
-        for direction in directions:
+        for direction in (Direction.REQUEST, Direction.RESPONSE):
+            if not row.fact.rule(direction):
+                continue
             level, deviation = row.deviations.get(direction, (law(row.effect, direction), ""))
             yield Rule(
-                id=f"{direction}-{row.name}",
+                id=row.fact.rule(direction),
                 level=level,
                 direction=direction,
                 effect=row.effect,
@@ -100,18 +102,18 @@ def directed(area: str, rows: Iterable[Row], directions: Iterable[Direction] = _
                 message=row.message,
                 explain=row.explain,
                 aliases=tuple(_aliases(row, direction)),
-                mirror=f"{direction}-{row.mirror}" if row.mirror else "",
+                mirror=row.mirror.rule(direction) if row.mirror else "",
                 waiver=row.waiver,
                 deviation=deviation,
             )
 
 
 def undirected(area: str, rows: Iterable[Row]) -> Iterator[Rule]:
-    """The rules of facts that have no direction: they are things to call, so less of them is what harms."""
+    """Return the rules of facts without a direction: about what can be called, where less is harmful."""
     for row in rows:
         level, deviation = row.deviations.get(Direction.NONE, (law(row.effect, Direction.NONE), ""))
         yield Rule(
-            id=row.name,
+            id=row.fact.undirected,
             level=level,
             direction=Direction.NONE,
             effect=row.effect,
@@ -119,7 +121,7 @@ def undirected(area: str, rows: Iterable[Row]) -> Iterator[Rule]:
             message=row.message,
             explain=row.explain,
             aliases=row.peer,
-            mirror=row.mirror,
+            mirror=row.mirror.undirected if row.mirror else "",
             waiver=row.waiver,
             deviation=deviation,
         )

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
+from infra_openapi import facts
 from infra_openapi.finding import Direction, Level
 from infra_openapi.rules.rule import Effect, Row, directed
 
 N, W, C, U, NEUTRAL = Effect.NARROWED, Effect.WIDENED, Effect.CHANGED, Effect.UNDECIDED, Effect.NEUTRAL
 REQUEST, RESPONSE = Direction.REQUEST, Direction.RESPONSE
-_IGNORED = (
-    "nothing says that a server refuses a property that it does not know, and nothing says that it takes it"
-)
-_DEFAULTED = (
-    "the default tells what the server takes for what is missing, so a request without it may well pass"
-)
 _HINT = "what is valid does not depend on it, but generated readers do"
 
 RULES = [
@@ -20,9 +15,9 @@ RULES = [
         "schema",
         [
             Row(
-                name="dependent-required-added",
+                fact=facts.DEPENDENT_REQUIRED_ADDED,
                 effect=N,
-                mirror="dependent-required-removed",
+                mirror=facts.DEPENDENT_REQUIRED_REMOVED,
                 peer=(
                     "dependent-required-added",
                     "dependent-required-changed",
@@ -31,9 +26,9 @@ RULES = [
                 explain="The one could come without the other before.",
             ),
             Row(
-                name="dependent-required-removed",
+                fact=facts.DEPENDENT_REQUIRED_REMOVED,
                 effect=W,
-                mirror="dependent-required-added",
+                mirror=facts.DEPENDENT_REQUIRED_ADDED,
                 peer=(
                     "dependent-required-removed",
                     "dependent-required-changed",
@@ -42,41 +37,41 @@ RULES = [
                 explain="Whoever receives the one could count on the other.",
             ),
             Row(
-                name="dependent-schema-added",
+                fact=facts.DEPENDENT_SCHEMA_ADDED,
                 effect=N,
-                mirror="dependent-schema-removed",
+                mirror=facts.DEPENDENT_SCHEMA_REMOVED,
                 peer=("dependent-schema-added",),
                 message="{place} is restrained further where it has the property {subject}",
                 explain="The property alone changed nothing before.",
             ),
             Row(
-                name="dependent-schema-removed",
+                fact=facts.DEPENDENT_SCHEMA_REMOVED,
                 effect=W,
-                mirror="dependent-schema-added",
+                mirror=facts.DEPENDENT_SCHEMA_ADDED,
                 peer=("dependent-schema-removed",),
                 message="{place} is not restrained further any more where it has the property {subject}",
                 explain="Values are possible that were not.",
             ),
             Row(
-                name="contains-added",
+                fact=facts.CONTAINS_ADDED,
                 effect=N,
-                mirror="contains-removed",
+                mirror=facts.CONTAINS_REMOVED,
                 peer=("contains-added",),
                 message="{place} must contain certain items now",
                 explain="Any items would do before.",
             ),
             Row(
-                name="contains-removed",
+                fact=facts.CONTAINS_REMOVED,
                 effect=W,
-                mirror="contains-added",
+                mirror=facts.CONTAINS_ADDED,
                 peer=("contains-removed",),
                 message="{place} need not contain certain items any more",
                 explain="Any items will do now.",
             ),
             Row(
-                name="union-branch-removed",
+                fact=facts.UNION_BRANCH_REMOVED,
                 effect=N,
-                mirror="union-branch-added",
+                mirror=facts.UNION_BRANCH_ADDED,
                 peer=("one-of-removed", "any-of-removed"),
                 message="{place} may not be {subject} any more",
                 explain=(
@@ -85,9 +80,9 @@ RULES = [
                 ),
             ),
             Row(
-                name="union-branch-added",
+                fact=facts.UNION_BRANCH_ADDED,
                 effect=W,
-                mirror="union-branch-removed",
+                mirror=facts.UNION_BRANCH_REMOVED,
                 peer=(
                     "one-of-added",
                     "any-of-added",
@@ -98,9 +93,9 @@ RULES = [
                 explain="`oneOf` or `anyOf` has an alternative that allows what none did before.",
             ),
             Row(
-                name="union-became-exclusive",
+                fact=facts.UNION_BECAME_EXCLUSIVE,
                 effect=U,
-                mirror="union-no-longer-exclusive",
+                mirror=facts.UNION_NO_LONGER_EXCLUSIVE,
                 message="{place} must match exactly one alternative now (`anyOf` became `oneOf`)",
                 explain=(
                     "A value that two alternatives allow is refused; whether there is one is not decided "
@@ -114,9 +109,9 @@ RULES = [
                 },
             ),
             Row(
-                name="union-no-longer-exclusive",
+                fact=facts.UNION_NO_LONGER_EXCLUSIVE,
                 effect=U,
-                mirror="union-became-exclusive",
+                mirror=facts.UNION_BECAME_EXCLUSIVE,
                 message="{place} may match more than one alternative (`oneOf` became `anyOf`)",
                 explain=(
                     "A value that two alternatives allow is possible; whether there is one is not decided"
@@ -130,9 +125,9 @@ RULES = [
                 },
             ),
             Row(
-                name="union-became-exclusive-for-some",
+                fact=facts.UNION_BECAME_EXCLUSIVE_FOR_SOME,
                 effect=N,
-                mirror="union-no-longer-exclusive-for-some",
+                mirror=facts.UNION_NO_LONGER_EXCLUSIVE_FOR_SOME,
                 message=(
                     "{place} must match exactly one alternative now (`anyOf` became `oneOf`), and some "
                     "values match two"
@@ -140,18 +135,18 @@ RULES = [
                 explain="A value that two alternatives allow was taken, and is refused.",
             ),
             Row(
-                name="union-no-longer-exclusive-for-some",
+                fact=facts.UNION_NO_LONGER_EXCLUSIVE_FOR_SOME,
                 effect=W,
-                mirror="union-became-exclusive-for-some",
+                mirror=facts.UNION_BECAME_EXCLUSIVE_FOR_SOME,
                 message=(
                     "{place} may match more than one alternative (`oneOf` became `anyOf`), and some values do"
                 ),
                 explain="A value that two alternatives allow was refused, and is possible.",
             ),
             Row(
-                name="union-overlap-added",
+                fact=facts.UNION_OVERLAP_ADDED,
                 effect=U,
-                mirror="union-overlap-removed",
+                mirror=facts.UNION_OVERLAP_REMOVED,
                 message="{place} may match two alternatives of its `oneOf` now, which refuses it then",
                 explain=(
                     "An alternative allows what another one does, or more of it than it did; whether such a"
@@ -161,9 +156,9 @@ RULES = [
                 deviations={RESPONSE: (Level.INFO, "what is refused more often is not newly received")},
             ),
             Row(
-                name="union-overlap-removed",
+                fact=facts.UNION_OVERLAP_REMOVED,
                 effect=U,
-                mirror="union-overlap-added",
+                mirror=facts.UNION_OVERLAP_ADDED,
                 message="{place} may be what matched two alternatives of its `oneOf`, which refused it",
                 explain=(
                     "An alternative that allowed what another one does is gone, or allows less; whether such"
@@ -172,81 +167,81 @@ RULES = [
                 deviations={REQUEST: (Level.INFO, "what is refused less often can still be sent")},
             ),
             Row(
-                name="not-added",
+                fact=facts.NOT_ADDED,
                 effect=N,
-                mirror="not-removed",
+                mirror=facts.NOT_REMOVED,
                 message="{place} must not be something that it could be",
                 explain="`not` has come.",
             ),
             Row(
-                name="not-removed",
+                fact=facts.NOT_REMOVED,
                 effect=W,
-                mirror="not-added",
+                mirror=facts.NOT_ADDED,
                 message="{place} may be something that it could not be",
                 explain="`not` is gone.",
             ),
             Row(
-                name="not-narrowed",
+                fact=facts.NOT_NARROWED,
                 effect=N,
-                mirror="not-widened",
+                mirror=facts.NOT_WIDENED,
                 message="more is excluded from {place} by `not`",
                 explain="The new `not` excludes all that the old one did, and more.",
             ),
             Row(
-                name="not-widened",
+                fact=facts.NOT_WIDENED,
                 effect=W,
-                mirror="not-narrowed",
+                mirror=facts.NOT_NARROWED,
                 message="less is excluded from {place} by `not`",
                 explain="The old `not` excludes all that the new one does, and more.",
             ),
             Row(
-                name="not-changed",
+                fact=facts.NOT_CHANGED,
                 effect=U,
-                mirror="not-changed",
+                mirror=facts.NOT_CHANGED,
                 message="what `not` excludes from {place} changed",
                 explain="Neither exclusion is proved to include the other: look at both.",
             ),
             Row(
-                name="condition-added",
+                fact=facts.CONDITION_ADDED,
                 effect=N,
-                mirror="condition-removed",
+                mirror=facts.CONDITION_REMOVED,
                 peer=("if-added", "then-added", "else-added"),
                 message="{place} has a condition that it had not",
                 explain="`if` with `then` or `else` can only restrain.",
             ),
             Row(
-                name="condition-removed",
+                fact=facts.CONDITION_REMOVED,
                 effect=W,
-                mirror="condition-added",
+                mirror=facts.CONDITION_ADDED,
                 peer=("if-removed", "then-removed", "else-removed"),
                 message="{place} has lost a condition",
                 explain="`if` with `then` or `else` could only restrain.",
             ),
             Row(
-                name="condition-narrowed",
+                fact=facts.CONDITION_NARROWED,
                 effect=N,
-                mirror="condition-widened",
+                mirror=facts.CONDITION_WIDENED,
                 message="a condition of {place} restrains in more cases than it did",
                 explain="What follows is the same; `if` is met, or for a lone `else` is not met, more often.",
             ),
             Row(
-                name="condition-widened",
+                fact=facts.CONDITION_WIDENED,
                 effect=W,
-                mirror="condition-narrowed",
+                mirror=facts.CONDITION_NARROWED,
                 message="a condition of {place} restrains in fewer cases than it did",
                 explain="What follows is the same; `if` is met, or for a lone `else` is not met, less often.",
             ),
             Row(
-                name="condition-changed",
+                fact=facts.CONDITION_CHANGED,
                 effect=U,
-                mirror="condition-changed",
+                mirror=facts.CONDITION_CHANGED,
                 message="a condition of {place} changed",
                 explain="The `if` is another one; what that means for `then` and `else` is not decided here.",
             ),
             Row(
-                name="keyword-undecided",
+                fact=facts.KEYWORD_UNDECIDED,
                 effect=U,
-                mirror="keyword-undecided",
+                mirror=facts.KEYWORD_UNDECIDED,
                 peer=(
                     "content-encoding-changed",
                     "content-media-type-changed",
@@ -259,17 +254,17 @@ RULES = [
                 explain="What this keyword allows is not decided here: look at both.",
             ),
             Row(
-                name="discriminator-added",
+                fact=facts.DISCRIMINATOR_ADDED,
                 effect=NEUTRAL,
-                mirror="discriminator-removed",
+                mirror=facts.DISCRIMINATOR_REMOVED,
                 peer=("discriminator-added",),
                 message="{place} is told apart by {after} now",
                 explain="A discriminator is a hint to whoever reads; what is valid does not depend on it.",
             ),
             Row(
-                name="discriminator-removed",
+                fact=facts.DISCRIMINATOR_REMOVED,
                 effect=U,
-                mirror="discriminator-added",
+                mirror=facts.DISCRIMINATOR_ADDED,
                 peer=("discriminator-removed",),
                 message="{place} is not told apart by {before} any more",
                 explain="What is valid does not depend on it, but generated readers do.",
@@ -281,17 +276,17 @@ RULES = [
                 },
             ),
             Row(
-                name="discriminator-mapping-added",
+                fact=facts.DISCRIMINATOR_MAPPING_ADDED,
                 effect=NEUTRAL,
-                mirror="discriminator-mapping-removed",
+                mirror=facts.DISCRIMINATOR_MAPPING_REMOVED,
                 peer=("discriminator-mapping-added",),
                 message="the discriminator of {place} knows {after}",
                 explain="If it brings a new alternative, that is a finding of its own.",
             ),
             Row(
-                name="discriminator-mapping-removed",
+                fact=facts.DISCRIMINATOR_MAPPING_REMOVED,
                 effect=U,
-                mirror="discriminator-mapping-added",
+                mirror=facts.DISCRIMINATOR_MAPPING_ADDED,
                 peer=("discriminator-mapping-deleted",),
                 message="the discriminator of {place} does not know {before} any more",
                 explain=(
@@ -303,17 +298,17 @@ RULES = [
                 },
             ),
             Row(
-                name="discriminator-mapping-changed",
+                fact=facts.DISCRIMINATOR_MAPPING_CHANGED,
                 effect=U,
-                mirror="discriminator-mapping-changed",
+                mirror=facts.DISCRIMINATOR_MAPPING_CHANGED,
                 peer=("discriminator-mapping-changed",),
                 message="{subject} in the discriminator of {place} led to {before}, and leads to {after}",
                 explain="The same value now announces another schema: " + _HINT + ".",
             ),
             Row(
-                name="schema-deprecated",
+                fact=facts.SCHEMA_DEPRECATED,
                 effect=NEUTRAL,
-                mirror="schema-reactivated",
+                mirror=facts.SCHEMA_REACTIVATED,
                 peer=(
                     "request-property-deprecated",
                     "response-property-deprecated",
@@ -324,33 +319,33 @@ RULES = [
                 explain="It still works; look for what replaces it.",
             ),
             Row(
-                name="schema-reactivated",
+                fact=facts.SCHEMA_REACTIVATED,
                 effect=NEUTRAL,
-                mirror="schema-deprecated",
+                mirror=facts.SCHEMA_DEPRECATED,
                 peer=("request-property-reactivated", "response-property-reactivated"),
                 message="{place} is not deprecated any more",
                 explain="It was marked as deprecated before.",
             ),
             Row(
-                name="schema-stability-decreased",
+                fact=facts.SCHEMA_STABILITY_DECREASED,
                 effect=C,
-                mirror="schema-stability-increased",
+                mirror=facts.SCHEMA_STABILITY_INCREASED,
                 peer=("request-property-stability-decreased", "response-property-stability-decreased"),
                 message="the stability level of {place} fell from {before} to {after}",
                 explain="Less is promised than before.",
             ),
             Row(
-                name="schema-stability-increased",
+                fact=facts.SCHEMA_STABILITY_INCREASED,
                 effect=NEUTRAL,
-                mirror="schema-stability-decreased",
+                mirror=facts.SCHEMA_STABILITY_DECREASED,
                 peer=("request-property-stability-increased", "response-property-stability-increased"),
                 message="the stability level of {place} rose from {before} to {after}",
                 explain="More is promised.",
             ),
             Row(
-                name="schema-stability-invalid",
+                fact=facts.SCHEMA_STABILITY_INVALID,
                 effect=U,
-                mirror="schema-stability-increased",
+                mirror=facts.SCHEMA_STABILITY_INCREASED,
                 message="the stability level of {place} is none: {after}",
                 explain="Nobody can tell what is promised. draft, alpha, beta and stable are understood.",
             ),
@@ -360,26 +355,24 @@ RULES = [
         "schema",
         [
             Row(
-                name="union-overlap-added-for-some",
+                fact=facts.UNION_OVERLAP_ADDED_FOR_SOME,
                 effect=N,
-                mirror="union-overlap-removed",
+                mirror=facts.UNION_OVERLAP_REMOVED,
                 message="some values of {place} match two alternatives of its `oneOf` now, and are refused",
                 explain="Exactly one alternative must match; the value that is shown matched one before.",
             ),
         ],
-        [REQUEST],
     ),
     *directed(
         "schema",
         [
             Row(
-                name="union-overlap-removed-for-some",
+                fact=facts.UNION_OVERLAP_REMOVED_FOR_SOME,
                 effect=W,
-                mirror="union-overlap-added",
+                mirror=facts.UNION_OVERLAP_ADDED,
                 message="some values of {place} matched two alternatives of its `oneOf`, and now match one",
                 explain="Exactly one alternative must match: such a value was refused, and is possible.",
             ),
         ],
-        [RESPONSE],
     ),
 ]

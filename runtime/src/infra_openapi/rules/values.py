@@ -2,71 +2,11 @@
 
 from __future__ import annotations
 
+from infra_openapi import facts
+from infra_openapi.rules import bounds
 from infra_openapi.rules.rule import Effect, Row, directed
 
 N, W, C, U, NEUTRAL = Effect.NARROWED, Effect.WIDENED, Effect.CHANGED, Effect.UNDECIDED, Effect.NEUTRAL
-_NO_ORDER = "neither side allows all that the other does, so the change is its own mirror"
-_SELF = "a change of one value to another is its own mirror"
-
-# Keyword, what the peer calls it, what it restrains; `min` rises where `max` falls.
-_BOUNDS = (
-    ("min-length", "min-length", "the shortest text"),
-    ("max-length", "max-length", "the longest text"),
-    ("minimum", "min", "the smallest number"),
-    ("maximum", "max", "the largest number"),
-    ("min-items", "min-items", "the fewest items"),
-    ("max-items", "max-items", "the most items"),
-    ("min-properties", "min-properties", "the fewest properties"),
-    ("max-properties", "max-properties", "the most properties"),
-    ("min-contains", "min-contains", "the fewest matching items"),
-    ("max-contains", "max-contains", "the most matching items"),
-)
-
-
-def _bounds() -> list[Row]:
-    rows = []
-    for name, peer, what in _BOUNDS:
-        lower = name.startswith("min")
-        up, down = (N, W) if lower else (W, N)
-        rows += [
-            Row(
-                name=f"{name}-increased",
-                effect=up,
-                mirror=f"{name}-decreased",
-                peer=(f"{peer}-increased", f"exclusive-{peer}-increased"),
-                message=f"{what} of {{place}} rose from {{before}} to {{after}}",
-                explain=f"{'Fewer' if lower else 'More'} values are allowed than before.",
-            ),
-            Row(
-                name=f"{name}-decreased",
-                effect=down,
-                mirror=f"{name}-increased",
-                peer=(f"{peer}-decreased", f"exclusive-{peer}-decreased"),
-                message=f"{what} of {{place}} fell from {{before}} to {{after}}",
-                explain=f"{'More' if lower else 'Fewer'} values are allowed than before.",
-            ),
-            Row(
-                name=f"{name}-added",
-                effect=N,
-                mirror=f"{name}-removed",
-                peer=(f"{peer}-set", f"exclusive-{peer}-set"),
-                message=f"{{place}} has a limit that it had not: {what} is {{after}}",
-                explain=(
-                    "A limit where there was none refuses values that were allowed, even if it only "
-                    "writes down "
-                    "what the server did all along: the contract did not say so."
-                ),
-            ),
-            Row(
-                name=f"{name}-removed",
-                effect=W,
-                mirror=f"{name}-added",
-                peer=(f"{peer}-unset", f"exclusive-{peer}-unset"),
-                message=f"{{place}} has lost a limit: {what} was {{before}}",
-                explain="Without the limit, values are possible that were not.",
-            ),
-        ]
-    return rows
 
 
 RULES = [
@@ -74,9 +14,9 @@ RULES = [
         "schema",
         [
             Row(
-                name="type-narrowed",
+                fact=facts.TYPE_NARROWED,
                 effect=N,
-                mirror="type-widened",
+                mirror=facts.TYPE_WIDENED,
                 peer=(
                     "type-changed",
                     "type-specialized",
@@ -91,9 +31,9 @@ RULES = [
                 ),
             ),
             Row(
-                name="type-widened",
+                fact=facts.TYPE_WIDENED,
                 effect=W,
-                mirror="type-narrowed",
+                mirror=facts.TYPE_NARROWED,
                 peer=(
                     "type-generalized",
                     "list-of-types-widened",
@@ -104,9 +44,9 @@ RULES = [
                 explain="Values of further types are possible. Every integer is a number.",
             ),
             Row(
-                name="type-changed",
+                fact=facts.TYPE_CHANGED,
                 effect=C,
-                mirror="type-changed",
+                mirror=facts.TYPE_CHANGED,
                 peer=("type-changed",),
                 message="{place} changed its type from {before} to {after}",
                 explain=(
@@ -115,9 +55,9 @@ RULES = [
                 ),
             ),
             Row(
-                name="became-nullable",
+                fact=facts.BECAME_NULLABLE,
                 effect=W,
-                mirror="became-not-nullable",
+                mirror=facts.BECAME_NOT_NULLABLE,
                 peer=("became-nullable",),
                 message="{place} may be null now",
                 explain=(
@@ -125,33 +65,33 @@ RULES = [
                 ),
             ),
             Row(
-                name="became-not-nullable",
+                fact=facts.BECAME_NOT_NULLABLE,
                 effect=N,
-                mirror="became-nullable",
+                mirror=facts.BECAME_NULLABLE,
                 peer=("became-not-nullable",),
                 message="{place} may not be null any more",
                 explain="Null was allowed and is not; whoever sent it is refused.",
             ),
             Row(
-                name="became-impossible",
+                fact=facts.BECAME_IMPOSSIBLE,
                 effect=N,
-                mirror="became-possible",
+                mirror=facts.BECAME_POSSIBLE,
                 peer=("schema-became-false",),
                 message="nothing is allowed for {place} any more",
                 explain="The schema is `false`, or contradicts itself.",
             ),
             Row(
-                name="became-possible",
+                fact=facts.BECAME_POSSIBLE,
                 effect=W,
-                mirror="became-impossible",
+                mirror=facts.BECAME_IMPOSSIBLE,
                 peer=("schema-became-not-false",),
                 message="{place} may have a value; nothing was allowed before",
                 explain="The schema was `false`, or contradicted itself.",
             ),
             Row(
-                name="schema-added",
+                fact=facts.SCHEMA_ADDED,
                 effect=N,
-                mirror="schema-removed",
+                mirror=facts.SCHEMA_REMOVED,
                 peer=(
                     "media-type-schema-added",
                     "media-type-item-schema-added",
@@ -160,9 +100,9 @@ RULES = [
                 explain="There was no schema, or one that says nothing; now there is one that restrains.",
             ),
             Row(
-                name="schema-removed",
+                fact=facts.SCHEMA_REMOVED,
                 effect=W,
-                mirror="schema-added",
+                mirror=facts.SCHEMA_ADDED,
                 peer=(
                     "media-type-schema-removed",
                     "media-type-item-schema-removed",
@@ -172,9 +112,9 @@ RULES = [
                 explain="The schema that restrained is gone, or says nothing any more.",
             ),
             Row(
-                name="enum-value-removed",
+                fact=facts.ENUM_VALUE_REMOVED,
                 effect=N,
-                mirror="enum-value-added",
+                mirror=facts.ENUM_VALUE_ADDED,
                 peer=(
                     "enum-value-removed",
                     "response-mediatype-enum-value-removed",
@@ -183,9 +123,9 @@ RULES = [
                 explain="The value is gone from the enumeration.",
             ),
             Row(
-                name="enum-value-added",
+                fact=facts.ENUM_VALUE_ADDED,
                 effect=W,
-                mirror="enum-value-removed",
+                mirror=facts.ENUM_VALUE_REMOVED,
                 peer=("enum-value-added",),
                 message="{place} may be {after}, which is new",
                 explain=(
@@ -195,9 +135,9 @@ RULES = [
                 ),
             ),
             Row(
-                name="enum-added",
+                fact=facts.ENUM_ADDED,
                 effect=N,
-                mirror="enum-removed",
+                mirror=facts.ENUM_REMOVED,
                 peer=(
                     "became-enum",
                     "const-added",
@@ -207,56 +147,56 @@ RULES = [
                 explain="All others were allowed before.",
             ),
             Row(
-                name="enum-removed",
+                fact=facts.ENUM_REMOVED,
                 effect=W,
-                mirror="enum-added",
+                mirror=facts.ENUM_ADDED,
                 peer=("const-removed",),
                 message="{place} is not limited to certain values any more (before: {before})",
                 explain="The enumeration, or the constant, is gone.",
             ),
             Row(
-                name="const-changed",
+                fact=facts.CONST_CHANGED,
                 effect=C,
-                mirror="const-changed",
+                mirror=facts.CONST_CHANGED,
                 peer=("const-changed",),
                 message="{place} was always {before}, and is always {after} now",
                 explain="The only allowed value is another one.",
             ),
             Row(
-                name="extensible-enum-value-removed",
+                fact=facts.EXTENSIBLE_ENUM_VALUE_REMOVED,
                 effect=N,
-                mirror="extensible-enum-value-added",
+                mirror=facts.EXTENSIBLE_ENUM_VALUE_ADDED,
                 peer=("x-extensible-enum-value-removed",),
                 message="{place} does not list {before} in its open enumeration any more",
                 explain="`x-extensible-enum` says that values may come, never that one may go.",
             ),
             Row(
-                name="extensible-enum-value-added",
+                fact=facts.EXTENSIBLE_ENUM_VALUE_ADDED,
                 effect=NEUTRAL,
-                mirror="extensible-enum-value-removed",
+                mirror=facts.EXTENSIBLE_ENUM_VALUE_REMOVED,
                 message="{place} lists {after} in its open enumeration",
                 explain="`x-extensible-enum` tells clients to expect values that they do not know.",
             ),
             Row(
-                name="multiple-of-added",
+                fact=facts.MULTIPLE_OF_ADDED,
                 effect=N,
-                mirror="multiple-of-removed",
+                mirror=facts.MULTIPLE_OF_REMOVED,
                 peer=("multiple-of-set",),
                 message="{place} must be a multiple of {after} now",
                 explain="Every number was allowed before.",
             ),
             Row(
-                name="multiple-of-removed",
+                fact=facts.MULTIPLE_OF_REMOVED,
                 effect=W,
-                mirror="multiple-of-added",
+                mirror=facts.MULTIPLE_OF_ADDED,
                 peer=("multiple-of-unset",),
                 message="{place} need not be a multiple of {before} any more",
                 explain="Every number is possible now.",
             ),
             Row(
-                name="multiple-of-narrowed",
+                fact=facts.MULTIPLE_OF_NARROWED,
                 effect=N,
-                mirror="multiple-of-widened",
+                mirror=facts.MULTIPLE_OF_WIDENED,
                 peer=(
                     "multiple-of-changed",
                     "multiple-of-specialized",
@@ -265,9 +205,9 @@ RULES = [
                 explain="The new step is a multiple of the old one, so fewer numbers are allowed.",
             ),
             Row(
-                name="multiple-of-widened",
+                fact=facts.MULTIPLE_OF_WIDENED,
                 effect=W,
-                mirror="multiple-of-narrowed",
+                mirror=facts.MULTIPLE_OF_NARROWED,
                 peer=(
                     "multiple-of-changed",
                     "multiple-of-generalized",
@@ -276,34 +216,34 @@ RULES = [
                 explain="The old step is a multiple of the new one, so more numbers are possible.",
             ),
             Row(
-                name="multiple-of-changed",
+                fact=facts.MULTIPLE_OF_CHANGED,
                 effect=C,
-                mirror="multiple-of-changed",
+                mirror=facts.MULTIPLE_OF_CHANGED,
                 peer=("multiple-of-changed",),
                 message="{place} was a multiple of {before}, and must be one of {after}",
                 explain="Neither step is a multiple of the other.",
             ),
             Row(
-                name="unique-items-added",
+                fact=facts.UNIQUE_ITEMS_ADDED,
                 effect=N,
-                mirror="unique-items-removed",
+                mirror=facts.UNIQUE_ITEMS_REMOVED,
                 peer=("unique-items-set",),
                 message="the items of {place} must differ from one another now",
                 explain="An item that comes twice was allowed before.",
             ),
             Row(
-                name="unique-items-removed",
+                fact=facts.UNIQUE_ITEMS_REMOVED,
                 effect=W,
-                mirror="unique-items-added",
+                mirror=facts.UNIQUE_ITEMS_ADDED,
                 peer=("unique-items-unset",),
                 message="the items of {place} may repeat now",
                 explain="Every item used to come once at most.",
             ),
-            *_bounds(),
+            *bounds.rows(),
             Row(
-                name="default-added",
+                fact=facts.DEFAULT_ADDED,
                 effect=NEUTRAL,
-                mirror="default-removed",
+                mirror=facts.DEFAULT_REMOVED,
                 peer=("default-value-added",),
                 message="{place} has a default now: {after}",
                 explain=(
@@ -312,9 +252,9 @@ RULES = [
                 ),
             ),
             Row(
-                name="default-removed",
+                fact=facts.DEFAULT_REMOVED,
                 effect=NEUTRAL,
-                mirror="default-added",
+                mirror=facts.DEFAULT_ADDED,
                 peer=("default-value-removed",),
                 message="{place} has lost its default {before}",
                 explain=(
@@ -323,9 +263,9 @@ RULES = [
                 ),
             ),
             Row(
-                name="default-changed",
+                fact=facts.DEFAULT_CHANGED,
                 effect=NEUTRAL,
-                mirror="default-changed",
+                mirror=facts.DEFAULT_CHANGED,
                 peer=("default-value-changed",),
                 message="the default of {place} changed from {before} to {after}",
                 explain=(

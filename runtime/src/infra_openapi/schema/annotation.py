@@ -1,10 +1,10 @@
-"""What a schema says beside what it allows: defaults, deprecation, open enumerations, discriminators."""
+"""Annotations, which allow and forbid nothing: defaults, deprecation, open enumerations, discriminators."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from infra_openapi import stability
+from infra_openapi import facts, stability
 from infra_openapi.document import Element
 from infra_openapi.document.reference import resolve, target_of
 from infra_openapi.errors import CompareError
@@ -12,9 +12,15 @@ from infra_openapi.schema.change import Change
 from infra_openapi.schema.comparer import Comparer
 from infra_openapi.schema.node import Facet, Node, canonical
 
+_STABILITY = {
+    "decreased": facts.SCHEMA_STABILITY_DECREASED,
+    "increased": facts.SCHEMA_STABILITY_INCREASED,
+    "invalid": facts.SCHEMA_STABILITY_INVALID,
+}
+
 
 def compare(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
-    """Tell how the annotations changed."""
+    """State how the annotations changed."""
     _default(old, new, change)
     _deprecated(old, new, change)
     _stability(old, new, change)
@@ -29,9 +35,10 @@ def _default(old: Node, new: Node, change: Change) -> None:
     one, other = before.element if before else old.element, after.element if after else new.element
     first, second = before.value if before else None, after.value if after else None
     if before is None or after is None:
-        change.fact(f"default-{'added' if before is None else 'removed'}", one, other, first, second)
+        kind = facts.DEFAULT_ADDED if before is None else facts.DEFAULT_REMOVED
+        change.fact(kind, one, other, first, second)
     elif canonical(first) != canonical(second):
-        change.fact("default-changed", one, other, first, second)
+        change.fact(facts.DEFAULT_CHANGED, one, other, first, second)
 
 
 def _deprecated(old: Node, new: Node, change: Change) -> None:
@@ -39,10 +46,14 @@ def _deprecated(old: Node, new: Node, change: Change) -> None:
     was, is_ = _true(before), _true(after)
     if is_ and not was and after:
         change.fact(
-            "schema-deprecated", old.element, after.element, None, (new.notes.get("x-sunset") or after).value
+            facts.SCHEMA_DEPRECATED,
+            old.element,
+            after.element,
+            None,
+            (new.notes.get("x-sunset") or after).value,
         )
     elif was and not is_ and before:
-        change.fact("schema-reactivated", before.element, new.element)
+        change.fact(facts.SCHEMA_REACTIVATED, before.element, new.element)
 
 
 def _stability(old: Node, new: Node, change: Change) -> None:
@@ -50,10 +61,10 @@ def _stability(old: Node, new: Node, change: Change) -> None:
     if before is None and after is None:
         return
     first, second = (stability.level(facet.value if facet else None) for facet in (before, after))
-    told = stability.change(first, second)
-    if told:
+    step = stability.change(first, second)
+    if step:
         one, other = before.element if before else old.element, after.element if after else new.element
-        change.fact(f"schema-stability-{told}", one, other, first, second)
+        change.fact(_STABILITY[step], one, other, first, second)
 
 
 def _true(facet: Facet | None) -> bool:
@@ -68,43 +79,42 @@ def _extensible(old: Node, new: Node, change: Change) -> None:
     second = {canonical(value): value for value in after.value}
     for text, value in first.items():
         if text not in second:
-            change.fact("extensible-enum-value-removed", before.element, after.element, value, None, text)
+            change.fact(facts.EXTENSIBLE_ENUM_VALUE_REMOVED, before.element, after.element, value, None, text)
     for text, value in second.items():
         if text not in first:
-            change.fact("extensible-enum-value-added", before.element, after.element, None, value, text)
+            change.fact(facts.EXTENSIBLE_ENUM_VALUE_ADDED, before.element, after.element, None, value, text)
 
 
 def _discriminator(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
     before, after = old.notes.get("discriminator"), new.notes.get("discriminator")
     if before is None or after is None:
         if before is not None:
-            change.fact("discriminator-removed", before.element, new.element, _property(before), None)
+            change.fact(facts.DISCRIMINATOR_REMOVED, before.element, new.element, _property(before), None)
         elif after is not None:
-            change.fact("discriminator-added", old.element, after.element, None, _property(after))
+            change.fact(facts.DISCRIMINATOR_ADDED, old.element, after.element, None, _property(after))
         return
     if _property(before) != _property(after):
         change.fact(
-            "discriminator-property-changed",
+            facts.DISCRIMINATOR_PROPERTY_CHANGED,
             before.element,
             after.element,
             _property(before),
             _property(after),
         )
+    holders = before.element, after.element
     first, second = mapping(before.element), mapping(after.element)
     if not (_own(old, before) or _own(new, after)):
         return  # a subtype stands for itself alone; the other subtypes are compared at the base
-    alone = not any(
-        element.items(kind) for element in (before.element, after.element) for kind in ("oneOf", "anyOf")
-    )
+    alone = not any(element.items(kind) for element in holders for kind in ("oneOf", "anyOf"))
     for value in sorted({**first, **second}):
         one, other = first.get(value), second.get(value)
         if other is None:
-            change.fact("discriminator-mapping-removed", before.element, after.element, value, None, value)
+            change.fact(facts.DISCRIMINATOR_MAPPING_REMOVED, *holders, value, None, value)
         elif one is None:
-            change.fact("discriminator-mapping-added", before.element, after.element, None, value, value)
+            change.fact(facts.DISCRIMINATOR_MAPPING_ADDED, *holders, None, value, value)
         elif _name(one) != _name(other) and not comparer.same_term((one,), (other,)):
             change.fact(
-                "discriminator-mapping-changed",
+                facts.DISCRIMINATOR_MAPPING_CHANGED,
                 before.element,
                 after.element,
                 _name(one),
@@ -117,7 +127,7 @@ def _discriminator(old: Node, new: Node, change: Change, comparer: Comparer) -> 
 
 
 def _own(node: Node, facet: Facet) -> bool:
-    """Whether a schema says it itself, and does not inherit it."""
+    """Whether a keyword is the schema's own, and not inherited."""
     return facet.element.pointer in {element.pointer for element in node.elements}
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 
+from infra_openapi import facts
 from infra_openapi.finding import Direction
+from infra_openapi.rules.bounds import BOUNDS
 from infra_openapi.schema.change import Change, Pair
 from infra_openapi.schema.comparer import Comparer
 from infra_openapi.schema.node import Containment, Node
 
 
 def compare(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
-    """Tell how the items changed: one without a place of its own is like all others."""
+    """State how the items changed: `items` is for each one that `prefixItems` does not describe."""
     # Places that the inner side cannot fill make no difference.
     inner = old if change.mode.direction is Direction.REQUEST else new
     most = inner.facets["maxItems"].value if "maxItems" in inner.facets else math.inf
@@ -46,24 +48,24 @@ def _contains(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
         ):
             # More matching items reach the one count and pass the other.
             change.fact(
-                "keyword-undecided", first.element, second.element, subject="contains with maxContains"
+                facts.KEYWORD_UNDECIDED, first.element, second.element, subject="contains with maxContains"
             )
     for one in lost:
-        change.fact("contains-removed", one.element, new.element)
+        change.fact(facts.CONTAINS_REMOVED, one.element, new.element)
     for one in left:
-        change.fact("contains-added", old.element, one.element)
+        change.fact(facts.CONTAINS_ADDED, old.element, one.element)
 
 
 def _counts(old: Containment, new: Containment, change: Change) -> None:
-    for name, first, second, nothing in (
-        ("min-contains", old.least, new.least, 1),
-        ("max-contains", old.most, new.most, None),
+    for bound, first, second, nothing in (
+        (BOUNDS["minContains"], old.least, new.least, 1),
+        (BOUNDS["maxContains"], old.most, new.most, None),
     ):
         if first == second:
             continue
         before, after = (None if each == nothing else each for each in (first, second))
         if first is None or second is None or (nothing in {first, second} and first and second):
-            word = "added" if before is None else "removed"
+            kind = bound.added if before is None else bound.removed
         else:
-            word = "increased" if second > first else "decreased"
-        change.fact(f"{name}-{word}", old.element, new.element, before, after)
+            kind = bound.increased if second > first else bound.decreased
+        change.fact(kind, old.element, new.element, before, after)

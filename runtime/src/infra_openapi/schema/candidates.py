@@ -1,4 +1,4 @@
-"""Values at the edges of a schema and just beyond, for whoever looks for an example."""
+"""Values at the edges of a schema and just beyond, to find an example among."""
 
 from __future__ import annotations
 

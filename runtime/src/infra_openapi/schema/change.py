@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from infra_openapi.document import Element
+from infra_openapi.facts import FactKind
 from infra_openapi.finding import Direction
 from infra_openapi.schema.node import Node, Term
 
@@ -32,15 +33,14 @@ class Mode(NamedTuple):
         return Mode(self.direction, self.text)
 
     def property(self) -> Mode:
-        """For a property: an object within an object is no text any more."""
+        """For a property: an object within an object does not travel as text."""
         return Mode(self.direction, max(0, self.text - 1))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
-    """One thing that changed; the rule is the direction with `name`."""
+class Fact(NamedTuple):
+    """One thing that changed; the rule is that of `kind` for the direction."""
 
-    name: str
+    kind: FactKind
     direction: Direction
     base: Element | None = None
     revision: Element | None = None
@@ -71,26 +71,16 @@ class Change:
 
     def fact(
         self,
-        name: str,
+        kind: FactKind,
         base: Element | None,
         revision: Element | None,
         before: Any = None,
         after: Any = None,
         subject: str = "",
     ) -> None:
-        """Note that something changed."""
-        self.facts.append(
-            Fact(
-                name=name,
-                direction=self.mode.direction,
-                base=base,
-                revision=revision,
-                before=before,
-                after=after,
-                subject=subject,
-            )
-        )
+        """Add a fact."""
+        self.facts.append(Fact(kind, self.mode.direction, base, revision, before, after, subject))
 
     def pair(self, old: Side, new: Side, name: str = "", mode: Mode | None = None) -> None:
-        """Note that two parts are to be compared."""
+        """Add a pair of parts, which are compared later."""
         self.pairs.append(Pair(old, new, mode or self.mode.inner(), name))

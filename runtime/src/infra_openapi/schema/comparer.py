@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any, Final, TypeAlias
 
+from infra_openapi import facts
 from infra_openapi.equality import Equality
 from infra_openapi.finding import Direction, Level
 from infra_openapi.rules import RULES
@@ -56,13 +57,13 @@ class Comparer:
         return side if isinstance(side, Node) else self.node(side)
 
     def same_term(self, old: Term | None, new: Term | None) -> bool:
-        """Whether two terms say the same, word for word and through their references."""
+        """Whether two terms have the same content, their references included."""
         if old is None or new is None or len(old) != len(new):
             return old is None and new is None
         return all(self.equality.same(one, other) for one, other in zip(old, new, strict=True))
 
     def same(self, pair: Pair) -> bool:
-        """Whether both sides say the same, seen without putting them into normal form."""
+        """Whether both sides have the same content, without putting them into normal form."""
         old, new = pair.old, pair.new
         if isinstance(old, Node) or isinstance(new, Node):
             return isinstance(old, Node) and isinstance(new, Node) and self.same_nodes(old, new)
@@ -83,7 +84,7 @@ class Comparer:
         known = self._changes.get(key)
         if known is None:
             known = self._compare(old, new, pair.mode, self)
-            # A union that was matched under an assumption may have to be matched anew when it falls.
+            # A union that was matched under an assumption may have to be matched again when that is refuted.
             if not self._depth or not (old.groups or new.groups):
                 self._changes[key] = known
         return known
@@ -133,9 +134,9 @@ class Comparer:
 
 
 def harms(fact: Fact) -> bool:
-    """Whether a fact refutes inclusion. In a union even a property that comes or goes tells schemas apart."""
-    if fact.name in {"property-added", "property-removed"} or (
-        fact.direction is Direction.RESPONSE and fact.name == "property-added-required"
+    """Whether a fact refutes inclusion. In a union even an optional property distinguishes schemas."""
+    if fact.kind in {facts.PROPERTY_ADDED, facts.PROPERTY_REMOVED} or (
+        fact.direction is Direction.RESPONSE and fact.kind is facts.PROPERTY_ADDED_REQUIRED
     ):
         return True
-    return RULES[f"{fact.direction}-{fact.name}"].level is not Level.INFO
+    return RULES[fact.kind.rule(fact.direction)].level is not Level.INFO

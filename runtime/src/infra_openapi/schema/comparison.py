@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from infra_openapi import facts
 from infra_openapi.equality import Equality
 from infra_openapi.schema import annotation, array, enumeration, logic, scalar
 from infra_openapi.schema.change import Change, Mode
@@ -25,13 +26,13 @@ def compare(old: Node, new: Node, mode: Mode, comparer: Comparer) -> Change:
         return change
     if old.impossible or new.impossible:
         if not old.impossible:
-            change.fact("became-impossible", old.element, new.element)
+            change.fact(facts.BECAME_IMPOSSIBLE, old.element, new.element)
         elif not new.impossible:
-            change.fact("became-possible", old.element, new.element)
+            change.fact(facts.BECAME_POSSIBLE, old.element, new.element)
         return change
     annotation.compare(old, new, change, comparer)
     if old.unrestrained != new.unrestrained and not _only_typed(old, new):
-        name = "schema-added" if old.unrestrained else "schema-removed"
+        name = facts.SCHEMA_ADDED if old.unrestrained else facts.SCHEMA_REMOVED
         change.fact(name, old.element, new.element, old.type_names, new.type_names)
         return change
     old, new = _without_shared_groups(old, new, comparer)
@@ -45,18 +46,18 @@ def compare(old: Node, new: Node, mode: Mode, comparer: Comparer) -> Change:
 def _members(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
     if change.mode.exploded and "array" in new.types - old.types and not old.types & new.types:
         # One value of a parameter that may be repeated is an array of one.
-        change.fact("type-widened", old.element, new.element, old.type_names, new.type_names)
+        change.fact(facts.TYPE_WIDENED, old.element, new.element, old.type_names, new.type_names)
         change.pair(old, new.items or (), "[]", change.mode.items())
         least = new.facets.get("minItems")
         if least and least.value > 1:
-            change.fact("min-items-added", old.element, least.element, None, least.value)
+            change.fact(facts.MIN_ITEMS_ADDED, old.element, least.element, None, least.value)
         return
     if enumeration.texts(old, new, change):
         return
     shared = scalar.types(old, new, change)
     free = enumeration.values(old, new, shared, change, comparer.member)
     scalar.facets(old, new, free, change)
-    # Properties and items of what is no object or array mean something all the same: see `scalar.facets`.
+    # Properties and items of other types are compared all the same: see `scalar.facets`.
     either = old.types | new.types
     if "object" in free or "object" not in either:
         Objects(comparer.normalizer, comparer.same_term, old, new, change).compare()
@@ -66,7 +67,7 @@ def _members(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
 
 
 def _without_shared_groups(old: Node, new: Node, comparer: Comparer) -> tuple[Node, Node]:
-    """Leave out the unions where both sides have the same ones; and what one side says twice."""
+    """Leave out unions that both sides have, and repeated ones."""
     first, second = _distinct(old.groups, comparer), _distinct(new.groups, comparer)
     left = list(second)
     for group in first:

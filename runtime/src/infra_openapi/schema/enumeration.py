@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from infra_openapi import facts
 from infra_openapi.document import Element
 from infra_openapi.schema import text_patterns
 from infra_openapi.schema.change import Change
@@ -25,9 +26,9 @@ def texts(old: Node, new: Node, change: Change) -> bool:
         return False
     one, other = _enum_element(old), _enum_element(new)
     for text in sorted(before.keys() - after.keys()):
-        change.fact("enum-value-removed", one, other, before[text], None, text)
+        change.fact(facts.ENUM_VALUE_REMOVED, one, other, before[text], None, text)
     for text in sorted(after.keys() - before.keys()):
-        change.fact("enum-value-added", one, other, None, after[text], text)
+        change.fact(facts.ENUM_VALUE_ADDED, one, other, None, after[text], text)
     return True
 
 
@@ -43,7 +44,7 @@ def _as_text(node: Node) -> dict[str, Any]:
 def values(
     old: Node, new: Node, shared: frozenset[str], change: Change, member: Membership
 ) -> frozenset[str]:
-    """Tell how the enumerated values changed; what is left is the types that neither side enumerates."""
+    """State how the enumerated values changed, and return the types that neither side enumerates."""
     left = set(shared)
     for name in sorted(shared):
         before, after = (
@@ -56,21 +57,21 @@ def values(
         if name == "string" and _spelled_out(old, before, new, after):
             continue
         if before is None:
-            change.fact("enum-added", old.element, other, None, list((after or {}).values()))
+            change.fact(facts.ENUM_ADDED, old.element, other, None, list((after or {}).values()))
         elif after is None:
-            change.fact("enum-removed", one, new.element, list(before.values()), None)
+            change.fact(facts.ENUM_REMOVED, one, new.element, list(before.values()), None)
         lost, lost_perhaps = _outside(before or {}, old, new, change, member)
         won, won_perhaps = _outside(after or {}, new, old, change, member)
         if before and after and len(before) == len(after) == len(lost) == len(won) == 1:
-            change.fact("const-changed", one, other, lost[0], won[0])
+            change.fact(facts.CONST_CHANGED, one, other, lost[0], won[0])
             continue
         for value in lost:
-            change.fact("enum-value-removed", one, other, value, None, canonical(value))
+            change.fact(facts.ENUM_VALUE_REMOVED, one, other, value, None, canonical(value))
         for value in won:
-            change.fact("enum-value-added", one, other, None, value, canonical(value))
+            change.fact(facts.ENUM_VALUE_ADDED, one, other, None, value, canonical(value))
         if lost_perhaps or won_perhaps:
             first, second = (None if each is None else list(each.values()) for each in (before, after))
-            change.fact("keyword-undecided", one, other, first, second, "enum")
+            change.fact(facts.KEYWORD_UNDECIDED, one, other, first, second, "enum")
     return frozenset(left)
 
 
@@ -109,7 +110,7 @@ def _outside(
     listed: dict[str, Any], own: Node, other: Node, change: Change, member: Membership
 ) -> tuple[list[Any], list[Any]]:
     """The values that the other schema refuses, and those that it may refuse."""
-    # A format that both sides ask for tells no value apart.
+    # A format of both sides refuses no value of the other one.
     formats = {name: element for name, element in other.formats.items() if name not in own.formats}
     other = replace(other, formats=formats)
     lost: list[Any] = []
@@ -123,16 +124,16 @@ def _outside(
 
 
 def by_values(old: Node, new: Node, gone: frozenset[str], come: frozenset[str], change: Change) -> bool:
-    """Tell which values went and came, where both sides are enumerations and the types say no more."""
+    """State which values were removed and added, where both sides are enumerations without types."""
     if old.type_element or new.type_element or not (gone <= old.values.keys() and come <= new.values.keys()):
         return False
     one, other = _enum_element(old), _enum_element(new)
     for name in sorted(gone):
         for text, value in old.values[name].items():
-            change.fact("enum-value-removed", one, other, value, None, text)
+            change.fact(facts.ENUM_VALUE_REMOVED, one, other, value, None, text)
     for name in sorted(come):
         for text, value in new.values[name].items():
-            change.fact("enum-value-added", one, other, None, value, text)
+            change.fact(facts.ENUM_VALUE_ADDED, one, other, None, value, text)
     return True
 
 

@@ -133,7 +133,7 @@ def _properties(one: Node, other: Node) -> dict[str, Term]:
 
 
 def declared(node: Node, name: str) -> Term:
-    """What the schema says of the value of one property: by name, by pattern, or for all others."""
+    """Return the schema of one property: by name, by pattern, or for all others."""
     found: Term = node.properties.get(name, ())
     matched = name in node.properties
     for pattern, term in node.pattern_properties.items():

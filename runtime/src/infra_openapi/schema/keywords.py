@@ -1,4 +1,4 @@
-"""The keywords of one schema as they are written, of whatever dialect; what says nothing is left out."""
+"""The keywords of one schema as they are written, of any dialect; those without effect are left out."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def schema(element: Element, key: str) -> Term | None:
 
 
 def items(element: Element) -> Term | None:
-    """What every item without a place of its own must be."""
+    """Return the schema of the items that `prefix` does not describe."""
     if _leaves_items(element.raw):
         return schema(element, "unevaluatedItems")
     # A list under `items`, with `additionalItems` for the rest, is how drafts before 2020-12 give places.
@@ -146,7 +146,7 @@ def items(element: Element) -> Term | None:
 
 
 def _leaves_items(raw: dict[str, Any]) -> bool:
-    """Whether `unevaluatedItems` says what `items` would: nothing else looks at items."""
+    """Whether `unevaluatedItems` means what `items` would: no other keyword looks at items."""
     return "unevaluatedItems" in raw and _LOOKS_AT_ITEMS.isdisjoint(raw)
 
 
@@ -165,7 +165,7 @@ def named(element: Element, key: str) -> dict[str, Term]:
 
 def required(element: Element) -> dict[str, Element]:
     """The names that must be."""
-    # A truth under `required` is a habit from parameters; it says nothing here.
+    # A boolean `required` belongs to parameters; it has no effect here.
     names = element.raw.get("required")
     return (
         {name: element for name in names if isinstance(name, str) and name} if isinstance(names, list) else {}
@@ -173,7 +173,7 @@ def required(element: Element) -> dict[str, Element]:
 
 
 def formats(element: Element) -> dict[str, Element]:
-    """The format, which later dialects say in other words."""
+    """Return the format; later dialects have other keywords for some."""
     raw = element.raw
     if isinstance(raw.get("format"), str):
         return {raw["format"]: element}
@@ -217,7 +217,7 @@ def dependent_schemas(element: Element) -> dict[str, Term]:
 
 
 def _only_required(raw: Any) -> list[Any] | None:
-    """The names where a schema says nothing but which must be."""
+    """Return the required names of a schema that has no other keyword."""
     if isinstance(raw, dict) and raw.keys() == {"required"} and isinstance(raw["required"], list):
         return raw["required"]
     return None
@@ -244,7 +244,7 @@ def doubly_negated(element: Element) -> list[Element]:
 
 
 def negations(element: Element) -> tuple[Term, ...]:
-    """What `not` excludes, unless it is said in other words."""
+    """Return what `not` excludes, unless `excluded` or `doubly_negated` covers it."""
     inner = element.child("not")
     if inner is None or inner.raw is False or excluded(element) or doubly_negated(element):
         # One that names `integer` beside other types excludes more than whole types.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from infra_openapi import facts
 from infra_openapi.finding import Direction
 from infra_openapi.schema.change import Change, Mode, Pair
 from infra_openapi.schema.comparer import Comparer
@@ -13,10 +14,16 @@ from infra_openapi.schema.node import Condition, Node, Term
 _LEANING = frozenset({"unevaluatedItems", "contentSchema", "$dynamicRef", "propertyDependencies"})
 _BARE = Node(key=(), elements=())
 _STRICT = Mode(Direction.REQUEST)
+_NOT = {"narrowed": facts.NOT_NARROWED, "widened": facts.NOT_WIDENED, "changed": facts.NOT_CHANGED}
+_CONDITION = {
+    "narrowed": facts.CONDITION_NARROWED,
+    "widened": facts.CONDITION_WIDENED,
+    "changed": facts.CONDITION_CHANGED,
+}
 
 
 def compare(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
-    """Tell how `not`, `if` and the keywords that stay opaque changed."""
+    """State how `not`, `if` and the keywords that stay opaque changed."""
     _negations(old, new, change, comparer)
     _conditions(old, new, change, comparer)
     _opaque(old, new, change, comparer)
@@ -35,16 +42,17 @@ def _negations(old: Node, new: Node, change: Change, comparer: Comparer) -> None
         first, second = lost.pop(0), left.pop(0)
         word = _inclusion(first, second, comparer)
         if word != "same":
-            name = {"wider": "narrowed", "narrower": "widened"}.get(word, "")
+            kind = {"wider": facts.NOT_NARROWED, "narrower": facts.NOT_WIDENED}.get(word)
             # What the one side refuses by this alone, whatever else it asks for.
             one, other = (replace(_BARE, negations=(term,)) for term in (first, second))
-            change.fact(f"not-{name or _harm(old, new, one, other, change, comparer)}", first[0], second[0])
+            kind = kind or _NOT[_harm(old, new, one, other, change, comparer)]
+            change.fact(kind, first[0], second[0])
     for term in lost:
         if _bears(term, new, change, comparer):
-            change.fact("not-removed", term[0], new.element)
+            change.fact(facts.NOT_REMOVED, term[0], new.element)
     for term in left:
         if _bears(term, old, change, comparer):
-            change.fact("not-added", old.element, term[0])
+            change.fact(facts.NOT_ADDED, old.element, term[0])
 
 
 def _bears(term: Term, node: Node, change: Change, comparer: Comparer) -> bool:
@@ -89,13 +97,13 @@ def _conditions(old: Node, new: Node, change: Change, comparer: Comparer) -> Non
             one, other = (replace(_BARE, conditions=(each,)) for each in (first, second))
             word = _harm(old, new, one, other, change, comparer)
         if word:
-            change.fact(f"condition-{word}", first.element, second.element)
+            change.fact(_CONDITION[word], first.element, second.element)
     for condition in lost:
         if condition.otherwise or _bears(condition.when, new, change, comparer):
-            change.fact("condition-removed", condition.element, new.element)
+            change.fact(facts.CONDITION_REMOVED, condition.element, new.element)
     for condition in left:
         if condition.otherwise or _bears(condition.when, old, change, comparer):
-            change.fact("condition-added", old.element, condition.element)
+            change.fact(facts.CONDITION_ADDED, old.element, condition.element)
 
 
 def _reworded(old: Condition, new: Condition, comparer: Comparer) -> str:
@@ -112,13 +120,13 @@ def _reworded(old: Condition, new: Condition, comparer: Comparer) -> str:
 
 
 def _opaque(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
-    """Keywords that nothing here understands: when they differ, that is all that can be said."""
+    """State that keywords differ which are not understood here."""
     for name in sorted({**old.opaque, **new.opaque}):
         before, after = old.opaque.get(name), new.opaque.get(name)
         first, second = before.value if before else None, after.value if after else None
-        # What they say may hang on what stands beside them, and on what they refer to.
+        # Their meaning may depend on keywords beside them, and on what they refer to.
         if before and after and comparer.same_term((before.element,), (after.element,)):
             continue
         if first != second or name in _LEANING:
             one, other = before.element if before else old.element, after.element if after else new.element
-            change.fact("keyword-undecided", one, other, first, second, name)
+            change.fact(facts.KEYWORD_UNDECIDED, one, other, first, second, name)

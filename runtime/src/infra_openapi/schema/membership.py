@@ -1,4 +1,4 @@
-"""Whether a schema allows a value: yes, no, or not to be told."""
+"""Whether a schema allows a value: yes, no, or undecided."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from infra_openapi.schema.intersection import declared
 from infra_openapi.schema.node import Condition, Node, Term, canonical, kind_of
 from infra_openapi.schema.normalize import Normalizer
 
-#: Formats that say nothing of a value of the other types, and nothing checkable of their own.
+#: Formats that restrain no value.
 _HINTS = frozenset({"password", "textarea", "markdown", "html", "multiline"})
 
 
 class Membership:
-    """Asks schemas about values. None stands for what cannot be told."""
+    """Decides whether a schema allows a value; None means undecided."""
 
     def __init__(self, normalizer: Normalizer) -> None:
         self._node = normalizer.node

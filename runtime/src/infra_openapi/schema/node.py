@@ -214,7 +214,7 @@ def type_of(facet: str) -> str:
 
 
 def only(node: Node, kind: str) -> Node:
-    """What the schema allows of one type, with the keywords that bear on it."""
+    """What the schema allows of one type, with the keywords that apply to it."""
     text = kind == "string"
     made = replace(
         node,

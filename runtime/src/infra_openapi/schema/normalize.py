@@ -33,7 +33,7 @@ _NOTED = (
     "x-stability-level",
     "xml",
 )
-#: What a branch may say and still be no more than its values.
+#: The keywords of a branch that is only a list of values.
 _VALUE_KEYS = frozenset(
     {"const", "enum", "title", "description", "type", "deprecated", "example", "examples"}
 )
@@ -104,11 +104,11 @@ class Normalizer:
         for each in inner:
             made = intersection(made, each, (key,))
         if raw.get("nullable") is True and (parts or made.groups):
-            # Strictly this does nothing in 3.0; everybody who writes it means *or null*.
+            # Strictly this has no effect in 3.0; in practice it means *or null*.
             made = _or_null(made, element)
         saying = [each for each in inner if not each.unrestrained]
         if len(saying) == 1 and local.unrestrained and raw.get("nullable") is not True:
-            # A wrapper around one schema is that schema: same identity, so that its changes are told once.
+            # A wrapper around one schema is that schema: same identity, so its changes are reported once.
             wrapped = saying[0]
             return replace(wrapped, notes=made.notes) if made.notes != wrapped.notes else wrapped
         kept = tuple(term for term in made.negations if self.node(term).types & made.types)
@@ -146,7 +146,7 @@ class Normalizer:
         return types
 
     def _local(self, element: Element, key: Any) -> Node:
-        """What the schema itself says, without its references and `allOf`."""
+        """Return the node of the schema's own keywords, without its references and `allOf`."""
         raw = element.raw
         types, integral = keywords.types(element)
         notes = {name: Facet(value=raw[name], element=element) for name in _NOTED if name in raw}
@@ -261,7 +261,7 @@ def _once(values: list[Any]) -> list[Any]:
 
 
 def by_type(allowed: list[Any]) -> dict[str, dict[str, Any]]:
-    """Values by their type and canonical text; null and both truths say no more than their type does."""
+    """Values by their type and canonical text; null, and both booleans together, equal their type."""
     found: dict[str, dict[str, Any]] = {}
     for value in allowed:
         found.setdefault(kind_of(value), {})[canonical(value)] = value

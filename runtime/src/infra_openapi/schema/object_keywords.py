@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
+from infra_openapi import facts
 from infra_openapi.document import Element
 from infra_openapi.document.pointer import escaped
+from infra_openapi.facts import FactKind
 from infra_openapi.finding import Direction
 from infra_openapi.schema import pattern as expression
 from infra_openapi.schema.change import Change
@@ -17,9 +19,19 @@ from infra_openapi.schema.normalize import Normalizer
 Same: TypeAlias = Callable[[Term | None, Term | None], bool]
 _LEADS_ON = frozenset({"$ref", "allOf", "$dynamicRef"})
 
+# By the keyword that hides a property in one direction: the facts for an optional and a required property.
+_BECAME_HIDDEN = {
+    "readOnly": (facts.PROPERTY_BECAME_READ_ONLY, facts.REQUIRED_PROPERTY_BECAME_READ_ONLY),
+    "writeOnly": (facts.PROPERTY_BECAME_WRITE_ONLY, facts.REQUIRED_PROPERTY_BECAME_WRITE_ONLY),
+}
+_BECAME_VISIBLE = {
+    "readOnly": (facts.PROPERTY_BECAME_NOT_READ_ONLY, facts.REQUIRED_PROPERTY_BECAME_NOT_READ_ONLY),
+    "writeOnly": (facts.PROPERTY_BECAME_NOT_WRITE_ONLY, facts.REQUIRED_PROPERTY_BECAME_NOT_WRITE_ONLY),
+}
+
 
 class Objects:
-    """Compares what two schemas say of objects, as one direction sees it."""
+    """Compares the keywords for objects of two schemas, in one direction."""
 
     def __init__(self, normalizer: Normalizer, same: Same, old: Node, new: Node, change: Change) -> None:
         self._node, self._same = normalizer.node, same
@@ -31,14 +43,15 @@ class Objects:
         )
 
     def compare(self) -> None:
-        """Tell all that changed."""
+        """State all that changed."""
         old, new = self.old, self.new
         names = dict.fromkeys((*old.properties, *new.properties, *old.required, *new.required))
         for name in sorted(names):
             self._property(name)
         self._additional()
         self._pattern_properties()
-        optional_part(self.change, old, new, old.names, new.names, fact="property-names")
+        kinds = facts.PROPERTY_NAMES_ADDED, facts.PROPERTY_NAMES_REMOVED
+        optional_part(self.change, old, new, old.names, new.names, kinds, name="property-names")
         self._dependent()
 
     def _property(self, name: str) -> None:
@@ -56,19 +69,11 @@ class Objects:
         elif first is None:
             self._added(name, second)
         elif hides:
-            required = name in old.required
-            word = "read-only" if self._hidden_by == "readOnly" else "write-only"
-            change.fact(
-                f"{'required-' if required else ''}property-became-{word}",
-                _at(first),
-                _at(second),
-                subject=name,
-            )
+            kinds = _BECAME_HIDDEN[self._hidden_by]
+            change.fact(kinds[name in old.required], _at(first), _at(second), subject=name)
         elif hidden:
-            required = name in new.required
-            word = "read-only" if self._hidden_by == "readOnly" else "write-only"
-            fact = f"{'required-' if required else ''}property-became-not-{word}"
-            change.fact(fact, _at(first), _at(second), subject=name)
+            kinds = _BECAME_VISIBLE[self._hidden_by]
+            change.fact(kinds[name in new.required], _at(first), _at(second), subject=name)
         else:
             if not self._same(first, second):
                 change.pair(first, second, name, self._inner)
@@ -94,16 +99,16 @@ class Objects:
         if name in old.required:  # without being described
             self._required(name)
         if self._node(second).impossible:
-            change.fact("property-forbidden", element, _at(second), subject=name)
+            change.fact(facts.PROPERTY_FORBIDDEN, element, _at(second), subject=name)
         elif known:
-            change.fact("property-added-to-closed", element, _at(second), subject=name)
+            change.fact(facts.PROPERTY_ADDED_TO_CLOSED, element, _at(second), subject=name)
             if required:
-                change.fact("property-added-required", element, _at(second), subject=name)
+                change.fact(facts.PROPERTY_ADDED_REQUIRED, element, _at(second), subject=name)
         elif required and self._node(second).notes.get("default"):
-            change.fact("property-added-required-with-default", element, _at(second), subject=name)
+            change.fact(facts.PROPERTY_ADDED_REQUIRED_WITH_DEFAULT, element, _at(second), subject=name)
         else:
             change.fact(
-                "property-added-required" if required else "property-added",
+                facts.PROPERTY_ADDED_REQUIRED if required else facts.PROPERTY_ADDED,
                 element,
                 _at(second),
                 subject=name,
@@ -121,17 +126,17 @@ class Objects:
         if name in new.required:  # without being described
             self._required(name)
         if self._node(first).impossible:
-            change.fact("property-no-longer-forbidden", _at(first), element, subject=name)
+            change.fact(facts.PROPERTY_NO_LONGER_FORBIDDEN, _at(first), element, subject=name)
             return
         if left:
-            change.fact("property-removed-from-closed", _at(first), element, subject=name)
+            change.fact(facts.PROPERTY_REMOVED_FROM_CLOSED, _at(first), element, subject=name)
         if required:
-            change.fact("required-property-removed", _at(first), element, subject=name)
+            change.fact(facts.REQUIRED_PROPERTY_REMOVED, _at(first), element, subject=name)
         elif not left:
-            change.fact("property-removed", _at(first), element, subject=name)
+            change.fact(facts.PROPERTY_REMOVED, _at(first), element, subject=name)
 
     def _others(self, node: Node, name: str) -> Term:
-        """What a schema says of a property that it does not name."""
+        """Return the schema of a property that is not named."""
         matched = any(expression.matches(pattern, name) for pattern in node.pattern_properties)
         if node.additional is None and node.unevaluated is not None and not matched:
             return node.unevaluated
@@ -142,14 +147,17 @@ class Objects:
         if after is not None and before is None:
             term = self.new.properties.get(name)
             default = term is not None and self._node(term).notes.get("default") is not None
-            fact = "property-became-required-with-default" if default else "property-became-required"
+            fact = facts.PROPERTY_BECAME_REQUIRED_WITH_DEFAULT if default else facts.PROPERTY_BECAME_REQUIRED
             self.change.fact(
                 fact, _at(self.old.properties.get(name)) or self.old.element, _at(term) or after, subject=name
             )
         elif before is not None and after is None:
             one, other = self.old.properties.get(name), self.new.properties.get(name)
             self.change.fact(
-                "property-became-optional", _at(one) or before, _at(other) or self.new.element, subject=name
+                facts.PROPERTY_BECAME_OPTIONAL,
+                _at(one) or before,
+                _at(other) or self.new.element,
+                subject=name,
             )
 
     def _additional(self) -> None:
@@ -159,9 +167,9 @@ class Objects:
         closed = old is not None and self._node(old).impossible
         closes = new is not None and self._node(new).impossible
         if closes and not closed:
-            self.change.fact("additional-properties-forbidden", _at(old) or self.old.element, _at(new))
+            self.change.fact(facts.ADDITIONAL_PROPERTIES_FORBIDDEN, _at(old) or self.old.element, _at(new))
         elif closed and not closes:
-            self.change.fact("additional-properties-allowed", _at(old), _at(new) or self.new.element)
+            self.change.fact(facts.ADDITIONAL_PROPERTIES_ALLOWED, _at(old), _at(new) or self.new.element)
         elif not closed:
             self.change.pair(old or (), new or (), "additionalProperties", self._inner)
 
@@ -173,12 +181,14 @@ class Objects:
                 self.change.pair(first, second, pattern, self._inner)
             elif second:
                 closed = closing(old)
-                name = "allowed" if closed and self._node(closed).impossible else "added"
-                self.change.fact(f"pattern-property-{name}", old.element, _at(second), None, pattern, pattern)
+                allowed = closed and self._node(closed).impossible
+                kind = facts.PATTERN_PROPERTY_ALLOWED if allowed else facts.PATTERN_PROPERTY_ADDED
+                self.change.fact(kind, old.element, _at(second), None, pattern, pattern)
             else:
                 closed = closing(new)
-                name = "forbidden" if closed and self._node(closed).impossible else "removed"
-                self.change.fact(f"pattern-property-{name}", _at(first), new.element, pattern, None, pattern)
+                forbidden = closed and self._node(closed).impossible
+                kind = facts.PATTERN_PROPERTY_FORBIDDEN if forbidden else facts.PATTERN_PROPERTY_REMOVED
+                self.change.fact(kind, _at(first), new.element, pattern, None, pattern)
 
     def _dependent(self) -> None:
         old, new, change = self.old, self.new, self.change
@@ -187,12 +197,13 @@ class Objects:
             after, other = new.dependent.get(name, (frozenset(), new.element))
             # What is required anyway need not be required by another property.
             for need in sorted(after - before - old.required.keys()):
-                change.fact("dependent-required-added", one, other, None, need, f"{name} → {need}")
+                change.fact(facts.DEPENDENT_REQUIRED_ADDED, one, other, None, need, f"{name} → {need}")
             for need in sorted(before - after - new.required.keys()):
-                change.fact("dependent-required-removed", one, other, need, None, f"{name} → {need}")
+                change.fact(facts.DEPENDENT_REQUIRED_REMOVED, one, other, need, None, f"{name} → {need}")
         for name in sorted({**old.dependent_schemas, **new.dependent_schemas}):
             first, second = old.dependent_schemas.get(name), new.dependent_schemas.get(name)
-            optional_part(change, old, new, first, second, fact="dependent-schema", subject=name)
+            kinds = facts.DEPENDENT_SCHEMA_ADDED, facts.DEPENDENT_SCHEMA_REMOVED
+            optional_part(change, old, new, first, second, kinds, name=name, subject=name)
 
 
 def closing(node: Node) -> Term | None:
@@ -206,17 +217,19 @@ def optional_part(
     new: Node,
     first: Term | None,
     second: Term | None,
+    kinds: tuple[FactKind, FactKind],
     *,
-    fact: str,
+    name: str,
     subject: str = "",
 ) -> None:
-    """Compare a schema that either side may lack."""
+    """Compare a schema that either side may lack; `kinds` are the facts that it came and that it went."""
+    added, removed = kinds
     if first and second:
-        change.pair(first, second, subject or fact)
+        change.pair(first, second, name)
     elif second:
-        change.fact(f"{fact}-added", old.element, _at(second), subject=subject)
+        change.fact(added, old.element, _at(second), subject=subject)
     elif first:
-        change.fact(f"{fact}-removed", _at(first), new.element, subject=subject)
+        change.fact(removed, _at(first), new.element, subject=subject)
 
 
 def _holder(term: Term, name: str) -> str:

@@ -46,7 +46,7 @@ class Overlaps:
         self._comparer, self._mode = comparer, mode
 
     def exclusives(self, node: Node, seen: set[Hashable], *, inner: bool = False) -> Iterator[Exclusive]:
-        """The unions of which exactly one alternative must hold; a discriminator tells them apart anyhow."""
+        """The unions of which exactly one alternative must hold; a discriminator selects one anyhow."""
         if node.key in seen:
             return
         seen.add(node.key)
@@ -57,7 +57,7 @@ class Overlaps:
             for branch in group.branches:
                 yield from self.exclusives(self._comparer.node(branch), seen, inner=True)
 
-    def told(self, node: Node, other: Node, *, shown: bool) -> Iterator[tuple[Group, Any]]:
+    def refusing(self, node: Node, other: Node, *, shown: bool) -> Iterator[tuple[Group, Any]]:
         """Unions of this side that refuse what the other allows, with an example where it is to be shown."""
         shown = shown and not self._comparer.assuming
         exclusives = list(self.exclusives(node, set()))
@@ -76,7 +76,7 @@ class Overlaps:
 
         True where an example must show it: for what a union within a union refuses, which another branch of
         the outer one may allow; and for two open objects that met before as well, whose schemas alone never
-        told them apart.
+        distinguished them.
         """
         within = {
             (id(other), mine): {
@@ -100,8 +100,9 @@ class Overlaps:
                 continue
             met = all(map(opened, mine)) and any(self._met(one, other) for other in theirs)
             # What lies deeper is compared where it is, and an example would hardly show it.
-            told = not met or (shown and any(self._touched(each, other) for each in mine for other in theirs))
-            if not told or self._apart(*mine):
+            touched = (self._touched(each, other) for each in mine for other in theirs)
+            relevant = not met or (shown and any(touched))
+            if not relevant or self._apart(*mine):
                 continue
             if met:
                 yield True
@@ -132,7 +133,7 @@ class Overlaps:
         return sum(map(opened, other.alternatives)) >= sum(map(opened, one.alternatives))
 
     def _touched(self, node: Node, other: Exclusive) -> bool:
-        """Whether an open object says by itself what its like on the other side does not."""
+        """Whether an open object differs by itself from the similar one of the other side."""
         sent = self._mode.direction is Direction.REQUEST
         for index in _likely(other.alternatives, node):
             like = other.alternatives[index]

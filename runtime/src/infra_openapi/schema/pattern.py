@@ -1,4 +1,4 @@
-"""Regular expressions of strangers: asked only where they cannot run away."""
+"""Patterns of a document, matched only where that takes bounded time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from infra_openapi.schema import regex_automaton
 
-#: A repetition of what repeats, or of what can be read in two ways, may take longer than anybody waits.
+#: A repetition of what repeats, or of what can be read in two ways, may take exponential time.
 _RISKY = re.compile(r"[+*}?]\)*\)[+*{]|\|[^()]*\)[+*{]|\\[1-9]")
 _LONGEST = 256
 

@@ -314,7 +314,7 @@ def matches(expression: str, text: str) -> bool | None:
 def counterexample(narrow: Sequence[str], wide: str) -> str | bool | None:
     """A text that matches all the narrow expressions and not the wide one; False where there is none.
 
-    None where that is not to be told: an expression is not understood, or the search grows too large.
+    None where that is undecided: an expression is not understood, or the search grows too large.
     """
     known = [automaton(expression) for expression in (*narrow, wide)]
     machines = [each for each in known if each is not None]
@@ -343,7 +343,7 @@ def counterexample(narrow: Sequence[str], wide: str) -> str | bool | None:
 
 
 def _points(machines: Iterable[Automaton]) -> list[int]:
-    """One character of every kind that the automata tell apart, readable ones first."""
+    """One character of every kind that the automata distinguish, readable ones first."""
     borders = {0}
     for made in machines:
         for steps in made.steps:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 from typing import Any
 
+from infra_openapi import facts
 from infra_openapi.document import Element
+from infra_openapi.facts import FactKind
+from infra_openapi.rules.bounds import BOUNDS
 from infra_openapi.schema import enumeration, text_patterns
 from infra_openapi.schema.change import Change
 from infra_openapi.schema.node import (
@@ -55,7 +57,7 @@ _NUMERIC = frozenset(name for name in WIDER if "int" in name and name != "json-p
     "double",
     "decimal",
 }
-#: Hints to whoever draws a form; they allow and forbid nothing.
+#: Hints for the display of a form; they allow and forbid nothing.
 _HINTS = frozenset({"password", "textarea", "markdown", "html", "multiline"})
 #: A property with one of these may be required in one direction only.
 _CONDITIONAL = frozenset({"readOnly", "writeOnly", "$ref", "allOf", "$dynamicRef"})
@@ -69,24 +71,30 @@ _RANGES = {
     "uint32": (0, 2**32 - 1),
     "uint64": (0, 2**64 - 1),
 }
+#: Keyword → the facts that it came and that it went.
+_ADDED_REMOVED: dict[str, tuple[FactKind, FactKind]] = {
+    **{keyword: (bound.added, bound.removed) for keyword, bound in BOUNDS.items()},
+    "multipleOf": (facts.MULTIPLE_OF_ADDED, facts.MULTIPLE_OF_REMOVED),
+    "uniqueItems": (facts.UNIQUE_ITEMS_ADDED, facts.UNIQUE_ITEMS_REMOVED),
+}
 
 
 def types(old: Node, new: Node, change: Change) -> frozenset[str]:
-    """Tell how the types changed; what is left is the types of both, which are compared further."""
+    """State how the types changed, and return the types of both sides, which are compared further."""
     before, after = _types(old, change), _types(new, change)
     null = {"null"}
     if change.mode.nullless:
         before, after = before - null, after - null
     elif ALL_TYPES not in (old.types, new.types) and before & after - null:
-        # Null beside a type that stays is told by itself; where no type stays, it is a type like the others.
+        # Null beside a type that stays has a fact of its own; where no type stays, it is one type of several.
         if "null" in before ^ after:
-            word = "became-nullable" if "null" in after else "became-not-nullable"
+            word = facts.BECAME_NULLABLE if "null" in after else facts.BECAME_NOT_NULLABLE
             change.fact(word, _of_type(old), _of_type(new), old.type_names, new.type_names)
         before, after = before - null, after - null
     shared = before & after
     narrowed, widened = bool(before - after), bool(after - before)
     whole, becomes_whole = _integral(old, change), _integral(new, change)
-    listed = "number" in old.values and "number" in new.values  # then the values say it all
+    listed = "number" in old.values and "number" in new.values  # then the values decide
     if "number" in shared and whole != becomes_whole and not listed:
         # Multiples of a whole number are whole, whatever their type is called.
         narrowed = narrowed or (becomes_whole and not _whole_step(old))
@@ -100,8 +108,14 @@ def types(old: Node, new: Node, change: Change) -> frozenset[str]:
 
 def _tell_types(old: Node, new: Node, change: Change, narrowed: bool, widened: bool) -> None:
     if old.type_names == new.type_names:
-        return  # text that was restrained and is free now, or the other way round: that is told by itself
-    name = "type-changed" if narrowed and widened else "type-narrowed" if narrowed else "type-widened"
+        return  # only what restrains the text has changed, and that has facts of its own
+    name = (
+        facts.TYPE_CHANGED
+        if narrowed and widened
+        else facts.TYPE_NARROWED
+        if narrowed
+        else facts.TYPE_WIDENED
+    )
     change.fact(name, _of_type(old), _of_type(new), old.type_names, new.type_names)
 
 
@@ -132,10 +146,10 @@ def _any_text(node: Node) -> bool:
 
 
 def facets(old: Node, new: Node, shared: frozenset[str], change: Change) -> None:
-    """Tell how bounds, steps, patterns and formats changed, as far as they bear on the types of both."""
+    """State how bounds, steps, patterns and formats changed, as far as they apply to the types of both."""
     either = old.types | new.types
     for name in sorted({*old.facets, *new.facets} - {"enum"}):
-        # A keyword of a type that is not there says nothing; but whoever wrote it meant something by it.
+        # A keyword of a type that is not allowed has no effect, but its change is still reported.
         if type_of(name) in shared or type_of(name) not in either:
             _facet(name, old, new, change)
     if "string" in shared or "string" not in either:
@@ -143,33 +157,29 @@ def facets(old: Node, new: Node, shared: frozenset[str], change: Change) -> None
     _formats(old, new, shared, change)
 
 
-def dashed(name: str) -> str:
-    """A keyword as it stands in a rule's id: `maxLength` is `max-length`."""
-    return re.sub("([A-Z])", r"-\1", name).lower()
-
-
 def _facet(name: str, old: Node, new: Node, change: Change) -> None:
     before, after = old.facets.get(name), new.facets.get(name)
     one, other = before.element if before else old.element, after.element if after else new.element
     first, second = _shown(before), _shown(after)
-    key = dashed(name)
     if (name == "multipleOf" and _divides_one(before, old, after, new)) or _implied_count(name, old, new):
         return
     if text_patterns.implied_length(name, old, new, change):
         return
+    added, removed = _ADDED_REMOVED[name]
     if before is None or after is None:
-        change.fact(f"{key}-{'added' if before is None else 'removed'}", one, other, first, second)
+        change.fact(added if before is None else removed, one, other, first, second)
     elif before.value == after.value:
         return
     elif name == "multipleOf":
-        change.fact(f"{key}-{_step(before.value, after.value)}", one, other, first, second)
+        change.fact(_step(before.value, after.value), one, other, first, second)
     else:
         if isinstance(before.value, Bound):
             narrower = narrower_end(name, after.value, before.value)
             rises = narrower if name == "minimum" else not narrower
         else:
             rises = after.value > before.value
-        change.fact(f"{key}-{'increased' if rises else 'decreased'}", one, other, first, second)
+        kind = BOUNDS[name].increased if rises else BOUNDS[name].decreased
+        change.fact(kind, one, other, first, second)
 
 
 def _divides_one(before: Facet | None, old: Node, after: Facet | None, new: Node) -> bool:
@@ -207,11 +217,11 @@ def _shown(facet: Facet | None) -> Any:
     return facet.value.to_json() if isinstance(facet.value, Bound) else facet.value
 
 
-def _step(before: float, after: float) -> str:
+def _step(before: float, after: float) -> FactKind:
     first, second = Fraction(str(before)), Fraction(str(after))
     if (first / second).denominator == 1:
-        return "widened"
-    return "narrowed" if (second / first).denominator == 1 else "changed"
+        return facts.MULTIPLE_OF_WIDENED
+    return facts.MULTIPLE_OF_NARROWED if (second / first).denominator == 1 else facts.MULTIPLE_OF_CHANGED
 
 
 def _formats(old: Node, new: Node, shared: frozenset[str], change: Change) -> None:
@@ -224,25 +234,29 @@ def _formats(old: Node, new: Node, shared: frozenset[str], change: Change) -> No
         change.fact(_format_change(one, other), before[one], after[other], one, other)
     for name in lost:
         if not _within(new, name):
-            change.fact("format-removed", before[name], new.element, name, None)
+            change.fact(facts.FORMAT_REMOVED, before[name], new.element, name, None)
     for name in won:
         if not _within(old, name):
             known = name in WIDER or name in _NUMERIC
             change.fact(
-                "format-added" if known else "unknown-format-added", old.element, after[name], None, name
+                facts.FORMAT_ADDED if known else facts.UNKNOWN_FORMAT_ADDED,
+                old.element,
+                after[name],
+                None,
+                name,
             )
 
 
-def _format_change(before: str, after: str) -> str:
+def _format_change(before: str, after: str) -> FactKind:
     if after in WIDER.get(before, ()):
-        return "format-widened"
+        return facts.FORMAT_WIDENED
     if before in WIDER.get(after, ()):
-        return "format-narrowed"
-    return "format-changed" if before in WIDER or after in WIDER else "unknown-format-changed"
+        return facts.FORMAT_NARROWED
+    return facts.FORMAT_CHANGED if before in WIDER or after in WIDER else facts.UNKNOWN_FORMAT_CHANGED
 
 
 def _implied(name: str, node: Node, others: dict[str, Element]) -> bool:
-    """Whether a wider format of the same schema says it as well."""
+    """Whether a wider format of the same schema implies it."""
     return any(other in node.formats and other in others for other in WIDER if name in WIDER[other])
 
 

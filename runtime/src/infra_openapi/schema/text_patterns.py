@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from infra_openapi import facts
+from infra_openapi.facts import FactKind
 from infra_openapi.finding import Direction
 from infra_openapi.schema import regex_automaton
 from infra_openapi.schema.change import Change
@@ -14,39 +16,40 @@ _NOTHING = "[]"
 
 
 def patterns(old: Node, new: Node, change: Change) -> None:
-    """Tell how the patterns changed."""
+    """State how the patterns changed."""
     request = change.mode.direction is Direction.REQUEST
-    # Nobody is harmed where all that the inner side allows is allowed by the outer one.
+    # No client is harmed where the outer side allows all that the inner one does.
     inner, outer = (old, new) if request else (new, old)
     asked = [pattern for pattern in outer.patterns if pattern not in inner.patterns]
     given = [pattern for pattern in inner.patterns if pattern not in outer.patterns]
     answers = {pattern: _example(inner, pattern) for pattern in asked}
     left = [pattern for pattern in asked if answers[pattern] is not False]
     if left and given:
-        harm = "narrowed" if request else "widened"
-        word = harm if any(isinstance(answers[pattern], str) for pattern in left) else "changed"
-        _changed(old, new, change, (given[0], left[0]) if request else (left[0], given[0]), word)
+        harm = facts.PATTERN_NARROWED if request else facts.PATTERN_WIDENED
+        harms = any(isinstance(answers[pattern], str) for pattern in left)
+        pair = (given[0], left[0]) if request else (left[0], given[0])
+        _changed(old, new, change, pair, harm if harms else facts.PATTERN_CHANGED)
     elif left:
         _one_sided(old, new, change, left)
     elif remaining := [pattern for pattern in given if _example(outer, pattern) is not False]:
         if asked:
             pair = (remaining[0], asked[0]) if request else (asked[0], remaining[0])
-            _changed(old, new, change, pair, "widened" if request else "narrowed")
+            _changed(old, new, change, pair, facts.PATTERN_WIDENED if request else facts.PATTERN_NARROWED)
         else:
             _one_sided(old, new, change, remaining)
 
 
-def _changed(old: Node, new: Node, change: Change, pair: tuple[str, str], word: str) -> None:
+def _changed(old: Node, new: Node, change: Change, pair: tuple[str, str], kind: FactKind) -> None:
     before, after = pair
-    change.fact(f"pattern-{word}", old.patterns[before], new.patterns[after], before, after)
+    change.fact(kind, old.patterns[before], new.patterns[after], before, after)
 
 
 def _one_sided(old: Node, new: Node, change: Change, found: Iterable[str]) -> None:
     for pattern in found:
         if pattern in new.patterns:
-            change.fact("pattern-added", old.element, new.patterns[pattern], None, pattern)
+            change.fact(facts.PATTERN_ADDED, old.element, new.patterns[pattern], None, pattern)
         else:
-            change.fact("pattern-removed", old.patterns[pattern], new.element, pattern, None)
+            change.fact(facts.PATTERN_REMOVED, old.patterns[pattern], new.element, pattern, None)
 
 
 def _example(node: Node, expression: str) -> str | bool | None:
@@ -55,7 +58,7 @@ def _example(node: Node, expression: str) -> str | bool | None:
 
 
 def restraints(node: Node) -> list[str]:
-    """All that a schema says of its texts, as expressions."""
+    """Return the patterns and lengths of a schema, as expressions."""
     least, most = (
         node.facets[name].value if name in node.facets else None for name in ("minLength", "maxLength")
     )

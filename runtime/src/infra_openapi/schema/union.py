@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from infra_openapi import facts
 from infra_openapi.document import Element
 from infra_openapi.document.reference import target_of
 from infra_openapi.finding import Direction
@@ -25,6 +26,11 @@ _MOST = 64
 #: From this share of common properties on, two objects count as the same one, changed.
 _ALIKE = 0.5
 _ONLY_NULL = frozenset({"null"})
+# Each fact, and the one that is stated where an example shows that it concerns some values alone.
+_BECAME_EXCLUSIVE = facts.UNION_BECAME_EXCLUSIVE, facts.UNION_BECAME_EXCLUSIVE_FOR_SOME
+_NO_LONGER_EXCLUSIVE = facts.UNION_NO_LONGER_EXCLUSIVE, facts.UNION_NO_LONGER_EXCLUSIVE_FOR_SOME
+_OVERLAP_ADDED = facts.UNION_OVERLAP_ADDED, facts.UNION_OVERLAP_ADDED_FOR_SOME
+_OVERLAP_REMOVED = facts.UNION_OVERLAP_REMOVED, facts.UNION_OVERLAP_REMOVED_FOR_SOME
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -52,11 +58,11 @@ class Unions:
         )
 
     def compare(self) -> None:
-        """Match the branches, compare those that match, and tell of those that are left."""
+        """Match the branches, compare those that match, and state which ones are left."""
         olds, was_null = self._alternatives(self.old)
         news, is_null = self._alternatives(self.new)
         if not self.change.mode.nullless and was_null != is_null:
-            name = "became-nullable" if is_null else "became-not-nullable"
+            name = facts.BECAME_NULLABLE if is_null else facts.BECAME_NOT_NULLABLE
             self.change.fact(name, self.old.element, self.new.element)
         if len(olds) == len(news) == 1:
             self._pair(olds[0], news[0])
@@ -75,11 +81,11 @@ class Unions:
         self._match(gone, come, self._of_one_type)
         for branch in gone:
             self.change.fact(
-                "union-branch-removed", branch.element, self.new.element, branch.shown, None, branch.shown
+                facts.UNION_BRANCH_REMOVED, branch.element, self.new.element, branch.shown, None, branch.shown
             )
         for branch in come:
             self.change.fact(
-                "union-branch-added", self.old.element, branch.element, None, branch.shown, branch.shown
+                facts.UNION_BRANCH_ADDED, self.old.element, branch.element, None, branch.shown, branch.shown
             )
 
     # --- the alternatives of one side ---------------------------------------------------------------
@@ -117,7 +123,10 @@ class Unions:
                 joined = replace(joined, derived=True)
             if len(found) > _MOST:
                 self.change.fact(
-                    "keyword-undecided", self.old.element, self.new.element, subject="too many alternatives"
+                    facts.KEYWORD_UNDECIDED,
+                    self.old.element,
+                    self.new.element,
+                    subject="too many alternatives",
                 )
                 return null
             null = self._spell_out(joined, found, name or label, written_at, seen) or null
@@ -183,7 +192,7 @@ class Unions:
         return bool(first & second) and len(first & second) / len(first | second) >= _ALIKE
 
     def _tags(self, node: Node) -> dict[str, str]:
-        """The properties that have one value alone: by these, objects are told apart."""
+        """Return the properties with a single value: they distinguish objects."""
         found = {}
         for name in node.properties.keys() & node.required.keys():
             values = self._comparer.node(node.properties[name]).values.get("string", {})
@@ -221,21 +230,20 @@ class Unions:
         comparer, (old, new) = self._comparer, (self.old, self.new)
         switched = len(old.groups) == len(new.groups) == 1 and old.groups[0].kind != new.groups[0].kind
         overlaps = Overlaps(comparer, self.mode)
-        for side, other, kind, change in (
-            (new, old, "became-exclusive", "overlap-added"),
-            (old, new, "no-longer-exclusive", "overlap-removed"),
+        for side, other, kinds, overlap_kinds in (
+            (new, old, _BECAME_EXCLUSIVE, _OVERLAP_ADDED),
+            (old, new, _NO_LONGER_EXCLUSIVE, _OVERLAP_REMOVED),
         ):
             harmful = (side is new) == (self.mode.direction is Direction.REQUEST)
             if comparer.assuming and not harmful:
                 continue
-            told = list(overlaps.told(side, other, shown=harmful or switched))
-            if not told:
+            refusing = list(overlaps.refusing(side, other, shown=harmful or switched))
+            if not refusing:
                 continue
-            # Open objects of a `oneOf` are told apart by more than their schemas say: no proof of harm.
+            element = refusing[0][0].element
+            # Servers distinguish open objects of a `oneOf` by more than their schemas: no proof of harm.
             sure = switched or not any(opened(branch.node) for branch in branches)
-            some = any(value is not comparer.nothing and (sure or plain(value)) for _, value in told)
-            word = kind if switched else change
-            elements = (
-                (other.element, told[0][0].element) if side is new else (told[0][0].element, other.element)
-            )
-            self.change.fact(f"union-{word}{'-for-some' * some}", *elements)
+            some = any(value is not comparer.nothing and (sure or plain(value)) for _, value in refusing)
+            certain, for_some = kinds if switched else overlap_kinds
+            elements = (other.element, element) if side is new else (element, other.element)
+            self.change.fact(for_some if some else certain, *elements)

@@ -3,7 +3,7 @@
     opened = open_source("main:api/openapi.yaml")
     opened.document
 
-What is meant is told by the word itself (`kind_of`): nothing is fetched and no code runs unless it says so.
+The kind follows from the text itself (`kind_of`): only a URL is fetched, and only an app's code runs.
 """
 
 from __future__ import annotations
@@ -48,22 +48,22 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leave:
-    """What a source may do besides what its own name says."""
+class Access:
+    """What reading a source may do, besides opening the source itself."""
 
     #: references may lead to files below this folder; without one, below the working directory
     root: Path | None = None
     #: references may lead to the network
     network: bool = False
     #: seconds for a server or an app
-    patience: float = PATIENCE
+    timeout: float = PATIENCE
 
 
 def kind_of(source: str, directory: Path = Path()) -> Kind:
-    """What the word means.
+    """Return the kind of a source.
 
     `main:openapi.yaml` is a file in a git revision, `shop.web:app` an attribute of a Python module: what ends
-    in `.json`, `.yaml` or `.yml` is no attribute. A path that exists is always that file.
+    in `.json`, `.yaml` or `.yml` is not an attribute. A path that exists is always that file.
     """
     if source == "-":
         return Kind.STDIN
@@ -76,16 +76,16 @@ def kind_of(source: str, directory: Path = Path()) -> Kind:
     return Kind.APP if _APP.match(source) and not _DOCUMENT.search(source) else Kind.GIT
 
 
-def open_source(source: str, *, directory: Path | None = None, leave: Leave | None = None) -> Opened:
+def open_source(source: str, *, directory: Path | None = None, access: Access | None = None) -> Opened:
     """The document that a source names; paths, revisions and modules are looked up from `directory`.
 
     Raises:
         CompareError: it is missing, unreadable, not OpenAPI, or its app did not give one.
     """
-    home, leave = directory or Path(), leave or Leave()
+    home, access = directory or Path(), access or Access()
     match kind_of(source, home):
         case Kind.FILE:
-            return _file(source, home, leave)
+            return _file(source, home, access)
         case Kind.STDIN:
             if sys.stdin is None:
                 raise CompareError("stdin", "is closed")
@@ -94,7 +94,7 @@ def open_source(source: str, *, directory: Path | None = None, leave: Leave | No
         case Kind.URL:
             from infra_openapi.sources import web
 
-            name, read = web.reader(source, leave.patience)
+            name, read = web.reader(source, access.timeout)
             return Opened(name=name, document=load(name, read=read))
         case Kind.SERVICE:
             hint = "`infra dev api-check` asks the running stack for it; elsewhere give its URL."
@@ -107,38 +107,38 @@ def open_source(source: str, *, directory: Path | None = None, leave: Leave | No
         case Kind.APP:
             from infra_openapi.sources import app
 
-            return Opened(name=source, document=parse(app.schema(source, home, leave.patience), name=source))
+            return Opened(name=source, document=parse(app.schema(source, home, access.timeout), name=source))
 
 
-def _file(source: str, home: Path, leave: Leave) -> Opened:
+def _file(source: str, home: Path, access: Access) -> Opened:
     path = home / source
     # Shown as seen from where one stands, wherever the stack file is.
     shown = Path(os.path.relpath(path)) if not Path(source).is_absolute() else path
     if path.is_fifo():
-        return Opened(name=str(shown), document=parse(_drained(path, leave.patience), name=str(shown)))
+        return Opened(name=str(shown), document=parse(_drained(path, access.timeout), name=str(shown)))
     try:
-        read: Reader = disk(shown, leave.root)
+        read: Reader = disk(shown, access.root)
     except ValueError as error:
         raise CompareError(str(shown), f"is no path: {error}") from error
     except (OSError, RuntimeError) as error:
         raise CompareError(str(shown), f"leads in a circle of links: {error}") from error
-    if leave.network:
-        read = _with_network(read, leave.patience)
+    if access.network:
+        read = _with_network(read, access.timeout)
     return Opened(name=str(shown), document=load(shown, read=read), path=shown)
 
 
-def _drained(pipe: Path, patience: float) -> bytes:
-    """What comes through a pipe, as the shell makes one of `<(…)`. One that nobody writes to is empty."""
+def _drained(pipe: Path, timeout: float) -> bytes:
+    """Read a pipe, such as the shell's `<(…)`; one without a writer is empty."""
     descriptor = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     content = b""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     try:
         while len(content) <= text.MAX_BYTES:
             try:
                 part = os.read(descriptor, 1 << 20)
             except BlockingIOError:
                 if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                    raise CompareError(str(pipe), f"did not end in {patience:g} s") from None
+                    raise CompareError(str(pipe), f"did not end in {timeout:g} s") from None
                 continue
             if not part:
                 break
@@ -148,10 +148,10 @@ def _drained(pipe: Path, patience: float) -> bytes:
     return content
 
 
-def _with_network(read: Callable[[str], bytes], patience: float) -> Reader:
+def _with_network(read: Callable[[str], bytes], timeout: float) -> Reader:
     from infra_openapi.sources import web
 
     def anywhere(name: str) -> bytes:
-        return web.fetched(name, patience) if "://" in name else read(name)
+        return web.fetched(name, timeout) if "://" in name else read(name)
 
     return anywhere

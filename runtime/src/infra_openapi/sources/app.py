@@ -1,4 +1,4 @@
-"""A Python app's document, from an interpreter of its own: what the app prints or breaks stays there."""
+"""A Python app's document, read in a separate interpreter, which keeps its output and its failures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SCRIPT = Path(__file__).with_name("app_schema.py")
 _TAIL = 3
 
 
-def schema(target: str, directory: Path, patience: float) -> str:
+def schema(target: str, directory: Path, timeout: float) -> str:
     """The document of `module:attribute`, looked for from `directory`; `module:make()` calls a factory.
 
     Raises:
@@ -26,19 +26,19 @@ def schema(target: str, directory: Path, patience: float) -> str:
     """
     with tempfile.TemporaryDirectory(prefix="infra-api-") as folder:
         answer, output = Path(folder) / "answer.json", Path(folder) / "output"
-        code = _run(target, directory, answer, output, patience)
-        said = output.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_TAIL:]
+        code = _run(target, directory, answer, output, timeout)
+        last_lines = output.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_TAIL:]
         try:
             content = json.loads(answer.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            reason = ": ".join([f"the app ended its interpreter (exit code {code})", *said])
+            reason = ": ".join([f"the app ended its interpreter (exit code {code})", *last_lines])
             raise CompareError(target, reason) from None
     if "failure" in content:
         raise _error(target, content["failure"])
     return str(content["document"])
 
 
-def _run(target: str, directory: Path, answer: Path, output: Path, patience: float) -> int:
+def _run(target: str, directory: Path, answer: Path, output: Path, timeout: float) -> int:
     # The text and not the file: its folder would come first on the path, with our modules in it.
     command = [interpreter(), "-c", _SCRIPT.read_text(encoding="utf-8"), target, str(answer)]
     # Sets of texts come in another order each time, unless the seed is fixed.
@@ -54,10 +54,10 @@ def _run(target: str, directory: Path, answer: Path, output: Path, patience: flo
             start_new_session=True,
         )
         try:
-            return process.wait(patience)
+            return process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise CompareError(
-                target, f"the app gave no document in {patience:g} s", hint="`--timeout` gives it more time."
+                target, f"the app gave no document in {timeout:g} s", hint="`--timeout` gives it more time."
             ) from None
         finally:
             # Whatever the app started goes with it.

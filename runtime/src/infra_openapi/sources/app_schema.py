@@ -26,7 +26,7 @@ def schema_of(app: Any, module: Any = None) -> str:
     """The app's document as JSON (or YAML, where it only has that).
 
     Raises:
-        TypeError: this is no app that describes itself.
+        TypeError: the value is not an app that describes itself.
     """
     if isinstance(app, Mapping):
         return _json(app)
@@ -83,7 +83,7 @@ def _plain(value: Any) -> Any:
 def _served(app: Any) -> str:
     tried = []
     for route in _ROUTES:
-        # In a thread of its own: a test that is a coroutine has a loop already.
+        # In another thread: a test that is a coroutine already runs a loop in this one.
         with ThreadPoolExecutor(1) as thread:
             status, body = thread.submit(asyncio.run, _get(app, route)).result()
         if status == 200 and ("openapi" in body or "swagger" in body):

@@ -63,11 +63,11 @@ def reader(source: str, directory: Path) -> tuple[str, Reader]:
 class _Repository:
     def __init__(self, directory: Path, source: str) -> None:
         self._directory, self._source = directory, source
-        code, _, said = self._git("rev-parse", "--git-dir")
+        code, _, message = self._git("rev-parse", "--git-dir")
         if code:
-            if "not a git repository" in said:
-                said = "names a git revision, and this is not a git repository"
-            raise CompareError(source, said, hint=_NOT_GIT_HINT)
+            if "not a git repository" in message:
+                message = "names a git revision, and this is not a git repository"
+            raise CompareError(source, message, hint=_NOT_GIT_HINT)
 
     def commit(self, revision: str) -> str:
         code, out, _ = self._git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
@@ -88,7 +88,7 @@ class _Repository:
             return None
         asked = f"{commit}:{path}\n".encode(errors="surrogateescape")
         _, out, _ = self._git("cat-file", "--batch-check", "--follow-symlinks", given=asked)
-        # One line says what it is; `missing`, or a link that leads nowhere or outside, makes another shape.
+        # One line describes it; `missing`, or a link that leads nowhere or outside, makes another shape.
         match out.decode(errors="replace").split():
             case [blob, kind, size] if kind in {"blob", "tree"}:
                 return kind, int(size), blob
@@ -96,13 +96,13 @@ class _Repository:
                 return None
 
     def content(self, blob: str, name: str) -> bytes:
-        code, content, said = self._git("cat-file", "blob", blob)
+        code, content, message = self._git("cat-file", "blob", blob)
         if code:
-            raise CompareError(name, said)
+            raise CompareError(name, message)
         return content
 
     def _git(self, *arguments: str, given: bytes = b"") -> tuple[int, bytes, str]:
-        """Exit code, output, and the first line of what git says to it."""
+        """Return exit code, output, and the first line of git's message."""
         try:
             done = subprocess.run(
                 ["git", "-C", str(self._directory), *arguments],
@@ -115,5 +115,5 @@ class _Repository:
             raise CompareError(self._source, "is in git, and there is no `git` on PATH") from error
         except subprocess.TimeoutExpired as error:
             raise CompareError(self._source, f"git did not answer in {_PATIENCE:g} s") from error
-        said = done.stderr.decode(errors="replace").strip().removeprefix("fatal: ").partition("\n")[0]
-        return done.returncode, done.stdout, said
+        message = done.stderr.decode(errors="replace").strip().removeprefix("fatal: ").partition("\n")[0]
+        return done.returncode, done.stdout, message

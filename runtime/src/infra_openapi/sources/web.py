@@ -17,7 +17,7 @@ _REDIRECTS = 5
 _ACCEPT = "application/json, application/yaml, application/vnd.oai.openapi, */*;q=0.5"
 
 
-def reader(url: str, patience: float) -> tuple[str, Reader]:
+def reader(url: str, timeout: float) -> tuple[str, Reader]:
     """The document's name, its URL without what may be secret, and what reads it and its neighbours."""
     try:
         urlsplit(url)
@@ -27,15 +27,15 @@ def reader(url: str, patience: float) -> tuple[str, Reader]:
 
     def read(wanted: str) -> bytes:
         if wanted == name:
-            return fetched(url, patience)
+            return fetched(url, timeout)
         if _server(wanted) != _server(url):
             raise CompareError(_shown(wanted), f"is not on {_server(url)}, the server that was named")
-        return fetched(wanted, patience)
+        return fetched(wanted, timeout)
 
     return name, read
 
 
-def fetched(url: str, patience: float) -> bytes:
+def fetched(url: str, timeout: float) -> bytes:
     """What a server answers. A redirect is followed on the same server only.
 
     Raises:
@@ -46,15 +46,15 @@ def fetched(url: str, patience: float) -> bytes:
     except ImportError as error:
         hint = "Install it with `python -m pip install 'pytest-infra[openapi]'`."
         raise CompareError(_shown(url), "is a URL, and httpx is not installed", hint=hint) from error
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     # What answers on loopback is ours: no proxy of the environment stands before it.
     own = (urlsplit(url).hostname or "") in _LOOPBACK
     try:
-        with httpx.Client(timeout=patience, trust_env=not own, headers={"Accept": _ACCEPT}) as client:
+        with httpx.Client(timeout=timeout, trust_env=not own, headers={"Accept": _ACCEPT}) as client:
             for _ in range(_REDIRECTS):
                 with client.stream("GET", url) as response:
                     if not response.is_redirect:
-                        return _body(response, url, deadline, patience)
+                        return _body(response, url, deadline, timeout)
                     target = str(response.url.join(response.headers["location"]))
                     if _server(target) != _server(url):
                         raise CompareError(_shown(url), f"redirects to another server: {_shown(target)}")
@@ -64,7 +64,7 @@ def fetched(url: str, patience: float) -> bytes:
     raise CompareError(_shown(url), f"redirects more than {_REDIRECTS} times")
 
 
-def _body(response: httpx.Response, url: str, deadline: float, patience: float) -> bytes:
+def _body(response: httpx.Response, url: str, deadline: float, timeout: float) -> bytes:
     if response.status_code != 200:
         raise CompareError(_shown(url), f"answers {response.status_code} {response.reason_phrase}".strip())
     parts, size = [], 0
@@ -74,7 +74,7 @@ def _body(response: httpx.Response, url: str, deadline: float, patience: float) 
         if size > text.MAX_BYTES:
             raise CompareError(_shown(url), f"has more than {text.MAX_BYTES:,} bytes")
         if time.monotonic() > deadline:
-            raise CompareError(_shown(url), f"was not complete after {patience:g} s")
+            raise CompareError(_shown(url), f"was not complete after {timeout:g} s")
     return b"".join(parts)
 
 

@@ -52,18 +52,20 @@ class Binary:
 class Sought:
     """An executable that was looked for, the setting that named it, and where it was: empty for nowhere."""
 
+    #: how a plan refers to it: `${bin.NAME}`
+    name: str
     binary: Binary
     setting: str | None
     path: str
 
 
-def seek(binary: Binary, setting: str | None) -> Sought:
-    """Like `locate`, for those who can do without it."""
+def seek(binary: Binary, setting: str | None, *, name: str = "") -> Sought:
+    """Look for an executable like `locate`; a missing one is no error. `name` is the plan's, if another."""
     try:
         path = str(locate(binary, setting=setting))
     except BinaryMissingError:
         path = ""
-    return Sought(binary=binary, setting=setting, path=path)
+    return Sought(name=name or binary.name, binary=binary, setting=setting, path=path)
 
 
 def locate(binary: Binary, *, setting: str | os.PathLike[str] | None = None) -> Path:

@@ -9,35 +9,36 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from infra_runtime.errors import ConfigurationError
+from infra_runtime.manifest import CONFIGURATION_KIND as KIND
 
 SECONDS = 3.0
 
 
 def read_bucket(url: str) -> dict[str, Any]:
-    """The bucket as nested tables: `services.postgres.port` → its value.
+    """Return the bucket as nested tables: `services.postgres.port` → its value.
 
-    `url` is that of the server with the bucket's name as its path. A value is JSON, or else a text.
-    Whoever names a configuration service wants it: to go on without it would start another stack.
+    The path of `url` is the name of the bucket. A value is JSON, or else a text. A server that cannot be read
+    is an error: without its values another stack would start.
 
     Raises:
-        ConfigurationError: the server or the bucket is not there, or nats-py is not installed.
+        ConfigurationError: the server or the bucket is missing, or nats-py is not installed.
     """
     parts = urlsplit(url)
     bucket = parts.path.strip("/")
-    shown = f"{parts.scheme}://{parts.hostname}:{parts.port or 4222}/{bucket}"
-    if parts.scheme not in ("nats", "tls") or not bucket:
+    server_url = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
+    shown = f"{parts.scheme}://{parts.hostname}:{parts.port or KIND.ports['client']}/{bucket}"
+    if parts.scheme not in (KIND.name, "tls") or not bucket:
         raise ConfigurationError(
-            f"config_service should look like nats://HOST:PORT/BUCKET, and is {shown!r}",
+            f"config_service should look like {KIND.name}://HOST:PORT/BUCKET, and is {shown!r}",
             where="config_service",
         )
-    server = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
     try:
-        entries = _without_a_loop_in_the_way(server, bucket)
+        entries = _read_in_thread(server_url, bucket)
     except ImportError:
         raise ConfigurationError(
             "reading it needs nats-py",
             where=shown,
-            hint="Install it with `python -m pip install 'pytest-infra[nats]'`.",
+            hint=f"Install it with `python -m pip install 'pytest-infra[{KIND.extra}]'`.",
         ) from None
     except Exception as error:
         raise ConfigurationError(
@@ -48,8 +49,8 @@ def read_bucket(url: str) -> dict[str, Any]:
     return _nested(entries, shown)
 
 
-def _without_a_loop_in_the_way(server: str, bucket: str) -> dict[str, bytes]:
-    """Run in a thread: the caller may be inside a loop of its own."""
+def _read_in_thread(server: str, bucket: str) -> dict[str, bytes]:
+    """Return the entries, read in a thread because the caller may run inside an event loop."""
     result: list[dict[str, bytes]] = []
     failure: list[BaseException] = []
 

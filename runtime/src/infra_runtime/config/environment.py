@@ -99,7 +99,9 @@ def _layer(source: EnvSettingsSource, names: list[str], file: str, services: Abs
         return PREFIX
 
     values: dict[str, Any] = {}
-    for key, value in leaves({name: found[name] for name in StackSettings.model_fields if name in found}):
+    given = leaves({name: found[name] for name in StackSettings.model_fields if name in found})
+    # The order of variables means nothing, but the first port of a service does.
+    for key, value in sorted(given, key=lambda leaf: leaf[0]):
         place = values
         right = _spelled(key, variable(key), services)
         for part in right[:-1]:

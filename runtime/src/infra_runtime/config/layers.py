@@ -65,11 +65,21 @@ class Merged:
 
 
 def merge(layers: Sequence[Layer]) -> Merged:
-    """Lay them over each other; the first is the strongest."""
+    """Lay them over each other; the first is the strongest.
+
+    In the result tables are sorted by name, behind the other values: their order in a file means nothing.
+    """
     merged = Merged()
     for layer in reversed(layers):
         _lay(merged, merged.values, layer.values, (), layer.where)
+    merged.values = _sorted_tables(merged.values)
     return merged
+
+
+def _sorted_tables(values: Mapping[str, Any]) -> dict[str, Any]:
+    plain = {name: value for name, value in values.items() if not isinstance(value, Mapping)}
+    tables = {name: value for name, value in sorted(values.items()) if name not in plain}
+    return plain | {name: _sorted_tables(table) for name, table in tables.items()}
 
 
 def _lay(

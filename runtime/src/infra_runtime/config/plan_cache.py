@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -37,16 +37,20 @@ def recall(request: Request, *, executables: bool) -> Resolved | None:
         sought = [_sought(it) for it in data["sought"]]
         plan = Plan.from_json(data["plan"])
         provenance = {key: Origin(**it) for key, it in data["provenance"].items()}
-        identities = data["identities"]
+        identities, files = data["identities"], data["files"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if sought != [seek(it.binary, it.setting) for it in sought] or identities != _identities(sought):
+    if sought != [seek(it.binary, it.setting, name=it.name) for it in sought] or identities != _identities(
+        sought
+    ):
+        return None
+    if files != _states(files):
         return None
     return _resolved(request, plan, tuple(sought), provenance)
 
 
-def remember(request: Request, found: Resolved, *, executables: bool) -> None:
-    """Write a resolution down, if it may be."""
+def remember(request: Request, found: Resolved, *, executables: bool, files: Iterable[Path] = ()) -> None:
+    """Write a resolution down, if it may be. It is valid until one of `files` changes."""
     path = _path(request, executables=executables)
     if path is None or found.provenance["config_service"].value != "null":
         return
@@ -54,6 +58,7 @@ def remember(request: Request, found: Resolved, *, executables: bool) -> None:
         "plan": found.plan.to_json(),
         "sought": [asdict(it) for it in found.sought],
         "identities": _identities(found.sought),
+        "files": _states(map(str, files)),
         "provenance": {key: asdict(it) for key, it in found.provenance.items()},
     }
     write_atomically(path, json.dumps(data))
@@ -66,7 +71,7 @@ def _resolved(
     return Resolved(
         plan=plan,
         data=request.data,
-        binaries={it.binary.name: it.path for it in sought if it.path},
+        binaries={it.name: it.path for it in sought if it.path},
         environment=request.environment,
         variables=variables(plan, request),
         stack_file=request.file.path if request.file else None,
@@ -93,6 +98,7 @@ def _path(request: Request, *, executables: bool) -> Path | None:
         *(
             sys.prefix,
             sys.version,
+            os.environ.get("PYTHONPATH", ""),
             str(executables),
             request.profile or "",
             dotenv.decode("utf-8", "replace"),
@@ -119,7 +125,7 @@ def _code() -> Iterator[tuple[str, int, int]]:
 
 
 def _sought(data: dict[str, Any]) -> Sought:
-    return Sought(binary=_binary(data["binary"]), setting=data["setting"], path=data["path"])
+    return Sought(**{**data, "binary": _binary(data["binary"])})
 
 
 def _binary(data: dict[str, Any]) -> Binary:
@@ -133,6 +139,19 @@ def _binary(data: dict[str, Any]) -> Binary:
 def _identities(sought: tuple[Sought, ...] | list[Sought]) -> list[list[int]]:
     states = [Path(it.path).stat() for it in sought if it.path]
     return [[state.st_mtime_ns, state.st_size] for state in states]
+
+
+def _states(files: Iterable[str]) -> dict[str, list[int] | None]:
+    """File → time of its last change and size; None for a missing one."""
+    states: dict[str, list[int] | None] = {}
+    for file in files:
+        try:
+            state = Path(file).stat()
+        except OSError:
+            states[file] = None
+        else:
+            states[file] = [state.st_mtime_ns, state.st_size]
+    return states
 
 
 def _forget(folder: Path) -> None:

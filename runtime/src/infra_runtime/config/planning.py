@@ -1,305 +1,191 @@
-"""The long way to a plan: lay the sources over each other, ask the catalogue, find the executables."""
+"""From a request to a plan without the plan cache, in two passes.
+
+The first pass configures the services and collects what they offer to each other; the second makes their
+specs, of which some consume these contributions, until every need is in the plan.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from infra_runtime import catalogue
-from infra_runtime.binaries import Binary, Sought, locate, seek
-from infra_runtime.catalogue import Entry, ServiceSettings
 from infra_runtime.config import plan_cache
+from infra_runtime.config.declaration import USER, Declaration
 from infra_runtime.config.environment import StackSettings
-from infra_runtime.config.layers import Layer, Merged, Origin, leaves, merge, shown
+from infra_runtime.config.executables import sought, with_own_executables
+from infra_runtime.config.layers import merge
+from infra_runtime.config.port_numbers import default_ports, further_instances
+from infra_runtime.config.provenance import provenance
 from infra_runtime.config.request import Request, Resolved, variables
+from infra_runtime.config.selection import selected
+from infra_runtime.config.service_settings import ServiceConfiguration, configure, validated
 from infra_runtime.config.sources import layers
-from infra_runtime.config.stack_file import Key
-from infra_runtime.config.validation_errors import complaint
-from infra_runtime.errors import BinaryMissingError, ConfigurationError, UnknownServiceError, nearest
-from infra_runtime.manifest import DEFAULT_STACK, KINDS, PROFILES
+from infra_runtime.contributions import BRING_IN, Contribution, Contributions
+from infra_runtime.errors import ConfigurationError, nearest
+from infra_runtime.manifest import KINDS
 from infra_runtime.plan import Plan, make_plan
-from infra_runtime.services.user_service import UserServiceSettings, user_service
-from infra_runtime.spec import OWN_NAMES, OWN_SCOPES, ServiceSpec
-
-_NAME = re.compile(r"[a-z][a-z0-9_-]*")
-
-Model = TypeVar("Model", bound=BaseModel)
+from infra_runtime.spec import ServiceSpec, optional_exports
 
 
 def resolved(request: Request, *, executables: bool) -> Resolved:
-    """See `settings.resolve`."""
+    """See `resolve.resolve`."""
     merged = merge(layers(request))
-    stack = _validated(StackSettings, merged.values, (), merged.place)
-    chosen = _Chosen(request=request, stack=stack, merged=merged, executables=executables)
-    plan = chosen.plan()
-    sought = chosen.sought(plan) if executables else ()
-    found = Resolved(
+    stack = validated(StackSettings, merged.values, (), merged.place)
+    declaration = Declaration(request=request, stack=stack, merged=merged, executables=executables)
+    services = _configured_tables(declaration)
+    names = selected(declaration)
+    _number_ports(declaration, services)
+    try:
+        plan = _plan(declaration, names, services)
+    except ConfigurationError as error:
+        raise _placed(error, declaration) from None
+    entries = {service.kind: service.entry for service in services.values()}
+    programs = sought(declaration, plan, entries) if executables else ()
+    resolution = Resolved(
         plan=plan,
         data=request.data,
-        binaries={it.binary.name: it.path for it in sought if it.path},
+        binaries={each.name: each.path for each in programs if each.path},
         environment=request.environment,
         variables=variables(plan, request),
         stack_file=request.file.path if request.file else None,
-        provenance=dict(sorted(chosen.provenance().items())),
-        sought=sought,
+        provenance=provenance(declaration, services.values()),
+        sought=programs,
     )
-    if chosen.catalogued.keys() <= KINDS.keys():
-        # What others' code makes of a stack file may change without our seeing it.
-        plan_cache.remember(request, found, executables=executables)
-    return found
+    files = [catalogue.code_files(kind) for kind in sorted(entries.keys() - {USER, *KINDS})]
+    if None not in files:
+        known = [file for group in files if group for file in group]
+        plan_cache.remember(request, resolution, executables=executables, files=known)
+    return resolution
 
 
-def _validated(
-    model: type[Model], values: Mapping[str, Any], prefix: Key, place: Callable[[Key], str]
-) -> Model:
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        raise complaint(error, model, prefix, place) from None
+# --- first pass: settings and contributions ----------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Chosen:
-    """The services of one request: their settings, where those came from, their executables."""
-
-    request: Request
-    stack: StackSettings
-    merged: Merged
-    executables: bool
-    own: dict[str, UserServiceSettings] = field(default_factory=dict)
-    catalogued: dict[str, ServiceSettings] = field(default_factory=dict)
-    #: where the settings of a catalogue's service came from, without the prefix `services.NAME`
-    places: dict[str, Merged] = field(default_factory=dict)
-
-    def plan(self) -> Plan:
-        """The chosen services and what they need. A complaint about them tells the line."""
-        self._read_all()
+def _configured_tables(declaration: Declaration) -> dict[str, ServiceConfiguration]:
+    """Every service that has a table, selected or not. Raises one error for the mistakes of all of them."""
+    services, errors = {}, []
+    for name in declaration.stack.services:
         try:
-            return make_plan(
-                self._specs(),
-                environment=self.request.environment,
-                root=str(self.request.root),
-                ports="leased" if self.request.environment == "test" else "fixed",
-            )
+            services[name] = configure(name, declaration)
         except ConfigurationError as error:
-            scope, _, name = error.where.partition(".")
-            if scope != "services":
-                raise
-            found = re.search(r"\$\{[^}]*\}", error.message)
-            where = self._place_in(name, found[0] if found else "") or error.where
-            raise ConfigurationError(error.message, where=where, hint=error.hint) from None
+            errors.append(error)
+    if errors:
+        first, *others = errors
+        message = "\n".join([first.message, *map(str, others)])
+        raise ConfigurationError(message, where=first.where, hint=first.hint)
+    return services
 
-    # --- which services ---
 
-    def _read_all(self) -> None:
-        """Every mistake of every service in one complaint."""
-        found = []
-        for name, table in self.stack.services.items():
-            try:
-                self._read(name, table)
-            except ConfigurationError as error:
-                found.append(error)
-        if found:
-            first, *others = found
-            message = "\n".join([first.message, *map(str, others)])
-            raise ConfigurationError(message, where=first.where, hint=first.hint)
+def _number_ports(declaration: Declaration, services: dict[str, ServiceConfiguration]) -> None:
+    """Configure the further instances of each kind again, with ports that no other service has."""
+    further = further_instances(declaration)
+    if not further:
+        return
 
-    def _read(self, name: str, table: Mapping[str, Any]) -> None:
-        """Validate what the stack says of a service, wanted or not: a mistake is told at once."""
-        key = ("services", name)
-        is_ours = name in KINDS
-        if is_ours and "command" in table:
-            raise ConfigurationError(
-                f"{name} is a service of the catalogue and has a command already",
-                where=self.merged.place((*key, "command")),
-                hint="Give your own service another name, or name another executable with `binary`.",
-            )
-        if is_ours or ("command" not in table and catalogue.find(name)):
-            self._settings(name)
-            return
-        problem = ""
-        if name in OWN_SCOPES | OWN_NAMES:
-            problem = "in references that name means something else"
-        elif not _NAME.fullmatch(name):
-            problem = "it takes small letters, digits, - and _, and begins with a letter"
-        if problem:
-            raise ConfigurationError(f"no service can be called {name!r}: {problem}", self.merged.place(key))
-        if "command" not in table:
-            raise ConfigurationError(
-                f"there is no service {name!r} in the catalogue{nearest(name, catalogue.names())}",
-                where=self.merged.place(key),
-                hint='A service of your own needs a command: command = ["python", "-m", "shop"].',
-            )
-        self.own[name] = _validated(UserServiceSettings, table, key, self.merged.place)
+    def ports(name: str) -> Mapping[str, int]:
+        if name not in services:
+            services[name] = configure(name, declaration)
+        return _spec(services[name], (), declaration).ports
 
-    def _specs(self) -> list[ServiceSpec]:
-        made: dict[str, ServiceSpec] = {}
-        queue = [(name, "") for name in self._wanted()]
-        while queue:
-            name, by = queue.pop(0)
-            if name in made:
-                continue
-            if by and name in self.request.skip:
-                raise ConfigurationError(
-                    f"{by} needs {name}, which is to be skipped",
-                    hint=f"Skip {by} too, or do not skip {name}.",
-                )
-            if not self._exists(name):
-                raise ConfigurationError(
-                    f"{by} needs {name!r}, which is no service{nearest(name, self._names())}",
-                    where=self._place_in(by, name),
-                )
-            made[name] = self._spec(name)
-            queue += [(need, name) for need in made[name].all_needs()]
-        return list(made.values())
+    for name, layer in default_ports(declaration, further, ports).items():
+        services[name] = configure(name, declaration, ports=layer)
 
-    def _wanted(self) -> list[str]:
-        request = self.request
-        for name in (*request.names, *request.skip):
-            if not self._exists(name):
-                raise UnknownServiceError(name, self._names())
-        return [name for name in dict.fromkeys(request.names or self._stack()) if name not in request.skip]
 
-    def _stack(self) -> tuple[str, ...]:
-        """The services of the profile, or of `use`, or all that the kit and the stack file have."""
-        joined = [name for name in self.catalogued if name not in KINDS]
-        everything = (*DEFAULT_STACK, *joined, *self.own)
-        profiles = {"full": everything, **PROFILES, **self.stack.profiles}
-        profile = self.stack.profile
-        place: Key = ("use",)
-        names = everything if self.stack.use is None else self.stack.use
-        if profile is not None:
-            if profile not in profiles:
-                where = self.merged.place(("profile",))
-                raise ConfigurationError(
-                    f"there is no profile {profile!r}{nearest(profile, profiles)}", where
-                )
-            place, names = ("profiles", profile), profiles[profile]
-        lists = {("profiles", profile): names for profile, names in self.stack.profiles.items()}
-        for key, listed in [(place, names), *lists.items()]:  # wanted or not: a mistake is told at once
-            for name in listed:
-                if not self._exists(name):
-                    raise ConfigurationError(
-                        f"there is no service {name!r}{nearest(name, self._names())}",
-                        where=self.merged.place(key),
-                    )
-        return names
+def _offers(
+    services: Mapping[str, ServiceConfiguration], members: Iterable[str], skip: Iterable[str]
+) -> list[Contribution]:
+    """The contributions that consumers get: of the members, and of all services under the keys `BRING_IN`."""
+    members = set(members)
+    return sorted(
+        (
+            offer
+            for name in services.keys() - set(skip)
+            for offer in services[name].contributions()
+            if name in members or offer.key in BRING_IN
+        ),
+        key=lambda offer: (offer.key, offer.service, repr(offer.value)),
+    )
 
-    def _exists(self, name: str) -> bool:
-        return name in self.own or catalogue.find(name) is not None
 
-    def _names(self) -> list[str]:
-        return [*catalogue.names(), *self.own]
+# --- second pass: specs ------------------------------------------------------------------------------
 
-    def _table(self, name: str) -> Mapping[str, Any]:
-        return self.stack.services.get(name, {})
 
-    def _place_in(self, service: str, text: str) -> str:
-        """Where in a service's table that text stands; otherwise the table's own place."""
-        for key, value in leaves(self._table(service)):
-            if text and text in str(value):
-                return self.merged.place(("services", service, *key))
-        return self.merged.place(("services", service))
-
-    # --- their settings ---
-
-    def _spec(self, name: str) -> ServiceSpec:
-        if name in self.own:
-            return user_service(name, self.own[name])
-        return catalogue.entry(name).make(self._settings(name))
-
-    def _settings(self, name: str) -> ServiceSettings:
-        """The user's settings, over the environment's, over what the executable tells."""
-        if name not in self.catalogued:
-            entry = catalogue.entry(name)
-            environment = self.request.environment
-            given = self._table(name)
-            merged = self.places[name] = merge(
-                [
-                    *(self._routes(given) if name == "caddy" else ()),
-                    Layer(values=given, where=lambda key: self.merged.place(("services", name, *key))),
-                    Layer(
-                        values=entry.defaults.get(environment, {}),
-                        where=lambda _: f"default in {environment}",
-                    ),
-                    *self._facts(entry, given),
-                ]
-            )
-            self.catalogued[name] = _validated(
-                entry.settings, merged.values, ("services", name), lambda key: merged.place(key[2:])
-            )
-        return self.catalogued[name]
-
-    def _facts(self, entry: Entry, given: Mapping[str, Any]) -> list[Layer]:
-        """What the executable tells of itself. Whether it may be missing is decided later."""
-        if not self.executables or entry.facts is None:
-            return []
-        try:
-            executable = locate(entry.binaries[0], setting=self._setting(given))
-        except BinaryMissingError:
-            return []
-        return [Layer(values=entry.facts(executable), where=lambda _: str(executable))]
-
-    def _routes(self, given: Mapping[str, Any]) -> list[Layer]:
-        """Caddy's own routes, and behind them those of the user's services, the longest path first."""
-        routes = [
-            {**settings.route.model_dump(exclude_none=True), "to": name}
-            for name, settings in self.own.items()
-            if settings.route and name not in self.request.skip
-        ]
-        explicit = given.get("routes", [])
-        if not routes or not isinstance(explicit, list):
-            return []
-        routes.sort(key=lambda route: (-len(route["path"]), "host" not in route))
-        return [Layer(values={"routes": [*explicit, *routes]}, where=lambda _: "the services' `route`")]
-
-    # --- executables and provenance ---
-
-    def _setting(self, given: Mapping[str, Any]) -> str | None:
-        setting = given.get("binary")
-        if not isinstance(setting, str):
-            return None
-        return str(self.request.root / Path(setting).expanduser())
-
-    def sought(self, plan: Plan) -> tuple[Sought, ...]:
-        """Every executable that the plan names or that is of use. Raises `BinaryMissingError`."""
-        known: dict[str, tuple[Binary, str | None]] = {}
-        for spec in plan.services:
-            if spec.name not in self.own:
-                setting = self._setting(self._table(spec.name))
-                known |= {it.name: (it, setting) for it in catalogue.entry(spec.name).binaries}
-        wanted = plan.binaries()
-        useful = {name for name, (binary, _) in known.items() if binary.optional}
-        found = [seek(*known.get(name, (Binary(name=name), None))) for name in sorted(wanted | useful)]
-        for it in found:
-            if it.binary.name in wanted and not it.path:
-                locate(it.binary, setting=it.setting)
-        return tuple(found)
-
-    def provenance(self) -> dict[str, Origin]:
-        """Every setting of the stack, of the services chosen, and of those described."""
-        request = self.request
-        found = {
-            "environment": Origin(value=request.environment, source=request.environment_source),
-            "data": Origin(value=str(request.data), source=request.data_source),
+def _plan(
+    declaration: Declaration,
+    names: Iterable[str],
+    services: dict[str, ServiceConfiguration],
+) -> Plan:
+    request = declaration.request
+    needed_by = dict.fromkeys(names, "")
+    while True:
+        for name, by in needed_by.items():
+            if name not in services:
+                _check_need(name, by, declaration)
+                services[name] = configure(name, declaration)
+        offers = _offers(services, needed_by, request.skip)
+        specs = {name: _spec(services[name], offers, declaration) for name in needed_by}
+        missing = {
+            need: name for name, spec in specs.items() for need in spec.all_needs() if need not in specs
         }
-        for key, value in leaves(self.stack.model_dump(exclude={"services"})):
-            found[".".join(key)] = _origin(key, value, self.merged.exact(key))
-        for name, settings in self.own.items():
-            for key, value in leaves(settings.model_dump()):
-                full = ("services", name, *key)
-                found[".".join(full)] = _origin(full, value, self.merged.exact(full))
-        for name, given in self.catalogued.items():
-            for key, value in leaves(given.model_dump()):
-                full = ("services", name, *key)
-                found[".".join(full)] = _origin(full, value, self.places[name].exact(key))
-        return found
+        if not missing:
+            break
+        for need, by in missing.items():
+            _check_need(need, by, declaration)
+        needed_by |= missing
+    optional = {service for spec in specs.values() for service, _ in optional_exports(spec)}
+    # The names of the catalogue cost a search for entry points.
+    absent = set(declaration.names()) - specs.keys() if optional - specs.keys() else ()
+    roles: dict[str, list[str]] = {}
+    for name in sorted(specs):
+        for role in services[name].entry.roles:
+            roles.setdefault(role, []).append(name)
+    return make_plan(
+        specs.values(),
+        environment=request.environment,
+        root=str(request.root),
+        ports="leased" if request.environment == "test" else "fixed",
+        contributions=[offer for offer in offers if offer.service in specs],
+        roles=roles,
+        absent=absent,
+    )
 
 
-def _origin(key: Key, value: object, source: str) -> Origin:
-    return Origin(value=shown(key, value), source=source or "default")
+def _spec(service: ServiceConfiguration, offers: Contributions, declaration: Declaration) -> ServiceSpec:
+    """The service's spec with its name, and an export for each port that a contribution refers to."""
+    consumed = [
+        offer for offer in offers if offer.key in service.entry.consumes and offer.service != service.name
+    ]
+    spec = service.entry.make(service.settings, consumed)
+    ports = sorted({offer.port for offer in service.contributions() if offer.port})
+    spec = replace(
+        spec,
+        name=service.name,
+        kind=service.kind,
+        summary=spec.summary or service.entry.summary,
+        exports={**{f"{port}_port": f"${{port.{port}}}" for port in ports}, **spec.exports},
+    )
+    return with_own_executables(spec, service.entry, declaration) if service.kind != USER else spec
+
+
+def _check_need(need: str, by: str, declaration: Declaration) -> None:
+    if need in declaration.request.skip:
+        raise ConfigurationError(
+            f"{by} needs {need}, which is to be skipped", hint=f"Skip {by} too, or do not skip {need}."
+        )
+    if declaration.kind(need) is None:
+        raise ConfigurationError(
+            f"{by} needs {need!r}, which is no service{nearest(need, declaration.names())}",
+            where=declaration.place_in(by, need),
+        )
+
+
+def _placed(error: ConfigurationError, declaration: Declaration) -> ConfigurationError:
+    """The error of a service in a plan, with the line of its stack file."""
+    scope, _, name = error.where.partition(".")
+    if scope != "services":
+        return error
+    reference = re.search(r"\$\{[^}]*\}", error.message)
+    where = declaration.place_in(name, reference[0] if reference else "") or error.where
+    return ConfigurationError(error.message, where=where, hint=error.hint)

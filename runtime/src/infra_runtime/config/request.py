@@ -49,6 +49,8 @@ class Request:
     root: Path
     data: Path
     data_source: str
+    #: false for engines that read the variables when the stack starts, on another machine
+    variables_required: bool = True
 
 
 def variables(plan: Plan, request: Request) -> dict[str, str]:
@@ -59,7 +61,7 @@ def variables(plan: Plan, request: Request) -> dict[str, str]:
         dotenv = read_dotenv(request.root / ".env", b"")
         values = {name: dotenv.get(name) if value is None else value for name, value in values.items()}
     for name, value in values.items():
-        if value is None and (user := _user(plan, f"env.{name}")):
+        if request.variables_required and value is None and (user := _user(plan, f"env.{name}")):
             raise ConfigurationError(
                 f"{user} refers to ${{env.{name}}}, and {name} is not set",
                 where=request.file.where(("services", user)) if request.file else "",
@@ -82,6 +84,7 @@ def make_request(
     profile: str | None = None,
     skip: tuple[str, ...] = (),
     overrides: Mapping[str, Any] | None = None,
+    variables_required: bool = True,
 ) -> Request:
     start = (directory or Path.cwd()).resolve()
     file = stack_file.find(start)
@@ -116,6 +119,7 @@ def make_request(
         root=root,
         data=path,
         data_source=data_source,
+        variables_required=variables_required,
     )
 
 

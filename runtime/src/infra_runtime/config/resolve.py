@@ -40,10 +40,12 @@ def resolve(
     data: Path | None = None,
     overrides: Mapping[str, Any] | None = None,
     executables: bool = True,
+    variables_required: bool = True,
 ) -> Resolved:
     """The stack that is meant here. Naming services pulls in what they need.
 
-    Without `executables` none is looked for: engines that run elsewhere bring their own.
+    Without `executables` none is looked for: engines that run elsewhere bring their own. Without
+    `variables_required` a `${env.NAME}` may be unset: such engines read it where the stack starts.
 
     Raises:
         ConfigurationError: the stack file, a variable or an argument says what cannot be done.
@@ -58,6 +60,7 @@ def resolve(
         profile=profile,
         skip=tuple(skip),
         overrides=overrides or {},
+        variables_required=variables_required,
     )
     if known := plan_cache.recall(request, executables=executables):
         return known

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -43,7 +44,7 @@ def _dotted(key: Key) -> str:
 
 def _said(found: ErrorDetails, model: type[BaseModel], key: Key) -> str:
     match found["type"]:
-        case "extra_forbidden":
+        case "extra_forbidden" | "unexpected_keyword_argument":
             return unknown_key(key[-1], _fields(model, key[:-1]))
         case "missing":
             return "is missing"
@@ -51,7 +52,7 @@ def _said(found: ErrorDetails, model: type[BaseModel], key: Key) -> str:
             return str(found.get("ctx", {}).get("error", found["msg"]))
         case "tuple_type" | "list_type":
             return "input should be a list"
-        case "dict_type" | "model_type" | "mapping_type":
+        case "dict_type" | "model_type" | "mapping_type" | "dataclass_type":
             return "input should be a table"
         case _:
             given = found["input"]
@@ -59,19 +60,26 @@ def _said(found: ErrorDetails, model: type[BaseModel], key: Key) -> str:
             return f"{found['msg'][0].lower()}{found['msg'][1:]}{what}"
 
 
-def _fields(model: type[BaseModel], key: Key) -> Iterable[str]:
-    """The fields of the model that stands at `key` inside `model`."""
+def _fields(model: type, key: Key) -> Iterable[str]:
+    """The fields of the model or dataclass that stands at `key` inside `model`."""
     for part in key:
-        if part in model.model_fields:
-            model = _model_in(model.model_fields[part].annotation) or model
-    return model.model_fields
+        annotation = _annotations(model).get(part)
+        model = _model_in(annotation) or model
+    return _annotations(model)
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+def _annotations(model: Any) -> Mapping[str, Any]:
+    """Field → its type."""
+    if issubclass(model, BaseModel):
+        return {name: field.annotation for name, field in model.model_fields.items()}
+    return {field.name: field.type for field in fields(model)}
+
+
+def _model_in(annotation: Any) -> type | None:
+    if isinstance(annotation, type) and (issubclass(annotation, BaseModel) or is_dataclass(annotation)):
         return annotation
     if get_origin(annotation) in (Union, types.UnionType, Annotated, tuple):
         for inner in get_args(annotation):
-            if found := _model_in(inner):
-                return found
+            if model := _model_in(inner):
+                return model
     return None

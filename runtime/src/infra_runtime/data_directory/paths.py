@@ -20,7 +20,7 @@ SOCKET_PATH = 103
 #: a folder of at most 16 bytes, and PostgreSQL's `.s.PGSQL.32767`
 SOCKET_IN_RUN = 1 + 16 + 1 + 14
 #: raised when the control socket's methods change so that an older client would misread their answers
-PROTOCOL = 1
+PROTOCOL = 2
 
 
 class Paths:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -14,9 +15,11 @@ class Engine(Protocol):
     """Renders a plan for something else to run."""
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """The word by which users choose the engine, such as `compose`."""
 
+    @abstractmethod
     def render(self, plan: Plan) -> Mapping[str, str]:
         """Return relative path → text of each file. The same plan gives the same bytes.
 
@@ -28,5 +31,6 @@ class Engine(Protocol):
 class RunningEngine(Engine, Protocol):
     """Renders a plan and runs it."""
 
+    @abstractmethod
     def open(self, resolved: Resolved) -> Stack:
         """Return a lease on the stack of a resolved plan. No service is started yet."""

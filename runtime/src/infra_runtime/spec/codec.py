@@ -7,20 +7,20 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-#: the class name of a table that has a key `kind` itself
+#: the key of an object's class name; it is not an identifier, so no field has this name
+TYPE = "$type"
+#: the class name of a user's table that contains the key `TYPE`
 _TABLE = "Table"
 
 
 def encode(value: object) -> Any:
-    """Return a spec, or a part of one, as plain JSON data; `kind` of each object names its class."""
+    """Return a spec, or a part of one, as plain JSON data; `$type` of each object names its class."""
     if is_dataclass(value):
         encoded = {item.name: encode(getattr(value, item.name)) for item in fields(value)}
-        return {"kind": type(value).__name__, **encoded}
+        return {TYPE: type(value).__name__, **encoded}
     if isinstance(value, Mapping):
         table = {key: encode(inner) for key, inner in value.items()}
-        return (
-            {"kind": _TABLE, "rows": [[*row] for row in sorted(table.items())]} if "kind" in table else table
-        )
+        return {TYPE: _TABLE, "rows": [[*row] for row in sorted(table.items())]} if TYPE in table else table
     if isinstance(value, tuple | list):
         return [encode(inner) for inner in value]
     return int(value) if isinstance(value, signal.Signals) else value
@@ -33,9 +33,9 @@ def decode(data: Any, types: Mapping[str, type]) -> Any:
     """
     if isinstance(data, dict):
         inner = {key: decode(value, types) for key, value in data.items()}
-        if inner.get("kind") == _TABLE:
+        if inner.get(TYPE) == _TABLE:
             return dict(inner["rows"])
-        return types[inner.pop("kind")](**inner) if "kind" in inner else inner
+        return types[inner.pop(TYPE)](**inner) if TYPE in inner else inner
     if isinstance(data, list):
         return tuple(decode(value, types) for value in data)
     return data

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 OWN_SCOPES = frozenset({"bin", "port", "secret", "env", "stack"})
 OWN_NAMES = frozenset({"host", "data", "run", "root", "out"})
+#: metadata of a dataclass's field whose texts have backslash escapes: the values of references get them, too
+ESCAPED: Mapping[str, bool] = MappingProxyType({"escaped": True})
 _REFERENCE = re.compile(r"\$\$|\$\{([^}]*)\}")
 
 
@@ -27,25 +30,65 @@ def substitute(text: str, lookup: Callable[[str], str]) -> str:
     return _REFERENCE.sub(lambda match: "$" if match[1] is None else lookup(match[1].strip()), text)
 
 
-def bound_copy(value: Any, lookup: Callable[[str], str]) -> Any:
-    """Return a copy of a spec's part (a probe, a step) with the references of all its texts replaced."""
+def rename(text: str, new: Callable[[str], str]) -> str:
+    """Return `text` with each reference replaced by the reference that `new` returns for it."""
+    return _REFERENCE.sub(
+        lambda match: match[0] if match[1] is None else f"${{{new(match[1].strip())}}}", text
+    )
+
+
+def map_texts(
+    value: Any, change: Callable[[str], str], change_escaped: Callable[[str], str] | None = None
+) -> Any:
+    """Return a copy of a spec or of a part of it with all its texts changed.
+
+    `change_escaped` changes the texts of fields whose metadata have `escaped`; without it `change` does.
+    """
     if isinstance(value, str):
-        return substitute(value, lookup)
+        return change(value)
     if is_dataclass(value) and not isinstance(value, type):
+        escaped = change_escaped or change
         return replace(
-            value, **{item.name: bound_copy(getattr(value, item.name), lookup) for item in fields(value)}
+            value,
+            **{
+                item.name: map_texts(
+                    getattr(value, item.name), escaped if "escaped" in item.metadata else change, escaped
+                )
+                for item in fields(value)
+            },
         )
     if isinstance(value, Mapping):
-        return {key: bound_copy(inner, lookup) for key, inner in value.items()}
+        return {key: map_texts(inner, change, change_escaped) for key, inner in value.items()}
     if isinstance(value, tuple):
-        return tuple(bound_copy(inner, lookup) for inner in value)
+        return tuple(map_texts(inner, change, change_escaped) for inner in value)
     return value
 
 
+def bound_copy(value: Any, lookup: Callable[[str], str]) -> Any:
+    """Return a copy of a spec's part (a probe, a step) with the references of all its texts replaced."""
+    return map_texts(
+        value,
+        lambda text: substitute(text, lookup),
+        lambda text: substitute(text, lambda name: lookup(name).replace("\\", "\\\\")),
+    )
+
+
 def other_service(reference: str) -> str | None:
-    """Return the service of a reference `SERVICE.EXPORT`; None for the scopes of the spec itself."""
+    """Return the service that a reference `SERVICE.EXPORT` makes a need; None for all other references."""
     scope, dot, _ = reference.partition(".")
-    return scope if dot and scope not in OWN_SCOPES else None
+    return scope if dot and scope not in OWN_SCOPES and not reference.endswith("?") else None
+
+
+def optional_export(reference: str) -> tuple[str, str] | None:
+    """Return service and export of `SERVICE.EXPORT?`, which makes no need; None for all other references."""
+    scope, dot, name = reference.partition(".")
+    return (scope, name[:-1]) if dot and scope not in OWN_SCOPES and name.endswith("?") else None
+
+
+def optional_exports(value: object) -> list[tuple[str, str]]:
+    """Return service and export of every `${SERVICE.EXPORT?}` inside a spec, without duplicates."""
+    exports = (optional_export(reference) for text in texts(value) for reference in references(text))
+    return list(dict.fromkeys(filter(None, exports)))
 
 
 def texts(value: object) -> Iterator[str]:

@@ -12,14 +12,15 @@ from typing import Any, Literal, TypeAlias
 from infra_runtime.spec.codec import decode, encode
 from infra_runtime.spec.container import Container
 from infra_runtime.spec.probes import (
+    Exchange,
     ExecProbe,
+    Expect,
     HttpProbe,
-    NatsProbe,
+    LengthPrefix,
     PostgresProbe,
     Probe,
     Quiesce,
-    RespProbe,
-    RespSave,
+    Send,
     TcpProbe,
 )
 from infra_runtime.spec.references import other_service, references, texts
@@ -43,6 +44,8 @@ class ServiceSpec:
 
     name: str
     command: tuple[str, ...]
+    #: the catalogue's kind; empty for a service of the user's own
+    kind: str = ""
     summary: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: str = "${data}"
@@ -88,7 +91,7 @@ class ServiceSpec:
 TYPES: Mapping[str, type] = {
     value.__name__: value
     for value in (
-        RespSave, TcpProbe, HttpProbe, PostgresProbe, RespProbe, NatsProbe, ExecProbe,
+        TcpProbe, HttpProbe, PostgresProbe, ExecProbe, Exchange, Send, Expect, LengthPrefix,
         WriteFile, RequireFile, Remove, Secret, Run, Seed, StopStep, Container, ServiceSpec,
     )
 }  # fmt: skip

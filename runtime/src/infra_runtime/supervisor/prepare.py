@@ -85,7 +85,8 @@ async def _seed(
     into = substitute(seed.into, resolver(bound, scope, others))
     if os.path.isdir(into) and os.listdir(into):
         return
-    tree = f"{cache}/{bound.spec.name}-{seed_key(seed, scope)}"
+    # All instances of a kind share it.
+    tree = f"{cache}/{bound.spec.kind or bound.spec.name}-{seed_key(seed, scope)}"
     if not os.path.isdir(tree):
         os.makedirs(cache, mode=0o700, exist_ok=True)
         async with _locked(f"{tree}.lock"):

@@ -1,18 +1,41 @@
-"""Asking a service whether it is ready, in its own protocol. A probe answers None, or why not yet."""
+"""Ask a service once whether it is ready, in its own protocol: None, or the reason why it is not."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias
 
-from infra_runtime.spec import ExecProbe, HttpProbe, NatsProbe, PostgresProbe, Probe, RespProbe, TcpProbe
+from infra_runtime.spec import (
+    Exchange,
+    ExecProbe,
+    HttpProbe,
+    PortProbe,
+    PostgresProbe,
+    Probe,
+    TcpProbe,
+    encode,
+)
+from infra_runtime.spec.probes import PATIENCE
+from infra_runtime.supervisor.exchange import connected, exchange
 
-#: seconds for one answer; a server that hangs is asked again
-PATIENCE = 2.0
+TYPE_CHECKING = False  # the name that type checkers know; importing ssl would cost a third of the boot
+if TYPE_CHECKING:
+    import ssl
+
+#: runs argv with extra environment and returns the exit status
+Runner: TypeAlias = Callable[[tuple[str, ...], Mapping[str, str]], Awaitable[int]]
+
+#: the variable with the probe, for the process of an HTTPS probe
+HTTPS_PROBE = "INFRA_HTTPS_PROBE"
+#: seconds that this process may take to start on a busy machine
+BOOT = 5.0
 #: seconds between two questions: a tenth of what was waited so far, within these bounds
 QUICKEST, SLOWEST = 0.001, 0.05
 LONGEST_BODY = 65536
@@ -21,67 +44,66 @@ PROTOCOL_3 = 196608  # Source: PostgreSQL documentation, "Message Formats", Star
 CANNOT_CONNECT_NOW = "57P03"  # Source: PostgreSQL documentation, "Error Codes"
 
 
-async def ask(
-    probe: Probe, host: str, ports: Mapping[str, int], run: Callable[[tuple[str, ...]], Awaitable[int]]
-) -> str | None:
-    """Ask once. None: ready. A text: why not yet. `run` runs a command and returns its exit status."""
+async def ask(probe: Probe, host: str, ports: Mapping[str, int], run: Runner, folder: str) -> str | None:
+    """Return None when the service is ready, else the reason.
+
+    `run` runs a command to its exit status; a process of the probe may write into `folder`.
+    """
     if isinstance(probe, ExecProbe):
         return await command(probe, run)
     port = ports[probe.port]
+    if isinstance(probe, HttpProbe) and probe.tls:
+        return await https(host, port, probe, run, f"{folder}/probe")
+    return await attempt(probe, host, port)
+
+
+async def attempt(probe: PortProbe, host: str, port: int, tls: ssl.SSLContext | None = None) -> str | None:
+    """Return None when the service is ready, else the reason; an HTTP request is encrypted with `tls`."""
+    timeout = probe.timeout if isinstance(probe, Exchange) else PATIENCE
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(timeout):
             match probe:
                 case TcpProbe():
                     return await tcp(host, port)
                 case HttpProbe():
-                    return await http(host, port, probe)
+                    return await http(host, port, probe, tls)
                 case PostgresProbe():
                     return await postgres(host, port, probe.user, probe.database)
-                case RespProbe():
-                    return await resp(host, port)
-                case NatsProbe():
-                    return await nats(host, port)
+                case Exchange():
+                    if (reason := await exchange(host, port, probe)) is None:
+                        return None
     except TimeoutError:
-        reason = f"no answer within {PATIENCE:g} s"
+        reason = f"no answer within {timeout:g} s"
     except OSError as error:
-        # asyncio puts a text of its own into strerror; the system's is the one that people know.
-        reason = os.strerror(error.errno) if error.errno else str(error)
+        # asyncio puts its own text into strerror; the system's text is the well-known one.
+        # The number of an error of ssl is not the system's.
+        number = error.errno if type(error).__module__ == "builtins" else None
+        reason = os.strerror(number) if number else str(error)
     except asyncio.IncompleteReadError:
         reason = "closed the connection without an answer"
     except (ValueError, asyncio.LimitOverrunError):
-        reason = f"its answer makes no sense to a {type(probe).__name__}"
+        reason = f"a {type(probe).__name__} cannot read its answer"
     return f"{host}:{port}: {reason}"
 
 
 def interval(waited: float) -> float:
-    """Seconds until the next question, after so many seconds of waiting."""
+    """Return the seconds until the next attempt, after so many seconds of waiting."""
     return min(max(waited * 0.1, QUICKEST), SLOWEST)
 
 
-@contextlib.asynccontextmanager
-async def _connected(
-    host: str, port: int
-) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    reader, writer = await asyncio.open_connection(host, port)
-    try:
-        yield reader, writer
-    finally:
-        writer.close()
-
-
 async def tcp(host: str, port: int) -> str | None:
-    """Something accepts."""
-    async with _connected(host, port):
+    """Connect."""
+    async with connected(host, port):
         return None
 
 
-async def http(host: str, port: int, probe: HttpProbe) -> str | None:
-    """A GET gets the status and the body that the probe wants. Source: RFC 9112."""
+async def http(host: str, port: int, probe: HttpProbe, tls: ssl.SSLContext | None = None) -> str | None:
+    """Send a GET, and compare the status and the body with the probe. Source: RFC 9112."""
     headers = "".join(f"{name}: {value}\r\n" for name, value in probe.headers.items())
     host_header = "" if any(name.lower() == "host" for name in probe.headers) else f"Host: {host}:{port}\r\n"
     request = f"GET {probe.path} HTTP/1.1\r\n{host_header}{headers}Connection: close\r\n\r\n"
     wanted = probe.contains.encode()
-    async with _connected(host, port) as (reader, writer):
+    async with connected(host, port, tls=tls, name=probe.server_name) as (reader, writer):
         writer.write(request.encode())
         try:
             head = await reader.readuntil(b"\r\n\r\n")
@@ -101,7 +123,7 @@ async def http(host: str, port: int, probe: HttpProbe) -> str | None:
 
 
 async def _body(reader: asyncio.StreamReader, wanted: bytes) -> bytes:
-    """As much of a body as is needed; it may come in pieces, and its sender may forget to hang up."""
+    """Return the body as far as `wanted`; it may arrive in pieces, and the server may not close."""
     body = b""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE / 4):
@@ -113,9 +135,9 @@ async def _body(reader: asyncio.StreamReader, wanted: bytes) -> bytes:
 
 
 async def postgres(host: str, port: int, user: str, database: str) -> str | None:
-    """The start-up packet gets a request to authenticate."""
+    """Send a start-up packet, and expect a request for authentication."""
     body = b"user\0%b\0database\0%b\0\0" % (user.encode(), database.encode())
-    async with _connected(host, port) as (reader, writer):
+    async with connected(host, port) as (reader, writer):
         writer.write(struct.pack("!ii", len(body) + 8, PROTOCOL_3) + body)
         kind, length = struct.unpack("!ci", await reader.readexactly(5))
         if kind == b"R":
@@ -125,40 +147,45 @@ async def postgres(host: str, port: int, user: str, database: str) -> str | None
         parts = (await reader.readexactly(length - 4)).split(b"\0")
     fields = {part[:1]: part[1:].decode(errors="replace") for part in parts if part}
     code, message = fields.get(b"C", ""), fields.get(b"M", "")
-    # Any other refusal comes from a server that is up: it is the client's own affair.
+    # Any other refusal comes from a server that is up.
     return message if code == CANNOT_CONNECT_NOW else None
 
 
-async def resp(host: str, port: int) -> str | None:
-    """PING gets PONG, or a demand to log in."""
-    async with _connected(host, port) as (reader, writer):
-        writer.write(b"PING\r\n")
-        answer = (await reader.readline()).decode(errors="replace").strip()
-    if answer == "+PONG" or answer.startswith(("-NOAUTH", "-NOPERM")):
+async def https(host: str, port: int, probe: HttpProbe, run: Runner, answer: str) -> str | None:
+    """Have a process repeat the request until it succeeds or `PATIENCE` ends.
+
+    The process gets the probe in its environment: headers may be secret, and arguments are visible to other
+    users. It writes the last reason to the file `answer`.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(answer)
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    code = f"import sys; sys.path.insert(0, {root!r}); "
+    code += "from infra_runtime.supervisor.https_child import main; main()"
+    argv = (sys.executable, "-I", "-S", "-c", code, host, str(port), answer)
+    try:
+        async with asyncio.timeout(PATIENCE + BOOT):
+            status = await run(argv, {HTTPS_PROBE: json.dumps(encode(probe))})
+    except TimeoutError:
+        return f"{host}:{port}: no answer within {PATIENCE + BOOT:g} s"
+    except OSError as error:
+        return f"{sys.executable}: {error.strerror or error}"
+    if status == 0:
         return None
-    return f"{host}:{port}: {answer[:120] or 'closed the connection'}"
+    try:
+        with open(answer, encoding="utf-8") as file:
+            return file.read()
+    except OSError:
+        return f"the process of the HTTPS probe exited with status {status}; the service's log has its output"
 
 
-async def nats(host: str, port: int) -> str | None:
-    """The server greets, and answers a PING (or asks who we are)."""
-    async with _connected(host, port) as (reader, writer):
-        greeting = await reader.readline()
-        if not greeting.startswith(b"INFO "):
-            return f"{host}:{port}: {greeting[:40]!r} is no greeting of NATS"
-        writer.write(b'CONNECT {"verbose":false}\r\nPING\r\n')
-        answer = (await reader.readline()).decode(errors="replace").strip()
-    if answer == "PONG" or answer.startswith("-ERR 'Authorization"):
-        return None
-    return f"{host}:{port}: {answer[:120] or 'closed the connection'}"
-
-
-async def command(probe: ExecProbe, run: Callable[[tuple[str, ...]], Awaitable[int]]) -> str | None:
-    """The command exits with 0 in time; its output is in the service's log."""
+async def command(probe: ExecProbe, run: Runner) -> str | None:
+    """Run the command to exit status 0 in time; its output goes to the service's log."""
     try:
         async with asyncio.timeout(probe.timeout):
-            status = await run(probe.command)
+            status = await run(probe.command, {})
     except TimeoutError:
-        return f"{probe.command[0]}: no end within {probe.timeout:g} s"
+        return f"{probe.command[0]}: still running after {probe.timeout:g} s"
     except OSError as error:
         return f"{probe.command[0]}: {error.strerror or error}"
     return None if status == 0 else f"{probe.command[0]}: exited with status {status}"

@@ -254,6 +254,7 @@ class Methods:
         return Endpoints(
             services={
                 name: ServiceEndpoint(
+                    kind=bound.spec.kind,
                     exports=bound.exports,
                     ports=bound.ports,
                     data=bound.data,
@@ -269,7 +270,12 @@ class Methods:
         return Bindings(
             services={
                 name: Binding(
-                    data=bound.data, run=bound.run, ports=bound.ports, cwd=bound.cwd, exports=bound.shown
+                    kind=bound.spec.kind,
+                    data=bound.data,
+                    run=bound.run,
+                    ports=bound.ports,
+                    cwd=bound.cwd,
+                    exports=bound.shown,
                 )
                 for name, bound in self._supervisor.bound.items()
             }
@@ -351,6 +357,7 @@ class Methods:
         bound = supervisor.bound.get(name)
         return ServiceStatus(
             name=name,
+            kind=service.spec.kind,
             summary=service.spec.summary,
             phase=service.phase,
             ready=service.phase in SATISFYING,

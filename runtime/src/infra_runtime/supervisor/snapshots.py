@@ -7,7 +7,6 @@ is copied is what a power cut would leave at that moment; every service of the c
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
@@ -22,11 +21,9 @@ from infra_runtime.errors import SnapshotError
 from infra_runtime.host.file_copy import COPY, stage
 from infra_runtime.host.ports import LOOPBACK
 from infra_runtime.messages import Phase, Snapshot
-from infra_runtime.spec import RespSave
+from infra_runtime.supervisor import probes
 from infra_runtime.supervisor.state import Event
 from infra_runtime.supervisor.supervisor import Supervisor
-
-PATIENCE = 30.0
 
 
 async def save(supervisor: Supervisor, name: str) -> Snapshot:
@@ -145,20 +142,9 @@ async def _run(supervisor: Supervisor, *command: str) -> int:
 
 
 async def _quiesce(supervisor: Supervisor, service: str) -> None:
-    asked = supervisor.machine.services[service].spec.quiesce
-    if isinstance(asked, RespSave):
-        port = supervisor.bound[service].ports[asked.port]
-        try:
-            async with asyncio.timeout(PATIENCE):
-                reader, writer = await asyncio.open_connection(LOOPBACK, port)
-                writer.write(b"SAVE\r\n")
-                answer = await reader.readline()
-                writer.close()
-        except TimeoutError:
-            raise SnapshotError(service, f"SAVE was not answered within {PATIENCE:g} s") from None
-        except OSError as error:
-            raise SnapshotError(
-                service, f"SAVE: {os.strerror(error.errno) if error.errno else error}"
-            ) from error
-        if answer.strip() != b"+OK":
-            raise SnapshotError(service, f"SAVE was answered with {answer[:80]!r}")
+    """Have a service write its memory to its files. Raises `SnapshotError` with the service's answer."""
+    bound = supervisor.bound[service]
+    if bound.quiesce is None:
+        return
+    if reason := await probes.attempt(bound.quiesce, LOOPBACK, bound.ports[bound.quiesce.port]):
+        raise SnapshotError(service, f"its data could not be written to the disk: {reason}")

@@ -95,16 +95,14 @@ def user_namespaces_work() -> bool:
 
 
 def other_user() -> tuple[int, int]:
-    """Another uid and gid to run as when the whole run is root: `postgres` if there is one, else `nobody`."""
+    """Return uid and gid of `nobody`, the account for programs that refuse to run as root."""
     import pwd
 
-    for name in ("postgres", "nobody"):
-        try:
-            entry = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return entry.pw_uid, entry.pw_gid
-    return 65534, 65534
+    try:
+        entry = pwd.getpwnam("nobody")
+    except KeyError:
+        return 65534, 65534
+    return entry.pw_uid, entry.pw_gid
 
 
 def become(uid: int, gid: int) -> None:

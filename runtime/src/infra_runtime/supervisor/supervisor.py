@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import subprocess
+from collections import ChainMap
 from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
@@ -13,9 +14,16 @@ from infra_runtime.data_directory.logs import Logs
 from infra_runtime.data_directory.paths import Paths, refusal
 from infra_runtime.host.ports import LOOPBACK, PortError, Ports, taken
 from infra_runtime.messages import Phase
-from infra_runtime.spec import ServiceSpec
+from infra_runtime.spec import ServiceSpec, optional_exports
 from infra_runtime.supervisor import probes
-from infra_runtime.supervisor.binding import BindingError, Bound, Scope, bind
+from infra_runtime.supervisor.binding import (
+    BindingError,
+    Bound,
+    MissingSecretError,
+    Scope,
+    bind,
+    resolver,
+)
 from infra_runtime.supervisor.children import Children, Guardian
 from infra_runtime.supervisor.machine import Machine, stop_order
 from infra_runtime.supervisor.prepare import StepError, prepare
@@ -38,6 +46,9 @@ class Supervisor:
         self.leased = leased
         self.ports = Ports(paths.ports, paths.data, leased=leased)
         self.bound: dict[str, Bound] = {}
+        #: services that others refer to without needing them, with their ports, before they are prepared
+        self.bound_ahead: dict[str, Bound] = {}
+        self._others = ChainMap(self.bound, self.bound_ahead)
         self.scopes: dict[str, Scope] = {}
         #: every port that this supervisor ever used: the proof asks for each of them
         self.used_ports: set[int] = set()
@@ -61,6 +72,7 @@ class Supervisor:
         self.ports.give_back(spec.name)  # only now: whoever is stopped comes back where clients know it
         self.scopes[spec.name] = scope
         self.bound.pop(spec.name, None)
+        self.bound_ahead.pop(spec.name, None)
 
     def dispatch(self, event: Event) -> None:
         """Tell the machine, and do what it says."""
@@ -150,8 +162,9 @@ class Supervisor:
             return await self._run(bound, command, env)
 
         try:
-            await prepare(bound, self.scopes[name], self.bound, self.paths.seeds(), run)
-            bind(bound, self.scopes[name], self.bound)
+            await self._bind_ahead(bound)
+            await prepare(bound, self.scopes[name], self._others, self.paths.seeds(), run)
+            bind(bound, self.scopes[name], self._others)
         except OSError as error:
             reason = f"{error.filename or 'preparing'}: {error.strerror or error}"
             self.dispatch(Event("prepare-failed", name, reason))
@@ -159,6 +172,43 @@ class Supervisor:
             self.dispatch(Event("prepare-failed", name, str(error)))
         else:
             self.dispatch(Event("prepared", name))
+
+    async def _bind_ahead(self, bound: Bound) -> None:
+        """Make every optional reference of a service bindable, without a need for the other services.
+
+        These get their ports now. An export with a secret is awaited until the other service is prepared;
+        the planner rejects circles of such waits.
+        """
+        exports = optional_exports(bound.spec)
+        self._reserve(service for service, _ in exports)
+        lookup = resolver(bound, self.scopes[bound.spec.name], self._others)
+        for service, export in exports:
+            while True:
+                try:
+                    lookup(f"{service}.{export}?")
+                    break
+                except MissingSecretError as error:
+                    if self.machine.services[error.service].phase not in {Phase.WAITING, Phase.PREPARING}:
+                        raise
+                await self.change()
+
+    def _reserve(self, services: Iterable[str]) -> None:
+        """Take the ports of services that are not prepared yet, and of those that their exports refer to."""
+        for name in services:
+            if name in self._others or name not in self.machine.services:
+                continue
+            spec = self.machine.services[name].spec
+            ports = {}
+            for port, wanted in spec.ports.items():
+                try:
+                    ports[port] = self.ports.take(name, port, wanted)
+                except (PortError, OSError):
+                    ports[port] = wanted  # the service's own start reports it
+            self.bound_ahead[name] = Bound(
+                spec, self.paths.service_data(name), self.paths.service_run(name), ports
+            )
+            self._reserve(service for service, _ in optional_exports(spec.exports))
+            self._reserve(spec.all_needs())
 
     def _do_spawn(self, effect: Effect) -> None:
         bound = self.bound[effect.service]
@@ -181,11 +231,11 @@ class Supervisor:
         bound = self.bound[name]
         assert bound.ready is not None  # noqa: S101 - the machine asks for no probe otherwise
 
-        async def run(command: tuple[str, ...]) -> int:
-            return await self._run(bound, command, bound.env)
+        async def run(command: tuple[str, ...], env: Mapping[str, str]) -> int:
+            return await self._run(bound, command, {**bound.env, **env})
 
         began = self._loop.time()
-        while (reason := await probes.ask(bound.ready, LOOPBACK, bound.ports, run)) is not None:
+        while (reason := await probes.ask(bound.ready, LOOPBACK, bound.ports, run, bound.run)) is not None:
             self.dispatch(Event("not-yet", name, reason))
             await asyncio.sleep(probes.interval(self._loop.time() - began))
         self.dispatch(Event("agreed", name))

@@ -185,7 +185,7 @@ def test_old_templates_go(suite: Suite, warm: Stack) -> None:
     suite.test(
         """
         import pytest
-        from pytest_infra.services.postgres.migrations import Migrations
+        from pytest_infra import Migrations
 
         @pytest.mark.parametrize("version", range(8))
         def test_it(infra_unit, version):

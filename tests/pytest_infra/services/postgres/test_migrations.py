@@ -8,7 +8,11 @@ import pytest
 
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import ConfigurationError
-from pytest_infra.services.postgres.migrations import Migrations, read
+from pytest_infra.isolation.migrations import Migrations
+from pytest_infra.services.postgres.migrations import read
+
+#: the fixture that errors name
+WHERE = "infra_postgres_migrations"
 
 
 def _migrate(database: Endpoint) -> None: ...
@@ -18,7 +22,7 @@ def _differently(database: Endpoint) -> None: ...
 
 
 def _key(source: object, root: Path) -> str:
-    return read(source, root).key  # type: ignore[arg-type]  # also what nobody should give
+    return read(source, root, WHERE).key  # type: ignore[arg-type]  # also what nobody should give
 
 
 @pytest.fixture
@@ -66,8 +70,8 @@ def test_a_callable_that_nobody_can_look_into_wants_a_version(tmp_path: Path) ->
     class Callable:
         def __call__(self, database: Endpoint) -> None: ...
 
-    with pytest.raises(ConfigurationError, match="nobody can see") as caught:
-        read(Callable(), tmp_path)
+    with pytest.raises(ConfigurationError, match=r"source of .* cannot be found") as caught:
+        read(Callable(), tmp_path, WHERE)
 
     assert "version=" in caught.value.hint
     first, second = (Migrations.of(Callable(), version=version).key for version in "12")
@@ -93,7 +97,7 @@ def test_alembic_depends_on_its_scripts(tmp_path: Path) -> None:
 
 
 def test_a_function_may_be_named(tmp_path: Path) -> None:
-    assert read("pytest_infra.services.postgres.migrations:read", tmp_path).run is read
+    assert read("pytest_infra.services.postgres.migrations:read", tmp_path, WHERE).run is read
 
 
 @pytest.mark.parametrize(
@@ -106,9 +110,9 @@ def test_a_function_may_be_named(tmp_path: Path) -> None:
 )
 def test_what_it_cannot_be_is_told(tmp_path: Path, source: str, says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
-        read(source, tmp_path)
+        read(source, tmp_path, WHERE)
 
 
 def test_a_folder_without_sql_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"no \*\.sql"):
-        read(tmp_path, tmp_path)
+        read(tmp_path, tmp_path, WHERE)

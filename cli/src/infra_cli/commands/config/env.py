@@ -8,7 +8,7 @@ import click
 
 from infra_cli import output
 from infra_cli.target import Target, target
-from infra_runtime.engines.variables import variables
+from infra_runtime.engines.variables import program_variables
 from infra_runtime.messages import BOUND, ENDPOINTS, Nothing
 
 
@@ -28,10 +28,8 @@ def command(target: Target, *, reveal: bool, as_json: bool) -> None:
     """
     target.note_misspelt()
     with target.client() as client:
-        bindings = client.call(BOUND, Nothing()).services
-        endpoints = client.call(ENDPOINTS, Nothing()).services
-    shown = variables({name: binding.exports for name, binding in bindings.items()})
-    clear = variables({name: endpoint.exports for name, endpoint in endpoints.items()})
+        shown = program_variables(client.call(BOUND, Nothing()).services)
+        clear = program_variables(client.call(ENDPOINTS, Nothing()).services)
     if as_json:
         output.say_json(
             {name: value if reveal or shown[name] == value else None for name, value in clear.items()}

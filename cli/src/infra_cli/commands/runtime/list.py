@@ -48,19 +48,31 @@ def _programs(binaries: dict[str, dict[str, Any]]) -> str:
 
 
 def on_offer(target: Target) -> Iterator[dict[str, Any]]:
-    """Name, summary, origin, whether it is in the stack, and its programs."""
+    """Name, kind, summary, origin, whether it is in the stack, and its programs.
+
+    A kind whose name the stack file gives to a service of the user's own is left out.
+    """
     from infra_cli.programs import programs
     from infra_runtime import catalogue
 
     resolved = target.resolve(executables=False)
     chosen = {spec.name: spec for spec in resolved.plan.services}
-    names = catalogue.names()
-    for name in names:
-        entry = catalogue.entry(name)
+    tables = target.own_services()
+    kinds = {name: name for name in catalogue.names()}
+    for name, table in sorted(tables.items()):
+        kinds[name] = "" if "command" in table else table.get("kind", name)
+    for name in sorted(kinds, key=lambda name: not kinds[name]):
+        kind, table = kinds[name], tables.get(name, {})
+        entry = catalogue.entry(kind) if kind else None
+        origin = str(resolved.stack_file)
+        if kind == name:
+            origin = "kit" if kind in KINDS else "entry point"
+        found = programs(name, resolved, kind=kind) if kind else ()
         yield {
             "name": name,
-            "summary": entry.summary,
-            "origin": "kit" if name in KINDS else "entry point",
+            "kind": kind,
+            "summary": entry.summary if entry else table.get("summary", "your own"),
+            "origin": origin,
             "in_stack": name in chosen,
             "binaries": {
                 each.name: {
@@ -68,15 +80,6 @@ def on_offer(target: Target) -> Iterator[dict[str, Any]]:
                     "hint": each.hint,
                     "optional": each.optional,
                 }
-                for each in programs(name, resolved)
+                for each in found
             },
         }
-    for name, table in sorted(target.own_services().items()):
-        if name not in names:
-            yield {
-                "name": name,
-                "summary": table.get("summary", "your own"),
-                "origin": str(resolved.stack_file),
-                "in_stack": name in chosen,
-                "binaries": {},
-            }

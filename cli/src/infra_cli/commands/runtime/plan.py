@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from infra_cli.target import Target, target
 
 if TYPE_CHECKING:
     from infra_runtime.messages import Binding
+    from infra_runtime.plan import Plan
     from infra_runtime.spec import ServiceSpec
 
 
@@ -58,7 +60,7 @@ def command(
         return
     output.say(f"{plan.environment}, {plan.ports} ports, root {plan.root}")
     for spec in plan.services:
-        _say(spec.name, _symbolic(spec))
+        _say(spec.name, _symbolic(spec, plan))
 
 
 def _say(name: str, rows: dict[str, str]) -> None:
@@ -69,9 +71,12 @@ def _say(name: str, rows: dict[str, str]) -> None:
         output.say(line)
 
 
-def _symbolic(spec: ServiceSpec) -> dict[str, str]:
+def _symbolic(spec: ServiceSpec, plan: Plan) -> dict[str, str]:
     at_once = "when it has ended well" if spec.task else "at once"
+    offers = [offer.to_json() for offer in plan.contributions if offer.service == spec.name]
     return {
+        "kind": spec.kind if spec.kind != spec.name else "",
+        "roles": " ".join(role for role, names in plan.roles.items() if spec.name in names),
         "command": " ".join(word if "${" in word else shlex.quote(word) for word in spec.command),
         "needs": " ".join(spec.all_needs()),
         "ports": _pairs(spec.ports),
@@ -79,6 +84,7 @@ def _symbolic(spec: ServiceSpec) -> dict[str, str]:
         "ready": type(spec.ready).__name__.removesuffix("Probe").lower() if spec.ready else at_once,
         "exports": " ".join(spec.exports),
         "watch": " ".join(spec.watch),
+        "offers": " ".join(f"{offer['key']}={json.dumps(offer['value'])}" for offer in offers),
     }
 
 

@@ -6,7 +6,6 @@ Source: Caddy documentation, "API".
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,31 +14,29 @@ from typing import Any
 from infra_runtime.config.resolve import Resolved
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import InfraError
-from pytest_infra.isolation.instances import Copier
+from pytest_infra.isolation.connection import CommandError
+from pytest_infra.isolation.copies import Copier
+from pytest_infra.isolation.host import Host
 from pytest_infra.isolation.owner import Owner
 from pytest_infra.isolation.unit import Unit
-from pytest_infra.isolation.wire import WireError, admin
+from pytest_infra.kit_context import KitContext
+from pytest_infra.services.caddy.protocol import admin_request
 
 #: seconds between two tries
 TRIES, PAUSE = 50, 0.01
 ROUTES = "/config/apps/http/servers/http/routes"
 
 
-class Host(Unit):
-    """A host name. `url` is the proxy's; requests bear `host_name` in their `Host` header."""
+class CaddyHost(Host):
+    """A host name at a Caddy process."""
 
     def __init__(self, server: Endpoint, name: str, label: str) -> None:
         super().__init__(server, name, label, host_name=f"{name}.localhost")
         self._socket = server["admin_socket"]
         self._routes: list[str] = []
 
-    @property
-    def headers(self) -> dict[str, str]:
-        """What every request needs."""
-        return {"Host": self["host_name"]}
-
     def route(self, path: str = "/*", *, to: Endpoint | str, strip: bool = False) -> None:
-        """Hand requests on to a service, or to `HOST:PORT`. What came first is asked last."""
+        """Forward requests to a service, or to `HOST:PORT`. The latest route is matched first."""
         upstream = to if isinstance(to, str) else f"{to.host}:{to.port}"
         handle: list[dict[str, Any]] = []
         if strip and (prefix := path.removesuffix("*").removesuffix("/")):
@@ -64,25 +61,26 @@ class Host(Unit):
         _insert(self._socket, name, route)
 
     @contextlib.contextmanager
-    def example(self) -> Iterator[Host]:
+    def example(self) -> Iterator[CaddyHost]:
         """The routes that are added in the block go with it."""
         before = len(self._routes)
         yield self
         self.clear(before)
 
-    def dump(self, folder: Path) -> list[Path]:
-        """Its routes."""
-        path = folder / f"{self.id}.json"
-        path.write_text(
-            json.dumps([_asked(self._socket, "GET", f"/id/{it}") for it in self._routes], indent=2)
-        )
-        return [path]
+    def routes(self) -> list[Any]:
+        """Return its routes as the server has them."""
+        return [_request(self._socket, "GET", f"/id/{name}") for name in self._routes]
 
     def clear(self, kept: int = 0) -> None:
         """Remove the routes that were added, but for so many."""
         while len(self._routes) > kept:
             _remove(self._socket, self._routes[-1])
             self._routes.pop()
+
+
+def units(context: KitContext) -> Hosts:
+    """Return the hosts of an instance."""
+    return Hosts(context.endpoint, context.owner, context.stack.data, context.resolve())
 
 
 class Hosts:
@@ -101,7 +99,7 @@ class Hosts:
 
     def acquire(self, label: str) -> Unit:
         """A host that no route knows."""
-        unit = Host(self._proxy, self._owner.name().replace("_", "-"), label)
+        unit = CaddyHost(self._proxy, self._owner.name().replace("_", "-"), label)
         unit.name = self._name
         return unit
 
@@ -109,7 +107,7 @@ class Hosts:
         """Remove its routes."""
         if unit.keep:
             self._keep = True
-        elif isinstance(unit, Host):
+        elif isinstance(unit, CaddyHost):
             with contextlib.suppress(OSError):  # it is stopped, and so its routes are gone
                 unit.clear()
 
@@ -133,20 +131,22 @@ class Hosts:
 
 def _insert(socket: str, name: str, route: Mapping[str, Any]) -> None:
     try:
-        _asked(socket, "PUT", f"{ROUTES}/0", route)
-    except WireError:
+        _request(socket, "PUT", f"{ROUTES}/0", route)
+    except CommandError:
         # The try before may have succeeded without an answer: then the name is taken.
-        _asked(socket, "GET", f"/id/{name}")
+        _request(socket, "GET", f"/id/{name}")
 
 
 def _remove(socket: str, name: str) -> None:
-    with contextlib.suppress(WireError):  # unknown: the try before has removed it, or the proxy is a new one
-        _asked(socket, "DELETE", f"/id/{name}")
+    with contextlib.suppress(
+        CommandError
+    ):  # unknown: the try before has removed it, or the proxy is a new one
+        _request(socket, "DELETE", f"/id/{name}")
 
 
-def _asked(socket: str, method: str, target: str, body: object = None) -> Any:
+def _request(socket: str, method: str, target: str, body: object = None) -> Any:
     for _ in range(TRIES):
         with contextlib.suppress(ConnectionError):
-            return admin(socket, method, target, body)
+            return admin_request(socket, method, target, body)
         time.sleep(PAUSE)
-    return admin(socket, method, target, body)
+    return admin_request(socket, method, target, body)

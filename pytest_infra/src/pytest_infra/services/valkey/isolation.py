@@ -14,10 +14,12 @@ from urllib.parse import quote, urlsplit
 
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import ConfigurationError
+from pytest_infra.isolation.connection import CommandConnection
 from pytest_infra.isolation.slots import Seats
 from pytest_infra.isolation.unit import Unit
-from pytest_infra.isolation.wire import Desk, RespLine
+from pytest_infra.kit_context import KitContext
 from pytest_infra.label import shorten
+from pytest_infra.services.valkey.protocol import RespConnection
 
 #: what concerns the whole server is forbidden, and of what is called dangerous the harmless part allowed
 RULES = (
@@ -33,7 +35,13 @@ class Keys(Unit):
     """A database, or the keys below a prefix (empty for a database); `url` bears the user."""
 
     def __init__(
-        self, server: Endpoint, desk: Desk[RespLine], name: str, label: str, database: int, prefix: str
+        self,
+        server: Endpoint,
+        connection: CommandConnection[RespConnection],
+        name: str,
+        label: str,
+        database: int,
+        prefix: str,
     ) -> None:
         password = secrets.token_hex(16)
         # The server tells the user of every connection, whatever library has made it.
@@ -43,7 +51,7 @@ class Keys(Unit):
         if "socket_url" in server:
             urls["socket_url"] = f"unix://{place}{urlsplit(server['socket_url']).path}?db={database}"
         super().__init__(server, name, label, user=user, password=password, database=str(database), **urls)
-        self._desk, self._number = desk, database
+        self._connection, self._number = connection, database
         self._examples = itertools.count(1)
         #: what every key and channel has to begin with
         self.prefix = prefix
@@ -62,25 +70,23 @@ class Keys(Unit):
         yield inner
         inner.clear()
 
-    def dump(self, folder: Path) -> list[Path]:
-        """Its keys with their values."""
-        from pytest_infra.isolation import dumps
-
-        path = folder / f"{self.id}.json"
-        with RespLine(self.host, self.port) as line:
-            dumps.keys(line, self._number, self.prefix, path)
-        return [path]
-
     def renew(self) -> None:
         """Its user, whom the server knows from memory alone."""
         mine = f"{self.prefix}*"
         further = ("-select", "-move") if self.prefix else ("+flushdb",)
         user = "ACL", "SETUSER", self["user"], "reset", "on", f">{self['password']}"
-        self._desk.ask(lambda line: line.call(*user, *RULES, f"~{mine}", f"&{mine}", *further))
+        self._connection.run(
+            lambda connection: connection.call(*user, *RULES, f"~{mine}", f"&{mine}", *further)
+        )
 
     def clear(self) -> None:
         """Remove its keys, and no others."""
-        self._desk.ask(lambda line: clear(line, self._number, self.prefix))
+        self._connection.run(lambda connection: clear(connection, self._number, self.prefix))
+
+
+def units(context: KitContext) -> Users:
+    """Return the databases or prefixes of an instance."""
+    return Users(context.endpoint, context.stack.data, context.variant)
 
 
 class Users:
@@ -88,26 +94,29 @@ class Users:
 
     def __init__(self, server: Endpoint, stack: Path, variant: str) -> None:
         self._server = server
-        self._desk = Desk(lambda: RespLine(server.host, server.port))
+        self._connection = CommandConnection(lambda: RespConnection(server.host, server.port))
         self._by_prefix = variant == "prefix"
-        count = int(self._desk.ask(lambda line: line.call("CONFIG", "GET", "databases"))[1])
+        count = int(self._connection.run(lambda connection: connection.call("CONFIG", "GET", "databases"))[1])
         if count < 2 and not self._by_prefix:
             raise ConfigurationError(
-                "valkey has a single database",
-                where="services.valkey.databases",
-                hint="Raise it, or choose `infra_isolation = valkey: prefix`.",
+                f"{server.name} has a single database",
+                where=f"services.{server.name}.databases",
+                hint=f"Raise it, or choose `infra_isolation = {server.name}: prefix`.",
             )
         # Number 0 is everybody's.
         numbers = range(1, PREFIXES + 1) if self._by_prefix else range(1, count)
-        kind = "valkey-prefix" if self._by_prefix else "valkey"
-        hint = "Raise `databases` of `[services.valkey]`, or choose `infra_isolation = valkey: prefix`."
-        self._seats = Seats(stack, kind, numbers, hint)
+        seats = f"{server.name}.prefix" if self._by_prefix else server.name
+        hint = (
+            f"Raise `databases` of `[services.{server.name}]`, "
+            f"or choose `infra_isolation = {server.name}: prefix`."
+        )
+        self._seats = Seats(stack, seats, numbers, hint)
 
     def acquire(self, label: str) -> Unit:
         """No keys, and a user with a password of its own."""
         number = self._seats.take(self._clean)
         database, prefix = self._place(number)
-        unit = Keys(self._server, self._desk, self._user(number), label, database, prefix)
+        unit = Keys(self._server, self._connection, self._user(number), label, database, prefix)
         try:
             unit.renew()
         except BaseException:
@@ -121,18 +130,18 @@ class Users:
 
     def close(self) -> list[str]:
         """Close the connection."""
-        self._desk.close()
+        self._connection.close()
         return []
 
     def _clean(self, number: int) -> bool:
-        self._desk.ask(lambda line: self._clear(line, number))
+        self._connection.run(lambda connection: self._clear(connection, number))
         return True
 
-    def _clear(self, line: RespLine, number: int) -> None:
-        known = line.call("ACL", "USERS")
+    def _clear(self, connection: RespConnection, number: int) -> None:
+        known = connection.call("ACL", "USERS")
         if users := [it for it in known if it.partition("/")[0] == self._user(number)]:
-            line.call("ACL", "DELUSER", *users)
-        clear(line, *self._place(number))
+            connection.call("ACL", "DELUSER", *users)
+        clear(connection, *self._place(number))
 
     def _place(self, number: int) -> tuple[int, str]:
         return (0, f"{self._user(number)}:") if self._by_prefix else (number, "")
@@ -141,17 +150,17 @@ class Users:
         return f"prefix-{number}" if self._by_prefix else f"database-{number}"
 
 
-def clear(line: RespLine, database: int, prefix: str) -> None:
+def clear(connection: RespConnection, database: int, prefix: str) -> None:
     """Remove the keys of a database that is a test's own, or those below a prefix: step by step."""
     select = "SELECT", str(database)
     if not prefix:
-        line.calls(select, ("FLUSHDB", "ASYNC"))
+        connection.calls(select, ("FLUSHDB", "ASYNC"))
         return
-    line.call(*select)
+    connection.call(*select)
     cursor = "0"
     while True:
-        cursor, keys = line.call("SCAN", cursor, "MATCH", f"{prefix}*", "COUNT", STEP)
+        cursor, keys = connection.call("SCAN", cursor, "MATCH", f"{prefix}*", "COUNT", STEP)
         if keys:
-            line.call("UNLINK", *keys)
+            connection.call("UNLINK", *keys)
         if cursor == "0":
             return

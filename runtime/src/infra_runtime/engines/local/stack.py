@@ -11,7 +11,7 @@ from infra_runtime.config.resolve import Resolved, data_directory, resolve
 from infra_runtime.data_directory.leak_check import LeakCheck, check_leaks
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client, Launch, connect_or_launch, raise_failures
-from infra_runtime.engines.variables import variables
+from infra_runtime.engines.variables import program_variables
 from infra_runtime.errors import SupervisorError, UnknownServiceError
 from infra_runtime.messages import (
     CRASH,
@@ -130,7 +130,7 @@ class Stack:
 
     def env(self) -> dict[str, str]:
         """Return the variables that `infra runtime exec` sets: `POSTGRES_URL`, `DATABASE_URL`, …"""
-        return variables(self.endpoints())
+        return program_variables(self._client.call(ENDPOINTS, Nothing()).services)
 
     def status(self) -> Status:
         """Return the state of the stack and of its services; secrets are masked."""

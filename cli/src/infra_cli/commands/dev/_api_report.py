@@ -1,0 +1,138 @@
+"""The reports of `infra dev api-check`: shown, as an exit code, written as a snapshot, accepted."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import getpass
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from infra_cli import output
+from infra_cli.commands.dev._api_comparison import Comparison
+from infra_openapi.errors import OpenApiError
+from infra_runtime import __version__
+from infra_runtime.errors import InfraError
+
+if TYPE_CHECKING:
+    from infra_openapi.report import Report
+
+#: where harmless changes would hide the others
+_BRIEF = frozenset({"text", "markdown", "github"})
+COMPATIBLE, BREAKING = 0, 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """How reports are shown; `level` is the lowest one, by default what suits the format."""
+
+    form: str
+    level: str | None
+    fail_on: str
+    expand: bool
+
+
+def compared(comparisons: Iterable[Comparison]) -> dict[str, Report]:
+    """Return the reports by name.
+
+    Raises:
+        InfraError, OpenApiError: a report cannot be made; all are tried first, and the others are notes.
+    """
+    reports: dict[str, Report] = {}
+    failed: list[InfraError | OpenApiError] = []
+    for comparison in comparisons:
+        try:
+            reports[comparison.name] = comparison.report()
+        except (InfraError, OpenApiError) as error:
+            failed.append(error)
+    if failed:
+        first, *others = failed
+        for other in others:
+            first.add_note(str(other))
+        raise first
+    return reports
+
+
+def show(reports: Mapping[str, Report], shown: Shown) -> None:
+    """Print the reports."""
+    from infra_openapi import Level
+    from infra_openapi.formats import View, render
+
+    level = shown.level or ("warning" if shown.form in _BRIEF else "info")
+    if shown.expand:
+        reports = {name: replace(it, findings=tuple(it.expanded())) for name, it in reports.items()}
+    colour = output.has_colour()
+    failing = Level.WARNING if shown.fail_on == "warning" else Level.BREAKING
+    view = View(level=Level(level), failing=failing, folder=_folder(), colour=colour, version=__version__)
+    click.echo(render(reports, shown.form, view), nl=False, color=colour)
+
+
+def exit_code(reports: Mapping[str, Report], fail_on: str) -> int:
+    """Return 1 where a report has a finding of the level `fail_on` or worse, else 0."""
+    failing = {"breaking": {"breaking"}, "warning": {"breaking", "warning"}, "none": set[str]()}[fail_on]
+    return BREAKING if any(report.verdict in failing for report in reports.values()) else COMPATIBLE
+
+
+def update(comparisons: Iterable[Comparison], shown: Shown) -> int:
+    """Show what changes, and write the snapshots (`--update`)."""
+    from infra_openapi import CompareError, snapshot
+
+    for comparison in comparisons:
+        path = comparison.snapshot()
+        revision = comparison.opened(comparison.revision)
+        # A missing or broken old snapshot does not prevent a new one.
+        with contextlib.suppress(CompareError):
+            show({comparison.name: comparison.report(revision)}, shown)
+        written = snapshot.write(path, revision.document)
+        output.note(f"{path} {'was written' if written else 'is up to date'}")
+    return COMPATIBLE
+
+
+def accept(
+    comparisons: Iterable[Comparison],
+    reports: Mapping[str, Report],
+    fingerprints: Iterable[str],
+    *,
+    reason: str,
+    owner: str,
+    until: dt.date | None,
+) -> int:
+    """Add findings to the file of accepted ones (`--accept`)."""
+    from infra_openapi import CompareError, baseline
+
+    today = dt.datetime.now(tz=dt.UTC).date()
+    owner = owner or _owner()
+    files = {comparison.name: comparison.policy.accepted for comparison in comparisons}
+    for fingerprint in fingerprints:
+        name, finding = baseline.chosen(reports, fingerprint)
+        path = files[name]
+        if path is None:
+            problem = "neither side is a file, which accepted findings could lie beside"
+            raise CompareError("", problem, hint="Name their file with --accepted.")
+        baseline.accept(path, finding, reason=reason, owner=owner, today=today, until=until)
+        output.say(f"{finding.fingerprint} ({finding.rule}) is accepted in {path}")
+    return COMPATIBLE
+
+
+def _owner() -> str:
+    try:
+        done = subprocess.run(
+            ["git", "config", "user.email"], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return getpass.getuser()
+    return done.stdout.strip() or getpass.getuser()
+
+
+def _folder() -> str:
+    """The working directory as seen from the top of its repository; empty outside of one."""
+    home = Path.cwd()
+    for folder in (home, *home.parents):
+        if (folder / ".git").exists():
+            return "" if folder == home else str(home.relative_to(folder))
+    return ""

@@ -1,0 +1,1 @@
+"""The commands of `infra export`, one file each."""

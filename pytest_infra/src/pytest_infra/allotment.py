@@ -1,0 +1,126 @@
+"""The units of this process, by service, from the first test that asks to the end of the run."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Hashable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+
+from infra_runtime.errors import ConfigurationError, InfraError
+from pytest_infra import variants
+from pytest_infra.instances import Instance, Instances
+from pytest_infra.isolation.owner import Owner
+from pytest_infra.isolation.unit import Unit, Units
+from pytest_infra.kit import load
+from pytest_infra.kit_context import KitContext
+from pytest_infra.notes import Notes
+from pytest_infra.session import Session
+
+if TYPE_CHECKING:
+    from infra_runtime.engines.local.stack import Endpoint
+
+
+class Allotment:
+    """Makes units when tests ask for them, keeps a list of them, and removes them."""
+
+    KEY: ClassVar[pytest.StashKey[Allotment]] = pytest.StashKey()
+
+    def __init__(self, session: Session, config: pytest.Config) -> None:
+        self._session, self._config = session, config
+        self._instances = Instances.of(config)
+        self._notes = Notes.of(config)
+        self._variants = variants.variants(config)
+        self._owner: Owner | None = None
+        self._units: dict[Hashable, Units] = {}
+        #: those that a test has now
+        self.live: list[Unit] = []
+        #: the seconds that a test waited for each unit
+        self.waits: list[float] = []
+        #: the names of what could not be removed
+        self.left: list[str] = []
+
+    @contextlib.contextmanager
+    def unit(
+        self, service: str, label: str, parameters: Mapping[str, Any], *, shared: bool = False
+    ) -> Iterator[Endpoint]:
+        """Yield a unit of a service; with isolation off, the service itself."""
+        endpoint = self._session.service(service)
+        instance = self._instances[service]
+        variant = self._variants.get(service) or next(iter(instance.kit.variants), "")
+        if shared or variant == variants.OFF or self._misses_exports(instance, endpoint):
+            yield endpoint
+            return
+        began = time.perf_counter()
+        try:
+            units = self._of(instance, endpoint, variant, parameters)
+            unit = units.acquire(label)
+        except InfraError as error:
+            raise self._session.refusal(("unit", service), error) from None
+        unit.unkeepable = unit.unkeepable or instance.kit.unkeepable
+        self.waits.append(time.perf_counter() - began)
+        self.live.append(unit)
+        try:
+            yield unit
+        finally:
+            self.live.remove(unit)
+            units.release(unit)
+
+    def close(self) -> None:
+        """Remove everything; what could not be removed is in `left`."""
+        for units in self._units.values():
+            self.left += units.close()
+        self._units.clear()
+        if self._owner is not None:
+            self._owner.close()
+            self._owner = None
+
+    def _misses_exports(self, instance: Instance, endpoint: Endpoint) -> bool:
+        missing = [text for export, text in instance.kit.isolation_exports.items() if export not in endpoint]
+        for text in missing:
+            self._notes.add_message(text.format(service=instance.service))
+        return bool(missing)
+
+    def _of(
+        self, instance: Instance, endpoint: Endpoint, variant: str, parameters: Mapping[str, Any]
+    ) -> Units:
+        kit, values = instance.kit, dict(parameters)
+        read = {
+            parameter.name: load(parameter.read)(
+                values.pop(parameter.name, None),
+                self._config.rootpath,
+                instance.parameter_fixture(parameter),
+            )
+            for parameter in kit.parameters
+        }
+        if values:
+            known = ", ".join(parameter.name for parameter in kit.parameters) or "none"
+            raise ConfigurationError(
+                f"units of {instance.service} take no {', '.join(values)}; their parameters are: {known}"
+            )
+        key: Hashable = (instance.service, *read.values())
+        if key not in self._units:
+            context = KitContext(
+                endpoint=endpoint,
+                variant=variant,
+                parameters=read,
+                owner=self.owner,
+                stack=self._session.lease,
+                executables=self._session.executables,
+                config=self._config,
+                resolve=lambda: self._session.resolved(instance.service),
+            )
+            self._units[key] = load(kit.units)(context)
+        return self._units[key]
+
+    @property
+    def owner(self) -> Owner:
+        """Return this process as an owner of units in the stack's data directory."""
+        if self._owner is None:
+            worker = getattr(self._config, "workerinput", {}).get("workerid", "")
+            self._owner = Owner(Path(self._notes.data[-1]), worker)
+            self._notes.owners.append(self._owner.token)
+        return self._owner

@@ -1,0 +1,63 @@
+"""Clients of HTTP services of any kind."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from infra_runtime.engines.local.stack import Endpoint
+from pytest_infra.kit_context import FixtureContext
+
+if TYPE_CHECKING:
+    import httpx
+
+#: what `http_client` and `http_async_client` are
+HttpClient: TypeAlias = Callable[..., "httpx.Client"]
+AsyncHttpClient: TypeAlias = Callable[..., "httpx.AsyncClient"]
+
+
+def http_client(context: FixtureContext) -> Iterator[HttpClient]:
+    """Yield a function that returns an httpx client bound to a service, by name or endpoint."""
+    library = context.library("httpx")
+    clients: list[httpx.Client] = []
+
+    def client(service: str | Endpoint, **options: Any) -> httpx.Client:
+        clients.append(library.Client(**_bound(context, service, options)))
+        return clients[-1]
+
+    try:
+        yield client
+    finally:
+        for opened in clients:
+            opened.close()
+
+
+async def http_async_client(context: FixtureContext) -> AsyncIterator[AsyncHttpClient]:
+    """Yield the same for `await`."""
+    library = context.library("httpx")
+    clients: list[httpx.AsyncClient] = []
+
+    def client(service: str | Endpoint, **options: Any) -> httpx.AsyncClient:
+        clients.append(library.AsyncClient(**_bound(context, service, options)))
+        return clients[-1]
+
+    try:
+        yield client
+    finally:
+        for opened in clients:
+            await opened.aclose()
+
+
+def _bound(context: FixtureContext, service: str | Endpoint, options: dict[str, Any]) -> dict[str, Any]:
+    request = context.request
+    endpoint: Endpoint = (
+        request.getfixturevalue(service.replace("-", "_")) if isinstance(service, str) else service
+    )
+    host = {"Host": endpoint["host_name"]} if "host_name" in endpoint else {}
+    # Proxies of the environment are not meant for this machine.
+    return {
+        "base_url": endpoint.url,
+        "trust_env": False,
+        **options,
+        "headers": {**context.label.headers, **host, **options.get("headers", {})},
+    }

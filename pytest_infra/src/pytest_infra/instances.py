@@ -1,0 +1,139 @@
+"""Which services become fixtures, and of which kind each is.
+
+Pydantic is not needed for that, and nothing is read where there is no stack file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from keyword import iskeyword
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import pytest
+
+from infra_runtime.manifest import KINDS
+from pytest_infra import kit_registry, options
+from pytest_infra.kit import Parameter, ServiceKit
+from pytest_infra.user_services import KIT as USER_SERVICE
+
+#: pytest has a fixture of that name; `infra_service("request")` reaches such a service
+RESERVED = frozenset({"request"})
+
+#: our table, however it is written; a distribution that merely depends on the kit does not match
+_OUR_TABLE = rb"(?m)(?:\btool\s*\.|^)\s*[\"']?infra\b"
+
+
+class Instance(NamedTuple):
+    """A service by name, and what the plugin knows of its kind."""
+
+    service: str
+    kit: ServiceKit
+
+    @property
+    def fixture(self) -> str:
+        """The name of its fixture."""
+        return self.service.replace("-", "_")
+
+    def parameter_fixture(self, parameter: Parameter) -> str:
+        """Return the name of the fixture and of the ini value of one of the kit's parameters."""
+        return f"infra_{self.fixture}_{parameter.name}"
+
+
+class Instances:
+    """The services of the run: the shipped kinds, those of the options, those of the stack file."""
+
+    KEY: ClassVar[pytest.StashKey[Instances]] = pytest.StashKey()
+
+    def __init__(self, chosen: options.Options) -> None:
+        kinds = {**dict.fromkeys(KINDS), **dict.fromkeys(chosen.services)}
+        if _stack_file_may_exist(chosen.directory):
+            kinds |= _kinds_in_stack_file(chosen)
+        self._instances = {name: _instance(name, kind) for name, kind in kinds.items()}
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Instances:
+        """Return the services of the run. Raises `pytest.UsageError` for a kit that cannot be loaded."""
+        if cls.KEY not in config.stash:
+            config.stash[cls.KEY] = cls(options.read(config))
+        return config.stash[cls.KEY]
+
+    def __getitem__(self, service: str) -> Instance:
+        """Return a service; one that is not named anywhere is looked for by its kind."""
+        if service not in self._instances:
+            self._instances[service] = _instance(service, None)
+        return self._instances[service]
+
+    def fixtures(self) -> dict[str, Instance]:
+        """Return fixture → service; names that are not identifiers have no fixture."""
+        by_fixture = {instance.fixture: instance for instance in self._instances.values()}
+        return {
+            fixture: instance
+            for fixture, instance in by_fixture.items()
+            if fixture.isidentifier() and not iskeyword(fixture) and fixture not in RESERVED
+        }
+
+
+def _instance(name: str, kind: str | None) -> Instance:
+    """`kind`: empty for the user's own service, None when no table says it."""
+    if kind == "":
+        return Instance(name, USER_SERVICE)
+    try:
+        return Instance(name, kit_registry.find(name if kind is None else kind) or USER_SERVICE)
+    except kit_registry.KitError as error:
+        raise pytest.UsageError(f"infra: {error}") from error
+
+
+def _stack_file_may_exist(directory: Path) -> bool:
+    for folder in (directory, *directory.parents):
+        if (folder / "infra.toml").is_file():
+            return True
+        try:
+            if re.search(_OUR_TABLE, (folder / "pyproject.toml").read_bytes()):
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def _kinds_in_stack_file(chosen: options.Options) -> dict[str, str | None]:
+    """Return service → kind. An invalid file is reported by the first test that needs a service."""
+    from infra_runtime.config import stack_file
+    from infra_runtime.errors import ConfigurationError
+
+    try:
+        file = stack_file.find(chosen.directory)
+        if file is None:
+            return {}
+        overlay = stack_file.overlay(file, chosen.environment)
+        tables: list[object] = [file.values, overlay.values if overlay else {}]
+    except ConfigurationError:
+        return {}
+    environments = file.values.get("environment")
+    if isinstance(environments, Mapping):
+        tables.append(environments.get(chosen.environment, {}))
+    settings: dict[str, dict[str, Any]] = {}
+    for table in tables:
+        if isinstance(table, Mapping):
+            for name, service in _services(table):
+                settings.setdefault(name, {}).update(service)
+    return {name: _kind(service) for name, service in settings.items()}
+
+
+def _services(table: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    used = table.get("use")
+    if isinstance(used, list):
+        yield from ((name, {}) for name in used if isinstance(name, str))
+    services = table.get("services")
+    if isinstance(services, Mapping):
+        for name, service in services.items():
+            yield name, service if isinstance(service, Mapping) else {}
+
+
+def _kind(service: Mapping[str, Any]) -> str | None:
+    """A table with `command` is the user's own service, even under the name of a kind."""
+    if "command" in service:
+        return ""
+    kind = service.get("kind")
+    return kind if isinstance(kind, str) else None

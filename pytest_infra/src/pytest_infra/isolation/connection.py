@@ -1,0 +1,94 @@
+"""Connections over which units are prepared and removed, whatever client libraries a user has installed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Callable
+from typing import Generic, Self, TypeVar
+
+from infra_runtime.errors import InfraError
+
+#: seconds for a server on this machine to answer
+PATIENCE = 10.0
+
+
+class CommandError(InfraError):
+    """A server rejected a command."""
+
+
+class LineConnection:
+    """A TCP connection whose answers are read line by line; each line ends in CR LF."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._socket = socket.create_connection((host, port), PATIENCE)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._reader = self._socket.makefile("rb")
+
+    def send(self, data: bytes) -> None:
+        """Send all of it."""
+        self._socket.sendall(data)
+
+    def line(self) -> bytes:
+        """Return the next line without its end. Raises `ConnectionError` at the end of the stream."""
+        line = self._reader.readline()
+        if not line.endswith(b"\r\n"):
+            raise ConnectionError("the server has closed the connection")
+        return line[:-2]
+
+    def block(self, size: int) -> bytes:
+        """Return `size` bytes; the CR LF after them is consumed."""
+        return self._reader.read(size + 2)[:size]
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._reader.close()
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+C = TypeVar("C", bound=LineConnection)
+T = TypeVar("T")
+
+
+class CommandConnection(Generic[C]):
+    """A connection that a process keeps for all its units: to open one takes longer than a command."""
+
+    def __init__(self, connect: Callable[[], C]) -> None:
+        self._connect = connect
+        self._connection: C | None = None
+        self._process = os.getpid()
+
+    def run(self, command: Callable[[C], T]) -> T:
+        """Return what `command` returns; run it once more on a new connection if the old one was closed."""
+        if self._process != os.getpid():  # after a fork the connection is the parent's
+            self._connection, self._process = None, os.getpid()
+        kept = self._connection is not None
+        try:
+            return self._run(command)
+        except OSError as error:
+            if not kept or isinstance(error, TimeoutError):
+                raise
+            return self._run(command)
+
+    def _run(self, command: Callable[[C], T]) -> T:
+        if self._connection is None:
+            self._connection = self._connect()
+        try:
+            return command(self._connection)
+        except OSError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection if there is one; the next command opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(OSError):  # a test may have closed every open file
+                connection.close()

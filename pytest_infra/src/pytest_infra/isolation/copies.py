@@ -1,0 +1,76 @@
+"""Copies of a service: processes of their own that the supervisor starts from the same spec."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from infra_runtime.config.resolve import Resolved
+from infra_runtime.engines.local.client import raise_failures
+from infra_runtime.engines.local.stack import Endpoint, Stack, attach
+from pytest_infra.isolation.slots import Seats
+
+MOST = 128
+
+
+class Copier:
+    """Makes copies named `SERVICE-N`; each has a folder, ports and sockets of its own."""
+
+    def __init__(
+        self, server: Endpoint, stack: Path, resolved: Resolved, *, shared: tuple[str, ...] = ()
+    ) -> None:
+        self._server, self._data, self._resolved = server, stack, resolved
+        #: prefixes of the flags that name folders of the whole service, where a copy writes nothing
+        self._shared = shared
+        hint = f"Give its fixture a wider scope: `infra_scope = {server.name}: module`."
+        self._seats = Seats(stack, server.name, range(1, MOST + 1), hint)
+        self._stack: Stack | None = None
+        self.endpoints: dict[str, Endpoint] = {}
+
+    def make(self) -> str:
+        """Start a copy and return its name when it is ready."""
+        number = self._seats.take(self._clean)
+        name, stack = self._name(number), self._open()
+        (spec,) = [it for it in self._resolved.plan.services if it.name == self._server.name]
+        command = tuple(
+            word.replace("${data}", str(self._server.data)) if word.startswith(self._shared) else word
+            for word in spec.command
+        )
+        copy = replace(spec, name=name, command=command, copy_of=spec.name)
+        plan = replace(self._resolved.plan, services=(copy,))
+        raise_failures(stack.up(replace(self._resolved, plan=plan)).failures)
+        self.endpoints[name] = stack[name]
+        return name
+
+    def remove(self, name: str) -> None:
+        """Stop a copy, and remove its folder."""
+        number = int(name.rpartition("-")[2])
+        self._seats.leave(number, clean=self._clean(number))
+        self.endpoints.pop(name, None)
+
+    def keep(self, name: str) -> None:
+        """Leave a copy running, and its number reserved."""
+        self._seats.leave(int(name.rpartition("-")[2]), keep=True)
+
+    def close(self) -> None:
+        """Close the connection to the supervisor."""
+        if self._stack is not None:
+            self._stack.close()
+            self._stack = None
+
+    def _name(self, number: int) -> str:
+        return f"{self._server.name}-{number}"
+
+    def _clean(self, number: int) -> bool:
+        stack, name = self._open(), self._name(number)
+        if name in stack.endpoints():
+            stack.stop(name)
+        shutil.rmtree(self._server.data.parent / name, ignore_errors=True)
+        return True
+
+    def _open(self) -> Stack:
+        if self._stack is None:
+            # Without a lease: whoever is given a copy has one.
+            self._stack = attach(self._data, lease=False)
+        return self._stack

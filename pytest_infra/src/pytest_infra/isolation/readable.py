@@ -1,0 +1,40 @@
+"""Dumps as text for people: values are bounded, and bytes that are not text are escaped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from infra_runtime.errors import InfraError
+
+#: characters of one value
+CHARACTERS = 2000
+
+
+class DumpError(InfraError):
+    """A unit could not be dumped completely."""
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as indented JSON, every text in it bounded."""
+    path.write_text(json.dumps(_bounded(value), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def readable(text: str) -> str:
+    """Return a text of at most `CHARACTERS`, with escapes in place of undecodable bytes."""
+    whole = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return whole if len(whole) <= CHARACTERS else f"{whole[:CHARACTERS]}… ({len(whole)} characters)"
+
+
+def _bounded(value: object) -> object:
+    match value:
+        case dict():
+            return {str(key): _bounded(item) for key, item in value.items()}
+        case list():
+            return [_bounded(item) for item in value]
+        case bytes():
+            return f"{len(value)} bytes"
+        case str():
+            return readable(value)
+        case _:
+            return value

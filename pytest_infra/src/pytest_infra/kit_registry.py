@@ -1,0 +1,53 @@
+"""The kits: those of the shipped kinds by convention, those of other distributions by entry point."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from infra_runtime.manifest import KINDS
+from pytest_infra.kit import ServiceKit
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+GROUP = "infra.kits"
+
+
+class KitError(Exception):
+    """The kit of another distribution cannot be loaded."""
+
+
+def find(kind: str) -> ServiceKit | None:
+    """Return the kit of a kind. Other distributions are searched for kinds that are not shipped.
+
+    Raises:
+        KitError: the entry point cannot be loaded, or is not a `ServiceKit`.
+    """
+    if kind in KINDS:
+        kit: ServiceKit = importlib.import_module(f"pytest_infra.services.{kind}").KIT
+        return kit
+    point = _entry_points().get(kind)
+    return _loaded(point) if point else None
+
+
+@functools.cache
+def _entry_points() -> Mapping[str, EntryPoint]:
+    # The search reads the metadata of every distribution: milliseconds that most runs save.
+    from importlib.metadata import entry_points
+
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def _loaded(point: EntryPoint) -> ServiceKit:
+    distribution = point.dist.name if point.dist else "an unknown distribution"
+    origin = f"the kit {point.name!r} ({point.value} of {distribution})"
+    try:
+        kit = point.load()
+    except Exception as error:
+        raise KitError(f"{origin} cannot be loaded: {error!r}; update or uninstall it") from error
+    if not isinstance(kit, ServiceKit):
+        raise KitError(f"{origin} is a {type(kit).__name__}, not a pytest_infra.ServiceKit")
+    return kit

@@ -1,0 +1,63 @@
+"""What is left of a run's units in a stack that goes on, found in its files and its servers."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import stat
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from infra_runtime.engines.local.stack import attach
+from infra_runtime.errors import ConfigurationError
+from pytest_infra.instances import Instances
+from pytest_infra.isolation.owner import FOLDER, held
+from pytest_infra.isolation.slots import USED
+from pytest_infra.kit import ServiceKit, load
+
+
+def leftover(data: Path, owners: Collection[str], since: float, instances: Instances) -> list[str]:
+    """Return the names of the units that no process has, and that are neither removed nor kept.
+
+    `owners`: the tokens of the run's processes, as far as they are known. `since`: when the run began, in
+    seconds since the epoch; what is older belongs to another run.
+    """
+    folder = data / FOLDER
+    killed = {path.name for path in _since(folder, since) if not held(path)}
+    ended = {owner for owner in {*owners, *killed} if not held(folder / owner)}
+    seats = [
+        path.name for path in _since(folder / "seats", since) if path.read_bytes() == USED and not held(path)
+    ]
+    return sorted(seats) + (_in_servers(data, ended, instances) if ended else [])
+
+
+def _since(folder: Path, since: float) -> Iterator[Path]:
+    """The files there, of which another session may remove its own meanwhile."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        with contextlib.suppress(FileNotFoundError):
+            status = path.stat()
+            if stat.S_ISREG(status.st_mode) and status.st_mtime >= since:
+                yield path
+
+
+def _in_servers(data: Path, owners: Collection[str], instances: Instances) -> list[str]:
+    """Ask each running service whose kit can list its units."""
+    stack = attach(data, lease=False)
+    try:
+        endpoints = stack.endpoints()
+    finally:
+        stack.close()
+    names: list[str] = []
+    for service, endpoint in endpoints.items():
+        kit = instances[service].kit
+        if not kit.leftover:
+            continue
+        with contextlib.suppress(ConfigurationError):  # without a client library no unit was made
+            names += [name for name in load(kit.leftover)(endpoint) if owner_of(name, kit) in owners]
+    return sorted(names)
+
+
+def owner_of(unit: str, kit: ServiceKit) -> str | None:
+    """Return the token of the process that made a unit, from the unit's name."""
+    match = re.fullmatch(kit.unit_name, unit)
+    return match["owner"] if match else None

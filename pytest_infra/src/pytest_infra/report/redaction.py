@@ -1,0 +1,28 @@
+"""Secrets of services in text that the plugin prints or writes: shown as `***`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from pytest_infra.instances import Instances
+
+if TYPE_CHECKING:
+    from pytest_infra.isolation.unit import Unit
+
+MASK = "***"
+#: characters; a shorter value would occur in other text by chance
+SHORTEST = 6
+
+
+def secrets_of(units: Iterable[Unit], instances: Instances) -> set[str]:
+    """Return the values of the exports that the kits of these units call secret."""
+    values = {unit[name] for unit in units for name in instances[unit.name].kit.secrets if name in unit}
+    return {value for value in values if len(value) >= SHORTEST}
+
+
+def redacted(text: str, secrets: Iterable[str]) -> str:
+    """Return a text with every secret masked."""
+    for secret in secrets:
+        text = text.replace(secret, MASK)
+    return text

@@ -1,0 +1,22 @@
+"""Clients of NATS, connected to a test's account."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from infra_runtime.engines.local.stack import Endpoint
+from pytest_infra.kit_context import FixtureContext
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+
+
+async def client(context: FixtureContext, unit: Endpoint) -> AsyncIterator[Client]:
+    """Yield a nats-py client."""
+    library = context.library("nats")
+    opened = await library.connect(unit.url, name=context.label.name)
+    try:
+        yield opened
+    finally:
+        await opened.close()

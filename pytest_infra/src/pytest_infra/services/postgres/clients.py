@@ -1,0 +1,67 @@
+"""Clients of PostgreSQL, connected to a test's database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Any
+
+from infra_runtime.engines.local.stack import Endpoint
+from pytest_infra.isolation.migrations import Migrations
+from pytest_infra.isolation.unit import UnitOf
+from pytest_infra.kit_context import FixtureContext
+
+if TYPE_CHECKING:
+    import asyncpg
+    import psycopg
+
+
+def connection(context: FixtureContext, unit: Endpoint) -> Iterator[psycopg.Connection[Any]]:
+    """Yield a psycopg connection; what was not committed is rolled back."""
+    library = context.library("psycopg")
+    opened = library.connect(_nearest(unit), application_name=context.label.name)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def session_database(
+    context: FixtureContext, unit_of: UnitOf, migrations: Migrations | None
+) -> Iterator[psycopg.Connection[Any]]:
+    """Yield a connection to a database of the session, for `transaction`."""
+    library = context.library("psycopg")
+    with unit_of(context.service, f"{context.service}_transaction", migrations=migrations) as database:
+        opened = library.connect(_nearest(database))
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+def transaction(
+    context: FixtureContext, connection: psycopg.Connection[Any]
+) -> Iterator[psycopg.Connection[Any]]:
+    """Yield a connection inside a transaction that is rolled back.
+
+    It is the quickest way, for code that takes a connection and leaves `commit` to its caller. That code may
+    use `connection.transaction()`, which makes a savepoint.
+    """
+    with connection.transaction(force_rollback=True):
+        connection.execute("select set_config('application_name', %s, true)", [context.label.name])
+        yield connection
+
+
+async def asyncpg_connection(context: FixtureContext, unit: Endpoint) -> AsyncIterator[asyncpg.Connection]:
+    """Yield an asyncpg connection."""
+    library = context.library("asyncpg")
+    settings = {"application_name": context.label.name}
+    opened = await library.connect(unit.url, server_settings=settings)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+def _nearest(database: Endpoint) -> str:
+    """The socket, where there is one: it needs no password, and connects in half the time."""
+    return database.get("socket_url", database.url)

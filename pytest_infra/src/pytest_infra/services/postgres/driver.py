@@ -1,0 +1,20 @@
+"""psycopg, with which databases are made and dropped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from infra_runtime.errors import ConfigurationError
+
+
+def driver(service: str) -> Any:
+    """Return psycopg. Raises `ConfigurationError` when it is not installed."""
+    try:
+        import psycopg
+    except ImportError as error:
+        raise ConfigurationError(
+            f"{service}: a database for each test needs psycopg",
+            hint="Install it with `python -m pip install 'pytest-infra[postgres]'`, or share the server:"
+            f" `infra_isolation = {service}: off`.",
+        ) from error
+    return psycopg

@@ -1,0 +1,50 @@
+"""A database as SQL, by `pg_dump`.
+
+Source: PostgreSQL documentation, "pg_dump".
+"""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from pathlib import Path
+
+from infra_runtime.errors import ConfigurationError
+from pytest_infra.isolation.readable import DumpError
+from pytest_infra.isolation.unit import Unit
+from pytest_infra.services.postgres.isolation import Database
+
+#: of a dump, and seconds for it
+BYTES, SECONDS = 5_000_000, 5.0
+
+
+def dump(unit: Unit, folder: Path) -> list[Path]:
+    """Write what was committed; a locked table is waited for one second. Raises `DumpError`."""
+    program = unit.pg_dump if isinstance(unit, Database) else ""
+    if not program:
+        raise ConfigurationError("pg_dump is not beside the server")
+    path = folder / f"{unit.id}.sql"
+    _dump(unit.get("socket_url", unit.url), program, path)
+    return [path]
+
+
+def _dump(url: str, program: str, path: Path) -> None:
+    command = [program, "--no-owner", "--no-privileges", "--lock-wait-timeout=1s", f"--dbname={url}"]
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    timer = threading.Timer(SECONDS, process.kill)
+    timer.start()
+    size = 0
+    with process, path.open("wb") as file:
+        assert process.stdout is not None and process.stderr is not None  # noqa: S101, PT018 - both are pipes
+        while size < BYTES and (block := process.stdout.read(65536)):
+            size += file.write(block)
+        cut = size >= BYTES
+        if cut:
+            process.kill()
+            file.write(f"\n-- cut after {size} bytes\n".encode())
+        output = process.stderr.read().decode(errors="replace").strip()
+    timer.cancel()
+    if process.returncode != 0 and not cut:
+        raise DumpError(f"pg_dump: {output or f'did not finish within {SECONDS:g} s'}")

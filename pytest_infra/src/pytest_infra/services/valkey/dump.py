@@ -1,0 +1,73 @@
+"""The keys of a unit as JSON: type, seconds to live, length and first elements of each.
+
+Source: Valkey documentation, "Commands".
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pytest_infra.isolation.readable import CHARACTERS, readable, write_json
+from pytest_infra.isolation.unit import Unit
+from pytest_infra.services.valkey.isolation import Keys
+from pytest_infra.services.valkey.protocol import RespConnection
+
+#: keys, and elements of each
+KEYS, ELEMENTS = 1000, 100
+#: type → the command that returns its number of elements, or of bytes
+LENGTH = {
+    "string": "STRLEN",
+    "list": "LLEN",
+    "zset": "ZCARD",
+    "set": "SCARD",
+    "hash": "HLEN",
+    "stream": "XLEN",
+}
+
+
+def dump(unit: Unit, folder: Path) -> list[Path]:
+    """Write the keys with their values."""
+    path = folder / f"{unit.id}.json"
+    prefix = unit.prefix if isinstance(unit, Keys) else ""
+    with RespConnection(unit.host, unit.port) as connection:
+        connection.call("SELECT", unit["database"])
+        names = sorted(_scanned(connection, prefix))
+        shown = {readable(name): _key(connection, name) for name in names[:KEYS]}
+    write_json(path, {"keys": len(names), "shown": shown})
+    return [path]
+
+
+def _scanned(connection: RespConnection, prefix: str) -> set[str]:
+    names: set[str] = set()
+    cursor = "0"
+    while len(names) < 10 * KEYS:
+        cursor, page = connection.call("SCAN", cursor, "MATCH", f"{prefix}*", "COUNT", "1000")
+        names.update(page)
+        if cursor == "0":
+            break
+    return names
+
+
+def _key(connection: RespConnection, name: str) -> dict[str, Any]:
+    kind, left = connection.call("TYPE", name), connection.call("PTTL", name)
+    length = connection.call(LENGTH[kind], name) if kind in LENGTH else None
+    last = str(ELEMENTS - 1)
+    match kind:
+        case "string":
+            value = connection.call("GETRANGE", name, "0", str(CHARACTERS - 1))
+        case "list":
+            value = connection.call("LRANGE", name, "0", last)
+        case "zset":
+            value = connection.call("ZRANGE", name, "0", last, "WITHSCORES")
+        case "set":
+            value = sorted(connection.call("SSCAN", name, "0", "COUNT", str(ELEMENTS))[1])[:ELEMENTS]
+        case "hash":
+            flat = connection.call("HSCAN", name, "0", "COUNT", str(ELEMENTS))[1]
+            value = dict(zip(flat[::2][:ELEMENTS], flat[1::2], strict=False))
+        case "stream":
+            value = connection.call("XRANGE", name, "-", "+", "COUNT", str(ELEMENTS))
+        case _:
+            value = None
+    ttl = left / 1000 if left >= 0 else None
+    return {"type": kind, "ttl": ttl, "length": length, "value": value}

@@ -1,0 +1,54 @@
+"""A connection to Valkey.
+
+Source: Valkey documentation, "RESP protocol".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pytest_infra.isolation.connection import CommandError, LineConnection
+
+
+class RespConnection(LineConnection):
+    """A connection without a login: it is the default user's."""
+
+    def call(self, *words: str) -> Any:
+        """Return the result of a command. Raises `CommandError`."""
+        return self.calls(words)[0]
+
+    def calls(self, *commands: Sequence[str]) -> list[Any]:
+        """Return the results of several commands that are sent at once.
+
+        All answers are read before the first failure is raised.
+        """
+        self.send(b"".join(map(_encoded, commands)))
+        results: list[Any] = []
+        failures = []
+        for words in commands:
+            try:
+                results.append(self._value())
+            except CommandError as error:
+                failures.append(CommandError(f"valkey: {words[0]}: {error}"))
+        if failures:
+            raise failures[0]
+        return results
+
+    def _value(self) -> Any:
+        line = self.line()
+        tag, text = line[:1], line[1:].decode()
+        if tag == b"-":
+            raise CommandError(text)
+        if tag == b":":
+            return int(text)
+        if tag == b"$":
+            return None if text == "-1" else self.block(int(text)).decode("utf-8", "surrogateescape")
+        if tag == b"*":
+            return [self._value() for _ in range(int(text))]
+        return text
+
+
+def _encoded(words: Sequence[str]) -> bytes:
+    parts = [word.encode("utf-8", "surrogateescape") for word in words]
+    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)

@@ -1,0 +1,70 @@
+"""Default port numbers of the second and every further instance of a kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from infra_runtime.config.declaration import USER, Declaration
+from infra_runtime.config.layers import Layer
+from infra_runtime.config.selection import declared
+from infra_runtime.config.stack_file import Key
+
+
+def further_instances(declaration: Declaration) -> dict[str, str]:
+    """Service → kind, for each instance that is not the first of its kind.
+
+    The first is the one that is named like the kind, or else the first by name. Which services a single
+    request names does not matter: a service has the same port, whatever runs beside it.
+    """
+    instances: dict[str, list[str]] = {}
+    for name in sorted(declared(declaration)):
+        kind = declaration.kind(name)
+        if kind is not None and kind != USER:
+            instances.setdefault(kind, []).append(name)
+    return {
+        name: kind
+        for kind, names in instances.items()
+        for name in names
+        if name != (kind if kind in names else names[0])
+    }
+
+
+def default_ports(
+    declaration: Declaration, further: Mapping[str, str], ports: Callable[[str], Mapping[str, int]]
+) -> dict[str, Layer]:
+    """Further instance → the layer with its port numbers: the next that no service of the stack has.
+
+    `ports` returns the ports that a service would have without this.
+    """
+    numbers = {name: dict(ports(name)) for name in sorted(declared(declaration) | further.keys())}
+    implicit = {name: _implicit(declaration, name, numbers[name]) for name in further}
+    taken = {
+        number
+        for name, found in numbers.items()
+        for port, number in found.items()
+        if port not in implicit.get(name, ())
+    }
+    layers = {}
+    for name, kind in sorted(further.items()):
+        chosen = {}
+        for port in implicit[name]:
+            number = numbers[name][port] + 1
+            while number in taken:
+                number += 1
+            taken.add(number)
+            chosen[port] = number
+        layers[name] = Layer(values={"ports": chosen}, where=_source(kind))
+    return layers
+
+
+def _source(kind: str) -> Callable[[Key], str]:
+    return lambda _: f"next free port, for a further {kind}"
+
+
+def _implicit(declaration: Declaration, name: str, numbers: Mapping[str, int]) -> list[str]:
+    """The ports of a service that no source sets; `port` sets the first."""
+    table = declaration.table(name)
+    given = set(table.get("ports", {}))
+    if table.get("port") is not None:
+        given |= set(list(numbers)[:1])
+    return [port for port in numbers if port not in given]

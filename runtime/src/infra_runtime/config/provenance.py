@@ -1,0 +1,34 @@
+"""Every setting of a resolved stack with its value and its source, for `infra config show`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from infra_runtime.config.declaration import Declaration
+from infra_runtime.config.layers import Origin, leaves, shown
+from infra_runtime.config.service_settings import ServiceConfiguration
+from infra_runtime.config.stack_file import Key
+
+
+def provenance(declaration: Declaration, services: Iterable[ServiceConfiguration]) -> dict[str, Origin]:
+    """Dotted key → its value, secrets masked, and its source; sorted by key."""
+    request = declaration.request
+    origins = {
+        "environment": Origin(value=request.environment, source=request.environment_source),
+        "data": Origin(value=str(request.data), source=request.data_source),
+    }
+    for key, value in leaves(declaration.stack.model_dump(exclude={"services"})):
+        origins[".".join(key)] = _origin(key, value, declaration.merged.exact(key))
+    for service in services:
+        prefix = ("services", service.name)
+        for key, value in leaves(service.settings.model_dump()):
+            full = (*prefix, *key)
+            origins[".".join(full)] = _origin(full, value, service.origins.exact(key))
+        if "kind" in declaration.table(service.name):
+            full = (*prefix, "kind")
+            origins[".".join(full)] = _origin(full, service.kind, declaration.merged.exact(full))
+    return dict(sorted(origins.items()))
+
+
+def _origin(key: Key, value: object, source: str) -> Origin:
+    return Origin(value=shown(key, value), source=source or "default")

@@ -1,0 +1,70 @@
+"""Which services a request is about: those that it names, or those of the stack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from infra_runtime.config.declaration import Declaration
+from infra_runtime.config.stack_file import Key
+from infra_runtime.errors import ConfigurationError, UnknownServiceError, nearest
+from infra_runtime.manifest import DEFAULT_STACK, PROFILES
+
+
+def selected(declaration: Declaration) -> list[str]:
+    """The services of the request, without what they need.
+
+    Raises:
+        UnknownServiceError: a name of the request means no service.
+        ConfigurationError: a name in `use` or in a profile means no service, or the profile is unknown.
+    """
+    request = declaration.request
+    for name in (*request.names, *request.skip):
+        if declaration.kind(name) is None:
+            raise UnknownServiceError(name, declaration.names())
+    _check_lists(declaration)
+    names = request.names or _stack(declaration)
+    return [name for name in dict.fromkeys(names) if name not in request.skip]
+
+
+def declared(declaration: Declaration) -> set[str]:
+    """Every service that some request for this stack may start, whatever it names or skips."""
+    stack = declaration.stack
+    in_use = _everything(declaration) if stack.use is None else stack.use
+    names = {*in_use, *stack.services, *_stack(declaration), *declaration.mentioned()}
+    names = names.union(*stack.profiles.values())
+    return {name for name in names if declaration.kind(name) is not None}
+
+
+def _stack(declaration: Declaration) -> Sequence[str]:
+    stack = declaration.stack
+    if stack.profile is not None:
+        return _profiles(declaration)[stack.profile]
+    return _everything(declaration) if stack.use is None else stack.use
+
+
+def _everything(declaration: Declaration) -> Sequence[str]:
+    """The default stack, and behind it each service that has a table."""
+    return (*DEFAULT_STACK, *sorted(declaration.stack.services.keys() - set(DEFAULT_STACK)))
+
+
+def _profiles(declaration: Declaration) -> Mapping[str, Sequence[str]]:
+    return {"full": _everything(declaration), **PROFILES, **declaration.stack.profiles}
+
+
+def _check_lists(declaration: Declaration) -> None:
+    """Check `profile`, `use` and every profile, whether or not the request uses them."""
+    stack, profiles = declaration.stack, _profiles(declaration)
+    if stack.profile is not None and stack.profile not in profiles:
+        raise ConfigurationError(
+            f"there is no profile {stack.profile!r}{nearest(stack.profile, profiles)}",
+            where=declaration.place(("profile",)),
+        )
+    lists: list[tuple[Key, Sequence[str]]] = [(("use",), stack.use or ())]
+    lists += [(("profiles", profile), names) for profile, names in sorted(stack.profiles.items())]
+    for key, names in lists:
+        for name in names:
+            if declaration.kind(name) is None:
+                raise ConfigurationError(
+                    f"there is no service {name!r}{nearest(name, declaration.names())}",
+                    where=declaration.place(key),
+                )

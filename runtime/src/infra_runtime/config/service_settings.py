@@ -1,0 +1,127 @@
+"""The settings of one service: its table over the environment's defaults over facts of its executable."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from infra_runtime import catalogue
+from infra_runtime.binaries import locate
+from infra_runtime.catalogue import Entry
+from infra_runtime.config.declaration import USER, Declaration
+from infra_runtime.config.executables import binary_setting
+from infra_runtime.config.layers import Layer, Merged, merge
+from infra_runtime.config.stack_file import Key
+from infra_runtime.config.validation_errors import complaint
+from infra_runtime.contributions import Contribution
+from infra_runtime.errors import BinaryMissingError, ConfigurationError, nearest
+from infra_runtime.services import user_service
+from infra_runtime.spec import OWN_NAMES, OWN_SCOPES
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceConfiguration:
+    """One service with validated settings, before its spec is made."""
+
+    name: str
+    #: `USER` for the user's own service
+    kind: str
+    entry: Entry
+    settings: BaseModel
+    #: where the settings came from; its keys begin below `services.NAME`
+    origins: Merged
+
+    def contributions(self) -> Iterator[Contribution]:
+        """What the service offers to the others."""
+        for offer in self.entry.contributions(self.settings):
+            yield replace(offer, service=self.name)
+
+
+def configure(name: str, declaration: Declaration, *, ports: Layer | None = None) -> ServiceConfiguration:
+    """Validate what all sources give for a service. `ports` are the ones of a further instance of a kind.
+
+    Raises `ConfigurationError`.
+    """
+    table, key = declaration.table(name), ("services", name)
+    kind = _checked_kind(name, declaration)
+    entry = user_service.ENTRY if kind == USER else catalogue.entry(kind)
+    environment = declaration.request.environment
+    origins = merge(
+        [
+            Layer(
+                values={key: value for key, value in table.items() if key != "kind"},
+                where=lambda inner: declaration.place((*key, *inner)),
+            ),
+            *([ports] if ports else []),
+            Layer(values=entry.defaults.get(environment, {}), where=lambda _: f"default in {environment}"),
+            *_facts(entry, declaration, name),
+        ]
+    )
+    settings = validated(
+        entry.settings,
+        origins.values,
+        key,
+        lambda full: declaration.place(full) if full == key else origins.place(full[2:]),
+    )
+    return ServiceConfiguration(name=name, kind=kind, entry=entry, settings=settings, origins=origins)
+
+
+def validated(
+    model: type[Model], values: Mapping[str, Any], prefix: Key, place: Callable[[Key], str]
+) -> Model:
+    """The values as a model. Raises `ConfigurationError` with the place of each mistake."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise complaint(error, model, prefix, place) from None
+
+
+def _checked_kind(name: str, declaration: Declaration) -> str:
+    table, key = declaration.table(name), ("services", name)
+    kind = declaration.kind(name)
+    if kind == name:
+        return name
+    problem = ""
+    if name in OWN_SCOPES | OWN_NAMES:
+        problem = "in references that name means something else"
+    elif not _NAME.fullmatch(name):
+        problem = "it takes small letters, digits, - and _, and begins with a letter"
+    if problem:
+        raise ConfigurationError(f"no service can be called {name!r}: {problem}", declaration.place(key))
+    if kind is None:
+        raise ConfigurationError(
+            f"there is no service {name!r} in the catalogue{nearest(name, catalogue.names())}",
+            where=declaration.place(key),
+            hint='A service of your own needs a command: command = ["python", "-m", "shop"].',
+        )
+    if kind == USER and "kind" in table:
+        raise ConfigurationError(
+            f"{name} has both a `command` and a `kind`",
+            where=declaration.place((*key, "kind")),
+            hint="Remove `kind` for a service of your own, or `command` for an instance of that kind.",
+        )
+    if kind != USER and not catalogue.exists(kind):
+        raise ConfigurationError(
+            f"there is no kind {kind!r}{nearest(kind, catalogue.names())}",
+            where=declaration.place((*key, "kind")),
+        )
+    return kind
+
+
+def _facts(entry: Entry, declaration: Declaration, name: str) -> list[Layer]:
+    """What the executable reports. A missing one is an error only if the plan needs it."""
+    if entry.facts is None or not declaration.executables:
+        return []
+    try:
+        executable = locate(entry.binaries[0], setting=binary_setting(declaration, name))
+    except BinaryMissingError:
+        return []
+    return [Layer(values=entry.facts(executable), where=lambda _: str(executable))]

@@ -1,0 +1,120 @@
+"""What services offer to each other while a stack is planned: values under a key, such as a route.
+
+A kind names the keys that it consumes; the planner passes it every contribution under these keys. The values
+under known keys have a fixed shape, so that any proxy can read the route of any service; other keys are free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from typing import Any, ClassVar, Literal, TypeAlias
+
+#: read by pydantic, which validates these shapes where they come from a stack file
+_FORBID_UNKNOWN_KEYS: Mapping[str, Any] = {"extra": "forbid"}
+
+
+def _check_path(path: str) -> None:
+    if not path.startswith("/"):
+        raise ValueError(f"{path!r} should begin with /")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """The requests that a proxy forwards to the service."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = _FORBID_UNKNOWN_KEYS
+
+    path: str = "/*"
+    host: str | None = None
+    #: remove the fixed part of the path before forwarding
+    strip: bool = False
+
+    def __post_init__(self) -> None:
+        _check_path(self.path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """Where the service shows its metrics, in the format of Prometheus."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = _FORBID_UNKNOWN_KEYS
+
+    #: the name of one of the service's ports; the planner adds the export `NAME_port` for it. A stack file
+    #: may leave it out: the port called `http`, or the only one
+    port: str = ""
+    path: str = "/metrics"
+
+    def __post_init__(self) -> None:
+        _check_path(self.path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """A condition over metrics that a person should hear about."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = _FORBID_UNKNOWN_KEYS
+
+    name: str
+    #: in the query language of the metrics store, such as `up{job="api"} == 0`
+    expression: str
+    #: seconds for which the condition must hold before the alert fires
+    after: float = 0.0
+    severity: str = "warning"
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """How the lines of the service's log are to be read."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = _FORBID_UNKNOWN_KEYS
+
+    format: Literal["text", "json", "logfmt"] = "text"
+
+
+#: key → the shape of its values
+SHAPES: Mapping[str, type[Route | Metrics | Alert | Log]] = {
+    "route": Route,
+    "metrics": Metrics,
+    "alert": Alert,
+    "log": Log,
+}
+#: keys whose consumer brings the contributing services into the plan: a proxy needs the services behind it.
+#: Under any other key a consumer gets what the services of the plan contribute, and starts no further ones.
+BRING_IN = frozenset({"route"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contribution:
+    """A value that a service offers under a key."""
+
+    key: str
+    #: of the shape that `SHAPES` has for the key; under another key, plain JSON data
+    value: Any
+    #: the contributing service; the planner sets it
+    service: str = ""
+
+    def __post_init__(self) -> None:
+        shape = SHAPES.get(self.key)
+        if shape is not None and not isinstance(self.value, shape):
+            raise TypeError(f"a contribution {self.key!r} has a {shape.__name__}, not {self.value!r}")
+
+    @property
+    def port(self) -> str:
+        """The name of the service's port that the value refers to; empty where it refers to none."""
+        return self.value.port if isinstance(self.value, Metrics) else ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The contribution as plain JSON data."""
+        value = asdict(self.value) if is_dataclass(type(self.value)) else self.value
+        return {"key": self.key, "service": self.service, "value": value}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Contribution:
+        """The contribution that `to_json` wrote. Raises `KeyError` or `TypeError` for other data."""
+        shape, value = SHAPES.get(data["key"]), data["value"]
+        return cls(key=data["key"], service=data["service"], value=shape(**value) if shape else value)
+
+
+Contributions: TypeAlias = Sequence[Contribution]

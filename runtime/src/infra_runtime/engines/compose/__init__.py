@@ -1,0 +1,6 @@
+"""The Compose engine: a plan as files for `docker compose`."""
+
+from infra_runtime.engines.compose.engine import FIRST_LINE, Compose
+from infra_runtime.engines.compose.model import Folders
+
+__all__ = ["FIRST_LINE", "Compose", "Folders"]

@@ -1,0 +1,46 @@
+"""The Dockerfile for services of the user's own that name neither an image nor a Dockerfile."""
+
+from __future__ import annotations
+
+import posixpath
+
+#: Source: docker-library/official-images, `library/python`
+PYTHON = "python:3.13.15-slim-bookworm"
+#: files that say what to install, the first that the project has counts
+REQUIREMENTS = ("requirements.txt", "pyproject.toml")
+#: neither needed in the image nor meant for it
+_IGNORED = (
+    ".git", ".venv", "venv", "**/__pycache__", "**/*.pyc", ".pytest_cache", ".mypy_cache", ".ruff_cache",
+    ".tox", ".data", ".data-test", ".env", ".env.*",
+)  # fmt: skip
+
+
+def dockerfile(requirements: str) -> str:
+    """Return the Dockerfile that installs what `requirements` names and copies the project to /app.
+
+    The program does not run as root. `/data` belongs to its user, and so does a new volume that is mounted
+    there.
+    """
+    if requirements == "pyproject.toml":
+        install = "COPY . .\nRUN pip install --no-cache-dir .\n"
+    else:
+        install = f"COPY {requirements} ./\nRUN pip install --no-cache-dir -r {requirements}\nCOPY . .\n"
+    return (
+        f"FROM {PYTHON}\n"
+        "ENV PYTHONUNBUFFERED=1\n"
+        "RUN useradd --create-home --uid 10001 app && mkdir /data && chown app:app /data\n"
+        "WORKDIR /app\n"
+        f"{install}"
+        "USER app\n"
+    )
+
+
+def ignore_file(output: str) -> str:
+    """Return the patterns of what stays out of the image: local state, and the folder with the secrets.
+
+    Docker reads `NAME.dockerignore` beside the Dockerfile NAME. Source: Docker documentation, "Build
+    context".
+    """
+    secrets = posixpath.normpath(posixpath.join(output, "secrets"))
+    outside = () if secrets.startswith("..") else (secrets,)
+    return "".join(f"{pattern}\n" for pattern in (*_IGNORED, *outside))

@@ -1,0 +1,128 @@
+"""Health checks: a probe as a command that the image has."""
+
+from __future__ import annotations
+
+from infra_runtime.engines.compose.references import (
+    Stack,
+    container_of,
+    inner_port,
+    interpolated,
+    pieces,
+    place,
+)
+from infra_runtime.engines.compose.yaml_text import Value
+from infra_runtime.errors import ConfigurationError
+from infra_runtime.spec import ExecProbe, HttpProbe, Probe, ServiceSpec, TcpProbe
+
+#: what `HttpProbe` accepts by default, and what `curl --fail` and `wget` accept
+_SUCCESS = (200, 399)
+#: seconds between two checks while the service starts, and afterwards
+_START_INTERVAL, _INTERVAL, _TIMEOUT = 1, 10, 5
+
+
+def health_check(spec: ServiceSpec, stack: Stack) -> dict[str, Value] | None:
+    """Return the `healthcheck` of a service; None when it is ready as soon as it runs.
+
+    Raises:
+        ConfigurationError: the probe cannot be expressed as a command of the image.
+    """
+    container = container_of(spec)
+    if spec.task or (spec.ready is None and not container.health):
+        return None
+    timeout: float = _TIMEOUT
+    field = "container.health"
+    command: tuple[str, ...] = container.health
+    if not command and spec.ready is not None:
+        field = "ready"
+        command = _command(spec, spec.ready)
+        timeout = spec.ready.timeout if isinstance(spec.ready, ExecProbe) else _TIMEOUT
+    return {
+        "test": ["CMD", *(interpolated(pieces(word, spec, stack, field), spec, field) for word in command)],
+        "interval": duration(_INTERVAL),
+        "timeout": duration(timeout),
+        "retries": 3,
+        "start_period": duration(spec.start_timeout),
+        "start_interval": duration(_START_INTERVAL),
+    }
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as Compose writes them. Source: Compose Specification, "Specifying durations"."""
+    milliseconds = max(1, round(seconds * 1000))
+    whole, rest = divmod(milliseconds, 1000)
+    return f"{whole}s" if not rest else f"{whole}s{rest}ms" if whole else f"{rest}ms"
+
+
+def _command(spec: ServiceSpec, probe: Probe) -> tuple[str, ...]:
+    client = container_of(spec).health_client
+    match probe:
+        case ExecProbe():
+            return probe.command
+        case HttpProbe():
+            return _http(spec, probe, client)
+        case TcpProbe() if client == "python":
+            return "python", "-c", _TCP_SCRIPT.format(port=inner_port(spec, probe.port))
+        case TcpProbe():
+            raise _impossible(spec, f"a TCP connection needs a program of the image; {_named(client)}")
+    raise _impossible(spec, f"no program of the image can carry out the probe {type(probe).__name__}")
+
+
+def _http(spec: ServiceSpec, probe: HttpProbe, client: str) -> tuple[str, ...]:
+    scheme = "https" if probe.tls else "http"
+    url = f"{scheme}://127.0.0.1:{inner_port(spec, probe.port)}{probe.path}"
+    if client == "python":
+        lowest, highest = probe.status
+        script = _HTTP_SCRIPT.format(
+            url=url,
+            headers=dict(sorted(probe.headers.items())),
+            lowest=lowest,
+            highest=highest,
+            contains=probe.contains,
+        )
+        return "python", "-c", script
+    if client and (probe.contains or probe.status != _SUCCESS):
+        raise _impossible(spec, f"{client} checks neither `contains` nor a `status` other than 200 to 399")
+    headers = [f"{name}: {value}" for name, value in sorted(probe.headers.items())]
+    if client == "curl":
+        return (
+            "curl",
+            "-fsSk" if probe.tls else "-fsS",
+            "-o",
+            "/dev/null",
+            *(word for line in headers for word in ("-H", line)),
+            url,
+        )
+    if client == "wget":
+        insecure = ("--no-check-certificate",) if probe.tls else ()
+        return "wget", "-q", *insecure, "-O", "/dev/null", *(f"--header={line}" for line in headers), url
+    raise _impossible(spec, f"an HTTP request needs a program of the image; {_named(client)}")
+
+
+#: no redirect is followed: the probe of the local engine does not follow one either
+_HTTP_SCRIPT = """\
+import ssl, sys, urllib.error, urllib.request
+class Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_): return None
+try:
+    answer = urllib.request.build_opener(
+        urllib.request.ProxyHandler({{}}), Stay,
+        urllib.request.HTTPSHandler(context=ssl._create_unverified_context())).open(
+        urllib.request.Request({url!r}, headers={headers!r}), timeout=4)
+except urllib.error.HTTPError as error:
+    answer = error
+sys.exit(not ({lowest} <= answer.status <= {highest} and {contains!r}.encode() in answer.read(65536)))
+"""
+_TCP_SCRIPT = "import socket; socket.create_connection(('127.0.0.1', {port}), timeout=4).close()"
+
+
+def _named(client: str) -> str:
+    return f"{client} cannot open one" if client else "which one does the image have?"
+
+
+def _impossible(spec: ServiceSpec, problem: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{spec.name}: its probe cannot become a health check: {problem}",
+        where=place(spec.name, "ready"),
+        hint=f"In [services.{spec.name}.container], name a program of the image with `health_client`"
+        ' ("python", "curl" or "wget"), or the whole command with `health`.',
+    )

@@ -1,0 +1,316 @@
+"""One plan as a Compose model: plain data, complete for its environment."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+import signal
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from infra_runtime.engines.compose.health import duration, health_check
+from infra_runtime.engines.compose.references import (
+    Piece,
+    Stack,
+    container_of,
+    inner_port,
+    interpolated,
+    pieces,
+    place,
+    secret_file,
+    stack_of,
+)
+from infra_runtime.engines.compose.yaml_text import Value
+from infra_runtime.errors import ConfigurationError
+from infra_runtime.plan import Plan
+from infra_runtime.spec import Container, ServiceSpec
+
+DOCKERFILE = "Dockerfile"
+#: relative to the folder of the Compose files
+SECRETS = "secrets"
+#: where Compose mounts secrets. Source: Compose Specification, "secrets"
+_SECRETS_INSIDE = "/run/secrets"
+#: environments whose ports are for this machine alone
+_ON_THIS_MACHINE = frozenset({"development", "test"})
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_WILDCARD = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folders:
+    """Where the Compose files and the project are, as seen from each other, with `/` between names."""
+
+    #: from the Compose files to the stack file's folder
+    project: str = ".."
+    #: from the stack file's folder to the Compose files
+    output: str = "compose"
+
+
+def model(plan: Plan, name: str, folders: Folders) -> dict[str, Value]:
+    """Return the Compose model of a plan.
+
+    Raises:
+        ConfigurationError: something of a service cannot be expressed; its place is the setting's dotted key.
+    """
+    stack = stack_of(plan)
+    services: dict[str, Value] = {}
+    volumes: dict[str, Value] = {}
+    secrets: dict[str, Value] = {}
+    configs: dict[str, Value] = {}
+    for spec in stack.services.values():
+        host = stack.hosts[spec.name]
+        service = _service(spec, stack, folders)
+        services[host] = service
+        container = container_of(spec)
+        if container.data:
+            volumes[f"{host}-data"] = {}
+        used = service.get("secrets", ())
+        secrets |= {
+            str(secret): {"file": f"./{SECRETS}/{secret}"}
+            for secret in (used if isinstance(used, list) else ())
+        }
+        for path, text in container.files.items():
+            content = interpolated(pieces(text, spec, stack, "options"), spec, "options")
+            configs[_config_name(host, path)] = {"content": content}
+    found: dict[str, Value] = {"name": name, "services": services}
+    more = {"volumes": volumes, "secrets": secrets, "configs": configs}
+    return found | {key: table for key, table in more.items() if table}
+
+
+def secret_names(models: Iterable[Mapping[str, Value]]) -> list[str]:
+    """Return the names of the files that the models expect in the folder of secrets."""
+    tables = [found.get("secrets", {}) for found in models]
+    return sorted({name for table in tables if isinstance(table, Mapping) for name in table})
+
+
+def generated_images(plan: Plan) -> list[str]:
+    """Return the services that run in the image of the generated Dockerfile."""
+    return [spec.name for spec in plan.services if spec.container and _is_generated(spec.container)]
+
+
+def _is_generated(container: Container) -> bool:
+    return bool(container.build) and not container.dockerfile
+
+
+def _service(spec: ServiceSpec, stack: Stack, folders: Folders) -> dict[str, Value]:
+    container = container_of(spec)
+    if container.problem:
+        raise ConfigurationError(f"{spec.name}: {container.problem}", where=place(spec.name, "container"))
+    whole_command = container.entrypoint is not None
+    variables, from_secrets = _environment(spec, stack)
+    command: list[Value] = [
+        interpolated(pieces(word, spec, stack, "command"), spec, "command") for word in container.command
+    ]
+    found: dict[str, Value] = dict(_image(container, folders))
+    if from_secrets:
+        found["entrypoint"] = ["/bin/sh", "-ec", _script(from_secrets), "sh"]
+    elif container.entrypoint is not None:
+        found["entrypoint"] = list(container.entrypoint)
+    found["command"] = command
+    if whole_command:
+        # The first process of a container has no default reaction to signals: without an init, a program that
+        # does not handle SIGTERM would run on until it is killed. Source: Compose Specification, "init".
+        found["init"] = True
+        if (folder := _working_folder(spec, stack)) is not None:
+            found["working_dir"] = folder
+        variables = {"INFRA_ENV": stack.environment, **variables}
+    optional: dict[str, Value] = {
+        "environment": variables,
+        "depends_on": _dependencies(spec, stack),
+        "ports": _ports(spec, stack),
+        "volumes": _volumes(spec, stack, folders),
+        "secrets": _secrets(spec, stack, from_secrets),
+        "configs": [
+            {"source": _config_name(stack.hosts[spec.name], path), "target": path} for path in container.files
+        ],
+        "healthcheck": health_check(spec, stack),
+    }
+    found |= {key: value for key, value in optional.items() if value}
+    found |= {"restart": _restart(spec, stack), **_stop(spec)}
+    if stack.environment == "development" and (watch := _watch(spec, folders)):
+        found["develop"] = {"watch": watch}
+    return found
+
+
+def _image(container: Container, folders: Folders) -> dict[str, Value]:
+    if container.image:
+        return {"image": container.image.replace("$", "$$")}
+    context = posixpath.normpath(posixpath.join(folders.project, container.build))
+    dockerfile = container.dockerfile
+    if _is_generated(container):
+        dockerfile = posixpath.join(folders.output, DOCKERFILE)
+    return {"build": {"context": context, "dockerfile": posixpath.normpath(dockerfile)}}
+
+
+# --- environment and secrets -----------------------------------------------------------------------
+
+
+def _environment(spec: ServiceSpec, stack: Stack) -> tuple[dict[str, Value], dict[str, list[Piece]]]:
+    """Return the variables of the Compose file, and those that are read from secret files at start."""
+    container = container_of(spec)
+    plain: dict[str, Value] = {}
+    from_secrets: dict[str, list[Piece]] = {}
+    for name, text in container.env.items():
+        parts = pieces(text, spec, stack, f"env.{name}")
+        if any(piece.kind == "secret" for piece in parts):
+            _check_secret_variable(spec, name, parts)
+            from_secrets[name] = parts
+        else:
+            plain[name] = interpolated(parts, spec, f"env.{name}")
+    host = stack.hosts[spec.name]
+    for name, secret in container.secret_files.items():
+        plain[name] = f"{_SECRETS_INSIDE}/{secret_file(host, secret)}"
+    return plain, from_secrets
+
+
+def _check_secret_variable(spec: ServiceSpec, name: str, parts: Iterable[Piece]) -> None:
+    where = place(spec.name, f"env.{name}")
+    if container_of(spec).entrypoint is None:
+        problem = "the entry point of its image cannot be replaced by one that reads a secret's file"
+        raise ConfigurationError(f"{spec.name}: the variable {name} contains a secret, and {problem}", where)
+    if not _VARIABLE.fullmatch(name):
+        message = f"{spec.name}: the variable {name!r} contains a secret, and no shell can assign that name"
+        raise ConfigurationError(message, where, hint="Use letters, digits and _.")
+    if any(piece.kind == "variable" for piece in parts):
+        raise ConfigurationError(
+            f"{spec.name}: the variable {name} contains both a secret and a ${{env.…}}",
+            where=where,
+            hint="Give the program two variables, one with each.",
+        )
+
+
+def _script(variables: Mapping[str, list[Piece]]) -> str:
+    """Return the shell script that reads the secrets' files into variables and becomes the command.
+
+    An assignment fails with its last command substitution, and `-e` ends the script then;
+    `export NAME="$(…)"` would hide that. Source: POSIX, "Shell Command Language", 2.9.1 and 2.14 (export).
+    """
+    lines = []
+    for name, parts in variables.items():
+        value = "".join(
+            f'"$(cat {_SECRETS_INSIDE}/{piece.value})"'
+            if piece.kind == "secret"
+            else shlex.quote(piece.value)
+            for piece in parts
+        )
+        lines += [f"{name}={value}", f"export {name}"]
+    return "\n".join([*lines, 'exec "$@"', ""]).replace("$", "$$")
+
+
+def _secrets(spec: ServiceSpec, stack: Stack, variables: Mapping[str, list[Piece]]) -> list[Value]:
+    own = [secret_file(stack.hosts[spec.name], secret) for secret in container_of(spec).secret_files.values()]
+    read = [piece.value for parts in variables.values() for piece in parts if piece.kind == "secret"]
+    return list(dict.fromkeys([*own, *read]))
+
+
+# --- the rest, one field each ----------------------------------------------------------------------
+
+
+def _config_name(host: str, path: str) -> str:
+    return f"{host}-{posixpath.basename(path)}"
+
+
+def _working_folder(spec: ServiceSpec, stack: Stack) -> str | None:
+    """Return the working directory; None leaves the image's own."""
+    container = container_of(spec)
+    if {"${root}": container.root, "${data}": container.data}.get(spec.cwd) == "":
+        return None
+    return posixpath.normpath(interpolated(pieces(spec.cwd, spec, stack, "cwd"), spec, "cwd"))
+
+
+def _dependencies(spec: ServiceSpec, stack: Stack) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    for name in spec.all_needs():
+        need = stack.services.get(name)
+        if need is None:
+            if name in spec.needs:
+                hint = f"Take it out of `needs`, or describe {name} as a service of your own with an image."
+                message = f"{spec.name} needs {name}, which has no container image"
+                raise ConfigurationError(message, where=place(spec.name, "needs"), hint=hint)
+            continue  # an optional reference to a service that is absent
+        condition = "service_started"
+        if need.task:
+            condition = "service_completed_successfully"
+        elif health_check(need, stack):
+            condition = "service_healthy"
+        found[stack.hosts[name]] = {"condition": condition}
+    return found
+
+
+def _ports(spec: ServiceSpec, stack: Stack) -> list[Value]:
+    """Return the published ports: all of them for this machine, elsewhere those of public services."""
+    here = stack.environment in _ON_THIS_MACHINE
+    if not here and not container_of(spec).public:
+        return []
+    found: list[Value] = []
+    for name, number in spec.ports.items():
+        port: dict[str, Value] = {"target": inner_port(spec, name)}
+        if stack.environment != "test":  # there Docker chooses a free one
+            port["published"] = str(number)
+        if here:
+            port["host_ip"] = "127.0.0.1"
+        found.append({**port, "protocol": "tcp"})
+    return found
+
+
+def _volumes(spec: ServiceSpec, stack: Stack, folders: Folders) -> list[Value]:
+    container = container_of(spec)
+    found: list[Value] = []
+    if container.data:
+        found.append({"type": "volume", "source": f"{stack.hosts[spec.name]}-data", "target": container.data})
+    found += (_mount(path, container.root, folders) for path in container.mounts)
+    return found
+
+
+def _mount(path: str, root: str, folders: Folders) -> dict[str, Value]:
+    return {
+        "type": "bind",
+        "source": posixpath.normpath(posixpath.join(folders.project, path)).replace("$", "$$"),
+        "target": posixpath.normpath(posixpath.join(root, path)).replace("$", "$$"),
+        "read_only": True,
+        # A folder that is missing is an error, and not a new folder that belongs to root.
+        "bind": {"create_host_path": False},
+    }
+
+
+def _restart(spec: ServiceSpec, stack: Stack) -> str:
+    """Return the restart policy.
+
+    `on-failure` does not start a service again when the machine has restarted, which matters where no person
+    watches. Source: Docker documentation, "Start containers automatically".
+    """
+    if spec.task or spec.restart == "never":
+        return "no"
+    if spec.restart == "on-failure" and stack.environment not in _ON_THIS_MACHINE:
+        return "unless-stopped"
+    return spec.restart
+
+
+def _stop(spec: ServiceSpec) -> dict[str, Value]:
+    """Return the first signal, and the seconds of all steps: Compose sends one signal before SIGKILL."""
+    if not spec.stop:
+        return {}
+    return {
+        "stop_signal": signal.Signals(spec.stop[0].signal).name,
+        "stop_grace_period": duration(sum(step.seconds for step in spec.stop)),
+    }
+
+
+def _watch(spec: ServiceSpec, folders: Folders) -> list[Value]:
+    """Return the rules of `docker compose watch`. Source: Compose Develop Specification, "watch"."""
+    container = container_of(spec)
+    found: list[Value] = []
+    for glob in spec.watch:
+        parts = glob.split("/")
+        fixed = next((number for number, part in enumerate(parts) if _WILDCARD.search(part)), len(parts))
+        folder, rest = "/".join(parts[:fixed]), "/".join(parts[fixed:])
+        rule: dict[str, Value] = {"path": posixpath.normpath(posixpath.join(folders.project, folder))}
+        if container.image:
+            rule["action"] = "restart"
+        elif container.root:
+            rule |= {"action": "sync+restart", "target": posixpath.normpath(f"{container.root}/{folder}")}
+        else:
+            rule["action"] = "rebuild"
+        found.append(rule | ({"include": [rest]} if rest else {}))
+    return found

@@ -1,0 +1,87 @@
+"""What the export has to know about a project and its settings besides the plan."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from infra_runtime.config.layers import MASK
+from infra_runtime.config.resolve import Resolved
+from infra_runtime.engines.compose.dockerfile import REQUIREMENTS
+from infra_runtime.engines.compose.engine import Compose
+from infra_runtime.engines.compose.model import Folders
+from infra_runtime.errors import ConfigurationError
+
+#: environments in which real data is protected by a secret
+_PROTECTED = frozenset({"staging", "production"})
+
+
+def engine_for(root: Path, output: Path) -> Compose:
+    """Return the engine for a project and the folder of its Compose files.
+
+    The Compose project has the name in `pyproject.toml`, or else that of the folder: the name of a checkout's
+    folder may differ between machines, and the files should not.
+    """
+    pyproject = _pyproject(root / "pyproject.toml")
+    name = pyproject.get("project", {}).get("name")
+    installable = bool({"project", "build-system"} & pyproject.keys())
+    usable = {"requirements.txt": (root / "requirements.txt").is_file(), "pyproject.toml": installable}
+    folders = Folders(
+        project=Path(os.path.relpath(root, output)).as_posix(),
+        output=Path(os.path.relpath(output, root)).as_posix(),
+    )
+    return Compose(
+        project=name if isinstance(name, str) else root.name,
+        folders=folders,
+        requirements=next((file for file in REQUIREMENTS if usable[file]), ""),
+    )
+
+
+def check_secrets(stacks: Sequence[Resolved]) -> None:
+    """Refuse to write a secret into a file that is committed.
+
+    A secret is what `infra config show` masks. In the stack file it is accepted in development and test.
+
+    Raises `ConfigurationError` with the place of the value.
+    """
+    for resolved in stacks:
+        for key, origin in resolved.provenance.items():
+            scope, _, rest = key.partition(".")
+            name = rest.partition(".env.")[2]
+            if scope != "services" or not name or origin.value != MASK:
+                continue
+            if resolved.environment in _PROTECTED or not _is_file(origin.source):
+                raise ConfigurationError(
+                    f"{key} holds a secret in plain text, which would be written into the Compose file",
+                    where=origin.source,
+                    hint=f"Refer to a variable that is set where the stack starts: ${{env.{name}}}.",
+                )
+
+
+def located(error: ConfigurationError, stacks: Sequence[Resolved]) -> ConfigurationError:
+    """Return the error with the file and line of the setting that its place names, where they are known."""
+    key = error.where
+    while key.startswith("services."):
+        for resolved in stacks:
+            for known, origin in resolved.provenance.items():
+                if f"{known}.".startswith(f"{key}.") and _is_file(origin.source):
+                    return ConfigurationError(error.message, where=origin.source, hint=error.hint)
+        key = key.rpartition(".")[0]
+        if key.count(".") == 0:
+            break
+    return error
+
+
+def _is_file(source: str) -> bool:
+    """Whether a setting comes from the stack file or an overlay: those places are `FILE.toml:LINE`."""
+    return source.rpartition(":")[0].endswith(".toml")
+
+
+def _pyproject(path: Path) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}

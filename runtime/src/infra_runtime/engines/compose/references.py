@@ -1,0 +1,219 @@
+"""What the references of a plan mean inside containers."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from infra_runtime.errors import ConfigurationError
+from infra_runtime.plan import Plan
+from infra_runtime.spec import OWN_SCOPES, Container, ServiceSpec, substitute
+
+#: every address of the container: a service that listens on loopback alone would be unreachable for others
+ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 - the container's own network; what is published is decided elsewhere
+#: where a container has its sockets: a folder that no other container sees
+RUN = "/tmp"  # noqa: S108 - the container's own
+#: longest label of a DNS name. Source: RFC 1035, section 2.3.4
+_LABEL = 63
+_DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_LOOPBACK = re.compile(r"\blocalhost\b|\b127\.0\.0\.1\b|\[::1\]")
+#: no text of a spec has it: neither an argument nor an environment variable can
+_MARK = "\0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A part of a bound text: itself, the content of a secret's file, or a variable read at start."""
+
+    kind: Literal["text", "secret", "variable"]
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """The services of one plan that have a container part, by name."""
+
+    environment: str
+    services: Mapping[str, ServiceSpec]
+    #: those of the plan that have none
+    omitted: frozenset[str]
+    #: service → its name in the Compose file, which is also its host name
+    hosts: Mapping[str, str]
+
+
+def stack_of(plan: Plan) -> Stack:
+    """Return the plan's services as the engine sees them."""
+    services = {spec.name: spec for spec in plan.services if spec.container is not None}
+    return Stack(
+        environment=plan.environment,
+        services=services,
+        omitted=frozenset(spec.name for spec in plan.services) - services.keys(),
+        hosts=_hosts(services),
+    )
+
+
+def host_name(name: str, taken: Collection[str] = ()) -> str:
+    """Return the name as a DNS label; one that is too long, or is taken then, ends with a part of its hash.
+
+    An underscore is valid in the name of a service, and not in a host name: many clients refuse such a URL.
+    Source: RFC 1123, section 2.1.
+    """
+    label = re.sub(r"[^a-z0-9-]", "-", name.lower()).strip("-")
+    if label and len(label) <= _LABEL and label not in taken:
+        return label
+    return f"{label[: _LABEL - 7].rstrip('-') or 'x'}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+
+
+def _hosts(names: Collection[str]) -> dict[str, str]:
+    """Return a different host name for each service; a name that is a host name already stays."""
+    hosts = {name: name for name in names if len(name) <= _LABEL and _DNS_LABEL.fullmatch(name)}
+    for name in names:
+        if name not in hosts:
+            hosts[name] = host_name(name, hosts.values())
+    return hosts
+
+
+def secret_file(host: str, secret: str) -> str:
+    """Return the name of a service's secret in the Compose file, and of its file."""
+    return f"{host}-{secret}"
+
+
+def place(service: str, field: str) -> str:
+    """Return the dotted key of a setting, for the place of an error."""
+    return f"services.{service}.{field}"
+
+
+def pieces(text: str, spec: ServiceSpec, stack: Stack, field: str) -> list[Piece]:
+    """Return the text with its references bound, as pieces. `field` is the setting that the text is from.
+
+    Raises:
+        ConfigurationError: a reference means nothing in a container.
+    """
+    bound = substitute(text, _lookup(spec, stack, field, inside=True))
+    found = []
+    for number, part in enumerate(bound.split(_MARK)):
+        if number % 2:
+            kind, _, value = part.partition(":")
+            found.append(Piece(kind="secret" if kind == "secret" else "variable", value=value))
+        elif part:
+            found.append(Piece(kind="text", value=part))
+    return found
+
+
+def interpolated(parts: Iterable[Piece], spec: ServiceSpec, field: str) -> str:
+    """Return the text for a value of the Compose file: dollars doubled, variables in Compose's syntax.
+
+    Raises `ConfigurationError` for a secret: it would stand in the file, or be visible where it is used.
+    """
+    text = ""
+    for piece in parts:
+        if piece.kind == "secret":
+            raise ConfigurationError(
+                f"{spec.name}: `{field}` contains the secret {piece.value!r}, and only `env` can hold one",
+                where=place(spec.name, field),
+                hint="Pass it in `env`: there it is read from a file when the container starts.",
+            )
+        text += piece.value if piece.kind == "variable" else piece.value.replace("$", "$$")
+    return text
+
+
+def container_of(spec: ServiceSpec) -> Container:
+    """Return the container part of a service that has one."""
+    if spec.container is None:
+        raise ValueError(f"{spec.name} has no container part")
+    return spec.container
+
+
+def inner_port(spec: ServiceSpec, name: str) -> int:
+    """Return the number of a port inside the container."""
+    return container_of(spec).ports.get(name, spec.ports[name])
+
+
+def _lookup(spec: ServiceSpec, stack: Stack, field: str, *, inside: bool) -> Callable[[str], str]:
+    """Return what a reference of this service means, for itself or (`inside` false) for another service."""
+    container = container_of(spec)
+    secrets = frozenset(container.secret_files.values())
+    known = {
+        "host": ALL_ADDRESSES if inside else stack.hosts[spec.name],
+        "stack.environment": stack.environment,
+        **{f"port.{name}": str(inner_port(spec, name)) for name in spec.ports},
+    }
+    if inside:
+        known |= {"run": RUN, "data": container.data, "root": container.root}
+
+    def lookup(reference: str) -> str:
+        if found := known.get(reference):
+            return found
+        scope, dot, name = reference.partition(".")
+        if scope == "env":
+            return f"{_MARK}variable:{_variable(name)}{_MARK}"
+        if scope == "secret" and name in secrets:
+            return f"{_MARK}secret:{secret_file(stack.hosts[spec.name], name)}{_MARK}"
+        if scope == "bin" and inside:
+            return name
+        if dot and scope not in OWN_SCOPES:
+            return _export(scope, name, spec, stack, field)
+        raise _meaningless(reference, spec, field, inside=inside)
+
+    return lookup
+
+
+def _meaningless(reference: str, spec: ServiceSpec, field: str, *, inside: bool) -> ConfigurationError:
+    problem, hint = "there is no such name", ""
+    if reference.startswith("secret."):
+        problem = "the image does not use this secret"
+    elif not inside:
+        problem, hint = "it is a path inside another container", "Use a URL or a port instead."
+    elif reference == "root":
+        problem = "the image has no folder that is known to hold the project"
+        hint = f"Name it: `root` in [services.{spec.name}.container]."
+    message = f"{spec.name}: ${{{reference}}} means nothing in a container: {problem}"
+    return ConfigurationError(message, where=place(spec.name, field), hint=hint)
+
+
+def _variable(name: str) -> str:
+    """Return `${env.NAME}` in Compose's syntax. Source: Compose Specification, "Interpolation"."""
+    variable, separator, default = name.partition(":-")
+    if separator:
+        return f"${{{variable}:-{default.replace('$', '$$')}}}"
+    return f"${{{variable}:?set it in the environment or in the file .env}}"
+
+
+def _export(service: str, name: str, user: ServiceSpec, stack: Stack, field: str) -> str:
+    """Return another service's export as `user` sees it; empty for an optional one that is absent."""
+    name, optional = name.removesuffix("?"), name.endswith("?")
+    reference = f"${{{service}.{name}}}"
+    where = place(user.name, field)
+    spec = stack.services.get(service)
+    if spec is None:
+        if optional:
+            return ""
+        problem = "has no container image" if service in stack.omitted else "is not part of this stack"
+        raise ConfigurationError(
+            f"{user.name} refers to {reference}, and {service} {problem}",
+            where=where,
+            hint=f"Take the reference out, or describe {service} as a service of your own, with a command and"
+            f" an image: [services.{service}.container].",
+        )
+    if name not in spec.exports:
+        if optional:
+            return ""
+        raise ConfigurationError(f"{user.name} refers to {reference}, which {service} does not export", where)
+    text = spec.exports[name]
+    if match := _LOOPBACK.search(text):
+        raise ConfigurationError(
+            f"{user.name} refers to {reference}, which is {text!r}: inside a container {match[0]} is the"
+            " container itself",
+            where=where,
+            hint=f"Use an export of {service} that is made from its host.",
+        )
+    try:
+        return substitute(text, _lookup(spec, stack, field, inside=False))
+    except ConfigurationError as error:
+        message = (
+            f"{user.name} refers to {reference}, which cannot be used in another container: {error.message}"
+        )
+        raise ConfigurationError(message, where=where, hint=error.hint) from None

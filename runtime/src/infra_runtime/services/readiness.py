@@ -1,0 +1,163 @@
+"""The key `ready` of a user's own service, and the probe that it describes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from infra_runtime import catalogue
+from infra_runtime.errors import nearest
+from infra_runtime.manifest import KINDS
+from infra_runtime.spec import (
+    Exchange,
+    ExecProbe,
+    Expect,
+    HttpProbe,
+    LengthPrefix,
+    Probe,
+    Send,
+    TcpProbe,
+)
+from infra_runtime.spec.probes import LONGEST_ANSWER, PATIENCE
+
+#: `ready = { NAME = true }` → the kind whose entry has this probe
+PROTOCOLS = {protocol: kind.name for kind in KINDS.values() for protocol in kind.protocols}
+
+
+def _argv(value: Any) -> Any:
+    if isinstance(value, str):
+        raise ValueError(  # noqa: TRY004 - pydantic takes no TypeError
+            f"a command is a list of words, because no shell splits it: {value.split()!r}".replace("'", '"')
+        )
+    if value in ([], ()):
+        raise ValueError("the command is empty")
+    return value
+
+
+def _list(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Argv = Annotated[tuple[str, ...], BeforeValidator(_argv)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_list)]
+
+
+class Length(BaseModel):
+    """The place of a message's length in its header."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    size: int = Field(4, ge=1, le=8)
+    order: Literal["big", "little"] = "big"
+    at: int = Field(0, ge=0)
+    extra: int = 0
+
+
+class ExchangeStep(BaseModel):
+    """Either `send`, or `expect` with what describes the message."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    send: str | None = None
+    expect: Texts | None = None
+    at: int = Field(0, ge=0)
+    until: str | None = None
+    length: Length | None = None
+    not_yet: Mapping[str, str] = {}
+    skip: Texts = ()
+    contains: str = ""
+    limit: int = Field(LONGEST_ANSWER, ge=1)
+
+    @model_validator(mode="after")
+    def _one_action(self) -> ExchangeStep:
+        if (self.send is None) == (self.expect is None):
+            raise ValueError("a step has either `send` or `expect`")
+        if self.send is not None and self.model_fields_set != {"send"}:
+            raise ValueError(f"`send` takes no {', '.join(sorted(self.model_fields_set - {'send'}))}")
+        if self.until is not None and self.length:
+            raise ValueError("a message ends either with `until` or after its `length`")
+        self.step()
+        return self
+
+    def step(self) -> Send | Expect:
+        """Return the step of the spec. Raises `ValueError` for an unknown escape."""
+        if self.send is not None:
+            return Send(text=self.send)
+        end = LengthPrefix(**self.length.model_dump()) if self.length else self.until
+        return Expect(
+            prefixes=self.expect or (),
+            at=self.at,
+            until="\\n" if end is None else end,
+            not_yet=self.not_yet,
+            skip=self.skip,
+            contains=self.contains,
+            limit=self.limit,
+        )
+
+
+class Ready(BaseModel):
+    """How the supervisor finds out that the service is ready: exactly one way.
+
+    Further ways are the protocols of the catalogue's kinds, each with the value `true`.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    http: str | None = None
+    https: str | None = None
+    tcp: Literal[True] | None = None
+    exec: Argv | None = None
+    exchange: tuple[ExchangeStep, ...] | None = None
+    #: the name of the port; optional where there is only one
+    port: str | None = None
+    #: for `http` and `https`: a text that the body contains
+    contains: str = ""
+    #: for `https`: a file with the authority's certificate; without it any certificate is good
+    ca: str = ""
+    #: for `https`: the name in the certificate
+    server_name: str = "localhost"
+    #: for `http` and `https`: the lowest and the highest good status
+    status: tuple[int, int] = (200, 399)
+    #: for `exchange`: seconds for all its steps
+    timeout: float = Field(PATIENCE, gt=0)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Ready:
+        protocols = self.model_extra or {}
+        ways = ("http", "https", "tcp", "exec", "exchange")
+        for name, value in protocols.items():
+            if name not in PROTOCOLS:
+                known = sorted({*type(self).model_fields, *PROTOCOLS})
+                raise ValueError(f"unknown key {name!r}{nearest(name, known)} (allowed: {', '.join(known)})")
+            if value is not True:
+                raise ValueError(f"`{name}` takes only the value true")
+        chosen = [*(way for way in ways if getattr(self, way) is not None), *protocols]
+        if len(chosen) != 1:
+            allowed = ", ".join((*ways, *PROTOCOLS))
+            raise ValueError(f"has {' and '.join(chosen) or 'no probe'}; it takes one of {allowed}")
+        if self.exchange is not None:
+            self.probe("")
+        return self
+
+    def probe(self, port: str) -> Probe:
+        """Return the probe of the spec. Raises `ValueError` for an exchange that expects nothing."""
+        if self.exec:
+            return ExecProbe(command=self.exec)
+        if (path := self.https if self.http is None else self.http) is not None:
+            return HttpProbe(
+                port=port,
+                path=path if path.startswith("/") else f"/{path}",
+                status=self.status,
+                contains=self.contains,
+                tls=self.https is not None,
+                ca=self.ca if self.ca.startswith(("/", "${")) or not self.ca else f"${{root}}/{self.ca}",
+                server_name=self.server_name,
+            )
+        if self.exchange is not None:
+            return Exchange(port=port, steps=tuple(it.step() for it in self.exchange), timeout=self.timeout)
+        for name in self.model_extra or {}:
+            return replace(catalogue.entry(PROTOCOLS[name]).protocols[name], port=port)
+        return TcpProbe(port=port)

@@ -1,0 +1,110 @@
+"""Carrying out an `Exchange`: send, read one message, compare it, within bounds of bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Iterable
+
+from infra_runtime.spec import Exchange, Expect, LengthPrefix, Send, unescape
+from infra_runtime.spec.probes import LONGEST_ANSWER
+
+TYPE_CHECKING = False  # the name that type checkers know; importing ssl would cost a third of the boot
+if TYPE_CHECKING:
+    import ssl
+
+#: characters of an answer that a reason quotes
+QUOTED = 120
+#: what is no part of a readable text: control characters, and what is not UTF-8
+_UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ufffd]+")
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    host: str, port: int, *, limit: int = LONGEST_ANSWER, tls: ssl.SSLContext | None = None, name: str = ""
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Open a connection for a block; `limit` is the number of bytes that one read may search.
+
+    With `tls` the connection is encrypted, and `name` is the server's name in the handshake.
+    """
+    reader, writer = await asyncio.open_connection(
+        host, port, limit=limit, ssl=tls, server_hostname=name if tls else None
+    )
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+async def exchange(host: str, port: int, probe: Exchange) -> str | None:
+    """Take the steps. Returns None when every answer was as expected, else the reason.
+
+    Raises `OSError` for a connection that fails.
+    """
+    limit = max(step.limit for step in probe.steps if isinstance(step, Expect))
+    async with connected(host, port, limit=limit) as (reader, writer):
+        for step in probe.steps:
+            if isinstance(step, Send):
+                writer.write(unescape(step.text))
+            elif (reason := await _receive(reader, step)) is not None:
+                return reason
+    return None
+
+
+async def _receive(reader: asyncio.StreamReader, step: Expect) -> str | None:
+    left, skip = step.limit, tuple(unescape(prefix) for prefix in step.skip)
+    while True:
+        try:
+            message = await _message(reader, step.until, left)
+        except asyncio.IncompleteReadError as cut:
+            answer = f"after {_quoted(cut.partial)}" if cut.partial else "without an answer"
+            return f"closed the connection {answer}"
+        except asyncio.LimitOverrunError:
+            return f"its answer is longer than {step.limit} bytes"
+        left -= len(message)
+        if not message.startswith(skip, step.at):
+            return _judge(message, step)
+
+
+async def _message(reader: asyncio.StreamReader, until: str | LengthPrefix, limit: int) -> bytes:
+    """Read one message. Raises `IncompleteReadError`, and `LimitOverrunError` when it exceeds the limit."""
+    if isinstance(until, str):
+        message = await reader.readuntil(unescape(until))
+        if len(message) > limit:
+            raise asyncio.LimitOverrunError("the messages before it count, too", limit)
+        return message
+    header = await reader.readexactly(until.at + until.size)
+    total = int.from_bytes(header[until.at :], until.order) + until.extra
+    if total > limit:
+        raise asyncio.LimitOverrunError(f"it has {total} bytes", limit)
+    return header + await reader.readexactly(max(total - len(header), 0))
+
+
+def _judge(message: bytes, step: Expect) -> str | None:
+    for prefix, reason in step.not_yet.items():
+        if _begins(message, step.at, (prefix,)):
+            return reason.replace("{answer}", readable(message[step.at :]))
+    if not _begins(message, step.at, step.prefixes) and step.prefixes:
+        expected = " or ".join(_quoted(unescape(prefix)) for prefix in step.prefixes)
+        place = f" at offset {step.at}" if step.at else ""
+        return f"answered {_quoted(message)}; expected {expected}{place}"
+    if (wanted := unescape(step.contains)) not in message:
+        return f"answered {_quoted(message)}, which does not contain {_quoted(wanted)}"
+    return None
+
+
+def _begins(message: bytes, at: int, prefixes: Iterable[str]) -> bool:
+    return message.startswith(tuple(unescape(prefix) for prefix in prefixes), at)
+
+
+def readable(message: bytes) -> str:
+    """Return the longest run of readable characters in a message, shortened."""
+    parts = _UNREADABLE.split(message.decode("utf-8", "replace"))
+    return max(parts, key=len).strip()[:QUOTED]
+
+
+def _quoted(message: bytes) -> str:
+    """Return a message for people: as text where it is one, else as bytes."""
+    text = message[:QUOTED].decode("utf-8", "replace").rstrip("\r\n")
+    return repr(message[: QUOTED // 3])[1:] if _UNREADABLE.search(text) else repr(text)

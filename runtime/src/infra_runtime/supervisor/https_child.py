@@ -1,0 +1,53 @@
+"""The process of an HTTPS probe: the one part of the supervisor that imports ssl."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import ssl
+import sys
+import time
+
+from infra_runtime.spec import TYPES, HttpProbe, decode
+from infra_runtime.spec.probes import PATIENCE
+from infra_runtime.supervisor.probes import HTTPS_PROBE, attempt, interval
+
+
+def main() -> None:
+    """Exit with 0 when the request succeeds; else write the reason to a file and exit with 1."""
+    host, port, answer = sys.argv[1:]
+    probe = decode(json.loads(os.environ[HTTPS_PROBE]), TYPES)
+    reason = asyncio.run(ready(probe, host, int(port)))
+    if reason is not None:
+        with open(answer, "w", encoding="utf-8") as file:
+            file.write(reason)
+        sys.exit(1)
+
+
+async def ready(probe: HttpProbe, host: str, port: int) -> str | None:
+    """Repeat the request until it succeeds or `PATIENCE` ends; returns None, or the last reason."""
+    began = time.monotonic()
+    while (reason := await _once(probe, host, port)) is not None:
+        waited = time.monotonic() - began
+        if waited > PATIENCE:
+            return reason
+        await asyncio.sleep(interval(waited))
+    return None
+
+
+async def _once(probe: HttpProbe, host: str, port: int) -> str | None:
+    try:
+        context = _context(probe.ca)  # every time: the server may write the certificate while it starts
+    except OSError as error:
+        return f"{probe.ca}: {error.strerror or error}"
+    return await attempt(probe, host, port, context)
+
+
+def _context(ca: str) -> ssl.SSLContext:
+    if ca:
+        return ssl.create_default_context(cafile=ca)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,75 @@
+"""Knowledge about a kind stays in that kind's own files and in the manifest."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra_runtime.manifest import KINDS
+
+ROOT = Path(__file__).parent.parent.parent
+SOURCES = [
+    path
+    for package in ("runtime/src/infra_runtime", "cli/src/infra_cli", "pytest_infra/src/pytest_infra")
+    for path in sorted((ROOT / package).rglob("*.py"))
+]
+MANIFEST = ROOT / "runtime/src/infra_runtime/manifest.py"
+
+
+def is_file_of(kind: str, path: Path) -> bool:
+    """Whether the file belongs to the kind: `services/NAME.py`, or a file in `services/NAME/`."""
+    services = (
+        path.parts[len(path.parts) - 1 - path.parts[::-1].index("services") :]
+        if "services" in path.parts
+        else ()
+    )
+    return len(services) > 1 and services[1].removesuffix(".py") == kind
+
+
+def kinds_named_in(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Line and kind for each string that equals a kind's name, and each import of a kind's module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and node.value in KINDS:
+            yield node.lineno, str(node.value)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            yield from ((node.lineno, kind) for name in imported for kind in _kind_of_module(name))
+        elif isinstance(node, ast.Import):
+            yield from ((node.lineno, kind) for alias in node.names for kind in _kind_of_module(alias.name))
+
+
+def _kind_of_module(module: str) -> list[str]:
+    parts = module.split(".")
+    return [kind for before, kind in itertools.pairwise(parts) if before == "services" and kind in KINDS]
+
+
+def foreign_kinds(path: Path) -> list[str]:
+    """`LINE: KIND` for each kind that is named in a file which does not belong to it."""
+    if path == MANIFEST:
+        return []
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [f"{line}: {kind}" for line, kind in kinds_named_in(tree) if not is_file_of(kind, path)]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_kind_is_named_only_in_its_own_files_and_in_the_manifest(path: Path) -> None:
+    """A new kind then needs its own files and one row of the manifest, and no change elsewhere."""
+    assert foreign_kinds(path) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'x = "postgres"',
+        "import infra_runtime.services.nats",
+        "from infra_runtime.services import caddy",
+        "from pytest_infra.services.valkey import isolation",
+        'match name:\n    case "pocketbase": ...',
+    ],
+)
+def test_each_way_to_name_a_kind_is_detected(source: str) -> None:
+    assert [kind for _, kind in kinds_named_in(ast.parse(source))]

@@ -1,0 +1,76 @@
+"""Each kind has a kit, and only the kit's own package knows the kind."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import pytest_infra
+from infra_runtime.manifest import KINDS
+from pytest_infra import kit_registry
+from pytest_infra.kit import ServiceKit, load
+
+PLUGIN = Path(pytest_infra.__file__).parent
+SERVICES = PLUGIN / "services"
+SHARED = sorted(path for path in PLUGIN.rglob("*.py") if SERVICES not in path.parents)
+#: `postgres`, and the names that programs and libraries of a kind have
+NAMES = re.compile(rf"(?<![\w.])(?:{'|'.join(KINDS)})(?!\w)|PostgreSQL|psycopg|asyncpg", re.IGNORECASE)
+
+kinds = pytest.mark.parametrize("kind", KINDS)
+
+
+def targets(kit: ServiceKit) -> Iterator[str]:
+    yield kit.units
+    yield from filter(None, (kit.dump, kit.leftover))
+    yield from (fixture.function for fixture in kit.fixtures)
+    yield from (parameter.read for parameter in kit.parameters)
+
+
+@kinds
+def test_a_kind_has_a_kit(kind: str) -> None:
+    kit = kit_registry.find(kind)
+
+    assert kit is not None
+    assert kit.kind == kind
+    assert kit.variants
+
+
+@kinds
+def test_every_function_that_a_kit_names_can_be_imported(kind: str) -> None:
+    kit = kit_registry.find(kind)
+
+    assert kit is not None
+    assert all(callable(load(target)) for target in targets(kit))
+
+
+@kinds
+def test_a_kit_that_can_find_leftovers_knows_the_owner_in_their_names(kind: str) -> None:
+    kit = kit_registry.find(kind)
+
+    assert kit is not None
+    assert not kit.leftover or "owner" in re.compile(kit.unit_name).groupindex
+
+
+@kinds
+def test_a_kit_names_secrets_and_urls_by_exports_and_drivers(kind: str) -> None:
+    kit = kit_registry.find(kind)
+
+    assert kit is not None
+    assert all(re.fullmatch(r"[a-z]+(\+[a-z]+)?", driver) for driver in kit.urls)
+    assert all(name.isidentifier() for name in kit.secrets)
+
+
+@pytest.mark.parametrize("module", SHARED, ids=lambda path: str(path.relative_to(PLUGIN)))
+def test_the_rest_of_the_plugin_knows_no_kind(module: Path) -> None:
+    nodes = list(ast.walk(ast.parse(module.read_text(encoding="utf-8"))))
+
+    texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    imports = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    imports += [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+
+    assert [text for text in texts if NAMES.search(text)] == []
+    assert [name for name in imports if name.startswith("pytest_infra.services.")] == []

@@ -1,0 +1,165 @@
+"""`infra export compose`: what is written, what is never overwritten, what is said."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+import yaml
+
+from fakes.command_line import CommandLine
+
+STACK = """\
+use = ["postgres", "api"]
+
+[services.api]
+command = ["${bin.python}", "-m", "shop"]
+env = { DATABASE_URL = "${postgres.url}", TOKEN = "${env.API_TOKEN}" }
+ports = { http = 8000 }
+ready = { http = "/health" }
+"""
+OVERLAYS = [f"compose.{name}.yaml" for name in ("development", "production", "staging", "test")]
+
+
+@pytest.fixture
+def shop(infra: CommandLine) -> CommandLine:
+    """`infra` in a project with a database and a service of its own; its variable is not set here."""
+    infra.write(STACK)
+    infra.write('[project]\nname = "shop"\n', "pyproject.toml")
+    return infra
+
+
+def test_the_files_are_written_beside_the_stack_file(shop: CommandLine) -> None:
+    answer = shop("export", "compose")
+    folder = shop.root / "compose"
+
+    assert answer.code == 0
+    assert sorted(path.name for path in folder.iterdir()) == [
+        ".gitignore", "Dockerfile", "Dockerfile.dockerignore", *OVERLAYS, "compose.yaml", "secrets",
+    ]  # fmt: skip
+    assert yaml.safe_load((folder / "compose.yaml").read_text("utf-8"))["name"] == "shop"
+    assert "new   compose/compose.yaml" in answer.out
+    assert "docker compose -f compose/compose.yaml -f compose/compose.development.yaml up" in answer.out
+
+
+def test_a_secret_is_made_once_and_stays_out_of_the_repository(shop: CommandLine) -> None:
+    shop("export", "compose")
+    file = shop.root / "compose" / "secrets" / "postgres-password"
+    first = file.read_text("ascii")
+    again = shop("export", "compose")
+
+    assert len(first) == 48
+    assert file.read_text("ascii") == first
+    assert "made" not in again.out
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    assert "/secrets/" in (shop.root / "compose" / ".gitignore").read_text("utf-8").splitlines()
+    assert not [path for path in file.parents[1].glob("*.yaml") if first in path.read_text("utf-8")]
+
+
+def test_one_environment_is_one_complete_file_elsewhere(shop: CommandLine) -> None:
+    answer = shop("export", "compose", "--env", "production", "--output", "deploy/shop")
+    folder = shop.root / "deploy" / "shop"
+    found = yaml.safe_load((folder / "compose.yaml").read_text("utf-8"))
+
+    assert answer.code == 0
+    assert not list(folder.glob("compose.*.yaml"))
+    assert found["services"]["api"]["environment"]["INFRA_ENV"] == "production"
+    assert found["services"]["api"]["build"] == {"context": "../..", "dockerfile": "deploy/shop/Dockerfile"}
+
+
+def test_check_fails_when_a_file_would_change_and_writes_nothing(shop: CommandLine) -> None:
+    before = shop("export", "compose", "--check")
+    shop("export", "compose")
+    current = shop("export", "compose", "--check")
+    shop.write(STACK.replace("8000", "8001"))
+    after = shop("export", "compose", "--check")
+
+    assert before.code == 13
+    assert not before.out.startswith("made")
+    assert current.code == 0
+    assert after.code == 13
+    assert "not up to date: compose.development.yaml, compose.test.yaml, compose.yaml" in after.err
+    assert "8001" not in (shop.root / "compose" / "compose.yaml").read_text("utf-8")
+
+
+def test_check_writes_nothing_at_all(shop: CommandLine) -> None:
+    shop("export", "compose", "--check")
+
+    assert not (shop.root / "compose").exists()
+
+
+def test_a_file_of_the_users_own_is_never_overwritten_without_force(shop: CommandLine) -> None:
+    shop.write("services: {}\n", "compose/compose.yaml")
+    refused = shop("export", "compose")
+
+    assert refused.code == 13
+    assert "compose.yaml would be overwritten" in refused.err
+    assert [path.name for path in (shop.root / "compose").iterdir()] == ["compose.yaml"]
+    assert (shop.root / "compose" / "compose.yaml").read_text("utf-8") == "services: {}\n"
+    assert shop("export", "compose", "--force").code == 0
+
+
+def test_what_was_generated_and_is_not_part_of_the_export_any_more_is_removed(shop: CommandLine) -> None:
+    shop("export", "compose")
+    shop.write("mine\n", "compose/notes.txt")
+    answer = shop("export", "compose", "--env", "test")
+
+    assert "removed    compose/compose.production.yaml" in answer.out
+    assert not (shop.root / "compose" / "compose.production.yaml").exists()
+    assert (shop.root / "compose" / "notes.txt").exists()
+
+
+def test_as_json_it_names_files_secrets_and_notes(shop: CommandLine) -> None:
+    found = shop("export", "compose", "--json").json
+
+    assert found["folder"] == str(shop.root / "compose")
+    assert {"path": "compose.yaml", "state": "new"} in found["files"]
+    assert found["secrets"] == ["postgres-password"]
+    assert any("No port is published in production" in note for note in found["notes"])
+
+
+def test_what_cannot_be_expressed_is_told_with_its_line(shop: CommandLine) -> None:
+    shop.write(STACK + '[services.api.container]\nimage = "shop:1"\n')
+    answer = shop("export", "compose")
+
+    assert answer.code == 6
+    assert f"{shop.root}/infra.toml:7: api: its probe cannot become a health check" in answer.err
+    assert "health_client" in answer.err
+    assert not (shop.root / "compose").exists()
+
+
+def test_what_an_overlay_says_is_told_with_the_line_of_the_overlay(shop: CommandLine) -> None:
+    shop.write('\n[services.api]\nenv = { SOCKET = "${postgres.socket_url}" }\n', "infra.production.toml")
+    answer = shop("export", "compose")
+
+    assert answer.code == 6
+    assert "infra.production.toml:3: api refers to ${postgres.socket_url}" in answer.err
+
+
+@pytest.mark.parametrize("name", ["infra.toml", "infra.production.toml"])
+def test_a_secret_in_plain_text_is_not_written_for_production(shop: CommandLine, name: str) -> None:
+    table = '[services.api.env]\nSECRET_KEY = "hunter2"\n'
+    bare = "".join(line for line in STACK.splitlines(keepends=True) if not line.startswith("env"))
+    shop.write(bare + table if name == "infra.toml" else table, name)
+    answer = shop("export", "compose")
+
+    assert answer.code == 6
+    assert "services.api.env.SECRET_KEY holds a secret in plain text" in answer.err
+    assert "${env.SECRET_KEY}" in answer.err
+    assert "hunter2" not in answer.err + answer.out
+
+
+def test_a_secret_from_a_variable_is_never_written(shop: CommandLine) -> None:
+    variable = {"INFRA_SERVICES__API__ENV__SECRET_KEY": "hunter2"}
+    answer = shop("export", "compose", "--env", "test", environ=variable)
+
+    assert answer.code == 6
+    assert "INFRA_SERVICES__API__ENV__SECRET_KEY: services.api.env.SECRET_KEY holds a secret" in answer.err
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_of_its_own(shop: CommandLine) -> None:
+    shop.write("a file\n", "taken")
+    answer = shop("export", "compose", "--output", "taken/below")
+
+    assert answer.code == 13
+    assert "cannot be written" in answer.err

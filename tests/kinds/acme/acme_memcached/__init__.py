@@ -1,0 +1,1 @@
+"""Memcached for pytest-infra, as another distribution would ship it."""

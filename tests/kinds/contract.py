@@ -1,0 +1,70 @@
+"""The exceptions from the contract suite, and what each kind contributes to it.
+
+A kind contributes `tests/kinds/NAME.py` with two functions, which use a real client or the wire protocol:
+`write(endpoint, name, value)`, and `read(endpoint, name)`, which returns None where nothing was written. Both
+take the whole service or a test's isolation unit, and open and close their own connections. A kind whose
+server answers a write before the kernel has it also has `settled(endpoint)`: whether that is done.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import ModuleType
+
+from fakes.stacks import until
+from infra_runtime.data_directory.paths import Paths
+from infra_runtime.engines.local.stack import Endpoint
+
+#: kind → clause (the name of its test) → why the kind does not keep it. The test runs all the same and must
+#: fail: an exception that is no longer needed fails the suite.
+EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
+    "caddy": {
+        "test_data_of_development_survives_a_kill": (
+            "its routes come from the stack file; one that the admin API added is in memory"
+        ),
+        "test_a_snapshot_brings_the_state_back": (
+            "its routes come from the stack file; one that the admin API added is in memory"
+        ),
+    },
+    "pocketbase": {
+        "test_no_command_line_has_a_secret": (
+            "`superuser upsert` takes the password as an argument, at the first start of a new seed"
+        ),
+    },
+}
+#: seconds that another process has for what it is about to do
+PATIENCE = 120.0
+
+
+def subject(kind: str) -> ModuleType:
+    """Return the module with `write` and `read` of the kind."""
+    return importlib.import_module(f"kinds.{kind.replace('-', '_')}")
+
+
+def settle(kind: str, endpoint: Endpoint) -> None:
+    """Wait until what was written is safe from a kill, for a kind whose server answers before that."""
+    if hasattr(subject(kind), "settled"):
+        until(lambda: subject(kind).settled(endpoint), PATIENCE)
+
+
+# --- secrets ---------------------------------------------------------------------------------------
+
+
+def secrets(data: Path, *endpoints: Endpoint) -> set[str]:
+    """Return every secret of the stack in `data` and of these endpoints: services or units."""
+    files = Path(Paths(str(data)).services).rglob("*.secret")
+    exported = (endpoint[name] for endpoint in endpoints for name in endpoint if "password" in name)
+    return {text.strip() for text in (*(it.read_text(encoding="utf-8") for it in files), *exported)}
+
+
+def disclosures(found: Iterable[str], texts: Mapping[str, str]) -> list[str]:
+    """Return the names of those texts in which one of these secrets stands."""
+    return [name for name, text in texts.items() if any(secret in text for secret in found)]
+
+
+def files(*folders: Path) -> dict[str, str]:
+    """Return the text of every file in these folders, by path."""
+    paths = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return {str(path): path.read_text(encoding="utf-8", errors="replace") for path in paths}

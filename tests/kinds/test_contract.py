@@ -1,0 +1,289 @@
+"""What every kind keeps, against its real server: `pytest tests/kinds -k valkey` runs one kind alone."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import infra_runtime as infra
+from fakes.engine import made
+from fakes.stacks import until
+from fakes.suite import free_port
+from infra_runtime.engines.local.stack import Stack
+from infra_runtime.manifest import KINDS
+from infra_runtime.spec import Run, Seed, references
+from infra_runtime.supervisor import probes
+from kinds import contract, resources, user_suite
+from kinds.distribution import DISTRIBUTIONS, installed
+
+#: the name of the second instance
+SECOND = "second"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each clause for each kind; one that a kind does not keep must fail."""
+    clause = metafunc.function.__name__
+    if "kind" not in metafunc.fixturenames:
+        return
+    marked = []
+    for kind in (*KINDS, *DISTRIBUTIONS):
+        marks = [pytest.mark.real(kind)] if kind in KINDS else []
+        if reason := contract.EXCEPTIONS.get(kind, {}).get(clause):
+            marks.append(pytest.mark.xfail(raises=AssertionError, strict=True, reason=reason))
+        marked.append(pytest.param(kind, marks=marks, id=kind))
+    metafunc.parametrize("kind", marked, indirect=True, scope="module")
+
+
+def test_an_exception_names_a_kind_and_a_clause() -> None:
+    for kind, clauses in contract.EXCEPTIONS.items():
+        assert kind in (*KINDS, *DISTRIBUTIONS)
+        assert clauses.keys() <= globals().keys()
+
+
+# --- what the clauses share ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The kind, in an environment without variables of ours; one of another distribution is installed."""
+    with installed(request.param, tmp_path_factory.mktemp("site")):
+        yield request.param
+
+
+@contextmanager
+def started(kind: str, folder: Path, environment: str, *further: str) -> Iterator[Stack]:
+    """Start instances of the kind; write to each as soon as all are reported ready, without a second try."""
+    names = (kind, *further)
+    tables = "".join(f'[services.{name}]\nkind = "{kind}"\n' for name in further)
+    (folder / "infra.toml").write_text(f"use = {list(names)}\n{tables}", encoding="utf-8")
+    ports = {name: {port: free_port() for port in made(kind).ports} for name in names}
+    with infra.start(
+        directory=folder,
+        environment=environment,
+        data=folder / "data",
+        overrides={"services": {name: {"ports": ports[name]} for name in names}},
+    ) as stack:
+        for name in names:
+            contract.subject(kind).write(stack[name], name, "written when ready")
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def stack(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack of the test environment with two instances, which the clauses share."""
+    with started(kind, tmp_path_factory.mktemp(kind), "test", SECOND) as stack:
+        yield stack
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A suite that has run: its output, and the notes of its two tests."""
+
+    suite: user_suite.Suite
+    output: str
+    notes: tuple[dict[str, Any], ...]
+
+
+@pytest.fixture(scope="module")
+def failed(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """Two workers of xdist whose tests write at the same time and then fail."""
+    suite = user_suite.suite_of(kind, tmp_path_factory.mktemp(f"{kind}-failed"), user_suite.FAILING)
+    with suite.running("-n2", "-l", "-rA") as run:
+        output, _ = run.communicate(timeout=contract.PATIENCE)
+    assert "2 failed" in output, output
+    return Finished(suite=suite, output=output, notes=(suite.note(0), suite.note(1)))
+
+
+# --- ready -----------------------------------------------------------------------------------------
+
+
+def test_the_first_request_after_ready_succeeds(kind: str, stack: Stack) -> None:
+    assert contract.subject(kind).read(stack[kind], kind) == "written when ready"
+
+
+def test_two_instances_have_ports_and_data_of_their_own(kind: str, stack: Stack) -> None:
+    first, second = stack[kind], stack[SECOND]
+    service = contract.subject(kind)
+
+    assert not set(first.ports.values()) & set(second.ports.values())
+    assert first.data != second.data
+    assert service.read(second, SECOND) == "written when ready"
+    assert (service.read(first, SECOND), service.read(second, kind)) == (None, None)
+
+
+async def _silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+
+
+async def _closing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    pass
+
+
+async def _echoing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(4096):
+        writer.write(data)
+
+
+@pytest.mark.parametrize("behaviour", [_silent, _closing, _echoing], ids=["silent", "closing", "echoing"])
+def test_a_program_that_only_opens_the_port_is_not_ready(
+    kind: str, behaviour: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "PATIENCE", 0.2)
+    spec = made(kind)
+
+    async def ask() -> str | None:
+        served: list[asyncio.Task[None]] = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            served.append(asyncio.current_task())
+            await behaviour(reader, writer)
+            writer.close()
+            await writer.wait_closed()
+
+        async with await asyncio.start_server(serve, "127.0.0.1") as server:
+            port = server.sockets[0].getsockname()[1]
+            reason = await probes.ask(spec.ready, "127.0.0.1", dict.fromkeys(spec.ports, port), _no_command)
+            await asyncio.gather(*served, return_exceptions=True)
+        return reason
+
+    reason = asyncio.run(ask())
+
+    assert reason
+
+
+async def _no_command(command: tuple[str, ...]) -> int:
+    raise AssertionError(f"the probe runs {command}, which says nothing about the port")
+
+
+# --- the machine -----------------------------------------------------------------------------------
+
+
+def test_it_talks_on_loopback_only(kind: str, stack: Stack) -> None:
+    contract.subject(kind).write(stack[kind], "loopback", "1")
+
+    connections = [
+        connection
+        for process in resources.processes(stack.data)
+        for connection in process.net_connections("inet")
+    ]
+
+    listening = {it.laddr.port for it in connections if it.status == psutil.CONN_LISTEN}
+    assert set(stack[kind].ports.values()) <= listening
+    assert [it for it in connections if it.type != socket.SOCK_STREAM] == []
+    assert [
+        it for it in connections for end in (it.laddr, it.raddr) if end and not _is_loopback(end.ip)
+    ] == []
+
+
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address.removeprefix("::ffff:")).is_loopback
+
+
+# --- data ------------------------------------------------------------------------------------------
+
+
+def test_data_of_development_survives_a_kill(kind: str, tmp_path: Path) -> None:
+    service = contract.subject(kind)
+    with started(kind, tmp_path, "development") as stack:
+        service.write(stack[kind], "name", "kept")
+        contract.settle(kind, stack[kind])
+
+        stack.crash(kind, wait=True)
+
+        assert service.read(stack[kind], "name") == "kept"
+
+
+def test_a_snapshot_brings_the_state_back(kind: str, stack: Stack) -> None:
+    service = contract.subject(kind)
+    service.write(stack[kind], "name", "before")
+    stack.snapshot()
+    service.write(stack[kind], "name", "after")
+
+    stack.restore()
+
+    assert service.read(stack[kind], "name") == "before"
+
+
+# --- tests -----------------------------------------------------------------------------------------
+
+
+def test_two_workers_write_the_same_name_and_read_their_own(failed: Finished) -> None:
+    assert {it["worker"] for it in failed.notes} == {"gw0", "gw1"}
+    assert [it["before"] for it in failed.notes] == [None, None]
+    assert [it["read"] for it in failed.notes] == [user_suite.value(0), user_suite.value(1)]
+
+
+def test_a_failed_test_has_a_readable_dump_of_its_unit(failed: Finished) -> None:
+    for number, note in enumerate(failed.notes):
+        (capsule,) = (failed.suite.data / "capsules").glob(f"*test_unit?{number}?")
+        dumps = contract.files(capsule / "dumps")
+        assert [path for path, text in dumps.items() if user_suite.value(number) in text]
+        assert note["read"] == user_suite.value(number)
+
+
+# --- secrets ---------------------------------------------------------------------------------------
+
+
+def test_no_command_line_has_a_secret(kind: str, stack: Stack) -> None:
+    spec = made(kind)
+    steps = [inner for step in spec.prepare for inner in (step.steps if isinstance(step, Seed) else (step,))]
+    commands = [spec.command, *(step.command for step in steps if isinstance(step, Run))]
+    running = {str(it): "\0".join(it.cmdline()) for it in resources.processes(stack.data)}
+
+    assert contract.disclosures(contract.secrets(stack.data, stack[kind], stack[SECOND]), running) == []
+    assert [
+        word
+        for command in commands
+        for word in command
+        for it in references(word)
+        if it.startswith("secret.")
+    ] == []
+
+
+def test_neither_logs_nor_reports_have_a_secret(failed: Finished) -> None:
+    secrets = {secret for note in failed.notes for secret in note["secrets"]}
+
+    texts = {"the output": failed.output, **contract.files(failed.suite.data)}
+
+    assert [path for path in texts if path.endswith("capsule.json")]
+    assert contract.disclosures(secrets, texts) == []
+
+
+# --- nothing is left -------------------------------------------------------------------------------
+
+
+def _sorts(names: list[str]) -> set[str]:
+    return {name.partition(" ")[0] for name in names}
+
+
+def test_nothing_is_left_when_the_supervisor_is_killed(kind: str, tmp_path: Path) -> None:
+    with started(kind, tmp_path, "development") as stack:
+        before = resources.resources(stack.data)
+        assert _sorts(before.left()) >= {"process", "socket", "folder"}
+
+        os.kill(resources.supervisor(stack.data), signal.SIGKILL)
+
+    until(lambda: not before.left(), contract.PATIENCE)
+
+
+def test_nothing_is_left_when_the_run_is_killed(kind: str, tmp_path: Path) -> None:
+    suite = user_suite.suite_of(kind, tmp_path, user_suite.WAITING)
+    with suite.running() as run:
+        noted = tmp_path / user_suite.NOTE.format(number=0)
+        until(lambda: run.poll() is not None or noted.exists(), contract.PATIENCE)
+        assert noted.exists(), run.communicate()[0]
+        before = resources.resources(suite.data)
+        assert _sorts(before.left()) >= {"process", "socket", "folder"}
+
+    until(lambda: not before.left(), contract.PATIENCE)

@@ -1,0 +1,117 @@
+"""A user's suite in a pytest of its own, and what its tests do."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fakes.stacks import until
+from fakes.suite import FOREIGN
+from infra_runtime.engines.local.stack import Endpoint
+from kinds import contract
+
+#: the folder on the import path of the tests
+TESTS = Path(__file__).parent.parent
+#: what a test leaves for the contract suite
+NOTE = "unit-{number}.json"
+#: the suite of a user: two tests that write under the same name at the same time, and fail
+FAILING = """
+import pytest
+from kinds import user_suite
+
+@pytest.mark.parametrize("number", range(2))
+def test_unit({fixture}, infra_stack, number):
+    user_suite.note("{kind}", {fixture}, infra_stack.data, number)
+    pytest.fail("to have a report")
+"""
+#: the suite of a user that is killed in the middle of a test
+WAITING = """
+import time
+from kinds import user_suite
+
+def test_unit({fixture}, infra_stack):
+    user_suite.note("{kind}", {fixture}, infra_stack.data, 0, others=0)
+    time.sleep(600)
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """A user's suite in a folder of its own."""
+
+    folder: Path
+
+    @property
+    def data(self) -> Path:
+        """The data directory of its stack."""
+        return self.folder / ".data-test"
+
+    @contextmanager
+    def running(self, *arguments: str, plugins: Container[str] = ()) -> Iterator[subprocess.Popen[str]]:
+        """Run pytest in a process of its own, which is killed at the end of the block."""
+        with subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                *(f"-pno:{name}" for name in FOREIGN if name not in plugins),
+                *arguments,
+            ],
+            cwd=self.folder,
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]),
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def note(self, number: int) -> dict[str, Any]:
+        """Return the note of a test."""
+        return json.loads((self.folder / NOTE.format(number=number)).read_text(encoding="utf-8"))
+
+
+def suite_of(kind: str, folder: Path, test: str) -> Suite:
+    """Write a suite with one module, in whose text `{kind}` and `{fixture}` stand for the kind's."""
+    (folder / "infra.toml").write_text(f"[services.{kind}]\n", encoding="utf-8")
+    (folder / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n", encoding="utf-8")
+    text = test.replace("{kind}", kind).replace("{fixture}", kind.replace("-", "_"))
+    (folder / "test_it.py").write_text(text, encoding="utf-8")
+    return Suite(folder=folder)
+
+
+def note(kind: str, unit: Endpoint, data: Path, number: int, others: int = 1) -> None:
+    """Write into the unit, meet the other test, and note what is read and which secrets exist."""
+    service = contract.subject(kind)
+    before = service.read(unit, "name")
+    service.write(unit, "name", value(number))
+    Path(f"written-{number}").touch()
+    until(lambda: len(list(Path().glob("written-*"))) > others, contract.PATIENCE)
+    found = {
+        "worker": os.environ.get("PYTEST_XDIST_WORKER", ""),
+        "data": str(data),
+        "before": before,
+        "read": service.read(unit, "name"),
+        "secrets": sorted(contract.secrets(data, unit)),
+    }
+    path = Path(NOTE.format(number=number))
+    path.with_suffix(".new").write_text(json.dumps(found), encoding="utf-8")
+    path.with_suffix(".new").rename(path)
+
+
+def value(number: int) -> str:
+    """Return the value that the test of this number writes."""
+    return f"value-of-test-{number}"

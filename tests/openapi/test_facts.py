@@ -1,0 +1,104 @@
+"""The ids of facts and rules: each is written once, in one piece, and is used."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import infra_openapi
+from infra_openapi import facts
+from infra_openapi.facts import FactKind
+from infra_openapi.rules import RULES
+
+PACKAGE = Path(infra_openapi.__file__).parent
+KINDS = {name: kind for name, kind in vars(facts).items() if isinstance(kind, FactKind)}
+SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
+MAKERS = {"FactKind", "_both", "_request", "_response", "_undirected"}
+#: the shape of an id, or of a part that one could be put together of
+PART_OF_AN_ID = re.compile(
+    r"\A(request|response)-|\A-\Z|-(added|removed|increased|decreased|narrowed|widened|changed|allowed)\Z"
+)
+
+kinds = pytest.mark.parametrize("name", KINDS)
+
+
+def ids(kind: FactKind) -> list[str]:
+    return [rule for rule in (kind.request, kind.response, kind.undirected) if rule]
+
+
+def nodes(text: str) -> Iterator[ast.AST]:
+    """Every node of a module, except what is said of the peer, whose ids may be the same as ours."""
+    waiting: list[ast.AST] = [ast.parse(text)]
+    while waiting:
+        node = waiting.pop()
+        if not (isinstance(node, ast.keyword) and node.arg == "peer"):
+            yield node
+            waiting += ast.iter_child_nodes(node)
+
+
+def users(name: str) -> set[str]:
+    """The modules that name a fact: `rules` for all of that package, else the path inside of the package."""
+    found = [path for path, text in SOURCES.items() if re.search(rf"\bfacts\.{name}\b", text)]
+    return {"rules" if path.parent.name == "rules" else str(path.relative_to(PACKAGE)) for path in found}
+
+
+def test_every_rule_has_the_id_of_a_fact_and_every_id_has_a_rule() -> None:
+    known = [rule for kind in KINDS.values() for rule in ids(kind)]
+
+    assert len(known) == len(set(known))
+    assert set(known) == set(RULES)
+
+
+@kinds
+def test_an_id_is_the_constants_name_with_the_direction(name: str) -> None:
+    kind, word = KINDS[name], name.lower().replace("_", "-")
+
+    assert kind.request in {"", f"request-{word}"}
+    assert kind.response in {"", f"response-{word}"}
+    assert kind.undirected in {"", word}
+    assert ids(kind)
+
+
+@kinds
+def test_a_fact_has_a_rule_and_is_stated_by_the_comparison(name: str) -> None:
+    """The facts of bounds are stated by the table in `rules/bounds.py`, which the comparison looks up."""
+    bounds = (PACKAGE / "rules" / "bounds.py").read_text(encoding="utf-8")
+    stated = users(name) - {"rules", "severity.py", "witness.py"}
+
+    assert "rules" in users(name)
+    assert stated or f"facts.{name}," in bounds
+
+
+def test_an_id_is_written_in_one_module() -> None:
+    """A search for the id of a finding leads to the constant, and from there to the code and to the rule."""
+    for path, text in SOURCES.items():
+        written = {node.value for node in nodes(text) if isinstance(node, ast.Constant)} & RULES.keys()
+        assert written == (set(RULES) if path.name == "facts.py" else set()), path
+
+
+def test_a_kind_of_fact_is_made_of_literals_in_the_table_of_facts() -> None:
+    for path, text in SOURCES.items():
+        for node in nodes(text):
+            made = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+            if made == "FactKind":
+                assert path.name == "facts.py"
+            if isinstance(node, ast.Call) and made in MAKERS and path.name == "facts.py":
+                assert all(isinstance(value, ast.Constant | ast.Name) for value in node.args)
+
+
+def test_no_id_is_put_together_of_parts() -> None:
+    """Neither by an f-string nor by a sum."""
+    for path, text in SOURCES.items():
+        for node in nodes(text):
+            parts: list[ast.expr] = []
+            if isinstance(node, ast.JoinedStr):
+                parts = node.values
+            elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+                parts = [node.left, node.right]
+            for part in parts:
+                if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                    assert not PART_OF_AN_ID.search(part.value), f"{path}:{part.lineno}"

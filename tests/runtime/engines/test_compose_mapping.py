@@ -1,0 +1,26 @@
+"""No field of a service is forgotten by the Compose engine or by its table."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+from infra_runtime.engines.compose import mapping
+from infra_runtime.services.user_service import UserServiceSettings
+from infra_runtime.spec import ServiceSpec
+
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "export-compose.md"
+
+
+def test_every_field_of_a_service_has_its_row() -> None:
+    """A new field: decide what becomes of it in Compose, and add the row."""
+    assert set(mapping.SPEC) == {field.name for field in fields(ServiceSpec)}
+
+
+def test_every_key_of_a_users_service_has_its_row() -> None:
+    assert set(mapping.OWN) == set(UserServiceSettings.model_fields)
+
+
+def test_the_page_is_what_the_code_says() -> None:
+    """Write it with python -m infra_runtime.engines.compose.mapping > docs/reference/export-compose.md."""
+    assert PAGE.read_text(encoding="utf-8") == mapping.page()

@@ -1,0 +1,80 @@
+"""The key `ready` with HTTPS, through a real supervisor and a real TLS server."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from fakes.project import Project
+from infra_runtime.engines.local.stack import Stack
+from infra_runtime.errors import StartError
+from infra_runtime.spec import HttpProbe
+
+SERVER = """\
+import http.server, ssl, sys
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("certificate.pem", "key.pem")
+handler = http.server.SimpleHTTPRequestHandler
+server = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), handler)
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+"""
+
+
+def stack_file(ready: str) -> str:
+    return f"""
+[services.web]
+command = ["${{bin.python}}", "server.py", "${{port.https}}"]
+ports = {{ https = 8443 }}
+start_timeout = 20
+ready = {ready}
+"""
+
+
+@pytest.fixture
+def tls_project(project: Project) -> Project:
+    """A project with a TLS server that has a self-signed certificate for `localhost`."""
+    (project.root / "server.py").write_text(SERVER, encoding="utf-8")
+    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
+    files = ("-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "certificate.pem")
+    subprocess.run(
+        ["openssl", *words.split(), *files], cwd=project.root, check=True, capture_output=True, timeout=60
+    )
+    return project
+
+
+def test_https_is_a_request_with_tls(project: Project) -> None:
+    project.write(
+        stack_file('{ https = "health", ca = "ca.pem", server_name = "web.test", contains = "ok" }')
+    )
+
+    assert project.spec("web").ready == HttpProbe(
+        port="https",
+        path="/health",
+        tls=True,
+        ca="${root}/ca.pem",
+        server_name="web.test",
+        contains="ok",
+    )
+
+
+@pytest.mark.real("openssl")
+def test_a_service_with_https_is_ready_when_its_certificate_is_verified(
+    tls_project: Project, run: Callable[..., Stack]
+) -> None:
+    tls_project.write(stack_file('{ https = "/", ca = "certificate.pem" }'))
+
+    assert run("web")["web"].port
+
+
+@pytest.mark.real("openssl")
+def test_a_certificate_of_another_name_is_the_reason_in_the_error(
+    tls_project: Project, run: Callable[..., Stack]
+) -> None:
+    text = stack_file('{ https = "/", ca = "certificate.pem", server_name = "other.test" }')
+    tls_project.write(text.replace("start_timeout = 20", "start_timeout = 8"))
+
+    with pytest.raises(StartError, match="Hostname mismatch"):
+        run("web")
