@@ -11,6 +11,9 @@ from typing import ClassVar, Generic, SupportsIndex, TypeVar, overload
 from infra_runtime.message import EMPTY, Message, decode
 from infra_runtime.spec import ServiceSpec
 
+#: what is shown in place of a secret
+MASK = "***"
+
 Params = TypeVar("Params", bound=Message)
 Answer = TypeVar("Answer", bound=Message)
 
