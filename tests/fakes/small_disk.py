@@ -22,7 +22,7 @@ from pathlib import Path
 from fakes.stacks import *
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.errors import InfraError
-from infra_runtime.engines.local.stack import open_stack
+from infra_runtime.engines.local.engine import LocalEngine
 disk = Path(sys.argv[1])
 data = disk / "data"
 
@@ -40,7 +40,7 @@ def freeze():
 
 def up(*specs):
     found = resolved(data, specs)
-    stack = open_stack(found)
+    stack = LocalEngine().open(found)
     try:
         raise_failures(stack.up(found).failures)
     except BaseException:

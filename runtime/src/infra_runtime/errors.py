@@ -11,14 +11,18 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A text to append to a complaint: the name that was perhaps meant, or else the names there are."""
-    import difflib  # for complaints alone
+def close_match(name: str, known: Iterable[str], *, likeness: float = 0.6) -> str:
+    """Return the known name that is most like a name; empty when none is. `likeness` is between 0 and 1."""
+    import difflib  # only errors need it
 
+    return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=likeness)), "")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the end of an error message: the name that was perhaps meant, or else all known names."""
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    if near:
-        return f"; did you mean {near[0]!r}?"
+    if near := close_match(name, known):
+        return f"; did you mean {near!r}?"
     return f"; there are: {', '.join(known)}" if known else "; there are none"
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from fakes.engine import made, options
 from infra_runtime.errors import StartError
+from infra_runtime.host.privileges import INNER_UID, user_namespaces_work
 from infra_runtime.spec import RequireFile, Run, Seed
-from infra_runtime.supervisor.spawn import INNER_UID, user_namespaces_work
 
 psycopg = pytest.importorskip("psycopg", reason="the minimal profile has no clients")
 

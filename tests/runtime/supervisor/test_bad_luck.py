@@ -19,7 +19,7 @@ from fakes.stacks import alive, kill, life, resolved, server, spawned, until
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local import client
 from infra_runtime.engines.local.client import make_data_directory, raise_failures
-from infra_runtime.engines.local.stack import attach, open_stack
+from infra_runtime.engines.local.engine import LocalEngine, attach
 from infra_runtime.errors import (
     NoStackError,
     PlanChangedError,
@@ -40,7 +40,7 @@ def connect(port: int) -> None:
 def python(code: str, *arguments: object, **options: object) -> subprocess.Popen[str]:
     """Another process of a user's, which knows the fakes."""
     prelude = f"import sys; sys.path.insert(0, {str(TESTS)!r}); from pathlib import Path; "
-    prelude += "from fakes.stacks import *; from infra_runtime.engines.local.stack import *; "
+    prelude += "from fakes.stacks import *; from infra_runtime.engines.local.engine import *; "
     prelude += "data = Path(sys.argv[1])\n"
     command = [sys.executable, "-c", prelude + code, *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options)
@@ -58,7 +58,10 @@ def test_an_executable_that_went_away_after_planning_is_named(stack_of, data, tm
     plan = resolved(data, [server("web", command=("${bin.tool}",))])
     found = replace(plan, binaries={"tool": str(tool)})
 
-    with open_stack(found) as stack, pytest.raises(StartError, match=f"cannot start {tool}: No such file"):
+    with (
+        LocalEngine().open(found) as stack,
+        pytest.raises(StartError, match=f"cannot start {tool}: No such file"),
+    ):
         raise_failures(stack.up(found).failures)
 
 
@@ -97,7 +100,8 @@ def test_sockets_of_a_dead_supervisor_are_no_obstacle(stack_of, data) -> None:
 
 
 def test_a_supervisor_that_was_killed_while_it_started_its_services_leaves_nothing(data) -> None:
-    code = "found = resolved(data, [server('web', '--deaf'), server('api')]); open_stack(found).up(found)"
+    code = "found = resolved(data, [server('web', '--deaf'), server('api')]); "
+    code += "LocalEngine().open(found).up(found)"
     with python(code, data, stderr=subprocess.DEVNULL) as other:
         until(lambda: events(data).count("spawned") == 2)
         with attach(data, lease=False) as watcher:
@@ -124,7 +128,7 @@ def test_a_supervisor_that_is_killed_at_any_moment_of_its_boot_leaves_nothing(
 
 
 def test_a_client_that_was_killed_while_it_waited_for_a_start_ends_the_stack(data) -> None:
-    code = "found = resolved(data, [server('web', '--deaf')]); open_stack(found).up(found)"
+    code = "found = resolved(data, [server('web', '--deaf')]); LocalEngine().open(found).up(found)"
     with python(code, data) as other:
         until(lambda: "spawned" in events(data))
 
@@ -160,7 +164,7 @@ def test_a_supervisor_that_does_not_answer_is_told_so(stack_of, data, monkeypatc
         with pytest.raises(SupervisorError, match=f"the supervisor of {data} does not answer"):
             attach(data)
         with pytest.raises(SupervisorError, match="does not answer"):
-            open_stack(resolved(data, [server("web")]))
+            LocalEngine().open(resolved(data, [server("web")]))
     finally:
         os.kill(pid, signal.SIGCONT)
 
@@ -186,10 +190,7 @@ PLAN: dict[str, object] = {"services": [], "root": "/", "binaries": {}, "variabl
         ({**PLAN, "services": 7}, "services: must be a list, not 7"),
         ({**PLAN, "binaries": {"x": 1}}, "binaries.x: must be a text"),
         ({**PLAN, "services": [{"$type": "Ghost"}]}, r"services\[0\]: "),
-        (
-            {"services": [{"$type": "ServiceSpec"}], "root": "/", "binaries": {}, "variables": {}},
-            r"services\[0\]: ",
-        ),
+        ({**PLAN, "services": [{"$type": "ServiceSpec"}]}, r"services\[0\]: "),
     ],
 )
 def test_a_plan_of_another_shape_is_refused_with_its_field_and_nothing_starts(
@@ -208,7 +209,7 @@ def test_a_plan_of_another_shape_is_refused_with_its_field_and_nothing_starts(
 
 def test_a_down_while_services_start_ends_both(data) -> None:
     found = resolved(data, [server("web", "--deaf"), server("api", needs=("web",))])
-    stack, errors = open_stack(found), []
+    stack, errors = LocalEngine().open(found), []
 
     def up() -> None:
         try:
@@ -230,7 +231,7 @@ def test_a_down_while_services_start_ends_both(data) -> None:
 
 def test_a_service_that_somebody_stops_while_it_starts_was_not_started(stack_of, data) -> None:
     found = resolved(data, [server("web", "--deaf")])
-    with open_stack(found) as stack:
+    with LocalEngine().open(found) as stack:
         other = attach(data)
         stopping = threading.Thread(
             target=lambda: (until(lambda: "spawned" in events(data)), other.stop("web"))
@@ -247,7 +248,7 @@ def test_a_service_that_somebody_stops_while_it_starts_was_not_started(stack_of,
 def test_a_service_that_is_being_prepared_cannot_be_given_another_spec(data, tmp_path) -> None:
     slow = server("web", prepare=(Run(command=("sleep", "60")),))
     found = resolved(data, [slow])
-    with open_stack(found) as stack:
+    with LocalEngine().open(found) as stack:
         stack.up(found, wait=False)
         until(lambda: "preparing" in events(data))
 
@@ -282,7 +283,7 @@ def test_a_key_and_a_closed_terminal_are_for_the_client(stack_of, number) -> Non
 
 def test_fifty_services_start_and_stop_at_the_same_time(data) -> None:
     found = resolved(data, [server(f"s{number}") for number in range(50)])
-    stack = open_stack(found)
+    stack = LocalEngine().open(found)
 
     raise_failures(stack.up(found).failures)
 
@@ -316,7 +317,7 @@ def test_clients_that_come_and_go_at_the_same_time_always_find_a_stack(data) -> 
     def come_and_go() -> None:
         try:
             for _ in range(4):
-                with open_stack(found) as stack:
+                with LocalEngine().open(found) as stack:
                     raise_failures(stack.up(found).failures)
                     connect(stack.web.port)
         except Exception as error:  # noqa: BLE001 - told below
@@ -353,7 +354,8 @@ def zombies(parent: int) -> list[int]:
 def test_where_nobody_reaps_no_zombie_of_ours_remains(data, tmp_path, nobody_waits) -> None:
     """So it is in a container whose first process is no init."""
     code = nobody_waits + (
-        "with open_stack(found := resolved(data, [server('web', '--stray', sys.argv[2])])) as stack:\n"
+        "found = resolved(data, [server('web', '--stray', sys.argv[2])])\n"
+        "with LocalEngine().open(found) as stack:\n"
         "    stack.up(found); until(lambda: Path(sys.argv[2]).exists()); stack.restart('web')\n"
         "print('down', flush=True); sys.stdin.read()\n"
     )
@@ -366,7 +368,7 @@ def test_where_nobody_reaps_no_zombie_of_ours_remains(data, tmp_path, nobody_wai
 
 def test_without_home_terminal_and_locale_everything_works(data) -> None:
     code = "found = resolved(data, [server('web')])\n"
-    code += "with open_stack(found) as stack: print(list(stack.up(found).failures))"
+    code += "with LocalEngine().open(found) as stack: print(list(stack.up(found).failures))"
     bare = {name: value for name, value in os.environ.items() if name == "INFRA_TEST_SUITE"}
 
     with python(code, data, env={"PATH": os.defpath, **bare}) as other:

@@ -9,7 +9,7 @@ import pytest
 
 from fakes.small_disk import on_a_small_disk
 from fakes.stacks import resolved, server
-from infra_runtime.engines.local.stack import open_stack
+from infra_runtime.engines.local.engine import LocalEngine
 from infra_runtime.errors import ConfigurationError, DataDirectoryError
 from infra_runtime.spec import Run, Seed
 
@@ -104,7 +104,7 @@ def test_a_directory_of_a_newer_version_is_left_as_it_is(data) -> None:
     marker.write_text(json.dumps({"format": 99, "environment": "test"}))
 
     with pytest.raises(DataDirectoryError, match=r"newer pytest-infra \(format 99, this one knows"):
-        open_stack(resolved(data, [server("web")]))
+        LocalEngine().open(resolved(data, [server("web")]))
 
     assert json.loads(marker.read_text())["format"] == 99
 
@@ -115,14 +115,14 @@ def test_a_marker_that_is_none_of_ours_is_told(data, text) -> None:
     (data / "infra.json").write_text(text)
 
     with pytest.raises(DataDirectoryError, match=r"infra\.json in it is not what this kit writes"):
-        open_stack(resolved(data, [server("web")]))
+        LocalEngine().open(resolved(data, [server("web")]))
 
 
 def test_a_file_where_the_directory_should_be_is_told(tmp_path) -> None:
     (tmp_path / "data").write_text("a file")
 
     with pytest.raises(DataDirectoryError, match=f"^{tmp_path}/data: "):
-        open_stack(resolved(tmp_path / "data", [server("web")]))
+        LocalEngine().open(resolved(tmp_path / "data", [server("web")]))
 
 
 def test_a_journal_that_became_garbage_is_no_obstacle(stack_of, data) -> None:
@@ -153,7 +153,7 @@ def test_a_folder_of_sockets_with_too_long_a_path_is_named(data, monkeypatch) ->
     with pytest.raises(
         ConfigurationError, match=r"INFRA_RUNTIME_DIR: /tmp/x+ is too long for the paths of sockets"
     ):
-        open_stack(resolved(data, [server("web")]))
+        LocalEngine().open(resolved(data, [server("web")]))
 
     assert not data.exists()
 
@@ -165,7 +165,7 @@ def test_a_folder_that_client_and_supervisor_would_look_for_in_two_places_is_nam
     monkeypatch.setenv(name, "relative/folder")
 
     with pytest.raises(ConfigurationError, match=f"^{name}: 'relative/folder' is no absolute path"):
-        open_stack(resolved(data, [server("web")]))
+        LocalEngine().open(resolved(data, [server("web")]))
 
     assert not data.exists()
 
@@ -178,6 +178,6 @@ def test_a_folder_of_sockets_that_is_not_ours_is_named(data, short, monkeypatch)
     with pytest.raises(
         ConfigurationError, match=f"INFRA_RUNTIME_DIR: {short}/run: belongs to another user, or is no folder"
     ):
-        open_stack(resolved(data, [server("web")]))
+        LocalEngine().open(resolved(data, [server("web")]))
 
     assert not data.exists()

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from fakes import seccomp
-from infra_runtime.supervisor import spawn as spawn_module
-from infra_runtime.supervisor.spawn import INNER_UID, hand_over, other_user, spawn, user_namespaces_work
+from infra_runtime.host import privileges
+from infra_runtime.host.privileges import INNER_UID, hand_over, other_user, user_namespaces_work
+from infra_runtime.supervisor.spawn import spawn
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
 
@@ -81,7 +82,7 @@ def test_a_child_that_refuses_root_is_an_ordinary_user_in_a_namespace_of_its_own
 def test_where_namespaces_are_forbidden_it_is_another_user_who_may_enter_our_folders(
     tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(spawn_module, "user_namespaces_work", lambda: False)
+    monkeypatch.setattr(privileges, "user_namespaces_work", lambda: False)
     uid, _ = other_user()
     private = tmp_path / "private"
     mine = private / "mine"
@@ -97,7 +98,7 @@ def test_where_namespaces_are_forbidden_it_is_another_user_who_may_enter_our_fol
 
 @root
 def test_another_user_keeps_no_other_right_of_roots(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(spawn_module, "user_namespaces_work", lambda: False)
+    monkeypatch.setattr(privileges, "user_namespaces_work", lambda: False)
     status = "/proc/self/status"
     if not Path(status).exists():
         pytest.skip("only Linux tells what a process may do")
@@ -110,7 +111,7 @@ def test_another_user_keeps_no_other_right_of_roots(tmp_path, monkeypatch) -> No
         refuses_root=True,
     )
 
-    assert f"CapEff:\t{1 << spawn_module.CAP_DAC_OVERRIDE:016x}" in said
+    assert f"CapEff:\t{1 << privileges.CAP_DAC_OVERRIDE:016x}" in said
     assert str(other_user()[1]) in said.splitlines()
     assert said.endswith("no")
 
@@ -134,7 +135,7 @@ def test_a_real_cluster_starts_as_root_where_user_namespaces_are_forbidden(tmp_p
         pytest.skip(f"the programs lie in {closed[0]}, where another user may not go")
     code = (
         "import sys; from infra_runtime import start\n"
-        "from infra_runtime.supervisor.spawn import user_namespaces_work\n"
+        "from infra_runtime.host.privileges import user_namespaces_work\n"
         "with start('postgres', environment='test', data=sys.argv[1], directory=sys.argv[2]) as stack:\n"
         "    print(user_namespaces_work(), stack.status().services[0].phase)\n"
     )

@@ -18,7 +18,7 @@ from typing import Any
 from infra_runtime.binaries import Binary, Sought, seek
 from infra_runtime.cache import cache_folder, write_atomically
 from infra_runtime.config.layers import Origin
-from infra_runtime.config.request import Request, Resolved, variables
+from infra_runtime.config.request import Request, Resolved, make_resolved
 from infra_runtime.plan import Plan
 
 #: the newest that stay; each is some 20 kB
@@ -46,7 +46,7 @@ def recall(request: Request, *, executables: bool) -> Resolved | None:
         return None
     if files != _states(files):
         return None
-    return _resolved(request, plan, tuple(sought), provenance)
+    return make_resolved(request, plan, tuple(sought), provenance)
 
 
 def remember(request: Request, found: Resolved, *, executables: bool, files: Iterable[Path] = ()) -> None:
@@ -63,21 +63,6 @@ def remember(request: Request, found: Resolved, *, executables: bool, files: Ite
     }
     write_atomically(path, json.dumps(data))
     _forget(path.parent)
-
-
-def _resolved(
-    request: Request, plan: Plan, sought: tuple[Sought, ...], provenance: dict[str, Origin]
-) -> Resolved:
-    return Resolved(
-        plan=plan,
-        data=request.data,
-        binaries={it.name: it.path for it in sought if it.path},
-        environment=request.environment,
-        variables=variables(plan, request),
-        stack_file=request.file.path if request.file else None,
-        provenance=provenance,
-        sought=sought,
-    )
 
 
 def _path(request: Request, *, executables: bool) -> Path | None:

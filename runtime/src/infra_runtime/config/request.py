@@ -13,10 +13,9 @@ from infra_runtime.config import stack_file
 from infra_runtime.config.layers import Origin
 from infra_runtime.config.stack_file import StackFile
 from infra_runtime.errors import ConfigurationError, nearest
+from infra_runtime.manifest import ENVIRONMENTS
 from infra_runtime.plan import Plan
 from infra_runtime.spec import references, texts
-
-ENVIRONMENTS = ("development", "test", "staging", "production")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +50,22 @@ class Request:
     data_source: str
     #: false for engines that read the variables when the stack starts, on another machine
     variables_required: bool = True
+
+
+def make_resolved(
+    request: Request, plan: Plan, sought: tuple[Sought, ...], provenance: Mapping[str, Origin]
+) -> Resolved:
+    """Return the answer to a request. Raises `ConfigurationError` for a variable that is not set."""
+    return Resolved(
+        plan=plan,
+        data=request.data,
+        binaries={program.name: program.path for program in sought if program.path},
+        environment=request.environment,
+        variables=variables(plan, request),
+        stack_file=request.file.path if request.file else None,
+        provenance=provenance,
+        sought=sought,
+    )
 
 
 def variables(plan: Plan, request: Request) -> dict[str, str]:

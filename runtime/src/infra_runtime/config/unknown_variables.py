@@ -12,6 +12,7 @@ from pathlib import Path
 
 from infra_runtime.config import stack_file
 from infra_runtime.config.request import read_dotenv
+from infra_runtime.errors import close_match
 
 PREFIX, NESTED = "INFRA_", "__"
 #: settings that are tables: what is in them stands behind two underscores
@@ -54,8 +55,6 @@ def _among(names: Iterable[str], file: str) -> Iterator[Misspelt]:
 
 def _meant(word: str) -> str:
     """What nearly is the word, behind the prefix; empty when it is right, or quite another one."""
-    import difflib  # for complaints alone
-
     head, nested, rest = word.partition(NESTED)
     known = TABLES if nested else TABLES | NAMES | TOLD
     if head in known:
@@ -63,5 +62,5 @@ def _meant(word: str) -> str:
     table, _, key = head.partition("_")
     if table in TABLES:
         return NESTED.join([table, *key.split("_"), *([rest] if rest else [])])
-    near = difflib.get_close_matches(head, known - TOLD, n=1, cutoff=LIKENESS)
-    return f"{near[0]}{nested}{rest}" if near else ""
+    near = close_match(head, known - TOLD, likeness=LIKENESS)
+    return f"{near}{nested}{rest}" if near else ""

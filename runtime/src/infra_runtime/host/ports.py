@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import socket
 import sys
+
+from infra_runtime.host import file_lock
 
 #: below what any kernel hands out by itself (Linux 32768, macOS 49152), above what is well known
 FIRST, LAST = 20000, 32767
@@ -83,11 +84,7 @@ class Ports:
     def _lock(self, port: int) -> int | None:
         # The files stay: removing one while another process waits for it would give it to two.
         os.makedirs(self._locks, mode=0o700, exist_ok=True)
-        descriptor = os.open(f"{self._locks}/{port}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
+        if (descriptor := file_lock.acquire(f"{self._locks}/{port}")) is None:
             return None
         with contextlib.suppress(OSError):  # a full disk: it is locked all the same
             os.truncate(descriptor, 0)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fakes.suite import Suite
-from infra_runtime.engines.local import stack as stacks
+from infra_runtime.engines.local import engine as stacks
 from infra_runtime.engines.local.stack import Stack
 
 pytestmark = pytest.mark.real("postgres")
