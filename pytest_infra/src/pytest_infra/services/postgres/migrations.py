@@ -98,9 +98,9 @@ def hint(error: str, service: str) -> str:
     if (missing := _MISSING_EXTENSION.search(error)) is None:
         return "Correct the migration."
     return (
-        f"This PostgreSQL has no extension {missing[1]}; the view pg_available_extensions lists those that it has."
-        f" To use an installed server that has it, set `binary` in the table `[services.{service}]` of infra.toml,"
-        ' for example `binary = "/usr/lib/postgresql/17/bin"`.'
+        f"This PostgreSQL has no extension {missing[1]}; the view pg_available_extensions lists what it has."
+        " To use an installed server that has the extension, set `binary` in the table"
+        f' `[services.{service}]` of infra.toml, for example `binary = "/usr/lib/postgresql/17/bin"`.'
     )
 
 
