@@ -16,7 +16,7 @@ from infra_openapi.rules import RULES, page
 DOCS = Path(__file__).parent.parent.parent / "docs"
 
 
-def test_the_pages_are_what_the_rules_say() -> None:
+def test_the_generated_pages_are_up_to_date() -> None:
     """Write them anew: python -m infra_openapi.rules.page docs."""
     for path, content in page.pages(DOCS).items():
         assert path.read_text(encoding="utf-8") == content
@@ -30,7 +30,7 @@ def test_every_rule_and_every_alias_is_in_its_page() -> None:
     assert [it for rule in RULES.values() for it in rule.aliases if f"| `{it}` |" not in peers] == []
 
 
-def test_the_page_of_the_json_tells_every_key() -> None:
+def test_the_page_about_the_json_explains_every_key() -> None:
     text = (DOCS / "reference" / "api-check-json.md").read_text(encoding="utf-8")
     schema = json_report.schema()["$defs"]
     keys = {key for part in schema.values() for key in part.get("properties", {})}
