@@ -24,7 +24,7 @@ def test_what_breaks_a_client_ends_with_1_without_being_asked_to(check: Checks) 
 
     assert said.code == 1
     assert "response-property-became-optional  revision.yaml:" in said.out
-    assert "reaches GET /pets, GET /pets/{id}" in said.out
+    assert "    in GET /pets, GET /pets/{id}" in said.out
     assert said.out.splitlines()[-1].startswith("breaking: 1 breaking")
 
 
@@ -331,7 +331,7 @@ def test_a_rule_without_a_name_is_no_comparison(check: Checks) -> None:
     said = check("--explain", "")
 
     assert said.code == 2
-    assert "no rule is called ''" in said.err
+    assert "there is no rule ''" in said.err
 
 
 def test_an_unknown_rule_is_no_verdict(check: Checks) -> None:

@@ -75,7 +75,7 @@ def test_a_mistyped_name_is_told_with_the_nearest(
 
 def test_a_name_that_is_near_to_nothing_is_told_with_those_there_are(infra: CommandLine) -> None:
     assert infra("xyzzy").err.splitlines() == [
-        "infra: error: no such command 'xyzzy'; there are: runtime, config, dev",
+        "infra: error: no such command 'xyzzy'; there are: runtime, config, export, dev",
         "  hint: `infra --help` explains it.",
     ]
 

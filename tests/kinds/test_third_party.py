@@ -1,4 +1,4 @@
-"""A distribution that adds a kind gets everything that a shipped kind has; none of our files names it."""
+"""A kind of another distribution has everything that a shipped kind has, without a change to our files."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ ENTRY = Acceptance(
 )
 
 
-def finding(level: Level = Level.BREAKING, text: str = "GET /x is gone", **more: Any) -> Finding:
+def finding(level: Level = Level.BREAKING, text: str = "removed GET /x", **more: Any) -> Finding:
     defaults: dict[str, Any] = {
         "rule": "operation-removed",
         "level": level,
@@ -97,7 +97,7 @@ def test_text_has_a_paragraph_for_each_finding_and_the_sums_at_the_end() -> None
     assert text == (
         "a → b\n\n"
         "breaking  operation-removed  api/openapi.yaml:7:3\n"
-        "    GET /x is gone\n"
+        "    removed GET /x\n"
         f"    fingerprint {finding().fingerprint}\n\n"
         "breaking: 1 breaking, 0 warning, 0 info\n"
     )
@@ -212,7 +212,7 @@ def test_github_annotates_the_line_of_the_finding() -> None:
     commands = render({"": made}, "github").splitlines()
 
     assert commands[0] == (
-        "::error file=api/openapi.yaml,line=7,col=3,title=breaking%3A operation-removed::GET /x is gone"
+        "::error file=api/openapi.yaml,line=7,col=3,title=breaking%3A operation-removed::removed GET /x"
         f"%0AFingerprint: {finding().fingerprint}"
     )
     assert [line.split()[0] for line in commands[1:3]] == ["::warning", "::notice"]
@@ -448,21 +448,21 @@ def test_no_text_makes_a_format_invalid(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*FORMATS])
-def test_what_a_message_has_named_is_not_said_again(name: str) -> None:
-    one = finding(text="GET /x is gone")
-    two = finding(
-        text="GET /x is gone",
-        operations=(*one.operations, Operation(path="/y", method="GET")),
+def test_an_operation_in_the_message_is_not_repeated_below_it(name: str) -> None:
+    only_operation = finding(text="removed GET /x")
+    two_operations = finding(
+        text="removed GET /x",
+        operations=(*only_operation.operations, Operation(path="/y", method="GET")),
         subject="y",
     )
-    longer = finding(text="GET /x/y is not GET /xy", subject="z")
+    similar_path = finding(text="changed GET /x/y, not GET /xy", subject="z")
 
-    found = [
-        "eaches" in render({"": Report(base="a", revision="b", findings=(each,))}, name)
-        for each in (one, two, longer)
+    lists_operations = [
+        "n GET /x" in render({"": Report(base="a", revision="b", findings=(shown,))}, name)
+        for shown in (only_operation, two_operations, similar_path)
     ]
 
-    assert found == [False, name != "json", name != "json"]
+    assert lists_operations == [False, name != "json", name != "json"]
 
 
 LONG = """\

@@ -28,7 +28,7 @@ def test_a_variable_that_changes_its_type_is_told_under_its_new_name() -> None:
     ).findings
 
     assert found.rule == "request-type-narrowed"
-    assert "the path parameter number" in found.message
+    assert "the path parameter 'number'" in found.message
 
 
 def test_two_paths_that_differ_in_their_variables_alone_stay_two() -> None:

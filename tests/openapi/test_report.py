@@ -41,7 +41,9 @@ def test_a_change_of_a_shared_schema_is_one_finding_with_every_operation() -> No
     assert found.revision is not None
     assert found.revision.pointer == "/components/schemas/Pet/properties/name"
     assert found.operations == tuple(Operation(method="GET", path=f"/p{number}") for number in range(3))
-    assert found.message == "the longest text of Pet.name rose from 9 to 10"
+    assert found.message == (
+        "increased the maximum length of the property 'name' of the schema 'Pet' in responses from 9 to 10"
+    )
 
 
 def test_a_schema_that_was_written_out_in_many_places_is_one_finding_with_its_copies() -> None:

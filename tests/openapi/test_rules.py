@@ -11,6 +11,7 @@ pytest.importorskip("yaml", reason="the bare install reads no OpenAPI; pytest-in
 
 from infra_openapi import RULES, Rule
 from infra_openapi.rules import law
+from infra_openapi.rules.rule import PLACEHOLDERS
 
 rules = pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.id)
 
@@ -37,6 +38,6 @@ def test_a_level_is_the_law_s_or_the_deviation_says_why(rule: Rule) -> None:
 def test_a_rule_says_what_happened_and_what_that_means(rule: Rule) -> None:
     names = {name for _, name, _, _ in string.Formatter().parse(rule.message) if name}
 
-    assert names <= {"place", "subject", "before", "after"}
+    assert names <= PLACEHOLDERS
     assert rule.explain.endswith(".")
     assert not rule.message.endswith(".")

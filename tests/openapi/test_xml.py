@@ -78,7 +78,7 @@ def test_the_same_shape_in_other_words_is_no_change(before: Any, after: Any) -> 
 @pytest.mark.parametrize("media", ["text/xml", "application/soap+xml; charset=utf-8"])
 def test_whatever_is_xml_by_its_name_is_compared(media: str) -> None:
     assert told(sent(media, a=TEXT), sent(media, a=named(TEXT, name="b"))) == [
-        f"the body of POST /a ({media}).a was written as element a in XML, and is written as element b"
+        "changed the XML form of the property 'a' of the request body from 'element a' to 'element b'"
     ]
 
 
@@ -95,5 +95,8 @@ def test_a_shared_schema_that_leads_to_itself_is_told_once() -> None:
         )
 
     assert told(tree(), tree(attribute=True)) == [
-        "Node.value was written as element value in XML, and is written as attribute value"
+        (
+            "changed the XML form of the property 'value' of the schema 'Node' in requests from"
+            " 'element value' to 'attribute value'"
+        )
     ]

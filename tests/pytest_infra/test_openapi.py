@@ -43,7 +43,7 @@ def test_one_that_breaks_them_fails_with_the_finding_and_no_traceback(suite: Sui
         [
             "infra: the API breaks its snapshot",
             "breaking  response-property-became-optional  today.yaml:*",
-            "*reaches GET /pets, GET /pets/{id}",
+            "*in GET /pets, GET /pets/{id}",
             "*--infra-update-openapi*makes today's API the snapshot*",
         ]
     )

@@ -26,6 +26,7 @@ EXAMPLES: dict[str, InfraError] = {
         errors.LeftoverError(["process 4711", "port 5432"]),
         errors.WaitTimeoutError(60.0, {"db": "connection refused"}),
         errors.SnapshotError("before", "there is none of that name"),
+        errors.ExportError("compose", "not up to date: compose.yaml"),
     )
 }
 #: one exit code for all mistakes in what was asked for

@@ -12,17 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_infra.fixtures import session_of
+from pytest_infra.allotment import Allotment
+from pytest_infra.process import session_of
 
 if TYPE_CHECKING:
     from infra_runtime.engines.local.stack import Endpoint, Stack
     from pytest_infra.isolation.unit import Unit
     from pytest_infra.proxy import Proxy
-
-MARKER = (
-    "infra_chaos(kill=SERVICE, stop=SERVICE, pause=SERVICE): do that to the service while the test runs, "
-    "and undo it afterwards (pytest-infra)"
-)
 
 
 class Chaos:
@@ -104,8 +100,6 @@ class Chaos:
             unit.renew()
 
     def _units(self, service: str) -> list[Unit]:
-        from pytest_infra.allotment import Allotment
-
         allotment = self._config.stash.get(Allotment.KEY, None)
         return [unit for unit in allotment.live if unit.name == service] if allotment else []
 
@@ -113,13 +107,6 @@ class Chaos:
         self._session.service(service)
         copies = {unit.process for unit in self._units(service)} - {service}
         return self._session.lease, [service, *sorted(copies)]
-
-
-@pytest.fixture
-def infra_chaos(request: pytest.FixtureRequest) -> Iterator[Chaos]:
-    """Trouble on purpose: `with infra_chaos.paused("api"): …`. Everything is undone after the test."""
-    with contextlib.closing(Chaos(request.config)) as chaos:
-        yield chaos
 
 
 #: the marker's words

@@ -1,4 +1,4 @@
-"""The fixtures that every run has, and the objects behind them; each object is made when a test needs it."""
+"""The fixtures that every run has. What is behind them is imported when a test asks."""
 
 from __future__ import annotations
 
@@ -7,55 +7,34 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_infra.instances import Instances
-from pytest_infra.notes import Notes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from infra_runtime.engines.local.stack import Endpoint, Stack
-    from pytest_infra.allotment import Allotment
+    from pytest_infra.chaos import Chaos
     from pytest_infra.driver_url import UrlFor
     from pytest_infra.isolation.unit import UnitOf
     from pytest_infra.label import Label
-    from pytest_infra.session import ServiceOf, Session
-
-
-def session_of(config: pytest.Config) -> Session:
-    """Return the session of this process; with it, failed tests get their reports."""
-    from pytest_infra.session import Session
-
-    if Session.KEY not in config.stash:
-        from pytest_infra.report.capsule import Capsules
-
-        session = config.stash[Session.KEY] = Session(config)
-        capsules = Capsules(session, config)
-        session.on_open.append(capsules.opened)
-        Notes.of(config).closing.callback(session.close)
-        config.pluginmanager.register(capsules, "infra-capsules")
-        config.pluginmanager.register(session.refusals, "infra-refusals")
-    return config.stash[Session.KEY]
-
-
-def allotment_of(config: pytest.Config) -> Allotment:
-    """Return the units of this process."""
-    from pytest_infra.allotment import Allotment
-
-    if Allotment.KEY not in config.stash:
-        allotment = config.stash[Allotment.KEY] = Allotment(session_of(config), config)
-        Notes.of(config).closing.callback(allotment.close)
-    return config.stash[Allotment.KEY]
+    from pytest_infra.openapi import OpenapiSnapshot
+    from pytest_infra.session import ServiceOf
 
 
 @pytest.fixture(scope="session")
 def infra_stack(request: pytest.FixtureRequest) -> Stack:
     """The whole stack, running: `infra_stack["api"].url`. One for the run, however many xdist workers."""
-    return session_of(request.config).stack()
+    from pytest_infra import process
+
+    return process.session_of(request.config).stack()
 
 
 @pytest.fixture(scope="session")
 def infra_service(request: pytest.FixtureRequest) -> ServiceOf:
     """A service by its name, started when it is asked for: `infra_service("api").url`, in any scope."""
-    return session_of(request.config).service
+    from pytest_infra import process
+
+    return process.session_of(request.config).service
 
 
 @pytest.fixture
@@ -69,9 +48,10 @@ def infra_label(request: pytest.FixtureRequest) -> Label:
 @pytest.fixture(scope="session")
 def infra_unit(request: pytest.FixtureRequest) -> UnitOf:
     """A unit of a service for a fixture of any scope: `with infra_unit("api") as unit:`."""
+    from pytest_infra import process
     from pytest_infra.label import running_test
 
-    allotment = allotment_of(request.config)
+    allotment = process.allotment_of(request.config)
     instances = Instances.of(request.config)
 
     def unit_of(service: str, label: str = "", **parameters: Any) -> AbstractContextManager[Endpoint]:
@@ -95,3 +75,23 @@ def infra_url(request: pytest.FixtureRequest) -> UrlFor:
         return driver_url(endpoint, driver, instances[endpoint.name].kit)
 
     return url_for
+
+
+@pytest.fixture
+def infra_chaos(request: pytest.FixtureRequest) -> Iterator[Chaos]:
+    """Faults on purpose: `with infra_chaos.paused("api"): …`. Everything is undone after the test."""
+    from pytest_infra.chaos import Chaos
+
+    chaos = Chaos(request.config)
+    try:
+        yield chaos
+    finally:
+        chaos.close()
+
+
+@pytest.fixture
+def openapi_snapshot(request: pytest.FixtureRequest) -> OpenapiSnapshot:
+    """Guards an API: `openapi_snapshot.check(app)` fails when today's app breaks the committed snapshot."""
+    from pytest_infra.openapi import OpenapiSnapshot
+
+    return OpenapiSnapshot(request.config)

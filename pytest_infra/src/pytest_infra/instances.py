@@ -16,7 +16,6 @@ import pytest
 from infra_runtime.manifest import KINDS
 from pytest_infra import kit_registry, options
 from pytest_infra.kit import Parameter, ServiceKit
-from pytest_infra.user_services import KIT as USER_SERVICE
 
 #: pytest has a fixture of that name; `infra_service("request")` reaches such a service
 RESERVED = frozenset({"request"})
@@ -78,9 +77,9 @@ class Instances:
 def _instance(name: str, kind: str | None) -> Instance:
     """`kind`: empty for the user's own service, None when no table says it."""
     if kind == "":
-        return Instance(name, USER_SERVICE)
+        return Instance(name, kit_registry.WITHOUT_KIND)
     try:
-        return Instance(name, kit_registry.find(name if kind is None else kind) or USER_SERVICE)
+        return Instance(name, kit_registry.find(name if kind is None else kind) or kit_registry.WITHOUT_KIND)
     except kit_registry.KitError as error:
         raise pytest.UsageError(f"infra: {error}") from error
 

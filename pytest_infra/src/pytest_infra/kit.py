@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 # `package` is missing: pytest makes a plugin's fixture of that scope once for the session.
 Scope: TypeAlias = Literal["function", "class", "module", "session"]
@@ -17,11 +18,11 @@ Scope: TypeAlias = Literal["function", "class", "module", "session"]
 Target: TypeAlias = str
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class KitFixture:
+class KitFixture(NamedTuple):
     """A fixture that every instance of a kind has, such as a client that is connected to the test's unit.
 
-    `{service}` in a text is the name of the instance's fixture, such as `analytics`.
+    `{service}` in a text is the name of the instance's fixture, such as `analytics`. It is a tuple, as
+    `Parameter` is, because a dataclass takes a millisecond to make, in every run that needs none of it.
     """
 
     #: `{service}_connection`; a name that begins with `_` is the kit's own
@@ -31,14 +32,13 @@ class KitFixture:
     #: the first line of its documentation
     summary: str
     #: argument of the function → the fixture whose value it gets
-    arguments: Mapping[str, str] = field(default_factory=lambda: {"unit": "{service}"})
+    arguments: Mapping[str, str] = MappingProxyType({"unit": "{service}"})
     scope: Scope = "function"
     #: the function is an asynchronous generator, which runs in the loop of the test
     asynchronous: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Parameter:
+class Parameter(NamedTuple):
     """What a user may give to the units of a service, such as migrations.
 
     The instance `analytics` has the fixture `infra_analytics_NAME` of scope session for it. The fixture's

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 GROUP = "infra.kits"
+#: the kit of a user's own services, and of kinds without a kit: the hook `pytest_infra_isolate`
+WITHOUT_KIND = ServiceKit(
+    kind="",
+    variants=(),
+    units="pytest_infra.hook_units:units",
+    unkeepable="the block of pytest_infra_isolate ends with the test",
+)
 
 
 class KitError(Exception):

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_infra import options
 from pytest_infra.notes import PREFIX
+from pytest_infra.options import UPDATE_OPENAPI as UPDATE
 
 if TYPE_CHECKING:
     from infra_openapi import Report
@@ -17,18 +18,9 @@ if TYPE_CHECKING:
     from infra_openapi.sources import Opened
     from infra_runtime.config.stack_file import StackFile
 
-UPDATE = "--infra-update-openapi"
 #: the snapshot where neither the test nor the stack file names one
 SNAPSHOT = "openapi.json"
 _FAILING = {"breaking": {"breaking"}, "warning": {"breaking", "warning"}, "none": set[str]()}
-
-
-def add(parser: pytest.Parser) -> None:
-    """The option that writes snapshots."""
-    group = parser.getgroup("infra")
-    group.addoption(
-        UPDATE, action="store_true", help="write the snapshots of openapi_snapshot anew, and pass its checks"
-    )
 
 
 class OpenapiSnapshot:
@@ -127,9 +119,3 @@ def _opened(app: Any, directory: Path) -> Opened:
     except TypeError as error:
         raise CompareError(name, str(error)) from error
     return Opened(name=name, document=parse(text, name=name))
-
-
-@pytest.fixture
-def openapi_snapshot(request: pytest.FixtureRequest) -> OpenapiSnapshot:
-    """Guards an API: `openapi_snapshot.check(app)` fails when today's app breaks the committed snapshot."""
-    return OpenapiSnapshot(request.config)

@@ -42,6 +42,9 @@ OPTIONS: dict[str, tuple[str, str]] = {
     ),
 }
 
+#: writes snapshots; it has no ini value, because a run that always writes them checks nothing
+UPDATE_OPENAPI = "--infra-update-openapi"
+
 #: seconds that a warm stack stays
 STAYS = 3600.0
 YES_OR_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
@@ -76,6 +79,11 @@ def add(parser: pytest.Parser) -> None:
         else:
             group.addoption(f"--{name}", action="store_const", const="yes", default=None, help=text)
         parser.addini(ini, f"{text}; --{name} is the stronger one", type="string", default="")
+    group.addoption(
+        UPDATE_OPENAPI,
+        action="store_true",
+        help="write the snapshots of openapi_snapshot, and pass its checks",
+    )
 
 
 def read(config: pytest.Config) -> Options:

@@ -7,11 +7,17 @@ from collections.abc import Generator
 
 import pytest
 
-from pytest_infra import chaos, fixtures, hooks, openapi, options, scopes, service_fixtures, variants
-from pytest_infra.chaos import infra_chaos
-from pytest_infra.fixtures import infra_label, infra_service, infra_stack, infra_unit, infra_url
+from pytest_infra import hooks, options, service_fixtures, variants
+from pytest_infra.fixtures import (
+    infra_chaos,
+    infra_label,
+    infra_service,
+    infra_stack,
+    infra_unit,
+    infra_url,
+    openapi_snapshot,
+)
 from pytest_infra.notes import Notes
-from pytest_infra.openapi import openapi_snapshot
 from pytest_infra.run import Run
 
 __all__ = [
@@ -31,6 +37,10 @@ MARKER = (
     "infra(*services, profile=None): start these services before the test, or those of a profile; "
     "without arguments the whole stack (pytest-infra)"
 )
+CHAOS_MARKER = (
+    "infra_chaos(kill=SERVICE, stop=SERVICE, pause=SERVICE): do that to the service while the test runs, "
+    "and undo it afterwards (pytest-infra)"
+)
 
 
 class _Parser:
@@ -43,7 +53,6 @@ class _Parser:
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Add options and ini values."""
     options.add(parser)
-    openapi.add(parser)
     variants.add(parser)
     pluginmanager.register(_Parser(parser), "infra-parser")
 
@@ -65,7 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _begin(config)  # a conftest has loaded the plugin
     config.addinivalue_line("markers", MARKER)
     config.addinivalue_line("markers", variants.MARKER)
-    config.addinivalue_line("markers", chaos.MARKER)
+    config.addinivalue_line("markers", CHAOS_MARKER)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Run(), "infra-run")
 
@@ -104,10 +113,14 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
             pytest.fail(
                 f"the marker infra takes names of services and `profile`, not {unknown}", pytrace=False
             )
-        fixtures.session_of(item.config).require(*marker.args, **marker.kwargs)
+        from pytest_infra import process
+
+        process.session_of(item.config).require(*marker.args, **marker.kwargs)
     try:
         yield
     except pytest.fail.Exception as error:
+        from pytest_infra import scopes
+
         # Pytest raises the same one for the next test.
         if (advice := scopes.advice(item.config, error.msg or "")) and advice not in str(error.msg):
             error.msg = f"{error.msg}\n{advice}"
@@ -117,8 +130,12 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """Apply what the marker `infra_chaos` asks for while the test runs."""
+    if item.get_closest_marker("infra_chaos") is None:
+        return (yield)
+    from pytest_infra import chaos
+
     with chaos.marked(item):
-        yield
+        return (yield)
 
 
 @pytest.hookimpl(trylast=True)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_infra import variants
-from pytest_infra.fixtures import allotment_of
 from pytest_infra.instances import Instance, Instances
 from pytest_infra.kit import KitFixture, Parameter, Scope, load
 from pytest_infra.loops import Loops
@@ -43,19 +42,17 @@ def plugin_of(config: pytest.Config) -> ModuleType:
     """Return a plugin with the fixtures of all services, except those that another plugin already has."""
     plugin = ModuleType("pytest_infra.services")
     loops, scopes = Loops(config), variants.scopes(config)
+    plugins = [(name, getattr(it, "__dict__", {})) for name, it in config.pluginmanager.list_name_plugin()]
     for name, instance in Instances.of(config).fixtures().items():
         own = {name: _unit_fixture(instance, scopes.get(instance.service, "function"))}
         for parameter in instance.kit.parameters:
             own[instance.parameter_fixture(parameter)] = _parameter_fixture(instance, parameter)
         for fixture in instance.kit.fixtures:
             own[fixture.name.format(service=name)] = _client_fixture(fixture, instance, loops)
-        for taken in _elsewhere(config, own, instance.kit.replaced_plugins):
-            del own[taken]
-        plugin.__dict__.update(own)
+        plugin.__dict__.update(_not_taken(own, plugins, instance.kit.replaced_plugins))
     http = {fixture.name: _client_fixture(fixture, None, loops) for fixture in HTTP}
-    for taken in _elsewhere(config, http, frozenset()):
-        del http[taken]
-    plugin.__dict__.update(http, pytest_fixture_setup=loops.pytest_fixture_setup)
+    plugin.__dict__.update(_not_taken(http, plugins, frozenset()))
+    plugin.__dict__["pytest_fixture_setup"] = loops.pytest_fixture_setup
     return plugin
 
 
@@ -66,13 +63,18 @@ def add_parameter_options(parser: pytest.Parser, config: pytest.Config) -> None:
             parser.addini(instance.parameter_fixture(parameter), parameter.summary, default="")
 
 
-def _elsewhere(config: pytest.Config, fixtures: Iterable[str], replaced: frozenset[str]) -> list[str]:
-    plugins = [
-        getattr(plugin, "__dict__", {})
-        for name, plugin in config.pluginmanager.list_name_plugin()
-        if name not in replaced
-    ]
-    return [name for name in fixtures if any(_is_fixture(plugin.get(name)) for plugin in plugins)]
+def _not_taken(
+    fixtures: Mapping[str, object],
+    plugins: Iterable[tuple[str, Mapping[str, object]]],
+    replaced: frozenset[str],
+) -> dict[str, object]:
+    """Return the fixtures whose names no plugin has, apart from the plugins that are replaced."""
+    others = [names for plugin, names in plugins if plugin not in replaced]
+    return {
+        name: fixture
+        for name, fixture in fixtures.items()
+        if not any(_is_fixture(names.get(name)) for names in others)
+    }
 
 
 def _is_fixture(value: object) -> bool:
@@ -96,6 +98,8 @@ def _unit_fixture(instance: Instance, scope: Scope) -> object:
     parameters = {it.name: instance.parameter_fixture(it) for it in instance.kit.parameters}
 
     def unit(request: pytest.FixtureRequest, **values: Any) -> Iterator[Endpoint]:
+        from pytest_infra.process import allotment_of
+
         service = instance.service
         with allotment_of(request.config).unit(
             service,

@@ -38,8 +38,8 @@ def test_what_gives_a_base_gives_its_heirs_and_theirs() -> None:
     found = report(given("Pet"), given("Pet", purr=WHOLE, toy=WHOLE)).findings
 
     assert [one.message for one in found] == [
-        "Cat.purr changed its type from string to integer",
-        "Puppy.toy changed its type from string to integer",
+        f"changed the type of {place} in responses from 'string' to 'integer'"
+        for place in ("the property 'purr' of the schema 'Cat'", "the property 'toy' of the schema 'Puppy'")
     ]
 
 

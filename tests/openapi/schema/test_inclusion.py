@@ -938,9 +938,9 @@ def test_a_base_that_names_its_heirs_stands_for_them_and_each_change_is_told_onc
     found = report(pets("string", "string"), pets("integer", "integer")).findings
 
     assert sorted(one.message for one in found) == [
-        "Cat.purr changed its type from string to integer",
-        "Dog.bark changed its type from string to integer",
-        "Pet.kind changed its type from string to integer",
+        f"changed the type of the property '{name}' of the schema '{schema}' in requests from "
+        f"'string' to 'integer'"
+        for schema, name in (("Dog", "bark"), ("Pet", "kind"), ("Cat", "purr"))
     ]
 
 

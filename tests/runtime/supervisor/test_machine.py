@@ -193,6 +193,17 @@ def test_a_taken_port_is_chosen_anew_where_it_may_be() -> None:
     assert world.starts["db"] == 3
 
 
+def test_a_service_with_a_taken_port_waits_for_a_need_that_exited_meanwhile() -> None:
+    habits = {"db": Behaviour(lives=(0.0105, NEVER)), "api": Behaviour(port_taken=1)}
+    world = World([service("db"), service("api", "db")], habits)
+
+    world.tell("wanted", "api")
+    world.run()
+
+    assert world.phase("api") is Phase.READY
+    assert world.starts["api"] == 2
+
+
 def test_a_taken_port_that_must_be_this_one_is_told_and_nobody_is_harmed() -> None:
     world = World([service("db")], {"db": Behaviour(port_taken=9, may_rebind=False)})
 

@@ -117,12 +117,12 @@ class Ready(BaseModel):
     contains: str = ""
     #: for `https`: a file with the authority's certificate; without it any certificate is good
     ca: str = ""
-    #: for `https`: the name in the certificate
-    server_name: str = "localhost"
+    #: for `https`: the name in the certificate; without it `localhost`
+    server_name: str = ""
     #: for `http` and `https`: the lowest and the highest good status
     status: tuple[int, int] = (200, 399)
-    #: for `exchange`: seconds for all its steps
-    timeout: float = Field(PATIENCE, gt=0)
+    #: for `exchange`: seconds for all its steps; without it two
+    timeout: float | None = Field(None, gt=0)
 
     @model_validator(mode="after")
     def _one_way(self) -> Ready:
@@ -154,10 +154,12 @@ class Ready(BaseModel):
                 contains=self.contains,
                 tls=self.https is not None,
                 ca=self.ca if self.ca.startswith(("/", "${")) or not self.ca else f"${{root}}/{self.ca}",
-                server_name=self.server_name,
+                server_name=self.server_name or "localhost",
             )
         if self.exchange is not None:
-            return Exchange(port=port, steps=tuple(it.step() for it in self.exchange), timeout=self.timeout)
+            return Exchange(
+                port=port, steps=tuple(it.step() for it in self.exchange), timeout=self.timeout or PATIENCE
+            )
         for name in self.model_extra or {}:
             return replace(catalogue.entry(PROTOCOLS[name]).protocols[name], port=port)
         return TcpProbe(port=port)

@@ -139,7 +139,12 @@ class Machine:
         if event.number and service.rebinds < REBIND_LIMIT:
             service.rebinds += 1
             yield Effect("tell", service.spec.name, "rebinding")
-            yield from self._prepare(service)
+            if service.ready_at is None:
+                # A service that it needs may have exited since it was prepared.
+                self._enter(service, Phase.WAITING)
+                yield from self._advance(service)
+            else:
+                yield from self._prepare(service)
         else:
             yield from self._fail(service, event.detail, "port-taken")
 

@@ -10,6 +10,12 @@ import pluggy
 from infra_runtime.engines.local.stack import Endpoint
 from pytest_infra.isolation.owner import Owner
 from pytest_infra.isolation.unit import Unit
+from pytest_infra.kit_context import KitContext
+
+
+def units(context: KitContext) -> HookUnits:
+    """Return the units of a service without a kit."""
+    return HookUnits(context.endpoint, context.owner, context.config.hook)
 
 
 class HookUnits:

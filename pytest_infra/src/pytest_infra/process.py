@@ -1,0 +1,30 @@
+"""The objects of this process of the run: each is made when a test first needs it."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_infra.allotment import Allotment
+from pytest_infra.notes import Notes
+from pytest_infra.report.capsule import Capsules
+from pytest_infra.session import Session
+
+
+def session_of(config: pytest.Config) -> Session:
+    """Return the session of this process; with it, failed tests get their reports."""
+    if Session.KEY not in config.stash:
+        session = config.stash[Session.KEY] = Session(config)
+        capsules = Capsules(session, config)
+        session.on_open.append(capsules.opened)
+        Notes.of(config).closing.callback(session.close)
+        config.pluginmanager.register(capsules, "infra-capsules")
+        config.pluginmanager.register(session.refusals, "infra-refusals")
+    return config.stash[Session.KEY]
+
+
+def allotment_of(config: pytest.Config) -> Allotment:
+    """Return the units of this process."""
+    if Allotment.KEY not in config.stash:
+        allotment = config.stash[Allotment.KEY] = Allotment(session_of(config), config)
+        Notes.of(config).closing.callback(allotment.close)
+    return config.stash[Allotment.KEY]
