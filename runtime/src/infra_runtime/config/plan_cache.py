@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from infra_runtime.binaries import Binary, Sought, seek
+from infra_runtime.binaries import Binary, BinarySearch, search
 from infra_runtime.cache import cache_folder, write_atomically
 from infra_runtime.config.layers import Origin
 from infra_runtime.config.request import Request, Resolved, variables
@@ -40,7 +40,7 @@ def recall(request: Request, *, executables: bool) -> Resolved | None:
         identities, files = data["identities"], data["files"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if sought != [seek(it.binary, it.setting, name=it.name) for it in sought] or identities != _identities(
+    if sought != [search(it.binary, it.setting, name=it.name) for it in sought] or identities != _identities(
         sought
     ):
         return None
@@ -66,7 +66,7 @@ def remember(request: Request, found: Resolved, *, executables: bool, files: Ite
 
 
 def _resolved(
-    request: Request, plan: Plan, sought: tuple[Sought, ...], provenance: dict[str, Origin]
+    request: Request, plan: Plan, sought: tuple[BinarySearch, ...], provenance: dict[str, Origin]
 ) -> Resolved:
     return Resolved(
         plan=plan,
@@ -124,8 +124,8 @@ def _code() -> Iterator[tuple[str, int, int]]:
                 yield entry.name, state.st_mtime_ns, state.st_size
 
 
-def _sought(data: dict[str, Any]) -> Sought:
-    return Sought(**{**data, "binary": _binary(data["binary"])})
+def _sought(data: dict[str, Any]) -> BinarySearch:
+    return BinarySearch(**{**data, "binary": _binary(data["binary"])})
 
 
 def _binary(data: dict[str, Any]) -> Binary:
@@ -136,7 +136,7 @@ def _binary(data: dict[str, Any]) -> Binary:
     )
 
 
-def _identities(sought: tuple[Sought, ...] | list[Sought]) -> list[list[int]]:
+def _identities(sought: tuple[BinarySearch, ...] | list[BinarySearch]) -> list[list[int]]:
     states = [Path(it.path).stat() for it in sought if it.path]
     return [[state.st_mtime_ns, state.st_size] for state in states]
 

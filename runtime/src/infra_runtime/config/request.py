@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra_runtime.binaries import Sought
+from infra_runtime.binaries import BinarySearch
 from infra_runtime.config import stack_file
 from infra_runtime.config.layers import Origin
 from infra_runtime.config.stack_file import StackFile
@@ -32,7 +32,7 @@ class Resolved:
     #: dotted key → its value, secrets masked, and where that came from
     provenance: Mapping[str, Origin]
     #: every executable that was looked for, found or not
-    sought: tuple[Sought, ...] = ()
+    sought: tuple[BinarySearch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

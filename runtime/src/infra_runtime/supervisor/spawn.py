@@ -1,4 +1,4 @@
-"""Starting a child: in its own session, its output straight to a file, not as root where it refuses."""
+"""Start a child process in its own session, with its output in a log file, and without root if necessary."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ CLONE_NEWUSER, CLONE_NEWIPC = 0x10000000, 0x08000000  # Source: <linux/sched.h>
 PR_SET_CHILD_SUBREAPER = 36  # Source: <linux/prctl.h>
 PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 8, 47, 2
 CAPABILITY_VERSION_3, CAP_DAC_OVERRIDE = 0x20080522, 1  # Source: <linux/capability.h>
-#: inside its user namespace the child has this uid, which is root's outside: any but 0 will do
+#: the uid of the child inside its user namespace, where it stands for root; any number except 0 works
 INNER_UID = 1000
 
 
 def spawn(
     command: Sequence[str], *, env: Mapping[str, str], cwd: str, log: str, refuses_root: bool
 ) -> subprocess.Popen[bytes]:
-    """Start a child whose output is appended to `log`. Raises `OSError` when it can't be executed."""
+    """Start a child whose output is appended to `log`. Raises `OSError` when it cannot be executed."""
     prepare: Callable[[], None] | None = None
     if refuses_root and os.geteuid() == 0:
-        prepare = enter_user_namespace if user_namespaces_work() else functools.partial(become, *other_user())
+        prepare = (
+            enter_user_namespace if user_namespaces_work() else functools.partial(switch_user, *other_user())
+        )
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         return subprocess.Popen(
@@ -56,16 +58,16 @@ def _call(name: str, *arguments: object) -> None:
 
 
 def become_subreaper() -> None:
-    """Have orphaned descendants become our children: one that forks away stays in sight. Linux alone."""
+    """Make orphaned descendants children of this process, so that it finds them. Works only on Linux."""
     if sys.platform == "linux":
         _call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def enter_user_namespace() -> None:
-    """Be an ordinary user inside, root outside: files stay root's, the program sees another uid.
+    """Enter a user namespace where the program is not root, while its files belong to root outside of it.
 
-    The IPC namespace of its own lets PostgreSQL's System V segment vanish with it, also after SIGKILL.
-    Source: user_namespaces(7), "Defining user and group ID mappings".
+    In the new IPC namespace the kernel removes PostgreSQL's System V segment with the process, also after
+    SIGKILL. Source: user_namespaces(7), "Defining user and group ID mappings".
     """
     uid, gid = os.geteuid(), os.getegid()
     _call("unshare", CLONE_NEWUSER | CLONE_NEWIPC)
@@ -80,7 +82,7 @@ def enter_user_namespace() -> None:
 
 @functools.cache
 def user_namespaces_work() -> bool:
-    """Try it in a child that ends at once; kernels and container runtimes may forbid it."""
+    """Return whether a user namespace can be created, tested in a child; container runtimes may forbid it."""
     if sys.platform != "linux":
         return False
     _libc()
@@ -105,11 +107,11 @@ def other_user() -> tuple[int, int]:
     return entry.pw_uid, entry.pw_gid
 
 
-def become(uid: int, gid: int) -> None:
-    """Be another user who, like root, may enter every folder.
+def switch_user(uid: int, gid: int) -> None:
+    """Switch to another user, and keep root's right to enter every folder.
 
-    Our folders are 0700, those above the checkout often too. That right stays over the `exec` as an ambient
-    capability; where the container took it from root itself, the child goes without it.
+    The folders of the stack have mode 0700, and often those above the checkout. The right is kept over `exec`
+    as an ambient capability; in a container where root itself lacks it, the child starts without it.
     Source: capabilities(7), "Transformation of capabilities during execve()".
     """
     import ctypes
@@ -130,8 +132,8 @@ def become(uid: int, gid: int) -> None:
             _call("prctl", PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0)
 
 
-def hand_over(folders: Sequence[str]) -> None:
-    """Give folders to the other user; nothing to do where a user namespace serves."""
+def give_to_other_user(folders: Sequence[str]) -> None:
+    """Change the owner of folders to `other_user`, unless the services run in a user namespace."""
     if os.geteuid() != 0 or user_namespaces_work():
         return
     uid, gid = other_user()
