@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra_runtime.binaries import Binary, locate, seek
+from infra_runtime.binaries import Binary, locate, search
 from infra_runtime.errors import BinaryMissingError
 
 
@@ -58,15 +58,17 @@ def test_a_setting_outranks_all_and_is_never_passed_by(elsewhere: Path) -> None:
     other = program(elsewhere / "tools" / "other-name")
 
     assert locate(SERVER, setting=other) == other
-    with pytest.raises(BinaryMissingError, match=f"not found; looked at {elsewhere}/tools/typo"):
+    with pytest.raises(BinaryMissingError, match=f"not found; searched: {elsewhere}/tools/typo"):
         locate(SERVER, setting=elsewhere / "tools" / "typo")
 
 
 def test_a_setting_that_leads_nowhere_is_what_one_is_told_to_correct(elsewhere: Path) -> None:
-    with pytest.raises(BinaryMissingError, match="looked at /nowhere/tool") as caught:
+    with pytest.raises(BinaryMissingError, match="searched: /nowhere/tool") as caught:
         locate(Binary(name="tool", extra="tool"), setting="/nowhere/tool")
 
-    assert caught.value.hint.endswith("take out the setting `binary`, which names this one; or correct it.")
+    assert caught.value.hint.endswith(
+        "remove the setting `binary`, which contains this path; or correct the path."
+    )
 
 
 def test_a_setting_may_be_the_folder(elsewhere: Path) -> None:
@@ -97,7 +99,7 @@ def test_a_missing_one_is_an_error_with_everything_that_was_looked_at(elsewhere:
     with pytest.raises(BinaryMissingError) as caught:
         locate(binary)
 
-    assert caught.value.looked_at == [
+    assert caught.value.searched == [
         f"{elsewhere}/scripts/server",
         f"{elsewhere}/scripts/old",
         "the package served",
@@ -111,9 +113,9 @@ def test_a_missing_one_is_an_error_with_everything_that_was_looked_at(elsewhere:
 def test_one_that_is_not_executable_is_told_as_such(elsewhere: Path) -> None:
     found = program(elsewhere / "scripts" / "server", mode=0o644)
 
-    with pytest.raises(BinaryMissingError, match="server: not executable; looked at") as caught:
+    with pytest.raises(BinaryMissingError, match="server: not executable; searched:") as caught:
         locate(SERVER)
-    assert f"{found} (not executable)" in caught.value.looked_at
+    assert f"{found} (not executable)" in caught.value.searched
 
 
 def test_one_that_is_too_old_is_passed_by(elsewhere: Path) -> None:
@@ -126,14 +128,14 @@ def test_one_that_is_too_old_is_passed_by(elsewhere: Path) -> None:
 def test_only_too_old_ones_are_a_wrong_version(elsewhere: Path) -> None:
     program(elsewhere / "path" / "server", "echo 'server (Server) 14.9'")
 
-    with pytest.raises(BinaryMissingError, match="wrong version: 14, and 15 is the oldest that will do"):
+    with pytest.raises(BinaryMissingError, match="version 14 is too old; 15 or later is required"):
         locate(Binary(name="server", oldest=15))
 
 
 def test_one_that_does_not_tell_its_version_is_no_good_where_a_version_counts(elsewhere: Path) -> None:
     program(elsewhere / "path" / "server", "exit 1")
 
-    with pytest.raises(BinaryMissingError, match="does not tell its version"):
+    with pytest.raises(BinaryMissingError, match="prints no version"):
         locate(Binary(name="server", oldest=15))
 
 
@@ -150,7 +152,7 @@ def test_programs_that_belong_together_come_from_one_installation(elsewhere: Pat
 def test_a_tool_that_its_installation_has_not_is_missing(elsewhere: Path) -> None:
     server = program(elsewhere / "path" / "server")
 
-    with pytest.raises(BinaryMissingError, match=rf"tool: not found; looked at .*/tool \(beside {server}\)"):
+    with pytest.raises(BinaryMissingError, match=rf"tool: not found; searched: .*/tool \(next to {server}\)"):
         locate(Binary(name="tool", beside=Binary(name="server")))
 
 
@@ -159,4 +161,4 @@ def test_python_is_the_interpreter_that_runs() -> None:
 
 
 def test_what_one_can_do_without_is_sought_without_a_complaint() -> None:
-    assert seek(SERVER, None).path == ""
+    assert search(SERVER, None).path == ""

@@ -122,7 +122,7 @@ def test_what_was_never_ready_beside_others_is_named(paths, journal) -> None:
 
     proof = check_leaks(paths)
 
-    assert str(proof).startswith("3 services, ready in 0.00 s but for web; 0 processes")
+    assert str(proof).startswith("3 services, ready in 0.00 s except web; 0 processes")
     assert proof.never_ready == ("web",)
 
 
@@ -139,7 +139,7 @@ def test_a_process_that_is_left_is_named(paths, journal, sleeper) -> None:
 def test_a_process_that_forked_away_is_found_by_its_token(paths, journal) -> None:
     environ = {**os.environ, processes.TOKEN: TOKEN}
     with subprocess.Popen(["sleep", "60"], start_new_session=True, env=environ) as stray:
-        until(lambda: processes.bears(stray.pid, TOKEN))
+        until(lambda: processes.has_token(stray.pid, TOKEN))
         proof = check_leaks(paths)
         stray.kill()
 

@@ -46,19 +46,19 @@ def test_a_log_that_is_not_there_is_empty(folder) -> None:
 
 def test_the_index_tells_when_a_log_had_which_size(folder, clock) -> None:
     write(folder, "one\n")
-    folder.look(["web"])
+    folder.update(["web"])
     clock.time = 101.5
     write(folder, "two\n")
-    folder.look(["web"])
+    folder.update(["web"])
 
     assert index(folder) == ["100.000 4", "101.500 8"]
 
 
 def test_a_log_that_says_nothing_costs_nothing(folder, clock) -> None:
     write(folder, "one\n")
-    folder.look(["web"])
+    folder.update(["web"])
     clock.time = 200.0
-    folder.look(["web"])
+    folder.update(["web"])
 
     assert len(index(folder)) == 1
 
@@ -69,7 +69,7 @@ def test_a_large_log_is_rotated_under_the_hands_of_who_writes_it(folder, monkeyp
         child.write("much too much\n")
         child.flush()
 
-        folder.look(["web"])
+        folder.update(["web"])
         child.write("next\n")
 
     old = Path(folder.path("web") + ".1")
@@ -81,9 +81,9 @@ def test_a_large_log_is_rotated_under_the_hands_of_who_writes_it(folder, monkeyp
 def test_after_a_rotation_the_index_begins_anew(folder, monkeypatch) -> None:
     monkeypatch.setattr(logs, "ROTATE_AT", 10)
     write(folder, "much too much\n")
-    folder.look(["web"])
+    folder.update(["web"])
     write(folder, "next\n")
-    folder.look(["web"])
+    folder.update(["web"])
 
     assert index(folder) == ["100.000 5"]
     assert Path(folder.folder, "web.index.1").read_text() == "100.000 14\n"
@@ -96,7 +96,7 @@ def test_a_log_whose_disk_is_full_stops_nobody(folder, clock) -> None:
     Path(folder.path("full")).write_text("something\n")
     write(folder, "one\n")
 
-    folder.look(["full", "web"])
+    folder.update(["full", "web"])
 
     assert index(folder) == ["100.000 4"]
 

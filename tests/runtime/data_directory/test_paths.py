@@ -105,5 +105,5 @@ def test_neither_a_link_nor_a_file_is_taken_for_a_folder(tmp_path) -> None:
     (tmp_path / "file").touch()
 
     for name in ("link", "file"):
-        with pytest.raises(PermissionError, match="or is no folder"):
+        with pytest.raises(PermissionError, match="or is not a folder"):
             private_folder(str(tmp_path / name))

@@ -43,7 +43,7 @@ def test_as_long_as_such_a_stack_runs_nothing_is_removed(tmp_path: Path) -> None
     inner = data_directory(tmp_path / "data" / "plan-4711", "services")
     with Path(inner.lock).open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(DataDirectoryError, match="plan-4711: a supervisor runs there"):
+        with pytest.raises(DataDirectoryError, match="plan-4711: a supervisor is running in it"):
             remove(paths, patience=0.0)
 
     assert (tmp_path / "data" / "services").is_dir()

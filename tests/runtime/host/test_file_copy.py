@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra_runtime.host.file_copy import COPY, settle, spread, stage
+from infra_runtime.host.file_copy import COPY, publish, spread, stage
 
 
 def test_a_copy_has_its_name_when_it_is_whole(tmp_path: Path) -> None:
@@ -20,7 +20,7 @@ def test_a_copy_has_its_name_when_it_is_whole(tmp_path: Path) -> None:
     copy = stage(str(into))
     subprocess.run([*COPY, tree, copy], check=True)
     before = list(into.iterdir())
-    settle(copy, str(into))
+    publish(copy, str(into))
 
     assert before == []
     assert (into / "folder" / "file").read_text() == "text"

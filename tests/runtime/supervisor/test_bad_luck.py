@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.stacks import alive, kill, life, resolved, server, spawned, until
+from fakes.stacks import alive, journal_events, kill, resolved, server, spawned, until
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local import client
 from infra_runtime.engines.local.client import make_data_directory, raise_failures
@@ -47,7 +47,7 @@ def python(code: str, *arguments: object, **options: object) -> subprocess.Popen
 
 
 def events(data: Path) -> list[str]:
-    return [event.event for event in life(data)]
+    return [event.event for event in journal_events(data)]
 
 
 # --- executables -----------------------------------------------------------------------------------
@@ -262,9 +262,9 @@ def test_sigterm_is_an_orderly_end(stack_of, data) -> None:
     os.kill(stack.status().pid, signal.SIGTERM)
     until(lambda: events(data)[-1:] == ["down"])
 
-    stopped = [event.service for event in life(data) if event.event == "stopped"]
+    stopped = [event.service for event in journal_events(data) if event.event == "stopped"]
     assert stopped == ["api", "web"]
-    assert life(data)[-1].left == ()
+    assert journal_events(data)[-1].left == ()
     until(lambda: not Path(Paths(str(data)).run).exists())
 
 

@@ -70,7 +70,7 @@ def test_command_environment_folder_probe_and_exports_are_all_bound(tmp_path) ->
     assert app.env == {"PORT": "20123"}
     assert app.cwd == str(tmp_path)
     assert app.ready == HttpProbe(port="main", path="/eu", headers={"Host": "127.0.0.1"})
-    assert app.exports == app.shown == {"url": "http://127.0.0.1:20123"}
+    assert app.exports == app.masked_exports == {"url": "http://127.0.0.1:20123"}
 
 
 def test_a_secret_is_read_for_programs_and_masked_for_people(tmp_path) -> None:
@@ -80,7 +80,7 @@ def test_a_secret_is_read_for_programs_and_masked_for_people(tmp_path) -> None:
     bind(app, SCOPE, {})
 
     assert app.exports["url"] == "db://:hunter2@127.0.0.1"
-    assert app.shown["url"] == f"db://:{MASK}@127.0.0.1"
+    assert app.masked_exports["url"] == f"db://:{MASK}@127.0.0.1"
 
 
 def test_a_secret_of_another_service_stays_masked_through_references(tmp_path) -> None:
@@ -92,7 +92,7 @@ def test_a_secret_of_another_service_stays_masked_through_references(tmp_path) -
     bind(app, SCOPE, {"db": db})
 
     assert "hunter2" in app.exports["upstream"]
-    assert app.shown["upstream"] == f"via db://:{MASK}@127.0.0.1"
+    assert app.masked_exports["upstream"] == f"via db://:{MASK}@127.0.0.1"
 
 
 def test_inside_a_seed_out_is_the_folder_that_is_being_made(tmp_path) -> None:
@@ -112,7 +112,7 @@ def test_inside_a_seed_out_is_the_folder_that_is_being_made(tmp_path) -> None:
 def test_what_means_nothing_here_is_told_with_the_service(tmp_path, reference) -> None:
     db = bound(tmp_path)
 
-    with pytest.raises(BindingError, match=rf"app: nothing is known of \${{{reference}}}"):
+    with pytest.raises(BindingError, match=rf"app: the reference \${{{reference}}} has no value"):
         resolver(bound(tmp_path), SCOPE, {"db": db})(reference)
 
 

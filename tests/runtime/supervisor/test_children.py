@@ -35,8 +35,8 @@ async def main():
     journal = Journal("journal")
     children = Children(guardian, journal, environment="test", token="", ended=lambda *_: None)
     orphan = int(subprocess.run(["sh", "-c", "env -i setsid sleep 600 >&- & echo $!"], stdout=-1).stdout)
-    children.commend()
-    children.commend()
+    children.report_orphans()
+    children.report_orphans()
     print(guardian.told == {{orphan: processes.started(orphan)}})
     os.kill(orphan, 9)
     while guardian.told:

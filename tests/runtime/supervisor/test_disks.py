@@ -20,7 +20,7 @@ def connect(port: int) -> None:
 
 def test_a_read_only_directory_is_told_before_anything_starts(tmp_path) -> None:
     code = """
-freeze()
+make_read_only()
 try:
     up(server("web"))
 except InfraError as error:
@@ -176,7 +176,8 @@ def test_a_folder_of_sockets_that_is_not_ours_is_named(data, short, monkeypatch)
     monkeypatch.setenv("INFRA_RUNTIME_DIR", str(short / "run"))
 
     with pytest.raises(
-        ConfigurationError, match=f"INFRA_RUNTIME_DIR: {short}/run: belongs to another user, or is no folder"
+        ConfigurationError,
+        match=f"INFRA_RUNTIME_DIR: {short}/run: belongs to another user, or is not a folder",
     ):
         LocalEngine().open(resolved(data, [server("web")]))
 

@@ -84,7 +84,7 @@ def test_when_the_pipe_ends_everything_that_was_started_is_killed(guarded) -> No
 
 def test_who_bears_the_token_is_killed_though_nobody_told_of_it(guarded) -> None:
     child = guarded.child(env={**os.environ, TOKEN: guarded.token})
-    until(lambda: processes.bears(child.pid, guarded.token))
+    until(lambda: processes.has_token(child.pid, guarded.token))
 
     guarded.die()
 
@@ -101,7 +101,7 @@ def test_one_that_reads_no_more_holds_nobody_up_and_is_killed_to_be_replaced(tmp
 
         assert os.waitstatus_to_exitcode(os.waitpid(pipe.pid, 0)[1]) == -signal.SIGKILL
         pipe.start()
-        pipe.dismiss()
+        pipe.kill()
 
 
 def test_who_ended_before_is_not_looked_for(guarded) -> None:

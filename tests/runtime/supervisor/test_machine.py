@@ -13,7 +13,7 @@ from infra_runtime.supervisor.machine import CRASH_LIMIT, stop_order
 def test_a_service_goes_through_preparing_and_starting_to_ready() -> None:
     world = World([service("db")], {"db": Behaviour(ready_after=0.2)})
 
-    world.tell("wanted", "db")
+    world.dispatch("wanted", "db")
     world.run()
 
     assert world.history == ["0.000 db preparing", "0.201 db ready"]
@@ -23,7 +23,7 @@ def test_a_service_goes_through_preparing_and_starting_to_ready() -> None:
 def test_what_is_wanted_brings_its_needs_and_waits_for_them() -> None:
     world = World([service("web", "api"), service("api", "db"), service("db")])
 
-    world.tell("wanted", "web")
+    world.dispatch("wanted", "web")
     world.run()
 
     assert [line.split(" ", 1)[1] for line in world.history if line.endswith("ready")] == [
@@ -38,7 +38,7 @@ def test_services_without_a_need_of_one_another_start_at_the_same_time() -> None
     world = World([service(name) for name in names], {name: Behaviour(ready_after=1.0) for name in names})
 
     for name in names:
-        world.tell("wanted", name)
+        world.dispatch("wanted", name)
     world.run()
 
     assert world.now < 1.1
@@ -47,7 +47,7 @@ def test_services_without_a_need_of_one_another_start_at_the_same_time() -> None
 def test_a_service_without_a_probe_is_ready_when_it_runs() -> None:
     world = World([service("worker", ready=None)])
 
-    world.tell("wanted", "worker")
+    world.dispatch("wanted", "worker")
     world.run()
 
     assert world.phase("worker") is Phase.READY
@@ -56,10 +56,10 @@ def test_a_service_without_a_probe_is_ready_when_it_runs() -> None:
 def test_a_task_is_done_when_it_has_ended_well_and_only_then_do_others_start() -> None:
     world = World(
         [service("migrate", task=True), service("api", "migrate")],
-        {"migrate": Behaviour(lives=[2.0], status=0)},
+        {"migrate": Behaviour(runs_for=[2.0], status=0)},
     )
 
-    world.tell("wanted", "api")
+    world.dispatch("wanted", "api")
     world.run()
 
     assert world.history[1:3] == ["2.001 migrate done", "2.001 api preparing"]
@@ -69,10 +69,10 @@ def test_a_task_is_done_when_it_has_ended_well_and_only_then_do_others_start() -
 def test_a_task_that_fails_fails_who_waits_for_it() -> None:
     world = World(
         [service("migrate", task=True), service("api", "migrate")],
-        {"migrate": Behaviour(lives=[0.5], status=3)},
+        {"migrate": Behaviour(runs_for=[0.5], status=3)},
     )
 
-    world.tell("wanted", "api")
+    world.dispatch("wanted", "api")
     world.run()
 
     assert world.reason("migrate") == "exited with status 3"
@@ -84,7 +84,7 @@ def test_a_service_that_never_answers_fails_at_its_own_deadline() -> None:
     """The probe's last reason is in the error, and no real second passes."""
     world = World([service("db", start_timeout=7.0)], {"db": Behaviour(ready_after=NEVER)})
 
-    world.tell("wanted", "db")
+    world.dispatch("wanted", "db")
     world.run()
 
     assert world.phase("db") is Phase.FAILED
@@ -93,9 +93,9 @@ def test_a_service_that_never_answers_fails_at_its_own_deadline() -> None:
 
 
 def test_a_service_that_ends_before_it_is_ready_fails_at_once() -> None:
-    world = World([service("db")], {"db": Behaviour(ready_after=NEVER, lives=[0.3], status=2)})
+    world = World([service("db")], {"db": Behaviour(ready_after=NEVER, runs_for=[0.3], status=2)})
 
-    world.tell("wanted", "db")
+    world.dispatch("wanted", "db")
     world.run()
 
     assert world.reason("db") == "exited with status 2 before it was ready"
@@ -106,11 +106,14 @@ def test_a_service_that_ends_before_it_is_ready_fails_at_once() -> None:
 def test_what_cannot_be_prepared_or_spawned_fails_with_the_reason() -> None:
     world = World(
         [service("a"), service("b")],
-        {"a": Behaviour(prepares="No space left on device"), "b": Behaviour(spawns="Permission denied")},
+        {
+            "a": Behaviour(prepare_error="No space left on device"),
+            "b": Behaviour(spawn_error="Permission denied"),
+        },
     )
 
-    world.tell("wanted", "a")
-    world.tell("wanted", "b")
+    world.dispatch("wanted", "a")
+    world.dispatch("wanted", "b")
     world.run()
 
     assert (world.reason("a"), world.reason("b")) == ("No space left on device", "Permission denied")
@@ -119,10 +122,10 @@ def test_what_cannot_be_prepared_or_spawned_fails_with_the_reason() -> None:
 def test_a_failure_is_told_to_everyone_who_waits_through_others() -> None:
     world = World(
         [service("web", "api"), service("api", "db"), service("db")],
-        {"db": Behaviour(spawns="Permission denied")},
+        {"db": Behaviour(spawn_error="Permission denied")},
     )
 
-    world.tell("wanted", "web")
+    world.dispatch("wanted", "web")
     world.run()
 
     assert world.reason("web") == "needs api, which failed"
@@ -131,7 +134,7 @@ def test_a_failure_is_told_to_everyone_who_waits_through_others() -> None:
 
 def test_a_service_that_was_ready_starts_again_after_a_crash_and_its_dependents_stay() -> None:
     world = World([service("db"), service("api", "db")])
-    world.tell("wanted", "api")
+    world.dispatch("wanted", "api")
     world.run()
 
     world.kill("db")
@@ -143,9 +146,9 @@ def test_a_service_that_was_ready_starts_again_after_a_crash_and_its_dependents_
 
 
 def test_each_further_crash_waits_twice_as_long_until_it_is_a_crash_loop() -> None:
-    world = World([service("db")], {"db": Behaviour(lives=[0.1] * 9, ready_after=0.01)})
+    world = World([service("db")], {"db": Behaviour(runs_for=[0.1] * 9, ready_after=0.01)})
 
-    world.tell("wanted", "db")
+    world.dispatch("wanted", "db")
     world.run()
 
     backoffs = [float(line.split()[0]) for line in world.history if line.endswith("backoff")]
@@ -153,13 +156,13 @@ def test_each_further_crash_waits_twice_as_long_until_it_is_a_crash_loop() -> No
     waits = [round(begin - end, 3) for end, begin in zip(backoffs, prepared[1:], strict=True)]
     assert waits == [0.05, 0.1, 0.2, 0.4]
     assert world.phase("db") is Phase.FAILED
-    assert world.reason("db") == f"exited with status 1; {CRASH_LIMIT} crashes in 10 s are a crash loop"
+    assert world.reason("db") == f"exited with status 1; crash loop: {CRASH_LIMIT} crashes in 10 s"
 
 
 def test_crashes_long_ago_are_forgiven() -> None:
-    world = World([service("db")], {"db": Behaviour(lives=[20.0] * 8)})
+    world = World([service("db")], {"db": Behaviour(runs_for=[20.0] * 8)})
 
-    world.tell("wanted", "db")
+    world.dispatch("wanted", "db")
     world.run(until=150)
 
     assert world.machine.services["db"].restarts == 7
@@ -167,14 +170,14 @@ def test_crashes_long_ago_are_forgiven() -> None:
 
 
 def test_a_service_that_ends_well_is_not_started_again_unless_it_shall_be() -> None:
-    ending = {"lives": [1.0, NEVER], "status": 0}
+    ending = {"runs_for": [1.0, NEVER], "status": 0}
     world = World(
         [service("polite"), service("eternal", restart="always"), service("once", restart="never")],
-        {"polite": Behaviour(**ending), "eternal": Behaviour(**ending), "once": Behaviour(lives=[1.0])},
+        {"polite": Behaviour(**ending), "eternal": Behaviour(**ending), "once": Behaviour(runs_for=[1.0])},
     )
 
     for name in ("polite", "eternal", "once"):
-        world.tell("wanted", name)
+        world.dispatch("wanted", name)
     world.run()
 
     assert world.phase("polite") is Phase.STOPPED
@@ -186,7 +189,7 @@ def test_a_service_that_ends_well_is_not_started_again_unless_it_shall_be() -> N
 def test_a_taken_port_is_chosen_anew_where_it_may_be() -> None:
     world = World([service("db")], {"db": Behaviour(port_taken=2)})
 
-    world.tell("wanted", "db")
+    world.dispatch("wanted", "db")
     world.run()
 
     assert world.phase("db") is Phase.READY
@@ -194,10 +197,10 @@ def test_a_taken_port_is_chosen_anew_where_it_may_be() -> None:
 
 
 def test_a_service_with_a_taken_port_waits_for_a_need_that_exited_meanwhile() -> None:
-    habits = {"db": Behaviour(lives=(0.0105, NEVER)), "api": Behaviour(port_taken=1)}
+    habits = {"db": Behaviour(runs_for=(0.0105, NEVER)), "api": Behaviour(port_taken=1)}
     world = World([service("db"), service("api", "db")], habits)
 
-    world.tell("wanted", "api")
+    world.dispatch("wanted", "api")
     world.run()
 
     assert world.phase("api") is Phase.READY
@@ -207,10 +210,10 @@ def test_a_service_with_a_taken_port_waits_for_a_need_that_exited_meanwhile() ->
 def test_a_taken_port_that_must_be_this_one_is_told_and_nobody_is_harmed() -> None:
     world = World([service("db")], {"db": Behaviour(port_taken=9, may_rebind=False)})
 
-    world.tell("wanted", "db")
+    world.dispatch("wanted", "db")
     world.run()
 
-    assert world.reason("db") == "port 1 is taken by a stranger"
+    assert world.reason("db") == "port 1 is taken by pid 7"
     assert world.machine.services["db"].error == "port-taken"
     assert world.signals == []
 
@@ -218,7 +221,7 @@ def test_a_taken_port_that_must_be_this_one_is_told_and_nobody_is_harmed() -> No
 def test_choosing_new_ports_comes_to_an_end() -> None:
     world = World([service("db")], {"db": Behaviour(port_taken=99)})
 
-    world.tell("wanted", "db")
+    world.dispatch("wanted", "db")
     world.run()
 
     assert world.phase("db") is Phase.FAILED
@@ -227,10 +230,10 @@ def test_choosing_new_ports_comes_to_an_end() -> None:
 def test_stopping_climbs_the_ladder_and_ends_with_a_kill() -> None:
     ladder = (StopStep(signal=signal.SIGINT, seconds=3.0), StopStep(signal=signal.SIGQUIT, seconds=2.0))
     world = World([service("db", stop=ladder)], {"db": Behaviour(stops_after=NEVER)})
-    world.tell("wanted", "db")
+    world.dispatch("wanted", "db")
     world.run(until=1)
 
-    world.tell("unwanted", "db")
+    world.dispatch("unwanted", "db")
     world.run()
 
     assert [number for _, number in world.signals] == [signal.SIGINT, signal.SIGQUIT, signal.SIGKILL]
@@ -240,10 +243,10 @@ def test_stopping_climbs_the_ladder_and_ends_with_a_kill() -> None:
 
 def test_an_ordinary_stop_needs_no_more_than_its_first_signal() -> None:
     world = World([service("db")])
-    world.tell("wanted", "db")
+    world.dispatch("wanted", "db")
     world.run()
 
-    world.tell("unwanted", "db")
+    world.dispatch("unwanted", "db")
     world.run()
 
     assert world.signals == [("db", signal.SIGTERM)]
@@ -253,10 +256,10 @@ def test_an_ordinary_stop_needs_no_more_than_its_first_signal() -> None:
 def test_a_stop_in_the_middle_of_a_start_leaves_nothing() -> None:
     for moment in (0.0, 0.0005, 0.005):
         world = World([service("db")])
-        world.tell("wanted", "db")
+        world.dispatch("wanted", "db")
         world.run(until=moment)
 
-        world.tell("unwanted", "db")
+        world.dispatch("unwanted", "db")
         world.run()
 
         assert world.phase("db") is Phase.STOPPED
@@ -265,10 +268,10 @@ def test_a_stop_in_the_middle_of_a_start_leaves_nothing() -> None:
 
 def test_who_waits_for_a_service_that_is_stopped_waits_in_vain_and_is_told_so() -> None:
     world = World([service("db"), service("api", "db")], {"db": Behaviour(ready_after=5.0)})
-    world.tell("wanted", "api")
+    world.dispatch("wanted", "api")
     world.run(until=1)
 
-    world.tell("unwanted", "db")
+    world.dispatch("unwanted", "db")
     world.run()
 
     assert world.reason("api") == "needs db, which was stopped"
@@ -276,10 +279,10 @@ def test_who_waits_for_a_service_that_is_stopped_waits_in_vain_and_is_told_so() 
 
 def test_a_restart_stops_and_starts_and_leaves_dependents_alone() -> None:
     world = World([service("db"), service("api", "db")])
-    world.tell("wanted", "api")
+    world.dispatch("wanted", "api")
     world.run()
 
-    world.tell("restart", "db")
+    world.dispatch("restart", "db")
     world.run()
 
     assert world.starts == {"db": 2, "api": 1}
@@ -289,23 +292,23 @@ def test_a_restart_stops_and_starts_and_leaves_dependents_alone() -> None:
 def test_a_restart_brings_back_a_need_that_somebody_stopped() -> None:
     """Otherwise it would wait for it for ever."""
     world = World([service("db"), service("api", "db")])
-    world.tell("wanted", "api")
+    world.dispatch("wanted", "api")
     world.run()
-    world.tell("unwanted", "db")
+    world.dispatch("unwanted", "db")
     world.run()
 
-    world.tell("restart", "api")
+    world.dispatch("restart", "api")
     world.run()
 
     assert (world.phase("db"), world.phase("api")) == (Phase.READY, Phase.READY)
 
 
 def test_a_task_runs_again_when_it_is_restarted() -> None:
-    world = World([service("migrate", task=True)], {"migrate": Behaviour(lives=[1.0], status=0)})
-    world.tell("wanted", "migrate")
+    world = World([service("migrate", task=True)], {"migrate": Behaviour(runs_for=[1.0], status=0)})
+    world.dispatch("wanted", "migrate")
     world.run()
 
-    world.tell("restart", "migrate")
+    world.dispatch("restart", "migrate")
     world.run()
 
     assert world.starts["migrate"] == 2
@@ -313,12 +316,12 @@ def test_a_task_runs_again_when_it_is_restarted() -> None:
 
 
 def test_a_failed_service_may_be_wanted_again() -> None:
-    world = World([service("db")], {"db": Behaviour(spawns="Permission denied")})
-    world.tell("wanted", "db")
+    world = World([service("db")], {"db": Behaviour(spawn_error="Permission denied")})
+    world.dispatch("wanted", "db")
     world.run()
 
     world.behaviours["db"] = Behaviour()
-    world.tell("wanted", "db")
+    world.dispatch("wanted", "db")
     world.run()
 
     assert world.phase("db") is Phase.READY
@@ -326,27 +329,27 @@ def test_a_failed_service_may_be_wanted_again() -> None:
 
 def test_a_paused_service_is_settled_and_comes_back() -> None:
     world = World([service("db")])
-    world.tell("wanted", "db")
+    world.dispatch("wanted", "db")
     world.run()
 
-    world.tell("paused", "db")
+    world.dispatch("paused", "db")
     assert world.phase("db") is Phase.PAUSED
 
-    world.tell("resumed", "db")
+    world.dispatch("resumed", "db")
     assert world.phase("db") is Phase.READY
 
 
 def test_a_killed_service_hears_no_polite_word_and_stays_dead_until_it_is_wanted() -> None:
     world = World([service("db")])
-    world.tell("wanted", "db")
+    world.dispatch("wanted", "db")
     world.run()
 
-    world.tell("killed", "db")
+    world.dispatch("killed", "db")
     world.run()
 
     assert world.signals == [("db", signal.SIGKILL)]
     assert world.phase("db") is Phase.STOPPED
-    world.tell("wanted", "db")
+    world.dispatch("wanted", "db")
     world.run()
     assert world.phase("db") is Phase.READY
 
@@ -354,7 +357,7 @@ def test_a_killed_service_hears_no_polite_word_and_stays_dead_until_it_is_wanted
 def test_what_nobody_knows_has_no_effects() -> None:
     world = World([service("db")])
 
-    world.tell("wanted", "ghost")
+    world.dispatch("wanted", "ghost")
 
     assert world.history == []
 

@@ -15,11 +15,11 @@ ACTS = ["wanted", "unwanted", "restart", "killed", "paused", "resumed"]
 behaviours = st.builds(
     Behaviour,
     ready_after=st.sampled_from([0.0, 0.01, 2.0, NEVER]),
-    lives=st.lists(st.sampled_from([0.0, 0.05, 3.0, NEVER]), min_size=1, max_size=4),
+    runs_for=st.lists(st.sampled_from([0.0, 0.05, 3.0, NEVER]), min_size=1, max_size=4),
     status=st.sampled_from([0, 1, -9]),
     stops_after=st.sampled_from([0.0, 0.5, NEVER]),
-    prepares=st.sampled_from(["", "", "", "the disk is full"]),
-    spawns=st.sampled_from(["", "", "", "permission denied"]),
+    prepare_error=st.sampled_from(["", "", "", "the disk is full"]),
+    spawn_error=st.sampled_from(["", "", "", "permission denied"]),
     port_taken=st.integers(0, 7),
     may_rebind=st.booleans(),
 )
@@ -51,7 +51,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 3), act=st.sampled_from(ACTS))
     def somebody_acts(self, number, act) -> None:
-        self.world.tell(act, self.names[number % len(self.names)])
+        self.world.dispatch(act, self.names[number % len(self.names)])
 
     @rule(number=st.integers(0, 3))
     def somebody_kills(self, number) -> None:
@@ -67,7 +67,7 @@ class Life(RuleBasedStateMachine):
     def everything_is_stopped(self) -> None:
         """However they behave, in the end nothing lives and nobody waits."""
         for name in self.names:
-            self.world.tell("unwanted", name)
+            self.world.dispatch("unwanted", name)
 
         self.world.run(until=self.world.now + 1000)
 
@@ -87,7 +87,7 @@ class Life(RuleBasedStateMachine):
         for name in self.names:
             # A service that crashes more rarely than the crash limit minds goes on for ever, by right.
             habit = self.world.behaviours.get(name) or Behaviour()
-            habit.lives = [life if life < 1 else NEVER for life in habit.lives]
+            habit.runs_for = [seconds if seconds < 1 else NEVER for seconds in habit.runs_for]
         self.world.run(until=self.world.now + 2000)
         waiting = [name for name in self.names if self.world.phase(name) is Phase.WAITING]
         for name in waiting:

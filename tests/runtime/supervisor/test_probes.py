@@ -151,7 +151,7 @@ async def test_http_may_be_asked_for_a_text_in_a_body_that_comes_in_pieces() -> 
             await asyncio.sleep(0)
 
     assert await reason(HttpProbe(port="main", contains="ok"), slow) is None
-    assert "no 'fine' in it" in (await reason(HttpProbe(port="main", contains="fine"), slow) or "")
+    assert "does not contain 'fine'" in (await reason(HttpProbe(port="main", contains="fine"), slow) or "")
 
 
 async def test_a_status_line_that_comes_in_pieces_is_put_together() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from fakes import seccomp
 from infra_runtime.host import privileges
-from infra_runtime.host.privileges import INNER_UID, hand_over, other_user, user_namespaces_work
+from infra_runtime.host.privileges import INNER_UID, give_to_other_user, other_user, user_namespaces_work
 from infra_runtime.supervisor.spawn import spawn
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
@@ -89,7 +89,7 @@ def test_where_namespaces_are_forbidden_it_is_another_user_who_may_enter_our_fol
     mine.mkdir(parents=True)
     private.chmod(0o700)
 
-    hand_over([str(mine)])
+    give_to_other_user([str(mine)])
 
     assert output(mine, "sh", "-c", "id -u; touch file", refuses_root=True) == str(uid)
     assert mine.stat().st_uid == (mine / "file").stat().st_uid == uid
@@ -121,7 +121,7 @@ def test_in_a_namespace_nothing_is_handed_over(tmp_path) -> None:
     if not user_namespaces_work():
         pytest.skip("this kernel, or the container's runtime, forbids user namespaces")
 
-    hand_over([str(tmp_path)])
+    give_to_other_user([str(tmp_path)])
 
     assert tmp_path.stat().st_uid == 0
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra_runtime.binaries import Sought
+from infra_runtime.binaries import BinarySearch
 from infra_runtime.config import stack_file
 from infra_runtime.config.layers import Origin
 from infra_runtime.config.stack_file import StackFile
@@ -34,7 +34,7 @@ class Resolved:
     #: dotted key → its value, with secrets masked, and its source
     provenance: Mapping[str, Origin]
     #: every executable that was searched for, found or not
-    sought: tuple[Sought, ...] = ()
+    sought: tuple[BinarySearch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class Request:
 
 
 def make_resolved(
-    request: Request, plan: Plan, sought: tuple[Sought, ...], provenance: Mapping[str, Origin]
+    request: Request, plan: Plan, sought: tuple[BinarySearch, ...], provenance: Mapping[str, Origin]
 ) -> Resolved:
     """Return the answer to a request. Raises `ConfigurationError` for a variable that is not set."""
     return Resolved(
