@@ -154,7 +154,7 @@ def commands(text: str) -> Iterator[tuple[str, str]]:
 
 
 def matches(expected: str, actual: str) -> bool:
-    """Return whether the output is as expected: `…` matches any text, and white space of any length is equal."""
+    """Return whether the output is as expected: `…` matches any text, white space is normalised."""
     pieces = [re.escape(_plain(piece)) for piece in expected.split("…")]
     return re.fullmatch(r"\s*" + ".*".join(pieces) + r"\s*", _plain(actual), re.DOTALL) is not None
 
