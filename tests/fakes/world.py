@@ -1,7 +1,7 @@
 """A simulation for tests of the supervisor's state machine, without processes and without waiting.
 
-Each service behaves as its `Behaviour` describes, and the clock jumps to the next event. `history` contains the
-recorded events with their times: `0.050 web ready`.
+Each service behaves as its `Behaviour` describes, and the clock jumps to the next event. `history` contains
+the recorded events with their times: `0.050 web ready`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The supervisor's decisions, as recorded histories: no process is started, no second passes."""
+"""The state machine of the supervisor, tested with simulated processes and time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_a_service_goes_through_preparing_and_starting_to_ready() -> None:
     assert world.phase("db") is Phase.READY
 
 
-def test_what_is_wanted_brings_its_needs_and_waits_for_them() -> None:
+def test_a_requested_service_starts_after_the_services_that_it_needs() -> None:
     world = World([service("web", "api"), service("api", "db"), service("db")])
 
     world.dispatch("wanted", "web")
@@ -53,7 +53,7 @@ def test_a_service_without_a_probe_is_ready_when_it_runs() -> None:
     assert world.phase("worker") is Phase.READY
 
 
-def test_a_task_is_done_when_it_has_ended_well_and_only_then_do_others_start() -> None:
+def test_dependents_of_a_task_start_after_it_exited_with_0() -> None:
     world = World(
         [service("migrate", task=True), service("api", "migrate")],
         {"migrate": Behaviour(runs_for=[2.0], status=0)},
@@ -66,7 +66,7 @@ def test_a_task_is_done_when_it_has_ended_well_and_only_then_do_others_start() -
     assert world.phase("migrate") is Phase.DONE
 
 
-def test_a_task_that_fails_fails_who_waits_for_it() -> None:
+def test_a_failed_task_fails_the_services_that_wait_for_it() -> None:
     world = World(
         [service("migrate", task=True), service("api", "migrate")],
         {"migrate": Behaviour(runs_for=[0.5], status=3)},
@@ -80,8 +80,8 @@ def test_a_task_that_fails_fails_who_waits_for_it() -> None:
     assert "api" not in world.starts
 
 
-def test_a_service_that_never_answers_fails_at_its_own_deadline() -> None:
-    """The probe's last reason is in the error, and no real second passes."""
+def test_an_unready_service_fails_at_its_own_deadline() -> None:
+    """The error contains the last reason of the probe."""
     world = World([service("db", start_timeout=7.0)], {"db": Behaviour(ready_after=NEVER)})
 
     world.dispatch("wanted", "db")
@@ -92,7 +92,7 @@ def test_a_service_that_never_answers_fails_at_its_own_deadline() -> None:
     assert not world.alive
 
 
-def test_a_service_that_ends_before_it_is_ready_fails_at_once() -> None:
+def test_a_service_that_exits_before_it_is_ready_fails_at_once() -> None:
     world = World([service("db")], {"db": Behaviour(ready_after=NEVER, runs_for=[0.3], status=2)})
 
     world.dispatch("wanted", "db")
@@ -103,7 +103,7 @@ def test_a_service_that_ends_before_it_is_ready_fails_at_once() -> None:
     assert world.starts["db"] == 1
 
 
-def test_what_cannot_be_prepared_or_spawned_fails_with_the_reason() -> None:
+def test_a_service_that_cannot_be_prepared_or_spawned_fails_with_the_reason() -> None:
     world = World(
         [service("a"), service("b")],
         {
@@ -119,7 +119,7 @@ def test_what_cannot_be_prepared_or_spawned_fails_with_the_reason() -> None:
     assert (world.reason("a"), world.reason("b")) == ("No space left on device", "Permission denied")
 
 
-def test_a_failure_is_told_to_everyone_who_waits_through_others() -> None:
+def test_a_failure_also_fails_indirect_dependents() -> None:
     world = World(
         [service("web", "api"), service("api", "db"), service("db")],
         {"db": Behaviour(spawn_error="Permission denied")},
@@ -145,7 +145,7 @@ def test_a_service_that_was_ready_starts_again_after_a_crash_and_its_dependents_
     assert world.starts == {"db": 2, "api": 1}
 
 
-def test_each_further_crash_waits_twice_as_long_until_it_is_a_crash_loop() -> None:
+def test_the_delay_doubles_with_each_crash_until_a_crash_loop_fails_the_service() -> None:
     world = World([service("db")], {"db": Behaviour(runs_for=[0.1] * 9, ready_after=0.01)})
 
     world.dispatch("wanted", "db")
@@ -159,7 +159,7 @@ def test_each_further_crash_waits_twice_as_long_until_it_is_a_crash_loop() -> No
     assert world.reason("db") == f"exited with status 1; crash loop: {CRASH_LIMIT} crashes in 10 s"
 
 
-def test_crashes_long_ago_are_forgiven() -> None:
+def test_old_crashes_do_not_count_for_a_crash_loop() -> None:
     world = World([service("db")], {"db": Behaviour(runs_for=[20.0] * 8)})
 
     world.dispatch("wanted", "db")
@@ -169,24 +169,24 @@ def test_crashes_long_ago_are_forgiven() -> None:
     assert world.phase("db") is not Phase.FAILED
 
 
-def test_a_service_that_ends_well_is_not_started_again_unless_it_shall_be() -> None:
-    ending = {"runs_for": [1.0, NEVER], "status": 0}
+def test_the_restart_policy_decides_whether_a_service_that_exited_starts_again() -> None:
+    exits = {"runs_for": [1.0, NEVER], "status": 0}
     world = World(
-        [service("polite"), service("eternal", restart="always"), service("once", restart="never")],
-        {"polite": Behaviour(**ending), "eternal": Behaviour(**ending), "once": Behaviour(runs_for=[1.0])},
+        [service("default"), service("always", restart="always"), service("once", restart="never")],
+        {"default": Behaviour(**exits), "always": Behaviour(**exits), "once": Behaviour(runs_for=[1.0])},
     )
 
-    for name in ("polite", "eternal", "once"):
+    for name in ("default", "always", "once"):
         world.dispatch("wanted", name)
     world.run()
 
-    assert world.phase("polite") is Phase.STOPPED
-    assert world.phase("eternal") is Phase.READY
+    assert world.phase("default") is Phase.STOPPED
+    assert world.phase("always") is Phase.READY
     assert world.phase("once") is Phase.STOPPED
     assert world.reason("once") == "exited with status 1"
 
 
-def test_a_taken_port_is_chosen_anew_where_it_may_be() -> None:
+def test_another_port_replaces_a_taken_leased_port() -> None:
     world = World([service("db")], {"db": Behaviour(port_taken=2)})
 
     world.dispatch("wanted", "db")
@@ -197,8 +197,8 @@ def test_a_taken_port_is_chosen_anew_where_it_may_be() -> None:
 
 
 def test_a_service_with_a_taken_port_waits_for_a_need_that_exited_meanwhile() -> None:
-    habits = {"db": Behaviour(runs_for=(0.0105, NEVER)), "api": Behaviour(port_taken=1)}
-    world = World([service("db"), service("api", "db")], habits)
+    behaviours = {"db": Behaviour(runs_for=(0.0105, NEVER)), "api": Behaviour(port_taken=1)}
+    world = World([service("db"), service("api", "db")], behaviours)
 
     world.dispatch("wanted", "api")
     world.run()
@@ -207,7 +207,7 @@ def test_a_service_with_a_taken_port_waits_for_a_need_that_exited_meanwhile() ->
     assert world.starts["api"] == 2
 
 
-def test_a_taken_port_that_must_be_this_one_is_told_and_nobody_is_harmed() -> None:
+def test_a_taken_fixed_port_fails_the_service_and_no_signal_is_sent() -> None:
     world = World([service("db")], {"db": Behaviour(port_taken=9, may_rebind=False)})
 
     world.dispatch("wanted", "db")
@@ -218,7 +218,7 @@ def test_a_taken_port_that_must_be_this_one_is_told_and_nobody_is_harmed() -> No
     assert world.signals == []
 
 
-def test_choosing_new_ports_comes_to_an_end() -> None:
+def test_the_number_of_new_ports_is_limited() -> None:
     world = World([service("db")], {"db": Behaviour(port_taken=99)})
 
     world.dispatch("wanted", "db")
@@ -227,9 +227,9 @@ def test_choosing_new_ports_comes_to_an_end() -> None:
     assert world.phase("db") is Phase.FAILED
 
 
-def test_stopping_climbs_the_ladder_and_ends_with_a_kill() -> None:
-    ladder = (StopStep(signal=signal.SIGINT, seconds=3.0), StopStep(signal=signal.SIGQUIT, seconds=2.0))
-    world = World([service("db", stop=ladder)], {"db": Behaviour(stops_after=NEVER)})
+def test_a_stop_sends_all_stop_steps_and_then_sigkill() -> None:
+    steps = (StopStep(signal=signal.SIGINT, seconds=3.0), StopStep(signal=signal.SIGQUIT, seconds=2.0))
+    world = World([service("db", stop=steps)], {"db": Behaviour(stops_after=NEVER)})
     world.dispatch("wanted", "db")
     world.run(until=1)
 
@@ -241,7 +241,7 @@ def test_stopping_climbs_the_ladder_and_ends_with_a_kill() -> None:
     assert world.phase("db") is Phase.STOPPED
 
 
-def test_an_ordinary_stop_needs_no_more_than_its_first_signal() -> None:
+def test_a_service_that_exits_on_the_first_signal_gets_no_other() -> None:
     world = World([service("db")])
     world.dispatch("wanted", "db")
     world.run()
@@ -253,7 +253,7 @@ def test_an_ordinary_stop_needs_no_more_than_its_first_signal() -> None:
     assert world.history[-2:] == ["0.011 db stopping", "0.021 db stopped"]
 
 
-def test_a_stop_in_the_middle_of_a_start_leaves_nothing() -> None:
+def test_a_stop_during_a_start_leaves_no_process() -> None:
     for moment in (0.0, 0.0005, 0.005):
         world = World([service("db")])
         world.dispatch("wanted", "db")
@@ -266,7 +266,7 @@ def test_a_stop_in_the_middle_of_a_start_leaves_nothing() -> None:
         assert not world.alive
 
 
-def test_who_waits_for_a_service_that_is_stopped_waits_in_vain_and_is_told_so() -> None:
+def test_a_service_that_waits_for_a_stopped_service_fails_with_that_reason() -> None:
     world = World([service("db"), service("api", "db")], {"db": Behaviour(ready_after=5.0)})
     world.dispatch("wanted", "api")
     world.run(until=1)
@@ -289,8 +289,8 @@ def test_a_restart_stops_and_starts_and_leaves_dependents_alone() -> None:
     assert world.phase("db") is Phase.READY
 
 
-def test_a_restart_brings_back_a_need_that_somebody_stopped() -> None:
-    """Otherwise it would wait for it for ever."""
+def test_a_restart_also_starts_a_stopped_need() -> None:
+    """Otherwise the service would wait forever."""
     world = World([service("db"), service("api", "db")])
     world.dispatch("wanted", "api")
     world.run()
@@ -315,7 +315,7 @@ def test_a_task_runs_again_when_it_is_restarted() -> None:
     assert world.phase("migrate") is Phase.DONE
 
 
-def test_a_failed_service_may_be_wanted_again() -> None:
+def test_a_failed_service_can_be_requested_again() -> None:
     world = World([service("db")], {"db": Behaviour(spawn_error="Permission denied")})
     world.dispatch("wanted", "db")
     world.run()
@@ -327,7 +327,7 @@ def test_a_failed_service_may_be_wanted_again() -> None:
     assert world.phase("db") is Phase.READY
 
 
-def test_a_paused_service_is_settled_and_comes_back() -> None:
+def test_a_paused_service_is_ready_again_after_a_resume() -> None:
     world = World([service("db")])
     world.dispatch("wanted", "db")
     world.run()
@@ -339,7 +339,7 @@ def test_a_paused_service_is_settled_and_comes_back() -> None:
     assert world.phase("db") is Phase.READY
 
 
-def test_a_killed_service_hears_no_polite_word_and_stays_dead_until_it_is_wanted() -> None:
+def test_a_killed_service_gets_only_sigkill_and_stays_stopped_until_it_is_requested() -> None:
     world = World([service("db")])
     world.dispatch("wanted", "db")
     world.run()
@@ -354,7 +354,7 @@ def test_a_killed_service_hears_no_polite_word_and_stays_dead_until_it_is_wanted
     assert world.phase("db") is Phase.READY
 
 
-def test_what_nobody_knows_has_no_effects() -> None:
+def test_an_event_of_an_unknown_service_has_no_effects() -> None:
     world = World([service("db")])
 
     world.dispatch("wanted", "ghost")
@@ -362,7 +362,7 @@ def test_what_nobody_knows_has_no_effects() -> None:
     assert world.history == []
 
 
-def test_who_is_needed_stops_last() -> None:
+def test_services_stop_after_their_dependents() -> None:
     world = World([service("web", "api", "cache"), service("api", "db"), service("db"), service("cache")])
 
     waves = stop_order(world.machine.services, ["db", "api", "web", "cache"])

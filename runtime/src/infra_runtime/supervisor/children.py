@@ -178,13 +178,13 @@ class Children:
                 processes.send(process, signal.SIGSTOP)
             await asyncio.sleep(0.001)
 
-    def report_orphans(self) -> None:
+    def report_orphaned(self) -> None:
         """Send the guardian a record of each orphaned process.
 
         Without a record the guardian finds a process by the token in its environment, and some processes
         replace their environment.
         """
-        for pid in self._orphans():
+        for pid in self._orphaned():
             if pid not in self._start_times and (start := processes.started(pid)):
                 self._start_times[pid] = start
                 self._guardian.watch(pid, start)
@@ -194,10 +194,10 @@ class Children:
         roots = self._roots(service)
         return not (roots and processes.end(roots))
 
-    def sweep_orphans(self) -> list[str]:
+    def sweep_orphaned(self) -> list[str]:
         """Kill the orphaned processes of all services; return `process PID` for each that did not exit."""
-        orphans = {pid: processes.started(pid) for pid in self._orphans()}
-        return [f"process {process.pid}" for process in processes.end(orphans)] if orphans else []
+        orphaned = {pid: processes.started(pid) for pid in self._orphaned()}
+        return [f"process {process.pid}" for process in processes.end(orphaned)] if orphaned else []
 
     def close(self) -> None:
         """Stop reaping children, before the event loop ends."""
@@ -246,17 +246,17 @@ class Children:
                 future.set_result(status)
         elif name:
             self._main_pids.pop(name, None)
-            orphans = self._orphans_of(name, pid)
-            if orphans:
-                processes.end(orphans)
+            orphaned = self._orphaned_of(name, pid)
+            if orphaned:
+                processes.end(orphaned)
             shared_memory.remove({pid: start})
-            self._ended(name, pid, status, bool(orphans))
+            self._ended(name, pid, status, bool(orphaned))
 
     def _roots(self, service: str) -> dict[int, str]:
         roots = {pid: self._start_times[pid] for pid, (owner, _) in self._owners.items() if owner == service}
-        return roots | self._orphans_of(service)
+        return roots | self._orphaned_of(service)
 
-    def _orphans(self) -> list[int]:
+    def _orphaned(self) -> list[int]:
         """Return the descendants whose parents exited: on Linux they become children of the subreaper."""
         if sys.platform != "linux":
             return []
@@ -264,18 +264,18 @@ class Children:
             pid for pid in _children_of(os.getpid()) if pid not in self._owners and pid != self._guardian.pid
         ]
 
-    def _orphans_of(self, service: str, leader: int = 0) -> dict[int, str]:
+    def _orphaned_of(self, service: str, leader: int = 0) -> dict[int, str]:
         if sys.platform != "linux":
             # The kernel does not reuse the number of a session while a process of the session exists.
             candidates = processes.table().values() if leader else ()
             return {process.pid: process.started for process in candidates if process.session == leader}
         mark, log = f"{SERVICE}={service}".encode(), self._logs.get(service, "")
-        orphans = {}
-        for pid in self._orphans():
+        orphaned = {}
+        for pid in self._orphaned():
             process = processes.look(pid)
             if process and (process.session == leader or _has_variable(pid, mark) or _writes(pid, log)):
-                orphans[pid] = process.started
-        return orphans
+                orphaned[pid] = process.started
+        return orphaned
 
 
 def _children_of(pid: int) -> list[int]:

@@ -128,7 +128,7 @@ class Supervisor:
         await self.stop(self.machine.services)
         for task in self._tasks.values():
             task.cancel()
-        left = self.children.sweep_orphans()
+        left = self.children.sweep_orphaned()
         left += [f"port {port}" for port in sorted(self.used_ports) if taken(port, name_it=False) is not None]
         self._ticker.cancel()
         self.logs.update(self.machine.services)
@@ -282,7 +282,7 @@ class Supervisor:
         reason = self.machine.services[effect.service].reason
         self.journal.write(effect.detail, effect.service, **({"reason": reason} if reason else {}))
 
-    def _ended(self, name: str, pid: int, status: int, orphans: bool) -> None:
+    def _ended(self, name: str, pid: int, status: int, orphaned: bool) -> None:
         self.journal.write("exited", name, pid=pid, status=status)
         service = self.machine.services[name]
         if service.phase is Phase.STARTING and not service.spec.task:
@@ -292,7 +292,7 @@ class Supervisor:
                     self._port_taken(name, port, holder, may_rebind=self.leased)
                     return
         detail = ""
-        if orphans and status == 0:
+        if orphaned and status == 0:
             detail = "; its child processes kept running: configure the program to run in the foreground"
         elif service.phase is Phase.STARTING and status and (reason := refusal(self.bound[name].data)):
             detail = f"; {self.bound[name].data}: {reason}"
@@ -310,7 +310,7 @@ class Supervisor:
 
     def _tick(self) -> None:
         self.logs.update(self.machine.services)
-        self.children.report_orphans()
+        self.children.report_orphaned()
         self._ticker = self._loop.call_later(TICK, self._tick)
 
     def pending(self, names: Iterable[str]) -> dict[str, str]:
