@@ -122,6 +122,7 @@ def test_a_failure_prints_no_report(check: Checks, form: str) -> None:
     assert said.err == "infra: error: gone.yaml: does not exist\n"
 
 
+@pytest.mark.process
 def test_annotations_name_files_from_the_top_of_the_repository(
     check: Checks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,6 +169,7 @@ def test_both_may_not(check: Checks) -> None:
     assert check("-", "-").code == 2
 
 
+@pytest.mark.process
 def test_a_shells_pipes_are_documents_too(check: Checks) -> None:
     check.pair()
 
@@ -204,6 +206,7 @@ def test_a_mistake_of_ours_is_no_verdict_either(check: Checks, monkeypatch: pyte
     assert "Traceback" not in said.err
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_a_report_that_cannot_be_written_is_no_verdict(check: Checks) -> None:
     check.pair(revision=PETS)
@@ -217,6 +220,7 @@ def test_a_report_that_cannot_be_written_is_no_verdict(check: Checks) -> None:
     assert b"mistake of ours" not in done.stderr
 
 
+@pytest.mark.process
 def test_the_bare_install_says_what_is_missing(check: Checks) -> None:
     check.pair()
     code = (
@@ -233,6 +237,7 @@ def test_the_bare_install_says_what_is_missing(check: Checks) -> None:
     assert "pytest-infra[openapi]" in done.stderr
 
 
+@pytest.mark.process
 def test_the_same_input_makes_the_same_bytes_in_another_process(check: Checks) -> None:
     """Whatever order its sets are in."""
     check.pair(revision=BROKEN.replace("/pets:", "/animals:").replace("type: integer", "type: string"))
@@ -251,6 +256,7 @@ def test_the_same_input_makes_the_same_bytes_in_another_process(check: Checks) -
         assert len(outputs) == 1
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
 def test_a_terminal_gets_colours_unless_no_color_is_set(check: Checks, no_color: str, coloured: bool) -> None:
     check.pair()

@@ -165,6 +165,7 @@ def test_a_device_without_end_is_refused(check: Checks) -> None:
     assert check("good.yaml", "/dev/zero").code == 2
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
@@ -189,6 +190,7 @@ def test_what_git_does_not_have_is_told(check: Checks, source: str, reason: str)
     assert reason in said.err
 
 
+@pytest.mark.process
 def test_a_folder_without_git_is_told(check: Checks, monkeypatch: pytest.MonkeyPatch) -> None:
     check.write("openapi.yaml", PETS)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(check.root.parent))
@@ -199,6 +201,7 @@ def test_a_folder_without_git_is_told(check: Checks, monkeypatch: pytest.MonkeyP
     assert "this is not a git repository" in said.err
 
 
+@pytest.mark.process
 def test_a_machine_without_git_is_told(check: Checks, monkeypatch: pytest.MonkeyPatch) -> None:
     check.write("openapi.yaml", PETS)
     monkeypatch.setenv("PATH", str(check.root))
@@ -230,6 +233,7 @@ APPS = {
 }
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("kind", APPS)
 def test_an_app_that_gives_no_document_is_told(check: Checks, kind: str) -> None:
     code, reason = APPS[kind]
@@ -243,6 +247,7 @@ def test_an_app_that_gives_no_document_is_told(check: Checks, kind: str) -> None
     assert "Traceback" not in said.err
 
 
+@pytest.mark.process
 def test_a_module_that_is_not_there_may_have_meant_a_branch(check: Checks) -> None:
     check.write("openapi.yaml", PETS)
 
@@ -253,6 +258,7 @@ def test_a_module_that_is_not_there_may_have_meant_a_branch(check: Checks) -> No
     assert "refs/heads/main:spec" in said.err
 
 
+@pytest.mark.process
 def test_an_app_that_never_ends_is_ended(check: Checks) -> None:
     check.write("openapi.yaml", PETS)
     check.write("shop.py", "import time\ntime.sleep(600)")

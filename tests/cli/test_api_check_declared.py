@@ -134,6 +134,7 @@ def test_an_api_is_no_setting_of_the_stack(pets: Checks) -> None:
     assert resolve(directory=pets.root).plan.services == ()
 
 
+@pytest.mark.process
 def test_a_snapshot_may_be_a_git_revision(pets: Checks) -> None:
     pets.commit()
     pets.write("infra.toml", STACK.replace('"openapi.yaml"', '"main:openapi.yaml"'))
@@ -163,6 +164,7 @@ def test_an_accepted_finding_counts_no_more_and_stays_visible(pets: Checks) -> N
     assert accepted["findings"][0]["acceptance"]["reason"] == "nobody reads it"
 
 
+@pytest.mark.process
 def test_on_the_last_day_it_is_accepted_and_then_it_counts_again(pets: Checks) -> None:
     assert pets("--accept", fingerprint(pets), "--reason", "soon", "--until", "9999-12-31").code == 0
     assert pets().code == 0
@@ -175,6 +177,7 @@ def test_on_the_last_day_it_is_accepted_and_then_it_counts_again(pets: Checks) -
     assert "openapi.accepted.yaml:2: accepted until 2020-01-01, counts again" in said.out
 
 
+@pytest.mark.process
 def test_an_entry_for_nothing_is_reported(pets: Checks) -> None:
     pets("--accept", fingerprint(pets), "--reason", "once")
     pets.write("today.yaml", PETS)
@@ -185,6 +188,7 @@ def test_an_entry_for_nothing_is_reported(pets: Checks) -> None:
     assert "openapi.accepted.yaml:2: nothing was found for this entry" in said.out
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -208,6 +212,7 @@ def test_nothing_is_accepted_without_a_reason_or_by_mistake(
     assert not (pets.root / "openapi.accepted.yaml").exists()
 
 
+@pytest.mark.process
 def test_who_accepts_is_known_from_git(pets: Checks) -> None:
     pets.commit()
     pets.git("config", "user.email", "ann@example.org")
@@ -217,6 +222,7 @@ def test_who_accepts_is_known_from_git(pets: Checks) -> None:
     assert 'owner: "ann@example.org"' in (pets.root / "openapi.accepted.yaml").read_text()
 
 
+@pytest.mark.process
 def test_the_stack_file_names_another_file(pets: Checks) -> None:
     pets.write("infra.toml", STACK + 'accepted = "api/taken.yaml"\n')
 
@@ -226,6 +232,7 @@ def test_the_stack_file_names_another_file(pets: Checks) -> None:
     assert pets().code == 0
 
 
+@pytest.mark.process
 def test_two_given_documents_have_theirs_beside_the_first_file(check: Checks) -> None:
     check.pair()
     findings = check("base.yaml", "revision.yaml", "--format=json").json["findings"]
@@ -236,6 +243,7 @@ def test_two_given_documents_have_theirs_beside_the_first_file(check: Checks) ->
     assert (check.root / "base.accepted.yaml").exists()
 
 
+@pytest.mark.process
 def test_an_old_revision_has_them_in_the_working_tree(check: Checks) -> None:
     check.write("openapi.yaml", PETS)
     check.commit()
@@ -301,6 +309,7 @@ def test_a_given_file_is_updated_as_well(check: Checks) -> None:
 # --- api-snapshot ----------------------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_the_snapshot_of_an_app_is_its_document_with_sorted_keys(check: Checks) -> None:
     check.write(
         "shop.py", "app = {'paths': {'/b': {}, '/a': {}}, 'info': {'version': '1'}, 'openapi': '3.1.0'}"

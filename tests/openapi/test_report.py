@@ -70,6 +70,7 @@ def test_a_fingerprint_is_of_rule_place_and_values_and_not_of_words_or_lines() -
     assert first.fingerprint == moved.fingerprint != second.fingerprint
 
 
+@pytest.mark.process
 def test_twenty_runs_give_the_same_bytes_whatever_the_hash_seed() -> None:
     code = (
         "import json; from fakes.api import *; from fakes.changes import PAIRS\n"

@@ -20,6 +20,8 @@ from infra_openapi.document.reference import follow
 from infra_openapi.sources import Access, Kind, app, kind_of, open_source
 from infra_openapi.sources.app_schema import schema_of
 
+pytestmark = pytest.mark.process
+
 SPLIT = "openapi: 3.1.0\npaths:\n  /x:\n    $ref: '{}'\n"
 PATH = "get: {responses: {'200': {description: x}}}\n"
 

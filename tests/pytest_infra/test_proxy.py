@@ -14,6 +14,8 @@ import pytest
 from infra_runtime.engines.local.stack import Endpoint
 from pytest_infra.proxy import Proxy
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def echo() -> Iterator[Endpoint]:

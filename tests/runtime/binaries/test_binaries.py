@@ -116,6 +116,7 @@ def test_one_that_is_not_executable_is_told_as_such(elsewhere: Path) -> None:
     assert f"{found} (not executable)" in caught.value.looked_at
 
 
+@pytest.mark.process
 def test_one_that_is_too_old_is_passed_by(elsewhere: Path) -> None:
     program(elsewhere / "scripts" / "server", "echo server 14.9")
     good = program(elsewhere / "path" / "server", "echo server 15.1")
@@ -123,6 +124,7 @@ def test_one_that_is_too_old_is_passed_by(elsewhere: Path) -> None:
     assert locate(Binary(name="server", oldest=15)) == good
 
 
+@pytest.mark.process
 def test_only_too_old_ones_are_a_wrong_version(elsewhere: Path) -> None:
     program(elsewhere / "path" / "server", "echo 'server (Server) 14.9'")
 
@@ -130,6 +132,7 @@ def test_only_too_old_ones_are_a_wrong_version(elsewhere: Path) -> None:
         locate(Binary(name="server", oldest=15))
 
 
+@pytest.mark.process
 def test_one_that_does_not_tell_its_version_is_no_good_where_a_version_counts(elsewhere: Path) -> None:
     program(elsewhere / "path" / "server", "exit 1")
 

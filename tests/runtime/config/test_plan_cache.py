@@ -179,6 +179,7 @@ def test_a_cache_that_cannot_be_written_is_no_reason_to_fail(
     assert project.names("nats") == ["nats"]
 
 
+@pytest.mark.process
 def test_what_was_resolved_before_costs_no_pydantic(project: Project) -> None:
     """It takes 100 ms to import, and the five servers of the kit take less to start."""
     code = (

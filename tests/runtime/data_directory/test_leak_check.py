@@ -136,6 +136,7 @@ def test_a_process_that_is_left_is_named(paths, journal, sleeper) -> None:
     assert f"1 process, 0 ports, 0 sockets left (process {sleeper.pid})" in str(proof)
 
 
+@pytest.mark.process
 def test_a_process_that_forked_away_is_found_by_its_token(paths, journal) -> None:
     environ = {**os.environ, processes.TOKEN: TOKEN}
     with subprocess.Popen(["sleep", "60"], start_new_session=True, env=environ) as stray:
@@ -152,6 +153,7 @@ def test_a_pid_that_is_a_strangers_now_is_no_leftover(paths, journal, sleeper) -
     assert check_leaks(paths).clean
 
 
+@pytest.mark.process
 def test_a_port_that_is_still_held_is_named_with_its_holder(paths, journal) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -11,6 +11,7 @@ import pytest
 from infra_runtime.host.file_copy import COPY, settle, spread, stage
 
 
+@pytest.mark.process
 def test_a_copy_has_its_name_when_it_is_whole(tmp_path: Path) -> None:
     tree, into = tmp_path / "tree", tmp_path / "into"
     (tree / "folder").mkdir(parents=True)
@@ -43,6 +44,7 @@ def test_a_folder_is_spread_where_the_disk_knows_how_and_else_left_alone(tmp_pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
 
+@pytest.mark.process
 @pytest.mark.skipif(shutil.which("lsattr") is None, reason="lsattr tells the flag, and it is not here")
 def test_ext4_is_told_to_lay_sub_folders_apart(tmp_path: Path) -> None:
     listed = ["lsattr", "-d", str(tmp_path)]

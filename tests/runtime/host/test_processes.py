@@ -18,6 +18,8 @@ from fakes.stacks import until
 from infra_runtime.host import processes
 from infra_runtime.host.processes import TOKEN, ZOMBIE, Process, end, family, look, send, started
 
+pytestmark = pytest.mark.process
+
 Start = Callable[..., subprocess.Popen[bytes]]
 #: starts a child of its own, tells its pid, and waits
 PARENT = "import os, subprocess, sys; c = subprocess.Popen(['sleep', '60'], start_new_session={}); "

@@ -17,10 +17,13 @@ from infra_runtime.host import shared_memory
 from infra_runtime.host.processes import started
 from infra_runtime.spec import ExecProbe, ServiceSpec
 
-pytestmark = pytest.mark.skipif(
-    not Path(shared_memory.TABLE).exists(), reason="only Linux tells whose they are"
-)
-PROGRAM = (sys.executable, "-I", "-S", segment.__file__)
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(
+        not Path(shared_memory.TABLE).exists(), reason="only Linux tells whose they are"
+    )
+    PROGRAM = (sys.executable, "-I", "-S", segment.__file__),
+]
 
 
 class Maker:

@@ -108,6 +108,7 @@ def test_a_supervisor_that_was_killed_while_it_started_its_services_leaves_nothi
     until(lambda: not Path(Paths(str(data)).run).exists())
 
 
+@pytest.mark.process
 def test_a_supervisor_that_is_killed_at_any_moment_of_its_boot_leaves_nothing(
     tmp_path, short, monkeypatch
 ) -> None:

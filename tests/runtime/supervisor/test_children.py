@@ -13,6 +13,7 @@ import pytest
 TESTS = Path(__file__).parents[2]
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows subreapers")
 def test_the_guardian_hears_of_an_orphan_that_bears_no_mark(tmp_path) -> None:
     code = f"""
@@ -53,6 +54,7 @@ asyncio.run(main())
     assert (done.stdout.split(), done.stderr) == (["True", "forgotten"], "")
 
 
+@pytest.mark.process
 def test_where_orphans_do_not_come_home_those_of_the_session_go_with_its_leader(tmp_path) -> None:
     """So it is on a Mac; this machine's `ps` knows the same keywords."""
     if shutil.which("ps", path=os.defpath) is None:

@@ -18,6 +18,7 @@ def connect(port: int) -> None:
     socket.create_connection(("127.0.0.1", port), timeout=2).close()
 
 
+@pytest.mark.process
 def test_a_read_only_directory_is_told_before_anything_starts(tmp_path) -> None:
     code = """
 freeze()
@@ -32,6 +33,7 @@ except InfraError as error:
     assert message == f"{tmp_path}/disk/data: Read-only file system"
 
 
+@pytest.mark.process
 def test_a_full_disk_is_told_before_anything_starts(tmp_path) -> None:
     code = """
 data.mkdir()
@@ -47,6 +49,7 @@ except InfraError as error:
     assert message == f"{tmp_path}/disk/data: No space left on device"
 
 
+@pytest.mark.process
 def test_a_disk_that_is_too_small_for_the_data_is_told_and_gets_its_room_back(tmp_path) -> None:
     code = """
 from infra_runtime.spec import Run, Seed
@@ -64,6 +67,7 @@ print(sorted(path.name for path in data.glob("services/*")), alive(data))
     assert left == "[] []"  # a test's data go with its stack
 
 
+@pytest.mark.process
 def test_a_service_that_fails_of_a_full_disk_fails_with_that_reason(tmp_path) -> None:
     """It cannot even log why."""
     code = """
@@ -81,6 +85,7 @@ print(alive(data))
     assert left == "[]"
 
 
+@pytest.mark.process
 def test_a_disk_that_fills_up_later_stops_neither_the_stack_nor_its_end(tmp_path) -> None:
     code = """
 talk = "trap 'exit 0' TERM; while :; do echo more; sleep 0.01; done"

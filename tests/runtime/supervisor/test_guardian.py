@@ -91,6 +91,7 @@ def test_who_bears_the_token_is_killed_though_nobody_told_of_it(guarded) -> None
     assert child.wait(5) == -signal.SIGKILL
 
 
+@pytest.mark.process
 def test_one_that_reads_no_more_holds_nobody_up_and_is_killed_to_be_replaced(tmp_path) -> None:
     with (tmp_path / "lock").open("w") as lock:
         pipe = Guardian("token", lock.fileno(), [])

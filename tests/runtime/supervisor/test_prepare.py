@@ -164,11 +164,13 @@ async def test_what_a_killed_life_left_is_removed_and_may_be_gone_already(machin
     assert not (folder / "server.pid").exists()
 
 
+@pytest.mark.process
 async def test_a_command_that_fails_fails_the_start_with_its_name_and_status(machine) -> None:
     with pytest.raises(StepError, match="false exited with status 1 while preparing"):
         await machine.prepare(Run(command=("false",)))
 
 
+@pytest.mark.process
 async def test_a_command_gets_its_environment(machine) -> None:
     command = ("sh", "-c", 'echo $WHERE > "$0"', "${data}/out")
 
@@ -180,6 +182,7 @@ async def test_a_command_gets_its_environment(machine) -> None:
 # --- seeds -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.process
 async def test_a_seed_is_grown_once_and_copied_for_every_further_stack(machine) -> None:
     folders = [await machine.prepare(TREE, stack=stack) for stack in ("one", "two", "three")]
 
@@ -187,6 +190,7 @@ async def test_a_seed_is_grown_once_and_copied_for_every_further_stack(machine) 
     assert all((folder / "made").is_dir() for folder in folders)
 
 
+@pytest.mark.process
 async def test_a_seed_keeps_the_modes_of_its_files(machine) -> None:
     folder = await machine.prepare(TREE)
 
@@ -195,6 +199,7 @@ async def test_a_seed_keeps_the_modes_of_its_files(machine) -> None:
     assert mode(machine.cache) == 0o700
 
 
+@pytest.mark.process
 async def test_two_stacks_at_once_grow_one_seed(machine) -> None:
     stacks = [f"stack{number}" for number in range(5)]
 
@@ -213,6 +218,7 @@ async def test_data_that_is_there_is_never_touched_by_a_seed(machine) -> None:
     assert machine.commands == []
 
 
+@pytest.mark.process
 async def test_a_copy_that_was_cut_short_never_looks_like_data(machine) -> None:
     machine.fails = "cp"
     with pytest.raises(StepError, match=r"cp .* exited with status 1"):
@@ -227,6 +233,7 @@ async def test_a_copy_that_was_cut_short_never_looks_like_data(machine) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["key.secret", "made"]
 
 
+@pytest.mark.process
 async def test_a_seed_that_was_not_finished_is_grown_anew(machine) -> None:
     machine.fails = "mkdir"
     with pytest.raises(StepError, match="mkdir exited with status 1"):
@@ -238,6 +245,7 @@ async def test_a_seed_that_was_not_finished_is_grown_anew(machine) -> None:
     assert (folder / "made").is_dir()
 
 
+@pytest.mark.process
 async def test_one_who_gives_up_lets_the_next_one_grow_it(machine) -> None:
     """A cancelled start must not leave the lock of the seed behind."""
     first = asyncio.create_task(machine.prepare(TREE))

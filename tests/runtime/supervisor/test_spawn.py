@@ -14,6 +14,8 @@ from fakes import seccomp
 from infra_runtime.supervisor import spawn as spawn_module
 from infra_runtime.supervisor.spawn import INNER_UID, hand_over, other_user, spawn, user_namespaces_work
 
+pytestmark = pytest.mark.process
+
 root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
 
 

@@ -35,6 +35,8 @@ from infra_runtime.messages import (
 )
 from infra_runtime.supervisor.argv import ALREADY_SUPERVISED
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def paths(tmp_path: Path, short: Path) -> Paths:
