@@ -115,7 +115,7 @@ def test_the_supervisor_imports_the_standard_library_alone() -> None:
     )
 
     answer = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     loaded = dict(line.split("=", 1) for line in answer.stdout.splitlines())
 
@@ -137,7 +137,7 @@ def test_importing_the_runtime_imports_nothing_dear() -> None:
     code = f"import sys, infra_runtime; print(*sorted(set(sys.modules) & {dear}))"
 
     answer = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
 
     assert answer.stdout.strip() == ""

@@ -176,7 +176,7 @@ def test_a_shells_pipes_are_documents_too(check: Checks) -> None:
     done = subprocess.run(
         ["bash", "-c", f"{INFRA} dev api-check <(cat base.yaml) <(cat revision.yaml)"],
         check=False,
-        timeout=30,
+        timeout=60,
     )
 
     assert done.returncode == 1
@@ -213,7 +213,7 @@ def test_a_report_that_cannot_be_written_is_no_verdict(check: Checks) -> None:
 
     with Path("/dev/full").open("w") as full:
         command = [INFRA, "dev", "api-check", "base.yaml", "revision.yaml"]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, timeout=30)
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
 
     assert done.returncode == 2
     assert b"No space left" in done.stderr
@@ -229,7 +229,7 @@ def test_the_bare_install_says_what_is_missing(check: Checks) -> None:
     )
 
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
     )
 
     assert (done.returncode, done.stdout) == (2, "")
@@ -248,7 +248,7 @@ def test_the_same_input_makes_the_same_bytes_in_another_process(check: Checks) -
                 env={**os.environ, "PYTHONHASHSEED": seed},
                 capture_output=True,
                 check=False,
-                timeout=30,
+                timeout=60,
             ).stdout
             for seed in ("1", "2", "3")
         }
@@ -278,7 +278,7 @@ def test_a_terminal_gets_colours_unless_no_color_is_set(check: Checks, no_color:
         seen += part
     os.close(ours)
 
-    assert process.wait(30) == 1
+    assert process.wait(60) == 1
     assert (b"\x1b[31;1mbreaking" in seen) is coloured
 
 

@@ -205,7 +205,7 @@ def test_wait_returns_when_all_is_ready(open_shop: CommandLine) -> None:
 
 
 def test_wait_waits_for_a_stack_that_is_not_there_yet(shop: CommandLine) -> None:
-    wait = shop.begin("runtime", "wait", "api", "--timeout", "20")
+    wait = shop.begin("runtime", "wait", "api", "--timeout", "60")
     shop("runtime", "up", "--detach")
 
     assert wait.answer().code == 0

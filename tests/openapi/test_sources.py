@@ -357,7 +357,7 @@ def test_what_an_app_started_ends_with_it(folder: Checks) -> None:
     folder.write(
         "shop.py",
         "import subprocess, sys\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
         "open('pid', 'w').write(str(child.pid))\n"
         f"app = {DOCUMENT}\n",
     )
@@ -368,7 +368,7 @@ def test_what_an_app_started_ends_with_it(folder: Checks) -> None:
 
 
 def ended(pid: int) -> bool:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             status = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -383,10 +383,10 @@ def ended(pid: int) -> bool:
 def test_a_thread_of_the_app_keeps_nobody(folder: Checks) -> None:
     folder.write(
         "shop.py",
-        f"import threading, time\nthreading.Thread(target=time.sleep, args=[60]).start()\napp = {DOCUMENT}",
+        f"import threading, time\nthreading.Thread(target=time.sleep, args=[600]).start()\napp = {DOCUMENT}",
     )
 
-    assert open_source("shop:app", access=Access(timeout=30)).document.data["openapi"] == "3.1.0"
+    assert open_source("shop:app", access=Access(timeout=60)).document.data["openapi"] == "3.1.0"
 
 
 # --- frameworks ------------------------------------------------------------------------------------

@@ -51,14 +51,6 @@ def journal(paths: Paths, clock: Clock) -> Iterator[Journal]:
     found.close()
 
 
-@pytest.fixture
-def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    child = subprocess.Popen(["sleep", "60"], start_new_session=True)
-    yield child
-    child.kill()
-    child.wait()
-
-
 def spawned(journal: Journal, service: str, pid: int = 0, *ports: int) -> None:
     named = {f"port{number}": port for number, port in enumerate(ports)}
     journal.write("spawned", service, pid=pid, started=processes.started(pid), ports=named)
@@ -139,10 +131,12 @@ def test_a_process_that_is_left_is_named(paths, journal, sleeper) -> None:
 @pytest.mark.process
 def test_a_process_that_forked_away_is_found_by_its_token(paths, journal) -> None:
     environ = {**os.environ, processes.TOKEN: TOKEN}
-    with subprocess.Popen(["sleep", "60"], start_new_session=True, env=environ) as stray:
-        until(lambda: processes.bears(stray.pid, TOKEN))
-        proof = check_leaks(paths)
-        stray.kill()
+    with subprocess.Popen(["sleep", "600"], start_new_session=True, env=environ) as stray:
+        try:
+            until(lambda: processes.bears(stray.pid, TOKEN))
+            proof = check_leaks(paths)
+        finally:
+            stray.kill()
 
     assert proof.processes == (f"process {stray.pid}",)
 

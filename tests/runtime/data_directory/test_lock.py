@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -85,15 +84,13 @@ def test_data_that_a_stopped_guardian_still_holds_can_be_removed(paths, left_beh
     assert not Path(paths.data).exists()
 
 
-def test_a_stranger_who_has_the_guardians_number_now_is_left_alone(paths, left_behind) -> None:
-    with subprocess.Popen(["sleep", "60"]) as stranger:
-        stranger.send_signal(signal.SIGSTOP)
-        until(lambda: state(stranger.pid) in processes.STOPPED)
-        Path(paths.lock).write_text(f"{stranger.pid} 17\n", encoding="ascii")
+def test_a_stranger_who_has_the_guardians_number_now_is_left_alone(paths, left_behind, sleeper) -> None:
+    sleeper.send_signal(signal.SIGSTOP)
+    until(lambda: state(sleeper.pid) in processes.STOPPED)
+    Path(paths.lock).write_text(f"{sleeper.pid} 17\n", encoding="ascii")
 
-        assert lock.take(paths) is None
-        assert state(stranger.pid) in processes.STOPPED
-        stranger.kill()
+    assert lock.take(paths) is None
+    assert state(sleeper.pid) in processes.STOPPED
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "\x00\x00", "17", "-1 17\n", f"{'9' * 40} 17\n"])

@@ -70,7 +70,7 @@ def pids(found: list[Process]) -> set[int]:
 
 
 def test_a_process_is_seen_with_parent_session_and_start(start) -> None:
-    child = start("sleep", "60")
+    child = start("sleep", "600")
 
     process = look(child.pid)
 
@@ -99,7 +99,7 @@ def test_a_name_that_looks_like_fields_deceives_nobody(start, tmp_path) -> None:
 
 
 def test_the_table_has_everybody(start) -> None:
-    child = start("sleep", "60")
+    child = start("sleep", "600")
 
     assert {os.getpid(), child.pid} <= processes.table().keys()
 
@@ -146,15 +146,15 @@ def test_we_are_not_of_our_own_family() -> None:
 
 
 def test_a_signal_reaches_exactly_its_process(start) -> None:
-    child = start("sleep", "60")
+    child = start("sleep", "600")
 
     assert send(look(child.pid), signal.SIGTERM)
-    assert child.wait(5) == -signal.SIGTERM
+    assert child.wait(60) == -signal.SIGTERM
 
 
 def test_a_pid_that_was_used_again_is_never_signalled(start) -> None:
     """The pid is the stranger's now; the start time tells."""
-    stranger = start("sleep", "60")
+    stranger = start("sleep", "600")
     once = Process(stranger.pid, os.getpid(), stranger.pid, "before the stranger was born", "S")
 
     assert not send(once, signal.SIGKILL)
@@ -163,15 +163,15 @@ def test_a_pid_that_was_used_again_is_never_signalled(start) -> None:
 
 def test_without_pidfds_the_start_time_is_asked_all_the_same(start, monkeypatch) -> None:
     monkeypatch.delattr(os, "pidfd_open", raising=False)
-    stranger, child = start("sleep", "60"), start("sleep", "60")
+    stranger, child = start("sleep", "600"), start("sleep", "600")
 
     assert not send(Process(stranger.pid, 1, 1, "before", "S"), signal.SIGKILL)
     assert send(look(child.pid), signal.SIGTERM)
-    assert child.wait(5) == -signal.SIGTERM
+    assert child.wait(60) == -signal.SIGTERM
 
 
 def test_who_is_gone_already_cannot_be_signalled(start) -> None:
-    child = start("sleep", "60")
+    child = start("sleep", "600")
     process = look(child.pid)
     child.kill()
     child.wait()
@@ -183,7 +183,7 @@ def test_who_is_gone_already_cannot_be_signalled(start) -> None:
 
 
 def test_the_end_of_a_family_spares_nobody_in_it_and_everybody_else(start) -> None:
-    stranger = start("sleep", "60")
+    stranger = start("sleep", "600")
     root, child = parent(start, child_session=True)
 
     assert end({root: started(root)}) == []
@@ -194,7 +194,7 @@ def test_the_end_of_a_family_spares_nobody_in_it_and_everybody_else(start) -> No
 
 
 def test_a_root_that_is_a_strangers_now_is_spared(start) -> None:
-    stranger = start("sleep", "60")
+    stranger = start("sleep", "600")
 
     assert end({stranger.pid: "another time"}) == []
     assert lives(stranger.pid)
@@ -203,7 +203,7 @@ def test_a_root_that_is_a_strangers_now_is_spared(start) -> None:
 def test_who_will_not_go_is_named(start, monkeypatch) -> None:
     """A process in uninterruptible sleep stays whatever one does; here its signals are lost."""
     monkeypatch.setattr(processes, "send", lambda _process, _number: True)
-    child = start("sleep", "60")
+    child = start("sleep", "600")
 
     left = end({child.pid: started(child.pid)}, seconds=0.01)
 
@@ -226,7 +226,7 @@ def no_proc(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_ps_tells_whose_a_process_is(no_proc, start) -> None:
-    child = start("sleep", "60")
+    child = start("sleep", "600")
     until(lambda: (found := look(child.pid)) and found.session == child.pid)
 
     found = processes.table()[child.pid]

@@ -19,11 +19,9 @@ from infra_runtime.spec import ExecProbe, ServiceSpec
 
 pytestmark = [
     pytest.mark.process,
-    pytest.mark.skipif(
-        not Path(shared_memory.TABLE).exists(), reason="only Linux tells whose they are"
-    )
-    PROGRAM = (sys.executable, "-I", "-S", segment.__file__),
+    pytest.mark.skipif(not Path(shared_memory.TABLE).exists(), reason="only Linux tells whose they are"),
 ]
+PROGRAM = (sys.executable, "-I", "-S", segment.__file__)
 
 
 class Maker:

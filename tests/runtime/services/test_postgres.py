@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -157,18 +156,16 @@ def test_a_real_cluster_of_development_is_there_again_after_its_stack_was_down(r
 
 
 @pytest.mark.real("postgres")
-def test_a_real_cluster_that_was_killed_starts_though_its_pid_is_a_strangers_now(run) -> None:
+def test_a_real_cluster_that_was_killed_starts_though_its_pid_is_a_strangers_now(run, sleeper) -> None:
     stack = run("postgres")
     left = stack.postgres.data / "cluster" / "postmaster.pid"
     stack.kill("postgres")
-    with subprocess.Popen(["sleep", "60"]) as stranger:
-        _, *rest = left.read_text().split("\n")
-        left.write_text("\n".join([str(stranger.pid), *rest]))
+    _, *rest = left.read_text().split("\n")
+    left.write_text("\n".join([str(sleeper.pid), *rest]))
 
-        stack.start("postgres")
+    stack.start("postgres")
 
-        assert stranger.poll() is None
-        stranger.kill()
+    assert sleeper.poll() is None
     with psycopg.connect(stack.postgres.url) as connection:
         assert connection.execute("select 1").fetchone() == (1,)
 

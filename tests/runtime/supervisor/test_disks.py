@@ -15,7 +15,7 @@ from infra_runtime.spec import Run, Seed
 
 
 def connect(port: int) -> None:
-    socket.create_connection(("127.0.0.1", port), timeout=2).close()
+    socket.create_connection(("127.0.0.1", port), timeout=60).close()
 
 
 @pytest.mark.process

@@ -40,7 +40,7 @@ class Guarded:
 
     def child(self, *command: str, **options: object) -> subprocess.Popen[bytes]:
         """A program that stays."""
-        child = subprocess.Popen(command or ("sleep", "60"), start_new_session=True, **options)
+        child = subprocess.Popen(command or ("sleep", "600"), start_new_session=True, **options)
         self.children.append(child)
         return child
 
@@ -51,7 +51,7 @@ class Guarded:
         """What a supervisor does that is killed; returns what the guardian said when it had done its work."""
         os.close(self.pipe)
         self.pipe = -1
-        output, _ = self.process.communicate(timeout=10)
+        output, _ = self.process.communicate(timeout=60)
         assert self.process.returncode == 0
         return output
 
@@ -79,7 +79,7 @@ def test_when_the_pipe_ends_everything_that_was_started_is_killed(guarded) -> No
 
     guarded.die()
 
-    assert [child.wait(5) for child in children] == [-signal.SIGKILL] * 2
+    assert [child.wait(60) for child in children] == [-signal.SIGKILL] * 2
 
 
 def test_who_bears_the_token_is_killed_though_nobody_told_of_it(guarded) -> None:
@@ -88,7 +88,7 @@ def test_who_bears_the_token_is_killed_though_nobody_told_of_it(guarded) -> None
 
     guarded.die()
 
-    assert child.wait(5) == -signal.SIGKILL
+    assert child.wait(60) == -signal.SIGKILL
 
 
 @pytest.mark.process
@@ -129,7 +129,7 @@ def test_a_record_that_was_cut_by_death_is_passed_over(guarded) -> None:
 
     guarded.die()
 
-    assert child.wait(5) == -signal.SIGKILL
+    assert child.wait(60) == -signal.SIGKILL
     assert other.poll() is None
 
 
@@ -140,7 +140,7 @@ def test_records_that_come_in_pieces_are_put_together(guarded) -> None:
 
     guarded.die()
 
-    assert child.wait(5) == -signal.SIGKILL
+    assert child.wait(60) == -signal.SIGKILL
 
 
 def test_the_folder_of_the_sockets_goes_with_all_that_is_in_it(guarded, tmp_path) -> None:
@@ -201,7 +201,7 @@ def test_polite_signals_do_not_end_it(guarded, number) -> None:
     guarded.process.send_signal(number)
     guarded.die()
 
-    assert child.wait(5) == -signal.SIGKILL
+    assert child.wait(60) == -signal.SIGKILL
 
 
 def _ignores(status: str, number: int) -> bool:

@@ -24,7 +24,7 @@ def output(folder: Path, *command: str, refuses_root: bool = False) -> str:
     log = folder / "child.log"
     log.unlink(missing_ok=True)
     child = spawn(command, env=dict(os.environ), cwd=str(folder), log=str(log), refuses_root=refuses_root)
-    status, said = child.wait(10), log.read_text().strip()
+    status, said = child.wait(60), log.read_text().strip()
     assert status == 0, said
     return said
 
@@ -39,7 +39,7 @@ def test_output_and_complaints_are_appended_to_a_log_that_is_its_owners_alone(tm
     log = tmp_path / "child.log"
     for word in ("one", "two"):
         command = ("sh", "-c", f"echo {word}; echo not {word} >&2")
-        spawn(command, env={}, cwd="/", log=str(log), refuses_root=False).wait(10)
+        spawn(command, env={}, cwd="/", log=str(log), refuses_root=False).wait(60)
 
     assert log.read_text().split("\n") == ["one", "not one", "two", "not two", ""]
     assert log.stat().st_mode & 0o777 == 0o600
