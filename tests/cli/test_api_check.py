@@ -122,6 +122,7 @@ def test_a_failure_prints_no_report(check: Checks, form: str) -> None:
     assert said.err == "infra: error: gone.yaml: does not exist\n"
 
 
+@pytest.mark.process
 def test_annotations_have_paths_relative_to_the_root_of_the_repository(
     check: Checks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,13 +169,14 @@ def test_two_documents_from_standard_input_are_an_error(check: Checks) -> None:
     assert check("-", "-").code == 2
 
 
+@pytest.mark.process
 def test_documents_can_be_read_from_pipes_of_the_shell(check: Checks) -> None:
     check.pair()
 
     done = subprocess.run(
         ["bash", "-c", f"{INFRA} dev api-check <(cat base.yaml) <(cat revision.yaml)"],
         check=False,
-        timeout=30,
+        timeout=60,
     )
 
     assert done.returncode == 1
@@ -204,19 +206,21 @@ def test_a_bug_exits_with_2(check: Checks, monkeypatch: pytest.MonkeyPatch) -> N
     assert "Traceback" not in said.err
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_a_report_that_cannot_be_written_exits_with_2(check: Checks) -> None:
     check.pair(revision=PETS)
 
     with Path("/dev/full").open("w") as full:
         command = [INFRA, "dev", "api-check", "base.yaml", "revision.yaml"]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, timeout=30)
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
 
     assert done.returncode == 2
     assert b"No space left" in done.stderr
     assert b"This is a bug" not in done.stderr
 
 
+@pytest.mark.process
 def test_without_the_extra_the_error_names_the_missing_package(check: Checks) -> None:
     check.pair()
     code = (
@@ -225,7 +229,7 @@ def test_without_the_extra_the_error_names_the_missing_package(check: Checks) ->
     )
 
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
     )
 
     assert (done.returncode, done.stdout) == (2, "")
@@ -233,6 +237,7 @@ def test_without_the_extra_the_error_names_the_missing_package(check: Checks) ->
     assert "pytest-infra[openapi]" in done.stderr
 
 
+@pytest.mark.process
 def test_equal_input_gives_equal_output_in_every_process(check: Checks) -> None:
     """Whatever order its sets are in."""
     check.pair(revision=BROKEN.replace("/pets:", "/animals:").replace("type: integer", "type: string"))
@@ -243,7 +248,7 @@ def test_equal_input_gives_equal_output_in_every_process(check: Checks) -> None:
                 env={**os.environ, "PYTHONHASHSEED": seed},
                 capture_output=True,
                 check=False,
-                timeout=30,
+                timeout=60,
             ).stdout
             for seed in ("1", "2", "3")
         }
@@ -251,6 +256,7 @@ def test_equal_input_gives_equal_output_in_every_process(check: Checks) -> None:
         assert len(outputs) == 1
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
 def test_a_terminal_gets_colours_unless_no_color_is_set(check: Checks, no_color: str, coloured: bool) -> None:
     check.pair()
@@ -272,7 +278,7 @@ def test_a_terminal_gets_colours_unless_no_color_is_set(check: Checks, no_color:
         seen += part
     os.close(ours)
 
-    assert process.wait(30) == 1
+    assert process.wait(60) == 1
     assert (b"\x1b[31;1mbreaking" in seen) is coloured
 
 

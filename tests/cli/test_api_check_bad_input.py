@@ -167,6 +167,7 @@ def test_an_endless_device_is_an_error(check: Checks) -> None:
     assert check("good.yaml", "/dev/zero").code == 2
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
@@ -191,6 +192,7 @@ def test_a_missing_git_revision_or_path_is_an_error(check: Checks, source: str, 
     assert reason in said.err
 
 
+@pytest.mark.process
 def test_a_git_revision_outside_a_repository_is_an_error(
     check: Checks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,6 +205,7 @@ def test_a_git_revision_outside_a_repository_is_an_error(
     assert "not in a git repository" in said.err
 
 
+@pytest.mark.process
 def test_a_missing_git_executable_is_an_error(check: Checks, monkeypatch: pytest.MonkeyPatch) -> None:
     check.write("openapi.yaml", PETS)
     monkeypatch.setenv("PATH", str(check.root))
@@ -234,6 +237,7 @@ APPS = {
 }
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("kind", APPS)
 def test_an_app_without_a_document_is_an_error(check: Checks, kind: str) -> None:
     code, reason = APPS[kind]
@@ -247,6 +251,7 @@ def test_an_app_without_a_document_is_an_error(check: Checks, kind: str) -> None
     assert "Traceback" not in said.err
 
 
+@pytest.mark.process
 def test_the_hint_for_a_missing_module_names_the_git_branch(check: Checks) -> None:
     check.write("openapi.yaml", PETS)
 
@@ -257,6 +262,7 @@ def test_the_hint_for_a_missing_module_names_the_git_branch(check: Checks) -> No
     assert "refs/heads/main:spec" in said.err
 
 
+@pytest.mark.process
 def test_an_app_that_exceeds_the_timeout_is_killed(check: Checks) -> None:
     check.write("openapi.yaml", PETS)
     check.write("shop.py", "import time\ntime.sleep(600)")

@@ -136,6 +136,7 @@ def test_a_declared_api_does_not_change_the_plan_of_the_stack(pets: Checks) -> N
     assert resolve(directory=pets.root).plan.services == ()
 
 
+@pytest.mark.process
 def test_a_snapshot_can_be_a_file_in_a_git_revision(pets: Checks) -> None:
     pets.commit()
     pets.write("infra.toml", STACK.replace('"openapi.yaml"', '"main:openapi.yaml"'))
@@ -165,6 +166,7 @@ def test_an_accepted_finding_no_longer_counts_and_stays_visible(pets: Checks) ->
     assert accepted["findings"][0]["acceptance"]["reason"] == "nobody reads it"
 
 
+@pytest.mark.process
 def test_a_finding_counts_again_after_the_last_day_of_its_acceptance(pets: Checks) -> None:
     assert pets("--accept", fingerprint(pets), "--reason", "soon", "--until", "9999-12-31").code == 0
     assert pets().code == 0
@@ -177,6 +179,7 @@ def test_a_finding_counts_again_after_the_last_day_of_its_acceptance(pets: Check
     assert "openapi.accepted.yaml:2: the acceptance expired on 2020-01-01" in said.out
 
 
+@pytest.mark.process
 def test_an_entry_without_a_finding_is_reported(pets: Checks) -> None:
     pets("--accept", fingerprint(pets), "--reason", "once")
     pets.write("today.yaml", PETS)
@@ -187,6 +190,7 @@ def test_an_entry_without_a_finding_is_reported(pets: Checks) -> None:
     assert "openapi.accepted.yaml:2: no finding matches this entry" in said.out
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -210,6 +214,7 @@ def test_an_invalid_acceptance_exits_with_2_and_writes_no_file(
     assert not (pets.root / "openapi.accepted.yaml").exists()
 
 
+@pytest.mark.process
 def test_the_default_owner_is_the_git_user(pets: Checks) -> None:
     pets.commit()
     pets.git("config", "user.email", "ann@example.org")
@@ -219,6 +224,7 @@ def test_the_default_owner_is_the_git_user(pets: Checks) -> None:
     assert 'owner: "ann@example.org"' in (pets.root / "openapi.accepted.yaml").read_text()
 
 
+@pytest.mark.process
 def test_the_stack_file_can_set_the_file_of_accepted_findings(pets: Checks) -> None:
     pets.write("infra.toml", STACK + 'accepted = "api/taken.yaml"\n')
 
@@ -228,6 +234,7 @@ def test_the_stack_file_can_set_the_file_of_accepted_findings(pets: Checks) -> N
     assert pets().code == 0
 
 
+@pytest.mark.process
 def test_accepted_findings_of_two_documents_are_beside_the_first_file(check: Checks) -> None:
     check.pair()
     findings = check("base.yaml", "revision.yaml", "--format=json").json["findings"]
@@ -238,6 +245,7 @@ def test_accepted_findings_of_two_documents_are_beside_the_first_file(check: Che
     assert (check.root / "base.accepted.yaml").exists()
 
 
+@pytest.mark.process
 def test_accepted_findings_of_a_git_revision_are_in_the_working_tree(check: Checks) -> None:
     check.write("openapi.yaml", PETS)
     check.commit()
@@ -303,6 +311,7 @@ def test_update_replaces_the_base_of_the_command_line(check: Checks) -> None:
 # --- api-snapshot ----------------------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_the_snapshot_of_an_app_is_its_document_with_sorted_keys(check: Checks) -> None:
     check.write(
         "shop.py", "app = {'paths': {'/b': {}, '/a': {}}, 'info': {'version': '1'}, 'openapi': '3.1.0'}"

@@ -26,6 +26,7 @@ def test_every_command_explains_itself(infra: CommandLine, path: str) -> None:
     assert "--debug" in answer.out
 
 
+@pytest.mark.process
 def test_the_help_of_a_group_is_quick_for_it_imports_nothing_heavy() -> None:
     code = (
         "import sys; from infra_cli.main import run; run(['runtime', '--help']);"

@@ -352,7 +352,7 @@ def test_a_pipe_that_is_full_keeps_nothing_from_starting_and_nothing_from_ending
         [INFRA, "runtime", "up"], cwd=shop.root, env=shop.environ, stdout=writer, stderr=writer
     )
     os.close(writer)
-    wait = shop("runtime", "wait", "--timeout", "20")
+    wait = shop("runtime", "wait", "--timeout", "60")
     up.kill()
     up.wait()
     os.close(reader)
@@ -402,7 +402,7 @@ def test_a_changed_file_restarts_the_services_that_watch_it(infra: CommandLine) 
     up = infra.begin("runtime", "up", "--watch")
     up.says("Ctrl-C stops it")
     before = pids(infra)
-    until(lambda: touch(infra) and "restarting api" in up.err, seconds=20)
+    until(lambda: touch(infra) and "restarting api" in up.err)
     until(lambda: pids(infra).get("api") not in (0, None, before["api"]))
     after = pids(infra)
     up.interrupt()
@@ -417,7 +417,7 @@ def test_under_watch_a_failed_start_waits_for_the_file_that_mends_it(infra: Comm
     infra.write(stack_file(MENDABLE, ["x"]))
     up = infra.begin("runtime", "up", "--watch")
     up.says("x: exited with status 1 before it was ready")
-    until(lambda: infra.write(MENDED, "app.py") and "x  ready" in up.out, seconds=20)
+    until(lambda: infra.write(MENDED, "app.py") and "x  ready" in up.out)
     up.interrupt()
 
     assert up.answer().code == 130

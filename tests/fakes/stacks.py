@@ -29,7 +29,7 @@ def server(name: str, *options: str, **fields: Any) -> ServiceSpec:
         "ready": TcpProbe(port="main"),
         "exports": {"url": "tcp://${host}:${port.main}", "port": "${port.main}"},
         "stop": (StopStep(signal=signal.SIGTERM, seconds=2.0),),
-        "start_timeout": 20.0,
+        "start_timeout": 60.0,
     }
     return ServiceSpec(name=name, **{**defaults, **fields})
 
@@ -67,7 +67,7 @@ def alive(data: Path) -> list[int]:
     return sorted({process.pid for token in tokens for process in processes.family(roots, token)})
 
 
-def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait for a condition that another process fulfils; only for tests with real processes."""
     deadline = time.monotonic() + seconds
     while not condition():

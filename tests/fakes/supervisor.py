@@ -73,4 +73,4 @@ def answering(paths: Paths, **methods: Answer) -> Iterator[list[dict[str, Any]]]
         finally:
             done.set()
             for thread in threads:
-                thread.join(10)
+                thread.join(60)

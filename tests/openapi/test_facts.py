@@ -40,9 +40,12 @@ def nodes(text: str) -> Iterator[ast.AST]:
             waiting += ast.iter_child_nodes(node)
 
 
+NAMED = {path: set(re.findall(r"\bfacts\.(\w+)\b", text)) for path, text in SOURCES.items()}
+
+
 def users(name: str) -> set[str]:
     """The modules that name a fact: `rules` for all of that package, else the path inside of the package."""
-    found = [path for path, text in SOURCES.items() if re.search(rf"\bfacts\.{name}\b", text)]
+    found = [path for path, names in NAMED.items() if name in names]
     return {"rules" if path.parent.name == "rules" else str(path.relative_to(PACKAGE)) for path in found}
 
 

@@ -70,6 +70,7 @@ def test_a_fingerprint_depends_on_rule_pointer_and_values_and_not_on_lines() -> 
     assert first.fingerprint == moved.fingerprint != second.fingerprint
 
 
+@pytest.mark.process
 def test_the_report_does_not_depend_on_the_hash_seed() -> None:
     code = (
         "import json; from fakes.api import *; from fakes.changes import PAIRS\n"

@@ -18,8 +18,9 @@ from fakes.changes import PAIRS
 from fakes.rewriting import REWRITINGS, Rewriting, documents
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
-ONE = settings(max_examples=20, deadline=None, suppress_health_check=SLOW, derandomize=True)
-MANY = settings(max_examples=60, deadline=None, suppress_health_check=SLOW, derandomize=True)
+EXAMPLES = settings().max_examples
+ONE = settings(max_examples=EXAMPLES // 5, suppress_health_check=SLOW, derandomize=True)
+MANY = settings(max_examples=EXAMPLES * 3 // 5, suppress_health_check=SLOW, derandomize=True)
 
 
 def told(base: dict[str, Any], revision: dict[str, Any]) -> list[str]:

@@ -20,6 +20,8 @@ from infra_openapi.document.reference import follow
 from infra_openapi.sources import Access, Kind, app, kind_of, open_source
 from infra_openapi.sources.app_schema import schema_of
 
+pytestmark = pytest.mark.process
+
 SPLIT = "openapi: 3.1.0\npaths:\n  /x:\n    $ref: '{}'\n"
 PATH = "get: {responses: {'200': {description: x}}}\n"
 
@@ -355,7 +357,7 @@ def test_processes_that_an_app_started_are_killed(folder: Checks) -> None:
     folder.write(
         "shop.py",
         "import subprocess, sys\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
         "open('pid', 'w').write(str(child.pid))\n"
         f"app = {DOCUMENT}\n",
     )
@@ -366,7 +368,7 @@ def test_processes_that_an_app_started_are_killed(folder: Checks) -> None:
 
 
 def ended(pid: int) -> bool:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             status = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -381,10 +383,10 @@ def ended(pid: int) -> bool:
 def test_a_running_thread_of_the_app_does_not_delay_the_result(folder: Checks) -> None:
     folder.write(
         "shop.py",
-        f"import threading, time\nthreading.Thread(target=time.sleep, args=[60]).start()\napp = {DOCUMENT}",
+        f"import threading, time\nthreading.Thread(target=time.sleep, args=[600]).start()\napp = {DOCUMENT}",
     )
 
-    assert open_source("shop:app", access=Access(timeout=30)).document.data["openapi"] == "3.1.0"
+    assert open_source("shop:app", access=Access(timeout=60)).document.data["openapi"] == "3.1.0"
 
 
 # --- frameworks ------------------------------------------------------------------------------------

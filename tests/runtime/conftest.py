@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -66,6 +67,15 @@ def data(tmp_path: Path) -> Iterator[Path]:
     with contextlib.suppress(NoStackError):
         attach(folder).down()
     until(lambda: not alive(folder))
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that has nothing to do with a stack; it is killed with the test, also when it was stopped."""
+    child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    yield child
+    child.kill()
+    child.wait()
 
 
 @pytest.fixture

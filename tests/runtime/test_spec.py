@@ -7,7 +7,7 @@ import signal
 from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra_runtime import spec as spec_module
@@ -41,8 +41,8 @@ from infra_runtime.spec import (
     unescape,
 )
 
-#: no deadline, because the machine may be busy
-calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
+#: Hypothesis has no deadline, because the machine may be busy
+calm = settings(max_examples=settings().max_examples // 2)
 words = st.text(max_size=20)
 maps = st.dictionaries(words, words, max_size=3)
 commands = st.lists(words, max_size=3).map(tuple)

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes.api import document, receives
@@ -20,6 +20,7 @@ from infra_openapi.document import json_text, yaml_text
 
 yaml = pytest.importorskip("yaml")
 
+EXAMPLES = settings().max_examples
 HEAD = '{"openapi": "3.0.0", "paths": {}'
 LAUGHS = "a0: &a0 [x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
@@ -331,7 +332,7 @@ def mutate(value: Any, random: Random) -> Any:
     return [mutate(inner, random) for inner in value] if isinstance(value, list) else value
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=EXAMPLES * 3 // 2, derandomize=True)
 @given(data=documents(), random=st.randoms(use_true_random=False))
 def test_a_random_document_is_compared_or_gives_an_error(data: dict[str, Any], random: Random) -> None:
     with contextlib.suppress(CompareError):
@@ -357,7 +358,7 @@ SWAGGER: dict[str, Any] = {
 }
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=EXAMPLES * 3, derandomize=True)
 @given(random=st.randoms(use_true_random=False))
 def test_a_random_swagger_document_is_compared_or_gives_an_error(random: Random) -> None:
     with contextlib.suppress(CompareError):
@@ -366,7 +367,7 @@ def test_a_random_swagger_document_is_compared_or_gives_an_error(random: Random)
         assert verdict in {"compatible", "warning", "breaking"}
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=EXAMPLES * 3, derandomize=True)
 @given(
     raw=st.one_of(
         st.binary(max_size=60), st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass"))

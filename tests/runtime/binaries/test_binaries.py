@@ -118,6 +118,7 @@ def test_a_file_that_is_not_executable_is_an_error_with_that_reason(elsewhere: P
     assert f"{found} (not executable)" in caught.value.searched
 
 
+@pytest.mark.process
 def test_a_program_that_is_too_old_is_skipped(elsewhere: Path) -> None:
     program(elsewhere / "scripts" / "server", "echo server 14.9")
     good = program(elsewhere / "path" / "server", "echo server 15.1")
@@ -125,6 +126,7 @@ def test_a_program_that_is_too_old_is_skipped(elsewhere: Path) -> None:
     assert locate(Binary(name="server", oldest=15)) == good
 
 
+@pytest.mark.process
 def test_only_old_versions_are_an_error_with_the_version(elsewhere: Path) -> None:
     program(elsewhere / "path" / "server", "echo 'server (Server) 14.9'")
 
@@ -132,6 +134,7 @@ def test_only_old_versions_are_an_error_with_the_version(elsewhere: Path) -> Non
         locate(Binary(name="server", oldest=15))
 
 
+@pytest.mark.process
 def test_a_program_that_prints_no_version_is_an_error_when_a_version_is_required(elsewhere: Path) -> None:
     program(elsewhere / "path" / "server", "exit 1")
 

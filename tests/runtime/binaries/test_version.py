@@ -45,6 +45,7 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     assert major_version(link) == 15
 
 
+@pytest.mark.process
 def test_the_program_is_run_once_when_its_path_has_no_version(tmp_path: Path) -> None:
     asked = tmp_path / "asked"
     path = program(tmp_path / "server", f"echo x >> {asked}; echo 'Server v=8.1.8 sha=0'")
@@ -55,6 +56,7 @@ def test_the_program_is_run_once_when_its_path_has_no_version(tmp_path: Path) ->
     assert asked.read_text() == "x\n"
 
 
+@pytest.mark.process
 def test_a_replaced_program_is_run_again(tmp_path: Path) -> None:
     path = program(tmp_path / "server", "echo 8.1")
     assert major_version(path) == 8
@@ -65,5 +67,6 @@ def test_a_replaced_program_is_run_again(tmp_path: Path) -> None:
     assert major_version(path) == 19
 
 
+@pytest.mark.process
 def test_a_program_without_output_has_no_version(tmp_path: Path) -> None:
     assert major_version(program(tmp_path / "server")) is None

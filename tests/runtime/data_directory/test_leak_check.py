@@ -51,14 +51,6 @@ def journal(paths: Paths, clock: Clock) -> Iterator[Journal]:
     found.close()
 
 
-@pytest.fixture
-def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    child = subprocess.Popen(["sleep", "60"], start_new_session=True)
-    yield child
-    child.kill()
-    child.wait()
-
-
 def spawned(journal: Journal, service: str, pid: int = 0, *ports: int) -> None:
     named = {f"port{number}": port for number, port in enumerate(ports)}
     journal.write("spawned", service, pid=pid, started=processes.started(pid), ports=named)
@@ -136,6 +128,7 @@ def test_a_remaining_process_is_named(paths, journal, sleeper) -> None:
     assert f"1 process, 0 ports, 0 sockets left (process {sleeper.pid})" in str(proof)
 
 
+@pytest.mark.process
 def test_a_process_in_another_session_is_found_by_its_token(paths, journal) -> None:
     environ = {**os.environ, processes.TOKEN: TOKEN}
     with subprocess.Popen(["sleep", "60"], start_new_session=True, env=environ) as stray:
@@ -152,6 +145,7 @@ def test_a_reused_pid_is_not_reported(paths, journal, sleeper) -> None:
     assert check_leaks(paths).clean
 
 
+@pytest.mark.process
 def test_a_port_that_is_still_held_is_named_with_its_holder(paths, journal) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,15 +83,13 @@ def test_a_data_directory_that_a_stopped_guardian_has_locked_can_be_removed(path
     assert not Path(paths.data).exists()
 
 
-def test_a_foreign_process_with_the_guardians_pid_is_not_continued(paths, left_behind) -> None:
-    with subprocess.Popen(["sleep", "60"]) as foreign:
-        foreign.send_signal(signal.SIGSTOP)
-        until(lambda: state(foreign.pid) in processes.STOPPED)
-        Path(paths.lock).write_text(f"{foreign.pid} 17\n", encoding="ascii")
+def test_a_foreign_process_with_the_guardians_pid_is_not_continued(paths, left_behind, sleeper) -> None:
+    sleeper.send_signal(signal.SIGSTOP)
+    until(lambda: state(sleeper.pid) in processes.STOPPED)
+    Path(paths.lock).write_text(f"{sleeper.pid} 17\n", encoding="ascii")
 
-        assert lock.take(paths) is None
-        assert state(foreign.pid) in processes.STOPPED
-        foreign.kill()
+    assert lock.take(paths) is None
+    assert state(sleeper.pid) in processes.STOPPED
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "\x00\x00", "17", "-1 17\n", f"{'9' * 40} 17\n"])

@@ -11,6 +11,7 @@ import pytest
 from infra_runtime.host.file_copy import COPY, publish, spread, stage
 
 
+@pytest.mark.process
 def test_a_copy_has_its_final_name_when_it_is_complete(tmp_path: Path) -> None:
     tree, into = tmp_path / "tree", tmp_path / "into"
     (tree / "folder").mkdir(parents=True)
@@ -43,6 +44,7 @@ def test_spreading_ignores_files_missing_folders_and_other_file_systems(tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
 
+@pytest.mark.process
 @pytest.mark.skipif(shutil.which("lsattr") is None, reason="lsattr, which prints the flag, is missing")
 def test_spreading_sets_the_flag_of_ext4(tmp_path: Path) -> None:
     listed = ["lsattr", "-d", str(tmp_path)]

@@ -16,6 +16,8 @@ import pytest
 from infra_runtime.host import ports as ports_module
 from infra_runtime.host.ports import FIRST, LAST, PortError, Ports, holder, taken
 
+pytestmark = pytest.mark.process
+
 
 def listener(port: int = 0, host: str = "127.0.0.1") -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -18,6 +18,8 @@ from fakes.stacks import until
 from infra_runtime.host import processes
 from infra_runtime.host.processes import TOKEN, ZOMBIE, Process, end, family, look, send, started
 
+pytestmark = pytest.mark.process
+
 Start = Callable[..., subprocess.Popen[bytes]]
 #: starts a child, prints its pid, and waits for it
 PARENT = "import os, subprocess, sys; c = subprocess.Popen(['sleep', '60'], start_new_session={}); "
@@ -69,7 +71,7 @@ def pids(found: list[Process]) -> set[int]:
 
 
 def test_a_process_has_parent_session_and_start_time(start) -> None:
-    child = start("sleep", "60")
+    child = start("sleep", "600")
 
     process = look(child.pid)
 
@@ -98,7 +100,7 @@ def test_a_process_name_may_contain_text_that_resembles_fields(start, tmp_path) 
 
 
 def test_the_table_contains_all_processes(start) -> None:
-    child = start("sleep", "60")
+    child = start("sleep", "600")
 
     assert {os.getpid(), child.pid} <= processes.table().keys()
 
@@ -146,15 +148,15 @@ def test_the_calling_process_is_left_out() -> None:
 
 
 def test_a_signal_reaches_exactly_its_process(start) -> None:
-    child = start("sleep", "60")
+    child = start("sleep", "600")
 
     assert send(look(child.pid), signal.SIGTERM)
-    assert child.wait(5) == -signal.SIGTERM
+    assert child.wait(60) == -signal.SIGTERM
 
 
 def test_a_reused_pid_gets_no_signal(start) -> None:
     """The start time shows that the pid belongs to another process."""
-    foreign = start("sleep", "60")
+    foreign = start("sleep", "600")
     once = Process(foreign.pid, os.getpid(), foreign.pid, "before", "S")
 
     assert not send(once, signal.SIGKILL)
@@ -163,15 +165,15 @@ def test_a_reused_pid_gets_no_signal(start) -> None:
 
 def test_the_start_time_is_also_compared_without_pidfds(start, monkeypatch) -> None:
     monkeypatch.delattr(os, "pidfd_open", raising=False)
-    foreign, child = start("sleep", "60"), start("sleep", "60")
+    foreign, child = start("sleep", "600"), start("sleep", "600")
 
     assert not send(Process(foreign.pid, 1, 1, "before", "S"), signal.SIGKILL)
     assert send(look(child.pid), signal.SIGTERM)
-    assert child.wait(5) == -signal.SIGTERM
+    assert child.wait(60) == -signal.SIGTERM
 
 
 def test_an_exited_process_gets_no_signal(start) -> None:
-    child = start("sleep", "60")
+    child = start("sleep", "600")
     process = look(child.pid)
     child.kill()
     child.wait()
@@ -183,7 +185,7 @@ def test_an_exited_process_gets_no_signal(start) -> None:
 
 
 def test_all_processes_of_a_family_are_killed_and_no_others(start) -> None:
-    foreign = start("sleep", "60")
+    foreign = start("sleep", "600")
     root, child = parent(start, child_session=True)
 
     assert end({root: started(root)}) == []
@@ -194,7 +196,7 @@ def test_all_processes_of_a_family_are_killed_and_no_others(start) -> None:
 
 
 def test_a_root_with_a_reused_pid_is_not_killed(start) -> None:
-    foreign = start("sleep", "60")
+    foreign = start("sleep", "600")
 
     assert end({foreign.pid: "another time"}) == []
     assert is_running(foreign.pid)
@@ -203,7 +205,7 @@ def test_a_root_with_a_reused_pid_is_not_killed(start) -> None:
 def test_processes_that_do_not_exit_are_returned(start, monkeypatch) -> None:
     """This happens in uninterruptible sleep; the test discards the signals instead."""
     monkeypatch.setattr(processes, "send", lambda _process, _number: True)
-    child = start("sleep", "60")
+    child = start("sleep", "600")
 
     left = end({child.pid: started(child.pid)}, seconds=0.01)
 
@@ -226,7 +228,7 @@ def no_proc(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_process_is_read_from_ps(no_proc, start) -> None:
-    child = start("sleep", "60")
+    child = start("sleep", "600")
     until(lambda: (found := look(child.pid)) and found.session == child.pid)
 
     found = processes.table()[child.pid]

@@ -18,9 +18,12 @@ from infra_runtime.host import shared_memory
 from infra_runtime.host.processes import started
 from infra_runtime.spec import ExecProbe, ServiceSpec
 
-pytestmark = pytest.mark.skipif(
-    not Path(shared_memory.TABLE).exists(), reason="the owner of a segment can be read only on Linux"
-)
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(
+        not Path(shared_memory.TABLE).exists(), reason="the owner of a segment can be read only on Linux"
+    ),
+]
 PROGRAM = (sys.executable, "-I", "-S", segment.__file__)
 
 

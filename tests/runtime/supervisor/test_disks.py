@@ -15,9 +15,10 @@ from infra_runtime.spec import Run, Seed
 
 
 def connect(port: int) -> None:
-    socket.create_connection(("127.0.0.1", port), timeout=2).close()
+    socket.create_connection(("127.0.0.1", port), timeout=60).close()
 
 
+@pytest.mark.process
 def test_a_read_only_directory_is_an_error_before_a_process_starts(tmp_path) -> None:
     code = """
 make_read_only()
@@ -32,6 +33,7 @@ except InfraError as error:
     assert message == f"{tmp_path}/disk/data: Read-only file system"
 
 
+@pytest.mark.process
 def test_a_full_disk_is_an_error_before_a_process_starts(tmp_path) -> None:
     code = """
 data.mkdir()
@@ -47,6 +49,7 @@ except InfraError as error:
     assert message == f"{tmp_path}/disk/data: No space left on device"
 
 
+@pytest.mark.process
 def test_a_seed_larger_than_the_disk_is_an_error_and_its_incomplete_copy_is_removed(tmp_path) -> None:
     code = """
 from infra_runtime.spec import Run, Seed
@@ -64,6 +67,7 @@ print(sorted(path.name for path in data.glob("services/*")), alive(data))
     assert left == "[] []"  # the supervisor removes the data of a test
 
 
+@pytest.mark.process
 def test_a_service_that_fails_on_a_full_disk_has_that_reason(tmp_path) -> None:
     """The service itself cannot write the reason to its log."""
     code = """
@@ -81,6 +85,7 @@ print(alive(data))
     assert left == "[]"
 
 
+@pytest.mark.process
 def test_a_stack_keeps_running_and_stops_on_a_disk_that_fills_up_later(tmp_path) -> None:
     code = """
 print_lines = "trap 'exit 0' TERM; while :; do echo more; sleep 0.01; done"

@@ -23,7 +23,7 @@ from infra_runtime.spec import Exchange, Expect, LengthPrefix, Send
 from infra_runtime.supervisor.exchange import readable
 from infra_runtime.supervisor.probes import attempt
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.process]
 
 every_protocol = pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
 PATIENT = 30.0

@@ -40,7 +40,7 @@ class Guarded:
 
     def child(self, *command: str, **options: object) -> subprocess.Popen[bytes]:
         """Start a program that keeps running."""
-        child = subprocess.Popen(command or ("sleep", "60"), start_new_session=True, **options)
+        child = subprocess.Popen(command or ("sleep", "600"), start_new_session=True, **options)
         self.children.append(child)
         return child
 
@@ -51,7 +51,7 @@ class Guarded:
         """Close the pipe as a killed supervisor does; return what the guardian printed before its exit."""
         os.close(self.pipe)
         self.pipe = -1
-        output, _ = self.process.communicate(timeout=10)
+        output, _ = self.process.communicate(timeout=60)
         assert self.process.returncode == 0
         return output
 
@@ -79,7 +79,7 @@ def test_when_the_pipe_ends_everything_that_was_started_is_killed(guarded) -> No
 
     guarded.die()
 
-    assert [child.wait(5) for child in children] == [-signal.SIGKILL] * 2
+    assert [child.wait(60) for child in children] == [-signal.SIGKILL] * 2
 
 
 def test_a_process_with_the_token_is_killed_without_a_record(guarded) -> None:
@@ -88,9 +88,10 @@ def test_a_process_with_the_token_is_killed_without_a_record(guarded) -> None:
 
     guarded.die()
 
-    assert child.wait(5) == -signal.SIGKILL
+    assert child.wait(60) == -signal.SIGKILL
 
 
+@pytest.mark.process
 def test_a_guardian_that_does_not_read_is_killed_and_does_not_block_the_supervisor(tmp_path) -> None:
     with (tmp_path / "lock").open("w") as lock:
         pipe = Guardian("token", lock.fileno(), [])
@@ -128,7 +129,7 @@ def test_an_incomplete_record_is_ignored(guarded) -> None:
 
     guarded.die()
 
-    assert child.wait(5) == -signal.SIGKILL
+    assert child.wait(60) == -signal.SIGKILL
     assert other.poll() is None
 
 
@@ -139,7 +140,7 @@ def test_records_that_come_in_pieces_are_put_together(guarded) -> None:
 
     guarded.die()
 
-    assert child.wait(5) == -signal.SIGKILL
+    assert child.wait(60) == -signal.SIGKILL
 
 
 def test_the_folder_of_the_sockets_is_removed_with_its_content(guarded, tmp_path) -> None:
@@ -200,7 +201,7 @@ def test_signals_except_sigkill_do_not_stop_the_guardian(guarded, number) -> Non
     guarded.process.send_signal(number)
     guarded.die()
 
-    assert child.wait(5) == -signal.SIGKILL
+    assert child.wait(60) == -signal.SIGKILL
 
 
 def _ignores(status: str, number: int) -> bool:

@@ -97,4 +97,4 @@ class RandomRequests(RuleBasedStateMachine):
 
 
 TestRandomRequests = RandomRequests.TestCase
-TestRandomRequests.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
+TestRandomRequests.settings = settings(max_examples=settings().max_examples * 3 // 2, stateful_step_count=25)

@@ -164,11 +164,13 @@ async def test_a_file_of_a_killed_process_is_removed_if_it_exists(machine) -> No
     assert not (folder / "server.pid").exists()
 
 
+@pytest.mark.process
 async def test_a_command_that_fails_fails_the_start_with_its_name_and_status(machine) -> None:
     with pytest.raises(StepError, match="false exited with status 1 while preparing"):
         await machine.prepare(Run(command=("false",)))
 
 
+@pytest.mark.process
 async def test_a_command_gets_its_environment(machine) -> None:
     command = ("sh", "-c", 'echo $WHERE > "$0"', "${data}/out")
 
@@ -180,6 +182,7 @@ async def test_a_command_gets_its_environment(machine) -> None:
 # --- seeds -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.process
 async def test_a_seed_is_built_once_and_copied_for_each_stack(machine) -> None:
     folders = [await machine.prepare(TREE, stack=stack) for stack in ("one", "two", "three")]
 
@@ -187,6 +190,7 @@ async def test_a_seed_is_built_once_and_copied_for_each_stack(machine) -> None:
     assert all((folder / "made").is_dir() for folder in folders)
 
 
+@pytest.mark.process
 async def test_a_seed_keeps_the_modes_of_its_files(machine) -> None:
     folder = await machine.prepare(TREE)
 
@@ -195,6 +199,7 @@ async def test_a_seed_keeps_the_modes_of_its_files(machine) -> None:
     assert mode(machine.cache) == 0o700
 
 
+@pytest.mark.process
 async def test_concurrent_stacks_build_a_seed_once(machine) -> None:
     stacks = [f"stack{number}" for number in range(5)]
 
@@ -213,6 +218,7 @@ async def test_a_seed_does_not_change_existing_data(machine) -> None:
     assert machine.commands == []
 
 
+@pytest.mark.process
 async def test_an_incomplete_copy_of_a_seed_is_not_used(machine) -> None:
     machine.fails = "cp"
     with pytest.raises(StepError, match=r"cp .* exited with status 1"):
@@ -227,6 +233,7 @@ async def test_an_incomplete_copy_of_a_seed_is_not_used(machine) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["key.secret", "made"]
 
 
+@pytest.mark.process
 async def test_an_incomplete_seed_is_built_again(machine) -> None:
     machine.fails = "mkdir"
     with pytest.raises(StepError, match="mkdir exited with status 1"):
@@ -238,6 +245,7 @@ async def test_an_incomplete_seed_is_built_again(machine) -> None:
     assert (folder / "made").is_dir()
 
 
+@pytest.mark.process
 async def test_a_cancelled_start_releases_the_lock_of_a_seed(machine) -> None:
     """The next start builds the seed."""
     first = asyncio.create_task(machine.prepare(TREE))

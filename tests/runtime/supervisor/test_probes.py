@@ -14,7 +14,7 @@ from infra_runtime.spec import ExecProbe, HttpProbe, PostgresProbe, Probe, TcpPr
 from infra_runtime.supervisor import probes
 from infra_runtime.supervisor.probes import QUICKEST, SLOWEST, ask, interval
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.process]
 
 POSTGRES = PostgresProbe(port="main", user="postgres", database="postgres")
 SPEAKING: list[Probe] = [

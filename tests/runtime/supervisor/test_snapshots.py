@@ -35,7 +35,7 @@ def test_a_restored_stack_has_its_old_files_and_its_old_ports(stack_of, state: P
 
     assert state.read_text() == "then"
     assert not (state.parent / "later").exists()
-    socket.create_connection(("127.0.0.1", port), timeout=2).close()
+    socket.create_connection(("127.0.0.1", port), timeout=60).close()
     assert stack.web.port == port
 
 

@@ -15,6 +15,8 @@ from infra_runtime.host import privileges
 from infra_runtime.host.privileges import INNER_UID, give_to_other_user, other_user, user_namespaces_work
 from infra_runtime.supervisor.spawn import spawn
 
+pytestmark = pytest.mark.process
+
 root = pytest.mark.skipif(os.geteuid() != 0, reason="only root switches to another user")
 
 
@@ -23,7 +25,7 @@ def output(folder: Path, *command: str, refuses_root: bool = False) -> str:
     log = folder / "child.log"
     log.unlink(missing_ok=True)
     child = spawn(command, env=dict(os.environ), cwd=str(folder), log=str(log), refuses_root=refuses_root)
-    status, text = child.wait(10), log.read_text().strip()
+    status, text = child.wait(60), log.read_text().strip()
     assert status == 0, text
     return text
 
@@ -38,7 +40,7 @@ def test_output_and_errors_are_appended_to_a_log_with_mode_0600(tmp_path) -> Non
     log = tmp_path / "child.log"
     for word in ("one", "two"):
         command = ("sh", "-c", f"echo {word}; echo not {word} >&2")
-        spawn(command, env={}, cwd="/", log=str(log), refuses_root=False).wait(10)
+        spawn(command, env={}, cwd="/", log=str(log), refuses_root=False).wait(60)
 
     assert log.read_text().split("\n") == ["one", "not one", "two", "not two", ""]
     assert log.stat().st_mode & 0o777 == 0o600
