@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from infra_runtime.host.file_copy import COPY, settle, stage
+from infra_runtime.host.file_copy import COPY, publish, stage
 from infra_runtime.host.ports import LOOPBACK
 from infra_runtime.host.privileges import user_namespaces_work
 from infra_runtime.spec import TYPES, decode
@@ -41,7 +41,7 @@ async def _launch(service: Service) -> tuple[Service, Child]:
         copy = await asyncio.create_subprocess_exec(*COPY, tree, staged)
         if await copy.wait() != 0:
             raise SystemExit(f"cannot copy {tree}")
-        settle(staged, into)
+        publish(staged, into)
     child = start(service)
     await ready(service, child)
     return service, child

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fakes.command_line import INFRA, PATIENCE, SHOP, CommandLine, service, stack_file
-from fakes.stacks import alive, kill, life, until
+from fakes.stacks import alive, journal_events, kill, until
 from infra_cli.foreground import Held
 from infra_cli.up_report import Lines
 from infra_runtime.data_directory.paths import Paths
@@ -83,7 +83,7 @@ def test_sigterm_ends_it_as_politely_as_ctrl_c(shop: CommandLine) -> None:
 def test_ctrl_c_during_the_start_leaves_nothing(infra: CommandLine) -> None:
     infra.write(stack_file(service("mute", "--deaf"), ["mute"]))
     up = infra.begin("runtime", "up")
-    until(lambda: any(event.event == "spawned" for event in life(infra.data)))
+    until(lambda: any(event.event == "spawned" for event in journal_events(infra.data)))
     up.interrupt()
     answer = up.answer()
 
@@ -104,7 +104,7 @@ def test_a_second_ctrl_c_does_not_wait_for_a_service_that_takes_its_time(infra: 
     assert answer.code == 130
     assert NOTHING_LEFT in answer.out
     # Nobody waited for its ladder: the supervisor itself was killed.
-    assert {event.event for event in life(infra.data)}.isdisjoint({"exited", "stopped", "down"})
+    assert {event.event for event in journal_events(infra.data)}.isdisjoint({"exited", "stopped", "down"})
 
 
 def test_down_from_elsewhere_ends_the_foreground_well(shop: CommandLine) -> None:
@@ -256,7 +256,7 @@ def test_a_service_that_fails_ends_everything_with_its_last_lines(infra: Command
     assert up.code == 3
     assert "broken: exited with status 5 before it was ready" in up.err
     assert "  | server on " in up.err
-    assert "hint: The whole log: " in up.err
+    assert "hint: The complete log: " in up.err
     assert "Traceback" not in up.err
     assert "WHERE" not in up.out
     assert NOTHING_LEFT in up.out

@@ -24,7 +24,7 @@ from infra_runtime.spec import ServiceSpec
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """An empty project, a cache of its own, and no variable of ours in the environment."""
+    """Create an empty project with its own cache, and unset the variables of the kit."""
     for name in list(os.environ):
         if name.startswith("INFRA_") and name not in ("INFRA_TEST_SUITE", "INFRA_TEST_PROFILE"):
             monkeypatch.delenv(name)
@@ -87,7 +87,7 @@ def stack_of(data: Path) -> Iterator[Callable[..., Stack]]:
 
 @pytest.fixture
 def web(project: Project) -> dict[str, object]:
-    """A project with one service of its own; the arguments of `start` for it."""
+    """Create a project with one user service, and return the arguments of `start` for it."""
     argv = [sys.executable, "-I", "-S", SERVER, "${port.http}"]
     project.write(f"use = ['web']\n[services.web]\ncommand = {argv!r}\nports = {{ http = 8000 }}\n")
     return {"directory": project.root, "environment": "test", "data": project.root / "data"}

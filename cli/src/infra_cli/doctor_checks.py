@@ -18,7 +18,7 @@ from infra_cli.programs import programs
 from infra_cli.target import Target
 from infra_runtime import __version__, catalogue
 from infra_runtime.config.resolve import Resolved
-from infra_runtime.config.unknown_variables import misspelt
+from infra_runtime.config.unknown_variables import misspelled_variables
 from infra_runtime.data_directory.paths import SOCKET_PATH, Paths, private_folder
 from infra_runtime.engines.local.client import Client
 from infra_runtime.errors import InfraError, NoStackError
@@ -59,7 +59,7 @@ def examine(target: Target) -> Iterator[Finding]:
             state="fine",
             text=f"{file.path if file else 'none, so the defaults'}: {names}",
         )
-        for variable in misspelt(target.directory):
+        for variable in misspelled_variables(target.directory):
             yield Finding(topic="variables", state="note", text=str(variable))
     plan = resolved.plan if resolved else None
     yield from _programs(resolved)

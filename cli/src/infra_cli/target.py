@@ -61,9 +61,9 @@ class Target:
     def note_misspelt(self) -> None:
         """Tell of variables that nobody reads, and that nearly are ours."""
         from infra_cli import output
-        from infra_runtime.config.unknown_variables import misspelt
+        from infra_runtime.config.unknown_variables import misspelled_variables
 
-        for found in misspelt(self.directory):
+        for found in misspelled_variables(self.directory):
             output.note(str(found))
 
     def resolve(self, *names: str, **options: Any) -> Resolved:

@@ -1,17 +1,17 @@
-"""Real infrastructure as one import.
+"""Real services for Python tests and local development, as one import.
 
     import infra_runtime as infra
 
     with infra.start("postgres", "nats") as stack:
         print(stack.postgres.url)
 
-Names are imported when they are first asked for: the supervisor is part of this package, and it boots
-in a few milliseconds because nothing here pulls in pydantic.
+The public names are imported at their first use: the supervisor is part of this package, and its boot time
+would grow if this module imported pydantic.
 """
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # the name that type checkers know; importing typing would cost the guardian its boot
+TYPE_CHECKING = False  # type checkers recognise this name; importing typing would slow the guardian's boot
 
 if TYPE_CHECKING:
     from infra_runtime.config.resolve import is_test_environment

@@ -1,4 +1,4 @@
-"""An exchange with fake servers of seven protocols: ready, not yet, and everything that goes wrong."""
+"""Exchanges with fake servers of seven protocols: ready, not ready, and faulty servers."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The lock of a data directory: whoever has it knows that nobody of the stack's former life is alive.
+"""The lock of a data directory: while a process holds it, no process of an earlier supervisor runs.
 
-The supervisor and its guardian hold it together, and the file names the guardian. Somebody may stop that one
-when its supervisor is dead already: no kernel wakes it then, so whoever waits for the lock does.
+The supervisor and its guardian share the lock, and the lock file contains the guardian's pid. When a signal
+stops the guardian after its supervisor's death, the kernel does not continue it; the process that waits for
+the lock does.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ def take(paths: Paths) -> int | None:
 
 
 def name_holder(descriptor: int, pid: int) -> None:
-    """Write down who holds the lock when its taker is dead."""
-    with contextlib.suppress(OSError):  # a full disk: it is held all the same
+    """Write pid and start time of the guardian, which still holds the lock after the supervisor's death."""
+    with contextlib.suppress(OSError):  # the lock also works when the disk is full
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{pid} {processes.started(pid)}\n".encode(), 0)
 
 
 def wake_holder(paths: Paths) -> None:
-    """Have the process that the lock names go on, should somebody have stopped it."""
+    """Send SIGCONT to the process in the lock file if a signal has stopped it."""
     try:
         with open(paths.lock, encoding="ascii") as file:
             pid, _, start = file.read().strip().partition(" ")

@@ -12,7 +12,7 @@ CLONE_NEWUSER, CLONE_NEWIPC = 0x10000000, 0x08000000  # Source: <linux/sched.h>
 PR_SET_CHILD_SUBREAPER = 36  # Source: <linux/prctl.h>
 PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 8, 47, 2
 CAPABILITY_VERSION_3, CAP_DAC_OVERRIDE = 0x20080522, 1  # Source: <linux/capability.h>
-#: inside its user namespace the child has this uid, which is root's outside: any but 0 will do
+#: the uid of the child inside its user namespace, where it stands for root; any number except 0 works
 INNER_UID = 1000
 
 
@@ -32,16 +32,16 @@ def _call(name: str, *arguments: object) -> None:
 
 
 def become_subreaper() -> None:
-    """Make orphaned descendants children of this process, so that it can reap them. Linux only."""
+    """Make orphaned descendants children of this process, so that it finds them. Works only on Linux."""
     if sys.platform == "linux":
         _call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def enter_user_namespace() -> None:
-    """Enter a namespace in which root has another uid; outside, its files still belong to root.
+    """Enter a user namespace where the program is not root, while its files belong to root outside of it.
 
-    With its own IPC namespace, PostgreSQL's System V segment disappears with the process, also after SIGKILL.
-    Source: user_namespaces(7), "Defining user and group ID mappings".
+    In the new IPC namespace the kernel removes PostgreSQL's System V segment with the process, also after
+    SIGKILL. Source: user_namespaces(7), "Defining user and group ID mappings".
     """
     uid, gid = os.geteuid(), os.getegid()
     _call("unshare", CLONE_NEWUSER | CLONE_NEWIPC)
@@ -56,7 +56,7 @@ def enter_user_namespace() -> None:
 
 @functools.cache
 def user_namespaces_work() -> bool:
-    """Return whether a child can enter a user namespace; kernels and container runtimes may forbid it."""
+    """Return whether a user namespace can be created, tested in a child; container runtimes may forbid it."""
     if sys.platform != "linux":
         return False
     _libc()
@@ -81,11 +81,11 @@ def other_user() -> tuple[int, int]:
     return entry.pw_uid, entry.pw_gid
 
 
-def become(uid: int, gid: int) -> None:
-    """Change to another user that, like root, can enter every folder.
+def switch_user(uid: int, gid: int) -> None:
+    """Switch to another user, and keep root's right to enter every folder.
 
-    Our folders have mode 0700, those above the checkout often too. The right survives `exec` as an ambient
-    capability; where the container has removed it from root itself, the child does not have it.
+    The folders of the stack have mode 0700, and often those above the checkout. The right is kept over `exec`
+    as an ambient capability; in a container where root itself lacks it, the child starts without it.
     Source: capabilities(7), "Transformation of capabilities during execve()".
     """
     import ctypes
@@ -106,8 +106,8 @@ def become(uid: int, gid: int) -> None:
             _call("prctl", PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0)
 
 
-def hand_over(folders: Sequence[str]) -> None:
-    """Change the owner of folders to the other user, where user namespaces do not work."""
+def give_to_other_user(folders: Sequence[str]) -> None:
+    """Change the owner of folders to `other_user`, unless the services run in a user namespace."""
     if os.geteuid() != 0 or user_namespaces_work():
         return
     uid, gid = other_user()

@@ -1,4 +1,4 @@
-"""Starting a child: in its own session, its output straight to a file, not as root where it refuses."""
+"""Start a child process in its own session, with its output in a log file, and without root if necessary."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from infra_runtime.host import privileges
 def spawn(
     command: Sequence[str], *, env: Mapping[str, str], cwd: str, log: str, refuses_root: bool
 ) -> subprocess.Popen[bytes]:
-    """Start a child whose output is appended to `log`. Raises `OSError` when it can't be executed."""
+    """Start a child whose output is appended to `log`. Raises `OSError` when it cannot be executed."""
     prepare: Callable[[], None] | None = None
     if refuses_root and os.geteuid() == 0:
         if privileges.user_namespaces_work():
             prepare = privileges.enter_user_namespace
         else:
-            prepare = functools.partial(privileges.become, *privileges.other_user())
+            prepare = functools.partial(privileges.switch_user, *privileges.other_user())
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         return subprocess.Popen(
