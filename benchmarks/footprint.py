@@ -48,12 +48,12 @@ def family(pid: int) -> list[int]:
     return [process.pid for process in processes.family({pid: processes.started(pid)})]
 
 
-def idle(results: dict[str, list[int]]) -> Measures:
+def idle(members: dict[str, list[int]]) -> Measures:
     """Measure memory now, and the share of a core over `WHILE` seconds."""
-    before = {name: processor(pids) for name, pids in results.items()}
+    before = {name: processor(pids) for name, pids in members.items()}
     time.sleep(WHILE)
     measured: dict[str, float] = {}
-    for name, pids in results.items():
+    for name, pids in members.items():
         measured[f"{name}, RSS"] = memory(pids, "Rss")
         measured[f"{name}, PSS"] = memory(pids, "Pss")
         measured[f"{name}, processor"] = (processor(pids) - before[name]) / WHILE

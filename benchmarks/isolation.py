@@ -1,4 +1,4 @@
-"""The cost of a separate database for each test: the test's wait, and the time of a suite with 300 tests.
+"""The cost of a separate database for each test: how long a test waits for it, and how long 300 tests take.
 
 `pytest-postgresql`, if it is installed (`benchmarks/requirements.txt`), runs in the same rounds: it
 clones a template and drops the clone for each test, while the test waits. The tests are realistic (40 ms,

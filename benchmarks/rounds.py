@@ -59,7 +59,7 @@ class Spread:
 
 
 def rounds(variants: Sequence[Variant], count: int, *, warm: bool = True) -> dict[str, Spread]:
-    """Run every variant `count` times, in turns; with `warm` after one uncounted round that fills the caches."""
+    """Run each variant `count` times, in turns; with `warm` after an uncounted round that fills caches."""
     results: dict[str, list[float]] = {}
     for number in range(-1 if warm else 0, count):
         shift = number % len(variants)
