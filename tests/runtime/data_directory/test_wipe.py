@@ -49,7 +49,7 @@ def test_nothing_is_removed_while_the_stack_of_a_separate_plan_runs(tmp_path: Pa
     assert (tmp_path / "data" / "services").is_dir()
 
 
-def test_other_files_stay_with_the_marker(tmp_path: Path) -> None:
+def test_other_files_and_the_marker_are_not_removed(tmp_path: Path) -> None:
     paths = data_directory(tmp_path / "data", "services", "notes")
 
     assert remove(paths) == ["services"]

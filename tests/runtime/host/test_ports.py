@@ -60,7 +60,7 @@ def test_a_service_keeps_its_port_as_long_as_it_holds_it(locks) -> None:
     assert ports.take("web", "main", 0) == ports.take("web", "main", 0)
 
 
-def test_a_listener_is_found_by_a_connection_where_a_bind_beside_it_succeeds(monkeypatch) -> None:
+def test_a_listener_is_found_by_a_connection_on_systems_where_a_second_bind_succeeds(monkeypatch) -> None:
     """On macOS a bind to 127.0.0.1 succeeds despite a listener on all addresses."""
     with listener() as foreign:
         monkeypatch.setattr(socket.socket, "bind", lambda *_: None)

@@ -277,7 +277,7 @@ def test_a_service_that_waits_for_a_stopped_service_fails_with_that_reason() -> 
     assert world.reason("api") == "needs db, which was stopped"
 
 
-def test_a_restart_stops_and_starts_and_leaves_dependents_alone() -> None:
+def test_a_restart_does_not_restart_dependents() -> None:
     world = World([service("db"), service("api", "db")])
     world.dispatch("wanted", "api")
     world.run()

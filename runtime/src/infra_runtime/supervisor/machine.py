@@ -190,7 +190,7 @@ class Machine:
         yield Effect("sweep", name)
 
     def _crash(self, service: Service, status: int, detail: str) -> Iterator[Effect]:
-        """Start a service that was ready before again, after a delay; in a crash loop it fails instead."""
+        """Restart a service that exited after it had been ready, with a delay; in a crash loop it fails."""
         service.reason = _exit_text(status) + detail
         restart = service.spec.restart
         if not service.wanted or restart == "never" or (restart == "on-failure" and status == 0):

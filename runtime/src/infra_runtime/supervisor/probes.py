@@ -47,7 +47,7 @@ CANNOT_CONNECT_NOW = "57P03"  # Source: PostgreSQL documentation, "Error Codes"
 async def ask(probe: Probe, host: str, ports: Mapping[str, int], run: Runner, folder: str) -> str | None:
     """Return None when the service is ready, else the reason.
 
-    `run` runs a command to its exit status; a process of the probe may write into `folder`.
+    `run` runs a command and returns its exit status; a process of the probe may write into `folder`.
     """
     if isinstance(probe, ExecProbe):
         return await command(probe, run)
