@@ -105,6 +105,7 @@ def test_the_extra_all_has_every_extra_that_serves_a_user() -> None:
     assert set(named[1].split(",")) == extras.keys() - {"all", "test", "types", "dev"}
 
 
+@pytest.mark.process
 def test_the_supervisor_imports_the_standard_library_alone() -> None:
     """It boots while the client still resolves the plan: whatever it imported, every start would wait for."""
     code = (
@@ -114,7 +115,7 @@ def test_the_supervisor_imports_the_standard_library_alone() -> None:
     )
 
     answer = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     loaded = dict(line.split("=", 1) for line in answer.stdout.splitlines())
 
@@ -125,16 +126,18 @@ def test_the_supervisor_imports_the_standard_library_alone() -> None:
     ]
     packages = {".".join(name.split(".")[:2]) for name in loaded if name.startswith("infra_runtime.")}
     assert packages == {
-        f"infra_runtime.{name}" for name in ("errors", "spec", "host", "data_directory", "supervisor")
+        f"infra_runtime.{name}"
+        for name in ("errors", "spec", "message", "messages", "host", "data_directory", "supervisor")
     }
 
 
+@pytest.mark.process
 def test_importing_the_runtime_imports_nothing_dear() -> None:
     dear = {"pydantic", "rich", "click", "pytest"}
     code = f"import sys, infra_runtime; print(*sorted(set(sys.modules) & {dear}))"
 
     answer = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
 
     assert answer.stdout.strip() == ""

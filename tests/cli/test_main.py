@@ -26,6 +26,7 @@ def test_every_command_explains_itself(infra: CommandLine, path: str) -> None:
     assert "--debug" in answer.out
 
 
+@pytest.mark.process
 def test_the_help_of_a_group_is_quick_for_it_imports_nothing_heavy() -> None:
     code = (
         "import sys; from infra_cli.main import run; run(['runtime', '--help']);"
@@ -75,7 +76,7 @@ def test_a_mistyped_name_is_told_with_the_nearest(
 
 def test_a_name_that_is_near_to_nothing_is_told_with_those_there_are(infra: CommandLine) -> None:
     assert infra("xyzzy").err.splitlines() == [
-        "infra: error: no such command 'xyzzy'; there are: runtime, config, dev",
+        "infra: error: no such command 'xyzzy'; there are: runtime, config, export, dev",
         "  hint: `infra --help` explains it.",
     ]
 

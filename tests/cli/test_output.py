@@ -7,6 +7,7 @@ import pytest
 from infra_cli import output
 from infra_cli.up_report import picture, table
 from infra_runtime.errors import NoStackError
+from infra_runtime.messages import Phase, Services, ServiceStatus, Status
 
 
 def test_columns_are_as_wide_as_their_widest_word_and_end_without_blanks() -> None:
@@ -53,27 +54,40 @@ def test_a_complaint_has_the_message_the_notes_and_the_hint(capsys: pytest.Captu
     ]
 
 
-def service(name: str, phase: str, **more: object) -> dict[str, object]:
-    told = {"name": name, "phase": phase, "seconds": 1.5, "reason": "", "summary": ""}
-    return {**told, "exports": {}, "ports": {}, **more}
+def services(*states: tuple[str, Phase, dict[str, object]]) -> Services:
+    common: dict[str, object] = {
+        "kind": "", "summary": "", "ready": True, "task": False, "copy_of": "", "reason": "", "pid": 1,
+        "seconds": 1.5,
+        "restarts": 0, "needs": (), "ports": {}, "exports": {}, "log": "",
+    }  # fmt: skip
+    return Services(
+        ServiceStatus(**{**common, "name": name, "phase": phase, **more}) for name, phase, more in states
+    )
 
 
 def test_the_picture_of_a_start_says_why_not_yet() -> None:
-    lines = picture({"services": [service("a", "ready"), service("b", "starting", reason="refused")]})
+    starting = services(("a", Phase.READY, {}), ("b", Phase.STARTING, {"reason": "refused"}))
+    lines = picture(
+        Status(
+            pid=1, environment="test", data="/d", leases=1, stay=False, stay_seconds=None, services=starting
+        )
+    )
 
     assert lines[0].startswith("✓  a  ready")
     assert lines[1].endswith("b  starting  1.50 s  refused")
 
 
 def test_the_table_shows_no_address_of_a_service_that_failed() -> None:
-    lines = table([service("a", "failed", exports={"url": "x://1", "admin_url": "http://2"})])
+    lines = table(services(("a", Phase.FAILED, {"exports": {"url": "x://1", "admin_url": "http://2"}})))
 
     assert lines[1:] == ["a        failed"]
 
 
 def test_the_table_has_web_pages_below_their_service_and_no_sockets() -> None:
     exports = {"url": "x://1", "admin_url": "http://2", "socket_url": "unix:///3"}
-    lines = table([service("a", "ready", exports=exports), service("b", "done", summary="a task")])
+    lines = table(
+        services(("a", Phase.READY, {"exports": exports}), ("b", Phase.DONE, {"summary": "a task"}))
+    )
 
     assert lines[1:] == [
         "a        ready  x://1",

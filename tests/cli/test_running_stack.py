@@ -14,6 +14,7 @@ import pytest
 from fakes.command_line import SHOP, CommandLine, service, stack_file
 from fakes.stacks import until
 from infra_cli.commands.runtime.status import lines
+from infra_runtime.messages import Services, Status
 
 READ_ONLY = [
     ["runtime", "status"],
@@ -61,8 +62,10 @@ def test_status_shows_where_each_service_answers(open_shop: CommandLine) -> None
 def test_status_says_whether_the_stack_outlives_its_leases(
     stay: bool, seconds: float | None, said: str
 ) -> None:
-    known = {"environment": "test", "data": "/d", "pid": 7, "leases": 2, "services": []}
-    [head] = lines({**known, "stay": stay, "stay_seconds": seconds})
+    status = Status(
+        pid=7, environment="test", data="/d", leases=2, stay=stay, stay_seconds=seconds, services=Services()
+    )
+    [head] = lines(status)
 
     assert head == f"test stack in /d (supervisor 7, {said}"
 
@@ -79,6 +82,7 @@ def test_status_costs_less_than_200_ms(open_shop: CommandLine) -> None:
     assert min(spent) < 0.2
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", ["status", "logs", "stop", "wait", "down", "exec", "events"])
 def test_what_should_answer_at_once_imports_nothing_heavy(command: str) -> None:
     code = (
@@ -201,7 +205,7 @@ def test_wait_returns_when_all_is_ready(open_shop: CommandLine) -> None:
 
 
 def test_wait_waits_for_a_stack_that_is_not_there_yet(shop: CommandLine) -> None:
-    wait = shop.begin("runtime", "wait", "api", "--timeout", "20")
+    wait = shop.begin("runtime", "wait", "api", "--timeout", "60")
     shop("runtime", "up", "--detach")
 
     assert wait.answer().code == 0
@@ -385,6 +389,7 @@ def test_wipe_touches_no_directory_that_is_not_ours(infra: CommandLine, tmp_path
     assert (treasure / "services").is_dir()
 
 
+@pytest.mark.process
 def test_a_stack_under_a_long_path_with_spaces_and_other_letters_works(tmp_path: Path) -> None:
     line = CommandLine(tmp_path / ("mein Prüfstand " * 6) / "プロジェクト")
     line.write(stack_file(SHOP, ["db"]))

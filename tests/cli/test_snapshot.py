@@ -30,4 +30,4 @@ def test_one_that_is_not_there_ends_with_a_code_of_its_own(shop: CommandLine) ->
     said = shop("runtime", "snapshot", "remove", "before", "--json")
 
     assert (said.code, said.out) == (12, "")
-    assert "snapshot before: there is none of this name" in said.err
+    assert "snapshot before: it does not exist" in said.err

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from fakes.command_line import INFRA, PATIENCE, SHOP, CommandLine, service, stack_file
-from fakes.stacks import alive, kill, life, until
+from fakes.stacks import alive, journal_events, kill, until
 from infra_cli.foreground import Held
 from infra_cli.up_report import Lines
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import SupervisorError
+from infra_runtime.messages import Event
 
 NOTHING_LEFT = "0 processes, 0 ports, 0 sockets left"
 
@@ -82,7 +83,7 @@ def test_sigterm_ends_it_as_politely_as_ctrl_c(shop: CommandLine) -> None:
 def test_ctrl_c_during_the_start_leaves_nothing(infra: CommandLine) -> None:
     infra.write(stack_file(service("mute", "--deaf"), ["mute"]))
     up = infra.begin("runtime", "up")
-    until(lambda: any(event["event"] == "spawned" for event in life(infra.data)))
+    until(lambda: any(event.event == "spawned" for event in journal_events(infra.data)))
     up.interrupt()
     answer = up.answer()
 
@@ -103,7 +104,7 @@ def test_a_second_ctrl_c_does_not_wait_for_a_service_that_takes_its_time(infra: 
     assert answer.code == 130
     assert NOTHING_LEFT in answer.out
     # Nobody waited for its ladder: the supervisor itself was killed.
-    assert {event["event"] for event in life(infra.data)}.isdisjoint({"exited", "stopped", "down"})
+    assert {event.event for event in journal_events(infra.data)}.isdisjoint({"exited", "stopped", "down"})
 
 
 def test_down_from_elsewhere_ends_the_foreground_well(shop: CommandLine) -> None:
@@ -255,7 +256,7 @@ def test_a_service_that_fails_ends_everything_with_its_last_lines(infra: Command
     assert up.code == 3
     assert "broken: exited with status 5 before it was ready" in up.err
     assert "  | server on " in up.err
-    assert "hint: The whole log: " in up.err
+    assert "hint: The complete log: " in up.err
     assert "Traceback" not in up.err
     assert "WHERE" not in up.out
     assert NOTHING_LEFT in up.out
@@ -351,7 +352,7 @@ def test_a_pipe_that_is_full_keeps_nothing_from_starting_and_nothing_from_ending
         [INFRA, "runtime", "up"], cwd=shop.root, env=shop.environ, stdout=writer, stderr=writer
     )
     os.close(writer)
-    wait = shop("runtime", "wait", "--timeout", "20")
+    wait = shop("runtime", "wait", "--timeout", "60")
     up.kill()
     up.wait()
     os.close(reader)
@@ -401,7 +402,7 @@ def test_a_changed_file_restarts_the_services_that_watch_it(infra: CommandLine) 
     up = infra.begin("runtime", "up", "--watch")
     up.says("Ctrl-C stops it")
     before = pids(infra)
-    until(lambda: touch(infra) and "restarting api" in up.err, seconds=20)
+    until(lambda: touch(infra) and "restarting api" in up.err)
     until(lambda: pids(infra).get("api") not in (0, None, before["api"]))
     after = pids(infra)
     up.interrupt()
@@ -416,7 +417,7 @@ def test_under_watch_a_failed_start_waits_for_the_file_that_mends_it(infra: Comm
     infra.write(stack_file(MENDABLE, ["x"]))
     up = infra.begin("runtime", "up", "--watch")
     up.says("x: exited with status 1 before it was ready")
-    until(lambda: infra.write(MENDED, "app.py") and "x  ready" in up.out, seconds=20)
+    until(lambda: infra.write(MENDED, "app.py") and "x  ready" in up.out)
     up.interrupt()
 
     assert up.answer().code == 130
@@ -450,8 +451,8 @@ class Ended:
     def __init__(self, *events: str) -> None:
         self._events = events
 
-    def events(self) -> list[dict[str, object]]:
-        return [{"time": 1.0, "event": event} for event in self._events]
+    def events(self) -> list[Event]:
+        return [Event(time=1.0, event=event) for event in self._events]
 
 
 def held(folder: Path, stack: Ended) -> Held:

@@ -19,7 +19,7 @@ from fakes.stacks import SERVER
 
 INFRA = str(Path(sysconfig.get_path("scripts")) / "infra")
 #: seconds; a test that waits longer has failed
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 #: three cheap services: `api` refers to `db`, and `worker` comes last
 SHOP = f"""

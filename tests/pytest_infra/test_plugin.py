@@ -34,8 +34,8 @@ def test_it_is_the_test_environment_in_the_run_and_in_every_process_of_it(
             stack = attach(lease=False)
             status = stack.status()
             stack.close()
-            assert status["environment"] == "test"
-            assert psutil.Process(status["services"][0]["pid"]).environ()["INFRA_ENV"] == "test"
+            assert status.environment == "test"
+            assert psutil.Process(status.services[0].pid).environ()["INFRA_ENV"] == "test"
         """
     )
 
@@ -60,7 +60,7 @@ def test_the_environment_is_put_back(suite: Suite, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("by", ["option", "ini"])
 def test_another_environment_may_be_chosen(suite: Suite, by: str) -> None:
     suite.stack(service("shop", port=free_port()))
-    suite.test("def test_it(infra_stack): assert infra_stack.status()['environment'] == 'staging'")
+    suite.test("def test_it(infra_stack): assert infra_stack.status().environment == 'staging'")
     choice = ("--infra-env=staging",) if by == "option" else ("-o", "infra_env=staging")
 
     suite.run(*choice).assert_outcomes(passed=1)
@@ -129,7 +129,7 @@ def test_the_marker_starts_services_without_an_argument(suite: Suite) -> None:
         def running():
             stack = attach(lease=False)
             try:
-                return {it["name"] for it in stack.status()["services"]}
+                return {it.name for it in stack.status().services}
             finally:
                 stack.close()
 

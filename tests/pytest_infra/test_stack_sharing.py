@@ -8,8 +8,9 @@ import signal
 import pytest
 
 from fakes.suite import Suite, service
-from infra_runtime.engines.local import stack as stacks
+from infra_runtime.engines.local import engine as stacks
 from infra_runtime.engines.local.client import Client
+from infra_runtime.messages import STATUS, Nothing
 from pytest_infra.stack_sharing import Plan
 
 TEST = "def test_it(shop):\n    assert shop.port\n"
@@ -73,7 +74,7 @@ def test_a_stack_that_a_person_has_told_to_stay_is_given_no_end(suite: Suite) ->
     suite.run("--infra-reuse-for=60").assert_outcomes(passed=1)
 
     client = Client.connect(suite.paths)
-    assert client.call("status")["stay_seconds"] is None
+    assert client.call(STATUS, Nothing()).stay_seconds is None
     client.close()
     suite.down()
 
@@ -114,9 +115,9 @@ from infra_runtime.data_directory.paths import Paths
 
 def test_leak(shop, infra_stack):
     paths = Paths(str(infra_stack.data))
-    token = next(event["token"] for event in journal.read(paths.journal) if event["event"] == "up")
+    token = next(event.token for event in journal.read(paths.journal) if event.event == "up")
     environ = {**os.environ, "INFRA_STACK_TOKEN": token}
-    child = subprocess.Popen(["sleep", "60"], env=environ, start_new_session=True)
+    child = subprocess.Popen(["sleep", "600"], env=environ, start_new_session=True)
     pathlib.Path("leak").write_text(str(child.pid))
     child.returncode = 0  # it shall outlive us
 """

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from infra_cli import output
 from infra_cli.interrupts import Interrupts
@@ -18,9 +18,10 @@ from infra_runtime.data_directory import journal
 from infra_runtime.data_directory.leak_check import LeakCheck, check_leaks
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import failure, raise_failures
-from infra_runtime.engines.local.stack import open_stack
+from infra_runtime.engines.local.engine import LocalEngine
 from infra_runtime.errors import ConfigurationError, InfraError, LeftoverError, SupervisorError
 from infra_runtime.host import processes
+from infra_runtime.messages import Event
 from infra_runtime.plan import Plan
 
 #: seconds for a guardian to end what a killed supervisor leaves
@@ -77,25 +78,25 @@ class Held:
     def __init__(self, resolved: Resolved, told: Report) -> None:
         self._paths = Paths(str(resolved.data))
         self._told = told
-        self._stack = open_stack(resolved)
+        self._stack = LocalEngine().open(resolved)
         self._gone = False
         #: somebody else holds it too, or it was told to stay: it will not end with us
         self.shared = False
-        self._supervisor = processes.look(self._stack.status()["pid"])
+        self._supervisor = processes.look(self._stack.status().pid)
 
     def start(self, resolved: Resolved, order: Order, began: float) -> None:
         """Start what was ordered. Raises the first failure, unless a change of a file may mend it."""
         with self._told.starting(self._paths) as listener:
-            answer = self._stack.up(resolved, on_event=listener, wait=order.wait)
+            outcome = self._stack.up(resolved, on_event=listener, wait=order.wait)
         status = self._stack.status()
-        self.shared = bool(status["stay"]) or status["leases"] > 1
-        ends = bool(answer["failures"]) and not order.watch
+        self.shared = status.stay or status.leases > 1
+        ends = bool(outcome.failures) and not order.watch
         then = "" if ends else self._then(order)
-        self._told.ready(answer, time.perf_counter() - began, then=then)
+        self._told.ready(outcome, time.perf_counter() - began, then=then)
         if not order.watch:
-            raise_failures(answer)
-        for found in answer["failures"]:
-            output.complain(failure(found))
+            raise_failures(outcome.failures)
+        for failed in outcome.failures:
+            output.complain(failure(failed))
 
     def _then(self, order: Order) -> str:
         if order.detach:
@@ -121,7 +122,7 @@ class Held:
         try:
             for event in self._stack.events():
                 self._told.event(event)
-                told_of_its_end |= event["event"] == "down"
+                told_of_its_end |= event.event == "down"
         finally:
             if watcher:
                 watcher.stop()
@@ -164,5 +165,5 @@ class Held:
             raise LeftoverError(list(proof.left))
 
 
-def _ended(events: list[dict[str, Any]]) -> bool:
-    return bool(events) and events[-1]["event"] == "down"
+def _ended(events: Sequence[Event]) -> bool:
+    return bool(events) and events[-1].event == "down"

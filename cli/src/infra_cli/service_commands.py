@@ -5,22 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from typing import Any
 
 from infra_cli import output
 from infra_cli.target import Target
 from infra_runtime.engines.local.client import Client, raise_failures
 from infra_runtime.errors import NoStackError, UnknownServiceError, WaitTimeoutError
+from infra_runtime.message import encode
+from infra_runtime.messages import WAIT, Method, Names, Outcome, Phase, Wait
 
 #: seconds between two looks for a stack that isn't there yet
 KNOCK = 0.02
 
 
-def order(target: Target, method: str, names: Sequence[str], *, as_json: bool) -> None:
-    """`start`, `stop` or `restart` services, and tell how they are now. Raises the first failure."""
+def order(target: Target, method: Method[Names, Outcome], names: Sequence[str], *, as_json: bool) -> None:
+    """Start, stop or restart services, and print their state. Raises the first failure."""
     with target.client() as client:
-        answer = client.call(method, services=list(names))
-    tell(answer, as_json=as_json)
+        outcome = client.call(method, Names(services=tuple(names)))
+    tell(outcome, as_json=as_json)
 
 
 def await_ready(target: Target, names: Sequence[str], seconds: float, *, as_json: bool) -> None:
@@ -30,8 +31,8 @@ def await_ready(target: Target, names: Sequence[str], seconds: float, *, as_json
         left = max(deadline - time.monotonic(), 0.001)
         try:
             with closing(Client.connect(target.paths())) as client:
-                answer = client.call("wait", services=list(names), timeout=left)
-            pending = _at_rest(answer, names)
+                outcome = client.call(WAIT, Wait(services=tuple(names), timeout=left))
+            pending = _at_rest(outcome, names)
             if not pending:
                 break
         except NoStackError as error:
@@ -45,25 +46,25 @@ def await_ready(target: Target, names: Sequence[str], seconds: float, *, as_json
         if time.monotonic() > deadline:
             raise WaitTimeoutError(seconds, pending)
         time.sleep(KNOCK)
-    tell(answer, as_json=as_json)
+    tell(outcome, as_json=as_json)
 
 
-def _at_rest(answer: dict[str, Any], names: Sequence[str]) -> dict[str, str]:
-    """Services that were named, and that nobody starts at present."""
+def _at_rest(outcome: Outcome, names: Sequence[str]) -> dict[str, str]:
+    """Return name → phase of the services of `names` that are not being started."""
     return {
-        service["name"]: service["phase"]
-        for service in answer["services"]
-        if service["name"] in names and not service["ready"] and service["phase"] != "failed"
+        service.name: service.phase
+        for service in outcome.services
+        if service.name in names and not service.ready and service.phase is not Phase.FAILED
     }
 
 
-def tell(answer: dict[str, Any], *, as_json: bool) -> None:
-    """The services of an answer; then its first failure is raised."""
+def tell(outcome: Outcome, *, as_json: bool) -> None:
+    """Print the services of an outcome. Raises its first failure."""
     if as_json:
-        output.say_json({"services": answer["services"]})
+        output.say_json({"services": encode(outcome.services)})
     else:
         for line in output.columns(
-            (service["name"], output.phase(service["phase"])) for service in answer["services"]
+            (service.name, output.phase(service.phase)) for service in outcome.services
         ):
             output.say(line)
-    raise_failures({"failures": [], **answer})
+    raise_failures(outcome.failures)

@@ -13,6 +13,7 @@ from infra_cli import output
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client, raise_failures
 from infra_runtime.errors import BinaryMissingError, InfraError, NoStackError
+from infra_runtime.messages import RESTART, Names
 from infra_runtime.plan import Plan
 
 
@@ -90,7 +91,7 @@ class Watcher:
         output.note(f"files changed: restarting {', '.join(names)}")
         try:
             with closing(Client.connect(self._paths)) as client:
-                raise_failures(client.call("restart", services=names))
+                raise_failures(client.call(RESTART, Names(services=tuple(names))).failures)
         except NoStackError:
             self._stop.set()
         except InfraError as error:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Hashable
-from typing import Any, ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias
 
 import pytest
 
@@ -14,6 +14,7 @@ from infra_runtime.config.resolve import Resolved, resolve
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.stack import Endpoint, Stack
 from infra_runtime.errors import ConfigurationError, InfraError
+from infra_runtime.messages import Status
 from pytest_infra import options, stack_sharing
 from pytest_infra.failures import Refusals
 from pytest_infra.notes import Notes
@@ -73,9 +74,9 @@ class Session:
         """The outcome that an error means for the test that runs, to be raised."""
         return self.refusals.of(wanted, error)
 
-    def status(self) -> dict[str, Any]:
-        """The supervisor's account of the stack, secrets masked."""
-        return self._stack.status() if self._stack else {}
+    def status(self) -> Status | None:
+        """Return the state of the stack, secrets masked; None before it is opened."""
+        return self._stack.status() if self._stack else None
 
     @property
     def data(self) -> list[str]:
@@ -111,7 +112,7 @@ class Session:
             self._stack = self._open(resolved)
         self.executables |= resolved.binaries
         self.settings |= {key: f"{it.value} ({it.source})" for key, it in resolved.provenance.items()}
-        raise_failures(self._stack.up(resolved))
+        raise_failures(self._stack.up(resolved).failures)
         self._started[wanted] = tuple(spec.name for spec in resolved.plan.services)
         return self._stack
 

@@ -19,7 +19,8 @@ from filelock import FileLock
 from infra_runtime.config.resolve import Resolved
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import make_data_directory
-from infra_runtime.engines.local.stack import Stack, open_stack
+from infra_runtime.engines.local.engine import LocalEngine
+from infra_runtime.engines.local.stack import Stack
 from infra_runtime.errors import SupervisorError
 from pytest_infra.launch import launcher
 
@@ -81,8 +82,8 @@ def _join(config: pytest.Config, resolved: Resolved, plan: Plan, data: Path, *, 
         told = ""
         if not launched and resolved.environment == "test" and (known := _read(note)):
             status = stack.status()
-            ours = known.supervisor == status["pid"]
-            idle = status["stay"] and status["leases"] == 1
+            ours = known.supervisor == status.pid
+            idle = status.stay and status.leases == 1
             old, same = known.plan, known.plan.key == plan.key
             if ours and idle and not known.kept and not (same and warm):
                 changes = plan.changes(old.services)
@@ -96,7 +97,7 @@ def _join(config: pytest.Config, resolved: Resolved, plan: Plan, data: Path, *, 
                 told = "the warm stack of an earlier run was used"
                 told += ", with what it kept of failed tests" if known.kept else ""
         if launched:
-            _Note(supervisor=stack.status()["pid"], plan=plan).write(note)
+            _Note(supervisor=stack.status().pid, plan=plan).write(note)
     return Shared(stack=stack, told=told)
 
 
@@ -115,7 +116,7 @@ def _have_it_stay(stack: Stack, seconds: float, *, keep: bool) -> None:
         if keep and known and not known.kept:
             replace(known, kept=True).write(note)
         status = stack.status()
-        if status["stay"] and status["stay_seconds"] is None:
+        if status.stay and status.stay_seconds is None:
             return  # it is a person's, who has said when it ends
         kept = keep or (known is not None and known.kept)
         stack.stay(seconds=max(seconds, KEEP) if kept else seconds)
@@ -130,7 +131,7 @@ def _open(config: pytest.Config, resolved: Resolved, paths: Paths) -> tuple[Stac
         launched = True
         return launch(argv)
 
-    return open_stack(resolved, launch=launch_and_tell), launched
+    return LocalEngine(launch=launch_and_tell).open(resolved), launched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -228,7 +228,7 @@ def test_the_report_leaves_out_copies_of_a_service_that_are_not_the_tests(suite:
         def test_it(pocketbase, infra_stack):
             ready = []
             while len(ready) < 3:  # the service, the test's copy, and one that is made ahead
-                ready = [it for it in infra_stack.status()["services"] if it["ready"]]
+                ready = [it for it in infra_stack.status().services if it.ready]
             assert 0
         """
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from fakes.suite import Suite, service
-from infra_runtime.engines.local import stack as stacks
+from infra_runtime.engines.local import engine as stacks
 
 #: after our lease is given back, and before anybody looks
 LEAVES = """
@@ -94,9 +94,7 @@ def test_a_folder_of_data_that_is_left_is_named(suite: Suite, option: str, code:
 
 def test_of_a_supervisor_that_was_killed_nothing_is_left_either(suite: Suite) -> None:
     suite.stack(service("shop"))
-    suite.test(
-        "import os\ndef test_it(shop, infra_stack): os.kill(infra_stack.status()['pid'], 9)", "test_it"
-    )
+    suite.test("import os\ndef test_it(shop, infra_stack): os.kill(infra_stack.status().pid, 9)", "test_it")
 
     result = suite.run()
 

@@ -16,7 +16,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.project import Project
@@ -190,6 +190,7 @@ def test_what_a_file_refers_to_is_in_it(project: Project, text: str) -> None:
         assert needs <= set(found["services"])
 
 
+@pytest.mark.process
 @stacks
 def test_docker_compose_reads_it(project: Project, text: str) -> None:
     docker = shutil.which("docker")
@@ -316,6 +317,7 @@ def test_a_stack_without_a_public_service_is_noted(project: Project) -> None:
     assert [note for note in notes if "No port is published in production" in note]
 
 
+@pytest.mark.process
 def test_a_secret_reaches_a_program_by_its_file_and_never_by_the_yaml(
     project: Project, tmp_path: Path
 ) -> None:
@@ -334,6 +336,7 @@ def test_a_secret_reaches_a_program_by_its_file_and_never_by_the_yaml(
     assert "DATABASE_URL" not in service["environment"]
 
 
+@pytest.mark.process
 def test_a_program_does_not_start_without_its_secret(project: Project, tmp_path: Path) -> None:
     shell, option, script, name = complete(project, STACKS["a task, secrets, routes and variables"])[
         "services"
@@ -554,6 +557,7 @@ def succeeds(argv: list[str]) -> bool:
     return run(argv).returncode == 0
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("client", ["python", "curl", "wget"])
 def test_an_http_check_succeeds_as_the_probe_would(port: int, client: str) -> None:
     if client != "python" and not shutil.which(client):
@@ -563,6 +567,7 @@ def test_an_http_check_succeeds_as_the_probe_would(port: int, client: str) -> No
     assert not succeeds(check(HttpProbe(port="http", path="/503"), port, client))
 
 
+@pytest.mark.process
 def test_python_checks_status_headers_and_body(port: int) -> None:
     def checked(path: str, **more: Any) -> bool:
         return succeeds(check(HttpProbe(port="http", path=path, **more), port, "python"))
@@ -574,6 +579,7 @@ def test_python_checks_status_headers_and_body(port: int) -> None:
     assert not checked("/200", contains="fine")
 
 
+@pytest.mark.process
 def test_a_tcp_check_connects(port: int) -> None:
     assert succeeds(check(TcpProbe(port="http"), port, "python"))
     assert not succeeds(check(TcpProbe(port="http"), 1, "python"))
@@ -591,7 +597,6 @@ values = st.recursive(
 documents = st.dictionaries(keys, values)
 
 
-@settings(deadline=None)
 @given(documents)
 def test_what_is_written_is_read_again(document: dict[str, Any]) -> None:
     assert (yaml.safe_load(dump(document)) or {}) == document

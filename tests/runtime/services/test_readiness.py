@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from fakes.project import Project
-from infra_runtime.engines.local.stack import Stack
-from infra_runtime.errors import StartError
+from fakes.stacks import until
+from infra_runtime.engines.local.stack import Stack, attach
+from infra_runtime.errors import NoStackError, SupervisorError, WaitTimeoutError
 from infra_runtime.spec import HttpProbe
 
 SERVER = """\
@@ -28,14 +32,14 @@ def stack_file(ready: str) -> str:
 [services.web]
 command = ["${{bin.python}}", "server.py", "${{port.https}}"]
 ports = {{ https = 8443 }}
-start_timeout = 20
+start_timeout = 120
 ready = {ready}
 """
 
 
 @pytest.fixture
 def tls_project(project: Project) -> Project:
-    """A project with a TLS server that has a self-signed certificate for `localhost`."""
+    """Return a project with a TLS server that has a self-signed certificate for `localhost`."""
     (project.root / "server.py").write_text(SERVER, encoding="utf-8")
     words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
     files = ("-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "certificate.pem")
@@ -45,7 +49,7 @@ def tls_project(project: Project) -> Project:
     return project
 
 
-def test_https_is_a_request_with_tls(project: Project) -> None:
+def test_the_key_https_is_an_http_probe_with_tls(project: Project) -> None:
     project.write(
         stack_file('{ https = "health", ca = "ca.pem", server_name = "web.test", contains = "ok" }')
     )
@@ -69,12 +73,26 @@ def test_a_service_with_https_is_ready_when_its_certificate_is_verified(
     assert run("web")["web"].port
 
 
-@pytest.mark.real("openssl")
-def test_a_certificate_of_another_name_is_the_reason_in_the_error(
-    tls_project: Project, run: Callable[..., Stack]
-) -> None:
-    text = stack_file('{ https = "/", ca = "certificate.pem", server_name = "other.test" }')
-    tls_project.write(text.replace("start_timeout = 20", "start_timeout = 8"))
+def reason(data: Path) -> str:
+    """Return why the service is not ready yet; empty while no stack runs."""
+    with contextlib.suppress(NoStackError), attach(data, lease=False) as stack:
+        return next((service.reason for service in stack.status().services), "")
+    return ""
 
-    with pytest.raises(StartError, match="Hostname mismatch"):
-        run("web")
+
+@pytest.mark.real("openssl")
+def test_a_certificate_with_another_name_is_reported_in_the_error(
+    tls_project: Project, run: Callable[..., Stack], tmp_path: Path
+) -> None:
+    tls_project.write(stack_file('{ https = "/", ca = "certificate.pem", server_name = "other.test" }'))
+    data = tmp_path / "data-test"
+
+    with ThreadPoolExecutor() as threads:
+        start = threads.submit(run, "web")
+        until(lambda: "Hostname mismatch" in reason(data))
+        with attach(data, lease=False) as stack:
+            with pytest.raises(WaitTimeoutError, match="Hostname mismatch"):
+                stack.wait("web", timeout=0)
+            stack.down()
+
+    assert isinstance(start.exception(), SupervisorError)

@@ -1,7 +1,5 @@
 """The control socket: for one user alone, and unimpressed by whatever comes in."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json
@@ -16,10 +14,11 @@ from typing import Any
 import pytest
 
 from infra_runtime.errors import StartError, from_json
+from infra_runtime.message import Message, decode
 from infra_runtime.supervisor import control as control_module
 from infra_runtime.supervisor.control import Connection, Control, peer_uid
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.process]
 
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND = -32700, -32600, -32601
 INVALID_PARAMS, INTERNAL, OURS = -32602, -32603, 1
@@ -31,6 +30,10 @@ def path() -> Iterator[Path]:
     folder = tempfile.mkdtemp(prefix="infra-control-")
     yield Path(folder, "run", "control")
     shutil.rmtree(folder)
+
+
+class Which(Message):
+    which: str
 
 
 class Methods:
@@ -57,7 +60,7 @@ class Methods:
         raise StartError("db", "exited with status 3", ["a line"], "/logs/db.log")
 
     async def pick(self, _connection: Connection, params: dict[str, Any]) -> dict[str, Any]:
-        return {"picked": params["which"]}
+        return {"picked": decode(Which, params).which}
 
     async def broken(self, _connection: Connection, _params: dict[str, Any]) -> dict[str, Any]:
         raise ZeroDivisionError("a bug")
@@ -176,6 +179,7 @@ async def test_what_cannot_be_answered_is_answered_with_its_code(path, line, cod
         answer = await peer.hear()
 
         assert answer["error"]["code"] == code
+        assert code != INVALID_PARAMS or answer["error"]["message"] == "which: is missing"
         peer.call(2, "echo", still="here")
         assert (await peer.hear())["result"] == {"still": "here"}
 

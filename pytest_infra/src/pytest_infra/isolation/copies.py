@@ -8,7 +8,8 @@ from pathlib import Path
 
 from infra_runtime.config.resolve import Resolved
 from infra_runtime.engines.local.client import raise_failures
-from infra_runtime.engines.local.stack import Endpoint, Stack, attach
+from infra_runtime.engines.local.engine import attach
+from infra_runtime.engines.local.stack import Endpoint, Stack
 from pytest_infra.isolation.slots import Seats
 
 MOST = 128
@@ -39,7 +40,7 @@ class Copier:
         )
         copy = replace(spec, name=name, command=command, copy_of=spec.name)
         plan = replace(self._resolved.plan, services=(copy,))
-        raise_failures(stack.up(replace(self._resolved, plan=plan)))
+        raise_failures(stack.up(replace(self._resolved, plan=plan)).failures)
         self.endpoints[name] = stack[name]
         return name
 

@@ -22,7 +22,7 @@ import pytest
 
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import InfraError
-from infra_runtime.supervisor.state import Phase
+from infra_runtime.messages import Phase, Services, Status
 from pytest_infra import options
 from pytest_infra.allotment import Allotment
 from pytest_infra.instances import Instances
@@ -106,11 +106,12 @@ class Capsules:
             report.sections += self._sections  # a JUnit file has what a test's last report says
         return report
 
-    def _status(self) -> dict[str, Any]:
+    def _status(self) -> Status | str:
+        """The state of the stack; why it is not known, when the supervisor does not answer."""
         try:
-            return self._session.status()
+            return self._session.status() or ""
         except InfraError as error:
-            return {"error": str(error)}
+            return str(error)
 
     @property
     def _live(self) -> list[Unit]:
@@ -118,15 +119,15 @@ class Capsules:
         allotment = self._stash.get(Allotment.KEY, None)
         return allotment.live if allotment else []
 
-    def _kit(self, process: str, status: dict[str, Any]) -> ServiceKit:
+    def _kit(self, process: str, status: Status | str) -> ServiceKit:
         """The kit of a supervised service, which may be a copy of another one."""
-        copies = {it["name"]: it["copy_of"] for it in status.get("services", ())}
+        copies = {service.name: service.copy_of for service in _services(status)}
         return self._instances[copies.get(process) or process].kit
 
-    def _copies_of_others(self, status: dict[str, Any]) -> set[str]:
+    def _copies_of_others(self, status: Status | str) -> set[str]:
         """The copies of services that this test has no unit in: another worker's, or made ahead."""
         self._mine |= {unit.process for unit in self._live}
-        copies = {it["name"] for it in status.get("services", ()) if it["copy_of"]}
+        copies = {service.name for service in _services(status) if service.copy_of}
         return copies - self._mine
 
     def _slices(self) -> dict[str, str]:
@@ -140,7 +141,7 @@ class Capsules:
         return slices
 
     def _write(
-        self, item: pytest.Item, report: pytest.TestReport, slices: dict[str, str], status: dict[str, Any]
+        self, item: pytest.Item, report: pytest.TestReport, slices: dict[str, str], status: Status | str
     ) -> Path | None:
         data = Path(self._session.data[-1])
         folder = data / FOLDER / name_of(item.nodeid)
@@ -161,7 +162,7 @@ class Capsules:
         return folder
 
     def _describe(
-        self, item: pytest.Item, report: pytest.TestReport, folder: Path, status: dict[str, Any]
+        self, item: pytest.Item, report: pytest.TestReport, folder: Path, status: Status | str
     ) -> dict[str, Any]:
         label = label_of(item)
         return {
@@ -172,18 +173,18 @@ class Capsules:
             "began": self._began,
             "seconds": round(time.time() - self._began, 3),
             "failure": report.longreprtext[-4000:],
-            "stack": status,
+            "stack": status.to_json() if isinstance(status, Status) else {"error": status} if status else {},
             "dumps": self._save_units(item, report, folder, status),
             "executables": self._session.executables,
             "settings": self._session.settings,
         }
 
     def _save_units(
-        self, item: pytest.Item, report: pytest.TestReport, folder: Path, status: dict[str, Any]
+        self, item: pytest.Item, report: pytest.TestReport, folder: Path, status: Status | str
     ) -> dict[str, str]:
         """Dump what the test has now; after its tear-down it has no units any more."""
         if report.when != "teardown":
-            answering = {it["name"] for it in status.get("services", ()) if it["phase"] == Phase.READY}
+            answering = {service.name for service in _services(status) if service.phase is Phase.READY}
             saved = self._dumps.save(item.nodeid, self._live, folder, answering)
             self._written[item.nodeid] = saved.dumps
             for message in saved.messages:
@@ -191,6 +192,10 @@ class Capsules:
             if saved.kept:
                 self._session.keep()
         return self._written[item.nodeid]
+
+
+def _services(status: Status | str) -> Services:
+    return status.services if isinstance(status, Status) else Services()
 
 
 def name_of(nodeid: str) -> str:

@@ -13,6 +13,7 @@ from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client
 from infra_runtime.engines.local.stack import STOP_PATIENCE
 from infra_runtime.errors import InfraError, NoStackError
+from infra_runtime.messages import STATUS, Nothing
 from pytest_infra.instances import Instances
 from pytest_infra.isolation.owner import held
 from pytest_infra.notes import PREFIX
@@ -59,12 +60,12 @@ def _holders_or_end(paths: Paths) -> tuple[int, float]:
         try:
             client = Client.connect(paths)
             try:
-                status = client.call("status")
+                status = client.call(STATUS, Nothing())
             finally:
                 client.close()
-            if status["stay"] and status["stay_seconds"]:
-                return int(status["leases"]), float(status["stay_seconds"])
-            if holders := int(status["leases"]) + int(status["stay"]):
+            if status.stay and status.stay_seconds:
+                return status.leases, status.stay_seconds
+            if holders := status.leases + status.stay:
                 return holders, 0.0
         except NoStackError:
             pass  # it takes no client any more: it is about to end

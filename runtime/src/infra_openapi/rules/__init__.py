@@ -1,4 +1,4 @@
-"""The rules: tables of data, one module for each area; `RULES` is all of them by id, in a fixed order."""
+"""The rules as tables of data, one module for each area; `RULES` contains them by id, in a fixed order."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""`events.jsonl`: what happened to the stack, a JSON object a line, written as it happens.
+"""The journal `events.jsonl`: the events of a stack, one JSON object per line, in the order of time.
 
-The next supervisor of the directory reads from it which processes this one may have left.
+The next supervisor of the data directory reads in it which processes the previous one may have left.
 """
 
 from __future__ import annotations
@@ -9,45 +9,50 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+
+from infra_runtime.message import MessageError
+from infra_runtime.messages import Event
 
 ROTATE_AT = 5_000_000  # bytes; about fifty thousand events
 
 
 class Journal:
-    """Appends events and tells them to whoever listens."""
+    """Append events to the file, and call the listeners with each event."""
 
     def __init__(self, path: str, now: Callable[[], float] = time.time) -> None:
         self.path = path
         self._now = now
         self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         size = os.fstat(self._file).st_size
-        #: the last line was cut, by a crash or a full disk: the next one must not go on where it ends
+        #: whether the last line has no end, after a crash or on a full disk; the next event then starts a new
+        #: line
         self._cut = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
-        self.listeners: set[Callable[[dict[str, Any]], None]] = set()
+        self.listeners: set[Callable[[Mapping[str, object]], None]] = set()
 
-    def write(self, event: str, service: str = "", **details: object) -> dict[str, Any]:
-        """Write one event: `time` (Unix seconds), `event`, `service` when it is about one, and details."""
-        record: dict[str, Any] = {"time": round(self._now(), 6), "event": event}
+    def write(self, event: str, service: str = "", **details: object) -> None:
+        """Write one event: `time` (Unix seconds), `event`, `service` when it concerns one, and details.
+
+        The details are fields of `messages.Event`.
+        """
+        record: dict[str, object] = {"time": round(self._now(), 6), "event": event}
         if service:
             record["service"] = service
         record |= details
-        # A full disk must not keep the supervisor from its work: the event is lost, the stack is not.
+        # On a full disk the event is lost, and the supervisor continues.
         with contextlib.suppress(OSError):
             line = b"\n" * self._cut + json.dumps(record, separators=(",", ":")).encode() + b"\n"
             self._cut = os.write(self._file, line) < len(line)
         for listener in tuple(self.listeners):
             listener(record)
-        return record
 
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
 
 
-def read(path: str) -> list[dict[str, Any]]:
-    """All events of a journal, oldest first."""
+def read(path: str) -> list[Event]:
+    """Return all events of a journal, oldest first."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return parsed(file)
@@ -55,35 +60,41 @@ def read(path: str) -> list[dict[str, Any]]:
         return []
 
 
-def parsed(lines: Iterable[str]) -> list[dict[str, Any]]:
-    """The events in these lines; one that a crash or a full disk has cut is left out."""
+def parsed(lines: Iterable[str]) -> list[Event]:
+    """Return the events in these lines, without lines that are incomplete after a crash or on a full disk."""
     events = []
     for line in lines:
-        with contextlib.suppress(ValueError):
-            events.append(json.loads(line))
-    return [event for event in events if isinstance(event, dict) and isinstance(event.get("event"), str)]
+        with contextlib.suppress(ValueError, MessageError):
+            events.append(Event.parse(json.loads(line)))
+    return events
 
 
-def left_alive(events: list[dict[str, Any]]) -> dict[int, str]:
-    """pid → start time of the processes that were started and never seen to end."""
-    found: dict[int, str] = {}
-    here, known = boot(), False
+def last_run(events: list[Event]) -> list[Event]:
+    """Return the events since the last supervisor started."""
+    starts = [number for number, event in enumerate(events) if event.event == "up"]
+    return events[starts[-1] :] if starts else []
+
+
+def left_alive(events: Iterable[Event]) -> dict[int, str]:
+    """Return pid → start time of the processes that were started and not recorded as ended."""
+    running: dict[int, str] = {}
+    this_boot, same_boot = boot(), False
     for event in events:
-        match event.get("event"):
+        match event.event:
             case "up":
-                # Pids of a life before the machine's last start mean nothing now.
-                known = event.get("boot", "") == here
-            case "spawned" if known:
-                found[event["pid"]] = event["started"]
+                # A pid from before the machine's last boot does not identify a process now.
+                same_boot = event.boot == this_boot
+            case "spawned" if same_boot:
+                running[event.pid] = event.started
             case "exited":
-                found.pop(event["pid"], None)
+                running.pop(event.pid, None)
             case "down":
-                found.clear()
-    return found
+                running.clear()
+    return running
 
 
 def boot() -> str:
-    """What names this boot of the machine; empty where the kernel doesn't tell. Source: random(4)."""
+    """Return the identifier of this boot of the machine; empty on a kernel without it. Source: random(4)."""
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             return file.read().strip()
@@ -92,7 +103,7 @@ def boot() -> str:
 
 
 def rotate(path: str) -> None:
-    """Put a journal that has grown large aside, as `events.1.jsonl`."""
+    """Rename a journal of more than `ROTATE_AT` bytes to `events.1.jsonl`."""
     if os.path.exists(path) and os.path.getsize(path) > ROTATE_AT:
         stem, suffix = os.path.splitext(path)
         os.replace(path, f"{stem}.1{suffix}")

@@ -1,9 +1,9 @@
-"""The check that nothing of a stack is left, made from its journal, without its supervisor."""
+"""The leak check: it finds processes, ports and sockets that remain of a stopped stack, by its journal."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,33 +12,33 @@ from infra_runtime.data_directory import journal
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import processes
 from infra_runtime.host.ports import holder, taken
+from infra_runtime.messages import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeakCheck:
-    """What the last life of a stack had, and what of it is left; each piece is named."""
+    """The result of a leak check of the last run of a stack; each remaining item is described by a text."""
 
-    #: without copies that somebody made of one
+    #: the number of services, without copies
     services: int
-    #: seconds that they took to be ready for the first time, those of several at once counted once: a service
-    #: that is asked for late has kept nobody waiting before. None: never ready
+    #: seconds in which at least one service was starting for the first time; None when none became ready
     ready_seconds: float | None
     processes: tuple[str, ...]
     ports: tuple[str, ...]
     sockets: tuple[str, ...]
-    #: the services' data, which a stack of the test environment takes with it
+    #: the folder with the services' data, which a stack of the test environment must remove
     folders: tuple[str, ...] = ()
-    #: services that were started and did not get ready, tasks that did not end well
+    #: services that did not become ready, and tasks that failed
     never_ready: tuple[str, ...] = ()
 
     @property
     def left(self) -> tuple[str, ...]:
-        """Everything that is left, named."""
+        """All remaining items as texts."""
         return (*self.processes, *self.ports, *self.sockets, *self.folders)
 
     @property
     def clean(self) -> bool:
-        """Nothing is left."""
+        """Whether no item remains."""
         return not self.left
 
     def to_json(self) -> dict[str, Any]:
@@ -48,8 +48,8 @@ class LeakCheck:
     def __str__(self) -> str:
         ready = "never ready"
         if self.ready_seconds is not None:
-            but = f" but for {', '.join(self.never_ready)}" if self.never_ready else ""
-            ready = f"ready in {self.ready_seconds:.2f} s{but}"
+            exceptions = f" except {', '.join(self.never_ready)}" if self.never_ready else ""
+            ready = f"ready in {self.ready_seconds:.2f} s{exceptions}"
         counts = [
             counted(len(self.processes), "process", "processes"),
             counted(len(self.ports), "port"),
@@ -61,59 +61,47 @@ class LeakCheck:
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """`1 port`, `0 ports`."""
+    """Return the number with its noun, such as `1 port` or `0 ports`."""
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def check_leaks(paths: Paths) -> LeakCheck:
-    """Look for everything that the journal's last life mentions. To be called when its supervisor ended."""
-    life = last_life(journal.read(paths.journal))
-    token = life[0].get("token", "") if life else ""
-    spawned = [event for event in life if event["event"] == "spawned"]
-    roots = {event["pid"]: event["started"] for event in spawned}
-    alive = processes.family(roots, token) if life else []
-    ports = sorted({port for event in spawned for port in event["ports"].values()})
+    """Check the processes, ports and folders of the journal's last run, whose supervisor must have exited."""
+    run = journal.last_run(journal.read(paths.journal))
+    spawned = [event for event in run if event.event == "spawned"]
+    alive = processes.family({event.pid: event.started for event in spawned}, run[0].token) if run else []
+    ports = sorted({port for event in spawned for port in event.ports.values()})
     held = [port for port in ports if taken(port, name_it=False) is not None]
-    copies = {event["service"] for event in spawned if event.get("copy_of")}
-    services = dict.fromkeys(event["service"] for event in spawned if event["service"] not in copies)
-    came = {event["service"] for event in life if event["event"] in ("ready", "done")}
+    copies = {event.service for event in spawned if event.copy_of}
+    services = dict.fromkeys(event.service for event in spawned if event.service not in copies)
+    ready = {event.service for event in run if event.event in {"ready", "done"}}
+    removes_data = bool(run) and run[0].environment == "test"
     return LeakCheck(
         services=len(services),
-        never_ready=tuple(name for name in services if name not in came),
-        ready_seconds=_ready_seconds(life, copies),
+        never_ready=tuple(name for name in services if name not in ready),
+        ready_seconds=_ready_seconds(run, copies),
         processes=tuple(f"process {process.pid}" for process in alive),
         ports=tuple(f"port {port}, held by {holder(port)}" for port in held),
         sockets=tuple(sorted(_below(paths.run))),
-        folders=(paths.services,) if _throws_away(life) and Path(paths.services).is_dir() else (),
+        folders=(paths.services,) if removes_data and Path(paths.services).is_dir() else (),
     )
 
 
-def _throws_away(life: list[dict[str, Any]]) -> bool:
-    return bool(life) and life[0].get("environment") == "test"
-
-
 def _below(folder: str) -> Iterator[str]:
-    """Everything in a folder that a guardian may be removing just now."""
+    """Yield the paths of all files and folders below a folder; a guardian may remove them meanwhile."""
     for parent, folders, files in os.walk(folder):
         yield from (f"{parent}/{name}" for name in (*folders, *files))
 
 
-def last_life(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The events since the last supervisor came up."""
-    begins = [number for number, event in enumerate(events) if event["event"] == "up"]
-    return events[begins[-1] :] if begins else []
-
-
-def _ready_seconds(life: list[dict[str, Any]], copies: Collection[str]) -> float | None:
+def _ready_seconds(run: Sequence[Event], copies: Collection[str]) -> float | None:
     begun: dict[str, float] = {}
     spans: dict[str, tuple[float, float]] = {}
-    for event in life:
-        name, time = event.get("service", ""), event["time"]
-        if event["event"] in ("preparing", "spawned") and name not in copies:
-            # The first one's start has the supervisor's boot in it.
-            begun.setdefault(name, time if begun else life[0]["time"])
-        elif event["event"] == "ready" and name in begun:
-            spans.setdefault(name, (begun[name], time))
+    for event in run:
+        if event.event in {"preparing", "spawned"} and event.service not in copies:
+            # The start of the first service includes the supervisor's boot.
+            begun.setdefault(event.service, event.time if begun else run[0].time)
+        elif event.event == "ready" and event.service in begun:
+            spans.setdefault(event.service, (begun[event.service], event.time))
     seconds = until = 0.0
     for began, ended in sorted(spans.values()):
         seconds += max(0.0, ended - max(began, until))

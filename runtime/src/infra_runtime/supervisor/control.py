@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 from infra_runtime.errors import InfraError
+from infra_runtime.message import MessageError
 
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND = -32700, -32600, -32601
 INVALID_PARAMS, INTERNAL, OURS = -32602, -32603, 1
@@ -57,15 +58,16 @@ class Connection:
         self.send({"jsonrpc": "2.0", "method": method, "params": params})
 
 
-Method: TypeAlias = Callable[[Connection, dict[str, Any]], Awaitable[Any]]
+#: takes the parameters of a request as JSON data, and returns the answer as JSON data
+Handler: TypeAlias = Callable[[Connection, Mapping[str, object]], Awaitable[object]]
 
 
 class Control:
-    """Serves methods on a Unix socket."""
+    """Serves the methods of `handlers` on a Unix socket."""
 
-    def __init__(self, path: str, methods: Mapping[str, Method]) -> None:
+    def __init__(self, path: str, handlers: Mapping[str, Handler]) -> None:
         self.path = path
-        self._methods = methods
+        self._handlers = handlers
         self._server: asyncio.Server | None = None
         self._inode = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -143,17 +145,16 @@ class Control:
                 return  # a notification
         connection.send({"jsonrpc": "2.0", "id": number, **answer})
 
-    async def _call(self, connection: Connection, name: str, params: dict[str, Any]) -> dict[str, Any]:
-        if (method := self._methods.get(name)) is None:
+    async def _call(self, connection: Connection, name: str, params: Mapping[str, object]) -> dict[str, Any]:
+        if (handler := self._handlers.get(name)) is None:
             return _error(METHOD_NOT_FOUND, f"no method {name!r}")
         try:
-            return {"result": await method(connection, params)}
+            return {"result": await handler(connection, params)}
         except InfraError as failure:
             return _error(OURS, str(failure), data=failure.to_json())
-        except (KeyError, TypeError, ValueError) as mistake:
-            traceback.print_exc()
-            return _error(INVALID_PARAMS, f"{type(mistake).__name__}: {mistake}")
-        except Exception as bug:  # noqa: BLE001 - the client must hear of it, and the log has the traceback
+        except MessageError as error:
+            return _error(INVALID_PARAMS, str(error))
+        except Exception as bug:  # noqa: BLE001 - the client gets an answer, and the log has the traceback
             traceback.print_exc()
             return _error(INTERNAL, f"{type(bug).__name__}: {bug}")
 

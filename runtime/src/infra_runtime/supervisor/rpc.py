@@ -1,13 +1,14 @@
-"""What a client may ask of the supervisor: the methods of the control socket."""
+"""The supervisor's side of the control socket: one typed handler for each method in `messages`."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import signal
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from infra_runtime import messages
 from infra_runtime.data_directory.paths import PROTOCOL
 from infra_runtime.errors import (
     LeftoverError,
@@ -16,257 +17,313 @@ from infra_runtime.errors import (
     UnknownServiceError,
     WaitTimeoutError,
 )
-from infra_runtime.spec import decode_service, encode
+from infra_runtime.message import decode
+from infra_runtime.messages import (
+    Answer,
+    Binding,
+    Bindings,
+    Crash,
+    Endpoints,
+    Failure,
+    Greeting,
+    Hello,
+    Method,
+    Names,
+    Nothing,
+    Outcome,
+    Params,
+    Phase,
+    Released,
+    Restored,
+    ServiceEndpoint,
+    Services,
+    ServiceStatus,
+    Snapshot,
+    SnapshotName,
+    Status,
+    Stay,
+    Up,
+    Wait,
+)
+from infra_runtime.spec import encode
 from infra_runtime.supervisor.binding import Scope
-from infra_runtime.supervisor.control import Connection, Method
+from infra_runtime.supervisor.control import Connection, Handler
 from infra_runtime.supervisor.leases import Leases
-from infra_runtime.supervisor.state import RESTING, SATISFYING, Event, Phase
+from infra_runtime.supervisor.state import RESTING, SATISFYING, Event
 from infra_runtime.supervisor.supervisor import Supervisor
 
 
+def typed(
+    method: Method[Params, Answer], handle: Callable[[Connection, Params], Awaitable[Answer]]
+) -> Handler:
+    """Return a handler that takes the parameters as JSON data, and returns the answer as JSON data."""
+
+    async def handler(connection: Connection, params: Mapping[str, object]) -> object:
+        return (await handle(connection, decode(method.params, params))).to_json()
+
+    return handler
+
+
 class Methods:
-    """One method for each name in `table`; `finished` is done when the stack is down for good."""
+    """The handlers of one supervisor; `finished` is set when the stack is down."""
 
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
         self._leases = Leases(self.end)
         self._down: asyncio.Task[list[str]] | None = None
-        #: of two who snapshot or restore at once one waits
+        #: held by the one snapshot or restore that runs
         self._snapshots = asyncio.Lock()
         self.closing = asyncio.Event()
         self.finished = asyncio.Event()
 
-    def table(self) -> dict[str, Method]:
-        """The methods by name."""
-        names = "hello up status endpoints bound start stop restart kill crash pause resume wait"
-        names += " snapshot_save snapshot_restore subscribe stay release down"
-        return {name: getattr(self, name) for name in names.split()}
+    def table(self) -> dict[str, Handler]:
+        """Return method name → handler."""
+        return {
+            messages.HELLO.name: typed(messages.HELLO, self.hello),
+            messages.UP.name: typed(messages.UP, self.up),
+            messages.STATUS.name: typed(messages.STATUS, self.status),
+            messages.ENDPOINTS.name: typed(messages.ENDPOINTS, self.endpoints),
+            messages.BOUND.name: typed(messages.BOUND, self.bound),
+            messages.START.name: typed(messages.START, self.start),
+            messages.STOP.name: typed(messages.STOP, self.stop),
+            messages.RESTART.name: typed(messages.RESTART, self.restart),
+            messages.KILL.name: typed(messages.KILL, self.kill),
+            messages.CRASH.name: typed(messages.CRASH, self.crash),
+            messages.PAUSE.name: typed(messages.PAUSE, self.pause),
+            messages.RESUME.name: typed(messages.RESUME, self.resume),
+            messages.WAIT.name: typed(messages.WAIT, self.wait),
+            messages.SNAPSHOT_SAVE.name: typed(messages.SNAPSHOT_SAVE, self.snapshot_save),
+            messages.SNAPSHOT_RESTORE.name: typed(messages.SNAPSHOT_RESTORE, self.snapshot_restore),
+            messages.SUBSCRIBE.name: typed(messages.SUBSCRIBE, self.subscribe),
+            messages.STAY.name: typed(messages.STAY, self.stay),
+            messages.RELEASE.name: typed(messages.RELEASE, self.release),
+            messages.DOWN.name: typed(messages.DOWN, self.down),
+        }
 
-    async def hello(self, connection: Connection, params: dict[str, Any]) -> dict[str, Any]:
-        """Who are you; with `lease`, the stack lives at least as long as this connection."""
-        if params.get("lease", False):
+    async def hello(self, connection: Connection, params: Hello) -> Greeting:
+        """Greet a client; with `lease`, the stack runs at least as long as this connection."""
+        if params.lease:
             self._leases.take(connection)
         supervisor = self._supervisor
         services = supervisor.machine.services
-        return {
-            "protocol": PROTOCOL,
-            "pid": os.getpid(),
-            "environment": supervisor.environment,
-            "data": supervisor.paths.data,
-            "ending": self._down is not None,
-            "services": {name: service.spec.digest() for name, service in services.items()},
-        }
+        return Greeting(
+            protocol=PROTOCOL,
+            pid=os.getpid(),
+            environment=supervisor.environment,
+            data=supervisor.paths.data,
+            ending=self._down is not None,
+            services={name: service.spec.digest() for name, service in services.items()},
+        )
 
-    async def up(self, _connection: Connection, params: dict[str, Any]) -> dict[str, Any]:
-        """Start services and what they need, and answer when each is ready or has failed.
+    async def up(self, _connection: Connection, params: Up) -> Outcome:
+        """Start services and those that they need, and answer when each is ready or has failed.
 
-        A service that runs already is left as it is, if its spec is the same. Without `wait` the answer
-        comes at once.
+        A service that already runs with the same spec is left as it is. Without `wait` the answer comes at
+        once.
         """
         self._refuse_when_ending()
-        specs = [decode_service(data) for data in params["services"]]
-        scope = Scope(params["root"], self._supervisor.environment, params["binaries"], params["variables"])
+        scope = Scope(params.root, self._supervisor.environment, params.binaries, params.variables)
         services = self._supervisor.machine.services
-        for spec in specs:
+        for spec in params.services:
             old = services.get(spec.name)
             if old is None or (old.spec != spec and old.phase in RESTING):
                 self._supervisor.add(spec, scope)
             elif old.spec != spec:
                 raise PlanChangedError(spec.name, _changes(encode(old.spec), encode(spec)))
-        wanted = params.get("wanted") or [spec.name for spec in specs]
-        return await self._start(wanted, wait=params.get("wait", True))
+        wanted = params.wanted or [spec.name for spec in params.services]
+        return await self._start(wanted, wait=params.wait)
 
-    async def start(self, _connection: Connection, params: dict[str, Any]) -> dict[str, Any]:
-        """Start services that the stack knows."""
+    async def start(self, _connection: Connection, params: Names) -> Outcome:
+        """Start services of the stack."""
         self._refuse_when_ending()
-        return await self._start(self._known(params["services"]))
+        return await self._start(self._known(params.services))
 
-    async def _start(self, wanted: list[str], *, wait: bool = True) -> dict[str, Any]:
+    async def _start(self, wanted: Sequence[str], *, wait: bool = True) -> Outcome:
         supervisor = self._supervisor
         closure = supervisor.machine.closure(wanted)
         services = {name: supervisor.machine.services[name] for name in closure}
         if any(service.phase not in SATISFYING for service in services.values()):
-            # Every test asks; the journal tells when something came of it.
+            # Every test sends this request; the journal has those that start something.
             needs = {name: service.needs for name, service in services.items()}
             supervisor.journal.write("wanted", services=wanted, needs=needs)
         for name in wanted:
             supervisor.dispatch(Event("wanted", name))
         if wait:
             await self._settle(closure)
-        return self._answer(wanted)
+        return self._outcome(wanted)
 
     async def _settle(self, names: list[str]) -> None:
         await self._supervisor.settle(names)
-        self._refuse_when_ending()  # somebody said `down` meanwhile: this was no start
+        self._refuse_when_ending()  # another client has sent `down` meanwhile, so the services are stopped
 
-    def _answer(self, wanted: list[str]) -> dict[str, Any]:
+    def _outcome(self, wanted: Iterable[str]) -> Outcome:
+        """The services and those that they need, with the failures among them."""
         closure = self._supervisor.machine.closure(wanted)
-        return {
-            "services": [self._service(name) for name in closure],
-            "failures": [self._failure(name) for name in closure if self._is_missing(name)],
-        }
+        failures = tuple(self._failure(name) for name in closure if self._is_missing(name))
+        return Outcome(services=self._services(closure), failures=failures)
 
-    async def stop(self, _connection: Connection, params: dict[str, Any]) -> dict[str, Any]:
-        """Stop services, and answer when they are gone. What needs them goes on, and may complain."""
-        names = self._known(params["services"])
+    async def stop(self, _connection: Connection, params: Names) -> Outcome:
+        """Stop services, and answer when they have ended. Services that need them continue, and may fail."""
+        names = self._known(params.services)
         await self._supervisor.stop(names)
-        return {"services": [self._service(name) for name in names]}
+        return Outcome(services=self._services(names))
 
-    async def restart(self, _connection: Connection, params: dict[str, Any]) -> dict[str, Any]:
+    async def restart(self, _connection: Connection, params: Names) -> Outcome:
         """Stop and start services, and answer when they are ready again."""
         self._refuse_when_ending()
-        names = self._known(params["services"])
+        names = self._known(params.services)
         for name in names:
             self._supervisor.dispatch(Event("restart", name))
         await self._settle(self._supervisor.machine.closure(names))
-        return self._answer(names)
+        return self._outcome(names)
 
-    async def kill(self, _connection: Connection, params: dict[str, Any]) -> dict[str, Any]:
-        """SIGKILL services, and leave them dead until somebody starts them."""
-        names = self._known(params["services"])
+    async def kill(self, _connection: Connection, params: Names) -> Outcome:
+        """SIGKILL services, and do not restart them before a request starts them."""
+        names = self._known(params.services)
         for name in names:
             self._supervisor.kill(name)
         await self._supervisor.settle(names)
-        return {"services": [self._service(name) for name in names]}
+        return Outcome(services=self._services(names))
 
-    async def crash(self, _connection: Connection, params: dict[str, Any]) -> dict[str, Any]:
-        """Send a signal to everything of the services; what follows is up to their restart policy."""
-        names = self._known(params["services"])
+    async def crash(self, _connection: Connection, params: Crash) -> Outcome:
+        """Send a signal to all processes of services; their restart policies decide what follows."""
+        names = self._known(params.services)
         services = self._supervisor.machine.services
         pids = {name: services[name].pid for name in names}
         for name in names:
-            self._supervisor.crash(name, int(params.get("signal", signal.SIGKILL)))
-        if params.get("wait"):
+            self._supervisor.crash(name, params.signal)
+        if params.wait:
             for name, pid in pids.items():
                 while pid and services[name].pid == pid:
                     await self._supervisor.change()
             await self._supervisor.settle(names)
-        return self._answer(names)
+        return self._outcome(names)
 
-    async def pause(self, connection: Connection, params: dict[str, Any]) -> dict[str, Any]:
-        """Freeze services (SIGSTOP): their connections stay open, and nothing answers.
+    async def pause(self, connection: Connection, params: Names) -> Outcome:
+        """Stop the processes of services (SIGSTOP): their connections stay open, and nothing answers.
 
-        One that is on its way is frozen when it is ready, one that does not run is left alone.
+        A service that is starting is paused when it is ready; one that does not run is left as it is.
         """
-        names = self._known(params["services"])
+        names = self._known(params.services)
         await self._supervisor.settle(names)
         await self._supervisor.pause(names)
-        # Whoever froze them may die before it thaws them: that is no state to leave to others.
+        # The client may exit before it resumes them.
         for name in names:
             connection.at_end(partial(self._supervisor.resume, name))
-        return {"services": [self._service(name) for name in names]}
+        return Outcome(services=self._services(names))
 
-    async def resume(self, _connection: Connection, params: dict[str, Any]) -> dict[str, Any]:
+    async def resume(self, _connection: Connection, params: Names) -> Outcome:
         """Let paused services go on."""
-        names = self._known(params["services"])
+        names = self._known(params.services)
         for name in names:
             self._supervisor.resume(name)
-        return {"services": [self._service(name) for name in names]}
+        return Outcome(services=self._services(names))
 
-    async def snapshot_save(self, _connection: Connection, params: dict[str, Any]) -> dict[str, Any]:
-        """Keep the state of all services under a name."""
+    async def snapshot_save(self, _connection: Connection, params: SnapshotName) -> Snapshot:
+        """Save the state of all services under a name."""
         from infra_runtime.supervisor import snapshots  # with shutil 3 ms, which every boot would pay
 
         async with self._snapshots:
-            return await snapshots.save(self._supervisor, params["name"])
+            return await snapshots.save(self._supervisor, params.name)
 
-    async def snapshot_restore(self, _connection: Connection, params: dict[str, Any]) -> dict[str, Any]:
-        """Put the state of a snapshot back, and answer when the services are ready with it."""
+    async def snapshot_restore(self, _connection: Connection, params: SnapshotName) -> Restored:
+        """Restore a snapshot, and answer when its services are ready or have failed."""
         from infra_runtime.supervisor import snapshots
 
         self._refuse_when_ending()
         async with self._snapshots:
-            described = await snapshots.restore(self._supervisor, params["name"])
-        return {**self._answer(list(described["services"])), "snapshot": described}
+            snapshot = await snapshots.restore(self._supervisor, params.name)
+        outcome = self._outcome(snapshot.services)
+        return Restored(services=outcome.services, failures=outcome.failures, snapshot=snapshot)
 
-    async def status(self, _connection: Connection, _params: dict[str, Any]) -> dict[str, Any]:
-        """All that a person may see; secrets are masked."""
+    async def status(self, _connection: Connection, _params: Nothing) -> Status:
+        """Return what may be shown to people; secrets are masked."""
         supervisor = self._supervisor
-        return {
-            "pid": os.getpid(),
-            "environment": supervisor.environment,
-            "data": supervisor.paths.data,
-            "leases": len(self._leases),
-            "stay": self._leases.stays,
-            "stay_seconds": self._leases.stay_seconds,
-            "services": [self._service(name) for name in supervisor.machine.services],
-        }
+        return Status(
+            pid=os.getpid(),
+            environment=supervisor.environment,
+            data=supervisor.paths.data,
+            leases=len(self._leases),
+            stay=self._leases.stays,
+            stay_seconds=self._leases.stay_seconds,
+            services=self._services(supervisor.machine.services),
+        )
 
-    async def endpoints(self, _connection: Connection, params: dict[str, Any]) -> dict[str, Any]:
-        """What services export and run with, in the clear: for programs, and never to be printed."""
-        names = self._known(params.get("services") or list(self._supervisor.bound))
-        found = {name: self._supervisor.bound[name] for name in names if name in self._supervisor.bound}
-        return {
-            name: {
-                "kind": bound.spec.kind,
-                "exports": bound.exports,
-                "ports": bound.ports,
-                "data": bound.data,
-                "env": bound.env,
-                "program": bound.command[0] if bound.command else "",
+    async def endpoints(self, _connection: Connection, _params: Nothing) -> Endpoints:
+        """Return what services export and run with, secrets in the clear."""
+        return Endpoints(
+            services={
+                name: ServiceEndpoint(
+                    kind=bound.spec.kind,
+                    exports=bound.exports,
+                    ports=bound.ports,
+                    data=bound.data,
+                    env=bound.env,
+                    program=bound.command[0] if bound.command else "",
+                )
+                for name, bound in self._supervisor.bound.items()
             }
-            for name, bound in found.items()
-        }
+        )
 
-    async def bound(self, _connection: Connection, _params: dict[str, Any]) -> dict[str, Any]:
-        """The running plan with its places; only exports are shown, masked."""
-        return {
-            name: {
-                "kind": bound.spec.kind,
-                "data": bound.data,
-                "run": bound.run,
-                "ports": bound.ports,
-                "cwd": bound.cwd,
-                "exports": bound.shown,
+    async def bound(self, _connection: Connection, _params: Nothing) -> Bindings:
+        """Return the values of the services' references; exports are masked."""
+        return Bindings(
+            services={
+                name: Binding(
+                    kind=bound.spec.kind,
+                    data=bound.data,
+                    run=bound.run,
+                    ports=bound.ports,
+                    cwd=bound.cwd,
+                    exports=bound.masked_exports,
+                )
+                for name, bound in self._supervisor.bound.items()
             }
-            for name, bound in self._supervisor.bound.items()
-        }
+        )
 
-    async def wait(self, _connection: Connection, params: dict[str, Any]) -> dict[str, Any]:
-        """Answer when services are ready (all of them, or those named). Raises after `timeout` seconds."""
+    async def wait(self, _connection: Connection, params: Wait) -> Outcome:
+        """Answer when services are ready. Raises `WaitTimeoutError` after `timeout` seconds."""
         supervisor = self._supervisor
-        names = self._known(params.get("services") or []) or list(supervisor.machine.services)
-        seconds = float(params.get("timeout", 60))
+        names = self._known(params.services) or list(supervisor.machine.services)
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(params.timeout):
                 while not names or not supervisor.machine.settled(names):
                     await supervisor.change()
                     names = names or list(supervisor.machine.services)
         except TimeoutError:
-            pending = supervisor.pending(names)
-            raise WaitTimeoutError(seconds, pending) from None
-        return self._answer(names)
+            raise WaitTimeoutError(params.timeout, supervisor.pending(names)) from None
+        return self._outcome(names)
 
-    async def subscribe(self, connection: Connection, _params: dict[str, Any]) -> dict[str, Any]:
-        """From now on every event comes as a notification `event`."""
+    async def subscribe(self, connection: Connection, _params: Nothing) -> Nothing:
+        """Send every event from now on as a notification `event`."""
         journal = self._supervisor.journal
 
-        def listener(record: dict[str, Any]) -> None:
+        def listener(record: Mapping[str, object]) -> None:
             connection.notify("event", record)
 
         journal.listeners.add(listener)
         connection.at_end(lambda: journal.listeners.discard(listener))
-        return {}
+        return Nothing()
 
-    async def stay(self, _connection: Connection, params: dict[str, Any]) -> dict[str, Any]:
-        """Whether the stack outlives its last lease, and for how many seconds (null: for good)."""
-        self._leases.stay(on=bool(params["on"]), seconds=params.get("seconds"))
-        return {"stay": self._leases.stays}
+    async def stay(self, _connection: Connection, params: Stay) -> Nothing:
+        """Set whether the stack continues after its last lease, and for how many seconds."""
+        self._leases.stay(on=params.on, seconds=params.seconds)
+        return Nothing()
 
-    async def release(self, connection: Connection, _params: dict[str, Any]) -> dict[str, Any]:
-        """Give the lease back, and learn whether that ends the stack."""
+    async def release(self, connection: Connection, _params: Nothing) -> Released:
+        """End the client's lease, and answer whether the stack stops."""
         self._leases.give_back(connection)
-        return {"leases": len(self._leases), "ending": self.closing.is_set() or self._down is not None}
+        return Released(leases=len(self._leases), ending=self.closing.is_set() or self._down is not None)
 
-    async def down(self, _connection: Connection, _params: dict[str, Any]) -> dict[str, Any]:
-        """Stop everything, and answer with the proof. Raises `LeftoverError` when it fails."""
+    async def down(self, _connection: Connection, _params: Nothing) -> Nothing:
+        """Stop everything, and answer when nothing is left. Raises `LeftoverError` when something is."""
         left = await asyncio.shield(self.end())
         if left:
             raise LeftoverError(left)
-        return {"left": [], "services": len(self._supervisor.machine.services)}
+        return Nothing()
 
     def end(self) -> asyncio.Task[list[str]]:
-        """Begin to stop for good; everybody gets the same task."""
+        """Begin to stop the stack, and return the task that does; the same one at every call."""
         if self._down is None:
             self._down = asyncio.get_running_loop().create_task(self._end())
         return self._down
@@ -285,49 +342,52 @@ class Methods:
 
     # --- answers -------------------------------------------------------------------------------------
 
-    def _known(self, names: list[str]) -> list[str]:
+    def _known(self, names: Iterable[str]) -> list[str]:
         known = self._supervisor.machine.services
         for name in names:
             if name not in known:
                 raise UnknownServiceError(name, sorted(known))
-        return names
+        return list(names)
 
-    def _service(self, name: str) -> dict[str, Any]:
+    def _services(self, names: Iterable[str]) -> Services:
+        return Services(self._service(name) for name in names)
+
+    def _service(self, name: str) -> ServiceStatus:
         supervisor, service = self._supervisor, self._supervisor.machine.services[name]
         bound = supervisor.bound.get(name)
-        return {
-            "name": name,
-            "kind": service.spec.kind,
-            "summary": service.spec.summary,
-            "phase": service.phase.value,
-            "ready": service.phase in SATISFYING,
-            "task": service.spec.task,
-            "copy_of": service.spec.copy_of,
-            "reason": service.reason,
-            "pid": service.pid,
-            "seconds": round(asyncio.get_running_loop().time() - service.since, 3),
-            "restarts": service.restarts,
-            "needs": list(service.needs),
-            "ports": bound.ports if bound else {},
-            "exports": bound.shown if bound else {},
-            "log": supervisor.logs.path(name),
-        }
+        return ServiceStatus(
+            name=name,
+            kind=service.spec.kind,
+            summary=service.spec.summary,
+            phase=service.phase,
+            ready=service.phase in SATISFYING,
+            task=service.spec.task,
+            copy_of=service.spec.copy_of,
+            reason=service.reason,
+            pid=service.pid,
+            seconds=round(asyncio.get_running_loop().time() - service.since, 3),
+            restarts=service.restarts,
+            needs=service.needs,
+            ports=bound.ports if bound else {},
+            exports=bound.masked_exports if bound else {},
+            log=supervisor.logs.path(name),
+        )
 
     def _is_missing(self, name: str) -> bool:
-        """It failed, or somebody stopped it; one that ended well by itself is what it should be."""
+        """Whether it failed or was stopped. A task that is done is not missing."""
         service = self._supervisor.machine.services[name]
         return service.phase is Phase.FAILED or (service.phase is Phase.STOPPED and not service.wanted)
 
-    def _failure(self, name: str) -> dict[str, Any]:
+    def _failure(self, name: str) -> Failure:
         service = self._supervisor.machine.services[name]
-        return {
-            "service": name,
-            "kind": service.error,
-            "reason": service.reason or "was stopped",
-            "port": self._supervisor.refused_ports.get(name),
-            "log": self._supervisor.logs.path(name),
-            "log_tail": self._supervisor.log_tail(name) if service.error == "start" else [],
-        }
+        return Failure(
+            service=name,
+            kind=service.error,
+            reason=service.reason or "was stopped",
+            port=self._supervisor.refused_ports.get(name),
+            log=self._supervisor.logs.path(name),
+            log_tail=tuple(self._supervisor.log_tail(name)) if service.error == "start" else (),
+        )
 
 
 def _changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

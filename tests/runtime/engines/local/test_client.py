@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +20,21 @@ from infra_runtime.errors import (
     SupervisorError,
     UnknownServiceError,
 )
+from infra_runtime.messages import (
+    RELEASE,
+    STATUS,
+    STOP,
+    Event,
+    Failure,
+    Names,
+    Nothing,
+    Outcome,
+    Released,
+    Services,
+)
 from infra_runtime.supervisor.argv import ALREADY_SUPERVISED
+
+pytestmark = pytest.mark.process
 
 
 @pytest.fixture
@@ -116,28 +130,64 @@ def test_a_supervisor_that_never_greets_is_given_up(paths, monkeypatch) -> None:
         Client.connect(paths)
 
 
+OUTCOME: dict[str, object] = {"services": [], "failures": []}
+
+
 # --- calling ---------------------------------------------------------------------------------------
 
 
 def test_events_that_come_before_the_answer_are_handed_on(paths) -> None:
-    seen = []
-    with answering(paths, up=lambda request: [event("preparing"), event("ready"), result(request, ok=True)]):
+    seen: list[Event] = []
+    with answering(
+        paths, stop=lambda request: [event("stopping"), event("stopped"), result(request, **OUTCOME)]
+    ):
         client = Client.connect(paths)
 
-        answer = client.call("up", on_event=seen.append)
+        answer = client.call(STOP, Names(services=("web",)), on_event=seen.append)
         client.close()
 
-    assert answer == {"ok": True}
-    assert [it["event"] for it in seen] == ["preparing", "ready"]
+    assert answer == Outcome(services=Services())
+    assert [it.event for it in seen] == ["stopping", "stopped"]
 
 
-def test_an_answer_to_somebody_else_is_passed_over(paths) -> None:
+def test_the_answer_to_another_request_is_ignored(paths) -> None:
     """To a call that was interrupted, for instance."""
-    with answering(paths, up=lambda request: [result({"id": 99}, old=True), result(request, new=True)]):
+    late, current = {"leases": 1, "ending": True}, {"leases": 2, "ending": False}
+    with answering(paths, release=lambda request: [result({"id": 99}, **late), result(request, **current)]):
         client = Client.connect(paths)
 
-        assert client.call("up") == {"new": True}
+        assert client.call(RELEASE, Nothing()) == Released(leases=2, ending=False)
         client.close()
+
+
+def test_a_field_that_only_a_newer_supervisor_knows_is_ignored(paths) -> None:
+    with answering(paths, release=lambda request: [result(request, leases=2, ending=False, mood="good")]):
+        client = Client.connect(paths)
+
+        assert client.call(RELEASE, Nothing()) == Released(leases=2, ending=False)
+        client.close()
+
+
+def test_a_missing_field_is_named_with_the_versions_of_both_sides(paths) -> None:
+    with answering(paths, release=lambda request: [result(request, leases=2)]):
+        client = Client.connect(paths)
+
+        with pytest.raises(SupervisorError) as caught:
+            client.call(RELEASE, Nothing())
+        client.close()
+
+    assert str(caught.value) == (
+        "the supervisor's answer to release has another shape (ending: is missing): "
+        f"it speaks protocol {PROTOCOL}, this kit {PROTOCOL}"
+    )
+
+
+def test_a_greeting_of_another_shape_is_refused_with_both_versions(paths) -> None:
+    with (
+        answering(paths, hello=lambda request: [result(request, protocol=99)]),
+        pytest.raises(SupervisorError, match=f"pid: is missing.*speaks protocol 99, this kit {PROTOCOL}"),
+    ):
+        Client.connect(paths)
 
 
 def test_an_error_of_ours_is_raised_as_itself(paths) -> None:
@@ -146,47 +196,51 @@ def test_an_error_of_ours_is_raised_as_itself(paths) -> None:
         client = Client.connect(paths)
 
         with pytest.raises(UnknownServiceError, match="no service 'wbe' here"):
-            client.call("stop", services=["wbe"])
+            client.call(STOP, Names(services=("wbe",)))
         client.close()
 
 
-def test_any_other_error_tells_the_method(paths) -> None:
-    with answering(paths, stop=lambda request: [error(request, "KeyError: 'services'")]):
+def test_any_other_error_names_the_method(paths) -> None:
+    with answering(paths, stop=lambda request: [error(request, "services: is missing")]):
         client = Client.connect(paths)
 
-        with pytest.raises(SupervisorError, match="stop: KeyError: 'services'"):
-            client.call("stop")
+        with pytest.raises(SupervisorError, match="stop: services: is missing"):
+            client.call(STOP, Names(services=()))
         client.close()
 
 
 def test_a_supervisor_that_dies_in_the_middle_is_told(paths) -> None:
-    with answering(paths, up=lambda _: None):
+    with answering(paths, status=lambda _: None):
         client = Client.connect(paths)
 
         with pytest.raises(SupervisorError, match="closed the connection"):
-            client.call("up")
+            client.call(STATUS, Nothing())
         with pytest.raises(SupervisorError):
-            client.call("up")
+            client.call(STATUS, Nothing())
         client.close()
 
 
 def test_calls_from_several_threads_get_their_own_answers(paths) -> None:
+    def stop(request: dict[str, Any]) -> list[dict[str, Any]]:
+        [number] = request["params"]["services"]
+        return [result(request, services=[], failures=[{"service": number, "kind": "", "reason": ""}])]
+
     answers = {}
-    with answering(paths, echo=lambda request: [result(request, **request["params"])]):
+    with answering(paths, stop=stop):
         client = Client.connect(paths)
 
-        def call(number: int) -> None:
+        def call(number: str) -> None:
             for _ in range(20):
-                answers[number] = client.call("echo", number=number)["number"]
+                answers[number] = client.call(STOP, Names(services=(number,))).failures[0].service
 
-        threads = [threading.Thread(target=call, args=(number,)) for number in range(5)]
+        threads = [threading.Thread(target=call, args=(f"{number}",)) for number in range(5)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         client.close()
 
-    assert answers == {number: number for number in range(5)}
+    assert answers == {f"{number}": f"{number}" for number in range(5)}
 
 
 def test_events_come_until_the_supervisor_goes(paths) -> None:
@@ -198,34 +252,35 @@ def test_events_come_until_the_supervisor_goes(paths) -> None:
         client.subscribe()
         client._socket.sendall(b'{"id": 0, "method": "bye"}\n')
 
-        assert [it["event"] for it in client.events()] == ["ready", "down"]
+        assert [it.event for it in client.events()] == ["ready", "down"]
         client.close()
 
 
 def test_an_event_that_comes_while_an_answer_is_waited_for_is_not_lost(paths) -> None:
-    def status(request: dict[str, object]) -> list[dict[str, object]]:
-        return [event("ready"), result(request)]
+    def stop(request: dict[str, object]) -> list[dict[str, object]]:
+        return [event("ready"), result(request, **OUTCOME)]
 
-    with answering(paths, subscribe=lambda request: [result(request)], status=status):
+    with answering(paths, subscribe=lambda request: [result(request)], stop=stop):
         client = Client.connect(paths)
         client.subscribe()
-        client._socket.settimeout(5)
+        client._socket.settimeout(60)
 
-        client.call("status")
+        client.call(STOP, Names(services=()))
 
-        assert next(client.events())["event"] == "ready"
+        assert next(client.events()).event == "ready"
         client.close()
 
 
-def test_a_supervisor_that_hangs_up_and_does_not_end_is_waited_for_no_longer_than_was_said() -> None:
+def test_a_supervisor_that_hangs_up_and_does_not_end_is_waited_for_no_longer_than_was_said(
+    sleeper,
+) -> None:
     ours, theirs = socket.socketpair()
     theirs.close()
     client = Client(ours)
-    with subprocess.Popen(["sleep", "60"]) as child:
-        client.child = child
+    client.child = sleeper
 
-        assert not client.await_end(0.01)
-        child.kill()
+    assert not client.await_end(0.01)
+
     client.child = None
     client.close()
 
@@ -285,7 +340,7 @@ def test_a_supervisor_that_somebody_else_looks_after_is_waited_for(paths) -> Non
 
     def serve() -> None:
         with answering(paths):
-            done.wait(10)
+            done.wait(60)
 
     client = connect_or_launch(paths, "test", leased_ports=True, launch=by_somebody_else)
     client.close()
@@ -298,39 +353,33 @@ def test_a_supervisor_that_somebody_else_looks_after_is_waited_for(paths) -> Non
 # --- failures --------------------------------------------------------------------------------------
 
 
-def failed(service: str, kind: str = "start", **more: object) -> dict[str, object]:
-    return {
-        "service": service,
-        "kind": kind,
-        "reason": f"{service} is broken",
-        "log": f"/{service}.log",
-        **more,
-    }
+def failed(service: str, kind: str = "start", **more: object) -> Failure:
+    return Failure(service=service, kind=kind, reason=f"{service} is broken", log=f"/{service}.log", **more)
 
 
 def test_no_failure_is_nothing_to_raise() -> None:
-    raise_failures({"failures": []})
+    raise_failures(())
 
 
 def test_a_failed_service_is_an_error_with_its_log() -> None:
-    found = failure(failed("db", log_tail=["a line"]))
+    found = failure(failed("db", log_tail=("a line",)))
 
     assert isinstance(found, StartError)
     assert (found.reason, found.log_tail, found.log) == ("db is broken", ["a line"], "/db.log")
 
 
 def test_a_taken_port_is_an_error_of_its_own() -> None:
-    found = failure(failed("db", "port-taken", port=[5432, "pid 1 (init)"]))
+    found = failure(failed("db", "port-taken", port=(5432, "pid 1 (init)")))
 
     assert isinstance(found, PortTakenError)
     assert (found.port, found.holder) == (5432, "pid 1 (init)")
 
 
 def test_the_cause_is_raised_further_causes_are_notes_and_consequences_are_left_out() -> None:
-    answer = {"failures": [failed("api", "needs"), failed("db"), failed("queue")]}
+    failures = (failed("api", "needs"), failed("db"), failed("queue"))
 
     with pytest.raises(StartError, match="db: db is broken") as caught:
-        raise_failures(answer)
+        raise_failures(failures)
 
     assert caught.value.__notes__ == ["queue: queue is broken"]
 
@@ -338,4 +387,4 @@ def test_the_cause_is_raised_further_causes_are_notes_and_consequences_are_left_
 def test_a_consequence_alone_is_better_than_silence() -> None:
     """Its cause may have been an order of another client's."""
     with pytest.raises(StartError, match="api: api is broken"):
-        raise_failures({"failures": [failed("api", "needs")]})
+        raise_failures((failed("api", "needs"),))

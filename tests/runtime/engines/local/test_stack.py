@@ -22,6 +22,7 @@ from infra_runtime.errors import (
     UnknownServiceError,
     WaitTimeoutError,
 )
+from infra_runtime.messages import UP, Up
 from infra_runtime.spec import Secret
 
 
@@ -113,16 +114,16 @@ def test_who_attaches_sees_the_same_and_ends_nothing(stack_of, data) -> None:
 
     with infra.attach(data) as other:
         assert other.web.port == stack.web.port
-        assert other.status()["leases"] == 2
+        assert other.status().leases == 2
 
-    assert stack.status()["leases"] == 1
+    assert stack.status().leases == 1
 
 
 def test_who_only_looks_holds_nothing(stack_of, data) -> None:
     stack_of(server("web"))
 
     with infra.attach(data, lease=False) as watcher:
-        assert watcher.status()["leases"] == 1
+        assert watcher.status().leases == 1
 
 
 def test_where_no_stack_runs_there_is_nothing_to_attach_to(tmp_path) -> None:
@@ -133,7 +134,7 @@ def test_where_no_stack_runs_there_is_nothing_to_attach_to(tmp_path) -> None:
 def test_whoever_waits_is_told_what_for_when_the_time_is_up(stack_of) -> None:
     stack = stack_of(server("web"))
     stack.stop("web")
-    stack._client.call("up", **_order(server("deaf", "--deaf")), wait=False)
+    stack._client.call(UP, _order(server("deaf", "--deaf")))
 
     with pytest.raises(WaitTimeoutError, match=r"not ready after 0\.2 s: deaf: .*refused"):
         stack.wait("deaf", timeout=0.2)
@@ -141,8 +142,8 @@ def test_whoever_waits_is_told_what_for_when_the_time_is_up(stack_of) -> None:
 
 def test_who_has_no_time_to_wait_is_told_at_once(stack_of) -> None:
     stack = stack_of(server("web"))
-    stack._client.call("up", **_order(server("deaf", "--deaf")), wait=False)
-    stack._client._socket.settimeout(10)
+    stack._client.call(UP, _order(server("deaf", "--deaf")))
+    stack._client._socket.settimeout(60)
 
     stack.wait("web", timeout=0)
     with pytest.raises(WaitTimeoutError, match="not ready after 0 s: deaf"):
@@ -157,10 +158,8 @@ def test_a_service_that_was_stopped_is_not_what_one_waits_for(stack_of) -> None:
         stack.wait("web")
 
 
-def _order(spec) -> dict[str, object]:
-    from infra_runtime.spec import encode
-
-    return {"services": [encode(spec)], "root": "/", "binaries": {}, "variables": {}}
+def _order(spec) -> Up:
+    return Up(services=(spec,), root="/", binaries={}, variables={}, wait=False)
 
 
 # --- the one import --------------------------------------------------------------------------------

@@ -70,6 +70,6 @@ def _brief(text: str) -> str:
     """The value for a person: of a table, only what it says."""
     value = _plain(text)
     if isinstance(value, dict):
-        said = {name: each for name, each in value.items() if each not in (None, "")}
+        said = {name: each for name, each in value.items() if each not in (None, "", [])}
         return json.dumps(said, ensure_ascii=False)
     return text

@@ -30,11 +30,10 @@ def command(target: Target, *, as_json: bool) -> None:
     """
     from infra_runtime.data_directory import journal
     from infra_runtime.data_directory.critical_path import last_start
-    from infra_runtime.data_directory.leak_check import last_life
     from infra_runtime.errors import NoStackError
 
     paths = target.paths()
-    start = last_start(last_life(journal.read(paths.journal)))
+    start = last_start(journal.last_run(journal.read(paths.journal)))
     if start is None:
         raise NoStackError(paths.data)
     if as_json:

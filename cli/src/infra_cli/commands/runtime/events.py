@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from infra_cli import output
 from infra_cli.target import Target, target
+
+if TYPE_CHECKING:
+    from infra_runtime.messages import Event
 
 #: of no use to a person, or told otherwise
 LEFT_OUT = frozenset({"time", "event", "service", "token", "started", "boot", "needs"})
@@ -31,7 +34,6 @@ def command(target: Target, *, follow: bool, everything: bool, as_json: bool) ->
       infra runtime events --all --json | jq 'select(.event == "backoff")'"""
     from infra_cli.following import Follower
     from infra_runtime.data_directory import journal
-    from infra_runtime.data_directory.leak_check import last_life
     from infra_runtime.errors import NoStackError
 
     paths = target.paths()
@@ -39,7 +41,7 @@ def command(target: Target, *, follow: bool, everything: bool, as_json: bool) ->
     events = journal.parsed(line for _path, line in follower.new())
     if not events and not follow:
         raise NoStackError(paths.data)
-    for event in events if everything else last_life(events):
+    for event in events if everything else journal.last_run(events):
         _tell(event, as_json=as_json)
     if follow:
         for _path, line in follower.lines():
@@ -47,15 +49,14 @@ def command(target: Target, *, follow: bool, everything: bool, as_json: bool) ->
                 _tell(event, as_json=as_json)
 
 
-def _tell(event: dict[str, Any], *, as_json: bool) -> None:
+def _tell(event: Event, *, as_json: bool) -> None:
+    record = event.to_json()
     if as_json:
-        output.say_json(event, line=True)
+        output.say_json(record, line=True)
         return
-    details = {key: value for key, value in event.items() if key not in LEFT_OUT}
+    details = {key: value for key, value in record.items() if key not in LEFT_OUT}
     words = " ".join(
         f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in details.items()
     )
-    time = output.styled(output.clock(event["time"]), dim=True)
-    output.say(
-        f"{time}  {event.get('service', 'infra'):12}  {output.phase(event['event'])}  {words}".rstrip()
-    )
+    time = output.styled(output.clock(event.time), dim=True)
+    output.say(f"{time}  {event.service or 'infra':12}  {output.phase(event.event)}  {words}".rstrip())

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
 
 import click
 
 from infra_cli import output
 from infra_cli.completion import complete_services
 from infra_cli.target import Target, target
-from infra_cli.variables import exported, kinds, variables
+from infra_runtime.engines.variables import program_variables
 from infra_runtime.errors import StartError, UnknownServiceError
+from infra_runtime.messages import ENDPOINTS, STATUS, Nothing, ServiceEndpoint, Status
 
 #: what a shell says of a program that isn't there, or that cannot be run
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
@@ -41,17 +41,16 @@ def command(target: Target, *, service: str, argv: tuple[str, ...]) -> int:
     if not argv:
         raise click.UsageError("Missing the program to run after --.")
     with target.client() as client:
-        found = client.call("endpoints")
-        known = {each["name"]: each for each in client.call("status")["services"]}
-        greeting = client.call("hello")
-    if service not in known:
-        raise UnknownServiceError(service, sorted(known))
-    if not known[service]["ready"]:
-        each = known[service]
-        raise StartError(service, f"is {each['phase']}" + (f": {each['reason']}" if each["reason"] else ""))
+        endpoints = client.call(ENDPOINTS, Nothing()).services
+        status = client.call(STATUS, Nothing())
+    if service not in status.services.names:
+        raise UnknownServiceError(service, sorted(status.services.names))
+    state = status.services[service]
+    if not state.ready:
+        raise StartError(service, f"is {state.phase}" + (f": {state.reason}" if state.reason else ""))
     output.flush()
     try:
-        os.execvpe(argv[0], argv, environment(os.environ, service, found, greeting))  # noqa: S606 - it is what was asked for
+        os.execvpe(argv[0], argv, environment(os.environ, service, endpoints, status))  # noqa: S606 - it is what was asked for
     except FileNotFoundError:
         output.note(f"{argv[0]}: no such program")
         return NOT_FOUND
@@ -61,17 +60,17 @@ def command(target: Target, *, service: str, argv: tuple[str, ...]) -> int:
 
 
 def environment(
-    own: Mapping[str, str], service: str, found: Mapping[str, Mapping[str, Any]], greeting: Mapping[str, Any]
+    own: Mapping[str, str], service: str, endpoints: Mapping[str, ServiceEndpoint], status: Status
 ) -> dict[str, str]:
-    """The variables for a program: the user's own, the stack's over them, the service's over those."""
-    folder = os.path.dirname(found[service]["program"])  # noqa: PTH120 - it may be no path at all
+    """Return the variables for a program: the user's own, the stack's over them, the service's over those."""
+    folder = os.path.dirname(endpoints[service].program)  # noqa: PTH120 - it may be no path at all
     path = own.get("PATH", os.defpath)
     return {
         **own,
-        **variables(exported(found), kinds(found)),
-        **found[service]["env"],
+        **program_variables(endpoints),
+        **endpoints[service].env,
         "PATH": f"{path}{os.pathsep}{folder}" if folder else path,
-        "INFRA_ENV": greeting["environment"],
-        "INFRA_DATA": greeting["data"],
+        "INFRA_ENV": status.environment,
+        "INFRA_DATA": status.data,
         "INFRA_SERVICE": service,
     }

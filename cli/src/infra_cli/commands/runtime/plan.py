@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +14,7 @@ from infra_cli.completion import complete_services
 from infra_cli.target import Target, target
 
 if TYPE_CHECKING:
+    from infra_runtime.messages import Binding
     from infra_runtime.plan import Plan
     from infra_runtime.spec import ServiceSpec
 
@@ -43,12 +44,14 @@ def command(
     if bound:
         if services or profile:
             raise click.UsageError("--bound shows the stack that runs; it takes no SERVICE and no --profile.")
+        from infra_runtime.messages import BOUND, Nothing
+
         with target.client() as client:
-            found = client.call("bound")
+            bindings = client.call(BOUND, Nothing())
         if as_json:
-            output.say_json(found)
+            output.say_json(bindings.to_json()["services"])
             return
-        for name, binding in found.items():
+        for name, binding in bindings.services.items():
             _say(name, _bound(binding))
         return
     plan = target.resolve(*services, profile=profile, executables=False).plan
@@ -85,9 +88,9 @@ def _symbolic(spec: ServiceSpec, plan: Plan) -> dict[str, str]:
     }
 
 
-def _bound(found: dict[str, Any]) -> dict[str, str]:
-    exports = {f"exports {name}": value for name, value in found["exports"].items()}
-    return {"ports": _pairs(found["ports"]), "data": found["data"], "run": found["run"], **exports}
+def _bound(binding: Binding) -> dict[str, str]:
+    exports = {f"exports {name}": value for name, value in binding.exports.items()}
+    return {"ports": _pairs(binding.ports), "data": binding.data, "run": binding.run, **exports}
 
 
 def _pairs(ports: Mapping[str, int]) -> str:

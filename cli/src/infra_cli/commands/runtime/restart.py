@@ -22,5 +22,6 @@ def command(target: Target, *, services: tuple[str, ...], as_json: bool) -> None
       infra runtime restart api
     """
     from infra_cli.service_commands import order
+    from infra_runtime.messages import RESTART
 
-    order(target, "restart", services, as_json=as_json)
+    order(target, RESTART, services, as_json=as_json)

@@ -31,12 +31,14 @@ def save(target: Target, *, name: str, as_json: bool) -> None:
     Example:
       infra runtime snapshot save before-the-migration
     """
+    from infra_runtime.messages import SNAPSHOT_SAVE, SnapshotName
+
     with target.client() as client:
-        found = client.call("snapshot_save", name=name)
+        snapshot = client.call(SNAPSHOT_SAVE, SnapshotName(name=name))
     if as_json:
-        output.say_json(found)
+        output.say_json(snapshot.to_json())
     else:
-        output.say(f"{name}: {', '.join(found['services'])}")
+        output.say(f"{name}: {', '.join(snapshot.services)}")
 
 
 @command.command(short_help="Put the state of a snapshot back.")
@@ -54,14 +56,15 @@ def restore(target: Target, *, name: str, as_json: bool) -> None:
       infra runtime snapshot restore before-the-migration
     """
     from infra_runtime.engines.local.client import raise_failures
+    from infra_runtime.messages import SNAPSHOT_RESTORE, SnapshotName
 
     with target.client() as client:
-        answer = client.call("snapshot_restore", name=name)
-    raise_failures(answer)
+        restored = client.call(SNAPSHOT_RESTORE, SnapshotName(name=name))
+    raise_failures(restored.failures)
     if as_json:
-        output.say_json(answer["snapshot"])
+        output.say_json(restored.snapshot.to_json())
     else:
-        output.say(f"{name}: {', '.join(answer['snapshot']['services'])} are as they were")
+        output.say(f"{name}: {', '.join(restored.snapshot.services)} are as they were")
 
 
 @command.command("list", short_help="The snapshots of this stack.")
@@ -73,13 +76,13 @@ def list_all(target: Target, *, as_json: bool) -> None:
     \b
     Example:
       infra runtime snapshot list"""
-    from infra_runtime.supervisor import snapshots
+    from infra_runtime.data_directory import snapshots
 
     known = snapshots.known(target.paths())
     if as_json:
-        output.say_json({"snapshots": known})
+        output.say_json({"snapshots": [snapshot.to_json() for snapshot in known]})
         return
-    rows = ((it["name"], output.moment(it["time"]), ", ".join(it["services"])) for it in known)
+    rows = ((it.name, output.moment(it.time), ", ".join(it.services)) for it in known)
     for line in output.columns(rows, header=("NAME", "TAKEN", "SERVICES")):
         output.say(line)
 
@@ -94,8 +97,8 @@ def remove(target: Target, *, name: str, as_json: bool) -> None:
     \b
     Example:
       infra runtime snapshot remove before-the-migration"""
-    from infra_runtime.supervisor import snapshots
+    from infra_runtime.data_directory import snapshots
 
-    found = snapshots.remove(target.paths(), name)
+    snapshot = snapshots.remove(target.paths(), name)
     if as_json:
-        output.say_json(found)
+        output.say_json(snapshot.to_json())

@@ -22,5 +22,6 @@ def command(target: Target, *, services: tuple[str, ...], as_json: bool) -> None
       infra runtime start postgres
     """
     from infra_cli.service_commands import order
+    from infra_runtime.messages import START
 
-    order(target, "start", services, as_json=as_json)
+    order(target, START, services, as_json=as_json)

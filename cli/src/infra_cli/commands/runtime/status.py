@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 import click
 
 from infra_cli import output
 from infra_cli.target import Target, target
 from infra_runtime.errors import SupervisorError
+from infra_runtime.messages import STATUS, Nothing, ServiceStatus, Status
 
 
 @click.command(short_help="What runs here, and where it answers.")
@@ -34,7 +34,7 @@ def command(target: Target, *, watch: bool, as_json: bool) -> None:
         follow(target, as_json=as_json)
         return
     with target.client() as client:
-        status = client.call("status")
+        status = client.call(STATUS, Nothing())
     tell(status, as_json=as_json)
 
 
@@ -45,54 +45,54 @@ def follow(target: Target, *, as_json: bool) -> None:
         if output.is_terminal() and not as_json:
             from infra_cli.spinner import live
 
-            with live(lambda: lines(asked.call("status")), leave=True):
+            with live(lambda: lines(asked.call(STATUS, Nothing())), leave=True):
                 for _event in followed.events():
                     pass
             return
         known: list[str] | None = None
-        for _event in itertools.chain([{}], followed.events()):
+        for _ in itertools.chain([None], followed.events()):
             try:
-                status = asked.call("status")
-            except SupervisorError:  # the last event came from one that is gone by now
+                status = asked.call(STATUS, Nothing())
+            except SupervisorError:  # it has exited after its last event
                 return
-            phases = [service["phase"] for service in status["services"]]
+            phases: list[str] = [service.phase for service in status.services]
             if phases != known:
                 tell(status, as_json=as_json, line=True)
             known = phases
 
 
-def tell(status: dict[str, Any], *, as_json: bool, line: bool = False) -> None:
+def tell(status: Status, *, as_json: bool, line: bool = False) -> None:
     """Show a status once."""
     if as_json:
-        output.say_json(status, line=line)
+        output.say_json(status.to_json(), line=line)
     else:
         for text in lines(status):
             output.say(text)
 
 
-def lines(status: dict[str, Any]) -> list[str]:
+def lines(status: Status) -> list[str]:
     """The status as a person reads it; secrets are masked already."""
-    leases = "1 lease" if status["leases"] == 1 else f"{status['leases']} leases"
-    held = f"supervisor {status['pid']}, {leases}{_stay(status)}"
-    head = f"{status['environment']} stack in {status['data']} ({held})"
-    rows = [row(service) for service in status["services"]]
+    leases = "1 lease" if status.leases == 1 else f"{status.leases} leases"
+    held = f"supervisor {status.pid}, {leases}{_stay(status)}"
+    head = f"{status.environment} stack in {status.data} ({held})"
+    rows = [row(service) for service in status.services]
     return [head, *output.columns(rows, header=("SERVICE", "PHASE", "SINCE", "WHERE"))]
 
 
-def _stay(status: dict[str, Any]) -> str:
-    if not status["stay"]:
+def _stay(status: Status) -> str:
+    if not status.stay:
         return ""
-    seconds = status["stay_seconds"]
+    seconds = status.stay_seconds
     return ", stays until it is told to stop" if seconds is None else f", then stays {output.span(seconds)}"
 
 
-def row(service: dict[str, Any]) -> tuple[str, str, str, str]:
+def row(service: ServiceStatus) -> tuple[str, str, str, str]:
     """One service: name, phase, since when, and where it answers or why it doesn't."""
-    where = service["exports"].get("url") or " ".join(str(port) for port in service["ports"].values())
-    restarts = f"  (restarts: {service['restarts']})" if service["restarts"] else ""
+    where = service.exports.get("url") or " ".join(str(port) for port in service.ports.values())
+    restarts = f"  (restarts: {service.restarts})" if service.restarts else ""
     return (
-        service["name"],
-        output.phase(service["phase"]),
-        output.span(service["seconds"]),
-        (where if service["ready"] else service["reason"]) + restarts,
+        service.name,
+        output.phase(service.phase),
+        output.span(service.seconds),
+        (where if service.ready else service.reason) + restarts,
     )

@@ -22,5 +22,6 @@ def command(target: Target, *, services: tuple[str, ...], as_json: bool) -> None
       infra runtime stop postgres              how does the rest bear it?
     """
     from infra_cli.service_commands import order
+    from infra_runtime.messages import STOP
 
-    order(target, "stop", services, as_json=as_json)
+    order(target, STOP, services, as_json=as_json)

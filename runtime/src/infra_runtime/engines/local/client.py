@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -36,6 +36,18 @@ from infra_runtime.errors import (
     SupervisorError,
     from_json,
 )
+from infra_runtime.message import MessageError, decode
+from infra_runtime.messages import (
+    HELLO,
+    SUBSCRIBE,
+    Answer,
+    Event,
+    Failure,
+    Hello,
+    Method,
+    Nothing,
+    Params,
+)
 from infra_runtime.supervisor.argv import ALREADY_SUPERVISED, command
 
 #: seconds until a new supervisor answers; it may have to wait for an old one that stops its services
@@ -57,12 +69,12 @@ class Client:
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._subscribed = False
-        #: events that came while an answer was waited for
-        self._early: deque[dict[str, Any]] = deque(maxlen=KEPT_EVENTS)
+        #: events that came before the answer to a call
+        self._early: deque[Event] = deque(maxlen=KEPT_EVENTS)
         #: the supervisor's process, when this process is its parent and so must reap it
         self.child: subprocess.Popen[bytes] | None = None
-        #: the supervisor's pid
-        self.supervisor = 0
+        #: the supervisor's pid, and the version of its protocol; 0 before its greeting
+        self.supervisor = self.protocol = 0
 
     @classmethod
     def connect(cls, paths: Paths, *, lease: bool = False) -> Self:
@@ -76,9 +88,11 @@ class Client:
         client = cls(connection)
         connection.settimeout(HELLO_PATIENCE)
         try:
-            greeting = client.call("hello", lease=lease)
+            greeting = client.call(HELLO, Hello(lease=lease))
         except SupervisorError as error:
             client.close()
+            if isinstance(error.__cause__, MessageError):
+                raise
             if isinstance(error.__cause__, TimeoutError):
                 raise SupervisorError(
                     f"the supervisor of {paths.data} does not answer; is it stopped, or this machine busy?",
@@ -86,15 +100,13 @@ class Client:
                 ) from None
             raise NoStackError(paths.data) from None  # it was just about to die
         connection.settimeout(None)
-        client.supervisor = greeting["pid"]
-        if lease and greeting["ending"]:
+        client.supervisor, client.protocol = greeting.pid, greeting.protocol
+        if lease and greeting.ending:
             client.close()
             raise NoStackError(paths.data)
-        if greeting["protocol"] != PROTOCOL:
+        if greeting.protocol != PROTOCOL:
             client.close()
-            raise SupervisorError(
-                f"the supervisor of {paths.data} speaks protocol {greeting['protocol']}, this kit {PROTOCOL}"
-            )
+            raise SupervisorError(f"the supervisor of {paths.data} {_versions(greeting.protocol)}")
         return client
 
     def adopt(self, child: subprocess.Popen[bytes] | None) -> None:
@@ -105,12 +117,29 @@ class Client:
             _outliving.append(child)
 
     def call(
-        self, method: str, *, on_event: Callable[[dict[str, Any]], None] | None = None, **params: Any
-    ) -> dict[str, Any]:
-        """Call a method and wait for its answer; events that come meanwhile go to `on_event`, or to `events`.
+        self,
+        method: Method[Params, Answer],
+        params: Params,
+        *,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> Answer:
+        """Call a method and return its answer; events that come before go to `on_event`, or to `events`.
 
-        Raises the `InfraError` that the supervisor answers with, and `SupervisorError` when it dies.
+        Raises the `InfraError` that the supervisor answers with, and `SupervisorError` when it dies, refuses
+        the request or sends an answer of another shape.
         """
+        result = self._exchange(method.name, params.to_json(), on_event or self._early.append)
+        try:
+            return decode(method.answer, result)
+        except MessageError as error:
+            # Before its greeting is decoded, the version is known only if the answer has it.
+            protocol = self.protocol or (result.get("protocol") if isinstance(result, dict) else None)
+            message = f"the supervisor's answer to {method.name} has another shape ({error}): it "
+            raise SupervisorError(message + _versions(protocol)) from error
+
+    def _exchange(
+        self, method: str, params: Mapping[str, object], on_event: Callable[[Event], None]
+    ) -> object:
         with self._lock:
             if self._socket.fileno() < 0:
                 raise SupervisorError("this lease was given back: by `close`, `finish` or `down`")
@@ -119,33 +148,31 @@ class Client:
             try:
                 self._socket.sendall(json.dumps(request).encode() + b"\n")
                 while (message := self._receive()).get("id") != number:
-                    if message.get("method") == "event":
-                        (on_event or self._early.append)(message["params"])
+                    if (event := _event(message)) is not None:
+                        on_event(event)
             except OSError as error:
                 raise SupervisorError(f"the supervisor is gone: {error.strerror or error}") from error
         if (problem := message.get("error")) is not None:
             if isinstance(problem.get("data"), dict):
                 raise from_json(problem["data"])
             raise SupervisorError(f"{method}: {problem.get('message')}")
-        result = message["result"]
-        return result if isinstance(result, dict) else {}
+        return message.get("result")
 
     def subscribe(self) -> None:
-        """Have every event from now on come over this connection."""
+        """Receive every event from now on over this connection."""
         if not self._subscribed:
-            self.call("subscribe")
+            self.call(SUBSCRIBE, Nothing())
             self._subscribed = True
 
-    def events(self) -> Iterator[dict[str, Any]]:
-        """Every event since `subscribe`, or from now on, until the supervisor goes. Blocks."""
+    def events(self) -> Iterator[Event]:
+        """Yield every event since `subscribe`, or from now on, until the supervisor exits. Blocks."""
         self.subscribe()
         while self._early:
             yield self._early.popleft()
         with contextlib.suppress(OSError, SupervisorError):
             while True:
-                message = self._receive()
-                if message.get("method") == "event":
-                    yield message["params"]
+                if (event := _event(self._receive())) is not None:
+                    yield event
 
     def _receive(self) -> dict[str, Any]:
         line = self._reader.readline()
@@ -180,6 +207,18 @@ class Client:
         if self.child is not None:
             _outliving.append(self.child)
             self.child = None
+
+
+def _event(message: Mapping[str, object]) -> Event | None:
+    """The event of a notification; None for any other message, and for an event of an unknown shape."""
+    with contextlib.suppress(MessageError):
+        return Event.parse(message.get("params")) if message.get("method") == "event" else None
+    return None
+
+
+def _versions(protocol: object) -> str:
+    """The supervisor's version of the protocol, and this kit's, for the end of an error's sentence."""
+    return f"speaks protocol {protocol or 'unknown'}, this kit {PROTOCOL}"
 
 
 #: supervisors of ours that live on for others: kept, so that they are reaped when they end
@@ -319,19 +358,19 @@ def _mark(marker: Path, content: dict[str, Any]) -> None:
     fresh.replace(marker)
 
 
-def failure(found: dict[str, Any]) -> InfraError:
-    """The error for a failed service that a supervisor's answer describes."""
-    if found["kind"] == "port-taken" and found.get("port"):
-        port, holder = found["port"]
-        return PortTakenError(found["service"], port, holder)
-    return StartError(found["service"], found["reason"], found.get("log_tail"), found.get("log", ""))
+def failure(failed: Failure) -> InfraError:
+    """Return the error for a service that failed."""
+    if failed.kind == "port-taken" and failed.port is not None:
+        port, process = failed.port
+        return PortTakenError(failed.service, port, process)
+    return StartError(failed.service, failed.reason, list(failed.log_tail), failed.log)
 
 
-def raise_failures(answer: dict[str, Any]) -> None:
-    """Raise the first failure of an answer to `up`; the others are its notes, mere consequences left out."""
-    causes = [found for found in answer["failures"] if found["kind"] != "needs"] or answer["failures"]
+def raise_failures(failures: Sequence[Failure]) -> None:
+    """Raise the first failure; the others are its notes. Failures that follow from others are left out."""
+    causes = [failed for failed in failures if failed.kind != "needs"] or failures
     if causes:
         error = failure(causes[0])
-        for other in causes[1:]:
-            error.add_note(str(failure(other)))
+        for further in causes[1:]:
+            error.add_note(str(failure(further)))
         raise error

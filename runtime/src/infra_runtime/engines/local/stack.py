@@ -5,13 +5,43 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from infra_runtime.config.resolve import Resolved, data_directory, resolve
+from infra_runtime.config.resolve import Resolved
 from infra_runtime.data_directory.leak_check import LeakCheck, check_leaks
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.engines.local.client import Client, Launch, connect_or_launch, raise_failures
+from infra_runtime.engines.local.client import Client, raise_failures
+from infra_runtime.engines.variables import program_variables
 from infra_runtime.errors import SupervisorError, UnknownServiceError
+from infra_runtime.messages import (
+    CRASH,
+    DOWN,
+    ENDPOINTS,
+    KILL,
+    PAUSE,
+    RELEASE,
+    RESTART,
+    RESUME,
+    SNAPSHOT_RESTORE,
+    SNAPSHOT_SAVE,
+    START,
+    STATUS,
+    STAY,
+    STOP,
+    UP,
+    WAIT,
+    Crash,
+    Event,
+    Names,
+    Nothing,
+    Outcome,
+    Snapshot,
+    SnapshotName,
+    Status,
+    Stay,
+    Up,
+    Wait,
+)
 
 #: seconds for a stack to stop: the longest ladder of the catalogue, and then some
 STOP_PATIENCE = 90.0
@@ -95,116 +125,112 @@ class Stack:
 
     def endpoints(self) -> dict[str, Endpoint]:
         """Return every service that is bound, by name."""
-        found = self._client.call("endpoints")
-        return {name: Endpoint(name, it["exports"], it["ports"], it["data"]) for name, it in found.items()}
+        endpoints = self._client.call(ENDPOINTS, Nothing()).services
+        return {name: Endpoint(name, it.exports, it.ports, it.data) for name, it in endpoints.items()}
 
     def env(self) -> dict[str, str]:
-        """`SERVICE_EXPORT=…` for every export: what `infra runtime exec` gives to a program."""
-        return {
-            f"{service}_{name}".upper().replace("-", "_"): value
-            for service, endpoint in self.endpoints().items()
-            for name, value in endpoint.items()
-        }
+        """Return the variables that `infra runtime exec` sets: `POSTGRES_URL`, `DATABASE_URL`, …"""
+        return program_variables(self._client.call(ENDPOINTS, Nothing()).services)
 
-    def status(self) -> dict[str, Any]:
-        """The supervisor's account of itself and its services, secrets masked."""
-        return self._client.call("status")
+    def status(self) -> Status:
+        """Return the state of the stack and of its services; secrets are masked."""
+        return self._client.call(STATUS, Nothing())
 
     def up(
         self,
         resolved: Resolved,
         wanted: Sequence[str] = (),
-        on_event: Callable[[dict[str, Any]], None] | None = None,
+        on_event: Callable[[Event], None] | None = None,
         *,
         wait: bool = True,
-    ) -> dict[str, Any]:
-        """Start a resolved plan in this stack, and return what came of it, failures included.
+    ) -> Outcome:
+        """Start the services of a resolved plan, and return them as they are then, with those that failed.
 
-        Without `wait` it returns when the order is given.
+        `wanted` names the services to start, with those that they need; empty: all. Without `wait` the method
+        returns at once.
         """
         if on_event is not None:
             self._client.subscribe()
         self._endpoints = None
-        plan = resolved.plan.without_containers().to_json()
-        return self._client.call(
-            "up",
-            on_event=on_event,
-            services=plan["services"],
-            wanted=list(wanted),
+        request = Up(
+            services=resolved.plan.without_containers().services,
             root=resolved.plan.root,
-            binaries=dict(resolved.binaries),
-            variables=dict(resolved.variables),
+            binaries=resolved.binaries,
+            variables=resolved.variables,
+            wanted=tuple(wanted),
             wait=wait,
         )
+        return self._client.call(UP, request, on_event=on_event)
 
-    def events(self) -> Iterator[dict[str, Any]]:
-        """Every event since `up` was given an `on_event`, or from now on, until the stack is gone. Blocks."""
+    def events(self) -> Iterator[Event]:
+        """Yield every event since `up` had an `on_event`, or from now on, until the stack ends. Blocks."""
         return self._client.events()
 
     def start(self, *services: str) -> None:
         """Start services that were stopped. Raises `StartError` like `infra_runtime.start`."""
-        answer = self._client.call("start", services=list(services))
-        raise_failures(answer)
+        outcome = self._client.call(START, Names(services=services))
+        raise_failures(outcome.failures)
         known = {name: endpoint.ports for name, endpoint in (self._endpoints or {}).items()}
-        if any(known.get(it["name"]) != it["ports"] for it in answer["services"]):
-            self._endpoints = None  # another port was chosen, as somebody had taken the old one
+        if any(known.get(service.name) != service.ports for service in outcome.services):
+            self._endpoints = None  # a port was taken meanwhile, and another one was chosen
 
     def stop(self, *services: str) -> None:
         """Stop services, and return when nothing of them is left."""
-        self._client.call("stop", services=list(services))
+        self._client.call(STOP, Names(services=services))
 
     def restart(self, *services: str) -> None:
         """Stop and start services; they keep their ports."""
-        raise_failures(self._client.call("restart", services=list(services)))
+        raise_failures(self._client.call(RESTART, Names(services=services)).failures)
         self._endpoints = None
 
     def kill(self, *services: str) -> None:
-        """SIGKILL services, and leave them dead until `start`."""
-        self._client.call("kill", services=list(services))
+        """SIGKILL services, and do not restart them before `start`."""
+        self._client.call(KILL, Names(services=services))
 
     def crash(self, *services: str, signal: int = 9, wait: bool = False) -> None:
         """Send a signal to all processes of services; the restart policy decides what follows.
 
         With `wait`, return when they are ready again; raises `StartError` when they don't come back.
         """
-        raise_failures(self._client.call("crash", services=list(services), signal=signal, wait=wait))
+        request = Crash(services=services, signal=signal, wait=wait)
+        raise_failures(self._client.call(CRASH, request).failures)
 
     def pause(self, *services: str) -> None:
         """Freeze services: their connections stay open, and nothing answers until `resume`."""
-        self._client.call("pause", services=list(services))
+        self._client.call(PAUSE, Names(services=services))
 
     def resume(self, *services: str) -> None:
         """Let paused services go on."""
-        self._client.call("resume", services=list(services))
+        self._client.call(RESUME, Names(services=services))
 
-    def snapshot(self, name: str = "default") -> dict[str, Any]:
-        """Keep the state of all services under a name; returns what was noted of it.
+    def snapshot(self, name: str = "default") -> Snapshot:
+        """Save the state of all services under a name, and return the snapshot's description.
 
         Raises `SnapshotError`.
         """
-        return self._client.call("snapshot_save", name=name)
+        return self._client.call(SNAPSHOT_SAVE, SnapshotName(name=name))
 
     def restore(self, name: str = "default") -> None:
-        """Put the state of a snapshot back; endpoints stay, connections don't.
+        """Restore a snapshot. Endpoints stay the same, connections are closed.
 
         Raises `SnapshotError` when the services have other settings or versions now.
         """
-        raise_failures(self._client.call("snapshot_restore", name=name))
+        raise_failures(self._client.call(SNAPSHOT_RESTORE, SnapshotName(name=name)).failures)
 
     def wait(self, *services: str, timeout: float = 60.0) -> None:
         """Return when the services are ready. Raises `WaitTimeoutError` after `timeout` seconds."""
-        raise_failures(self._client.call("wait", services=list(services), timeout=timeout))
+        raise_failures(self._client.call(WAIT, Wait(services=services, timeout=timeout)).failures)
 
     def stay(self, *, on: bool = True, seconds: float | None = None) -> None:
         """Have the stack outlive its last lease, by so many seconds or for good; or no longer."""
-        self._client.call("stay", on=on, seconds=seconds)
+        self._client.call(STAY, Stay(on=on, seconds=seconds))
 
     def down(self) -> None:
         """Stop the stack for everybody; returns when its supervisor is gone too.
 
         Raises `LeftoverError` when anything of it is left.
         """
-        self._client.call("down")
+        self._client.call(DOWN, Nothing())
         self._await_end()
 
     def _await_end(self) -> None:
@@ -229,7 +255,7 @@ class Stack:
 
     def _release(self) -> bool:
         """Whether that was the end of the stack."""
-        ending = bool(self._client.call("release")["ending"])
+        ending = self._client.call(RELEASE, Nothing()).ending
         if ending:
             self._await_end()
         self._client.close()
@@ -243,61 +269,3 @@ class Stack:
 
     def __repr__(self) -> str:
         return f"<Stack {self._paths.data}>"
-
-
-def start(
-    *services: str,
-    directory: Path | str | None = None,
-    environment: str | None = None,
-    profile: str | None = None,
-    skip: Sequence[str] = (),
-    data: Path | str | None = None,
-    overrides: Mapping[str, Any] | None = None,
-) -> Stack:
-    """Start services and what they need, or the whole stack file; returns when all of them are ready.
-
-    A stack that runs in the data directory already is joined. Closing the stack gives the lease back;
-    with the last lease the stack stops, also when this process is killed.
-
-    Raises:
-        ConfigurationError: the stack file or a setting is wrong.
-        BinaryMissingError: an executable is nowhere to be found.
-        PortTakenError: a fixed port is somebody else's.
-        StartError: a service did not become ready; the error has its last lines.
-    """
-    resolved = resolve(
-        services,
-        directory=Path(directory) if directory else None,
-        environment=environment,
-        profile=profile,
-        skip=skip,
-        data=Path(data) if data else None,
-        overrides=overrides,
-    )
-    stack = open_stack(resolved)
-    try:
-        raise_failures(stack.up(resolved))
-    except BaseException:
-        stack.close()
-        raise
-    return stack
-
-
-def open_stack(resolved: Resolved, launch: Launch | None = None) -> Stack:
-    """A lease on the supervisor of a resolved plan's data directory; nothing is started in it yet."""
-    paths = Paths(str(resolved.data))
-    leased = resolved.plan.ports == "leased"
-    return Stack(connect_or_launch(paths, resolved.environment, leased_ports=leased, launch=launch), paths)
-
-
-def attach(
-    data: Path | str | None = None, *, lease: bool = True, directory: Path | str | None = None
-) -> Stack:
-    """Join the stack that runs in a data directory (by default: this project's).
-
-    Raises `NoStackError` when none does.
-    """
-    if data is None:
-        data = data_directory(Path(directory) if directory else None)
-    paths = Paths(str(data))
-    return Stack(Client.connect(paths, lease=lease), paths)

@@ -1,0 +1,356 @@
+"""The contract between clients and the supervisor: every request, answer and event as a typed value.
+
+The methods of the control socket are at the end, each with the type of its parameters and of its answer.
+Clients and the supervisor use the same definitions. A field that only a newer peer knows is ignored.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import ClassVar, Generic, SupportsIndex, TypeVar, overload
+
+from infra_runtime.message import EMPTY, Message, decode
+from infra_runtime.spec import ServiceSpec
+
+#: what is shown in place of a secret
+MASK = "***"
+
+Params = TypeVar("Params", bound=Message)
+Answer = TypeVar("Answer", bound=Message)
+
+# --- services --------------------------------------------------------------------------------------
+
+
+class Phase(StrEnum):
+    """The phase of a service."""
+
+    IDLE = "idle"
+    WAITING = "waiting"
+    PREPARING = "preparing"
+    STARTING = "starting"
+    READY = "ready"
+    DONE = "done"
+    PAUSED = "paused"
+    BACKOFF = "backoff"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+class ServiceStatus(Message):
+    """What the supervisor knows of a service; secrets are masked."""
+
+    name: str
+    #: empty for the user's own service
+    kind: str
+    summary: str
+    phase: Phase
+    #: the service is ready, or the task is done
+    ready: bool
+    task: bool
+    #: the service that this one copies; empty for the services of the plan
+    copy_of: str
+    #: why the service is in this phase; may be empty
+    reason: str
+    #: 0: no process
+    pid: int
+    #: seconds in this phase
+    seconds: float
+    restarts: int
+    needs: tuple[str, ...]
+    #: name → number; empty before the service is bound
+    ports: Mapping[str, int]
+    #: name → text; empty before the service is bound
+    exports: Mapping[str, str]
+    #: the path of the log file
+    log: str
+
+
+class Services(tuple[ServiceStatus, ...]):
+    """The status of several services, by position or by name: `services[0]`, `services["postgres"]`."""
+
+    __slots__ = ()
+    item: ClassVar[type] = ServiceStatus
+
+    @overload
+    def __getitem__(self, key: SupportsIndex | str) -> ServiceStatus: ...
+    @overload
+    def __getitem__(self, key: slice) -> tuple[ServiceStatus, ...]: ...
+    def __getitem__(self, key: SupportsIndex | str | slice) -> ServiceStatus | tuple[ServiceStatus, ...]:
+        """Return a service. Raises `KeyError` for an unknown name, `IndexError` for an unknown position."""
+        if not isinstance(key, str):
+            return super().__getitem__(key)
+        for service in self:
+            if service.name == key:
+                return service
+        raise KeyError(key)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the services, in dependency order."""
+        return tuple(service.name for service in self)
+
+
+class Failure(Message):
+    """Why a service did not become ready."""
+
+    service: str
+    #: `start`, `port-taken`, or `needs` when a service that it needs has failed
+    kind: str
+    reason: str
+    #: the number of the port that is taken, and the process that holds it
+    port: tuple[int, str] | None = None
+    log: str = ""
+    #: the last lines of the log, when the service itself failed
+    log_tail: tuple[str, ...] = ()
+
+
+class Status(Message):
+    """The state of a stack; secrets are masked."""
+
+    #: of the supervisor
+    pid: int
+    environment: str
+    #: the data directory
+    data: str
+    leases: int
+    #: whether the stack continues after its last lease has ended
+    stay: bool
+    #: for how many seconds; None: until `down`
+    stay_seconds: float | None
+    services: Services
+
+
+class Outcome(Message):
+    """The services that a request concerned, as they are after it, and those that failed."""
+
+    services: Services
+    failures: tuple[Failure, ...] = ()
+
+
+# --- endpoints -------------------------------------------------------------------------------------
+
+
+class ServiceEndpoint(Message):
+    """Where a service listens and what it runs with, secrets in the clear: for programs, not for people."""
+
+    kind: str
+    exports: Mapping[str, str]
+    ports: Mapping[str, int]
+    #: the service's own folder
+    data: str
+    env: Mapping[str, str]
+    #: the path of the executable
+    program: str
+
+
+class Endpoints(Message):
+    """The endpoints of the services that are bound, by name."""
+
+    services: Mapping[str, ServiceEndpoint]
+
+
+class Binding(Message):
+    """The values of a service's references on this machine; exports are masked."""
+
+    kind: str
+    data: str
+    run: str
+    ports: Mapping[str, int]
+    cwd: str
+    exports: Mapping[str, str]
+
+
+class Bindings(Message):
+    """The bindings of the services that are bound, by name."""
+
+    services: Mapping[str, Binding]
+
+
+# --- snapshots -------------------------------------------------------------------------------------
+
+
+class Snapshot(Message):
+    """The description of a snapshot, which is stored in its folder."""
+
+    format: int
+    name: str
+    #: Unix seconds
+    time: float
+    #: service → the digest of its spec
+    services: Mapping[str, str]
+    #: service → path, size and modification time (ns) of its executable
+    executables: Mapping[str, tuple[str, int, int]]
+
+
+class Restored(Message):
+    """A snapshot that was restored, and the services as they are after it."""
+
+    services: Services
+    failures: tuple[Failure, ...]
+    snapshot: Snapshot
+
+
+# --- events ----------------------------------------------------------------------------------------
+
+
+class Event(Message):
+    """Something that happened to a stack or to one of its services. `event` decides which fields are set."""
+
+    #: Unix seconds
+    time: float = 0.0
+    event: str
+    #: empty: the event concerns the stack
+    service: str = ""
+    reason: str = ""
+    #: `up`, `spawned`, `exited`, `guardian-died`
+    pid: int = 0
+    #: `spawned`: the start time of the process; with the pid it identifies the process
+    started: str = ""
+    #: `exited`: the exit status; negative: the signal
+    status: int | None = None
+    #: `spawned`
+    ports: Mapping[str, int] = EMPTY
+    #: `spawned`: the service that this one copies
+    copy_of: str = ""
+    #: `wanted`, `snapshot`, `restored`
+    services: tuple[str, ...] = ()
+    #: `wanted`: service → the services that it needs
+    needs: Mapping[str, tuple[str, ...]] = EMPTY
+    #: `snapshot`, `restored`: the name of the snapshot
+    name: str = ""
+    #: `reconciled`: the processes of an earlier supervisor that were killed
+    pids: tuple[int, ...] = ()
+    #: `down`: what is left
+    left: tuple[str, ...] = ()
+    #: `up`
+    environment: str = ""
+    #: `up`: the processes of the stack have it in their environment
+    token: str = ""
+    #: `up`: the boot of the machine
+    boot: str = ""
+    #: the line of the journal, with the fields that this version does not know
+    record: Mapping[str, object] = EMPTY
+
+    def to_json(self) -> dict[str, object]:
+        """Return the event as it is in the journal."""
+        return dict(self.record)
+
+    @classmethod
+    def parse(cls, record: object) -> "Event":
+        """Return the event that a line of the journal describes. Raises `MessageError`."""
+        return decode(cls, {**record, "record": record} if isinstance(record, dict) else record)
+
+
+# --- requests and their answers --------------------------------------------------------------------
+
+
+class Nothing(Message):
+    """No parameters, or an answer without content."""
+
+
+class Hello(Message):
+    """With `lease` the stack runs at least as long as this connection."""
+
+    lease: bool = False
+
+
+class Greeting(Message):
+    """The supervisor's answer to a client that connects."""
+
+    protocol: int
+    pid: int
+    environment: str
+    data: str
+    #: the stack is stopping
+    ending: bool
+    #: service → the digest of its spec
+    services: Mapping[str, str]
+
+
+class Up(Message):
+    """The services to start, with everything that the supervisor needs to bind them."""
+
+    services: tuple[ServiceSpec, ...]
+    #: the folder of the stack file
+    root: str
+    #: the name in `${bin.NAME}` → path
+    binaries: Mapping[str, str]
+    #: the name in `${env.NAME}` → value
+    variables: Mapping[str, str]
+    #: the services to start, with those that they need; empty: all
+    wanted: tuple[str, ...] = ()
+    #: whether the answer comes when all are ready or have failed
+    wait: bool = True
+
+
+class Names(Message):
+    """The services that a request concerns."""
+
+    services: tuple[str, ...]
+
+
+class Crash(Message):
+    """The services to signal. With `wait` the answer comes when they are ready again."""
+
+    services: tuple[str, ...]
+    signal: int = 9
+    wait: bool = False
+
+
+class Wait(Message):
+    """The services to wait for; none: all. `timeout` in seconds."""
+
+    services: tuple[str, ...] = ()
+    timeout: float = 60.0
+
+
+class SnapshotName(Message):
+    """The name of a snapshot."""
+
+    name: str
+
+
+class Stay(Message):
+    """Whether the stack continues after its last lease, and for how many seconds; None: until `down`."""
+
+    on: bool
+    seconds: float | None = None
+
+
+class Released(Message):
+    """The answer to a client that ends its lease."""
+
+    leases: int
+    #: it was the last one, and the stack stops
+    ending: bool
+
+
+class Method(Generic[Params, Answer]):
+    """A method of the control socket."""
+
+    def __init__(self, name: str, params: type[Params], answer: type[Answer]) -> None:
+        self.name, self.params, self.answer = name, params, answer
+
+    def __repr__(self) -> str:
+        return f"<Method {self.name}>"
+
+
+HELLO = Method("hello", Hello, Greeting)
+UP = Method("up", Up, Outcome)
+STATUS = Method("status", Nothing, Status)
+ENDPOINTS = Method("endpoints", Nothing, Endpoints)
+BOUND = Method("bound", Nothing, Bindings)
+START = Method("start", Names, Outcome)
+STOP = Method("stop", Names, Outcome)
+RESTART = Method("restart", Names, Outcome)
+KILL = Method("kill", Names, Outcome)
+CRASH = Method("crash", Crash, Outcome)
+PAUSE = Method("pause", Names, Outcome)
+RESUME = Method("resume", Names, Outcome)
+WAIT = Method("wait", Wait, Outcome)
+SNAPSHOT_SAVE = Method("snapshot_save", SnapshotName, Snapshot)
+SNAPSHOT_RESTORE = Method("snapshot_restore", SnapshotName, Restored)
+SUBSCRIBE = Method("subscribe", Nothing, Nothing)
+STAY = Method("stay", Stay, Nothing)
+RELEASE = Method("release", Nothing, Released)
+DOWN = Method("down", Nothing, Nothing)
