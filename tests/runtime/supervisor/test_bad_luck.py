@@ -355,7 +355,8 @@ def test_no_zombie_of_a_stack_remains_where_the_init_process_does_not_reap(
 ) -> None:
     """This is the case in a container whose first process is not an init."""
     code = not_reaping + (
-        "with LocalEngine().open(found := resolved(data, [server('web', '--stray', sys.argv[2])])) as stack:\n"
+        "found = resolved(data, [server('web', '--stray', sys.argv[2])])\n"
+        "with LocalEngine().open(found) as stack:\n"
         "    stack.up(found); until(lambda: Path(sys.argv[2]).exists()); stack.restart('web')\n"
         "print('down', flush=True); sys.stdin.read()\n"
     )
