@@ -19,9 +19,10 @@ from typing import Any, TypeAlias
 
 from infra_runtime.host.file_copy import COPY, publish, stage
 from infra_runtime.host.ports import LOOPBACK
+from infra_runtime.host.privileges import user_namespaces_work
 from infra_runtime.spec import TYPES, decode
 from infra_runtime.supervisor import probes
-from infra_runtime.supervisor.spawn import spawn, user_namespaces_work
+from infra_runtime.supervisor.spawn import spawn
 
 PATIENCE = 30.0
 Service: TypeAlias = Mapping[str, Any]

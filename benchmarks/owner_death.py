@@ -19,7 +19,7 @@ from infra_runtime.data_directory import journal
 from infra_runtime.data_directory.journal import last_run
 from infra_runtime.data_directory.leak_check import check_leaks
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.engines.local.stack import attach
+from infra_runtime.engines.local.engine import attach
 from infra_runtime.host import processes
 
 PATIENCE = 30.0

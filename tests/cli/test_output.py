@@ -56,7 +56,8 @@ def test_a_complaint_has_the_message_the_notes_and_the_hint(capsys: pytest.Captu
 
 def services(*states: tuple[str, Phase, dict[str, object]]) -> Services:
     common: dict[str, object] = {
-        "summary": "", "ready": True, "task": False, "copy_of": "", "reason": "", "pid": 1, "seconds": 1.5,
+        "kind": "", "summary": "", "ready": True, "task": False, "copy_of": "", "reason": "", "pid": 1,
+        "seconds": 1.5,
         "restarts": 0, "needs": (), "ports": {}, "exports": {}, "log": "",
     }  # fmt: skip
     return Services(

@@ -23,7 +23,7 @@ from pathlib import Path
 from fakes.stacks import *
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.errors import InfraError
-from infra_runtime.engines.local.stack import open_stack
+from infra_runtime.engines.local.engine import LocalEngine
 disk = Path(sys.argv[1])
 data = disk / "data"
 
@@ -41,7 +41,7 @@ def make_read_only():
 
 def up(*specs):
     stack_file = resolved(data, specs)
-    stack = open_stack(stack_file)
+    stack = LocalEngine().open(stack_file)
     try:
         raise_failures(stack.up(stack_file).failures)
     except BaseException:

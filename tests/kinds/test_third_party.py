@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.engines.local.stack import Endpoint, attach
+from infra_runtime.engines.local.engine import attach
+from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import NoStackError
 from kinds import contract, user_suite
 from kinds.distribution import DISTRIBUTIONS, installed

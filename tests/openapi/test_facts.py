@@ -80,7 +80,7 @@ def test_an_id_is_written_in_one_module() -> None:
         assert written == (set(RULES) if path.name == "facts.py" else set()), path
 
 
-def test_a_kind_of_fact_is_made_of_literals_in_the_table_of_facts() -> None:
+def test_fact_kinds_are_defined_with_literals_in_one_module() -> None:
     for path, text in SOURCES.items():
         for node in nodes(text):
             made = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
@@ -90,7 +90,7 @@ def test_a_kind_of_fact_is_made_of_literals_in_the_table_of_facts() -> None:
                 assert all(isinstance(value, ast.Constant | ast.Name) for value in node.args)
 
 
-def test_no_id_is_put_together_of_parts() -> None:
+def test_no_id_is_composed_of_parts() -> None:
     """Neither by an f-string nor by a sum."""
     for path, text in SOURCES.items():
         for node in nodes(text):

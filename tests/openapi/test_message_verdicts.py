@@ -530,7 +530,7 @@ CASES: list[tuple[str, Any, Any, str, str]] = [
 @pytest.mark.parametrize(
     ("before", "after", "verdict"), [case[1:4] for case in CASES], ids=[case[0] for case in CASES]
 )
-def test_what_a_client_may_rely_on_decides(before: Any, after: Any, verdict: str) -> None:
+def test_the_verdict_of_a_change_outside_schemas(before: Any, after: Any, verdict: str) -> None:
     assert report(before, after, today=TODAY).verdict == verdict
 
 
@@ -539,5 +539,5 @@ def test_what_a_client_may_rely_on_decides(before: Any, after: Any, verdict: str
     [(before, after, verdict) for _, after, before, _, verdict in CASES],
     ids=[case[0] for case in CASES],
 )
-def test_the_way_back_is_judged_by_itself(before: Any, after: Any, verdict: str) -> None:
+def test_the_verdict_of_the_opposite_change(before: Any, after: Any, verdict: str) -> None:
     assert report(before, after, today=TODAY).verdict == verdict

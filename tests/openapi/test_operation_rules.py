@@ -22,7 +22,7 @@ TOGETHER = {
 
 
 @pytest.mark.parametrize(("rule", "before", "after"), PAIRS, ids=lambda value: str(value)[:50])
-def test_a_pair_makes_its_rule_speak(rule: str, before: Any, after: Any) -> None:
+def test_each_pair_gives_the_finding_of_its_rule(rule: str, before: Any, after: Any) -> None:
     found = rules(before, after, today=TODAY)
 
     assert rule in found
@@ -30,7 +30,9 @@ def test_a_pair_makes_its_rule_speak(rule: str, before: Any, after: Any) -> None
 
 
 @pytest.mark.parametrize(("rule", "before", "after"), PAIRS, ids=lambda value: str(value)[:50])
-def test_a_rule_has_its_mirror_or_says_why_not(rule: str, before: Any, after: Any) -> None:
+def test_a_reversed_pair_gives_the_finding_of_the_mirror_or_the_rule_has_a_waiver(
+    rule: str, before: Any, after: Any
+) -> None:
     backwards = rules(after, before, today=TODAY)
     mirrors = {RULES[name].mirror for name in backwards}
 
@@ -59,7 +61,7 @@ UNASKED = {
 
 
 @pytest.mark.parametrize(("rule", "before", "after"), INVERTED, ids=lambda value: str(value)[:50])
-def test_in_a_webhook_it_is_the_other_direction(rule: str, before: Any, after: Any) -> None:
+def test_a_webhook_gives_the_rule_of_the_other_direction(rule: str, before: Any, after: Any) -> None:
     start, _, fact = rule.partition("-")
     inverse = {"request": "response", "response": "request"}[start]
     other = f"{inverse}-{fact}"
@@ -67,13 +69,13 @@ def test_in_a_webhook_it_is_the_other_direction(rule: str, before: Any, after: A
     assert UNASKED.get(other, other) in rules(inverted(before), inverted(after), today=TODAY)
 
 
-def test_a_parameter_that_always_came_is_missed_by_whoever_is_called() -> None:
+def test_removing_a_required_parameter_of_a_webhook_has_its_own_rule() -> None:
     before, after = takes(query(required=True)), takes()
 
     assert rules(inverted(before), inverted(after)) == ["response-required-parameter-removed"]
 
 
-def test_every_rule_about_operations_has_its_pair() -> None:
+def test_every_rule_about_operations_has_a_pair() -> None:
     paired = {rule for rule, _, _ in PAIRS}
     paired |= {
         f"{'response' if rule.startswith('request') else 'request'}-{rule.partition('-')[2]}"

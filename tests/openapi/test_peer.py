@@ -14,16 +14,16 @@ ALIASES = {alias for rule in RULES.values() for alias in rule.aliases}
 KNOWN = 755 + 4
 
 
-def test_the_list_of_the_peer_s_ids_is_whole() -> None:
+def test_the_list_of_oasdiff_ids_is_complete() -> None:
     assert len(PEER_IDS) == KNOWN
     assert "request-parameter-property-max-length-set" not in PEER_IDS
 
 
-def test_every_alias_is_an_id_that_the_peer_has() -> None:
+def test_every_alias_is_an_oasdiff_id() -> None:
     assert ALIASES <= PEER_IDS
 
 
-def test_every_id_of_the_peer_is_told_here_or_has_a_reason_not_to_be() -> None:
+def test_every_oasdiff_id_is_an_alias_or_has_a_reason() -> None:
     assert set(WITHOUT_RULE) == PEER_IDS - ALIASES
 
 
@@ -37,5 +37,5 @@ def test_every_id_of_the_peer_is_told_here_or_has_a_reason_not_to_be() -> None:
         ("request-property-stability-decreased", "request-schema-stability-decreased"),
     ],
 )
-def test_who_comes_from_the_peer_finds_the_rule_by_its_id(alias: str, rule: str) -> None:
+def test_an_oasdiff_id_is_an_alias_of_the_corresponding_rule(alias: str, rule: str) -> None:
     assert alias in RULES[rule].aliases

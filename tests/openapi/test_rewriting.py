@@ -29,7 +29,7 @@ def told(base: dict[str, Any], revision: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize("rewriting", REWRITINGS, ids=lambda each: each.__name__)
 @ONE
 @given(data=documents(), random=st.randoms(use_true_random=False))
-def test_one_rewriting_is_no_finding(rewriting: Rewriting, data: dict[str, Any], random: Random) -> None:
+def test_one_rewriting_gives_no_finding(rewriting: Rewriting, data: dict[str, Any], random: Random) -> None:
     rewritten = copy.deepcopy(data)
     rewriting(rewritten, random)
 
@@ -42,7 +42,7 @@ def test_one_rewriting_is_no_finding(rewriting: Rewriting, data: dict[str, Any],
     random=st.randoms(use_true_random=False),
     steps=st.lists(st.sampled_from(REWRITINGS), min_size=2, max_size=6),
 )
-def test_many_rewritings_are_no_finding_in_either_order(
+def test_many_rewritings_give_no_finding_in_both_directions(
     data: dict[str, Any], random: Random, steps: list[Rewriting]
 ) -> None:
     rewritten = copy.deepcopy(data)
@@ -87,7 +87,7 @@ def probed(data: dict[str, Any], schema: Any, direction: str) -> dict[str, Any]:
     random=st.randoms(use_true_random=False),
     step=st.sampled_from(REWRITINGS),
 )
-def test_one_change_among_rewritings_is_exactly_one_finding(
+def test_one_change_among_rewritings_gives_exactly_one_finding(
     data: dict[str, Any],
     change: tuple[str, Any, Any],
     wrappings: list[str],
@@ -132,7 +132,7 @@ ASIDE = {"hoist_the_security", "rename_a_security_scheme", "say_where_and_who_ag
     random=st.randoms(use_true_random=False),
     steps=st.lists(st.sampled_from([each for each in REWRITINGS if each.__name__ not in ASIDE]), max_size=3),
 )
-def test_one_change_around_the_schemas_is_the_same_in_every_company(
+def test_one_change_outside_schemas_gives_the_same_finding_in_every_document(
     data: dict[str, Any],
     change: tuple[str, Any, Any],
     back: bool,

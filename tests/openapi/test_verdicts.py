@@ -293,7 +293,9 @@ SCHEMAS: list[tuple[str, Any, Any, str, str]] = [
 @pytest.mark.parametrize(
     ("before", "after", "sent", "received"), [case[1:] for case in SCHEMAS], ids=[case[0] for case in SCHEMAS]
 )
-def test_a_schema_is_judged_by_who_reads_it(before: Any, after: Any, sent: str, received: str) -> None:
+def test_the_verdict_of_a_schema_change_depends_on_the_direction(
+    before: Any, after: Any, sent: str, received: str
+) -> None:
     shared = {"schemas": ANIMALS}
 
     assert report(sends(before, components=shared), sends(after, components=shared)).verdict == sent
@@ -621,5 +623,5 @@ DOCUMENTS: list[tuple[str, Any, Any, str]] = [
 @pytest.mark.parametrize(
     ("before", "after", "verdict"), [case[1:] for case in DOCUMENTS], ids=[case[0] for case in DOCUMENTS]
 )
-def test_a_document_is_judged_by_what_a_client_may_do(before: Any, after: Any, verdict: str) -> None:
+def test_the_verdict_follows_from_the_contract(before: Any, after: Any, verdict: str) -> None:
     assert report(before, after).verdict == verdict

@@ -45,7 +45,7 @@ def valid(schema: Any, value: Any) -> bool:
 
 
 @pytest.mark.parametrize(("direction", "fact", "before", "after"), CASES, ids=lambda value: str(value)[:40])
-def test_a_breaking_finding_about_a_schema_has_an_example_that_holds(
+def test_a_breaking_finding_about_a_schema_has_a_valid_example(
     direction: str, fact: str, before: Any, after: Any
 ) -> None:
     make = sends if direction == "request" else receives
@@ -61,7 +61,7 @@ def test_a_breaking_finding_about_a_schema_has_an_example_that_holds(
     assert not valid(narrow, witness.value)
 
 
-def test_where_two_things_changed_each_example_shows_its_own() -> None:
+def test_with_two_changes_each_example_shows_its_own_change() -> None:
     before = {"type": "string", "minLength": 3, "maxLength": 9}
     after = {"type": "string", "minLength": 4, "maxLength": 8}
 
@@ -72,7 +72,7 @@ def test_where_two_things_changed_each_example_shows_its_own() -> None:
     assert shown == {"request-max-length-decreased": "x" * 9, "request-min-length-increased": "x" * 3}
 
 
-def test_what_is_written_in_the_words_of_3_0_is_checked_in_them() -> None:
+def test_examples_are_checked_with_the_keywords_of_openapi_3_0() -> None:
     before = {"type": "number", "minimum": 3, "nullable": True}
     after = {"type": "number", "minimum": 3, "exclusiveMinimum": True, "nullable": True}
     old = {**sends(before), "openapi": "3.0.3"}
@@ -84,7 +84,7 @@ def test_what_is_written_in_the_words_of_3_0_is_checked_in_them() -> None:
     ]
 
 
-def test_a_schema_that_is_in_itself_has_its_example_too() -> None:
+def test_a_recursive_schema_has_an_example() -> None:
     def tree(**more: Any) -> dict[str, Any]:
         node = {"type": "object", "properties": {"next": {"$ref": "#/components/schemas/Node"}}, **more}
         return sends({"$ref": "#/components/schemas/Node"}, components={"schemas": {"Node": node}})

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from fakes.suite import Suite, service
-from infra_runtime.engines.local import stack as stacks
+from infra_runtime.engines.local import engine as stacks
 from infra_runtime.engines.local.client import Client
 from infra_runtime.messages import STATUS, Nothing
 from pytest_infra.stack_sharing import Plan

@@ -16,7 +16,8 @@ from fakes.project import Project
 from fakes.stacks import SERVER, alive, resolved, until
 from infra_runtime import catalogue
 from infra_runtime.engines.local.client import raise_failures
-from infra_runtime.engines.local.stack import Stack, attach, open_stack
+from infra_runtime.engines.local.engine import LocalEngine, attach
+from infra_runtime.engines.local.stack import Stack
 from infra_runtime.errors import NoStackError
 from infra_runtime.spec import ServiceSpec
 
@@ -74,7 +75,7 @@ def stack_of(data: Path) -> Iterator[Callable[..., Stack]]:
 
     def start(*specs: ServiceSpec, **options: str) -> Stack:
         found = resolved(data, specs, **options)
-        stack = open_stack(found)
+        stack = LocalEngine().open(found)
         stacks.append(stack)
         raise_failures(stack.up(found).failures)
         return stack

@@ -18,7 +18,7 @@ from infra_runtime.data_directory import journal
 from infra_runtime.data_directory.leak_check import LeakCheck, check_leaks
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import failure, raise_failures
-from infra_runtime.engines.local.stack import open_stack
+from infra_runtime.engines.local.engine import LocalEngine
 from infra_runtime.errors import ConfigurationError, InfraError, LeftoverError, SupervisorError
 from infra_runtime.host import processes
 from infra_runtime.messages import Event
@@ -78,7 +78,7 @@ class Held:
     def __init__(self, resolved: Resolved, told: Report) -> None:
         self._paths = Paths(str(resolved.data))
         self._told = told
-        self._stack = open_stack(resolved)
+        self._stack = LocalEngine().open(resolved)
         self._gone = False
         #: somebody else holds it too, or it was told to stay: it will not end with us
         self.shared = False

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from infra_runtime.manifest import ENVIRONMENTS
+
 if TYPE_CHECKING:
     from infra_runtime.config.resolve import Resolved
     from infra_runtime.config.stack_file import StackFile
     from infra_runtime.data_directory.paths import Paths
     from infra_runtime.engines.local.client import Client
-
-ENVIRONMENTS = ("development", "test", "staging", "production")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +61,9 @@ class Target:
     def note_misspelt(self) -> None:
         """Tell of variables that nobody reads, and that nearly are ours."""
         from infra_cli import output
-        from infra_runtime.config.unknown_variables import misspelt
+        from infra_runtime.config.unknown_variables import misspelled_variables
 
-        for found in misspelt(self.directory):
+        for found in misspelled_variables(self.directory):
             output.note(str(found))
 
     def resolve(self, *names: str, **options: Any) -> Resolved:

@@ -8,7 +8,7 @@ from typing import ClassVar
 import click
 
 from infra_cli import output
-from infra_runtime.errors import InfraError
+from infra_runtime.errors import InfraError, close_match
 
 
 class Group(click.Group):
@@ -34,13 +34,11 @@ class Group(click.Group):
         raise click.UsageError(f"no such command {name!r}{self._meant(ctx, name)}", ctx)
 
     def _meant(self, ctx: click.Context, name: str) -> str:
-        import difflib  # for complaints alone
-
         here = self.list_commands(ctx)
         known = {**self.elsewhere, **{each: f"{ctx.command_path} {each}" for each in here}}
         begun = [each for each in known if each.startswith(name)]
-        near = begun or difflib.get_close_matches(name, known, n=1)
-        return f"; did you mean `{known[near[0]]}`?" if near else f"; there are: {', '.join(here)}"
+        near = begun[0] if begun else close_match(name, known)
+        return f"; did you mean `{known[near]}`?" if near else f"; there are: {', '.join(here)}"
 
 
 def complain(error: click.UsageError) -> None:

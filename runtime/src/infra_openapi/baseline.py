@@ -54,21 +54,23 @@ def read(path: Path) -> tuple[Acceptance, ...]:
     if entries is None:
         return ()
     if not isinstance(entries, list):
-        raise CompareError(name, "is no list of accepted findings", 1)
+        raise CompareError(name, "is not a list of accepted findings", 1)
     places = marks or {}
     found: dict[str, Acceptance] = {}
     for number, entry in enumerate(entries):
         line = places.get((id(entries), number), (0, 0))[0]
         acceptance = _entry(entry, name, line)
         if acceptance.fingerprint in found:
-            raise CompareError(name, f"accepts {acceptance.fingerprint} twice", line)
+            raise CompareError(
+                name, f"has two entries for {acceptance.fingerprint}: remove one of them", line
+            )
         found[acceptance.fingerprint] = acceptance
     return tuple(found.values())
 
 
 def _entry(entry: Any, file: str, line: int) -> Acceptance:
     if not isinstance(entry, dict):
-        raise CompareError(file, "an entry is a mapping with `fingerprint`, `reason` and `owner`", line)
+        raise CompareError(file, "an entry must be a mapping with `fingerprint`, `reason` and `owner`", line)
     for key in _NEEDED:
         if entry.get(key) in (None, ""):
             raise CompareError(file, f"an entry has no `{key}`", line)
@@ -78,7 +80,7 @@ def _entry(entry: Any, file: str, line: int) -> Acceptance:
             raise CompareError(file, f"an entry has the unknown key {key!r} (known: {known})", line)
         if isinstance(entry[key], bool) or not isinstance(entry[key], str | int | None):
             # A number with an exponent would be read as another text.
-            raise CompareError(file, f"`{key}` is no text: put it in quotes", line)
+            raise CompareError(file, f"`{key}` is not a string: put it in quotes", line)
     # A fingerprint of digits alone may have been written without quotes.
     texts = {key: str(entry[key]) for key in (*_NEEDED, "rule", "change") if key in entry}
     return Acceptance(
@@ -97,7 +99,7 @@ def _date(entry: dict[str, Any], key: str, file: str, line: int) -> dt.date | No
     try:
         return dt.date.fromisoformat(str(value))
     except ValueError as error:
-        raise CompareError(file, f"`{key}` is no date: {value!r}; write it as 2030-12-31", line) from error
+        raise CompareError(file, f"`{key}` is not a date: {value!r}; write it as 2030-12-31", line) from error
 
 
 def apply(report: Report, entries: Iterable[Acceptance], today: dt.date) -> Report:
@@ -132,12 +134,14 @@ def chosen(reports: Mapping[str, Report], wanted: str) -> tuple[str, Finding]:
     accepted = {one.fingerprint for report in reports.values() for one, _ in report.review.accepted}
     candidates = sorted(name for name in {*known, *accepted} if name.startswith(wanted))
     if not wanted or not candidates:
-        hint = "The report shows each finding's fingerprint; its first characters are enough."
+        hint = "The report of `infra dev api-check` shows the fingerprints; the first characters are enough."
         raise CompareError("", f"no finding has the fingerprint {wanted!r}", hint=hint)
     if len(candidates) > 1:
-        raise CompareError("", f"{wanted!r} is not enough: {', '.join(candidates)}")
+        raise CompareError(
+            "", f"several fingerprints begin with {wanted!r}: {', '.join(candidates)}; give more characters"
+        )
     if candidates[0] not in known:
-        raise CompareError("", f"{candidates[0]} is accepted already")
+        raise CompareError("", f"the finding {candidates[0]} is already accepted")
     return known[candidates[0]]
 
 
@@ -156,9 +160,9 @@ def accept(
         CompareError: the file cannot be understood or written, or the entry would be of no use.
     """
     if not reason.strip() or not owner.strip():
-        raise CompareError("", "an accepted finding needs a reason and an owner")
+        raise CompareError("", "an accepted finding needs a reason and an owner: give --reason and --owner")
     if until is not None and until < today:
-        raise CompareError("", f"{until} is over already")
+        raise CompareError("", f"the date {until} is in the past: give a later one with --until")
     entry = Acceptance(
         fingerprint=finding.fingerprint,
         rule=finding.rule,
@@ -187,7 +191,9 @@ def accept(
     if found != {one.fingerprint for one in before} | {entry.fingerprint}:
         # A list in brackets, or one that is indented: nothing can be added by adding lines.
         path.write_text(original, encoding="utf-8")
-        raise CompareError(str(path), "is not written as a list with `- ` at the start of the line", 1)
+        raise CompareError(
+            str(path), "an entry cannot be added: write the list with `- ` at the start of the line", 1
+        )
     return entry
 
 

@@ -46,7 +46,7 @@ def compare(
             walker.compare()
             found = findings(walker.graph, walker.starts, rule_levels)
         except RecursionError as error:
-            raise CompareError(revision.name, "is nested too deep to be compared") from error
+            raise CompareError(revision.name, "is nested too deeply to be compared") from error
     return Report(
         base=base.name, revision=revision.name, findings=found, notes=(*base.notes, *revision.notes)
     )

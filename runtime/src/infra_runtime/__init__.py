@@ -16,7 +16,8 @@ TYPE_CHECKING = False  # type checkers recognise this name; importing typing wou
 if TYPE_CHECKING:
     from infra_runtime.config.resolve import is_test_environment
     from infra_runtime.engines.local.async_stack import AsyncStack, aattach, astart
-    from infra_runtime.engines.local.stack import Endpoint, Stack, attach, start
+    from infra_runtime.engines.local.engine import attach, start
+    from infra_runtime.engines.local.stack import Endpoint, Stack
     from infra_runtime.errors import InfraError
 
 __all__ = [
@@ -38,7 +39,9 @@ _ELSEWHERE = {
     "InfraError": "errors",
     "aattach": "engines.local.async_stack",
     "astart": "engines.local.async_stack",
+    "attach": "engines.local.engine",
     "is_test_environment": "config.resolve",
+    "start": "engines.local.engine",
 }
 
 

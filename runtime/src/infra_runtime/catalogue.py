@@ -1,4 +1,4 @@
-"""The kinds of services: those of the manifest, and those of other distributions, by entry point."""
+"""The catalogue: the kinds of the manifest, and those that other distributions add by entry point."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ def _words(value: Any) -> Any:
     )
 
 
-#: a list, or a text with commas, as an environment variable has it
+#: a list, or a text with commas, such as an environment variable contains
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 
 class Ports(BaseModel):
-    """The ports of a service by name; the first is the one that `port` sets."""
+    """The ports of a service by name; the setting `port` sets the first one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ServiceSettings(BaseModel):
-    """What can be set for every service of the catalogue.
+    """The settings that every kind has.
 
-    One that listens also has `ports`, of a `Ports` of its own.
+    A kind that listens on ports also has `ports`, with its own subclass of `Ports`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    #: short for the first of `ports`
+    #: sets the first of `ports`
     port: Port | None = None
-    #: the executable's path or folder, where it should not be looked for
+    #: the path of the executable or its folder; without it the executable is searched for
     binary: str | None = None
-    #: for engines that run containers: an image with the same entry point as the kit's, such as a mirror's
+    #: for engines that run containers: an image with the same entry point as the default, such as a mirror's
     image: str | None = None
     needs: Words = ()
     env: Mapping[str, str] = {}
@@ -59,7 +59,7 @@ class ServiceSettings(BaseModel):
     restart: Literal["on-failure", "always", "never"] = "on-failure"
 
     def port_map(self) -> dict[str, int]:
-        """Each port's name and number."""
+        """Return each port's name and number."""
         ports = getattr(self, "ports", None)
         numbers: dict[str, int] = ports.model_dump() if isinstance(ports, Ports) else {}
         if self.port is not None and numbers:
@@ -68,25 +68,25 @@ class ServiceSettings(BaseModel):
 
 
 def overlaid(base: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `options` laid over it, table by table."""
+    """Return `base` with the keys of `options` added or replaced; tables are merged."""
     merged = dict(base)
     for name, value in options.items():
-        below = merged.get(name)
+        old = merged.get(name)
         merged[name] = (
-            overlaid(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+            overlaid(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
         )
     return merged
 
 
-def _nothing(_settings: Any) -> Iterable[Contribution]:
+def _no_contributions(_settings: Any) -> Iterable[Contribution]:
     return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """The catalogue's value for one kind: its settings, and how these become a spec.
+    """The catalogue's value for one kind: its settings, and the function that makes a spec from them.
 
-    The entry of a kind of the manifest leaves out `name`, `summary` and `extra`: the manifest has them.
+    The entry of a kind of the manifest omits `name`, `summary` and `extra`, which are in the manifest.
     """
 
     name: str = ""
@@ -95,25 +95,25 @@ class Entry:
     #: settings and the contributions under the keys of `consumes` → the spec, whose `name` and `summary` the
     #: planner sets. Pure: no process, no I/O, no clock.
     make: Callable[[Any, Contributions], ServiceSpec]
-    #: the first is the one that the setting `binary` names
+    #: the setting `binary` names the first one
     binaries: tuple[Binary, ...] = ()
     extra: str = ""
-    #: settings that an environment changes, by environment
+    #: environment → settings whose default differs there
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    #: settings that are read from the executable itself, such as its version
+    #: returns settings that are read from the executable, such as its version
     facts: Callable[[Path], Mapping[str, Any]] | None = None
-    #: settings → what the service offers to others; pure. The planner sets each contribution's `service`.
-    contributions: Callable[[Any], Iterable[Contribution]] = _nothing
-    #: the keys of the contributions that `make` is given
+    #: settings → the contributions of the service; pure. The planner sets each contribution's `service`.
+    contributions: Callable[[Any], Iterable[Contribution]] = _no_contributions
+    #: the keys of the contributions that `make` receives
     consumes: tuple[str, ...] = ()
-    #: capabilities by which others find a service of this kind, such as `proxy` or `metrics-store`
+    #: the roles that a service of this kind provides, such as `proxy` or `metrics-store`
     roles: tuple[str, ...] = ()
     #: name → probe for `ready = { NAME = true }` of the user's own services; its port is not used
     protocols: Mapping[str, PortProbe] = field(default_factory=dict)
 
 
 def entry(name: str) -> Entry:
-    """The entry of a kind. Raises `UnknownServiceError`."""
+    """Return the entry of a kind. Raises `UnknownServiceError`."""
     if kind := KINDS.get(name):
         target = f"{kind.module}:ENTRY"
         return _described(_checked(importlib.import_module(kind.module).ENTRY, target), kind)
@@ -123,20 +123,20 @@ def entry(name: str) -> Entry:
 
 
 def exists(name: str) -> bool:
-    """Whether there is a kind of this name. Entry points are read only for names outside the manifest."""
+    """Return whether a kind has this name. Entry points are read only for names outside the manifest."""
     return name in KINDS or name in joined()
 
 
 def names() -> list[str]:
-    """All kinds: those of the manifest in its order, then those of other distributions."""
+    """Return all kinds: those of the manifest in its order, then those of other distributions, sorted."""
     return [*KINDS, *sorted(joined().keys() - KINDS.keys())]
 
 
 def code_files(name: str) -> list[Path] | None:
-    """The files whose change may change what a kind of another distribution makes of a stack file.
+    """Return the files on which the plan depends for a kind of another distribution.
 
     They are the loaded modules of its top-level package, and the folder that the distribution is installed
-    in: installing, upgrading and removing it changes this folder. None where they cannot be found.
+    in: installing, upgrading and removing it changes this folder. None if they cannot be found.
     """
     point = joined()[name]
     package = point.module.partition(".")[0]
@@ -162,18 +162,18 @@ def _from_extra(binary: Binary, extra: str) -> Binary:
 def _loaded(point: EntryPoint) -> Entry:
     target = f"{point.value} of {point.dist.name if point.dist else 'an unknown distribution'}"
     try:
-        found = point.load()
+        entry = point.load()
     except Exception as error:
         raise ConfigurationError(
-            f"the service {point.name!r} comes from {target}, which cannot be loaded: {error!r}",
+            f"the kind {point.name!r} cannot be loaded from {target}: {error!r}",
             hint="Repair or uninstall that distribution.",
         ) from error
-    return _checked(found, target)
+    return _checked(entry, target)
 
 
-def _checked(found: object, target: str) -> Entry:
-    if not isinstance(found, Entry):
+def _checked(entry: object, target: str) -> Entry:
+    if not isinstance(entry, Entry):
         raise ConfigurationError(
-            f"{target} is a {type(found).__name__}, and should be an infra_runtime.catalogue.Entry"
+            f"{target} should be an infra_runtime.catalogue.Entry, but is a {type(entry).__name__}"
         )
-    return found
+    return entry

@@ -1,7 +1,8 @@
-"""What services offer to each other while a stack is planned: values under a key, such as a route.
+"""Contributions: values that services offer to each other under a key, such as a route.
 
-A kind names the keys that it consumes; the planner passes it every contribution under these keys. The values
-under known keys have a fixed shape, so that any proxy can read the route of any service; other keys are free.
+A kind names the keys that it consumes, and the planner passes it every contribution under these keys. The
+values under the keys of `SHAPES` have a fixed type, so that any proxy can use the route of any service. The
+values under other keys can have any form.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
-    """Where the service shows its metrics, in the format of Prometheus."""
+    """The endpoint at which the service publishes its metrics, in the format of Prometheus."""
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _FORBID_UNKNOWN_KEYS
 
-    #: the name of one of the service's ports; the planner adds the export `NAME_port` for it. A stack file
-    #: may leave it out: the port called `http`, or the only one
+    #: the name of one of the service's ports; the planner adds the export `NAME_port` for it. In a stack file
+    #: it is optional: the default is the port called `http`, or the only port
     port: str = ""
     path: str = "/metrics"
 
@@ -51,7 +52,7 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """A condition over metrics that a person should hear about."""
+    """A condition over metrics that triggers a notification."""
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _FORBID_UNKNOWN_KEYS
 
@@ -66,7 +67,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
-    """How the lines of the service's log are to be read."""
+    """The format of the lines in the service's log."""
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _FORBID_UNKNOWN_KEYS
 
@@ -80,8 +81,8 @@ SHAPES: Mapping[str, type[Route | Metrics | Alert | Log]] = {
     "alert": Alert,
     "log": Log,
 }
-#: keys whose consumer brings the contributing services into the plan: a proxy needs the services behind it.
-#: Under any other key a consumer gets what the services of the plan contribute, and starts no further ones.
+#: keys whose contributing services are added to the plan of a consumer: a proxy needs the services behind it.
+#: Under any other key a consumer gets the contributions of the services that are in the plan already.
 BRING_IN = frozenset({"route"})
 
 
@@ -90,7 +91,7 @@ class Contribution:
     """A value that a service offers under a key."""
 
     key: str
-    #: of the shape that `SHAPES` has for the key; under another key, plain JSON data
+    #: an instance of the type in `SHAPES` for the key; under another key, plain JSON data
     value: Any
     #: the contributing service; the planner sets it
     service: str = ""
@@ -98,21 +99,23 @@ class Contribution:
     def __post_init__(self) -> None:
         shape = SHAPES.get(self.key)
         if shape is not None and not isinstance(self.value, shape):
-            raise TypeError(f"a contribution {self.key!r} has a {shape.__name__}, not {self.value!r}")
+            raise TypeError(
+                f"the value of a contribution {self.key!r} is a {shape.__name__}, not {self.value!r}"
+            )
 
     @property
     def port(self) -> str:
-        """The name of the service's port that the value refers to; empty where it refers to none."""
+        """The name of the service's port that the value refers to, or an empty text."""
         return self.value.port if isinstance(self.value, Metrics) else ""
 
     def to_json(self) -> dict[str, Any]:
-        """The contribution as plain JSON data."""
+        """Return the contribution as plain JSON data."""
         value = asdict(self.value) if is_dataclass(type(self.value)) else self.value
         return {"key": self.key, "service": self.service, "value": value}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Contribution:
-        """The contribution that `to_json` wrote. Raises `KeyError` or `TypeError` for other data."""
+        """Return the contribution for data of `to_json`. Raises `KeyError` or `TypeError` for other data."""
         shape, value = SHAPES.get(data["key"]), data["value"]
         return cls(key=data["key"], service=data["service"], value=shape(**value) if shape else value)
 

@@ -11,15 +11,19 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the end of an error message about an unknown name: the most similar name, or all names."""
-    import difflib  # imported here because only error messages need it
+def close_match(name: str, known: Iterable[str], *, likeness: float = 0.6) -> str:
+    """Return the known name that is most like a name; empty when none is. `likeness` is between 0 and 1."""
+    import difflib  # only errors need it
 
-    names = sorted(known)
-    similar = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    if similar:
-        return f"; did you mean {similar[0]!r}?"
-    return f"; there are: {', '.join(names)}" if names else "; there are none"
+    return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=likeness)), "")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the end of an error message: the name that was perhaps meant, or else all known names."""
+    known = sorted(known)
+    if near := close_match(name, known):
+        return f"; did you mean {near!r}?"
+    return f"; there are: {', '.join(known)}" if known else "; there are none"
 
 
 class InfraError(Exception):

@@ -1,9 +1,8 @@
-"""The kinds of services that ship with the kit, as data that costs no import: standard library only.
+"""The manifest: the kinds that ship with the kit, as data that needs no further import.
 
-Kinds of other distributions are known by name alone, from their entry points.
-
-Everything that has to know the kinds without loading them reads this table: the catalogue, the plugin's
-fixtures, shell completion, the environment of `infra runtime exec`, the documentation's tests.
+Code that lists the kinds without loading them reads this table: the catalogue, the plugin's fixtures, shell
+completion, the environment of `infra runtime exec`, the documentation's tests. Of the kinds of other
+distributions only the entry points are available here.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ GROUP = "infra.services"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What is known of a kind before its module is imported."""
+    """The data of a kind that is available before its module is imported."""
 
     name: str
     summary: str
@@ -30,14 +29,14 @@ class Kind:
     ports: Mapping[str, int]
     #: the extra of this distribution that installs the server
     extra: str = ""
-    #: environment variable → export, for the names by which clients look for such a server
+    #: environment variable → export, for the variables that clients of such a server read
     variables: Mapping[str, str] = field(default_factory=dict)
     #: the names in `protocols` of its entry: `ready = { NAME = true }` in the stack file
     protocols: tuple[str, ...] = ()
 
     @property
     def module(self) -> str:
-        """The module whose `ENTRY` describes the kind to the planner."""
+        """The module whose `ENTRY` is the catalogue's entry of the kind."""
         return f"infra_runtime.services.{self.name}"
 
 
@@ -91,18 +90,21 @@ KINDS: Mapping[str, Kind] = {
     )
 }
 
-#: the services of a stack whose stack file names none; a list of its own, so that new kinds change no stack
+#: the values of INFRA_ENV
+ENVIRONMENTS = ("development", "test", "staging", "production")
+
+#: the services of a stack whose stack file names none; a fixed list, so that a new kind changes no stack
 DEFAULT_STACK = ("nats", "postgres", "valkey", "caddy", "pocketbase")
 #: profile → services, besides `full`, which is the default stack and the user's own services
 PROFILES: Mapping[str, tuple[str, ...]] = {"minimal": ("nats", "postgres")}
-#: the kind whose servers can hold further settings of a stack (the setting `config_service`)
+#: the kind whose servers can store further settings of a stack (the setting `config_service`)
 CONFIGURATION_KIND = KINDS["nats"]
 
 
 @functools.cache
 def joined() -> Mapping[str, EntryPoint]:
-    """Return the entry points of other distributions by the name of the kind."""
-    # The import and the search take some 20 ms, and most stacks never need them.
+    """Return kind → entry point for the kinds of other distributions."""
+    # Imported late: the import and the search take about 20 ms, and most stacks do not need them.
     from importlib.metadata import entry_points
 
     return {point.name: point for point in entry_points(group=GROUP)}

@@ -1,4 +1,4 @@
-"""The specs of one stack, sorted by need, with every reference still symbolic."""
+"""A plan: the specs of one stack in dependency order, with every reference still symbolic."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ Ports = Literal["fixed", "leased"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What an engine binds and runs. Each service stands behind those that it needs."""
+    """The services of a stack, each one after the services that it needs."""
 
     environment: str
     root: str
     ports: Ports
     services: tuple[ServiceSpec, ...]
-    #: what the services offer to each other, also under keys that no service of the plan consumes
+    #: the contributions of the services, also under keys that no service of the plan consumes
     contributions: tuple[Contribution, ...] = ()
     #: role → the services that provide it
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def providers(self, role: str) -> tuple[ServiceSpec, ...]:
-        """Return the services that provide a role, in the plan's order; none is an empty tuple."""
+        """Return the services that provide a role, in the plan's order; the tuple may be empty."""
         names = self.roles.get(role, ())
         return tuple(spec for spec in self.services if spec.name in names)
 
     @property
     def digest(self) -> str:
-        """Sixteen hex digits that change when anything of the plan changes."""
+        """Sixteen hexadecimal digits that identify the content of the plan."""
         text = json.dumps(self.to_json(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_json(self) -> dict[str, Any]:
-        """The plan as plain JSON data."""
+        """Return the plan as plain JSON data."""
         return {
             "environment": self.environment,
             "root": self.root,
@@ -66,7 +66,7 @@ class Plan:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:
-        """The plan that `to_json` wrote. Raises `ValueError` or `KeyError` for anything else."""
+        """Return the plan for data from `to_json`. Raises `ValueError` or `KeyError` for other data."""
         return cls(
             environment=data["environment"],
             root=data["root"],
@@ -77,15 +77,15 @@ class Plan:
         )
 
     def without_containers(self) -> Plan:
-        """Return the plan for the local engine, which runs no images: its messages stay small."""
+        """Return the plan without the data for containers, which the local engine does not use."""
         return replace(self, services=tuple(replace(spec, container=None) for spec in self.services))
 
     def binaries(self) -> set[str]:
-        """The names that stand in `${bin.NAME}`, anywhere."""
+        """Return the names of all references `${bin.NAME}`."""
         return {name for scope, name in self._scoped() if scope == "bin"}
 
     def environment_names(self) -> set[str]:
-        """The names that stand in `${env.NAME}`, anywhere, without their defaults."""
+        """Return the names of all references `${env.NAME}`, without their defaults."""
         return {name.partition(":-")[0] for scope, name in self._scoped() if scope == "env"}
 
     def _scoped(self) -> Iterator[tuple[str, str]]:
@@ -107,11 +107,11 @@ def make_plan(
 ) -> Plan:
     """Return a plan in which every reference is valid.
 
-    The order is that of `services`, except that a need comes before what needs it. `absent` are names of
-    services that the stack could have and the plan has not: optional references to them are empty.
+    The order is that of `services`, except that a service comes after those that it needs. `absent` are the
+    names of known services that are not in the plan: optional references to them are empty.
 
     Raises:
-        ConfigurationError: a name twice, an unknown need, export, port or secret, a circle, a port twice.
+        ConfigurationError: a duplicate name or port, an unknown need, export, port or secret, or a cycle.
     """
     specs: dict[str, ServiceSpec] = {}
     for spec in services:
@@ -120,7 +120,7 @@ def make_plan(
         specs[spec.name] = spec
     for spec in specs.values():
         _check(spec, specs, absent)
-    _check_export_circles(specs)
+    _check_export_cycles(specs)
     order = _by_need(specs)
     if ports == "fixed":
         _check_ports(order)
@@ -140,19 +140,19 @@ def make_plan(
 def _check_contribution(offer: Contribution, spec: ServiceSpec) -> None:
     if offer.port and offer.port not in spec.ports:
         raise ConfigurationError(
-            f"{spec.name} contributes {offer.key} of port {offer.port!r}, which it has not"
+            f"{spec.name} contributes {offer.key} of port {offer.port!r}, which does not exist"
             f"{nearest(offer.port, spec.ports)}",
             where=f"services.{spec.name}",
         )
 
 
 def secret_name(step: Secret) -> str:
-    """What `${secret.NAME}` calls it: the file's name up to its first dot."""
+    """Return the NAME in `${secret.NAME}`: the file's name up to its first dot."""
     return step.path.rpartition("/")[2].partition(".")[0]
 
 
 def _check(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absent: Collection[str]) -> None:
-    """Raise `ConfigurationError` for a need, a port or a reference that leads nowhere."""
+    """Raise `ConfigurationError` for a need, a port or a reference that does not exist."""
     where = f"services.{spec.name}"
     for need in spec.needs:
         if need == spec.name:
@@ -167,8 +167,8 @@ def _check(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absent: Collecti
             raise ConfigurationError(f"{problem}{nearest(port, spec.ports)}", where)
     for text in texts(spec):
         if is_open(text):
-            problem = f"{spec.name} has a ${{ without its }} in {text!r}"
-            raise ConfigurationError(problem, where, hint="Write $${ for a text that is not a reference.")
+            problem = f"{spec.name} has a ${{ without a }} in {text!r}"
+            raise ConfigurationError(problem, where, hint="Write $${ for text that is not a reference.")
     _check_references(spec, specs, absent)
 
 
@@ -185,24 +185,22 @@ def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absen
     seeds = [step for step in spec.prepare if isinstance(step, Seed)]
     rest = replace(spec, prepare=tuple(step for step in spec.prepare if not isinstance(step, Seed)))
     services = {*specs, *absent}
-    for part, known in (
+    for part, allowed in (
         ((rest, [seed.into for seed in seeds]), scopes),
         ([seed.steps for seed in seeds], {"bin": None, "secret": scopes["secret"], "": {"out"}}),
     ):
         for reference in (reference for text in texts(part) for reference in references(text)):
-            if known is scopes and (other := optional_export(reference)) and other[0] in absent:
+            if allowed is scopes and (export := optional_export(reference)) and export[0] in absent:
                 continue
-            if problem := _problem(reference, known, services) or _own(reference, spec.name):
-                if known is not scopes and not _problem(reference, scopes, services):
-                    problem = (
-                        "all stacks of a user share a seed: nothing but ${bin.…}, ${secret.…} and ${out}"
-                    )
+            if problem := _problem(reference, allowed, services) or _own(reference, spec.name):
+                if allowed is not scopes and not _problem(reference, scopes, services):
+                    problem = "all stacks of a user share a seed: it can use ${bin.…}, ${secret.…}, ${out}"
                 message = f"{spec.name} refers to ${{{reference}}}, but {problem}"
                 raise ConfigurationError(message, f"services.{spec.name}")
 
 
 def _problem(reference: str, scopes: Mapping[str, Collection[str] | None], services: Iterable[str]) -> str:
-    """What is wrong with a reference; empty when it is valid. None in `scopes`: every name is valid."""
+    """Return what is wrong with a reference, or an empty text. None in `scopes`: every name is valid."""
     scope, dot, name = reference.partition(".")
     if optional_export(reference):
         name = name.removesuffix("?")
@@ -212,16 +210,20 @@ def _problem(reference: str, scopes: Mapping[str, Collection[str] | None], servi
         return f"this stack has no service {scope!r}{nearest(scope, services)}"
     known = scopes[scope]
     if known is None:
-        return "" if name else "it names nothing"
+        return "" if name else "the name after the dot is missing"
     if name in known:
         return ""
-    owner = {"": "there is no such name", "port": "it has no such port", "secret": "it makes no such secret"}
-    return owner.get(scope, f"{scope} exports no {name!r}") + nearest(name, known)
+    problems = {
+        "": "this name does not exist",
+        "port": "the service has no such port",
+        "secret": "the service has no such secret",
+    }
+    return problems.get(scope, f"{scope} does not export {name!r}") + nearest(name, known)
 
 
 def _own(reference: str, name: str) -> str:
     own = reference.startswith(f"{name}.")
-    return "what it exports is for others: use ${host} and ${port.…}" if own else ""
+    return "a service cannot refer to its own exports: use ${host} and ${port.…}" if own else ""
 
 
 def _secrets(steps: Iterable[object]) -> Iterator[Secret]:
@@ -233,31 +235,31 @@ def _secrets(steps: Iterable[object]) -> Iterator[Secret]:
 
 
 def _exported(export: tuple[str, str], specs: Mapping[str, ServiceSpec]) -> Iterator[tuple[str, str]]:
-    """The exports of other services that an export refers to."""
+    """Yield the exports of other services that an export refers to."""
     service, name = export
     for reference in references(specs[service].exports[name]) if service in specs else ():
-        if other := optional_export(reference):
-            if other[0] in specs:
-                yield other
+        if optional := optional_export(reference):
+            if optional[0] in specs:
+                yield optional
         elif scope := other_service(reference):
             yield scope, reference.partition(".")[2]
 
 
-def _check_export_circles(specs: Mapping[str, ServiceSpec]) -> None:
+def _check_export_cycles(specs: Mapping[str, ServiceSpec]) -> None:
     exports = [(name, export) for name, spec in specs.items() for export in spec.exports]
     try:
         graphlib.TopologicalSorter({export: [*_exported(export, specs)] for export in exports}).prepare()
     except graphlib.CycleError as error:
-        circle = " → ".join(".".join(export) for export in reversed(error.args[1]))
+        cycle = " → ".join(".".join(export) for export in reversed(error.args[1]))
         raise ConfigurationError(
-            f"the exports refer to each other in a circle: {circle}",
+            f"the exports refer to each other in a cycle: {cycle}",
             where=f"services.{error.args[1][-1][0]}",
-            hint="Take one reference out of the circle.",
+            hint="Remove one of these references.",
         ) from None
 
 
 def _holds_secret(export: tuple[str, str], specs: Mapping[str, ServiceSpec]) -> bool:
-    """Whether a secret is in an export's text, or in an export that it refers to."""
+    """Return whether an export, or an export that it refers to, contains a secret."""
     own = references(specs[export[0]].exports[export[1]])
     return any(reference.startswith("secret.") for reference in own) or any(
         _holds_secret(other, specs) for other in _exported(export, specs)
@@ -266,7 +268,8 @@ def _holds_secret(export: tuple[str, str], specs: Mapping[str, ServiceSpec]) -> 
 
 def _by_need(specs: Mapping[str, ServiceSpec]) -> tuple[ServiceSpec, ...]:
     needs = {name: spec.all_needs() for name, spec in specs.items()}
-    # A secret exists once its service is prepared: an optional reference to one waits, without being a need.
+    # A secret exists after its service is prepared. A service with an optional reference to a secret waits
+    # for that, although it does not need the other service.
     waits = {
         name: {
             *needs[name],
@@ -281,22 +284,22 @@ def _by_need(specs: Mapping[str, ServiceSpec]) -> tuple[ServiceSpec, ...]:
     try:
         graphlib.TopologicalSorter(waits).prepare()
     except graphlib.CycleError as error:
-        circle = " → ".join(reversed(error.args[1]))
+        cycle = " → ".join(reversed(error.args[1]))
         raise ConfigurationError(
-            f"the needs go in a circle: {circle}",
+            f"the services need each other in a cycle: {cycle}",
             where=f"services.{error.args[1][-1]}",
-            hint="Take one reference or one of the `needs` out of the circle.",
+            hint="Remove one of these references or `needs`.",
         ) from None
     order: dict[str, ServiceSpec] = {}
 
-    def place(name: str) -> None:
+    def append(name: str) -> None:
         if name not in order:
             for need in sorted(needs[name], key=list(specs).index):
-                place(need)
+                append(need)
             order[name] = specs[name]
 
     for name in specs:
-        place(name)
+        append(name)
     return tuple(order.values())
 
 
@@ -307,8 +310,8 @@ def _check_ports(services: Iterable[ServiceSpec]) -> None:
             holder = f"{spec.name} ({name})"
             if port in holders:
                 raise ConfigurationError(
-                    f"port {port} is wanted twice: by {holders[port]} and by {holder}",
+                    f"port {port} is used twice: by {holders[port]} and by {holder}",
                     where=f"services.{spec.name}",
-                    hint=f"Give one of them another number: `ports` in [services.{spec.name}].",
+                    hint=f"Change one of the numbers, such as `ports` in [services.{spec.name}].",
                 )
             holders[port] = holder

@@ -34,7 +34,7 @@ def given(name: str, **fields: Any) -> dict[str, Any]:
     return receives(ref(name), components={"schemas": family(**fields)})
 
 
-def test_what_gives_a_base_gives_its_heirs_and_theirs() -> None:
+def test_a_response_with_a_base_schema_includes_its_direct_and_indirect_subtypes() -> None:
     found = report(given("Pet"), given("Pet", purr=WHOLE, toy=WHOLE)).findings
 
     assert [one.message for one in found] == [
@@ -43,11 +43,11 @@ def test_what_gives_a_base_gives_its_heirs_and_theirs() -> None:
     ]
 
 
-def test_what_gives_an_heir_does_not_give_its_siblings() -> None:
+def test_a_response_with_a_subtype_does_not_include_its_siblings() -> None:
     assert not report(given("Cat"), given("Cat", bark=WHOLE)).findings
 
 
-def test_a_change_of_an_heir_is_told_once_with_all_that_give_its_base() -> None:
+def test_a_change_of_a_subtype_is_one_finding_with_all_operations_of_its_base() -> None:
     def shop(**fields: Any) -> dict[str, Any]:
         answer = receives(ref("Pet"))["paths"]["/things"]["get"]["responses"]
         paths = {"/a": {"get": operation(answer)}, "/b": {"get": operation(copy.deepcopy(answer))}}
@@ -58,7 +58,7 @@ def test_a_change_of_an_heir_is_told_once_with_all_that_give_its_base() -> None:
     assert [str(one) for one in found.operations] == ["GET /a", "GET /b"]
 
 
-def test_what_a_mapping_names_keeps_its_value() -> None:
+def test_an_explicit_mapping_keeps_its_value() -> None:
     mapping = with_subtypes({"components": {"schemas": family({"dog": ref("Dog")["$ref"], "Cat": "Cat"})}})[
         "components"
     ]["schemas"]["Pet"]["discriminator"]["mapping"]
@@ -66,7 +66,7 @@ def test_what_a_mapping_names_keeps_its_value() -> None:
     assert mapping == {"dog": ref("Dog")["$ref"], "Cat": "Cat", "Puppy": ref("Puppy")["$ref"]}
 
 
-def test_the_document_that_was_given_is_left_as_it_is() -> None:
+def test_the_original_document_is_not_changed() -> None:
     data = {"components": {"schemas": family()}}
     before = copy.deepcopy(data)
 
@@ -74,7 +74,7 @@ def test_the_document_that_was_given_is_left_as_it_is() -> None:
     assert data == before
 
 
-def test_heirs_in_a_circle_and_parts_that_are_none_do_no_harm() -> None:
+def test_circular_subtypes_and_invalid_parts_are_ignored() -> None:
     schemas = {
         **family(),
         "A": {"allOf": [ref("B"), ref("Pet"), 1]},

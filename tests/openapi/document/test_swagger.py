@@ -201,7 +201,7 @@ def told(before: dict[str, Any], after: dict[str, Any]) -> str:
 @pytest.mark.parametrize(
     ("before", "after", "verdict"), [case[1:4] for case in CASES], ids=[case[0] for case in CASES]
 )
-def test_version_2_is_judged_by_what_it_says(before: Any, after: Any, verdict: str) -> None:
+def test_the_verdict_of_a_change_in_version_2(before: Any, after: Any, verdict: str) -> None:
     assert told(before, after) == verdict
 
 
@@ -210,11 +210,11 @@ def test_version_2_is_judged_by_what_it_says(before: Any, after: Any, verdict: s
     [(before, after, verdict) for _, after, before, _, verdict in CASES],
     ids=[case[0] for case in CASES],
 )
-def test_version_2_is_judged_the_other_way_by_itself(before: Any, after: Any, verdict: str) -> None:
+def test_the_verdict_of_the_opposite_change_in_version_2(before: Any, after: Any, verdict: str) -> None:
     assert told(before, after) == verdict
 
 
-def test_a_shared_response_is_shown_where_it_is_written() -> None:
+def test_a_change_of_a_shared_response_has_the_location_of_its_definition() -> None:
     changed = shared(XML)
     changed["responses"]["R"]["schema"] = obj(a=WHOLE)
 

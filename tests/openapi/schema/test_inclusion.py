@@ -913,7 +913,7 @@ EVERY = [*(("3.1.0", *case) for case in CASES), *(("3.0.3", *case) for case in O
     [(case[0], *case[2:]) for case in EVERY],
     ids=[case[1] for case in EVERY],
 )
-def test_a_change_breaks_whom_it_takes_something_from(
+def test_the_direction_decides_whether_a_schema_change_is_breaking(
     version: str, before: Any, after: Any, sent: bool, received: bool
 ) -> None:
     def broken(make: Any) -> bool:
@@ -925,7 +925,7 @@ def test_a_change_breaks_whom_it_takes_something_from(
     assert (broken(sends), broken(receives)) == (sent, received)
 
 
-def test_a_base_that_names_its_heirs_stands_for_them_and_each_change_is_told_once() -> None:
+def test_changes_of_mapped_subtypes_are_one_finding_each() -> None:
     def pets(kind: str, more: str) -> dict[str, Any]:
         mapping = {"cat": "#/components/schemas/Cat", "dog": "#/components/schemas/Dog"}
         base = {**obj(kind={"type": kind}), "discriminator": {"propertyName": "kind", "mapping": mapping}}
@@ -944,7 +944,7 @@ def test_a_base_that_names_its_heirs_stands_for_them_and_each_change_is_told_onc
     ]
 
 
-def test_a_dynamic_reference_that_may_mean_several_schemas_is_never_silent() -> None:
+def test_an_ambiguous_dynamic_reference_gives_a_finding() -> None:
     def listed(item: dict[str, Any]) -> dict[str, Any]:
         general = {
             "$id": "list",
@@ -978,7 +978,7 @@ DISJOINT: list[tuple[Any, Any]] = [
 
 
 @pytest.mark.parametrize(("one", "other"), DISJOINT, ids=str)
-def test_alternatives_that_are_apart_come_and_go_without_a_word_of_overlap(one: Any, other: Any) -> None:
+def test_disjoint_alternatives_give_no_finding_about_overlap(one: Any, other: Any) -> None:
     for make in (sends, receives):
         for before, after in (([one], [one, other]), ([one, other], [one]), ([other], [other, one])):
             both = [make({"oneOf": each}, components={"schemas": SHARED}) for each in (before, after)]
@@ -986,7 +986,7 @@ def test_alternatives_that_are_apart_come_and_go_without_a_word_of_overlap(one: 
             assert not [each.rule for each in report(*both).findings if "overlap" in each.rule]
 
 
-def test_an_open_object_that_joins_others_is_a_warning_for_whoever_sends_them() -> None:
+def test_an_added_open_object_in_a_union_of_a_request_is_a_warning() -> None:
     before, after = (
         sends({"oneOf": list(map(ref, names))}, components={"schemas": SHARED})
         for names in (("Cat", "Dog"), ("Cat", "Dog", "Cow"))
@@ -996,7 +996,7 @@ def test_an_open_object_that_joins_others_is_a_warning_for_whoever_sends_them() 
     assert report(before, after).verdict == "warning"
 
 
-def test_a_discriminator_tells_alternatives_apart() -> None:
+def test_alternatives_with_a_discriminator_do_not_overlap() -> None:
     def pets(*names: str) -> dict[str, Any]:
         union = {"oneOf": list(map(ref, names)), "discriminator": {"propertyName": "kind"}}
         return sends(union, components={"schemas": SHARED})

@@ -15,14 +15,14 @@ from infra_runtime.errors import ConfigurationError
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A NATS server's URL."""
+    """The URL of a running NATS server."""
     folder: Path = tmp_path_factory.mktemp("nats")
     with infra.start("nats", environment="test", directory=folder, data=folder / "data") as stack:
         yield stack.nats.url
 
 
 def fill(url: str, bucket: str, **values: str) -> str:
-    """The URL of a bucket with these values; `__` in a name is a dot."""
+    """Create a bucket with values and return its URL; `__` in a name stands for a dot."""
 
     async def work() -> None:
         import nats
@@ -38,31 +38,35 @@ def fill(url: str, bucket: str, **values: str) -> str:
 
 
 @pytest.mark.real("nats")
-def test_a_bucket_is_a_table_of_tables(server: str) -> None:
+def test_a_bucket_is_returned_as_nested_tables(server: str) -> None:
     url = fill(server, "tables", services__nats__port="4999", profile="minimal", use='["nats"]')
 
     assert read_bucket(url) == {"services": {"nats": {"port": 4999}}, "profile": "minimal", "use": ["nats"]}
 
 
 @pytest.mark.real("nats")
-def test_an_empty_bucket_says_nothing(server: str) -> None:
+def test_an_empty_bucket_has_no_values(server: str) -> None:
     assert read_bucket(fill(server, "empty")) == {}
 
 
 @pytest.mark.real("nats")
-def test_the_configuration_service_is_weaker_than_the_stack_file(project: Project, server: str) -> None:
+def test_the_stack_file_takes_precedence_over_the_configuration_service(
+    project: Project, server: str
+) -> None:
     url = fill(server, "weak", services__nats__port="4999", services__valkey__port="6999")
     project.write(f"config_service = {json.dumps(url)}\n[services.nats]\nport = 4001\n")
 
-    found = project.resolve().provenance
+    provenance = project.resolve().provenance
 
-    assert found["services.nats.port"].value == "4001"
-    assert found["services.valkey.port"].value == "6999"
-    assert found["services.valkey.port"].source == "configuration service: services.valkey.port"
+    assert provenance["services.nats.port"].value == "4001"
+    assert provenance["services.valkey.port"].value == "6999"
+    assert provenance["services.valkey.port"].source == "configuration service: services.valkey.port"
 
 
 @pytest.mark.real("nats")
-def test_it_is_asked_anew_each_time(project: Project, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_configuration_service_is_read_at_each_resolution(
+    project: Project, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("INFRA_CONFIG_SERVICE", fill(server, "first", profile="minimal"))
     assert project.names() == ["nats", "postgres"]
 
@@ -71,7 +75,7 @@ def test_it_is_asked_anew_each_time(project: Project, server: str, monkeypatch: 
 
 
 @pytest.mark.real("nats")
-def test_it_can_be_read_inside_a_running_loop(server: str) -> None:
+def test_a_bucket_can_be_read_inside_a_running_loop(server: str) -> None:
     url = fill(server, "loop", profile="minimal")
 
     async def inside() -> object:
@@ -81,23 +85,23 @@ def test_it_can_be_read_inside_a_running_loop(server: str) -> None:
 
 
 @pytest.mark.real("nats")
-def test_a_bucket_that_is_not_there_is_told(server: str) -> None:
+def test_a_missing_bucket_is_reported(server: str) -> None:
     with pytest.raises(ConfigurationError, match="/nowhere: the configuration service cannot be read"):
         read_bucket(f"{server}/nowhere")
 
 
 @pytest.mark.real("nats")
-def test_a_key_below_a_value_is_told(server: str) -> None:
-    url = fill(server, "quarrel", services="1", services__nats="2")
+def test_a_key_below_a_value_is_reported(server: str) -> None:
+    url = fill(server, "conflict", services="1", services__nats="2")
 
     with pytest.raises(
-        ConfigurationError, match=r"'services\.nats' stands below a key that has a value of its own"
+        ConfigurationError, match=r"the key above 'services\.nats' has a value and is not a table"
     ):
         read_bucket(url)
 
 
 @pytest.mark.real("nats")
-def test_a_server_that_is_not_there_is_told_without_its_password() -> None:
+def test_a_missing_server_is_reported_without_its_password() -> None:
     with pytest.raises(ConfigurationError) as caught:
         read_bucket("nats://me:hunter2@127.0.0.1:1/bucket")
 
@@ -106,12 +110,12 @@ def test_a_server_that_is_not_there_is_told_without_its_password() -> None:
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1/bucket", "nats://127.0.0.1:4222", "bucket"])
-def test_an_address_that_names_no_bucket_is_a_mistake(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="should look like nats://HOST:PORT/BUCKET"):
+def test_an_address_without_a_bucket_is_an_error(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="should have the form nats://HOST:PORT/BUCKET"):
         read_bucket(url)
 
 
-def test_its_address_is_a_secret(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_address_is_masked(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     from infra_runtime.config.environment import StackSettings
 
     stack = StackSettings(config_service="nats://me:hunter2@127.0.0.1/bucket")

@@ -21,7 +21,7 @@ def test_names_in_an_environment_keep_their_case(project: Project, monkeypatch: 
     assert project.spec("api").env == {"Log_LEVEL": "debug"}
 
 
-def test_lists_may_have_commas_or_be_json(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_is_separated_by_commas_or_json(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INFRA_USE", "nats, valkey")
     assert project.names() == ["nats", "valkey"]
 
@@ -29,7 +29,7 @@ def test_lists_may_have_commas_or_be_json(project: Project, monkeypatch: pytest.
     assert project.names() == ["valkey"]
 
 
-def test_a_table_may_be_json(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_can_be_json(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INFRA_SERVICES__VALKEY__OPTIONS", '{"maxmemory": "64mb"}')
 
     command = project.spec("valkey").command
@@ -37,38 +37,40 @@ def test_a_table_may_be_json(project: Project, monkeypatch: pytest.MonkeyPatch) 
     assert command[command.index("--maxmemory") + 1] == "64mb"
 
 
-def test_broken_json_names_its_variable(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_json_is_reported_with_its_variable(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("INFRA_SERVICES__VALKEY__OPTIONS", '{"maxmemory": ')
-    assert project.complaint().startswith("INFRA_SERVICES__VALKEY__OPTIONS: this is not JSON")
+    assert project.error().startswith("INFRA_SERVICES__VALKEY__OPTIONS: this is not JSON")
 
     monkeypatch.setenv("INFRA_SERVICES", "{valkey")
-    assert project.complaint().startswith("INFRA_SERVICES: this is not JSON")
+    assert project.error().startswith("INFRA_SERVICES: this is not JSON")
 
 
-def test_the_profile_may_come_from_a_variable(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_sets_the_profile(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INFRA_PROFILE", "minimal")
 
     assert project.names() == ["nats", "postgres"]
     assert project.names(profile="full")[-1] == "pocketbase"
 
 
-def test_other_variables_of_ours_are_no_settings(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_variable_is_ignored(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INFRA_SOMETHING_ELSE", "1")
 
     assert project.names("nats") == ["nats"]
 
 
-def test_a_virtual_environment_called_dotenv_is_no_file_of_settings(project: Project) -> None:
+def test_a_virtual_environment_named_dotenv_is_ignored(project: Project) -> None:
     (project.root / ".env" / "bin").mkdir(parents=True)
-    project.write('use = ["nats"]\n[services.nats.env]\nWHO = "${env.NOBODY:-me}"\n')
+    project.write('use = ["nats"]\n[services.nats.env]\nWHO = "${env.UNSET:-me}"\n')
 
     assert project.names() == ["nats"]
 
 
-def test_other_words_in_dotenv_are_none_of_our_business(project: Project) -> None:
+def test_other_variables_in_dotenv_are_ignored(project: Project) -> None:
     project.write('DATABASE_URL="postgres://x"\nexport INFRA_PROFILE=minimal\n', ".env")
 
-    found = project.resolve()
+    resolved = project.resolve()
 
-    assert [spec.name for spec in found.plan.services] == ["nats", "postgres"]
-    assert found.provenance["profile"].source == f"{project.root / '.env'}: INFRA_PROFILE"
+    assert [spec.name for spec in resolved.plan.services] == ["nats", "postgres"]
+    assert resolved.provenance["profile"].source == f"{project.root / '.env'}: INFRA_PROFILE"

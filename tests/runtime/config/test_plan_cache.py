@@ -14,27 +14,27 @@ from infra_runtime.config import plan_cache, planning
 
 
 @pytest.fixture
-def long_way(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every resolution that was not remembered."""
-    taken: list[str] = []
+def uncached(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The environments of all resolutions that did not come from the cache."""
+    environments: list[str] = []
     real = planning.resolved
 
     def counted(request: Any, **more: Any) -> Any:
-        taken.append(request.environment)
+        environments.append(request.environment)
         return real(request, **more)
 
     monkeypatch.setattr(planning, "resolved", counted)
-    return taken
+    return environments
 
 
-def test_what_was_resolved_before_comes_back_the_same(project: Project, long_way: list[str]) -> None:
+def test_a_cached_resolution_equals_the_first_one(project: Project, uncached: list[str]) -> None:
     project.write('[services.api]\ncommand = ["${bin.python}"]\nenv = { A = "${env.HOME:-}" }\n')
 
     first = project.resolve()
     second = project.resolve()
 
     assert first == second
-    assert len(long_way) == 1
+    assert len(uncached) == 1
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_what_was_resolved_before_comes_back_the_same(project: Project, long_way
     ],
     ids=["stack file", "overlay", ".env"],
 )
-def test_a_changed_file_is_a_new_stack(project: Project, change: Any) -> None:
+def test_a_changed_file_causes_a_new_resolution(project: Project, change: Any) -> None:
     project.write("")
     before = project.names()
 
@@ -55,7 +55,7 @@ def test_a_changed_file_is_a_new_stack(project: Project, change: Any) -> None:
     assert project.names() != before
 
 
-def test_other_arguments_are_another_stack(project: Project) -> None:
+def test_other_arguments_cause_a_new_resolution(project: Project) -> None:
     assert (
         project.names()
         != project.names("nats")
@@ -64,14 +64,16 @@ def test_other_arguments_are_another_stack(project: Project) -> None:
     )
 
 
-def test_a_changed_variable_is_a_new_stack(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_variable_causes_a_new_resolution(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = project.names()
     monkeypatch.setenv("INFRA_PROFILE", "minimal")
 
     assert project.names() != before
 
 
-def test_variables_of_the_stack_are_read_anew(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_values_of_variables_are_not_cached(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.write('[services.api]\ncommand = ["api", "${env.SHOP_A}"]\n')
     for value in ("1", "2"):
         monkeypatch.setenv("SHOP_A", value)
@@ -79,7 +81,7 @@ def test_variables_of_the_stack_are_read_anew(project: Project, monkeypatch: pyt
         assert project.resolve().variables == {"SHOP_A": value}
 
 
-def test_no_value_of_a_variable_or_an_argument_is_written_down(
+def test_no_value_of_a_variable_or_an_argument_is_written_to_the_cache(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.write('[services.api]\ncommand = ["api", "${env.SHOP_A}"]\n')
@@ -95,8 +97,8 @@ def test_no_value_of_a_variable_or_an_argument_is_written_down(
     assert not [text for text in written if "hunter2" in text]
 
 
-def test_an_executable_that_came_or_went_is_seen(
-    project: Project, monkeypatch: pytest.MonkeyPatch, long_way: list[str]
+def test_a_new_executable_causes_a_new_resolution(
+    project: Project, monkeypatch: pytest.MonkeyPatch, uncached: list[str]
 ) -> None:
     project.write('use = ["api"]\n[services.api]\ncommand = ["${bin.shop-server}"]\n')
     one, two = (project.write("#!/bin/sh\n", f"{folder}/shop-server") for folder in ("one", "two"))
@@ -107,22 +109,24 @@ def test_an_executable_that_came_or_went_is_seen(
     one.chmod(0o755)
 
     assert project.resolve(executables=True).binaries == {"shop-server": str(one)}
-    assert len(long_way) == 2
+    assert len(uncached) == 2
 
 
 def test_a_plan_with_a_kind_of_another_distribution_comes_from_the_cache(
-    project: Project, acme: Distribution, long_way: list[str]
+    project: Project, acme: Distribution, uncached: list[str]
 ) -> None:
     project.write("use = ['store', 'words']\n")
     first = project.resolve()
     acme.forget()
 
     assert project.resolve() == first
-    assert len(long_way) == 1
+    assert len(uncached) == 1
     assert "acme_kinds" not in sys.modules
 
 
-def test_an_edited_module_of_another_distribution_is_a_new_plan(project: Project, acme: Distribution) -> None:
+def test_an_edited_module_of_another_distribution_causes_a_new_resolution(
+    project: Project, acme: Distribution
+) -> None:
     project.write("use = ['store', 'words']\n")
     assert project.spec("store").command[-1] == "VERSION 1"
 
@@ -133,8 +137,8 @@ def test_an_edited_module_of_another_distribution_is_a_new_plan(project: Project
     assert project.spec("store").command[-1] == "VERSION 12"
 
 
-def test_another_version_of_a_distribution_is_a_new_plan(
-    project: Project, acme: Distribution, long_way: list[str]
+def test_another_version_of_a_distribution_causes_a_new_resolution(
+    project: Project, acme: Distribution, uncached: list[str]
 ) -> None:
     project.write("use = ['words']\n")
     project.resolve()
@@ -143,19 +147,19 @@ def test_another_version_of_a_distribution_is_a_new_plan(
     acme.forget()
     project.resolve()
 
-    assert len(long_way) == 2
+    assert len(uncached) == 2
 
 
-def test_a_spoiled_memory_is_no_memory(project: Project, long_way: list[str]) -> None:
+def test_an_invalid_cache_file_is_ignored(project: Project, uncached: list[str]) -> None:
     first = project.resolve()
     for path in Path(os.environ["XDG_CACHE_HOME"]).rglob("*.json"):
         path.write_text('{"plan": 3}')
 
     assert project.resolve() == first
-    assert len(long_way) == 2
+    assert len(uncached) == 2
 
 
-def test_only_the_newest_are_kept(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_newest_cache_files_are_kept(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan_cache, "KEPT", 2)
     for name in ("nats", "valkey", "caddy"):
         project.resolve(name)
@@ -163,24 +167,24 @@ def test_only_the_newest_are_kept(project: Project, monkeypatch: pytest.MonkeyPa
     assert len(list(Path(os.environ["XDG_CACHE_HOME"]).rglob("plans/*.json"))) == 2
 
 
-def test_without_a_home_nothing_is_remembered(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_home_folder_nothing_is_cached(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.delenv("HOME")
 
     assert project.names("nats") == ["nats"]
 
 
-def test_a_cache_that_cannot_be_written_is_no_reason_to_fail(
+def test_a_cache_that_cannot_be_written_is_not_an_error(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file stands where the folder should be: even root cannot write into it."""
+    """The path of the cache is a file, so that even root cannot write into it."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(project.write("", "a-file")))
 
     assert project.names("nats") == ["nats"]
 
 
-def test_what_was_resolved_before_costs_no_pydantic(project: Project) -> None:
-    """It takes 100 ms to import, and the five servers of the kit take less to start."""
+def test_a_cached_resolution_does_not_import_pydantic(project: Project) -> None:
+    """Importing pydantic takes 100 ms, more than the start of the kit's five services."""
     code = (
         "import sys; from infra_runtime.config.resolve import resolve; resolve(executables=False);"
         "print([name for name in ('pydantic', 'tomllib', 'importlib.metadata') if name in sys.modules])"

@@ -1,4 +1,4 @@
-"""Two passes: what services contribute, what kinds make of it, and that no order matters."""
+"""The two passes of planning: contributions and specs, independent of the order of tables and variables."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def dials(project: Project, name: str = "caddy") -> list[str]:
 
 
 @pytest.mark.parametrize("tables", [["[services.caddy]\n", API], [API, "[services.caddy]\n"]])
-def test_a_route_reaches_the_proxy_wherever_the_tables_stand(project: Project, tables: list[str]) -> None:
+def test_a_route_reaches_the_proxy_in_any_order_of_tables(project: Project, tables: list[str]) -> None:
     project.write("".join(tables))
 
     assert dials(project) == ["${api.host}:${api.port}"]
 
 
-def test_what_no_kind_consumes_is_in_the_plan(project: Project) -> None:
+def test_a_contribution_without_a_consumer_is_in_the_plan(project: Project) -> None:
     project.write("use = ['api']\n" + API)
 
     offers = {offer.key: offer.to_json()["value"] for offer in project.resolve().plan.contributions}
@@ -69,7 +69,7 @@ def test_a_kind_of_another_distribution_consumes_and_contributes(project: Projec
 
 
 @pytest.mark.usefixtures("acme")
-def test_metrics_bring_no_service_into_the_plan_and_routes_do(project: Project) -> None:
+def test_routes_add_services_to_the_plan_and_metrics_do_not(project: Project) -> None:
     project.write(API)
 
     assert project.names("store") == ["store"]
@@ -86,20 +86,20 @@ def test_two_providers_of_a_role_get_the_same_contributions(project: Project) ->
     assert dials(project) == dials(project, "edge") == ["${api.host}:${api.port}"]
 
 
-def test_an_optional_reference_to_a_kind_outside_the_plan_is_empty_and_a_typo_an_error(
+def test_an_optional_reference_to_a_kind_outside_the_plan_is_valid_and_a_typo_is_an_error(
     project: Project,
 ) -> None:
     project.write("use = ['api']\n[services.api]\ncommand = ['api', '${postgres.url?}']\n")
     assert project.names() == ["api"]
 
     project.write("use = ['api']\n[services.api]\ncommand = ['api', '${postgers.url?}']\n")
-    assert "this stack has no service 'postgers'; did you mean 'postgres'?" in project.complaint()
+    assert "this stack has no service 'postgers'; did you mean 'postgres'?" in project.error()
 
 
 # --- a command hides a kind ----------------------------------------------------------------------------
 
 
-def test_a_table_with_a_command_is_the_users_own_service_under_any_name(project: Project) -> None:
+def test_a_table_with_a_command_is_a_users_own_service_under_any_name(project: Project) -> None:
     project.write("use = ['valkey']\n[services.valkey]\ncommand = ['mine']\n")
 
     spec = project.spec("valkey")
@@ -118,7 +118,7 @@ def test_a_command_hides_a_kind_of_another_distribution(project: Project) -> Non
 
 
 def test_further_instances_get_the_next_free_ports(project: Project) -> None:
-    """5434 belongs to a service of the stack, and the order is that of the names."""
+    """Instances are numbered in the order of their names; 5434 is in use by another service of the stack."""
     project.write(
         """
         [services.orders]
@@ -165,17 +165,17 @@ def test_an_instance_is_a_service_like_any_other(project: Project) -> None:
         """
     )
 
-    found = project.resolve(environment="test")
+    resolved = project.resolve(environment="test")
 
-    assert [spec.name for spec in found.plan.services] == ["analytics", "api"]
-    assert found.plan.services[0].kind == "postgres"
+    assert [spec.name for spec in resolved.plan.services] == ["analytics", "api"]
+    assert resolved.plan.services[0].kind == "postgres"
     assert project.names(profile="data") == ["analytics"]
-    assert found.provenance["services.analytics.durable"].source == "default in test"
-    assert found.provenance["services.analytics.locale"].source.endswith("infra.toml:9")
-    assert found.provenance["services.analytics.kind"].value == '"postgres"'
+    assert resolved.provenance["services.analytics.durable"].source == "default in test"
+    assert resolved.provenance["services.analytics.locale"].source.endswith("infra.toml:9")
+    assert resolved.provenance["services.analytics.kind"].value == '"postgres"'
 
 
-def test_each_instance_has_the_executable_of_its_own_setting(project: Project) -> None:
+def test_each_instance_has_the_executable_of_its_setting(project: Project) -> None:
     project.write("#!/bin/sh\n", "tools/nats").chmod(0o755)
     project.write("#!/bin/sh\n", "other/nats").chmod(0o755)
     project.write(
@@ -192,18 +192,18 @@ def test_each_instance_has_the_executable_of_its_own_setting(project: Project) -
         """
     )
 
-    found = project.resolve(executables=True)
+    resolved = project.resolve(executables=True)
 
-    assert found.binaries == {
+    assert resolved.binaries == {
         "nats-server": str(project.root / "tools/nats"),
         "nats-server@edge": str(project.root / "other/nats"),
     }
-    assert [spec.command[0] for spec in found.plan.services] == [
+    assert [spec.command[0] for spec in resolved.plan.services] == [
         "${bin.nats-server}",
         "${bin.nats-server@edge}",
         "${bin.nats-server}",
     ]
-    assert project.resolve(executables=True) == found
+    assert project.resolve(executables=True) == resolved
 
 
 # --- order -------------------------------------------------------------------------------------------------

@@ -10,29 +10,29 @@ from infra_runtime.config.resolve import data_directory, is_test_environment
 from infra_runtime.errors import BinaryMissingError, UnknownServiceError
 from infra_runtime.manifest import KINDS
 
-KIT = list(KINDS)
+DEFAULT_STACK = list(KINDS)
 
 
 # --- which services --------------------------------------------------------------------------------
 
 
-def test_without_a_stack_file_the_stack_is_the_kits_services(project: Project) -> None:
+def test_without_a_stack_file_the_stack_has_the_default_services(project: Project) -> None:
     assert project.names() == ["nats", "postgres", "valkey", "caddy", "pocketbase"]
 
 
-def test_without_use_the_stack_is_the_kits_services_and_ones_own(project: Project) -> None:
+def test_without_use_the_stack_has_the_default_services_and_the_users_own(project: Project) -> None:
     project.write('[services.api]\ncommand = ["api"]\n')
 
-    assert project.names() == [*KIT, "api"]
+    assert project.names() == [*DEFAULT_STACK, "api"]
 
 
-def test_use_says_which_services(project: Project) -> None:
+def test_use_lists_the_services(project: Project) -> None:
     project.write('use = ["valkey", "nats"]\n')
 
     assert project.names() == ["valkey", "nats"]
 
 
-def test_naming_services_pulls_in_what_they_need(project: Project) -> None:
+def test_named_services_add_the_services_that_they_need(project: Project) -> None:
     project.write(
         """
         [services.migrate]
@@ -47,33 +47,33 @@ def test_naming_services_pulls_in_what_they_need(project: Project) -> None:
     assert project.names("api") == ["postgres", "migrate", "api"]
 
 
-def test_what_is_skipped_stays_away(project: Project) -> None:
+def test_skipped_services_are_not_in_the_plan(project: Project) -> None:
     assert project.names(skip=("caddy", "pocketbase")) == ["nats", "postgres", "valkey"]
 
 
-def test_what_somebody_needs_cannot_be_skipped(project: Project) -> None:
+def test_a_needed_service_cannot_be_skipped(project: Project) -> None:
     project.write('[services.api]\ncommand = ["api", "${postgres.url}"]\n')
 
-    assert "api needs postgres, which is to be skipped" in project.complaint(skip=("postgres",))
+    assert "api needs postgres, which is skipped" in project.error(skip=("postgres",))
 
 
-def test_the_profile_minimal_is_a_database_and_messages(project: Project) -> None:
+def test_the_profile_minimal_has_nats_and_postgres(project: Project) -> None:
     assert project.names(profile="minimal") == ["nats", "postgres"]
 
 
-def test_a_profile_of_ones_own(project: Project) -> None:
+def test_a_profile_of_the_stack_file_is_used(project: Project) -> None:
     project.write('[profiles]\ncache = ["valkey"]\n')
 
     assert project.names(profile="cache") == ["valkey"]
 
 
-def test_a_profile_outranks_use_and_full_is_everything(project: Project) -> None:
+def test_a_profile_takes_precedence_over_use_and_full_has_all_services(project: Project) -> None:
     project.write('use = ["nats"]\n')
 
-    assert project.names(profile="full") == KIT
+    assert project.names(profile="full") == DEFAULT_STACK
 
 
-def test_a_name_on_the_command_line_that_nobody_has(project: Project) -> None:
+def test_an_unknown_name_in_the_request_is_an_error(project: Project) -> None:
     with pytest.raises(UnknownServiceError, match="no service 'postgress' here"):
         project.resolve("postgress")
     with pytest.raises(UnknownServiceError, match="no service 'postgress' here"):
@@ -84,26 +84,24 @@ def test_a_name_on_the_command_line_that_nobody_has(project: Project) -> None:
 
 
 def test_development_is_the_default_with_fixed_ports_and_its_own_data(project: Project) -> None:
-    found = project.resolve()
+    result = project.resolve()
 
-    assert (found.environment, found.plan.environment, found.plan.ports) == (
+    assert (result.environment, result.plan.environment, result.plan.ports) == (
         "development",
         "development",
         "fixed",
     )
-    assert found.data == project.root / ".data"
+    assert result.data == project.root / ".data"
 
 
-def test_a_test_leases_its_ports_and_has_its_own_data(project: Project) -> None:
-    found = project.resolve(environment="test")
+def test_the_test_environment_leases_ports_and_has_its_own_data(project: Project) -> None:
+    result = project.resolve(environment="test")
 
-    assert found.plan.ports == "leased"
-    assert found.data == project.root / ".data-test"
+    assert result.plan.ports == "leased"
+    assert result.data == project.root / ".data-test"
 
 
-def test_the_environment_may_come_from_a_variable_or_from_dotenv(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_variable_or_dotenv_sets_the_environment(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.write("INFRA_ENV=staging\n", ".env")
     assert project.resolve().environment == "staging"
 
@@ -112,15 +110,15 @@ def test_the_environment_may_come_from_a_variable_or_from_dotenv(
     assert project.resolve(environment="test").environment == "test"
 
 
-def test_an_unknown_environment_is_told_with_the_nearest_name(
+def test_an_unknown_environment_is_reported_with_the_nearest_name(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INFRA_ENV", "prodution")
 
-    assert project.complaint() == "INFRA_ENV: 'prodution' is no environment; did you mean 'production'?"
+    assert project.error() == "INFRA_ENV: unknown environment 'prodution'; did you mean 'production'?"
 
 
-def test_a_process_knows_that_it_is_in_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_variable_infra_env_marks_the_test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INFRA_ENV", "test")
     assert is_test_environment()
 
@@ -128,14 +126,14 @@ def test_a_process_knows_that_it_is_in_a_test(monkeypatch: pytest.MonkeyPatch) -
     assert not is_test_environment()
 
 
-def test_an_overlay_table_counts_in_its_environment_alone(project: Project) -> None:
+def test_an_overlay_table_applies_in_its_environment_only(project: Project) -> None:
     project.write('use = ["nats"]\n[environment.test]\nuse = ["valkey"]\n')
 
     assert project.names() == ["nats"]
     assert project.names(environment="test") == ["valkey"]
 
 
-def test_an_overlay_file_outranks_the_overlay_table(project: Project) -> None:
+def test_an_overlay_file_takes_precedence_over_the_overlay_table(project: Project) -> None:
     project.write('use = ["nats"]\n[environment.test]\nuse = ["valkey"]\n')
     project.write('use = ["postgres"]\n', "infra.test.toml")
 
@@ -143,14 +141,14 @@ def test_an_overlay_file_outranks_the_overlay_table(project: Project) -> None:
     assert project.names() == ["nats"]
 
 
-def test_production_serves_the_web_where_the_web_is(project: Project) -> None:
+def test_caddy_uses_port_80_in_production(project: Project) -> None:
     assert project.spec("caddy", environment="production").ports == {"http": 80}
 
 
 # --- the data directory ----------------------------------------------------------------------------
 
 
-def test_the_data_lie_beside_the_stack_file_wherever_one_stands(project: Project) -> None:
+def test_the_data_directory_is_beside_the_stack_file(project: Project) -> None:
     project.write("")
     below = project.root / "src"
     below.mkdir()
@@ -158,11 +156,11 @@ def test_the_data_lie_beside_the_stack_file_wherever_one_stands(project: Project
     assert project.resolve(directory=below).data == project.root / ".data"
 
 
-def test_the_data_directory_is_known_without_resolving(
+def test_the_data_directory_is_found_without_resolving(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever attaches must not stumble over a mistake in the file."""
-    project.write('use = ["nobody"]\n')
+    """A client can attach to a stack although its stack file has a mistake."""
+    project.write('use = ["unknown"]\n')
 
     assert data_directory(project.root) == project.root / ".data"
     assert data_directory(project.root, environment="test") == project.root / ".data-test"
@@ -172,7 +170,7 @@ def test_the_data_directory_is_known_without_resolving(
     assert data_directory(project.root) == Path("/by/variable")
 
 
-def test_who_says_where_everything_is_needs_no_working_directory(
+def test_the_data_directory_of_an_explicit_directory_needs_no_working_directory(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = project.root / "gone"
@@ -183,7 +181,7 @@ def test_who_says_where_everything_is_needs_no_working_directory(
     assert data_directory(project.root) == project.root / ".data"
 
 
-def test_a_data_directory_in_dotenv_is_meant_from_there(project: Project) -> None:
+def test_a_data_directory_in_dotenv_is_relative_to_that_file(project: Project) -> None:
     project.write("INFRA_DATA=state\n", ".env")
 
     assert data_directory(project.root) == project.root / "state"
@@ -194,8 +192,10 @@ def test_a_data_directory_in_dotenv_is_meant_from_there(project: Project) -> Non
 KEY = "services.postgres.port"
 
 
-def test_each_source_outranks_the_next(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the weakest up: what was true stays true until something stronger is said."""
+def test_each_source_takes_precedence_over_the_next(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sources are added from the lowest precedence to the highest."""
 
     def port(**more: object) -> tuple[str, str]:
         origin = project.resolve(**more).provenance[KEY]
@@ -224,7 +224,7 @@ def test_each_source_outranks_the_next(project: Project, monkeypatch: pytest.Mon
     assert port(overrides=given) == ("5006", "--services.postgres.port")
 
 
-def test_the_spec_has_what_the_strongest_source_said(
+def test_the_spec_has_the_value_of_the_source_with_the_highest_precedence(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.write("[services.postgres]\nport = 5001\n")
@@ -233,21 +233,21 @@ def test_the_spec_has_what_the_strongest_source_said(
     assert project.spec("postgres").ports == {"client": 5005}
 
 
-def test_defaults_that_an_environment_changes_say_so(project: Project) -> None:
-    found = project.resolve(environment="test").provenance["services.postgres.durable"]
+def test_defaults_of_an_environment_have_it_as_their_source(project: Project) -> None:
+    result = project.resolve(environment="test").provenance["services.postgres.durable"]
 
-    assert (found.value, found.source) == ("false", "default in test")
-
-
-def test_everything_that_can_be_set_has_an_origin(project: Project) -> None:
-    found = project.resolve().provenance
-
-    assert {"environment", "data", "use", "profile", "services.nats.ports.client"} <= found.keys()
-    assert found["environment"].source == "default"
-    assert all(origin.source for origin in found.values())
+    assert (result.value, result.source) == ("false", "default in test")
 
 
-def test_no_secret_is_in_the_provenance(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_setting_has_a_source(project: Project) -> None:
+    result = project.resolve().provenance
+
+    assert {"environment", "data", "use", "profile", "services.nats.ports.client"} <= result.keys()
+    assert result["environment"].source == "default"
+    assert all(origin.source for origin in result.values())
+
+
+def test_the_provenance_contains_no_secret(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.write(
         """
         [services.api]
@@ -265,21 +265,21 @@ def test_no_secret_is_in_the_provenance(project: Project, monkeypatch: pytest.Mo
 
 # --- variables -------------------------------------------------------------------------------------
 
-OWN = '[services.api]\ncommand = ["api"]\nenv = { A = "${env.SHOP_A}" }\n'
+WITH_VARIABLE = '[services.api]\ncommand = ["api"]\nenv = { A = "${env.SHOP_A}" }\n'
 
 
-def test_a_variable_that_is_not_set_is_told_with_its_place(project: Project) -> None:
-    project.write(OWN)
+def test_a_variable_that_is_not_set_is_reported_with_its_location(project: Project) -> None:
+    project.write(WITH_VARIABLE)
 
-    text = project.complaint()
+    text = project.error()
 
     assert text.startswith("infra.toml:1: api refers to ${env.SHOP_A}, and SHOP_A is not set")
 
 
-def test_a_variable_comes_from_the_environment_or_else_from_dotenv(
+def test_a_variable_is_read_from_the_environment_or_else_from_dotenv(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project.write(OWN)
+    project.write(WITH_VARIABLE)
     project.write("SHOP_A=from the file\n", ".env")
     assert project.resolve().variables == {"SHOP_A": "from the file"}
 
@@ -288,7 +288,7 @@ def test_a_variable_comes_from_the_environment_or_else_from_dotenv(
 
 
 def test_a_variable_with_a_default_may_be_unset(project: Project) -> None:
-    project.write(OWN.replace("SHOP_A", "SHOP_A:-none"))
+    project.write(WITH_VARIABLE.replace("SHOP_A", "SHOP_A:-none"))
 
     assert project.resolve().variables == {}
 
@@ -296,7 +296,7 @@ def test_a_variable_with_a_default_may_be_unset(project: Project) -> None:
 # --- executables -----------------------------------------------------------------------------------
 
 
-def test_a_missing_executable_is_an_error_with_the_extra_that_brings_it(project: Project) -> None:
+def test_a_missing_executable_is_an_error_with_the_extra_that_installs_it(project: Project) -> None:
     project.write('use = ["nats"]\n[services.nats]\nbinary = "tools/nats"\n')
 
     with pytest.raises(BinaryMissingError) as caught:
@@ -306,7 +306,7 @@ def test_a_missing_executable_is_an_error_with_the_extra_that_brings_it(project:
     assert "pytest-infra[nats]" in caught.value.hint
 
 
-def test_an_executable_of_the_stack_file_is_meant_from_its_folder(project: Project) -> None:
+def test_a_relative_executable_starts_at_the_folder_of_the_stack_file(project: Project) -> None:
     program = project.write("#!/bin/sh\n", "tools/nats")
     program.chmod(0o755)
     project.write('use = ["nats"]\n[services.nats]\nbinary = "tools/nats"\n')
@@ -314,9 +314,9 @@ def test_an_executable_of_the_stack_file_is_meant_from_its_folder(project: Proje
     assert project.resolve(executables=True).binaries == {"nats-server": str(program)}
 
 
-def test_a_service_of_ones_own_may_name_any_executable(project: Project) -> None:
+def test_a_users_own_service_can_use_any_executable(project: Project) -> None:
     project.write('use = ["api"]\n[services.api]\ncommand = ["${bin.python}", "-c", "pass"]\n')
 
-    found = project.resolve(executables=True).binaries["python"]
+    result = project.resolve(executables=True).binaries["python"]
 
-    assert os.access(found, os.X_OK)
+    assert os.access(result, os.X_OK)

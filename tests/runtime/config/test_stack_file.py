@@ -6,80 +6,80 @@ import pytest
 
 from fakes.project import Project
 from infra_runtime.config import stack_file
-from infra_runtime.config.stack_file import positions
+from infra_runtime.config.stack_file import line_numbers
 from infra_runtime.errors import ConfigurationError
 
 
 def test_the_nearest_file_above_is_the_stack_file(project: Project) -> None:
     project.write("", "../infra.toml")
-    near = project.write("")
+    nearest = project.write("")
     below = project.root / "src" / "shop"
     below.mkdir(parents=True)
 
-    found = stack_file.find(below)
+    file = stack_file.find(below)
 
-    assert found is not None
-    assert found.path == near
+    assert file is not None
+    assert file.path == nearest
 
 
-def test_without_one_there_is_none(project: Project) -> None:
+def test_find_returns_none_without_a_stack_file(project: Project) -> None:
     assert stack_file.find(project.root) is None
 
 
-def test_pyproject_may_hold_it(project: Project) -> None:
+def test_the_stack_file_can_be_a_table_of_pyproject(project: Project) -> None:
     path = project.write('[project]\nname = "shop"\n\n[tool.infra]\nuse = ["nats"]\n', "pyproject.toml")
 
-    found = stack_file.find(project.root)
+    file = stack_file.find(project.root)
 
-    assert found is not None
-    assert found.values == {"use": ["nats"]}
-    assert found.where(("use",)) == f"{path}:5"
+    assert file is not None
+    assert file.values == {"use": ["nats"]}
+    assert file.where(("use",)) == f"{path}:5"
 
 
 @pytest.mark.parametrize(
     "text",
     ["[tool.infra.services.nats]\nport = 1\n", "[tool]\ninfra = { services = { nats = { port = 1 } } }\n"],
 )
-def test_pyproject_may_hold_it_in_any_spelling(project: Project, text: str) -> None:
+def test_the_table_of_pyproject_can_have_any_toml_form(project: Project, text: str) -> None:
     project.write(text, "pyproject.toml")
 
-    found = stack_file.find(project.root)
+    file = stack_file.find(project.root)
 
-    assert found is not None
-    assert found.values == {"services": {"nats": {"port": 1}}}
+    assert file is not None
+    assert file.values == {"services": {"nats": {"port": 1}}}
 
 
 @pytest.mark.parametrize(
     "text", ["[tool.ruff]\n", 'name = "infra-tool"\n', "[tool.infra-lint]\n", "tool infra [["]
 )
-def test_a_pyproject_without_our_table_is_passed_by(project: Project, text: str) -> None:
-    """Whatever is wrong in it is not ours to tell."""
+def test_a_pyproject_without_the_table_is_ignored(project: Project, text: str) -> None:
+    """Mistakes in such a file are not reported."""
     project.write(text, "pyproject.toml")
 
     assert stack_file.find(project.root) is None
 
 
-def test_two_descriptions_of_one_stack_are_a_mistake(project: Project) -> None:
+def test_two_stack_files_in_one_folder_are_an_error(project: Project) -> None:
     project.write("")
     project.write("[tool.infra]\n", "pyproject.toml")
 
-    with pytest.raises(ConfigurationError, match="described here and in"):
+    with pytest.raises(ConfigurationError, match="described twice: here and in"):
         stack_file.find(project.root)
 
 
-def test_what_is_no_toml_is_told_with_its_line(project: Project) -> None:
+def test_invalid_toml_is_reported_with_its_line(project: Project) -> None:
     project.write('profile = "full"\nuse = [nats]\n')
 
-    assert project.complaint().startswith("infra.toml:2: this is not TOML")
+    assert project.error().startswith("infra.toml:2: this is not TOML")
 
 
-def test_what_is_no_text_is_told(project: Project) -> None:
+def test_a_file_that_is_not_utf_8_is_reported(project: Project) -> None:
     (project.root / "infra.toml").write_bytes(b"\xff\xfe")
 
-    assert project.complaint().startswith("infra.toml: cannot be read")
+    assert project.error().startswith("infra.toml: cannot be read")
 
 
-def test_a_list_and_a_table_of_one_name_get_a_hint(project: Project) -> None:
+def test_a_list_and_a_table_with_the_same_name_have_a_hint(project: Project) -> None:
     project.write('services = ["nats"]\n[services.nats]\nport = 1\n')
 
     with pytest.raises(ConfigurationError) as caught:
@@ -128,17 +128,17 @@ TEXT = textwrap.dedent('''\
         (("environment", "test", "services", "api", "port"), 20),
     ],
 )
-def test_each_key_stands_in_its_line(key: tuple[str, ...], line: int) -> None:
-    assert positions(TEXT)[key] == line
+def test_each_key_has_its_line_number(key: tuple[str, ...], line: int) -> None:
+    assert line_numbers(TEXT)[key] == line
 
 
-def test_what_only_looks_like_a_table_has_no_place() -> None:
-    found = positions(TEXT)
+def test_a_table_header_inside_a_text_has_no_line_number() -> None:
+    lines = line_numbers(TEXT)
 
-    assert not [key for key in found if key[0] in ("not", "no", "also", "key")]
+    assert not [key for key in lines if key[0] in ("not", "no", "also", "key")]
 
 
-def test_a_key_inside_an_inline_table_stands_in_the_line_of_the_table(project: Project) -> None:
-    project.write('[services.api]\ncommand = ["x"]\nenv = { A = "${nobody.url}" }\n')
+def test_a_key_inside_an_inline_table_has_the_line_of_the_table(project: Project) -> None:
+    project.write('[services.api]\ncommand = ["x"]\nenv = { A = "${missing.url}" }\n')
 
-    assert project.complaint().startswith("infra.toml:3: ")
+    assert project.error().startswith("infra.toml:3: ")

@@ -1,4 +1,4 @@
-"""Variables that nearly are ours."""
+"""Misspelled variables are reported, other variables are not."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import pytest
 
 from fakes.project import Project
 from infra_runtime.config.environment import StackSettings
-from infra_runtime.config.unknown_variables import NAMES, TABLES, misspelt
+from infra_runtime.config.unknown_variables import NAMES, TABLES, misspelled_variables
 
 
-def told(project: Project) -> list[str]:
-    return [str(it) for it in misspelt(project.root)]
+def messages(project: Project) -> list[str]:
+    return [str(variable) for variable in misspelled_variables(project.root)]
 
 
 @pytest.mark.parametrize(
@@ -24,19 +24,19 @@ def told(project: Project) -> list[str]:
         ("INFRA_SERVICES_API__ENV__LOG_LEVEL", "INFRA_SERVICES__API__ENV__LOG_LEVEL"),
     ],
 )
-def test_a_variable_that_nearly_is_ours_is_told_with_the_one_that_was_meant(
+def test_a_misspelled_variable_is_reported_with_the_similar_name(
     project: Project, monkeypatch: pytest.MonkeyPatch, name: str, meant: str
 ) -> None:
     monkeypatch.setenv(name, "x")
 
-    assert told(project) == [f"nothing reads {name}; did you mean {meant}?"]
+    assert messages(project) == [f"{name} is not used; did you mean {meant}?"]
 
 
-def test_one_in_dotenv_is_told_with_its_file(project: Project) -> None:
+def test_a_misspelled_variable_in_dotenv_is_reported_with_its_file(project: Project) -> None:
     project.write("INFRA_PROFLE=minimal\nPROFLE=x\n", ".env")
 
-    assert told(project) == [
-        f"{project.root / '.env'}: nothing reads INFRA_PROFLE; did you mean INFRA_PROFILE?"
+    assert messages(project) == [
+        f"{project.root / '.env'}: INFRA_PROFLE is not used; did you mean INFRA_PROFILE?"
     ]
 
 
@@ -44,20 +44,20 @@ def test_one_in_dotenv_is_told_with_its_file(project: Project) -> None:
     "name",
     [
         *(f"INFRA_{name}" for name in sorted(NAMES | TABLES)),
-        *("INFRA_SERVICE", "INFRA_STACK_TOKEN"),  # a supervisor tells its services so
+        *("INFRA_SERVICE", "INFRA_STACK_TOKEN"),  # set by the supervisor
         *("INFRA_SERVICES__API__ENV__A", "INFRA_PROFILES__TINY", "infra_use"),
         *("INFRA_TEST_PROFILE", "INFRA_TEST_SUITE", "INFRA_CI_RUN", "INFRA_TOKEN", "TERRA_PROFLE", "INFRA_"),
     ],
 )
-def test_what_is_ours_and_what_is_quite_another_ones_is_passed_over(
+def test_a_correct_and_a_dissimilar_variable_are_not_reported(
     project: Project, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv(name, "x")
 
-    assert told(project) == []
+    assert messages(project) == []
 
 
-def test_every_setting_of_the_stack_is_known() -> None:
+def test_every_setting_of_the_stack_is_in_the_list() -> None:
     fields = {name.upper() for name in StackSettings.model_fields}
 
     assert fields <= NAMES | TABLES

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -16,7 +14,7 @@ from fakes.stacks import until
 from infra_runtime.data_directory import lock
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.data_directory.wipe import remove
-from infra_runtime.host import processes
+from infra_runtime.host import file_lock, processes
 from infra_runtime.supervisor.children import Guardian
 
 
@@ -56,12 +54,15 @@ def test_only_one_process_gets_the_lock(paths) -> None:
 
 
 def test_a_lock_file_that_its_holder_removes_is_not_taken(paths, monkeypatch) -> None:
-    def removed_first(descriptor: int, how: int) -> None:
-        fcntl.flock(descriptor, how)
-        Path(paths.lock).unlink()
+    acquire = file_lock.acquire
+
+    def removed_meanwhile(path: str) -> int | None:
+        descriptor = acquire(path)
+        Path(path).unlink()
+        return descriptor
 
     with monkeypatch.context() as patched:
-        patched.setattr(lock, "fcntl", SimpleNamespace(flock=removed_first, LOCK_EX=2, LOCK_NB=4))
+        patched.setattr(file_lock, "acquire", removed_meanwhile)
 
         assert lock.take(paths) is None
     first = lock.take(paths)

@@ -12,7 +12,8 @@ import pytest
 from fakes import segment
 from fakes.stacks import kill, resolved, spawned, until
 from infra_runtime.engines.local.client import raise_failures
-from infra_runtime.engines.local.stack import Stack, open_stack
+from infra_runtime.engines.local.engine import LocalEngine
+from infra_runtime.engines.local.stack import Stack
 from infra_runtime.host import shared_memory
 from infra_runtime.host.processes import started
 from infra_runtime.spec import ExecProbe, ServiceSpec
@@ -104,7 +105,7 @@ def stack(data: Path, number_file: Path) -> Iterator[Stack]:
     """Yield a stack with a service that created a segment."""
     ready = ExecProbe(command=("test", "-e", str(number_file)))
     found = resolved(data, [ServiceSpec(name="maker", command=(*PROGRAM, str(number_file)), ready=ready)])
-    stack = open_stack(found)
+    stack = LocalEngine().open(found)
     raise_failures(stack.up(found).failures)
     yield stack
     stack.close()

@@ -1,4 +1,4 @@
-"""Real stacks of single services."""
+"""The fixture that starts real services."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from infra_runtime.engines.local.stack import Stack
 
 @pytest.fixture
 def run(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stack]]:
-    """Start services of the project for real; what was started ends with the test."""
-    # The clusters of the suite's other stacks are good for these too.
+    """Return a function that starts services of the project; they are stopped after the test."""
+    # The user's cache has the seeds of the suite's other stacks.
     monkeypatch.delenv("XDG_CACHE_HOME")
     with ExitStack() as stacks:
 

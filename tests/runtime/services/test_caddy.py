@@ -25,34 +25,34 @@ def servers(**settings: Any) -> dict[str, Any]:
 
 
 def routes(*given: dict[str, Any], **settings: Any) -> list[dict[str, Any]]:
-    """The routes between the health check and the last word."""
+    """Return the routes without the first one, the health check, and the last one, which responds with 404."""
     return servers(routes=given, **settings)["http"]["routes"][1:-1]
 
 
-def test_its_admin_api_listens_on_a_socket_that_is_its_owners_alone() -> None:
+def test_the_admin_api_listens_on_a_private_socket() -> None:
     assert written(made("caddy"))["admin"]["listen"] == "unix/${run}/admin.sock|0600"
 
 
-def test_nothing_of_it_lies_in_the_users_home() -> None:
+def test_all_its_files_are_in_the_data_directory() -> None:
     spec = made("caddy")
 
     assert {spec.env[name] for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")} == {"${data}"}
     assert written(spec)["storage"]["root"] == "${data}/storage"
 
 
-def test_without_https_its_port_is_left_to_others() -> None:
+def test_without_https_its_port_is_not_used() -> None:
     assert made("caddy").ports == {"http": 8080}
     assert made("caddy", https=True).ports == {"http": 8080, "https": 8443}
 
 
-def test_with_https_it_is_ready_when_its_certificate_is_there() -> None:
-    """The health check goes through the encrypted port, where the certificate comes some moments later."""
+def test_with_https_it_is_ready_when_it_has_its_certificate() -> None:
+    """The health check goes through the HTTPS port, which is open shortly before the certificate exists."""
     health = servers(https=True)["http"]["routes"][0]
 
     assert health["handle"][-1]["upstreams"] == [{"dial": "${host}:${port.https}"}]
 
 
-def test_https_leaves_the_machines_trust_store_alone() -> None:
+def test_https_does_not_change_the_trust_store_of_the_machine() -> None:
     apps = written(made("caddy", https=True))["apps"]
 
     assert apps["pki"]["certificate_authorities"]["local"]["install_trust"] is False
@@ -65,39 +65,39 @@ def test_a_route_to_a_service_is_a_reference_and_so_a_need() -> None:
     assert spec.all_needs() == ("api",)
 
 
-def test_a_route_to_a_server_outside_is_no_need() -> None:
+def test_a_route_to_another_server_is_not_a_need() -> None:
     spec = made("caddy", routes=[{"to": "127.0.0.1:9000"}])
 
     assert spec.all_needs() == ()
     assert '"dial": "127.0.0.1:9000"' in json.dumps(written(spec))
 
 
-def test_a_path_with_a_star_stands_for_the_path_without_it_too() -> None:
+def test_a_path_with_a_star_also_matches_the_path_without_it() -> None:
     (route,) = routes({"path": "/api/*", "to": "api"})
 
     assert route["match"] == [{"path": ["/api", "/api/*"]}]
 
 
-def test_a_route_may_be_for_one_host() -> None:
+def test_a_route_can_be_for_one_host() -> None:
     (route,) = routes({"host": "api.localhost", "to": "api"})
 
     assert route["match"] == [{"host": ["api.localhost"]}]
 
 
-def test_the_fixed_part_of_the_path_may_be_taken_away() -> None:
+def test_the_fixed_part_of_the_path_can_be_removed() -> None:
     (route,) = routes({"path": "/api/*", "to": "api", "strip": True})
 
     assert route["handle"][0] == {"handler": "rewrite", "strip_path_prefix": "/api"}
 
 
-def test_in_a_test_a_service_that_is_gone_is_seen_at_once(project: Project) -> None:
+def test_in_the_test_environment_requests_do_not_wait_for_a_stopped_service(project: Project) -> None:
     project.write('[services.api]\ncommand = ["api"]\nports = { http = 8000 }\nroute = "/*"\n')
 
     assert "try_duration" in json.dumps(written(project.spec("caddy")))
     assert "try_duration" not in json.dumps(written(project.spec("caddy", environment="test")))
 
 
-def test_the_longest_path_of_the_services_comes_first_and_caddys_own_before_all(project: Project) -> None:
+def test_routes_of_services_are_sorted_by_length_after_the_routes_of_caddy(project: Project) -> None:
     project.write(
         """
         [services.site]
@@ -114,10 +114,11 @@ def test_the_longest_path_of_the_services_comes_first_and_caddys_own_before_all(
         """
     )
 
-    found = written(project.spec("caddy"))["apps"]["http"]["servers"]["http"]["routes"][1:-1]
+    routes_of_project = written(project.spec("caddy"))["apps"]["http"]["servers"]["http"]["routes"][1:-1]
 
     assert [
-        route["handle"][-1].get("root") or route["handle"][-1]["upstreams"][0]["dial"] for route in found
+        route["handle"][-1].get("root") or route["handle"][-1]["upstreams"][0]["dial"]
+        for route in routes_of_project
     ] == [
         "${root}/public",
         "${api.host}:${api.port}",
@@ -168,7 +169,7 @@ def shop(project: Project) -> Project:
 
 @pytest.mark.real("caddy")
 @pytest.mark.usefixtures("shop")
-def test_a_real_proxy_hands_each_path_where_it_belongs(run) -> None:
+def test_a_real_proxy_forwards_each_path_to_its_service(run) -> None:
     url = run("caddy").caddy.url
 
     assert get(f"{url}/shop/apple.txt") == (200, "an apple")
@@ -178,7 +179,7 @@ def test_a_real_proxy_hands_each_path_where_it_belongs(run) -> None:
 
 @pytest.mark.real("caddy")
 @pytest.mark.usefixtures("shop")
-def test_a_real_proxy_says_which_service_gives_no_answer(run) -> None:
+def test_a_real_proxy_reports_which_service_does_not_answer(run) -> None:
     stack = run("caddy")
     address = f"{stack.shop.host}:{stack.shop.port}"
 
@@ -186,12 +187,12 @@ def test_a_real_proxy_says_which_service_gives_no_answer(run) -> None:
 
     status, text = get(f"{stack.caddy.url}/shop/apple.txt")
     assert status == 502
-    assert text.startswith(f"502: shop gives no answer: dial tcp {address}: connect: connection refused")
+    assert text.startswith(f"502: shop does not answer: dial tcp {address}: connect: connection refused")
 
 
 @pytest.mark.real("caddy")
 @pytest.mark.usefixtures("shop")
-def test_a_real_proxy_answers_https_to_whoever_trusts_its_own_authority(run) -> None:
+def test_a_real_proxy_answers_https_to_clients_that_trust_its_authority(run) -> None:
     stack = run("caddy", https=True)
     context = ssl.create_default_context(cafile=stack.caddy.root_certificate)
 
@@ -199,7 +200,7 @@ def test_a_real_proxy_answers_https_to_whoever_trusts_its_own_authority(run) -> 
 
 
 @pytest.mark.real("caddy")
-def test_a_real_admin_api_answers_on_its_socket_alone(run) -> None:
+def test_a_real_admin_api_answers_on_its_socket(run) -> None:
     path = run("caddy").caddy.admin_socket
 
     assert stat.S_IMODE(Path(path).stat().st_mode) == 0o600

@@ -19,30 +19,30 @@ def test_the_first_superuser_is_made_with_a_random_password() -> None:
     assert upsert[-3:] == ("--", "me@example.org", "${secret.password}")
 
 
-def test_nothing_of_it_lies_in_the_working_directory() -> None:
-    found = options(made("pocketbase"))
+def test_all_its_folders_are_in_the_data_directory() -> None:
+    folders = options(made("pocketbase"))
 
     assert all(
-        found[name].startswith("${data}/") for name in ("dir", "hooksDir", "migrationsDir", "publicDir")
+        folders[name].startswith("${data}/") for name in ("dir", "hooksDir", "migrationsDir", "publicDir")
     )
 
 
-def test_ones_own_hooks_may_be_used() -> None:
+def test_the_folder_of_hooks_can_be_set() -> None:
     assert options(made("pocketbase", hooks="${root}/hooks"))["hooksDir"] == "${root}/hooks"
 
 
-def test_a_test_writes_no_migrations_into_the_project() -> None:
+def test_without_watch_no_migrations_are_written() -> None:
     assert options(made("pocketbase"))["automigrate"] == "true"
     assert options(made("pocketbase", watch=False))["automigrate"] == "false"
 
 
 @pytest.mark.real("pocketbase")
-def test_a_real_server_lets_its_superuser_in_and_shows_the_admin_ui(run) -> None:
+def test_a_real_server_has_a_superuser_and_an_admin_ui(run) -> None:
     endpoint = run("pocketbase").pocketbase
-    who = {"identity": endpoint.superuser_email, "password": endpoint.superuser_password}
+    credentials = {"identity": endpoint.superuser_email, "password": endpoint.superuser_password}
     request = urllib.request.Request(
         f"{endpoint.url}/api/collections/_superusers/auth-with-password",
-        data=json.dumps(who).encode(),
+        data=json.dumps(credentials).encode(),
         headers={"Content-Type": "application/json"},
     )
 

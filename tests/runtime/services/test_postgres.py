@@ -10,8 +10,8 @@ import pytest
 
 from fakes.engine import made, options
 from infra_runtime.errors import StartError
+from infra_runtime.host.privileges import INNER_UID, user_namespaces_work
 from infra_runtime.spec import RequireFile, Run, Seed
-from infra_runtime.supervisor.spawn import INNER_UID, user_namespaces_work
 
 psycopg = pytest.importorskip("psycopg", reason="the minimal profile has no clients")
 
@@ -24,38 +24,38 @@ def initdb(**settings: object) -> tuple[str, ...]:
     return run.command
 
 
-def test_in_development_it_survives_a_crash() -> None:
+def test_a_durable_cluster_keeps_the_safe_defaults() -> None:
     assert not {"fsync", "full_page_writes"} & options(made("postgres")).keys()
 
 
-def test_a_throw_away_one_waits_for_no_disk() -> None:
-    found = options(made("postgres", durable=False))
+def test_a_cluster_that_is_not_durable_does_not_wait_for_the_disk() -> None:
+    parameters = options(made("postgres", durable=False))
 
-    assert (found["fsync"], found["full_page_writes"]) == ("off", "off")
-
-
-def test_options_outrank_our_own() -> None:
-    found = options(made("postgres", durable=False, options={"fsync": "on", "wal_level": "logical"}))
-
-    assert (found["fsync"], found["wal_level"]) == ("on", "logical")
+    assert (parameters["fsync"], parameters["full_page_writes"]) == ("off", "off")
 
 
-def test_it_ends_gently_in_development_and_at_once_in_a_test() -> None:
+def test_options_replace_the_default_parameters() -> None:
+    parameters = options(made("postgres", durable=False, options={"fsync": "on", "wal_level": "logical"}))
+
+    assert (parameters["fsync"], parameters["wal_level"]) == ("on", "logical")
+
+
+def test_it_stops_with_a_checkpoint_only_if_it_is_durable() -> None:
     assert [step.signal for step in made("postgres").stop] == [signal.SIGINT, signal.SIGQUIT]
     assert [step.signal for step in made("postgres", durable=False).stop] == [signal.SIGQUIT]
 
 
-def test_the_password_comes_from_a_file_and_not_from_an_argument() -> None:
+def test_the_password_is_in_a_file_and_not_in_an_argument() -> None:
     assert "--pwfile=${out}/password.secret" in initdb()
     assert "${secret.password}" not in " ".join((*initdb(), *made("postgres").command))
 
 
-def test_over_tcp_everybody_needs_the_password() -> None:
+def test_tcp_connections_need_the_password() -> None:
     assert "--auth-host=scram-sha-256" in initdb()
 
 
 @pytest.mark.parametrize(
-    ("version", "has", "has_not"),
+    ("version", "present", "absent"),
     [
         (15, {"--no-locale"}, {"--locale-provider=builtin", "--set=scram_iterations=1"}),
         (16, {"--no-locale", "--set=scram_iterations=1"}, {"--no-data-checksums"}),
@@ -63,18 +63,18 @@ def test_over_tcp_everybody_needs_the_password() -> None:
         (18, {"--builtin-locale=C.UTF-8", "--no-data-checksums"}, set()),
     ],
 )
-def test_initdb_is_told_what_its_version_understands(version: int, has: set[str], has_not: set[str]) -> None:
+def test_initdb_has_the_options_of_its_version(version: int, present: set[str], absent: set[str]) -> None:
     command = set(initdb(version=version, durable=False))
 
-    assert has <= command
-    assert not has_not & command
+    assert present <= command
+    assert not absent & command
 
 
-def test_a_locale_of_the_systems_is_asked_of_the_system() -> None:
+def test_other_locales_are_those_of_the_system() -> None:
     assert "--locale=de_DE.UTF-8" in initdb(locale="de_DE.UTF-8")
 
 
-def test_a_cluster_of_another_version_is_expected_to_be_refused() -> None:
+def test_a_cluster_needs_an_executable_of_its_version() -> None:
     (step,) = (step for step in made("postgres", version=17).prepare if isinstance(step, RequireFile))
 
     assert (step.path, step.text) == ("${data}/cluster/PG_VERSION", "17")
@@ -98,7 +98,7 @@ def test_a_real_cluster_refuses_a_wrong_password(run) -> None:
 
 
 @pytest.mark.real("postgres")
-def test_a_real_cluster_knows_the_letters_of_all_languages(run) -> None:
+def test_a_real_cluster_supports_the_letters_of_all_languages(run) -> None:
     with psycopg.connect(run("postgres").postgres.url) as connection:
         encoding = connection.execute("show server_encoding").fetchone()
         lower = connection.execute("select lower('ÄÖÜÇŻ')").fetchone()
@@ -108,8 +108,8 @@ def test_a_real_cluster_knows_the_letters_of_all_languages(run) -> None:
 
 @pytest.mark.real("postgres")
 @pytest.mark.parametrize(("durable", "fsync"), [(True, "on"), (False, "off")])
-def test_a_real_cluster_keeps_its_rows_over_a_restart(run, durable: bool, fsync: str) -> None:
-    """Also the throw-away one: only the machine's crash may take its rows."""
+def test_a_real_cluster_keeps_its_rows_across_a_restart(run, durable: bool, fsync: str) -> None:
+    """Rows of a cluster that is not durable can be lost in a crash of the machine only."""
     stack = run("postgres", durable=durable)
     with psycopg.connect(stack.postgres.url) as connection:
         connection.execute("create table t as select 1 as a")
@@ -127,13 +127,15 @@ def test_a_real_cluster_of_a_newer_version_is_refused_with_both_versions(run) ->
     stack.stop("postgres")
     (stack.postgres.data / "cluster" / "PG_VERSION").write_text("99\n")
 
-    with pytest.raises(StartError, match=r"the cluster is of PostgreSQL 99, and the executable is \d+"):
+    with pytest.raises(
+        StartError, match=r"the cluster has the version 99, but the executable is PostgreSQL \d"
+    ):
         stack.start("postgres")
 
 
 @pytest.mark.real("postgres")
 @pytest.mark.skipif(not DEBIAN.is_dir(), reason="Debian's PostgreSQL 15 is not installed")
-def test_a_real_installed_cluster_of_an_older_version_does_as_well(run) -> None:
+def test_a_real_cluster_of_an_older_version_starts(run) -> None:
     stack = run("postgres", binary=str(DEBIAN))
 
     with psycopg.connect(stack.postgres.url) as connection:
@@ -141,40 +143,40 @@ def test_a_real_installed_cluster_of_an_older_version_does_as_well(run) -> None:
 
 
 @pytest.mark.real("postgres")
-def test_a_real_cluster_of_development_is_there_again_after_its_stack_was_down(run) -> None:
+def test_a_real_cluster_of_development_keeps_its_rows_after_down(run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with run("postgres", environment="development", port=port) as first:
-        url = first.postgres.url
+    with run("postgres", environment="development", port=port) as stack:
+        url = stack.postgres.url
         with psycopg.connect(url) as connection:
             connection.execute("create table t as select 1 as a")
 
-    second = run("postgres", environment="development", port=port)
+    again = run("postgres", environment="development", port=port)
 
-    assert second.postgres.url == url
+    assert again.postgres.url == url
     with psycopg.connect(url) as connection:
         assert connection.execute("select a from t").fetchone() == (1,)
 
 
 @pytest.mark.real("postgres")
-def test_a_real_cluster_that_was_killed_starts_though_its_pid_is_a_strangers_now(run) -> None:
+def test_a_real_cluster_starts_although_the_pid_in_its_file_is_a_foreign_process(run) -> None:
     stack = run("postgres")
-    left = stack.postgres.data / "cluster" / "postmaster.pid"
+    pid_file = stack.postgres.data / "cluster" / "postmaster.pid"
     stack.kill("postgres")
-    with subprocess.Popen(["sleep", "60"]) as stranger:
-        _, *rest = left.read_text().split("\n")
-        left.write_text("\n".join([str(stranger.pid), *rest]))
+    with subprocess.Popen(["sleep", "60"]) as foreign:
+        _, *rest = pid_file.read_text().split("\n")
+        pid_file.write_text("\n".join([str(foreign.pid), *rest]))
 
         stack.start("postgres")
 
-        assert stranger.poll() is None
-        stranger.kill()
+        assert foreign.poll() is None
+        foreign.kill()
     with psycopg.connect(stack.postgres.url) as connection:
         assert connection.execute("select 1").fetchone() == (1,)
 
 
 @pytest.mark.real("postgres")
-def test_a_second_real_cluster_costs_a_copy_and_no_initdb(
+def test_a_second_real_cluster_is_copied_without_initdb(
     run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INFRA_CACHE", str(tmp_path / "an empty cache"))
@@ -191,9 +193,9 @@ def test_a_second_real_cluster_costs_a_copy_and_no_initdb(
 
 
 @pytest.mark.real("postgres")
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
-def test_a_real_cluster_of_roots_does_not_run_as_root(run) -> None:
-    """In a user namespace its files stay root's, and it is an ordinary user all the same."""
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to change the user")
+def test_a_real_cluster_does_not_run_as_root(run) -> None:
+    """In a user namespace the server is an ordinary user, although its files belong to root."""
     if not user_namespaces_work():
         pytest.skip("this kernel, or the container's runtime, forbids user namespaces")
     stack = run("postgres")

@@ -35,7 +35,7 @@ ready = {ready}
 
 @pytest.fixture
 def tls_project(project: Project) -> Project:
-    """A project with a TLS server that has a self-signed certificate for `localhost`."""
+    """Return a project with a TLS server that has a self-signed certificate for `localhost`."""
     (project.root / "server.py").write_text(SERVER, encoding="utf-8")
     words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
     files = ("-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "certificate.pem")
@@ -45,7 +45,7 @@ def tls_project(project: Project) -> Project:
     return project
 
 
-def test_https_is_a_request_with_tls(project: Project) -> None:
+def test_the_key_https_is_an_http_probe_with_tls(project: Project) -> None:
     project.write(
         stack_file('{ https = "health", ca = "ca.pem", server_name = "web.test", contains = "ok" }')
     )
@@ -70,7 +70,7 @@ def test_a_service_with_https_is_ready_when_its_certificate_is_verified(
 
 
 @pytest.mark.real("openssl")
-def test_a_certificate_of_another_name_is_the_reason_in_the_error(
+def test_a_certificate_with_another_name_is_reported_in_the_error(
     tls_project: Project, run: Callable[..., Stack]
 ) -> None:
     text = stack_file('{ https = "/", ca = "certificate.pem", server_name = "other.test" }')

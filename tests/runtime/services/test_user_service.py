@@ -23,7 +23,7 @@ from infra_runtime.spec import (
 
 @pytest.fixture
 def api(project: Project):
-    """The spec of a service of one's own with these lines in the stack file."""
+    """Return a function that makes the spec of a user's own service with the given lines."""
 
     def made(*lines: str) -> ServiceSpec:
         project.write("\n".join(["[services.api]", 'command = ["api"]', *lines]))
@@ -40,11 +40,11 @@ def test_a_command_alone_is_a_service_that_is_ready_as_soon_as_it_runs(api) -> N
 
 
 @pytest.mark.parametrize(
-    ("written", "meant"),
+    ("setting", "cwd"),
     [("web", "${root}/web"), ("./web", "${root}/./web"), ("/srv", "/srv"), ("${data}/x", "${data}/x")],
 )
-def test_a_working_directory_is_seen_from_the_stack_file(api, written, meant) -> None:
-    assert api(f"cwd = '{written}'").cwd == meant
+def test_a_working_directory_is_relative_to_the_stack_file(api, setting, cwd) -> None:
+    assert api(f"cwd = '{setting}'").cwd == cwd
 
 
 def test_a_port_called_http_is_exported_as_a_url(api) -> None:
@@ -59,7 +59,7 @@ def test_a_port_called_http_is_exported_as_a_url(api) -> None:
     }
 
 
-def test_exports_of_ones_own_are_laid_over_those(api) -> None:
+def test_exports_of_the_stack_file_replace_the_default_ones(api) -> None:
     exports = api(
         "ports = { http = 8000 }", 'exports = { url = "http://${host}:${port.http}/v1", v = "1" }'
     ).exports
@@ -85,11 +85,11 @@ def test_exports_of_ones_own_are_laid_over_those(api) -> None:
         ("{ resp = true }", replace(valkey.READY, port="main")),
     ],
 )
-def test_readiness_is_asked_of_the_only_port(api, ready: str, probe: object) -> None:
+def test_a_probe_uses_the_only_port(api, ready: str, probe: object) -> None:
     assert api("ports = { main = 8000 }", f"ready = {ready}").ready == probe
 
 
-def test_an_exchange_of_ones_own_is_written_as_steps(api) -> None:
+def test_an_exchange_is_a_list_of_steps(api) -> None:
     steps = """[
         { send = "PING\\\\r\\\\n" },
         { expect = "+PONG", not_yet = { "-WAIT" = "waits" }, until = "\\\\r\\\\n", limit = 100 },
@@ -113,23 +113,23 @@ def test_an_exchange_of_ones_own_is_written_as_steps(api) -> None:
     )
 
 
-def test_of_several_ports_the_named_one_is_asked(api) -> None:
+def test_a_probe_names_one_of_several_ports(api) -> None:
     spec = api("ports = { http = 8000, admin = 8001 }", 'ready = { http = "/", port = "admin" }')
 
     assert spec.ready == HttpProbe(port="admin", path="/")
 
 
-def test_without_a_word_a_port_that_opens_must_do(api) -> None:
+def test_without_ready_the_probe_checks_the_first_port(api) -> None:
     assert api("ports = { main = 8000 }").ready == TcpProbe(port="main")
 
 
-def test_a_task_is_run_once_and_asked_nothing(api) -> None:
+def test_a_task_has_no_probe_and_is_not_restarted(api) -> None:
     spec = api("task = true", "ports = { main = 8000 }")
 
     assert (spec.task, spec.restart, spec.ready) == (True, "never", None)
 
 
-def test_a_number_in_the_environment_is_a_text(api) -> None:
+def test_a_number_in_the_environment_becomes_text(api) -> None:
     assert api("env = { PORT = 8000, RATIO = 0.5 }").env == {"PORT": "8000", "RATIO": "0.5"}
 
 
@@ -141,17 +141,17 @@ def test_a_number_in_the_environment_is_a_text(api) -> None:
         '[{ signal = "INT", seconds = 3 }]',
     ],
 )
-def test_how_to_stop_may_be_said_in_one_step(api, text: str) -> None:
+def test_stop_can_be_a_single_step(api, text: str) -> None:
     assert api(f"stop = {text}").stop == (StopStep(signal=signal.SIGINT, seconds=3.0),)
 
 
-def test_how_to_stop_may_be_a_ladder(api) -> None:
+def test_stop_can_have_several_steps(api) -> None:
     spec = api('stop = [{ signal = "SIGINT" }, { signal = "SIGTERM", seconds = 1 }]')
 
     assert [step.signal for step in spec.stop] == [signal.SIGINT, signal.SIGTERM]
 
 
-def test_one_need_may_stand_without_brackets(api) -> None:
+def test_a_single_need_can_be_a_text(api) -> None:
     assert api('needs = "postgres"').needs == ("postgres",)
 
 

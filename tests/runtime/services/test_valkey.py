@@ -12,31 +12,31 @@ def test_in_development_the_append_only_file_keeps_the_data() -> None:
     assert options(made("valkey"))["appendonly"] == "yes"
 
 
-def test_a_throw_away_one_keeps_nothing_and_is_gone_at_once() -> None:
+def test_a_server_that_is_not_durable_has_no_append_only_file_and_one_stop_step() -> None:
     spec = made("valkey", durable=False)
 
     assert options(spec)["appendonly"] == "no"
     assert [step.seconds for step in spec.stop] == [5.0]
 
 
-def test_it_takes_no_snapshots() -> None:
+def test_automatic_snapshots_are_off() -> None:
     assert options(made("valkey"))["save"] == ""
 
 
-def test_options_reach_the_command_and_outrank_our_own() -> None:
-    found = options(made("valkey", options={"maxmemory": "64mb", "save": "60 1"}))
+def test_options_replace_the_default_directives() -> None:
+    directives = options(made("valkey", options={"maxmemory": "64mb", "save": "60 1"}))
 
-    assert (found["maxmemory"], found["save"]) == ("64mb", "60 1")
+    assert (directives["maxmemory"], directives["save"]) == ("64mb", "60 1")
 
 
-def test_its_locale_is_one_that_every_machine_has() -> None:
-    """With another in the environment it would refuse to start."""
+def test_its_default_locale_exists_on_every_machine() -> None:
+    """The server does not start with a locale that is not installed."""
     assert made("valkey").env == {"LC_ALL": "C"}
     assert made("valkey", env={"LC_ALL": "de_DE.UTF-8"}).env == {"LC_ALL": "de_DE.UTF-8"}
 
 
 @pytest.mark.real("valkey")
-def test_a_real_server_starts_whatever_the_locale_of_the_user(run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_real_server_starts_with_any_locale_of_the_user(run, monkeypatch: pytest.MonkeyPatch) -> None:
     import valkey
 
     monkeypatch.setenv("LC_ALL", "xx_YY.UTF-8")
@@ -47,7 +47,7 @@ def test_a_real_server_starts_whatever_the_locale_of_the_user(run, monkeypatch: 
 
 
 @pytest.mark.real("valkey")
-def test_a_real_server_answers_on_a_socket_that_is_its_owners_alone(run) -> None:
+def test_a_real_server_answers_on_a_private_socket(run) -> None:
     import valkey
 
     stack = run("valkey")

@@ -19,7 +19,7 @@ from fakes.stacks import alive, journal_events, kill, resolved, server, spawned,
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local import client
 from infra_runtime.engines.local.client import make_data_directory, raise_failures
-from infra_runtime.engines.local.stack import attach, open_stack
+from infra_runtime.engines.local.engine import LocalEngine, attach
 from infra_runtime.errors import (
     NoStackError,
     PlanChangedError,
@@ -40,7 +40,7 @@ def connect(port: int) -> None:
 def python(code: str, *arguments: object, **options: object) -> subprocess.Popen[str]:
     """Start another Python process of the user, which can import the fakes."""
     prelude = f"import sys; sys.path.insert(0, {str(TESTS)!r}); from pathlib import Path; "
-    prelude += "from fakes.stacks import *; from infra_runtime.engines.local.stack import *; "
+    prelude += "from fakes.stacks import *; from infra_runtime.engines.local.engine import *; "
     prelude += "data = Path(sys.argv[1])\n"
     command = [sys.executable, "-c", prelude + code, *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options)
@@ -58,7 +58,10 @@ def test_an_executable_removed_after_planning_is_named_in_the_error(stack_of, da
     plan = resolved(data, [server("web", command=("${bin.tool}",))])
     found = replace(plan, binaries={"tool": str(tool)})
 
-    with open_stack(found) as stack, pytest.raises(StartError, match=f"cannot start {tool}: No such file"):
+    with (
+        LocalEngine().open(found) as stack,
+        pytest.raises(StartError, match=f"cannot start {tool}: No such file"),
+    ):
         raise_failures(stack.up(found).failures)
 
 
@@ -98,7 +101,8 @@ def test_a_stack_starts_despite_sockets_of_a_dead_supervisor(stack_of, data) -> 
 
 
 def test_a_supervisor_killed_while_its_services_start_leaves_no_process(data) -> None:
-    code = "found = resolved(data, [server('web', '--deaf'), server('api')]); open_stack(found).up(found)"
+    code = "found = resolved(data, [server('web', '--deaf'), server('api')]); "
+    code += "LocalEngine().open(found).up(found)"
     with python(code, data, stderr=subprocess.DEVNULL) as other:
         until(lambda: events(data).count("spawned") == 2)
         with attach(data, lease=False) as watcher:
@@ -123,7 +127,7 @@ def test_a_supervisor_killed_at_any_moment_of_its_boot_leaves_no_files(tmp_path,
 
 
 def test_the_stack_stops_when_a_client_is_killed_while_it_waits_for_a_start(data) -> None:
-    code = "found = resolved(data, [server('web', '--deaf')]); open_stack(found).up(found)"
+    code = "found = resolved(data, [server('web', '--deaf')]); LocalEngine().open(found).up(found)"
     with python(code, data) as other:
         until(lambda: "spawned" in events(data))
 
@@ -159,7 +163,7 @@ def test_a_supervisor_that_does_not_answer_is_reported(stack_of, data, monkeypat
         with pytest.raises(SupervisorError, match=f"the supervisor of {data} does not answer"):
             attach(data)
         with pytest.raises(SupervisorError, match="does not answer"):
-            open_stack(resolved(data, [server("web")]))
+            LocalEngine().open(resolved(data, [server("web")]))
     finally:
         os.kill(pid, signal.SIGCONT)
 
@@ -185,10 +189,7 @@ PLAN: dict[str, object] = {"services": [], "root": "/", "binaries": {}, "variabl
         ({**PLAN, "services": 7}, "services: must be a list, not 7"),
         ({**PLAN, "binaries": {"x": 1}}, "binaries.x: must be a text"),
         ({**PLAN, "services": [{"$type": "Ghost"}]}, r"services\[0\]: "),
-        (
-            {"services": [{"$type": "ServiceSpec"}], "root": "/", "binaries": {}, "variables": {}},
-            r"services\[0\]: ",
-        ),
+        ({**PLAN, "services": [{"$type": "ServiceSpec"}]}, r"services\[0\]: "),
     ],
 )
 def test_a_plan_of_another_shape_is_refused_with_its_field_and_nothing_starts(
@@ -207,7 +208,7 @@ def test_a_plan_of_another_shape_is_refused_with_its_field_and_nothing_starts(
 
 def test_a_down_while_services_start_stops_them_and_fails_the_start(data) -> None:
     found = resolved(data, [server("web", "--deaf"), server("api", needs=("web",))])
-    stack, errors = open_stack(found), []
+    stack, errors = LocalEngine().open(found), []
 
     def up() -> None:
         try:
@@ -229,7 +230,7 @@ def test_a_down_while_services_start_stops_them_and_fails_the_start(data) -> Non
 
 def test_a_service_that_another_client_stops_during_its_start_fails_to_start(stack_of, data) -> None:
     found = resolved(data, [server("web", "--deaf")])
-    with open_stack(found) as stack:
+    with LocalEngine().open(found) as stack:
         other = attach(data)
         stopping = threading.Thread(
             target=lambda: (until(lambda: "spawned" in events(data)), other.stop("web"))
@@ -246,7 +247,7 @@ def test_a_service_that_another_client_stops_during_its_start_fails_to_start(sta
 def test_the_spec_of_a_service_cannot_be_replaced_while_it_is_prepared(data, tmp_path) -> None:
     slow = server("web", prepare=(Run(command=("sleep", "60")),))
     found = resolved(data, [slow])
-    with open_stack(found) as stack:
+    with LocalEngine().open(found) as stack:
         stack.up(found, wait=False)
         until(lambda: "preparing" in events(data))
 
@@ -282,7 +283,7 @@ def test_sigint_and_sighup_do_not_stop_the_supervisor(stack_of, number) -> None:
 
 def test_fifty_services_start_and_stop_at_the_same_time(data) -> None:
     found = resolved(data, [server(f"s{number}") for number in range(50)])
-    stack = open_stack(found)
+    stack = LocalEngine().open(found)
 
     raise_failures(stack.up(found).failures)
 
@@ -316,7 +317,7 @@ def test_clients_that_connect_and_disconnect_concurrently_always_get_a_stack(dat
     def connect_repeatedly() -> None:
         try:
             for _ in range(4):
-                with open_stack(found) as stack:
+                with LocalEngine().open(found) as stack:
                     raise_failures(stack.up(found).failures)
                     connect(stack.web.port)
         except Exception as error:  # noqa: BLE001 - told below
@@ -355,7 +356,8 @@ def test_no_zombie_of_a_stack_remains_where_the_init_process_does_not_reap(
 ) -> None:
     """This is the case in a container whose first process is not an init."""
     code = not_reaping + (
-        "with open_stack(found := resolved(data, [server('web', '--stray', sys.argv[2])])) as stack:\n"
+        "found = resolved(data, [server('web', '--stray', sys.argv[2])])\n"
+        "with LocalEngine().open(found) as stack:\n"
         "    stack.up(found); until(lambda: Path(sys.argv[2]).exists()); stack.restart('web')\n"
         "print('down', flush=True); sys.stdin.read()\n"
     )
@@ -368,7 +370,7 @@ def test_no_zombie_of_a_stack_remains_where_the_init_process_does_not_reap(
 
 def test_a_stack_starts_without_home_terminal_and_locale(data) -> None:
     code = "found = resolved(data, [server('web')])\n"
-    code += "with open_stack(found) as stack: print(list(stack.up(found).failures))"
+    code += "with LocalEngine().open(found) as stack: print(list(stack.up(found).failures))"
     bare = {name: value for name, value in os.environ.items() if name == "INFRA_TEST_SUITE"}
 
     with python(code, data, env={"PATH": os.defpath, **bare}) as other:

@@ -21,7 +21,7 @@ sys.path.insert(0, {str(TESTS)!r})
 from infra_runtime.host import processes
 from infra_runtime.supervisor.children import Children
 from infra_runtime.data_directory.journal import Journal
-from infra_runtime.supervisor.spawn import become_subreaper
+from infra_runtime.host.privileges import become_subreaper
 
 class Guardian:
     pid, records = 0, {{}}

@@ -9,7 +9,7 @@ import pytest
 
 from fakes.small_disk import on_a_small_disk
 from fakes.stacks import resolved, server
-from infra_runtime.engines.local.stack import open_stack
+from infra_runtime.engines.local.engine import LocalEngine
 from infra_runtime.errors import ConfigurationError, DataDirectoryError
 from infra_runtime.spec import Run, Seed
 
@@ -104,7 +104,7 @@ def test_a_directory_of_a_newer_version_stays_unchanged(data) -> None:
     marker.write_text(json.dumps({"format": 99, "environment": "test"}))
 
     with pytest.raises(DataDirectoryError, match=r"newer pytest-infra \(format 99, this one knows"):
-        open_stack(resolved(data, [server("web")]))
+        LocalEngine().open(resolved(data, [server("web")]))
 
     assert json.loads(marker.read_text())["format"] == 99
 
@@ -115,14 +115,14 @@ def test_an_invalid_marker_is_an_error(data, text) -> None:
     (data / "infra.json").write_text(text)
 
     with pytest.raises(DataDirectoryError, match=r"infra\.json in it is not what this kit writes"):
-        open_stack(resolved(data, [server("web")]))
+        LocalEngine().open(resolved(data, [server("web")]))
 
 
 def test_a_file_in_place_of_the_directory_is_an_error(tmp_path) -> None:
     (tmp_path / "data").write_text("a file")
 
     with pytest.raises(DataDirectoryError, match=f"^{tmp_path}/data: "):
-        open_stack(resolved(tmp_path / "data", [server("web")]))
+        LocalEngine().open(resolved(tmp_path / "data", [server("web")]))
 
 
 def test_a_stack_starts_despite_a_corrupt_journal(stack_of, data) -> None:
@@ -151,7 +151,7 @@ def test_a_socket_folder_with_too_long_a_path_is_an_error(data, monkeypatch) -> 
     with pytest.raises(
         ConfigurationError, match=r"INFRA_RUNTIME_DIR: /tmp/x+ is too long for the paths of sockets"
     ):
-        open_stack(resolved(data, [server("web")]))
+        LocalEngine().open(resolved(data, [server("web")]))
 
     assert not data.exists()
 
@@ -163,7 +163,7 @@ def test_a_relative_folder_is_an_error_because_client_and_supervisor_resolve_it_
     monkeypatch.setenv(name, "relative/folder")
 
     with pytest.raises(ConfigurationError, match=f"^{name}: 'relative/folder' is no absolute path"):
-        open_stack(resolved(data, [server("web")]))
+        LocalEngine().open(resolved(data, [server("web")]))
 
     assert not data.exists()
 
@@ -177,6 +177,6 @@ def test_a_socket_folder_that_is_a_link_is_an_error(data, short, monkeypatch) ->
         ConfigurationError,
         match=f"INFRA_RUNTIME_DIR: {short}/run: belongs to another user, or is not a folder",
     ):
-        open_stack(resolved(data, [server("web")]))
+        LocalEngine().open(resolved(data, [server("web")]))
 
     assert not data.exists()

@@ -11,14 +11,9 @@ from pathlib import Path
 import pytest
 
 from fakes import seccomp
-from infra_runtime.supervisor import spawn as spawn_module
-from infra_runtime.supervisor.spawn import (
-    INNER_UID,
-    give_to_other_user,
-    other_user,
-    spawn,
-    user_namespaces_work,
-)
+from infra_runtime.host import privileges
+from infra_runtime.host.privileges import INNER_UID, give_to_other_user, other_user, user_namespaces_work
+from infra_runtime.supervisor.spawn import spawn
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="only root switches to another user")
 
@@ -87,7 +82,7 @@ def test_a_child_that_refuses_root_has_another_uid_in_its_own_namespace(tmp_path
 def test_without_namespaces_the_child_is_another_user_that_can_enter_private_folders(
     tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(spawn_module, "user_namespaces_work", lambda: False)
+    monkeypatch.setattr(privileges, "user_namespaces_work", lambda: False)
     uid, _ = other_user()
     private = tmp_path / "private"
     mine = private / "mine"
@@ -103,7 +98,7 @@ def test_without_namespaces_the_child_is_another_user_that_can_enter_private_fol
 
 @root
 def test_the_other_user_has_no_other_capability_of_root(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(spawn_module, "user_namespaces_work", lambda: False)
+    monkeypatch.setattr(privileges, "user_namespaces_work", lambda: False)
     status = "/proc/self/status"
     if not Path(status).exists():
         pytest.skip("the capabilities of a process can be read only on Linux")
@@ -116,7 +111,7 @@ def test_the_other_user_has_no_other_capability_of_root(tmp_path, monkeypatch) -
         refuses_root=True,
     )
 
-    assert f"CapEff:\t{1 << spawn_module.CAP_DAC_OVERRIDE:016x}" in text
+    assert f"CapEff:\t{1 << privileges.CAP_DAC_OVERRIDE:016x}" in text
     assert str(other_user()[1]) in text.splitlines()
     assert text.endswith("no")
 
@@ -140,7 +135,7 @@ def test_a_real_cluster_starts_as_root_where_user_namespaces_are_forbidden(tmp_p
         pytest.skip(f"another user cannot enter {closed[0]}, which contains the programs")
     code = (
         "import sys; from infra_runtime import start\n"
-        "from infra_runtime.supervisor.spawn import user_namespaces_work\n"
+        "from infra_runtime.host.privileges import user_namespaces_work\n"
         "with start('postgres', environment='test', data=sys.argv[1], directory=sys.argv[2]) as stack:\n"
         "    print(user_namespaces_work(), stack.status().services[0].phase)\n"
     )

@@ -16,7 +16,7 @@ import pytest
 
 from fakes.stacks import alive, journal_events, kill, resolved, server, spawned, until
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.engines.local.stack import attach, open_stack
+from infra_runtime.engines.local.engine import LocalEngine, attach
 from infra_runtime.errors import (
     NoStackError,
     PlanChangedError,
@@ -345,7 +345,7 @@ def test_a_fixed_port_of_another_stack_is_named_with_its_directory(stack_of, dat
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     other = resolved(tmp_path / "other", [server("a", ports={"main": port})], ports="fixed")
-    with open_stack(other) as first:
+    with LocalEngine().open(other) as first:
         first.up(other)
 
         with pytest.raises(
@@ -384,7 +384,7 @@ def test_another_port_replaces_a_leased_port_that_is_taken_during_the_start(stac
 def test_two_stacks_never_lease_the_same_port(stack_of, tmp_path) -> None:
     other = resolved(tmp_path / "other", [server(f"s{n}") for n in range(5)])
     stack = stack_of(*(server(f"s{n}") for n in range(5)))
-    with open_stack(other) as second:
+    with LocalEngine().open(other) as second:
         second.up(other)
 
         ports = [endpoint.port for it in (stack, second) for endpoint in it.endpoints().values()]
@@ -487,8 +487,9 @@ def test_a_client_that_is_killed_loses_its_lease(data) -> None:
     code = (
         "import sys, time; from pathlib import Path; sys.path.insert(0, sys.argv[2]); "
         "from fakes.stacks import resolved, server; "
-        "from infra_runtime.engines.local.stack import open_stack; "
-        "found = resolved(Path(sys.argv[1]), [server('web')]); stack = open_stack(found); stack.up(found); "
+        "from infra_runtime.engines.local.engine import LocalEngine; "
+        "found = resolved(Path(sys.argv[1]), [server('web')]); "
+        "stack = LocalEngine().open(found); stack.up(found); "
         "print('up', flush=True); time.sleep(600)"
     )
     tests = Path(__file__).parents[2]
@@ -511,7 +512,7 @@ def test_two_clients_that_start_at_the_same_moment_get_one_supervisor(data) -> N
 
     def start() -> None:
         try:
-            stack = open_stack(found)
+            stack = LocalEngine().open(found)
             stack.up(found)
             stacks.append(stack)
         except Exception as error:  # noqa: BLE001 - told below

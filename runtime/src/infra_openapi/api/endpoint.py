@@ -48,7 +48,7 @@ class Endpoint:
             parameter = follow(element)
             place, name = parameter.text("in"), parameter.text("name")
             if not place:
-                element.document.note(element, "is a parameter without a place (`in`); it is left out")
+                element.document.note(element, "is a parameter without `in`, so it is ignored")
                 continue
             if place == "path" and name in variables:
                 name = str(variables.index(name))
@@ -91,7 +91,7 @@ def endpoints(document: Document) -> Iterator[Endpoint]:
             if path.startswith("/"):
                 yield from of_path(document, path, item)
             elif not path.startswith("x-"):
-                document.note(item, "is no path: it does not begin with a slash; it is left out")
+                document.note(item, "is not a path because it does not begin with a slash, so it is ignored")
 
 
 def webhooks(document: Document) -> Iterator[Endpoint]:
@@ -114,7 +114,7 @@ def of_path(document: Document, path: str, item: Element) -> Iterator[Endpoint]:
             if element is None or method in seen:
                 continue
             if not isinstance(element.raw, dict):
-                document.note(element, "is no operation; it is left out")
+                document.note(element, "is not an operation, so it is ignored")
                 continue
             seen.add(method)
             name = Operation(method=method.upper(), path=path)
@@ -124,5 +124,5 @@ def of_path(document: Document, path: str, item: Element) -> Iterator[Endpoint]:
 def _is_item(place: Element) -> bool:
     if isinstance(place.raw, dict):
         return True
-    place.document.note(place, "is no path item; it is left out")
+    place.document.note(place, "is not a path item, so it is ignored")
     return False

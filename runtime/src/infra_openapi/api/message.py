@@ -73,7 +73,7 @@ def _by_status(operation: Element) -> dict[str, Element]:
         ):
             found[name] = element
         elif not status.startswith("x-"):
-            operation.document.note(element, f"is no status: {status!r}; it is left out")
+            operation.document.note(element, f"has {status!r} instead of a status, so it is ignored")
     return found
 
 

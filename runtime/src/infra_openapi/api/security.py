@@ -180,7 +180,7 @@ def _requirement(element: Element, document: Document) -> Requirement:
     for name, asked in element.members().items():
         scheme = _scheme(document, name)
         if scheme is None:
-            document.note(element, f"asks for the security scheme {name!r}, which is not described")
+            document.note(element, f"requires the security scheme {name!r}, which is not defined")
         scopes[name] = frozenset(map(str, asked.raw if isinstance(asked.raw, list) else []))
         presented[name] = _presented(scheme) if scheme else name
     return Requirement(scopes=scopes, presented=presented, element=element)

@@ -35,7 +35,7 @@ def types(element: Element) -> tuple[frozenset[str], bool]:
     names = declared if isinstance(declared, list) else [declared]
     known = {name for name in names if isinstance(name, str) and (name in ALL_TYPES or name == "integer")}
     if len(known) != len(names):
-        element.document.note(element, f"has the type {declared!r}, which is none of JSON's; it is left out")
+        element.document.note(element, f"has the unknown type {declared!r}, which is ignored")
         if not known:
             return ALL_TYPES, False
     if raw.get("nullable") is True:

@@ -87,7 +87,9 @@ class Normalizer:
         raw = element.raw
         if not isinstance(raw, dict):
             if not isinstance(raw, bool):
-                element.document.note(element, "is no schema; it is taken as one that allows everything")
+                element.document.note(
+                    element, "is not a schema, so it is read as a schema that allows any value"
+                )
             return Node(key=(key,), elements=(element,), types=ALL_TYPES if raw is not False else frozenset())
         target = target_of(element)
         if target is not None and (len(raw) == 1 or not element.document.modern):

@@ -1,1 +1,1 @@
-"""Where text enters: command line, environment, files and the configuration service become a plan."""
+"""The configuration: command line, environment, files and configuration service are resolved to a plan."""

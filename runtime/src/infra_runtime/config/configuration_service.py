@@ -17,8 +17,8 @@ SECONDS = 3.0
 def read_bucket(url: str) -> dict[str, Any]:
     """Return the bucket as nested tables: `services.postgres.port` → its value.
 
-    The path of `url` is the name of the bucket. A value is JSON, or else a text. A server that cannot be read
-    is an error: without its values another stack would start.
+    The path of `url` is the name of the bucket. A value that is not JSON is returned as text. A server that
+    cannot be read is an error, because without its values a different stack would start.
 
     Raises:
         ConfigurationError: the server or the bucket is missing, or nats-py is not installed.
@@ -29,14 +29,14 @@ def read_bucket(url: str) -> dict[str, Any]:
     shown = f"{parts.scheme}://{parts.hostname}:{parts.port or KIND.ports['client']}/{bucket}"
     if parts.scheme not in (KIND.name, "tls") or not bucket:
         raise ConfigurationError(
-            f"config_service should look like {KIND.name}://HOST:PORT/BUCKET, and is {shown!r}",
+            f"config_service should have the form {KIND.name}://HOST:PORT/BUCKET, but is {shown!r}",
             where="config_service",
         )
     try:
         entries = _read_in_thread(server_url, bucket)
     except ImportError:
         raise ConfigurationError(
-            "reading it needs nats-py",
+            "nats-py is not installed; it is needed to read the configuration service",
             where=shown,
             hint=f"Install it with `python -m pip install 'pytest-infra[{KIND.extra}]'`.",
         ) from None
@@ -73,7 +73,7 @@ async def _entries(server: str, bucket: str) -> dict[str, bytes]:
     from nats.js.errors import NoKeysError
 
     async def quiet(_: Exception) -> None:
-        """The failure itself is raised; nats-py would also log a traceback."""
+        """Do nothing: the error is raised anyway, and nats-py would also log a traceback."""
 
     connection = await nats.connect(server, allow_reconnect=False, connect_timeout=1, error_cb=quiet)
     try:
@@ -95,9 +95,7 @@ def _nested(entries: dict[str, bytes], shown: str) -> dict[str, Any]:
         for part in tables:
             table = table.setdefault(part, {})
             if not isinstance(table, dict):
-                raise ConfigurationError(
-                    f"{key!r} stands below a key that has a value of its own", where=shown
-                )
+                raise ConfigurationError(f"the key above {key!r} has a value and is not a table", where=shown)
         text = raw.decode("utf-8", "replace")
         try:
             table[name] = json.loads(text)

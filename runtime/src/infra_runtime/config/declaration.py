@@ -1,4 +1,4 @@
-"""What the merged sources declare: the stack's settings, and the kind of each service."""
+"""The declaration of a stack: its settings from all sources, and the kind of each service."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ USER = ""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
-    """A request, and what all its sources together give for the stack."""
+    """A request, and the merged values of all its sources."""
 
     request: Request
     stack: StackSettings
     merged: Merged
-    #: whether facts are read from executables
+    #: whether settings such as a version are read from the executables
     executables: bool
 
     def table(self, service: str) -> Mapping[str, Any]:
-        """The service's table, all sources merged; empty where none has one."""
+        """Return the service's table, merged from all sources; it is empty if no source has one."""
         return self.stack.services.get(service, {})
 
     def kind(self, service: str) -> str | None:
-        """The service's kind; `USER` for the user's own service, None where no service has this name.
+        """Return the service's kind: `USER` for a user's own service, None if no service has this name.
 
-        A table with `command` or `kind` hides the kind that has its name: a kind that is added to the
-        catalogue changes no stack.
+        A table with `command` or `kind` takes precedence over a kind with the same name, so that a kind that
+        is added to the catalogue later does not change an existing stack.
         """
         table = self.table(service)
         if "command" in table:
@@ -45,24 +45,24 @@ class Declaration:
         return service if catalogue.exists(service) else None
 
     def names(self) -> list[str]:
-        """Every name that means a service here, whether or not this stack has it."""
+        """Return all names of the catalogue and of the tables, also those that the stack does not use."""
         return list(dict.fromkeys([*catalogue.names(), *self.stack.services]))
 
     def mentioned(self) -> Iterator[str]:
-        """The services that the tables need or refer to."""
+        """Yield the names of the services that the tables need or refer to."""
         for table in self.stack.services.values():
             needs = table.get("needs", ())
             yield from needs.split(",") if isinstance(needs, str) else needs
             for text in texts(table):
                 yield from filter(None, map(other_service, references(text)))
 
-    def place(self, key: Key) -> str:
-        """Where a key, or the table around it, came from, such as `infra.toml:3`."""
-        return self.merged.place(key)
+    def location(self, key: Key) -> str:
+        """Return where a key, or the table that contains it, is set, such as `infra.toml:3`."""
+        return self.merged.location(key)
 
-    def place_in(self, service: str, text: str) -> str:
-        """Where a text occurs in a service's table; the place of the table where it does not."""
+    def location_of_text(self, service: str, text: str) -> str:
+        """Return where a text occurs in a service's table, or the location of the table if it does not."""
         for key, value in leaves(self.table(service)):
             if text and text in str(value):
-                return self.place(("services", service, *key))
-        return self.place(("services", service))
+                return self.location(("services", service, *key))
+        return self.location(("services", service))

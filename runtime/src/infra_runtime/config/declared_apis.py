@@ -1,4 +1,4 @@
-"""The APIs that the stack file declares: where each is described, and the snapshot that it must not break.
+"""The APIs that the stack file declares: the source of each, and the snapshot that it is compared with.
 
 [api.shop]
 snapshot = "openapi.json"
@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from infra_openapi import baseline
 from infra_openapi.check import Policy
 from infra_runtime.config import stack_file
-from infra_runtime.config.validation_errors import complaint
+from infra_runtime.config.validation_errors import configuration_error
 from infra_runtime.errors import ConfigurationError, nearest
 
 
@@ -27,9 +27,9 @@ class ApiSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    #: what is compared with: a file, which `--update` writes, or another source, such as `main:openapi.yaml`
+    #: the old document: a file, which `--update` writes, or another source, such as `main:openapi.yaml`
     snapshot: str = Field(min_length=1)
-    #: what the API is today: a file, a git revision, a URL, `service:NAME/path`, or a Python app
+    #: the new document: a file, a git revision, a URL, `service:NAME/path`, or a Python app
     source: str = Field(min_length=1)
     #: the file of accepted findings; by default beside the snapshot
     accepted: str | None = None
@@ -40,27 +40,27 @@ class ApiSettings(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """An API with its name, and the directory from which its paths are meant."""
+    """An API with its name and the directory that its relative paths start at."""
 
     name: str
     directory: Path
     settings: ApiSettings
 
     def policy(self) -> Policy:
-        """How its changes are judged."""
+        """Return the preset, the rules and the accepted findings by which its changes are judged."""
         settings = self.settings
-        own = self.directory / settings.accepted if settings.accepted else None
-        found = own or baseline.beside(settings.snapshot, self.directory)
-        # Shown as seen from where one stands.
-        accepted = Path(os.path.relpath(found)) if found else None
+        configured = self.directory / settings.accepted if settings.accepted else None
+        baseline_file = configured or baseline.beside(settings.snapshot, self.directory)
+        # Messages show the path relative to the current directory.
+        accepted = Path(os.path.relpath(baseline_file)) if baseline_file else None
         return Policy(preset=settings.preset, rules=settings.rules, accepted=accepted)
 
 
 def declared(directory: Path | None = None, names: Sequence[str] = ()) -> list[Api]:
-    """The APIs of the stack file that is found from a directory, in its order; or those of `names`.
+    """Return the APIs of the stack file in or above a directory, in its order; `names` selects some of them.
 
     Raises:
-        ConfigurationError: no stack file declares any, or one of that name, or what it says is wrong.
+        ConfigurationError: the stack file is missing, declares no API or none of that name, or is invalid.
     """
     start = (directory or Path.cwd()).resolve()
     file = stack_file.find(start)
@@ -72,7 +72,7 @@ def declared(directory: Path | None = None, names: Sequence[str] = ()) -> list[A
             hint='Declare one: [api.NAME] with `snapshot = "openapi.json"` and `source = "shop.web:app"`.',
         )
     if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
-        problem = "`api` holds a table for each API: [api.NAME]"
+        problem = "`api` should contain a table for each API: [api.NAME]"
         raise ConfigurationError(problem, where=file.where(("api",)))
     for name in names:
         if name not in tables:
@@ -86,5 +86,5 @@ def _api(file: stack_file.StackFile, name: str, table: Mapping[str, object]) -> 
     try:
         settings = ApiSettings.model_validate(table)
     except ValidationError as error:
-        raise complaint(error, ApiSettings, ("api", name), file.where) from None
+        raise configuration_error(error, ApiSettings, ("api", name), file.where) from None
     return Api(name=name, directory=file.path.parent, settings=settings)

@@ -1,4 +1,4 @@
-"""What `INFRA_…` says, in the environment and in `.env`."""
+"""The variables `INFRA_…` of the environment and of `.env`, as layers of the configuration."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ NESTED = "__"
 
 
 class StackSettings(BaseSettings):
-    """What is said of the stack as a whole. The values were laid over each other before they come here."""
+    """The settings of the stack as a whole, validated after the layers were merged."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter=NESTED, extra="ignore", frozen=True, validate_default=False
     )
 
-    #: the services of the stack, where no profile and no command line names others
+    #: the services of the stack, unless a profile or the command line names others
     use: Annotated[Words | None, NoDecode] = None
     #: `minimal`, `full`, or one of `profiles`
     profile: str | None = None
     profiles: Mapping[str, Words] = {}
-    #: `nats://HOST:PORT/BUCKET`; the URL may hold a password
+    #: `nats://HOST:PORT/BUCKET`; the URL may contain a password
     config_service: SecretStr | None = None
     services: Mapping[str, Mapping[str, Any]] = {}
 
@@ -55,17 +55,17 @@ class StackSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what is given: which source outranks which is decided in one place, and that is not here."""
+        """Return the values that the caller passes as the only source: `layers` has merged the others."""
         return (init_settings,)
 
 
 def from_environment(services: AbstractSet[str]) -> Layer:
-    """The layer of the process's environment. `services` are the names in the stack file."""
+    """Return the layer of the process environment. `services` are the names in the stack file."""
     return _layer(EnvSettingsSource(StackSettings), list(os.environ), "", services)
 
 
 def from_dotenv(path: Path, services: AbstractSet[str]) -> list[Layer]:
-    """The layer of a `.env`, where there is one."""
+    """Return the layer of a `.env` in a list; the list is empty if the file is missing."""
     if not path.is_file():
         return []
     source = DotEnvSettingsSource(StackSettings, env_file=path, env_file_encoding="utf-8")
@@ -79,39 +79,42 @@ def _names(path: Path) -> list[str]:
 
 def _layer(source: EnvSettingsSource, names: list[str], file: str, services: AbstractSet[str]) -> Layer:
     try:
-        found = source()
+        settings = source()
     except SettingsError as error:
         name = re.search(r'field "(\w+)"', str(error))
         where = f"{file}{PREFIX}{name[1].upper() if name else ''}"
         raise ConfigurationError(f"this is not JSON: {error.__cause__ or error}", where=where) from None
-    # Variables have one case only; what our own names look like is known, what yours look like is in `names`.
-    spelled = {name.lower(): name for name in names if name.upper().startswith(PREFIX)}
+    # pydantic returns the names in lower case; messages and the keys of `env` have the original ones.
+    original_names = {name.lower(): name for name in names if name.upper().startswith(PREFIX)}
 
     def variable(key: Key) -> str:
         while key:
-            wanted = (PREFIX + NESTED.join(key)).lower().replace("-", "_")
-            plain = {lower.replace("-", "_"): name for lower, name in spelled.items()}
-            below = [name for said, name in plain.items() if said.startswith(f"{wanted}{NESTED}")]
-            for name in (plain.get(wanted), *below):
+            full_name = (PREFIX + NESTED.join(key)).lower().replace("-", "_")
+            plain = {lower.replace("-", "_"): name for lower, name in original_names.items()}
+            below = [name for lower, name in plain.items() if lower.startswith(f"{full_name}{NESTED}")]
+            for name in (plain.get(full_name), *below):
                 if name is not None:
                     return name
             key = key[:-1]
         return PREFIX
 
     values: dict[str, Any] = {}
-    given = leaves({name: found[name] for name in StackSettings.model_fields if name in found})
-    # The order of variables means nothing, but the first port of a service does.
+    given = leaves({name: settings[name] for name in StackSettings.model_fields if name in settings})
+    # Sorted, because the order of variables has no meaning, but the first port of a service has one.
     for key, value in sorted(given, key=lambda leaf: leaf[0]):
-        place = values
-        right = _spelled(key, variable(key), services)
-        for part in right[:-1]:
-            place = place.setdefault(part, {})
-        place[right[-1]] = _decoded(value, f"{file}{variable(key)}")
+        table = values
+        original_key = _original_key(key, variable(key), services)
+        for part in original_key[:-1]:
+            table = table.setdefault(part, {})
+        table[original_key[-1]] = _decoded(value, f"{file}{variable(key)}")
     return Layer(values=values, where=lambda key: f"{file}{variable(key)}")
 
 
-def _spelled(key: Key, variable: str, services: AbstractSet[str]) -> Key:
-    """A service called `my-api` is `MY_API` in a variable; the names in `env` keep their case."""
+def _original_key(key: Key, variable: str, services: AbstractSet[str]) -> Key:
+    """Return the key as the stack file spells it.
+
+    In a variable, the service `my-api` is `MY_API`. The names in `env` and `exports` keep their case.
+    """
     if key[0] != "services" or len(key) < 2:
         return key
     dashed = {name.replace("-", "_").lower(): name for name in services}

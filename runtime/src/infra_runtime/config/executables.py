@@ -1,4 +1,4 @@
-"""The executables of a plan: which setting names them, and where they are."""
+"""The executables of a plan: the settings that name them, and their paths."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from infra_runtime.spec import ServiceSpec, map_texts, rename
 
 
 def binary_setting(declaration: Declaration, service: str) -> str | None:
-    """The setting `binary` of a service as a path; a relative one starts at the stack file's folder."""
+    """Return the setting `binary` of a service; a relative path starts at the stack file's folder."""
     setting = declaration.table(service).get("binary")
     if not isinstance(setting, str):
         return None
@@ -21,15 +21,15 @@ def binary_setting(declaration: Declaration, service: str) -> str | None:
 
 
 def with_own_executables(spec: ServiceSpec, entry: Entry, declaration: Declaration) -> ServiceSpec:
-    """The spec with `${bin.NAME@SERVICE}` for the executables that differ from those of the kind.
+    """Return the spec with `${bin.NAME@SERVICE}` for the executables that differ from those of the kind.
 
-    `${bin.NAME}` is the same executable for the whole plan. An instance of a kind with another setting
-    `binary` than the service that is named like the kind has executables of its own.
+    `${bin.NAME}` is the same executable for the whole plan. An instance has its own executables if its
+    setting `binary` differs from the one of the service that is named like the kind.
     """
     if not _has_own_executables(spec.name, entry.name, declaration):
         return spec
-    own = {f"bin.{binary.name}": f"bin.{binary.name}@{spec.name}" for binary in entry.binaries}
-    changed: ServiceSpec = map_texts(spec, lambda text: rename(text, lambda name: own.get(name, name)))
+    renamed = {f"bin.{binary.name}": f"bin.{binary.name}@{spec.name}" for binary in entry.binaries}
+    changed: ServiceSpec = map_texts(spec, lambda text: rename(text, lambda name: renamed.get(name, name)))
     return changed
 
 
@@ -39,24 +39,24 @@ def _has_own_executables(service: str, kind: str, declaration: Declaration) -> b
 
 
 def sought(declaration: Declaration, plan: Plan, entries: Mapping[str, Entry]) -> tuple[BinarySearch, ...]:
-    """Every executable that the plan names, and those that are optional for its services.
+    """Return every executable that the plan names, and those that are optional for its services.
 
     `entries` are the catalogue's entries of the plan's kinds.
 
-    Raises `BinaryMissingError` for one that the plan names and that is missing.
+    Raises `BinaryMissingError` if an executable that the plan names is missing.
     """
-    known: dict[str, tuple[Binary, str | None]] = {}
+    available: dict[str, tuple[Binary, str | None]] = {}
     for spec in plan.services:
         if spec.kind:
             entry, setting = entries[spec.kind], binary_setting(declaration, spec.name)
             suffix = f"@{spec.name}" if _has_own_executables(spec.name, spec.kind, declaration) else ""
-            known |= {f"{binary.name}{suffix}": (binary, setting) for binary in entry.binaries}
-    named = plan.binaries()
-    useful = {name for name, (binary, _) in known.items() if binary.optional}
-    found = []
-    for name in sorted(named | useful):
-        binary, setting = known.get(name, (Binary(name=name), None))
-        found.append(search(binary, setting, name=name))
-        if name in named and not found[-1].path:
+            available |= {f"{binary.name}{suffix}": (binary, setting) for binary in entry.binaries}
+    required = plan.binaries()
+    optional = {name for name, (binary, _) in available.items() if binary.optional}
+    results = []
+    for name in sorted(required | optional):
+        binary, setting = available.get(name, (Binary(name=name), None))
+        results.append(search(binary, setting, name=name))
+        if name in required and not results[-1].path:
             locate(binary, setting=setting)
-    return tuple(found)
+    return tuple(results)

@@ -1,4 +1,4 @@
-"""Where values come from, laid over each other: the first layer that has a key wins."""
+"""The layers of the configuration: one for each source. The first layer that has a key sets its value."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from infra_runtime.config.stack_file import Key
+from infra_runtime.messages import MASK
 
-#: tables that are one value: a part of one and a part of another would make a third that nobody wrote
+#: tables that are replaced as a whole, because the keys of two such tables together may be invalid
 WHOLE = frozenset({"ready", "route"})
-MASK = "***"
 _SECRET = re.compile(r"passw|secret|token|credential|(?:^|_)key(?:$|_)", re.IGNORECASE)
 _USERINFO = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]+@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """A value as it may be shown, secrets masked, and where it came from."""
+    """A value as text, with secrets masked, and the source that set it."""
 
     value: str
     source: str
@@ -27,7 +27,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """Values of one source, and how that source calls the place of a key."""
+    """The values of one source, and the function that returns the location of a key in it."""
 
     values: Mapping[str, Any]
     where: Callable[[Key], str]
@@ -35,26 +35,26 @@ class Layer:
 
 @dataclass(slots=True)
 class Merged:
-    """All layers in one table, and the place of each of its leaves."""
+    """All layers merged into one table, and the location of each value."""
 
     values: dict[str, Any] = field(default_factory=dict)
-    places: dict[Key, str] = field(default_factory=dict)
+    locations: dict[Key, str] = field(default_factory=dict)
 
-    def place(self, key: Key) -> str:
-        """Where the key, or the nearest one around it, or the first one below it came from."""
-        below = [place for known, place in self.places.items() if known[: len(key)] == key]
+    def location(self, key: Key) -> str:
+        """Return the location of the key or of the first key below it, or else of the table around it."""
+        below = [location for path, location in self.locations.items() if path[: len(key)] == key]
         if below:
             return below[0]
-        return self.place(key[:-1]) if key else ""
+        return self.location(key[:-1]) if key else ""
 
-    def exact(self, key: Key) -> str:
-        """Where this very key came from, or a value that it is a part of; empty where nobody gave it."""
+    def exact_location(self, key: Key) -> str:
+        """Return the location of this key or of the value that contains it; empty if no source sets it."""
         for end in range(len(key), 0, -1):
-            if key[:end] in self.places:
+            if key[:end] in self.locations:
                 whole = (
                     end == len(key) or key[end - 1] in WHOLE or not isinstance(self._value(key[:end]), dict)
                 )
-                return self.places[key[:end]] if whole else ""
+                return self.locations[key[:end]] if whole else ""
         return ""
 
     def _value(self, key: Key) -> object:
@@ -65,13 +65,14 @@ class Merged:
 
 
 def merge(layers: Sequence[Layer]) -> Merged:
-    """Lay them over each other; the first is the strongest.
+    """Merge the layers; a key of an earlier layer replaces the same key of a later one.
 
-    In the result tables are sorted by name, behind the other values: their order in a file means nothing.
+    In the result, tables come after the other values and are sorted by name, because the order of tables in a
+    file has no meaning.
     """
     merged = Merged()
     for layer in reversed(layers):
-        _lay(merged, merged.values, layer.values, (), layer.where)
+        _add_layer(merged, merged.values, layer.values, (), layer.where)
     merged.values = _sorted_tables(merged.values)
     return merged
 
@@ -82,7 +83,7 @@ def _sorted_tables(values: Mapping[str, Any]) -> dict[str, Any]:
     return plain | {name: _sorted_tables(table) for name, table in tables.items()}
 
 
-def _lay(
+def _add_layer(
     merged: Merged, target: dict[str, Any], values: Mapping[str, Any], key: Key, where: Callable[[Key], str]
 ) -> None:
     for name, value in values.items():
@@ -90,17 +91,17 @@ def _lay(
         if isinstance(value, Mapping) and name not in WHOLE:
             if not isinstance(target.get(name), dict):
                 target[name] = {}
-                merged.places[path] = where(path)
-            _lay(merged, target[name], value, path, where)
+                merged.locations[path] = where(path)
+            _add_layer(merged, target[name], value, path, where)
         else:
-            for known in [known for known in merged.places if known[: len(path)] == path]:
-                del merged.places[known]
+            for replaced in [key for key in merged.locations if key[: len(path)] == path]:
+                del merged.locations[replaced]
             target[name] = value
-            merged.places[path] = where(path)
+            merged.locations[path] = where(path)
 
 
 def leaves(values: Mapping[str, Any], key: Key = ()) -> Iterator[tuple[Key, Any]]:
-    """Every value that is no table, with its key."""
+    """Yield the key and the value of everything that is not a table."""
     for name, value in values.items():
         if isinstance(value, Mapping) and value and name not in WHOLE:
             yield from leaves(value, (*key, name))
@@ -109,7 +110,7 @@ def leaves(values: Mapping[str, Any], key: Key = ()) -> Iterator[tuple[Key, Any]
 
 
 def shown(key: Key, value: object) -> str:
-    """The value as text, with nothing in it that should be nobody's."""
+    """Return the value as text, with secrets masked."""
     if _SECRET.search(key[-1]) and isinstance(value, str) and not re.fullmatch(r"\$\{[^}]*\}", value):
         return MASK
     text = json.dumps(value, default=str, ensure_ascii=False)

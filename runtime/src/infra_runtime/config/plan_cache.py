@@ -1,7 +1,7 @@
-"""Resolutions of before, in the user's cache: the same files and variables mean the same plan.
+"""The plan cache: resolved plans in the user's cache, reused while files and variables are the same.
 
-Only what the stack file and the catalogue say is written down, never a value that came from a variable,
-an argument or the configuration service: a stack that has one is resolved anew each time.
+The cache contains values of the stack file and of the catalogue only, never one of a variable, an argument or
+the configuration service. A stack with such values is resolved each time.
 """
 
 from __future__ import annotations
@@ -18,76 +18,60 @@ from typing import Any
 from infra_runtime.binaries import Binary, BinarySearch, search
 from infra_runtime.cache import cache_folder, write_atomically
 from infra_runtime.config.layers import Origin
-from infra_runtime.config.request import Request, Resolved, variables
+from infra_runtime.config.request import Request, Resolved, make_resolved
 from infra_runtime.plan import Plan
 
-#: the newest that stay; each is some 20 kB
+#: the number of files that the cache keeps, the newest ones; each has about 20 kB
 KEPT = 50
 _PACKAGE = Path(__file__).parents[1]
 _VALUES = ("INFRA_SERVICES", "INFRA_PROFILES", "INFRA_CONFIG_SERVICE")
 
 
-def recall(request: Request, *, executables: bool) -> Resolved | None:
-    """The resolution that was remembered, when every executable is still the same."""
+def load(request: Request, *, executables: bool) -> Resolved | None:
+    """Return the cached resolution, or None if there is none or an executable or a file has changed."""
     path = _path(request, executables=executables)
     if path is None:
         return None
     try:
         data = json.loads(path.read_bytes())
-        sought = [_sought(it) for it in data["sought"]]
+        sought = [_sought(executable) for executable in data["sought"]]
         plan = Plan.from_json(data["plan"])
-        provenance = {key: Origin(**it) for key, it in data["provenance"].items()}
+        provenance = {key: Origin(**origin) for key, origin in data["provenance"].items()}
         identities, files = data["identities"], data["files"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if sought != [search(it.binary, it.setting, name=it.name) for it in sought] or identities != _identities(
-        sought
-    ):
+    now = [search(executable.binary, executable.setting, name=executable.name) for executable in sought]
+    if sought != now or identities != _identities(sought):
         return None
     if files != _states(files):
         return None
-    return _resolved(request, plan, tuple(sought), provenance)
+    return make_resolved(request, plan, tuple(sought), provenance)
 
 
-def remember(request: Request, found: Resolved, *, executables: bool, files: Iterable[Path] = ()) -> None:
-    """Write a resolution down, if it may be. It is valid until one of `files` changes."""
+def store(request: Request, resolved: Resolved, *, executables: bool, files: Iterable[Path] = ()) -> None:
+    """Write a resolution to the cache if it can be cached. It is valid until one of `files` changes."""
     path = _path(request, executables=executables)
-    if path is None or found.provenance["config_service"].value != "null":
+    if path is None or resolved.provenance["config_service"].value != "null":
         return
     data = {
-        "plan": found.plan.to_json(),
-        "sought": [asdict(it) for it in found.sought],
-        "identities": _identities(found.sought),
+        "plan": resolved.plan.to_json(),
+        "sought": [asdict(executable) for executable in resolved.sought],
+        "identities": _identities(resolved.sought),
         "files": _states(map(str, files)),
-        "provenance": {key: asdict(it) for key, it in found.provenance.items()},
+        "provenance": {key: asdict(origin) for key, origin in resolved.provenance.items()},
     }
     write_atomically(path, json.dumps(data))
-    _forget(path.parent)
-
-
-def _resolved(
-    request: Request, plan: Plan, sought: tuple[BinarySearch, ...], provenance: dict[str, Origin]
-) -> Resolved:
-    return Resolved(
-        plan=plan,
-        data=request.data,
-        binaries={it.name: it.path for it in sought if it.path},
-        environment=request.environment,
-        variables=variables(plan, request),
-        stack_file=request.file.path if request.file else None,
-        provenance=provenance,
-        sought=sought,
-    )
+    _remove_old_files(path.parent)
 
 
 def _path(request: Request, *, executables: bool) -> Path | None:
-    """Where this request's resolution would be; None when it must not be written down."""
+    """Return the cache file of this request's resolution, or None if it must not be cached."""
     folder = cache_folder()
     dotenv = _bytes(request.root / ".env")
     dotenv = dotenv if b"INFRA_" in dotenv else b""
-    ours = {name: value for name, value in os.environ.items() if name.upper().startswith("INFRA_")}
-    told = " ".join(ours).upper() + dotenv.decode("utf-8", "replace").upper()
-    if folder is None or request.overrides or any(value in told for value in _VALUES):
+    set_variables = {name: value for name, value in os.environ.items() if name.upper().startswith("INFRA_")}
+    names = " ".join(set_variables).upper() + dotenv.decode("utf-8", "replace").upper()
+    if folder is None or request.overrides or any(value in names for value in _VALUES):
         return None
     file = request.file
     overlay = file.path.with_name(f"infra.{request.environment}.toml") if file else None
@@ -104,7 +88,7 @@ def _path(request: Request, *, executables: bool) -> Path | None:
             dotenv.decode("utf-8", "replace"),
         ),
     ]
-    text = json.dumps([parts, request.names, request.skip, sorted(ours.items()), list(_code())])
+    text = json.dumps([parts, request.names, request.skip, sorted(set_variables.items()), list(_code())])
     return folder / "plans" / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json"
 
 
@@ -116,7 +100,10 @@ def _bytes(path: Path) -> bytes:
 
 
 def _code() -> Iterator[tuple[str, int, int]]:
-    """The state of the code that makes plans: it may be edited in place."""
+    """Yield name, time of the last change and size of each module that makes plans.
+
+    In an editable install, these files change without a new version.
+    """
     for folder in (_PACKAGE, *(_PACKAGE / name for name in ("config", "services", "binaries", "spec"))):
         for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
             if entry.name.endswith(".py"):
@@ -137,12 +124,12 @@ def _binary(data: dict[str, Any]) -> Binary:
 
 
 def _identities(sought: tuple[BinarySearch, ...] | list[BinarySearch]) -> list[list[int]]:
-    states = [Path(it.path).stat() for it in sought if it.path]
+    states = [Path(executable.path).stat() for executable in sought if executable.path]
     return [[state.st_mtime_ns, state.st_size] for state in states]
 
 
 def _states(files: Iterable[str]) -> dict[str, list[int] | None]:
-    """File → time of its last change and size; None for a missing one."""
+    """Return, for each file, the time of its last change and its size; None for a missing file."""
     states: dict[str, list[int] | None] = {}
     for file in files:
         try:
@@ -154,11 +141,11 @@ def _states(files: Iterable[str]) -> dict[str, list[int] | None]:
     return states
 
 
-def _forget(folder: Path) -> None:
-    """Leave the newest; what another process takes away meanwhile is away."""
+def _remove_old_files(folder: Path) -> None:
+    """Remove all but the newest files. Another process may remove some at the same time."""
     try:
-        found = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in found[KEPT:]:
+        files = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in files[KEPT:]:
             path.unlink(missing_ok=True)
     except OSError:
         return

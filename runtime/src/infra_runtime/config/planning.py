@@ -1,7 +1,8 @@
-"""From a request to a plan without the plan cache, in two passes.
+"""Resolve a request to a plan, without the plan cache, in two passes.
 
-The first pass configures the services and collects what they offer to each other; the second makes their
-specs, of which some consume these contributions, until every need is in the plan.
+The first pass validates the settings of the services and collects their contributions. The second pass makes
+the specs, some of which consume contributions, and repeats until the plan contains every service that is
+needed.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from infra_runtime.config.executables import sought, with_own_executables
 from infra_runtime.config.layers import merge
 from infra_runtime.config.port_numbers import default_ports, further_instances
 from infra_runtime.config.provenance import provenance
-from infra_runtime.config.request import Request, Resolved, variables
+from infra_runtime.config.request import Request, Resolved, make_resolved
 from infra_runtime.config.selection import selected
 from infra_runtime.config.service_settings import ServiceConfiguration, configure, validated
 from infra_runtime.config.sources import layers
@@ -30,9 +31,9 @@ from infra_runtime.spec import ServiceSpec, optional_exports
 
 
 def resolved(request: Request, *, executables: bool) -> Resolved:
-    """See `resolve.resolve`."""
+    """Resolve a request; `resolve.resolve` describes the result and the errors."""
     merged = merge(layers(request))
-    stack = validated(StackSettings, merged.values, (), merged.place)
+    stack = validated(StackSettings, merged.values, (), merged.location)
     declaration = Declaration(request=request, stack=stack, merged=merged, executables=executables)
     services = _configured_tables(declaration)
     names = selected(declaration)
@@ -40,23 +41,14 @@ def resolved(request: Request, *, executables: bool) -> Resolved:
     try:
         plan = _plan(declaration, names, services)
     except ConfigurationError as error:
-        raise _placed(error, declaration) from None
+        raise _with_location(error, declaration) from None
     entries = {service.kind: service.entry for service in services.values()}
     programs = sought(declaration, plan, entries) if executables else ()
-    resolution = Resolved(
-        plan=plan,
-        data=request.data,
-        binaries={each.name: each.path for each in programs if each.path},
-        environment=request.environment,
-        variables=variables(plan, request),
-        stack_file=request.file.path if request.file else None,
-        provenance=provenance(declaration, services.values()),
-        sought=programs,
-    )
-    files = [catalogue.code_files(kind) for kind in sorted(entries.keys() - {USER, *KINDS})]
-    if None not in files:
-        known = [file for group in files if group for file in group]
-        plan_cache.remember(request, resolution, executables=executables, files=known)
+    resolution = make_resolved(request, plan, programs, provenance(declaration, services.values()))
+    file_groups = [catalogue.code_files(kind) for kind in sorted(entries.keys() - {USER, *KINDS})]
+    if None not in file_groups:
+        files = [file for group in file_groups if group for file in group]
+        plan_cache.store(request, resolution, executables=executables, files=files)
     return resolution
 
 
@@ -64,7 +56,10 @@ def resolved(request: Request, *, executables: bool) -> Resolved:
 
 
 def _configured_tables(declaration: Declaration) -> dict[str, ServiceConfiguration]:
-    """Every service that has a table, selected or not. Raises one error for the mistakes of all of them."""
+    """Return every service that has a table, selected or not.
+
+    Raises `ConfigurationError`, one for the mistakes of all services.
+    """
     services, errors = {}, []
     for name in declaration.stack.services:
         try:
@@ -79,7 +74,7 @@ def _configured_tables(declaration: Declaration) -> dict[str, ServiceConfigurati
 
 
 def _number_ports(declaration: Declaration, services: dict[str, ServiceConfiguration]) -> None:
-    """Configure the further instances of each kind again, with ports that no other service has."""
+    """Configure the second and every further instance of a kind again, with ports that are not in use."""
     further = further_instances(declaration)
     if not further:
         return
@@ -96,7 +91,10 @@ def _number_ports(declaration: Declaration, services: dict[str, ServiceConfigura
 def _offers(
     services: Mapping[str, ServiceConfiguration], members: Iterable[str], skip: Iterable[str]
 ) -> list[Contribution]:
-    """The contributions that consumers get: of the members, and of all services under the keys `BRING_IN`."""
+    """Return the contributions for the consumers, sorted.
+
+    They are those of `members`, the services of the plan; under the keys `BRING_IN` those of all services.
+    """
     members = set(members)
     return sorted(
         (
@@ -135,7 +133,7 @@ def _plan(
             _check_need(need, by, declaration)
         needed_by |= missing
     optional = {service for spec in specs.values() for service, _ in optional_exports(spec)}
-    # The names of the catalogue cost a search for entry points.
+    # The names are read only if they are needed: the catalogue has to search for entry points.
     absent = set(declaration.names()) - specs.keys() if optional - specs.keys() else ()
     roles: dict[str, list[str]] = {}
     for name in sorted(specs):
@@ -153,7 +151,7 @@ def _plan(
 
 
 def _spec(service: ServiceConfiguration, offers: Contributions, declaration: Declaration) -> ServiceSpec:
-    """The service's spec with its name, and an export for each port that a contribution refers to."""
+    """Return the service's spec with its name, and an export for each port that a contribution refers to."""
     consumed = [
         offer for offer in offers if offer.key in service.entry.consumes and offer.service != service.name
     ]
@@ -172,20 +170,20 @@ def _spec(service: ServiceConfiguration, offers: Contributions, declaration: Dec
 def _check_need(need: str, by: str, declaration: Declaration) -> None:
     if need in declaration.request.skip:
         raise ConfigurationError(
-            f"{by} needs {need}, which is to be skipped", hint=f"Skip {by} too, or do not skip {need}."
+            f"{by} needs {need}, which is skipped", hint=f"Skip {by} too, or do not skip {need}."
         )
     if declaration.kind(need) is None:
         raise ConfigurationError(
-            f"{by} needs {need!r}, which is no service{nearest(need, declaration.names())}",
-            where=declaration.place_in(by, need),
+            f"{by} needs {need!r}, which is not a service{nearest(need, declaration.names())}",
+            where=declaration.location_of_text(by, need),
         )
 
 
-def _placed(error: ConfigurationError, declaration: Declaration) -> ConfigurationError:
-    """The error of a service in a plan, with the line of its stack file."""
+def _with_location(error: ConfigurationError, declaration: Declaration) -> ConfigurationError:
+    """Return the error of a service in a plan with the line of the stack file."""
     scope, _, name = error.where.partition(".")
     if scope != "services":
         return error
     reference = re.search(r"\$\{[^}]*\}", error.message)
-    where = declaration.place_in(name, reference[0] if reference else "") or error.where
+    where = declaration.location_of_text(name, reference[0] if reference else "") or error.where
     return ConfigurationError(error.message, where=where, hint=error.hint)

@@ -11,10 +11,10 @@ from infra_runtime.config.stack_file import Key
 
 
 def further_instances(declaration: Declaration) -> dict[str, str]:
-    """Service → kind, for each instance that is not the first of its kind.
+    """Return service → kind for each instance that is not the first of its kind.
 
-    The first is the one that is named like the kind, or else the first by name. Which services a single
-    request names does not matter: a service has the same port, whatever runs beside it.
+    The first instance is the one that is named like the kind, or else the first by name. The result does not
+    depend on the services that a request names, so that a service always has the same port.
     """
     instances: dict[str, list[str]] = {}
     for name in sorted(declared(declaration)):
@@ -32,16 +32,16 @@ def further_instances(declaration: Declaration) -> dict[str, str]:
 def default_ports(
     declaration: Declaration, further: Mapping[str, str], ports: Callable[[str], Mapping[str, int]]
 ) -> dict[str, Layer]:
-    """Further instance → the layer with its port numbers: the next that no service of the stack has.
+    """Return, for each further instance, the layer with its port numbers: the next that no other service has.
 
-    `ports` returns the ports that a service would have without this.
+    `ports` returns the ports that a service has without this layer.
     """
     numbers = {name: dict(ports(name)) for name in sorted(declared(declaration) | further.keys())}
     implicit = {name: _implicit(declaration, name, numbers[name]) for name in further}
     taken = {
         number
-        for name, found in numbers.items()
-        for port, number in found.items()
+        for name, ports_of_service in numbers.items()
+        for port, number in ports_of_service.items()
         if port not in implicit.get(name, ())
     }
     layers = {}
@@ -62,7 +62,7 @@ def _source(kind: str) -> Callable[[Key], str]:
 
 
 def _implicit(declaration: Declaration, name: str, numbers: Mapping[str, int]) -> list[str]:
-    """The ports of a service that no source sets; `port` sets the first."""
+    """Return the names of the ports that no source sets; the setting `port` sets the first port."""
     table = declaration.table(name)
     given = set(table.get("ports", {}))
     if table.get("port") is not None:

@@ -11,22 +11,22 @@ from infra_runtime.config.stack_file import Key
 
 
 def provenance(declaration: Declaration, services: Iterable[ServiceConfiguration]) -> dict[str, Origin]:
-    """Dotted key → its value, secrets masked, and its source; sorted by key."""
+    """Return dotted key → value, with secrets masked, and source; sorted by key."""
     request = declaration.request
     origins = {
         "environment": Origin(value=request.environment, source=request.environment_source),
         "data": Origin(value=str(request.data), source=request.data_source),
     }
     for key, value in leaves(declaration.stack.model_dump(exclude={"services"})):
-        origins[".".join(key)] = _origin(key, value, declaration.merged.exact(key))
+        origins[".".join(key)] = _origin(key, value, declaration.merged.exact_location(key))
     for service in services:
         prefix = ("services", service.name)
         for key, value in leaves(service.settings.model_dump()):
             full = (*prefix, *key)
-            origins[".".join(full)] = _origin(full, value, service.origins.exact(key))
+            origins[".".join(full)] = _origin(full, value, service.origins.exact_location(key))
         if "kind" in declaration.table(service.name):
             full = (*prefix, "kind")
-            origins[".".join(full)] = _origin(full, service.kind, declaration.merged.exact(full))
+            origins[".".join(full)] = _origin(full, service.kind, declaration.merged.exact_location(full))
     return dict(sorted(origins.items()))
 
 

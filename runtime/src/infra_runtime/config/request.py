@@ -1,4 +1,4 @@
-"""One request for a stack and its answer, as values: which files, which environment, which directory."""
+"""A request for a stack and its resolution, as values."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from infra_runtime.config import stack_file
 from infra_runtime.config.layers import Origin
 from infra_runtime.config.stack_file import StackFile
 from infra_runtime.errors import ConfigurationError, nearest
+from infra_runtime.manifest import ENVIRONMENTS
 from infra_runtime.plan import Plan
 from infra_runtime.spec import references, texts
-
-ENVIRONMENTS = ("development", "test", "staging", "production")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved:
-    """Everything that an engine needs to know. `variables` may hold secrets; `provenance` does not."""
+    """A plan and all other values that an engine needs.
+
+    `variables` may contain secrets; `provenance` does not.
+    """
 
     plan: Plan
     data: Path
@@ -29,15 +31,15 @@ class Resolved:
     environment: str
     variables: Mapping[str, str]
     stack_file: Path | None
-    #: dotted key → its value, secrets masked, and where that came from
+    #: dotted key → its value, with secrets masked, and its source
     provenance: Mapping[str, Origin]
-    #: every executable that was looked for, found or not
+    #: every executable that was searched for, found or not
     sought: tuple[BinarySearch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is asked of the resolution, before any file but the stack file is read."""
+    """The arguments of a resolution, with environment, root and data directory determined."""
 
     names: tuple[str, ...]
     environment: str
@@ -53,8 +55,27 @@ class Request:
     variables_required: bool = True
 
 
+def make_resolved(
+    request: Request, plan: Plan, sought: tuple[BinarySearch, ...], provenance: Mapping[str, Origin]
+) -> Resolved:
+    """Return the answer to a request. Raises `ConfigurationError` for a variable that is not set."""
+    return Resolved(
+        plan=plan,
+        data=request.data,
+        binaries={program.name: program.path for program in sought if program.path},
+        environment=request.environment,
+        variables=variables(plan, request),
+        stack_file=request.file.path if request.file else None,
+        provenance=provenance,
+        sought=sought,
+    )
+
+
 def variables(plan: Plan, request: Request) -> dict[str, str]:
-    """The values of the plan's `${env.…}`: from the environment, or else from `.env`."""
+    """Return the values of the plan's `${env.…}`, from the environment or else from `.env`.
+
+    Raises `ConfigurationError` if a variable is required and is not set.
+    """
     names = sorted(plan.environment_names())
     values: dict[str, str | None] = {name: os.environ.get(name) for name in names}
     if None in values.values():
@@ -86,6 +107,10 @@ def make_request(
     overrides: Mapping[str, Any] | None = None,
     variables_required: bool = True,
 ) -> Request:
+    """Return the request with defaults for what is not given.
+
+    Raises `ConfigurationError` for an unknown environment, and for a file that cannot be read.
+    """
     start = (directory or Path.cwd()).resolve()
     file = stack_file.find(start)
     root = file.path.parent if file else start
@@ -97,7 +122,8 @@ def make_request(
         ("development", "default"),
     )
     if chosen not in ENVIRONMENTS:
-        raise ConfigurationError(f"{chosen!r} is no environment{nearest(chosen, ENVIRONMENTS)}", where=source)
+        problem = f"unknown environment {chosen!r}{nearest(chosen, ENVIRONMENTS)}"
+        raise ConfigurationError(problem, where=source)
     folder, data_source = _first(
         (str(data) if data else None, "--data"),
         (os.environ.get("INFRA_DATA"), "INFRA_DATA"),
@@ -106,7 +132,7 @@ def make_request(
     )
     path = Path(folder).expanduser()
     if not path.is_absolute():
-        # A path from a file is meant from there; one from the command line from where one stands.
+        # A path in `.env` is relative to that file; any other path is relative to the current directory.
         path = (root if data_source.endswith(": INFRA_DATA") else Path.cwd()) / path
     return Request(
         names=names,
@@ -128,14 +154,14 @@ def _first(*candidates: tuple[str | None, str]) -> tuple[str, str]:
 
 
 def read_dotenv(path: Path, word: bytes) -> Mapping[str, str | None]:
-    """The file's variables, when that word is in it."""
+    """Return the file's variables; nothing is parsed and returned if the file does not contain `word`."""
     try:
         if word not in path.read_bytes():
             return {}
-    except (FileNotFoundError, IsADirectoryError):  # a virtual environment may be called so
+    except (FileNotFoundError, IsADirectoryError):  # a virtual environment may be named `.env`
         return {}
     except OSError as error:
         raise ConfigurationError(f"cannot be read: {error}", where=str(path)) from None
-    from dotenv import dotenv_values  # most projects have no word for us in theirs
+    from dotenv import dotenv_values  # imported late: the `.env` of most projects has no variable for the kit
 
     return dotenv_values(path, interpolate=False)

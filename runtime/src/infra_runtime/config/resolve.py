@@ -1,7 +1,7 @@
-"""From the command line, the environment and the stack file to a plan: the face of the configuration.
+"""Resolve the command line, the environment and the stack file to a plan.
 
-Pydantic is imported only for what was not resolved before. A stack that was resolved before, from the same
-files and variables, comes from the plan cache in a few milliseconds.
+A stack that was resolved before, from the same files and variables, is read from the plan cache in a few
+milliseconds. Only other stacks need pydantic, whose import is slow.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ __all__ = ["Origin", "Resolved", "data_directory", "is_test_environment", "resol
 
 
 def is_test_environment() -> bool:
-    """True in a test, and in every process that a test's stack started."""
+    """Return whether this is a test, or a process that a test's stack started."""
     return os.environ.get("INFRA_ENV") == "test"
 
 
 def data_directory(
     directory: Path | None = None, *, environment: str | None = None, data: Path | None = None
 ) -> Path:
-    """The data directory that is meant here, without resolving the stack: enough to attach to it."""
+    """Return the data directory without resolving the stack; that is enough to attach to a running stack."""
     return make_request(directory=directory, environment=environment, data=data).data
 
 
@@ -42,14 +42,14 @@ def resolve(
     executables: bool = True,
     variables_required: bool = True,
 ) -> Resolved:
-    """The stack that is meant here. Naming services pulls in what they need.
+    """Resolve the stack of a directory, or the services `names` of it and the services that they need.
 
-    Without `executables` none is looked for: engines that run elsewhere bring their own. Without
+    Without `executables` no executable is searched for: engines that run elsewhere have their own. Without
     `variables_required` a `${env.NAME}` may be unset: such engines read it where the stack starts.
 
     Raises:
-        ConfigurationError: the stack file, a variable or an argument says what cannot be done.
-        UnknownServiceError: a service of `names` or `skip` is nowhere.
+        ConfigurationError: the stack file, a variable or an argument has an invalid value.
+        UnknownServiceError: a name in `names` or `skip` is not a service.
         BinaryMissingError: an executable is missing.
     """
     request = make_request(
@@ -62,8 +62,8 @@ def resolve(
         overrides=overrides or {},
         variables_required=variables_required,
     )
-    if known := plan_cache.recall(request, executables=executables):
-        return known
-    from infra_runtime.config import planning  # pydantic is dear, and not always needed
+    if cached := plan_cache.load(request, executables=executables):
+        return cached
+    from infra_runtime.config import planning  # imports pydantic, which is slow and not always needed
 
     return planning.resolved(request, executables=executables)

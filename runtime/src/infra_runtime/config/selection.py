@@ -1,4 +1,4 @@
-"""Which services a request is about: those that it names, or those of the stack."""
+"""The services of a request: those that it names, or else those of the stack."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from infra_runtime.manifest import DEFAULT_STACK, PROFILES
 
 
 def selected(declaration: Declaration) -> list[str]:
-    """The services of the request, without what they need.
+    """Return the services of the request, without the services that they need.
 
     Raises:
-        UnknownServiceError: a name of the request means no service.
-        ConfigurationError: a name in `use` or in a profile means no service, or the profile is unknown.
+        UnknownServiceError: a name in the request is not a service.
+        ConfigurationError: a name in `use` or in a profile is not a service, or the profile is unknown.
     """
     request = declaration.request
     for name in (*request.names, *request.skip):
@@ -27,7 +27,7 @@ def selected(declaration: Declaration) -> list[str]:
 
 
 def declared(declaration: Declaration) -> set[str]:
-    """Every service that some request for this stack may start, whatever it names or skips."""
+    """Return every service that any request for this stack can start."""
     stack = declaration.stack
     in_use = _everything(declaration) if stack.use is None else stack.use
     names = {*in_use, *stack.services, *_stack(declaration), *declaration.mentioned()}
@@ -43,7 +43,7 @@ def _stack(declaration: Declaration) -> Sequence[str]:
 
 
 def _everything(declaration: Declaration) -> Sequence[str]:
-    """The default stack, and behind it each service that has a table."""
+    """Return the default stack, followed by each other service that has a table."""
     return (*DEFAULT_STACK, *sorted(declaration.stack.services.keys() - set(DEFAULT_STACK)))
 
 
@@ -56,8 +56,8 @@ def _check_lists(declaration: Declaration) -> None:
     stack, profiles = declaration.stack, _profiles(declaration)
     if stack.profile is not None and stack.profile not in profiles:
         raise ConfigurationError(
-            f"there is no profile {stack.profile!r}{nearest(stack.profile, profiles)}",
-            where=declaration.place(("profile",)),
+            f"unknown profile {stack.profile!r}{nearest(stack.profile, profiles)}",
+            where=declaration.location(("profile",)),
         )
     lists: list[tuple[Key, Sequence[str]]] = [(("use",), stack.use or ())]
     lists += [(("profiles", profile), names) for profile, names in sorted(stack.profiles.items())]
@@ -65,6 +65,6 @@ def _check_lists(declaration: Declaration) -> None:
         for name in names:
             if declaration.kind(name) is None:
                 raise ConfigurationError(
-                    f"there is no service {name!r}{nearest(name, declaration.names())}",
-                    where=declaration.place(key),
+                    f"unknown service {name!r}{nearest(name, declaration.names())}",
+                    where=declaration.location(key),
                 )

@@ -1,4 +1,4 @@
-"""The settings of one service: its table over the environment's defaults over facts of its executable."""
+"""The settings of one service, merged from its table, the environment's defaults and its executable."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from infra_runtime.config.declaration import USER, Declaration
 from infra_runtime.config.executables import binary_setting
 from infra_runtime.config.layers import Layer, Merged, merge
 from infra_runtime.config.stack_file import Key
-from infra_runtime.config.validation_errors import complaint
+from infra_runtime.config.validation_errors import configuration_error
 from infra_runtime.contributions import Contribution
 from infra_runtime.errors import BinaryMissingError, ConfigurationError, nearest
 from infra_runtime.services import user_service
@@ -36,17 +36,17 @@ class ServiceConfiguration:
     kind: str
     entry: Entry
     settings: BaseModel
-    #: where the settings came from; its keys begin below `services.NAME`
+    #: the settings with their sources; the keys do not begin with `services.NAME`
     origins: Merged
 
     def contributions(self) -> Iterator[Contribution]:
-        """What the service offers to the others."""
+        """Yield the contributions of the service."""
         for offer in self.entry.contributions(self.settings):
             yield replace(offer, service=self.name)
 
 
 def configure(name: str, declaration: Declaration, *, ports: Layer | None = None) -> ServiceConfiguration:
-    """Validate what all sources give for a service. `ports` are the ones of a further instance of a kind.
+    """Validate the merged settings of a service. `ports` has the ports of a further instance of a kind.
 
     Raises `ConfigurationError`.
     """
@@ -58,7 +58,7 @@ def configure(name: str, declaration: Declaration, *, ports: Layer | None = None
         [
             Layer(
                 values={key: value for key, value in table.items() if key != "kind"},
-                where=lambda inner: declaration.place((*key, *inner)),
+                where=lambda inner: declaration.location((*key, *inner)),
             ),
             *([ports] if ports else []),
             Layer(values=entry.defaults.get(environment, {}), where=lambda _: f"default in {environment}"),
@@ -69,19 +69,19 @@ def configure(name: str, declaration: Declaration, *, ports: Layer | None = None
         entry.settings,
         origins.values,
         key,
-        lambda full: declaration.place(full) if full == key else origins.place(full[2:]),
+        lambda full: declaration.location(full) if full == key else origins.location(full[2:]),
     )
     return ServiceConfiguration(name=name, kind=kind, entry=entry, settings=settings, origins=origins)
 
 
 def validated(
-    model: type[Model], values: Mapping[str, Any], prefix: Key, place: Callable[[Key], str]
+    model: type[Model], values: Mapping[str, Any], prefix: Key, location: Callable[[Key], str]
 ) -> Model:
-    """The values as a model. Raises `ConfigurationError` with the place of each mistake."""
+    """Return the values as a model. Raises `ConfigurationError` with the location of each mistake."""
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise complaint(error, model, prefix, place) from None
+        raise configuration_error(error, model, prefix, location) from None
 
 
 def _checked_kind(name: str, declaration: Declaration) -> str:
@@ -91,33 +91,36 @@ def _checked_kind(name: str, declaration: Declaration) -> str:
         return name
     problem = ""
     if name in OWN_SCOPES | OWN_NAMES:
-        problem = "in references that name means something else"
+        problem = "references use that name for something else"
     elif not _NAME.fullmatch(name):
-        problem = "it takes small letters, digits, - and _, and begins with a letter"
+        problem = "a name consists of lower-case letters, digits, - and _, and begins with a letter"
     if problem:
-        raise ConfigurationError(f"no service can be called {name!r}: {problem}", declaration.place(key))
+        raise ConfigurationError(f"a service cannot be called {name!r}: {problem}", declaration.location(key))
     if kind is None:
         raise ConfigurationError(
-            f"there is no service {name!r} in the catalogue{nearest(name, catalogue.names())}",
-            where=declaration.place(key),
-            hint='A service of your own needs a command: command = ["python", "-m", "shop"].',
+            f"unknown service {name!r}{nearest(name, catalogue.names())}",
+            where=declaration.location(key),
+            hint='Your own service needs a command: command = ["python", "-m", "shop"].',
         )
     if kind == USER and "kind" in table:
         raise ConfigurationError(
             f"{name} has both a `command` and a `kind`",
-            where=declaration.place((*key, "kind")),
-            hint="Remove `kind` for a service of your own, or `command` for an instance of that kind.",
+            where=declaration.location((*key, "kind")),
+            hint="Remove `kind` for your own service, or `command` for an instance of that kind.",
         )
     if kind != USER and not catalogue.exists(kind):
         raise ConfigurationError(
-            f"there is no kind {kind!r}{nearest(kind, catalogue.names())}",
-            where=declaration.place((*key, "kind")),
+            f"unknown kind {kind!r}{nearest(kind, catalogue.names())}",
+            where=declaration.location((*key, "kind")),
         )
     return kind
 
 
 def _facts(entry: Entry, declaration: Declaration, name: str) -> list[Layer]:
-    """What the executable reports. A missing one is an error only if the plan needs it."""
+    """Return the layer with the settings that are read from the executable, such as its version.
+
+    A missing executable is not an error here: the plan may not need it.
+    """
     if entry.facts is None or not declaration.executables:
         return []
     try:

@@ -1,4 +1,4 @@
-"""The sources of one request, the strongest first."""
+"""The sources of one request, in order of precedence."""
 
 from __future__ import annotations
 
@@ -10,35 +10,36 @@ from infra_runtime.config import stack_file
 from infra_runtime.config.configuration_service import read_bucket
 from infra_runtime.config.environment import StackSettings, from_dotenv, from_environment
 from infra_runtime.config.layers import Layer, merge
-from infra_runtime.config.request import ENVIRONMENTS, Request
+from infra_runtime.config.request import Request
 from infra_runtime.config.stack_file import Key, StackFile
 from infra_runtime.config.validation_errors import unknown_key
 from infra_runtime.errors import ConfigurationError, nearest
+from infra_runtime.manifest import ENVIRONMENTS
 
 _TOP = frozenset(StackSettings.model_fields)
-#: tables of the stack file that are no settings of the stack: overlays, and what `apis` reads
+#: tables of the stack file that are not settings of the stack: overlays, and the APIs (`declared_apis`)
 _BESIDE = frozenset({"environment", "api"})
 
 
 def layers(request: Request) -> list[Layer]:
-    """Command line, environment, `.env`, overlay, stack file, configuration service."""
+    """Return the layers of command line, environment, `.env`, overlay, stack file, configuration service."""
     files = list(_files(request))
     services = {name for layer in files for name in _services(layer.values)}
     given = dict(request.overrides)
     if request.profile:
         given["profile"] = request.profile
-    found = [
+    sources = [
         Layer(values=given, where=lambda key: "--" + ".".join(key)),
         from_environment(services),
         *from_dotenv(request.root / ".env", services),
         *files,
     ]
-    # Any of them may name the configuration service, which is weaker than all.
-    address = merge(found).values.get("config_service")
+    # Each of these sources may name the configuration service, which has the lowest precedence.
+    address = merge(sources).values.get("config_service")
     if isinstance(address, str) and address:
         bucket = {name: value for name, value in read_bucket(address).items() if name in _TOP}
-        found.append(Layer(values=bucket, where=lambda key: f"configuration service: {'.'.join(key)}"))
-    return found
+        sources.append(Layer(values=bucket, where=lambda key: f"configuration service: {'.'.join(key)}"))
+    return sources
 
 
 def _services(values: Mapping[str, Any]) -> AbstractSet[str]:
@@ -54,18 +55,18 @@ def _files(request: Request) -> Iterator[Layer]:
     overlays = file.values.get("environment", {})
     if not isinstance(overlays, dict):
         raise ConfigurationError(
-            "`environment` holds a table for each environment, such as [environment.test]",
+            "`environment` should contain a table for each environment, such as [environment.test]",
             where=file.where(("environment",)),
         )
     for name, table in overlays.items():
         key = ("environment", name)
         if name not in ENVIRONMENTS:
-            problem = f"{name!r} is no environment{nearest(name, ENVIRONMENTS)}"
+            problem = f"unknown environment {name!r}{nearest(name, ENVIRONMENTS)}"
             raise ConfigurationError(problem, where=file.where(key))
         _check(file, table, key, _TOP)
-    if over := stack_file.overlay(file, request.environment):
-        _check(over, over.values, (), _TOP)
-        yield Layer(values=over.values, where=over.where)
+    if overlay := stack_file.overlay(file, request.environment):
+        _check(overlay, overlay.values, (), _TOP)
+        yield Layer(values=overlay.values, where=overlay.where)
     if table := overlays.get(request.environment):
         yield Layer(values=table, where=lambda key: file.where(("environment", request.environment, *key)))
     base = {name: value for name, value in file.values.items() if name not in _BESIDE}
@@ -81,7 +82,7 @@ def _check(file: StackFile, values: object, prefix: Key, known: AbstractSet[str]
     services = values.get("services", {})
     if not isinstance(services, dict):
         raise ConfigurationError(
-            "`services` holds a table for each service; the list of those wanted is called `use`",
+            "`services` should contain a table for each service; the list of services is called `use`",
             where=file.where((*prefix, "services")),
         )
     for name, table in services.items():

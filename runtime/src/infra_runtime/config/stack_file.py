@@ -1,4 +1,4 @@
-"""The stack file: `infra.toml`, or `[tool.infra]` in `pyproject.toml`, and where each of its keys stands."""
+"""The stack file: `infra.toml`, or `[tool.infra]` in `pyproject.toml`, and the line of each of its keys."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from infra_runtime.errors import ConfigurationError
 
 Key = tuple[str, ...]
 NAME = "infra.toml"
-_OUR_TABLE = re.compile(rb"^[ \t]*\[tool\.infra[\].]", re.MULTILINE)
+_STACK_TABLE = re.compile(rb"^[ \t]*\[tool\.infra[\].]", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class StackFile:
-    """One file; `table` is where in it our part begins. It is parsed when its values are asked for."""
+    """One file; `table` is the key of the stack's table. The file is parsed at the first use of `values`."""
 
     path: Path
     text: str
@@ -26,47 +26,50 @@ class StackFile:
 
     @functools.cached_property
     def values(self) -> Mapping[str, Any]:
-        """Our part of the file. Raises `ConfigurationError` where it is no TOML."""
+        """The stack's table. Raises `ConfigurationError` if the file is not TOML."""
         values = _parse(self.path, self.text)
         for part in self.table:
             values = values[part]
         return values
 
     def where(self, key: Key) -> str:
-        """File and line of the key, or of the nearest table around it."""
-        places = positions(self.text)
+        """Return file and line of the key, or of the innermost table that contains it."""
+        lines = line_numbers(self.text)
         full = (*self.table, *key)
-        while full and full not in places:
+        while full and full not in lines:
             full = full[:-1]
-        return f"{self.path}:{places[full]}" if full else str(self.path)
+        return f"{self.path}:{lines[full]}" if full else str(self.path)
 
 
 def find(directory: Path) -> StackFile | None:
-    """The stack file of this directory or of the nearest one above it."""
+    """Return the stack file of this directory or of the nearest directory above it that has one.
+
+    Raises `ConfigurationError` if a directory has two, or a file cannot be read.
+    """
     for folder in (directory, *directory.parents):
-        own, project = folder / NAME, folder / "pyproject.toml"
-        is_own, is_project = own.is_file(), _is_ours(project)
-        if is_own and is_project:
+        stack_file, project = folder / NAME, folder / "pyproject.toml"
+        has_stack_file, has_project_table = stack_file.is_file(), _has_stack_table(project)
+        if has_stack_file and has_project_table:
             raise ConfigurationError(
-                f"the stack is described here and in {own}",
+                f"the stack is described twice: here and in {stack_file}",
                 where=str(project),
-                hint=f"Keep one: {NAME}, or [tool.infra] in pyproject.toml.",
+                hint=f"Keep either {NAME} or [tool.infra] in pyproject.toml.",
             )
-        if is_own:
-            return read(own)
-        if is_project:
+        if has_stack_file:
+            return read(stack_file)
+        if has_project_table:
             return StackFile(path=project, text=_text(project), table=("tool", "infra"))
     return None
 
 
 def overlay(file: StackFile, environment: str) -> StackFile | None:
-    """`infra.test.toml` and its like, beside the stack file."""
+    """Return the overlay file of an environment, such as `infra.test.toml`, or None if it is missing."""
     path = file.path.with_name(f"infra.{environment}.toml")
     return read(path) if path.is_file() else None
 
 
 def read(path: Path) -> StackFile:
-    """The file as it is. Raises `ConfigurationError` where it cannot be read."""
+    """Read a file. Raises `ConfigurationError` if it cannot be read."""
     return StackFile(path=path, text=_text(path))
 
 
@@ -77,14 +80,14 @@ def _text(path: Path) -> str:
         raise ConfigurationError(f"cannot be read: {error}", where=str(path)) from None
 
 
-def _is_ours(path: Path) -> bool:
+def _has_stack_table(path: Path) -> bool:
     try:
         content = path.read_bytes()
     except OSError:
         return False
-    if _OUR_TABLE.search(content):
+    if _STACK_TABLE.search(content):
         return True
-    # Most files on the way up are not ours: they need not be well-formed, and reading them costs.
+    # Most files above the current directory describe no stack: they may be invalid, and parsing is slow.
     if b"infra" not in content or b"tool" not in content:
         return False
     try:
@@ -99,7 +102,7 @@ _TABLE_OF_SERVICES = re.compile(r"^[ \t]*\[{1,2}[ \t]*(?:tool\.infra\.)?services
 
 
 def _parse(path: Path, text: str) -> Mapping[str, Any]:
-    import tomllib  # the dearest import of a stack that was resolved before
+    import tomllib  # imported late: a stack from the plan cache does not need it, and the import is slow
 
     try:
         return tomllib.loads(text)
@@ -107,12 +110,12 @@ def _parse(path: Path, text: str) -> Mapping[str, Any]:
         match = re.search(r"line (\d+)", str(error))
         hint = ""
         if _LIST_OF_SERVICES.search(text) and _TABLE_OF_SERVICES.search(text):
-            hint = "One name cannot be a list and a table: the list of services is called `use`."
+            hint = "`services` cannot be both a list and a table: the list of services is called `use`."
         where = f"{path}:{match[1]}" if match else str(path)
         raise ConfigurationError(f"this is not TOML: {error}", where=where, hint=hint) from None
 
 
-# --- positions: tomllib gives none -----------------------------------------------------------------
+# --- line numbers, which tomllib does not provide ---------------------------------------------------
 
 _PART = r"""(?:[A-Za-z0-9_-]+|"(?:\\.|[^"\\\n])*"|'[^'\n]*')"""
 _DOTTED = rf"{_PART}(?:[ \t]*\.[ \t]*{_PART})*"
@@ -125,29 +128,29 @@ _TOKEN = re.compile(
 
 
 @functools.lru_cache(maxsize=8)
-def positions(text: str) -> Mapping[Key, int]:
-    """The line of each table header and each key that begins a line of well-formed TOML.
+def line_numbers(text: str) -> Mapping[Key, int]:
+    """Return the line of each table header, and of each key at the start of a line, of valid TOML.
 
-    Remembered, for every value's origin asks for it: a file of 500 services would take half a minute.
+    The result is cached because it is used for every value: otherwise a file of 500 services takes 30 s.
     """
-    found: dict[Key, int] = {}
+    lines: dict[Key, int] = {}
     table: Key = ()
     for start, line in _statements(text):
         if match := _HEADER.match(text, start):
             table = _parts(match[1])
-            _note(found, (), table, line)
+            _add_line(lines, (), table, line)
         elif match := _ASSIGNMENT.match(text, start):
-            _note(found, table, _parts(match[1]), line)
-    return found
+            _add_line(lines, table, _parts(match[1]), line)
+    return lines
 
 
-def _note(found: dict[Key, int], table: Key, parts: Key, line: int) -> None:
+def _add_line(lines: dict[Key, int], table: Key, parts: Key, line: int) -> None:
     for end in range(1, len(parts) + 1):
-        found.setdefault((*table, *parts[:end]), line)
+        lines.setdefault((*table, *parts[:end]), line)
 
 
 def _statements(text: str) -> Iterator[tuple[int, int]]:
-    """Offset and line of every line that does not go on with what began before it."""
+    """Yield offset and line number of every line that does not continue a value of the line before."""
     depth, end, line = 0, 0, 1
     yield end, line
     for token in _TOKEN.finditer(text):

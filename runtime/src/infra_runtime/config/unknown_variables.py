@@ -1,6 +1,6 @@
-"""Variables that look like ours and are nobody's: a typo, which would go unnoticed otherwise.
+"""Misspelled variables: names that begin with `INFRA_` and are similar to a variable of the kit.
 
-Others may begin with `INFRA_` too, so only a name that nearly is one of ours is told.
+Other programs may use `INFRA_…` too, so a name that is not similar to a variable of the kit is not reported.
 """
 
 from __future__ import annotations
@@ -12,21 +12,22 @@ from pathlib import Path
 
 from infra_runtime.config import stack_file
 from infra_runtime.config.request import read_dotenv
+from infra_runtime.errors import close_match
 
 PREFIX, NESTED = "INFRA_", "__"
-#: settings that are tables: what is in them stands behind two underscores
+#: settings that are tables: two underscores separate them from the key in the table
 TABLES = frozenset({"SERVICES", "PROFILES"})
-#: the other settings of the stack, and what is read before there is one
+#: the other settings of the stack, and the variables that are read before the stack is resolved
 NAMES = frozenset({"USE", "PROFILE", "CONFIG_SERVICE", "ENV", "DATA", "RUNTIME_DIR", "CACHE"})
-#: what a supervisor tells its services
-TOLD = frozenset({"SERVICE", "STACK_TOKEN"})
-#: above what `INFRA_TEST_PROFILE` and `INFRA_PROFILE` have in common
-LIKENESS = 0.75
+#: variables that the supervisor sets for its services
+SET_BY_SUPERVISOR = frozenset({"SERVICE", "STACK_TOKEN"})
+#: greater than the similarity of `INFRA_TEST_PROFILE` and `INFRA_PROFILE`
+SIMILARITY = 0.75
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Misspelt:
-    """A variable, where it was found, and the one that was perhaps meant."""
+class MisspelledVariable:
+    """A variable, the file that sets it (empty for the environment), and the name that was perhaps meant."""
 
     name: str
     file: str
@@ -34,34 +35,32 @@ class Misspelt:
 
     def __str__(self) -> str:
         where = f"{self.file}: " if self.file else ""
-        return f"{where}nothing reads {self.name}; did you mean {self.meant}?"
+        return f"{where}{self.name} is not used; did you mean {self.meant}?"
 
 
-def misspelt(directory: Path | None = None) -> list[Misspelt]:
-    """Those of the environment and of the `.env` beside the stack file."""
+def misspelled_variables(directory: Path | None = None) -> list[MisspelledVariable]:
+    """Return those of the environment and of the `.env` beside the stack file."""
     start = (directory or Path.cwd()).resolve()
     file = stack_file.find(start)
     path = (file.path.parent if file else start) / ".env"
     return [*_among(os.environ, ""), *_among(read_dotenv(path, PREFIX.encode()), str(path))]
 
 
-def _among(names: Iterable[str], file: str) -> Iterator[Misspelt]:
+def _among(names: Iterable[str], file: str) -> Iterator[MisspelledVariable]:
     for name in names:
         word = name.upper().removeprefix(PREFIX)
         if name.upper().startswith(PREFIX) and (meant := _meant(word)):
-            yield Misspelt(name=name, file=file, meant=PREFIX + meant)
+            yield MisspelledVariable(name=name, file=file, meant=PREFIX + meant)
 
 
 def _meant(word: str) -> str:
-    """What nearly is the word, behind the prefix; empty when it is right, or quite another one."""
-    import difflib  # for complaints alone
-
+    """Return the most similar name, without the prefix; empty if `word` is correct or similar to none."""
     head, nested, rest = word.partition(NESTED)
-    known = TABLES if nested else TABLES | NAMES | TOLD
+    known = TABLES if nested else TABLES | NAMES | SET_BY_SUPERVISOR
     if head in known:
         return ""
     table, _, key = head.partition("_")
     if table in TABLES:
         return NESTED.join([table, *key.split("_"), *([rest] if rest else [])])
-    near = difflib.get_close_matches(head, known - TOLD, n=1, cutoff=LIKENESS)
-    return f"{near[0]}{nested}{rest}" if near else ""
+    match = close_match(head, known - SET_BY_SUPERVISOR, likeness=SIMILARITY)
+    return f"{match}{nested}{rest}" if match else ""

@@ -1,4 +1,4 @@
-"""Pydantic's findings in a user's words: the place, what is wrong, what is allowed, the nearest name."""
+"""Validation errors of pydantic as messages for users: location, problem, allowed and similar names."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ if TYPE_CHECKING:
     from infra_runtime.config.stack_file import Key
 
 
-def complaint(
-    error: ValidationError, model: type[BaseModel], prefix: Key, place: Callable[[Key], str]
+def configuration_error(
+    error: ValidationError, model: type[BaseModel], prefix: Key, location: Callable[[Key], str]
 ) -> ConfigurationError:
-    """One error that tells all findings; `place` says where a key came from."""
-    lines = []
-    for found in error.errors(include_url=False, include_input=True):
-        key = tuple(str(part) for part in found["loc"])
-        lines.append((place((*prefix, *key)), f"{_dotted((*prefix, *key))}: {_said(found, model, key)}"))
-    (where, message), *others = dict.fromkeys(lines)
-    return ConfigurationError("\n".join([message, *(f"{there}: {it}" for there, it in others)]), where=where)
+    """Return one error with the messages of all mistakes; `location` returns where a key is set."""
+    messages = []
+    for details in error.errors(include_url=False, include_input=True):
+        key = tuple(str(part) for part in details["loc"])
+        full = (*prefix, *key)
+        messages.append((location(full), f"{_dotted(full)}: {_message(details, model, key)}"))
+    (where, message), *others = dict.fromkeys(messages)
+    return ConfigurationError("\n".join([message, *map(": ".join, others)]), where=where)
 
 
 def unknown_key(name: str, known: Iterable[str]) -> str:
-    """What to say of a key that is none of `known`."""
+    """Return the message for a key that is not in `known`."""
     known = sorted(known)
     meant = nearest(name, known)
     allowed = "" if "there are" in meant else f" (allowed: {', '.join(known)})"
@@ -42,26 +43,26 @@ def _dotted(key: Key) -> str:
     return ".".join(key)
 
 
-def _said(found: ErrorDetails, model: type[BaseModel], key: Key) -> str:
-    match found["type"]:
+def _message(details: ErrorDetails, model: type[BaseModel], key: Key) -> str:
+    match details["type"]:
         case "extra_forbidden" | "unexpected_keyword_argument":
             return unknown_key(key[-1], _fields(model, key[:-1]))
         case "missing":
             return "is missing"
         case "value_error":
-            return str(found.get("ctx", {}).get("error", found["msg"]))
+            return str(details.get("ctx", {}).get("error", details["msg"]))
         case "tuple_type" | "list_type":
             return "input should be a list"
         case "dict_type" | "model_type" | "mapping_type" | "dataclass_type":
             return "input should be a table"
         case _:
-            given = found["input"]
-            what = f", not {given!r}" if isinstance(given, str | int | float) else ""
-            return f"{found['msg'][0].lower()}{found['msg'][1:]}{what}"
+            given = details["input"]
+            suffix = f", not {given!r}" if isinstance(given, str | int | float) else ""
+            return f"{details['msg'][0].lower()}{details['msg'][1:]}{suffix}"
 
 
 def _fields(model: type, key: Key) -> Iterable[str]:
-    """The fields of the model or dataclass that stands at `key` inside `model`."""
+    """Return the fields of the model or dataclass at `key` inside `model`."""
     for part in key:
         annotation = _annotations(model).get(part)
         model = _model_in(annotation) or model
@@ -69,7 +70,7 @@ def _fields(model: type, key: Key) -> Iterable[str]:
 
 
 def _annotations(model: Any) -> Mapping[str, Any]:
-    """Field → its type."""
+    """Return field → type."""
     if issubclass(model, BaseModel):
         return {name: field.annotation for name, field in model.model_fields.items()}
     return {field.name: field.type for field in fields(model)}

@@ -8,31 +8,24 @@ the lock does.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
 
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.host import processes
+from infra_runtime.host import file_lock, processes
 
 
 def take(paths: Paths) -> int | None:
-    """Return the locked descriptor; None when another process holds the lock."""
-    descriptor = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(descriptor), os.stat(paths.lock)):
-            os.ftruncate(descriptor, 0)
-            return descriptor
-    except BlockingIOError:
+    """Return the locked descriptor; None when another process has it."""
+    descriptor = file_lock.acquire(paths.lock)
+    if descriptor is None:
         wake_holder(paths)
-    except FileNotFoundError:
-        pass  # the previous holder removed the file; the next attempt creates and locks a new one
-    except BaseException:
+        return None
+    if not file_lock.is_current(descriptor, paths.lock):  # its former holder has removed the file
         os.close(descriptor)
-        raise
-    os.close(descriptor)
-    return None
+        return None
+    os.ftruncate(descriptor, 0)
+    return descriptor
 
 
 def name_holder(descriptor: int, pid: int) -> None:

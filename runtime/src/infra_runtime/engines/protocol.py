@@ -1,4 +1,4 @@
-"""What an engine is: it renders a plan as files, and some engines also run it."""
+"""The interfaces of engines: every engine renders a plan as files, and some engines also run it."""
 
 from __future__ import annotations
 
@@ -12,25 +12,30 @@ from infra_runtime.plan import Plan
 
 
 class Engine(Protocol):
-    """Renders a plan for something else to run."""
+    """An engine that renders a plan as files for another program."""
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """The word by which users choose the engine, such as `compose`."""
+        """The name by which users choose the engine, such as `compose`."""
 
     @abstractmethod
     def render(self, plan: Plan) -> Mapping[str, str]:
-        """Return relative path → text of each file. The same plan gives the same bytes.
+        """Return relative path → text of each file. The same plan results in the same bytes.
 
-        Raises `ConfigurationError`, with the dotted key of the setting as its place, for what the engine
-        cannot express.
+        Raises `ConfigurationError`, with the dotted key of the setting as location, if the engine cannot
+        express a setting.
         """
 
 
-class RunningEngine(Engine, Protocol):
-    """Renders a plan and runs it."""
+class RunningEngine(Protocol):
+    """Runs a plan. An engine may be both: it renders a plan, and runs it."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The word by which users choose the engine, such as `local`."""
 
     @abstractmethod
     def open(self, resolved: Resolved) -> Stack:
-        """Return a lease on the stack of a resolved plan. No service is started yet."""
+        """Return a lease on the stack of a resolved plan. The services are not started yet."""

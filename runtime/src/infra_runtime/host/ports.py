@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import socket
 import sys
 
-#: the range of leased ports: below the kernels' ephemeral ports (Linux 32768, macOS 49152), above the known
-#: ones
+from infra_runtime.host import file_lock
+
+#: below what any kernel hands out by itself (Linux 32768, macOS 49152), above what is well known
 FIRST, LAST = 20000, 32767
 LOOPBACK = "127.0.0.1"
 LISTEN = "0A"
@@ -86,11 +86,7 @@ class Ports:
     def _lock(self, port: int) -> int | None:
         # The files are never removed: otherwise two processes could lock two files of the same name.
         os.makedirs(self._locks, mode=0o700, exist_ok=True)
-        descriptor = os.open(f"{self._locks}/{port}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
+        if (descriptor := file_lock.acquire(f"{self._locks}/{port}")) is None:
             return None
         with contextlib.suppress(OSError):  # the lock also works when the disk is full
             os.truncate(descriptor, 0)

@@ -1,1 +1,1 @@
-"""The services of the kit, one file each: settings in, a spec out."""
+"""The kinds that ship with the kit, one module each: the settings, and the function that makes a spec."""

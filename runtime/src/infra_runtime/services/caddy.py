@@ -27,17 +27,17 @@ _ADDRESS = re.compile(r"[^/\s]+:\d+")
 
 
 class Route(BaseModel):
-    """What goes where: to a service of the stack, to a server outside it, or to files."""
+    """Requests, and their target: a service of the stack, another server, or files."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: str = "/*"
     host: str | None = None
-    #: take the fixed part of the path away before handing on
+    #: remove the fixed part of the path before forwarding
     strip: bool = False
     #: a service that exports `host` and `port`, or `HOST:PORT`
     to: str | None = None
-    #: a folder, from the stack file's own
+    #: a folder; a relative path starts at the stack file's folder
     files: str | None = None
 
     @field_validator("path")
@@ -48,11 +48,11 @@ class Route(BaseModel):
         return path
 
     @model_validator(mode="after")
-    def _one_end(self) -> Route:
+    def _one_target(self) -> Route:
         if (self.to is None) == (self.files is None):
-            raise ValueError("a route leads either `to` a service or to `files`")
+            raise ValueError("a route needs either `to` or `files`")
         if self.to and "://" in self.to:
-            raise ValueError(f"`to` is a service or HOST:PORT, not the URL {self.to!r}")
+            raise ValueError(f"`to` should be a service or HOST:PORT, not the URL {self.to!r}")
         return self
 
 
@@ -66,17 +66,17 @@ class CaddyPorts(Ports):
 
 class CaddySettings(ServiceSettings):
     ports: CaddyPorts = CaddyPorts()
-    #: answer HTTPS too, with certificates of an authority of its own in the data directory
+    #: listen for HTTPS too, with certificates of a local authority in the data directory
     https: bool = False
-    #: the first that matches wins; the routes that services contribute come after them
+    #: the first matching route is used; the routes that services contribute come after these
     routes: tuple[Route, ...] = ()
-    #: seconds for which a request waits for a service that is just being restarted
+    #: seconds for which a request waits for a service that is restarting
     patience: float = Field(2.0, ge=0)
     #: further keys of Caddy's JSON; tables are merged
     options: Mapping[str, Any] = {}
 
     def port_map(self) -> dict[str, int]:
-        """Without HTTPS its port is left to others."""
+        """Return each port's name and number; without HTTPS its port is left out."""
         return {
             name: port
             for name, port in ServiceSettings.port_map(self).items()
@@ -85,11 +85,11 @@ class CaddySettings(ServiceSettings):
 
 
 def caddy(settings: CaddySettings, contributions: Contributions = ()) -> ServiceSpec:
-    """One proxy; its admin API listens on a socket that only its owner may use."""
+    """Run one proxy. Its admin API listens on a socket with mode 0600."""
     targets = (*settings.routes, *_contributed(contributions))
     routes = [*(_route(route, settings.patience) for route in targets), _NOT_FOUND]
     server = {
-        # HTTP/3 would take a UDP port that nobody leased.
+        # HTTP/3 would use a UDP port that has not been leased.
         "protocols": ["h1", "h2"],
         "automatic_https": {"disable": True},
         "logs": {},
@@ -116,7 +116,7 @@ def caddy(settings: CaddySettings, contributions: Contributions = ()) -> Service
             "certificates": {"automate": names},
             "automation": {"policies": [{"issuers": [{"module": "internal"}]}]},
         }
-        # The machine's trust store is its owner's business: clients are given the root certificate instead.
+        # The certificate is not added to the machine's trust store: clients use the root certificate's file.
         apps["pki"] = {"certificate_authorities": {"local": {"install_trust": False}}}
         exports["https_url"] = "https://localhost:${port.https}"
         exports["root_certificate"] = "${data}/storage/pki/authorities/local/root.crt"
@@ -153,13 +153,13 @@ def caddy(settings: CaddySettings, contributions: Contributions = ()) -> Service
 
 
 def _contributed(contributions: Contributions) -> list[Route]:
-    """The routes of the services: the longest path first, and one for a host before one for all hosts."""
+    """Return the routes of the services: the longest path first, routes for one host before the others."""
     routes = [Route(to=offer.service, **asdict(offer.value)) for offer in contributions]
     return sorted(routes, key=lambda route: (-len(route.path), route.host is None, route.host, route.to))
 
 
 _OK = {"handler": "static_response", "status_code": 200}
-#: the certificate comes some moments after the port has opened
+#: the health check goes through HTTPS, because Caddy opens the port shortly before it has the certificate
 _THROUGH_HTTPS = {
     "handler": "reverse_proxy",
     "upstreams": [{"dial": "${host}:${port.https}"}],
@@ -168,7 +168,7 @@ _THROUGH_HTTPS = {
 
 
 def _health(handler: Mapping[str, Any]) -> dict[str, Any]:
-    # The supervisor's question is no request of anybody's: it stays out of the log.
+    # The log contains the requests of clients only, not the probes of the supervisor.
     handle = [{"handler": "vars", "log_skip": True}, handler]
     return {"match": [{"path": [HEALTH]}], "handle": handle, "terminal": True}
 
@@ -183,7 +183,7 @@ _ERROR = _text("{http.error.status_code} {http.error.status_text}: {http.error.m
 
 
 def _match(route: Route) -> dict[str, Any]:
-    # `/api/*` alone would leave `/api` without an answer.
+    # `/api/*` alone does not match `/api`.
     prefix = route.path.removesuffix("/*")
     paths = [prefix, route.path] if route.path.endswith("/*") and prefix else [route.path]
     match: dict[str, Any] = {} if route.path == "/*" else {"path": paths}
@@ -213,7 +213,7 @@ def _upstream(route: Route) -> str:
 
 
 def _failure(route: Route) -> dict[str, Any]:
-    text = _text(f"{{http.error.status_code}}: {route.to} gives no answer: {{http.error.message}}\n")
+    text = _text(f"{{http.error.status_code}}: {route.to} does not answer: {{http.error.message}}\n")
     return {**_match(route), **text, "terminal": True}
 
 
@@ -223,6 +223,6 @@ ENTRY = Entry(
     binaries=(Binary(name="caddy"),),
     consumes=("route",),
     roles=("proxy",),
-    # A test that takes a service away wants to see that at once.
+    # A test that stops a service gets the error at once.
     defaults={"test": {"patience": 0.0}, "production": {"ports": {"http": 80, "https": 443}}},
 )

@@ -42,14 +42,14 @@ class NatsPorts(Ports):
 
 class NatsSettings(ServiceSettings):
     ports: NatsPorts = NatsPorts()
-    #: accounts `test1`, `test2`, … that the plugin gives to tests; each is 1.5 ms more until it is ready
+    #: the number of accounts `test1`, `test2`, … for the plugin's tests; each delays the start by 1.5 ms
     accounts: int = Field(0, ge=0)
     #: further keys of the server's configuration, such as `max_payload`; tables are merged
     options: Mapping[str, Any] = {}
 
 
 def nats(settings: NatsSettings, _: Contributions = ()) -> ServiceSpec:
-    """One node with JetStream on disk; ready when JetStream is, not when the port opens."""
+    """Run one node with JetStream on disk; it is ready when JetStream is ready, not when the port opens."""
     configuration: dict[str, Any] = {
         "server_name": "infra",
         "listen": "${host}:${port.client}",
@@ -62,7 +62,7 @@ def nats(settings: NatsSettings, _: Contributions = ()) -> ServiceSpec:
         "host": "${host}",
         "port": "${port.client}",
     }
-    # The accounts are for the plugin's tests, which never run against a container.
+    # The accounts are for the plugin's tests, which never use a container.
     in_container = _text(overlaid(configuration, settings.options))
     prepare: tuple[Step, ...] = ()
     if settings.accounts:
@@ -72,7 +72,7 @@ def nats(settings: NatsSettings, _: Contributions = ()) -> ServiceSpec:
     return ServiceSpec(
         name="nats",
         command=("${bin.nats-server}", "--config", "${data}/nats.conf"),
-        # The server's own language is a superset of JSON.
+        # The server's configuration language is a superset of JSON.
         prepare=(
             *prepare,
             WriteFile(
@@ -93,7 +93,7 @@ def nats(settings: NatsSettings, _: Contributions = ()) -> ServiceSpec:
             files={_CONTAINER_FILE: in_container},
             data="/data",
             ports={"client": 4222, "monitor": 8222},
-            # Busybox's wget: the image is Alpine with nothing but certificates and time zones added.
+            # Busybox's wget: the image is Alpine with certificates and time zones only.
             health=(
                 *("wget", "-q", "-O", "/dev/null"),
                 "http://127.0.0.1:${port.monitor}/healthz?js-enabled-only=true",
@@ -106,22 +106,22 @@ def _text(configuration: Mapping[str, Any]) -> str:
     return json.dumps(configuration, indent=2, ensure_ascii=False)
 
 
-#: enough for any test, and too little to fill a disk
+#: more than a test needs, but too little to fill a disk
 _LIMITS = {"limits": {"max_connections": 100}}
 _JETSTREAM = {"jetstream": {"max_mem": 64 * 2**20, "max_file": 256 * 2**20, "max_streams": 100}}
 
 
 def _accounts(count: int) -> dict[str, Any]:
-    """One account for whoever comes without a password, one that may look at all, and those of the tests."""
+    """Return the accounts: `shared` for clients without a password, `system`, and those of the tests."""
     names = [f"test{number}" for number in range(1, count + 1)]
     return {
         "accounts": {
             "system": {"users": [_user("system")]},
-            "everybody": {"jetstream": "enabled", "users": [_user("everybody")]},
+            "shared": {"jetstream": "enabled", "users": [_user("shared")]},
             **{name: {"users": [_user(name)], **_LIMITS, **_JETSTREAM} for name in names},
         },
         "system_account": "system",
-        "no_auth_user": "everybody",
+        "no_auth_user": "shared",
     }
 
 
@@ -129,7 +129,7 @@ def _user(name: str) -> dict[str, str]:
     return {"user": name, "password": "${secret.accounts}"}
 
 
-#: Source: NATS documentation, "Client Protocol". A server that demands credentials is ready, too.
+#: Source: NATS documentation, "Client Protocol". A server that requires credentials is ready, too.
 PROTOCOL = Exchange(
     port="client",
     steps=(

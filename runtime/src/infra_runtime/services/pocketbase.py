@@ -22,14 +22,14 @@ class PocketbaseSettings(ServiceSettings):
     hooks: str = "${data}/pb_hooks"
     migrations: str = "${data}/pb_migrations"
     public: str = "${data}/pb_public"
-    #: write a migration for what is changed in the admin UI, and load changed hooks
+    #: write a migration for each change in the admin UI, and reload changed hooks
     watch: bool = True
 
 
 def pocketbase(settings: PocketbaseSettings, _: Contributions = ()) -> ServiceSpec:
-    """One server whose first superuser is there already, so that no browser opens to ask for it.
+    """Run one server with a prepared superuser; without one PocketBase would open a browser to create it.
 
-    It has no container part: its developers publish no image, only a Dockerfile to start from.
+    The spec has no container, because the developers publish a Dockerfile but no image.
     """
     upsert = (
         "${bin.pocketbase}",

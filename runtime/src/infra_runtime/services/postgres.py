@@ -32,7 +32,7 @@ from infra_runtime.spec import (
 
 OLDEST = 15
 CLUSTER = "${data}/cluster"
-#: the locales that PostgreSQL 17 and later bring along, the same on every machine
+#: the locales that are part of PostgreSQL 17 and later, the same on every machine
 BUILT_IN_LOCALES = frozenset({"C", "C.UTF-8", "PG_UNICODE_FAST"})
 
 _PORTS = KINDS["postgres"].ports
@@ -40,9 +40,9 @@ _PORTS = KINDS["postgres"].ports
 
 #: major version → tag of the official image
 IMAGE_TAGS = {15: "15.19-bookworm", 16: "16.15-bookworm", 17: "17.11-bookworm", 18: "18.6-bookworm"}
-#: the locale that the Debian variants of the image make, besides those that PostgreSQL brings along
+#: the locales of the Debian variants of the image, besides those that are part of PostgreSQL
 _IMAGE_LOCALES = frozenset({"en_US.utf8", "en_US.UTF-8", "C", "C.UTF-8"})
-#: parameters that only make sense on the machine of the local engine
+#: parameters that the local engine alone uses
 _LOCAL = frozenset({"unix_socket_directories", "unix_socket_permissions"})
 
 
@@ -52,11 +52,11 @@ class PostgresPorts(Ports):
 
 class PostgresSettings(ServiceSettings):
     ports: PostgresPorts = PostgresPorts()
-    #: survive a crash; without it nothing waits for the disk
+    #: data survives a crash of the machine; without it no write waits for the disk
     durable: bool = True
-    #: the major version; told by the executable, where there is one
+    #: the major version; it is read from the executable if there is one
     version: int = Field(18, ge=OLDEST)
-    #: of new clusters: sorts by code point, knows the letters of all languages (before 17: ASCII)
+    #: of new clusters; C.UTF-8 sorts by code point and has the letters of all languages (before 17: ASCII)
     locale: str = "C.UTF-8"
     #: further server parameters, such as `shared_preload_libraries`
     options: Mapping[str, str] = {}
@@ -66,20 +66,20 @@ PROTOCOL = PostgresProbe(port="client", user="postgres", database="postgres")
 
 
 def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
-    """One cluster, copied from a cached `initdb`; the password travels with it.
+    """Run one cluster, copied from a cached `initdb`; the copy includes the password.
 
-    Over TCP it asks for the password; the socket lies in a folder that only its owner enters.
+    TCP connections need the password. The socket needs none: it is in a folder that only its owner can open.
     """
     parameters = {
         "listen_addresses": "${host}",
         "port": "${port.client}",
         "unix_socket_directories": "${run}",
         "unix_socket_permissions": "0700",
-        # POSIX shared memory would outlive a SIGKILL in /dev/shm, and containers give it 64 MB.
+        # POSIX shared memory would stay in /dev/shm after a SIGKILL, and it has 64 MB in a container.
         "dynamic_shared_memory_type": "mmap",
         "log_line_prefix": "%m [%p] %q%u@%d/%a ",
         "log_timezone": "UTC",
-        # It pays for queries of seconds, and costs every middling one some 100 ms of compiling.
+        # JIT saves time in queries that take seconds, but delays shorter ones by about 100 ms.
         "jit": "off",
         **({} if settings.durable else _throw_away(settings.version)),
         **settings.options,
@@ -92,18 +92,18 @@ def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
     same_version = RequireFile(
         path=f"{CLUSTER}/PG_VERSION",
         text=str(settings.version),
-        problem=f"the cluster is of PostgreSQL {{found}}, and the executable is {settings.version}:"
-        " name one that fits with `binary`, carry the data over with pg_dump,"
-        " or begin anew with `infra runtime down --wipe`",
+        problem=f"the cluster has the version {{found}}, but the executable is PostgreSQL {settings.version}:"
+        " set `binary` to an executable of the cluster's version, move the data with pg_dump,"
+        " or delete the data with `infra runtime down --wipe`",
     )
-    # Its pid may be a stranger's by now, whom the server would take for another one of this cluster. From a
-    # real one the cluster is safe without the file: the server asks its shared memory too.
-    no_old_life = Remove(path=f"{CLUSTER}/postmaster.pid")
+    # The pid in the file may belong to an unrelated process by now, and the server would take it for another
+    # server of this cluster. Without the file, it still detects another server through its shared memory.
+    no_pid_file = Remove(path=f"{CLUSTER}/postmaster.pid")
     return ServiceSpec(
         name="postgres",
         command=("${bin.postgres}", "-D", CLUSTER, *flags),
         env={**_ENV, **settings.env},
-        prepare=(seed, same_version, no_old_life),
+        prepare=(seed, same_version, no_pid_file),
         ports=settings.port_map(),
         ready=PROTOCOL,
         exports={
@@ -117,7 +117,7 @@ def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
         },
         needs=settings.needs,
         start_timeout=settings.start_timeout,
-        # SIGINT ends the sessions and writes a checkpoint; SIGQUIT writes nothing, and recovery would follow.
+        # SIGINT ends the sessions and writes a checkpoint. After a SIGQUIT the next start has to recover.
         stop=(StopStep(signal=signal.SIGINT, seconds=30.0), _AT_ONCE) if settings.durable else (_AT_ONCE,),
         restart=settings.restart,
         refuses_root=True,
@@ -126,7 +126,7 @@ def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
 
 
 def _container(settings: PostgresSettings, parameters: Mapping[str, str]) -> Container:
-    """Run the official image; its own script makes the cluster."""
+    """Return the container: the official image, whose script makes the cluster."""
     problem = ""
     if not settings.image and settings.locale not in _IMAGE_LOCALES | BUILT_IN_LOCALES:
         problem = (
@@ -152,7 +152,7 @@ def _container(settings: PostgresSettings, parameters: Mapping[str, str]) -> Con
         secret_files={"POSTGRES_PASSWORD_FILE": "password"},
         data="/var/lib/postgresql" if settings.version >= 18 else "/var/lib/postgresql/data",
         ports={"client": 5432},
-        # Over TCP: while the image's script makes the cluster, a first server answers at the socket alone.
+        # Over TCP: while the image's script makes the cluster, a temporary server listens on the socket only.
         health=("pg_isready", "-q", "-h", "127.0.0.1", "-p", "${port.client}", "-U", "postgres"),
         problem=problem,
     )
@@ -167,18 +167,18 @@ def _locale(settings: PostgresSettings) -> tuple[str, ...]:
     return ("--no-locale",)
 
 
-#: a locale of the user's that this machine has not would stop the server
+#: the server does not start if the user's locale is not installed on the machine
 _ENV = {"LC_ALL": "C"}
 _AT_ONCE = StopStep(signal=signal.SIGQUIT, seconds=5.0)
 
 
 def _initdb(settings: PostgresSettings) -> tuple[str, ...]:
-    """The argv that makes a cluster. Segments of 1 MB make a test's copy 15 MB smaller."""
+    """Return the command that makes a cluster. Segments of 1 MB make a test's copy 15 MB smaller."""
     throw_away: tuple[str, ...] = ()
     if not settings.durable:
         throw_away = ("--wal-segsize=1",)
         if settings.version >= 16:
-            # The password is random: thousands of rounds would protect nothing, and take 2 ms a connection.
+            # The password is random: thousands of rounds do not make it safer, and take 2 ms a connection.
             throw_away += ("--set=scram_iterations=1",)
         if settings.version >= 18:
             throw_away += ("--no-data-checksums",)
@@ -199,18 +199,18 @@ def _initdb(settings: PostgresSettings) -> tuple[str, ...]:
 
 def _throw_away(version: int) -> dict[str, str]:
     parameters = {
-        # A commit still hands its records to the kernel (some microseconds): a snapshot must see them.
+        # A commit still passes its records to the kernel (some microseconds), so that snapshots contain them.
         "fsync": "off",
         "full_page_writes": "off",
         "shared_buffers": "32MB",
-        # A test's tables live for a second; a worker of it in a template would hold up its clones.
+        # A test's tables exist for about a second, and an autovacuum worker in a template delays its clones.
         "autovacuum": "off",
         "checkpoint_timeout": "1h",
-        # Every test's database is made and dropped by one, and a log is read for what a test did.
+        # Creating and dropping a test's database makes a checkpoint, which is of no interest in a test's log.
         "log_checkpoints": "off",
         "max_wal_size": "1GB",
     }
-    # Without the three workers for input and output it is there a fifth sooner.
+    # Without the three workers for input and output the server starts in four fifths of the time.
     return {**parameters, "io_method": "sync"} if version >= 18 else parameters
 
 

@@ -46,7 +46,7 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_list)]
 
 
 class Length(BaseModel):
-    """The place of a message's length in its header."""
+    """The position of a message's length in its header."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -57,7 +57,7 @@ class Length(BaseModel):
 
 
 class ExchangeStep(BaseModel):
-    """Either `send`, or `expect` with what describes the message."""
+    """One step: either `send`, or `expect` with the keys that describe the message."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -76,14 +76,15 @@ class ExchangeStep(BaseModel):
         if (self.send is None) == (self.expect is None):
             raise ValueError("a step has either `send` or `expect`")
         if self.send is not None and self.model_fields_set != {"send"}:
-            raise ValueError(f"`send` takes no {', '.join(sorted(self.model_fields_set - {'send'}))}")
+            unused = ", ".join(sorted(self.model_fields_set - {"send"}))
+            raise ValueError(f"a step with `send` cannot have {unused}")
         if self.until is not None and self.length:
-            raise ValueError("a message ends either with `until` or after its `length`")
+            raise ValueError("a step has either `until` or `length`")
         self.step()
         return self
 
     def step(self) -> Send | Expect:
-        """Return the step of the spec. Raises `ValueError` for an unknown escape."""
+        """Return the step for the spec. Raises `ValueError` for an unknown escape."""
         if self.send is not None:
             return Send(text=self.send)
         end = LengthPrefix(**self.length.model_dump()) if self.length else self.until
@@ -99,9 +100,9 @@ class ExchangeStep(BaseModel):
 
 
 class Ready(BaseModel):
-    """How the supervisor finds out that the service is ready: exactly one way.
+    """The probe of a service. Exactly one of `http`, `https`, `tcp`, `exec`, `exchange` or a protocol is set.
 
-    Further ways are the protocols of the catalogue's kinds, each with the value `true`.
+    The protocols are those of the catalogue's kinds, each with the value `true`.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -111,39 +112,41 @@ class Ready(BaseModel):
     tcp: Literal[True] | None = None
     exec: Argv | None = None
     exchange: tuple[ExchangeStep, ...] | None = None
-    #: the name of the port; optional where there is only one
+    #: the name of the port; optional if the service has one port
     port: str | None = None
     #: for `http` and `https`: a text that the body contains
     contains: str = ""
-    #: for `https`: a file with the authority's certificate; without it any certificate is good
+    #: for `https`: a file with the authority's certificate; without it every certificate is accepted
     ca: str = ""
-    #: for `https`: the name in the certificate; without it `localhost`
+    #: for `https`: the name in the certificate; `localhost` by default
     server_name: str = ""
-    #: for `http` and `https`: the lowest and the highest good status
+    #: for `http` and `https`: the lowest and the highest accepted status
     status: tuple[int, int] = (200, 399)
-    #: for `exchange`: seconds for all its steps; without it two
+    #: for `exchange`: seconds for all its steps; 2 by default
     timeout: float | None = Field(None, gt=0)
 
     @model_validator(mode="after")
-    def _one_way(self) -> Ready:
+    def _one_probe(self) -> Ready:
         protocols = self.model_extra or {}
-        ways = ("http", "https", "tcp", "exec", "exchange")
+        probes = ("http", "https", "tcp", "exec", "exchange")
         for name, value in protocols.items():
             if name not in PROTOCOLS:
                 known = sorted({*type(self).model_fields, *PROTOCOLS})
                 raise ValueError(f"unknown key {name!r}{nearest(name, known)} (allowed: {', '.join(known)})")
             if value is not True:
-                raise ValueError(f"`{name}` takes only the value true")
-        chosen = [*(way for way in ways if getattr(self, way) is not None), *protocols]
+                raise ValueError(f"the value of `{name}` can only be true")
+        chosen = [*(probe for probe in probes if getattr(self, probe) is not None), *protocols]
         if len(chosen) != 1:
-            allowed = ", ".join((*ways, *PROTOCOLS))
-            raise ValueError(f"has {' and '.join(chosen) or 'no probe'}; it takes one of {allowed}")
+            allowed = ", ".join((*probes, *PROTOCOLS))
+            raise ValueError(
+                f"has {' and '.join(chosen) or 'no probe'}; set exactly one probe; allowed are {allowed}"
+            )
         if self.exchange is not None:
             self.probe("")
         return self
 
     def probe(self, port: str) -> Probe:
-        """Return the probe of the spec. Raises `ValueError` for an exchange that expects nothing."""
+        """Return the probe for the spec. Raises `ValueError` for an exchange without `expect`."""
         if self.exec:
             return ExecProbe(command=self.exec)
         if (path := self.https if self.http is None else self.http) is not None:
@@ -158,7 +161,9 @@ class Ready(BaseModel):
             )
         if self.exchange is not None:
             return Exchange(
-                port=port, steps=tuple(it.step() for it in self.exchange), timeout=self.timeout or PATIENCE
+                port=port,
+                steps=tuple(step.step() for step in self.exchange),
+                timeout=self.timeout or PATIENCE,
             )
         for name in self.model_extra or {}:
             return replace(catalogue.entry(PROTOCOLS[name]).protocols[name], port=port)

@@ -1,4 +1,4 @@
-"""A service of the user's own, as the stack file describes it."""
+"""A user's own service, as the stack file describes it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from infra_runtime.spec import Container, Probe, ServiceSpec, StopStep, TcpProbe
 
 
 def _text(value: Any) -> Any:
-    # `PORT = 8000` is plain enough; what `true` should become is not.
+    # The text for `PORT = 8000` is clear; the text for `true` is not.
     if isinstance(value, bool):
-        raise ValueError(  # noqa: TRY004 - pydantic takes no TypeError
-            'an environment has only texts: write "true" or "1"'
+        raise ValueError(  # noqa: TRY004 - pydantic does not convert a TypeError
+            'the value of a variable is a text: write "true" or "1"'
         )
     return str(value) if isinstance(value, int | float) else value
 
@@ -29,7 +29,7 @@ Text = Annotated[str, BeforeValidator(_text)]
 
 
 class Stop(BaseModel):
-    """A signal, and the seconds that the service has to end on it."""
+    """A signal, and the seconds in which the service has to exit."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -41,53 +41,53 @@ class Stop(BaseModel):
     def _known(cls, name: str) -> str:
         full = name.upper() if name.upper().startswith("SIG") else f"SIG{name.upper()}"
         if full not in signal.Signals.__members__:
-            raise ValueError(f"{name!r} is no signal; usual are SIGTERM, SIGINT, SIGQUIT, SIGHUP")
+            raise ValueError(f"unknown signal {name!r}; use one such as SIGTERM, SIGINT, SIGQUIT, SIGHUP")
         return full
 
     def step(self) -> StopStep:
-        """The same in a spec's words."""
+        """Return the stop step for the spec."""
         return StopStep(signal=signal.Signals[self.signal], seconds=self.seconds)
 
 
-class OwnContainer(BaseModel):
-    """How the service runs in a container: in a named image, or in one that is built."""
+class UserContainer(BaseModel):
+    """The container of a service: an existing image, or one that is built."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     image: str | None = None
-    #: the folder that the image is built from, as seen from the stack file
+    #: the folder that the image is built from, relative to the stack file
     build: str | None = None
-    #: as seen from `build`
+    #: the path of the Dockerfile, relative to `build`
     dockerfile: str | None = None
-    #: the command line in the image, where it is not the service's `command`
+    #: the command line in the image, if it is not the service's `command`
     command: Argv | None = None
-    #: the folder of the image that has what the stack file's folder has here
+    #: the folder of the image with the same files as the stack file's folder
     root: str = ""
     #: a command of the image that exits with 0 when the service is ready
     health: Argv | None = None
     #: the program of the image that sends a health check made from `ready`
     health_client: Literal["python", "curl", "wget"] | None = None
-    #: its ports are meant for clients outside the stack in staging and production too
+    #: publish the ports for clients outside the stack in staging and production too
     public: bool = False
 
     @model_validator(mode="after")
-    def _one_image(self) -> OwnContainer:
+    def _one_image(self) -> UserContainer:
         if self.image and (self.build or self.dockerfile):
             raise ValueError("a container has either an `image` or a `build` folder with a `dockerfile`")
         if self.health and self.health_client:
-            raise ValueError("`health` is a whole command; `health_client` is for one made from `ready`")
+            raise ValueError("set either `health`, a whole command, or `health_client`, for one from `ready`")
         if self.root and not self.root.startswith("/"):
-            raise ValueError(f"`root` is an absolute path of the image, not {self.root!r}")
+            raise ValueError(f"`root` should be an absolute path in the image, not {self.root!r}")
         return self
 
 
-#: where the generated Dockerfile puts the project, and where a container keeps `${data}`
+#: the folders of the project in a generated image, and of `${data}` in a container
 CONTAINER_ROOT, CONTAINER_DATA = "/app", "/data"
 
 
 def _container(settings: UserServiceSettings, cwd: str) -> Container:
-    """Return the container part; without an image or a Dockerfile the engine generates one for Python."""
-    table = settings.container or OwnContainer()
+    """Return the container; without an image or a Dockerfile the engine generates a Dockerfile for Python."""
+    table = settings.container or UserContainer()
     generated = not (table.image or table.build or table.dockerfile)
     command = table.command or settings.command
     probe = settings.probe()
@@ -133,7 +133,7 @@ class UserServiceSettings(BaseModel):
     ports: Mapping[str, Port] = {}
     ready: Ready | None = None
     exports: Mapping[str, str] = {}
-    #: what a proxy forwards to this service
+    #: the requests that a proxy forwards to this service
     route: Annotated[Route, BeforeValidator(_path)] | None = None
     metrics: Annotated[Metrics, BeforeValidator(_path)] | None = None
     alert: Annotated[tuple[Alert, ...], BeforeValidator(_several)] = ()
@@ -144,14 +144,14 @@ class UserServiceSettings(BaseModel):
     stop: Annotated[tuple[Stop, ...], BeforeValidator(_several), Field(min_length=1)] = (Stop(seconds=10.0),)
     restart: Literal["on-failure", "always", "never"] = "on-failure"
     #: for engines that run containers
-    container: OwnContainer | None = None
+    container: UserContainer | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> UserServiceSettings:
         if self.task and self.ready:
-            raise ValueError("a task is ready when it has ended well; `ready` is for what stays")
+            raise ValueError("a task cannot have `ready`: it is complete when it exits with 0")
         if self.route and not self.ports:
-            raise ValueError("a `route` needs a port to lead to: ports = { http = 8000 }")
+            raise ValueError("a service with a `route` needs a port: ports = { http = 8000 }")
         if self.ready and not self.ready.exec:
             self._port("ready", self.ready.port)
         if self.metrics and self._metrics_port(self.metrics) not in self.ports:
@@ -162,25 +162,25 @@ class UserServiceSettings(BaseModel):
         return self
 
     def _port(self, key: str, name: str | None) -> str:
-        """The port that a key names; it may be left out where there is only one."""
+        """Return the port that a key names; the name is optional if the service has one port."""
         if name:
             return name
         if len(self.ports) != 1:
             names = ", ".join(self.ports) or "none"
-            raise ValueError(f"`{key}` should name its `port`; there are: {names}")
+            raise ValueError(f"`{key}` needs a `port`; the service has: {names}")
         return next(iter(self.ports))
 
     def _metrics_port(self, metrics: Metrics) -> str:
         return self._port("metrics", metrics.port or ("http" if "http" in self.ports else None))
 
     def probe(self) -> Probe | None:
-        """Return the probe that `ready` describes; without `ready` the first port has to open."""
+        """Return the probe that `ready` describes; without `ready` it checks that the first port is open."""
         if self.ready is None:
             return TcpProbe(port=next(iter(self.ports))) if self.ports and not self.task else None
         return self.ready.probe("" if self.ready.exec else self._port("ready", self.ready.port))
 
     def contributions(self) -> Iterator[Contribution]:
-        """What the service offers to the others."""
+        """Yield the contributions of the service."""
         if self.route:
             yield Contribution(key="route", value=self.route)
         if self.metrics:
@@ -202,7 +202,7 @@ def user_service(settings: UserServiceSettings, _: Contributions = ()) -> Servic
         exports[f"{port}_port"] = f"${{port.{port}}}"
     if "http" in settings.ports:
         exports["url"] = "http://${host}:${port.http}"
-    # Not the supervisor's folder, nor that of whoever happened to start it.
+    # The working directory depends neither on the supervisor's nor on the directory of the start command.
     cwd = settings.cwd if settings.cwd.startswith(("/", "${")) else f"${{root}}/{settings.cwd}"
     return ServiceSpec(
         name="",
@@ -223,7 +223,7 @@ def user_service(settings: UserServiceSettings, _: Contributions = ()) -> Servic
     )
 
 
-#: what the planner uses for every table with a `command`; it is no kind, and has no name
+#: the entry of every table with a `command`; it has no name, because it is not a kind
 ENTRY = Entry(
     settings=UserServiceSettings,
     make=user_service,

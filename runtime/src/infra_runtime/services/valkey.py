@@ -1,4 +1,4 @@
-"""Valkey, or a Redis in its place.
+"""Valkey, or Redis if its executable is found instead.
 
 Sources: Valkey documentation, "Configuration" and "Persistence"; for the container
 valkey-io/valkey-container, `docker-entrypoint.sh`, which passes arguments that begin with `-` on to
@@ -20,7 +20,7 @@ from infra_runtime.manifest import KINDS
 from infra_runtime.spec import Container, Exchange, Expect, Send, ServiceSpec, StopStep
 
 IMAGE = "valkey/valkey:8.1.10-alpine"
-#: a private folder for a socket: in a container no other service could reach it
+#: the directives of the socket, which other containers cannot open
 _SOCKET = frozenset({"unixsocket", "unixsocketperm"})
 
 _PORTS = KINDS["valkey"].ports
@@ -32,7 +32,7 @@ class ValkeyPorts(Ports):
 
 class ValkeySettings(ServiceSettings):
     ports: ValkeyPorts = ValkeyPorts()
-    #: keep the data over a restart, by an append-only file
+    #: keep the data across restarts, in an append-only file
     durable: bool = True
     databases: int = Field(16, ge=1)
     #: further directives, such as `maxmemory = "64mb"`
@@ -47,12 +47,12 @@ READY = Exchange(
         Expect(prefixes=("+PONG", "-NOAUTH", "-NOPERM"), not_yet={"-LOADING": "loading its data"}),
     ),
 )
-#: SAVE answers when everything in memory is on the disk
+#: the server replies to SAVE when all data is on disk
 SAVE = Exchange(port="client", steps=(Send(text="SAVE\r\n"), Expect(prefixes=("+OK",))), timeout=30.0)
 
 
 def valkey(settings: ValkeySettings, _: Contributions = ()) -> ServiceSpec:
-    """One node. Snapshots are off everywhere: the append-only file keeps what should be kept."""
+    """Run one node. Automatic snapshots are off: with `durable`, the append-only file keeps the data."""
     directives = {
         "bind": "${host}",
         "port": "${port.client}",
@@ -71,7 +71,7 @@ def valkey(settings: ValkeySettings, _: Contributions = ()) -> ServiceSpec:
             "${bin.valkey-server}",
             *_arguments(directives),
         ),
-        # A locale of the user's that this machine has not would stop the server.
+        # The server does not start if the user's locale is not installed on the machine.
         env={"LC_ALL": "C", **settings.env},
         ports=settings.port_map(),
         ready=READY,
@@ -84,7 +84,7 @@ def valkey(settings: ValkeySettings, _: Contributions = ()) -> ServiceSpec:
         },
         needs=settings.needs,
         start_timeout=settings.start_timeout,
-        # It looks at its signals ten times a second: with nothing to keep, there is nothing to wait for.
+        # The server checks for signals only ten times a second: if it has no data to keep, SIGKILL is faster.
         stop=(StopStep(seconds=10.0),)
         if settings.durable
         else (StopStep(signal=signal.SIGKILL, seconds=5.0),),
@@ -95,8 +95,8 @@ def valkey(settings: ValkeySettings, _: Contributions = ()) -> ServiceSpec:
             env=settings.env,
             data="/data",
             ports={"client": 6379},
-            # A server that loads its data answers with an error and valkey-cli still exits with 0; one that
-            # asks for a password is ready. Sources: `valkey-cli --help`, option -e; Valkey command PING.
+            # While the server loads its data, it replies with an error and valkey-cli still exits with 0. A
+            # server that requires a password is ready. Sources: `valkey-cli --help`, option -e; command PING.
             health=("sh", "-c", "valkey-cli -p ${port.client} ping 2>&1 | grep -qE 'PONG|NOAUTH'"),
         ),
     )

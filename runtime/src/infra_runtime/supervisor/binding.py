@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from infra_runtime.host.ports import LOOPBACK
+from infra_runtime.messages import MASK
 from infra_runtime.spec import Probe, Quiesce, ServiceSpec, bound_copy, optional_export, substitute
-
-MASK = "***"
 
 
 class BindingError(Exception):

@@ -12,11 +12,11 @@ import time
 from infra_runtime.data_directory import journal, lock
 from infra_runtime.data_directory.paths import Paths, private_folder
 from infra_runtime.host import processes
+from infra_runtime.host.privileges import become_subreaper
 from infra_runtime.supervisor.argv import ALREADY_SUPERVISED, LEASED
 from infra_runtime.supervisor.children import Guardian
 from infra_runtime.supervisor.control import Control
 from infra_runtime.supervisor.rpc import Methods
-from infra_runtime.supervisor.spawn import become_subreaper
 from infra_runtime.supervisor.supervisor import Supervisor
 
 #: seconds to wait for a predecessor that is still stopping its services

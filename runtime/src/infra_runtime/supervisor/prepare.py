@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -12,7 +11,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TypeAlias
 
 from infra_runtime.data_directory.paths import refusal
+from infra_runtime.host import file_lock
 from infra_runtime.host.file_copy import COPY, publish, stage
+from infra_runtime.host.privileges import give_to_other_user
 from infra_runtime.spec import (
     Remove,
     RequireFile,
@@ -26,7 +27,6 @@ from infra_runtime.spec import (
     texts,
 )
 from infra_runtime.supervisor.binding import Bound, Scope, resolver
-from infra_runtime.supervisor.spawn import give_to_other_user
 
 SECRET_BYTES = 24
 
@@ -155,15 +155,10 @@ def seed_key(seed: Seed, scope: Scope) -> str:
 
 @contextlib.asynccontextmanager
 async def _locked(path: str) -> AsyncIterator[None]:
-    """Hold a lock file that all stacks of the user share; waiting for it does not block the event loop."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """Hold a lock without blocking the loop; other stacks of the user make the same tree."""
+    while (descriptor := file_lock.acquire(path)) is None:  # noqa: ASYNC110 - a lock has no event
+        await asyncio.sleep(0.01)
     try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError:
-                await asyncio.sleep(0.01)
         yield
     finally:
         os.close(descriptor)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fakes.suite import Suite
-from infra_runtime.engines.local import stack as stacks
+from infra_runtime.engines.local import engine as stacks
 from infra_runtime.engines.local.stack import Stack
 
 pytestmark = pytest.mark.real("postgres")
@@ -208,7 +208,41 @@ def test_a_migration_that_fails_is_told_with_its_file(suite: Suite) -> None:
     result = suite.run()
 
     result.assert_outcomes(errors=2)
-    result.stdout.fnmatch_lines(["infra: */wrong.sql: syntax error*", "*Mend the migration*"])
+    result.stdout.fnmatch_lines(["infra: */wrong.sql: syntax error*", "*Correct the migration*"])
+
+
+def test_a_missing_extension_in_a_sql_file_has_a_hint(suite: Suite) -> None:
+    (suite.root / "geo.sql").write_text("create extension no_such_extension")
+    suite.pytester.makeini("[pytest]\nfilterwarnings = error\ninfra_postgres_migrations = geo.sql\n")
+    suite.test("def test_it(postgres): pass")
+
+    result = suite.run()
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ['infra: */geo.sql: extension "no_such_extension" is not available*', "*set `binary` in the table*"]
+    )
+
+
+def test_a_missing_extension_in_a_function_has_a_hint(suite: Suite) -> None:
+    suite.test(
+        """
+        import psycopg
+
+        def migrate(database):
+            with psycopg.connect(database.url) as connection:
+                connection.execute("create extension no_such_extension")
+
+        def test_it(infra_unit):
+            with infra_unit("postgres", migrations=migrate):
+                pass
+        """
+    )
+
+    result = suite.run()
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*FeatureNotSupported: extension*", "*set `binary` in the table*"])
 
 
 def test_alembic_migrates(suite: Suite) -> None:

@@ -56,7 +56,7 @@ def named(name: str) -> list[Rule]:
     rules = [rule for rule in RULES.values() if name in (rule.id, *rule.aliases)]
     if not rules:
         hint = "`infra dev api-check --list-rules` prints all rules. An id of oasdiff works too."
-        raise CompareError("", f"there is no rule {name!r}{_suggested(nearest(name, RULES))}", hint=hint)
+        raise CompareError("", f"unknown rule {name!r}{_suggested(nearest(name, RULES))}", hint=hint)
     return rules
 
 
@@ -65,7 +65,7 @@ def _suggested(suggestion: str) -> str:
 
 
 def explanation(rule: Rule) -> Iterator[str]:
-    """Return the lines that explain a rule: direction, level, meaning, advice, opposite rule, oasdiff's ids."""
+    """Return the lines that explain a rule: direction, level, meaning, advice, opposite rule, aliases."""
     from infra_openapi.rules import law
 
     level = output.styled(rule.level, COLOURS[rule.level])

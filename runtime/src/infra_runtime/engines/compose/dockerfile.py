@@ -1,4 +1,4 @@
-"""The Dockerfile for services of the user's own that name neither an image nor a Dockerfile."""
+"""The Dockerfile for a user's own services that have neither an image nor a Dockerfile."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import posixpath
 
 #: Source: docker-library/official-images, `library/python`
 PYTHON = "python:3.13.15-slim-bookworm"
-#: files that say what to install, the first that the project has counts
+#: files that list what to install; the first one that the project has is used
 REQUIREMENTS = ("requirements.txt", "pyproject.toml")
-#: neither needed in the image nor meant for it
+#: files that are left out of the image
 _IGNORED = (
     ".git", ".venv", "venv", "**/__pycache__", "**/*.pyc", ".pytest_cache", ".mypy_cache", ".ruff_cache",
     ".tox", ".data", ".data-test", ".env", ".env.*",
@@ -16,10 +16,9 @@ _IGNORED = (
 
 
 def dockerfile(requirements: str) -> str:
-    """Return the Dockerfile that installs what `requirements` names and copies the project to /app.
+    """Return the Dockerfile that installs the packages in `requirements` and copies the project to /app.
 
-    The program does not run as root. `/data` belongs to its user, and so does a new volume that is mounted
-    there.
+    The program does not run as root. `/data`, and a new volume that is mounted there, belong to its user.
     """
     if requirements == "pyproject.toml":
         install = "COPY . .\nRUN pip install --no-cache-dir .\n"
@@ -36,7 +35,7 @@ def dockerfile(requirements: str) -> str:
 
 
 def ignore_file(output: str) -> str:
-    """Return the patterns of what stays out of the image: local state, and the folder with the secrets.
+    """Return the patterns of files that are left out of the image: local state and the folder of secrets.
 
     Docker reads `NAME.dockerignore` beside the Dockerfile NAME. Source: Docker documentation, "Build
     context".

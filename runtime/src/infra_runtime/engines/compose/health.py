@@ -1,4 +1,4 @@
-"""Health checks: a probe as a command that the image has."""
+"""Health checks: the probe of a service as a command of its image."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from infra_runtime.engines.compose.references import (
     inner_port,
     interpolated,
     pieces,
-    place,
+    setting_key,
 )
 from infra_runtime.engines.compose.yaml_text import Value
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.spec import ExecProbe, HttpProbe, Probe, ServiceSpec, TcpProbe
 
-#: what `HttpProbe` accepts by default, and what `curl --fail` and `wget` accept
+#: the statuses that `HttpProbe` accepts by default, and that `curl --fail` and `wget` accept
 _SUCCESS = (200, 399)
 #: seconds between two checks while the service starts, and afterwards
 _START_INTERVAL, _INTERVAL, _TIMEOUT = 1, 10, 5
 
 
 def health_check(spec: ServiceSpec, stack: Stack) -> dict[str, Value] | None:
-    """Return the `healthcheck` of a service; None when it is ready as soon as it runs.
+    """Return the `healthcheck` of a service, or None if it is ready as soon as it runs.
 
     Raises:
         ConfigurationError: the probe cannot be expressed as a command of the image.
@@ -63,8 +63,10 @@ def _command(spec: ServiceSpec, probe: Probe) -> tuple[str, ...]:
         case TcpProbe() if client == "python":
             return "python", "-c", _TCP_SCRIPT.format(port=inner_port(spec, probe.port))
         case TcpProbe():
-            raise _impossible(spec, f"a TCP connection needs a program of the image; {_named(client)}")
-    raise _impossible(spec, f"no program of the image can carry out the probe {type(probe).__name__}")
+            raise _impossible(
+                spec, f"no program is known in the image that opens a TCP connection{_named(client)}"
+            )
+    raise _impossible(spec, f"no program is known in the image for the probe {type(probe).__name__}")
 
 
 def _http(spec: ServiceSpec, probe: HttpProbe, client: str) -> tuple[str, ...]:
@@ -81,7 +83,7 @@ def _http(spec: ServiceSpec, probe: HttpProbe, client: str) -> tuple[str, ...]:
         )
         return "python", "-c", script
     if client and (probe.contains or probe.status != _SUCCESS):
-        raise _impossible(spec, f"{client} checks neither `contains` nor a `status` other than 200 to 399")
+        raise _impossible(spec, f"{client} supports neither `contains` nor a `status` other than 200 to 399")
     headers = [f"{name}: {value}" for name, value in sorted(probe.headers.items())]
     if client == "curl":
         return (
@@ -95,10 +97,10 @@ def _http(spec: ServiceSpec, probe: HttpProbe, client: str) -> tuple[str, ...]:
     if client == "wget":
         insecure = ("--no-check-certificate",) if probe.tls else ()
         return "wget", "-q", *insecure, "-O", "/dev/null", *(f"--header={line}" for line in headers), url
-    raise _impossible(spec, f"an HTTP request needs a program of the image; {_named(client)}")
+    raise _impossible(spec, f"no program is known in the image that sends an HTTP request{_named(client)}")
 
 
-#: no redirect is followed: the probe of the local engine does not follow one either
+#: redirects are not followed, as in the probe of the local engine
 _HTTP_SCRIPT = """\
 import ssl, sys, urllib.error, urllib.request
 class Stay(urllib.request.HTTPRedirectHandler):
@@ -116,13 +118,13 @@ _TCP_SCRIPT = "import socket; socket.create_connection(('127.0.0.1', {port}), ti
 
 
 def _named(client: str) -> str:
-    return f"{client} cannot open one" if client else "which one does the image have?"
+    return f" ({client} does not)" if client else ""
 
 
 def _impossible(spec: ServiceSpec, problem: str) -> ConfigurationError:
     return ConfigurationError(
         f"{spec.name}: its probe cannot become a health check: {problem}",
-        where=place(spec.name, "ready"),
-        hint=f"In [services.{spec.name}.container], name a program of the image with `health_client`"
-        ' ("python", "curl" or "wget"), or the whole command with `health`.',
+        where=setting_key(spec.name, "ready"),
+        hint=f"In [services.{spec.name}.container], set `health_client` to a program of the image"
+        ' ("python", "curl" or "wget"), or `health` to the whole command.',
     )

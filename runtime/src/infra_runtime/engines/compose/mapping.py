@@ -1,4 +1,4 @@
-"""What becomes of each field of a service in Compose, as data and as a page of Markdown.
+"""The mapping from the fields of a service to Compose, as data and as a page of Markdown.
 
 `python -m infra_runtime.engines.compose.mapping > docs/reference/export-compose.md` writes the page.
 """
@@ -15,7 +15,7 @@ Outcome: TypeAlias = Literal["kept", "changed", "left out", "refused"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One field: what becomes of it, the attribute of Compose, and the remark of the table."""
+    """One field: the outcome, the attribute of Compose, and the remark in the table."""
 
     outcome: Outcome
     attribute: str = ""
@@ -26,65 +26,71 @@ _STOP = "The first signal; the seconds of all steps together. SIGKILL follows."
 _RESTART = "In staging and production `on-failure` becomes `unless-stopped`: it survives a reboot."
 _PORTS = (
     "In development on 127.0.0.1 with the same number, in tests with a free one; in staging and production"
-    " those of public services alone, on all addresses. Inside the container a kind uses its image's numbers."
+    " only those of public services, on all addresses. Inside the container a kind uses its image's numbers."
 )
-_WATCH = "In development: synchronise and restart; without a known folder `rebuild` or `restart`."
+_WATCH = "In development: `sync+restart`; without a known folder `rebuild` or `restart`."
 
-_START_TIMEOUT = "Until then a failed check does not count."
+_START_TIMEOUT = "During this time a failed check does not count."
 
-#: field of `ServiceSpec` → what becomes of it
+#: field of `ServiceSpec` → its row
 SPEC: Mapping[str, Row] = {
     "name": Row(
         outcome="kept",
         attribute="the key in `services`",
-        remark="It is the host name too: `_` becomes `-`, and more than 63 letters are cut, with a hash.",
+        remark="Also the host name: `_` becomes `-`; a name of more than 63 characters is cut, with a hash.",
     ),
     "command": Row(
         outcome="changed",
         attribute="`command`, `entrypoint`",
-        remark="Your own service keeps it. A kind gets the arguments of its image's entry point.",
+        remark="Your own service keeps it. A kind has the arguments for its image's entry point.",
     ),
-    "kind": Row(outcome="left out", remark="It chose the image when the stack was planned."),
-    "summary": Row(outcome="left out", remark="A text for people."),
+    "kind": Row(outcome="left out", remark="The image is chosen by kind during planning."),
+    "summary": Row(outcome="left out", remark="A description."),
     "env": Row(
         outcome="kept",
         attribute="`environment`",
         remark="A variable that contains a secret is read from the secret's file when the container starts. A"
-        " kind has those of its image in place of those of the local server. `INFRA_ENV` is added.",
+        " kind has the variables of its image instead of those of the local server. `INFRA_ENV` is added.",
     ),
     "cwd": Row(
-        outcome="kept", attribute="`working_dir`", remark="Of services of your own; a kind has its image's."
+        outcome="kept",
+        attribute="`working_dir`",
+        remark="For your own services; a kind uses its image's directory.",
     ),
     "prepare": Row(
         outcome="changed",
         attribute="`configs`, `secrets`, `volumes`",
-        remark="The image's own script prepares the data; local commands and seeds are never exported.",
+        remark="The image's script prepares the data; local commands and seeds are not exported.",
     ),
     "ports": Row(outcome="changed", attribute="`ports`", remark=_PORTS),
     "ready": Row(
         outcome="changed",
         attribute="`healthcheck.test`",
-        remark="A command that the image has. Refused when there is none.",
+        remark="A command of the image. Refused if the image has none.",
     ),
     "exports": Row(
         outcome="changed",
-        attribute="the values of those that refer to them",
+        attribute="the values that refer to them",
         remark="With the service's host name. Refused: a path, a socket, `localhost`.",
     ),
     "needs": Row(
         outcome="kept",
         attribute="`depends_on`",
-        remark="`service_healthy`, for a task `service_completed_successfully`, without a probe"
-        " `service_started`. References count too. Refused: a service without an image.",
+        remark="`service_healthy`; for a task `service_completed_successfully`; without a probe"
+        " `service_started`. References are needs too. Refused: a service without an image.",
     ),
     "start_timeout": Row(outcome="kept", attribute="`healthcheck.start_period`", remark=_START_TIMEOUT),
     "stop": Row(outcome="changed", attribute="`stop_signal`, `stop_grace_period`", remark=_STOP),
     "restart": Row(outcome="changed", attribute="`restart`", remark=_RESTART),
-    "quiesce": Row(outcome="left out", remark="Snapshots belong to the local engine."),
-    "task": Row(outcome="kept", attribute='`restart: "no"`', remark="Others wait until it has ended with 0."),
+    "quiesce": Row(outcome="left out", remark="Only the local engine makes snapshots."),
+    "task": Row(
+        outcome="kept",
+        attribute='`restart: "no"`',
+        remark="Services that need it wait until it has exited with 0.",
+    ),
     "watch": Row(outcome="kept", attribute="`develop.watch`", remark=_WATCH),
-    "refuses_root": Row(outcome="left out", remark="The image changes its user by itself."),
-    "copy_of": Row(outcome="left out", remark="Copies for single tests are never in a plan."),
+    "refuses_root": Row(outcome="left out", remark="The image's script changes the user."),
+    "copy_of": Row(outcome="left out", remark="Copies for single tests are not part of a plan."),
     "container": Row(
         outcome="kept",
         attribute="`image`, `build`, `volumes`, `configs`, `secrets`",
@@ -92,8 +98,8 @@ SPEC: Mapping[str, Row] = {
     ),
 }
 
-#: key of a table of the stack file with a command → what becomes of it
-OWN: Mapping[str, Row] = {
+#: key of a user's own service in the stack file → its row
+USER_SERVICE: Mapping[str, Row] = {
     "command": Row(
         outcome="kept",
         attribute="`command`",
@@ -103,7 +109,7 @@ OWN: Mapping[str, Row] = {
     "cwd": Row(
         outcome="kept",
         attribute="`working_dir`",
-        remark="Without a folder that stands for the project the image's own.",
+        remark="The image's directory if the folder of the project in the image is not known.",
     ),
     "ports": Row(outcome="changed", attribute="`ports`", remark="The same number inside the container."),
     "route": Row(
@@ -113,14 +119,14 @@ OWN: Mapping[str, Row] = {
         key: Row(
             outcome="kept",
             attribute="the configuration of the service that uses it",
-            remark="Planning puts it there, in containers as here.",
+            remark="Planning adds it, as for the local engine.",
         )
         for key in ("metrics", "alert", "log")
     },
     "container": Row(
         outcome="kept",
         attribute="`image` or `build`",
-        remark="Without it a Dockerfile for Python is generated.",
+        remark="Without this table, a Dockerfile for Python is generated.",
     ),
     **{
         key: SPEC[key]
@@ -138,12 +144,14 @@ OWN: Mapping[str, Row] = {
     },
 }
 
-#: reference → what becomes of it
+#: reference → its row
 REFERENCES: Mapping[str, Row] = {
     "${host}": Row(outcome="changed", attribute="`0.0.0.0`", remark="All addresses of the container."),
     "${port.NAME}": Row(outcome="changed", remark="The number inside the container."),
-    "${SERVICE.EXPORT}": Row(outcome="changed", remark="With that service's host name and inner port."),
-    "${SERVICE.EXPORT?}": Row(outcome="changed", remark="Empty where that service is absent or left out."),
+    "${SERVICE.EXPORT}": Row(
+        outcome="changed", remark="With that service's host name and port number inside the container."
+    ),
+    "${SERVICE.EXPORT?}": Row(outcome="changed", remark="Empty if that service is absent or left out."),
     "${env.NAME}": Row(
         outcome="kept",
         attribute="`${NAME:?…}`",
@@ -155,35 +163,37 @@ REFERENCES: Mapping[str, Row] = {
         attribute="`secrets`",
         remark="A file in `/run/secrets`. Only in `env`.",
     ),
-    "${data}": Row(outcome="changed", attribute="`volumes`", remark="A named volume; yours is at `/data`."),
+    "${data}": Row(
+        outcome="changed", attribute="`volumes`", remark="A named volume; for your own service at `/data`."
+    ),
     "${run}": Row(outcome="changed", attribute="`/tmp`", remark="Refused in exports for others."),
     "${root}": Row(
         outcome="changed",
-        remark="`container.root`; `/app` in the generated image. Else refused.",
+        remark="`container.root`; `/app` in the generated image. Refused if neither exists.",
     ),
-    "${bin.NAME}": Row(outcome="changed", remark="The name alone, as on the image's PATH."),
-    "${stack.environment}": Row(outcome="kept", remark="Its text."),
+    "${bin.NAME}": Row(outcome="changed", remark="The name alone, which the image finds in its PATH."),
+    "${stack.environment}": Row(outcome="kept", remark="The name of the environment."),
 }
 
 _PAGE = """\
-# What becomes of a stack in Compose
+# How a stack is exported to Compose
 
-<!-- written by `python -m infra_runtime.engines.compose.mapping`; a test holds it against the code -->
+<!-- written by `python -m infra_runtime.engines.compose.mapping`; a test compares it with the code -->
 
 `infra export compose` writes a stack for `docker compose`: [how to](../how-to/export-to-compose.md). The
-tables name every field of a service, and what becomes of it:
+tables list every field of a service and its outcome:
 
-- **kept**: Compose has the same
-- **changed**: Compose has something that does the same in a container
-- **left out**: it has a meaning for the local engine alone
-- what is **refused** is an error with the line of the stack file, never a warning
+- **kept**: Compose has the same setting
+- **changed**: Compose has a setting with the same effect in a container
+- **left out**: only the local engine uses it
+- **refused**: an error with the line of the stack file, never a warning
 
 The files need Docker Compose 2.23.1 or later, which reads configurations from the file itself.
 
 ## A service of the stack
 
 {spec}
-## A service of your own, in the stack file
+## Your own service, in the stack file
 
 {own}
 ## References
@@ -194,7 +204,9 @@ The files need Docker Compose 2.23.1 or later, which reads configurations from t
 def page() -> str:
     """Return the whole page."""
     return _PAGE.format(
-        spec=_table("field", SPEC), own=_table("key", OWN), references=_table("reference", REFERENCES)
+        spec=_table("field", SPEC),
+        own=_table("key", USER_SERVICE),
+        references=_table("reference", REFERENCES),
     )
 
 

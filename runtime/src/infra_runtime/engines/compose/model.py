@@ -17,8 +17,8 @@ from infra_runtime.engines.compose.references import (
     inner_port,
     interpolated,
     pieces,
-    place,
     secret_file,
+    setting_key,
     stack_of,
 )
 from infra_runtime.engines.compose.yaml_text import Value
@@ -39,7 +39,7 @@ _WILDCARD = re.compile(r"[*?\[]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folders:
-    """Where the Compose files and the project are, as seen from each other, with `/` between names."""
+    """The relative paths between the folders of the Compose files and of the project, separated by `/`."""
 
     #: from the Compose files to the stack file's folder
     project: str = ".."
@@ -51,7 +51,7 @@ def model(plan: Plan, name: str, folders: Folders) -> dict[str, Value]:
     """Return the Compose model of a plan.
 
     Raises:
-        ConfigurationError: something of a service cannot be expressed; its place is the setting's dotted key.
+        ConfigurationError: a setting cannot be expressed; the location is its dotted key.
     """
     stack = stack_of(plan)
     services: dict[str, Value] = {}
@@ -73,14 +73,14 @@ def model(plan: Plan, name: str, folders: Folders) -> dict[str, Value]:
         for path, text in container.files.items():
             content = interpolated(pieces(text, spec, stack, "options"), spec, "options")
             configs[_config_name(host, path)] = {"content": content}
-    found: dict[str, Value] = {"name": name, "services": services}
-    more = {"volumes": volumes, "secrets": secrets, "configs": configs}
-    return found | {key: table for key, table in more.items() if table}
+    required: dict[str, Value] = {"name": name, "services": services}
+    optional = {"volumes": volumes, "secrets": secrets, "configs": configs}
+    return required | {key: table for key, table in optional.items() if table}
 
 
 def secret_names(models: Iterable[Mapping[str, Value]]) -> list[str]:
-    """Return the names of the files that the models expect in the folder of secrets."""
-    tables = [found.get("secrets", {}) for found in models]
+    """Return the names of the files that the models need in the folder of secrets."""
+    tables = [model.get("secrets", {}) for model in models]
     return sorted({name for table in tables if isinstance(table, Mapping) for name in table})
 
 
@@ -96,24 +96,26 @@ def _is_generated(container: Container) -> bool:
 def _service(spec: ServiceSpec, stack: Stack, folders: Folders) -> dict[str, Value]:
     container = container_of(spec)
     if container.problem:
-        raise ConfigurationError(f"{spec.name}: {container.problem}", where=place(spec.name, "container"))
+        raise ConfigurationError(
+            f"{spec.name}: {container.problem}", where=setting_key(spec.name, "container")
+        )
     whole_command = container.entrypoint is not None
     variables, from_secrets = _environment(spec, stack)
     command: list[Value] = [
         interpolated(pieces(word, spec, stack, "command"), spec, "command") for word in container.command
     ]
-    found: dict[str, Value] = dict(_image(container, folders))
+    service: dict[str, Value] = dict(_image(container, folders))
     if from_secrets:
-        found["entrypoint"] = ["/bin/sh", "-ec", _script(from_secrets), "sh"]
+        service["entrypoint"] = ["/bin/sh", "-ec", _script(from_secrets), "sh"]
     elif container.entrypoint is not None:
-        found["entrypoint"] = list(container.entrypoint)
-    found["command"] = command
+        service["entrypoint"] = list(container.entrypoint)
+    service["command"] = command
     if whole_command:
-        # The first process of a container has no default reaction to signals: without an init, a program that
-        # does not handle SIGTERM would run on until it is killed. Source: Compose Specification, "init".
-        found["init"] = True
+        # The first process of a container ignores signals by default: without an init, a program that does
+        # not handle SIGTERM would run until SIGKILL. Source: Compose Specification, "init".
+        service["init"] = True
         if (folder := _working_folder(spec, stack)) is not None:
-            found["working_dir"] = folder
+            service["working_dir"] = folder
         variables = {"INFRA_ENV": stack.environment, **variables}
     optional: dict[str, Value] = {
         "environment": variables,
@@ -126,11 +128,11 @@ def _service(spec: ServiceSpec, stack: Stack, folders: Folders) -> dict[str, Val
         ],
         "healthcheck": health_check(spec, stack),
     }
-    found |= {key: value for key, value in optional.items() if value}
-    found |= {"restart": _restart(spec, stack), **_stop(spec)}
+    service |= {key: value for key, value in optional.items() if value}
+    service |= {"restart": _restart(spec, stack), **_stop(spec)}
     if stack.environment == "development" and (watch := _watch(spec, folders)):
-        found["develop"] = {"watch": watch}
-    return found
+        service["develop"] = {"watch": watch}
+    return service
 
 
 def _image(container: Container, folders: Folders) -> dict[str, Value]:
@@ -165,26 +167,26 @@ def _environment(spec: ServiceSpec, stack: Stack) -> tuple[dict[str, Value], dic
 
 
 def _check_secret_variable(spec: ServiceSpec, name: str, parts: Iterable[Piece]) -> None:
-    where = place(spec.name, f"env.{name}")
+    where = setting_key(spec.name, f"env.{name}")
     if container_of(spec).entrypoint is None:
         problem = "the entry point of its image cannot be replaced by one that reads a secret's file"
-        raise ConfigurationError(f"{spec.name}: the variable {name} contains a secret, and {problem}", where)
+        raise ConfigurationError(f"{spec.name}: the variable {name} contains a secret, but {problem}", where)
     if not _VARIABLE.fullmatch(name):
-        message = f"{spec.name}: the variable {name!r} contains a secret, and no shell can assign that name"
+        message = f"{spec.name}: the variable {name!r} contains a secret, but a shell cannot assign that name"
         raise ConfigurationError(message, where, hint="Use letters, digits and _.")
     if any(piece.kind == "variable" for piece in parts):
         raise ConfigurationError(
             f"{spec.name}: the variable {name} contains both a secret and a ${{env.…}}",
             where=where,
-            hint="Give the program two variables, one with each.",
+            hint="Use two variables, one for each.",
         )
 
 
 def _script(variables: Mapping[str, list[Piece]]) -> str:
-    """Return the shell script that reads the secrets' files into variables and becomes the command.
+    """Return the shell script that reads the secrets' files into variables and executes the command.
 
-    An assignment fails with its last command substitution, and `-e` ends the script then;
-    `export NAME="$(…)"` would hide that. Source: POSIX, "Shell Command Language", 2.9.1 and 2.14 (export).
+    An assignment fails if its last command substitution fails, and `-e` ends the script then. With
+    `export NAME="$(…)"` it would continue. Source: POSIX, "Shell Command Language", 2.9.1 and 2.14 (export).
     """
     lines = []
     for name, parts in variables.items():
@@ -199,9 +201,10 @@ def _script(variables: Mapping[str, list[Piece]]) -> str:
 
 
 def _secrets(spec: ServiceSpec, stack: Stack, variables: Mapping[str, list[Piece]]) -> list[Value]:
-    own = [secret_file(stack.hosts[spec.name], secret) for secret in container_of(spec).secret_files.values()]
+    files = container_of(spec).secret_files.values()
+    mounted = [secret_file(stack.hosts[spec.name], secret) for secret in files]
     read = [piece.value for parts in variables.values() for piece in parts if piece.kind == "secret"]
-    return list(dict.fromkeys([*own, *read]))
+    return list(dict.fromkeys([*mounted, *read]))
 
 
 # --- the rest, one field each ----------------------------------------------------------------------
@@ -212,7 +215,7 @@ def _config_name(host: str, path: str) -> str:
 
 
 def _working_folder(spec: ServiceSpec, stack: Stack) -> str | None:
-    """Return the working directory; None leaves the image's own."""
+    """Return the working directory, or None for the one of the image."""
     container = container_of(spec)
     if {"${root}": container.root, "${data}": container.data}.get(spec.cwd) == "":
         return None
@@ -220,47 +223,48 @@ def _working_folder(spec: ServiceSpec, stack: Stack) -> str | None:
 
 
 def _dependencies(spec: ServiceSpec, stack: Stack) -> dict[str, Value]:
-    found: dict[str, Value] = {}
+    dependencies: dict[str, Value] = {}
     for name in spec.all_needs():
         need = stack.services.get(name)
         if need is None:
             if name in spec.needs:
-                hint = f"Take it out of `needs`, or describe {name} as a service of your own with an image."
+                hint = f"Remove it from `needs`, or describe {name} as your own service with an image."
                 message = f"{spec.name} needs {name}, which has no container image"
-                raise ConfigurationError(message, where=place(spec.name, "needs"), hint=hint)
+                raise ConfigurationError(message, where=setting_key(spec.name, "needs"), hint=hint)
             continue  # an optional reference to a service that is absent
         condition = "service_started"
         if need.task:
             condition = "service_completed_successfully"
         elif health_check(need, stack):
             condition = "service_healthy"
-        found[stack.hosts[name]] = {"condition": condition}
-    return found
+        dependencies[stack.hosts[name]] = {"condition": condition}
+    return dependencies
 
 
 def _ports(spec: ServiceSpec, stack: Stack) -> list[Value]:
-    """Return the published ports: all of them for this machine, elsewhere those of public services."""
-    here = stack.environment in _ON_THIS_MACHINE
-    if not here and not container_of(spec).public:
+    """Return the published ports: all of them on this machine, elsewhere those of public services."""
+    on_this_machine = stack.environment in _ON_THIS_MACHINE
+    if not on_this_machine and not container_of(spec).public:
         return []
-    found: list[Value] = []
+    ports: list[Value] = []
     for name, number in spec.ports.items():
         port: dict[str, Value] = {"target": inner_port(spec, name)}
-        if stack.environment != "test":  # there Docker chooses a free one
+        if stack.environment != "test":  # in tests Docker chooses a free port
             port["published"] = str(number)
-        if here:
+        if on_this_machine:
             port["host_ip"] = "127.0.0.1"
-        found.append({**port, "protocol": "tcp"})
-    return found
+        ports.append({**port, "protocol": "tcp"})
+    return ports
 
 
 def _volumes(spec: ServiceSpec, stack: Stack, folders: Folders) -> list[Value]:
     container = container_of(spec)
-    found: list[Value] = []
+    volumes: list[Value] = []
     if container.data:
-        found.append({"type": "volume", "source": f"{stack.hosts[spec.name]}-data", "target": container.data})
-    found += (_mount(path, container.root, folders) for path in container.mounts)
-    return found
+        source = f"{stack.hosts[spec.name]}-data"
+        volumes.append({"type": "volume", "source": source, "target": container.data})
+    volumes += (_mount(path, container.root, folders) for path in container.mounts)
+    return volumes
 
 
 def _mount(path: str, root: str, folders: Folders) -> dict[str, Value]:
@@ -269,7 +273,7 @@ def _mount(path: str, root: str, folders: Folders) -> dict[str, Value]:
         "source": posixpath.normpath(posixpath.join(folders.project, path)).replace("$", "$$"),
         "target": posixpath.normpath(posixpath.join(root, path)).replace("$", "$$"),
         "read_only": True,
-        # A folder that is missing is an error, and not a new folder that belongs to root.
+        # A missing folder is an error; otherwise Docker would create one that belongs to root.
         "bind": {"create_host_path": False},
     }
 
@@ -277,8 +281,8 @@ def _mount(path: str, root: str, folders: Folders) -> dict[str, Value]:
 def _restart(spec: ServiceSpec, stack: Stack) -> str:
     """Return the restart policy.
 
-    `on-failure` does not start a service again when the machine has restarted, which matters where no person
-    watches. Source: Docker documentation, "Start containers automatically".
+    `on-failure` does not start a service again after a restart of the machine, so staging and production use
+    `unless-stopped` instead. Source: Docker documentation, "Start containers automatically".
     """
     if spec.task or spec.restart == "never":
         return "no"
@@ -300,7 +304,7 @@ def _stop(spec: ServiceSpec) -> dict[str, Value]:
 def _watch(spec: ServiceSpec, folders: Folders) -> list[Value]:
     """Return the rules of `docker compose watch`. Source: Compose Develop Specification, "watch"."""
     container = container_of(spec)
-    found: list[Value] = []
+    rules: list[Value] = []
     for glob in spec.watch:
         parts = glob.split("/")
         fixed = next((number for number, part in enumerate(parts) if _WILDCARD.search(part)), len(parts))
@@ -312,5 +316,5 @@ def _watch(spec: ServiceSpec, folders: Folders) -> list[Value]:
             rule |= {"action": "sync+restart", "target": posixpath.normpath(f"{container.root}/{folder}")}
         else:
             rule["action"] = "rebuild"
-        found.append(rule | ({"include": [rest]} if rest else {}))
-    return found
+        rules.append(rule | ({"include": [rest]} if rest else {}))
+    return rules

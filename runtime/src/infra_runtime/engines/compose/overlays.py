@@ -1,4 +1,4 @@
-"""What several Compose models have in common, and what each of them has besides."""
+"""Compose files for several environments: the common part of their models, and the rest of each."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ Model = Mapping[str, Value]
 
 
 def common(models: Sequence[Model]) -> dict[str, Value]:
-    """Return the part that all models share, in the order of the first. Lists are shared whole or not at all.
+    """Return the part that all models share, in the order of the first. Lists are not split.
 
-    Compose appends the lists of an overlay to those of the base, so a list may stand in one of them only.
+    Compose appends the lists of an overlay to those of the base, so a list can be in one of them only.
     """
     first, *others = models
-    found: dict[str, Value] = {}
+    common_part: dict[str, Value] = {}
     for key, value in first.items():
         if not all(key in other for other in others):
             continue
         values = [other[key] for other in others]
         if all(value == other for other in values):
-            found[key] = value
+            common_part[key] = value
         elif isinstance(value, Mapping) and all(isinstance(other, Mapping) for other in values):
             tables = [value, *(other for other in values if isinstance(other, Mapping))]
-            if shared := common(tables):
-                found[key] = shared
-    return found
+            if common_table := common(tables):
+                common_part[key] = common_table
+    return common_part
 
 
 def rest(model: Model, base: Model) -> dict[str, Value]:
-    """Return what `model` has besides `base`, so that the two merged are the model."""
-    found: dict[str, Value] = {}
+    """Return the part of `model` that is not in `base`: merging the two results in the model."""
+    remaining: dict[str, Value] = {}
     for key, value in model.items():
         if key not in base:
-            found[key] = value
-        elif isinstance(value, Mapping) and isinstance(below := base[key], Mapping):
-            if more := rest(value, below):
-                found[key] = more
+            remaining[key] = value
+        elif isinstance(value, Mapping) and isinstance(base_table := base[key], Mapping):
+            if remaining_table := rest(value, base_table):
+                remaining[key] = remaining_table
         elif value != base[key]:
-            raise ValueError(f"{key!r} differs from what the models share")
-    return found
+            raise ValueError(f"{key!r} differs from the common part of the models")
+    return remaining

@@ -1,4 +1,4 @@
-"""What the export has to know about a project and its settings besides the plan."""
+"""The data of a project that the export uses besides the plan: its name, folders, settings and secrets."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from infra_runtime.config.layers import MASK
 from infra_runtime.config.resolve import Resolved
 from infra_runtime.engines.compose.dockerfile import REQUIREMENTS
 from infra_runtime.engines.compose.engine import Compose
 from infra_runtime.engines.compose.model import Folders
 from infra_runtime.errors import ConfigurationError
+from infra_runtime.messages import MASK
 
 #: environments in which real data is protected by a secret
 _PROTECTED = frozenset({"staging", "production"})
@@ -22,8 +22,8 @@ _PROTECTED = frozenset({"staging", "production"})
 def engine_for(root: Path, output: Path) -> Compose:
     """Return the engine for a project and the folder of its Compose files.
 
-    The Compose project has the name in `pyproject.toml`, or else that of the folder: the name of a checkout's
-    folder may differ between machines, and the files should not.
+    The Compose project has the name in `pyproject.toml`, or else that of the folder. The former is preferred
+    because the folder of a checkout may have different names on different machines.
     """
     pyproject = _pyproject(root / "pyproject.toml")
     name = pyproject.get("project", {}).get("name")
@@ -41,11 +41,10 @@ def engine_for(root: Path, output: Path) -> Compose:
 
 
 def check_secrets(stacks: Sequence[Resolved]) -> None:
-    """Refuse to write a secret into a file that is committed.
+    """Raise `ConfigurationError`, with its location, for a secret that would be written to a file.
 
-    A secret is what `infra config show` masks. In the stack file it is accepted in development and test.
-
-    Raises `ConfigurationError` with the place of the value.
+    The values that `infra config show` masks count as secrets. Secrets in the stack file are accepted in
+    development and test.
     """
     for resolved in stacks:
         for key, origin in resolved.provenance.items():
@@ -55,19 +54,19 @@ def check_secrets(stacks: Sequence[Resolved]) -> None:
                 continue
             if resolved.environment in _PROTECTED or not _is_file(origin.source):
                 raise ConfigurationError(
-                    f"{key} holds a secret in plain text, which would be written into the Compose file",
+                    f"{key} contains a secret in plain text, which would be written to the Compose file",
                     where=origin.source,
                     hint=f"Refer to a variable that is set where the stack starts: ${{env.{name}}}.",
                 )
 
 
 def located(error: ConfigurationError, stacks: Sequence[Resolved]) -> ConfigurationError:
-    """Return the error with the file and line of the setting that its place names, where they are known."""
+    """Return the error with file and line of its setting as location, if they are known."""
     key = error.where
     while key.startswith("services."):
         for resolved in stacks:
-            for known, origin in resolved.provenance.items():
-                if f"{known}.".startswith(f"{key}.") and _is_file(origin.source):
+            for setting, origin in resolved.provenance.items():
+                if f"{setting}.".startswith(f"{key}.") and _is_file(origin.source):
                     return ConfigurationError(error.message, where=origin.source, hint=error.hint)
         key = key.rpartition(".")[0]
         if key.count(".") == 0:
@@ -76,7 +75,7 @@ def located(error: ConfigurationError, stacks: Sequence[Resolved]) -> Configurat
 
 
 def _is_file(source: str) -> bool:
-    """Whether a setting comes from the stack file or an overlay: those places are `FILE.toml:LINE`."""
+    """Return whether a setting is from the stack file or an overlay: their sources are `FILE.toml:LINE`."""
     return source.rpartition(":")[0].endswith(".toml")
 
 

@@ -1,4 +1,4 @@
-"""What the references of a plan mean inside containers."""
+"""The values of a plan's references inside containers."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from infra_runtime.errors import ConfigurationError
 from infra_runtime.plan import Plan
 from infra_runtime.spec import OWN_SCOPES, Container, ServiceSpec, substitute
 
-#: every address of the container: a service that listens on loopback alone would be unreachable for others
-ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 - the container's own network; what is published is decided elsewhere
-#: where a container has its sockets: a folder that no other container sees
+#: all addresses of the container: other containers cannot reach a service that listens on loopback only
+ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 - the container's own network; `model` publishes ports explicitly
+#: the folder of a container's sockets, which other containers cannot access
 RUN = "/tmp"  # noqa: S108 - the container's own
 #: longest label of a DNS name. Source: RFC 1035, section 2.3.4
 _LABEL = 63
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _LOOPBACK = re.compile(r"\blocalhost\b|\b127\.0\.0\.1\b|\[::1\]")
-#: no text of a spec has it: neither an argument nor an environment variable can
+#: a separator that no text of a spec contains: arguments and environment variables cannot
 _MARK = "\0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """A part of a bound text: itself, the content of a secret's file, or a variable read at start."""
+    """A part of a bound text: plain text, the content of a secret's file, or a variable read at start."""
 
     kind: Literal["text", "secret", "variable"]
     value: str
@@ -34,18 +34,18 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """The services of one plan that have a container part, by name."""
+    """The services of one plan that have a container."""
 
     environment: str
     services: Mapping[str, ServiceSpec]
-    #: those of the plan that have none
+    #: the services of the plan that have no container
     omitted: frozenset[str]
     #: service → its name in the Compose file, which is also its host name
     hosts: Mapping[str, str]
 
 
 def stack_of(plan: Plan) -> Stack:
-    """Return the plan's services as the engine sees them."""
+    """Return the plan's services, divided into those with and without a container."""
     services = {spec.name: spec for spec in plan.services if spec.container is not None}
     return Stack(
         environment=plan.environment,
@@ -56,9 +56,9 @@ def stack_of(plan: Plan) -> Stack:
 
 
 def host_name(name: str, taken: Collection[str] = ()) -> str:
-    """Return the name as a DNS label; one that is too long, or is taken then, ends with a part of its hash.
+    """Return the name as a DNS label. If it is too long or taken, the label ends with a part of its hash.
 
-    An underscore is valid in the name of a service, and not in a host name: many clients refuse such a URL.
+    An underscore is valid in the name of a service, but many clients reject a URL whose host name has one.
     Source: RFC 1123, section 2.1.
     """
     label = re.sub(r"[^a-z0-9-]", "-", name.lower()).strip("-")
@@ -68,7 +68,7 @@ def host_name(name: str, taken: Collection[str] = ()) -> str:
 
 
 def _hosts(names: Collection[str]) -> dict[str, str]:
-    """Return a different host name for each service; a name that is a host name already stays."""
+    """Return a unique host name for each service; names that are valid host names are not changed."""
     hosts = {name: name for name in names if len(name) <= _LABEL and _DNS_LABEL.fullmatch(name)}
     for name in names:
         if name not in hosts:
@@ -81,8 +81,8 @@ def secret_file(host: str, secret: str) -> str:
     return f"{host}-{secret}"
 
 
-def place(service: str, field: str) -> str:
-    """Return the dotted key of a setting, for the place of an error."""
+def setting_key(service: str, field: str) -> str:
+    """Return the dotted key of a setting, for the location of an error."""
     return f"services.{service}.{field}"
 
 
@@ -90,30 +90,30 @@ def pieces(text: str, spec: ServiceSpec, stack: Stack, field: str) -> list[Piece
     """Return the text with its references bound, as pieces. `field` is the setting that the text is from.
 
     Raises:
-        ConfigurationError: a reference means nothing in a container.
+        ConfigurationError: a reference has no value in a container.
     """
     bound = substitute(text, _lookup(spec, stack, field, inside=True))
-    found = []
+    result = []
     for number, part in enumerate(bound.split(_MARK)):
         if number % 2:
             kind, _, value = part.partition(":")
-            found.append(Piece(kind="secret" if kind == "secret" else "variable", value=value))
+            result.append(Piece(kind="secret" if kind == "secret" else "variable", value=value))
         elif part:
-            found.append(Piece(kind="text", value=part))
-    return found
+            result.append(Piece(kind="text", value=part))
+    return result
 
 
 def interpolated(parts: Iterable[Piece], spec: ServiceSpec, field: str) -> str:
     """Return the text for a value of the Compose file: dollars doubled, variables in Compose's syntax.
 
-    Raises `ConfigurationError` for a secret: it would stand in the file, or be visible where it is used.
+    Raises `ConfigurationError` for a secret, which would be readable in the file or in the list of processes.
     """
     text = ""
     for piece in parts:
         if piece.kind == "secret":
             raise ConfigurationError(
-                f"{spec.name}: `{field}` contains the secret {piece.value!r}, and only `env` can hold one",
-                where=place(spec.name, field),
+                f"{spec.name}: `{field}` contains the secret {piece.value!r}, which only `env` can contain",
+                where=setting_key(spec.name, field),
                 hint="Pass it in `env`: there it is read from a file when the container starts.",
             )
         text += piece.value if piece.kind == "variable" else piece.value.replace("$", "$$")
@@ -121,9 +121,9 @@ def interpolated(parts: Iterable[Piece], spec: ServiceSpec, field: str) -> str:
 
 
 def container_of(spec: ServiceSpec) -> Container:
-    """Return the container part of a service that has one."""
+    """Return the container of a service that has one."""
     if spec.container is None:
-        raise ValueError(f"{spec.name} has no container part")
+        raise ValueError(f"{spec.name} has no container")
     return spec.container
 
 
@@ -133,7 +133,7 @@ def inner_port(spec: ServiceSpec, name: str) -> int:
 
 
 def _lookup(spec: ServiceSpec, stack: Stack, field: str, *, inside: bool) -> Callable[[str], str]:
-    """Return what a reference of this service means, for itself or (`inside` false) for another service."""
+    """Return the function reference → value, for the service itself or (`inside` false) for others."""
     container = container_of(spec)
     secrets = frozenset(container.secret_files.values())
     known = {
@@ -145,8 +145,8 @@ def _lookup(spec: ServiceSpec, stack: Stack, field: str, *, inside: bool) -> Cal
         known |= {"run": RUN, "data": container.data, "root": container.root}
 
     def lookup(reference: str) -> str:
-        if found := known.get(reference):
-            return found
+        if value := known.get(reference):
+            return value
         scope, dot, name = reference.partition(".")
         if scope == "env":
             return f"{_MARK}variable:{_variable(name)}{_MARK}"
@@ -156,22 +156,22 @@ def _lookup(spec: ServiceSpec, stack: Stack, field: str, *, inside: bool) -> Cal
             return name
         if dot and scope not in OWN_SCOPES:
             return _export(scope, name, spec, stack, field)
-        raise _meaningless(reference, spec, field, inside=inside)
+        raise _without_value(reference, spec, field, inside=inside)
 
     return lookup
 
 
-def _meaningless(reference: str, spec: ServiceSpec, field: str, *, inside: bool) -> ConfigurationError:
-    problem, hint = "there is no such name", ""
+def _without_value(reference: str, spec: ServiceSpec, field: str, *, inside: bool) -> ConfigurationError:
+    problem, hint = "this name does not exist", ""
     if reference.startswith("secret."):
         problem = "the image does not use this secret"
     elif not inside:
         problem, hint = "it is a path inside another container", "Use a URL or a port instead."
     elif reference == "root":
-        problem = "the image has no folder that is known to hold the project"
-        hint = f"Name it: `root` in [services.{spec.name}.container]."
-    message = f"{spec.name}: ${{{reference}}} means nothing in a container: {problem}"
-    return ConfigurationError(message, where=place(spec.name, field), hint=hint)
+        problem = "the folder of the project in the image is not known"
+        hint = f"Set `root` in [services.{spec.name}.container]."
+    message = f"{spec.name}: ${{{reference}}} has no value in a container: {problem}"
+    return ConfigurationError(message, where=setting_key(spec.name, field), hint=hint)
 
 
 def _variable(name: str) -> str:
@@ -183,10 +183,10 @@ def _variable(name: str) -> str:
 
 
 def _export(service: str, name: str, user: ServiceSpec, stack: Stack, field: str) -> str:
-    """Return another service's export as `user` sees it; empty for an optional one that is absent."""
+    """Return another service's export for the service `user`; empty if it is optional and absent."""
     name, optional = name.removesuffix("?"), name.endswith("?")
     reference = f"${{{service}.{name}}}"
-    where = place(user.name, field)
+    where = setting_key(user.name, field)
     spec = stack.services.get(service)
     if spec is None:
         if optional:
@@ -195,8 +195,8 @@ def _export(service: str, name: str, user: ServiceSpec, stack: Stack, field: str
         raise ConfigurationError(
             f"{user.name} refers to {reference}, and {service} {problem}",
             where=where,
-            hint=f"Take the reference out, or describe {service} as a service of your own, with a command and"
-            f" an image: [services.{service}.container].",
+            hint=f"Remove the reference, or describe {service} as your own service with a command and an"
+            f" image: [services.{service}.container].",
         )
     if name not in spec.exports:
         if optional:
@@ -205,10 +205,10 @@ def _export(service: str, name: str, user: ServiceSpec, stack: Stack, field: str
     text = spec.exports[name]
     if match := _LOOPBACK.search(text):
         raise ConfigurationError(
-            f"{user.name} refers to {reference}, which is {text!r}: inside a container {match[0]} is the"
+            f"{user.name} refers to {reference}, which is {text!r}: inside a container, {match[0]} is the"
             " container itself",
             where=where,
-            hint=f"Use an export of {service} that is made from its host.",
+            hint=f"Use an export of {service} that contains its ${{host}}.",
         )
     try:
         return substitute(text, _lookup(spec, stack, field, inside=False))

@@ -1,7 +1,7 @@
 """YAML text from plain data, with every string quoted.
 
-A plain scalar such as `y`, `1e3` or `0o17` is read as another type by one YAML parser or the next, so no
-value is ever plain. Double-quoted scalars have the escapes of JSON strings. Source: YAML 1.2.2,
+Some YAML parsers read a plain scalar such as `y`, `1e3` or `0o17` as another type than a string, so every
+string is quoted. Double-quoted scalars have the escapes of JSON strings. Source: YAML 1.2.2,
 "Double-Quoted Style" and "Literal Style".
 """
 
@@ -24,7 +24,7 @@ _BLOCK_LINE = re.compile("[^\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff
 
 
 def dump(value: Mapping[str, Value]) -> str:
-    """Return the document; the order of keys stays."""
+    """Return the document, with the keys in their order."""
     return "".join(f"{line}\n" for line in _mapping(value, ""))
 
 
@@ -59,7 +59,7 @@ def _item(value: Value, indent: str) -> Iterator[str]:
 
 
 def _is_block(value: str) -> bool:
-    """Whether a text of several lines keeps its content as a literal block without further marks."""
+    """Return whether a text of several lines can be a literal block without an indentation indicator."""
     lines = value.removesuffix(_END).split(_END)
     return (
         len(lines) > 1
