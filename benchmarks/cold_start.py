@@ -43,7 +43,7 @@ def pytest_fixture_setup(fixturedef):
 #: the prefix of figures that are points in time of one start
 AT = "at: "
 STEPS = {
-    "up": "the supervisor accepts connections",
+    "up": "the supervisor runs",
     "preparing": "{}: prepares",
     "spawned": "{}: runs",
     "ready": "{}: is ready",
