@@ -1,4 +1,4 @@
-"""What the README promises, tox and `.ci/run` do; and they agree on the Pythons."""
+"""The README, tox and `.ci/run` have the same commands and the same Python versions."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_first_command_names_an_extra_a_script_and_a_command_that_exist() ->
     assert "up" in COMMANDS["runtime"]
 
 
-def test_ci_runs_the_second_command_as_it_stands_there() -> None:
+def test_ci_runs_the_second_command_of_the_readme() -> None:
     assert TEST in CI
 
 
@@ -67,7 +67,7 @@ def test_tox_pyenv_and_the_classifiers_name_the_same_pythons() -> None:
     assert PROJECT["requires-python"] == f">={classified[0]}"
 
 
-def test_a_missing_python_is_skipped_and_not_forgotten() -> None:
+def test_tox_skips_missing_interpreters() -> None:
     assert TOX["tox"].getboolean("skip_missing_interpreters")
 
 
@@ -124,7 +124,7 @@ def test_the_lock_has_all_dependencies_and_tools_in_versions_that_pyproject_admi
 
 
 def test_lowest_pins_each_direct_dependency_to_its_lower_bound() -> None:
-    """An extra that is another extra's name, such as `all`, has no bound of its own."""
+    """An extra that lists other extras, such as `all`, has no bound."""
     served = set(PROJECT["optional-dependencies"]) - {"types", "dev"}
     pins = locked("lowest")
     wrong = [
@@ -139,7 +139,7 @@ def test_lowest_pins_each_direct_dependency_to_its_lower_bound() -> None:
 
 
 def locked(name: str) -> dict[str, list[Requirement]]:
-    """The pins of a file in `.ci` by name; a package has several when its version depends on the platform."""
+    """Return package → pins of a file in `.ci`; several pins if the version depends on the platform."""
     pins: dict[str, list[Requirement]] = {}
     for line in (ROOT / ".ci" / f"{name}.txt").read_text(encoding="utf-8").splitlines():
         if not line.strip().startswith("#"):
@@ -149,14 +149,14 @@ def locked(name: str) -> dict[str, list[Requirement]]:
 
 
 def declared(*extras: str) -> list[Requirement]:
-    """The requirements of the project and of these extras, without those on the project itself."""
+    """Return the requirements of the project and of these extras, without those on the project itself."""
     groups = [PROJECT["dependencies"], *(PROJECT["optional-dependencies"][extra] for extra in extras)]
     requirements = [Requirement(line) for group in groups for line in group]
     return [requirement for requirement in requirements if requirement.name != PROJECT["name"]]
 
 
 def admitted(requirement: Requirement, pins: dict[str, list[Requirement]]) -> bool:
-    found = pins.get(canonicalize_name(requirement.name), [])
-    return bool(found) and all(
-        requirement.specifier.contains(str(pin.specifier).removeprefix("==")) for pin in found
+    matching = pins.get(canonicalize_name(requirement.name), [])
+    return bool(matching) and all(
+        requirement.specifier.contains(str(pin.specifier).removeprefix("==")) for pin in matching
     )

@@ -1,4 +1,4 @@
-"""The house checks itself: its folders, its modules, its distribution."""
+"""The rules for folders, modules and the distribution."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SOURCES = [ROOT / "runtime" / "src", ROOT / "cli" / "src", ROOT / "pytest_infra"
 MODULES = sorted(path for source in SOURCES for path in source.rglob("*.py"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PACKAGES = {"infra_runtime", "infra_openapi", "infra_cli", "pytest_infra"}
-#: how a requirement is imported, where that isn't its name
+#: requirement → import name, if the two differ
 IMPORTED_AS = {
     "pytest-xprocess": "xprocess",
     "python-dotenv": "dotenv",
@@ -33,30 +33,30 @@ IMPORTED_AS = {
     "pytest-asyncio": "pytest_asyncio",
 }
 
-#: modules that are parts of a declared distribution under another name
-COME_ALONG = {"_pytest", "py", "pydantic_core"}
+#: modules that are parts of a declared distribution with another name
+BUNDLED = {"_pytest", "py", "pydantic_core"}
 
 modules = pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 
 
 @modules
-def test_a_module_is_a_noun_of_the_field(module: Path) -> None:
+def test_a_module_does_not_have_a_vague_name(module: Path) -> None:
     assert module.stem not in {"utils", "util", "helpers", "helper", "base", "common", "misc"}
 
 
 @modules
 def test_a_module_stays_under_400_lines(module: Path) -> None:
-    """Past that, there is a second noun in it."""
+    """A longer module has a second responsibility."""
     assert len(module.read_text(encoding="utf-8").splitlines()) < 400
 
 
 @modules
-def test_a_module_says_what_it_is(module: Path) -> None:
+def test_a_module_has_a_docstring(module: Path) -> None:
     assert ast.get_docstring(ast.parse(module.read_text(encoding="utf-8")))
 
 
-def test_every_package_is_typed_and_lies_below_src() -> None:
-    """Nothing called `runtime`, `cli` or `infra` may become importable: users' packages have these names."""
+def test_every_package_is_typed_and_in_a_src_folder() -> None:
+    """The names `runtime`, `cli` and `infra` must not be importable, because users' packages have them."""
     folders = {path.name for source in SOURCES for path in source.iterdir() if path.is_dir()}
 
     assert {name for name in folders if not name.startswith(("_", "."))} == PACKAGES
@@ -64,16 +64,16 @@ def test_every_package_is_typed_and_lies_below_src() -> None:
     assert not [path for path in ("runtime", "cli", "pytest_infra") if (ROOT / path / "__init__.py").exists()]
 
 
-def test_what_is_imported_is_declared() -> None:
-    """A dependency that comes along with another one's is gone on the day when that one changes its mind."""
+def test_every_imported_distribution_is_declared() -> None:
+    """An undeclared dependency can disappear when another distribution no longer requires it."""
     declared = {_imported(name) for group in _requirements() for name in group}
     imported = {name for module in MODULES for name in _top_level_imports(module)}
 
-    assert imported - sys.stdlib_module_names - PACKAGES - COME_ALONG - declared == set()
+    assert imported - sys.stdlib_module_names - PACKAGES - BUNDLED - declared == set()
 
 
 def test_the_bare_install_stays_light() -> None:
-    """What serves some users only is an extra; so is every server."""
+    """Dependencies that only some users need, and all servers, are extras."""
     assert {_name(requirement) for requirement in PROJECT["dependencies"]} == {
         "click",
         "filelock",
@@ -88,16 +88,18 @@ def test_the_bare_install_stays_light() -> None:
 
 
 def test_every_direct_dependency_has_a_lower_bound() -> None:
-    """Stubs follow what they describe; our own name needs none."""
+    """Type stubs and the project itself need no lower bound."""
     extras = PROJECT["optional-dependencies"].values()
-    requirements = [it for group in (PROJECT["dependencies"], *extras) for it in group]
+    requirements = [requirement for group in (PROJECT["dependencies"], *extras) for requirement in group]
 
     assert [
-        it for it in requirements if ">=" not in it and not it.startswith(("pytest-infra[", "types-"))
+        requirement
+        for requirement in requirements
+        if ">=" not in requirement and not requirement.startswith(("pytest-infra[", "types-"))
     ] == []
 
 
-def test_the_extra_all_has_every_extra_that_serves_a_user() -> None:
+def test_the_extra_all_has_every_extra_for_users() -> None:
     extras = PROJECT["optional-dependencies"]
     named = re.search(r"\[(.*)\]", extras["all"][0])
 
@@ -106,8 +108,8 @@ def test_the_extra_all_has_every_extra_that_serves_a_user() -> None:
 
 
 @pytest.mark.process
-def test_the_supervisor_imports_the_standard_library_alone() -> None:
-    """It boots while the client still resolves the plan: whatever it imported, every start would wait for."""
+def test_the_supervisor_imports_the_standard_library_only() -> None:
+    """Every start of a stack waits for the imports of the supervisor."""
     code = (
         f"import sys; sys.path.insert(0, {str(Path(infra_runtime.__file__).parent.parent)!r});"
         "import infra_runtime.supervisor.main, infra_runtime.supervisor.guardian;"
@@ -119,8 +121,8 @@ def test_the_supervisor_imports_the_standard_library_alone() -> None:
     )
     loaded = dict(line.split("=", 1) for line in answer.stdout.splitlines())
 
-    strangers = {name.partition(".")[0] for name in loaded} - sys.stdlib_module_names - {"__main__"}
-    assert strangers == {"infra_runtime"}
+    foreign = {name.partition(".")[0] for name in loaded} - sys.stdlib_module_names - {"__main__"}
+    assert foreign == {"infra_runtime"}
     assert not [
         name for name, file in loaded.items() if "site-packages" in file and "infra_runtime" not in name
     ]
@@ -132,9 +134,9 @@ def test_the_supervisor_imports_the_standard_library_alone() -> None:
 
 
 @pytest.mark.process
-def test_importing_the_runtime_imports_nothing_dear() -> None:
-    dear = {"pydantic", "rich", "click", "pytest"}
-    code = f"import sys, infra_runtime; print(*sorted(set(sys.modules) & {dear}))"
+def test_importing_the_runtime_imports_nothing_slow() -> None:
+    slow = {"pydantic", "rich", "click", "pytest"}
+    code = f"import sys, infra_runtime; print(*sorted(set(sys.modules) & {slow}))"
 
     answer = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
@@ -146,7 +148,7 @@ def test_importing_the_runtime_imports_nothing_dear() -> None:
 def test_the_wheel_has_the_packages_and_nothing_else() -> None:
     files = importlib.metadata.files("pytest-infra") or []
     if not any(file.parts[0] == "infra_runtime" for file in files):
-        pytest.skip("an editable install has no wheel to look into; tox installs one")
+        pytest.skip("an editable install has no wheel to check; tox installs one")
     tops = {
         file.parts[0] for file in files if file.parts[0] != ".." and not file.parts[0].endswith(".dist-info")
     }
@@ -158,15 +160,15 @@ def test_the_wheel_has_the_packages_and_nothing_else() -> None:
     assert not [file for file in files if "test" in file.name.lower() and file.suffix == ".py"]
 
 
-def test_what_is_tested_is_what_is_installed() -> None:
-    """All packages come from one place: either the tree or the wheel, never some of each."""
-    homes = {
+def test_all_packages_are_from_the_same_installation() -> None:
+    """All packages are imported either from the tree or from the wheel."""
+    is_in_tree = {
         Path(package.__file__).parents[1].is_relative_to(ROOT)
         for package in (infra_runtime, infra_openapi, infra_cli, pytest_infra)
         if package.__file__
     }
 
-    assert len(homes) == 1
+    assert len(is_in_tree) == 1
 
 
 def _requirements() -> Iterator[set[str]]:

@@ -1,4 +1,4 @@
-"""Knowledge about a kind stays in that kind's own files and in the manifest."""
+"""Only the manifest and the files of a kind contain its name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MANIFEST = ROOT / "runtime/src/infra_runtime/manifest.py"
 
 
 def is_file_of(kind: str, path: Path) -> bool:
-    """Whether the file belongs to the kind: `services/NAME.py`, or a file in `services/NAME/`."""
+    """Return whether the file belongs to the kind: `services/NAME.py`, or a file in `services/NAME/`."""
     services = (
         path.parts[len(path.parts) - 1 - path.parts[::-1].index("services") :]
         if "services" in path.parts
@@ -31,7 +31,7 @@ def is_file_of(kind: str, path: Path) -> bool:
 
 
 def kinds_named_in(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Line and kind for each string that equals a kind's name, and each import of a kind's module."""
+    """Yield line and kind for each string that equals a kind's name, and each import of a kind's module."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and node.value in KINDS:
             yield node.lineno, str(node.value)
@@ -48,7 +48,7 @@ def _kind_of_module(module: str) -> list[str]:
 
 
 def foreign_kinds(path: Path) -> list[str]:
-    """`LINE: KIND` for each kind that is named in a file which does not belong to it."""
+    """Return `LINE: KIND` for each kind that is named in a file which does not belong to it."""
     if path == MANIFEST:
         return []
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -57,7 +57,7 @@ def foreign_kinds(path: Path) -> list[str]:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_kind_is_named_only_in_its_own_files_and_in_the_manifest(path: Path) -> None:
-    """A new kind then needs its own files and one row of the manifest, and no change elsewhere."""
+    """A new kind needs its own files and one row of the manifest, but no other change."""
     assert foreign_kinds(path) == []
 
 

@@ -1,4 +1,4 @@
-"""Each kind has a kit, and only the kit's own package knows the kind."""
+"""Each kind has a kit, and the rest of the plugin does not name the kind."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_every_function_that_a_kit_names_can_be_imported(kind: str) -> None:
 
 
 @kinds
-def test_a_kit_that_can_find_leftovers_knows_the_owner_in_their_names(kind: str) -> None:
+def test_the_unit_names_of_a_kit_that_finds_leftovers_contain_the_owner(kind: str) -> None:
     kit = kit_registry.find(kind)
 
     assert kit is not None
@@ -65,7 +65,7 @@ def test_a_kit_names_secrets_and_urls_by_exports_and_drivers(kind: str) -> None:
 
 
 @pytest.mark.parametrize("module", SHARED, ids=lambda path: str(path.relative_to(PLUGIN)))
-def test_the_rest_of_the_plugin_knows_no_kind(module: Path) -> None:
+def test_the_rest_of_the_plugin_names_no_kind(module: Path) -> None:
     nodes = list(ast.walk(ast.parse(module.read_text(encoding="utf-8"))))
 
     texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]

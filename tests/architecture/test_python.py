@@ -1,4 +1,4 @@
-"""The page of the Python interface tells every name of it."""
+"""The page of the Python interface describes every public name."""
 
 from __future__ import annotations
 

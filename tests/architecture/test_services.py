@@ -1,4 +1,4 @@
-"""Every kind of service has a page, a kit, a test of its own and its part of the contract suite."""
+"""Every kind has a page, a kit, a test against the real server, and functions for the contract suite."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TESTS = ROOT / "tests" / "runtime" / "services"
 
 CONTRACT = ROOT / "tests" / "kinds"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-#: default ports of kinds to come, by the name that they will have in the manifest
+#: planned kind → its default ports
 RESERVED_PORTS: dict[str, tuple[int, ...]] = {
     "alertmanager": (9093,),
     "bento": (4195,),
@@ -58,7 +58,7 @@ services = pytest.mark.parametrize("name", KINDS)
 
 @services
 def test_a_service_has_a_page(name: str) -> None:
-    """What nobody can look up is not finished."""
+    """A kind without documentation is not complete."""
     page = (PAGES / f"{name}.md").read_text(encoding="utf-8")
 
     assert page.startswith("# ")
@@ -77,7 +77,9 @@ def test_a_service_keeps_the_contract_against_its_real_server(name: str) -> None
     """`tests/kinds/test_contract.py` runs for every kind, with these two functions of the kind."""
     module = ast.parse((CONTRACT / f"{name}.py").read_text(encoding="utf-8"))
 
-    functions = {node.name: [it.arg for it in node.args.args] for node in module.body if _is_function(node)}
+    functions = {
+        node.name: [argument.arg for argument in node.args.args] for node in module.body if _is_function(node)
+    }
     assert functions["write"] == ["endpoint", "name", "value"]
     assert functions["read"] == ["endpoint", "name"]
 
@@ -125,7 +127,7 @@ def test_the_manifest_has_the_ports_of_the_settings(name: str) -> None:
 
 
 def test_no_two_kinds_have_the_same_default_port() -> None:
-    """A stack of all kinds must be able to start; kinds to come keep the ports that they are promised."""
+    """A stack of all kinds can start, and planned kinds keep their reserved ports."""
     owners: dict[int, set[str]] = {}
     for kind in KINDS.values():
         for port in kind.ports.values():
@@ -140,5 +142,5 @@ def test_no_two_kinds_have_the_same_default_port() -> None:
     )
 
 
-def test_a_page_without_a_service_is_a_leftover() -> None:
+def test_every_page_has_a_kind() -> None:
     assert {page.stem for page in PAGES.glob("*.md")} == set(KINDS)

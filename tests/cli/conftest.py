@@ -1,4 +1,4 @@
-"""A project with the real `infra` in it."""
+"""Fixtures that run the real `infra` in a project."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def infra(tmp_path: Path) -> Iterator[CommandLine]:
-    """`infra` in an empty project."""
+    """Run `infra` in an empty project."""
     line = CommandLine(tmp_path / "project")
     yield line
     line.end()
@@ -24,14 +24,14 @@ def infra(tmp_path: Path) -> Iterator[CommandLine]:
 
 @pytest.fixture
 def shop(infra: CommandLine) -> CommandLine:
-    """`infra` in a project with three cheap services."""
+    """Run `infra` in a project with three small services."""
     infra.write(stack_file(SHOP, ["db", "api", "worker"]))
     return infra
 
 
 @pytest.fixture(scope="module")
 def open_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
-    """The same, with its stack running; for tests that only look."""
+    """Run `infra` in the same project with a running stack, for tests that do not change it."""
     line = CommandLine(tmp_path_factory.mktemp("open") / "project")
     line.write(stack_file(SHOP, ["db", "api", "worker"]))
     assert line("runtime", "up", "--detach").code == 0

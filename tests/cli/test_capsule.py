@@ -1,4 +1,4 @@
-"""`infra dev capsule`: what failed tests left, newest last."""
+"""`infra dev capsule`: the failure reports of tests."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from fakes.command_line import CommandLine
 
 @pytest.fixture
 def failed(infra: CommandLine) -> CommandLine:
-    """`infra` in a project where two tests have failed."""
+    """Run `infra` in a project where two tests have failed."""
     infra.write('use = ["x"]\n[services.x]\ncommand = ["true"]\n')
     for began, name in enumerate(["test_sell", "test_buy"]):
         folder = infra.root / ".data-test" / "capsules" / name
         (folder / "logs").mkdir(parents=True)
         (folder / "logs" / "shop.log").write_text(f"words of {name}\n")
-        told = {
+        report = {
             "test": f"test_shop.py::{name}",
             "phase": "call",
             "began": began,
@@ -25,7 +25,7 @@ def failed(infra: CommandLine) -> CommandLine:
             "stack": {"services": [{"name": "shop", "phase": "ready", "restarts": 2, "reason": ""}]},
             "dumps": {"infra_test_a_1": "dumps/postgres/infra_test_a_1.sql"},
         }
-        (folder / "capsule.json").write_text(json.dumps(told))
+        (folder / "capsule.json").write_text(json.dumps(report))
     return infra
 
 
@@ -36,10 +36,10 @@ def test_list_has_the_newest_last(failed: CommandLine) -> None:
         "test_shop.py::test_sell",
         "test_shop.py::test_buy",
     ]
-    assert [it["phase"] for it in document.json["capsules"]] == ["call", "call"]
+    assert [report["phase"] for report in document.json["capsules"]] == ["call", "call"]
 
 
-def test_show_tells_states_logs_and_where_the_dumps_are(failed: CommandLine) -> None:
+def test_show_prints_states_logs_and_the_paths_of_dumps(failed: CommandLine) -> None:
     shown = failed("dev", "capsule", "show", "test_buy")
 
     assert shown.code == 0
@@ -55,7 +55,7 @@ def test_show_as_json_has_the_logs(failed: CommandLine) -> None:
     assert list(shown["dumps"]) == ["infra_test_a_1"]
 
 
-def test_a_test_without_a_capsule_is_told(failed: CommandLine) -> None:
+def test_a_test_without_a_failure_report_is_an_error(failed: CommandLine) -> None:
     shown = failed("dev", "capsule", "show", "test_gift")
 
     assert shown.code != 0

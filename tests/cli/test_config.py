@@ -1,4 +1,4 @@
-"""`infra config` and the commands that only read the project."""
+"""`infra config`, and the commands that read the configuration only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fakes.command_line import SHOP, CommandLine, stack_file
 from infra_runtime.engines.variables import variables
 
 
-def test_show_says_where_each_value_came_from(shop: CommandLine) -> None:
+def test_show_prints_the_source_of_each_value(shop: CommandLine) -> None:
     shown = shop("config", "show", "services.db")
 
     assert shown.code == 0
@@ -24,7 +24,7 @@ def test_show_as_json_is_key_value_source(shop: CommandLine) -> None:
     assert shown["profile"] == {"value": None, "source": "default"}
 
 
-def test_show_tells_of_a_table_only_what_it_says(infra: CommandLine) -> None:
+def test_show_leaves_out_empty_keys_of_a_table(infra: CommandLine) -> None:
     infra.write(
         'use = ["x"]\n[services.x]\ncommand = ["true"]\nports = { web = 1 }\nready = { http = "/" }\n'
     )
@@ -33,15 +33,15 @@ def test_show_tells_of_a_table_only_what_it_says(infra: CommandLine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "meant"), [("services.bd", "services.db"), ("services.db.prots", "services.db.ports")]
+    ("key", "suggestion"), [("services.bd", "services.db"), ("services.db.prots", "services.db.ports")]
 )
-def test_show_tells_the_nearest_setting_where_there_is_none(
-    shop: CommandLine, wanted: str, meant: str
+def test_an_unknown_setting_is_reported_with_the_nearest_one(
+    shop: CommandLine, key: str, suggestion: str
 ) -> None:
-    shown = shop("config", "show", wanted)
+    shown = shop("config", "show", key)
 
     assert shown.code == 6
-    assert f"there is no setting {wanted!r}; did you mean {meant!r}?" in shown.err
+    assert f"unknown setting {key!r}; did you mean {suggestion!r}?" in shown.err
 
 
 def test_show_masks_secrets(infra: CommandLine) -> None:
@@ -54,27 +54,27 @@ def test_show_masks_secrets(infra: CommandLine) -> None:
 
 
 def test_validate_checks_every_environment(shop: CommandLine) -> None:
-    shop.write('[services.db]\nneeds = ["nobody"]\n', "infra.production.toml")
+    shop.write('[services.db]\nneeds = ["missing"]\n', "infra.production.toml")
     everywhere = shop("config", "validate")
 
     assert everywhere.code == 6
-    assert "nobody" in everywhere.err
+    assert "missing" in everywhere.err
     assert shop("config", "validate", "--env", "test").code == 0
 
 
-def test_validate_says_what_would_run(shop: CommandLine) -> None:
+def test_validate_prints_the_services(shop: CommandLine) -> None:
     assert shop("config", "validate", "--json").json["services"]["production"] == ["db", "api", "worker"]
 
 
 @pytest.mark.parametrize("words", [("config", "show"), ("config", "validate"), ("config", "env")])
-def test_a_variable_that_nobody_reads_is_noted_with_the_one_that_was_meant(
+def test_a_misspelled_variable_is_noted_with_the_similar_one(
     open_shop: CommandLine, words: tuple[str, ...]
 ) -> None:
-    said = open_shop(*words, "--json", environ={"INFRA_PROFLE": "tiny"})
+    answer = open_shop(*words, "--json", environ={"INFRA_PROFLE": "tiny"})
 
-    assert said.code == 0
-    assert said.err == "infra: nothing reads INFRA_PROFLE; did you mean INFRA_PROFILE?\n"
-    assert said.json
+    assert answer.code == 0
+    assert answer.err == "infra: INFRA_PROFLE is not used; did you mean INFRA_PROFILE?\n"
+    assert answer.json
 
 
 def test_plan_is_symbolic_and_needs_no_program(infra: CommandLine) -> None:
@@ -94,7 +94,7 @@ def test_plan_of_some_services_has_their_needs(shop: CommandLine) -> None:
 
 
 def test_list_has_the_catalogue_and_the_users_own(shop: CommandLine) -> None:
-    services = {each["name"]: each for each in shop("runtime", "list", "--json").json["services"]}
+    services = {service["name"]: service for service in shop("runtime", "list", "--json").json["services"]}
 
     assert {"nats", "postgres", "valkey", "caddy", "pocketbase", "db", "api", "worker"} <= services.keys()
     assert services["db"]["in_stack"]
@@ -107,7 +107,7 @@ def test_list_has_instances_and_no_kind_that_a_users_service_hides(infra: Comman
         'use = ["analytics"]\n[services.analytics]\nkind = "postgres"\n'
         '[services.valkey]\ncommand = ["mine"]\n'
     )
-    services = {each["name"]: each for each in infra("runtime", "list", "--json").json["services"]}
+    services = {service["name"]: service for service in infra("runtime", "list", "--json").json["services"]}
 
     assert services["analytics"]["kind"] == "postgres"
     assert services["analytics"]["in_stack"]
@@ -115,7 +115,7 @@ def test_list_has_instances_and_no_kind_that_a_users_service_hides(infra: Comman
     assert (services["valkey"]["kind"], services["valkey"]["binaries"]) == ("", {})
 
 
-def test_plan_shows_what_services_offer_to_each_other(infra: CommandLine) -> None:
+def test_plan_shows_contributions(infra: CommandLine) -> None:
     infra.write(
         'use = ["api"]\n[services.api]\ncommand = ["api"]\nports = { http = 8000 }\nmetrics = "/metrics"\n'
     )
@@ -126,7 +126,7 @@ def test_plan_shows_what_services_offer_to_each_other(infra: CommandLine) -> Non
     ]
 
 
-def test_list_says_what_brings_a_program_that_is_missing(infra: CommandLine) -> None:
+def test_list_prints_how_to_install_a_missing_program(infra: CommandLine) -> None:
     infra.write('use = ["nats"]\n[services.nats]\nbinary = "/nowhere/nats-server"\n')
     answer = infra("runtime", "list")
 
@@ -146,7 +146,7 @@ def test_list_says_what_brings_a_program_that_is_missing(infra: CommandLine) -> 
         ("REDIS_URL", "r"),
     ],
 )
-def test_the_names_that_clients_know_are_among_the_variables(variable: str, value: str) -> None:
+def test_variables_include_the_names_that_clients_read(variable: str, value: str) -> None:
     exports = {"postgres": {"url": "u", "password": "p"}, "my-api": {"url": "a"}, "valkey": {"url": "r"}}
     kinds = {"postgres": "postgres", "my-api": "", "valkey": "valkey"}
 
@@ -156,7 +156,7 @@ def test_the_names_that_clients_know_are_among_the_variables(variable: str, valu
 @pytest.mark.parametrize(
     ("services", "first"), [(["analytics", "postgres"], "postgres"), (["orders", "analytics"], "analytics")]
 )
-def test_of_several_instances_one_has_the_names_that_clients_know(services: list[str], first: str) -> None:
+def test_one_of_several_instances_has_the_names_that_clients_read(services: list[str], first: str) -> None:
     exports = {name: {"url": f"of {name}"} for name in services}
 
     values = variables(exports, dict.fromkeys(services, "postgres"))
@@ -169,6 +169,6 @@ def test_a_users_service_with_the_name_of_a_kind_has_no_conventional_names() -> 
     assert "DATABASE_URL" not in variables({"postgres": {"url": "u"}}, {"postgres": ""})
 
 
-def test_what_a_server_does_not_export_is_no_variable() -> None:
+def test_a_missing_export_is_not_a_variable() -> None:
     assert "PGPASSWORD" not in variables({"postgres": {"url": "u"}}, {"postgres": "postgres"})
     assert variables({}, {}) == {}

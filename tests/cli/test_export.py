@@ -1,4 +1,4 @@
-"""`infra export compose`: what is written, what is never overwritten, what is said."""
+"""`infra export compose`: written files, protected files, output and errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OVERLAYS = [f"compose.{name}.yaml" for name in ("development", "production", "st
 
 @pytest.fixture
 def shop(infra: CommandLine) -> CommandLine:
-    """`infra` in a project with a database and a service of its own; its variable is not set here."""
+    """Run `infra` in a project with a database and a user's own service, whose variable is not set."""
     infra.write(STACK)
     infra.write('[project]\nname = "shop"\n', "pyproject.toml")
     return infra
@@ -45,26 +45,29 @@ def test_the_files_are_written_beside_the_stack_file(shop: CommandLine) -> None:
 def test_a_secret_is_made_once_and_stays_out_of_the_repository(shop: CommandLine) -> None:
     shop("export", "compose")
     file = shop.root / "compose" / "secrets" / "postgres-password"
-    first = file.read_text("ascii")
+    secret = file.read_text("ascii")
     again = shop("export", "compose")
 
-    assert len(first) == 48
-    assert file.read_text("ascii") == first
+    assert len(secret) == 48
+    assert file.read_text("ascii") == secret
     assert "made" not in again.out
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     assert "/secrets/" in (shop.root / "compose" / ".gitignore").read_text("utf-8").splitlines()
-    assert not [path for path in file.parents[1].glob("*.yaml") if first in path.read_text("utf-8")]
+    assert not [path for path in file.parents[1].glob("*.yaml") if secret in path.read_text("utf-8")]
 
 
-def test_one_environment_is_one_complete_file_elsewhere(shop: CommandLine) -> None:
+def test_one_environment_is_one_complete_file_in_another_folder(shop: CommandLine) -> None:
     answer = shop("export", "compose", "--env", "production", "--output", "deploy/shop")
     folder = shop.root / "deploy" / "shop"
-    found = yaml.safe_load((folder / "compose.yaml").read_text("utf-8"))
+    document = yaml.safe_load((folder / "compose.yaml").read_text("utf-8"))
 
     assert answer.code == 0
     assert not list(folder.glob("compose.*.yaml"))
-    assert found["services"]["api"]["environment"]["INFRA_ENV"] == "production"
-    assert found["services"]["api"]["build"] == {"context": "../..", "dockerfile": "deploy/shop/Dockerfile"}
+    assert document["services"]["api"]["environment"]["INFRA_ENV"] == "production"
+    assert document["services"]["api"]["build"] == {
+        "context": "../..",
+        "dockerfile": "deploy/shop/Dockerfile",
+    }
 
 
 def test_check_fails_when_a_file_would_change_and_writes_nothing(shop: CommandLine) -> None:
@@ -88,7 +91,7 @@ def test_check_writes_nothing_at_all(shop: CommandLine) -> None:
     assert not (shop.root / "compose").exists()
 
 
-def test_a_file_of_the_users_own_is_never_overwritten_without_force(shop: CommandLine) -> None:
+def test_a_file_of_the_user_is_not_overwritten_without_force(shop: CommandLine) -> None:
     shop.write("services: {}\n", "compose/compose.yaml")
     refused = shop("export", "compose")
 
@@ -99,7 +102,7 @@ def test_a_file_of_the_users_own_is_never_overwritten_without_force(shop: Comman
     assert shop("export", "compose", "--force").code == 0
 
 
-def test_what_was_generated_and_is_not_part_of_the_export_any_more_is_removed(shop: CommandLine) -> None:
+def test_a_generated_file_that_is_no_longer_part_of_the_export_is_removed(shop: CommandLine) -> None:
     shop("export", "compose")
     shop.write("mine\n", "compose/notes.txt")
     answer = shop("export", "compose", "--env", "test")
@@ -109,16 +112,16 @@ def test_what_was_generated_and_is_not_part_of_the_export_any_more_is_removed(sh
     assert (shop.root / "compose" / "notes.txt").exists()
 
 
-def test_as_json_it_names_files_secrets_and_notes(shop: CommandLine) -> None:
-    found = shop("export", "compose", "--json").json
+def test_the_json_output_has_files_secrets_and_notes(shop: CommandLine) -> None:
+    document = shop("export", "compose", "--json").json
 
-    assert found["folder"] == str(shop.root / "compose")
-    assert {"path": "compose.yaml", "state": "new"} in found["files"]
-    assert found["secrets"] == ["postgres-password"]
-    assert any("No port is published in production" in note for note in found["notes"])
+    assert document["folder"] == str(shop.root / "compose")
+    assert {"path": "compose.yaml", "state": "new"} in document["files"]
+    assert document["secrets"] == ["postgres-password"]
+    assert any("No port is published in production" in note for note in document["notes"])
 
 
-def test_what_cannot_be_expressed_is_told_with_its_line(shop: CommandLine) -> None:
+def test_a_setting_that_cannot_be_expressed_is_reported_with_its_line(shop: CommandLine) -> None:
     shop.write(STACK + '[services.api.container]\nimage = "shop:1"\n')
     answer = shop("export", "compose")
 
@@ -128,7 +131,7 @@ def test_what_cannot_be_expressed_is_told_with_its_line(shop: CommandLine) -> No
     assert not (shop.root / "compose").exists()
 
 
-def test_what_an_overlay_says_is_told_with_the_line_of_the_overlay(shop: CommandLine) -> None:
+def test_a_setting_of_an_overlay_is_reported_with_the_line_of_the_overlay(shop: CommandLine) -> None:
     shop.write('\n[services.api]\nenv = { SOCKET = "${postgres.socket_url}" }\n', "infra.production.toml")
     answer = shop("export", "compose")
 
@@ -144,7 +147,7 @@ def test_a_secret_in_plain_text_is_not_written_for_production(shop: CommandLine,
     answer = shop("export", "compose")
 
     assert answer.code == 6
-    assert "services.api.env.SECRET_KEY holds a secret in plain text" in answer.err
+    assert "services.api.env.SECRET_KEY contains a secret in plain text" in answer.err
     assert "${env.SECRET_KEY}" in answer.err
     assert "hunter2" not in answer.err + answer.out
 
@@ -154,10 +157,10 @@ def test_a_secret_from_a_variable_is_never_written(shop: CommandLine) -> None:
     answer = shop("export", "compose", "--env", "test", environ=variable)
 
     assert answer.code == 6
-    assert "INFRA_SERVICES__API__ENV__SECRET_KEY: services.api.env.SECRET_KEY holds a secret" in answer.err
+    assert "INFRA_SERVICES__API__ENV__SECRET_KEY: services.api.env.SECRET_KEY contains a secret" in answer.err
 
 
-def test_a_folder_that_cannot_be_written_is_an_error_of_its_own(shop: CommandLine) -> None:
+def test_the_exit_code_for_a_folder_that_cannot_be_written_is_13(shop: CommandLine) -> None:
     shop.write("a file\n", "taken")
     answer = shop("export", "compose", "--output", "taken/below")
 

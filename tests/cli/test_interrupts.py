@@ -1,4 +1,4 @@
-"""Ctrl-C: once is a request, twice is an order."""
+"""SIGINT and SIGTERM: the first signal can be deferred, the second cannot."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from infra_cli.interrupts import Interrupts
 
 
-def test_the_first_signal_is_heard_at_once() -> None:
+def test_a_signal_raises_at_once_by_default() -> None:
     with pytest.raises(KeyboardInterrupt), Interrupts() as interrupts:
         signal.raise_signal(signal.SIGTERM)
 
@@ -23,7 +23,7 @@ def defer(interrupts: Interrupts, done: list[bool], signals: int) -> None:
         done.append(True)
 
 
-def test_what_is_deferred_ends_in_peace() -> None:
+def test_a_deferred_signal_raises_after_the_block() -> None:
     done: list[bool] = []
     with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):
         defer(interrupts, done, signals=1)
@@ -32,7 +32,7 @@ def test_what_is_deferred_ends_in_peace() -> None:
     assert interrupts.exit_code == 130
 
 
-def test_the_second_signal_waits_for_nothing() -> None:
+def test_a_second_signal_raises_inside_the_block() -> None:
     done: list[bool] = []
     with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):
         defer(interrupts, done, signals=2)
@@ -40,13 +40,13 @@ def test_the_second_signal_waits_for_nothing() -> None:
     assert not done
 
 
-def test_a_signal_that_is_ignored_stays_ignored_and_everything_is_put_back() -> None:
+def test_an_ignored_signal_stays_ignored_and_handlers_are_restored() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with Interrupts():
             signal.raise_signal(signal.SIGINT)
-        left = signal.getsignal(signal.SIGINT)
+        handler = signal.getsignal(signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)
 
-    assert left is signal.SIG_IGN
+    assert handler is signal.SIG_IGN

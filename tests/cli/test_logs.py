@@ -1,4 +1,4 @@
-"""`infra runtime logs`: from the files, with the times that the supervisor noted beside them."""
+"""`infra runtime logs`: the lines of the log files, with times from their indexes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fakes.command_line import CommandLine
-from infra_cli.following import Follower
+from infra_cli.file_follower import Follower
 from infra_cli.logfiles import Line, lines, merged, moment
 
 NOON = 1_780_000_000.0
@@ -16,7 +16,7 @@ NOON = 1_780_000_000.0
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two logs, as a supervisor would have marked them."""
+    """Write two logs with their indexes, as the supervisor does."""
     (tmp_path / "a.log").write_bytes(b"a1\na2\na3\n")
     (tmp_path / "a.index").write_text(f"{NOON} 3\n{NOON + 10} 6\n{NOON + 20} 9\n")
     (tmp_path / "b.log").write_bytes(b"b1\nb2\n")
@@ -24,14 +24,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def texts(found: list[Line]) -> list[str]:
-    return [line.text for line in found]
+def texts(log_lines: list[Line]) -> list[str]:
+    return [line.text for line in log_lines]
 
 
-def test_lines_of_several_services_come_in_the_order_of_time(folder: Path) -> None:
-    found = list(merged(folder, {"a": None, "b": None}))
+def test_lines_of_several_services_are_sorted_by_time(folder: Path) -> None:
+    log_lines = list(merged(folder, {"a": None, "b": None}))
 
-    assert texts(found) == ["a1", "b1", "a2", "b2", "a3"]
+    assert texts(log_lines) == ["a1", "b1", "a2", "b2", "a3"]
 
 
 def test_since_leaves_out_what_was_written_before(folder: Path) -> None:
@@ -39,7 +39,7 @@ def test_since_leaves_out_what_was_written_before(folder: Path) -> None:
     assert texts(list(lines(folder, "a", since=NOON + 21))) == []
 
 
-def test_a_mark_inside_a_line_does_not_cut_it(folder: Path) -> None:
+def test_an_index_entry_inside_a_line_does_not_split_it(folder: Path) -> None:
     (folder / "a.index").write_text(f"{NOON} 4\n{NOON + 10} 9\n")
 
     assert texts(list(lines(folder, "a", since=NOON + 1))) == ["a3"]
@@ -69,34 +69,34 @@ def test_a_span_is_counted_back_from_now(text: str, seconds: float) -> None:
     assert moment(text, NOON) == NOON - seconds
 
 
-def test_a_time_of_day_is_todays() -> None:
+def test_a_time_of_day_is_a_time_of_today() -> None:
     assert 0 <= (moment("23:59:59", NOON) - moment("0:00", NOON)) - 86_399 <= 3600
 
 
-def test_what_is_no_time_is_refused(infra: CommandLine) -> None:
+def test_an_invalid_time_is_an_error(infra: CommandLine) -> None:
     answer = infra("runtime", "logs", "--since", "yesterday")
 
     assert answer.code == 2
-    assert "write 30s, 5m" in answer.err
+    assert "use a time such as 30s, 5m" in answer.err
 
 
 # --- following -------------------------------------------------------------------------------------
 
 
-def test_a_follower_gives_whole_lines_once(tmp_path: Path) -> None:
+def test_a_follower_returns_complete_lines_once(tmp_path: Path) -> None:
     path = tmp_path / "x.log"
     path.write_text("old\n")
     follower = Follower([path])
     follower.skip()
     path.write_text("old\nnew\nhal")
-    first = follower.new()
+    new_lines = follower.new()
     path.write_text("old\nnew\nhalf\n")
 
-    assert first == [(path, "new")]
+    assert new_lines == [(path, "new")]
     assert follower.new() == [(path, "half")]
 
 
-def test_a_line_that_is_only_half_there_is_not_taken_as_read(tmp_path: Path) -> None:
+def test_an_incomplete_line_is_not_skipped(tmp_path: Path) -> None:
     path = tmp_path / "x.log"
     path.write_text("whole\nhal")
     follower = Follower([path])
@@ -104,10 +104,10 @@ def test_a_line_that_is_only_half_there_is_not_taken_as_read(tmp_path: Path) -> 
     assert follower.skip() == {path: 6}
 
 
-def test_a_file_that_is_wiped_under_ones_eyes_has_no_new_lines(
+def test_a_file_that_is_removed_during_the_read_has_no_new_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infra_cli.following._size", lambda _path: 7)
+    monkeypatch.setattr("infra_cli.file_follower._size", lambda _path: 7)
 
     assert Follower([tmp_path / "gone.log"]).new() == []
 
@@ -125,7 +125,7 @@ def test_a_file_that_was_rotated_is_read_from_its_beginning(tmp_path: Path) -> N
 # --- the command -----------------------------------------------------------------------------------
 
 
-def test_logs_have_their_services_before_them(open_shop: CommandLine) -> None:
+def test_each_line_begins_with_its_service(open_shop: CommandLine) -> None:
     answer = open_shop("runtime", "logs", "api", "worker")
 
     assert any(line.startswith("api    | server on ") for line in answer.out.splitlines())
@@ -133,7 +133,7 @@ def test_logs_have_their_services_before_them(open_shop: CommandLine) -> None:
     assert "db " not in answer.out
 
 
-def test_grep_keeps_the_lines_in_which_it_is_found(open_shop: CommandLine) -> None:
+def test_grep_selects_lines_with_a_match(open_shop: CommandLine) -> None:
     assert open_shop("runtime", "logs", "--grep", "at w.rk").out == "worker | at work\n"
     assert open_shop("runtime", "logs", "--grep", "(").code == 2
 
@@ -145,20 +145,20 @@ def test_logs_as_json_are_lines_with_these_keys(open_shop: CommandLine) -> None:
     assert record["line"] == "at work"
 
 
-def test_logs_of_a_stack_that_is_gone_can_be_read(shop: CommandLine) -> None:
+def test_logs_of_a_stopped_stack_can_be_read(shop: CommandLine) -> None:
     shop("runtime", "up", "--detach", "db")
     shop("runtime", "down")
 
     assert "server on" in shop("runtime", "logs").out
-    assert shop("runtime", "logs", "nobody").code == 6
+    assert shop("runtime", "logs", "missing").code == 6
 
 
-def test_followed_logs_come_as_they_are_written(shop: CommandLine) -> None:
+def test_followed_lines_are_printed_when_they_are_written(shop: CommandLine) -> None:
     shop("runtime", "up", "--detach", "db")
-    logs = shop.begin("runtime", "logs", "db", "--follow", "--grep", "server")
-    logs.says("server on")
+    logs = shop.start("runtime", "logs", "db", "--follow", "--grep", "server")
+    logs.wait_for("server on")
     shop("runtime", "restart", "db")
-    logs.says("\ndb | server on")
+    logs.wait_for("\ndb | server on")
     logs.interrupt()
 
     assert logs.answer().out.count("server on") == 2

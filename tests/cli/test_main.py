@@ -1,4 +1,4 @@
-"""`infra` itself: finding commands, and how errors end."""
+"""The program `infra`: commands, help and errors."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pytest
 
 from fakes.command_line import INFRA, CommandLine
 from infra_cli.main import infra as root
-from infra_cli.reference import below, leaves
+from infra_cli.reference import leaves, subcommands
 
 LEAVES = [leaf.command_path for leaf in leaves(click.Context(root, info_name="infra"))]
 
 
 @pytest.mark.parametrize("path", LEAVES)
-def test_every_command_explains_itself(infra: CommandLine, path: str) -> None:
+def test_every_command_has_a_help(infra: CommandLine, path: str) -> None:
     answer = infra(*path.split()[1:], "--help")
 
     assert answer.code == 0
@@ -27,7 +27,7 @@ def test_every_command_explains_itself(infra: CommandLine, path: str) -> None:
 
 
 @pytest.mark.process
-def test_the_help_of_a_group_is_quick_for_it_imports_nothing_heavy() -> None:
+def test_the_help_of_a_group_imports_nothing_slow() -> None:
     code = (
         "import sys; from infra_cli.main import run; run(['runtime', '--help']);"
         "print({'pydantic', 'rich', 'infra_runtime.engines.local.stack'} & set(sys.modules), file=sys.stderr)"
@@ -37,7 +37,7 @@ def test_the_help_of_a_group_is_quick_for_it_imports_nothing_heavy() -> None:
     assert loaded.strip() == "set()"
 
 
-def test_the_version_is_the_kits(infra: CommandLine) -> None:
+def test_the_version_is_that_of_the_kit(infra: CommandLine) -> None:
     from infra_runtime import __version__
 
     assert infra("--version").out == f"infra, version {__version__}\n"
@@ -46,7 +46,7 @@ def test_the_version_is_the_kits(infra: CommandLine) -> None:
 @pytest.mark.parametrize(
     "arguments", [["nonsense"], ["runtime", "nonsense"], ["runtime", "up", "--nonsense"]]
 )
-def test_a_mistake_in_the_usage_is_2(infra: CommandLine, arguments: list[str]) -> None:
+def test_the_exit_code_of_a_usage_error_is_2(infra: CommandLine, arguments: list[str]) -> None:
     answer = infra(*arguments)
 
     assert answer.code == 2
@@ -64,7 +64,7 @@ def test_a_mistake_in_the_usage_is_2(infra: CommandLine, arguments: list[str]) -
         (["runtime", "up", "--detatch"], "'--detach'"),
     ],
 )
-def test_a_mistyped_name_is_told_with_the_nearest(
+def test_a_misspelled_name_is_reported_with_the_nearest_name(
     infra: CommandLine, arguments: list[str], meant: str
 ) -> None:
     answer = infra(*arguments)
@@ -74,15 +74,15 @@ def test_a_mistyped_name_is_told_with_the_nearest(
     assert f"; did you mean {meant}?\n" in answer.err
 
 
-def test_a_name_that_is_near_to_nothing_is_told_with_those_there_are(infra: CommandLine) -> None:
+def test_a_name_without_a_similar_one_is_reported_with_all_names(infra: CommandLine) -> None:
     assert infra("xyzzy").err.splitlines() == [
         "infra: error: no such command 'xyzzy'; there are: runtime, config, export, dev",
-        "  hint: `infra --help` explains it.",
+        "  hint: Run `infra --help` for its arguments and options.",
     ]
 
 
 @pytest.mark.parametrize("arguments", [[], ["runtime"], ["runtime", "snapshot"]])
-def test_a_group_without_a_command_says_which_there_are(infra: CommandLine, arguments: list[str]) -> None:
+def test_a_group_without_a_command_lists_its_commands(infra: CommandLine, arguments: list[str]) -> None:
     answer = infra(*arguments)
 
     assert (answer.code, answer.out) == (2, "")
@@ -97,7 +97,7 @@ def test_an_error_is_a_message_and_a_hint_and_only_debug_shows_its_traceback(inf
     assert plain.code == debug.code == 7
 
 
-def test_a_reader_who_goes_away_is_nobodys_error(infra: CommandLine) -> None:
+def test_a_closed_output_pipe_prints_no_error(infra: CommandLine) -> None:
     done = subprocess.run(
         ["bash", "-c", 'set -o pipefail; infra config show | true; echo "${PIPESTATUS[0]}"'],
         cwd=infra.root,
@@ -112,26 +112,24 @@ def test_a_reader_who_goes_away_is_nobodys_error(infra: CommandLine) -> None:
 
 
 def test_a_shell_completes_commands_and_services(shop: CommandLine) -> None:
-    asked = {"_INFRA_COMPLETE": "bash_complete", "COMP_CWORD": "3", "COMP_WORDS": "infra runtime restart w"}
+    environ = {"_INFRA_COMPLETE": "bash_complete", "COMP_CWORD": "3", "COMP_WORDS": "infra runtime restart w"}
 
-    assert shop(environ=asked).out.splitlines() == ["plain,worker"]
+    assert shop(environ=environ).out.splitlines() == ["plain,worker"]
     assert "_INFRA_COMPLETE" in shop(environ={"_INFRA_COMPLETE": "bash_source"}).out
 
 
 @pytest.mark.parametrize("group", ["runtime", "config"])
-def test_every_command_takes_the_same_options_for_which_stack(group: str) -> None:
-    groups = {leaf.info_name: leaf for leaf in below(click.Context(root, info_name="infra"))}
+def test_every_command_has_the_options_that_select_a_stack(group: str) -> None:
+    groups = {leaf.info_name: leaf for leaf in subcommands(click.Context(root, info_name="infra"))}
     for leaf in leaves(groups[group]):
-        taken = {option for parameter in leaf.command.params for option in parameter.opts}
+        options = {option for parameter in leaf.command.params for option in parameter.opts}
 
-        assert {"--data", "--directory", "--env"} <= taken, leaf.command_path
+        assert {"--data", "--directory", "--env"} <= options, leaf.command_path
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system does not have /dev/full")
 @pytest.mark.parametrize("buffered", [True, False], ids=["buffered", "unbuffered"])
-def test_an_output_that_finds_no_room_is_an_error_without_a_traceback(
-    infra: CommandLine, buffered: bool
-) -> None:
+def test_an_output_on_a_full_disk_is_an_error_without_a_traceback(infra: CommandLine, buffered: bool) -> None:
     environ = {**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"}
     with Path("/dev/full").open("w") as full:
         command = [INFRA, "runtime", "list"]

@@ -1,16 +1,16 @@
-"""What people and programs get to read."""
+"""The output of commands: columns, durations, error messages, tables."""
 
 from __future__ import annotations
 
 import pytest
 
 from infra_cli import output
-from infra_cli.up_report import picture, table
+from infra_cli.up_report import endpoint_table, progress_lines
 from infra_runtime.errors import NoStackError
 from infra_runtime.messages import Phase, Services, ServiceStatus, Status
 
 
-def test_columns_are_as_wide_as_their_widest_word_and_end_without_blanks() -> None:
+def test_columns_are_as_wide_as_their_longest_cell_without_trailing_blanks() -> None:
     lines = output.columns([("a", "long word", "x"), ("longer", "b", "")], header=("N", "W", "X"))
 
     assert lines == ["N       W          X", "a       long word  x", "longer  b"]
@@ -24,7 +24,7 @@ def test_colours_do_not_count_for_the_width(monkeypatch: pytest.MonkeyPatch) -> 
     assert "\x1b[32mready" in lines[0]
 
 
-def test_no_rows_are_no_lines_even_with_a_header() -> None:
+def test_a_table_without_rows_has_no_header() -> None:
     assert output.columns([], header=("A",)) == []
 
 
@@ -32,17 +32,17 @@ def test_no_rows_are_no_lines_even_with_a_header() -> None:
     ("seconds", "text"),
     [(0.123, "0.12 s"), (42, "42 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (200_000, "2 d")],
 )
-def test_a_span_is_told_in_the_unit_that_people_would_choose(seconds: float, text: str) -> None:
+def test_a_duration_has_a_suitable_unit(seconds: float, text: str) -> None:
     assert output.span(seconds) == text
 
 
-def test_the_url_comes_before_other_addresses_and_the_rest_is_no_address() -> None:
+def test_url_is_the_first_address_and_other_exports_are_left_out() -> None:
     exports = {"admin_url": "http://b", "password": "***", "url": "http://a"}
 
     assert list(output.urls(exports).items()) == [("url", "http://a"), ("admin_url", "http://b")]
 
 
-def test_a_complaint_has_the_message_the_notes_and_the_hint(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_has_a_message_notes_and_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
     error = NoStackError("/data")
     error.add_note("and another thing")
     output.complain(error)
@@ -65,9 +65,9 @@ def services(*states: tuple[str, Phase, dict[str, object]]) -> Services:
     )
 
 
-def test_the_picture_of_a_start_says_why_not_yet() -> None:
+def test_the_progress_of_a_start_shows_the_reasons() -> None:
     starting = services(("a", Phase.READY, {}), ("b", Phase.STARTING, {"reason": "refused"}))
-    lines = picture(
+    lines = progress_lines(
         Status(
             pid=1, environment="test", data="/d", leases=1, stay=False, stay_seconds=None, services=starting
         )
@@ -78,14 +78,16 @@ def test_the_picture_of_a_start_says_why_not_yet() -> None:
 
 
 def test_the_table_shows_no_address_of_a_service_that_failed() -> None:
-    lines = table(services(("a", Phase.FAILED, {"exports": {"url": "x://1", "admin_url": "http://2"}})))
+    lines = endpoint_table(
+        services(("a", Phase.FAILED, {"exports": {"url": "x://1", "admin_url": "http://2"}}))
+    )
 
     assert lines[1:] == ["a        failed"]
 
 
 def test_the_table_has_web_pages_below_their_service_and_no_sockets() -> None:
     exports = {"url": "x://1", "admin_url": "http://2", "socket_url": "unix:///3"}
-    lines = table(
+    lines = endpoint_table(
         services(("a", Phase.READY, {"exports": exports}), ("b", Phase.DONE, {"summary": "a task"}))
     )
 

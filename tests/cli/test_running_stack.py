@@ -1,4 +1,4 @@
-"""What can be asked of a running stack, from any terminal."""
+"""The commands that connect to a running stack."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ READ_ONLY = [
 
 
 @pytest.mark.parametrize("arguments", READ_ONLY, ids=" ".join)
-def test_without_a_stack_the_exit_code_says_so(infra: CommandLine, arguments: list[str]) -> None:
+def test_without_a_stack_the_exit_code_is_7(infra: CommandLine, arguments: list[str]) -> None:
     answer = infra(*arguments)
 
     assert answer.code == 7
@@ -43,7 +43,7 @@ def test_without_a_stack_the_exit_code_says_so(infra: CommandLine, arguments: li
 # --- status ----------------------------------------------------------------------------------------
 
 
-def test_status_shows_where_each_service_answers(open_shop: CommandLine) -> None:
+def test_status_shows_the_address_of_each_service(open_shop: CommandLine) -> None:
     status = open_shop("runtime", "status")
 
     assert status.code == 0
@@ -52,26 +52,26 @@ def test_status_shows_where_each_service_answers(open_shop: CommandLine) -> None
 
 
 @pytest.mark.parametrize(
-    ("stay", "seconds", "said"),
+    ("stay", "seconds", "text"),
     [
         (False, None, "2 leases)"),
-        (True, None, "2 leases, stays until it is told to stop)"),
-        (True, 600.0, "2 leases, then stays 10 min)"),
+        (True, None, "2 leases, runs until `infra runtime down`)"),
+        (True, 600.0, "2 leases, runs 10 min after the last lease)"),
     ],
 )
-def test_status_says_whether_the_stack_outlives_its_leases(
-    stay: bool, seconds: float | None, said: str
+def test_status_shows_whether_the_stack_runs_after_its_last_lease(
+    stay: bool, seconds: float | None, text: str
 ) -> None:
     status = Status(
         pid=7, environment="test", data="/d", leases=2, stay=stay, stay_seconds=seconds, services=Services()
     )
     [head] = lines(status)
 
-    assert head == f"test stack in /d (supervisor 7, {said}"
+    assert head == f"test stack in /d (supervisor 7, {text}"
 
 
 def test_status_costs_less_than_200_ms(open_shop: CommandLine) -> None:
-    """Of processor time, from first step to last: a busy machine changes little in it."""
+    """Processor time is measured, because it hardly depends on the load of the machine."""
     spent = []
     for _ in range(5):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -84,7 +84,7 @@ def test_status_costs_less_than_200_ms(open_shop: CommandLine) -> None:
 
 @pytest.mark.process
 @pytest.mark.parametrize("command", ["status", "logs", "stop", "wait", "down", "exec", "events"])
-def test_what_should_answer_at_once_imports_nothing_heavy(command: str) -> None:
+def test_fast_commands_import_nothing_slow(command: str) -> None:
     code = (
         "import sys, importlib; from infra_cli import main;"
         "from infra_runtime.config import resolve; from infra_runtime.data_directory import leak_check;"
@@ -134,10 +134,10 @@ def test_status_is_found_from_a_folder_inside_the_project(open_shop: CommandLine
     assert open_shop("runtime", "status", "-C", str(inside)).code == 0
 
 
-def test_a_watched_status_tells_each_change_until_the_stack_is_gone(shop: CommandLine) -> None:
+def test_a_watched_status_prints_each_change_until_the_stack_is_stopped(shop: CommandLine) -> None:
     shop("runtime", "up", "--detach", "db")
-    watch = shop.begin("runtime", "status", "--watch", "--json")
-    watch.says('"ready"')
+    watch = shop.start("runtime", "status", "--watch", "--json")
+    watch.wait_for('"ready"')
     shop("runtime", "stop", "db")
     shop("runtime", "down")
     answer = watch.answer()
@@ -164,7 +164,7 @@ def test_services_stop_start_and_restart_and_keep_their_ports(shop: CommandLine)
     assert len({before["pid"], started["pid"], restarted["pid"]}) == 3
 
 
-def test_an_unknown_service_is_told_with_the_nearest_name(open_shop: CommandLine) -> None:
+def test_an_unknown_service_is_reported_with_the_nearest_name(open_shop: CommandLine) -> None:
     answer = open_shop("runtime", "restart", "dbb")
 
     assert answer.code == 6
@@ -176,7 +176,7 @@ def test_a_start_that_fails_has_the_exit_code_of_up(infra: CommandLine) -> None:
         "import os, sys, time; os.path.exists('broken') and sys.exit(4); open('fine', 'w'); time.sleep(600)",
         "app.py",
     )
-    infra.write(stack_file(MOODY, ["x"]))
+    infra.write(stack_file(SOMETIMES_FAILING, ["x"]))
     up = infra("runtime", "up", "--detach")
     infra("runtime", "stop", "x")
     (infra.root / "fine").rename(infra.root / "broken")
@@ -186,7 +186,7 @@ def test_a_start_that_fails_has_the_exit_code_of_up(infra: CommandLine) -> None:
     assert "x: exited with status 4 before it was ready" in started.err
 
 
-MOODY = """
+SOMETIMES_FAILING = """
 [services.x]
 command = ["${bin.python}", "app.py"]
 ready = { exec = ["${bin.python}", "-I", "-S", "-c", "import os, sys; sys.exit(not os.path.exists('fine'))"] }
@@ -204,22 +204,22 @@ def test_wait_returns_when_all_is_ready(open_shop: CommandLine) -> None:
     ]
 
 
-def test_wait_waits_for_a_stack_that_is_not_there_yet(shop: CommandLine) -> None:
-    wait = shop.begin("runtime", "wait", "api", "--timeout", "60")
+def test_wait_waits_for_a_stack_that_is_not_running_yet(shop: CommandLine) -> None:
+    wait = shop.start("runtime", "wait", "api", "--timeout", "60")
     shop("runtime", "up", "--detach")
 
     assert wait.answer().code == 0
 
 
-def test_wait_ends_with_its_own_code_and_the_reason_when_the_time_runs_out(infra: CommandLine) -> None:
+def test_wait_exits_with_11_and_the_reason_when_the_time_runs_out(infra: CommandLine) -> None:
     infra.write(stack_file(service("mute", "--deaf"), ["mute"]))
-    nobody = infra("runtime", "wait", "--timeout", "0.2")
+    without_stack = infra("runtime", "wait", "--timeout", "0.2")
     infra("runtime", "up", "--detach", "--no-wait")
     until(lambda: "refused" in infra("runtime", "status").out)
     mute = infra("runtime", "wait", "mute", "--timeout", "0.2")
 
-    assert (nobody.code, mute.code) == (11, 11)
-    assert "no stack is running" in nobody.err
+    assert (without_stack.code, mute.code) == (11, 11)
+    assert "no stack is running" in without_stack.err
     assert re.search(r"not ready after 0\.2 s: mute: .*refused", mute.err)
 
 
@@ -233,7 +233,9 @@ def test_wait_does_not_take_a_stopped_service_for_a_ready_one(shop: CommandLine)
 # --- exec and the environment ----------------------------------------------------------------------
 
 
-def test_exec_gives_the_stacks_addresses_and_the_services_own_environment(open_shop: CommandLine) -> None:
+def test_exec_sets_the_addresses_of_the_stack_and_the_variables_of_the_service(
+    open_shop: CommandLine,
+) -> None:
     answer = open_shop("runtime", "exec", "api", "--", "env")
     variables = dict(line.split("=", 1) for line in answer.out.splitlines() if "=" in line)
     db = open_shop("runtime", "status", "--json").json["services"][0]
@@ -255,7 +257,7 @@ def test_exec_passes_options_on_as_they_are(open_shop: CommandLine) -> None:
     assert open_shop("runtime", "exec", "db", "--", "echo", "--json", "--", "-C").out == "--json -- -C\n"
 
 
-def test_exec_in_a_service_that_does_not_run_fails_like_a_start(shop: CommandLine) -> None:
+def test_exec_for_a_stopped_service_fails(shop: CommandLine) -> None:
     shop("runtime", "up", "--detach", "db")
     shop("runtime", "stop", "db")
     answer = shop("runtime", "exec", "db", "--", "true")
@@ -265,18 +267,18 @@ def test_exec_in_a_service_that_does_not_run_fails_like_a_start(shop: CommandLin
 
 
 @pytest.mark.real("postgres")
-def test_a_secret_is_only_printed_when_it_is_asked_for(infra: CommandLine) -> None:
-    """And a shell never gets a masked one for a real one."""
+def test_a_secret_is_printed_with_reveal_only(infra: CommandLine) -> None:
+    """A shell does not set variables to masked values."""
     infra.write('use = ["postgres"]\n')
     up = infra("runtime", "up", "--detach")
     password = next((infra.data / "services" / "postgres").rglob("*.secret")).read_text().strip()
     masked, clear = infra("config", "env"), infra("config", "env", "--reveal")
-    said = [
+    outputs = [
         infra("runtime", *words.split()).out
         for words in ("status", "status --json", "plan --bound", "events")
     ]
 
-    assert password not in "".join([up.out, masked.out, *said])
+    assert password not in "".join([up.out, masked.out, *outputs])
     assert "# POSTGRES_PASSWORD=***" in masked.out
     assert "***" not in "".join(line for line in masked.out.splitlines() if line.startswith("export "))
     assert f"export PGPASSWORD={password}" in clear.out.splitlines()
@@ -284,7 +286,7 @@ def test_a_secret_is_only_printed_when_it_is_asked_for(infra: CommandLine) -> No
 
 
 @pytest.mark.real("postgres", "psql")
-def test_a_client_finds_its_server_without_a_word(infra: CommandLine) -> None:
+def test_a_client_connects_without_arguments(infra: CommandLine) -> None:
     infra.write('use = ["postgres"]\n')
     infra("runtime", "up", "--detach")
 
@@ -303,34 +305,34 @@ def test_config_env_can_be_read_by_a_shell(open_shop: CommandLine) -> None:
 # --- what happened ---------------------------------------------------------------------------------
 
 
-def test_events_tell_the_last_life_in_order(open_shop: CommandLine) -> None:
+def test_events_are_those_of_the_last_run_in_order(open_shop: CommandLine) -> None:
     events = open_shop("runtime", "events", "--json").json_lines
 
     assert events[0]["event"] == "up"
     assert [event["service"] for event in events if event["event"] == "ready"] == ["db", "api", "worker"]
 
 
-def test_a_line_that_a_crash_cut_keeps_the_events_from_nobody(infra: CommandLine) -> None:
+def test_an_incomplete_line_of_the_journal_is_skipped(infra: CommandLine) -> None:
     begin = '{"time":1,"event":"up"}\n{"time":2,"eve\n7\n'
     infra.write(begin + '{"time":3,"event":"down"}\n', ".data-test/events.jsonl")
 
-    said = infra("runtime", "events", "--json")
+    answer = infra("runtime", "events", "--json")
 
-    assert [event["event"] for event in said.json_lines] == ["up", "down"]
+    assert [event["event"] for event in answer.json_lines] == ["up", "down"]
 
 
-def test_followed_events_come_as_they_happen(shop: CommandLine) -> None:
+def test_followed_events_are_printed_when_they_happen(shop: CommandLine) -> None:
     shop("runtime", "up", "--detach", "db")
-    events = shop.begin("runtime", "events", "--follow")
-    events.says("db            ready")
+    events = shop.start("runtime", "events", "--follow")
+    events.wait_for("db            ready")
     shop("runtime", "stop", "db")
-    events.says("db            stopped")
+    events.wait_for("db            stopped")
     events.interrupt()
 
     assert events.answer().code == 130
 
 
-def test_analyze_names_the_chain_that_the_start_took_its_time_for(open_shop: CommandLine) -> None:
+def test_analyze_shows_the_longest_chain_of_the_start(open_shop: CommandLine) -> None:
     answer = open_shop("runtime", "analyze")
     start = open_shop("runtime", "analyze", "--json").json
 
@@ -352,7 +354,7 @@ def test_bound_plan_has_the_real_ports(open_shop: CommandLine) -> None:
 # --- down ------------------------------------------------------------------------------------------
 
 
-def test_wipe_removes_what_we_made_and_nothing_else(shop: CommandLine) -> None:
+def test_wipe_removes_files_of_the_kit_only(shop: CommandLine) -> None:
     shop("runtime", "up", "--detach", "db")
     (shop.data / "notes.txt").write_text("mine")
     down = shop("runtime", "down", "--wipe")
@@ -361,7 +363,7 @@ def test_wipe_removes_what_we_made_and_nothing_else(shop: CommandLine) -> None:
     assert sorted(path.name for path in shop.data.iterdir()) == [".gitignore", "infra.json", "notes.txt"]
 
 
-def test_a_directory_in_which_something_was_left_can_be_used_again(shop: CommandLine) -> None:
+def test_a_directory_with_other_files_can_be_used_after_a_wipe(shop: CommandLine) -> None:
     shop("runtime", "up", "--detach", "db")
     (shop.data / "notes.txt").write_text("mine")
     shop("runtime", "down", "--wipe")
@@ -369,7 +371,7 @@ def test_a_directory_in_which_something_was_left_can_be_used_again(shop: Command
     assert shop("runtime", "up", "--detach", "db").code == 0
 
 
-def test_wipe_takes_the_empty_directory_along_and_needs_no_stack(shop: CommandLine) -> None:
+def test_wipe_removes_the_empty_directory_and_needs_no_running_stack(shop: CommandLine) -> None:
     shop("runtime", "up", "--detach", "db")
     shop("runtime", "down")
     wiped = shop("runtime", "down", "--wipe", "--json")
@@ -380,13 +382,13 @@ def test_wipe_takes_the_empty_directory_along_and_needs_no_stack(shop: CommandLi
     assert shop("runtime", "down", "--wipe").code == 7
 
 
-def test_wipe_touches_no_directory_that_is_not_ours(infra: CommandLine, tmp_path: Path) -> None:
-    treasure = tmp_path / "treasure"
-    (treasure / "services").mkdir(parents=True)
-    answer = infra("runtime", "down", "--wipe", "--data", str(treasure))
+def test_wipe_does_not_change_a_directory_without_marker(infra: CommandLine, tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign"
+    (foreign / "services").mkdir(parents=True)
+    answer = infra("runtime", "down", "--wipe", "--data", str(foreign))
 
     assert answer.code == 8
-    assert (treasure / "services").is_dir()
+    assert (foreign / "services").is_dir()
 
 
 @pytest.mark.process
@@ -400,9 +402,9 @@ def test_a_stack_under_a_long_path_with_spaces_and_other_letters_works(tmp_path:
     assert (up.code, status.code) == (0, 0)
 
 
-def test_a_second_terminal_may_be_interrupted_without_harm(open_shop: CommandLine) -> None:
-    logs = open_shop.begin("runtime", "logs", "--follow")
-    logs.says("server on")
+def test_interrupting_logs_does_not_stop_the_stack(open_shop: CommandLine) -> None:
+    logs = open_shop.start("runtime", "logs", "--follow")
+    logs.wait_for("server on")
     logs.interrupt(signal.SIGINT)
 
     assert logs.answer().code == 130

@@ -1,11 +1,11 @@
-"""`infra runtime snapshot`: what it says of what is kept, put back and removed."""
+"""`infra runtime snapshot`: the output of save, restore, list and remove."""
 
 from __future__ import annotations
 
 from fakes.command_line import CommandLine
 
 
-def test_every_command_of_a_snapshot_tells_the_same_of_it_as_json(shop: CommandLine) -> None:
+def test_every_command_prints_the_same_json_for_a_snapshot(shop: CommandLine) -> None:
     assert shop("runtime", "up", "--detach").code == 0
 
     saved = shop("runtime", "snapshot", "save", "before", "--json").json
@@ -18,16 +18,16 @@ def test_every_command_of_a_snapshot_tells_the_same_of_it_as_json(shop: CommandL
     assert shop("runtime", "snapshot", "list", "--json").json == {"snapshots": []}
 
 
-def test_a_person_is_told_which_services_are_kept_and_put_back(shop: CommandLine) -> None:
+def test_save_and_restore_print_the_services(shop: CommandLine) -> None:
     assert shop("runtime", "up", "--detach").code == 0
 
     assert shop("runtime", "snapshot", "save").out == "default: db, api, worker\n"
-    assert shop("runtime", "snapshot", "restore").out == "default: db, api, worker are as they were\n"
+    assert shop("runtime", "snapshot", "restore").out == "default: restored db, api, worker\n"
     assert shop("runtime", "snapshot", "remove", "default").out == ""
 
 
-def test_one_that_is_not_there_ends_with_a_code_of_its_own(shop: CommandLine) -> None:
-    said = shop("runtime", "snapshot", "remove", "before", "--json")
+def test_the_exit_code_for_a_missing_snapshot_is_12(shop: CommandLine) -> None:
+    answer = shop("runtime", "snapshot", "remove", "before", "--json")
 
-    assert (said.code, said.out) == (12, "")
-    assert "snapshot before: it does not exist" in said.err
+    assert (answer.code, answer.out) == (12, "")
+    assert "snapshot before: it does not exist" in answer.err

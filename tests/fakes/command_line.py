@@ -1,4 +1,4 @@
-"""The real `infra` in a user's project, as a dialogue: say something, read the answer."""
+"""Run the real `infra` in a user's project and read its output."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ INFRA = str(Path(sysconfig.get_path("scripts")) / "infra")
 #: seconds; a test that waits longer has failed
 PATIENCE = 120.0
 
-#: three cheap services: `api` refers to `db`, and `worker` comes last
+#: three small services: `api` refers to `db`, and `worker` needs `api`
 SHOP = f"""
 [services.db]
 command = ["${{bin.python}}", "-I", "-S", "{SERVER}", "${{port.main}}"]
@@ -41,12 +41,12 @@ needs = ["api"]
 
 
 def stack_file(services: str, use: Sequence[str]) -> str:
-    """A stack file with exactly these services in use."""
+    """Return a stack file in which exactly these services are in use."""
     return f"use = {json.dumps(list(use))}\n{services}"
 
 
 def service(name: str, *options: str, **fields: str) -> str:
-    """A service of `server.py`; the fields are TOML."""
+    """Return the table of a service that runs `server.py`; the fields are TOML."""
     words = json.dumps(["${bin.python}", "-I", "-S", SERVER, "${port.main}", *options])
     table = {"command": words, "ports": "{ main = 18440 }", **fields}
     lines = "\n".join(f"{key} = {value}" for key, value in table.items())
@@ -54,19 +54,19 @@ def service(name: str, *options: str, **fields: str) -> str:
 
 
 class Answer:
-    """What a finished `infra` said."""
+    """Exit code and output of a finished `infra`."""
 
     def __init__(self, code: int, out: str, err: str, seconds: float) -> None:
         self.code, self.out, self.err, self.seconds = code, out, err, seconds
 
     @property
     def json(self) -> Any:
-        """Standard output as one document."""
+        """Standard output as one JSON document."""
         return json.loads(self.out)
 
     @property
     def json_lines(self) -> list[dict[str, Any]]:
-        """Standard output as a document a line."""
+        """Standard output as one JSON document per line."""
         return [json.loads(line) for line in self.out.splitlines()]
 
     def __repr__(self) -> str:
@@ -74,7 +74,7 @@ class Answer:
 
 
 class Running:
-    """An `infra` that goes on."""
+    """A running `infra`."""
 
     def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
         self.process = process
@@ -83,35 +83,35 @@ class Running:
 
     @property
     def out(self) -> str:
-        """What it has said so far."""
+        """Its standard output so far."""
         return self._out.read_text(encoding="utf-8")
 
     @property
     def err(self) -> str:
-        """What it has said so far on standard error."""
+        """Its standard error so far."""
         return self._err.read_text(encoding="utf-8")
 
-    def says(self, text: str) -> None:
-        """Wait until it has said this."""
+    def wait_for(self, text: str) -> None:
+        """Wait until its output contains the text."""
         deadline = time.monotonic() + PATIENCE
         while text not in self.out + self.err:
-            assert self.process.poll() is None, f"ended without {text!r}: {self.answer()}"
-            assert time.monotonic() < deadline, f"never said {text!r}: {self.out}"
+            assert self.process.poll() is None, f"exited without {text!r}: {self.answer()}"
+            assert time.monotonic() < deadline, f"did not print {text!r}: {self.out}"
             time.sleep(0.01)
 
     def interrupt(self, number: int = signal.SIGINT) -> None:
-        """Ctrl-C, or another signal."""
+        """Send SIGINT or another signal."""
         self.process.send_signal(number)
 
     def answer(self) -> Answer:
-        """Wait for its end."""
+        """Wait until it exits, and return its exit code and output."""
         code = self.process.wait(PATIENCE)
         seconds = time.monotonic() - self._began
         return Answer(code, self.out, self.err, seconds)
 
 
 class CommandLine:
-    """Runs `infra` in a project's folder, away from the user's own environment."""
+    """Runs `infra` in a project's folder, without the variables of the user's environment."""
 
     def __init__(self, root: Path, **environ: str) -> None:
         self.root = root
@@ -130,14 +130,14 @@ class CommandLine:
         return self.root / ".data-test"
 
     def write(self, text: str, name: str = "infra.toml") -> Path:
-        """Put a file into the project."""
+        """Write a file of the project and return its path."""
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         return path
 
     def __call__(self, *arguments: str, environ: Mapping[str, str] | None = None, **options: Any) -> Answer:
-        """Run to the end."""
+        """Run `infra` until it exits."""
         began = time.monotonic()
         done = subprocess.run(
             [INFRA, *arguments],
@@ -152,9 +152,9 @@ class CommandLine:
         )
         return Answer(done.returncode, done.stdout, done.stderr, time.monotonic() - began)
 
-    def begin(self, *arguments: str, environ: Mapping[str, str] | None = None) -> Running:
-        """Run without waiting for the end."""
-        folder = self.root / f".said-{len(self._running)}"
+    def start(self, *arguments: str, environ: Mapping[str, str] | None = None) -> Running:
+        """Start `infra` without waiting for its exit."""
+        folder = self.root / f".output-{len(self._running)}"
         folder.mkdir()
         with (folder / "out").open("w") as out, (folder / "err").open("w") as err:
             process = subprocess.Popen(
@@ -170,26 +170,26 @@ class CommandLine:
         return self._running[-1]
 
     def in_terminal(self, *arguments: str, type_after: Mapping[str, str], **environ: str) -> tuple[int, str]:
-        """Run in a terminal, and type each value when its key has appeared. Exit code and picture."""
+        """Run in a terminal, and type each value when its key was printed. Return exit code and output."""
         pid, terminal = pty.fork()
         if pid == 0:
             os.chdir(self.root)
             os.execve(INFRA, [INFRA, *arguments], {**self.environ, "TERM": "xterm-256color", **environ})
-        seen, waiting, deadline = "", dict(type_after), time.monotonic() + PATIENCE
-        with contextlib.suppress(OSError):  # EIO is how a terminal says that nobody is left
+        screen, waiting, deadline = "", dict(type_after), time.monotonic() + PATIENCE
+        with contextlib.suppress(OSError):  # reading a terminal that no process has open fails with EIO
             while time.monotonic() < deadline:
                 if select.select([terminal], [], [], 0.1)[0]:
                     block = os.read(terminal, 65536)
                     if not block:
                         break
-                    seen += block.decode(errors="replace")
-                for text in [text for text in waiting if text in seen]:
+                    screen += block.decode(errors="replace")
+                for text in [text for text in waiting if text in screen]:
                     os.write(terminal, waiting.pop(text).encode())
         os.close(terminal)
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), seen
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), screen
 
     def end(self) -> None:
-        """Leave nothing behind, whatever the test did."""
+        """Stop all processes and stacks that the test has started."""
         for running in self._running:
             if running.process.poll() is None:
                 running.process.kill()
@@ -198,5 +198,5 @@ class CommandLine:
         self("runtime", "down", "--env", "development")
 
 
-#: what a machine may need for any stack at all
+#: variables of the machine that every stack needs
 KEPT = frozenset({"INFRA_RUNTIME_DIR", "INFRA_CACHE", "INFRA_TEST_SUITE"})

@@ -1,4 +1,4 @@
-"""A distribution that adds kinds by entry point, in a folder of its own on the import path."""
+"""A distribution that adds kinds by entry point, in its own folder on the import path."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from infra_runtime import catalogue
 
-#: a kind that consumes metrics, and one that contributes them; both also use a key of their own
+#: a kind that consumes metrics, and one that contributes them; both also use a private key
 ACME = """
 import json
 
@@ -53,7 +53,7 @@ STORE = Entry(
     binaries=(Binary(name="python"),),
 )
 WORDS = Entry(
-    summary="says a word",
+    summary="contributes a note",
     settings=ServiceSettings,
     make=lambda settings, contributions: ServiceSpec(name="words", command=("${bin.python}",)),
     contributions=lambda settings: [Contribution(key="acme-note", value="VERSION 1")],
@@ -63,7 +63,7 @@ WORDS = Entry(
 
 
 class Distribution:
-    """Installed until the test ends."""
+    """A distribution that is installed until the test ends."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
@@ -82,7 +82,7 @@ class Distribution:
         self.forget()
 
     def forget(self) -> None:
-        """Import what is installed again at the next request, as a new process would."""
+        """Clear the imported modules and the caches, so that the next request behaves like a new process."""
         for path in self.folder.glob("*.py"):
             sys.modules.pop(path.stem, None)
         catalogue.joined.cache_clear()

@@ -1,4 +1,4 @@
-"""The pages of the documentation: their fenced blocks, and where their links lead."""
+"""The pages of the documentation: their fenced blocks and the targets of their links."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class Block:
     language: str
     text: str
     title: str = ""
-    #: why it is not run; empty: it is
+    #: why it is not run; empty if it is run
     reason: str = ""
 
     @property
     def needs_servers(self) -> bool:
-        """Whether running it may start something."""
+        """Whether running it may start services."""
         return not self.reason and not self.title and self.language in {"python", "console"}
 
 
 def blocks(page: Path) -> list[Block]:
-    """The page's blocks, in their order."""
+    """Return the blocks of a page, in their order."""
     text = page.read_text(encoding="utf-8")
     return [
         Block(
@@ -53,5 +53,5 @@ def blocks(page: Path) -> list[Block]:
 
 
 def links(page: Path) -> list[str]:
-    """Where the page's links lead, those into the world left out."""
+    """Return the targets of a page's links, without those to other sites."""
     return [target for target in LINK.findall(page.read_text(encoding="utf-8")) if target]

@@ -231,7 +231,7 @@ def test_exports_that_refer_to_each_other_in_a_cycle_are_an_error() -> None:
 
 
 def test_an_optional_reference_to_a_secret_cannot_be_in_a_cycle() -> None:
-    """The secret exists after its service is prepared, and that service waits for the one with the reference."""
+    """The secret exists after its service is prepared, which waits for the service with the reference."""
     secret = Secret(path="${data}/password.secret")
     database = service("database", prepare=(secret,), exports={"url": "x:${secret.password}"}, needs=("api",))
 

@@ -14,16 +14,16 @@ from infra_runtime.manifest import KINDS, joined
 
 
 def complete_services(
-    context: click.Context, _parameter: click.Parameter, begun: str
+    context: click.Context, _parameter: click.Parameter, prefix: str
 ) -> list[CompletionItem]:
     """Return the services of the running stack and of the stack file, and all kinds."""
-    given = context.params
+    options = context.params
     target = Target(
-        directory=given.get("directory"), environment=given.get("environment"), data=given.get("data")
+        directory=options.get("directory"), environment=options.get("environment"), data=options.get("data")
     )
-    found = {*KINDS, *joined()}
+    names = {*KINDS, *joined()}
     with contextlib.suppress(InfraError, OSError):
-        found |= {path.stem for path in Path(target.paths().logs).glob("*.log")} - {"supervisor"}
+        names |= {path.stem for path in Path(target.paths().logs).glob("*.log")} - {"supervisor"}
     with contextlib.suppress(InfraError, OSError):
-        found |= target.own_services().keys()
-    return [CompletionItem(name) for name in sorted(found) if name.startswith(begun)]
+        names |= target.service_tables().keys()
+    return [CompletionItem(name) for name in sorted(names) if name.startswith(prefix)]

@@ -1,4 +1,4 @@
-"""What `infra dev doctor` looks at, one function for each topic."""
+"""The checks of `infra dev doctor`, one function for each topic."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from infra_runtime.host.privileges import other_user, user_namespaces_work
 from infra_runtime.messages import STATUS, Nothing
 from infra_runtime.plan import Plan
 
-#: bytes; a fresh PostgreSQL cluster in development takes some 40 MB
+#: bytes of free disk space; a new PostgreSQL cluster in development takes about 40 MB
 SCARCE, TOO_LITTLE = 1 << 30, 100 << 20
 FICLONE = 0x40049409  # Source: ioctl_ficlone(2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     topic: str
     state: Literal["fine", "note", "wrong"]
@@ -43,7 +43,7 @@ class Finding:
 
 
 def examine(target: Target) -> Iterator[Finding]:
-    """Look at everything, the cheap and telling things first."""
+    """Run all checks and yield their findings; fast checks come first."""
     yield _kit()
     paths, resolved = None, None
     try:
@@ -57,18 +57,18 @@ def examine(target: Target) -> Iterator[Finding]:
         yield Finding(
             topic="stack file",
             state="fine",
-            text=f"{file.path if file else 'none, so the defaults'}: {names}",
+            text=f"{file.path if file else 'none, the defaults are used'}: {names}",
         )
         for variable in misspelled_variables(target.directory):
             yield Finding(topic="variables", state="note", text=str(variable))
     plan = resolved.plan if resolved else None
     yield from _programs(resolved)
-    held: set[int] = set()
+    own_ports: set[int] = set()
     if paths:
-        running, held = _running(paths)
+        running, own_ports = _running(paths)
         yield running
     if plan:
-        yield from _ports(plan, held)
+        yield from _ports(plan, own_ports)
     yield _root(plan)
     if paths:
         yield _disk("data", Path(paths.data))
@@ -95,13 +95,14 @@ def _programs(resolved: Resolved | None) -> Iterator[Finding]:
             if program.path:
                 yield Finding(topic=topic, state="fine", text=f"{program.path}  ({version(program.path)})")
             else:
-                wanted = service in in_stack and not program.optional
+                required = service in in_stack and not program.optional
+                state: Literal["wrong", "note"] = "wrong" if required else "note"
                 text = f"{program.name}: {program.problem}"
-                yield Finding(topic=topic, state="wrong" if wanted else "note", text=text, hint=program.hint)
+                yield Finding(topic=topic, state=state, text=text, hint=program.hint)
 
 
 def version(path: Path) -> str:
-    """The first line that the program says of its version."""
+    """Return the first line that a program prints for its version."""
     for flag in ("--version", "version"):
         try:
             done = subprocess.run(
@@ -109,21 +110,21 @@ def version(path: Path) -> str:
                 stdin=subprocess.DEVNULL,
             )  # fmt: skip
         except (OSError, subprocess.TimeoutExpired) as error:
-            return f"does not run: {error}"
+            return f"cannot be run: {error}"
         if done.returncode == 0 and (line := (done.stdout or done.stderr).strip()):
             return line.splitlines()[0]
-    return "does not tell its version"
+    return "does not print its version"
 
 
-# --- what runs ---------------------------------------------------------------------------------------
+# --- the running stack -------------------------------------------------------------------------------
 
 
 def _running(paths: Paths) -> tuple[Finding, set[int]]:
-    """The stack of this directory, and the ports that it holds."""
+    """Return the finding on the stack of this directory, and the ports that it uses."""
     try:
         client = Client.connect(paths)
     except NoStackError:
-        return Finding(topic="stack", state="note", text=f"none is running in {paths.data}"), set()
+        return Finding(topic="stack", state="note", text=f"not running in {paths.data}"), set()
     except InfraError as error:
         return Finding(topic="stack", state="wrong", text=str(error), hint=error.hint), set()
     try:
@@ -131,35 +132,36 @@ def _running(paths: Paths) -> tuple[Finding, set[int]]:
     finally:
         client.close()
     ready = sum(service.ready for service in status.services)
-    text = f"runs in {paths.data}: {ready} of {len(status.services)} services are ready"
-    held = {port for service in status.services if service.pid for port in service.ports.values()}
-    return Finding(topic="stack", state="fine", text=text), held
+    text = f"running in {paths.data}: {ready} of {len(status.services)} services are ready"
+    own_ports = {port for service in status.services if service.pid for port in service.ports.values()}
+    return Finding(topic="stack", state="fine", text=text), own_ports
 
 
-def _ports(plan: Plan, held: set[int]) -> Iterator[Finding]:
+def _ports(plan: Plan, own_ports: set[int]) -> Iterator[Finding]:
     if plan.ports == "leased":
-        yield Finding(topic="ports", state="fine", text=f"leased as they are needed in {plan.environment}")
+        text = f"chosen when a service starts, in the environment {plan.environment}"
+        yield Finding(topic="ports", state="fine", text=text)
         return
     for spec in plan.services:
         for name, port in spec.ports.items():
             topic = f"port {port}"
             holder, denied = None, ""
             try:
-                holder = None if port in held else taken(port)
+                holder = None if port in own_ports else taken(port)
             except PermissionError as error:
                 denied = str(error.strerror)
             if denied:
                 hint = f"Set `ports` in [services.{spec.name}] to a number from 1024 up."
-                text = f"wanted by {spec.name} ({name}): {denied}"
+                text = f"needed by {spec.name} ({name}): {denied}"
                 yield Finding(topic=topic, state="wrong", text=text, hint=hint)
-            elif port in held:
-                text = f"held by {spec.name} ({name}) of the stack that runs"
+            elif port in own_ports:
+                text = f"used by {spec.name} ({name}) of the running stack"
                 yield Finding(topic=topic, state="fine", text=text)
             elif holder is None:
                 yield Finding(topic=topic, state="fine", text=f"free, for {spec.name} ({name})")
             else:
                 hint = f"Stop it, or set `ports` in [services.{spec.name}] to another number."
-                text = f"wanted by {spec.name} ({name}), taken by {holder}"
+                text = f"needed by {spec.name} ({name}), but used by {holder}"
                 yield Finding(topic=topic, state="wrong", text=text, hint=hint)
 
 
@@ -170,33 +172,30 @@ def _root(plan: Plan | None) -> Finding:
     refusing = [spec.name for spec in plan.services if spec.refuses_root] if plan else []
     if os.geteuid() != 0:
         return Finding(topic="user", state="fine", text=f"uid {os.geteuid()}, not root")
-    names = ", ".join(refusing) or "no service of this stack"
+    names = ", ".join(refusing) or "none"
     if user_namespaces_work():
-        return Finding(topic="user", state="fine", text=f"root; in a user namespace of its own: {names}")
-    return Finding(
-        topic="user", state="note", text=f"root, no user namespaces; as uid {other_user()[0]}: {names}"
-    )
+        return Finding(topic="user", state="fine", text=f"root; services in a user namespace: {names}")
+    text = f"root, without user namespaces; services as uid {other_user()[0]}: {names}"
+    return Finding(topic="user", state="note", text=text)
 
 
 def _disk(topic: str, folder: Path) -> Finding:
-    there = _existing(folder)
-    free = shutil.disk_usage(there).free
+    existing = _existing(folder)
+    free = shutil.disk_usage(existing).free
     text = f"{folder}: {free / (1 << 30):.1f} GB free"
-    if not os.access(there, os.W_OK):
-        return Finding(
-            topic=topic, state="wrong", text=f"{there} cannot be written", hint="Name another one."
-        )
+    if not os.access(existing, os.W_OK):
+        hint = "Choose another folder with --data (data) or INFRA_CACHE (cache)."
+        return Finding(topic=topic, state="wrong", text=f"{existing} cannot be written", hint=hint)
     if free < TOO_LITTLE:
-        return Finding(
-            topic=topic, state="wrong", text=text, hint="Make room: servers fail oddly on a full disk."
-        )
+        return Finding(topic=topic, state="wrong", text=text, hint="Free some space on this disk.")
     return Finding(topic=topic, state="note" if free < SCARCE else "fine", text=text)
 
 
 def _reflink(cache: Path, data: Path) -> Finding:
-    """A first PostgreSQL cluster is copied from the cache: for nothing where the disk can share blocks."""
+    """Check whether copies from the cache, such as a new PostgreSQL cluster, share disk blocks with it."""
     if sys.platform != "linux":
-        return Finding(topic="copies", state="note", text="cloned where the file system can (APFS)")
+        text = "they share disk blocks if the file system supports it (APFS)"
+        return Finding(topic="copies", state="note", text=text)
     try:
         with (
             tempfile.NamedTemporaryFile(dir=_existing(cache)) as source,
@@ -206,10 +205,9 @@ def _reflink(cache: Path, data: Path) -> Finding:
             source.flush()
             fcntl.ioctl(copy.fileno(), FICLONE, source.fileno())
     except OSError:
-        return Finding(
-            topic="copies", state="note", text="real ones: cache and data share no blocks (no reflink)"
-        )
-    return Finding(topic="copies", state="fine", text="reflinks: cache and data share blocks")
+        text = "full copies: cache and data cannot share disk blocks (no reflink)"
+        return Finding(topic="copies", state="note", text=text)
+    return Finding(topic="copies", state="fine", text="reflinks: cache and data share disk blocks")
 
 
 def _runtime_folder(paths: Paths) -> Finding:
@@ -217,13 +215,13 @@ def _runtime_folder(paths: Paths) -> Finding:
     try:
         private_folder(paths.home)
     except OSError as error:
-        hint = "Name another folder with INFRA_RUNTIME_DIR."
+        hint = "Choose another folder with INFRA_RUNTIME_DIR."
         return Finding(topic="sockets", state="wrong", text=f"{paths.home}: {error.strerror}", hint=hint)
     if longest > SOCKET_PATH:
-        text = f"{paths.home} is too long for sockets: their paths may have {SOCKET_PATH} bytes"
-        hint = "Name a shorter folder with INFRA_RUNTIME_DIR."
+        text = f"{paths.home} is too long: the path of a socket can have {SOCKET_PATH} bytes"
+        hint = "Choose a shorter folder with INFRA_RUNTIME_DIR."
         return Finding(topic="sockets", state="wrong", text=text, hint=hint)
-    return Finding(topic="sockets", state="fine", text=f"{paths.home}, for you alone")
+    return Finding(topic="sockets", state="fine", text=f"{paths.home}, a private folder")
 
 
 def _existing(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: once is a request, twice is an order."""
+"""Handling of SIGINT (Ctrl-C) and SIGTERM: the first signal can be deferred, the second cannot."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, Self
 
 
 class Interrupts:
-    """Raises `KeyboardInterrupt` for both signals, and remembers which it was.
+    """A context in which both signals raise `KeyboardInterrupt`; `number` is the last signal, or 0.
 
-    One that is ignored already (as in a shell's background job) stays ignored.
+    A signal that is ignored already (as in a shell's background job) stays ignored.
     """
 
     def __init__(self) -> None:
@@ -22,12 +22,12 @@ class Interrupts:
 
     @property
     def exit_code(self) -> int:
-        """What a shell reports for a program that the signal ended."""
+        """The exit code that a shell reports for a program that the signal ended."""
         return 128 + (self.number or signal.SIGINT)
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """What is inside ends in peace: the first signal is heard after it, the second at once."""
+        """Raise `KeyboardInterrupt` for the first signal after the block, for a second one at once."""
         self._deferred = True
         try:
             yield
@@ -36,15 +36,15 @@ class Interrupts:
         if self.number:
             raise KeyboardInterrupt
 
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        first, self.number = not self.number, number
-        if not (first and self._deferred):
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        is_first, self.number = not self.number, number
+        if not (is_first and self._deferred):
             raise KeyboardInterrupt
 
     def __enter__(self) -> Self:
         for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) is not signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._note)
+                self._before[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(self, *_: object) -> None:

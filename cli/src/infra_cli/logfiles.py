@@ -1,7 +1,7 @@
-"""The lines of several services' logs in the order of their time.
+"""The lines of several services' logs, sorted by time.
 
-A log has no times of its own: the supervisor notes once a second how long each one is, so a line's time is
-right to about a second. Within one log the order is always that of the file.
+Log files contain no times. The supervisor writes the length of each log to its index once a second, so the
+time of a line is accurate to about a second. Within one log the order is always that of the file.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
 class Line(NamedTuple):
-    """A line, and the Unix time by which it was written."""
+    """A line of a log, and the latest Unix time at which it was written."""
 
     time: float
     service: str
@@ -28,13 +28,16 @@ class Line(NamedTuple):
 
 
 def merged(folder: Path, services: Mapping[str, int | None], since: float = 0.0) -> Iterator[Line]:
-    """The lines of these services up to a byte of each (None: its end), without those from before `since`."""
-    several = (lines(folder, name, since, until) for name, until in services.items())
-    return heapq.merge(*several, key=lambda line: line.time)
+    """Yield the lines of several services since a time, sorted by time.
+
+    `services` has the byte up to which each log is read; None stands for its end.
+    """
+    logs = (lines(folder, name, since, until) for name, until in services.items())
+    return heapq.merge(*logs, key=lambda line: line.time)
 
 
 def lines(folder: Path, service: str, since: float = 0.0, until: int | None = None) -> Iterator[Line]:
-    """The lines of one service: the rotated file first, then the present one up to the byte `until`."""
+    """Yield the lines of one service: the rotated file, then the current file up to the byte `until`."""
     for suffix in (".1", ""):
         log, index = folder / f"{service}.log{suffix}", folder / f"{service}.index{suffix}"
         try:
@@ -43,9 +46,9 @@ def lines(folder: Path, service: str, since: float = 0.0, until: int | None = No
         except OSError:
             continue
         with file:
-            times, ends = _marks(index)
+            times, ends = _index_entries(index)
             before = bisect.bisect_left(times, since)
-            if before:  # a mark may stand inside a line, which then began too early
+            if before:  # a length in the index may be inside a line, which began before `since`
                 file.seek(max(ends[before - 1] - 1, 0))
                 file.readline()
             offset = file.tell()
@@ -53,29 +56,32 @@ def lines(folder: Path, service: str, since: float = 0.0, until: int | None = No
                 offset += len(raw)
                 if until is not None and not suffix and offset > until:
                     return
-                place = bisect.bisect_left(ends, offset)
-                written = times[place] if place < len(times) else last
+                index_entry = bisect.bisect_left(ends, offset)
+                written = times[index_entry] if index_entry < len(times) else last
                 if written >= since:
                     yield Line(written, service, raw.decode(errors="replace").rstrip("\r\n"))
 
 
-def _marks(index: Path) -> tuple[list[float], list[int]]:
-    """Times, and the length that the log had at each."""
+def _index_entries(index: Path) -> tuple[list[float], list[int]]:
+    """Return the times, and the length of the log at each of them."""
     times, ends = [], []
     try:
         text = index.read_text(encoding="ascii")
     except OSError:
         return [], []
     for line in text.splitlines():
-        when, _, end = line.partition(" ")
-        if end.isdigit():  # the last line may be cut
-            times.append(float(when))
+        moment_text, _, end = line.partition(" ")
+        if end.isdigit():  # the last line may be incomplete
+            times.append(float(moment_text))
             ends.append(int(end))
     return times, ends
 
 
 def moment(text: str, now: float | None = None) -> float:
-    """`30s`, `5m`, `2h`, `1d` ago, or a time of day, or a date and time. Raises `ValueError`."""
+    """Return the Unix time for `30s`, `5m`, `2h`, `1d` (ago), a time of day, or a date and time.
+
+    Raises `ValueError` for any other text.
+    """
     now = time.time() if now is None else now
     if span := _SPAN.fullmatch(text.strip()):
         return now - float(span[1]) * _UNITS[span[2]]
@@ -86,6 +92,6 @@ def moment(text: str, now: float | None = None) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def known_services(folder: Path) -> list[str]:
-    """Those that have a log; the supervisor's own is not among them."""
+def services_with_logs(folder: Path) -> list[str]:
+    """Return the services that have a log; the supervisor's log is left out."""
     return sorted(path.stem for path in folder.glob("*.log") if path.stem != "supervisor")

@@ -1,7 +1,7 @@
-"""`infra`: finds the command, and turns what goes wrong into a message, a hint and an exit code.
+"""The program `infra`: it runs a command, and reports errors by a message, a hint and an exit code.
 
-A command is a module with a `command`, named in `COMMANDS`. It is imported when it is asked for, and imports
-what is dear when it runs: `infra runtime status` should answer at once.
+A command is a module with the attribute `command`, listed in `COMMANDS`. The module is imported when the
+command is used, and imports slow modules when it runs, so that `infra runtime status` and others are fast.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import Any
 
 import click
 
-from infra_cli import output, usage
+from infra_cli import output, usage_errors
 from infra_openapi.errors import OpenApiError
 from infra_runtime import __version__
 from infra_runtime.errors import InfraError
 
-#: group → command → the module that has it as `command`; in the order in which people meet them
+#: group → command → its module, in the order of the documentation
 COMMANDS: Mapping[str, Mapping[str, str]] = {
     "runtime": {
         "up": "infra_cli.commands.runtime.up",
@@ -56,15 +56,15 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     },
 }
 GROUPS = {
-    "runtime": "Start, watch and stop the stack of this directory.",
-    "config": "What the stack is made of, and where each value came from.",
+    "runtime": "Start, inspect and stop the stack of this directory.",
+    "config": "Show and check the configuration of the stack.",
     "export": "Write the stack as files for another engine.",
-    "dev": "Tools for those who develop with the stack.",
+    "dev": "Tools for development with the stack.",
 }
-#: command → all that has to be typed for it
+#: command → its full name
 PATHS = {name: f"infra {group} {name}" for group, commands in COMMANDS.items() for name in commands}
-#: what a shell reports for a program that SIGINT or SIGPIPE ended
-INTERRUPTED, NOBODY_READS = 130, 141
+#: the exit codes that a shell reports for a program that SIGINT or SIGPIPE ended
+INTERRUPTED, BROKEN_PIPE = 130, 141
 
 
 def _debug(context: click.Context, _parameter: click.Parameter, on: bool) -> None:
@@ -73,30 +73,30 @@ def _debug(context: click.Context, _parameter: click.Parameter, on: bool) -> Non
 
 
 DEBUG = click.Option(
-    ["--debug"], is_flag=True, expose_value=False, callback=_debug, help="Show an error's traceback."
+    ["--debug"], is_flag=True, expose_value=False, callback=_debug, help="Print the traceback of an error."
 )
 
 
 def _with_debug(command: click.Command) -> click.Command:
-    """The command; it and all below it take `--debug`."""
+    """Add the option `--debug` to the command and all its subcommands, and return the command."""
     if DEBUG not in command.params:
         command.params.append(DEBUG)
-        for below in command.commands.values() if isinstance(command, click.Group) else ():
-            _with_debug(below)
+        for subcommand in command.commands.values() if isinstance(command, click.Group) else ():
+            _with_debug(subcommand)
     return command
 
 
-class Root(usage.Group):
-    """`infra` itself: every error passes here."""
+class Root(usage_errors.Group):
+    """The command `infra`, which reports the errors of all commands."""
 
-    elsewhere = PATHS
+    all_commands = PATHS
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """The groups, in the order of the table."""
+        """Return the groups, in the order of `COMMANDS`."""
         return list(COMMANDS)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command, and end with the exit code of what went wrong."""
+        """Run the command; report an error and exit with its code."""
         try:
             code = super().invoke(ctx)
             output.flush()
@@ -110,7 +110,7 @@ class Root(usage.Group):
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:
-            ctx.exit(NOBODY_READS)
+            ctx.exit(BROKEN_PIPE)
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
@@ -119,17 +119,17 @@ class Root(usage.Group):
         return code
 
 
-class Commands(usage.Group):
-    """A group whose commands are imported when they are asked for."""
+class Commands(usage_errors.Group):
+    """A group whose commands are imported when they are used."""
 
-    elsewhere = PATHS
+    all_commands = PATHS
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """The names, in the order of the table."""
+        """Return the commands, in the order of `COMMANDS`."""
         return list(COMMANDS[self.name or ""])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
-        """The command of that name; every one takes `--debug`."""
+        """Return the command of that name, with the option `--debug`."""
         module = COMMANDS[self.name or ""].get(cmd_name)
         if module is None:
             return None
@@ -139,7 +139,7 @@ class Commands(usage.Group):
 @click.group(
     cls=Root,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Begin with `infra runtime up`. Every command explains itself with --help.",
+    epilog="Begin with `infra runtime up`. Every command has a description: --help.",
 )
 @click.version_option(__version__, prog_name="infra")
 def infra() -> None:
@@ -151,7 +151,7 @@ for _name in COMMANDS:
 
 
 def main() -> None:
-    """The console script."""
+    """Run the console script."""
     sys.exit(run(sys.argv[1:]))
 
 
@@ -161,29 +161,32 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = infra.main(list(arguments), prog_name="infra", standalone_mode=False)
     except click.UsageError as error:
-        usage.complain(error)
+        usage_errors.report(error)
         return error.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except BrokenPipeError:
-        code = NOBODY_READS
+        code = BROKEN_PIPE
     except (click.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     try:
         output.flush()
     except BrokenPipeError:
-        code = NOBODY_READS
-    except OSError:  # it was told when it happened, and what is left to write has nowhere to go
+        code = BROKEN_PIPE
+    except OSError:  # the error was reported before, and the rest of the output cannot be written
         code = code or InfraError.exit_code
-        _read_by_nobody()
-    if code == NOBODY_READS:
-        _read_by_nobody()
+        _discard_output()
+    if code == BROKEN_PIPE:
+        _discard_output()
     return code if isinstance(code, int) else 0
 
 
 def _open_standard_streams() -> None:
-    """Where a standard stream is closed, the next file or socket would get its number, and our output."""
+    """Open the null device for each closed standard stream.
+
+    Otherwise the next file or socket would get the stream's number, and the output of `infra`.
+    """
     for number in (0, 1, 2):
         try:
             os.fstat(number)
@@ -191,10 +194,10 @@ def _open_standard_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - it lives as long as we
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open until exit
 
 
-def _read_by_nobody() -> None:
-    """Keep the interpreter's last flush from complaining. Source: Python documentation, "Note on SIGPIPE"."""
+def _discard_output() -> None:
+    """Make the interpreter's last flush succeed. Source: Python documentation, "Note on SIGPIPE"."""
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

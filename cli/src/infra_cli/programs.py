@@ -1,4 +1,4 @@
-"""The executables of the catalogue's services, as this project has them."""
+"""The executables of the catalogue's services, as found for this project."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from infra_runtime.errors import BinaryMissingError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """One executable: where it is, or what the problem is and what to do."""
+    """One executable: its path, or the problem and a hint."""
 
     name: str
     #: the service runs without it
@@ -25,7 +25,7 @@ class Program:
 
 
 def programs(service: str, resolved: Resolved | None, *, kind: str = "") -> Iterator[Program]:
-    """The executables of one service, by its setting `binary`; its kind, where that is not its name."""
+    """Yield the executables of one service. Its kind is needed if it differs from the name."""
     entry = catalogue.entry(kind or service)
     setting = _setting(service, resolved) if resolved else None
     for binary in entry.binaries:
@@ -39,5 +39,5 @@ def programs(service: str, resolved: Resolved | None, *, kind: str = "") -> Iter
 
 def _setting(service: str, resolved: Resolved) -> Path | None:
     origin = resolved.provenance.get(f"services.{service}.binary")
-    given = json.loads(origin.value) if origin else None
-    return Path(resolved.plan.root) / Path(given).expanduser() if given else None
+    binary = json.loads(origin.value) if origin else None
+    return Path(resolved.plan.root) / Path(binary).expanduser() if binary else None

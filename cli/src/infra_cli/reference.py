@@ -1,4 +1,4 @@
-"""The command line as a page of Markdown: `python -m infra_cli.reference > docs/reference/cli.md`."""
+"""The reference of the command line as Markdown: `python -m infra_cli.reference > docs/reference/cli.md`."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from infra_cli.main import infra
 PREFACE = """\
 # The command line
 
-<!-- written by `python -m infra_cli.reference`; a test holds it against the commands -->
+<!-- written by `python -m infra_cli.reference`; a test compares it with the commands -->
 
-`infra` finds the stack by the stack file of the working directory or above it. Nearly every command takes:
+`infra` uses the stack file in the working directory or the nearest directory above it. Nearly every command
+has these options:
 
-- `--directory`, to look for the stack file from elsewhere;
-- `--env`, the environment (or `INFRA_ENV`, or `development`);
-- `--data`, the data directory (or `INFRA_DATA`, or `.data` beside the stack file, `.data-test` in tests),
-  which is what names a running stack;
-- `--json`, for programs: see [what it looks like](json.md);
-- `--debug`, which shows the traceback of an error. Without it an error is a message and a hint on standard
-  error, and an [exit code](exit-codes.md).
+- `--directory` sets the directory in which the search for the stack file begins.
+- `--env` sets the environment (default: `INFRA_ENV`, or `development`).
+- `--data` sets the data directory (default: `INFRA_DATA`, or `.data` beside the stack file, `.data-test` in
+  tests). It identifies a running stack.
+- `--json` prints JSON for programs; its format is in [JSON output](json.md).
+- `--debug` prints the traceback of an error. Without it, an error is a message and a hint on standard error,
+  and an [exit code](exit-codes.md).
 
-Colours are for terminals alone, and `NO_COLOR` turns them off. Secrets are masked in all that is printed,
-except by `infra config env --reveal`.
+Colours are printed in terminals only, and `NO_COLOR` turns them off. Secrets are masked in the output of all
+commands except `infra config env --reveal`.
 
-To have commands, options and services completed by Tab, put one of these lines into your shell's start file:
+To complete commands, options and services with the Tab key, add one of these lines to the shell's start file:
 
 ```text
 eval "$(_INFRA_COMPLETE=bash_source infra)"      # ~/.bashrc
@@ -38,17 +39,17 @@ _INFRA_COMPLETE=fish_source infra | source       # ~/.config/fish/config.fish
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the whole page."""
     sections = [PREFACE]
-    for group in below(click.Context(infra, info_name="infra")):
+    for group in subcommands(click.Context(infra, info_name="infra")):
         sections.append(f"## {group.command_path}\n\n{group.command.help}\n")
         for command in leaves(group):
             sections += _section(command)
     return "\n".join(sections)
 
 
-def below(context: click.Context) -> Iterator[click.Context]:
-    """The commands of a group, each in a context that knows its full name; none of a command."""
+def subcommands(context: click.Context) -> Iterator[click.Context]:
+    """Yield a context with the full name for each command of a group; nothing for a command."""
     group = context.command
     if isinstance(group, click.Group):
         for name in group.list_commands(context):
@@ -57,12 +58,12 @@ def below(context: click.Context) -> Iterator[click.Context]:
 
 
 def leaves(context: click.Context) -> Iterator[click.Context]:
-    """All commands below that are no groups, however deep."""
-    inner = list(below(context))
-    if not inner:
+    """Yield all commands at any depth that are not groups."""
+    children = list(subcommands(context))
+    if not children:
         yield context
-    for each in inner:
-        yield from leaves(each)
+    for child in children:
+        yield from leaves(child)
 
 
 def _section(context: click.Context) -> Iterator[str]:
@@ -77,7 +78,7 @@ def _section(context: click.Context) -> Iterator[str]:
 
 
 def _prose(text: str) -> Iterator[str]:
-    """Click's paragraphs; those behind a `\\b` stand as they are."""
+    """Yield the paragraphs of a help text; one that begins with `\\b` becomes a code block."""
     for paragraph in text.split("\n\n"):
         if paragraph.startswith("\b"):
             yield f"```text\n{paragraph.removeprefix(chr(8)).strip(chr(10))}\n```\n"

@@ -1,4 +1,4 @@
-"""Orders to the services of a running stack, and what came of them."""
+"""Starting, stopping, restarting and awaiting services of a running stack."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ from infra_runtime.errors import NoStackError, UnknownServiceError, WaitTimeoutE
 from infra_runtime.message import encode
 from infra_runtime.messages import WAIT, Method, Names, Outcome, Phase, Wait
 
-#: seconds between two looks for a stack that isn't there yet
-KNOCK = 0.02
+#: seconds between two attempts to reach a stack that is not running yet
+POLL_INTERVAL = 0.02
 
 
-def order(target: Target, method: Method[Names, Outcome], names: Sequence[str], *, as_json: bool) -> None:
-    """Start, stop or restart services, and print their state. Raises the first failure."""
+def control(target: Target, method: Method[Names, Outcome], names: Sequence[str], *, as_json: bool) -> None:
+    """Start, stop or restart services, and print their phases. Raises the first failure."""
     with target.client() as client:
         outcome = client.call(method, Names(services=tuple(names)))
-    tell(outcome, as_json=as_json)
+    print_outcome(outcome, as_json=as_json)
 
 
 def await_ready(target: Target, names: Sequence[str], seconds: float, *, as_json: bool) -> None:
-    """Wait for services, and for the stack that has them. Raises `WaitTimeoutError` or the first failure."""
+    """Wait until the stack runs and the services are ready, and print their phases.
+
+    Raises `WaitTimeoutError` or the first failure.
+    """
     deadline = time.monotonic() + seconds
     while True:
         left = max(deadline - time.monotonic(), 0.001)
@@ -40,17 +43,17 @@ def await_ready(target: Target, names: Sequence[str], seconds: float, *, as_json
         except UnknownServiceError as error:
             if error.known:
                 raise
-            pending = dict.fromkeys(names, "nobody has asked for it yet")
+            pending = dict.fromkeys(names, "it has not been started yet")
         except WaitTimeoutError as error:
             raise WaitTimeoutError(seconds, error.pending) from None
         if time.monotonic() > deadline:
             raise WaitTimeoutError(seconds, pending)
-        time.sleep(KNOCK)
-    tell(outcome, as_json=as_json)
+        time.sleep(POLL_INTERVAL)
+    print_outcome(outcome, as_json=as_json)
 
 
 def _at_rest(outcome: Outcome, names: Sequence[str]) -> dict[str, str]:
-    """Return name → phase of the services of `names` that are not being started."""
+    """Return name → phase for the services of `names` that are neither ready nor starting nor failed."""
     return {
         service.name: service.phase
         for service in outcome.services
@@ -58,7 +61,7 @@ def _at_rest(outcome: Outcome, names: Sequence[str]) -> dict[str, str]:
     }
 
 
-def tell(outcome: Outcome, *, as_json: bool) -> None:
+def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
     """Print the services of an outcome. Raises its first failure."""
     if as_json:
         output.say_json({"services": encode(outcome.services)})

@@ -1,4 +1,4 @@
-"""Which stack is meant: `--directory`, `--env` and `--data`, the same for every command."""
+"""The options `--directory`, `--env` and `--data`, by which every command selects a stack."""
 
 from __future__ import annotations
 
@@ -22,52 +22,51 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """The stack of a directory, told without reading more of it than its place."""
+    """The stack that a command is for; its configuration is read on demand only."""
 
     directory: Path | None
     environment: str | None
     data: Path | None
 
     def paths(self) -> Paths:
-        """Where it keeps its things."""
+        """Return the paths of its data directory."""
         from infra_runtime.config.resolve import data_directory
         from infra_runtime.data_directory.paths import Paths
 
-        found = data_directory(self.directory, environment=self.environment, data=self.data)
-        return Paths(str(found))
+        return Paths(str(data_directory(self.directory, environment=self.environment, data=self.data)))
 
     def client(self) -> closing[Client]:
-        """A connection to its supervisor, for a `with`. Raises `NoStackError` when there is none."""
+        """Return a connection to its supervisor, for a `with`. Raises `NoStackError` if none runs."""
         from infra_runtime.engines.local.client import Client
 
         return closing(Client.connect(self.paths()))
 
     def within(self, environment: str) -> Target:
-        """The same in another environment."""
+        """Return the same target in another environment."""
         return replace(self, environment=environment)
 
     def stack_file(self) -> StackFile | None:
-        """The stack file, if there is one."""
+        """Return the stack file, or None if there is none."""
         from infra_runtime.config import stack_file
 
         return stack_file.find((self.directory or Path.cwd()).resolve())
 
-    def own_services(self) -> dict[str, dict[str, Any]]:
-        """The tables of the stack file's `[services]`, as they stand there."""
+    def service_tables(self) -> dict[str, dict[str, Any]]:
+        """Return the tables below `services` in the stack file, unchanged."""
         file = self.stack_file()
         services = file.values.get("services") if file else None
         return services if isinstance(services, dict) else {}
 
-    def note_misspelt(self) -> None:
-        """Tell of variables that nobody reads, and that nearly are ours."""
+    def note_misspelled_variables(self) -> None:
+        """Print a note for each variable whose name is similar to one of the kit."""
         from infra_cli import output
         from infra_runtime.config.unknown_variables import misspelled_variables
 
-        for found in misspelled_variables(self.directory):
-            output.note(str(found))
+        for variable in misspelled_variables(self.directory):
+            output.note(str(variable))
 
     def resolve(self, *names: str, **options: Any) -> Resolved:
-        """Its plan, and where that came from."""
+        """Resolve its configuration to a plan."""
         from infra_runtime.config.resolve import resolve
 
         return resolve(
@@ -76,18 +75,18 @@ class Target:
 
 
 def target(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the three options, as its first parameter `target`."""
+    """Add the three options to a command, which receives them as its first parameter `target`."""
 
     @click.option(
         "--data",
         type=click.Path(path_type=Path, file_okay=False),
-        help="The data directory, which names the stack.  [default: .data, or .data-test in tests]",
+        help="The data directory, which identifies the stack.  [default: .data, or .data-test in tests]",
     )
     @click.option(
         "-C",
         "--directory",
         type=click.Path(path_type=Path, file_okay=False, exists=True),
-        help="Look for the stack file from here, and not from the current directory.",
+        help="Search for the stack file in this directory and above, instead of the current one.",
     )
     @click.option(
         "--env", "environment", type=click.Choice(ENVIRONMENTS), help="The environment.  [INFRA_ENV]"

@@ -1,4 +1,4 @@
-"""What `infra runtime up` tells, and how: to a terminal, to a file, to a program."""
+"""The output of `infra runtime up`: for a terminal, as plain lines, or as JSON."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from contextlib import closing, contextmanager
 from typing import TypeAlias
 
 from infra_cli import output
-from infra_cli.spinner import FRAMES, TIMES_A_SECOND, live
+from infra_cli.live_display import FRAMES, REFRESHES_PER_SECOND, live
 from infra_runtime.data_directory.leak_check import LeakCheck
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client
 from infra_runtime.messages import STATUS, Event, Nothing, Outcome, Phase, Services, Status
 
 Listener: TypeAlias = Callable[[Event], None]
-#: events that a person wants to hear of
-TOLD = frozenset({
+#: the events that are printed as lines
+PRINTED_EVENTS = frozenset({
     "ready", "done", "failed", "backoff", "rebinding", "stopped", "paused", "resumed", "killing",
     "reconciled", "guardian-died", "unkillable",
 })  # fmt: skip
 
 
 class Lines:
-    """One plain line for each thing worth telling."""
+    """A report with a plain line for each event of interest."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._began = time.perf_counter()
@@ -31,90 +31,93 @@ class Lines:
         self._is_up = False
 
     @contextmanager
-    def starting(self, paths: Paths) -> Iterator[Listener]:  # noqa: ARG002 - for those who draw
-        """Nothing moves."""
+    def starting(self, paths: Paths) -> Iterator[Listener]:  # noqa: ARG002 - `LiveReport` needs it
+        """Return the listener for the events of the start, which prints each event."""
         yield self.event
 
     def event(self, event: Event) -> None:
-        """Print the event, if it is of interest to a person."""
-        if event.event in TOLD:
+        """Print the event if it is in `PRINTED_EVENTS`."""
+        if event.event in PRINTED_EVENTS:
             after = f"{time.perf_counter() - self._began:8.2f} s"
             name, reason = event.service or "infra", event.reason
             line = f"{output.styled(after, dim=True)}  {name:{self._width}}  {output.phase(event.event)}"
             output.say(f"{line}: {reason}" if reason else line)
             if self._is_up and reason and event.event in {"failed", "stopped"}:
-                output.note(f"`infra runtime logs {name}` has its last words")
+                output.note(f"run `infra runtime logs {name}` for its last log lines")
 
-    def ready(self, outcome: Outcome, seconds: float, *, then: str) -> None:
-        """A table of URLs, and what comes next; nothing of a stack that ends at once."""
-        if not then:
+    def ready(self, outcome: Outcome, seconds: float, *, how_to_stop: str) -> None:
+        """Print a table of URLs and how to stop the stack; nothing if `how_to_stop` is empty."""
+        if not how_to_stop:
             return
         self._is_up = True
-        for line in table(outcome.services):
+        for line in endpoint_table(outcome.services):
             output.say(line)
         if not outcome.failures:
             count = len(outcome.services)
             plural = "service" if count == 1 else "services"
             ready = all(service.ready for service in outcome.services)
-            how = (
+            state = (
                 f", ready in {seconds:.2f} s"
                 if ready
-                else " on the way; `infra runtime wait` tells when ready"
+                else " starting; `infra runtime wait` returns when ready"
             )
-            output.say(f"infra: {count} {plural}{how}; {then}")
+            output.say(f"infra: {count} {plural}{state}; {how_to_stop}")
 
     def proof(self, proof: LeakCheck) -> None:
-        """The closing line."""
+        """Print the last line, with the number of processes, ports and sockets left."""
         output.say(f"infra: {proof}")
 
 
 class LiveReport(Lines):
-    """Lines, and while the services start a picture of what each waits for."""
+    """A report with lines, and during the start a live display of each service's phase and reason."""
 
     @contextmanager
     def starting(self, paths: Paths) -> Iterator[Listener]:
-        """Ask the supervisor, as often as is drawn, on a connection of its own."""
-        with closing(Client.connect(paths)) as client, live(lambda: picture(client.call(STATUS, Nothing()))):
+        """Draw the phases, read from the supervisor on a separate connection; ignore the events."""
+        with (
+            closing(Client.connect(paths)) as client,
+            live(lambda: progress_lines(client.call(STATUS, Nothing()))),
+        ):
             yield lambda _event: None
 
 
 class JsonReport:
-    """Lines of JSON: the journal's events, a `stack` when it is ready, a `proof` when it is gone."""
+    """A report as lines of JSON: the journal's events, `stack` after the start, `proof` at the end."""
 
     @contextmanager
-    def starting(self, paths: Paths) -> Iterator[Listener]:  # noqa: ARG002 - for those who draw
-        """Every event is a line."""
+    def starting(self, paths: Paths) -> Iterator[Listener]:  # noqa: ARG002 - `LiveReport` needs it
+        """Return the listener for the events of the start, which prints each event."""
         yield self.event
 
     def event(self, event: Event) -> None:
-        """As it is in the journal."""
+        """Print the event as it is in the journal."""
         output.say_json(event.to_json(), line=True)
 
-    def ready(self, outcome: Outcome, seconds: float, *, then: str) -> None:  # noqa: ARG002 - for people
-        """All services and failures; exports are masked."""
-        self._line("stack", seconds=round(seconds, 3), **outcome.to_json())
+    def ready(self, outcome: Outcome, seconds: float, *, how_to_stop: str) -> None:  # noqa: ARG002 - text only
+        """Print all services, with masked exports, and all failures."""
+        self._print("stack", seconds=round(seconds, 3), **outcome.to_json())
 
     def proof(self, proof: LeakCheck) -> None:
-        """What is left, each piece named."""
-        self._line("proof", **proof.to_json())
+        """Print what is left, each process, port and socket by name."""
+        self._print("proof", **proof.to_json())
 
-    def _line(self, event: str, **details: object) -> None:
+    def _print(self, event: str, **details: object) -> None:
         output.say_json({"time": round(time.time(), 6), "event": event, **details}, line=True)
 
 
 Report: TypeAlias = Lines | JsonReport
 
 
-def report(names: Iterable[str], *, as_json: bool) -> Report:
-    """The report on these services that suits who reads."""
+def make_report(names: Iterable[str], *, as_json: bool) -> Report:
+    """Return the report on these services: JSON, or a live display in a terminal, or plain lines."""
     if as_json:
         return JsonReport()
     return LiveReport(names) if output.is_terminal() else Lines(names)
 
 
-def picture(status: Status) -> list[str]:
-    """Services that start: a spinner, the name, the phase, for how long, and why not yet."""
-    spinner = FRAMES[int(time.monotonic() * TIMES_A_SECOND) % len(FRAMES)]
+def progress_lines(status: Status) -> list[str]:
+    """Return a line for each service: spinner or mark, name, phase, time, reason why it is not ready."""
+    spinner = FRAMES[int(time.monotonic() * REFRESHES_PER_SECOND) % len(FRAMES)]
     marks = {"ready": "✓", "done": "✓", "failed": "✗", "idle": "·", "waiting": "·", "stopped": "·"}
     return output.columns(
         (
@@ -128,15 +131,15 @@ def picture(status: Status) -> list[str]:
     )
 
 
-def table(services: Services) -> list[str]:
-    """Where each service answers; its further web pages stand below it, secrets are masked."""
+def endpoint_table(services: Services) -> list[str]:
+    """Return the lines of a table with each service's URL, and below it the URLs of further web pages."""
     rows = []
     for service in services:
         addresses = output.urls(service.exports)
-        first = addresses.pop("url", " ".join(map(str, service.ports.values())) or service.summary)
+        main_address = addresses.pop("url", " ".join(map(str, service.ports.values())) or service.summary)
         if service.phase is Phase.FAILED:
-            first, addresses = "", {}
-        rows.append((service.name, output.phase(service.phase), first))
+            main_address, addresses = "", {}
+        rows.append((service.name, output.phase(service.phase), main_address))
         for name, address in addresses.items():
             if address.startswith("http"):
                 label = name.removesuffix("_url").replace("_", " ")

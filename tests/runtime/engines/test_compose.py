@@ -1,4 +1,4 @@
-"""A plan as Compose files: valid, complete, the same every time, and never wrong in silence."""
+"""A plan as Compose files: valid, complete and reproducible; settings without equivalent are errors."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from infra_runtime.errors import ConfigurationError
 from infra_runtime.plan import Plan
 from infra_runtime.spec import Container, HttpProbe, ServiceSpec, TcpProbe
 
-#: the schema says "draft-07" in a spelling that jsonschema does not look up
+#: jsonschema does not recognise the spelling of "draft-07" in this schema
 SCHEMA = jsonschema.Draft7Validator(
     json.loads((Path(__file__).parent / "compose-spec.json").read_text("utf-8"))
 )
 #: attributes whose lists an overlay replaces. Source: Compose Specification, "Merge", "Shell commands"
 REPLACED = {"command", "entrypoint", "test"}
-OWN = """\
+API = """\
 [services.api]
 command = ["${bin.uvicorn}", "shop:app", "--host", "${host}", "--port", "${port.http}"]
 ports = { http = 8000 }
@@ -53,19 +53,19 @@ STACKS = {
         "options = { work_mem = '8MB' }\n"
         "[services.nats.options]\nmax_payload = 1024\n[services.valkey]\ndurable = false\n"
     ),
-    "a service of one's own, generated": "use = ['api']\n" + OWN,
+    "a user's own service, generated": "use = ['api']\n" + API,
     "in a named image": (
-        "use = ['api']\n" + OWN + 'ready = { http = "/health" }\n' + IMAGE + 'health_client = "curl"\n'
+        "use = ['api']\n" + API + 'ready = { http = "/health" }\n' + IMAGE + 'health_client = "curl"\n'
     ),
     "from a Dockerfile": (
         "use = ['api']\n"
-        + OWN
+        + API
         + 'ready = { exec = ["${bin.check}", "--fast"] }\nstop = { signal = "INT", seconds = 2.5 }\n'
         '[services.api.container]\nbuild = "images/api"\ndockerfile = "Prod.Dockerfile"\nroot = "/srv"\n'
     ),
     "a task, secrets, routes and variables": (
         "[services.migrate]\ncommand = ['${bin.python}', '-m', 'shop']\ntask = true\n"
-        "env = { DATABASE_URL = '${postgres.url}' }\n" + OWN + "needs = ['migrate']\nroute = '/api/*'\n"
+        "env = { DATABASE_URL = '${postgres.url}' }\n" + API + "needs = ['migrate']\nroute = '/api/*'\n"
         "watch = ['shop/**/*.py', 'settings.toml']\n"
         "env = { DB = '${postgres.url}', N = '${nats.url}', K = '${env.KEY:-n$o}', D = '${data}',"
         " P = '1$$' }\n"
@@ -73,11 +73,11 @@ STACKS = {
     ),
     "two instances of a kind, and an optional reference": (
         "use = ['cache', 'valkey', 'api']\n[services.cache]\nkind = 'valkey'\nport = 6390\n"
-        + OWN
+        + API
         + "env = { CACHE = '${cache.url}', N = '${nats.url?}' }\n"
     ),
     "only in production": (
-        "use = ['valkey']\n[environment.production]\nuse = ['valkey', 'caddy']\n" + OWN + "route = '/'\n"
+        "use = ['valkey']\n[environment.production]\nuse = ['valkey', 'caddy']\n" + API + "route = '/'\n"
     ),
 }
 stacks = pytest.mark.parametrize("text", STACKS.values(), ids=STACKS)
@@ -104,36 +104,38 @@ def render(project: Project, text: str, **more: Any) -> Mapping[str, str]:
 
 
 def complete(project: Project, text: str, environment: str = "development", **more: Any) -> dict[str, Any]:
-    """Return the one file of an environment, parsed."""
+    """Return the single file of an environment, parsed."""
     project.write(text)
     plan = project.resolve(environment=environment, variables_required=False).plan
     return yaml.safe_load(engine(**more).render(plan)["compose.yaml"])
 
 
-def refusal(project: Project, text: str, environment: str = "development", **more: Any) -> ConfigurationError:
+def error_of(
+    project: Project, text: str, environment: str = "development", **more: Any
+) -> ConfigurationError:
     with pytest.raises(ConfigurationError) as caught:
         complete(project, text, environment, **more)
     return caught.value
 
 
 def merged(base: Any, over: Any) -> Any:
-    """Merge as Compose does: tables by key, lists one behind the other, commands replaced."""
+    """Merge as Compose does: tables by key, lists concatenated, commands replaced."""
     if not isinstance(base, dict) or not isinstance(over, dict):
         return over
-    found = dict(base)
+    result = dict(base)
     for key, value in over.items():
         if isinstance(value, list) and isinstance(base.get(key), list) and key not in REPLACED:
-            found[key] = [*base[key], *value]
+            result[key] = [*base[key], *value]
         else:
-            found[key] = merged(base[key], value) if key in base else value
-    return found
+            result[key] = merged(base[key], value) if key in base else value
+    return result
 
 
 # --- every stack -----------------------------------------------------------------------------------
 
 
 @stacks
-def test_base_and_overlay_are_valid_and_together_the_whole(project: Project, text: str) -> None:
+def test_base_and_overlay_are_valid_and_merge_to_the_complete_file(project: Project, text: str) -> None:
     files = render(project, text)
     base = yaml.safe_load(files["compose.yaml"])
 
@@ -146,7 +148,7 @@ def test_base_and_overlay_are_valid_and_together_the_whole(project: Project, tex
         SCHEMA.validate(over)
 
 
-def test_the_schema_that_judges_here_finds_a_misspelt_key() -> None:
+def test_the_schema_detects_a_misspelled_key() -> None:
     assert SCHEMA.is_valid({"services": {"api": {"image": "api:1"}}})
     assert not SCHEMA.is_valid({"services": {"api": {"image": "api:1", "helthcheck": {}}}})
 
@@ -169,25 +171,25 @@ def test_no_file_has_a_path_of_this_machine_or_an_argument_of_the_local_engine(
 
 
 @stacks
-def test_what_a_file_refers_to_is_in_it(project: Project, text: str) -> None:
+def test_a_file_defines_everything_that_it_refers_to(project: Project, text: str) -> None:
     for plan in plans(project):
         project.write(text)
-        found = yaml.safe_load(engine().render(plan)["compose.yaml"])
-        services = found["services"].values()
+        document = yaml.safe_load(engine().render(plan)["compose.yaml"])
+        services = document["services"].values()
         volumes = {
-            it["source"]
+            volume["source"]
             for service in services
-            for it in service.get("volumes", [])
-            if it["type"] == "volume"
+            for volume in service.get("volumes", [])
+            if volume["type"] == "volume"
         }
-        assert volumes == set(found.get("volumes", {}))
+        assert volumes == set(document.get("volumes", {}))
         assert {name for service in services for name in service.get("secrets", [])} == set(
-            found.get("secrets", {})
+            document.get("secrets", {})
         )
-        configs = {it["source"] for service in services for it in service.get("configs", [])}
-        assert configs == set(found.get("configs", {}))
+        configs = {config["source"] for service in services for config in service.get("configs", [])}
+        assert configs == set(document.get("configs", {}))
         needs = {name for service in services for name in service.get("depends_on", {})}
-        assert needs <= set(found["services"])
+        assert needs <= set(document["services"])
 
 
 @pytest.mark.process
@@ -212,29 +214,29 @@ def test_docker_compose_reads_it(project: Project, text: str) -> None:
         assert answer.returncode == 0, answer.stderr
 
 
-def test_the_engine_has_the_form_of_an_engine() -> None:
-    found: Engine = engine()
+def test_compose_implements_the_engine_protocol() -> None:
+    compose: Engine = engine()
 
-    assert found.name == "compose"
+    assert compose.name == "compose"
 
 
 # --- the services of the kit -----------------------------------------------------------------------
 
 
 def test_postgres_reads_its_password_from_a_file(project: Project) -> None:
-    found = complete(project, "use = ['postgres']")
-    service = found["services"]["postgres"]
+    document = complete(project, "use = ['postgres']")
+    service = document["services"]["postgres"]
 
     assert service["environment"]["POSTGRES_PASSWORD_FILE"] == "/run/secrets/postgres-password"
     assert service["secrets"] == ["postgres-password"]
-    assert found["secrets"] == {"postgres-password": {"file": "./secrets/postgres-password"}}
+    assert document["secrets"] == {"postgres-password": {"file": "./secrets/postgres-password"}}
     assert service["healthcheck"]["test"][:2] == ["CMD", "pg_isready"]
 
 
 @pytest.mark.parametrize(
     ("version", "target"), [(17, "/var/lib/postgresql/data"), (18, "/var/lib/postgresql")]
 )
-def test_the_volume_of_postgres_is_where_its_image_keeps_the_cluster(
+def test_the_volume_of_postgres_is_mounted_at_the_data_folder_of_its_image(
     project: Project, version: int, target: str
 ) -> None:
     service = complete(project, f"use = ['postgres']\n[services.postgres]\nversion = {version}\n")[
@@ -245,10 +247,10 @@ def test_the_volume_of_postgres_is_where_its_image_keeps_the_cluster(
     assert service["image"].startswith(f"postgres:{version}.")
 
 
-def test_a_locale_that_the_image_does_not_have_is_refused(project: Project) -> None:
+def test_a_locale_that_the_image_does_not_have_is_an_error(project: Project) -> None:
     text = "use = ['postgres']\n[services.postgres]\nlocale = 'de_DE.UTF-8'\n"
 
-    assert "the official image does not have the locale 'de_DE.UTF-8'" in str(refusal(project, text))
+    assert "the official image does not have the locale 'de_DE.UTF-8'" in str(error_of(project, text))
     assert complete(project, f"{text}image = 'mirror.example/postgres:18-de'\n")
 
 
@@ -262,38 +264,38 @@ def test_a_kind_without_an_image_is_left_out_with_a_note(project: Project) -> No
 
 def test_a_folder_that_caddy_serves_is_mounted(project: Project) -> None:
     text = "use = ['caddy']\n[services.caddy]\nroutes = [{ files = 'public' }]\n"
-    found = complete(project, text, folders=Folders(project="../..", output="deploy/compose"))
-    mount = found["services"]["caddy"]["volumes"][1]
+    document = complete(project, text, folders=Folders(project="../..", output="deploy/compose"))
+    mount = document["services"]["caddy"]["volumes"][1]
 
     assert (mount["source"], mount["target"], mount["read_only"]) == ("../../public", "/srv/public", True)
-    assert '"root": "/srv/public"' in found["configs"]["caddy-caddy.json"]["content"]
+    assert '"root": "/srv/public"' in document["configs"]["caddy-caddy.json"]["content"]
 
 
 def test_the_accounts_of_tests_are_not_exported(project: Project) -> None:
-    found = complete(project, "use = ['nats']", "test")
+    document = complete(project, "use = ['nats']", "test")
 
-    assert "accounts" not in found["configs"]["nats-nats-server.conf"]["content"]
-    text = "use = ['api']\n" + OWN + "env = { P = '${nats.account_password}' }\n"
-    assert "does not use this secret" in str(refusal(project, text, "test"))
+    assert "accounts" not in document["configs"]["nats-nats-server.conf"]["content"]
+    text = "use = ['api']\n" + API + "env = { P = '${nats.account_password}' }\n"
+    assert "does not use this secret" in str(error_of(project, text, "test"))
 
 
 # --- order, ports, secrets -------------------------------------------------------------------------
 
 
-def test_a_need_is_waited_for_as_its_kind_demands(project: Project) -> None:
-    found = complete(project, STACKS["a task, secrets, routes and variables"])["services"]
+def test_the_condition_of_a_dependency_depends_on_the_needed_service(project: Project) -> None:
+    document = complete(project, STACKS["a task, secrets, routes and variables"])["services"]
 
-    assert found["api"]["depends_on"] == {
+    assert document["api"]["depends_on"] == {
         "migrate": {"condition": "service_completed_successfully"},
         "nats": {"condition": "service_healthy"},
         "postgres": {"condition": "service_healthy"},
     }
-    assert found["caddy"]["depends_on"] == {"api": {"condition": "service_healthy"}}
-    assert found["migrate"]["restart"] == "no"
-    assert "healthcheck" not in found["migrate"]
+    assert document["caddy"]["depends_on"] == {"api": {"condition": "service_healthy"}}
+    assert document["migrate"]["restart"] == "no"
+    assert "healthcheck" not in document["migrate"]
 
 
-def test_ports_are_for_this_machine_and_in_production_for_public_services_alone(project: Project) -> None:
+def test_ports_are_published_locally_and_in_production_for_public_services_only(project: Project) -> None:
     text = "use = ['postgres', 'caddy']"
     ports = {
         environment: {
@@ -318,12 +320,10 @@ def test_a_stack_without_a_public_service_is_noted(project: Project) -> None:
 
 
 @pytest.mark.process
-def test_a_secret_reaches_a_program_by_its_file_and_never_by_the_yaml(
-    project: Project, tmp_path: Path
-) -> None:
-    """The script is run here, with the secret's file in another place."""
-    found = complete(project, STACKS["a task, secrets, routes and variables"])
-    service = found["services"]["migrate"]
+def test_a_secret_is_read_from_its_file_and_is_not_in_the_yaml(project: Project, tmp_path: Path) -> None:
+    """The test runs the script with the secret's file in another folder."""
+    document = complete(project, STACKS["a task, secrets, routes and variables"])
+    service = document["services"]["migrate"]
     shell, option, script, name = service["entrypoint"]
     (tmp_path / "postgres-password").write_text("s3cr$t'x\n")
     script = script.replace("$$", "$").replace("/run/secrets", str(tmp_path))
@@ -349,9 +349,9 @@ def test_a_program_does_not_start_without_its_secret(project: Project, tmp_path:
     assert "started" not in answer.stdout
 
 
-def test_a_variable_is_left_to_compose_and_a_dollar_stays_a_dollar(project: Project) -> None:
+def test_compose_reads_variables_and_a_dollar_is_escaped(project: Project) -> None:
     api = complete(project, STACKS["a task, secrets, routes and variables"])["services"]["api"]
-    text = "use = ['api']\n" + OWN + "env = { A = '${env.MUST_BE_SET}' }\n"
+    text = "use = ['api']\n" + API + "env = { A = '${env.MUST_BE_SET}' }\n"
 
     assert api["environment"]["K"] == "${KEY:-n$$o}"
     assert api["environment"]["P"] == "1$$"
@@ -366,27 +366,27 @@ def test_a_variable_is_left_to_compose_and_a_dollar_stays_a_dollar(project: Proj
         ("{ A = '${caddy.https_url}' }", "localhost is the container itself"),
         ("{ A = '${pocketbase.url}' }", "pocketbase has no container image"),
         ("{ A = '${postgres.password} ${env.B}' }", "both a secret and a"),
-        ("{ 'a-b' = '${postgres.password}' }", "no shell can assign that name"),
+        ("{ 'a-b' = '${postgres.password}' }", "a shell cannot assign that name"),
     ],
 )
-def test_a_reference_that_means_nothing_in_a_container_is_refused(
+def test_a_reference_without_a_value_in_a_container_is_an_error(
     project: Project, env: str, problem: str
 ) -> None:
-    error = refusal(project, f"use = ['api']\n{OWN}env = {env}\n[services.caddy]\nhttps = true\n")
+    error = error_of(project, f"use = ['api']\n{API}env = {env}\n[services.caddy]\nhttps = true\n")
 
     assert problem in str(error)
     assert error.where.startswith("services.api.env.")
 
 
-def test_a_secret_in_a_command_is_refused_for_all_can_see_it(project: Project) -> None:
+def test_a_secret_in_a_command_is_an_error(project: Project) -> None:
     text = "use = ['api']\n[services.api]\ncommand = ['run', '--password', '${postgres.password}']\n"
-    error = refusal(project, text)
+    error = error_of(project, text)
 
-    assert "only `env` can hold one" in str(error)
+    assert "which only `env` can contain" in str(error)
     assert error.where == "services.api.command"
 
 
-def test_an_optional_reference_is_its_value_or_empty() -> None:
+def test_an_optional_reference_has_the_value_or_is_empty() -> None:
     server = ServiceSpec(
         name="traces", command=(), ports={"main": 4317}, exports={"url": "http://${host}:${port.main}"},
         container=Container(image="traces:1"),
@@ -408,23 +408,23 @@ def test_an_optional_reference_is_its_value_or_empty() -> None:
 
 
 def test_two_instances_of_a_kind_are_two_services(project: Project) -> None:
-    found = complete(project, STACKS["two instances of a kind, and an optional reference"])
+    document = complete(project, STACKS["two instances of a kind, and an optional reference"])
 
-    assert set(found["services"]) == {"cache", "valkey", "api"}
-    assert set(found["volumes"]) == {"cache-data", "valkey-data"}
-    assert found["services"]["cache"]["ports"][0]["published"] == "6390"
-    assert found["services"]["api"]["environment"]["CACHE"] == "redis://cache:6379/0"
-    assert found["services"]["api"]["environment"]["N"] == ""
-    assert list(found["services"]["api"]["depends_on"]) == ["cache"]
+    assert set(document["services"]) == {"cache", "valkey", "api"}
+    assert set(document["volumes"]) == {"cache-data", "valkey-data"}
+    assert document["services"]["cache"]["ports"][0]["published"] == "6390"
+    assert document["services"]["api"]["environment"]["CACHE"] == "redis://cache:6379/0"
+    assert document["services"]["api"]["environment"]["N"] == ""
+    assert list(document["services"]["api"]["depends_on"]) == ["cache"]
 
 
-def test_a_name_that_no_host_can_have_becomes_one() -> None:
+def test_a_name_becomes_a_valid_host_name() -> None:
     assert host_name("my_api") == "my-api"
     assert len(host_name("a" * 80)) == 63
     assert host_name("a" * 80) != host_name("a" * 81)
 
 
-def test_two_names_do_not_become_one(project: Project) -> None:
+def test_different_names_have_different_host_names(project: Project) -> None:
     text = "use = ['a-b', 'a_b']\n" + "".join(
         f"[services.{name}]\ncommand = ['run']\nports = {{ http = {port} }}\n"
         for name, port in (("a-b", 1), ("a_b", 2))
@@ -435,11 +435,11 @@ def test_two_names_do_not_become_one(project: Project) -> None:
     assert names[1].startswith("a-b-")
 
 
-# --- services of one's own -------------------------------------------------------------------------
+# --- a user's own services -------------------------------------------------------------------------
 
 
 def test_without_an_image_a_dockerfile_is_generated(project: Project) -> None:
-    files = render(project, "use = ['api']\n" + OWN)
+    files = render(project, "use = ['api']\n" + API)
 
     assert "FROM python:3." in files["Dockerfile"]
     assert "requirements.txt" in files["Dockerfile"]
@@ -448,34 +448,34 @@ def test_without_an_image_a_dockerfile_is_generated(project: Project) -> None:
     assert api["build"] == {"context": "..", "dockerfile": "compose/Dockerfile"}
 
 
-def test_without_an_image_and_without_requirements_it_is_refused(project: Project) -> None:
-    error = refusal(project, "use = ['api']\n" + OWN, requirements="")
+def test_a_service_without_an_image_and_without_requirements_is_an_error(project: Project) -> None:
+    error = error_of(project, "use = ['api']\n" + API, requirements="")
 
-    assert "no image is named for api" in str(error)
+    assert "api has no image, and a Dockerfile cannot be generated" in str(error)
     assert "[services.api.container]" in error.hint
 
 
 @pytest.mark.parametrize(
     ("ready", "container", "problem"),
     [
-        ("{ http = '/' }", "", "an HTTP request needs a program of the image"),
-        ("{ tcp = true }", "", "a TCP connection needs a program of the image"),
-        ("{ tcp = true }", "health_client = 'curl'\n", "curl cannot open one"),
-        ("{ http = '/', contains = 'x' }", "health_client = 'wget'\n", "wget checks neither"),
-        ("{ postgres = true }", "health_client = 'python'\n", "can carry out the probe PostgresProbe"),
+        ("{ http = '/' }", "", "no program is known in the image that sends an HTTP request"),
+        ("{ tcp = true }", "", "no program is known in the image that opens a TCP connection"),
+        ("{ tcp = true }", "health_client = 'curl'\n", "opens a TCP connection (curl does not)"),
+        ("{ http = '/', contains = 'x' }", "health_client = 'wget'\n", "wget supports neither"),
+        ("{ postgres = true }", "health_client = 'python'\n", "in the image for the probe PostgresProbe"),
     ],
 )
-def test_a_probe_that_is_no_command_of_the_image_is_refused(
+def test_a_probe_without_a_command_in_the_image_is_an_error(
     project: Project, ready: str, container: str, problem: str
 ) -> None:
-    error = refusal(project, f"use = ['api']\n{OWN}ready = {ready}\n{IMAGE}{container}")
+    error = error_of(project, f"use = ['api']\n{API}ready = {ready}\n{IMAGE}{container}")
 
     assert problem in str(error)
     assert error.where == "services.api.ready"
 
 
-def test_a_health_command_of_ones_own_is_taken_as_it_is(project: Project) -> None:
-    text = f"use = ['api']\n{OWN}ready = {{ postgres = true }}\n{IMAGE}health = ['ask', '${{port.http}}']\n"
+def test_a_health_command_of_the_stack_file_is_not_changed(project: Project) -> None:
+    text = f"use = ['api']\n{API}ready = {{ postgres = true }}\n{IMAGE}health = ['ask', '${{port.http}}']\n"
 
     assert complete(project, text)["services"]["api"]["healthcheck"]["test"] == ["CMD", "ask", "8000"]
 
@@ -484,19 +484,17 @@ def test_a_health_command_of_ones_own_is_taken_as_it_is(project: Project) -> Non
     ("table", "problem"),
     [
         ("image = 'a:1'\nbuild = '.'\n", "either an `image` or a `build`"),
-        ("health = ['a']\nhealth_client = 'curl'\n", "`health` is a whole command"),
-        ("root = 'app'\n", "`root` is an absolute path"),
+        ("health = ['a']\nhealth_client = 'curl'\n", "either `health`, a whole command, or"),
+        ("root = 'app'\n", "`root` should be an absolute path"),
     ],
 )
-def test_a_container_table_that_contradicts_itself_is_told(
-    project: Project, table: str, problem: str
-) -> None:
-    project.write(f"use = ['api']\n{OWN}[services.api.container]\n{table}")
+def test_a_contradictory_container_table_is_reported(project: Project, table: str, problem: str) -> None:
+    project.write(f"use = ['api']\n{API}[services.api.container]\n{table}")
 
-    assert problem in project.complaint()
+    assert problem in project.error()
 
 
-def test_changed_files_are_synchronised_in_development_alone(project: Project) -> None:
+def test_changed_files_are_synchronised_in_development_only(project: Project) -> None:
     text = STACKS["a task, secrets, routes and variables"]
     watch = complete(project, text)["services"]["api"]["develop"]["watch"]
 
@@ -515,7 +513,7 @@ def test_a_command_that_listens_on_loopback_is_noted(project: Project) -> None:
     ]
 
 
-# --- health checks that are made from a probe: they are run here -----------------------------------
+# --- health checks from probes, which the tests run -------------------------------------------------
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
@@ -527,7 +525,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
         self.wfile.write(self.headers.get("X-Word", "nothing").encode())
 
     def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+        """Print nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -541,7 +539,7 @@ def port() -> Iterator[int]:
 
 
 def check(probe: HttpProbe | TcpProbe, port: int, client: str) -> list[str]:
-    """Return the health check's argv for a service on that port."""
+    """Return the command of the health check for a service on that port."""
     spec = ServiceSpec(
         name="api", command=(), ports={"http": port}, ready=probe,
         container=Container(image="api:1", entrypoint=(), health_client=client),
@@ -559,7 +557,7 @@ def succeeds(argv: list[str]) -> bool:
 
 @pytest.mark.process
 @pytest.mark.parametrize("client", ["python", "curl", "wget"])
-def test_an_http_check_succeeds_as_the_probe_would(port: int, client: str) -> None:
+def test_an_http_check_has_the_result_of_the_probe(port: int, client: str) -> None:
     if client != "python" and not shutil.which(client):
         pytest.skip(f"{client} is not installed")
 
@@ -598,5 +596,5 @@ documents = st.dictionaries(keys, values)
 
 
 @given(documents)
-def test_what_is_written_is_read_again(document: dict[str, Any]) -> None:
+def test_a_document_is_the_same_after_writing_and_reading(document: dict[str, Any]) -> None:
     assert (yaml.safe_load(dump(document)) or {}) == document

@@ -1,4 +1,4 @@
-"""No field of a service is forgotten by the Compose engine or by its table."""
+"""The table of the Compose engine has every field of a service."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ PAGE = Path(__file__).parents[3] / "docs" / "reference" / "export-compose.md"
 
 
 def test_every_field_of_a_service_has_its_row() -> None:
-    """A new field: decide what becomes of it in Compose, and add the row."""
+    """For a new field, decide how it is exported to Compose, and add a row."""
     assert set(mapping.SPEC) == {field.name for field in fields(ServiceSpec)}
 
 
 def test_every_key_of_a_users_service_has_its_row() -> None:
-    assert set(mapping.OWN) == set(UserServiceSettings.model_fields)
+    assert set(mapping.USER_SERVICE) == set(UserServiceSettings.model_fields)
 
 
-def test_the_page_is_what_the_code_says() -> None:
+def test_the_page_is_generated_from_the_code() -> None:
     """Write it with python -m infra_runtime.engines.compose.mapping > docs/reference/export-compose.md."""
     assert PAGE.read_text(encoding="utf-8") == mapping.page()

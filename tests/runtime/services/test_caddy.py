@@ -25,7 +25,7 @@ def servers(**settings: Any) -> dict[str, Any]:
 
 
 def routes(*given: dict[str, Any], **settings: Any) -> list[dict[str, Any]]:
-    """Return the routes without the first one, the health check, and the last one, which responds with 404."""
+    """Return the routes without the health check (the first) and the response 404 (the last)."""
     return servers(routes=given, **settings)["http"]["routes"][1:-1]
 
 

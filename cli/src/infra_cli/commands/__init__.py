@@ -1,1 +1,1 @@
-"""A file for each command group."""
+"""The commands of `infra`, one folder for each group."""

@@ -12,31 +12,32 @@ from infra_runtime.engines.variables import program_variables
 from infra_runtime.messages import BOUND, ENDPOINTS, Nothing
 
 
-@click.command(short_help="The running stack's addresses, for the shell.")
+@click.command(short_help="Print the addresses of the running stack as shell variables.")
 @click.option("--reveal", is_flag=True, help="Print secrets too.")
-@click.option("--json", "as_json", is_flag=True, help="As a JSON document: variable → value.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document: variable → value.")
 @target
 def command(target: Target, *, reveal: bool, as_json: bool) -> None:
-    """The running stack's addresses as lines that a shell can read: the variables that `exec` gives.
+    """Print the addresses of the running stack as `export` lines: the same variables as for `exec`.
 
-    Without --reveal a value that holds a secret is a comment with the secret masked: a shell that reads it
-    gets no variable, rather than one with a wrong password, and no log gets the secret. In JSON it is null.
+    Without --reveal, a variable that contains a secret is printed as a comment with the secret masked, so
+    that the shell does not set a wrong password and logs do not contain the real one. In JSON its value is
+    null.
 
     \b
     Example:
       eval "$(infra config env --reveal)"
     """
-    target.note_misspelt()
+    target.note_misspelled_variables()
     with target.client() as client:
-        shown = program_variables(client.call(BOUND, Nothing()).services)
+        masked = program_variables(client.call(BOUND, Nothing()).services)
         clear = program_variables(client.call(ENDPOINTS, Nothing()).services)
     if as_json:
         output.say_json(
-            {name: value if reveal or shown[name] == value else None for name, value in clear.items()}
+            {name: value if reveal or masked[name] == value else None for name, value in clear.items()}
         )
         return
     for name, value in clear.items():
-        if reveal or shown[name] == value:
+        if reveal or masked[name] == value:
             output.say(f"export {name}={shlex.quote(value)}")
         else:
-            output.say(f"# {name}={shown[name]}  (--reveal)")
+            output.say(f"# {name}={masked[name]}  (--reveal)")

@@ -9,21 +9,21 @@ from infra_cli.target import Target, target
 from infra_runtime.manifest import ENVIRONMENTS
 
 
-@click.command(short_help="Whether the stack file can be used, in every environment.")
-@click.option("--profile", help="As for `infra runtime up`.")
-@click.option("--json", "as_json", is_flag=True, help="As a JSON document.")
+@click.command(short_help="Check the stack file in every environment.")
+@click.option("--profile", help="A profile, as for `infra runtime up`.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @target
 def command(target: Target, *, profile: str | None, as_json: bool) -> None:
-    """Check the stack file with all its references, for every environment or for the one of --env.
+    """Check the stack file and all its references, for every environment or for the one of --env.
 
-    What is wrong is told with file and line, what is allowed, and the nearest name; the exit code is 6 then.
-    No executable is looked for: that is `infra dev doctor`'s business.
+    A mistake is reported with file and line, the allowed values and the most similar name; the exit code is
+    6. Executables are not checked: use `infra dev doctor` for that.
 
     \b
     Example:
       infra config validate --env production
     """
-    target.note_misspelt()
+    target.note_misspelled_variables()
     environments = (target.environment,) if target.environment else ENVIRONMENTS
     plans = {}
     for environment in environments:
@@ -33,6 +33,6 @@ def command(target: Target, *, profile: str | None, as_json: bool) -> None:
     if as_json:
         output.say_json({"file": str(file.path) if file else None, "services": plans})
         return
-    output.say(f"{file.path} is fine" if file else "no stack file; the defaults are fine")
+    output.say(f"{file.path} is valid" if file else "no stack file found; the default stack is valid")
     for line in output.columns((environment, " ".join(names)) for environment, names in plans.items()):
         output.say(line)

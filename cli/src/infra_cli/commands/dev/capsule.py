@@ -1,4 +1,4 @@
-"""`infra dev capsule`: what failed tests left."""
+"""`infra dev capsule`: list and show the failure reports of tests."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from typing import Any
 
 import click
 
-from infra_cli import output, usage
+from infra_cli import output, usage_errors
 from infra_cli.target import Target, target
 from infra_runtime.errors import InfraError
 
+#: the environment whose data directory has the failure reports, unless an option names another one
 TEST = "test"
 
 
-@click.group(cls=usage.Group, short_help="What failed tests left: logs, states, settings, dumps.")
+@click.group(cls=usage_errors.Group, short_help="List and show the failure reports of tests.")
 def command() -> None:
-    """What failed tests left: logs, states, settings, dumps.
+    """List and show the failure reports of tests.
+
+    A failure report is the directory that a failed test leaves: logs, states, settings, dumps.
 
     \b
     infra dev capsule list
@@ -25,81 +28,89 @@ def command() -> None:
     """
 
 
-@command.command("list", short_help="The capsules, newest last.")
-@click.option("--json", "as_json", is_flag=True, help="As a JSON document.")
+@command.command("list", short_help="List the failure reports, newest last.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @target
 def list_all(target: Target, *, as_json: bool) -> None:
-    """The capsules of this project's tests, newest last. Needs no running stack.
+    """List the failure reports of this project's tests, newest last. The stack may be stopped.
 
     \b
     Example:
       infra dev capsule list"""
-    found = [{**told, "folder": str(folder)} for folder, told in known(target)]
+    reports = [{**report, "folder": str(folder)} for folder, report in failure_reports(target)]
     if as_json:
-        output.say_json({"capsules": found})
+        output.say_json({"capsules": reports})
         return
-    rows = ((it["test"], it["phase"], output.moment(it["began"]), it["folder"]) for it in found)
+    rows = (
+        (report["test"], report["phase"], output.moment(report["began"]), report["folder"])
+        for report in reports
+    )
     for line in output.columns(rows, header=("TEST", "PHASE", "BEGAN", "FOLDER")):
         output.say(line)
 
 
-@command.command(short_help="One capsule: the failure, the states, the logs.")
+@command.command(short_help="Show one failure report.")
 @click.argument("test", metavar="TEST")
-@click.option("--json", "as_json", is_flag=True, help="As a JSON document, logs included.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document, including the logs.")
 @target
 def show(target: Target, *, test: str, as_json: bool) -> None:
-    """One capsule: the failure, the states of the services, and all that they said during the test.
+    """Show one failure report: the failure, the states of the services, and their logs during the test.
 
-    TEST is the test's id or a part of it; the newest capsule that fits is shown.
+    TEST is the id of the test or a part of it; the newest matching report is shown.
 
     \b
     Examples:
       infra dev capsule show test_orders
       infra dev capsule show test_orders --json | jq -r .logs.postgres
     """
-    fitting = [(folder, told) for folder, told in known(target) if test in told["test"]]
-    if not fitting:
-        raise NoCapsuleError(test, [told["test"] for _, told in known(target)])
-    folder, told = fitting[-1]
+    reports = failure_reports(target)
+    matching = [(folder, report) for folder, report in reports if test in report["test"]]
+    if not matching:
+        raise NoFailureReportError(test, [report["test"] for _, report in reports])
+    folder, report = matching[-1]
     logs = {path.stem: path.read_text(encoding="utf-8") for path in sorted((folder / "logs").glob("*.log"))}
     if as_json:
-        output.say_json({**told, "folder": str(folder), "logs": logs})
+        output.say_json({**report, "folder": str(folder), "logs": logs})
         return
-    output.say(output.styled(f"{told['test']}: failed in {told['phase']}", bold=True))
+    output.say(output.styled(f"{report['test']}: failed in {report['phase']}", bold=True))
     output.say(str(folder))
     output.say()
-    output.say(told["failure"])
-    for service in told["stack"].get("services", ()):
-        again = f", restarted {service['restarts']} times" if service["restarts"] else ""
-        output.say(f"{service['name']}: {output.phase(service['phase'])}{again} {service['reason']}".rstrip())
-    for unit, place in told.get("dumps", {}).items():
-        output.say(f"{unit}: {place}")
+    output.say(report["failure"])
+    for service in report["stack"].get("services", ()):
+        restarts = f", restarted {service['restarts']} times" if service["restarts"] else ""
+        state = f"{output.phase(service['phase'])}{restarts} {service['reason']}"
+        output.say(f"{service['name']}: {state}".rstrip())
+    for unit, dump in report.get("dumps", {}).items():
+        output.say(f"{unit}: {dump}")
     for name, text in logs.items():
         output.say()
         output.say(output.styled(f"--- {name}", bold=True))
         output.say(text.rstrip())
 
 
-class NoCapsuleError(InfraError):
-    """No failed test of that name left anything here."""
+class NoFailureReportError(InfraError):
+    """The data directory has no failure report of a matching test."""
 
-    hint = "`infra dev capsule list` shows what there is."
+    hint = "Run `infra dev capsule list` for the existing failure reports."
 
-    def __init__(self, test: str, known: list[str]) -> None:
-        super().__init__(test, known)
-        self.test, self.known = test, known
+    def __init__(self, test: str, existing: list[str]) -> None:
+        super().__init__(test, existing)
+        self.test, self.existing = test, existing
 
     def __str__(self) -> str:
-        return f"no capsule of a test with {self.test!r} in its id"
+        return f"no failure report found of a test with {self.test!r} in its id"
 
 
-def known(target: Target) -> list[tuple[Path, dict[str, Any]]]:
-    """Folder and content of each capsule, by the time of its test; the tests' own unless told otherwise."""
+def failure_reports(target: Target) -> list[tuple[Path, dict[str, Any]]]:
+    """Return folder and content of each failure report, by the start of its test.
+
+    The default environment is `test`.
+    """
     data = Path((target if target.environment or target.data else target.within(TEST)).paths().data)
-    found = []
+    reports = []
     for path in data.glob("**/capsules/*/capsule.json"):
         try:
-            found.append((path.parent, json.loads(path.read_text(encoding="utf-8"))))
+            reports.append((path.parent, json.loads(path.read_text(encoding="utf-8"))))
         except (OSError, ValueError):
-            continue  # of a run that was killed while it wrote
-    return sorted(found, key=lambda it: float(it[1]["began"]))
+            continue  # incomplete: the test run was killed while it wrote the file
+    return sorted(reports, key=lambda report: float(report[1]["began"]))

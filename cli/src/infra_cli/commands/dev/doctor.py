@@ -10,20 +10,20 @@ from infra_cli import output
 from infra_cli.target import Target, target
 
 MARKS = {"fine": ("✓", "green"), "note": ("·", None), "wrong": ("✗", "red")}
-#: as wide as the longest topic, for findings are told one by one
+#: the width of the longest topic, which is not known in advance, because findings are printed one by one
 WIDTH = len("valkey: valkey-server")
 
 
-@click.command(short_help="Whether this machine can run the stack, and what to do if not.")
+@click.command(short_help="Check whether this machine can run the stack.")
 @click.option(
-    "--json", "as_json", is_flag=True, help="As a JSON document: a list of topic, state, text, hint."
+    "--json", "as_json", is_flag=True, help="Print a JSON document: a list of topic, state, text, hint."
 )
 @target
 def command(target: Target, *, as_json: bool) -> int:
-    """Look at this machine: Python, programs and their versions, ports, user namespaces, disk, folders.
+    """Check this machine: Python, executables and their versions, ports, user namespaces, disk, folders.
 
-    Exit code 1 says that something is wrong for the stack of this directory. What is missing for services
-    that the stack does not have is noted, and no error.
+    The exit code is 1 if the stack of this directory cannot run. Missing executables of services that are not
+    in the stack are notes, not errors.
 
     \b
     Example:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FOLDER = "compose"
 
 
-@click.command(short_help="The stack as files for Docker Compose.")
+@click.command(short_help="Write the stack as files for Docker Compose.")
 @click.argument("services", nargs=-1, metavar="[SERVICE…]", shell_complete=complete_services)
 @click.option("--profile", help="A profile of the stack file, or `minimal` or `full`.")
 @click.option(
@@ -30,9 +30,9 @@ FOLDER = "compose"
     type=click.Path(path_type=Path, file_okay=False),
     help="The folder of the files.  [default: compose, beside the stack file]",
 )
-@click.option("--check", is_flag=True, help="Write nothing; end with 13 when a file would change. For CI.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 13 if a file would change. For CI.")
 @click.option("--force", is_flag=True, help="Overwrite files that this command did not generate.")
-@click.option("--json", "as_json", is_flag=True, help="As a JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @target
 def command(
     target: Target,
@@ -44,25 +44,25 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Write the stack as files for `docker compose`.
+    """Write the stack as files for Docker Compose.
 
-    `compose.yaml` has what all environments share, `compose.ENVIRONMENT.yaml` the rest of each. With --env
-    there is one file, complete for that environment. Passwords are files in the folder `secrets`: they are
-    made at random where they do not exist, and a .gitignore keeps them out of the repository. Services of
-    your own run in the image or Dockerfile of their `container` table, or in a generated one. What Compose
-    cannot express is an error with the line of the stack file.
+    `compose.yaml` contains the settings that all environments share, `compose.ENVIRONMENT.yaml` those that
+    differ. With --env, one file is written, complete for that environment. Passwords are files in the folder
+    `secrets`: missing ones are created with random content, and a .gitignore keeps them out of the
+    repository. Your own services run in the image or Dockerfile of their `container` table, or in a generated
+    one. A setting that Compose cannot express is an error with the line of the stack file.
 
     \b
     Examples:
       infra export compose
       infra export compose --env production --output deploy
-      infra export compose --check             in CI: are the committed files up to date?
+      infra export compose --check             in CI: check whether the committed files are up to date
     """
     from infra_runtime.engines.compose import output as files_on_disk
     from infra_runtime.engines.compose.project import check_secrets, engine_for, located
 
     if check and force:
-        raise click.UsageError("--check writes nothing; it takes no --force.")
+        raise click.UsageError("--check cannot be used with --force: it writes nothing.")
     environments = (target.environment,) if target.environment else ENVIRONMENTS
     stacks = [
         target.within(environment).resolve(
@@ -71,8 +71,8 @@ def command(
         for environment in environments
     ]
     root = Path(stacks[0].plan.root)
-    place = (folder or root / FOLDER).absolute()
-    engine = engine_for(root, place)
+    target_folder = (folder or root / FOLDER).absolute()
+    engine = engine_for(root, target_folder)
     plans = [resolved.plan for resolved in stacks]
     try:
         check_secrets(stacks)
@@ -80,39 +80,42 @@ def command(
     except ConfigurationError as error:
         raise located(error, stacks) from None
     if check:
-        changes, made = files_on_disk.changes(place, files), []
+        changes, made = files_on_disk.changes(target_folder, files), []
     else:
-        changes = files_on_disk.write(place, files, force=force)
-        made = files_on_disk.make_secrets(place, engine.secrets(plans))
+        changes = files_on_disk.write(target_folder, files, force=force)
+        made = files_on_disk.make_secrets(target_folder, engine.secrets(plans))
     notes = engine.notes(plans)
     if as_json:
-        file_states = [{"path": it.path, "state": it.state} for it in changes]
-        output.say_json({"folder": str(place), "files": file_states, "secrets": made, "notes": notes})
+        states = [{"path": change.path, "state": change.state} for change in changes]
+        output.say_json({"folder": str(target_folder), "files": states, "secrets": made, "notes": notes})
     else:
         removed = "stale" if check else "removed"
-        rows = [(removed if it.state == "stale" else it.state, it.path) for it in changes]
-        _say(place, rows, made, notes)
-    if check and (stale := [it.path for it in changes if it.state != "unchanged"]):
-        raise ExportError(str(place), f"not up to date: {', '.join(stale)}", "Run `infra export compose`.")
+        rows = [(removed if change.state == "stale" else change.state, change.path) for change in changes]
+        _print(target_folder, rows, made, notes)
+    if check and (outdated := [change.path for change in changes if change.state != "unchanged"]):
+        problem = f"not up to date: {', '.join(outdated)}"
+        raise ExportError(str(target_folder), problem, "Run `infra export compose`.")
     if not check and not as_json:
-        output.say(f"Start it with `{_start(place, stacks)}`.")
+        output.say(f"Start it with `{_start(target_folder, stacks)}`.")
 
 
-def _say(place: Path, changes: Sequence[tuple[str, str]], made: Sequence[str], notes: Sequence[str]) -> None:
-    rows = [(state, str(_shown(place / path))) for state, path in changes]
-    rows += [("made", str(_shown(place / "secrets" / name))) for name in made]
+def _print(
+    folder: Path, changes: Sequence[tuple[str, str]], made: Sequence[str], notes: Sequence[str]
+) -> None:
+    rows = [(state, str(_shown(folder / path))) for state, path in changes]
+    rows += [("made", str(_shown(folder / "secrets" / name))) for name in made]
     for line in output.columns(rows):
         output.say(line)
     for note in notes:
         output.note(note)
 
 
-def _start(place: Path, stacks: Sequence[Resolved]) -> str:
+def _start(folder: Path, stacks: Sequence[Resolved]) -> str:
     files = ["compose.yaml", *([f"compose.{stacks[0].environment}.yaml"] if len(stacks) > 1 else [])]
-    return " ".join(["docker compose", *(f"-f {_shown(place / file)}" for file in files), "up --detach"])
+    return " ".join(["docker compose", *(f"-f {_shown(folder / file)}" for file in files), "up --detach"])
 
 
 def _shown(path: Path) -> Path:
-    """Return the path as seen from the working directory, where it is below."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
+    """Return a path below the working directory as a relative path, any other path unchanged."""
+    cwd = Path.cwd()
+    return path.relative_to(cwd) if path.is_relative_to(cwd) else path

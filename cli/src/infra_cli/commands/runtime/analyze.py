@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 WIDTH = 40
 
 
-@click.command(short_help="Where the time of the last start went.")
-@click.option("--json", "as_json", is_flag=True, help="As a JSON document, in seconds.")
+@click.command(short_help="Show how long each part of the last start took.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document; times are in seconds.")
 @target
 def command(target: Target, *, as_json: bool) -> None:
-    """Where the time of the last start went: what each service waited for, and the longest chain.
+    """Show how long each service waited, prepared and started in the last start, and the longest chain.
 
-    To be ready sooner, make the chain shorter or one of its services quicker; nothing else helps.
-    The stack need not run any more.
+    The chain lists services that started one after the other; its length is the time of the start. To make
+    the start faster, shorten the chain or make one of its services faster. The stack may be stopped.
 
     \b
     Example:
@@ -42,22 +42,23 @@ def command(target: Target, *, as_json: bool) -> None:
     header = ("SERVICE", "WAITING", "PREPARING", "STARTING", "AT", "", "")
     for line in output.columns((_row(share, start) for share in start.shares), header=header):
         output.say(line)
-    booted = f"; the supervisor had come up {start.boot:.3f} s before" if start.boot else ""
-    output.say(f"{start.seconds:.3f} s from the order to the last service{booted}")
+    booted = f"; before that, the supervisor started in {start.boot:.3f} s" if start.boot else ""
+    output.say(f"{start.seconds:.3f} s from the request to the last service{booted}")
     output.say(f"the longest chain: {' → '.join(start.chain)}")
 
 
 def _row(share: Share, start: Start) -> tuple[str, ...]:
-    times = (f"{each:.3f}" for each in (share.waiting, share.preparing, share.starting, share.ended))
+    durations = (share.waiting, share.preparing, share.starting, share.ended)
+    times = (f"{seconds:.3f}" for seconds in durations)
     name = output.styled(share.service, bold=share.service in start.chain)
     mark = "*" if share.service in start.chain else ""
     outcome = "" if share.outcome in ("ready", "done") else output.phase(share.outcome)
     return (name, *times, _bar(share, start.seconds or 1.0), f"{mark} {outcome}".strip())
 
 
-def _bar(share: Share, whole: float) -> str:
-    """`···▒▒███`: waiting, preparing, starting."""
+def _bar(share: Share, total: float) -> str:
+    """Return a bar such as `···▒▒███`: waiting, preparing, starting."""
     edges = [
-        round(WIDTH * end / whole) for end in (share.waiting, share.waiting + share.preparing, share.ended)
+        round(WIDTH * end / total) for end in (share.waiting, share.waiting + share.preparing, share.ended)
     ]
     return "·" * edges[0] + "▒" * (edges[1] - edges[0]) + "█" * (edges[2] - edges[1])

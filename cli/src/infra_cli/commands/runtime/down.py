@@ -11,24 +11,26 @@ from infra_cli.target import Target, target
 from infra_runtime.errors import LeftoverError, NoStackError
 
 
-@click.command(short_help="Stop the stack, for everybody, and prove it.")
-@click.option("--wipe", is_flag=True, help="Then remove the data, of stacks that were killed too.")
-@click.option("--json", "as_json", is_flag=True, help="As a JSON document.")
+@click.command(short_help="Stop the stack, and verify that nothing of it is left.")
+@click.option("--wipe", is_flag=True, help="Also remove the data, even if no stack is running.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @target
 def command(target: Target, *, wipe: bool, as_json: bool) -> None:
-    """Stop the stack of this directory, whoever holds it, and prove that nothing of it is left.
+    """Stop the stack of this directory, even if other clients have a lease on it.
 
-    Where no stack runs this says so, and ends with exit code 7; a script to which that is as good writes
-    `infra runtime down || test $? -eq 7`. With --wipe it is an error only when there is no data either.
+    The command returns when no process, port or socket of the stack is left. If no stack is running, the exit
+    code is 7; a script that accepts this can use `infra runtime down || test $? -eq 7`. With --wipe, the exit
+    code is 7 only if the data directory is missing too.
 
-    --wipe removes what this kit made in the data directory, snapshots and capsules too, and the directory
-    if nothing else is in it. It touches no directory without the marker `infra.json`.
+    --wipe removes everything that this kit created in the data directory, including snapshots and failure
+    reports, and the directory itself if nothing else is in it. A directory without the marker file
+    `infra.json` is not changed.
 
     \b
     Examples:
       infra runtime down
-      infra runtime down --wipe                begin with nothing the next time
-      infra runtime down --env test            a warm stack that a test run has left
+      infra runtime down --wipe                the next start begins without data
+      infra runtime down --env test            stop the stack that a test run has kept
     """
     from infra_runtime.data_directory.leak_check import check_leaks
     from infra_runtime.data_directory.wipe import remove
@@ -55,6 +57,6 @@ def command(target: Target, *, wipe: bool, as_json: bool) -> None:
         output.say(f"infra: {proof}" if stopped else f"infra: no stack was running in {paths.data}")
         if wipe:
             output.say(f"infra: removed {', '.join(removed) or 'nothing'} in {paths.data}")
-    # A folder may have gone with the wipe.
-    if left := [it for it in proof.left if it not in proof.folders or Path(it).exists()]:
+    # A folder may have been removed by the wipe.
+    if left := [item for item in proof.left if item not in proof.folders or Path(item).exists()]:
         raise LeftoverError(left)

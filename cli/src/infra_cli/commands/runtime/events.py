@@ -14,25 +14,28 @@ from infra_cli.target import Target, target
 if TYPE_CHECKING:
     from infra_runtime.messages import Event
 
-#: of no use to a person, or told otherwise
+#: keys that are printed in another column, or are of no interest
 LEFT_OUT = frozenset({"time", "event", "service", "token", "started", "boot", "needs"})
 
 
-@click.command(short_help="What happened to the stack.")
-@click.option("-f", "--follow", is_flag=True, help="Go on until Ctrl-C.")
+@click.command(short_help="Show the events of the stack.")
+@click.option("-f", "--follow", is_flag=True, help="Print new events until Ctrl-C.")
 @click.option(
-    "--all", "everything", is_flag=True, help="Of all stacks of this data directory, not the last alone."
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Print the events of all runs in this data directory, not only of the last one.",
 )
-@click.option("--json", "as_json", is_flag=True, help="As lines of JSON, as they stand in events.jsonl.")
+@click.option("--json", "as_json", is_flag=True, help="Print lines of JSON, as in events.jsonl.")
 @target
 def command(target: Target, *, follow: bool, everything: bool, as_json: bool) -> None:
-    """What happened to the stack since it came up, from its journal; it need not run any more.
+    """Show the events since the stack was started, from its journal; the stack may be stopped.
 
     \b
     Examples:
       infra runtime events --follow
       infra runtime events --all --json | jq 'select(.event == "backoff")'"""
-    from infra_cli.following import Follower
+    from infra_cli.file_follower import Follower
     from infra_runtime.data_directory import journal
     from infra_runtime.errors import NoStackError
 
@@ -42,14 +45,14 @@ def command(target: Target, *, follow: bool, everything: bool, as_json: bool) ->
     if not events and not follow:
         raise NoStackError(paths.data)
     for event in events if everything else journal.last_run(events):
-        _tell(event, as_json=as_json)
+        _print(event, as_json=as_json)
     if follow:
         for _path, line in follower.lines():
             for event in journal.parsed([line]):
-                _tell(event, as_json=as_json)
+                _print(event, as_json=as_json)
 
 
-def _tell(event: Event, *, as_json: bool) -> None:
+def _print(event: Event, *, as_json: bool) -> None:
     record = event.to_json()
     if as_json:
         output.say_json(record, line=True)

@@ -14,23 +14,23 @@ from infra_runtime.engines.variables import program_variables
 from infra_runtime.errors import StartError, UnknownServiceError
 from infra_runtime.messages import ENDPOINTS, STATUS, Nothing, ServiceEndpoint, Status
 
-#: what a shell says of a program that isn't there, or that cannot be run
+#: the exit codes of a shell for a program that does not exist, or that cannot be run
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 
 
 @click.command(
-    short_help="Run a program with the stack's addresses in its environment.",
+    short_help="Run a program with the addresses of the stack in its environment.",
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
 @click.argument("service", shell_complete=complete_services)
 @click.argument("argv", nargs=-1, required=True, metavar="-- ARGV…", type=click.UNPROCESSED)
 @target
 def command(target: Target, *, service: str, argv: tuple[str, ...]) -> int:
-    """Run a program as if it were of SERVICE: with its environment, and with the addresses of all services.
+    """Run a program with the environment of SERVICE and the addresses of all services.
 
-    Every export is a variable (POSTGRES_URL, NATS_URL, …), and clients find what they look for by themselves
-    (DATABASE_URL, PGHOST, REDIS_URL, …). The programs beside SERVICE's own are on PATH. The exit code is the
-    program's; 127 says that there is none of this name.
+    Every export is a variable (POSTGRES_URL, NATS_URL, …). The variables that clients read are set too
+    (DATABASE_URL, PGHOST, REDIS_URL, …). PATH includes the folder of SERVICE's executable. The exit code is
+    that of the program, or 127 if the program does not exist.
 
     \b
     Examples:
@@ -39,7 +39,7 @@ def command(target: Target, *, service: str, argv: tuple[str, ...]) -> int:
     """
     argv = argv[argv[0] == "--" :]
     if not argv:
-        raise click.UsageError("Missing the program to run after --.")
+        raise click.UsageError("The program is missing after --.")
     with target.client() as client:
         endpoints = client.call(ENDPOINTS, Nothing()).services
         status = client.call(STATUS, Nothing())
@@ -50,9 +50,9 @@ def command(target: Target, *, service: str, argv: tuple[str, ...]) -> int:
         raise StartError(service, f"is {state.phase}" + (f": {state.reason}" if state.reason else ""))
     output.flush()
     try:
-        os.execvpe(argv[0], argv, environment(os.environ, service, endpoints, status))  # noqa: S606 - it is what was asked for
+        os.execvpe(argv[0], argv, environment(os.environ, service, endpoints, status))  # noqa: S606 - the purpose of the command
     except FileNotFoundError:
-        output.note(f"{argv[0]}: no such program")
+        output.note(f"{argv[0]}: program not found")
         return NOT_FOUND
     except OSError as error:
         output.note(f"{argv[0]}: {error.strerror}")
@@ -62,8 +62,8 @@ def command(target: Target, *, service: str, argv: tuple[str, ...]) -> int:
 def environment(
     own: Mapping[str, str], service: str, endpoints: Mapping[str, ServiceEndpoint], status: Status
 ) -> dict[str, str]:
-    """Return the variables for a program: the user's own, the stack's over them, the service's over those."""
-    folder = os.path.dirname(endpoints[service].program)  # noqa: PTH120 - it may be no path at all
+    """Return the variables for a program: of the service, else of the stack, else of the user (`own`)."""
+    folder = os.path.dirname(endpoints[service].program)  # noqa: PTH120 - it may be a bare name
     path = own.get("PATH", os.defpath)
     return {
         **own,

@@ -12,19 +12,19 @@ from infra_cli.target import Target, target
 from infra_runtime.manifest import KINDS
 
 
-@click.command(short_help="Every service on offer, and where its programs are.")
-@click.option("--json", "as_json", is_flag=True, help="As a JSON document.")
+@click.command(short_help="List all available services and their executables.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @target
 def command(target: Target, *, as_json: bool) -> None:
-    """Every service on offer: the catalogue's, those that other distributions bring, and your own.
+    """List all available services: those of the catalogue, of other distributions, and your own.
 
-    Those of this stack are marked with *. A program that is missing is named with what brings it.
+    Services of this stack are marked with *. A missing executable is listed with the way to install it.
 
     \b
     Example:
       infra runtime list
     """
-    services = list(on_offer(target))
+    services = list(available_services(target))
     if as_json:
         output.say_json({"services": services})
         return
@@ -37,27 +37,27 @@ def command(target: Target, *, as_json: bool) -> None:
 
 
 def _programs(binaries: dict[str, dict[str, Any]]) -> str:
-    """The first one's path, and what is missing."""
+    """Return the path of the first executable, and the names of missing ones."""
     missing = [
-        output.styled(f"{name} is missing: {found['hint']}", "yellow")
-        for name, found in binaries.items()
-        if not found["path"] and not found["optional"]
+        output.styled(f"{name} is missing: {binary['hint']}", "yellow")
+        for name, binary in binaries.items()
+        if not binary["path"] and not binary["optional"]
     ]
-    first = next((found["path"] for found in binaries.values() if found["path"]), "")
-    return "; ".join([first, *missing] if first else missing)
+    path = next((binary["path"] for binary in binaries.values() if binary["path"]), "")
+    return "; ".join([path, *missing] if path else missing)
 
 
-def on_offer(target: Target) -> Iterator[dict[str, Any]]:
-    """Name, kind, summary, origin, whether it is in the stack, and its programs.
+def available_services(target: Target) -> Iterator[dict[str, Any]]:
+    """Yield name, kind, summary, origin, membership in the stack and executables of each service.
 
-    A kind whose name the stack file gives to a service of the user's own is left out.
+    A kind is left out if the stack file uses its name for a user's own service.
     """
     from infra_cli.programs import programs
     from infra_runtime import catalogue
 
     resolved = target.resolve(executables=False)
     chosen = {spec.name: spec for spec in resolved.plan.services}
-    tables = target.own_services()
+    tables = target.service_tables()
     kinds = {name: name for name in catalogue.names()}
     for name, table in sorted(tables.items()):
         kinds[name] = "" if "command" in table else table.get("kind", name)
@@ -67,7 +67,7 @@ def on_offer(target: Target) -> Iterator[dict[str, Any]]:
         origin = str(resolved.stack_file)
         if kind == name:
             origin = "kit" if kind in KINDS else "entry point"
-        found = programs(name, resolved, kind=kind) if kind else ()
+        executables = programs(name, resolved, kind=kind) if kind else ()
         yield {
             "name": name,
             "kind": kind,
@@ -75,11 +75,11 @@ def on_offer(target: Target) -> Iterator[dict[str, Any]]:
             "origin": origin,
             "in_stack": name in chosen,
             "binaries": {
-                each.name: {
-                    "path": str(each.path) if each.path else None,
-                    "hint": each.hint,
-                    "optional": each.optional,
+                executable.name: {
+                    "path": str(executable.path) if executable.path else None,
+                    "hint": executable.hint,
+                    "optional": executable.optional,
                 }
-                for each in found
+                for executable in executables
             },
         }

@@ -11,8 +11,8 @@ import click
 
 from infra_cli import output
 from infra_cli.completion import complete_services
-from infra_cli.following import Follower
-from infra_cli.logfiles import Line, known_services, merged, moment
+from infra_cli.file_follower import Follower
+from infra_cli.logfiles import Line, merged, moment, services_with_logs
 from infra_cli.target import Target, target
 from infra_runtime.errors import NoStackError, UnknownServiceError
 
@@ -21,27 +21,27 @@ def _moment(_context: click.Context, _parameter: click.Parameter, text: str | No
     try:
         return moment(text) if text else 0.0
     except ValueError:
-        raise click.BadParameter("write 30s, 5m, 2h, 1d, 14:30 or 2026-05-01T14:30.") from None
+        raise click.BadParameter("use a time such as 30s, 5m, 2h, 1d, 14:30 or 2026-05-01T14:30.") from None
 
 
 def _pattern(_context: click.Context, _parameter: click.Parameter, text: str | None) -> re.Pattern[str]:
     try:
         return re.compile(text or "")
     except re.error as error:
-        raise click.BadParameter(f"{text!r} is no regular expression: {error}.") from None
+        raise click.BadParameter(f"{text!r} is not a regular expression: {error}.") from None
 
 
-@click.command(short_help="What the services wrote.")
+@click.command(short_help="Show the output of the services.")
 @click.argument("services", nargs=-1, metavar="[SERVICE…]", shell_complete=complete_services)
 @click.option(
-    "-f", "--follow", is_flag=True, help="Go on until Ctrl-C, also when the stack stops and comes again."
+    "-f", "--follow", is_flag=True, help="Print new lines until Ctrl-C, even if the stack is restarted."
 )
 @click.option(
     "--since", callback=_moment, metavar="WHEN",
-    help="Only what came after: 30s, 5m, 2h or 1d ago, 14:30, 2026-05-01T14:30. Right to about a second.",
+    help="Only lines since then: 30s, 5m, 2h or 1d ago, 14:30, 2026-05-01T14:30. Accurate to about a second.",
 )  # fmt: skip
-@click.option("--grep", callback=_pattern, metavar="REGEX", help="Only lines in which this is found.")
-@click.option("--json", "as_json", is_flag=True, help="As lines of JSON: time, service, line.")
+@click.option("--grep", callback=_pattern, metavar="REGEX", help="Only lines that contain a match.")
+@click.option("--json", "as_json", is_flag=True, help="Print lines of JSON: time, service, line.")
 @target
 def command(
     target: Target,
@@ -52,9 +52,9 @@ def command(
     grep: re.Pattern[str],
     as_json: bool,
 ) -> None:
-    """What the services wrote, in the order of time; the stack need not run any more.
+    """Show the output of the services, sorted by time; the stack may be stopped.
 
-    `supervisor` is a name too: what the supervisor itself has to say.
+    SERVICE can also be `supervisor`, for the log of the supervisor itself.
 
     \b
     Examples:
@@ -62,7 +62,7 @@ def command(
       infra runtime logs -f --grep 'ERROR|WARN'
     """
     folder = Path(target.paths().logs)
-    known = known_services(folder)
+    known = services_with_logs(folder)
     if not known and not follow:
         raise NoStackError(str(folder.parent))
     for name in services:
@@ -70,7 +70,7 @@ def command(
             raise UnknownServiceError(name, known)
 
     def paths() -> list[Path]:
-        return [folder / f"{name}.log" for name in services or known_services(folder)]
+        return [folder / f"{name}.log" for name in services or services_with_logs(folder)]
 
     follower = Follower(paths)
     ends = (
@@ -89,7 +89,7 @@ def command(
 
 
 class _Writer:
-    """Puts the service's name before each line, in a colour of its own."""
+    """Prints lines with the service's name in front, in a different colour for each service."""
 
     def __init__(self, services: list[str], *, as_json: bool) -> None:
         self._services = services
@@ -97,7 +97,7 @@ class _Writer:
         self._as_json = as_json
 
     def write(self, line: Line) -> None:
-        """Write a line."""
+        """Print a line."""
         if self._as_json:
             record: dict[str, Any] = {"time": line.time, "service": line.service, "line": line.text}
             output.say_json(record, line=True)

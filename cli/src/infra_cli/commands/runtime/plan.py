@@ -19,31 +19,33 @@ if TYPE_CHECKING:
     from infra_runtime.spec import ServiceSpec
 
 
-@click.command(short_help="What `up` would start, without starting it.")
+@click.command(short_help="Show what `up` would start.")
 @click.argument("services", nargs=-1, metavar="[SERVICE…]", shell_complete=complete_services)
 @click.option("--profile", help="A profile of the stack file, or `minimal` or `full`.")
 @click.option(
-    "--bound", is_flag=True, help="The running stack's: real ports and folders; secrets are masked."
+    "--bound",
+    is_flag=True,
+    help="Show the ports, folders and exports of the running stack; secrets are masked.",
 )
-@click.option("--json", "as_json", is_flag=True, help="As a JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @target
 def command(
     target: Target, *, services: tuple[str, ...], profile: str | None, bound: bool, as_json: bool
 ) -> None:
-    """What `up` would start, in the order of need.
+    """Show what `up` would start, in dependency order, without starting it.
 
-    References such as ${postgres.url} stay as they are: the same plan runs here, in containers and elsewhere.
-    No executable needs to be installed for it.
+    The plan contains references such as ${postgres.url} instead of values, because the same plan is used for
+    local processes and for containers. No executable needs to be installed.
 
     \b
     Examples:
       infra runtime plan
-      infra runtime plan api --env production  what `api` needs there
-      infra runtime plan --bound               where the running stack's files are
+      infra runtime plan api --env production  `api` and its needs in production
+      infra runtime plan --bound               the ports and folders of the running stack
     """
     if bound:
         if services or profile:
-            raise click.UsageError("--bound shows the stack that runs; it takes no SERVICE and no --profile.")
+            raise click.UsageError("--bound shows the running stack: remove SERVICE and --profile.")
         from infra_runtime.messages import BOUND, Nothing
 
         with target.client() as client:
@@ -52,7 +54,7 @@ def command(
             output.say_json(bindings.to_json()["services"])
             return
         for name, binding in bindings.services.items():
-            _say(name, _bound(binding))
+            _print(name, _bound(binding))
         return
     plan = target.resolve(*services, profile=profile, executables=False).plan
     if as_json:
@@ -60,10 +62,10 @@ def command(
         return
     output.say(f"{plan.environment}, {plan.ports} ports, root {plan.root}")
     for spec in plan.services:
-        _say(spec.name, _symbolic(spec, plan))
+        _print(spec.name, _symbolic(spec, plan))
 
 
-def _say(name: str, rows: dict[str, str]) -> None:
+def _print(name: str, rows: dict[str, str]) -> None:
     output.say(output.styled(name, bold=True))
     for line in output.columns(
         (f"  {output.styled(key, dim=True)}", value) for key, value in rows.items() if value
@@ -72,7 +74,7 @@ def _say(name: str, rows: dict[str, str]) -> None:
 
 
 def _symbolic(spec: ServiceSpec, plan: Plan) -> dict[str, str]:
-    at_once = "when it has ended well" if spec.task else "at once"
+    without_probe = "when it has exited with 0" if spec.task else "at once"
     offers = [offer.to_json() for offer in plan.contributions if offer.service == spec.name]
     return {
         "kind": spec.kind if spec.kind != spec.name else "",
@@ -81,7 +83,7 @@ def _symbolic(spec: ServiceSpec, plan: Plan) -> dict[str, str]:
         "needs": " ".join(spec.all_needs()),
         "ports": _pairs(spec.ports),
         "env": " ".join(spec.env),
-        "ready": type(spec.ready).__name__.removesuffix("Probe").lower() if spec.ready else at_once,
+        "ready": type(spec.ready).__name__.removesuffix("Probe").lower() if spec.ready else without_probe,
         "exports": " ".join(spec.exports),
         "watch": " ".join(spec.watch),
         "offers": " ".join(f"{offer['key']}={json.dumps(offer['value'])}" for offer in offers),

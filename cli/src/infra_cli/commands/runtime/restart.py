@@ -10,18 +10,18 @@ from infra_cli.target import Target, target
 
 @click.command(short_help="Stop and start services; they keep their ports.")
 @click.argument("services", nargs=-1, required=True, metavar="SERVICE…", shell_complete=complete_services)
-@click.option("--json", "as_json", is_flag=True, help="As a JSON document: the services as in `status`.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document: the services as in `status`.")
 @target
 def command(target: Target, *, services: tuple[str, ...], as_json: bool) -> None:
     """Stop and start services; they keep their ports.
 
-    Returns when they are ready again. A task, such as a migration, runs again.
+    The command returns when they are ready. A task, such as a migration, runs again.
 
     \b
     Example:
       infra runtime restart api
     """
-    from infra_cli.service_commands import order
+    from infra_cli.service_commands import control
     from infra_runtime.messages import RESTART
 
-    order(target, RESTART, services, as_json=as_json)
+    control(target, RESTART, services, as_json=as_json)

@@ -1,16 +1,16 @@
-"""`infra runtime snapshot`: a group of its own, for a snapshot is taken, put back, listed and removed."""
+"""`infra runtime snapshot`: save, restore, list and remove snapshots."""
 
 from __future__ import annotations
 
 import click
 
-from infra_cli import output, usage
+from infra_cli import output, usage_errors
 from infra_cli.target import Target, target
 
 
-@click.group(cls=usage.Group, short_help="Keep the state of all services, and go back to it.")
+@click.group(cls=usage_errors.Group, short_help="Save and restore the state of all services.")
 def command() -> None:
-    """Keep the state of all services, and go back to it.
+    """Save and restore the state of all services.
 
     \b
     infra runtime snapshot save before-the-migration
@@ -18,14 +18,14 @@ def command() -> None:
     """
 
 
-@command.command(short_help="Keep the state of all running services.")
+@command.command(short_help="Save the state of all running services.")
 @click.argument("name", default="default")
-@click.option("--json", "as_json", is_flag=True, help="As a JSON document: what was noted of it.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document that describes the snapshot.")
 @target
 def save(target: Target, *, name: str, as_json: bool) -> None:
-    """Keep the state of all running services under NAME, in place of an older one of that name.
+    """Save the state of all running services as the snapshot NAME; an older snapshot NAME is replaced.
 
-    They stand still for the moment of the copy, so that what is kept fits together.
+    The services are paused during the copy, so that their states are consistent with each other.
 
     \b
     Example:
@@ -41,15 +41,15 @@ def save(target: Target, *, name: str, as_json: bool) -> None:
         output.say(f"{name}: {', '.join(snapshot.services)}")
 
 
-@command.command(short_help="Put the state of a snapshot back.")
+@command.command(short_help="Restore the state of a snapshot.")
 @click.argument("name", default="default")
-@click.option("--json", "as_json", is_flag=True, help="As a JSON document: what was noted of it.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document that describes the snapshot.")
 @target
 def restore(target: Target, *, name: str, as_json: bool) -> None:
-    """Put the state of a snapshot back; what came since is lost.
+    """Restore the state of a snapshot; later changes are lost.
 
-    Services keep their ports, and lose their connections. A snapshot of other versions or other settings is
-    refused, and nothing is touched.
+    The services keep their ports, but connections to them are closed. A snapshot of other versions or other
+    settings is an error, and nothing is changed.
 
     \b
     Example:
@@ -64,35 +64,37 @@ def restore(target: Target, *, name: str, as_json: bool) -> None:
     if as_json:
         output.say_json(restored.snapshot.to_json())
     else:
-        output.say(f"{name}: {', '.join(restored.snapshot.services)} are as they were")
+        output.say(f"{name}: restored {', '.join(restored.snapshot.services)}")
 
 
-@command.command("list", short_help="The snapshots of this stack.")
-@click.option("--json", "as_json", is_flag=True, help="As a JSON document.")
+@command.command("list", short_help="List the snapshots of this stack.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @target
 def list_all(target: Target, *, as_json: bool) -> None:
-    """The snapshots in the data directory, oldest first. Needs no running stack.
+    """List the snapshots in the data directory, oldest first. The stack may be stopped.
 
     \b
     Example:
       infra runtime snapshot list"""
     from infra_runtime.data_directory import snapshots
 
-    known = snapshots.known(target.paths())
+    existing = snapshots.known(target.paths())
     if as_json:
-        output.say_json({"snapshots": [snapshot.to_json() for snapshot in known]})
+        output.say_json({"snapshots": [snapshot.to_json() for snapshot in existing]})
         return
-    rows = ((it.name, output.moment(it.time), ", ".join(it.services)) for it in known)
+    rows = (
+        (snapshot.name, output.moment(snapshot.time), ", ".join(snapshot.services)) for snapshot in existing
+    )
     for line in output.columns(rows, header=("NAME", "TAKEN", "SERVICES")):
         output.say(line)
 
 
 @command.command(short_help="Remove a snapshot.")
 @click.argument("name")
-@click.option("--json", "as_json", is_flag=True, help="As a JSON document: what was noted of it.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document that describes the snapshot.")
 @target
 def remove(target: Target, *, name: str, as_json: bool) -> None:
-    """Remove a snapshot from the disk.
+    """Remove a snapshot from the data directory.
 
     \b
     Example:

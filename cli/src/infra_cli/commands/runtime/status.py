@@ -12,17 +12,17 @@ from infra_runtime.errors import SupervisorError
 from infra_runtime.messages import STATUS, Nothing, ServiceStatus, Status
 
 
-@click.command(short_help="What runs here, and where it answers.")
-@click.option("--watch", is_flag=True, help="Go on until the stack is gone.")
+@click.command(short_help="Show the services of the running stack and their addresses.")
+@click.option("--watch", is_flag=True, help="Show changes until the stack is stopped.")
 @click.option(
-    "--json", "as_json", is_flag=True, help="As a JSON document; with --watch, a line for each change."
+    "--json", "as_json", is_flag=True, help="Print a JSON document; with --watch, a line for each change."
 )
 @target
 def command(target: Target, *, watch: bool, as_json: bool) -> None:
-    """What runs here: each service's phase, since when, and where it answers or why it does not.
+    """Show each service's phase, its duration, and the address or the reason why the service is not ready.
 
-    Works from any terminal, for it asks the stack's supervisor. Secrets are masked.
-    Exit code 7 says that no stack runs here; 0 that one does, whatever its services do.
+    The command works in any terminal, because it requests the status from the supervisor. Secrets are masked.
+    The exit code is 7 if no stack is running, and 0 if one is running, in any phase of its services.
 
     \b
     Examples:
@@ -35,34 +35,34 @@ def command(target: Target, *, watch: bool, as_json: bool) -> None:
         return
     with target.client() as client:
         status = client.call(STATUS, Nothing())
-    tell(status, as_json=as_json)
+    print_status(status, as_json=as_json)
 
 
 def follow(target: Target, *, as_json: bool) -> None:
-    """Show the status until the stack is gone: drawn again and again, or told at each change."""
-    with target.client() as asked, target.client() as followed:
-        followed.subscribe()
+    """Show the status until the stack is stopped: as a live display, or printed after each change."""
+    with target.client() as client, target.client() as subscriber:
+        subscriber.subscribe()
         if output.is_terminal() and not as_json:
-            from infra_cli.spinner import live
+            from infra_cli.live_display import live
 
-            with live(lambda: lines(asked.call(STATUS, Nothing())), leave=True):
-                for _event in followed.events():
+            with live(lambda: lines(client.call(STATUS, Nothing())), keep=True):
+                for _event in subscriber.events():
                     pass
             return
-        known: list[str] | None = None
-        for _ in itertools.chain([None], followed.events()):
+        printed_phases: list[str] | None = None
+        for _ in itertools.chain([None], subscriber.events()):
             try:
-                status = asked.call(STATUS, Nothing())
-            except SupervisorError:  # it has exited after its last event
+                status = client.call(STATUS, Nothing())
+            except SupervisorError:  # the supervisor has exited after its last event
                 return
             phases: list[str] = [service.phase for service in status.services]
-            if phases != known:
-                tell(status, as_json=as_json, line=True)
-            known = phases
+            if phases != printed_phases:
+                print_status(status, as_json=as_json, line=True)
+            printed_phases = phases
 
 
-def tell(status: Status, *, as_json: bool, line: bool = False) -> None:
-    """Show a status once."""
+def print_status(status: Status, *, as_json: bool, line: bool = False) -> None:
+    """Print a status."""
     if as_json:
         output.say_json(status.to_json(), line=line)
     else:
@@ -71,10 +71,10 @@ def tell(status: Status, *, as_json: bool, line: bool = False) -> None:
 
 
 def lines(status: Status) -> list[str]:
-    """The status as a person reads it; secrets are masked already."""
+    """Return the status as text; its secrets are masked already."""
     leases = "1 lease" if status.leases == 1 else f"{status.leases} leases"
-    held = f"supervisor {status.pid}, {leases}{_stay(status)}"
-    head = f"{status.environment} stack in {status.data} ({held})"
+    details = f"supervisor {status.pid}, {leases}{_stay(status)}"
+    head = f"{status.environment} stack in {status.data} ({details})"
     rows = [row(service) for service in status.services]
     return [head, *output.columns(rows, header=("SERVICE", "PHASE", "SINCE", "WHERE"))]
 
@@ -83,11 +83,13 @@ def _stay(status: Status) -> str:
     if not status.stay:
         return ""
     seconds = status.stay_seconds
-    return ", stays until it is told to stop" if seconds is None else f", then stays {output.span(seconds)}"
+    if seconds is None:
+        return ", runs until `infra runtime down`"
+    return f", runs {output.span(seconds)} after the last lease"
 
 
 def row(service: ServiceStatus) -> tuple[str, str, str, str]:
-    """One service: name, phase, since when, and where it answers or why it doesn't."""
+    """Return name, phase, its duration, and the address or the reason why the service is not ready."""
     where = service.exports.get("url") or " ".join(str(port) for port in service.ports.values())
     restarts = f"  (restarts: {service.restarts})" if service.restarts else ""
     return (

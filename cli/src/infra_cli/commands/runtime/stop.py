@@ -8,20 +8,21 @@ from infra_cli.completion import complete_services
 from infra_cli.target import Target, target
 
 
-@click.command(short_help="Stop services; the stack goes on.")
+@click.command(short_help="Stop services; the others keep running.")
 @click.argument("services", nargs=-1, required=True, metavar="SERVICE…", shell_complete=complete_services)
-@click.option("--json", "as_json", is_flag=True, help="As a JSON document: the services as in `status`.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document: the services as in `status`.")
 @target
 def command(target: Target, *, services: tuple[str, ...], as_json: bool) -> None:
-    """Stop services; the stack goes on.
+    """Stop services; the others keep running.
 
-    Returns when nothing of them is left. What needs them goes on, and may complain.
+    The command returns when all processes of the services have exited. Services that need them keep running,
+    and may report errors.
 
     \b
     Example:
-      infra runtime stop postgres              how does the rest bear it?
+      infra runtime stop postgres              test how your services react
     """
-    from infra_cli.service_commands import order
+    from infra_cli.service_commands import control
     from infra_runtime.messages import STOP
 
-    order(target, STOP, services, as_json=as_json)
+    control(target, STOP, services, as_json=as_json)

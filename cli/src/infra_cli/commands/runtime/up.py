@@ -8,32 +8,34 @@ from infra_cli.completion import complete_services
 from infra_cli.target import Target, target
 
 
-def _names(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name.strip() for text in given for name in text.split(",") if name.strip())
+def _names(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name.strip() for text in texts for name in text.split(",") if name.strip())
 
 
-@click.command(short_help="Start the stack, and hold it until Ctrl-C.")
+@click.command(short_help="Start the stack; Ctrl-C stops it.")
 @click.argument("services", nargs=-1, metavar="[SERVICE…]", shell_complete=complete_services)
 @click.option("--profile", help="A profile of the stack file, or `minimal` or `full`.")
 @click.option(
     "--only", multiple=True, metavar="NAME[,NAME…]", callback=_names, shell_complete=complete_services,
-    help="Only these services and what they need: the same as naming them, for a list in a variable.",
+    help="Only these services and those that they need: the same as SERVICE, but separated by commas.",
 )  # fmt: skip
 @click.option(
     "--skip", multiple=True, metavar="NAME[,NAME…]", callback=_names, shell_complete=complete_services,
-    help="All but these services.",
+    help="All services except these.",
 )  # fmt: skip
 @click.option(
     "-d",
     "--detach",
     is_flag=True,
-    help="Return when all is ready; the stack stays until `infra runtime down`.",
+    help="Return when all services are ready; the stack runs until `infra runtime down`.",
 )
 @click.option(
-    "--wait/--no-wait", default=True, help="With --detach: whether to wait until all is ready.  [wait]"
+    "--wait/--no-wait",
+    default=True,
+    help="With --detach: whether to wait until all services are ready.  [wait]",
 )
 @click.option("--watch", is_flag=True, help="Restart a service when a file of its `watch` globs changes.")
-@click.option("--json", "as_json", is_flag=True, help="Tell everything as lines of JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print all events and results as lines of JSON.")
 @target
 def command(
     target: Target,
@@ -47,26 +49,25 @@ def command(
     watch: bool,
     as_json: bool,
 ) -> int:
-    """Start the stack of this directory, and print where it answers.
+    """Start the stack of this directory, and print the addresses of its services.
 
-    Without SERVICE all services of the stack file start; naming some starts those and what they need.
-    The stack lives as long as this command holds it: Ctrl-C stops it, and proves that nothing is left.
-    Ctrl-C again kills at once. When a service fails to start, everything stops, except under --watch.
+    Without SERVICE, all services of the stack file are started; otherwise the given services and those that
+    they need. Ctrl-C stops the stack and verifies that nothing of it is left; Ctrl-C again kills it at once.
+    If a service fails to start, the whole stack is stopped, except with --watch.
 
     \b
     Examples:
       infra runtime up                        the whole stack, in the foreground
-      infra runtime up postgres nats          these two, and what they need
-      infra runtime up --detach               in the background; end it with `infra runtime down`
+      infra runtime up postgres nats          two services, and those that they need
+      infra runtime up --detach               in the background; `infra runtime down` stops it
       infra runtime up --env test --skip caddy
     """
     if not wait and not detach:
-        raise click.UsageError(
-            "--no-wait belongs to --detach: in the foreground there is nothing else to do."
-        )
+        raise click.UsageError("--no-wait can be used with --detach only.")
     if watch and detach:
-        raise click.UsageError("--watch needs the foreground: who should watch, once this command is gone?")
-    from infra_cli.foreground import Order, hold
+        raise click.UsageError("--watch cannot be used with --detach: this command watches the files.")
+    from infra_cli.foreground import UpOptions, run
 
-    order = Order(names=(*services, *only), profile=profile, skip=skip, detach=detach, wait=wait, watch=watch)
-    return hold(target, order, as_json=as_json)
+    names = (*services, *only)
+    options = UpOptions(names=names, profile=profile, skip=skip, detach=detach, wait=wait, watch=watch)
+    return run(target, options, as_json=as_json)

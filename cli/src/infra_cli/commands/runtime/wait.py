@@ -8,19 +8,19 @@ from infra_cli.completion import complete_services
 from infra_cli.target import Target, target
 
 
-@click.command(short_help="Return when services are ready.")
+@click.command(short_help="Wait until services are ready.")
 @click.argument("services", nargs=-1, metavar="[SERVICE…]", shell_complete=complete_services)
 @click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), default=60.0, metavar="SECONDS",
-    show_default=True, help="How long to wait, for the stack itself too.",
+    show_default=True, help="The longest time to wait, including the start of the stack.",
 )  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="As a JSON document: the services as in `status`.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document: the services as in `status`.")
 @target
 def command(target: Target, *, services: tuple[str, ...], timeout: float, as_json: bool) -> None:
-    """Return when services are ready; without SERVICE, all that the stack was asked for.
+    """Wait until services are ready; without SERVICE, all services that the stack has to start.
 
-    The stack need not run yet: somebody may be about to start it. Exit code 11 says that the time ran out,
-    3 that a service failed.
+    If the stack is not running yet, the command waits for its start. The exit code is 11 if the time has run
+    out, and 3 if a service has failed.
 
     \b
     Example:

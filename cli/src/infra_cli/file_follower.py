@@ -1,4 +1,4 @@
-"""Reading files that others write: what is new in them, line by line."""
+"""Reading new lines of files while other processes write them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-#: seconds between two looks
-LOOK = 0.1
-#: bytes; a line without an end that is longer than this is nobody's line
+#: seconds between two reads
+POLL_INTERVAL = 0.1
+#: bytes at the end of a file in which the last line end is searched
 LONGEST = 1 << 20
 
 
 class Follower:
-    """Remembers for each file how far it was read. Files may come, grow, be cut short and be replaced."""
+    """Reads new lines; files may be created, extended, truncated and replaced meanwhile."""
 
     def __init__(
         self,
@@ -25,23 +25,23 @@ class Follower:
         self._read: dict[Path, int] = {}
 
     def skip(self) -> dict[Path, int]:
-        """Take the whole lines that are there as read. Returns how far that is, for each file."""
+        """Skip all complete lines that exist. Return the number of skipped bytes for each file."""
         self._read |= {path: _last_line_end(path) for path in self._paths()}
         return dict(self._read)
 
     def new(self) -> list[tuple[Path, str]]:
-        """The whole lines that have come since the last look."""
+        """Return the complete lines since the last call."""
         return [(path, line) for path in self._paths() for line in self._new(path)]
 
     def lines(self) -> Iterator[tuple[Path, str]]:
-        """New lines as they come, without end."""
+        """Yield new lines as they are written, without end."""
         while True:
             yield from self.new()
-            self._pause(LOOK)
+            self._pause(POLL_INTERVAL)
 
     def _new(self, path: Path) -> list[str]:
         size, read = _size(path), self._read.get(path, 0)
-        if size < read:  # it was rotated
+        if size < read:  # the file was rotated
             read = 0
         if size == read:
             self._read[path] = read
@@ -50,11 +50,11 @@ class Follower:
             with path.open("rb") as file:
                 file.seek(read)
                 block = file.read(size - read)
-        except FileNotFoundError:  # somebody wiped it just now
+        except FileNotFoundError:  # another process removed the file meanwhile
             return []
-        whole = block.rfind(b"\n") + 1
-        self._read[path] = read + whole
-        return block[:whole].decode(errors="replace").splitlines()
+        complete = block.rfind(b"\n") + 1
+        self._read[path] = read + complete
+        return block[:complete].decode(errors="replace").splitlines()
 
 
 def _last_line_end(path: Path) -> int:

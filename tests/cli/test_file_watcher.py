@@ -1,4 +1,4 @@
-"""Which services a changed file belongs to."""
+"""The services that a changed file affects, and the folders to watch."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from infra_cli import watching
-from infra_cli.watching import folders, pattern, require_watchfiles, touched
+from infra_cli import file_watcher
+from infra_cli.file_watcher import affected_services, folders, pattern, require_watchfiles
 from infra_runtime.errors import BinaryMissingError
 
 
@@ -27,19 +27,19 @@ from infra_runtime.errors import BinaryMissingError
         ("a+b/?.py", "aab/c.py", False),
     ],
 )
-def test_a_glob_means_what_people_expect(glob: str, path: str, matches: bool) -> None:
+def test_a_glob_matches_the_expected_paths(glob: str, path: str, matches: bool) -> None:
     assert bool(pattern(glob).fullmatch(path)) is matches
 
 
-def test_a_changed_file_touches_those_who_watch_it(tmp_path: Path) -> None:
+def test_a_changed_file_affects_the_services_that_watch_it(tmp_path: Path) -> None:
     globs = {"api": ("src/**/*.py",), "web": ("static/**",), "both": ("**/*.py", "static/*.css")}
 
-    assert touched([str(tmp_path / "src" / "x.py")], tmp_path, globs) == ["api", "both"]
-    assert touched([str(tmp_path / "static" / "x.css")], tmp_path, globs) == ["web", "both"]
-    assert touched([str(tmp_path.parent / "x.py")], tmp_path, globs) == []
+    assert affected_services([str(tmp_path / "src" / "x.py")], tmp_path, globs) == ["api", "both"]
+    assert affected_services([str(tmp_path / "static" / "x.css")], tmp_path, globs) == ["web", "both"]
+    assert affected_services([str(tmp_path.parent / "x.py")], tmp_path, globs) == []
 
 
-def test_no_more_is_watched_than_must_be(tmp_path: Path) -> None:
+def test_only_the_necessary_folders_are_watched(tmp_path: Path) -> None:
     (tmp_path / "src" / "app").mkdir(parents=True)
     (tmp_path / "migrations").mkdir()
     globs = ["src/**/*.py", "src/app/*.py", "migrations/*.sql"]
@@ -48,8 +48,8 @@ def test_no_more_is_watched_than_must_be(tmp_path: Path) -> None:
     assert folders(tmp_path, ["not-yet/*.py"]) == [tmp_path]
 
 
-def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching.importlib.util, "find_spec", lambda _name: None)
+def test_the_error_names_the_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_watcher.importlib.util, "find_spec", lambda _name: None)
 
     with pytest.raises(BinaryMissingError) as caught:
         require_watchfiles()

@@ -1,4 +1,4 @@
-"""`up --watch`: which services a changed file belongs to, and their restart."""
+"""`infra runtime up --watch`: restart the services whose files change."""
 
 from __future__ import annotations
 
@@ -18,50 +18,55 @@ from infra_runtime.plan import Plan
 
 
 def require_watchfiles() -> None:
-    """Raises `BinaryMissingError` when the extra isn't installed."""
+    """Raise `BinaryMissingError` if the extra `watch` is not installed."""
     if importlib.util.find_spec("watchfiles") is None:
         raise BinaryMissingError("watchfiles", "watch", ["the package watchfiles"], "not installed")
 
 
 def globs_of(plan: Plan) -> dict[str, tuple[str, ...]]:
-    """The globs of each service that has any."""
+    """Return service → globs for the services that have globs."""
     return {spec.name: spec.watch for spec in plan.services if spec.watch}
 
 
 def pattern(glob: str) -> re.Pattern[str]:
-    """`*` and `?` stay inside a folder, `**` goes through folders; a folder means all that is in it."""
+    """Return the pattern of a glob.
+
+    `*` and `?` match inside a folder, `**` matches any folders. A folder matches everything in it.
+    """
     parts = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     words = re.split(r"(\*\*/|\*\*|\*|\?)", glob.removeprefix("./").rstrip("/"))
     return re.compile("".join(parts.get(word) or re.escape(word) for word in words) + "(?:/.*)?")
 
 
-def touched(changed: Iterable[str], root: Path, globs: Mapping[str, Sequence[str]]) -> list[str]:
-    """The services whose globs match one of the changed files, in the order of `globs`."""
-    inside = [Path(path).relative_to(root).as_posix() for path in changed if Path(path).is_relative_to(root)]
-    patterns = {name: [pattern(glob) for glob in several] for name, several in globs.items()}
+def affected_services(changed: Iterable[str], root: Path, globs: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the services whose globs match one of the changed files, in the order of `globs`."""
+    paths = [Path(path).relative_to(root).as_posix() for path in changed if Path(path).is_relative_to(root)]
+    patterns = {name: [pattern(glob) for glob in own_globs] for name, own_globs in globs.items()}
     return [
         name
-        for name, several in patterns.items()
-        if any(each.fullmatch(path) for each in several for path in inside)
+        for name, own_patterns in patterns.items()
+        if any(own_pattern.fullmatch(path) for own_pattern in own_patterns for path in paths)
     ]
 
 
 def folders(root: Path, globs: Iterable[str]) -> list[Path]:
-    """The least that must be watched: the folders that stand before the first wildcard."""
-    found = set()
+    """Return the folders to watch: the parts of the globs before the first wildcard, without subfolders."""
+    candidates = set()
     for glob in globs:
         fixed = re.split(r"[*?]", glob, maxsplit=1)[0]
         folder = root / (fixed if "/" not in fixed or fixed.endswith("/") else fixed.rpartition("/")[0])
         while not folder.is_dir():
             folder = folder.parent
-        found.add(folder)
-    return sorted(folder for folder in found if not any(parent in found for parent in folder.parents))
+        candidates.add(folder)
+    return sorted(
+        folder for folder in candidates if not any(parent in candidates for parent in folder.parents)
+    )
 
 
 class Watcher:
     """A thread that restarts services when their files change.
 
-    The program's end waits for it, some 50 ms: an interpreter that ends under native code may crash.
+    The interpreter waits for the thread at exit, about 50 ms: ending it during native code could crash.
     """
 
     def __init__(self, paths: Paths, root: Path, globs: Mapping[str, Sequence[str]]) -> None:
@@ -70,20 +75,20 @@ class Watcher:
         self._thread = threading.Thread(target=self._run, name="infra-watch")
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Have it end."""
+        """Tell the thread to end."""
         self._stop.set()
 
     def _run(self) -> None:
         from watchfiles import DefaultFilter, watch
 
-        paths = folders(self._root, (glob for several in self._globs.values() for glob in several))
-        ours = DefaultFilter(ignore_paths=[self._paths.data])
-        for changes in watch(*paths, watch_filter=ours, stop_event=self._stop, raise_interrupt=False):
-            names = touched((path for _, path in changes), self._root, self._globs)
+        paths = folders(self._root, (glob for globs in self._globs.values() for glob in globs))
+        without_data = DefaultFilter(ignore_paths=[self._paths.data])
+        for changes in watch(*paths, watch_filter=without_data, stop_event=self._stop, raise_interrupt=False):
+            names = affected_services((path for _, path in changes), self._root, self._globs)
             if names and not self._stop.is_set():
                 self._restart(names)
 

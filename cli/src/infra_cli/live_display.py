@@ -1,0 +1,40 @@
+"""A live display: lines in the terminal that are redrawn several times a second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from infra_runtime.errors import InfraError
+
+FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+REFRESHES_PER_SECOND = 10.0
+
+
+@contextmanager
+def live(lines: Callable[[], list[str]], *, keep: bool = False) -> Iterator[None]:
+    """Draw `lines()` repeatedly until the block ends; with `keep` the last lines stay on the screen.
+
+    `lines` is called from another thread. If it raises an `InfraError`, the previous lines are drawn again.
+    """
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    text = Text()
+
+    def draw() -> Text:
+        nonlocal text
+        # The supervisor may exit, and the main thread may close the connection, at any time.
+        with suppress(InfraError, ValueError, OSError):
+            text = Text.from_ansi("\n".join(lines()), no_wrap=True, overflow="ellipsis")
+        return text
+
+    console = Console(highlight=False)
+    with Live(
+        get_renderable=draw,
+        console=console,
+        refresh_per_second=REFRESHES_PER_SECOND,
+        transient=not keep,
+    ):
+        yield
