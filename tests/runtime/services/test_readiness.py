@@ -12,7 +12,8 @@ import pytest
 
 from fakes.project import Project
 from fakes.stacks import until
-from infra_runtime.engines.local.stack import Stack, attach
+from infra_runtime.engines.local.engine import attach
+from infra_runtime.engines.local.stack import Stack
 from infra_runtime.errors import NoStackError, SupervisorError, WaitTimeoutError
 from infra_runtime.spec import HttpProbe
 
