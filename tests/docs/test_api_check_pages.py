@@ -1,4 +1,4 @@
-"""The pages that are written from the rules say what the rules say."""
+"""The generated pages about the API check are up to date."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DOCS = Path(__file__).parent.parent.parent / "docs"
 
 
 def test_the_generated_pages_are_up_to_date() -> None:
-    """Write them anew: python -m infra_openapi.rules.page docs."""
+    """Generate them with: python -m infra_openapi.rules.page docs."""
     for path, content in page.pages(DOCS).items():
         assert path.read_text(encoding="utf-8") == content
 
@@ -27,7 +27,7 @@ def test_every_rule_and_every_alias_is_in_its_page() -> None:
     peers = (DOCS / page.PEER_PAGE).read_text(encoding="utf-8")
 
     assert [rule.id for rule in RULES.values() if f"| `{rule.id}` | {rule.level} |" not in rules] == []
-    assert [it for rule in RULES.values() for it in rule.aliases if f"| `{it}` |" not in peers] == []
+    assert [alias for rule in RULES.values() for alias in rule.aliases if f"| `{alias}` |" not in peers] == []
 
 
 def test_the_page_about_the_json_explains_every_key() -> None:
