@@ -1,4 +1,4 @@
-"""`infra dev api-check` with two documents: its verdict is its exit code, and its output says why."""
+"""`infra dev api-check` with two documents: exit codes, output formats, errors."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_the_exit_code_does_not_depend_on_the_format(check: Checks, form: str, r
 
 @pytest.mark.parametrize("form", api_check.FORMATS)
 def test_a_failure_prints_no_report(check: Checks, form: str) -> None:
-    """A program that reads standard output never takes half an answer for one."""
+    """Standard output contains a complete report or nothing."""
     check.pair()
 
     said = check("base.yaml", "gone.yaml", "--format", form)
@@ -137,7 +137,7 @@ def test_annotations_have_paths_relative_to_the_root_of_the_repository(
 
 
 def test_a_removed_operation_is_shown_on_the_nearest_line_of_the_revision(check: Checks) -> None:
-    """Its line is of the revision: an annotation on a line that is no more would be shown nowhere."""
+    """An annotation on a line that the revision does not have would not be shown."""
     check.pair(PETS, PETS.replace("  /pets/{id}:", "  /animals/{id}:"))
 
     said = check("base.yaml", "revision.yaml", "--format=github", "--level=breaking")
@@ -191,7 +191,7 @@ def test_a_wrong_number_of_documents_exits_with_2(check: Checks) -> None:
 
 
 def test_a_bug_exits_with_2(check: Checks, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python ends with 1 after a traceback, and 1 means that the API breaks."""
+    """Python exits with 1 after a traceback, but 1 means that the API has a breaking change."""
 
     def fail(*_arguments: object, **_options: object) -> None:
         raise KeyError("lost")
@@ -239,7 +239,7 @@ def test_without_the_extra_the_error_names_the_missing_package(check: Checks) ->
 
 @pytest.mark.process
 def test_equal_input_gives_equal_output_in_every_process(check: Checks) -> None:
-    """Whatever order its sets are in."""
+    """The order of sets has no effect on the output."""
     check.pair(revision=BROKEN.replace("/pets:", "/animals:").replace("type: integer", "type: string"))
     for form in api_check.FORMATS:
         outputs = {
@@ -271,7 +271,7 @@ def test_a_terminal_gets_colours_unless_no_color_is_set(check: Checks, no_color:
     while True:
         try:
             part = os.read(ours, 65536)
-        except OSError:  # EIO is how a terminal says that nobody is left
+        except OSError:  # EIO: the last writer of the terminal has exited
             break
         if not part:
             break

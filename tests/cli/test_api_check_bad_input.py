@@ -1,4 +1,4 @@
-"""What cannot be compared ends with 2, with file, line and reason: never a traceback, and never 0."""
+"""Invalid input of `infra dev api-check` exits with 2; it prints file, line and reason, but no traceback."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ def referring(target: str) -> str:
     return HEAD + f"paths:\n  /x:\n    get:\n      responses:\n        '200':\n          $ref: '{target}'\n"
 
 
-def laughing(times: int = 9) -> str:
+def nested_aliases(times: int = 9) -> str:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, times)]
     return EMPTY + "\n".join(lines) + "\n"
 
 
-#: what it is → content, the place after the file's name, and a part of the reason
+#: description → content, location after the file name, part of the reason
 BAD: dict[str, tuple[str | bytes, str, str]] = {
     "empty": ("", "", "is empty"),
     "blank": ("\n\n  \n", "", "is empty"),
@@ -63,7 +63,7 @@ BAD: dict[str, tuple[str | bytes, str, str]] = {
     "an image": (b"\x89PNG\r\n\x1a\n\x00\x00", ":1", "is not UTF-8 text"),
     "another encoding": ((EMPTY + "x: é\n").encode("latin-1"), ":4", "is not UTF-8 text"),
     "two documents": (EMPTY + "---\n" + EMPTY, ":4:1", "more than one YAML document"),
-    "a billion laughs": (laughing(), ":10:", "by its aliases"),
+    "a billion laughs": (nested_aliases(), ":10:", "by its aliases"),
     "an alias of nothing": (EMPTY + "x: *y\n", ":4:4", "which nothing defines"),
     "deep nesting": ('{"openapi": "3.0.0", "paths": ' + "[" * 100_000, "", "levels deep"),
     "deep nesting in YAML": (EMPTY + "x: " + "[" * 1000 + "]" * 1000, ":4:", "levels deep"),
@@ -94,7 +94,7 @@ GOOD: dict[str, str | bytes] = {
     "CRLF": PETS.replace("\n", "\r\n"),
     "both": b"\xef\xbb\xbf" + PETS.replace("\n", "\r\n").encode(),
     "UTF-16": PETS.encode("utf-16"),
-    "keys that are no text": PETS.replace('"200"', "200"),
+    "keys that are integers": PETS.replace('"200"', "200"),
 }
 
 
@@ -143,7 +143,7 @@ def test_an_unreadable_file_is_an_error(check: Checks) -> None:
     except PermissionError:
         pass
     else:
-        pytest.skip("who may read everything meets no closed file (root)")
+        pytest.skip("root can read every file")
 
     said = check("good.yaml", "closed.yaml")
 
@@ -233,7 +233,7 @@ APPS = {
     "a factory": ("def app(): ...", "shop:app: TypeError: app is not an app; if it is a factory"),
     "no app": ("app = 3", "shop:app: TypeError: builtins.int is not an app"),
     "a document that is none": ("app = {'a': 1}", "shop:app:1: is not OpenAPI"),
-    "a document that is no JSON": ("app = {'openapi': float('nan')}", "shop:app: ValueError"),
+    "a document that cannot be JSON": ("app = {'openapi': float('nan')}", "shop:app: ValueError"),
 }
 
 

@@ -1,4 +1,4 @@
-"""`infra dev api-check` of the APIs in the stack file: check, accept, update."""
+"""`infra dev api-check` with the APIs of the stack file: check, accept, update."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_the_stack_file_can_set_the_level_of_a_rule(pets: Checks) -> None:
 
 
 def test_a_declared_api_does_not_change_the_plan_of_the_stack(pets: Checks) -> None:
-    """The table stands in the stack file, and neither the plan nor its checks mind."""
+    """The table of an API has no effect on the plan and its checks."""
     from infra_runtime.config.resolve import resolve
 
     pets.write("infra.toml", "use = []\n" + STACK)
@@ -153,7 +153,7 @@ def test_a_snapshot_can_be_a_file_in_a_git_revision(pets: Checks) -> None:
 
 
 def test_an_accepted_finding_no_longer_counts_and_stays_visible(pets: Checks) -> None:
-    said = pets("--accept", fingerprint(pets)[:6], "--reason", "nobody reads it", "--owner", "ann")
+    said = pets("--accept", fingerprint(pets)[:6], "--reason", "no client reads it", "--owner", "ann")
 
     assert said.code == 0
     assert f"({RULE}) is accepted in openapi.accepted.yaml" in said.out
@@ -163,7 +163,7 @@ def test_an_accepted_finding_no_longer_counts_and_stays_visible(pets: Checks) ->
     accepted = pets("--format=json").json["apis"]["pets"]["accepted"]
     assert accepted["count"] == 1
     assert accepted["findings"][0]["rule"] == RULE
-    assert accepted["findings"][0]["acceptance"]["reason"] == "nobody reads it"
+    assert accepted["findings"][0]["acceptance"]["reason"] == "no client reads it"
 
 
 @pytest.mark.process

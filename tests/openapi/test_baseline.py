@@ -1,4 +1,4 @@
-"""The reviewed file of accepted findings: what it lets pass, what it refuses, and what a diff of it shows."""
+"""The file of accepted findings: reading, adding entries, and applying it to a report."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def broken() -> Report:
 
 
 def accept(file: Path, finding: Finding, **how: object) -> Acceptance:
-    options = {"reason": "nobody calls it", "owner": "ann", "today": TODAY, **how}
+    options = {"reason": "no client calls it", "owner": "ann", "today": TODAY, **how}
     return baseline.accept(file, finding, **options)  # type: ignore[arg-type]
 
 
@@ -68,7 +68,7 @@ def test_an_entry_matches_after_the_message_or_line_changed(file: Path) -> None:
 
 
 def test_an_entry_does_not_match_another_value(file: Path) -> None:
-    """Who accepted that a limit falls to 50 has not accepted that it falls to 5."""
+    """An accepted decrease of a limit to 50 does not include a decrease to 5."""
     limit = [takes(query({"type": "integer", "maximum": it})) for it in (100, 50, 5)]
     accept(file, report(limit[0], limit[1]).findings[0])
 
@@ -128,7 +128,7 @@ def test_a_new_entry_replaces_an_expired_one(file: Path) -> None:
     entries = baseline.read(file)
     assert {entry.fingerprint: entry.reason for entry in entries} == {
         before.findings[0].fingerprint: "still",
-        before.findings[1].fingerprint: "nobody calls it",
+        before.findings[1].fingerprint: "no client calls it",
     }
     assert len(entries) == 2
 
@@ -196,7 +196,7 @@ def test_an_empty_file_accepts_nothing(file: Path, content: str) -> None:
     ],
 )
 def test_an_invalid_entry_is_an_error_with_its_line(file: Path, content: str, line: int, reason: str) -> None:
-    """Half of it would accept by accident, or stop to."""
+    """Ignoring a part of the file could accept a finding by accident."""
     file.write_text(content, encoding="utf-8")
 
     with pytest.raises(CompareError, match=reason) as caught:

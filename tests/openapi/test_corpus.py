@@ -1,4 +1,4 @@
-"""Verdicts against pairs that another tool's tests judged; they lie beside the checkout, or it is said."""
+"""Verdicts are compared with those of oasdiff's tests; skipped if the corpus is not installed."""
 
 from __future__ import annotations
 

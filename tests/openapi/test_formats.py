@@ -1,4 +1,4 @@
-"""The formats: each is valid for those who read it, whatever an author wrote into names and values."""
+"""The output formats: each is valid for every text of a document."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def finding(level: Level = Level.BREAKING, text: str = "removed GET /x", **more:
 
 
 def nasty() -> Report:
-    """Every text that a document's author, or a reviewer, can choose is as bad as can be."""
+    """Return a report in which every text contains special characters of all formats."""
     bad = replace(LOCATION, file=NASTY)
     witness = Witness(kind=Direction.REQUEST, value={NASTY: NASTY})
     operations = tuple(Operation(path=f"/{NASTY}{number}", method="GET") for number in range(9))
@@ -164,7 +164,7 @@ def test_the_schema_describes_every_key_of_a_report() -> None:
 
 
 class Page(HTMLParser):
-    """What a browser would find in a page."""
+    """Collects the tags and the text of an HTML page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -219,7 +219,7 @@ def test_github_annotates_the_line_of_the_finding() -> None:
 
 
 def test_github_escapes_the_texts_of_a_document() -> None:
-    """One command a line, and no line that somebody else began."""
+    """Each line is one command, and a text of the document cannot start a line."""
     lines = render({"": nasty()}, "github").split("\n")
 
     assert len(lines) == 5
@@ -239,7 +239,7 @@ def test_paths_are_relative_to_the_root_of_the_repository() -> None:
     assert location["physicalLocation"]["artifactLocation"]["uri"] == "services/shop/api/openapi.yaml"
 
 
-#: the parts of the official schema that a run of ours uses. Source: OASIS, SARIF 2.1.0.
+#: The parts of the official schema that the format uses. Source: OASIS, SARIF 2.1.0.
 SARIF: dict[str, Any] = {
     "type": "object",
     "required": ["version", "runs"],
@@ -517,7 +517,7 @@ components:
 def test_a_finding_is_shown_on_the_edited_line(
     tmp_path: Path, before: str, after: str, rule: str, line: str
 ) -> None:
-    """Its own place, in the JSON, is the whole schema that changed."""
+    """The location in the JSON report is the whole changed schema."""
     from infra_openapi.check import check
     from infra_openapi.sources import open_source
 
@@ -533,7 +533,7 @@ def test_a_finding_is_shown_on_the_edited_line(
 
 
 def test_the_findings_of_a_parameter_are_shown_on_its_lines(tmp_path: Path) -> None:
-    """End to end: the annotation is on the line that a reviewer would look at."""
+    """The complete check shows each finding on the changed line."""
     from infra_openapi.check import check
     from infra_openapi.sources import open_source
 

@@ -1,4 +1,4 @@
-"""Which operations are one: by path, by template, and by the address that server and path make together."""
+"""Operations correspond by path, by path template, or by address (server and path together)."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def test_a_renamed_path_variable_gives_no_finding() -> None:
 
 
 def test_the_finding_of_a_renamed_path_variable_has_its_new_name() -> None:
-    (found,) = report(
+    (finding,) = report(
         at("/pets/{id}", parameters=[ID]),
         at("/pets/{number}", parameters=[{**NUMBER, "schema": {"type": "boolean"}}]),
     ).findings
 
-    assert found.rule == "request-type-narrowed"
-    assert "the path parameter 'number'" in found.message
+    assert finding.rule == "request-type-narrowed"
+    assert "the path parameter 'number'" in finding.message
 
 
 def test_paths_that_differ_only_in_variable_names_stay_separate_operations() -> None:
@@ -63,12 +63,12 @@ def test_another_host_or_prefix_gives_findings() -> None:
 def test_a_changed_server_of_the_document_is_one_finding_for_all_operations() -> None:
     paths = {f"/p{number}": {"get": operation()} for number in range(9)}
 
-    found = report(
+    comparison = report(
         {**document(paths), "servers": [{"url": "https://a"}]},
         {**document(paths), "servers": [{"url": "https://b"}]},
     )
 
-    assert [len(finding.operations) for finding in found.findings] == [9, 9]
+    assert [len(finding.operations) for finding in comparison.findings] == [9, 9]
 
 
 def test_a_server_variable_is_expanded_to_its_values() -> None:

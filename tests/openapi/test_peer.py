@@ -1,4 +1,4 @@
-"""An alias is an id that the peer has, and every id of the peer is an alias or has a reason not to be one."""
+"""Every alias is an id of oasdiff, and every id of oasdiff is an alias or has a reason."""
 
 from __future__ import annotations
 

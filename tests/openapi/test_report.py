@@ -1,4 +1,4 @@
-"""A change is told once, where it is written, with all it reaches; the same input gives the same bytes."""
+"""A change is one finding with its location and all affected operations; reports are deterministic."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ def inlined(most: int) -> dict[str, Any]:
 
 
 def test_a_change_of_a_shared_schema_is_one_finding_with_every_operation() -> None:
-    (found,) = report(shared(9), shared(10)).findings
+    (finding,) = report(shared(9), shared(10)).findings
 
-    assert found.rule == "response-max-length-increased"
-    assert found.revision is not None
-    assert found.revision.pointer == "/components/schemas/Pet/properties/name"
-    assert found.operations == tuple(Operation(method="GET", path=f"/p{number}") for number in range(3))
-    assert found.message == (
+    assert finding.rule == "response-max-length-increased"
+    assert finding.revision is not None
+    assert finding.revision.pointer == "/components/schemas/Pet/properties/name"
+    assert finding.operations == tuple(Operation(method="GET", path=f"/p{number}") for number in range(3))
+    assert finding.message == (
         "increased the maximum length of the property 'name' of the schema 'Pet' in responses from 9 to 10"
     )
 
 
 def test_a_change_of_copies_of_a_schema_is_one_finding_with_its_copies() -> None:
-    (found,) = report(inlined(9), inlined(10)).findings
+    (finding,) = report(inlined(9), inlined(10)).findings
 
-    assert len(found.operations) == 3
-    assert [copy.pointer.split("/")[2] for copy in found.copies] == ["~1p1", "~1p2"]
+    assert len(finding.operations) == 3
+    assert [copy.pointer.split("/")[2] for copy in finding.copies] == ["~1p1", "~1p2"]
 
 
 def test_an_expanded_report_has_one_finding_for_each_operation() -> None:
@@ -101,13 +101,13 @@ def test_the_line_of_a_finding_is_that_of_the_key_in_yaml_and_in_json() -> None:
         "openapi: 3.0.0\npaths:\n  /a:\n    get:\n      parameters:\n        - in: query\n"
         "          name: q\n          schema:\n            type: {}\n      responses: {{}}\n"
     )
-    (found,) = compare(
+    (finding,) = compare(
         parse(yaml.format("string"), name="a"), parse(yaml.format("integer"), name="b")
     ).findings
     as_json = json.dumps(takes(query()), indent=1)
     (other,) = compare(parse(as_json), parse(as_json.replace('"string"', '"integer"'))).findings
 
-    assert str(found.revision) == "b:8:11"
+    assert str(finding.revision) == "b:8:11"
     assert other.revision is not None
     assert as_json.splitlines()[other.revision.line - 1].strip() == '"schema": {'
 
@@ -239,7 +239,7 @@ def test_a_change_of_a_schema_that_others_include_by_all_of_is_one_finding() -> 
         either = {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in both]}
         return receives(either, components={"schemas": {**both, "Trait": trait}})
 
-    (found,) = report(made(), made(legs={"type": "integer"})).findings
+    (finding,) = report(made(), made(legs={"type": "integer"})).findings
 
-    assert found.base is not None
-    assert (found.rule, found.base.pointer) == ("response-property-added", "/components/schemas/Trait")
+    assert finding.base is not None
+    assert (finding.rule, finding.base.pointer) == ("response-property-added", "/components/schemas/Trait")

@@ -1,4 +1,4 @@
-"""Rewriting a document without changing what it says is no finding, whatever was rewritten and how often."""
+"""A rewritten document with the same meaning gives no findings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ONE = settings(max_examples=EXAMPLES // 5, suppress_health_check=SLOW, derandomi
 MANY = settings(max_examples=EXAMPLES * 3 // 5, suppress_health_check=SLOW, derandomize=True)
 
 
-def told(base: dict[str, Any], revision: dict[str, Any]) -> list[str]:
+def findings(base: dict[str, Any], revision: dict[str, Any]) -> list[str]:
     return [f"{finding.rule}: {finding.message}" for finding in report(base, revision).findings]
 
 
@@ -34,7 +34,7 @@ def test_one_rewriting_gives_no_finding(rewriting: Rewriting, data: dict[str, An
     rewritten = copy.deepcopy(data)
     rewriting(rewritten, random)
 
-    assert told(data, rewritten) == []
+    assert findings(data, rewritten) == []
 
 
 @MANY
@@ -50,11 +50,11 @@ def test_many_rewritings_give_no_finding_in_both_directions(
     for step in steps:
         step(rewritten, random)
 
-    assert told(data, rewritten) == []
-    assert told(rewritten, data) == []
+    assert findings(data, rewritten) == []
+    assert findings(rewritten, data) == []
 
 
-#: Ways to hide a schema deeper: none of them changes what a change inside of it means.
+#: Ways to nest a schema; none of them changes the verdict of a change inside.
 WRAPPINGS: dict[str, Callable[[Any], Any]] = {
     "bare": lambda schema: schema,
     "item": lambda schema: {"type": "array", "items": schema},
@@ -68,7 +68,7 @@ WRAPPINGS: dict[str, Callable[[Any], Any]] = {
 
 
 def probed(data: dict[str, Any], schema: Any, direction: str) -> dict[str, Any]:
-    """The document with one operation more, that sends or answers with a shared schema."""
+    """Return the document with a further operation that uses a shared schema."""
     made = copy.deepcopy(data)
     made["components"]["schemas"]["Probe"] = copy.deepcopy(schema)
     content = body({"$ref": "#/components/schemas/Probe"})
@@ -108,7 +108,7 @@ def test_one_change_among_rewritings_gives_exactly_one_finding(
 
 
 def beside(data: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """The document with all that the other one has; what both name is the other one's."""
+    """Return the document merged with the other one, which takes precedence."""
     made = {**copy.deepcopy(data), **other}
     made["paths"] = data["paths"] | other["paths"]
     made["components"] = data["components"] | {
@@ -121,7 +121,7 @@ def keyed(document: dict[str, Any]) -> Any:
     return document.get("components", {}).get("securitySchemes", {}).get("key")
 
 
-#: Those whose own words for who may call, and where, would be lost below the other document's.
+#: Rules about keywords of the document, which the other document would override.
 ASIDE = {"hoist_the_security", "rename_a_security_scheme", "say_where_and_who_again"}
 
 

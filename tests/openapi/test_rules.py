@@ -1,4 +1,4 @@
-"""The tables keep their law: every rule is explained, mirrored or excused, and has the level it must have."""
+"""The tables of rules are complete: ids, mirrors, levels, messages and explanations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each rule about schemas has a twin here: the pair that makes it speak, and, read backwards, its mirror."""
+"""Each rule about schemas has a pair of schemas; the reversed pair gives the mirror rule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The canonical text: one for each content, and read as what was written."""
+"""The canonical text: equal for equal content, and read as the same value."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ VALUES = st.recursive(
 
 
 def shuffled(value: Any) -> Any:
-    """The same, with every object's keys the other way round."""
+    """Return the value with the keys of every object in reverse order."""
     if isinstance(value, dict):
         return {key: shuffled(value[key]) for key in reversed(value)}
     return [shuffled(each) for each in value] if isinstance(value, list) else value
@@ -87,7 +87,7 @@ def test_a_list_keeps_its_order() -> None:
 
 
 def test_a_repeated_part_is_written_without_an_anchor() -> None:
-    """An anchor would make a far-away line change with this one."""
+    """With an anchor, one change would affect other lines."""
     same = {"type": "string"}
 
     assert "&" not in snapshot.canonical(parse(document(x=[same, same])), as_yaml=True)

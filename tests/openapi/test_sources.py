@@ -1,4 +1,4 @@
-"""Sources: what a word means, and that nothing is read, fetched or run that it did not name."""
+"""Sources of documents: their kinds, and the limits of reading, fetching and importing."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_references_are_followed_inside_the_revision(folder: Checks) -> None:
     "target", ["../secret.yaml", "../../secret.yaml", "/etc/passwd", "http://127.0.0.1:1/x"]
 )
 def test_a_reference_outside_the_revision_is_an_error(folder: Checks, target: str) -> None:
-    """Not even to the working tree."""
+    """Files of the working tree are outside too."""
     folder.write("secret.yaml", PATH)
     folder.write("repository/openapi.yaml", SPLIT.format(target))
     inner = Checks(folder.root / "repository")
@@ -196,7 +196,7 @@ def test_every_git_notation_of_a_revision_is_accepted(folder: Checks) -> None:
 
 
 class Server(ThreadingHTTPServer):
-    """Answers from a table: path → status, headers, body."""
+    """Returns responses from a table: path → status, headers, body."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -222,7 +222,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *arguments: object) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 @pytest.fixture
@@ -325,7 +325,7 @@ def test_the_output_of_an_app_is_not_part_of_its_document(folder: Checks) -> Non
 
 
 def test_an_app_imports_its_own_modules_and_not_those_of_infra_openapi(folder: Checks) -> None:
-    """A module of theirs may be called as one of ours; the interpreter is theirs."""
+    """A module of the app can have the name of a module of infra_openapi."""
     folder.write("text.py", f"app = {DOCUMENT}")
     folder.write("shop/__init__.py", "")
     folder.write("shop/web.py", "import sys, text\nassert 'infra_runtime' not in sys.modules\napp = text.app")
@@ -461,7 +461,7 @@ def test_the_document_of_a_framework_app_is_read(folder: Checks, framework: str)
 
 
 def test_an_app_that_only_serves_its_document_is_requested(folder: Checks) -> None:
-    """Starlette's generator may be in another module than the app."""
+    """The SchemaGenerator of Starlette can be in another module than the app."""
     if not can_import("starlette"):
         pytest.skip("starlette is not installed")
     folder.write("shop.py", STARLETTE)

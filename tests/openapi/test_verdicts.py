@@ -1,4 +1,4 @@
-"""Verdicts that follow from the contract: what a client sends, what it receives, and how text is read."""
+"""Verdicts of changes in requests, in responses, and in values that are sent as text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ANIMALS = {
     name: {**obj(kind=TEXT, **{verb: WHOLE}), "required": ["kind"]}
     for name, verb in (("Cat", "purr"), ("Dog", "bark"), ("Cow", "moo"))
 }
-#: What it is about, what was, what is; the verdict where a client sends it, and where it receives it.
+#: Description, base, revision, verdict in a request, verdict in a response.
 SCHEMAS: list[tuple[str, Any, Any, str, str]] = [
     (
         "oneOf add",

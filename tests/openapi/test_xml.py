@@ -1,4 +1,4 @@
-"""What `xml` changes is compared where a value is XML, and nowhere else."""
+"""The keyword `xml` is compared for XML media types only."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def sent(*media: str, version: str = "3.1.0", schemas: Any = None, **properties:
     return {**whole, "openapi": version}
 
 
-def told(before: Any, after: Any) -> list[str]:
-    return [one.message for one in report(before, after).findings if "xml" in one.rule]
+def xml_messages(before: Any, after: Any) -> list[str]:
+    return [finding.message for finding in report(before, after).findings if "xml" in finding.rule]
 
 
 def named(schema: dict[str, Any], **xml: Any) -> dict[str, Any]:
@@ -63,11 +63,11 @@ SAME: list[tuple[Any, Any]] = [
 
 @pytest.mark.parametrize(("before", "after"), CHANGED, ids=str)
 def test_another_xml_form_is_breaking(before: Any, after: Any) -> None:
-    found = report(sent(a=before), sent(a=after))
+    comparison = report(sent(a=before), sent(a=after))
 
-    assert found.verdict == "breaking"
-    assert [one.rule for one in found.findings] == ["request-xml-changed"]
-    assert len(found.findings[0].operations) == 2
+    assert comparison.verdict == "breaking"
+    assert [finding.rule for finding in comparison.findings] == ["request-xml-changed"]
+    assert len(comparison.findings[0].operations) == 2
 
 
 @pytest.mark.parametrize(("before", "after"), SAME, ids=str)
@@ -77,13 +77,15 @@ def test_an_equivalent_xml_form_gives_no_finding(before: Any, after: Any) -> Non
 
 @pytest.mark.parametrize("media", ["text/xml", "application/soap+xml; charset=utf-8"])
 def test_every_xml_media_type_is_compared(media: str) -> None:
-    assert told(sent(media, a=TEXT), sent(media, a=named(TEXT, name="b"))) == [
+    assert xml_messages(sent(media, a=TEXT), sent(media, a=named(TEXT, name="b"))) == [
         "changed the XML form of the property 'a' of the request body from 'element a' to 'element b'"
     ]
 
 
 def test_xml_has_no_effect_on_json() -> None:
-    assert not told(sent("application/json", a=TEXT), sent("application/json", a=named(TEXT, name="b")))
+    assert not xml_messages(
+        sent("application/json", a=TEXT), sent("application/json", a=named(TEXT, name="b"))
+    )
 
 
 def test_a_change_in_a_recursive_schema_is_one_finding() -> None:
@@ -94,7 +96,7 @@ def test_a_change_in_a_recursive_schema_is_one_finding() -> None:
             "application/xml", "text/xml", schemas=schemas, a=node, b={"type": "array", "items": node}
         )
 
-    assert told(tree(), tree(attribute=True)) == [
+    assert xml_messages(tree(), tree(attribute=True)) == [
         (
             "changed the XML form of the property 'value' of the schema 'Node' in requests from"
             " 'element value' to 'attribute value'"

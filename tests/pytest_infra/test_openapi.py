@@ -1,4 +1,4 @@
-"""`openapi_snapshot`: a test fails when the app breaks its snapshot; an option writes the snapshot anew."""
+"""`openapi_snapshot`: a test fails if the app breaks its snapshot; an option replaces the snapshot."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_the_document_of_an_app_object_is_compared(suite: Suite) -> None:
 
 
 def test_a_missing_snapshot_fails_and_the_hint_names_the_option(suite: Suite) -> None:
-    """It is not written in passing: in CI that would guard nothing."""
+    """The snapshot is not created implicitly, because a check in CI would then always pass."""
     suite.test("def test_it(openapi_snapshot): openapi_snapshot.check({'openapi': '3.1.0', 'paths': {}})")
 
     result = suite.run()

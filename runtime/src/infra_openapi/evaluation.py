@@ -1,4 +1,4 @@
-"""From the facts of a change graph to findings: rules, levels, messages, and one order."""
+"""Create findings from the facts of a change graph: rules, levels, messages, sorted."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ _SHARED_PARTS = ("the header ", "the link ")
 def findings(
     graph: ChangeGraph, starts: list[tuple[Scope, Operation | None, bool]], rule_levels: RuleLevels
 ) -> tuple[Finding, ...]:
-    """Return a finding for each fact that reaches an operation, the worst first."""
+    """Return a finding for each fact that affects an operation, the worst first."""
     reached = graph.reach([scope for scope, _, _ in starts])
     unstable = sum(1 << bit for bit, (_, _, loose) in enumerate(starts) if loose)
-    met: dict[Hashable, list[tuple[Scope, Fact]]] = {}
+    scopes_by_fact: dict[Hashable, list[tuple[Scope, Fact]]] = {}
     for scope in graph.scopes:
         for fact in scope.facts:
-            met.setdefault(_identity(fact), []).append((scope, fact))
-    found = []
+            scopes_by_fact.setdefault(_identity(fact), []).append((scope, fact))
+    result = []
     witnesses = Witnesses(graph.comparer)
     names: dict[int, tuple[Operation, ...]] = {}
-    for same in met.values():
+    for same in scopes_by_fact.values():
         scope, fact = same[0]
         rule = fact.kind.rule(fact.direction)
         level = rule_levels.level(rule)
@@ -49,20 +49,20 @@ def findings(
         if level is None or not bits:
             continue
         if not bits & ~unstable:
-            level = Level.INFO  # draft and alpha promise nothing
+            level = Level.INFO  # draft and alpha guarantee no compatibility
         if bits not in names:
             names[bits] = _operations(bits, starts)
         finding = _finding(scope, fact, rule, level, names[bits])
         if level is Level.BREAKING and scope.pair is not None:
             alone = not any(harms(other) for other in scope.facts if other is not fact)
             finding = replace(finding, witness=witnesses.of(scope.pair, fact, alone=alone))
-        found.append(finding)
-    return tuple(sorted(found, key=_order))
+        result.append(finding)
+    return tuple(sorted(result, key=_order))
 
 
 def _operations(bits: int, starts: list[tuple[Scope, Operation | None, bool]]) -> tuple[Operation, ...]:
-    found = {starts[bit][1] for bit in range(bits.bit_length()) if bits >> bit & 1}
-    return tuple(sorted(name for name in found if name is not None))
+    operations = {starts[bit][1] for bit in range(bits.bit_length()) if bits >> bit & 1}
+    return tuple(sorted(name for name in operations if name is not None))
 
 
 def _identity(fact: Fact) -> Hashable:

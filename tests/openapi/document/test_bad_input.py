@@ -1,4 +1,4 @@
-"""What cannot be compared is refused with file, line and reason; nothing crashes or passes for compatible."""
+"""Invalid documents give an error with file, line and reason; they are never reported as compatible."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ yaml = pytest.importorskip("yaml")
 
 EXAMPLES = settings().max_examples
 HEAD = '{"openapi": "3.0.0", "paths": {}'
-LAUGHS = "a0: &a0 [x, x]\n" + "".join(
+NESTED_ALIASES = "a0: &a0 [x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
 )
 DEEP_BY_ALIASES = "a0: &a0 []\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 300))
 LONG_BY_ALIASES = f"a: &a {'x' * 1_000_000}\nb: [{', '.join(['*a'] * 100)}]\n"
 
-REFUSED: list[tuple[str, bytes, int, str]] = [
+INVALID: list[tuple[str, bytes, int, str]] = [
     ("empty", b"", 0, "is empty"),
     ("blank", b" \n ", 0, "is empty"),
     ("binary", b"PK\x03\x04\x00\x00", 1, "is a binary file"),
@@ -81,7 +81,7 @@ REFUSED: list[tuple[str, bytes, int, str]] = [
     ),
     ("deep JSON", b"[" * 100_000, 1, "nested more than"),
     ("deep YAML", b"- " * 1000 + b"a", 1, "nested more than 200 levels"),
-    ("laughs", LAUGHS.encode(), 7, "by its aliases"),
+    ("laughs", NESTED_ALIASES.encode(), 7, "by its aliases"),
     ("deep by aliases", DEEP_BY_ALIASES.encode(), 200, "nested more than 200 levels"),
     ("long by aliases", LONG_BY_ALIASES.encode(), 2, "by its aliases"),
     ("an alias in itself", b"a: &a [*a]", 1, "inside itself"),
@@ -93,7 +93,7 @@ REFUSED: list[tuple[str, bytes, int, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("raw", "line", "reason"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
+    ("raw", "line", "reason"), [case[1:] for case in INVALID], ids=[case[0] for case in INVALID]
 )
 def test_an_invalid_document_is_an_error_with_file_line_and_reason(
     raw: bytes, line: int, reason: str
@@ -172,11 +172,13 @@ def test_a_change_in_a_referenced_file_has_its_location(tmp_path: Path) -> None:
             f"Name:\n  type: string\n  maxLength: {most}\n"
         )
         (tmp_path / side / "api.json").write_text(json.dumps(receives({"$ref": "schemas/pet.yaml#/Pet"})))
-    found = compare(load(tmp_path / "revision" / "api.json"), load(tmp_path / "base" / "api.json")).findings
+    findings = compare(
+        load(tmp_path / "revision" / "api.json"), load(tmp_path / "base" / "api.json")
+    ).findings
 
-    assert [finding.rule for finding in found] == ["response-max-length-increased"]
-    assert found[0].revision is not None
-    assert (Path(found[0].revision.file).name, found[0].revision.line) == ("pet.yaml", 5)
+    assert [finding.rule for finding in findings] == ["response-max-length-increased"]
+    assert findings[0].revision is not None
+    assert (Path(findings[0].revision.file).name, findings[0].revision.line) == ("pet.yaml", 5)
 
 
 def test_a_byte_order_mark_and_carriage_returns_are_accepted() -> None:
@@ -198,7 +200,7 @@ def test_libyaml_is_used_if_it_is_installed() -> None:
 
 
 class LimitedLoader(yaml.SafeLoader):
-    """Refuses a bracket past its limit while it reads ahead of its events, as libyaml 0.2.6 does."""
+    """Raises an error for a bracket beyond its limit while it reads ahead, like libyaml 0.2.6."""
 
     LIMIT = 0
 
@@ -277,9 +279,9 @@ def test_the_hint_names_the_real_kind_of_a_file(raw: bytes, hint: str) -> None:
 def test_a_count_can_be_written_with_a_fraction(kind: str, keyword: str, count: float) -> None:
     free, bound = receives({"type": kind}), receives({"type": kind, keyword: count})
 
-    found = compare(parse(bound), parse(free)).findings
+    findings = compare(parse(bound), parse(free)).findings
 
-    assert [(one.level, one.before) for one in found] == [("breaking", 2)]
+    assert [(finding.level, finding.before) for finding in findings] == [("breaking", 2)]
     assert compare(parse(bound), parse(receives({"type": kind, keyword: 2}))).findings == ()
 
 
@@ -324,7 +326,7 @@ ODD: list[Any] = [
 
 
 def mutate(value: Any, random: Random) -> Any:
-    """A part of a document, somewhere replaced by something odd."""
+    """Return a document with a random part replaced by an unusual value."""
     if random.random() < 0.04:
         return random.choice(ODD)
     if isinstance(value, dict):

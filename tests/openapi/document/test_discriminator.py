@@ -1,4 +1,4 @@
-"""Heirs that nobody lists: whose `allOf` names a base with a discriminator."""
+"""Implicit subtypes: schemas whose `allOf` refers to a base with a discriminator."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def ref(name: str) -> dict[str, str]:
 
 
 def family(mapping: dict[str, str] | None = None, **fields: Any) -> dict[str, Any]:
-    """Pet, its heirs Cat and Dog, and Puppy, which is Dog's."""
+    """Return Pet, its subtypes Cat and Dog, and Puppy, a subtype of Dog."""
     told = {"propertyName": "kind", **({"mapping": mapping} if mapping else {})}
     return {
         "Pet": {**obj(kind=TEXT), "required": ["kind"], "discriminator": told},
@@ -35,9 +35,9 @@ def given(name: str, **fields: Any) -> dict[str, Any]:
 
 
 def test_a_response_with_a_base_schema_includes_its_direct_and_indirect_subtypes() -> None:
-    found = report(given("Pet"), given("Pet", purr=WHOLE, toy=WHOLE)).findings
+    findings = report(given("Pet"), given("Pet", purr=WHOLE, toy=WHOLE)).findings
 
-    assert [one.message for one in found] == [
+    assert [finding.message for finding in findings] == [
         f"changed the type of {place} in responses from 'string' to 'integer'"
         for place in ("the property 'purr' of the schema 'Cat'", "the property 'toy' of the schema 'Puppy'")
     ]
@@ -53,9 +53,9 @@ def test_a_change_of_a_subtype_is_one_finding_with_all_operations_of_its_base() 
         paths = {"/a": {"get": operation(answer)}, "/b": {"get": operation(copy.deepcopy(answer))}}
         return document(paths, components={"schemas": family(**fields)})
 
-    [found] = report(shop(), shop(bark=WHOLE)).findings
+    [finding] = report(shop(), shop(bark=WHOLE)).findings
 
-    assert [str(one) for one in found.operations] == ["GET /a", "GET /b"]
+    assert [str(one) for one in finding.operations] == ["GET /a", "GET /b"]
 
 
 def test_an_explicit_mapping_keeps_its_value() -> None:

@@ -1,4 +1,4 @@
-"""Places: a pointer has the line and column at which an editor shows its key, whatever the layout."""
+"""Locations: a pointer has the line and column of its key, in every layout of the text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from infra_openapi.document.pointer import escaped
 
 
 def inlined(data: Any) -> str:
-    """Short arrays and objects on one line, as people write them."""
+    """Return JSON with short arrays and objects on one line."""
     return re.sub(r"([{\[])\s+([^{}\[\]]{,40}?)\s+([}\]])", r"\1 \2 \3", json.dumps(data, indent=2))
 
 
@@ -35,14 +35,14 @@ LAYOUTS: dict[str, Callable[[Any], str]] = {
 
 
 def numbered(value: Any, numbers: Iterator[int]) -> Any:
-    """The value with every key another one, so that a text has each once."""
+    """Return the value with unique keys, so that each key occurs once in a text."""
     if isinstance(value, dict):
         return {f"{key}{next(numbers)}": numbered(inner, numbers) for key, inner in value.items()}
     return [numbered(inner, numbers) for inner in value] if isinstance(value, list) else value
 
 
 def keys(value: Any, pointer: str = "") -> Iterator[tuple[str, str]]:
-    """Every key with its pointer."""
+    """Yield every key with its pointer."""
     for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
         below = f"{pointer}/{escaped(str(key))}"
         if isinstance(key, str):

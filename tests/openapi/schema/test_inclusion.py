@@ -1,4 +1,4 @@
-"""What two schemas allow, compared: the verdict where a client sends it, and where it receives it."""
+"""Verdicts of schema changes: in requests and in responses."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SHARED: dict[str, Any] = {
     "TCat": obj("kind", kind={"const": "cat"}, purr=WHOLE),
     "TDog": obj("kind", kind={"const": "dog"}, bark=WHOLE),
 }
-#: What it is about, what was, what is; whether it breaks who sends it, and who receives it.
+#: Description, base, revision; whether the change is breaking in a request and in a response.
 CASES: list[tuple[str, Any, Any, bool, bool]] = [
     ("int->num", WHOLE, NUMBER, OK, B),
     ("num->int", NUMBER, WHOLE, B, OK),
@@ -393,14 +393,14 @@ CASES: list[tuple[str, Any, Any, bool, bool]] = [
         OK,
     ),
     (
-        "uneval sees no cousins",
+        "unevaluatedProperties ignores other members of allOf",
         {"allOf": [obj(a=TEXT), {"type": "object"}]},
         {"allOf": [obj(a=TEXT), {"type": "object", "unevaluatedProperties": False}]},
         B,
         OK,
     ),
     (
-        "uneval of a cousin is additional",
+        "unevaluatedProperties of another member of allOf is additionalProperties",
         {"allOf": [obj(a=TEXT), {**obj(b=TEXT), "unevaluatedProperties": False}]},
         {"allOf": [obj(a=TEXT), {**obj(b=TEXT), "additionalProperties": False}]},
         OK,
@@ -882,7 +882,7 @@ CASES: list[tuple[str, Any, Any, bool, bool]] = [
     ("maxLength on enum", {**TEXT, "enum": ["a"]}, {**TEXT, "enum": ["a"], "maxLength": 5}, OK, OK),
     ("min on enum int", {**WHOLE, "enum": [1, 2]}, {**WHOLE, "enum": [1, 2], "minimum": 2}, B, OK),
 ]
-#: The same in documents of 3.0.
+#: The same with documents of OpenAPI 3.0.
 OLDER: list[tuple[str, Any, Any, bool, bool]] = [
     ("nullable30 add", obj(a=TEXT), obj(a={**TEXT, "nullable": True}), OK, B),
     ("nullable30 rm", obj(a={**TEXT, "nullable": True}), obj(a=TEXT), B, OK),
@@ -935,9 +935,9 @@ def test_changes_of_mapped_subtypes_are_one_finding_each() -> None:
         }
         return sends(ref("Pet"), components={"schemas": {"Pet": base, **subtypes}})
 
-    found = report(pets("string", "string"), pets("integer", "integer")).findings
+    findings = report(pets("string", "string"), pets("integer", "integer")).findings
 
-    assert sorted(one.message for one in found) == [
+    assert sorted(finding.message for finding in findings) == [
         f"changed the type of the property '{name}' of the schema '{schema}' in requests from "
         f"'string' to 'integer'"
         for schema, name in (("Dog", "bark"), ("Pet", "kind"), ("Cat", "purr"))
@@ -956,12 +956,12 @@ def test_an_ambiguous_dynamic_reference_gives_a_finding() -> None:
         return receives(ref("Texts"), components={"schemas": {"List": general, "Texts": special}})
 
     assert report(listed(TEXT), listed(TEXT)).verdict == "compatible"
-    assert [one.rule for one in report(listed(TEXT), listed(WHOLE)).findings] == [
+    assert [finding.rule for finding in report(listed(TEXT), listed(WHOLE)).findings] == [
         "response-keyword-undecided"
     ]
 
 
-#: Alternatives of a `oneOf` of which no value is allowed twice.
+#: Alternatives of a `oneOf` without a common value.
 DISJOINT: list[tuple[Any, Any]] = [
     (TEXT, WHOLE),
     ({"enum": ["a"]}, {"enum": ["b"], "description": "B"}),
@@ -992,7 +992,7 @@ def test_an_added_open_object_in_a_union_of_a_request_is_a_warning() -> None:
         for names in (("Cat", "Dog"), ("Cat", "Dog", "Cow"))
     )
 
-    assert "request-union-overlap-added" in [one.rule for one in report(before, after).findings]
+    assert "request-union-overlap-added" in [finding.rule for finding in report(before, after).findings]
     assert report(before, after).verdict == "warning"
 
 

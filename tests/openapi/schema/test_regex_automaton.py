@@ -1,4 +1,4 @@
-"""Regular expressions as sets of texts, against Python's own engine where both read the same."""
+"""Regular expressions as sets of strings, compared with Python's `re`."""
 
 from __future__ import annotations
 

@@ -114,9 +114,9 @@ def _too_deep_at(text: str, depth: int, start: int, end: int) -> int:
 def _hint(text: str, line: int) -> str:
     lines = text.splitlines()
     around = lines[max(0, line - 2) : line] if line else []
-    if any(one.startswith(("<<<<<<<", "=======", ">>>>>>>")) for one in around):
-        return "There is a merge conflict that nobody has resolved."
-    return "YAML is indented with spaces; there is a tab here." if any("\t" in one for one in around) else ""
+    if any(nearby.startswith(("<<<<<<<", "=======", ">>>>>>>")) for nearby in around):
+        return "The file contains an unresolved merge conflict."
+    return "Indent YAML with spaces, not with tabs." if any("\t" in nearby for nearby in around) else ""
 
 
 def scalar(event: ScalarEvent) -> Any:

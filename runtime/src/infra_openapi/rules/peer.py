@@ -89,7 +89,7 @@ response-{body,property,header}-schema-became-{,not-}false
 
 request-parameter-{style-changed,explode-changed,became-allow-reserved,became-not-allow-reserved}
 """
-_DAYS = "there is no minimum number of days"
+_DAYS = "a minimum number of days until the sunset cannot be set"
 _READ_ONLY = "clients do not send read-only properties"
 _WRITE_ONLY = "clients do not receive write-only properties"
 #: Checks to which no rule corresponds, with the reason.

@@ -204,7 +204,7 @@ def refuse_contradictions(options: Options) -> None:
     if options.accepts:
         if options.update:
             raise click.UsageError(
-                "--update cannot be combined with --accept: with the new snapshot there are no findings."
+                "--update cannot be combined with --accept: with the new snapshot no finding remains."
             )
         if not options.reason.strip():
             raise click.UsageError("--accept needs --reason TEXT.")
