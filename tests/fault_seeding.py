@@ -3,11 +3,11 @@
     python tests/fault_seeding.py --count 100
     python tests/fault_seeding.py --list --count 5
 
-A fault is a change to one place of a syntax tree: a condition is negated, a comparison is replaced, a statement
-is dropped, a constant is changed. The seed decides which places. Each fault is written into a copy of the
-checkout, where the tests that mirror the changed module run; when they pass, those of its area that are in the
-group `unit`. The same tests must pass without the fault. Every result is a line of the file RESULTS; a second
-run with the same file continues after the last one.
+A fault is a change to one place of a syntax tree: a condition is negated, a comparison is replaced, a
+statement is dropped, a constant is changed. The seed decides which places. Each fault is written into a copy
+of the checkout, where the tests that mirror the changed module run; when they pass, those of its area that are
+in the group `unit`. The same tests must pass without the fault. Every result is a line of the file RESULTS; a
+second run with the same file continues after the last one.
 """
 
 from __future__ import annotations
