@@ -5,9 +5,9 @@
 
 A fault is a change to one place of a syntax tree: a condition is negated, a comparison is replaced, a
 statement is dropped, a constant is changed. The seed decides which places. Each fault is written into a copy
-of the checkout, where the tests that mirror the changed module run; when they pass, those of its area in the
-group `unit` run too. The same tests must pass without the fault. Every result is a line of the file RESULTS; a
-second run with the same file continues after the last one.
+of the checkout, where the tests that mirror the changed module run. If they pass, those of its area in the
+group `unit` run too. The same tests must pass without the fault. Every result is a line of the file RESULTS.
+A second run with the same file continues after the last one.
 """
 
 from __future__ import annotations
