@@ -1,1 +1,1 @@
-"""Benchmarks: ratios from one run, with the machine and the spread. `python -m benchmarks` runs them all."""
+"""Benchmarks, which print ratios, their spread, and the machine. `python -m benchmarks` runs all of them."""

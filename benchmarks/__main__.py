@@ -1,4 +1,4 @@
-"""Run benchmarks one after another, each in a process of its own."""
+"""Run benchmarks one after another, each in its own process."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import argparse
 import subprocess
 import sys
 
-#: in the order of the page that reports them; those that want requirements.txt are run by name
+#: in the order of the page with the results; the benchmarks that need requirements.txt run only when named
 ALL = ("cold_start", "attach", "idle_plugin", "owner_death", "recovery", "footprint", "crowd", "snapshots")
 
 
 def main() -> None:
-    """Run what is named, or all."""
+    """Run the named benchmarks, or all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(ALL)}, isolation, peers")
-    parser.add_argument("--rounds", type=int, help="default: each its own")
+    parser.add_argument("--rounds", type=int, help="default: the benchmark's own number")
     options = parser.parse_args()
     rounds = ["--rounds", str(options.rounds)] if options.rounds else []
     failed = [

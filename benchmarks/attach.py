@@ -1,6 +1,6 @@
-"""At a stack that runs: `attach()` from Python, and `infra runtime status` from a terminal.
+"""The time to connect to a running stack: `attach()` in Python, and `infra runtime status` in a shell.
 
-The floor is an interpreter that does nothing.
+The baseline is an interpreter that runs no code.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ infra.attach(lease=False).postgres.url
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure the variants and print the tables."""
     chosen = count(__doc__, 30)
-    headline("At a stack that runs")
+    headline("Connecting to a running stack")
     with stage() as folder:
         cwd = project(folder, "running")
         with infra.start(*SERVICES, directory=cwd, environment="test") as stack:
@@ -31,8 +31,8 @@ def main() -> None:
             attach = (PYTHON, "-c", ATTACH.replace("lease", f"data={str(stack.data)!r}, lease"))
             variants = (
                 python,
-                call("attach(), in a process that has it imported", lambda: join(stack.data)),
-                process("attach(), a process of its own", attach, cwd),
+                call("attach(), in a process that has imported it", lambda: join(stack.data)),
+                process("attach(), in a new process", attach, cwd),
                 process("infra --version", (INFRA, "--version"), cwd),
                 process("infra runtime status", status, cwd),
             )
@@ -40,13 +40,13 @@ def main() -> None:
 
 
 def join(data: Path) -> None:
-    """Join the stack, and ask where one service answers."""
+    """Attach to the stack, and read the URL of one service."""
     with infra.attach(data) as stack:
         assert stack.postgres.url
 
 
 def call(name: str, what: Callable[[], None]) -> Variant:
-    """The seconds of a call."""
+    """Return a variant that measures the seconds of a call."""
 
     def measure() -> Measures:
         began = time.perf_counter()
@@ -57,7 +57,7 @@ def call(name: str, what: Callable[[], None]) -> Variant:
 
 
 def process(name: str, command: tuple[str, ...], cwd: Path) -> Variant:
-    """The seconds of a whole process."""
+    """Return a variant that measures the seconds of a complete process."""
     return lambda: {name: timed(command, cwd)[0]}
 
 

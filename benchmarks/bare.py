@@ -1,7 +1,7 @@
-"""The same servers without us: their own argv, environment, files and data, all started at once.
+"""The same servers without a supervisor: the same argv, environment, files and data, all started at once.
 
-A program: it launches a `benchmarks.script.Script`, prints the seconds from the first copy to the last
-answer, and ends with its standard input.
+This program launches a `benchmarks.script.Script`, prints the seconds from the first copy to the last
+successful probe, and exits when its standard input ends.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from infra_runtime.host.file_copy import COPY, settle, stage
+from infra_runtime.host.file_copy import COPY, publish, stage
 from infra_runtime.host.ports import LOOPBACK
+from infra_runtime.host.privileges import user_namespaces_work
 from infra_runtime.spec import TYPES, decode
 from infra_runtime.supervisor import probes
-from infra_runtime.supervisor.spawn import spawn, user_namespaces_work
+from infra_runtime.supervisor.spawn import spawn
 
 PATIENCE = 30.0
 Service: TypeAlias = Mapping[str, Any]
@@ -29,7 +30,7 @@ Child: TypeAlias = "subprocess.Popen[bytes]"
 
 
 async def launch(services: Iterable[Service]) -> list[tuple[Service, Child]]:
-    """Everything at once; returns when the last one is ready."""
+    """Start all services at once; return when the last one is ready."""
     return await asyncio.gather(*map(_launch, services))
 
 
@@ -40,7 +41,7 @@ async def _launch(service: Service) -> tuple[Service, Child]:
         copy = await asyncio.create_subprocess_exec(*COPY, tree, staged)
         if await copy.wait() != 0:
             raise SystemExit(f"cannot copy {tree}")
-        settle(staged, into)
+        publish(staged, into)
     child = start(service)
     await ready(service, child)
     return service, child
@@ -54,7 +55,7 @@ def _write(service: Service) -> None:
 
 
 def start(service: Service) -> Child:
-    """The process alone; its data must be there."""
+    """Start only the process; its data must exist."""
     return spawn(
         service["command"],
         env=service["env"],
@@ -65,7 +66,7 @@ def start(service: Service) -> Child:
 
 
 async def ready(service: Service, child: Child) -> None:
-    """Return when the service's own probe agrees."""
+    """Return when the service's probe succeeds."""
     probe, began = decode(service["ready"], TYPES), time.monotonic()
     while (
         reason := await probes.ask(probe, LOOPBACK, service["ports"], _no_command, service["run"])
@@ -77,11 +78,11 @@ async def ready(service: Service, child: Child) -> None:
 
 
 async def _no_command(command: tuple[str, ...], _env: Mapping[str, str]) -> int:
-    raise TypeError(f"none of the five asks by a command, and not by {command[0]}")
+    raise TypeError(f"the benchmark supports no probe with a command: {command[0]}")
 
 
 def end(running: Iterable[tuple[Service, Child]]) -> None:
-    """Stop everything, and remove what it had written."""
+    """Stop all services, and remove their data."""
     for service, child in running:
         child.send_signal(service["stop"])
     for service, child in running:
@@ -94,7 +95,7 @@ def end(running: Iterable[tuple[Service, Child]]) -> None:
 def main() -> None:
     """Launch the script of the first argument."""
     services = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    user_namespaces_work()  # the supervisor has to try; a script's author knows
+    user_namespaces_work()  # the supervisor tests this at run time, the author of a script knows the result
     began = time.perf_counter()
     running = asyncio.run(launch(services))
     print(time.perf_counter() - began, flush=True)

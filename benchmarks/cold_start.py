@@ -1,8 +1,8 @@
-"""Cold start: five services from empty data directories to ready, each way in, against the same five bare.
+"""Cold start: five services from empty data directories to ready, by each interface and without a supervisor.
 
-Each variant is a process of its own. "call" is the time in the call alone, imports done before; "process" is
-the time from its start to the moment when all are ready (of the command line: to its end). The caches
-are warm: binaries in the page cache, the result of `initdb` in the kit's, bytecode compiled.
+Each variant is a separate process. "call" is the time of the call without the imports; "process" is
+the time from its start until all services are ready (for the command line: to its exit). The caches
+are warm: binaries in the page cache, the result of `initdb` in the kit's cache, bytecode compiled.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ def pytest_fixture_setup(fixturedef):
     return result
 """
 
-#: marks the figures that are moments of one start
+#: the prefix of figures that are points in time of one start
 AT = "at: "
 STEPS = {
-    "up": "the supervisor is there",
+    "up": "the supervisor runs",
     "preparing": "{}: prepares",
     "spawned": "{}: runs",
     "ready": "{}: is ready",
@@ -55,41 +55,43 @@ def test_five(infra_stack):
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure the variants and print the tables."""
     chosen = count(__doc__, 20)
     headline("Cold start: five services, from empty directories to ready")
     with stage() as folder, bare(folder) as launch:
         ways = (api(folder), command_line(folder), fixture(folder), launch)
-        found = rounds(ways, chosen)
-    table({name: spread for name, spread in found.items() if not name.startswith(AT)}, baseline="bare, call")
-    print("\nOne start(), told by its journal: since the call")
-    table({name.removeprefix(AT): spread for name, spread in found.items() if name.startswith(AT)})
+        results = rounds(ways, chosen)
+    table(
+        {name: spread for name, spread in results.items() if not name.startswith(AT)}, baseline="bare, call"
+    )
+    print("\nOne start(), from its journal: time since the call")
+    table({name.removeprefix(AT): spread for name, spread in results.items() if name.startswith(AT)})
 
 
 def api(folder: Path) -> Variant:
-    """`infra_runtime.start()` in a fresh interpreter, and what the supervisor's journal says of it."""
+    """Measure `infra_runtime.start()` in a new interpreter, with the times from the supervisor's journal."""
     cwd = project(folder, "api")
 
     def measure() -> Measures:
         with held([PYTHON, "-c", API, *SERVICES], cwd) as (whole, line, _):
             call, at = map(float, line.split())
         events = last_run(journal.read(str(cwd / ".data-test/events.jsonl")))
-        story = {
+        times = {
             AT + STEPS[event.event].format(event.service): event.time - at
             for event in events
             if event.event in STEPS
         }
-        return {"start(), call": call, "start(), process": whole, **story, AT + "start() returns": call}
+        return {"start(), call": call, "start(), process": whole, **times, AT + "start() returns": call}
 
     return measure
 
 
 @contextlib.contextmanager
 def bare(folder: Path) -> Iterator[Variant]:
-    """The same binaries, started at once by a script."""
+    """Yield a variant in which a script starts the same binaries at once."""
     cwd = project(folder, "bare")
     with held([PYTHON, "-c", API, *SERVICES], cwd):
-        pass  # fills the cache of prepared trees
+        pass  # the first start fills the cache of seeds
     script = Script(resolve(SERVICES, directory=cwd, environment="test"))
     with contextlib.closing(script):
         yield lambda: _bare(script.command(), cwd)
@@ -101,7 +103,7 @@ def _bare(command: list[str], cwd: Path) -> Measures:
 
 
 def command_line(folder: Path) -> Variant:
-    """`infra runtime up --detach --wait`, to its end."""
+    """Measure `infra runtime up --detach --wait` until it exits."""
     cwd = project(folder, "cli")
 
     def measure() -> Measures:
@@ -113,7 +115,7 @@ def command_line(folder: Path) -> Variant:
 
 
 def fixture(folder: Path) -> Variant:
-    """A pytest session with one test, to its end: with the stop of all five, and the proof."""
+    """Measure a pytest session with one test until it exits, including stop and leak check."""
     cwd = project(folder, "fixture", conftest_py=CONFTEST, test_five_py=TEST)
 
     def measure() -> Measures:

@@ -1,4 +1,4 @@
-"""Crowds: 100 and 500 trivial services. Start, stop, memory and processor time for each service."""
+"""Large stacks: start, stop, memory and processor time for each of 100 and 500 trivial services."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from benchmarks.rounds import Measures, Variant, count, headline, rounds, table
 from benchmarks.stage import project, stage
 
 SIZES = (100, 500)
-#: seconds of idleness in a round
+#: seconds for which the stack is idle in a round
 WHILE = 2.0
 SERVICE = '[services.{name}]\ncommand = ["sleep", "86400"]\nsummary = "sleeps"\n'
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure the variants and print the tables."""
     chosen = count(__doc__, 5)
     headline(f"{SIZES[0]} and {SIZES[1]} trivial services", ())
     with stage() as folder:
-        found = rounds([crowd(folder, size) for size in SIZES], chosen, warm=False)
+        results = rounds([crowd(folder, size) for size in SIZES], chosen, warm=False)
     few, many = SIZES
     for figure, unit, scale, digits in (
         ("start", "ms", 1000, 2),
@@ -32,14 +32,14 @@ def main() -> None:
     ):
         print(f"\n{figure}, for each service" if unit != "MiB" else f"\n{figure}")
         table(
-            {f"of {size}": found[f"{size}: {figure}"] for size in SIZES},
+            {f"of {size}": results[f"{size}: {figure}"] for size in SIZES},
             baseline=f"of {few}", unit=unit, scale=scale, digits=digits,
         )  # fmt: skip
-    print(f"\nA ratio of 1 is growth by the number; {many / few:g} is growth by its square.")
+    print(f"\nA ratio of 1 is linear growth; {many / few:g} is quadratic growth.")
 
 
 def crowd(folder: Path, size: int) -> Variant:
-    """So many sleepers."""
+    """Return a variant with `size` services that only sleep."""
     names = [f"s{number}" for number in range(size)]
     text = "".join(SERVICE.format(name=name) for name in names)
     cwd = project(folder, f"crowd{size}", infra_toml=text)

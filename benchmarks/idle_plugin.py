@@ -1,6 +1,6 @@
-"""What the plugin costs a session that doesn't use it: `pytest --collect-only` with and without it.
+"""The cost of the plugin in a session that does not use it: `pytest --collect-only` with and without it.
 
-Besides the wall's, the processor's time: it hardly hears of what else the machine does.
+The processor time is measured too: other work of the machine hardly changes it.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ WITH, WITHOUT = "with the plugin", "without (-p no:infra)"
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure the variants and print the tables."""
     chosen = count(__doc__, 60)
     headline("An idle plugin: pytest --collect-only, one test", ("pytest-xprocess",))
     with stage() as folder:
         cwd = project(folder, "idle", test_nothing_py=TESTS)
-        found = rounds((session(WITH, cwd), session(WITHOUT, cwd, "-p", "no:infra")), chosen)
+        results = rounds((session(WITH, cwd), session(WITHOUT, cwd, "-p", "no:infra")), chosen)
     for clock in ("wall", "processor"):
         one, other = f"{WITH}, {clock}", f"{WITHOUT}, {clock}"
-        table({one: found[one], other: found[other]}, baseline=other)
-        table({f"more, round by round, {clock}": found[one].minus(found[other])})
+        table({one: results[one], other: results[other]}, baseline=other)
+        table({f"difference, round by round, {clock}": results[one].minus(results[other])})
 
 
 def session(name: str, cwd: Path, *options: str) -> Variant:
-    """The seconds of a whole session, by both clocks."""
+    """Return a variant that measures wall and processor seconds of a complete session."""
 
     def measure() -> dict[str, float]:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)

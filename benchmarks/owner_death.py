@@ -1,7 +1,7 @@
-"""SIGKILL to the owner of five services: how long until the last process is gone, and what is left then.
+"""SIGKILL to the owner of five services: the time until the last process has exited, and what remains.
 
-Two owners die: the supervisor, whose guardian kills the rest; and the program that had called `start()`,
-whose supervisor then stops the services in order, each by its own ladder.
+Two owners are killed: the supervisor, whose guardian kills the services; and the program that called
+`start()`, whose supervisor then stops the services in order with their stop steps.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from infra_runtime.data_directory import journal
 from infra_runtime.data_directory.journal import last_run
 from infra_runtime.data_directory.leak_check import check_leaks
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.engines.local.stack import attach
+from infra_runtime.engines.local.engine import attach
 from infra_runtime.host import processes
 
 PATIENCE = 30.0
 
 
 def main() -> None:
-    """Measure and print; exit with 1 when anything was left."""
+    """Measure and print; exit with 1 when a process, port or socket remains."""
     chosen = count(__doc__, 100)
-    headline("SIGKILL of the owner, until the last process is gone")
+    headline("SIGKILL of the owner, until the last process has exited")
     left: list[str] = []
     with stage() as folder:
         variants = (killed(folder, "supervisor", left), killed(folder, "program", left))
-        found = rounds(variants, chosen, warm=False)
-    table(found)
-    for name, spread in found.items():
+        results = rounds(variants, chosen, warm=False)
+    table(results)
+    for name, spread in results.items():
         worst = spread.percentile(99) * 1000, max(spread.values) * 1000
         print(f"{name}: 99th percentile {worst[0]:.1f} ms, longest {worst[1]:.1f} ms")
     print(f"left over: {', '.join(left) or 'no process, no port, no socket'}")
     sys.exit(bool(left))
 
 
-def killed(folder: Path, who: str, left: list[str]) -> Variant:
-    """Start five services in a process of their own, kill the supervisor or that process, and watch."""
-    cwd = project(folder, who)
+def killed(folder: Path, owner: str, left: list[str]) -> Variant:
+    """Start five services in a separate process, kill the supervisor or that process, and measure."""
+    cwd = project(folder, owner)
     paths = Paths(str(cwd / ".data-test"))
 
     def measure() -> Measures:
@@ -54,28 +54,28 @@ def killed(folder: Path, who: str, left: list[str]) -> Variant:
             watched = processes.family({supervisor: processes.started(supervisor)}, token)
             assert len(watched) > len(SERVICES)
             began = time.perf_counter()
-            os.kill(supervisor if who == "supervisor" else child.pid, signal.SIGKILL)
+            os.kill(supervisor if owner == "supervisor" else child.pid, signal.SIGKILL)
             seconds = gone(watched, began)
             child.kill()
         proof = check_leaks(paths)
         left.extend((*proof.processes, *proof.ports, *proof.sockets))
-        return {f"{who} killed": seconds}
+        return {f"{owner} killed": seconds}
 
     return measure
 
 
 def gone(watched: list[processes.Process], began: float) -> float:
-    """The seconds until none of these lives; a zombie holds nothing, and doesn't count."""
+    """Return the seconds until none of these processes runs; zombies do not count."""
     while watched:
-        watched = [process for process in watched if lives(process)]
+        watched = [process for process in watched if is_running(process)]
         if time.perf_counter() - began > PATIENCE:
-            raise SystemExit(f"still there after {PATIENCE:g} s: {[process.pid for process in watched]}")
+            raise SystemExit(f"still running after {PATIENCE:g} s: {[process.pid for process in watched]}")
         time.sleep(0.0005)
     return time.perf_counter() - began
 
 
-def lives(process: processes.Process) -> bool:
-    """Whether this very process is there."""
+def is_running(process: processes.Process) -> bool:
+    """Return whether this process runs; a reused pid does not count."""
     now = processes.look(process.pid)
     return now is not None and now.started == process.started and now.state != processes.ZOMBIE
 

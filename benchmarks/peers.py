@@ -1,8 +1,8 @@
-"""The same session by the peers: PostgreSQL by pytest-postgresql, Redis by pytest-redis, the same binaries.
+"""The same session with pytest-infra, and with pytest-postgresql and pytest-redis, on the same binaries.
 
-Needs `benchmarks/requirements.txt` in the environment. The same tests run with either's fixtures; each side
-runs without the other's plugins. As root, where the peers' PostgreSQL refuses to start, both run in a user
-namespace.
+Needs `benchmarks/requirements.txt` in the environment. The same tests run with the fixtures of each side;
+each side runs without the other's plugins. As root, where the peers' PostgreSQL refuses to start, both run in
+a user namespace.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ STACK = 'use = ["postgres", "valkey"]\n'
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure the variants and print the tables."""
     chosen = count(__doc__, 15)
     if not all(importlib.util.find_spec(name) for name in ("pytest_postgresql", "pytest_redis")):
         sys.exit("Install the peers first: python -m pip install -r benchmarks/requirements.txt")
@@ -71,14 +71,14 @@ def main() -> None:
 
 
 def ours(folder: Path) -> Variant:
-    """The whole session with our fixtures."""
+    """Return a variant that runs the session with the fixtures of pytest-infra."""
     cwd = project(folder, "ours", conftest_py=OURS, test_both_py=TESTS, infra_toml=STACK)
     others = ("-p", "no:postgresql", "-p", "no:redis", "-p", "no:pytest_postgresql", "-p", "no:pytest_redis")
     return process("pytest-infra", (*unprivileged(), *PYTEST, *others), cwd)
 
 
 def theirs(folder: Path) -> Variant:
-    """The whole session with theirs."""
+    """Return a variant that runs the session with the fixtures of the peers."""
     cwd = project(folder, "theirs", conftest_py=THEIRS, test_both_py=TESTS)
     binaries = resolve(("postgres", "valkey"), directory=cwd, environment="test").binaries
     pg_ctl = Path(binaries["postgres"]).with_name("pg_ctl")
@@ -88,7 +88,7 @@ def theirs(folder: Path) -> Variant:
 
 
 def unprivileged() -> tuple[str, ...]:
-    """What goes before a command that refuses to run as root."""
+    """Return the prefix for a command that refuses to run as root."""
     return ("unshare", "--user", "--map-user=1000", "--map-group=1000") if os.geteuid() == 0 else ()
 
 

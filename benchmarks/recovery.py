@@ -1,6 +1,6 @@
-"""SIGKILL to a service: how long until it is ready again, against the boot of its binary alone.
+"""SIGKILL to a service: the time until it is ready again, compared with a start of its binary alone.
 
-Both begin with the data that a killed server leaves. The supervisor's figure holds the first back-off.
+Both start with the data of a killed server. The time with the supervisor includes the first back-off.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ def main() -> None:
     headline(f"SIGKILL of a service, until it is ready again (first back-off: {BACKOFF_FIRST * 1000:g} ms)")
     with stage() as folder, supervised(folder) as stack, alone(folder) as boots:
         for service in SERVICES:
-            found = rounds((restarted(stack, service), boots[service]), chosen)
-            table(found, baseline=f"{service}, its binary alone")
+            results = rounds((restarted(stack, service), boots[service]), chosen)
+            table(results, baseline=f"{service}, its binary alone")
 
 
 @contextlib.contextmanager
 def supervised(folder: Path) -> Iterator[Stack]:
-    """Five services under a supervisor."""
+    """Yield a stack of five services with a supervisor."""
     with infra.start(*SERVICES, directory=project(folder, "supervised"), environment="test") as stack:
         yield stack
 
 
 def restarted(stack: Stack, service: str) -> Variant:
-    """Kill it, and wait for the supervisor to say that it is ready."""
+    """Return a variant that kills a service and waits for the supervisor's event `ready`."""
 
     def measure() -> Measures:
         pid = next(it.pid for it in stack.status().services if it.name == service)
@@ -51,12 +51,12 @@ def restarted(stack: Stack, service: str) -> Variant:
             watcher.subscribe()
             began = time.perf_counter()
             os.kill(pid, signal.SIGKILL)
-            words = (event.event for event in watcher.events() if event.service == service)
-            outcome = next(word for word in words if word in {"ready", "failed"})
+            names = (event.event for event in watcher.events() if event.service == service)
+            outcome = next(name for name in names if name in {"ready", "failed"})
             seconds = time.perf_counter() - began
         if outcome == "failed":
-            raise SystemExit(f"{service} did not come back: {stack.status()}")
-        stack.restart(service)  # which forgets the crash: the next back-off is the first one again
+            raise SystemExit(f"{service} did not become ready again: {stack.status()}")
+        stack.restart(service)  # resets the number of crashes, so that the next back-off is the first again
         return {f"{service}, supervised": seconds}
 
     return measure
@@ -64,7 +64,7 @@ def restarted(stack: Stack, service: str) -> Variant:
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[Mapping[str, Variant]]:
-    """The same five without a supervisor, each with a variant that boots it."""
+    """Start the same services without a supervisor; yield a variant for each that starts it again."""
     script = Script(resolve(SERVICES, directory=project(folder, "alone"), environment="test"))
     with contextlib.closing(script):
         running = {
@@ -77,7 +77,7 @@ def alone(folder: Path) -> Iterator[Mapping[str, Variant]]:
 
 
 def booted(running: dict[str, tuple[Service, Child]], name: str) -> Variant:
-    """Kill it with its children, start its binary again, and ask until it is ready."""
+    """Return a variant that kills a service with its children, starts it, and probes until it is ready."""
 
     def measure() -> Measures:
         service, child = running[name]

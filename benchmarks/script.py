@@ -1,7 +1,7 @@
-"""What the supervisor would find out about a stack, written down: so that it can be launched without one.
+"""A launch script: the values that the supervisor computes for a stack, so that it can start without one.
 
-All that can be known before is known before: the ports, the executables, the configuration files' texts.
-The comparison errs on the side of the bare launch.
+The script contains all values that can be computed before: ports, executables, texts of configuration files.
+So the comparison favours the launch without a supervisor.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from infra_runtime.supervisor.prepare import seed_key
 
 
 class Script:
-    """A resolved plan as `benchmarks.bare` launches it. Its trees must be in the cache already."""
+    """A resolved plan in the form that `benchmarks.bare` launches. Its seeds must be in the cache."""
 
     def __init__(self, resolved: Resolved) -> None:
         self._paths = Paths(str(resolved.data))
@@ -51,16 +51,16 @@ class Script:
             elif isinstance(step, Secret):
                 secret = Path(substitute(step.path, lookup))
                 secret.parent.mkdir(parents=True, exist_ok=True)
-                secret.write_text(secrets.token_hex(24), encoding="ascii")  # what follows refers to it
+                secret.write_text(secrets.token_hex(24), encoding="ascii")  # the next steps refer to it
                 files.append((str(secret), secret.read_text(encoding="ascii")))
             elif isinstance(step, Seed):
                 tree = f"{paths.cache}/seeds/{spec.name}-{seed_key(step, scope)}"
                 trees.append((tree, substitute(step.into, lookup)))
-                shutil.copytree(*trees[-1])  # binding reads the secrets that lie in it
-            elif not isinstance(
-                step, RequireFile | Remove
-            ):  # what is checked and cleared is so in a new folder
-                raise TypeError(f"{spec.name}: a bare launch has no {type(step).__name__}")
+                shutil.copytree(*trees[-1])  # binding reads the secrets in it
+            elif not isinstance(step, RequireFile | Remove):  # these steps have no effect in a new folder
+                raise TypeError(
+                    f"{spec.name}: a launch script does not support the step {type(step).__name__}"
+                )
         bind(bound, scope, others)
         others[spec.name] = bound
         return {
@@ -80,14 +80,14 @@ class Script:
         }
 
     def command(self) -> list[str]:
-        """The argv that launches it, in an interpreter that is as isolated as the supervisor's."""
+        """Return the argv that launches the script, in an interpreter as isolated as the supervisor's."""
         roots = [str(Path(file).resolve().parents[1]) for file in (__file__, infra_runtime.__file__)]
         code = f"import sys; sys.path[:0] = {roots!r}; sys.modules['ssl'] = None; "
         code += "from benchmarks.bare import main; main()"
         return [sys.executable, "-I", "-S", "-c", code, str(self._path)]
 
     def close(self) -> None:
-        """Give the ports back, and remove the sockets' folder."""
+        """End the leases of the ports, and remove the folder of the sockets."""
         for service in self.services:
             self._ports.give_back(service["name"])
         shutil.rmtree(self._paths.run)

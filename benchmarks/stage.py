@@ -1,4 +1,4 @@
-"""The stage of a benchmark: a folder of its own for projects and caches, gone at the end."""
+"""The stage of a benchmark: a temporary folder for projects and caches, and functions that run programs."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from pathlib import Path
 PYTHON = sys.executable
 INFRA = str(Path(sysconfig.get_path("scripts")) / "infra")
 PYTEST = (PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider")
-#: by which the test suite knows what it has started
+#: a variable by which the test suite finds the processes that it has started
 KEPT = frozenset({"INFRA_TEST_SUITE"})
 SERVICES = ("nats", "postgres", "valkey", "caddy", "pocketbase")
 
 
 @contextlib.contextmanager
 def stage() -> Iterator[Path]:
-    """An empty folder that also holds the caches of this process and its children; your settings are out."""
+    """Yield a temporary folder for projects and caches; unset the variables of the user's settings."""
     with tempfile.TemporaryDirectory(prefix="infra-bench-") as name:
         folder = Path(name)
         for variable in [*os.environ]:
@@ -34,7 +34,7 @@ def stage() -> Iterator[Path]:
 
 
 def project(folder: Path, name: str, **files: str) -> Path:
-    """A project's folder, with files (`test_py` is `test.py`)."""
+    """Create the folder of a project with files (`test_py` is `test.py`)."""
     made = folder / name
     made.mkdir()
     for file, text in files.items():
@@ -43,7 +43,7 @@ def project(folder: Path, name: str, **files: str) -> Path:
 
 
 def timed(command: list[str] | tuple[str, ...], cwd: Path) -> tuple[float, str]:
-    """Run a program to its end; returns the seconds and what it printed. Any failure ends the benchmark."""
+    """Run a program; return the seconds until its exit, and its output. A failure ends the benchmark."""
     began = time.perf_counter()
     done = subprocess.run(
         command, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
@@ -56,9 +56,9 @@ def timed(command: list[str] | tuple[str, ...], cwd: Path) -> tuple[float, str]:
 
 @contextlib.contextmanager
 def held(command: list[str], cwd: Path) -> Iterator[tuple[float, str, subprocess.Popen[str]]]:
-    """Run a program until it prints a line; it ends when its standard input does, after the block.
+    """Run a program until it prints a line; after the block its standard input is closed, and it exits.
 
-    Gives the seconds until the line, the line, and the process.
+    Yield the seconds until the line, the line, and the process.
     """
     began = time.perf_counter()
     with subprocess.Popen(

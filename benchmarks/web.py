@@ -1,9 +1,9 @@
-"""A document like Stripe's: hundreds of paths, and one web of schemas in which each reaches all, and itself.
+"""The comparison of a document like Stripe's: hundreds of paths, and schemas that all refer to one another.
 
     python benchmarks/web.py [PATHS] [SCHEMAS]
 
-Whoever follows each path anew looks at paths x schemas pairs, or at far more where cycles are unrolled. The
-cost here should follow the distinct pairs: so the time hardly grows with the paths, a change is one finding.
+A comparison that follows each path separately compares paths x schemas pairs, or more with unrolled cycles.
+The time should depend on the distinct pairs: it hardly grows with the paths, and a change is one finding.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from infra_openapi import compare, parse
 
 
 def document(paths: int, schemas: int) -> dict[str, Any]:
-    """So many paths that answer with one of so many schemas, which refer to one another in circles."""
+    """Return a document whose paths answer with one of the schemas, which refer to one another in cycles."""
 
     def ref(number: int) -> dict[str, Any]:
         return {"$ref": f"#/components/schemas/Thing{number % schemas}"}
@@ -63,7 +63,7 @@ def document(paths: int, schemas: int) -> dict[str, Any]:
 
 
 def changed(data: dict[str, Any], facts: int) -> dict[str, Any]:
-    """The document with so many facts changed, each in a schema of its own."""
+    """Return a copy of the document with `facts` changes, each in another schema."""
     made = copy.deepcopy(data)
     for number in range(facts):
         made["components"]["schemas"][f"Thing{number}"]["properties"]["id"]["maxLength"] = 6000
@@ -71,7 +71,7 @@ def changed(data: dict[str, Any], facts: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Print how the time and the findings grow with the paths."""
+    """Print the time and the findings for two numbers of paths."""
     most = int(sys.argv[1]) if len(sys.argv) > 1 else 500
     schemas = int(sys.argv[2]) if len(sys.argv) > 2 else 400
     facts = 39

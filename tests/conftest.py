@@ -1,16 +1,17 @@
-"""What all tests share: real binaries are asked for aloud, and the suite leaves no process behind."""
+"""What all tests share: groups of tests, missing servers, and a suite that leaves no process behind."""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 import uuid
 from collections.abc import Generator, Iterator
 
 import psutil
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from infra_runtime import catalogue
 from infra_runtime.binaries import Binary, locate
@@ -21,7 +22,20 @@ MARK = "INFRA_TEST_SUITE"
 #: `minimal`: the bare install, no test with a real server runs; `full`: all run, a missing one is a failure
 PROFILE = "INFRA_TEST_PROFILE"
 #: seconds that a stack has to go after its last lease
-GRACE = 15.0
+GRACE = 60.0
+
+#: every test is in exactly one of these groups: CONTRIBUTING.md describes them
+GROUPS = ("unit", "process", "nested", "real")
+#: fixtures that start processes or listen on a socket; other tests that do so are marked in their module
+PROCESS_FIXTURES = frozenset(
+    {"data", "guarded", "infra", "left_behind", "open_shop", "run", "sleeper", "stack_of", "web"}
+)
+#: folders and modules in which every test does so
+PROCESS_FOLDERS = ("tests/benchmarks/test_benchmarks.py", "tests/kinds/")
+#: audit events that a test of the group `unit` must not cause
+FORBIDDEN_IN_UNIT = frozenset(
+    {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec", "os.system", "socket.bind"}
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -33,17 +47,69 @@ def pytest_configure(config: pytest.Config) -> None:
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
-    # On a laptop Hypothesis looks somewhere else each time; in CI a failure is the change's own.
-    settings.register_profile("ci", derandomize=True)
-    if os.environ.get("CI"):
-        settings.load_profile("ci")
+    # On a laptop Hypothesis tries few examples, other ones each time. tox tries five times as many. In CI
+    # they are the same in each run, so that a failure comes from the change. No example has a deadline: a
+    # loaded machine would exceed it.
+    settings.register_profile(
+        "suite",
+        deadline=None,
+        derandomize=bool(os.environ.get("CI")),
+        max_examples=100 if os.environ.get("CI") or os.environ.get(PROFILE) else 20,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    settings.load_profile("suite")
+
+
+# --- groups ----------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put each test into its group; a marker in its module takes precedence over fixtures and folders."""
+    for item in items:
+        if not any(item.get_closest_marker(group) for group in GROUPS):
+            item.add_marker(_group(item))
+
+
+def _group(item: pytest.Item) -> str:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    if "pytester" in fixtures:
+        return "nested"
+    if fixtures & PROCESS_FIXTURES or item.nodeid.startswith(PROCESS_FOLDERS):
+        return "process"
+    return "unit"
+
+
+_unit_test_runs = False
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
+    """Guard the tests of the group `unit`."""
+    global _unit_test_runs  # noqa: PLW0603 - an audit hook stays for the life of the process
+    _unit_test_runs = item.get_closest_marker("unit") is not None
+    try:
+        return (yield)
+    finally:
+        _unit_test_runs = False
+
+
+def _guard(event: str, arguments: tuple[object, ...]) -> None:
+    if _unit_test_runs and event in FORBIDDEN_IN_UNIT:
+        detail = f"{event} {arguments[1:2] if event == 'socket.bind' else arguments[:1]}"
+        pytest.fail(f"a test of the group `unit` starts a process or listens ({detail}): mark it `process`")
+
+
+sys.addaudithook(_guard)
 
 
 # --- real binaries ---------------------------------------------------------------------------------
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip, or fail, a test whose server isn't there."""
+    """Skip, or fail, a test whose server is missing; fail one that is marked `unit` and runs a pytest."""
+    if item.get_closest_marker("unit") and "pytester" in getattr(item, "fixturenames", ()):
+        pytest.fail("a test of the group `unit` runs an inner pytest: mark it `nested`", pytrace=False)
     wanted = [name for marker in item.iter_markers("real") for name in marker.args]
     if not wanted:
         return

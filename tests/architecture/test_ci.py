@@ -54,14 +54,17 @@ def test_ci_runs_the_second_command_of_the_readme() -> None:
 
 def test_tox_pyenv_and_the_classifiers_name_the_same_pythons() -> None:
     classified = re.findall(r"Python :: (3\.\d+)", " ".join(PROJECT["classifiers"]))
-    between = re.findall(r"py3(\d+)-servers", TOX["tox"]["env_list"])
+    matrix = re.findall(r"py3(\d+)-full", TOX["tox"]["labels"])
+    further = re.search(r"for environment in (.+); do", CI)
     selected = re.search(r"\^3\\\.\(([\d|]+)\)", CI)
     oldest_first = [f"python{version}" for version in classified]
 
     assert TOX["testenv:minimal"]["base_python"].split() == oldest_first
     assert TOX["testenv:full"]["base_python"].split() == oldest_first[::-1]
     assert TOX["testenv:lowest"]["base_python"] == oldest_first[0]
-    assert [f"3.{minor}" for minor in between] == classified[1:-1]
+    assert [f"3.{minor}" for minor in matrix] == classified
+    assert further is not None
+    assert [f"3.{minor}" for minor in re.findall(r"py3(\d+)-full", further[1])] == classified[-2::-1]
     assert selected is not None
     assert [f"3.{minor}" for minor in selected[1].split("|")] == classified
     assert PROJECT["requires-python"] == f">={classified[0]}"

@@ -107,6 +107,7 @@ def test_the_extra_all_has_every_extra_for_users() -> None:
     assert set(named[1].split(",")) == extras.keys() - {"all", "test", "types", "dev"}
 
 
+@pytest.mark.process
 def test_the_supervisor_imports_the_standard_library_only() -> None:
     """Every start of a stack waits for the imports of the supervisor."""
     code = (
@@ -116,7 +117,7 @@ def test_the_supervisor_imports_the_standard_library_only() -> None:
     )
 
     answer = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     loaded = dict(line.split("=", 1) for line in answer.stdout.splitlines())
 
@@ -132,12 +133,13 @@ def test_the_supervisor_imports_the_standard_library_only() -> None:
     }
 
 
+@pytest.mark.process
 def test_importing_the_runtime_imports_nothing_slow() -> None:
     slow = {"pydantic", "rich", "click", "pytest"}
     code = f"import sys, infra_runtime; print(*sorted(set(sys.modules) & {slow}))"
 
     answer = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
 
     assert answer.stdout.strip() == ""

@@ -1,4 +1,4 @@
-"""The benchmarks are no part of the distribution: they are imported from the checkout."""
+"""Fixtures for tests of the benchmarks, which are imported from the checkout, not from the distribution."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def checkout() -> Path:
-    """The folder that holds `benchmarks`."""
+    """Return the folder that contains `benchmarks`."""
     return ROOT
 
 
 @pytest.fixture
 def rounds(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """`benchmarks.rounds`."""
+    """Import `benchmarks.rounds`."""
     monkeypatch.syspath_prepend(str(ROOT))
     return importlib.import_module("benchmarks.rounds")

@@ -1,4 +1,4 @@
-"""Each benchmark runs, prints, and cleans up. How fast anything is, no test says."""
+"""Each benchmark runs, prints, and cleans up. The tests assert no times."""
 
 from __future__ import annotations
 

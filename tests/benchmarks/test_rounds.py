@@ -1,4 +1,4 @@
-"""The arithmetic of the benchmarks."""
+"""The order of the rounds, and the arithmetic of the values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_the_order_of_the_variants_rotates(rounds: ModuleType) -> None:
     assert order == ["a", "b", "b", "a"]
 
 
-def test_the_round_that_warms_up_is_not_counted(rounds: ModuleType) -> None:
+def test_the_warm_up_round_is_not_counted(rounds: ModuleType) -> None:
     values = iter([100.0, 1.0, 2.0])
 
     found = rounds.rounds([lambda: {"figure": next(values)}], 2)
@@ -27,7 +27,7 @@ def test_the_round_that_warms_up_is_not_counted(rounds: ModuleType) -> None:
 
 
 def test_a_ratio_is_taken_round_by_round(rounds: ModuleType) -> None:
-    """A machine that was twice as slow in one of the rounds was so for both."""
+    """A slow round of the machine affects both variants."""
     ours, theirs = rounds.Spread(values=(2.0, 4.0, 20.0)), rounds.Spread(values=(1.0, 2.0, 10.0))
 
     ratio = ours.over(theirs)

@@ -1,4 +1,4 @@
-"""What cannot be compared ends with 2, with file, line and reason: never a traceback, and never 0."""
+"""Invalid input of `infra dev api-check` exits with 2; it prints file, line and reason, but no traceback."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ def referring(target: str) -> str:
     return HEAD + f"paths:\n  /x:\n    get:\n      responses:\n        '200':\n          $ref: '{target}'\n"
 
 
-def laughing(times: int = 9) -> str:
+def nested_aliases(times: int = 9) -> str:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, times)]
     return EMPTY + "\n".join(lines) + "\n"
 
 
-#: what it is → content, the place after the file's name, and a part of the reason
+#: description → content, location after the file name, part of the reason
 BAD: dict[str, tuple[str | bytes, str, str]] = {
     "empty": ("", "", "is empty"),
     "blank": ("\n\n  \n", "", "is empty"),
@@ -27,28 +27,28 @@ BAD: dict[str, tuple[str | bytes, str, str]] = {
     "a truncated string": ('{"openapi": "3.0', ":1:13", "is not JSON"),
     "truncated YAML": (HEAD + "paths: {'/x': {\n", ":4:1", "is not YAML"),
     "a tab": (HEAD + "paths:\n\t/x: {}\n", ":4:1", "is not YAML"),
-    "a key twice in YAML": (EMPTY + "paths:\n  /x: {}\n  /y: {}\n", ":4:1", "says the key 'paths' twice"),
+    "a key twice in YAML": (EMPTY + "paths:\n  /x: {}\n  /y: {}\n", ":4:1", "has the key 'paths' twice"),
     "a key twice in JSON": (
         '{"openapi": "3.0.0",\n"paths": {},\n"paths": {}}',
         ":3:1",
-        "says the key 'paths' twice",
+        "has the key 'paths' twice",
     ),
-    "a wrong version": (EMPTY.replace("3.0.3", "4.0.0"), ":1:1", "is OpenAPI '4.0.0'"),
-    "an old Swagger": ("paths: {}\nswagger: '1.2'\n", ":2:1", "is Swagger '1.2'"),
+    "a wrong version": (EMPTY.replace("3.0.3", "4.0.0"), ":1:1", "has the OpenAPI version '4.0.0'"),
+    "an old Swagger": ("paths: {}\nswagger: '1.2'\n", ":2:1", "has the Swagger version '1.2'"),
     "no version": ("info: {}\npaths: {}\n", ":1", "neither `openapi` nor `swagger`"),
     "a list": ("- openapi\n", ":1", "is an array"),
-    "a text": ("openapi\n", ":1", "is a text"),
+    "a text": ("openapi\n", ":1", "is a string"),
     "a number": ("3", ":1", "is a number"),
     "null": ("null", ":1", "is null"),
     "paths in a list": (HEAD + "paths: []\n", ":3:1", "`paths` is an array"),
-    "nothing but a version": ("openapi: 3.1.0\n", ":1", "no paths"),
-    "a reference that dangles": (referring("#/components/responses/No"), ":7:9", "leads nowhere"),
-    "a reference to itself": (referring("#/paths/~1x/get/responses/200"), ":7:9", "in a circle"),
+    "nothing but a version": ("openapi: 3.1.0\n", ":1", "neither paths"),
+    "a reference that dangles": (referring("#/components/responses/No"), ":7:9", "does not exist"),
+    "a reference to itself": (referring("#/paths/~1x/get/responses/200"), ":7:9", "is circular"),
     "references in a circle": (
         EMPTY + "components:\n  schemas:\n    A: {$ref: '#/components/schemas/B'}\n"
         "    B: {$ref: '#/components/schemas/A'}\n",
         ":6:",
-        "in a circle",
+        "is circular",
     ),
     "a reference that leaves the root": (referring("../../secret.yaml"), ":7:9", "is outside of"),
     "a reference to an absolute path": (referring("/etc/passwd"), ":7:9", "is outside of"),
@@ -57,13 +57,13 @@ BAD: dict[str, tuple[str | bytes, str, str]] = {
     "a huge integer in JSON": ('{"openapi": "3.0.0", "x":\n' + "9" * 5000 + "}", ":2:1", "5000 digits"),
     "a huge integer in YAML": (EMPTY + "x: " + "9" * 5000, ":4:4", "5000 digits"),
     "a number beyond a float": ('{"openapi": "3.0.0",\n"y": "1e999", "x": 1e999}', ":2:20", "too large"),
-    "not a number": ('{"openapi": "3.0.0", "y": "NaN",\n "x": NaN}', ":2:7", "NaN is no JSON value"),
+    "not a number": ('{"openapi": "3.0.0", "y": "NaN",\n "x": NaN}', ":2:7", "NaN is not a JSON value"),
     "a list as a key": (EMPTY + "? [a, b]\n: 1\n", ":4:", "as a key"),
     "a binary": (b"\x00\x01\x02\x03openapi", ":1", "is a binary file"),
-    "an image": (b"\x89PNG\r\n\x1a\n\x00\x00", ":1", "is not text in UTF-8"),
-    "another encoding": ((EMPTY + "x: é\n").encode("latin-1"), ":4", "is not text in UTF-8"),
+    "an image": (b"\x89PNG\r\n\x1a\n\x00\x00", ":1", "is not UTF-8 text"),
+    "another encoding": ((EMPTY + "x: é\n").encode("latin-1"), ":4", "is not UTF-8 text"),
     "two documents": (EMPTY + "---\n" + EMPTY, ":4:1", "more than one YAML document"),
-    "a billion laughs": (laughing(), ":10:", "by its aliases"),
+    "a billion laughs": (nested_aliases(), ":10:", "by its aliases"),
     "an alias of nothing": (EMPTY + "x: *y\n", ":4:4", "which nothing defines"),
     "deep nesting": ('{"openapi": "3.0.0", "paths": ' + "[" * 100_000, "", "levels deep"),
     "deep nesting in YAML": (EMPTY + "x: " + "[" * 1000 + "]" * 1000, ":4:", "levels deep"),
@@ -72,7 +72,9 @@ BAD: dict[str, tuple[str | bytes, str, str]] = {
 
 @pytest.mark.parametrize("side", ["base", "revision"])
 @pytest.mark.parametrize("kind", BAD)
-def test_it_ends_with_2_and_tells_file_line_and_reason(check: Checks, kind: str, side: str) -> None:
+def test_an_invalid_document_exits_with_2_and_prints_file_line_and_reason(
+    check: Checks, kind: str, side: str
+) -> None:
     content, place, reason = BAD[kind]
     name = "bad.json" if str(content).startswith("{") else "bad.yaml"
     check.write(name, content)
@@ -83,7 +85,7 @@ def test_it_ends_with_2_and_tells_file_line_and_reason(check: Checks, kind: str,
     assert (said.code, said.out) == (2, "")
     assert said.err.startswith(f"infra: error: {name}{place}")
     assert reason in said.err
-    assert "mistake of ours" not in said.err
+    assert "This is a bug" not in said.err
     assert "Traceback" not in said.err
 
 
@@ -92,12 +94,12 @@ GOOD: dict[str, str | bytes] = {
     "CRLF": PETS.replace("\n", "\r\n"),
     "both": b"\xef\xbb\xbf" + PETS.replace("\n", "\r\n").encode(),
     "UTF-16": PETS.encode("utf-16"),
-    "keys that are no text": PETS.replace('"200"', "200"),
+    "keys that are integers": PETS.replace('"200"', "200"),
 }
 
 
 @pytest.mark.parametrize("kind", GOOD)
-def test_what_can_be_read_is_read_as_the_same(check: Checks, kind: str) -> None:
+def test_the_encoding_of_a_file_makes_no_difference(check: Checks, kind: str) -> None:
     check.write("good.yaml", PETS)
     check.write("odd.yaml", GOOD[kind])
 
@@ -106,7 +108,7 @@ def test_what_can_be_read_is_read_as_the_same(check: Checks, kind: str) -> None:
     assert (said.code, said.json["findings"]) == (0, [])
 
 
-def test_a_tag_runs_nothing(check: Checks) -> None:
+def test_a_yaml_tag_executes_no_code(check: Checks) -> None:
     check.write("bad.yaml", EMPTY + "x: !!python/object/apply:os.mkdir [ran]\n")
 
     check("bad.yaml", "bad.yaml")
@@ -114,7 +116,7 @@ def test_a_tag_runs_nothing(check: Checks) -> None:
     assert not (check.root / "ran").exists()
 
 
-def test_a_directory_is_no_document(check: Checks) -> None:
+def test_a_directory_is_an_error(check: Checks) -> None:
     check.write("api/openapi.yaml", PETS)
 
     said = check("api", "api/openapi.yaml")
@@ -123,17 +125,17 @@ def test_a_directory_is_no_document(check: Checks) -> None:
     assert "api: is a directory" in said.err
 
 
-def test_links_in_a_circle_are_told(check: Checks) -> None:
+def test_a_circular_symbolic_link_is_an_error(check: Checks) -> None:
     (check.root / "a.yaml").symlink_to("a.yaml")
 
     said = check("a.yaml", "a.yaml")
 
     assert said.code == 2
     assert "infra: error: a.yaml: " in said.err
-    assert "mistake of ours" not in said.err
+    assert "This is a bug" not in said.err
 
 
-def test_an_unreadable_file_is_told(check: Checks) -> None:
+def test_an_unreadable_file_is_an_error(check: Checks) -> None:
     check.write("good.yaml", PETS)
     check.write("closed.yaml", PETS).chmod(0)
     try:
@@ -141,7 +143,7 @@ def test_an_unreadable_file_is_told(check: Checks) -> None:
     except PermissionError:
         pass
     else:
-        pytest.skip("who may read everything meets no closed file (root)")
+        pytest.skip("root can read every file")
 
     said = check("good.yaml", "closed.yaml")
 
@@ -149,7 +151,7 @@ def test_an_unreadable_file_is_told(check: Checks) -> None:
     assert "Permission denied" in said.err
 
 
-def test_a_closed_standard_input_is_told(check: Checks, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_standard_input_is_an_error(check: Checks, monkeypatch: pytest.MonkeyPatch) -> None:
     check.write("good.yaml", PETS)
     monkeypatch.setattr("sys.stdin", None)
 
@@ -159,26 +161,27 @@ def test_a_closed_standard_input_is_told(check: Checks, monkeypatch: pytest.Monk
     assert "stdin: is closed" in said.err
 
 
-def test_a_device_without_end_is_refused(check: Checks) -> None:
+def test_an_endless_device_is_an_error(check: Checks) -> None:
     check.write("good.yaml", PETS)
 
     assert check("good.yaml", "/dev/zero").code == 2
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        ("nosuch:openapi.yaml", "git knows no revision 'nosuch'"),
+        ("nosuch:openapi.yaml", "git does not know the revision 'nosuch'"),
         ("main:gone.yaml", "is not in the revision main"),
         ("main:./api", "is a directory"),
-        ("main:", "is no git revision"),
-        (":", "is no git revision"),
+        ("main:", "is not a git revision"),
+        (":", "is not a git revision"),
         (":gone.yaml", "is not in git's index"),
         ("--upload-pack=x:openapi.yaml", "no such option"),
         ("main:./../../x.yaml", "is outside of the repository"),
     ],
 )
-def test_what_git_does_not_have_is_told(check: Checks, source: str, reason: str) -> None:
+def test_a_missing_git_revision_or_path_is_an_error(check: Checks, source: str, reason: str) -> None:
     check.write("openapi.yaml", PETS)
     check.write("api/x.yaml", PETS)
     check.commit()
@@ -189,24 +192,28 @@ def test_what_git_does_not_have_is_told(check: Checks, source: str, reason: str)
     assert reason in said.err
 
 
-def test_a_folder_without_git_is_told(check: Checks, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.process
+def test_a_git_revision_outside_a_repository_is_an_error(
+    check: Checks, monkeypatch: pytest.MonkeyPatch
+) -> None:
     check.write("openapi.yaml", PETS)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(check.root.parent))
 
     said = check("main:openapi.yaml", "openapi.yaml")
 
     assert said.code == 2
-    assert "this is not a git repository" in said.err
+    assert "not in a git repository" in said.err
 
 
-def test_a_machine_without_git_is_told(check: Checks, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.process
+def test_a_missing_git_executable_is_an_error(check: Checks, monkeypatch: pytest.MonkeyPatch) -> None:
     check.write("openapi.yaml", PETS)
     monkeypatch.setenv("PATH", str(check.root))
 
     said = check("main:openapi.yaml", "openapi.yaml")
 
     assert said.code == 2
-    assert "there is no `git` on PATH" in said.err
+    assert "`git` is not on PATH" in said.err
 
 
 APPS = {
@@ -215,23 +222,24 @@ APPS = {
     "a syntax error": ("x = 1\ndef f(:\n", "shop.py:2: shop:app: SyntaxError"),
     "an exit": (
         "print('bye')\nimport sys\nsys.exit(0)",
-        "shop.py:3: shop:app: the app ended the interpreter",
+        "shop.py:3: shop:app: the app terminated the interpreter",
     ),
     "a hard exit": (
         "import os\nos.write(2, b'gone')\nos._exit(0)",
-        "shop:app: the app ended its interpreter (exit code 0): gone",
+        "shop:app: the app terminated its interpreter (exit code 0): gone",
     ),
-    "a crash": ("import os\nos.abort()", "shop:app: the app ended its interpreter (exit code -6)"),
+    "a crash": ("import os\nos.abort()", "shop:app: the app terminated its interpreter (exit code -6)"),
     "no such attribute": ("other = 1", "shop:app: AttributeError: module 'shop' has no attribute 'app'"),
-    "a factory": ("def app(): ...", "shop:app: TypeError: app is no app; what makes one is named"),
-    "no app": ("app = 3", "shop:app: TypeError: builtins.int is no app"),
+    "a factory": ("def app(): ...", "shop:app: TypeError: app is not an app; if it is a factory"),
+    "no app": ("app = 3", "shop:app: TypeError: builtins.int is not an app"),
     "a document that is none": ("app = {'a': 1}", "shop:app:1: is not OpenAPI"),
-    "a document that is no JSON": ("app = {'openapi': float('nan')}", "shop:app: ValueError"),
+    "a document that cannot be JSON": ("app = {'openapi': float('nan')}", "shop:app: ValueError"),
 }
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("kind", APPS)
-def test_an_app_that_gives_no_document_is_told(check: Checks, kind: str) -> None:
+def test_an_app_without_a_document_is_an_error(check: Checks, kind: str) -> None:
     code, reason = APPS[kind]
     check.write("openapi.yaml", PETS)
     check.write("shop.py", code)
@@ -243,7 +251,8 @@ def test_an_app_that_gives_no_document_is_told(check: Checks, kind: str) -> None
     assert "Traceback" not in said.err
 
 
-def test_a_module_that_is_not_there_may_have_meant_a_branch(check: Checks) -> None:
+@pytest.mark.process
+def test_the_hint_for_a_missing_module_names_the_git_branch(check: Checks) -> None:
     check.write("openapi.yaml", PETS)
 
     said = check("main:spec", "openapi.yaml")
@@ -253,14 +262,15 @@ def test_a_module_that_is_not_there_may_have_meant_a_branch(check: Checks) -> No
     assert "refs/heads/main:spec" in said.err
 
 
-def test_an_app_that_never_ends_is_ended(check: Checks) -> None:
+@pytest.mark.process
+def test_an_app_that_exceeds_the_timeout_is_killed(check: Checks) -> None:
     check.write("openapi.yaml", PETS)
     check.write("shop.py", "import time\ntime.sleep(600)")
 
     said = check("openapi.yaml", "shop:app", "--timeout", "0.5")
 
     assert said.code == 2
-    assert "shop:app: the app gave no document in 0.5 s" in said.err
+    assert "shop:app: the app returned no document within 0.5 s" in said.err
 
 
 @pytest.mark.parametrize(
@@ -268,10 +278,10 @@ def test_an_app_that_never_ends_is_ended(check: Checks) -> None:
     [
         ("http://127.0.0.1:1/openapi.json", "cannot be fetched"),
         ("http://", "cannot be fetched"),
-        ("http://[", "is no URL"),
+        ("http://[", "is not a URL"),
     ],
 )
-def test_a_url_that_does_not_answer_is_told(check: Checks, url: str, reason: str) -> None:
+def test_an_unreachable_url_is_an_error(check: Checks, url: str, reason: str) -> None:
     check.write("openapi.yaml", PETS)
 
     said = check("openapi.yaml", url)
@@ -280,7 +290,7 @@ def test_a_url_that_does_not_answer_is_told(check: Checks, url: str, reason: str
     assert reason in said.err
 
 
-def test_a_service_that_does_not_run_is_told(check: Checks) -> None:
+def test_a_service_of_a_stack_that_is_not_running_is_an_error(check: Checks) -> None:
     check.write("openapi.yaml", PETS)
 
     said = check("openapi.yaml", "service:api/openapi.json")

@@ -1,4 +1,4 @@
-"""`infra dev api-check` of the APIs in the stack file: check, accept, update."""
+"""`infra dev api-check` with the APIs of the stack file: check, accept, update."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_without_arguments_the_declared_apis_are_checked(pets: Checks) -> None:
     assert "pets: openapi.yaml → today.yaml" in said.out
 
 
-def test_from_a_folder_below_paths_are_those_of_the_stack_file(
+def test_paths_are_relative_to_the_stack_file_in_a_subdirectory(
     pets: Checks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     below = pets.root / "docs"
@@ -47,20 +47,20 @@ def test_from_a_folder_below_paths_are_those_of_the_stack_file(
     assert "pets: ../openapi.yaml → ../today.yaml" in said.out
 
 
-def test_from_elsewhere_it_takes_a_directory(pets: Checks, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_option_directory_selects_the_stack_file(pets: Checks, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir("/")
 
     assert pets("-C", str(pets.root)).code == 1
 
 
-def test_in_pyproject_it_is_the_same(pets: Checks) -> None:
+def test_apis_can_be_declared_in_pyproject(pets: Checks) -> None:
     (pets.root / "infra.toml").unlink()
     pets.write("pyproject.toml", STACK.replace("[api.", "[tool.infra.api."))
 
     assert pets().code == 1
 
 
-def test_the_worst_of_several_apis_counts(pets: Checks) -> None:
+def test_the_worst_verdict_of_several_apis_decides_the_exit_code(pets: Checks) -> None:
     pets.write("infra.toml", STACK + STACK.replace("api.pets", "api.same").replace("today", "openapi"))
 
     said = pets("--format=json")
@@ -74,7 +74,7 @@ def test_the_worst_of_several_apis_counts(pets: Checks) -> None:
     assert pets("--api", "same").code == 0
 
 
-def test_one_that_cannot_be_compared_hides_no_other_failure_and_is_no_verdict(pets: Checks) -> None:
+def test_every_failed_comparison_is_reported_and_exits_with_2(pets: Checks) -> None:
     more = STACK.replace("api.pets", "api.lost").replace("today", "gone")
     more += STACK.replace("api.pets", "api.empty").replace("today", "empty")
     pets.write("infra.toml", STACK + more)
@@ -101,32 +101,34 @@ def test_one_that_cannot_be_compared_hides_no_other_failure_and_is_no_verdict(pe
         ("[api.pets\n", "this is not TOML"),
     ],
 )
-def test_what_makes_no_sense_ends_with_2_and_tells_the_line(pets: Checks, stack: str, reason: str) -> None:
+def test_an_invalid_stack_file_exits_with_2_and_prints_the_line(
+    pets: Checks, stack: str, reason: str
+) -> None:
     pets.write("infra.toml", stack)
 
     said = pets()
 
     assert said.code == 2
     assert reason in said.err
-    assert "mistake of ours" not in said.err
+    assert "This is a bug" not in said.err
 
 
-def test_an_api_that_is_not_declared_is_told(pets: Checks) -> None:
+def test_an_undeclared_api_is_an_error(pets: Checks) -> None:
     said = pets("--api", "pet")
 
     assert said.code == 2
     assert "did you mean 'pets'?" in said.err
 
 
-def test_the_stack_file_may_judge_rules(pets: Checks) -> None:
+def test_the_stack_file_can_set_the_level_of_a_rule(pets: Checks) -> None:
     pets.write("infra.toml", STACK + f'[api.pets.rules]\n{RULE} = "info"\n')
 
     assert pets().code == 0
     assert pets("--rule", f"{RULE}=breaking").code == 1
 
 
-def test_an_api_is_no_setting_of_the_stack(pets: Checks) -> None:
-    """The table stands in the stack file, and neither the plan nor its checks mind."""
+def test_a_declared_api_does_not_change_the_plan_of_the_stack(pets: Checks) -> None:
+    """The table of an API has no effect on the plan and its checks."""
     from infra_runtime.config.resolve import resolve
 
     pets.write("infra.toml", "use = []\n" + STACK)
@@ -134,7 +136,8 @@ def test_an_api_is_no_setting_of_the_stack(pets: Checks) -> None:
     assert resolve(directory=pets.root).plan.services == ()
 
 
-def test_a_snapshot_may_be_a_git_revision(pets: Checks) -> None:
+@pytest.mark.process
+def test_a_snapshot_can_be_a_file_in_a_git_revision(pets: Checks) -> None:
     pets.commit()
     pets.write("infra.toml", STACK.replace('"openapi.yaml"', '"main:openapi.yaml"'))
     pets.write("openapi.yaml", BROKEN)
@@ -149,8 +152,8 @@ def test_a_snapshot_may_be_a_git_revision(pets: Checks) -> None:
 # --- accepting -------------------------------------------------------------------------------------
 
 
-def test_an_accepted_finding_counts_no_more_and_stays_visible(pets: Checks) -> None:
-    said = pets("--accept", fingerprint(pets)[:6], "--reason", "nobody reads it", "--owner", "ann")
+def test_an_accepted_finding_no_longer_counts_and_stays_visible(pets: Checks) -> None:
+    said = pets("--accept", fingerprint(pets)[:6], "--reason", "no client reads it", "--owner", "ann")
 
     assert said.code == 0
     assert f"({RULE}) is accepted in openapi.accepted.yaml" in said.out
@@ -160,10 +163,11 @@ def test_an_accepted_finding_counts_no_more_and_stays_visible(pets: Checks) -> N
     accepted = pets("--format=json").json["apis"]["pets"]["accepted"]
     assert accepted["count"] == 1
     assert accepted["findings"][0]["rule"] == RULE
-    assert accepted["findings"][0]["acceptance"]["reason"] == "nobody reads it"
+    assert accepted["findings"][0]["acceptance"]["reason"] == "no client reads it"
 
 
-def test_on_the_last_day_it_is_accepted_and_then_it_counts_again(pets: Checks) -> None:
+@pytest.mark.process
+def test_a_finding_counts_again_after_the_last_day_of_its_acceptance(pets: Checks) -> None:
     assert pets("--accept", fingerprint(pets), "--reason", "soon", "--until", "9999-12-31").code == 0
     assert pets().code == 0
 
@@ -172,19 +176,21 @@ def test_on_the_last_day_it_is_accepted_and_then_it_counts_again(pets: Checks) -
     said = pets()
 
     assert said.code == 1
-    assert "openapi.accepted.yaml:2: accepted until 2020-01-01, counts again" in said.out
+    assert "openapi.accepted.yaml:2: the acceptance expired on 2020-01-01" in said.out
 
 
-def test_an_entry_for_nothing_is_reported(pets: Checks) -> None:
+@pytest.mark.process
+def test_an_entry_without_a_finding_is_reported(pets: Checks) -> None:
     pets("--accept", fingerprint(pets), "--reason", "once")
     pets.write("today.yaml", PETS)
 
     said = pets()
 
     assert said.code == 0
-    assert "openapi.accepted.yaml:2: nothing was found for this entry" in said.out
+    assert "openapi.accepted.yaml:2: no finding matches this entry" in said.out
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -192,13 +198,13 @@ def test_an_entry_for_nothing_is_reported(pets: Checks) -> None:
         (["--accept", "abcd", "--reason", " "], "--reason"),
         (["--accept", "nothing", "--reason", "x"], "no finding has the fingerprint 'nothing'"),
         (["--accept", "", "--reason", "x"], "no finding has the fingerprint ''"),
-        (["--reason", "x"], "--reason belongs to --accept"),
-        (["--until", "2030-01-01"], "--until belongs to --accept"),
-        (["--accept", "abcd", "--reason", "x", "--update"], "nothing to --accept"),
+        (["--reason", "x"], "--reason has an effect only with --accept"),
+        (["--until", "2030-01-01"], "--until has an effect only with --accept"),
+        (["--accept", "abcd", "--reason", "x", "--update"], "cannot be combined with --accept"),
         (["--accepted", "typo.yaml"], "typo.yaml: does not exist"),
     ],
 )
-def test_nothing_is_accepted_without_a_reason_or_by_mistake(
+def test_an_invalid_acceptance_exits_with_2_and_writes_no_file(
     pets: Checks, arguments: list[str], reason: str
 ) -> None:
     said = pets(*arguments)
@@ -208,7 +214,8 @@ def test_nothing_is_accepted_without_a_reason_or_by_mistake(
     assert not (pets.root / "openapi.accepted.yaml").exists()
 
 
-def test_who_accepts_is_known_from_git(pets: Checks) -> None:
+@pytest.mark.process
+def test_the_default_owner_is_the_git_user(pets: Checks) -> None:
     pets.commit()
     pets.git("config", "user.email", "ann@example.org")
 
@@ -217,7 +224,8 @@ def test_who_accepts_is_known_from_git(pets: Checks) -> None:
     assert 'owner: "ann@example.org"' in (pets.root / "openapi.accepted.yaml").read_text()
 
 
-def test_the_stack_file_names_another_file(pets: Checks) -> None:
+@pytest.mark.process
+def test_the_stack_file_can_set_the_file_of_accepted_findings(pets: Checks) -> None:
     pets.write("infra.toml", STACK + 'accepted = "api/taken.yaml"\n')
 
     pets("--accept", fingerprint(pets), "--reason", "x")
@@ -226,7 +234,8 @@ def test_the_stack_file_names_another_file(pets: Checks) -> None:
     assert pets().code == 0
 
 
-def test_two_given_documents_have_theirs_beside_the_first_file(check: Checks) -> None:
+@pytest.mark.process
+def test_accepted_findings_of_two_documents_are_beside_the_first_file(check: Checks) -> None:
     check.pair()
     findings = check("base.yaml", "revision.yaml", "--format=json").json["findings"]
 
@@ -236,7 +245,8 @@ def test_two_given_documents_have_theirs_beside_the_first_file(check: Checks) ->
     assert (check.root / "base.accepted.yaml").exists()
 
 
-def test_an_old_revision_has_them_in_the_working_tree(check: Checks) -> None:
+@pytest.mark.process
+def test_accepted_findings_of_a_git_revision_are_in_the_working_tree(check: Checks) -> None:
     check.write("openapi.yaml", PETS)
     check.commit()
     check.write("openapi.yaml", BROKEN)
@@ -251,7 +261,7 @@ def test_an_old_revision_has_them_in_the_working_tree(check: Checks) -> None:
 # --- updating --------------------------------------------------------------------------------------
 
 
-def test_update_shows_what_changes_and_writes_it(pets: Checks) -> None:
+def test_update_prints_the_changes_and_writes_the_snapshot(pets: Checks) -> None:
     said = pets("--update")
 
     assert said.code == 0
@@ -273,7 +283,7 @@ def test_a_second_update_changes_no_byte(pets: Checks) -> None:
 
 
 @pytest.mark.parametrize("old", [None, "", "{"])
-def test_a_snapshot_that_is_missing_or_broken_is_made_anew(pets: Checks, old: str | None) -> None:
+def test_update_replaces_a_missing_or_invalid_snapshot(pets: Checks, old: str | None) -> None:
     (pets.root / "openapi.yaml").unlink()
     if old is not None:
         pets.write("openapi.yaml", old)
@@ -284,14 +294,14 @@ def test_a_snapshot_that_is_missing_or_broken_is_made_anew(pets: Checks, old: st
     assert pets().code == 0
 
 
-def test_an_api_that_cannot_be_read_leaves_its_snapshot_alone(pets: Checks) -> None:
+def test_update_keeps_the_snapshot_if_the_source_cannot_be_read(pets: Checks) -> None:
     pets.write("today.yaml", "")
 
     assert pets("--update").code == 2
     assert (pets.root / "openapi.yaml").read_text() == PETS
 
 
-def test_a_given_file_is_updated_as_well(check: Checks) -> None:
+def test_update_replaces_the_base_of_the_command_line(check: Checks) -> None:
     check.pair(revision=GROWN)
 
     assert check("base.yaml", "revision.yaml", "--update").code == 0
@@ -301,6 +311,7 @@ def test_a_given_file_is_updated_as_well(check: Checks) -> None:
 # --- api-snapshot ----------------------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_the_snapshot_of_an_app_is_its_document_with_sorted_keys(check: Checks) -> None:
     check.write(
         "shop.py", "app = {'paths': {'/b': {}, '/a': {}}, 'info': {'version': '1'}, 'openapi': '3.1.0'}"
@@ -314,7 +325,7 @@ def test_the_snapshot_of_an_app_is_its_document_with_sorted_keys(check: Checks) 
     assert said.out.endswith("}\n")
 
 
-def test_the_file_says_whether_it_is_json_or_yaml(check: Checks) -> None:
+def test_the_suffix_of_a_snapshot_selects_json_or_yaml(check: Checks) -> None:
     check.write("base.yaml", PETS)
 
     assert check.snapshot("base.yaml", "api/openapi.json").code == 0
@@ -333,7 +344,7 @@ def test_declared_snapshots_are_written(pets: Checks) -> None:
     assert pets().code == 0
 
 
-def test_an_api_in_several_files_has_no_snapshot(check: Checks) -> None:
+def test_a_snapshot_of_several_files_is_an_error(check: Checks) -> None:
     check.write("openapi.yaml", "openapi: 3.1.0\npaths: {/x: {$ref: 'x.yaml'}}\n")
     check.write("x.yaml", "get: {responses: {'200': {description: x}}}\n")
 
@@ -344,7 +355,7 @@ def test_an_api_in_several_files_has_no_snapshot(check: Checks) -> None:
     assert not (check.root / "out.json").exists()
 
 
-def test_a_snapshot_of_nothing_is_told(check: Checks) -> None:
+def test_a_snapshot_without_a_source_is_an_error(check: Checks) -> None:
     assert check.snapshot("gone.yaml", "out.json").code == 2
     assert check.snapshot().code == 2
     assert not (check.root / "out.json").exists()
@@ -371,7 +382,7 @@ source = "service:web/today.yaml"
 """
 
 
-def test_a_service_of_the_running_stack_is_asked(infra: CommandLine) -> None:
+def test_the_document_of_a_running_service_is_compared(infra: CommandLine) -> None:
     pytest.importorskip("httpx")
     infra.write(SERVICES)
     infra.write(PETS, "openapi.yaml")
@@ -387,11 +398,11 @@ def test_a_service_of_the_running_stack_is_asked(infra: CommandLine) -> None:
     assert broken.code == 1
     assert "pets: openapi.yaml → service:web/today.yaml" in broken.out
     assert (kept.code, unknown.code, missing.code) == (0, 2, 2)
-    assert "no service 'wbe' runs here; there are: web" in unknown.err
-    assert "answers 404" in missing.err
+    assert "the service 'wbe' is not running; running services: web" in unknown.err
+    assert "returned 404" in missing.err
 
 
-def test_a_service_that_speaks_no_http_is_told(infra: CommandLine) -> None:
+def test_a_service_without_an_http_url_is_an_error(infra: CommandLine) -> None:
     infra.write(SERVICES.replace('use = ["web"]', 'use = ["mute"]'))
     infra.write(PETS, "openapi.yaml")
     assert infra("runtime", "up", "--detach").code == 0
@@ -399,4 +410,4 @@ def test_a_service_that_speaks_no_http_is_told(infra: CommandLine) -> None:
     said = infra("dev", "api-check", "openapi.yaml", "service:mute/today.yaml")
 
     assert said.code == 2
-    assert "mute is no HTTP service" in said.err
+    assert "the service mute has no HTTP URL" in said.err

@@ -26,6 +26,7 @@ def test_every_command_has_a_help(infra: CommandLine, path: str) -> None:
     assert "--debug" in answer.out
 
 
+@pytest.mark.process
 def test_the_help_of_a_group_imports_nothing_slow() -> None:
     code = (
         "import sys; from infra_cli.main import run; run(['runtime', '--help']);"

@@ -82,6 +82,7 @@ def test_status_costs_less_than_200_ms(open_shop: CommandLine) -> None:
     assert min(spent) < 0.2
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", ["status", "logs", "stop", "wait", "down", "exec", "events"])
 def test_fast_commands_import_nothing_slow(command: str) -> None:
     code = (
@@ -204,7 +205,7 @@ def test_wait_returns_when_all_is_ready(open_shop: CommandLine) -> None:
 
 
 def test_wait_waits_for_a_stack_that_is_not_running_yet(shop: CommandLine) -> None:
-    wait = shop.start("runtime", "wait", "api", "--timeout", "20")
+    wait = shop.start("runtime", "wait", "api", "--timeout", "60")
     shop("runtime", "up", "--detach")
 
     assert wait.answer().code == 0
@@ -390,6 +391,7 @@ def test_wipe_does_not_change_a_directory_without_marker(infra: CommandLine, tmp
     assert (foreign / "services").is_dir()
 
 
+@pytest.mark.process
 def test_a_stack_under_a_long_path_with_spaces_and_other_letters_works(tmp_path: Path) -> None:
     line = CommandLine(tmp_path / ("mein Prüfstand " * 6) / "プロジェクト")
     line.write(stack_file(SHOP, ["db"]))

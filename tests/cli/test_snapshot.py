@@ -30,4 +30,4 @@ def test_the_exit_code_for_a_missing_snapshot_is_12(shop: CommandLine) -> None:
     answer = shop("runtime", "snapshot", "remove", "before", "--json")
 
     assert (answer.code, answer.out) == (12, "")
-    assert "snapshot before: there is none of this name" in answer.err
+    assert "snapshot before: it does not exist" in answer.err

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fakes.command_line import INFRA, PATIENCE, SHOP, CommandLine, service, stack_file
-from fakes.stacks import alive, kill, life, until
+from fakes.stacks import alive, journal_events, kill, until
 from infra_cli.foreground import ReportedStack
 from infra_cli.up_report import Lines
 from infra_runtime.data_directory.paths import Paths
@@ -83,7 +83,7 @@ def test_sigterm_stops_the_stack_like_ctrl_c(shop: CommandLine) -> None:
 def test_ctrl_c_during_the_start_leaves_nothing(infra: CommandLine) -> None:
     infra.write(stack_file(service("mute", "--deaf"), ["mute"]))
     up = infra.start("runtime", "up")
-    until(lambda: any(event.event == "spawned" for event in life(infra.data)))
+    until(lambda: any(event.event == "spawned" for event in journal_events(infra.data)))
     up.interrupt()
     answer = up.answer()
 
@@ -104,7 +104,7 @@ def test_a_second_ctrl_c_does_not_wait_for_a_slow_service(infra: CommandLine) ->
     assert answer.code == 130
     assert NOTHING_LEFT in answer.out
     # The supervisor was killed, and did not wait for the service's stop steps.
-    assert {event.event for event in life(infra.data)}.isdisjoint({"exited", "stopped", "down"})
+    assert {event.event for event in journal_events(infra.data)}.isdisjoint({"exited", "stopped", "down"})
 
 
 def test_down_from_another_process_ends_up_with_exit_code_0(shop: CommandLine) -> None:
@@ -258,7 +258,7 @@ def test_a_failed_service_stops_the_stack_and_its_last_log_lines_are_printed(inf
     assert up.code == 3
     assert "broken: exited with status 5 before it was ready" in up.err
     assert "  | server on " in up.err
-    assert "hint: The whole log: " in up.err
+    assert "hint: The complete log: " in up.err
     assert "Traceback" not in up.err
     assert "WHERE" not in up.out
     assert NOTHING_LEFT in up.out
@@ -354,7 +354,7 @@ def test_a_full_output_pipe_blocks_neither_start_nor_stop(shop: CommandLine) -> 
         [INFRA, "runtime", "up"], cwd=shop.root, env=shop.environ, stdout=writer, stderr=writer
     )
     os.close(writer)
-    wait = shop("runtime", "wait", "--timeout", "20")
+    wait = shop("runtime", "wait", "--timeout", "60")
     up.kill()
     up.wait()
     os.close(reader)
@@ -404,7 +404,7 @@ def test_a_changed_file_restarts_the_services_that_watch_it(infra: CommandLine) 
     up = infra.start("runtime", "up", "--watch")
     up.wait_for("Ctrl-C stops it")
     before = pids(infra)
-    until(lambda: touch(infra) and "restarting api" in up.err, seconds=20)
+    until(lambda: touch(infra) and "restarting api" in up.err)
     until(lambda: pids(infra).get("api") not in (0, None, before["api"]))
     after = pids(infra)
     up.interrupt()
@@ -419,7 +419,7 @@ def test_with_watch_a_failed_service_starts_after_its_file_was_fixed(infra: Comm
     infra.write(stack_file(FIXABLE, ["x"]))
     up = infra.start("runtime", "up", "--watch")
     up.wait_for("x: exited with status 1 before it was ready")
-    until(lambda: infra.write(FIXED, "app.py") and "x  ready" in up.out, seconds=20)
+    until(lambda: infra.write(FIXED, "app.py") and "x  ready" in up.out)
     up.interrupt()
 
     assert up.answer().code == 130

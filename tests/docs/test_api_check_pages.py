@@ -1,4 +1,4 @@
-"""The pages that are written from the rules say what the rules say."""
+"""The pages about the API check match the rules and the JSON schema that they describe."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from infra_openapi.rules import RULES, page
 DOCS = Path(__file__).parent.parent.parent / "docs"
 
 
-def test_the_pages_are_what_the_rules_say() -> None:
-    """Write them anew: python -m infra_openapi.rules.page docs."""
+def test_the_generated_pages_are_up_to_date() -> None:
+    """Update them with `python -m infra_openapi.rules.page docs`."""
     for path, content in page.pages(DOCS).items():
         assert path.read_text(encoding="utf-8") == content
 
@@ -27,10 +27,10 @@ def test_every_rule_and_every_alias_is_in_its_page() -> None:
     peers = (DOCS / page.PEER_PAGE).read_text(encoding="utf-8")
 
     assert [rule.id for rule in RULES.values() if f"| `{rule.id}` | {rule.level} |" not in rules] == []
-    assert [it for rule in RULES.values() for it in rule.aliases if f"| `{it}` |" not in peers] == []
+    assert [alias for rule in RULES.values() for alias in rule.aliases if f"| `{alias}` |" not in peers] == []
 
 
-def test_the_page_of_the_json_tells_every_key() -> None:
+def test_the_page_of_the_json_lists_every_key() -> None:
     text = (DOCS / "reference" / "api-check-json.md").read_text(encoding="utf-8")
     schema = json_report.schema()["$defs"]
     keys = {key for part in schema.values() for key in part.get("properties", {})}

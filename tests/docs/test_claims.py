@@ -1,4 +1,4 @@
-"""What a page names is there: commands, options, headings that links lead to, blocks that are run."""
+"""Everything that a page names exists: commands, options, headings behind links; and its blocks are run."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from pytest_infra.options import OPTIONS
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
-#: a command line of ours, in a span of code or as a line of a block
+#: a command line of `infra`, in a span of code or as a line of a block
 COMMAND = re.compile(r"(?:`|^\$ |^    |&& |\$\()(infra (?:runtime|config|dev)\b[^`\n&|;)]*)", re.MULTILINE)
 FLAG = re.compile(r"--infra-[a-z-]+")
 FRAGMENT = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)#([^)\s]+)\)")
-#: a block in one of these is run, or its text is no example at all
-TOLD = {"toml", "python", "console", "ini", "text"}
-#: its example is held against the schema by test_api_check_pages.py
-ELSEWHERE = {"docs/reference/api-check-json.md"}
+#: languages of blocks that are run, or that contain no example
+CHECKED_LANGUAGES = {"toml", "python", "console", "ini", "text"}
+#: pages whose example is validated by test_api_check_pages.py
+CHECKED_ELSEWHERE = {"docs/reference/api-check-json.md"}
 
 
 @pages
@@ -34,13 +34,13 @@ def test_a_command_that_a_page_names_exists_with_its_options(page: Path) -> None
 
 @pages
 def test_an_option_of_the_plugin_that_a_page_names_exists(page: Path) -> None:
-    known = {f"--{name}" for name in OPTIONS} | {"--infra-update-openapi"}
+    options = {f"--{name}" for name in OPTIONS} | {"--infra-update-openapi"}
 
-    assert set(FLAG.findall(page.read_text(encoding="utf-8"))) - known == set()
+    assert set(FLAG.findall(page.read_text(encoding="utf-8"))) - options == set()
 
 
 @pages
-def test_a_link_into_a_page_finds_its_heading(page: Path) -> None:
+def test_the_heading_of_a_link_exists(page: Path) -> None:
     links = FRAGMENT.findall(page.read_text(encoding="utf-8"))
 
     assert [
@@ -49,15 +49,19 @@ def test_a_link_into_a_page_finds_its_heading(page: Path) -> None:
 
 
 @pages
-def test_a_block_that_is_not_run_says_so(page: Path) -> None:
-    quiet = [block for block in blocks(page) if not (block.reason or block.title or block.language in TOLD)]
+def test_a_block_that_is_not_run_has_a_reason(page: Path) -> None:
+    unchecked = [
+        block
+        for block in blocks(page)
+        if not (block.reason or block.title or block.language in CHECKED_LANGUAGES)
+    ]
 
-    assert str(page.relative_to(ROOT)) in ELSEWHERE or [block.line for block in quiet] == []
+    assert str(page.relative_to(ROOT)) in CHECKED_ELSEWHERE or [block.line for block in unchecked] == []
     assert page.read_text(encoding="utf-8").count("\n```") == 2 * len(blocks(page))
 
 
 @pages
-def test_a_file_of_python_is_written_for_something_that_runs(page: Path) -> None:
+def test_a_python_file_is_used_by_a_later_block(page: Path) -> None:
     last_run = max((block.line for block in blocks(page) if block.needs_servers), default=0)
     files = [block for block in blocks(page) if block.title.endswith(".py")]
 
@@ -65,20 +69,20 @@ def test_a_file_of_python_is_written_for_something_that_runs(page: Path) -> None
 
 
 def unknown(words: list[str]) -> list[str]:
-    """What of a command line is no command of ours, and no option of it."""
+    """Return the words that are neither commands of `infra` nor options of its commands."""
     command, context = infra, click.Context(infra, info_name="infra")
     while words and isinstance(command, click.Group) and not words[0].startswith("-"):
-        found = command.get_command(context, words[0])
-        if found is None:
+        subcommand = command.get_command(context, words[0])
+        if subcommand is None:
             return words
-        command, context = found, click.Context(found, parent=context, info_name=words.pop(0))
-    own = words[: words.index("--")] if "--" in words else words
+        command, context = subcommand, click.Context(subcommand, parent=context, info_name=words.pop(0))
+    arguments = words[: words.index("--")] if "--" in words else words
     flags = {flag for option in command.params for flag in (*option.opts, *option.secondary_opts)}
-    return [word for word in own if word.startswith("-") and word.partition("=")[0] not in flags]
+    return [word for word in arguments if word.startswith("-") and word.partition("=")[0] not in flags]
 
 
 def headings(page: Path) -> set[str]:
-    """The names by which links reach the headings of a page. Source: GitHub's rule for anchors."""
+    """Return the anchors of the headings of a page. Source: GitHub's rule for anchors."""
     return set(_anchors(page.read_text(encoding="utf-8")))
 
 

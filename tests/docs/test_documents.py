@@ -1,14 +1,14 @@
-"""What a page shows is run: its Python, its stack files, its commands with their output.
+"""The examples of each page are run: Python, stack files, commands with their output.
 
-A fenced block runs by its language, in the order of the page, in a folder of the page's own:
+The fenced blocks of a page run in their order, in a new folder for each page. The language decides how:
 
-    toml            is a stack file that must resolve
-    ini             is pytest's, which must know all that is in it
-    python          is run; one with tests in it is run by pytest
-    console         each `$ command` is run, and what follows must be its output; `…` stands for anything
-    LANG title=NAME is written to the file NAME, for the blocks that follow
+    toml            a stack file, which must resolve
+    ini             settings of pytest, which must accept all of them
+    python          a script; with tests in it, it is run by pytest
+    console         each `$ command` is run, and the text after it must be its output; `…` matches any text
+    LANG title=NAME is written to the file NAME, for later blocks
 
-`<!-- not run: reason -->` on the line before a block leaves it out.
+A block after the line `<!-- not run: reason -->` is not run.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ from fakes.pages import PAGES, ROOT, blocks, links
 from infra_runtime.config.resolve import resolve
 from infra_runtime.errors import NoStackError
 
-#: documents show the ports of development; a test has leased ones
+#: pages contain the ports of the environment `development`, a test has leased ones
 PORT = re.compile(r"(?<=127\.0\.0\.1:)\d+")
-PATIENCE = 120.0
+#: seconds that a command may take
+TIMEOUT = 120.0
 
 
 def parameters() -> Iterator[object]:
@@ -42,7 +43,7 @@ def parameters() -> Iterator[object]:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Path]:
-    """A folder for the page's files; the stacks that it leaves running are stopped."""
+    """Return a folder for the files of the page; stacks that still run at the end are stopped."""
     folder = tmp_path / "project"
     folder.mkdir()
     yield folder
@@ -52,7 +53,7 @@ def project(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("page", list(parameters()))
-def test_a_page_does_what_it_shows(page: Path, project: Path) -> None:
+def test_the_examples_of_a_page_run(page: Path, project: Path) -> None:
     for number, block in enumerate(blocks(page)):
         where = f"{page.relative_to(ROOT)}:{block.line}"
         if block.reason:
@@ -71,25 +72,25 @@ def test_a_page_does_what_it_shows(page: Path, project: Path) -> None:
             run_console(block.text, project, where)
 
 
-def test_the_tutorial_builds_the_example_and_all_of_it() -> None:
-    """Its files are shown as they are: what a reader ends up with is what CI runs."""
+def test_the_tutorial_contains_all_files_of_the_example() -> None:
+    """The files are equal, so CI runs exactly what a reader of the tutorial builds."""
     example = ROOT / "examples" / "orders"
     shown = {
         block.title: block.text
         for block in blocks(ROOT / "docs" / "tutorial" / "first-stack.md")
         if block.title
     }
-    there = {
+    files = {
         str(file.relative_to(example)): file.read_text(encoding="utf-8")
         for pattern in ("*.toml", "migrations/*.sql", "orders/*.py", "tests/*.py")
         for file in example.glob(pattern)
     }
 
-    assert shown == there
+    assert shown == files
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_a_link_leads_somewhere(page: Path) -> None:
+def test_the_targets_of_links_exist(page: Path) -> None:
     assert [target for target in links(page) if not (page.parent / target).exists()] == []
 
 
@@ -106,7 +107,7 @@ def test_every_page_can_be_reached_from_the_index() -> None:
 
 
 def resolve_alone(text: str, folder: Path) -> None:
-    """Resolve a stack file, in a project of its own, without looking for executables."""
+    """Resolve a stack file in a new project, without a search for executables."""
     folder.mkdir()
     name = "pyproject.toml" if "[tool.infra" in text else "infra.toml"
     (folder / name).write_text(text, encoding="utf-8")
@@ -114,12 +115,12 @@ def resolve_alone(text: str, folder: Path) -> None:
 
 
 def read_settings(text: str, folder: Path) -> None:
-    """Have pytest read its settings, in a folder without tests: what it does not know is an error."""
+    """Start pytest with these settings in a folder without tests; an unknown setting is an error."""
     folder.mkdir()
     (folder / "pytest.ini").write_text(text, encoding="utf-8")
-    answer = run([sys.executable, "-m", "pytest", "--strict-config", "-p", "no:cacheprovider"], folder)
+    result = run([sys.executable, "-m", "pytest", "--strict-config", "-p", "no:cacheprovider"], folder)
 
-    assert answer.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, answer.stdout
+    assert result.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, result.stdout
 
 
 def run_python(text: str, project: Path, number: int, where: str) -> None:
@@ -127,33 +128,33 @@ def run_python(text: str, project: Path, number: int, where: str) -> None:
     tests = "def test_" in text
     file = project / f"{'test_' if tests else ''}block_{number}.py"
     file.write_text(text, encoding="utf-8")
-    how = ["-m", "pytest", "-q", "-p", "no:cacheprovider"] if tests else []
-    answer = run([sys.executable, *how, str(file)], project)
+    runner = ["-m", "pytest", "-q", "-p", "no:cacheprovider"] if tests else []
+    result = run([sys.executable, *runner, str(file)], project)
 
-    assert answer.returncode == 0, f"{where}\n{answer.stdout}"
+    assert result.returncode == 0, f"{where}\n{result.stdout}"
 
 
 def run_console(text: str, project: Path, where: str) -> None:
-    """Run each command, and compare what it says."""
+    """Run each command, and compare its output."""
     for command, expected in commands(text):
-        answer = run(["bash", "-ec", command], project)
+        result = run(["bash", "-ec", command], project)
 
-        assert matches(expected, answer.stdout), f"{where}: $ {command}\n{answer.stdout}"
-        assert answer.returncode == 0, f"{where}: $ {command}: exit {answer.returncode}"
+        assert matches(expected, result.stdout), f"{where}: $ {command}\n{result.stdout}"
+        assert result.returncode == 0, f"{where}: $ {command}: exit {result.returncode}"
 
 
 def commands(text: str) -> Iterator[tuple[str, str]]:
-    """Each command with its expected output."""
+    """Yield each command with its expected output."""
     for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
         command, _, expected = part.partition("\n")
         while command.endswith("\\"):
-            more, _, expected = expected.partition("\n")
-            command = command[:-1] + more.removeprefix("> ")
+            continuation, _, expected = expected.partition("\n")
+            command = command[:-1] + continuation.removeprefix("> ")
         yield command, expected
 
 
 def matches(expected: str, actual: str) -> bool:
-    """Whether the output is the expected one, where `…` is anything and runs of blanks are one."""
+    """Return whether the output is as expected: `…` matches any text, white space is normalised."""
     pieces = [re.escape(_plain(piece)) for piece in expected.split("…")]
     return re.fullmatch(r"\s*" + ".*".join(pieces) + r"\s*", _plain(actual), re.DOTALL) is not None
 
@@ -163,7 +164,7 @@ def _plain(text: str) -> str:
 
 
 def run(argv: list[str], project: Path) -> subprocess.CompletedProcess[str]:
-    """Run a program as a reader would, in the test environment and with this Python's scripts first."""
+    """Run a program in the environment `test`, with the scripts of this Python first in PATH."""
     environ = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
         "INFRA_ENV": "test",
@@ -179,5 +180,5 @@ def run(argv: list[str], project: Path) -> subprocess.CompletedProcess[str]:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )

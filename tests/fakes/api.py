@@ -1,4 +1,4 @@
-"""Small OpenAPI documents, and what comparing two of them tells."""
+"""Small OpenAPI documents, and their comparison."""
 
 from __future__ import annotations
 
@@ -14,46 +14,46 @@ JSON = "application/json"
 
 
 def document(paths: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-    """A document with these paths."""
+    """Return a document with these paths."""
     return {"openapi": "3.1.0", "info": {"title": "T", "version": "1"}, "paths": paths or {}, **more}
 
 
 def operation(responses: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-    """An operation that answers 204, unless told otherwise."""
+    """Return an operation; by default its response has status 204."""
     return {"responses": responses or {"204": {"description": ""}}, **more}
 
 
 def body(schema: Any, **more: Any) -> dict[str, Any]:
-    """A JSON body."""
+    """Return a JSON body."""
     return {"content": {JSON: {"schema": schema}}, **more}
 
 
 def sends(schema: Any, **more: Any) -> dict[str, Any]:
-    """A document of which a client sends this."""
+    """Return a document in which clients send this schema."""
     return document({"/things": {"post": operation(requestBody=body(schema))}}, **more)
 
 
 def receives(schema: Any, **more: Any) -> dict[str, Any]:
-    """A document of which a client receives this."""
+    """Return a document in which clients receive this schema."""
     response = {"200": {"description": "", **body(schema)}}
     return document({"/things": {"get": operation(response)}}, **more)
 
 
 def takes(*parameters: dict[str, Any], path: str = "/things", **more: Any) -> dict[str, Any]:
-    """A document with one operation that has these parameters."""
+    """Return a document with one operation that has these parameters."""
     return document({path: {"get": operation(parameters=list(parameters))}}, **more)
 
 
 def query(schema: Any = None, name: str = "q", **more: Any) -> dict[str, Any]:
-    """A query parameter."""
+    """Return a query parameter."""
     return {"in": "query", "name": name, "schema": schema or {"type": "string"}, **more}
 
 
 def report(base: dict[str, Any], revision: dict[str, Any], **how: Any) -> Report:
-    """What comparing both tells."""
+    """Compare two documents."""
     return compare(parse(base, name="base"), parse(revision, name="revision"), **how)
 
 
 def rules(base: dict[str, Any], revision: dict[str, Any], **how: Any) -> list[str]:
-    """The rules of the findings, sorted."""
+    """Compare two documents, and return the rules of the findings, sorted."""
     return sorted(finding.rule for finding in report(base, revision, **how).findings)

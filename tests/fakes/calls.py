@@ -1,4 +1,4 @@
-"""Pairs of documents that differ by one fact around the schemas, for every fact that there is a rule for."""
+"""Pairs of documents that differ by one fact outside schemas, for every rule about such facts."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ LIST = {"type": "array", "items": TEXT}
 
 
 def one(**more: Any) -> dict[str, Any]:
-    """A document with one operation."""
+    """Return a document with one operation."""
     return document({"/a": {"get": operation(**more)}})
 
 
 def two(**more: Any) -> dict[str, Any]:
-    """A document with one operation beside another, which comes and goes."""
+    """Return a document with two operations, the second of which has these keywords."""
     return document({"/a": {"get": operation(), "put": operation(**more)}})
 
 
@@ -39,7 +39,7 @@ def content(*names: str, **more: Any) -> dict[str, Any]:
 
 
 def written(direction: str, **xml: Any) -> dict[str, Any]:
-    """What is XML for whoever sends or receives it."""
+    """Return a document with an XML body in a request or response."""
     schema = {"type": "object", "properties": {"a": {**TEXT, "xml": xml}}}
     held = {"content": {"application/xml": {"schema": schema}}}
     return one(requestBody=held) if direction == "request" else answer(**held)

@@ -1,4 +1,4 @@
-"""Pairs of schemas that differ by one fact, for every fact that there is a rule for."""
+"""Pairs of schemas that differ by one fact, for every rule about schemas."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CLOSED_CAT, CLOSED_DOG = {**CAT, **CLOSED}, {**DOG, **CLOSED}
 LETTERS = {"type": "string", "pattern": r"^\p{L}+$"}
 SHORT = {**LETTERS, "maxLength": 5}
 
-#: The fact, what was, and what is.
+#: The fact, the schema of the base, and the schema of the revision.
 PAIRS: list[tuple[str, Any, Any]] = [
     ("type-narrowed", NUMBER, WHOLE),
     ("type-narrowed", {"type": ["string", "integer"]}, TEXT),
@@ -195,7 +195,7 @@ _READ = having(b={**TEXT, "readOnly": True})
 _MUST_READ = having("b", b={**TEXT, "readOnly": True})
 _WRITE = having(b={**TEXT, "writeOnly": True})
 _MUST_WRITE = having("b", b={**TEXT, "writeOnly": True})
-#: What only one direction sees.
+#: Facts with one direction only.
 REQUESTS: list[tuple[str, Any, Any]] = [
     ("union-overlap-added-for-some", {"oneOf": [NUMBER, TEXT]}, {"oneOf": [NUMBER, WHOLE, TEXT]}),
     ("property-became-read-only", having(b=TEXT), _READ),

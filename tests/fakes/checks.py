@@ -1,4 +1,4 @@
-"""`infra dev api-check` in a folder of somebody's, as a dialogue; in this process, for speed."""
+"""Run `infra dev api-check` in a directory; in this process, because that is faster."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from infra_cli.main import run
 pytest.importorskip("yaml", reason="the bare install reads no OpenAPI; pytest-infra[openapi] does")
 
 HEAD = "openapi: 3.0.3\ninfo: {title: Pets, version: '1'}\n"
-#: two operations share a schema, and it is written from line 20 on
+#: two operations share a schema, which begins at line 20
 PETS = """\
 openapi: 3.0.3
 info:
@@ -49,15 +49,15 @@ components:
         age:
           type: integer
 """
-#: a client that reads `name` finds none
+#: the property `name` is no longer required
 BROKEN = PETS.replace("required: [name]", "required: [age]")
-#: more than before, and nothing less
+#: an optional property is added
 GROWN = PETS.replace("        age:\n", "        colour:\n          type: string\n        age:\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """How a command ended."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -65,37 +65,37 @@ class Said:
 
     @property
     def json(self) -> Any:
-        """Standard output as a document."""
+        """Return standard output as JSON."""
         return json.loads(self.out)
 
 
 class Checks:
-    """Runs commands in a folder, which is the working directory."""
+    """Runs commands in a directory, which is the working directory."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def write(self, name: str, content: str | bytes) -> Path:
-        """Put a file into the folder."""
+        """Write a file below the directory."""
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return path
 
     def pair(self, base: str = PETS, revision: str = BROKEN) -> tuple[str, str]:
-        """Two documents in two files."""
+        """Write two documents, and return the names of their files."""
         self.write("base.yaml", base)
         self.write("revision.yaml", revision)
         return "base.yaml", "revision.yaml"
 
     def git(self, *arguments: str) -> str:
-        """Run git here, as somebody whose configuration is empty."""
-        nobody = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+        """Run git in the directory, without the configuration of the user."""
+        no_configuration = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
         person = ["-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-c", "init.defaultBranch=main"]
         done = subprocess.run(
             ["git", *person, *arguments],
             cwd=self.root,
-            env={**os.environ, **nobody},
+            env={**os.environ, **no_configuration},
             check=True,
             capture_output=True,
             text=True,
@@ -103,7 +103,7 @@ class Checks:
         return done.stdout
 
     def commit(self) -> None:
-        """A repository, if there is none, and all files in it."""
+        """Commit all files, in a new repository if necessary."""
         if not (self.root / ".git").exists():
             self.git("init", "-q")
         self.git("add", "-A")

@@ -19,7 +19,7 @@ from fakes.stacks import SERVER
 
 INFRA = str(Path(sysconfig.get_path("scripts")) / "infra")
 #: seconds; a test that waits longer has failed
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 #: three small services: `api` refers to `db`, and `worker` needs `api`
 SHOP = f"""

@@ -1,4 +1,4 @@
-"""An engine without processes: it binds a service's texts to names that one can read."""
+"""Functions that read the spec of a catalogue's service, without a process."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from infra_runtime.spec import ServiceSpec, WriteFile, substitute
 
 
 def made(name: str, **settings: Any) -> ServiceSpec:
-    """The catalogue's service with these settings."""
-    found = entry(name)
-    return found.make(found.settings.model_validate(settings), ())
+    """Return the spec that the catalogue makes from these settings."""
+    kind = entry(name)
+    return kind.make(kind.settings.model_validate(settings), ())
 
 
 def written(spec: ServiceSpec) -> Any:
-    """The JSON of the one configuration file that the service gets."""
+    """Return the content of the service's only configuration file, which is JSON."""
     (file,) = (step for step in spec.prepare if isinstance(step, WriteFile))
     assert file.json
     return json.loads(file.text)
 
 
 def options(spec: ServiceSpec) -> dict[str, str]:
-    """`-c name=value` and `--name value` of the command."""
+    """Return name → value of the options `-c name=value` and `--name value` in the command."""
     words = list(spec.command[1:])
-    found = {}
+    values = {}
     while words:
         word = words.pop(0)
         if word == "-c":
@@ -34,10 +34,10 @@ def options(spec: ServiceSpec) -> dict[str, str]:
             name, _, value = word.partition("=")
         else:
             name, value = word, words.pop(0) if words else ""
-        found[name.lstrip("-")] = value
-    return found
+        values[name.lstrip("-")] = value
+    return values
 
 
 def bound(text: str) -> str:
-    """The text with each reference in angle brackets."""
+    """Return the text with each reference in angle brackets."""
     return substitute(text, lambda reference: f"<{reference}>")

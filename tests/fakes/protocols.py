@@ -1,4 +1,4 @@
-"""Seven protocols as exchanges, and servers that speak them well enough for a probe.
+"""Seven protocols as exchanges, and fake servers that answer a probe in them.
 
 A `Conversation` is the server's side: a greeting, then for each request the answer. The numbers come from
 the protocols' specifications.
@@ -51,13 +51,13 @@ MYSQL = Exchange(
 
 
 def bson(*elements: bytes) -> bytes:
-    """A BSON document. Source: the BSON specification."""
+    """Return a BSON document. Source: the BSON specification."""
     body = b"".join(elements) + b"\0"
     return struct.pack("<i", len(body) + 4) + body
 
 
 def op_msg(request: int, response_to: int, document: bytes) -> bytes:
-    """An OP_MSG with one section. Source: MongoDB documentation, "Wire Protocol"."""
+    """Return an OP_MSG with one section. Source: MongoDB documentation, "Wire Protocol"."""
     body = struct.pack("<iii", request, response_to, 2013) + struct.pack("<i", 0) + b"\0" + document
     return struct.pack("<i", len(body) + 4) + body
 
@@ -95,7 +95,7 @@ KAFKA = Exchange(
 
 @dataclass(frozen=True, kw_only=True)
 class Conversation:
-    """What a server sends: at once, and for the request that it expects."""
+    """The messages that a server sends: at once, and as the answer to the expected request."""
 
     greeting: bytes = b""
     request: bytes = b""
@@ -104,7 +104,7 @@ class Conversation:
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """A probe, a server that is ready, and one that is not yet, with its reason."""
+    """A probe, a server that is ready, and a server that is not ready, with its reason."""
 
     probe: Exchange
     ready: Conversation
@@ -113,17 +113,17 @@ class Protocol:
 
 
 def packet(sequence: int, body: bytes) -> bytes:
-    """A packet of MySQL's."""
+    """Return a MySQL packet."""
     return len(body).to_bytes(3, "little") + bytes([sequence]) + body
 
 
 def frame(body: bytes) -> bytes:
-    """A method frame of AMQP on channel 0."""
+    """Return an AMQP method frame on channel 0."""
     return b"\x01\0\0" + struct.pack("!i", len(body)) + body + b"\xce"
 
 
 def framed(body: bytes) -> bytes:
-    """A response of Kafka's."""
+    """Return a Kafka response."""
     return struct.pack("!i", len(body)) + body
 
 
@@ -186,7 +186,7 @@ PROTOCOLS = {
 
 @contextlib.asynccontextmanager
 async def serving(handler: Handler) -> AsyncIterator[int]:
-    """The port of a server that does this with each connection, and then closes it."""
+    """Yield the port of a server that calls the handler for each connection, and then closes it."""
     connections: list[asyncio.Task[None]] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -202,13 +202,13 @@ async def serving(handler: Handler) -> AsyncIterator[int]:
     server = await asyncio.start_server(serve, HOST, 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
-        for _ in range(3):  # a connection that was just accepted gets its task a turn of the loop later
+        for _ in range(3):  # the task of an accepted connection starts one iteration of the event loop later
             await asyncio.sleep(0)
     await asyncio.gather(*connections)
 
 
 def speaking(conversation: Conversation, *, piece: int = 2**20) -> Handler:
-    """Answer the request of the conversation, in pieces of so many bytes; nothing for any other request."""
+    """Answer the expected request, in pieces of `piece` bytes; send nothing for any other request."""
 
     async def send(writer: asyncio.StreamWriter, data: bytes) -> None:
         for start in range(0, len(data), piece):
@@ -229,18 +229,18 @@ def speaking(conversation: Conversation, *, piece: int = 2**20) -> Handler:
 
 
 async def silence(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-    """Accept, and send nothing until the client closes."""
+    """Accept the connection, and send nothing until the client closes it."""
     while await reader.read(1024):
         pass
 
 
 async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Close at once."""
+    """Close the connection at once."""
     writer.close()
 
 
 def endless(data: bytes) -> Handler:
-    """Send the same bytes until the client closes."""
+    """Send the same bytes until the client closes the connection."""
 
     async def handle(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""Documents by chance, rewritings that change nothing, and changes that break exactly one thing."""
+"""Random documents, rewritings without an effect, and changes with exactly one finding."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _OBJECTS = st.fixed_dictionaries(
 
 @st.composite
 def documents(draw: st.DrawFn) -> dict[str, Any]:
-    """A document with two shared schemas, which may reach each other and themselves, and what uses them."""
+    """Generate documents with two shared schemas, which may refer to each other and themselves."""
 
     def content() -> dict[str, Any]:
         return {"application/json": {"schema": draw(SCHEMAS)}}
@@ -94,14 +94,14 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-# --- rewritings: each changes the text, and nothing else ------------------------------------------------
+# --- rewritings: each changes the text, but not its meaning ------------------------------------------------
 
 Rewriting = Callable[[dict[str, Any], Random], None]
 _INNER = ("items", "additionalProperties")
 
 
 def places(data: dict[str, Any]) -> list[tuple[Any, Any]]:
-    """Every schema of a document, as the container and the key that hold it."""
+    """Yield every schema of a document as its container and key."""
     return list(_places(data))
 
 
@@ -119,17 +119,17 @@ def _places(data: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
 
 
 def items(data: dict[str, Any]) -> list[dict[str, Any]]:
-    """Every path item, wherever it is written."""
+    """Yield every path item."""
     return [*data["paths"].values(), *data["components"].get("pathItems", {}).values()]
 
 
 def operations(data: dict[str, Any]) -> list[dict[str, Any]]:
-    """Every operation, wherever it is written."""
+    """Yield every operation."""
     return [item[method] for item in items(data) for method in ("get", "post") if method in item]
 
 
 def messages(data: dict[str, Any]) -> list[dict[str, Any]]:
-    """Every body and response, wherever it is written."""
+    """Yield every request body and response."""
     found = [
         each for kind in ("responses", "requestBodies") for each in data["components"].get(kind, {}).values()
     ]
@@ -247,7 +247,7 @@ def split_an_object(data: dict[str, Any], random: Random) -> None:
 
 
 def reorder(data: dict[str, Any], random: Random) -> None:
-    """Every object's keys, and the lists whose order says nothing."""
+    """Shuffle the keys of every object, and lists without a meaningful order."""
 
     def mixed(value: Any, key: str = "") -> Any:
         if isinstance(value, dict):
@@ -277,7 +277,7 @@ def hoist_the_parameters(data: dict[str, Any], random: Random) -> None:
 def hoist_the_security(data: dict[str, Any], random: Random) -> None:
     del random
     found = operations(data)
-    # What says nothing may be called by everybody, and no longer could be.
+    # Without `security`, all requests are allowed; with a document-wide requirement they would not be.
     if "key" in data["components"]["securitySchemes"] and all("security" in each for each in found):
         for operation in found:
             del operation["security"]
@@ -305,7 +305,7 @@ def rename_a_security_scheme(data: dict[str, Any], random: Random) -> None:
 
 
 def extract_what_is_around(data: dict[str, Any], random: Random) -> None:
-    """A parameter, body, response, header or path item goes among the components."""
+    """Move a parameter, body, response, header or path item to the components."""
     responses = [operation["responses"] for operation in operations(data)]
     holders: list[tuple[str, Any]] = [("responses", found) for found in responses]
     holders += [("pathItems", data["paths"])]
@@ -347,7 +347,7 @@ def spell_the_style(data: dict[str, Any], random: Random) -> None:
 
 
 def spell_a_name_in_another_case(data: dict[str, Any], random: Random) -> None:
-    """Names of headers and media types have none; a set of characters is not another media type."""
+    """Change the case of header and media type names, and the charset, which have no effect."""
     del random
     for each in (*items(data), *operations(data)):
         for parameter in each.get("parameters", []):

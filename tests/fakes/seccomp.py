@@ -1,6 +1,6 @@
-"""Runs a program where the kernel forbids user namespaces, as container runtimes do.
+"""Run a program for which the kernel forbids user namespaces, as container runtimes do.
 
-python seccomp.py PROGRAM [ARGUMENT…]. Needs root; exits with 77 where it cannot be done.
+python seccomp.py PROGRAM [ARGUMENT…]. Needs root; exits with 77 when the filter cannot be installed.
 """
 
 import ctypes

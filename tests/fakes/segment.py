@@ -1,4 +1,4 @@
-"""Makes a System V shared memory segment, tells its number in a file, and stays.
+"""Create a System V shared memory segment, write its number to a file, and keep running.
 
 python -I -S segment.py FILE
 """

@@ -1,6 +1,9 @@
-"""A small server that misbehaves on demand; started as a child by tests, with the standard library alone.
+"""A small TCP server with faults that options switch on; tests start it as a child process.
 
-python -I -S server.py PORT [--exit-after S] [--status N] [--ignore-term] [--fork-away] [--stray FILE]
+python -I -S server.py PORT [--exit-after S] [--status N] [--ignore-term] [--fork-away S] [--stray FILE]
+    [--wait-for FILE] [--deaf]
+
+The server imports the standard library only.
 """
 
 import os
@@ -26,14 +29,14 @@ def main(arguments: list[str]) -> None:
         os.setsid()
         time.sleep(float(value("--fork-away", "0")))
     if "--stray" in options and os.fork() == 0:
-        # A grandchild in a session of its own, deaf to polite words, that nobody waits for.
+        # A grandchild in its own session that ignores SIGTERM and has no parent that waits for it.
         os.setsid()
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         with open(value("--stray"), "w", encoding="ascii") as file:  # noqa: PTH123 - no pathlib: boot fast
             file.write(str(os.getpid()))
         time.sleep(600)
     if "--wait-for" in options:
-        # Tells its port, and binds it only when somebody else had the time to take it.
+        # Write the port to a file, and bind it when the file exists; a test takes the port in the meantime.
         with open(value("--wait-for") + ".port", "w", encoding="ascii") as file:  # noqa: PTH123
             file.write(str(port))
         while not os.path.exists(value("--wait-for")):  # noqa: PTH110

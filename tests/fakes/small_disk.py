@@ -1,6 +1,7 @@
-"""Runs Python code where a folder is a small disk of its own, which may be full or read-only.
+"""Run Python code with a folder on its own small file system, which may be full or read-only.
 
-The code has `data`, a data directory on that disk, `fill()`, `freeze()`, and the names of `fakes.stacks`.
+The code can use `data`, a data directory on that file system, `fill()`, `make_read_only()`, `up()`, and the
+names of `fakes.stacks`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 from fakes.stacks import *
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.errors import InfraError
-from infra_runtime.engines.local.stack import open_stack
+from infra_runtime.engines.local.engine import LocalEngine
 disk = Path(sys.argv[1])
 data = disk / "data"
 
@@ -35,14 +36,14 @@ def fill():
             except OSError:
                 pass
 
-def freeze():
+def make_read_only():
     assert subprocess.call(["mount", "-o", "remount,bind,ro", disk]) == 0
 
 def up(*specs):
-    found = resolved(data, specs)
-    stack = open_stack(found)
+    stack_file = resolved(data, specs)
+    stack = LocalEngine().open(stack_file)
     try:
-        raise_failures(stack.up(found).failures)
+        raise_failures(stack.up(stack_file).failures)
     except BaseException:
         stack.close()
         raise
@@ -51,13 +52,13 @@ def up(*specs):
 
 
 def on_a_small_disk(folder: Path, size: str, code: str) -> list[str]:
-    """The lines that the code printed. Skips the test where the kernel lets nobody mount."""
+    """Return the lines that the code printed; skip the test when the kernel forbids mounts."""
     folder.mkdir()
     mount = f'mount -t tmpfs -o size={size} tmpfs "$1" || exit 77; exec "$2" -c "$3" "$1"'
     namespace = ["unshare", "--user", "--map-root-user", "--mount"]
     if shutil.which("unshare") is None:
-        pytest.skip("no unshare here: it takes a mount namespace to fill a disk")
-    # Inside we are root, but what root has in /tmp is not ours.
+        pytest.skip("the command unshare is missing; the test needs a mount namespace")
+    # Inside the namespace the process is root, but cannot use root's folder in /tmp.
     with tempfile.TemporaryDirectory(prefix="infra-", dir="/tmp") as short:
         done = subprocess.run(
             [*namespace, "sh", "-c", mount, "sh", str(folder), sys.executable, PRELUDE + code],
@@ -68,6 +69,6 @@ def on_a_small_disk(folder: Path, size: str, code: str) -> list[str]:
             env={**os.environ, "INFRA_CACHE": f"{folder}-cache", "INFRA_RUNTIME_DIR": f"{short}/run"},
         )
     if done.returncode == 77 or "unshare" in done.stderr:
-        pytest.skip(f"this kernel, or the container's runtime, forbids mounts: {done.stderr.strip()}")
+        pytest.skip(f"the kernel or the container runtime forbids mounts: {done.stderr.strip()}")
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()

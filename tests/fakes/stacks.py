@@ -22,14 +22,14 @@ SERVER = str(Path(__file__).with_name("server.py"))
 
 
 def server(name: str, *options: str, **fields: Any) -> ServiceSpec:
-    """A service that runs `server.py` with these options."""
+    """Return a service that runs `server.py` with these options."""
     defaults: dict[str, Any] = {
         "command": (sys.executable, "-I", "-S", SERVER, "${port.main}", *options),
         "ports": {"main": 0},
         "ready": TcpProbe(port="main"),
         "exports": {"url": "tcp://${host}:${port.main}", "port": "${port.main}"},
         "stop": (StopStep(signal=signal.SIGTERM, seconds=2.0),),
-        "start_timeout": 20.0,
+        "start_timeout": 60.0,
     }
     return ServiceSpec(name=name, **{**defaults, **fields})
 
@@ -37,7 +37,7 @@ def server(name: str, *options: str, **fields: Any) -> ServiceSpec:
 def resolved(
     data: Path, services: Sequence[ServiceSpec], *, environment: str = "test", ports: str = "leased"
 ) -> Resolved:
-    """What `settings.resolve` would say of these services."""
+    """Return these services as `config.resolve` returns a resolved stack file."""
     plan = make_plan(services, environment=environment, root=str(data.parent), ports=ports)
     return Resolved(
         plan=plan,
@@ -50,31 +50,31 @@ def resolved(
     )
 
 
-def life(data: Path) -> list[Event]:
-    """The journal of a data directory."""
+def journal_events(data: Path) -> list[Event]:
+    """Return all events of a data directory's journal."""
     return journal.read(Paths(str(data)).journal)
 
 
 def spawned(data: Path) -> dict[int, str]:
-    """pid → start time of every process that a stack ever started."""
-    return {event.pid: event.started for event in life(data) if event.event == "spawned"}
+    """Return pid → start time of all processes that a stack has started."""
+    return {event.pid: event.started for event in journal_events(data) if event.event == "spawned"}
 
 
 def alive(data: Path) -> list[int]:
-    """Which of them, or of their offspring, live."""
-    tokens = [event.token for event in life(data) if event.event == "up"]
+    """Return the pids of the running processes of a stack, with their descendants."""
+    tokens = [event.token for event in journal_events(data) if event.event == "up"]
     roots = {pid: start for pid, start in spawned(data).items() if processes.started(pid) == start}
     return sorted({process.pid for token in tokens for process in processes.family(roots, token)})
 
 
-def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    """Wait for what another process is about to do. For tests with real processes alone."""
+def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    """Wait for a condition that another process fulfils; only for tests with real processes."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
+        assert time.monotonic() < deadline, "the condition was not fulfilled in time"
         time.sleep(0.005)
 
 
 def kill(pid: int) -> None:
-    """SIGKILL to a process of the test's own stack."""
+    """Kill a process of the test's own stack with SIGKILL."""
     os.kill(pid, signal.SIGKILL)

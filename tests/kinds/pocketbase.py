@@ -48,5 +48,5 @@ def _ask(endpoint: Endpoint, path: str, token: str, body: object = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json", "Authorization": token}
     request = urllib.request.Request(endpoint["url"] + path, data, headers)
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)

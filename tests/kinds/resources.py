@@ -1,4 +1,4 @@
-"""What a running stack has of the machine, observed from outside."""
+"""The resources of a running stack, observed from outside its supervisor."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def processes(data: Path) -> list[psutil.Process]:
 
 def supervisor(data: Path) -> int:
     """Return the process id of the last supervisor in `data`."""
-    return [event["pid"] for event in journal.read(Paths(str(data)).journal) if event["event"] == "up"][-1]
+    return [event.pid for event in journal.read(Paths(str(data)).journal) if event.event == "up"][-1]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """What a running stack has of the machine: processes, open sockets, shared memory."""
+    """Processes, open sockets and shared memory."""
 
     data: Path
     processes: tuple[psutil.Process, ...]

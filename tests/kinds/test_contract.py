@@ -1,4 +1,4 @@
-"""What every kind keeps, against its real server: `pytest tests/kinds -k valkey` runs one kind alone."""
+"""The contract of all kinds, tested against real servers: `pytest tests/kinds -k valkey` runs one kind."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SECOND = "second"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each clause for each kind; one that a kind does not keep must fail."""
+    """Run each clause for each kind; a clause with an exception must fail."""
     clause = metafunc.function.__name__
     if "kind" not in metafunc.fixturenames:
         return
@@ -137,7 +137,7 @@ async def _echoing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 @pytest.mark.parametrize("behaviour", [_silent, _closing, _echoing], ids=["silent", "closing", "echoing"])
 def test_a_program_that_only_opens_the_port_is_not_ready(
-    kind: str, behaviour: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    kind: str, behaviour: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probes, "PATIENCE", 0.2)
     spec = made(kind)
@@ -153,7 +153,9 @@ def test_a_program_that_only_opens_the_port_is_not_ready(
 
         async with await asyncio.start_server(serve, "127.0.0.1") as server:
             port = server.sockets[0].getsockname()[1]
-            reason = await probes.ask(spec.ready, "127.0.0.1", dict.fromkeys(spec.ports, port), _no_command)
+            reason = await probes.ask(
+                spec.ready, "127.0.0.1", dict.fromkeys(spec.ports, port), _no_command, str(tmp_path)
+            )
             await asyncio.gather(*served, return_exceptions=True)
         return reason
 
@@ -169,7 +171,7 @@ async def _no_command(command: tuple[str, ...]) -> int:
 # --- the machine -----------------------------------------------------------------------------------
 
 
-def test_it_talks_on_loopback_only(kind: str, stack: Stack) -> None:
+def test_it_listens_and_connects_on_loopback_only(kind: str, stack: Stack) -> None:
     contract.subject(kind).write(stack[kind], "loopback", "1")
 
     connections = [

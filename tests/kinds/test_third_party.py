@@ -1,4 +1,4 @@
-"""A distribution that adds a kind gets everything that a shipped kind has; none of our files names it."""
+"""A kind of another distribution has everything that a shipped kind has, without a change to our files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.engines.local.stack import Endpoint, attach
+from infra_runtime.engines.local.engine import attach
+from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import NoStackError
 from kinds import contract, user_suite
 from kinds.distribution import DISTRIBUTIONS, installed

@@ -94,7 +94,7 @@ def suite_of(kind: str, folder: Path, test: str) -> Suite:
 
 
 def note(kind: str, unit: Endpoint, data: Path, number: int, others: int = 1) -> None:
-    """Write into the unit, meet the other test, and note what is read and which secrets exist."""
+    """Write into the unit, wait for the other test, and note what is read and which secrets exist."""
     service = contract.subject(kind)
     before = service.read(unit, "name")
     service.write(unit, "name", value(number))

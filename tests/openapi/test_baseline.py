@@ -1,4 +1,4 @@
-"""The reviewed file of accepted findings: what it lets pass, what it refuses, and what a diff of it shows."""
+"""The file of accepted findings: reading, adding entries, and applying it to a report."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def broken() -> Report:
 
 
 def accept(file: Path, finding: Finding, **how: object) -> Acceptance:
-    options = {"reason": "nobody calls it", "owner": "ann", "today": TODAY, **how}
+    options = {"reason": "no client calls it", "owner": "ann", "today": TODAY, **how}
     return baseline.accept(file, finding, **options)  # type: ignore[arg-type]
 
 
@@ -39,7 +39,7 @@ def reviewed(given: Report, file: Path, today: dt.date = TODAY) -> Report:
     return baseline.apply(given, baseline.read(file), today)
 
 
-def test_an_accepted_finding_counts_no_more_and_the_others_do(file: Path) -> None:
+def test_an_accepted_finding_no_longer_counts_and_the_others_do(file: Path) -> None:
     before = broken()
     accept(file, before.findings[0])
 
@@ -50,7 +50,7 @@ def test_an_accepted_finding_counts_no_more_and_the_others_do(file: Path) -> Non
     assert after.counts[Level.BREAKING] == 1
 
 
-def test_with_all_accepted_the_verdict_is_compatible(file: Path) -> None:
+def test_a_report_with_every_finding_accepted_is_compatible(file: Path) -> None:
     before = broken()
     for finding in before.findings:
         accept(file, finding)
@@ -58,7 +58,7 @@ def test_with_all_accepted_the_verdict_is_compatible(file: Path) -> None:
     assert reviewed(before, file).verdict == "compatible"
 
 
-def test_a_message_or_a_line_may_change_and_the_entry_still_holds(file: Path) -> None:
+def test_an_entry_matches_after_the_message_or_line_changed(file: Path) -> None:
     before = broken()
     accept(file, before.findings[0])
     moved = replace(before.findings[0].base, line=99, column=1)
@@ -67,8 +67,8 @@ def test_a_message_or_a_line_may_change_and_the_entry_still_holds(file: Path) ->
     assert reviewed(later, file).findings == ()
 
 
-def test_another_value_is_another_finding(file: Path) -> None:
-    """Who accepted that a limit falls to 50 has not accepted that it falls to 5."""
+def test_an_entry_does_not_match_another_value(file: Path) -> None:
+    """An accepted decrease of a limit to 50 does not include a decrease to 5."""
     limit = [takes(query({"type": "integer", "maximum": it})) for it in (100, 50, 5)]
     accept(file, report(limit[0], limit[1]).findings[0])
 
@@ -76,7 +76,7 @@ def test_another_value_is_another_finding(file: Path) -> None:
     assert reviewed(report(limit[0], limit[2]), file).verdict == "breaking"
 
 
-def test_it_counts_until_its_last_day_is_over(file: Path) -> None:
+def test_an_entry_is_valid_until_the_end_of_its_last_day(file: Path) -> None:
     before = broken()
     accept(file, before.findings[0], until=TODAY)
 
@@ -86,7 +86,7 @@ def test_it_counts_until_its_last_day_is_over(file: Path) -> None:
     assert [entry.until for entry in over.review.expired] == [TODAY]
 
 
-def test_an_entry_that_nothing_was_found_for_is_stale(file: Path) -> None:
+def test_an_entry_without_a_finding_is_stale(file: Path) -> None:
     before = broken()
     accept(file, before.findings[0])
 
@@ -96,7 +96,7 @@ def test_an_entry_that_nothing_was_found_for_is_stale(file: Path) -> None:
     assert after.review.expired == ()
 
 
-def test_an_expired_entry_that_nothing_was_found_for_is_stale_and_not_expired(file: Path) -> None:
+def test_an_expired_entry_without_a_finding_is_stale_and_not_expired(file: Path) -> None:
     before = broken()
     accept(file, before.findings[0], until=TODAY)
 
@@ -105,7 +105,7 @@ def test_an_expired_entry_that_nothing_was_found_for_is_stale_and_not_expired(fi
     assert (len(after.review.stale), after.review.expired) == (1, ())
 
 
-def test_a_new_entry_is_lines_at_the_end(file: Path) -> None:
+def test_a_new_entry_is_appended_to_the_file(file: Path) -> None:
     before = broken()
     accept(file, before.findings[0])
     file.write_text(file.read_text() + "# ours\n", encoding="utf-8")
@@ -117,7 +117,7 @@ def test_a_new_entry_is_lines_at_the_end(file: Path) -> None:
     assert len(baseline.read(file)) == 2
 
 
-def test_a_new_entry_takes_the_place_of_an_expired_one(file: Path) -> None:
+def test_a_new_entry_replaces_an_expired_one(file: Path) -> None:
     before = broken()
     accept(file, before.findings[0], until=TODAY)
     accept(file, before.findings[1])
@@ -128,7 +128,7 @@ def test_a_new_entry_takes_the_place_of_an_expired_one(file: Path) -> None:
     entries = baseline.read(file)
     assert {entry.fingerprint: entry.reason for entry in entries} == {
         before.findings[0].fingerprint: "still",
-        before.findings[1].fingerprint: "nobody calls it",
+        before.findings[1].fingerprint: "no client calls it",
     }
     assert len(entries) == 2
 
@@ -139,7 +139,7 @@ def test_a_new_entry_takes_the_place_of_an_expired_one(file: Path) -> None:
     ),
     st.none() | st.dates(min_value=TODAY),
 )
-def test_what_was_written_is_read(
+def test_a_written_entry_is_read_as_the_same_entry(
     tmp_path_factory: pytest.TempPathFactory, reason: str, until: dt.date
 ) -> None:
     file = tmp_path_factory.mktemp("accepted") / "openapi.accepted.yaml"
@@ -154,7 +154,7 @@ def test_what_was_written_is_read(
     assert entry.line == 2
 
 
-def test_the_entry_tells_a_reviewer_what_was_accepted(file: Path) -> None:
+def test_an_entry_contains_the_rule_and_the_message_of_the_finding(file: Path) -> None:
     finding = broken().findings[0]
     accept(file, finding)
 
@@ -165,7 +165,7 @@ def test_the_entry_tells_a_reviewer_what_was_accepted(file: Path) -> None:
     assert 'accepted: "2026-08-01"' in text
 
 
-def test_without_a_file_nothing_is_accepted(file: Path) -> None:
+def test_a_missing_file_accepts_nothing(file: Path) -> None:
     assert baseline.read(file) == ()
 
 
@@ -179,24 +179,24 @@ def test_an_empty_file_accepts_nothing(file: Path, content: str) -> None:
 @pytest.mark.parametrize(
     ("content", "line", "reason"),
     [
-        ("a: 1\n", 1, "is no list"),
-        ("- 3\n", 1, "an entry is a mapping"),
+        ("a: 1\n", 1, "is not a list"),
+        ("- 3\n", 1, "an entry must be a mapping"),
         ("- {reason: r, owner: o}\n", 1, "has no `fingerprint`"),
         (ENTRY + "- {fingerprint: eeee, owner: o}\n", 2, "has no `reason`"),
         ("- {fingerprint: eeee, reason: '', owner: o}\n", 1, "has no `reason`"),
         ("- {fingerprint: eeee, reason: r}\n", 1, "has no `owner`"),
         ("- {fingerprint: e, reason: r, owner: o, untill: 2030-01-01}\n", 1, "unknown key 'untill'"),
-        ("- {fingerprint: e, reason: r, owner: o, until: soon}\n", 1, "`until` is no date"),
-        ("- {fingerprint: e, reason: r, owner: o, until: 2030-13-01}\n", 1, "`until` is no date"),
-        (ENTRY + ENTRY, 2, "accepts aaaabbbbccccdddd twice"),
+        ("- {fingerprint: e, reason: r, owner: o, until: soon}\n", 1, "`until` is not a date"),
+        ("- {fingerprint: e, reason: r, owner: o, until: 2030-13-01}\n", 1, "`until` is not a date"),
+        (ENTRY + ENTRY, 2, "has two entries for aaaabbbbccccdddd"),
         ("- {fingerprint: e", 1, "is not YAML"),
-        ("- {fingerprint: e, reason: [r], owner: o}\n", 1, "`reason` is no text"),
-        ("- {fingerprint: e, reason: r, owner: true}\n", 1, "`owner` is no text"),
-        ("- {fingerprint: 12345678901234e5, reason: r, owner: o}\n", 1, "`fingerprint` is no text"),
+        ("- {fingerprint: e, reason: [r], owner: o}\n", 1, "`reason` is not a string"),
+        ("- {fingerprint: e, reason: r, owner: true}\n", 1, "`owner` is not a string"),
+        ("- {fingerprint: 12345678901234e5, reason: r, owner: o}\n", 1, "`fingerprint` is not a string"),
     ],
 )
-def test_a_file_that_is_half_understood_is_refused(file: Path, content: str, line: int, reason: str) -> None:
-    """Half of it would accept by accident, or stop to."""
+def test_an_invalid_entry_is_an_error_with_its_line(file: Path, content: str, line: int, reason: str) -> None:
+    """Ignoring a part of the file could accept a finding by accident."""
     file.write_text(content, encoding="utf-8")
 
     with pytest.raises(CompareError, match=reason) as caught:
@@ -212,7 +212,7 @@ def test_a_fingerprint_of_digits_needs_no_quotes(file: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [f"[{ENTRY[2:-1]}]\n", f"  {ENTRY}"])
-def test_a_list_that_cannot_be_added_to_is_left_as_it_is(file: Path, content: str) -> None:
+def test_a_list_in_another_style_is_not_changed(file: Path, content: str) -> None:
     file.write_text(content, encoding="utf-8")
 
     with pytest.raises(CompareError, match="at the start of the line"):
@@ -222,7 +222,9 @@ def test_a_list_that_cannot_be_added_to_is_left_as_it_is(file: Path, content: st
 
 
 @pytest.mark.parametrize("how", [{"reason": " "}, {"owner": ""}, {"until": TODAY - dt.timedelta(days=1)}])
-def test_an_entry_of_no_use_is_not_written(file: Path, how: dict[str, object]) -> None:
+def test_an_entry_without_reason_or_owner_or_with_a_past_date_is_not_written(
+    file: Path, how: dict[str, object]
+) -> None:
     with pytest.raises(CompareError):
         accept(file, broken().findings[0], **how)
 
@@ -238,22 +240,22 @@ def test_the_first_characters_of_a_fingerprint_are_enough() -> None:
     assert baseline.chosen({"shop": given}, given.findings[1].fingerprint[:7]) == ("shop", given.findings[1])
 
 
-def test_they_must_mean_one_finding(file: Path) -> None:
+def test_ambiguous_and_unknown_fingerprints_are_errors(file: Path) -> None:
     given = broken()
     many = {
         str(number): report(receives({"maxLength": 9}), receives({"maxLength": 9 + number}))
         for number in range(1, 40)
     }
 
-    with pytest.raises(CompareError, match="is not enough"):
+    with pytest.raises(CompareError, match="several fingerprints begin with"):
         baseline.chosen(many, next(iter(many.values())).findings[0].fingerprint[:1] or "")
     with pytest.raises(CompareError, match="no finding"):
         baseline.chosen({"": given}, "zzz")
 
 
-def test_what_is_accepted_is_not_accepted_again(file: Path) -> None:
+def test_accepting_an_accepted_finding_is_an_error(file: Path) -> None:
     before = broken()
     accept(file, before.findings[0])
 
-    with pytest.raises(CompareError, match="is accepted already"):
+    with pytest.raises(CompareError, match="is already accepted"):
         baseline.chosen({"": reviewed(before, file)}, before.findings[0].fingerprint)

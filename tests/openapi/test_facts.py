@@ -1,4 +1,4 @@
-"""The ids of facts and rules: each is written once, in one piece, and is used."""
+"""Ids of facts and rules: each is defined once, as a literal, and is used."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PACKAGE = Path(infra_openapi.__file__).parent
 KINDS = {name: kind for name, kind in vars(facts).items() if isinstance(kind, FactKind)}
 SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
 MAKERS = {"FactKind", "_both", "_request", "_response", "_undirected"}
-#: the shape of an id, or of a part that one could be put together of
+#: an id, or a part from which an id could be composed
 PART_OF_AN_ID = re.compile(
     r"\A(request|response)-|\A-\Z|-(added|removed|increased|decreased|narrowed|widened|changed|allowed)\Z"
 )
@@ -31,7 +31,7 @@ def ids(kind: FactKind) -> list[str]:
 
 
 def nodes(text: str) -> Iterator[ast.AST]:
-    """Every node of a module, except what is said of the peer, whose ids may be the same as ours."""
+    """Yield every node of a module except ids of oasdiff, which may be equal to ids of rules."""
     waiting: list[ast.AST] = [ast.parse(text)]
     while waiting:
         node = waiting.pop()
@@ -40,9 +40,12 @@ def nodes(text: str) -> Iterator[ast.AST]:
             waiting += ast.iter_child_nodes(node)
 
 
+NAMED = {path: set(re.findall(r"\bfacts\.(\w+)\b", text)) for path, text in SOURCES.items()}
+
+
 def users(name: str) -> set[str]:
-    """The modules that name a fact: `rules` for all of that package, else the path inside of the package."""
-    found = [path for path, text in SOURCES.items() if re.search(rf"\bfacts\.{name}\b", text)]
+    """Return the modules that use a fact; `rules` stands for all modules of that package."""
+    found = [path for path, names in NAMED.items() if name in names]
     return {"rules" if path.parent.name == "rules" else str(path.relative_to(PACKAGE)) for path in found}
 
 
@@ -74,13 +77,13 @@ def test_a_fact_has_a_rule_and_is_stated_by_the_comparison(name: str) -> None:
 
 
 def test_an_id_is_written_in_one_module() -> None:
-    """A search for the id of a finding leads to the constant, and from there to the code and to the rule."""
+    """With the id of a finding one can search for the constant, and with that for the code and the rule."""
     for path, text in SOURCES.items():
         written = {node.value for node in nodes(text) if isinstance(node, ast.Constant)} & RULES.keys()
         assert written == (set(RULES) if path.name == "facts.py" else set()), path
 
 
-def test_a_kind_of_fact_is_made_of_literals_in_the_table_of_facts() -> None:
+def test_fact_kinds_are_defined_with_literals_in_one_module() -> None:
     for path, text in SOURCES.items():
         for node in nodes(text):
             made = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
@@ -90,7 +93,7 @@ def test_a_kind_of_fact_is_made_of_literals_in_the_table_of_facts() -> None:
                 assert all(isinstance(value, ast.Constant | ast.Name) for value in node.args)
 
 
-def test_no_id_is_put_together_of_parts() -> None:
+def test_no_id_is_composed_of_parts() -> None:
     """Neither by an f-string nor by a sum."""
     for path, text in SOURCES.items():
         for node in nodes(text):

@@ -1,4 +1,4 @@
-"""The formats: each is valid for those who read it, whatever an author wrote into names and values."""
+"""The output formats: each is valid for every text of a document."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ENTRY = Acceptance(
 )
 
 
-def finding(level: Level = Level.BREAKING, text: str = "GET /x is gone", **more: Any) -> Finding:
+def finding(level: Level = Level.BREAKING, text: str = "removed GET /x", **more: Any) -> Finding:
     defaults: dict[str, Any] = {
         "rule": "operation-removed",
         "level": level,
@@ -46,7 +46,7 @@ def finding(level: Level = Level.BREAKING, text: str = "GET /x is gone", **more:
 
 
 def nasty() -> Report:
-    """Every text that a document's author, or a reviewer, can choose is as bad as can be."""
+    """Return a report in which every text contains special characters of all formats."""
     bad = replace(LOCATION, file=NASTY)
     witness = Witness(kind=Direction.REQUEST, value={NASTY: NASTY})
     operations = tuple(Operation(path=f"/{NASTY}{number}", method="GET") for number in range(9))
@@ -74,7 +74,7 @@ of_every_kind = pytest.mark.parametrize("kind", REPORTS)
 
 @of_every_kind
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_format_is_a_function_of_the_report(name: str, kind: str) -> None:
+def test_equal_reports_give_equal_text(name: str, kind: str) -> None:
     made = REPORTS[kind]()
 
     text = render({"": made}, name)
@@ -84,40 +84,40 @@ def test_a_format_is_a_function_of_the_report(name: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_several_reports_are_told_apart(name: str) -> None:
+def test_several_reports_are_distinguishable(name: str) -> None:
     text = render({"shop": breaking(), "bank": breaking()}, name)
 
     assert "shop" in text
     assert "bank" in text
 
 
-def test_text_has_a_paragraph_for_each_finding_and_the_sums_at_the_end() -> None:
+def test_text_has_a_paragraph_for_each_finding_and_the_totals_at_the_end() -> None:
     text = render({"": Report(base="a", revision="b", findings=(finding(),))}, "text")
 
     assert text == (
         "a → b\n\n"
         "breaking  operation-removed  api/openapi.yaml:7:3\n"
-        "    GET /x is gone\n"
+        "    removed GET /x\n"
         f"    fingerprint {finding().fingerprint}\n\n"
         "breaking: 1 breaking, 0 warning, 0 info\n"
     )
 
 
-def test_text_moves_no_cursor() -> None:
+def test_text_contains_no_control_characters() -> None:
     text = render({"": nasty()}, "text", View(colour=False))
 
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", text)
     assert "\n::error" not in text
 
 
-def test_colour_is_only_colour() -> None:
+def test_colours_do_not_change_the_text() -> None:
     plain, coloured = (render({"": nasty()}, "text", View(colour=it)) for it in (False, True))
 
     assert coloured != plain
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == plain
 
 
-def test_what_is_not_shown_is_counted() -> None:
+def test_findings_that_are_not_shown_are_counted() -> None:
     made = Report(base="a", revision="b", findings=(finding(), finding(Level.INFO)))
 
     text = render({"": made}, "text", View(level=Level.WARNING))
@@ -130,14 +130,14 @@ def test_what_is_not_shown_is_counted() -> None:
 
 @of_every_kind
 @pytest.mark.parametrize("names", [("",), ("shop",), ("shop", "bank"), ()])
-def test_json_is_what_its_schema_says(kind: str, names: tuple[str, ...]) -> None:
+def test_json_is_valid_against_its_schema(kind: str, names: tuple[str, ...]) -> None:
     made = json.loads(render(dict.fromkeys(names, REPORTS[kind]()), "json"))
 
     jsonschema.Draft202012Validator(json_report.schema()).validate(made)
     assert made["schema"] == SCHEMA_VERSION
 
 
-def test_the_schema_is_one_and_minds_what_is_missing() -> None:
+def test_the_schema_is_valid_and_requires_every_key() -> None:
     schema = json_report.schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     whole = json.loads(render({"": breaking()}, "json"))
@@ -164,7 +164,7 @@ def test_the_schema_describes_every_key_of_a_report() -> None:
 
 
 class Page(HTMLParser):
-    """What a browser would find in a page."""
+    """Collects the tags and the text of an HTML page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -182,18 +182,18 @@ class Page(HTMLParser):
 
 
 @of_every_kind
-def test_html_asks_for_nothing_and_runs_nothing(kind: str) -> None:
+def test_html_loads_and_executes_nothing(kind: str) -> None:
     page = Page(render({"": REPORTS[kind]()}, "html"))
 
     assert page.tags.isdisjoint({"script", "link", "img", "iframe", "object", "base"})
     assert not {name for name in page.attributes if name.startswith("on") or name in {"src", "href"}}
 
 
-def test_html_says_what_the_author_wrote_as_text() -> None:
+def test_html_escapes_the_texts_of_a_document() -> None:
     assert "<script>alert('1')</script>" in "".join(Page(render({"": nasty()}, "html")).words)
 
 
-def test_markdown_takes_nothing_of_the_author_for_its_own() -> None:
+def test_markdown_escapes_the_texts_of_a_document() -> None:
     text = render({"": nasty()}, "markdown")
 
     assert "<script>" not in text
@@ -212,14 +212,14 @@ def test_github_annotates_the_line_of_the_finding() -> None:
     commands = render({"": made}, "github").splitlines()
 
     assert commands[0] == (
-        "::error file=api/openapi.yaml,line=7,col=3,title=breaking%3A operation-removed::GET /x is gone"
+        "::error file=api/openapi.yaml,line=7,col=3,title=breaking%3A operation-removed::removed GET /x"
         f"%0AFingerprint: {finding().fingerprint}"
     )
     assert [line.split()[0] for line in commands[1:3]] == ["::warning", "::notice"]
 
 
-def test_github_obeys_no_author() -> None:
-    """One command a line, and no line that somebody else began."""
+def test_github_escapes_the_texts_of_a_document() -> None:
+    """Each line is one command, and a text of the document cannot start a line."""
     lines = render({"": nasty()}, "github").split("\n")
 
     assert len(lines) == 5
@@ -229,7 +229,7 @@ def test_github_obeys_no_author() -> None:
     assert properties.count(",") == 3
 
 
-def test_paths_are_those_of_the_repository() -> None:
+def test_paths_are_relative_to_the_root_of_the_repository() -> None:
     made = {"": Report(base="a", revision="b", findings=(finding(),))}
     view = View(folder="services/shop")
 
@@ -239,7 +239,7 @@ def test_paths_are_those_of_the_repository() -> None:
     assert location["physicalLocation"]["artifactLocation"]["uri"] == "services/shop/api/openapi.yaml"
 
 
-#: the parts of the official schema that a run of ours uses. Source: OASIS, SARIF 2.1.0.
+#: The parts of the official schema that the format uses. Source: OASIS, SARIF 2.1.0.
 SARIF: dict[str, Any] = {
     "type": "object",
     "required": ["version", "runs"],
@@ -374,7 +374,7 @@ def test_sarif_has_the_structure_of_2_1_0(kind: str) -> None:
     assert len({run["automationDetails"]["id"] for run in log["runs"]}) == 2
 
 
-def test_sarif_has_a_location_for_what_is_in_no_file() -> None:
+def test_sarif_has_a_location_for_a_finding_without_a_file() -> None:
     made = Report(base="main:a.yaml", revision="shop:app", findings=(finding(shown_at=None),))
 
     [result] = json.loads(render({"": made}, "sarif"))["runs"][0]["results"]
@@ -384,14 +384,14 @@ def test_sarif_has_a_location_for_what_is_in_no_file() -> None:
     ]
 
 
-def test_sarif_keeps_what_was_accepted_as_suppressed() -> None:
+def test_sarif_contains_accepted_findings_as_suppressed() -> None:
     results = json.loads(render({"": nasty()}, "sarif"))["runs"][0]["results"]
 
     assert [len(result.get("suppressions", [])) for result in results] == [0, 0, 0, 1]
 
 
 @of_every_kind
-def test_junit_is_xml_whose_sums_are_right(kind: str) -> None:
+def test_junit_is_xml_with_correct_totals(kind: str) -> None:
     root = ET.fromstring(render({"": REPORTS[kind]()}, "junit"))  # our own text
 
     for suite in root.iter("testsuite"):
@@ -400,7 +400,7 @@ def test_junit_is_xml_whose_sums_are_right(kind: str) -> None:
         assert int(suite.attrib["skipped"]) == len(suite.findall("testcase/skipped"))
 
 
-def test_junit_fails_for_what_breaks_alone() -> None:
+def test_junit_fails_for_breaking_findings_only() -> None:
     made = Report(base="a", revision="b", findings=(finding(), finding(Level.WARNING), finding(Level.INFO)))
 
     cases = list(ET.fromstring(render({"": made}, "junit")).iter("testcase"))
@@ -408,7 +408,7 @@ def test_junit_fails_for_what_breaks_alone() -> None:
     assert [case.find("failure") is not None for case in cases] == [True, False, False]
 
 
-def test_junit_fails_for_warnings_where_the_job_does() -> None:
+def test_junit_fails_for_warnings_with_fail_on_warning() -> None:
     made = Report(base="a", revision="b", findings=(finding(), finding(Level.WARNING), finding(Level.INFO)))
 
     cases = list(ET.fromstring(render({"": made}, "junit", View(failing=Level.WARNING))).iter("testcase"))
@@ -417,7 +417,7 @@ def test_junit_fails_for_warnings_where_the_job_does() -> None:
 
 
 @of_every_kind
-def test_gitlab_gets_a_path_a_line_and_a_fingerprint_of_its_own_for_each_issue(kind: str) -> None:
+def test_each_gitlab_issue_has_a_path_a_line_and_a_unique_fingerprint(kind: str) -> None:
     made = REPORTS[kind]()
     doubled = replace(made, findings=(*made.findings, *made.findings))
 
@@ -434,7 +434,7 @@ def test_gitlab_gets_a_path_a_line_and_a_fingerprint_of_its_own_for_each_issue(k
 
 
 @given(st.text(max_size=40))
-def test_no_text_makes_a_format_invalid(text: str) -> None:
+def test_every_text_gives_a_valid_format(text: str) -> None:
     made = Report(
         base=text, revision=text, findings=(finding(text=text, shown_at=replace(LOCATION, file=text or "x")),)
     )
@@ -448,21 +448,21 @@ def test_no_text_makes_a_format_invalid(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*FORMATS])
-def test_what_a_message_has_named_is_not_said_again(name: str) -> None:
-    one = finding(text="GET /x is gone")
-    two = finding(
-        text="GET /x is gone",
-        operations=(*one.operations, Operation(path="/y", method="GET")),
+def test_an_operation_in_the_message_is_not_repeated_below_it(name: str) -> None:
+    only_operation = finding(text="removed GET /x")
+    two_operations = finding(
+        text="removed GET /x",
+        operations=(*only_operation.operations, Operation(path="/y", method="GET")),
         subject="y",
     )
-    longer = finding(text="GET /x/y is not GET /xy", subject="z")
+    similar_path = finding(text="changed GET /x/y, not GET /xy", subject="z")
 
-    found = [
-        "eaches" in render({"": Report(base="a", revision="b", findings=(each,))}, name)
-        for each in (one, two, longer)
+    lists_operations = [
+        "n GET /x" in render({"": Report(base="a", revision="b", findings=(shown,))}, name)
+        for shown in (only_operation, two_operations, similar_path)
     ]
 
-    assert found == [False, name != "json", name != "json"]
+    assert lists_operations == [False, name != "json", name != "json"]
 
 
 LONG = """\
@@ -514,10 +514,10 @@ components:
         ("            maximum: 100\n", "", "request-maximum-removed", "          schema:"),
     ],
 )
-def test_a_finding_is_shown_on_the_line_that_somebody_edited(
+def test_a_finding_is_shown_on_the_edited_line(
     tmp_path: Path, before: str, after: str, rule: str, line: str
 ) -> None:
-    """Its own place, in the JSON, is the whole schema that changed."""
+    """The location in the JSON report is the whole changed schema."""
     from infra_openapi.check import check
     from infra_openapi.sources import open_source
 
@@ -532,8 +532,8 @@ def test_a_finding_is_shown_on_the_line_that_somebody_edited(
     assert revision.splitlines()[found.line - 1] == line
 
 
-def test_the_real_findings_of_a_parameter_are_on_its_line(tmp_path: Path) -> None:
-    """End to end: the annotation is on the line that a reviewer would look at."""
+def test_the_findings_of_a_parameter_are_shown_on_its_lines(tmp_path: Path) -> None:
+    """The complete check shows each finding on the changed line."""
     from infra_openapi.check import check
     from infra_openapi.sources import open_source
 

@@ -1,4 +1,4 @@
-"""Verdicts on everything around the schemas, each from the contract: can a client that kept it fail?"""
+"""Verdicts of changes outside schemas: can a client that follows the base document fail?"""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def one(**more: Any) -> dict[str, Any]:
 
 
 def at(place: str, schema: Any = None, **more: Any) -> dict[str, Any]:
-    """A document whose one operation takes one parameter in this place."""
+    """Return a document with one operation and one parameter with this `in`."""
     parameter = {"in": place, "name": "q", "schema": schema or TEXT, **more}
     if place == "path":
         return takes({**parameter, "required": True}, path="/a/{q}")
@@ -57,13 +57,13 @@ def obj(schema: Any) -> dict[str, Any]:
 
 
 def fields(kind: str, schema: Any, part: str = "") -> dict[str, Any]:
-    """A document whose one operation takes a form with this field; `part` is its media type."""
+    """Return a document with one operation and a form with this field; `part` is its media type."""
     said = {"encoding": {"a": {"contentType": part}}} if part else {}
     return one(requestBody={"content": {kind: {"schema": obj(schema), **said}}})
 
 
 def statuses(**schemas: Any) -> dict[str, Any]:
-    """A document whose one operation answers these: `s200=…`, `default=…`."""
+    """Return a document with one operation and these responses: `s200=…`, `default=…`."""
     return one(
         responses={
             name.removeprefix("s"): {"description": "", **content(JSON, schema=schema)}
@@ -77,7 +77,7 @@ def header(**more: Any) -> dict[str, Any]:
 
 
 def calling(name: str = "done", at: str = "{$request.body#/u}", **more: Any) -> dict[str, Any]:
-    """A document whose one operation calls back."""
+    """Return a document with one operation that has a callback."""
     return one(callbacks={name: {at: {"post": operation(**more)}}})
 
 
@@ -86,7 +86,7 @@ def hook(**more: Any) -> dict[str, Any]:
 
 
 def item(shared: dict[str, Any], **beside: Any) -> dict[str, Any]:
-    """A document whose one path is a reference, with this beside it."""
+    """Return a document whose path is a reference, with these keywords beside it."""
     path = {"$ref": "#/components/pathItems/A", **beside}
     return document({"/a": path}, components={"pathItems": {"A": shared}})
 
@@ -109,21 +109,21 @@ def served(url: str, **variables: Any) -> dict[str, Any]:
 
 
 def many(last: int, *, back: bool = False) -> dict[str, Any]:
-    """Served at more addresses than one would like to write out."""
+    """Return a document with a server that has many addresses."""
     digits = [str(number) for number in range(last + 1)]
     values = {"default": "0", "enum": digits[::-1] if back else digits}
     return served("https://{a}{b}{c}{d}.a", **dict.fromkeys("abcd", values))
 
 
 def old_form(field: dict[str, Any]) -> dict[str, Any]:
-    """A document of version 2 with a form of one field."""
+    """Return a document of version 2 with a form of one field."""
     parameter = {"in": "formData", "name": "f", **field}
     called = {"consumes": [FORM], "parameters": [parameter], "responses": {"200": {"description": ""}}}
     return {"swagger": "2.0", "info": {"title": "T", "version": "1"}, "paths": {"/a": {"post": called}}}
 
 
 def old_paths(*paths: str, **more: Any) -> dict[str, Any]:
-    """A document of version 2 with paths that standard ones would not tell apart."""
+    """Return a document of version 2 with paths that differ in their query string only."""
     items = {path: {"get": {"responses": {"200": {"description": ""}}, **more}} for path in paths}
     return {"swagger": "2.0", "info": {"title": "T", "version": "1"}, "paths": {}, "x-ms-paths": items}
 
@@ -136,7 +136,7 @@ EU, ANY = {"default": "eu", "enum": ["eu", "us"]}, {"default": "eu"}
 GET, HEADED = {"get": operation()}, {"X-A": {"required": True, "schema": TEXT}}
 CSV, PNG = {"contentType": "text/csv"}, {"contentType": "image/png"}
 
-#: What it is about; what was, what is; the verdict, and the one when they change places.
+#: Description, base, revision, verdict, and the verdict of the opposite change.
 CASES: list[tuple[str, Any, Any, str, str]] = [
     # --- paths
     ("a reference to a path item", document({"/a": GET}), item(GET), "compatible", "compatible"),
@@ -151,7 +151,7 @@ CASES: list[tuple[str, Any, Any, str, str]] = [
     ("a server beside it", item(GET), item(GET, servers=[{"url": "/v2"}]), "breaking", "breaking"),
     # --- parameters
     (
-        "a variable that nobody describes",
+        "an undeclared path variable",
         document({"/a/{q}": GET}),
         at("path"),
         "compatible",
@@ -236,7 +236,7 @@ CASES: list[tuple[str, Any, Any, str, str]] = [
     ("a parameter gone as announced", at("query", **PAST), takes(), "compatible", "compatible"),
     ("a parameter gone too early", at("query", **FUTURE), takes(), "breaking", "compatible"),
     (
-        "a sunset that nobody can read",
+        "an invalid sunset date",
         at("query", **FUTURE),
         at("query", **FUTURE | {"x-sunset": "soon"}),
         "breaking",
@@ -322,7 +322,7 @@ CASES: list[tuple[str, Any, Any, str, str]] = [
     ("what is in a thing is JSON", fields(FORM, obj(WHOLE)), fields(FORM, obj(TEXT)), "breaking", "breaking"),
     ("a part that is JSON", fields(PARTS, WHOLE, JSON), fields(PARTS, TEXT, JSON), "breaking", "breaking"),
     ("a plain text", sent("text/plain", schema=WHOLE), sent("text/plain"), "compatible", "breaking"),
-    # --- answers
+    # --- responses
     ("a range in an answer", answered(JSON), answered("application/*"), "breaking", "compatible"),
     ("a range beside it", answered(JSON), answered(JSON, "*/*"), "compatible", "compatible"),
     ("a parameter in an answer", answered("a/b;v=1"), answered("a/b"), "breaking", "compatible"),
@@ -508,7 +508,7 @@ CASES: list[tuple[str, Any, Any, str, str]] = [
         "compatible",
         "breaking",
     ),
-    # --- life
+    # --- life cycle
     (
         "a sunset that became a text",
         one(**FUTURE),
@@ -530,7 +530,7 @@ CASES: list[tuple[str, Any, Any, str, str]] = [
 @pytest.mark.parametrize(
     ("before", "after", "verdict"), [case[1:4] for case in CASES], ids=[case[0] for case in CASES]
 )
-def test_what_a_client_may_rely_on_decides(before: Any, after: Any, verdict: str) -> None:
+def test_the_verdict_of_a_change_outside_schemas(before: Any, after: Any, verdict: str) -> None:
     assert report(before, after, today=TODAY).verdict == verdict
 
 
@@ -539,5 +539,5 @@ def test_what_a_client_may_rely_on_decides(before: Any, after: Any, verdict: str
     [(before, after, verdict) for _, after, before, _, verdict in CASES],
     ids=[case[0] for case in CASES],
 )
-def test_the_way_back_is_judged_by_itself(before: Any, after: Any, verdict: str) -> None:
+def test_the_verdict_of_the_opposite_change(before: Any, after: Any, verdict: str) -> None:
     assert report(before, after, today=TODAY).verdict == verdict

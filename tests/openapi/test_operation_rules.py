@@ -1,4 +1,4 @@
-"""Each rule about operations and messages has a twin here, and most are read backwards too."""
+"""Each rule about operations and messages has a pair of documents, which is also compared in reverse."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from fakes.calls import PAIRS, TODAY
 from infra_openapi.rules import RULES, message, response
 from infra_openapi.rules import operation as called
 
-#: What is more than one fact when it is seen by itself.
-TOGETHER = {
+#: Rules whose pair gives further findings.
+FURTHER_FINDINGS = {
     "request-media-type-added": {"request-media-type-added", "request-media-type-removed"},
     "operation-sunset-invalid": {"operation-sunset-invalid", "operation-sunset-removed"},
     "security-option-removed": {"security-option-removed", "security-alternative-added"},
@@ -22,15 +22,17 @@ TOGETHER = {
 
 
 @pytest.mark.parametrize(("rule", "before", "after"), PAIRS, ids=lambda value: str(value)[:50])
-def test_a_pair_makes_its_rule_speak(rule: str, before: Any, after: Any) -> None:
-    found = rules(before, after, today=TODAY)
+def test_each_pair_gives_the_finding_of_its_rule(rule: str, before: Any, after: Any) -> None:
+    rule_ids = rules(before, after, today=TODAY)
 
-    assert rule in found
-    assert set(found) <= {rule, *TOGETHER.get(rule, ())}
+    assert rule in rule_ids
+    assert set(rule_ids) <= {rule, *FURTHER_FINDINGS.get(rule, ())}
 
 
 @pytest.mark.parametrize(("rule", "before", "after"), PAIRS, ids=lambda value: str(value)[:50])
-def test_a_rule_has_its_mirror_or_says_why_not(rule: str, before: Any, after: Any) -> None:
+def test_a_reversed_pair_gives_the_finding_of_the_mirror_or_the_rule_has_a_waiver(
+    rule: str, before: Any, after: Any
+) -> None:
     backwards = rules(after, before, today=TODAY)
     mirrors = {RULES[name].mirror for name in backwards}
 
@@ -38,7 +40,7 @@ def test_a_rule_has_its_mirror_or_says_why_not(rule: str, before: Any, after: An
 
 
 def inverted(data: dict[str, Any]) -> dict[str, Any]:
-    """The same operations as webhooks: now the API calls, and the client answers."""
+    """Return the document with its operations as webhooks, where the API sends the requests."""
     return {
         **document(),
         "webhooks": dict(data["paths"].items()),
@@ -51,35 +53,35 @@ SAME_WAY = {rule.id for rule in called.RULES} | {
     "response-media-type-specialized",
 }
 INVERTED = [pair for pair in PAIRS if pair[0] not in SAME_WAY]
-#: Whoever is called gets what is sent, and is not asked what it would like.
-UNASKED = {
+#: The receiver of a webhook cannot select the media type, so these rules differ.
+DELIVERED = {
     "response-media-type-added": "response-delivered-media-type-added",
     "response-media-type-removed": "response-delivered-media-type-removed",
 }
 
 
 @pytest.mark.parametrize(("rule", "before", "after"), INVERTED, ids=lambda value: str(value)[:50])
-def test_in_a_webhook_it_is_the_other_direction(rule: str, before: Any, after: Any) -> None:
+def test_a_webhook_gives_the_rule_of_the_other_direction(rule: str, before: Any, after: Any) -> None:
     start, _, fact = rule.partition("-")
     inverse = {"request": "response", "response": "request"}[start]
     other = f"{inverse}-{fact}"
 
-    assert UNASKED.get(other, other) in rules(inverted(before), inverted(after), today=TODAY)
+    assert DELIVERED.get(other, other) in rules(inverted(before), inverted(after), today=TODAY)
 
 
-def test_a_parameter_that_always_came_is_missed_by_whoever_is_called() -> None:
+def test_removing_a_required_parameter_of_a_webhook_has_its_own_rule() -> None:
     before, after = takes(query(required=True)), takes()
 
     assert rules(inverted(before), inverted(after)) == ["response-required-parameter-removed"]
 
 
-def test_every_rule_about_operations_has_its_pair() -> None:
+def test_every_rule_about_operations_has_a_pair() -> None:
     paired = {rule for rule, _, _ in PAIRS}
     paired |= {
         f"{'response' if rule.startswith('request') else 'request'}-{rule.partition('-')[2]}"
         for rule, _, _ in INVERTED
     }
 
-    paired |= {*UNASKED, *UNASKED.values(), "response-required-parameter-removed"}
+    paired |= {*DELIVERED, *DELIVERED.values(), "response-required-parameter-removed"}
 
     assert {rule.id for rule in chain(called.RULES, message.RULES, response.RULES)} - paired == set()

@@ -1,4 +1,4 @@
-"""Which operations are one: by path, by template, and by the address that server and path make together."""
+"""Operations correspond by path, by path template, or by address (server and path together)."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ def at(path: str, *servers: str, **more: Any) -> dict[str, Any]:
     return {**made, "servers": [{"url": url} for url in servers]} if servers else made
 
 
-def test_a_renamed_variable_is_no_change() -> None:
+def test_a_renamed_path_variable_gives_no_finding() -> None:
     assert rules(at("/pets/{id}", parameters=[ID]), at("/pets/{number}", parameters=[NUMBER])) == []
 
 
-def test_a_variable_that_changes_its_type_is_told_under_its_new_name() -> None:
-    (found,) = report(
+def test_the_finding_of_a_renamed_path_variable_has_its_new_name() -> None:
+    (finding,) = report(
         at("/pets/{id}", parameters=[ID]),
         at("/pets/{number}", parameters=[{**NUMBER, "schema": {"type": "boolean"}}]),
     ).findings
 
-    assert found.rule == "request-type-narrowed"
-    assert "the path parameter number" in found.message
+    assert finding.rule == "request-type-narrowed"
+    assert "the path parameter 'number'" in finding.message
 
 
-def test_two_paths_that_differ_in_their_variables_alone_stay_two() -> None:
+def test_paths_that_differ_only_in_variable_names_stay_separate_operations() -> None:
     both = document({"/a/{x}": {"get": operation()}, "/a/{y}": {"get": operation(), "put": operation()}})
 
     assert rules(both, both | {"info": {}}) == []
@@ -47,12 +47,12 @@ def test_two_paths_that_differ_in_their_variables_alone_stay_two() -> None:
         (at("/pets", "https://a/v1"), at("/v1/pets")),
     ],
 )
-def test_the_same_address_in_other_words_is_no_change(before: dict[str, Any], after: dict[str, Any]) -> None:
+def test_an_equivalent_server_address_gives_no_finding(before: dict[str, Any], after: dict[str, Any]) -> None:
     assert rules(before, after) == []
     assert rules(after, before) == []
 
 
-def test_another_host_or_another_prefix_is_another_address() -> None:
+def test_another_host_or_prefix_gives_findings() -> None:
     assert rules(at("/pets", "https://a"), at("/pets", "https://b")) == ["server-added", "server-removed"]
     assert rules(at("/pets", "https://a/v1"), at("/pets", "https://a/v2")) == [
         "server-added",
@@ -60,18 +60,18 @@ def test_another_host_or_another_prefix_is_another_address() -> None:
     ]
 
 
-def test_the_servers_of_a_document_are_one_finding_whatever_it_serves() -> None:
+def test_a_changed_server_of_the_document_is_one_finding_for_all_operations() -> None:
     paths = {f"/p{number}": {"get": operation()} for number in range(9)}
 
-    found = report(
+    comparison = report(
         {**document(paths), "servers": [{"url": "https://a"}]},
         {**document(paths), "servers": [{"url": "https://b"}]},
     )
 
-    assert [len(finding.operations) for finding in found.findings] == [9, 9]
+    assert [len(finding.operations) for finding in comparison.findings] == [9, 9]
 
 
-def test_a_variable_of_a_server_stands_for_each_of_its_values() -> None:
+def test_a_server_variable_is_expanded_to_its_values() -> None:
     def made(*regions: str) -> dict[str, Any]:
         server = {"url": "https://{r}.a", "variables": {"r": {"default": regions[0], "enum": list(regions)}}}
         return {**at("/pets"), "servers": [server]}

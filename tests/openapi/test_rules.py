@@ -1,4 +1,4 @@
-"""The tables keep their law: every rule is explained, mirrored or excused, and has the level it must have."""
+"""The tables of rules are complete: ids, mirrors, levels, messages and explanations."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ pytest.importorskip("yaml", reason="the bare install reads no OpenAPI; pytest-in
 
 from infra_openapi import RULES, Rule
 from infra_openapi.rules import law
+from infra_openapi.rules.rule import PLACEHOLDERS
 
 rules = pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.id)
 
@@ -22,21 +23,21 @@ def test_an_id_is_kebab_case_and_begins_with_its_direction(rule: Rule) -> None:
 
 
 @rules
-def test_a_rule_has_its_mirror_or_a_waiver_with_a_reason(rule: Rule) -> None:
+def test_a_rule_has_a_mirror_or_a_reason_why_not(rule: Rule) -> None:
     assert rule.mirror in RULES or (not rule.mirror and len(rule.waiver) > 20)
 
 
 @rules
-def test_a_level_is_the_law_s_or_the_deviation_says_why(rule: Rule) -> None:
+def test_a_level_follows_from_the_law_or_has_a_reason(rule: Rule) -> None:
     lawful = rule.level is law(rule.effect, rule.direction)
 
     assert lawful or len(rule.deviation) > 20
 
 
 @rules
-def test_a_rule_says_what_happened_and_what_that_means(rule: Rule) -> None:
+def test_a_rule_has_a_message_and_an_explanation(rule: Rule) -> None:
     names = {name for _, name, _, _ in string.Formatter().parse(rule.message) if name}
 
-    assert names <= {"place", "subject", "before", "after"}
+    assert names <= PLACEHOLDERS
     assert rule.explain.endswith(".")
     assert not rule.message.endswith(".")

@@ -1,4 +1,4 @@
-"""Each rule about schemas has a twin here: the pair that makes it speak, and, read backwards, its mirror."""
+"""Each rule about schemas has a pair of schemas; the reversed pair gives the mirror rule."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from fakes.api import receives, rules, sends
 from fakes.changes import PAIRS, REQUESTS, RESPONSES
-from infra_openapi.rules import RULES, lexical, properties, structure, values
+from infra_openapi.rules import RULES, lexical, properties, structure, unions, values
 
 TEXT = {"type": "string"}
 CASES = [
@@ -28,12 +28,16 @@ def found(direction: str, before: Any, after: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(("direction", "fact", "before", "after"), CASES, ids=lambda value: str(value)[:50])
-def test_a_pair_makes_its_rule_speak_and_no_other(direction: str, fact: str, before: Any, after: Any) -> None:
+def test_each_pair_gives_the_finding_of_its_rule_and_no_other(
+    direction: str, fact: str, before: Any, after: Any
+) -> None:
     assert found(direction, before, after) == [f"{direction}-{fact}"]
 
 
 @pytest.mark.parametrize(("direction", "fact", "before", "after"), CASES, ids=lambda value: str(value)[:50])
-def test_read_backwards_it_is_the_mirror(direction: str, fact: str, before: Any, after: Any) -> None:
+def test_a_reversed_pair_gives_the_finding_of_the_mirror(
+    direction: str, fact: str, before: Any, after: Any
+) -> None:
     rule = RULES[f"{direction}-{fact}"]
     backwards = found(direction, after, before)
 
@@ -41,8 +45,9 @@ def test_read_backwards_it_is_the_mirror(direction: str, fact: str, before: Any,
     assert RULES[backwards[0]].mirror == rule.id or rule.mirror == backwards[0] or rule.waiver
 
 
-def test_every_rule_about_schemas_has_its_pair() -> None:
+def test_every_rule_about_schemas_has_a_pair() -> None:
     paired = {f"{direction}-{fact}" for direction, fact, _, _ in CASES}
-    known = {rule.id for rule in chain(values.RULES, lexical.RULES, properties.RULES, structure.RULES)}
+    modules = (values, lexical, properties, structure, unions)
+    known = {rule.id for rule in chain.from_iterable(module.RULES for module in modules)}
 
     assert known == paired

@@ -1,4 +1,4 @@
-"""The canonical text: one for each content, and read as what was written."""
+"""The canonical text: equal for equal content, and read as the same value."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ VALUES = st.recursive(
 
 
 def shuffled(value: Any) -> Any:
-    """The same, with every object's keys the other way round."""
+    """Return the value with the keys of every object in reverse order."""
     if isinstance(value, dict):
         return {key: shuffled(value[key]) for key in reversed(value)}
     return [shuffled(each) for each in value] if isinstance(value, list) else value
@@ -52,7 +52,7 @@ def shuffled(value: Any) -> Any:
 
 @pytest.mark.parametrize("as_yaml", [False, True])
 @given(value=VALUES)
-def test_it_is_read_as_what_was_written(as_yaml: bool, value: Any) -> None:
+def test_a_written_snapshot_is_read_as_the_same_value(as_yaml: bool, value: Any) -> None:
     made = snapshot.canonical(parse(document(x=value)), as_yaml=as_yaml)
 
     read, _ = text.data(made, "openapi.yaml" if as_yaml else "openapi.json")
@@ -75,7 +75,7 @@ def test_a_second_writing_changes_no_byte(as_yaml: bool) -> None:
     assert snapshot.canonical(parse(once), as_yaml=as_yaml) == once
 
 
-def test_it_begins_with_what_it_is_and_ends_with_a_newline() -> None:
+def test_a_snapshot_begins_with_the_version_and_ends_with_a_newline() -> None:
     made = snapshot.canonical(parse(document(tags=[], components={})))
 
     assert list(json.loads(made)) == ["openapi", "info", "components", "paths", "tags"]
@@ -86,14 +86,14 @@ def test_a_list_keeps_its_order() -> None:
     assert '"b",\n    "a"' in snapshot.canonical(parse(document(x=["b", "a"])))
 
 
-def test_a_repeated_part_is_written_out() -> None:
-    """An anchor would make a far-away line change with this one."""
+def test_a_repeated_part_is_written_without_an_anchor() -> None:
+    """With an anchor, one change would affect other lines."""
     same = {"type": "string"}
 
     assert "&" not in snapshot.canonical(parse(document(x=[same, same])), as_yaml=True)
 
 
-def test_swagger_stays_swagger(tmp_path: Path) -> None:
+def test_a_swagger_document_is_not_converted(tmp_path: Path) -> None:
     swagger = {"swagger": "2.0", "info": {"title": "T", "version": "1"}, "paths": {}, "basePath": "/v1"}
 
     snapshot.write(tmp_path / "swagger.json", parse(swagger))
@@ -101,7 +101,7 @@ def test_swagger_stays_swagger(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "swagger.json").read_text()) == swagger
 
 
-def test_writing_what_is_there_touches_nothing(tmp_path: Path) -> None:
+def test_an_unchanged_snapshot_is_not_written(tmp_path: Path) -> None:
     path = tmp_path / "api" / "openapi.json"
     first = snapshot.write(path, parse(document()))
     os.utime(path, (1, 1))
@@ -123,26 +123,26 @@ def test_a_snapshot_keeps_its_permissions(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o640
 
 
-def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     with pytest.raises(CompareError, match="cannot be written"):
         snapshot.write(tmp_path / "file" / "openapi.json", parse(document()))
 
 
-def test_what_is_too_deep_for_a_writer_is_told() -> None:
+def test_a_document_that_is_nested_too_deeply_is_an_error() -> None:
     deep = parse('{"openapi": "3.0.0", "paths": {}, "x-deep": ' + "[" * 900 + "]" * 900 + "}")
     usual = sys.getrecursionlimit()
     sys.setrecursionlimit(500)  # newer Pythons get through with the usual one
 
     try:
-        with pytest.raises(CompareError, match="nested too deep to be written"):
+        with pytest.raises(CompareError, match="nested too deeply to be written"):
             snapshot.canonical(deep)
     finally:
         sys.setrecursionlimit(usual)
 
 
-def test_half_a_character_is_no_text(tmp_path: Path) -> None:
+def test_half_of_a_surrogate_pair_is_an_error(tmp_path: Path) -> None:
     broken = parse('{"openapi": "3.1.0", "paths": {}, "x": "\\ud800"}')
 
     with pytest.raises(CompareError, match="surrogate"):

@@ -1,4 +1,4 @@
-"""Verdicts that follow from the contract: what a client sends, what it receives, and how text is read."""
+"""Verdicts of changes in requests, in responses, and in values that are sent as text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ANIMALS = {
     name: {**obj(kind=TEXT, **{verb: WHOLE}), "required": ["kind"]}
     for name, verb in (("Cat", "purr"), ("Dog", "bark"), ("Cow", "moo"))
 }
-#: What it is about, what was, what is; the verdict where a client sends it, and where it receives it.
+#: Description, base, revision, verdict in a request, verdict in a response.
 SCHEMAS: list[tuple[str, Any, Any, str, str]] = [
     (
         "oneOf add",
@@ -293,7 +293,9 @@ SCHEMAS: list[tuple[str, Any, Any, str, str]] = [
 @pytest.mark.parametrize(
     ("before", "after", "sent", "received"), [case[1:] for case in SCHEMAS], ids=[case[0] for case in SCHEMAS]
 )
-def test_a_schema_is_judged_by_who_reads_it(before: Any, after: Any, sent: str, received: str) -> None:
+def test_the_verdict_of_a_schema_change_depends_on_the_direction(
+    before: Any, after: Any, sent: str, received: str
+) -> None:
     shared = {"schemas": ANIMALS}
 
     assert report(sends(before, components=shared), sends(after, components=shared)).verdict == sent
@@ -621,5 +623,5 @@ DOCUMENTS: list[tuple[str, Any, Any, str]] = [
 @pytest.mark.parametrize(
     ("before", "after", "verdict"), [case[1:] for case in DOCUMENTS], ids=[case[0] for case in DOCUMENTS]
 )
-def test_a_document_is_judged_by_what_a_client_may_do(before: Any, after: Any, verdict: str) -> None:
+def test_the_verdict_follows_from_the_contract(before: Any, after: Any, verdict: str) -> None:
     assert report(before, after).verdict == verdict

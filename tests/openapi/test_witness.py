@@ -1,4 +1,4 @@
-"""A witness holds: what checks it here is jsonschema alone, over the schemas as they were written."""
+"""Examples of findings are valid: jsonschema checks them with the original schemas."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OTHERS = {
     "x": {"type": "object", "properties": {"x": {"type": "string"}}},
     "y": {"type": "object", "properties": {"y": {"type": "string"}}},
 }
-#: An open enumeration refuses nothing by itself; the others need values that nobody would try.
+#: An extensible enum rejects nothing; the other ones need values that the search does not try.
 WITHOUT = {
     "request-extensible-enum-value-removed",
     "request-schema-stability-decreased",
@@ -45,12 +45,12 @@ def valid(schema: Any, value: Any) -> bool:
 
 
 @pytest.mark.parametrize(("direction", "fact", "before", "after"), CASES, ids=lambda value: str(value)[:40])
-def test_a_breaking_finding_about_a_schema_has_an_example_that_holds(
+def test_a_breaking_finding_about_a_schema_has_a_valid_example(
     direction: str, fact: str, before: Any, after: Any
 ) -> None:
     make = sends if direction == "request" else receives
-    found = report(make(before, **OTHERS), make(after, **OTHERS)).findings
-    witness = found[0].witness
+    findings = report(make(before, **OTHERS), make(after, **OTHERS)).findings
+    witness = findings[0].witness
     if f"{direction}-{fact}" in WITHOUT:
         assert witness is None
         return
@@ -61,36 +61,37 @@ def test_a_breaking_finding_about_a_schema_has_an_example_that_holds(
     assert not valid(narrow, witness.value)
 
 
-def test_where_two_things_changed_each_example_shows_its_own() -> None:
+def test_with_two_changes_each_example_shows_its_own_change() -> None:
     before = {"type": "string", "minLength": 3, "maxLength": 9}
     after = {"type": "string", "minLength": 4, "maxLength": 8}
 
     shown = {
-        one.rule: one.witness and one.witness.value for one in report(sends(before), sends(after)).findings
+        finding.rule: finding.witness and finding.witness.value
+        for finding in report(sends(before), sends(after)).findings
     }
 
     assert shown == {"request-max-length-decreased": "x" * 9, "request-min-length-increased": "x" * 3}
 
 
-def test_what_is_written_in_the_words_of_3_0_is_checked_in_them() -> None:
+def test_examples_are_checked_with_the_keywords_of_openapi_3_0() -> None:
     before = {"type": "number", "minimum": 3, "nullable": True}
     after = {"type": "number", "minimum": 3, "exclusiveMinimum": True, "nullable": True}
     old = {**sends(before), "openapi": "3.0.3"}
 
-    found = report(old, {**sends(after), "openapi": "3.0.3"}).findings
+    findings = report(old, {**sends(after), "openapi": "3.0.3"}).findings
 
-    assert [(one.rule, one.witness and one.witness.value) for one in found] == [
+    assert [(finding.rule, finding.witness and finding.witness.value) for finding in findings] == [
         ("request-minimum-increased", 3)
     ]
 
 
-def test_a_schema_that_is_in_itself_has_its_example_too() -> None:
+def test_a_recursive_schema_has_an_example() -> None:
     def tree(**more: Any) -> dict[str, Any]:
         node = {"type": "object", "properties": {"next": {"$ref": "#/components/schemas/Node"}}, **more}
         return sends({"$ref": "#/components/schemas/Node"}, components={"schemas": {"Node": node}})
 
-    found = report(tree(), tree(required=["next"])).findings
+    findings = report(tree(), tree(required=["next"])).findings
 
-    assert [(one.rule, one.witness and one.witness.value) for one in found] == [
+    assert [(finding.rule, finding.witness and finding.witness.value) for finding in findings] == [
         ("request-property-became-required", {})
     ]

@@ -1,4 +1,4 @@
-"""What `xml` changes is compared where a value is XML, and nowhere else."""
+"""The keyword `xml` is compared for XML media types only."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def sent(*media: str, version: str = "3.1.0", schemas: Any = None, **properties:
     return {**whole, "openapi": version}
 
 
-def told(before: Any, after: Any) -> list[str]:
-    return [one.message for one in report(before, after).findings if "xml" in one.rule]
+def xml_messages(before: Any, after: Any) -> list[str]:
+    return [finding.message for finding in report(before, after).findings if "xml" in finding.rule]
 
 
 def named(schema: dict[str, Any], **xml: Any) -> dict[str, Any]:
@@ -62,31 +62,33 @@ SAME: list[tuple[Any, Any]] = [
 
 
 @pytest.mark.parametrize(("before", "after"), CHANGED, ids=str)
-def test_another_shape_in_xml_breaks_whoever_writes_it(before: Any, after: Any) -> None:
-    found = report(sent(a=before), sent(a=after))
+def test_another_xml_form_is_breaking(before: Any, after: Any) -> None:
+    comparison = report(sent(a=before), sent(a=after))
 
-    assert found.verdict == "breaking"
-    assert [one.rule for one in found.findings] == ["request-xml-changed"]
-    assert len(found.findings[0].operations) == 2
+    assert comparison.verdict == "breaking"
+    assert [finding.rule for finding in comparison.findings] == ["request-xml-changed"]
+    assert len(comparison.findings[0].operations) == 2
 
 
 @pytest.mark.parametrize(("before", "after"), SAME, ids=str)
-def test_the_same_shape_in_other_words_is_no_change(before: Any, after: Any) -> None:
+def test_an_equivalent_xml_form_gives_no_finding(before: Any, after: Any) -> None:
     assert not report(sent(a=before), sent(a=after)).findings
 
 
 @pytest.mark.parametrize("media", ["text/xml", "application/soap+xml; charset=utf-8"])
-def test_whatever_is_xml_by_its_name_is_compared(media: str) -> None:
-    assert told(sent(media, a=TEXT), sent(media, a=named(TEXT, name="b"))) == [
-        f"the body of POST /a ({media}).a was written as element a in XML, and is written as element b"
+def test_every_xml_media_type_is_compared(media: str) -> None:
+    assert xml_messages(sent(media, a=TEXT), sent(media, a=named(TEXT, name="b"))) == [
+        "changed the XML form of the property 'a' of the request body from 'element a' to 'element b'"
     ]
 
 
-def test_in_json_xml_says_nothing() -> None:
-    assert not told(sent("application/json", a=TEXT), sent("application/json", a=named(TEXT, name="b")))
+def test_xml_has_no_effect_on_json() -> None:
+    assert not xml_messages(
+        sent("application/json", a=TEXT), sent("application/json", a=named(TEXT, name="b"))
+    )
 
 
-def test_a_shared_schema_that_leads_to_itself_is_told_once() -> None:
+def test_a_change_in_a_recursive_schema_is_one_finding() -> None:
     def tree(**xml: Any) -> dict[str, Any]:
         node = {"$ref": "#/components/schemas/Node"}
         schemas = {"Node": {"properties": {"next": node, "value": named(TEXT, **xml)}}}
@@ -94,6 +96,9 @@ def test_a_shared_schema_that_leads_to_itself_is_told_once() -> None:
             "application/xml", "text/xml", schemas=schemas, a=node, b={"type": "array", "items": node}
         )
 
-    assert told(tree(), tree(attribute=True)) == [
-        "Node.value was written as element value in XML, and is written as attribute value"
+    assert xml_messages(tree(), tree(attribute=True)) == [
+        (
+            "changed the XML form of the property 'value' of the schema 'Node' in requests from"
+            " 'element value' to 'attribute value'"
+        )
     ]

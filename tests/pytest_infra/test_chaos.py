@@ -10,7 +10,7 @@ HELP = """
 import os, socket, time, pytest
 
 def connect(shop):
-    socket.create_connection(("127.0.0.1", shop.port), timeout=5).close()
+    socket.create_connection(("127.0.0.1", shop.port), timeout=60).close()
 
 def test_before(shop):
     connect(shop)
@@ -57,7 +57,7 @@ def test_trouble(shop, infra_stack, infra_chaos):
     with infra_chaos.paused("shop"):
         [found] = infra_stack.status().services
         assert found.phase == "paused"
-        with socket.create_connection(("127.0.0.1", shop.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", shop.port), timeout=60) as connection:
             connection.settimeout(0.2)
             with pytest.raises(TimeoutError):
                 connection.recv(1)

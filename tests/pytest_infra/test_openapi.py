@@ -1,4 +1,4 @@
-"""`openapi_snapshot`: a test fails when the app breaks its snapshot; an option writes the snapshot anew."""
+"""`openapi_snapshot`: a test fails if the app breaks its snapshot; an option replaces the snapshot."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def write(suite: Suite, **files: str) -> None:
         path.write_text(content, encoding="utf-8")
 
 
-def test_an_app_that_keeps_its_promises_passes_and_the_report_tells_what_changed(suite: Suite) -> None:
+def test_a_compatible_app_passes_and_the_report_lists_the_changes(suite: Suite) -> None:
     write(suite, openapi=PETS, today=GROWN)
     suite.test(
         """
@@ -32,7 +32,7 @@ def test_an_app_that_keeps_its_promises_passes_and_the_report_tells_what_changed
     suite.run().assert_outcomes(passed=1)
 
 
-def test_one_that_breaks_them_fails_with_the_finding_and_no_traceback(suite: Suite) -> None:
+def test_a_breaking_app_fails_with_the_finding_and_without_a_traceback(suite: Suite) -> None:
     write(suite, openapi=PETS, today=BROKEN)
     suite.test(CHECKS.format("'today.yaml', 'openapi.yaml'"))
 
@@ -43,14 +43,14 @@ def test_one_that_breaks_them_fails_with_the_finding_and_no_traceback(suite: Sui
         [
             "infra: the API breaks its snapshot",
             "breaking  response-property-became-optional  today.yaml:*",
-            "*reaches GET /pets, GET /pets/{id}",
-            "*--infra-update-openapi*makes today's API the snapshot*",
+            "*in GET /pets, GET /pets/{id}",
+            "*replace the snapshot with `pytest --infra-update-openapi`*",
         ]
     )
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
-def test_it_may_tell_instead_of_failing(suite: Suite) -> None:
+def test_fail_on_none_reports_without_failing(suite: Suite) -> None:
     write(suite, openapi=PETS, today=BROKEN)
     for fail_on in ("none", "breaking"):
         suite.test(CHECKS.format(f"'today.yaml', 'openapi.yaml', fail_on={fail_on!r}"), f"test_{fail_on}")
@@ -61,7 +61,7 @@ def test_it_may_tell_instead_of_failing(suite: Suite) -> None:
     result.stdout.fnmatch_lines(["FAILED test_breaking.py::*"])
 
 
-def test_an_app_object_is_asked_for_its_document(suite: Suite) -> None:
+def test_the_document_of_an_app_object_is_compared(suite: Suite) -> None:
     suite.test(
         """
         import asyncio
@@ -90,8 +90,8 @@ def test_an_app_object_is_asked_for_its_document(suite: Suite) -> None:
     suite.run().assert_outcomes(passed=2)
 
 
-def test_a_missing_snapshot_fails_and_says_how_to_get_one(suite: Suite) -> None:
-    """It is not written in passing: in CI that would guard nothing."""
+def test_a_missing_snapshot_fails_and_the_hint_names_the_option(suite: Suite) -> None:
+    """The snapshot is not created implicitly, because a check in CI would then always pass."""
     suite.test("def test_it(openapi_snapshot): openapi_snapshot.check({'openapi': '3.1.0', 'paths': {}})")
 
     result = suite.run()
@@ -103,7 +103,7 @@ def test_a_missing_snapshot_fails_and_says_how_to_get_one(suite: Suite) -> None:
     assert not (suite.root / "openapi.json").exists()
 
 
-def test_the_option_writes_it_and_the_next_run_is_guarded(suite: Suite) -> None:
+def test_the_option_writes_the_snapshot_and_the_next_run_compares_with_it(suite: Suite) -> None:
     write(suite, today=PETS)
     suite.test(CHECKS.format("'today.yaml', 'openapi.json'"))
 
@@ -115,7 +115,7 @@ def test_the_option_writes_it_and_the_next_run_is_guarded(suite: Suite) -> None:
     suite.run("-n2").assert_outcomes(passed=1)
 
 
-def test_the_snapshot_of_the_stack_file_is_meant_when_none_is_named(suite: Suite) -> None:
+def test_the_default_snapshot_is_that_of_the_only_declared_api(suite: Suite) -> None:
     (suite.root / "infra.toml").write_text(
         STACK + '[api.pets.rules]\nresponse-property-became-optional = "info"\n'
     )
@@ -125,7 +125,7 @@ def test_the_snapshot_of_the_stack_file_is_meant_when_none_is_named(suite: Suite
     suite.run().assert_outcomes(passed=1)
 
 
-def test_of_several_one_must_be_named(suite: Suite) -> None:
+def test_one_of_several_declared_apis_must_be_selected(suite: Suite) -> None:
     (suite.root / "infra.toml").write_text(STACK + STACK[9:].replace("api.pets", "api.cats"))
     write(suite, **{"api/openapi": PETS, "today": BROKEN})
     suite.test(
@@ -152,7 +152,7 @@ def test_of_several_one_must_be_named(suite: Suite) -> None:
     )
 
 
-def test_what_was_accepted_passes(suite: Suite) -> None:
+def test_an_accepted_finding_passes(suite: Suite) -> None:
     write(suite, openapi=PETS, today=BROKEN)
     suite.test(
         """
@@ -168,9 +168,9 @@ def test_what_was_accepted_passes(suite: Suite) -> None:
     suite.run().assert_outcomes(passed=1)
 
 
-def test_what_is_no_app_fails_with_the_reason(suite: Suite) -> None:
+def test_an_invalid_app_fails_with_the_reason(suite: Suite) -> None:
     reasons = {
-        "3": "builtins.int is no app",
+        "3": "builtins.int is not an app",
         "{'a': 1}": "is not OpenAPI",
         "'gone.yaml'": "gone.yaml: does not exist",
     }
@@ -184,7 +184,7 @@ def test_what_is_no_app_fails_with_the_reason(suite: Suite) -> None:
     result.stdout.fnmatch_lines([f"infra: could not compare: *{reason}*" for reason in reasons.values()])
 
 
-def test_a_plugin_that_nobody_asks_imports_no_yaml(suite: Suite) -> None:
+def test_the_plugin_imports_no_yaml_without_a_check(suite: Suite) -> None:
     suite.test(
         """
         import sys

@@ -34,7 +34,7 @@ def test_it_is_the_test_environment_in_the_run_and_in_every_process_of_it(
             stack = attach(lease=False)
             status = stack.status()
             stack.close()
-            assert status["environment"] == "test"
+            assert status.environment == "test"
             assert psutil.Process(status.services[0].pid).environ()["INFRA_ENV"] == "test"
         """
     )

@@ -14,6 +14,8 @@ import pytest
 from infra_runtime.engines.local.stack import Endpoint
 from pytest_infra.proxy import Proxy
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def echo() -> Iterator[Endpoint]:
@@ -50,7 +52,7 @@ def proxy(echo: Endpoint) -> Iterator[Proxy]:
 
 
 def dial(proxy: Proxy) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", proxy.endpoint.port), timeout=5)
+    return socket.create_connection(("127.0.0.1", proxy.endpoint.port), timeout=60)
 
 
 def ask(connection: socket.socket, text: bytes = b"hello") -> bytes:
@@ -128,7 +130,7 @@ def test_a_half_open_line_stays_and_is_silent_until_it_is_mended(proxy: Proxy) -
             with pytest.raises(TimeoutError):
                 connection.recv(100)
 
-        connection.settimeout(5)
+        connection.settimeout(60)
         assert connection.recv(100) == b"anybody?"
 
 

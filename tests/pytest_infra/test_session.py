@@ -39,7 +39,7 @@ def test_it(shop, number):
 
 
 def until(found: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not found():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -154,7 +154,7 @@ def test_control_c_stops_the_stack(suite: Suite) -> None:
 
     run.send_signal(signal.SIGINT)
 
-    assert run.wait(timeout=30) == pytest.ExitCode.INTERRUPTED
+    assert run.wait(timeout=60) == pytest.ExitCode.INTERRUPTED
     assert suite.processes() == []
 
 
@@ -170,7 +170,7 @@ def test_two_runs_with_the_same_plan_share_the_stack(suite: Suite) -> None:
 
     second.assert_outcomes(passed=1)
     second.stdout.fnmatch_lines(["infra: the stack in *.data-test goes on, for 1 holder *; 0 units left"])
-    assert first.wait(timeout=30) == 0
+    assert first.wait(timeout=60) == 0
     assert suite.supervisors() == 1
     assert suite.await_end() == []
 
@@ -189,7 +189,7 @@ def test_a_run_with_another_plan_has_a_stack_of_its_own(suite: Suite) -> None:
 
     second.assert_outcomes(passed=1)
     second.stdout.fnmatch_lines([f"*{suite.root}/.data-test/plan-*", f"infra: 2 services, *{CLEAN}"])
-    assert first.wait(timeout=30) == 0
+    assert first.wait(timeout=60) == 0
     assert suite.await_end() == []
 
 
@@ -227,7 +227,7 @@ def test_two_checkouts_never_see_each_other(suite: Suite, tmp_path: Path) -> Non
     until((suite.root / "pid-0").exists)
     (suite.root / "go").touch()
 
-    assert [run.wait(timeout=30) for run in runs] == [0, 0]
+    assert [run.wait(timeout=60) for run in runs] == [0, 0]
     assert suite.supervisors("one/.data-test") == 1
     assert suite.supervisors("two/.data-test") == 1
     assert suite.await_end() == []

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from fakes.suite import Suite, service
-from infra_runtime.engines.local import stack as stacks
+from infra_runtime.engines.local import engine as stacks
 from infra_runtime.engines.local.client import Client
 from infra_runtime.messages import STATUS, Nothing
 from pytest_infra.stack_sharing import Plan
@@ -117,7 +117,7 @@ def test_leak(shop, infra_stack):
     paths = Paths(str(infra_stack.data))
     token = next(event.token for event in journal.read(paths.journal) if event.event == "up")
     environ = {**os.environ, "INFRA_STACK_TOKEN": token}
-    child = subprocess.Popen(["sleep", "60"], env=environ, start_new_session=True)
+    child = subprocess.Popen(["sleep", "600"], env=environ, start_new_session=True)
     pathlib.Path("leak").write_text(str(child.pid))
     child.returncode = 0  # it shall outlive us
 """

@@ -10,6 +10,7 @@ import pytest
 import pytest_infra
 
 
+@pytest.mark.process
 def test_each_name_can_be_used_where_annotations_are_evaluated() -> None:
     kinds = [name for name in pytest_infra.__all__ if name != "is_test_environment"]
     annotated = (
@@ -19,6 +20,7 @@ def test_each_name_can_be_used_where_annotations_are_evaluated() -> None:
     subprocess.run([sys.executable, "-c", "".join(annotated)], check=True)
 
 
+@pytest.mark.process
 def test_whether_this_is_the_test_environment_can_be_asked_before_all_else() -> None:
     asked = "from pytest_infra import is_test_environment\nis_test_environment()"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,14 +17,15 @@ from fakes.project import Project
 from fakes.stacks import SERVER, alive, resolved, until
 from infra_runtime import catalogue
 from infra_runtime.engines.local.client import raise_failures
-from infra_runtime.engines.local.stack import Stack, attach, open_stack
+from infra_runtime.engines.local.engine import LocalEngine, attach
+from infra_runtime.engines.local.stack import Stack
 from infra_runtime.errors import NoStackError
 from infra_runtime.spec import ServiceSpec
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """An empty project, a cache of its own, and no variable of ours in the environment."""
+    """Create an empty project with its own cache, and unset the variables of the kit."""
     for name in list(os.environ):
         if name.startswith("INFRA_") and name not in ("INFRA_TEST_SUITE", "INFRA_TEST_PROFILE"):
             monkeypatch.delenv(name)
@@ -68,13 +70,22 @@ def data(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that has nothing to do with a stack; it is killed with the test, also when it was stopped."""
+    child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    yield child
+    child.kill()
+    child.wait()
+
+
+@pytest.fixture
 def stack_of(data: Path) -> Iterator[Callable[..., Stack]]:
     """Start a stack of these specs in `data`; raises what `infra_runtime.start` would."""
     stacks: list[Stack] = []
 
     def start(*specs: ServiceSpec, **options: str) -> Stack:
         found = resolved(data, specs, **options)
-        stack = open_stack(found)
+        stack = LocalEngine().open(found)
         stacks.append(stack)
         raise_failures(stack.up(found).failures)
         return stack
@@ -86,7 +97,7 @@ def stack_of(data: Path) -> Iterator[Callable[..., Stack]]:
 
 @pytest.fixture
 def web(project: Project) -> dict[str, object]:
-    """A project with one service of its own; the arguments of `start` for it."""
+    """Create a project with one user service, and return the arguments of `start` for it."""
     argv = [sys.executable, "-I", "-S", SERVER, "${port.http}"]
     project.write(f"use = ['web']\n[services.web]\ncommand = {argv!r}\nports = {{ http = 8000 }}\n")
     return {"directory": project.root, "environment": "test", "data": project.root / "data"}

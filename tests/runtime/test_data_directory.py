@@ -1,4 +1,4 @@
-"""Whose a data directory is: what a test removes at its end must never be anybody else's."""
+"""The marker of a data directory, which prevents the removal of other files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_a_new_directory_is_marked_and_kept_out_of_git(tmp_path: Path) -> None:
     assert (data / ".gitignore").read_text() == "*\n"
 
 
-def test_a_directory_may_be_made_twice(tmp_path: Path) -> None:
+def test_a_data_directory_can_be_created_twice(tmp_path: Path) -> None:
     paths = Paths(str(tmp_path / "data"))
 
     make_data_directory(paths, "development")
@@ -29,7 +29,7 @@ def test_a_directory_may_be_made_twice(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("owner", "guest"), [("development", "test"), ("test", "development")])
-def test_a_test_and_development_never_share_their_data(tmp_path: Path, owner: str, guest: str) -> None:
+def test_tests_and_development_never_share_a_data_directory(tmp_path: Path, owner: str, guest: str) -> None:
     paths = Paths(str(tmp_path / "data"))
     make_data_directory(paths, owner)
 
@@ -37,7 +37,7 @@ def test_a_test_and_development_never_share_their_data(tmp_path: Path, owner: st
         make_data_directory(paths, guest)
 
 
-def test_a_folder_that_holds_somebody_elses_files_is_refused_untouched(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_rejected_and_unchanged(tmp_path: Path) -> None:
     (tmp_path / "services").mkdir()
     (tmp_path / "services" / "mine.txt").write_text("mine")
 
@@ -47,14 +47,14 @@ def test_a_folder_that_holds_somebody_elses_files_is_refused_untouched(tmp_path:
     assert [path.name for path in tmp_path.rglob("*")] == ["services", "mine.txt"]
 
 
-def test_a_marker_that_nobody_of_ours_wrote_is_told(tmp_path: Path) -> None:
+def test_an_invalid_marker_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "infra.json").write_text("[]")
 
     with pytest.raises(DataDirectoryError, match="not what this kit writes"):
         make_data_directory(Paths(str(tmp_path)), "test")
 
 
-def test_the_data_of_a_newer_kit_are_left_alone(tmp_path: Path) -> None:
+def test_a_data_directory_of_a_newer_version_is_rejected(tmp_path: Path) -> None:
     found = {"format": FORMAT + 1, "stack": "", "environment": "test"}
     (tmp_path / "infra.json").write_text(json.dumps(found))
 
@@ -64,7 +64,7 @@ def test_the_data_of_a_newer_kit_are_left_alone(tmp_path: Path) -> None:
         make_data_directory(Paths(str(tmp_path)), "test")
 
 
-def test_a_place_where_nothing_can_be_written_is_told_with_the_reason(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written_is_an_error_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     with pytest.raises(DataDirectoryError, match="Not a directory"):

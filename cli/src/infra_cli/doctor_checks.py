@@ -19,18 +19,16 @@ from infra_cli.target import Target
 from infra_runtime import __version__, catalogue
 from infra_runtime.config.resolve import Resolved
 from infra_runtime.config.unknown_variables import misspelled_variables
-from infra_runtime.data_directory.paths import Paths, private_folder
+from infra_runtime.data_directory.paths import SOCKET_PATH, Paths, private_folder
 from infra_runtime.engines.local.client import Client
 from infra_runtime.errors import InfraError, NoStackError
 from infra_runtime.host.ports import taken
+from infra_runtime.host.privileges import other_user, user_namespaces_work
 from infra_runtime.messages import STATUS, Nothing
 from infra_runtime.plan import Plan
-from infra_runtime.supervisor.spawn import other_user, user_namespaces_work
 
 #: bytes of free disk space; a new PostgreSQL cluster in development takes about 40 MB
 SCARCE, TOO_LITTLE = 1 << 30, 100 << 20
-#: bytes of a socket's path, including the final null byte. Source: unix(7); macOS <sys/un.h> has 104.
-LONGEST_PATH = 104
 FICLONE = 0x40049409  # Source: ioctl_ficlone(2)
 
 
@@ -213,14 +211,14 @@ def _reflink(cache: Path, data: Path) -> Finding:
 
 
 def _runtime_folder(paths: Paths) -> Finding:
-    longest = len(os.fsencode(f"{paths.service_run('x' * 16)}/.s.PGSQL.65535")) + 1
+    longest = len(os.fsencode(f"{paths.service_run('x' * 16)}/.s.PGSQL.65535"))
     try:
         private_folder(paths.home)
     except OSError as error:
         hint = "Choose another folder with INFRA_RUNTIME_DIR."
         return Finding(topic="sockets", state="wrong", text=f"{paths.home}: {error.strerror}", hint=hint)
-    if longest > LONGEST_PATH:
-        text = f"{paths.home} is too long: the path of a socket can have {LONGEST_PATH - 1} bytes"
+    if longest > SOCKET_PATH:
+        text = f"{paths.home} is too long: the path of a socket can have {SOCKET_PATH} bytes"
         hint = "Choose a shorter folder with INFRA_RUNTIME_DIR."
         return Finding(topic="sockets", state="wrong", text=text, hint=hint)
     return Finding(topic="sockets", state="fine", text=f"{paths.home}, a private folder")

@@ -18,7 +18,7 @@ from infra_runtime.data_directory import journal
 from infra_runtime.data_directory.leak_check import LeakCheck, check_leaks
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import failure, raise_failures
-from infra_runtime.engines.local.stack import open_stack
+from infra_runtime.engines.local.engine import LocalEngine
 from infra_runtime.errors import ConfigurationError, InfraError, LeftoverError, SupervisorError
 from infra_runtime.host import processes
 from infra_runtime.messages import Event
@@ -78,7 +78,7 @@ class ReportedStack:
     def __init__(self, resolved: Resolved, report: Report) -> None:
         self._paths = Paths(str(resolved.data))
         self._report = report
-        self._stack = open_stack(resolved)
+        self._stack = LocalEngine().open(resolved)
         self._has_ended = False
         #: the stack keeps running after this lease: another client has a lease, or the stack is set to stay
         self.shared = False

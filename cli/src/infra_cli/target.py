@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from infra_runtime.manifest import ENVIRONMENTS
+
 if TYPE_CHECKING:
     from infra_runtime.config.resolve import Resolved
     from infra_runtime.config.stack_file import StackFile
     from infra_runtime.data_directory.paths import Paths
     from infra_runtime.engines.local.client import Client
-
-ENVIRONMENTS = ("development", "test", "staging", "production")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

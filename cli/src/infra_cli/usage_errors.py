@@ -8,7 +8,7 @@ from typing import ClassVar
 import click
 
 from infra_cli import output
-from infra_runtime.errors import InfraError
+from infra_runtime.errors import InfraError, close_match
 
 
 class Group(click.Group):
@@ -34,14 +34,12 @@ class Group(click.Group):
         raise click.UsageError(f"no such command {name!r}{self._suggestion(ctx, name)}", ctx)
 
     def _suggestion(self, ctx: click.Context, name: str) -> str:
-        import difflib  # imported late: needed for error messages only
-
         own_commands = self.list_commands(ctx)
         full_names = {**self.all_commands, **{own: f"{ctx.command_path} {own}" for own in own_commands}}
         with_prefix = [command for command in full_names if command.startswith(name)]
-        similar = with_prefix or difflib.get_close_matches(name, full_names, n=1)
+        similar = with_prefix[0] if with_prefix else close_match(name, full_names)
         if similar:
-            return f"; did you mean `{full_names[similar[0]]}`?"
+            return f"; did you mean `{full_names[similar]}`?"
         return f"; there are: {', '.join(own_commands)}"
 
 

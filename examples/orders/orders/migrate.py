@@ -1,4 +1,4 @@
-"""Bring the schema up to date: every file of `migrations/` once, in the order of the names."""
+"""Migrate the database: apply each file of `migrations/` once, in the order of the names."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pathlib import Path
 import psycopg
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
-#: any number will do, as long as every copy of this program takes the same
+#: an arbitrary number, the same for every process of this program
 LOCK = 7_402_117
 
 
 def migrate(url: str, folder: Path = MIGRATIONS) -> list[str]:
-    """Apply what is missing, all or nothing, and return the names of what was applied."""
+    """Apply the missing migrations in one transaction, and return their names."""
     applied = []
     with psycopg.connect(url) as connection:
         connection.execute("select pg_advisory_xact_lock(%s)", [LOCK])
         connection.execute("create table if not exists migrations (name text primary key)")
-        known = {name for (name,) in connection.execute("select name from migrations")}
+        done = {name for (name,) in connection.execute("select name from migrations")}
         for file in sorted(folder.glob("*.sql")):
-            if file.name not in known:
+            if file.name not in done:
                 connection.execute(file.read_bytes())
                 connection.execute("insert into migrations values (%s)", [file.name])
                 applied.append(file.name)
@@ -28,4 +28,4 @@ def migrate(url: str, folder: Path = MIGRATIONS) -> list[str]:
 
 
 if __name__ == "__main__":
-    print("applied:", ", ".join(migrate(os.environ["DATABASE_URL"])) or "nothing new")
+    print("applied:", ", ".join(migrate(os.environ["DATABASE_URL"])) or "nothing")

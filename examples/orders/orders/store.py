@@ -1,4 +1,4 @@
-"""Where an order goes: a row in PostgreSQL, an event on NATS JetStream, a copy in Valkey."""
+"""Storage of orders: a row in PostgreSQL, an event on NATS JetStream, a copy in Valkey."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from valkey.asyncio import Valkey
 Pool: TypeAlias = AsyncConnectionPool[AsyncConnection]
 
 STREAM, PLACED = "ORDERS", "orders.placed"
-#: seconds that a copy is kept
-CACHED = 300
+#: seconds until a copy in Valkey expires
+CACHE_SECONDS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What somebody wants to have."""
+    """An order of a customer."""
 
     id: str
     customer: str
@@ -32,31 +32,31 @@ class Order:
     quantity: int
 
     def to_json(self) -> str:
-        """The order as it is sent and cached."""
+        """Return the order in the format of the event and of the cache."""
         return json.dumps(asdict(self))
 
 
 class Store:
-    """The three places, and in which order they are written."""
+    """Write and read orders in all three services."""
 
     def __init__(self, pool: Pool, stream: JetStreamContext, cache: Valkey) -> None:
         self._pool, self._stream, self._cache = pool, stream, cache
 
     async def place(self, *, customer: str, item: str, quantity: int) -> Order:
-        """Keep an order. Its row is committed only when the stream has its event."""
+        """Store an order. The row is committed only after the stream has stored the event."""
         order = Order(id=str(uuid.uuid4()), customer=customer, item=item, quantity=quantity)
         async with self._pool.connection() as connection:
             await connection.execute(
                 "insert into orders (id, customer, item, quantity) values (%s, %s, %s, %s)",
                 [order.id, order.customer, order.item, order.quantity],
             )
-            # The id lets the stream drop a second copy, should the acknowledgement get lost.
+            # With this id the stream ignores a second copy, which is sent if the acknowledgement was lost.
             await self._stream.publish(PLACED, order.to_json().encode(), headers={"Nats-Msg-Id": order.id})
-        await self._remember(order)
+        await self._cache_order(order)
         return order
 
     async def find(self, order_id: uuid.UUID) -> tuple[Order | None, bool]:
-        """The order, and whether it came from the cache."""
+        """Return the order, and whether it was read from the cache."""
         if (copy := await self._cache.get(_key(str(order_id)))) is not None:
             return Order(**json.loads(copy)), True
         async with self._pool.connection() as connection:
@@ -67,11 +67,11 @@ class Store:
         if row is None:
             return None, False
         order = Order(id=str(order_id), customer=row[0], item=row[1], quantity=row[2])
-        await self._remember(order)
+        await self._cache_order(order)
         return order, False
 
-    async def _remember(self, order: Order) -> None:
-        await self._cache.set(_key(order.id), order.to_json(), ex=CACHED)
+    async def _cache_order(self, order: Order) -> None:
+        await self._cache.set(_key(order.id), order.to_json(), ex=CACHE_SECONDS)
 
 
 def _key(order_id: str) -> str:
@@ -80,7 +80,7 @@ def _key(order_id: str) -> str:
 
 @asynccontextmanager
 async def open_store(database_url: str, nats_url: str, valkey_url: str) -> AsyncIterator[Store]:
-    """Connect to all three, and make the stream if it isn't there yet."""
+    """Connect to the three services, and create the stream if it does not exist."""
     broker = await nats.connect(nats_url)
     cache = Valkey.from_url(valkey_url)
     try:

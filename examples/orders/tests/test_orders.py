@@ -1,4 +1,4 @@
-"""The shop from outside: HTTP through Caddy, and what it left in the database, the stream and the cache."""
+"""Tests of the shop over HTTP through Caddy, with checks of the database, the stream and the cache."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def http(infra_stack: infra.Stack) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def test_an_order_becomes_a_row(http: httpx.AsyncClient, infra_stack: infra.Stack) -> None:
+async def test_an_order_is_stored_as_a_row(http: httpx.AsyncClient, infra_stack: infra.Stack) -> None:
     placed = (await http.post("/orders", json=ORDER)).raise_for_status().json()
 
     async with await psycopg.AsyncConnection.connect(infra_stack.postgres.url) as connection:
@@ -33,7 +33,7 @@ async def test_an_order_becomes_a_row(http: httpx.AsyncClient, infra_stack: infr
         assert await cursor.fetchone() == ("Ada", "tea", 3)
 
 
-async def test_an_order_is_told_to_everybody(http: httpx.AsyncClient, infra_stack: infra.Stack) -> None:
+async def test_an_order_is_published(http: httpx.AsyncClient, infra_stack: infra.Stack) -> None:
     broker = await nats.connect(infra_stack.nats.url)
     events = await broker.jetstream().subscribe("orders.placed", ordered_consumer=True)
 
@@ -46,36 +46,38 @@ async def test_an_order_is_told_to_everybody(http: httpx.AsyncClient, infra_stac
     await broker.close()
 
 
-async def test_an_order_is_read_from_the_cache_and_without_it(
+async def test_an_order_is_read_from_the_cache_or_from_the_database(
     http: httpx.AsyncClient, infra_stack: infra.Stack
 ) -> None:
     response = await http.post("/orders", json=ORDER)
-    place = response.headers["Location"]
+    location = response.headers["Location"]
 
-    warm = await http.get(place)
+    cached = await http.get(location)
     async with Valkey.from_url(infra_stack.valkey.url) as cache:
         await cache.delete(f"order:{response.json()['id']}")
-    cold = await http.get(place)
+    uncached = await http.get(location)
 
-    assert (warm.headers["X-Cache"], cold.headers["X-Cache"]) == ("hit", "miss")
-    assert warm.json() == cold.json() == response.json()
+    assert (cached.headers["X-Cache"], uncached.headers["X-Cache"]) == ("hit", "miss")
+    assert cached.json() == uncached.json() == response.json()
 
 
-async def test_an_order_outlives_its_service(http: httpx.AsyncClient, infra_stack: infra.Stack) -> None:
-    place = (await http.post("/orders", json=ORDER)).headers["Location"]
+async def test_an_order_survives_a_restart_of_the_service(
+    http: httpx.AsyncClient, infra_stack: infra.Stack
+) -> None:
+    location = (await http.post("/orders", json=ORDER)).headers["Location"]
 
     infra_stack.restart("api")
 
-    assert (await http.get(place)).json()["customer"] == "Ada"
+    assert (await http.get(location)).json()["customer"] == "Ada"
 
 
-@pytest.mark.parametrize("wrong", [{"quantity": 0}, {"quantity": "3"}, {"customer": ""}, {"item": None}])
-async def test_half_an_order_is_refused(http: httpx.AsyncClient, wrong: dict[str, object]) -> None:
-    response = await http.post("/orders", json={**ORDER, **wrong})
+@pytest.mark.parametrize("change", [{"quantity": 0}, {"quantity": "3"}, {"customer": ""}, {"item": None}])
+async def test_an_invalid_order_is_rejected(http: httpx.AsyncClient, change: dict[str, object]) -> None:
+    response = await http.post("/orders", json={**ORDER, **change})
 
     assert response.status_code == 422
     assert "quantity above 0" in response.json()["error"]
 
 
-async def test_an_order_that_nobody_placed_is_not_found(http: httpx.AsyncClient) -> None:
+async def test_an_unknown_order_is_not_found(http: httpx.AsyncClient) -> None:
     assert (await http.get(f"/orders/{uuid.uuid4()}")).status_code == 404

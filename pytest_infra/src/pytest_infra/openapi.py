@@ -1,4 +1,4 @@
-"""`openapi_snapshot`: a test that fails when the app's API breaks those who use it."""
+"""The fixture `openapi_snapshot`: a test fails when the app has a breaking API change."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from infra_openapi.sources import Opened
     from infra_runtime.config.stack_file import StackFile
 
-#: the snapshot where neither the test nor the stack file names one
+#: the snapshot if neither the test nor the stack file names one
 SNAPSHOT = "openapi.json"
 _FAILING = {"breaking": {"breaking"}, "warning": {"breaking", "warning"}, "none": set[str]()}
 
 
 class OpenapiSnapshot:
-    """Compares an app with the snapshot that was committed."""
+    """Compares an app with its committed snapshot."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._directory = options.read(config).directory
@@ -38,17 +38,18 @@ class OpenapiSnapshot:
         api: str | None = None,
         fail_on: str = "breaking",
     ) -> Report:
-        """Fail the test when the app breaks its snapshot; otherwise tell what changed.
+        """Fail the test if the app breaks its snapshot; otherwise return the report of all changes.
 
-        `app` is a FastAPI, Litestar, Starlette or Django Ninja app, a document as a mapping, or a source as
-        the command line takes it. The snapshot is that of `[api.NAME]` in the stack file, by default of the
-        only one, or else `openapi.json`; a path is meant from the stack file, or from pytest's root.
+        `app` is a FastAPI, Litestar, Starlette or Django Ninja app, a document as a mapping, or a source of
+        `infra dev api-check`. `snapshot` is a path, relative to the stack file or to pytest's root directory.
+        By default it is the snapshot of the API `api` in the stack file, or of its only API, or
+        `openapi.json`. `fail_on` is `breaking`, `warning` or `none`.
         """
         from infra_openapi.errors import OpenApiError
         from infra_runtime.errors import InfraError
 
         if fail_on not in _FAILING:
-            raise ValueError(f"fail_on is one of {', '.join(_FAILING)}, not {fail_on!r}")
+            raise ValueError(f"fail_on must be one of {', '.join(_FAILING)}, not {fail_on!r}")
         try:
             return self._checked(app, snapshot, api, fail_on)
         except (InfraError, OpenApiError) as error:
@@ -67,16 +68,18 @@ class OpenapiSnapshot:
         is_file = kind_of(base, home) is Kind.FILE
         if self._update:
             if not is_file:
-                raise CompareError(base, "is no file, so it cannot be updated")
+                raise CompareError(base, "is not a file, so it cannot be updated")
             write(home / base, revision.document)
         if is_file and not (home / base).exists():
-            hint = f"`pytest {UPDATE}` writes it; commit it then."
+            hint = f"Write it with `pytest {UPDATE}`, and commit it."
             raise CompareError(str(home / base), "does not exist", hint=hint)
         report = check(open_source(base, directory=home), revision, policy)
         if report.verdict in _FAILING[fail_on]:
             text = formats.render({"": report}, "text", formats.View(level=Level.WARNING))
             hint = (
-                f"`pytest {UPDATE}` makes today's API the snapshot; `infra dev api-check --accept` keeps it."
+                f"If the change is intended, replace the snapshot with `pytest {UPDATE}`, or "
+                f"accept the finding"
+                " with `infra dev api-check --accept`."
             )
             raise pytest.fail.Exception(
                 f"{PREFIX}the API breaks its snapshot\n\n{text}\n{hint}", pytrace=False
@@ -84,20 +87,20 @@ class OpenapiSnapshot:
         return report
 
     def _declared(self, snapshot: str | Path | None, api: str | None) -> tuple[Path, str, Policy]:
-        """The directory, the snapshot as it is named from there, and how changes are judged."""
+        """Return the base directory, the path of the snapshot from there, and the policy."""
         from infra_openapi import baseline
         from infra_openapi.check import Policy
         from infra_runtime.config import declared_apis, stack_file
 
         file = stack_file.find(self._directory)
-        known = (
+        declared = (
             declared_apis.declared(self._directory, [api] if api else []) if api or _declares(file) else []
         )
-        if snapshot is None and len(known) == 1:
-            return known[0].directory, known[0].settings.snapshot, known[0].policy()
-        if snapshot is None and known:
-            names = ", ".join(one.name for one in known)
-            raise ValueError(f"the stack file declares several APIs: say which one with api= ({names})")
+        if snapshot is None and len(declared) == 1:
+            return declared[0].directory, declared[0].settings.snapshot, declared[0].policy()
+        if snapshot is None and declared:
+            names = ", ".join(api_settings.name for api_settings in declared)
+            raise ValueError(f"the stack file declares several APIs: select one with api= ({names})")
         home, name = file.path.parent if file else self._directory, str(snapshot or SNAPSHOT)
         return home, name, Policy(accepted=baseline.beside(name, home))
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-ENVIRONMENTS = ("development", "test", "staging", "production")
+from infra_runtime.manifest import ENVIRONMENTS
 
 #: option → metavar and help; each has an ini value of the same name with underscores. One without a metavar
 #: is a flag: a word that may be left out would take the path of a test for its own.

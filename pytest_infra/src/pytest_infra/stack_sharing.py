@@ -19,7 +19,8 @@ from filelock import FileLock
 from infra_runtime.config.resolve import Resolved
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import make_data_directory
-from infra_runtime.engines.local.stack import Stack, open_stack
+from infra_runtime.engines.local.engine import LocalEngine
+from infra_runtime.engines.local.stack import Stack
 from infra_runtime.errors import SupervisorError
 from pytest_infra.launch import launcher
 
@@ -130,7 +131,7 @@ def _open(config: pytest.Config, resolved: Resolved, paths: Paths) -> tuple[Stac
         launched = True
         return launch(argv)
 
-    return open_stack(resolved, launch=launch_and_tell), launched
+    return LocalEngine(launch=launch_and_tell).open(resolved), launched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,12 @@
-"""The OpenAPI compatibility check: two documents in, a list of findings out.
+"""The OpenAPI compatibility check: compare two documents, and return a list of findings.
 
     report = compare(load("main.yaml"), load("openapi.yaml"))
     report.verdict      # "compatible", "warning" or "breaking"
 
 `load` reads a file (and the files that it refers to), `parse` takes a text or plain data; both raise
-`CompareError`. The package knows nothing of services, of the command line and of pytest.
+`CompareError`. The package does not depend on services, the command line or pytest.
 
-Each name is imported on first use, so that `infra_openapi.errors` alone stays cheap.
+Each name is imported on first use, so that importing `infra_openapi.errors` is fast.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ __all__ = [
     "parse",
 ]
 
-#: name → the module that defines it, where it is not `finding`
+#: name → the module that defines it, unless it is `finding`
 _ELSEWHERE = {
     "PRESETS": "comparison",
     "RULES": "rules",

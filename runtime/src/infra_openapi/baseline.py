@@ -1,6 +1,6 @@
-"""The file of accepted findings: read, extended, and applied to a report.
+"""Read and extend the file of accepted findings, and apply it to a report.
 
-It is a YAML list, so a new entry is some lines at its end: a diff shows that entry alone, and comments stay.
+The file is a YAML list, so a new entry is appended as lines: a diff shows this entry only, and comments stay.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from infra_openapi.report import Acceptance, Report, Review
 from infra_openapi.sources import Kind, kind_of
 
 HEADER = """\
-# Findings of `infra dev api-check` that were taken on purpose. A new entry lets a change pass: review it.
+# Accepted findings of `infra dev api-check`. Review each new entry: it allows a breaking change.
 """
 SUFFIX = ".accepted.yaml"
 _NEEDED = ("fingerprint", "reason", "owner")
@@ -27,7 +27,7 @@ _KNOWN = (*_NEEDED, "rule", "change", "accepted", "until")
 
 
 def beside(source: str, directory: Path) -> Path | None:
-    """Where a document's accepted findings lie: `openapi.accepted.yaml` for `openapi.json`, in git or not."""
+    """Return the default file of accepted findings: `openapi.accepted.yaml` for `openapi.json`."""
     kind = kind_of(source, directory)
     if kind not in {Kind.FILE, Kind.GIT}:
         return None
@@ -36,10 +36,10 @@ def beside(source: str, directory: Path) -> Path | None:
 
 
 def read(path: Path) -> tuple[Acceptance, ...]:
-    """The entries of the file; none where there is no file.
+    """Return the entries of the file; a missing file has none.
 
     Raises:
-        CompareError: an entry cannot be understood. A file that is half understood would accept by accident.
+        CompareError: an entry is invalid. Ignoring a part of the file could accept a finding by accident.
     """
     if not path.exists():
         return ()
@@ -54,21 +54,23 @@ def read(path: Path) -> tuple[Acceptance, ...]:
     if entries is None:
         return ()
     if not isinstance(entries, list):
-        raise CompareError(name, "is no list of accepted findings", 1)
-    places = marks or {}
-    found: dict[str, Acceptance] = {}
+        raise CompareError(name, "is not a list of accepted findings", 1)
+    locations = marks or {}
+    entries_by_fingerprint: dict[str, Acceptance] = {}
     for number, entry in enumerate(entries):
-        line = places.get((id(entries), number), (0, 0))[0]
+        line = locations.get((id(entries), number), (0, 0))[0]
         acceptance = _entry(entry, name, line)
-        if acceptance.fingerprint in found:
-            raise CompareError(name, f"accepts {acceptance.fingerprint} twice", line)
-        found[acceptance.fingerprint] = acceptance
-    return tuple(found.values())
+        if acceptance.fingerprint in entries_by_fingerprint:
+            raise CompareError(
+                name, f"has two entries for {acceptance.fingerprint}: remove one of them", line
+            )
+        entries_by_fingerprint[acceptance.fingerprint] = acceptance
+    return tuple(entries_by_fingerprint.values())
 
 
 def _entry(entry: Any, file: str, line: int) -> Acceptance:
     if not isinstance(entry, dict):
-        raise CompareError(file, "an entry is a mapping with `fingerprint`, `reason` and `owner`", line)
+        raise CompareError(file, "an entry must be a mapping with `fingerprint`, `reason` and `owner`", line)
     for key in _NEEDED:
         if entry.get(key) in (None, ""):
             raise CompareError(file, f"an entry has no `{key}`", line)
@@ -77,9 +79,9 @@ def _entry(entry: Any, file: str, line: int) -> Acceptance:
             known = ", ".join(_KNOWN)
             raise CompareError(file, f"an entry has the unknown key {key!r} (known: {known})", line)
         if isinstance(entry[key], bool) or not isinstance(entry[key], str | int | None):
-            # A number with an exponent would be read as another text.
-            raise CompareError(file, f"`{key}` is no text: put it in quotes", line)
-    # A fingerprint of digits alone may have been written without quotes.
+            # YAML would change the text of a number with an exponent.
+            raise CompareError(file, f"`{key}` is not a string: put it in quotes", line)
+    # A fingerprint of digits only may be written without quotes.
     texts = {key: str(entry[key]) for key in (*_NEEDED, "rule", "change") if key in entry}
     return Acceptance(
         **texts,
@@ -97,11 +99,11 @@ def _date(entry: dict[str, Any], key: str, file: str, line: int) -> dt.date | No
     try:
         return dt.date.fromisoformat(str(value))
     except ValueError as error:
-        raise CompareError(file, f"`{key}` is no date: {value!r}; write it as 2030-12-31", line) from error
+        raise CompareError(file, f"`{key}` is not a date: {value!r}; write it as 2030-12-31", line) from error
 
 
 def apply(report: Report, entries: Iterable[Acceptance], today: dt.date) -> Report:
-    """Return the report without the accepted findings, which are in its review with the useless entries."""
+    """Return the report without accepted findings; its review contains them and the useless entries."""
     by_fingerprint = {entry.fingerprint: entry for entry in entries}
     counting, accepted = [], []
     found = set()
@@ -123,21 +125,27 @@ def apply(report: Report, entries: Iterable[Acceptance], today: dt.date) -> Repo
 
 
 def chosen(reports: Mapping[str, Report], wanted: str) -> tuple[str, Finding]:
-    """The finding whose fingerprint begins with `wanted`, and the name of its report.
+    """Return the finding whose fingerprint begins with `wanted`, and the name of its report.
 
     Raises:
-        CompareError: there is none, or more than one, or it is accepted already.
+        CompareError: no or several findings match, or the finding is already accepted.
     """
-    known = {one.fingerprint: (name, one) for name, report in reports.items() for one in report.findings}
-    accepted = {one.fingerprint for report in reports.values() for one, _ in report.review.accepted}
+    known = {
+        finding.fingerprint: (name, finding)
+        for name, report in reports.items()
+        for finding in report.findings
+    }
+    accepted = {finding.fingerprint for report in reports.values() for finding, _ in report.review.accepted}
     candidates = sorted(name for name in {*known, *accepted} if name.startswith(wanted))
     if not wanted or not candidates:
-        hint = "The report shows each finding's fingerprint; its first characters are enough."
+        hint = "The report of `infra dev api-check` shows the fingerprints; the first characters are enough."
         raise CompareError("", f"no finding has the fingerprint {wanted!r}", hint=hint)
     if len(candidates) > 1:
-        raise CompareError("", f"{wanted!r} is not enough: {', '.join(candidates)}")
+        raise CompareError(
+            "", f"several fingerprints begin with {wanted!r}: {', '.join(candidates)}; give more characters"
+        )
     if candidates[0] not in known:
-        raise CompareError("", f"{candidates[0]} is accepted already")
+        raise CompareError("", f"the finding {candidates[0]} is already accepted")
     return known[candidates[0]]
 
 
@@ -150,15 +158,15 @@ def accept(
     today: dt.date,
     until: dt.date | None = None,
 ) -> Acceptance:
-    """Add the finding to the file, and return its entry. An entry that has expired gives way to the new one.
+    """Add the finding to the file, and return its entry; it replaces an expired entry.
 
     Raises:
-        CompareError: the file cannot be understood or written, or the entry would be of no use.
+        CompareError: the file is invalid or cannot be written, or the entry is invalid.
     """
     if not reason.strip() or not owner.strip():
-        raise CompareError("", "an accepted finding needs a reason and an owner")
+        raise CompareError("", "an accepted finding needs a reason and an owner: give --reason and --owner")
     if until is not None and until < today:
-        raise CompareError("", f"{until} is over already")
+        raise CompareError("", f"the date {until} is in the past: give a later one with --until")
     entry = Acceptance(
         fingerprint=finding.fingerprint,
         rule=finding.rule,
@@ -171,7 +179,7 @@ def accept(
     )
     before = read(path)
     original = content = path.read_text(encoding="utf-8-sig") if path.exists() else HEADER
-    old = next((one for one in before if one.fingerprint == entry.fingerprint), None)
+    old = next((existing for existing in before if existing.fingerprint == entry.fingerprint), None)
     if old is not None:
         content = _without(content, old, before)
     made = (content if content.endswith("\n") or not content else content + "\n") + _written(entry)
@@ -185,14 +193,16 @@ def accept(
     except CompareError:
         found = set()
     if found != {one.fingerprint for one in before} | {entry.fingerprint}:
-        # A list in brackets, or one that is indented: nothing can be added by adding lines.
+        # An entry cannot be appended to an indented list, or to a list in brackets.
         path.write_text(original, encoding="utf-8")
-        raise CompareError(str(path), "is not written as a list with `- ` at the start of the line", 1)
+        raise CompareError(
+            str(path), "an entry cannot be added: write the list with `- ` at the start of the line", 1
+        )
     return entry
 
 
 def _without(content: str, entry: Acceptance, entries: Iterable[Acceptance]) -> str:
-    """The text without the lines of one entry."""
+    """Return the text without the lines of one entry."""
     lines = content.splitlines(keepends=True)
     later = [other.line for other in entries if other.line > entry.line]
     end = min(later) - 1 if later else len(lines)
@@ -201,6 +211,6 @@ def _without(content: str, entry: Acceptance, entries: Iterable[Acceptance]) -> 
 
 def _written(entry: Acceptance) -> str:
     pairs = {key: value for key, value in entry.to_json().items() if key in _KNOWN and value}
-    # JSON's strings are YAML's too, and need no thought about what a colon or a hash does.
+    # JSON strings are valid YAML and quote every special character.
     lines = [f"  {key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in pairs.items()]
     return "".join(lines).replace("  ", "- ", 1)

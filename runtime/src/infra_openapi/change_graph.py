@@ -1,9 +1,8 @@
-"""The graph of one comparison: what changed where, each change once, and which operations it reaches.
+"""The graph of one comparison: each change once, and the operations that it affects.
 
-A scope is a pair of elements, one of each document; it holds facts and leads to further scopes. Pairs with
-equal content are left out, and a pair that is reached again is linked and not compared again: so the cost
-depends on the number of distinct pairs, and not on the number of operations that share them. Copies of a
-schema that is written out in several operations count as one pair.
+A scope is a pair of elements, one of each document, with facts and links to further scopes. Pairs with equal
+content are skipped, and a known pair is linked instead of compared again, so the cost depends on the number
+of distinct pairs, not on the number of operations. Copies of a schema in several operations are one pair.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from infra_openapi.schema.comparer import Comparer
 from infra_openapi.schema.node import Node, Term
 
 _NAMED = re.compile(r"/(?:components/[^/]+|\$defs|definitions)/[^/]+\Z")
-#: A schema with one of these has parts; one without is identified by its content and its parent.
+#: A schema with one of these keywords has parts; other schemas are identified by content and parent.
 _PARTS = frozenset(
     {
         "properties",
@@ -44,7 +43,7 @@ _MOST_COPIES = 50
 
 
 class Scope:
-    """One pair of elements, with the facts of its change."""
+    """A pair of elements, one of each document, with the facts about its changes."""
 
     def __init__(
         self,
@@ -56,9 +55,9 @@ class Scope:
     ) -> None:
         self.graph, self.number = graph, number
         self.base, self.revision = base, revision
-        #: The scope that led here first.
+        #: The first scope that linked to this one.
         self.parent = parent
-        #: The schemas that are compared here; None for anything but schemas.
+        #: The schemas of this scope; None if the elements are not schemas.
         self.pair: Pair | None = None
         self.facts: list[Fact] = []
         self.leads_to: dict[int, None] = {}
@@ -74,14 +73,14 @@ class Scope:
         after: Any = None,
         subject: str = "",
     ) -> None:
-        """Add a fact; where an element is missing, it is the scope's own."""
+        """Add a fact; a missing element is replaced by the element of the scope."""
         base, revision = base or self.base, revision or self.revision
         self.facts.append(Fact(kind, direction, base, revision, before, after, subject))
 
     def enter(
         self, kind: str, base: Element | None, revision: Element | None, direction: Direction
     ) -> Scope | None:
-        """Return the scope of a part; None where both sides are equal, or where it was entered before."""
+        """Return the scope of a part; None if both elements are equal, or if the scope already existed."""
         comparer = self.graph.comparer
         if base is not None and revision is not None and comparer.equality.same(base, revision):
             return None
@@ -91,12 +90,12 @@ class Scope:
         return scope if new else None
 
     def schema(self, old: Term, new: Term, mode: Mode, name: str = "") -> None:
-        """Compare two schemas, now or later."""
+        """Add a pair of schemas to compare."""
         self.graph.pair(self, Pair(old, new, mode, name), 0)
 
 
 class ChangeGraph:
-    """All scopes of one comparison, and the pairs of schemas that wait to be compared."""
+    """All scopes of one comparison, and the queue of schema pairs to compare."""
 
     def __init__(self, comparer: Comparer) -> None:
         self.comparer = comparer
@@ -107,7 +106,7 @@ class ChangeGraph:
     def scope(
         self, key: Hashable, base: Element | None, revision: Element | None, parent: Scope | None = None
     ) -> tuple[Scope, bool]:
-        """The scope with this key, and whether it is new."""
+        """Return the scope with this key, and whether it is new."""
         known = self._by_key.get(key)
         if known is not None:
             if len(known.copies) < _MOST_COPIES and _elsewhere(known, base, revision):
@@ -123,7 +122,7 @@ class ChangeGraph:
         return None if element is None else (element.file, self.comparer.equality.digest(element.raw))
 
     def pair(self, parent: Scope, pair: Pair, index: int) -> None:
-        """Link a pair of schemas to the scope that it is part of."""
+        """Link the scope of a schema pair to its parent scope."""
         if self.comparer.same(pair):
             return
         old, new = self.comparer.normal(pair.old), self.comparer.normal(pair.new)
@@ -148,7 +147,7 @@ class ChangeGraph:
         return ("like", self.content(element))
 
     def settle(self) -> None:
-        """Compare every pair of schemas that is still waiting, and those that they lead to."""
+        """Compare all pairs in the queue, and the pairs of their parts."""
         while self._waiting:
             scope, pair = self._waiting.popleft()
             change = self.comparer.change(pair)
@@ -158,7 +157,7 @@ class ChangeGraph:
                 self.pair(scope, part, index)
 
     def reach(self, starts: list[Scope]) -> list[int]:
-        """For each scope the starts that lead to it, as the bits of a number: bit 3 is the fourth start."""
+        """Return, for each scope, the starts that lead to it as bits: bit 3 is the fourth start."""
         reached = [0] * len(self.scopes)
         waiting: deque[int] = deque()
         for bit, start in enumerate(starts):
@@ -187,7 +186,7 @@ def _key(element: Element | None) -> tuple[str, str] | None:
 
 
 def copies(scope: Scope, element: Element | None, *, revision: bool) -> Iterator[tuple[str, str]]:
-    """Where else the same is written: the file and pointer of every copy of a place inside this scope."""
+    """Yield file and pointer of every copy of an element inside this scope."""
     holder: Scope | None = scope
     while element is not None and holder is not None:
         root = holder.revision if revision else holder.base

@@ -1,4 +1,4 @@
-"""The whole check: open both sides, compare, apply what was accepted, find where to show each finding."""
+"""The complete check: compare two documents, apply accepted findings, determine the line to show."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from infra_openapi.finding import Finding, Level, Location
 from infra_openapi.report import Report
 from infra_openapi.sources import Opened
 
-#: rules of a property that are about the list which its schema has
+#: ends of the ids of rules about the list `required` of a schema
 _REQUIRED = ("-became-required", "-became-optional")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How changes are judged: a preset, levels of single rules, and the file of what was accepted."""
+    """The levels of rules (a preset and single levels), and the file of accepted findings."""
 
     preset: str = "default"
     rules: Mapping[str, Level | str] = field(default_factory=dict)
@@ -34,10 +34,10 @@ class Policy:
 def check(
     base: Opened, revision: Opened, policy: Policy | None = None, *, today: dt.date | None = None
 ) -> Report:
-    """What changed, without what was accepted, each finding with its location in the working tree.
+    """Compare two documents, and return the report without the accepted findings.
 
     Raises:
-        CompareError: a side, an override or the file of accepted findings cannot be understood.
+        CompareError: a document, a level or the file of accepted findings is invalid.
     """
     policy, today = policy or Policy(), today or _today()
     report = compare(
@@ -57,7 +57,7 @@ def _today() -> dt.date:
 
 
 def _shown_at(finding: Finding, base: Opened, revision: Opened) -> Location | None:
-    """Where to show it: in the revision's file, or in the base's where the revision has none."""
+    """Return the location to show: in the file of the revision, or of the base without such a file."""
     for side, own, other in (
         (revision, finding.revision, finding.base),
         (base, finding.base, finding.revision),
@@ -71,9 +71,9 @@ def _shown_at(finding: Finding, base: Opened, revision: Opened) -> Location | No
 
 
 def _changed(finding: Finding, document: Document, location: Location, other: Any) -> Location:
-    """The line of the keyword that the rule is named for, where it is there and differs from the other side.
+    """Return the location of the changed keyword, which the id of the rule contains.
 
-    A finding's own location is its schema, which may be long; the edit is one line in it.
+    The location of a finding is its schema, which may be long; the change is one line of it.
     """
     value = document.written_at(location)
     head, _, name = location.pointer.rpartition("/properties/")
@@ -94,7 +94,7 @@ def _changed(finding: Finding, document: Document, location: Location, other: An
 
 
 def _item(value: Any, finding: Finding) -> str:
-    """The member of a list that a finding is about, as the end of a pointer."""
+    """Return the end of the pointer to the member of a list that is the subject of a finding."""
     for number, each in enumerate(value if isinstance(value, list) else ()):
         if finding.subject in {each if isinstance(each, str) else "", json.dumps(each, ensure_ascii=False)}:
             return f"/{number}"
@@ -108,7 +108,7 @@ def _names(rule: str, keyword: str) -> bool:
 
 
 def _nearest(document: Document, gone: Location | None) -> Location:
-    """Return the nearest part that is left around a location of the other document."""
+    """Return the nearest existing parent of a location of the other document."""
     pointer = gone.pointer if gone else ""
     for file in [gone.file] if gone else []:
         found = document.location(file, pointer)

@@ -1,4 +1,4 @@
-"""The one function that compares two documents."""
+"""Compare two documents."""
 
 from __future__ import annotations
 
@@ -30,35 +30,35 @@ def compare(
     overrides: Mapping[str, Level | str] | None = None,
     today: dt.date | None = None,
 ) -> Report:
-    """What changed from base to revision, and what it breaks.
+    """Return the report of all changes from base to revision.
 
-    `overrides` gives rules (by id or by a peer's alias) another level; `ignore` leaves a rule out.
-    `today` decides whether a sunset has passed.
+    `overrides` sets the level of rules, by id or by an id of oasdiff; `ignore` disables a rule.
+    `today` decides whether a sunset date has passed.
 
     Raises:
-        CompareError: a document cannot be followed, or an override names no rule or level.
+        CompareError: a reference is invalid, or an override has an unknown rule or level.
     """
     rule_levels = RuleLevels(preset, overrides or {})
-    found: tuple[Finding, ...] = ()
+    changes: tuple[Finding, ...] = ()
     if not (base.digest == revision.digest and base.alone and revision.alone):
         try:
             walker = Walker(base, revision, today or dt.datetime.now(tz=dt.UTC).date())
             walker.compare()
-            found = findings(walker.graph, walker.starts, rule_levels)
+            changes = findings(walker.graph, walker.starts, rule_levels)
         except RecursionError as error:
-            raise CompareError(revision.name, "is nested too deep to be compared") from error
+            raise CompareError(revision.name, "is nested too deeply to be compared") from error
     return Report(
-        base=base.name, revision=revision.name, findings=found, notes=(*base.notes, *revision.notes)
+        base=base.name, revision=revision.name, findings=changes, notes=(*base.notes, *revision.notes)
     )
 
 
 class Walker:
-    """Walks through both documents at once, and starts a scope for each operation."""
+    """Walks through both documents at once, and creates a scope for each operation."""
 
     def __init__(self, base: Document, revision: Document, today: dt.date) -> None:
         self.base, self.revision, self.today = base, revision, today
         self.graph = ChangeGraph(new_comparer())
-        #: The scope, the operation it stands for, and whether anything is promised for that.
+        #: A scope, its operation, and whether the operation is draft or alpha.
         self.starts: list[tuple[Scope, Operation | None, bool]] = []
 
     def compare(self) -> None:
@@ -76,7 +76,7 @@ class Walker:
     def _matched(
         self, olds: list[Endpoint], news: list[Endpoint]
     ) -> Iterator[tuple[Endpoint | None, Endpoint | None]]:
-        """Pairs of one operation: of one path, one path template, or one address with the server."""
+        """Yield pairs of the same operation: equal path, path template, or address with the server."""
         for key in (_named, _templated, _addressed):
             waiting = {key(new): new for new in reversed(news)}
             lonely = []
@@ -103,7 +103,7 @@ class Walker:
         return scope
 
     def _both_or_one(self, old: Endpoint | None, new: Endpoint | None, *, called: bool) -> None:
-        """One operation; `called` where clients call it, and not the API."""
+        """Compare one operation; `called` is true if clients call it, false if the API does."""
         scope = self._start(old, new)
         if old is not None and new is not None:
             self._operation(scope, old, new, called=called)
@@ -120,7 +120,7 @@ class Walker:
             scope.fact(kind, Direction.NONE, home, end.element, None, None, str(end.name))
 
     def _home(self, end: Endpoint, document: Document) -> Element:
-        """Where an operation would be in the other document: its path, or what holds the paths."""
+        """Return the container of an operation in the other document: its path, or the paths."""
         paths = document.root.child("paths")
         return (paths and paths.child(end.name.path)) or paths or document.root
 
@@ -140,7 +140,7 @@ class Walker:
     def _callbacks(self, scope: Scope, old: Endpoint, new: Endpoint, *, called: bool) -> None:
         before, after = self._called_back(old), self._called_back(new)
         for key, first in before.items():
-            # A callback's own name never travels: one with the same address goes on.
+            # The name of a callback is not sent, so a callback with the same address is the same one.
             second = after.pop(key, None) or after.pop(
                 next((other for other in after if other[1:] == key[1:] and other not in before), key), None
             )
@@ -171,7 +171,7 @@ class Walker:
         return found
 
     def _library(self) -> None:
-        """A document without operations is a collection of schemas: they count for both directions."""
+        """Compare the schemas of documents without operations, in both directions."""
         places = (self.base.root.child("components"), self.revision.root.child("components"))
         before, after = (place.mapping("schemas") if place else {} for place in places)
         for name in before.keys() & after.keys():

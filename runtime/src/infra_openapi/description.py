@@ -1,14 +1,21 @@
-"""Locations in words: `Pet.owner.name`, `the query parameter limit of GET /pets`."""
+"""Elements in words: `describe` for the subject of a finding, `place` and `container` for its message.
+
+`describe` returns a short path (`Pet.owner.name`). It is part of the fingerprint, so it must not change.
+`place` returns a noun phrase (`the property 'owner.name' of the schema 'Pet' in responses`).
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
 from infra_openapi.api.endpoint import METHODS
 from infra_openapi.document import Element
-from infra_openapi.document.pointer import tokens
+from infra_openapi.document.pointer import escaped, tokens
+from infra_openapi.finding import Direction
 
-_NAMED = {
+_SEPARATORS = {
     "properties": ".",
     "patternProperties": ".",
     "$defs": " ",
@@ -17,21 +24,62 @@ _NAMED = {
 }
 _ITEMS = {"items", "prefixItems", "contains"}
 _SILENT = {"allOf", "oneOf", "anyOf", "schema", "content", "get", "paths", "components"}
+_PATHS = frozenset({"paths", "x-ms-paths", "webhooks"})
+_DEFINITIONS = frozenset({"$defs", "definitions"})
+#: section of `components`, or of a Swagger 2.0 document → what one of its members is
+_COMPONENTS = {
+    "schemas": "schema",
+    "definitions": "schema",
+    "$defs": "schema",
+    "responses": "response",
+    "parameters": "parameter",
+    "requestBodies": "request body",
+    "headers": "header",
+    "links": "link",
+    "callbacks": "callback",
+    "pathItems": "path item",
+    "securitySchemes": "security scheme",
+}
+#: keyword of a schema → the phrase for the schemas that it holds
+_SUBSCHEMAS = {
+    "additionalProperties": "the additional properties",
+    "unevaluatedProperties": "the additional properties",
+    "unevaluatedItems": "the additional items",
+    "contains": "the items that match `contains`",
+    "propertyNames": "the property names",
+    "not": "the schema in `not`",
+    "if": "the schema in `if`",
+    "then": "the schema in `then`",
+    "else": "the schema in `else`",
+}
+#: holder of named or numbered schemas → the phrase for one of them
+_MEMBERS = {
+    "patternProperties": "the properties that match '{}'",
+    "dependentSchemas": "the schema in `dependentSchemas` for '{}'",
+    "prefixItems": "item {}",
+    "oneOf": "alternative {} of `oneOf`",
+    "anyOf": "alternative {} of `anyOf`",
+    "headers": "the header '{}'",
+    "links": "the link '{}'",
+    "encoding": "the part '{}'",
+}
+_NUMBERED = frozenset({"prefixItems", "oneOf", "anyOf"})
+_PART = re.compile(r"/(?:properties|patternProperties|headers|links|responses|encoding|content)/[^/]+\Z")
 
 
 def describe(element: Element) -> str:
-    """Return the location of an element in words; a shared part has its own name in every operation."""
+    """Return the location of an element as a short text; a shared part is described by its own name."""
     parts = tokens(element.pointer)
     if len(parts) >= 3 and parts[0] == "components":
         start = parts[2] if parts[1] == "schemas" else f"{parts[1]} {parts[2]}"
         return start + _inside(parts[3:])
-    if len(parts) >= 3 and parts[0] in {"paths", "x-ms-paths", "webhooks"}:
+    if len(parts) >= 3 and parts[0] in _PATHS:
         operation = f"{parts[2].upper()} {parts[1]}" if parts[2] in METHODS else parts[1]
         rest = parts[3:] if parts[2] in METHODS else parts[2:]
         return _message(rest, operation, element)
     if not parts:
         return element.file
-    return (parts[-1] if parts[0] in {"$defs", "definitions"} else parts[0]) + _inside(parts[1:])
+    return (parts[-1] if parts[0] in _DEFINITIONS else parts[0]) + _inside(parts[1:])
 
 
 def _message(rest: list[str], operation: str, element: Element) -> str:
@@ -39,8 +87,9 @@ def _message(rest: list[str], operation: str, element: Element) -> str:
         return operation
     head, *tail = rest
     if head == "parameters" and tail:
-        name = _name(element, tail[0])
-        return f"{name} of {operation}{_inside(tail[1:])}"
+        parameter = _parameter(element)
+        described = f"the {parameter[0]} parameter {parameter[1]}" if parameter else f"parameter {tail[0]}"
+        return f"{described} of {operation}{_inside(tail[1:])}"
     if head == "requestBody":
         return f"the body of {operation}{_inside(tail)}"
     if head == "responses" and tail:
@@ -48,7 +97,8 @@ def _message(rest: list[str], operation: str, element: Element) -> str:
     return operation + _inside(rest)
 
 
-def _name(element: Element, index: str) -> str:
+def _parameter(element: Element) -> tuple[str, str] | None:
+    """Return `in` and `name` of the parameter that contains an element; None without one."""
     data: Any = element.document.root.raw
     for token in tokens(element.pointer):
         try:
@@ -56,16 +106,16 @@ def _name(element: Element, index: str) -> str:
         except (KeyError, IndexError, ValueError, TypeError):
             break
         if isinstance(data, dict) and isinstance(data.get("in"), str) and isinstance(data.get("name"), str):
-            return f"the {data['in']} parameter {data['name']}"
-    return f"parameter {index}"
+            return data["in"], data["name"]
+    return None
 
 
 def _inside(parts: list[str]) -> str:
     text = ""
     waiting = iter(parts)
     for part in waiting:
-        if part in _NAMED:
-            text += _NAMED[part] + next(waiting, "")
+        if part in _SEPARATORS:
+            text += _SEPARATORS[part] + next(waiting, "")
         elif part in _ITEMS:
             text += "[]"
         elif part == "content":
@@ -77,3 +127,141 @@ def _inside(parts: list[str]) -> str:
         elif part not in _SILENT and not part.isdecimal():
             text += f" {part}"
     return text
+
+
+def place(element: Element, direction: Direction, *, called_by_api: bool = False) -> str:
+    """Return a noun phrase for the part of a message that an element describes.
+
+    The operation is not in it: a finding has its operations. A schema that several messages can share is
+    followed by `in requests` or `in responses`; `called_by_api` is true inside callbacks and webhooks.
+    """
+    return " of ".join(reversed(list(_phrases(element, _messages(direction, called_by_api=called_by_api)))))
+
+
+def container(element: Element, subject: str, direction: Direction, *, called_by_api: bool = False) -> str:
+    """Return the phrase for what contains the named part: the object of a property, the response of a header.
+
+    Where the element is not that part, it is the container itself.
+    """
+    matched = _PART.search(element.pointer)
+    name = matched[0].rpartition("/")[2].lower() if matched else ""
+    if matched and (name == escaped(subject).lower() or "/content/" in matched[0]):
+        pointer = element.pointer[: matched.start()]
+        if pointer not in {"", "/components"}:
+            element = Element(element.document, element.file, pointer, None)
+    return place(element, direction, called_by_api=called_by_api)
+
+
+def _messages(direction: Direction, *, called_by_api: bool) -> str:
+    """Return where a shared schema is used: clients send requests, the API sends those of callbacks."""
+    if direction is Direction.NONE:
+        return ""
+    message = "requests" if (direction is Direction.REQUEST) != called_by_api else "responses"
+    return f" in callback {message}" if called_by_api else f" in {message}"
+
+
+def _phrases(element: Element, messages: str) -> Iterator[str]:
+    """Return the phrases from the outermost part to the innermost one."""
+    parts = tokens(element.pointer)
+    if not parts:
+        yield f"the document '{element.file}'" if element.raw is None else f"the schema in '{element.file}'"
+        return
+    if len(parts) >= 3 and parts[0] in _PATHS:
+        is_operation = parts[2] in METHODS
+        operation = f"the operation {parts[2].upper()} {parts[1]}" if is_operation else f"the path {parts[1]}"
+        yield from _of_operation(parts[3:] if is_operation else parts[2:], operation, element, messages)
+        return
+    section, *rest = parts[1:] if parts[0] == "components" and len(parts) > 2 else parts
+    if section not in _COMPONENTS or not rest:
+        yield f"the schema '{section}'{messages}"
+    elif section == "parameters":
+        yield _parameter_phrase(element)
+    else:
+        noun = _COMPONENTS[section]
+        yield f"the {noun} '{rest[0]}'{messages if noun == 'schema' else ''}"
+    yield from _of_schema(rest[1:] if section in _COMPONENTS else rest)
+
+
+def _of_operation(parts: list[str], operation: str, element: Element, messages: str) -> Iterator[str]:
+    head, *rest = parts or [""]
+    if head == "parameters" and rest:
+        yield _parameter_phrase(element)
+        rest = rest[1:]
+    elif head == "requestBody":
+        yield "the request body" + _media_type(rest, element)
+    elif head == "responses" and rest:
+        yield _response(rest[0]) + _media_type(rest[1:], element)
+        rest = rest[1:]
+    elif head == "callbacks" and len(rest) > 2:
+        yield f"the callback '{rest[0]}'"
+        inner = list(_of_operation(rest[3:], "", element, messages))
+        yield from inner if inner != [""] else ()
+        return
+    else:
+        yield operation
+        return
+    yield from _of_schema(rest)
+
+
+def _parameter_phrase(element: Element) -> str:
+    location, name = _parameter(element) or ("", "")
+    if location == "body":
+        return "the request body"
+    return f"the form field '{name}'" if location == "formData" else f"the {location} parameter '{name}'"
+
+
+def _response(status: str) -> str:
+    if status == "default":
+        return "the default response"
+    return f"the response{'s' if status.upper().endswith('XX') else ''} with status {status}"
+
+
+def _media_type(parts: list[str], element: Element) -> str:
+    """Return the media type in brackets where the message has several."""
+    if len(parts) < 2 or parts[0] != "content":
+        return ""
+    data: Any = element.document.root.raw
+    pointer = tokens(element.pointer)
+    for token in pointer[: len(pointer) - len(parts) + 1]:
+        data = data.get(token) if isinstance(data, dict) else None
+    alone = isinstance(data, dict) and len(data) == 1
+    return "" if alone else f" ({parts[1]})"
+
+
+def _of_schema(parts: list[str]) -> Iterator[str]:
+    chain = ""
+    waiting = iter(parts)
+    for part in waiting:
+        if part == "properties":
+            name = next(waiting, "")
+            chain = f"{chain}.{name}" if chain else name
+            continue
+        if part == "items" and chain:
+            chain += "[]"
+            continue
+        if part in _DEFINITIONS:
+            yield from _chain(chain)
+            chain = ""
+            yield f"the schema '{next(waiting, '')}'"
+            continue
+        phrase = "the items" if part == "items" else _SUBSCHEMAS.get(part, "")
+        if part in _MEMBERS:
+            member = next(waiting, "")
+            number = str(int(member) + 1) if part in _NUMBERED and member.isdecimal() else member
+            phrase = _MEMBERS[part].format(number)
+        elif part == "content":
+            next(waiting, "")
+        if phrase:
+            yield from _chain(chain)
+            chain = ""
+            yield phrase
+    yield from _chain(chain)
+
+
+def _chain(names: str) -> Iterator[str]:
+    """Return the phrase for a chain of properties: `owner.name`, `tags[].name`, `tags[]`."""
+    if names.endswith("[]"):
+        yield f"the property '{names.removesuffix('[]')}'"
+        yield "the items"
+    elif names:
+        yield f"the property '{names}'"

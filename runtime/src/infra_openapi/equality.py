@@ -1,4 +1,4 @@
-"""Whether two elements have the same content: by hash, and through their references."""
+"""Compare the content of elements by hash, including the targets of references."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _Key: TypeAlias = tuple[str, str]
 
 
 class Equality:
-    """The equal elements of one pair of documents, each pair compared once."""
+    """Decides which elements of two documents are equal; each pair is compared once."""
 
     def __init__(self) -> None:
         self._digests: dict[int, tuple[bytes, list[str]]] = {}
-        # What an id belongs to must live as long as the table does.
+        # Objects must not be freed while their id is in the table.
         self._alive: list[Any] = []
         self._clean: dict[tuple[_Key, _Key], bool] = {}
 
     def digest(self, raw: Any) -> bytes:
-        """A value's content as sixteen bytes."""
+        """Return a hash of a value (16 bytes)."""
         return self._content(raw)[0]
 
     def _content(self, raw: Any) -> tuple[bytes, list[str]]:
@@ -37,7 +37,7 @@ class Equality:
         return known
 
     def same(self, base: Element, revision: Element) -> bool:
-        """Whether both have the same content, the targets of references included. Never a false yes."""
+        """Whether both have the same content, including the targets of references; true is always exact."""
         first, refs = self._content(base.raw)
         if first != self._content(revision.raw)[0]:
             return False
@@ -53,16 +53,16 @@ class Equality:
         return all(self._clean[_key(start)] for start in starts)
 
     def _pairs(self, base: Element, revision: Element, ref: str) -> list[tuple[Element, Element]] | None:
-        """What a reference means in both; None where that is not the same number of places."""
+        """Return the targets of a reference in both documents; None if their numbers differ."""
         try:
             before = all_targets(base, ref)
             after = all_targets(revision, ref)
-        except CompareError:  # a reference in an example, which leads nowhere
+        except CompareError:  # a reference in an example, which has no target
             return None
         return list(zip(before, after, strict=True)) if len(before) == len(after) else None
 
     def _explore(self, start: tuple[Element, Element]) -> None:
-        """Walk all that is reached from here, then carry every difference back to who reaches it."""
+        """Visit all pairs that are referenced from here, then mark those that refer to a difference."""
         users: dict[tuple[_Key, _Key], list[tuple[_Key, _Key]]] = {}
         met: dict[tuple[_Key, _Key], bool] = {_key(start): True}
         waiting, different = [start], []

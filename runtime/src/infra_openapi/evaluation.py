@@ -1,16 +1,17 @@
-"""From the facts of a change graph to findings: rules, levels, messages, and one order."""
+"""Create findings from the facts of a change graph: rules, levels, messages, sorted."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Hashable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from infra_openapi import description
 from infra_openapi.change_graph import ChangeGraph, Scope, copies
 from infra_openapi.description import describe
 from infra_openapi.document import Element
-from infra_openapi.document.pointer import escaped
 from infra_openapi.finding import Finding, Level, Location, Operation
 from infra_openapi.rules import RULES
 from infra_openapi.schema.change import Fact
@@ -19,22 +20,26 @@ from infra_openapi.severity import RuleLevels
 from infra_openapi.witness import Witnesses
 
 _LONGEST = 80
+#: how `Bound.to_json` writes an exclusive bound
+_EXCLUSIVE = re.compile(r"exclusive [-+.\de]+")
+#: How the phrase for a header or link starts that several responses share: its container is not known.
+_SHARED_PARTS = ("the header ", "the link ")
 
 
 def findings(
     graph: ChangeGraph, starts: list[tuple[Scope, Operation | None, bool]], rule_levels: RuleLevels
 ) -> tuple[Finding, ...]:
-    """Return a finding for each fact that reaches an operation, the worst first."""
+    """Return a finding for each fact that affects an operation, the worst first."""
     reached = graph.reach([scope for scope, _, _ in starts])
     unstable = sum(1 << bit for bit, (_, _, loose) in enumerate(starts) if loose)
-    met: dict[Hashable, list[tuple[Scope, Fact]]] = {}
+    scopes_by_fact: dict[Hashable, list[tuple[Scope, Fact]]] = {}
     for scope in graph.scopes:
         for fact in scope.facts:
-            met.setdefault(_identity(fact), []).append((scope, fact))
-    found = []
+            scopes_by_fact.setdefault(_identity(fact), []).append((scope, fact))
+    result = []
     witnesses = Witnesses(graph.comparer)
     names: dict[int, tuple[Operation, ...]] = {}
-    for same in met.values():
+    for same in scopes_by_fact.values():
         scope, fact = same[0]
         rule = fact.kind.rule(fact.direction)
         level = rule_levels.level(rule)
@@ -44,20 +49,20 @@ def findings(
         if level is None or not bits:
             continue
         if not bits & ~unstable:
-            level = Level.INFO  # draft and alpha promise nothing
+            level = Level.INFO  # draft and alpha guarantee no compatibility
         if bits not in names:
             names[bits] = _operations(bits, starts)
         finding = _finding(scope, fact, rule, level, names[bits])
         if level is Level.BREAKING and scope.pair is not None:
             alone = not any(harms(other) for other in scope.facts if other is not fact)
             finding = replace(finding, witness=witnesses.of(scope.pair, fact, alone=alone))
-        found.append(finding)
-    return tuple(sorted(found, key=_order))
+        result.append(finding)
+    return tuple(sorted(result, key=_order))
 
 
 def _operations(bits: int, starts: list[tuple[Scope, Operation | None, bool]]) -> tuple[Operation, ...]:
-    found = {starts[bit][1] for bit in range(bits.bit_length()) if bits >> bit & 1}
-    return tuple(sorted(name for name in found if name is not None))
+    operations = {starts[bit][1] for bit in range(bits.bit_length()) if bits >> bit & 1}
+    return tuple(sorted(name for name in operations if name is not None))
 
 
 def _identity(fact: Fact) -> Hashable:
@@ -94,16 +99,12 @@ def _order(finding: Finding) -> tuple[Any, ...]:
 
 def _finding(scope: Scope, fact: Fact, rule: str, level: Level, operations: tuple[Operation, ...]) -> Finding:
     element = fact.revision or fact.base
-    described = describe(_holder(element, fact.subject)) if element is not None else "the API"
-    subject = fact.subject or described
-    message = RULES[rule].message.format(
-        place=described, subject=subject, before=_shown(fact.before), after=_shown(fact.after)
-    )
+    subject = fact.subject or (describe(element) if element is not None else "the API")
     return Finding(
         rule=rule,
         level=level,
         direction=fact.direction,
-        message=message,
+        message=RULES[rule].message.format(**_words(scope, fact, element)),
         subject=subject,
         base=_location(fact.base),
         revision=_location(fact.revision),
@@ -114,12 +115,43 @@ def _finding(scope: Scope, fact: Fact, rule: str, level: Level, operations: tupl
     )
 
 
-def _holder(element: Element, subject: str) -> Element:
-    """For a property, what it is a property of."""
-    end = f"/properties/{escaped(subject)}"
-    if subject and element.pointer.endswith(end):
-        return Element(element.document, element.file, element.pointer.removesuffix(end), None)
-    return element
+def _words(scope: Scope, fact: Fact, element: Element | None) -> dict[str, str]:
+    """Return the values of the placeholders of a rule's message; see `Rule.message`."""
+    called_by_api = _called_by_api(scope)
+    place = base_place = container = "the API"
+    if fact.base is not None:
+        base_place = description.place(fact.base, fact.direction, called_by_api=called_by_api)
+    if element is not None:
+        place = description.place(element, fact.direction, called_by_api=called_by_api)
+        container = description.container(element, fact.subject, fact.direction, called_by_api=called_by_api)
+    kind, separator, name = fact.subject.partition(" parameter ")
+    if not separator:
+        kind, separator, name = fact.subject.rpartition("form field ")
+    return {
+        "place": place,
+        "base_place": base_place,
+        "container": container,
+        "in_container": "" if container.startswith(_SHARED_PARTS) else f" in {container}",
+        "subject": shown(fact.subject),
+        "name": fact.subject,
+        "parameter": f"{kind}{separator}{shown(name)}",
+        "other": shown(fact.subject.partition(" → ")[0]),
+        "before": shown(fact.before),
+        "after": shown(fact.after),
+        "sunset": (
+            f"with the sunset date {fact.after}" if isinstance(fact.after, str) else "without a sunset date"
+        ),
+    }
+
+
+def _called_by_api(scope: Scope | None) -> bool:
+    """Whether a scope is inside a callback or a webhook, where the API sends the request."""
+    while scope is not None:
+        element = scope.revision or scope.base
+        if element is not None and re.search(r"^/(?:x-)?webhooks/|/callbacks/", element.pointer):
+            return True
+        scope = scope.parent
+    return False
 
 
 def _copies(scope: Scope, fact: Fact) -> Iterator[Location]:
@@ -135,9 +167,15 @@ def _location(element: Element | None) -> Location | None:
     return None if element is None else element.location()
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
-        text = ", ".join(value)
-    else:
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+def shown(value: Any) -> str:
+    """Return a value for a message: a text in quotes, a list with `or`, anything else as JSON."""
+    if isinstance(value, str):
+        return value if _EXCLUSIVE.fullmatch(value) else f"'{_cut(value)}'"
+    if isinstance(value, list) and value and all(isinstance(member, str) for member in value):
+        *others, last = (f"'{member}'" for member in value)
+        return _cut(f"{', '.join(others)} or {last}" if others else last)
+    return _cut(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -1,4 +1,4 @@
-"""Every kind of fact that a comparison can state, with the ids of its rules, written out.
+"""Every kind of fact that a comparison can state, with the ids of its rules.
 
 An id is written here and nowhere else: from the id in a finding, a search leads to a constant, and a search
 for the constant leads to the code that states the fact (`api/`, `schema/`) and to its row in `rules/`.
@@ -16,7 +16,7 @@ from infra_openapi.finding import Direction
 class FactKind:
     """A kind of change; each direction in which it can occur has its own rule, with this id.
 
-    `undirected` is the id where there is no direction: the change is about what can be called.
+    `undirected` is the id of a change without a direction: of an operation, a server or security.
     """
 
     request: str = ""
@@ -24,7 +24,7 @@ class FactKind:
     undirected: str = ""
 
     def rule(self, direction: Direction) -> str:
-        """Return the id of the rule for this direction; empty where there is none."""
+        """Return the id of the rule for this direction; empty without one."""
         if direction is Direction.REQUEST:
             return self.request
         return self.response if direction is Direction.RESPONSE else self.undirected
@@ -46,7 +46,7 @@ def _undirected(rule: str) -> FactKind:
     return FactKind(undirected=rule)
 
 
-# --- what can be called: operations, callbacks, servers, security (operation) ---
+# --- operations, callbacks, servers, security (operation) ---
 
 OPERATION_REMOVED = _undirected("operation-removed")
 OPERATION_REMOVED_BEFORE_SUNSET = _undirected("operation-removed-before-sunset")
@@ -261,7 +261,7 @@ SCHEMA_STABILITY_INVALID = _both("request-schema-stability-invalid", "response-s
 UNION_OVERLAP_ADDED_FOR_SOME = _request("request-union-overlap-added-for-some")
 UNION_OVERLAP_REMOVED_FOR_SOME = _response("response-union-overlap-removed-for-some")
 
-# --- what one value may be: types, enumerations, bounds, defaults (values) ---
+# --- single values: types, enumerations, bounds, defaults (values) ---
 
 TYPE_NARROWED = _both("request-type-narrowed", "response-type-narrowed")
 TYPE_WIDENED = _both("request-type-widened", "response-type-widened")

@@ -1,4 +1,4 @@
-"""A finding: one change with its rule, its level, where it is written, and the operations that it reaches."""
+"""A finding: one change with its rule, level, message and location, and the operations that it affects."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Level(enum.StrEnum):
-    """What a change means for those who use the API."""
+    """What a change means for clients of the API."""
 
     BREAKING = "breaking"
     WARNING = "warning"
@@ -18,12 +18,12 @@ class Level(enum.StrEnum):
 
     @property
     def severity(self) -> int:
-        """0 for information, 2 for breaking: the larger one is the worse."""
+        """Return 0 for info, 1 for warning, 2 for breaking."""
         return {"breaking": 2, "warning": 1, "info": 0}[self.value]
 
 
 class Direction(enum.StrEnum):
-    """Who is on the other end of the change: what a client sends, what it receives, or neither."""
+    """Whether clients send the changed part (request), receive it (response), or neither (none)."""
 
     REQUEST = "request"
     RESPONSE = "response"
@@ -31,7 +31,7 @@ class Direction(enum.StrEnum):
 
     @property
     def inverse(self) -> Direction:
-        """The same thing seen from a callback or a webhook, where the API is the client."""
+        """Return the direction inside a callback or webhook, where the API sends the request."""
         return {"request": Direction.RESPONSE, "response": Direction.REQUEST, "none": Direction.NONE}[
             self.value
         ]
@@ -39,7 +39,7 @@ class Direction(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Operation:
-    """A method with its path template; the path of callbacks and webhooks has a prefix (`webhook:newPet`)."""
+    """A method with its path template; the path of a webhook has a prefix (`webhook:newPet`)."""
 
     path: str
     method: str
@@ -50,7 +50,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Location:
-    """Where something is written: a JSON pointer in a file, with its line and column (from 1)."""
+    """A JSON pointer in a file, with line and column (from 1; 0 if unknown)."""
 
     file: str
     pointer: str
@@ -61,32 +61,32 @@ class Location:
         return f"{self.file}:{self.line}:{self.column}" if self.line else f"{self.file}#{self.pointer}"
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """Return the value as data for JSON."""
         return {"file": self.file, "pointer": self.pointer, "line": self.line, "column": self.column}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Witness:
-    """An example that the finding turns on; jsonschema has checked both halves of the sentence.
+    """An example value of a finding; jsonschema has checked it with both schemas.
 
-    In a request it is valid before and refused now; in a response it is possible now and was not before.
+    In a request it was valid before and is invalid now; in a response it is valid now and was invalid before.
     """
 
     kind: Direction
     value: Any
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """Return the value as data for JSON."""
         return {"kind": self.kind.value, "value": self.value}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One change, where it is written, with every operation that it reaches.
+    """One change with its locations and every operation that it affects.
 
-    `before` and `after` are the values that changed, as JSON; None where there is none.
-    `subject` is the thing within its operation or schema, for people: `query parameter limit`, `/owner/name`.
-    `copies` are further locations of the same content (a schema that was written out instead of referred to).
+    `before` and `after` are the changed value as JSON, or None. `subject` is a short text for the changed
+    part: `query parameter limit`, `Pet.name`. `copies` are further locations of the same content: a schema
+    that is repeated instead of referred to.
     """
 
     rule: str
@@ -101,41 +101,43 @@ class Finding:
     after: Any = None
     witness: Witness | None = None
     copies: tuple[Location, ...] = ()
-    #: Where to show it in a file of the working tree: for a removed part, the nearest part that is left.
+    #: The location to show in a file of the working tree; for a removed part, its nearest remaining parent.
     shown_at: Location | None = None
 
     @property
     def method(self) -> str:
-        """The first reached operation's method; empty where the change reaches none."""
+        """Return the method of the first affected operation; empty without one."""
         return self.operations[0].method if self.operations else ""
 
     @property
     def path(self) -> str:
-        """The first reached operation's path; empty where the change reaches none."""
+        """Return the path of the first affected operation; empty without one."""
         return self.operations[0].path if self.operations else ""
 
     @property
     def location(self) -> Location | None:
-        """Where it is written: in the revision, or in the base where the part was removed."""
+        """Return the location in the revision, or in the base if the revision has none."""
         return self.revision or self.base
 
     @property
     def fingerprint(self) -> str:
-        """What an accepting file names: rule, pointer and values, never a message's text or a line."""
+        """Return a hash of rule, subject, pointer and values, but not of the message and the line."""
         location = self.base or self.revision
         content = [self.rule, self.subject, location.pointer if location else "", self.before, self.after]
         text = json.dumps(content, sort_keys=True, ensure_ascii=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data, in the documented shape."""
+        """Return the finding as data for JSON; `report.schema.json` is its schema."""
         return {
             "rule": self.rule,
             "level": self.level.value,
             "direction": self.direction.value,
             "method": self.method,
             "path": self.path,
-            "operations": [{"method": one.method, "path": one.path} for one in self.operations],
+            "operations": [
+                {"method": operation.method, "path": operation.path} for operation in self.operations
+            ],
             "subject": self.subject,
             "pointer": {
                 "base": self.base.to_json() if self.base else None,
@@ -152,7 +154,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """A remark about a part of a document that is not valid, and how it was read."""
+    """A note about a part of a document that is not valid, and how it was read."""
 
     file: str
     pointer: str
@@ -160,5 +162,5 @@ class Note:
     line: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """Return the value as data for JSON."""
         return {"file": self.file, "pointer": self.pointer, "line": self.line, "message": self.message}

@@ -1,4 +1,4 @@
-"""The report of a comparison: its findings, and what the file of accepted findings took out of them."""
+"""The report of a comparison: its findings, without the accepted ones, and its notes."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import Any
 
 from infra_openapi.finding import Finding, Level, Note
 
-#: The version of the JSON of `Report.to_json`: a new key keeps it, a changed or missing one raises it.
+#: The version of the JSON of `Report.to_json`; it increases when a key is removed or changes its meaning.
 SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
-    """One entry: which finding, why, who answers for it, and until when.
+    """One entry of the file of accepted findings: fingerprint, reason, owner, dates.
 
-    `rule` and `change` are for the people who review the file; the fingerprint alone decides.
+    `rule` and `change` (the message) are for reviewers; only the fingerprint is compared.
     """
 
     fingerprint: str
     reason: str
     owner: str
     accepted: dt.date | None = None
-    #: the last day on which it counts; without one it never ends
+    #: the last day of the acceptance; None means that it does not expire
     until: dt.date | None = None
     rule: str = ""
     change: str = ""
@@ -34,15 +34,15 @@ class Acceptance:
 
     @property
     def summary(self) -> str:
-        """The change, the rule or the fingerprint: the first that is known."""
+        """Return the message, the rule or the fingerprint: the first that the entry has."""
         return self.change or self.rule or self.fingerprint
 
     def lapsed(self, today: dt.date) -> bool:
-        """Whether its last day is over."""
+        """Whether the last day of the acceptance has passed."""
         return self.until is not None and self.until < today
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """Return the entry as data for JSON."""
         return {
             "fingerprint": self.fingerprint,
             "rule": self.rule,
@@ -58,17 +58,17 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """What the reviewed file did to a report."""
+    """The result of applying the file of accepted findings to a report."""
 
-    #: findings that no longer count, each with its entry
+    #: accepted findings, each with its entry
     accepted: tuple[tuple[Finding, Acceptance], ...] = ()
-    #: entries whose last day is over: their findings count again
+    #: entries whose last day has passed: their findings count again
     expired: tuple[Acceptance, ...] = ()
-    #: entries without a finding: they can be removed
+    #: entries without a finding, which can be removed
     stale: tuple[Acceptance, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data: `count` first, for those who want nothing else."""
+        """Return the review as data for JSON."""
         accepted = [finding.to_json() | {"acceptance": entry.to_json()} for finding, entry in self.accepted]
         return {
             "count": len(accepted),
@@ -80,13 +80,13 @@ class Review:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """All findings in one order: the worst first, then by place and rule. The same input, the same bytes."""
+    """All findings, sorted by level, location and rule; equal input gives an equal report."""
 
     base: str
     revision: str
     findings: tuple[Finding, ...] = ()
     notes: tuple[Note, ...] = ()
-    #: What a reviewed file took out of the findings.
+    #: The accepted findings, and the expired and stale entries.
     review: Review = field(default_factory=Review)
     counts: Counter[Level] = field(init=False, compare=False)
 
@@ -95,18 +95,18 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """`breaking`, `warning` or `compatible`: the worst level that stands."""
+        """Return `breaking`, `warning` or `compatible`: the worst level of the findings."""
         if self.counts[Level.BREAKING]:
             return "breaking"
         return "warning" if self.counts[Level.WARNING] else "compatible"
 
     @property
     def breaking(self) -> bool:
-        """Whether a client that kept the old contract can fail under the new one."""
+        """Whether a client that follows the base document can fail with the revision."""
         return bool(self.counts[Level.BREAKING])
 
     def expanded(self) -> Iterator[Finding]:
-        """The findings once for each operation, for those who look by operation and not by cause."""
+        """Yield each finding once for each affected operation."""
         for finding in self.findings:
             if not finding.operations:
                 yield finding
@@ -114,7 +114,7 @@ class Report:
                 yield replace(finding, operations=(operation,))
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data, in the documented shape; `schema` is its version."""
+        """Return the report as data for JSON; `schema` is the version of the format."""
         return {
             "schema": SCHEMA_VERSION,
             "verdict": self.verdict,

@@ -1,4 +1,4 @@
-"""Which level a rule has: the table's, a preset's, or the user's own."""
+"""The level of each rule: from the table of rules, a preset, or the user."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from infra_openapi.errors import CompareError
 from infra_openapi.finding import Level
 from infra_openapi.rules import RULES, Effect, law
 
-#: The named judgements. `default` is the law with its deviations, `strict` the law alone with the undecided
-#: as breaking, `lenient-enums` takes a new value that is received as a warning, `sdk` minds the names that
-#: generated code has.
+#: Named sets of levels. `default`: the law with its deviations. `strict`: the law alone, and undecided
+#: changes are breaking. `lenient-enums`: new enum values in responses are warnings. `sdk`: changes of
+#: names that generated code uses are breaking or warnings.
 PRESETS: dict[str, dict[str, Level]] = {
     "default": {},
     "strict": {
@@ -43,26 +43,26 @@ class RuleLevels:
 
     def __init__(self, preset: str, overrides: Mapping[str, Level | str]) -> None:
         if preset not in PRESETS:
-            raise CompareError("", f"there is no preset {preset!r}; there are: {', '.join(PRESETS)}")
+            raise CompareError("", f"unknown preset {preset!r}: use one of {', '.join(PRESETS)}")
         self._levels: dict[str, Level | None] = {rule.id: rule.level for rule in RULES.values()}
         self._levels |= PRESETS[preset]
         for name, level in overrides.items():
-            for rule in _meant(name):
+            for rule in _rule_ids(name):
                 self._levels[rule] = _level(name, level)
 
     def level(self, rule: str) -> Level | None:
-        """Return the level of a rule; None where the rule is left out."""
+        """Return the level of a rule; None if the rule is ignored."""
         return self._levels[rule]
 
 
-def _meant(name: str) -> list[str]:
+def _rule_ids(name: str) -> list[str]:
     if name in RULES:
         return [name]
     aliased = [rule.id for rule in RULES.values() if name in rule.aliases]
     if not aliased:
         near = difflib.get_close_matches(name, RULES, n=1)
-        hint = f"Did you mean {near[0]}?" if near else "`infra dev api-check --list-rules` shows them all."
-        raise CompareError("", f"there is no rule {name!r}", hint=hint)
+        hint = f"Did you mean {near[0]}?" if near else "`infra dev api-check --list-rules` prints all rules."
+        raise CompareError("", f"unknown rule {name!r}", hint=hint)
     return aliased
 
 
@@ -73,4 +73,4 @@ def _level(name: str, level: Level | str) -> Level | None:
         return Level(level)
     except ValueError as error:
         known = ", ".join([*Level, _IGNORE])
-        raise CompareError("", f"{level!r} is no level for {name}; there are: {known}") from error
+        raise CompareError("", f"unknown level {level!r} for {name}: use one of {known}") from error

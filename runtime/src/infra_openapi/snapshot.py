@@ -1,4 +1,4 @@
-"""The canonical text of a document: the same for the same content, so that git shows what changed alone."""
+"""The canonical text of a document: equal content gives equal text, so git shows real changes only."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ import yaml
 from infra_openapi.document import Document
 from infra_openapi.errors import CompareError
 
-#: what a reader looks for first; everything else is sorted by name
+#: the first keys of the text; the other ones are sorted by name
 _HEAD = ("openapi", "swagger", "info")
 _WIDTH = 100
 
 
 def canonical(document: Document, *, as_yaml: bool = False) -> str:
-    """The document as JSON or YAML with sorted keys and a newline at its end. Lists keep their order.
+    """Return the document as JSON or YAML with sorted keys and a newline at the end. Lists keep their order.
 
     Raises:
-        CompareError: it refers to other files, which a snapshot would not hold, or is nested too deep.
+        CompareError: the document refers to other files, or is nested too deeply.
     """
     if not document.alone:
-        hint = "Compare it with a git revision instead, as in main:openapi.yaml: that holds every file."
-        raise CompareError(document.name, "refers to other files, and a snapshot is one file", hint=hint)
+        hint = "Use a git revision as the base instead, such as main:openapi.yaml: it contains every file."
+        raise CompareError(document.name, "refers to other files, but a snapshot is one file", hint=hint)
     data = document.original
     ordered = {key: data[key] for key in _HEAD if key in data}
     ordered |= {key: data[key] for key in sorted(data) if key not in _HEAD}
@@ -37,14 +37,14 @@ def canonical(document: Document, *, as_yaml: bool = False) -> str:
             return json.dumps(ordered, indent=2, ensure_ascii=False) + "\n"
         return str(yaml.dump(ordered, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH))
     except RecursionError as error:
-        raise CompareError(document.name, "is nested too deep to be written") from error
+        raise CompareError(document.name, "is nested too deeply to be written") from error
 
 
 def write(path: Path, document: Document) -> bool:
-    """Write the snapshot, YAML where the name ends so. False where it is there already, to the byte.
+    """Write the snapshot, as YAML if the name ends with `.yaml` or `.yml`. Return False if it is unchanged.
 
     Raises:
-        CompareError: it cannot be written.
+        CompareError: the snapshot cannot be written.
     """
     try:
         content = canonical(document, as_yaml=path.suffix.lower() in {".yaml", ".yml"}).encode()
@@ -53,17 +53,19 @@ def write(path: Path, document: Document) -> bool:
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, content)
     except UnicodeEncodeError as error:
-        raise CompareError(document.name, "holds half of a surrogate pair, which is no text") from error
+        raise CompareError(
+            document.name, "contains half of a surrogate pair, which cannot be written as UTF-8"
+        ) from error
     except OSError as error:
         raise CompareError(str(path), f"cannot be written: {error.strerror or error}") from error
     return True
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Replace the file in one step: a reader finds the old content or the new one."""
+    """Replace the file atomically: a reader gets the old or the new content."""
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         file.write(content)
-    # A temporary file is private; a snapshot is as readable as any other file of the project.
+    # A temporary file is private; a snapshot gets the usual permissions of a file.
     mask = os.umask(0)
     os.umask(mask)
     Path(file.name).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~mask)
@@ -79,7 +81,7 @@ def _sorted(value: Any) -> Any:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes what the core schema of YAML 1.2 reads as the same; no anchors, for a diff to be local."""
+    """Writes YAML 1.2 (core schema) without anchors, so that diffs are local."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML's signature
         return True
@@ -88,7 +90,7 @@ class _Dumper(yaml.SafeDumper):
         return super().increase_indent(flow, False)
 
 
-# PyYAML knows 1.1, where `1e3` and `0o17` are text and need no quotes.
+# PyYAML follows YAML 1.1, where `1e3` and `0o17` are strings and need no quotes.
 _LINE_ENDS = re.compile("[\r\x85\u2028\u2029]")
 _NUMBER_LIKE = re.compile(r"[-+.]?[0-9]|[-+]?\.(?:inf|nan)", re.IGNORECASE)
 
@@ -96,7 +98,7 @@ _NUMBER_LIKE = re.compile(r"[-+.]?[0-9]|[-+]?\.(?:inf|nan)", re.IGNORECASE)
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     style = "|" if "\n" in value else "'" if _NUMBER_LIKE.match(value) else None
     if _LINE_ENDS.search(value):
-        # In any other style they would be read as the end of a line.
+        # In any other style they would end the line.
         style = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 

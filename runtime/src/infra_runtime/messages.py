@@ -11,6 +11,9 @@ from typing import ClassVar, Generic, SupportsIndex, TypeVar, overload
 from infra_runtime.message import EMPTY, Message, decode
 from infra_runtime.spec import ServiceSpec
 
+#: what is shown in place of a secret
+MASK = "***"
+
 Params = TypeVar("Params", bound=Message)
 Answer = TypeVar("Answer", bound=Message)
 
@@ -37,7 +40,7 @@ class ServiceStatus(Message):
     """What the supervisor knows of a service; secrets are masked."""
 
     name: str
-    #: empty for a service of the user's own
+    #: empty for the user's own service
     kind: str
     summary: str
     phase: Phase

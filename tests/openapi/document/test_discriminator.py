@@ -1,4 +1,4 @@
-"""Heirs that nobody lists: whose `allOf` names a base with a discriminator."""
+"""Implicit subtypes: schemas whose `allOf` refers to a base with a discriminator."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def ref(name: str) -> dict[str, str]:
 
 
 def family(mapping: dict[str, str] | None = None, **fields: Any) -> dict[str, Any]:
-    """Pet, its heirs Cat and Dog, and Puppy, which is Dog's."""
+    """Return Pet, its subtypes Cat and Dog, and Puppy, a subtype of Dog."""
     told = {"propertyName": "kind", **({"mapping": mapping} if mapping else {})}
     return {
         "Pet": {**obj(kind=TEXT), "required": ["kind"], "discriminator": told},
@@ -34,31 +34,31 @@ def given(name: str, **fields: Any) -> dict[str, Any]:
     return receives(ref(name), components={"schemas": family(**fields)})
 
 
-def test_what_gives_a_base_gives_its_heirs_and_theirs() -> None:
-    found = report(given("Pet"), given("Pet", purr=WHOLE, toy=WHOLE)).findings
+def test_a_response_with_a_base_schema_includes_its_direct_and_indirect_subtypes() -> None:
+    findings = report(given("Pet"), given("Pet", purr=WHOLE, toy=WHOLE)).findings
 
-    assert [one.message for one in found] == [
-        "Cat.purr changed its type from string to integer",
-        "Puppy.toy changed its type from string to integer",
+    assert [finding.message for finding in findings] == [
+        f"changed the type of {place} in responses from 'string' to 'integer'"
+        for place in ("the property 'purr' of the schema 'Cat'", "the property 'toy' of the schema 'Puppy'")
     ]
 
 
-def test_what_gives_an_heir_does_not_give_its_siblings() -> None:
+def test_a_response_with_a_subtype_does_not_include_its_siblings() -> None:
     assert not report(given("Cat"), given("Cat", bark=WHOLE)).findings
 
 
-def test_a_change_of_an_heir_is_told_once_with_all_that_give_its_base() -> None:
+def test_a_change_of_a_subtype_is_one_finding_with_all_operations_of_its_base() -> None:
     def shop(**fields: Any) -> dict[str, Any]:
         answer = receives(ref("Pet"))["paths"]["/things"]["get"]["responses"]
         paths = {"/a": {"get": operation(answer)}, "/b": {"get": operation(copy.deepcopy(answer))}}
         return document(paths, components={"schemas": family(**fields)})
 
-    [found] = report(shop(), shop(bark=WHOLE)).findings
+    [finding] = report(shop(), shop(bark=WHOLE)).findings
 
-    assert [str(one) for one in found.operations] == ["GET /a", "GET /b"]
+    assert [str(one) for one in finding.operations] == ["GET /a", "GET /b"]
 
 
-def test_what_a_mapping_names_keeps_its_value() -> None:
+def test_an_explicit_mapping_keeps_its_value() -> None:
     mapping = with_subtypes({"components": {"schemas": family({"dog": ref("Dog")["$ref"], "Cat": "Cat"})}})[
         "components"
     ]["schemas"]["Pet"]["discriminator"]["mapping"]
@@ -66,7 +66,7 @@ def test_what_a_mapping_names_keeps_its_value() -> None:
     assert mapping == {"dog": ref("Dog")["$ref"], "Cat": "Cat", "Puppy": ref("Puppy")["$ref"]}
 
 
-def test_the_document_that_was_given_is_left_as_it_is() -> None:
+def test_the_original_document_is_not_changed() -> None:
     data = {"components": {"schemas": family()}}
     before = copy.deepcopy(data)
 
@@ -74,7 +74,7 @@ def test_the_document_that_was_given_is_left_as_it_is() -> None:
     assert data == before
 
 
-def test_heirs_in_a_circle_and_parts_that_are_none_do_no_harm() -> None:
+def test_circular_subtypes_and_invalid_parts_are_ignored() -> None:
     schemas = {
         **family(),
         "A": {"allOf": [ref("B"), ref("Pet"), 1]},

@@ -1,4 +1,4 @@
-"""Places: a pointer has the line and column at which an editor shows its key, whatever the layout."""
+"""Locations: a pointer has the line and column of its key, in every layout of the text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from infra_openapi.document.pointer import escaped
 
 
 def inlined(data: Any) -> str:
-    """Short arrays and objects on one line, as people write them."""
+    """Return JSON with short arrays and objects on one line."""
     return re.sub(r"([{\[])\s+([^{}\[\]]{,40}?)\s+([}\]])", r"\1 \2 \3", json.dumps(data, indent=2))
 
 
@@ -35,14 +35,14 @@ LAYOUTS: dict[str, Callable[[Any], str]] = {
 
 
 def numbered(value: Any, numbers: Iterator[int]) -> Any:
-    """The value with every key another one, so that a text has each once."""
+    """Return the value with unique keys, so that each key occurs once in a text."""
     if isinstance(value, dict):
         return {f"{key}{next(numbers)}": numbered(inner, numbers) for key, inner in value.items()}
     return [numbered(inner, numbers) for inner in value] if isinstance(value, list) else value
 
 
 def keys(value: Any, pointer: str = "") -> Iterator[tuple[str, str]]:
-    """Every key with its pointer."""
+    """Yield every key with its pointer."""
     for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
         below = f"{pointer}/{escaped(str(key))}"
         if isinstance(key, str):
@@ -66,7 +66,7 @@ VALUES = st.dictionaries(
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @given(value=VALUES)
-def test_a_pointer_leads_to_the_line_and_column_of_its_key(layout: str, value: Any) -> None:
+def test_a_pointer_has_the_line_and_column_of_its_key(layout: str, value: Any) -> None:
     data = numbered(value, itertools.count())
     text = LAYOUTS[layout](data)
     lines = text.split("\n")
@@ -79,7 +79,7 @@ def test_a_pointer_leads_to_the_line_and_column_of_its_key(layout: str, value: A
         assert name == key
 
 
-def test_the_members_of_a_list_are_told_apart() -> None:
+def test_the_members_of_a_list_have_different_locations() -> None:
     data = {"a": [{"b": 1}, 2, [3, 3], "4"], "c": 5}
     text = '{\n  "a": [\n    {"b": 1},\n    2,\n    [3,\n    3],\n    "4"\n  ],\n  "c": 5\n}\n'
     positions = LineIndex(text.encode(), data, None)
@@ -89,7 +89,7 @@ def test_the_members_of_a_list_are_told_apart() -> None:
     assert found == {"/a/0/b": (3, 6), "/a/1": (4, 5), "/a/2/1": (6, 5), "/a/3": (7, 5), "/c": (9, 3)}
 
 
-def test_what_is_not_there_has_its_nearest_parents_place() -> None:
+def test_a_missing_part_has_the_location_of_its_nearest_parent() -> None:
     for text in ('{\n "a": {\n  "b": 1\n }\n}', '{"a": {"b": 1}}'):
         positions = LineIndex(text.encode(), json.loads(text), None)
 
@@ -97,7 +97,7 @@ def test_what_is_not_there_has_its_nearest_parents_place() -> None:
         assert positions.find("/a/b/0") == positions.find("/a/b")
 
 
-def test_a_long_text_has_as_many_lines_as_an_editor_counts() -> None:
+def test_lines_of_a_long_text_are_counted_like_in_an_editor() -> None:
     data = {f"key{number}": {"text": "x" * (number % 97)} for number in range(3000)}
     text = json.dumps(data, indent=1)
     positions = LineIndex(text.encode(), data, None)

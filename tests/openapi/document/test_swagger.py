@@ -1,4 +1,4 @@
-"""Documents of version 2, compared with one another and with their like of version 3."""
+"""Documents of version 2, compared with each other and with equivalent documents of version 3."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def old(operation: dict[str, Any] | None = None, path: str = "/a", **more: Any) 
 
 
 def new(path: str = "/a", **more: Any) -> dict[str, Any]:
-    """The same of version 3."""
+    """Return the same document in version 3."""
     responses = more.pop("responses", {"200": {"description": ""}})
     return {**document({path: {"post": operation(responses, **more)}}), "openapi": "3.0.3"}
 
@@ -64,7 +64,7 @@ def headed(**header: Any) -> dict[str, Any]:
 
 
 def shared(kind: str, **more: Any) -> dict[str, Any]:
-    """A document whose one response is a reference, and whose operation has a media type of its own."""
+    """A document whose one response is a reference, and whose operation has its own media type."""
     response = {"description": "", "schema": obj(a=TEXT)}
     refers = {"produces": [kind], "responses": {"200": {"$ref": "#/responses/R"}}}
     return old(refers, responses={"R": response}, **more)
@@ -82,8 +82,8 @@ def guarded(**scheme: Any) -> dict[str, Any]:
 
 SCOPES = {"scopes": {"r": ""}}
 CODE = {"authorizationUrl": "https://a/a", "tokenUrl": "https://a/t", **SCOPES}
-#: What it is about; what was, what is; the verdict, and the one when they change places: `same` is no
-#: finding at all, and what is breaking is told once.
+#: Description, base, revision, verdict, and the verdict of the opposite change. `same` means no findings;
+#: a breaking change gives exactly one breaking finding.
 CASES: list[tuple[str, Any, Any, str, str]] = [
     ("a field that must", takes(field()), takes(field(), field("g", required=True)), "breaking", "warning"),
     ("a first field that must", takes(field()), takes(field(required=True)), "breaking", "compatible"),
@@ -132,7 +132,7 @@ CASES: list[tuple[str, Any, Any, str, str]] = [
     ("a body's name", takes(body(TEXT)), takes({**body(TEXT), "name": "c"}), "same", "same"),
     ("a file", answers({"type": "file"}), answers(TEXT), "breaking", "breaking"),
     ("null", answers(obj(a=TEXT)), answers(obj(a={**TEXT, "x-nullable": True})), "breaking", "compatible"),
-    ("an heir", pets(Cat=obj(a=TEXT)), pets(Cat=obj(a=WHOLE)), "breaking", "breaking"),
+    ("a subtype", pets(Cat=obj(a=TEXT)), pets(Cat=obj(a=WHOLE)), "breaking", "breaking"),
     (
         "a base path in the paths",
         old(host="a.example", basePath="/v1"),
@@ -192,17 +192,17 @@ CASES: list[tuple[str, Any, Any, str, str]] = [
 ]
 
 
-def told(before: dict[str, Any], after: dict[str, Any]) -> str:
-    found = report(before, after)
-    once = sum(one.level.value == "breaking" for one in found.findings) < 2
-    return "same" if not found.findings else found.verdict if once else "breaking more than once"
+def verdict_of(before: dict[str, Any], after: dict[str, Any]) -> str:
+    comparison = report(before, after)
+    once = sum(finding.level.value == "breaking" for finding in comparison.findings) < 2
+    return "same" if not comparison.findings else comparison.verdict if once else "breaking more than once"
 
 
 @pytest.mark.parametrize(
     ("before", "after", "verdict"), [case[1:4] for case in CASES], ids=[case[0] for case in CASES]
 )
-def test_version_2_is_judged_by_what_it_says(before: Any, after: Any, verdict: str) -> None:
-    assert told(before, after) == verdict
+def test_the_verdict_of_a_change_in_version_2(before: Any, after: Any, verdict: str) -> None:
+    assert verdict_of(before, after) == verdict
 
 
 @pytest.mark.parametrize(
@@ -210,15 +210,15 @@ def test_version_2_is_judged_by_what_it_says(before: Any, after: Any, verdict: s
     [(before, after, verdict) for _, after, before, _, verdict in CASES],
     ids=[case[0] for case in CASES],
 )
-def test_version_2_is_judged_the_other_way_by_itself(before: Any, after: Any, verdict: str) -> None:
-    assert told(before, after) == verdict
+def test_the_verdict_of_the_opposite_change_in_version_2(before: Any, after: Any, verdict: str) -> None:
+    assert verdict_of(before, after) == verdict
 
 
-def test_a_shared_response_is_shown_where_it_is_written() -> None:
+def test_a_change_of_a_shared_response_has_the_location_of_its_definition() -> None:
     changed = shared(XML)
     changed["responses"]["R"]["schema"] = obj(a=WHOLE)
 
-    [found] = report(shared(XML), changed).findings
+    [finding] = report(shared(XML), changed).findings
 
-    assert found.revision is not None
-    assert found.revision.pointer == "/responses/R/schema/properties/a"
+    assert finding.revision is not None
+    assert finding.revision.pointer == "/responses/R/schema/properties/a"

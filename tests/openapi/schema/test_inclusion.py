@@ -1,4 +1,4 @@
-"""What two schemas allow, compared: the verdict where a client sends it, and where it receives it."""
+"""Verdicts of schema changes: in requests and in responses."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SHARED: dict[str, Any] = {
     "TCat": obj("kind", kind={"const": "cat"}, purr=WHOLE),
     "TDog": obj("kind", kind={"const": "dog"}, bark=WHOLE),
 }
-#: What it is about, what was, what is; whether it breaks who sends it, and who receives it.
+#: Description, base, revision; whether the change is breaking in a request and in a response.
 CASES: list[tuple[str, Any, Any, bool, bool]] = [
     ("int->num", WHOLE, NUMBER, OK, B),
     ("num->int", NUMBER, WHOLE, B, OK),
@@ -393,14 +393,14 @@ CASES: list[tuple[str, Any, Any, bool, bool]] = [
         OK,
     ),
     (
-        "uneval sees no cousins",
+        "unevaluatedProperties ignores other members of allOf",
         {"allOf": [obj(a=TEXT), {"type": "object"}]},
         {"allOf": [obj(a=TEXT), {"type": "object", "unevaluatedProperties": False}]},
         B,
         OK,
     ),
     (
-        "uneval of a cousin is additional",
+        "unevaluatedProperties of another member of allOf is additionalProperties",
         {"allOf": [obj(a=TEXT), {**obj(b=TEXT), "unevaluatedProperties": False}]},
         {"allOf": [obj(a=TEXT), {**obj(b=TEXT), "additionalProperties": False}]},
         OK,
@@ -882,7 +882,7 @@ CASES: list[tuple[str, Any, Any, bool, bool]] = [
     ("maxLength on enum", {**TEXT, "enum": ["a"]}, {**TEXT, "enum": ["a"], "maxLength": 5}, OK, OK),
     ("min on enum int", {**WHOLE, "enum": [1, 2]}, {**WHOLE, "enum": [1, 2], "minimum": 2}, B, OK),
 ]
-#: The same in documents of 3.0.
+#: The same with documents of OpenAPI 3.0.
 OLDER: list[tuple[str, Any, Any, bool, bool]] = [
     ("nullable30 add", obj(a=TEXT), obj(a={**TEXT, "nullable": True}), OK, B),
     ("nullable30 rm", obj(a={**TEXT, "nullable": True}), obj(a=TEXT), B, OK),
@@ -913,7 +913,7 @@ EVERY = [*(("3.1.0", *case) for case in CASES), *(("3.0.3", *case) for case in O
     [(case[0], *case[2:]) for case in EVERY],
     ids=[case[1] for case in EVERY],
 )
-def test_a_change_breaks_whom_it_takes_something_from(
+def test_the_direction_decides_whether_a_schema_change_is_breaking(
     version: str, before: Any, after: Any, sent: bool, received: bool
 ) -> None:
     def broken(make: Any) -> bool:
@@ -925,7 +925,7 @@ def test_a_change_breaks_whom_it_takes_something_from(
     assert (broken(sends), broken(receives)) == (sent, received)
 
 
-def test_a_base_that_names_its_heirs_stands_for_them_and_each_change_is_told_once() -> None:
+def test_changes_of_mapped_subtypes_are_one_finding_each() -> None:
     def pets(kind: str, more: str) -> dict[str, Any]:
         mapping = {"cat": "#/components/schemas/Cat", "dog": "#/components/schemas/Dog"}
         base = {**obj(kind={"type": kind}), "discriminator": {"propertyName": "kind", "mapping": mapping}}
@@ -935,16 +935,16 @@ def test_a_base_that_names_its_heirs_stands_for_them_and_each_change_is_told_onc
         }
         return sends(ref("Pet"), components={"schemas": {"Pet": base, **subtypes}})
 
-    found = report(pets("string", "string"), pets("integer", "integer")).findings
+    findings = report(pets("string", "string"), pets("integer", "integer")).findings
 
-    assert sorted(one.message for one in found) == [
-        "Cat.purr changed its type from string to integer",
-        "Dog.bark changed its type from string to integer",
-        "Pet.kind changed its type from string to integer",
+    assert sorted(finding.message for finding in findings) == [
+        f"changed the type of the property '{name}' of the schema '{schema}' in requests from "
+        f"'string' to 'integer'"
+        for schema, name in (("Dog", "bark"), ("Pet", "kind"), ("Cat", "purr"))
     ]
 
 
-def test_a_dynamic_reference_that_may_mean_several_schemas_is_never_silent() -> None:
+def test_an_ambiguous_dynamic_reference_gives_a_finding() -> None:
     def listed(item: dict[str, Any]) -> dict[str, Any]:
         general = {
             "$id": "list",
@@ -956,12 +956,12 @@ def test_a_dynamic_reference_that_may_mean_several_schemas_is_never_silent() -> 
         return receives(ref("Texts"), components={"schemas": {"List": general, "Texts": special}})
 
     assert report(listed(TEXT), listed(TEXT)).verdict == "compatible"
-    assert [one.rule for one in report(listed(TEXT), listed(WHOLE)).findings] == [
+    assert [finding.rule for finding in report(listed(TEXT), listed(WHOLE)).findings] == [
         "response-keyword-undecided"
     ]
 
 
-#: Alternatives of a `oneOf` of which no value is allowed twice.
+#: Alternatives of a `oneOf` without a common value.
 DISJOINT: list[tuple[Any, Any]] = [
     (TEXT, WHOLE),
     ({"enum": ["a"]}, {"enum": ["b"], "description": "B"}),
@@ -978,7 +978,7 @@ DISJOINT: list[tuple[Any, Any]] = [
 
 
 @pytest.mark.parametrize(("one", "other"), DISJOINT, ids=str)
-def test_alternatives_that_are_apart_come_and_go_without_a_word_of_overlap(one: Any, other: Any) -> None:
+def test_disjoint_alternatives_give_no_finding_about_overlap(one: Any, other: Any) -> None:
     for make in (sends, receives):
         for before, after in (([one], [one, other]), ([one, other], [one]), ([other], [other, one])):
             both = [make({"oneOf": each}, components={"schemas": SHARED}) for each in (before, after)]
@@ -986,17 +986,17 @@ def test_alternatives_that_are_apart_come_and_go_without_a_word_of_overlap(one: 
             assert not [each.rule for each in report(*both).findings if "overlap" in each.rule]
 
 
-def test_an_open_object_that_joins_others_is_a_warning_for_whoever_sends_them() -> None:
+def test_an_added_open_object_in_a_union_of_a_request_is_a_warning() -> None:
     before, after = (
         sends({"oneOf": list(map(ref, names))}, components={"schemas": SHARED})
         for names in (("Cat", "Dog"), ("Cat", "Dog", "Cow"))
     )
 
-    assert "request-union-overlap-added" in [one.rule for one in report(before, after).findings]
+    assert "request-union-overlap-added" in [finding.rule for finding in report(before, after).findings]
     assert report(before, after).verdict == "warning"
 
 
-def test_a_discriminator_tells_alternatives_apart() -> None:
+def test_alternatives_with_a_discriminator_do_not_overlap() -> None:
     def pets(*names: str) -> dict[str, Any]:
         union = {"oneOf": list(map(ref, names)), "discriminator": {"propertyName": "kind"}}
         return sends(union, components={"schemas": SHARED})

@@ -1,4 +1,4 @@
-"""Regular expressions as sets of texts, against Python's own engine where both read the same."""
+"""Regular expressions as sets of strings, compared with Python's `re`."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def found(expression: str, text: str) -> bool:
 
 
 @given(EXPRESSIONS)
-def test_a_text_matches_where_it_does_for_python(expression: str) -> None:
+def test_an_expression_matches_the_same_texts_as_in_python(expression: str) -> None:
     assert [text for text in TEXTS if matches(expression, text)] == [
         text for text in TEXTS if found(expression, text)
     ]
 
 
 @given(EXPRESSIONS, EXPRESSIONS)
-def test_a_counterexample_holds_and_where_there_is_none_there_is_none(narrow: str, wide: str) -> None:
+def test_a_counterexample_is_valid_and_exists_only_for_wider_expressions(narrow: str, wide: str) -> None:
     answer = counterexample([narrow], wide)
 
     if isinstance(answer, str):
@@ -55,16 +55,16 @@ def test_a_counterexample_holds_and_where_there_is_none_there_is_none(narrow: st
 @pytest.mark.parametrize(
     "expression", ["^(?=a)", "(?<!a)b", r"(a)\1", r"\bword", r"\p{L}", "a{2000}", "(", "[b-a]", "a**", "{2}"]
 )
-def test_what_is_no_regular_language_or_no_expression_is_not_judged(expression: str) -> None:
+def test_invalid_and_non_regular_expressions_are_not_compared(expression: str) -> None:
     assert matches(expression, "a") is None
     assert counterexample([expression], "a") is None
 
 
-def test_an_expression_that_runs_away_elsewhere_is_answered_here() -> None:
+def test_an_expression_with_exponential_backtracking_is_compared() -> None:
     assert matches("^(a+)+$", "a" * 200 + "b") is False
 
 
-def test_lengths_and_lists_are_languages_too() -> None:
+def test_lengths_and_lists_are_compared_with_expressions() -> None:
     assert counterexample(["^.{1,5}$"], of_lengths(None, 5)) is False
     assert counterexample(["^.{1,5}$"], of_lengths(2, None)) == "x"
     assert counterexample([r"^(?:a\.b|c)$"], of_texts(["c", "a.b"])) is False

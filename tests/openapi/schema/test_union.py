@@ -1,4 +1,4 @@
-"""A union that is an alternative of itself, at once or by way of others, allows what the rest of it does."""
+"""A union that is its own alternative, directly or indirectly, allows what its other alternatives allow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def ref(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def told(used: Any, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+def rules_of(used: Any, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return [
         found.rule
         for make in (sends, receives)
@@ -33,18 +33,18 @@ def told(used: Any, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
         pytest.param({"allOf": [ref("Toy"), FEW]}, id="beside what contradicts it"),
     ],
 )
-def test_a_union_within_itself_may_be_written_out_once_more(used: Any, kind: str) -> None:
+def test_expanding_a_recursive_union_once_gives_no_finding(used: Any, kind: str) -> None:
     toy = {kind: [LETTER, ref("Toy"), ref("Toy")]}
 
-    assert told(used, {"Toy": toy}, {"Toy": {kind: [LETTER, toy, ref("Toy")]}}) == []
+    assert rules_of(used, {"Toy": toy}, {"Toy": {kind: [LETTER, toy, ref("Toy")]}}) == []
 
 
-def test_a_union_that_comes_back_to_itself_through_another_is_compared() -> None:
+def test_a_union_that_is_recursive_through_another_is_compared() -> None:
     def schemas(last: dict[str, Any]) -> dict[str, Any]:
         return {"Toy": {"anyOf": [LETTER, ref("Box")]}, "Box": {"anyOf": [ref("Toy"), last]}}
 
-    assert told(ref("Toy"), schemas(FEW), schemas(FEW)) == []
-    assert told(ref("Toy"), schemas(FEW), schemas({**FEW, "minimum": 4})) == [
+    assert rules_of(ref("Toy"), schemas(FEW), schemas(FEW)) == []
+    assert rules_of(ref("Toy"), schemas(FEW), schemas({**FEW, "minimum": 4})) == [
         "request-minimum-decreased",
         "response-minimum-decreased",
     ]

@@ -43,6 +43,7 @@ def test_an_owner_lives_until_it_says_otherwise(owner: Owner, tmp_path: Path) ->
     assert not owner.alive("never-there")
 
 
+@pytest.mark.process
 def test_a_killed_process_lives_no_longer_and_its_file_goes_with_the_next(tmp_path: Path) -> None:
     child = subprocess.Popen(
         [sys.executable, "-c", WAITS, str(tmp_path)],

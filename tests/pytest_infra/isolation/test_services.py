@@ -6,7 +6,7 @@ import pytest
 
 from fakes.suite import Suite, service
 
-WORKERS = pytest.mark.parametrize("workers", [0, 4])
+WORKERS = pytest.mark.parametrize("workers", [0, 2])
 INI = "[pytest]\nfilterwarnings = error\nasyncio_default_fixture_loop_scope = function\n"
 
 

@@ -26,7 +26,7 @@ def test_a_service_that_does_not_start_is_told_once_with_its_last_lines(suite: S
     result.assert_outcomes(errors=3)
     assert once("the last lines of shop's log", result)
     assert once("| server on", result)
-    assert once("The whole log: ", result)
+    assert once("The complete log: ", result)
     lines = result.stdout.str().splitlines()
     assert sum(line.endswith("(test_it.py::test_one tells all of it)") for line in lines) == 2
     result.stdout.no_fnmatch_line("*Traceback*")
@@ -80,7 +80,7 @@ def test_a_missing_executable_is_skipped_aloud(suite: Suite) -> None:
 
     result.assert_outcomes(skipped=2, passed=1)
     result.stdout.fnmatch_lines(
-        ["infra: 2 tests skipped: nats-server: not found; looked at *nowhere*install *pytest-infra?nats?*"]
+        ["infra: 2 tests skipped: nats-server: not found; searched: *nowhere*install *pytest-infra?nats?*"]
     )
 
 
@@ -104,7 +104,7 @@ def test_a_port_that_is_taken_is_told_with_who_has_it(suite: Suite) -> None:
 
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
-        [f"infra: shop: port {port} is taken by *", "Stop it, or give shop another port*"]
+        [f"infra: shop: port {port} is taken by *", "Stop that process, or set another port for shop*"]
     )
     result.stdout.no_fnmatch_line("*Traceback*")
 

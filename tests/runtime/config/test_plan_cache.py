@@ -183,6 +183,7 @@ def test_a_cache_that_cannot_be_written_is_not_an_error(
     assert project.names("nats") == ["nats"]
 
 
+@pytest.mark.process
 def test_a_cached_resolution_does_not_import_pydantic(project: Project) -> None:
     """Importing pydantic takes 100 ms, more than the start of the kit's five services."""
     code = (

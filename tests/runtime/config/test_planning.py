@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes.engine import written
@@ -243,7 +243,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     overlays=st.permutations(OVERLAYS),
     variables=st.permutations(sorted(VARIABLES)),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=settings().max_examples // 4)
 def test_the_plan_does_not_depend_on_the_order_of_tables_overlays_and_variables(
     folder: Path, tables: list[str], overlays: list[str], variables: list[str]
 ) -> None:

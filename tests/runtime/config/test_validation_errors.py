@@ -54,7 +54,10 @@ MISTAKES = [
     (API + "cwd = '${port.htp}'", "but the service has no such port; did you mean 'http'?"),
     (API + "ready = { tcp = true }", "infra.toml:1: services.api: `ready` needs a `port`; the service has: "),
     (API + "ready = { tcp = true, http = '/' }", "infra.toml:4: services.api.ready: has http and tcp; set e"),
-    (API + "ready = {}", "has no probe; set exactly one probe; allowed are http, https, tcp, exe"),
+    (
+        API + "ready = {}",
+        "has no probe; set exactly one probe; allowed are http, https, tcp, exec, exchange, nats",
+    ),
     (API + "ready = { tcp = true, port = 'htp' }", "`ready` of api uses port 'htp', which does not exist; d"),
     (API + "ready = { htp = '/' }", "services.api.ready: unknown key 'htp'; did you mean 'http'? (allowed: "),
     (API + "ready = { nats = false }", "services.api.ready: the value of `nats` can only be true"),
@@ -69,7 +72,10 @@ MISTAKES = [
         "ready.exchange.0: a step has either `until` or `length`",
     ),
     (API + "ready = { exchange = [{ expct = 'a' }] }", "ready.exchange.0.expct: unknown key 'expct'; did y"),
-    (API + "task = true\nready = { http = '/', port = 'http' }", "a task cannot have `ready`: it is compl"),
+    (
+        API + "task = true\nready = { http = '/', port = 'http' }",
+        "a task cannot have `ready`: it is complete",
+    ),
     (API + "route = 'x'", "infra.toml:4: services.api.route: 'x' should begin with /"),
     (API + "route = { pth = '/x' }", "infra.toml:4: services.api.route.pth: unknown key 'pth'; did you mean"),
     (API + "route = 3", "infra.toml:4: services.api.route: input should be a table"),

@@ -1,4 +1,4 @@
-"""Where the time of a start went."""
+"""The times of a start, and its critical path."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from infra_runtime.messages import Event
 
 
 def life(*events: str) -> list[Event]:
-    """`TIME EVENT [SERVICE]`, and for orders `TIME wanted SERVICE:NEED,NEED …`."""
+    """Return events from `TIME EVENT [SERVICE]`, and for requests `TIME wanted SERVICE:NEED,NEED …`."""
     found = []
     for text in events:
         time, event, *rest = text.split()
@@ -39,7 +39,7 @@ CHAIN = life(
 )
 
 
-def test_each_service_has_its_share() -> None:
+def test_each_service_has_its_times() -> None:
     start = last_start(CHAIN)
 
     assert start is not None
@@ -48,14 +48,14 @@ def test_each_service_has_its_share() -> None:
     assert (start.boot, start.seconds) == (0.1, 1.0)
 
 
-def test_the_chain_goes_through_the_need_that_was_ready_last() -> None:
+def test_the_critical_path_contains_the_need_that_was_ready_last() -> None:
     start = last_start(CHAIN)
 
     assert start is not None
     assert start.chain == ("db", "api")
 
 
-def test_the_last_order_counts_and_one_that_started_nothing_does_not() -> None:
+def test_the_last_request_that_started_a_service_counts() -> None:
     later = life(
         "20.0 wanted extra", "20.1 preparing extra", "20.2 spawned extra", "20.5 done extra", "30.0 wanted db"
     )
@@ -67,14 +67,14 @@ def test_the_last_order_counts_and_one_that_started_nothing_does_not() -> None:
     assert start.shares[0].outcome == "done"
 
 
-def test_a_restart_later_does_not_change_what_a_start_took() -> None:
+def test_a_later_restart_does_not_change_the_times_of_a_start() -> None:
     start = last_start(CHAIN + life("50.0 preparing db", "50.1 spawned db", "50.2 ready db"))
 
     assert start is not None
     assert start.seconds == 1.0
 
 
-def test_a_start_that_failed_or_goes_on_is_told_as_that() -> None:
+def test_a_failed_or_pending_start_has_that_outcome() -> None:
     start = last_start(
         life("1 up", "1 wanted a b", "1 preparing a", "1 preparing b", "1.5 spawned a", "2 failed a")
     )
@@ -83,6 +83,6 @@ def test_a_start_that_failed_or_goes_on_is_told_as_that() -> None:
     assert {share.service: share.outcome for share in start.shares} == {"a": "failed", "b": "pending"}
 
 
-def test_nothing_was_started_nothing_is_told() -> None:
+def test_without_a_start_the_result_is_none() -> None:
     assert last_start([]) is None
     assert last_start(life("1 up", "2 wanted a")) is None

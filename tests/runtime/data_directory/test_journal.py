@@ -1,4 +1,4 @@
-"""The event log: whole lines, whatever happened to the one before."""
+"""The journal: complete lines, also after crashes and on full disks."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def test_events_are_read_as_they_were_written(path) -> None:
     ]
 
 
-def test_only_its_owner_reads_a_journal(path) -> None:
+def test_a_journal_has_mode_0600(path) -> None:
     Journal(path).close()
 
     assert Path(path).stat().st_mode & 0o777 == 0o600
 
 
-def test_whoever_listens_hears_every_event_until_he_goes(path) -> None:
+def test_a_listener_gets_all_events_until_it_is_removed(path) -> None:
     events, heard = Journal(path), []
     events.listeners.add(heard.append)
 
@@ -56,7 +56,7 @@ def test_whoever_listens_hears_every_event_until_he_goes(path) -> None:
     events.close()
 
 
-def test_a_listener_may_go_while_it_listens(path) -> None:
+def test_a_listener_may_remove_itself(path) -> None:
     events = Journal(path)
 
     def once(_record: dict[str, object]) -> None:
@@ -69,7 +69,7 @@ def test_a_listener_may_go_while_it_listens(path) -> None:
     events.close()
 
 
-def test_a_line_that_a_crash_cut_is_left_out_and_spoils_no_other(path) -> None:
+def test_an_incomplete_line_is_left_out_and_the_next_one_is_complete(path) -> None:
     Path(path).write_text('{"time":1,"event":"up"}\n{"time":2,"eve')
 
     after = Journal(path)
@@ -81,7 +81,7 @@ def test_a_line_that_a_crash_cut_is_left_out_and_spoils_no_other(path) -> None:
 
 def test_a_full_disk_loses_the_event_and_nothing_else() -> None:
     if not Path("/dev/full").exists():
-        pytest.skip("this kernel has no /dev/full")
+        pytest.skip("/dev/full is missing")
     events, heard = Journal("/dev/full"), []
     events.listeners.add(heard.append)
 
@@ -95,17 +95,17 @@ def test_a_full_disk_loses_the_event_and_nothing_else() -> None:
     "line",
     ["", "nonsense", "[1]", "7", '"text"', "{}", '{"event":7}', '{"event":"exited","pid":"7"}', "\x00\xff"],
 )
-def test_lines_that_are_no_events_are_passed_over(path, line) -> None:
+def test_lines_without_an_event_are_left_out(path, line) -> None:
     Path(path).write_text(f'{{"event":"up"}}\n{line}\n{{"event":"down"}}\n', encoding="utf-8")
 
     assert [event.event for event in read(path)] == ["up", "down"]
 
 
-def test_a_journal_that_is_not_there_has_no_events(path) -> None:
+def test_a_missing_journal_has_no_events(path) -> None:
     assert read(path) == []
 
 
-def test_what_was_started_and_never_seen_to_end_is_left_alive() -> None:
+def test_processes_without_a_recorded_exit_are_left_alive() -> None:
     events = [up(), spawned(1), spawned(2), Event(event="exited", pid=1)]
 
     assert left_alive(events) == {2: "start of 2"}
@@ -116,20 +116,20 @@ def test_the_last_run_begins_with_its_supervisor() -> None:
     assert last_run([up(boot="1"), up(boot="2"), Event(event="down")])[0].boot == "2"
 
 
-def test_a_stack_that_went_down_left_nothing() -> None:
+def test_a_stopped_stack_left_no_process() -> None:
     assert left_alive([up(), spawned(1), Event(event="down")]) == {}
 
 
-def test_the_lives_before_the_last_one_are_remembered() -> None:
-    """The supervisor between may have been killed before it could look."""
+def test_processes_of_all_earlier_runs_are_included() -> None:
+    """A supervisor in between may have been killed before it cleaned up."""
     assert left_alive([up(), spawned(1), up(), spawned(2)]) == {1: "start of 1", 2: "start of 2"}
 
 
-def test_pids_of_another_boot_of_the_machine_mean_nothing() -> None:
+def test_pids_of_another_boot_of_the_machine_are_ignored() -> None:
     assert left_alive([up(boot="another"), spawned(1)]) == {}
 
 
-def test_a_large_journal_is_put_aside(path, monkeypatch) -> None:
+def test_a_large_journal_is_renamed(path, monkeypatch) -> None:
     monkeypatch.setattr(journal, "ROTATE_AT", 100)
     Path(path).write_text(json.dumps({"event": "x" * 100}) + "\n")
 
@@ -139,7 +139,7 @@ def test_a_large_journal_is_put_aside(path, monkeypatch) -> None:
     assert Path(path).with_name("events.1.jsonl").exists()
 
 
-def test_a_small_journal_stays_and_a_missing_one_is_no_error(path) -> None:
+def test_a_small_journal_is_not_renamed_and_a_missing_one_is_not_an_error(path) -> None:
     journal.rotate(path)
     Path(path).write_text("{}\n")
 

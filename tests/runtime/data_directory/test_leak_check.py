@@ -1,4 +1,4 @@
-"""The proof: whatever is left is named, and nothing of a stranger's is."""
+"""The leak check: it names what a stack left, and nothing of foreign processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from infra_runtime.data_directory.leak_check import LeakCheck, check_leaks
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import processes
 
-#: of this test process alone: others run at the same time
+#: unique to this test process, because others run at the same time
 TOKEN = uuid.uuid4().hex
 
 
@@ -44,19 +44,11 @@ def clock() -> Clock:
 
 @pytest.fixture
 def journal(paths: Paths, clock: Clock) -> Iterator[Journal]:
-    """The journal of a life that has begun."""
+    """Yield the journal of a run that has started."""
     found = Journal(paths.journal, now=clock)
     found.write("up", token=TOKEN)
     yield found
     found.close()
-
-
-@pytest.fixture
-def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    child = subprocess.Popen(["sleep", "60"], start_new_session=True)
-    yield child
-    child.kill()
-    child.wait()
 
 
 def spawned(journal: Journal, service: str, pid: int = 0, *ports: int) -> None:
@@ -75,7 +67,7 @@ def test_a_stack_that_left_nothing_is_clean(paths, journal, clock) -> None:
     assert str(proof) == "1 service, ready in 0.25 s; 0 processes, 0 ports, 0 sockets left"
 
 
-def test_readiness_is_the_first_one_of_the_last_service(paths, journal, clock) -> None:
+def test_the_first_readiness_of_the_last_service_counts(paths, journal, clock) -> None:
     for service, seconds in (("db", 0.25), ("web", 0.5), ("db", 60.0)):
         spawned(journal, service)
         clock.time = 1000.0 + seconds
@@ -84,7 +76,7 @@ def test_readiness_is_the_first_one_of_the_last_service(paths, journal, clock) -
     assert check_leaks(paths).ready_seconds == 0.5
 
 
-def test_a_service_that_is_asked_for_late_has_kept_nobody_waiting_before(paths, journal, clock) -> None:
+def test_the_time_between_two_starts_does_not_count(paths, journal, clock) -> None:
     for service, began, ended in (("db", 0.0, 0.25), ("web", 60.0, 60.5)):
         clock.time = 1000.0 + began
         journal.write("preparing", service)
@@ -95,7 +87,7 @@ def test_a_service_that_is_asked_for_late_has_kept_nobody_waiting_before(paths, 
     assert check_leaks(paths).ready_seconds == 0.75
 
 
-def test_a_copy_of_a_service_is_no_service_more(paths, journal, clock, sleeper) -> None:
+def test_copies_are_not_counted_as_services(paths, journal, clock, sleeper) -> None:
     spawned(journal, "db")
     journal.write("ready", "db")
     clock.time = 1060.0
@@ -109,24 +101,24 @@ def test_a_copy_of_a_service_is_no_service_more(paths, journal, clock, sleeper) 
     assert str(proof).startswith("1 service, ready in 0.00 s; 1 process,")
 
 
-def test_what_was_never_ready_is_told_so(paths, journal) -> None:
+def test_a_stack_that_was_never_ready_is_reported(paths, journal) -> None:
     spawned(journal, "db")
 
     assert str(check_leaks(paths)).startswith("1 service, never ready; ")
 
 
-def test_what_was_never_ready_beside_others_is_named(paths, journal) -> None:
+def test_services_that_were_never_ready_are_named(paths, journal) -> None:
     for service, outcome in (("db", "ready"), ("migrate", "done"), ("web", "failed")):
         spawned(journal, service)
         journal.write(outcome, service)
 
     proof = check_leaks(paths)
 
-    assert str(proof).startswith("3 services, ready in 0.00 s but for web; 0 processes")
+    assert str(proof).startswith("3 services, ready in 0.00 s except web; 0 processes")
     assert proof.never_ready == ("web",)
 
 
-def test_a_process_that_is_left_is_named(paths, journal, sleeper) -> None:
+def test_a_remaining_process_is_named(paths, journal, sleeper) -> None:
     spawned(journal, "db", sleeper.pid)
 
     proof = check_leaks(paths)
@@ -136,22 +128,24 @@ def test_a_process_that_is_left_is_named(paths, journal, sleeper) -> None:
     assert f"1 process, 0 ports, 0 sockets left (process {sleeper.pid})" in str(proof)
 
 
-def test_a_process_that_forked_away_is_found_by_its_token(paths, journal) -> None:
+@pytest.mark.process
+def test_a_process_in_another_session_is_found_by_its_token(paths, journal) -> None:
     environ = {**os.environ, processes.TOKEN: TOKEN}
     with subprocess.Popen(["sleep", "60"], start_new_session=True, env=environ) as stray:
-        until(lambda: processes.bears(stray.pid, TOKEN))
+        until(lambda: processes.has_token(stray.pid, TOKEN))
         proof = check_leaks(paths)
         stray.kill()
 
     assert proof.processes == (f"process {stray.pid}",)
 
 
-def test_a_pid_that_is_a_strangers_now_is_no_leftover(paths, journal, sleeper) -> None:
+def test_a_reused_pid_is_not_reported(paths, journal, sleeper) -> None:
     journal.write("spawned", "db", pid=sleeper.pid, started="long ago", ports={})
 
     assert check_leaks(paths).clean
 
 
+@pytest.mark.process
 def test_a_port_that_is_still_held_is_named_with_its_holder(paths, journal) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -163,7 +157,7 @@ def test_a_port_that_is_still_held_is_named_with_its_holder(paths, journal) -> N
     assert proof.ports[0].startswith(f"port {port}, held by pid {os.getpid()} (")
 
 
-def test_a_socket_that_is_left_is_named(paths, journal) -> None:
+def test_a_remaining_socket_is_named(paths, journal) -> None:
     folder = Path(paths.service_run("db"))
     folder.mkdir(parents=True)
     (folder / ".s.PGSQL.5432").touch()
@@ -174,9 +168,9 @@ def test_a_socket_that_is_left_is_named(paths, journal) -> None:
     assert proof.sockets == (str(folder), f"{folder}/.s.PGSQL.5432")
 
 
-def test_only_the_last_life_is_looked_at(paths, journal, sleeper) -> None:
+def test_only_the_last_run_is_checked(paths, journal, sleeper) -> None:
     spawned(journal, "old", sleeper.pid)
-    journal.write("up", token="of-the-next-life")
+    journal.write("up", token="of-the-next-run")
     spawned(journal, "db")
 
     proof = check_leaks(paths)
@@ -186,7 +180,7 @@ def test_only_the_last_life_is_looked_at(paths, journal, sleeper) -> None:
 
 
 @pytest.mark.parametrize(("environment", "left"), [("test", True), ("development", False)])
-def test_data_is_left_over_where_it_should_have_gone_with_the_stack(
+def test_remaining_data_is_reported_in_the_test_environment_only(
     paths, journal, environment: str, left: bool
 ) -> None:
     journal.write("up", token=TOKEN, environment=environment)
@@ -199,14 +193,14 @@ def test_data_is_left_over_where_it_should_have_gone_with_the_stack(
     assert ("1 folder left" in str(proof)) is left
 
 
-def test_where_nothing_ever_ran_nothing_is_left(tmp_path) -> None:
+def test_a_directory_without_a_journal_is_clean(tmp_path) -> None:
     proof = check_leaks(Paths(str(tmp_path), environ={"INFRA_RUNTIME_DIR": str(tmp_path / "run")}))
 
     assert proof.clean
     assert proof.services == 0
 
 
-def test_a_proof_is_plain_data_too() -> None:
+def test_the_result_can_be_converted_to_json() -> None:
     proof = LeakCheck(services=1, ready_seconds=None, processes=("process 1",), ports=(), sockets=())
 
     assert json.loads(json.dumps(proof.to_json()))["clean"] is False

@@ -1,14 +1,11 @@
-"""The lock of a data directory: who waits for it wakes up a holder that would never let go."""
+"""The lock of a data directory; a process that waits for it continues a stopped holder."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -16,7 +13,7 @@ from fakes.stacks import until
 from infra_runtime.data_directory import lock
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.data_directory.wipe import remove
-from infra_runtime.host import processes
+from infra_runtime.host import file_lock, processes
 from infra_runtime.supervisor.children import Guardian
 
 
@@ -27,7 +24,7 @@ def paths(tmp_path: Path) -> Paths:
 
 @pytest.fixture
 def left_behind(paths: Paths) -> Iterator[Guardian]:
-    """A guardian that somebody stopped, and that is all that is left of its stack."""
+    """Yield a stopped guardian, the only remaining process of its stack."""
     descriptor = lock.take(paths)
     assert descriptor is not None
     guardian = Guardian("token", descriptor, [])
@@ -45,7 +42,7 @@ def state(pid: int) -> str:
     return found.state if found else ""
 
 
-def test_one_takes_it_and_the_other_does_not(paths) -> None:
+def test_only_one_process_gets_the_lock(paths) -> None:
     first = lock.take(paths)
 
     assert lock.take(paths) is None
@@ -55,15 +52,16 @@ def test_one_takes_it_and_the_other_does_not(paths) -> None:
     os.close(second)
 
 
-def test_one_that_was_removed_while_it_was_held_is_nobodys_and_the_next_one_locks_another(
-    paths, monkeypatch
-) -> None:
-    def removed_first(descriptor: int, how: int) -> None:
-        fcntl.flock(descriptor, how)
-        Path(paths.lock).unlink()
+def test_a_lock_file_that_its_holder_removes_is_not_taken(paths, monkeypatch) -> None:
+    acquire = file_lock.acquire
+
+    def removed_meanwhile(path: str) -> int | None:
+        descriptor = acquire(path)
+        Path(path).unlink()
+        return descriptor
 
     with monkeypatch.context() as patched:
-        patched.setattr(lock, "fcntl", SimpleNamespace(flock=removed_first, LOCK_EX=2, LOCK_NB=4))
+        patched.setattr(file_lock, "acquire", removed_meanwhile)
 
         assert lock.take(paths) is None
     first = lock.take(paths)
@@ -71,13 +69,13 @@ def test_one_that_was_removed_while_it_was_held_is_nobodys_and_the_next_one_lock
     os.close(first)
 
 
-def test_a_stopped_guardian_without_a_supervisor_wakes_up_and_lets_go(paths, left_behind) -> None:
+def test_a_stopped_guardian_without_a_supervisor_continues_and_releases_the_lock(paths, left_behind) -> None:
     until(lambda: (descriptor := lock.take(paths)) and os.close(descriptor) is None)
 
     until(lambda: state(left_behind.pid) == processes.ZOMBIE)
 
 
-def test_data_that_a_stopped_guardian_still_holds_can_be_removed(paths, left_behind) -> None:
+def test_a_data_directory_that_a_stopped_guardian_has_locked_can_be_removed(paths, left_behind) -> None:
     Path(paths.marker).write_text("{}", encoding="utf-8")
 
     remove(paths)
@@ -85,25 +83,23 @@ def test_data_that_a_stopped_guardian_still_holds_can_be_removed(paths, left_beh
     assert not Path(paths.data).exists()
 
 
-def test_a_stranger_who_has_the_guardians_number_now_is_left_alone(paths, left_behind) -> None:
-    with subprocess.Popen(["sleep", "60"]) as stranger:
-        stranger.send_signal(signal.SIGSTOP)
-        until(lambda: state(stranger.pid) in processes.STOPPED)
-        Path(paths.lock).write_text(f"{stranger.pid} 17\n", encoding="ascii")
+def test_a_foreign_process_with_the_guardians_pid_is_not_continued(paths, left_behind, sleeper) -> None:
+    sleeper.send_signal(signal.SIGSTOP)
+    until(lambda: state(sleeper.pid) in processes.STOPPED)
+    Path(paths.lock).write_text(f"{sleeper.pid} 17\n", encoding="ascii")
 
-        assert lock.take(paths) is None
-        assert state(stranger.pid) in processes.STOPPED
-        stranger.kill()
+    assert lock.take(paths) is None
+    assert state(sleeper.pid) in processes.STOPPED
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "\x00\x00", "17", "-1 17\n", f"{'9' * 40} 17\n"])
-def test_a_lock_that_names_nobody_is_only_waited_for(paths, left_behind, text) -> None:
+def test_a_lock_file_without_a_valid_pid_is_ignored(paths, left_behind, text) -> None:
     Path(paths.lock).write_text(text, encoding="ascii")
 
     assert lock.take(paths) is None
 
 
-def test_who_takes_it_forgets_whom_the_former_holder_named(paths) -> None:
+def test_taking_the_lock_clears_the_lock_file(paths) -> None:
     Path(paths.lock).write_text("17 4711\n", encoding="ascii")
 
     descriptor = lock.take(paths)

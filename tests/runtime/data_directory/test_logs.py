@@ -1,4 +1,4 @@
-"""The logs: a child writes them, we only look."""
+"""The logs of the services: index, rotation, and last lines."""
 
 from __future__ import annotations
 
@@ -39,37 +39,37 @@ def index(folder: Logs) -> list[str]:
     return Path(folder.folder, "web.index").read_text().splitlines()
 
 
-def test_a_log_that_is_not_there_is_empty(folder) -> None:
+def test_a_missing_log_is_empty(folder) -> None:
     assert folder.size("web") == 0
     assert folder.tail("web") == []
 
 
-def test_the_index_tells_when_a_log_had_which_size(folder, clock) -> None:
+def test_the_index_contains_times_and_sizes(folder, clock) -> None:
     write(folder, "one\n")
-    folder.look(["web"])
+    folder.update(["web"])
     clock.time = 101.5
     write(folder, "two\n")
-    folder.look(["web"])
+    folder.update(["web"])
 
     assert index(folder) == ["100.000 4", "101.500 8"]
 
 
-def test_a_log_that_says_nothing_costs_nothing(folder, clock) -> None:
+def test_a_log_of_the_same_size_adds_no_line_to_the_index(folder, clock) -> None:
     write(folder, "one\n")
-    folder.look(["web"])
+    folder.update(["web"])
     clock.time = 200.0
-    folder.look(["web"])
+    folder.update(["web"])
 
     assert len(index(folder)) == 1
 
 
-def test_a_large_log_is_rotated_under_the_hands_of_who_writes_it(folder, monkeypatch) -> None:
+def test_a_large_log_is_rotated_while_a_process_writes_to_it(folder, monkeypatch) -> None:
     monkeypatch.setattr(logs, "ROTATE_AT", 10)
     with Path(folder.path("web")).open("a") as child:
         child.write("much too much\n")
         child.flush()
 
-        folder.look(["web"])
+        folder.update(["web"])
         child.write("next\n")
 
     old = Path(folder.path("web") + ".1")
@@ -78,30 +78,30 @@ def test_a_large_log_is_rotated_under_the_hands_of_who_writes_it(folder, monkeyp
     assert Path(folder.path("web")).read_text() == "next\n"
 
 
-def test_after_a_rotation_the_index_begins_anew(folder, monkeypatch) -> None:
+def test_a_rotation_starts_a_new_index(folder, monkeypatch) -> None:
     monkeypatch.setattr(logs, "ROTATE_AT", 10)
     write(folder, "much too much\n")
-    folder.look(["web"])
+    folder.update(["web"])
     write(folder, "next\n")
-    folder.look(["web"])
+    folder.update(["web"])
 
     assert index(folder) == ["100.000 5"]
     assert Path(folder.folder, "web.index.1").read_text() == "100.000 14\n"
 
 
-def test_a_log_whose_disk_is_full_stops_nobody(folder, clock) -> None:
+def test_a_full_disk_does_not_prevent_the_index_of_another_log(folder, clock) -> None:
     if not Path("/dev/full").exists():
-        pytest.skip("this kernel has no /dev/full")
+        pytest.skip("/dev/full is missing")
     Path(folder.folder, "full.index").symlink_to("/dev/full")
     Path(folder.path("full")).write_text("something\n")
     write(folder, "one\n")
 
-    folder.look(["full", "web"])
+    folder.update(["full", "web"])
 
     assert index(folder) == ["100.000 4"]
 
 
-def test_a_tail_has_the_last_lines_of_this_run_alone(folder) -> None:
+def test_a_tail_has_only_lines_of_the_current_run(folder) -> None:
     write(folder, "before\n")
     mark = folder.size("web")
     write(folder, "".join(f"line {number}\n" for number in range(20)))
@@ -110,7 +110,7 @@ def test_a_tail_has_the_last_lines_of_this_run_alone(folder) -> None:
     assert folder.tail("web", lines=99, since=mark)[0] == "line 0"
 
 
-def test_a_tail_after_a_rotation_begins_at_the_beginning(folder) -> None:
+def test_a_tail_after_a_rotation_reads_from_the_start_of_the_file(folder) -> None:
     write(folder, "short\n")
 
     assert folder.tail("web", since=5000) == ["short"]
@@ -125,12 +125,12 @@ def test_a_tail_reads_a_bounded_part_of_a_huge_log(tmp_path) -> None:
     assert len(line) == logs.TAIL_BYTES
 
 
-def test_a_tail_bears_what_is_no_text(tmp_path) -> None:
+def test_a_tail_accepts_bytes_that_are_not_utf8(tmp_path) -> None:
     path = tmp_path / "binary.log"
     path.write_bytes(b"\xff\x00 broken\nfine\n")
 
     assert tail(str(path), 2)[1] == "fine"
 
 
-def test_logs_are_their_owners_alone(folder) -> None:
+def test_the_folder_of_the_logs_has_mode_0700(folder) -> None:
     assert Path(folder.folder).stat().st_mode & 0o777 == 0o700

@@ -1,4 +1,4 @@
-"""What is removed of a data directory, and what stays."""
+"""The removal of a data directory: removed files, and files that stay."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from infra_runtime.errors import DataDirectoryError
 
 
 def data_directory(folder: Path, *names: str) -> Paths:
-    """One of ours, with these folders in it."""
+    """Create a data directory of the kit with these folders in it."""
     for name in names:
         (folder / name).mkdir(parents=True)
     paths = Paths(str(folder))
@@ -21,7 +21,7 @@ def data_directory(folder: Path, *names: str) -> Paths:
     return paths
 
 
-def test_what_runs_of_tests_have_left_goes_too(tmp_path: Path) -> None:
+def test_files_of_test_runs_are_removed_too(tmp_path: Path) -> None:
     paths = data_directory(tmp_path / "data", "services", "logs", "capsules", "xprocess")
     for name in ("pytest.json", "pytest.lock", "supervisor.lock"):
         (tmp_path / "data" / name).touch()
@@ -30,7 +30,7 @@ def test_what_runs_of_tests_have_left_goes_too(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
-def test_a_stack_of_its_own_that_a_run_had_goes_too(tmp_path: Path) -> None:
+def test_the_data_directory_of_a_separate_plan_is_removed_too(tmp_path: Path) -> None:
     paths = data_directory(tmp_path / "data", "services")
     data_directory(tmp_path / "data" / "plan-4711", "services", "logs")
 
@@ -38,25 +38,25 @@ def test_a_stack_of_its_own_that_a_run_had_goes_too(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
-def test_as_long_as_such_a_stack_runs_nothing_is_removed(tmp_path: Path) -> None:
+def test_nothing_is_removed_while_the_stack_of_a_separate_plan_runs(tmp_path: Path) -> None:
     paths = data_directory(tmp_path / "data", "services")
     inner = data_directory(tmp_path / "data" / "plan-4711", "services")
     with Path(inner.lock).open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(DataDirectoryError, match="plan-4711: a supervisor runs there"):
+        with pytest.raises(DataDirectoryError, match="plan-4711: a supervisor is running in it"):
             remove(paths, patience=0.0)
 
     assert (tmp_path / "data" / "services").is_dir()
 
 
-def test_what_is_not_ours_stays_and_the_directory_stays_ours(tmp_path: Path) -> None:
+def test_other_files_and_the_marker_are_not_removed(tmp_path: Path) -> None:
     paths = data_directory(tmp_path / "data", "services", "notes")
 
     assert remove(paths) == ["services"]
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["infra.json", "notes"]
 
 
-def test_a_folder_that_is_called_like_a_plan_and_is_not_ours_stays(tmp_path: Path) -> None:
+def test_a_folder_named_like_a_plan_without_a_marker_stays(tmp_path: Path) -> None:
     paths = data_directory(tmp_path / "data", "plan-b")
 
     assert remove(paths) == []

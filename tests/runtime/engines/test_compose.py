@@ -16,7 +16,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.project import Project
@@ -192,6 +192,7 @@ def test_a_file_defines_everything_that_it_refers_to(project: Project, text: str
         assert needs <= set(document["services"])
 
 
+@pytest.mark.process
 @stacks
 def test_docker_compose_reads_it(project: Project, text: str) -> None:
     docker = shutil.which("docker")
@@ -318,6 +319,7 @@ def test_a_stack_without_a_public_service_is_noted(project: Project) -> None:
     assert [note for note in notes if "No port is published in production" in note]
 
 
+@pytest.mark.process
 def test_a_secret_is_read_from_its_file_and_is_not_in_the_yaml(project: Project, tmp_path: Path) -> None:
     """The test runs the script with the secret's file in another folder."""
     document = complete(project, STACKS["a task, secrets, routes and variables"])
@@ -334,6 +336,7 @@ def test_a_secret_is_read_from_its_file_and_is_not_in_the_yaml(project: Project,
     assert "DATABASE_URL" not in service["environment"]
 
 
+@pytest.mark.process
 def test_a_program_does_not_start_without_its_secret(project: Project, tmp_path: Path) -> None:
     shell, option, script, name = complete(project, STACKS["a task, secrets, routes and variables"])[
         "services"
@@ -552,6 +555,7 @@ def succeeds(argv: list[str]) -> bool:
     return run(argv).returncode == 0
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("client", ["python", "curl", "wget"])
 def test_an_http_check_has_the_result_of_the_probe(port: int, client: str) -> None:
     if client != "python" and not shutil.which(client):
@@ -561,6 +565,7 @@ def test_an_http_check_has_the_result_of_the_probe(port: int, client: str) -> No
     assert not succeeds(check(HttpProbe(port="http", path="/503"), port, client))
 
 
+@pytest.mark.process
 def test_python_checks_status_headers_and_body(port: int) -> None:
     def checked(path: str, **more: Any) -> bool:
         return succeeds(check(HttpProbe(port="http", path=path, **more), port, "python"))
@@ -572,6 +577,7 @@ def test_python_checks_status_headers_and_body(port: int) -> None:
     assert not checked("/200", contains="fine")
 
 
+@pytest.mark.process
 def test_a_tcp_check_connects(port: int) -> None:
     assert succeeds(check(TcpProbe(port="http"), port, "python"))
     assert not succeeds(check(TcpProbe(port="http"), 1, "python"))
@@ -589,7 +595,6 @@ values = st.recursive(
 documents = st.dictionaries(keys, values)
 
 
-@settings(deadline=None)
 @given(documents)
 def test_a_document_is_the_same_after_writing_and_reading(document: dict[str, Any]) -> None:
     assert (yaml.safe_load(dump(document)) or {}) == document

@@ -1,4 +1,4 @@
-"""Copies that get their name when they are whole, and folders that the disk lays apart."""
+"""Copies that get their final name when they are complete, and folders that ext4 places far apart."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from infra_runtime.host.file_copy import COPY, settle, spread, stage
+from infra_runtime.host.file_copy import COPY, publish, spread, stage
 
 
-def test_a_copy_has_its_name_when_it_is_whole(tmp_path: Path) -> None:
+@pytest.mark.process
+def test_a_copy_has_its_final_name_when_it_is_complete(tmp_path: Path) -> None:
     tree, into = tmp_path / "tree", tmp_path / "into"
     (tree / "folder").mkdir(parents=True)
     (tree / "folder" / "file").write_text("text")
@@ -20,21 +21,21 @@ def test_a_copy_has_its_name_when_it_is_whole(tmp_path: Path) -> None:
     copy = stage(str(into))
     subprocess.run([*COPY, tree, copy], check=True)
     before = list(into.iterdir())
-    settle(copy, str(into))
+    publish(copy, str(into))
 
     assert before == []
     assert (into / "folder" / "file").read_text() == "text"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["into", "tree"]
 
 
-def test_no_two_copies_have_one_place(tmp_path: Path) -> None:
+def test_copies_have_different_temporary_names(tmp_path: Path) -> None:
     paths = {stage(str(tmp_path / name)).rpartition("/")[2] for name in "abc"}
 
     assert len(paths) == 3
 
 
 @pytest.mark.parametrize("name", ["folder", "missing", "file"])
-def test_a_folder_is_spread_where_the_disk_knows_how_and_else_left_alone(tmp_path: Path, name: str) -> None:
+def test_spreading_ignores_files_missing_folders_and_other_file_systems(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
 
@@ -43,8 +44,9 @@ def test_a_folder_is_spread_where_the_disk_knows_how_and_else_left_alone(tmp_pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
 
-@pytest.mark.skipif(shutil.which("lsattr") is None, reason="lsattr tells the flag, and it is not here")
-def test_ext4_is_told_to_lay_sub_folders_apart(tmp_path: Path) -> None:
+@pytest.mark.process
+@pytest.mark.skipif(shutil.which("lsattr") is None, reason="lsattr, which prints the flag, is missing")
+def test_spreading_sets_the_flag_of_ext4(tmp_path: Path) -> None:
     listed = ["lsattr", "-d", str(tmp_path)]
     before = subprocess.run(listed, capture_output=True, text=True, check=False)
     if before.returncode != 0 or "e" not in before.stdout.split()[0]:

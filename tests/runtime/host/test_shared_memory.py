@@ -1,4 +1,4 @@
-"""Shared memory of the dead: only theirs is removed, and only when nobody has it."""
+"""The removal of shared memory that dead processes left, if no process has attached it."""
 
 from __future__ import annotations
 
@@ -12,24 +12,28 @@ import pytest
 from fakes import segment
 from fakes.stacks import kill, resolved, spawned, until
 from infra_runtime.engines.local.client import raise_failures
-from infra_runtime.engines.local.stack import Stack, open_stack
+from infra_runtime.engines.local.engine import LocalEngine
+from infra_runtime.engines.local.stack import Stack
 from infra_runtime.host import shared_memory
 from infra_runtime.host.processes import started
 from infra_runtime.spec import ExecProbe, ServiceSpec
 
-pytestmark = pytest.mark.skipif(
-    not Path(shared_memory.TABLE).exists(), reason="only Linux tells whose they are"
-)
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(
+        not Path(shared_memory.TABLE).exists(), reason="the owner of a segment can be read only on Linux"
+    ),
+]
 PROGRAM = (sys.executable, "-I", "-S", segment.__file__)
 
 
 class Maker:
-    """A program that made a segment."""
+    """A program that created a segment."""
 
-    def __init__(self, told: Path) -> None:
-        self.process = subprocess.Popen([*PROGRAM, told])
-        until(told.exists)
-        self.segment = int(told.read_text())
+    def __init__(self, number_file: Path) -> None:
+        self.process = subprocess.Popen([*PROGRAM, number_file])
+        until(number_file.exists)
+        self.segment = int(number_file.read_text())
         self.pid, self.start = self.process.pid, started(self.process.pid)
 
     def die(self) -> None:
@@ -46,9 +50,9 @@ def maker(tmp_path: Path) -> Iterator[Callable[[], Maker]]:
         return made[-1]
 
     yield make
-    for it in made:
-        it.die()
-        shared_memory.remove({it.pid: it.start})
+    for program in made:
+        program.die()
+        shared_memory.remove({program.pid: program.start})
 
 
 def exists(identifier: int) -> bool:
@@ -57,26 +61,26 @@ def exists(identifier: int) -> bool:
     )
 
 
-def test_a_segment_of_the_dead_is_removed_and_a_strangers_is_not(maker) -> None:
-    dead, stranger = maker(), maker()
+def test_a_segment_of_a_dead_process_is_removed_and_a_foreign_one_is_not(maker) -> None:
+    dead, foreign = maker(), maker()
     dead.die()
-    stranger.die()
+    foreign.die()
 
     removed = shared_memory.remove({dead.pid: dead.start})
 
     assert removed == [dead.segment]
     assert not exists(dead.segment)
-    assert exists(stranger.segment)
+    assert exists(foreign.segment)
 
 
-def test_a_segment_that_somebody_has_attached_stays(maker) -> None:
+def test_an_attached_segment_is_not_removed(maker) -> None:
     living = maker()
 
     assert shared_memory.remove({living.pid: living.start}) == []
     assert exists(living.segment)
 
 
-def test_a_segment_that_is_older_than_the_process_with_its_makers_pid_stays(maker) -> None:
+def test_a_segment_older_than_the_process_with_its_pid_is_not_removed(maker) -> None:
     before = maker()
     before.die()
     an_hour_later = str(int(before.start) + 3600 * 100)
@@ -85,33 +89,33 @@ def test_a_segment_that_is_older_than_the_process_with_its_makers_pid_stays(make
     assert exists(before.segment)
 
 
-def test_where_nothing_tells_whose_they_are_nothing_is_removed(monkeypatch, tmp_path) -> None:
+def test_no_segment_is_removed_where_the_kernel_has_no_table_of_segments(monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(shared_memory, "TABLE", str(tmp_path / "none"))
 
     assert shared_memory.remove({1: "1"}) == []
 
 
-# --- of a stack ------------------------------------------------------------------------------------
+# --- in a stack ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> Path:
+def number_file(tmp_path: Path) -> Path:
     return tmp_path / "segment"
 
 
 @pytest.fixture
-def stack(data: Path, told: Path) -> Iterator[Stack]:
-    """A stack with a service that made a segment."""
-    ready = ExecProbe(command=("test", "-e", str(told)))
-    found = resolved(data, [ServiceSpec(name="maker", command=(*PROGRAM, str(told)), ready=ready)])
-    stack = open_stack(found)
+def stack(data: Path, number_file: Path) -> Iterator[Stack]:
+    """Yield a stack with a service that created a segment."""
+    ready = ExecProbe(command=("test", "-e", str(number_file)))
+    found = resolved(data, [ServiceSpec(name="maker", command=(*PROGRAM, str(number_file)), ready=ready)])
+    stack = LocalEngine().open(found)
     raise_failures(stack.up(found).failures)
     yield stack
     stack.close()
 
 
-def test_a_killed_service_leaves_no_segment(stack, data, told) -> None:
-    first = int(told.read_text())
+def test_a_killed_service_leaves_no_segment(stack, data, number_file) -> None:
+    first = int(number_file.read_text())
     [pid] = spawned(data)
 
     kill(pid)
@@ -120,13 +124,13 @@ def test_a_killed_service_leaves_no_segment(stack, data, told) -> None:
     assert not exists(first)
 
 
-def test_a_killed_supervisor_leaves_no_segment(stack, told) -> None:
+def test_a_killed_supervisor_leaves_no_segment(stack, number_file) -> None:
     kill(stack.status().pid)
 
-    until(lambda: not exists(int(told.read_text())))
+    until(lambda: not exists(int(number_file.read_text())))
 
 
-def test_a_service_that_has_to_be_killed_leaves_no_segment(stack, told) -> None:
+def test_a_service_that_has_to_be_killed_leaves_no_segment(stack, number_file) -> None:
     stack.kill("maker")
 
-    assert not exists(int(told.read_text()))
+    assert not exists(int(number_file.read_text()))

@@ -42,7 +42,7 @@ def test_ports_are_the_documented_ones_unless_they_are_set() -> None:
 def test_a_real_server_uses_its_options(run) -> None:
     stack = run("nats", options={"max_payload": 4096})
 
-    with urllib.request.urlopen(f"{stack.nats.monitor_url}/varz", timeout=5) as answer:
+    with urllib.request.urlopen(f"{stack.nats.monitor_url}/varz", timeout=60) as answer:
         state = json.load(answer)
 
     assert state["max_payload"] == 4096

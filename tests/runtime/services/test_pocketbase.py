@@ -46,7 +46,7 @@ def test_a_real_server_has_a_superuser_and_an_admin_ui(run) -> None:
         headers={"Content-Type": "application/json"},
     )
 
-    with urllib.request.urlopen(request, timeout=5) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         assert json.load(answer)["record"]["email"] == "admin@example.com"
-    with urllib.request.urlopen(endpoint.admin_url, timeout=5) as page:
+    with urllib.request.urlopen(endpoint.admin_url, timeout=60) as page:
         assert "PocketBase" in page.read().decode()

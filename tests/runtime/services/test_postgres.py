@@ -3,15 +3,14 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from fakes.engine import made, options
 from infra_runtime.errors import StartError
+from infra_runtime.host.privileges import INNER_UID, user_namespaces_work
 from infra_runtime.spec import RequireFile, Run, Seed
-from infra_runtime.supervisor.spawn import INNER_UID, user_namespaces_work
 
 psycopg = pytest.importorskip("psycopg", reason="the minimal profile has no clients")
 
@@ -159,18 +158,16 @@ def test_a_real_cluster_of_development_keeps_its_rows_after_down(run) -> None:
 
 
 @pytest.mark.real("postgres")
-def test_a_real_cluster_starts_although_the_pid_in_its_file_is_a_foreign_process(run) -> None:
+def test_a_real_cluster_starts_although_the_pid_in_its_file_is_a_foreign_process(run, sleeper) -> None:
     stack = run("postgres")
     pid_file = stack.postgres.data / "cluster" / "postmaster.pid"
     stack.kill("postgres")
-    with subprocess.Popen(["sleep", "60"]) as foreign:
-        _, *rest = pid_file.read_text().split("\n")
-        pid_file.write_text("\n".join([str(foreign.pid), *rest]))
+    _, *rest = pid_file.read_text().split("\n")
+    pid_file.write_text("\n".join([str(sleeper.pid), *rest]))
 
-        stack.start("postgres")
+    stack.start("postgres")
 
-        assert foreign.poll() is None
-        foreign.kill()
+    assert sleeper.poll() is None
     with psycopg.connect(stack.postgres.url) as connection:
         assert connection.execute("select 1").fetchone() == (1,)
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from fakes.project import Project
+from fakes.stacks import until
+from infra_runtime.engines.local.engine import attach
 from infra_runtime.engines.local.stack import Stack
-from infra_runtime.errors import StartError
+from infra_runtime.errors import NoStackError, SupervisorError, WaitTimeoutError
 from infra_runtime.spec import HttpProbe
 
 SERVER = """\
@@ -28,7 +33,7 @@ def stack_file(ready: str) -> str:
 [services.web]
 command = ["${{bin.python}}", "server.py", "${{port.https}}"]
 ports = {{ https = 8443 }}
-start_timeout = 20
+start_timeout = 120
 ready = {ready}
 """
 
@@ -69,12 +74,26 @@ def test_a_service_with_https_is_ready_when_its_certificate_is_verified(
     assert run("web")["web"].port
 
 
+def reason(data: Path) -> str:
+    """Return why the service is not ready yet; empty while no stack runs."""
+    with contextlib.suppress(NoStackError), attach(data, lease=False) as stack:
+        return next((service.reason for service in stack.status().services), "")
+    return ""
+
+
 @pytest.mark.real("openssl")
 def test_a_certificate_with_another_name_is_reported_in_the_error(
-    tls_project: Project, run: Callable[..., Stack]
+    tls_project: Project, run: Callable[..., Stack], tmp_path: Path
 ) -> None:
-    text = stack_file('{ https = "/", ca = "certificate.pem", server_name = "other.test" }')
-    tls_project.write(text.replace("start_timeout = 20", "start_timeout = 8"))
+    tls_project.write(stack_file('{ https = "/", ca = "certificate.pem", server_name = "other.test" }'))
+    data = tmp_path / "data-test"
 
-    with pytest.raises(StartError, match="Hostname mismatch"):
-        run("web")
+    with ThreadPoolExecutor() as threads:
+        start = threads.submit(run, "web")
+        until(lambda: "Hostname mismatch" in reason(data))
+        with attach(data, lease=False) as stack:
+            with pytest.raises(WaitTimeoutError, match="Hostname mismatch"):
+                stack.wait("web", timeout=0)
+            stack.down()
+
+    assert isinstance(start.exception(), SupervisorError)

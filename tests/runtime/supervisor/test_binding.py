@@ -1,4 +1,4 @@
-"""What each reference becomes on this machine, and what may be shown of it."""
+"""The values of references on this machine, and the masking of secrets in them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ SCOPE = Scope("/project", "test", {"server": "/opt/bin/server"}, {"REGION": "eu"
 
 
 def bound(data: Path, **fields: object) -> Bound:
-    """A service `app` with its places; `data` is a real folder, for its secrets."""
+    """Return a service `app` with folders and a port; `data` is a real folder, for its secrets."""
     spec = ServiceSpec(name="app", **{"command": ("app",), **fields})
     return Bound(spec, str(data), "/run/app", {"main": 20123})
 
 
 @pytest.mark.parametrize(
-    ("text", "meaning"),
+    ("text", "value"),
     [
         ("${bin.server}", "/opt/bin/server"),
         ("${port.main}", "20123"),
@@ -46,14 +46,14 @@ def bound(data: Path, **fields: object) -> Bound:
         ("$${host}", "${host}"),
     ],
 )
-def test_a_reference_becomes_what_it_is_here(tmp_path, text, meaning) -> None:
+def test_a_reference_is_replaced_by_its_value(tmp_path, text, value) -> None:
     db = bound(tmp_path, exports={"url": "db://there"})
     bind(db, SCOPE, {})
     app = bound(tmp_path, command=(text,))
 
     bind(app, SCOPE, {"db": db})
 
-    assert app.command == (meaning,)
+    assert app.command == (value,)
 
 
 def test_command_environment_folder_probe_and_exports_are_all_bound(tmp_path) -> None:
@@ -70,17 +70,17 @@ def test_command_environment_folder_probe_and_exports_are_all_bound(tmp_path) ->
     assert app.env == {"PORT": "20123"}
     assert app.cwd == str(tmp_path)
     assert app.ready == HttpProbe(port="main", path="/eu", headers={"Host": "127.0.0.1"})
-    assert app.exports == app.shown == {"url": "http://127.0.0.1:20123"}
+    assert app.exports == app.masked_exports == {"url": "http://127.0.0.1:20123"}
 
 
-def test_a_secret_is_read_for_programs_and_masked_for_people(tmp_path) -> None:
+def test_a_secret_is_read_for_programs_and_masked_in_output(tmp_path) -> None:
     (tmp_path / "password.secret").write_text("hunter2\n")
     app = bound(tmp_path, exports={"url": "db://:${secret.password}@${host}"})
 
     bind(app, SCOPE, {})
 
     assert app.exports["url"] == "db://:hunter2@127.0.0.1"
-    assert app.shown["url"] == f"db://:{MASK}@127.0.0.1"
+    assert app.masked_exports["url"] == f"db://:{MASK}@127.0.0.1"
 
 
 def test_a_secret_of_another_service_stays_masked_through_references(tmp_path) -> None:
@@ -92,10 +92,10 @@ def test_a_secret_of_another_service_stays_masked_through_references(tmp_path) -
     bind(app, SCOPE, {"db": db})
 
     assert "hunter2" in app.exports["upstream"]
-    assert app.shown["upstream"] == f"via db://:{MASK}@127.0.0.1"
+    assert app.masked_exports["upstream"] == f"via db://:{MASK}@127.0.0.1"
 
 
-def test_inside_a_seed_out_is_the_folder_that_is_being_made(tmp_path) -> None:
+def test_inside_a_seed_out_is_the_folder_that_the_steps_fill(tmp_path) -> None:
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "key.secret").write_text("fresh")
 
@@ -109,14 +109,14 @@ def test_inside_a_seed_out_is_the_folder_that_is_being_made(tmp_path) -> None:
     "reference",
     ["bin.ghost", "port.ghost", "env.UNSET", "ghost.url", "db.ghost", "stack.name", "out", "nonsense", ""],
 )
-def test_what_means_nothing_here_is_told_with_the_service(tmp_path, reference) -> None:
+def test_a_reference_without_a_value_is_an_error_with_the_service(tmp_path, reference) -> None:
     db = bound(tmp_path)
 
-    with pytest.raises(BindingError, match=rf"app: nothing is known of \${{{reference}}}"):
+    with pytest.raises(BindingError, match=rf"app: the reference \${{{reference}}} has no value"):
         resolver(bound(tmp_path), SCOPE, {"db": db})(reference)
 
 
-def test_a_secret_that_nobody_made_is_told_by_its_name(tmp_path) -> None:
+def test_a_secret_that_does_not_exist_is_named_in_the_error(tmp_path) -> None:
     with pytest.raises(BindingError, match="the secret password of app does not exist"):
         resolver(bound(tmp_path), SCOPE, {})("secret.password")
 
@@ -132,7 +132,7 @@ def test_an_optional_reference_is_bound_before_the_other_service_starts(tmp_path
 
 def test_an_export_that_is_not_bound_yet_may_refer_to_further_exports(tmp_path) -> None:
     db = bound(tmp_path, exports={"port": "${port.main}"})
-    proxy = bound(tmp_path, exports={"url": "proxy:${db.port}${nobody.url?}"})
+    proxy = bound(tmp_path, exports={"url": "proxy:${db.port}${absent.url?}"})
     app = bound(tmp_path, command=("${proxy.url?}",))
 
     bind(app, SCOPE, {"proxy": proxy, "db": db})

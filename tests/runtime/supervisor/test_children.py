@@ -1,4 +1,4 @@
-"""The supervisor's children: what becomes of those who come home."""
+"""The supervisor's children, in particular orphaned descendants."""
 
 from __future__ import annotations
 
@@ -13,35 +13,36 @@ import pytest
 TESTS = Path(__file__).parents[2]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows subreapers")
-def test_the_guardian_hears_of_an_orphan_that_bears_no_mark(tmp_path) -> None:
+@pytest.mark.process
+@pytest.mark.skipif(sys.platform != "linux", reason="subreapers exist only on Linux")
+def test_an_orphan_without_a_token_is_reported_to_the_guardian(tmp_path) -> None:
     code = f"""
 import asyncio, os, subprocess, sys
 sys.path.insert(0, {str(TESTS)!r})
 from infra_runtime.host import processes
 from infra_runtime.supervisor.children import Children
 from infra_runtime.data_directory.journal import Journal
-from infra_runtime.supervisor.spawn import become_subreaper
+from infra_runtime.host.privileges import become_subreaper
 
 class Guardian:
-    pid, told = 0, {{}}
+    pid, records = 0, {{}}
     def watch(self, pid, start):
-        self.told[pid] = start
+        self.records[pid] = start
     def forget(self, pid):
-        del self.told[pid]
+        del self.records[pid]
 
 async def main():
     guardian = Guardian()
     journal = Journal("journal")
     children = Children(guardian, journal, environment="test", token="", ended=lambda *_: None)
     orphan = int(subprocess.run(["sh", "-c", "env -i setsid sleep 600 >&- & echo $!"], stdout=-1).stdout)
-    children.commend()
-    children.commend()
-    print(guardian.told == {{orphan: processes.started(orphan)}})
+    children.report_orphaned()
+    children.report_orphaned()
+    print(guardian.records == {{orphan: processes.started(orphan)}})
     os.kill(orphan, 9)
-    while guardian.told:
+    while guardian.records:
         await asyncio.sleep(0.001)
-    print("forgotten")
+    print("removed")
 
 become_subreaper()
 asyncio.run(main())
@@ -50,11 +51,12 @@ asyncio.run(main())
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
     )
 
-    assert (done.stdout.split(), done.stderr) == (["True", "forgotten"], "")
+    assert (done.stdout.split(), done.stderr) == (["True", "removed"], "")
 
 
-def test_where_orphans_do_not_come_home_those_of_the_session_go_with_its_leader(tmp_path) -> None:
-    """So it is on a Mac; this machine's `ps` knows the same keywords."""
+@pytest.mark.process
+def test_without_subreapers_the_processes_of_a_session_are_killed_with_its_leader(tmp_path) -> None:
+    """This is the case on macOS; `ps` on this machine has the same keywords."""
     if shutil.which("ps", path=os.defpath) is None:
         pytest.skip("no ps here")
     code = """
@@ -73,9 +75,9 @@ class Guardian:
 
 async def main():
     ended = asyncio.get_running_loop().create_future()
-    def tell(name, pid, status, strays):
-        ended.set_result((status, strays))
-    children = Children(Guardian(), Journal("journal"), environment="test", token="", ended=tell)
+    def report(name, pid, status, orphaned):
+        ended.set_result((status, orphaned))
+    children = Children(Guardian(), Journal("journal"), environment="test", token="", ended=report)
     bound = Bound(ServiceSpec(name="web", command=("sh",)), "", "", {})
     bound.command, bound.cwd = ("sh", "-c", "sleep 600 & echo $! > stray; exit 3"), "."
     children.start(bound, "log")

@@ -18,7 +18,7 @@ from infra_runtime.message import Message, decode
 from infra_runtime.supervisor import control as control_module
 from infra_runtime.supervisor.control import Connection, Control, peer_uid
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.process]
 
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND = -32700, -32600, -32601
 INVALID_PARAMS, INTERNAL, OURS = -32602, -32603, 1

@@ -1,4 +1,4 @@
-"""Directories and disks that will not have us: told by name and with the reason."""
+"""Data directories and disks that cannot be used: the error contains the path and the reason."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ import pytest
 
 from fakes.small_disk import on_a_small_disk
 from fakes.stacks import resolved, server
-from infra_runtime.engines.local.stack import open_stack
+from infra_runtime.engines.local.engine import LocalEngine
 from infra_runtime.errors import ConfigurationError, DataDirectoryError
 from infra_runtime.spec import Run, Seed
 
 
 def connect(port: int) -> None:
-    socket.create_connection(("127.0.0.1", port), timeout=2).close()
+    socket.create_connection(("127.0.0.1", port), timeout=60).close()
 
 
-def test_a_read_only_directory_is_told_before_anything_starts(tmp_path) -> None:
+@pytest.mark.process
+def test_a_read_only_directory_is_an_error_before_a_process_starts(tmp_path) -> None:
     code = """
-freeze()
+make_read_only()
 try:
     up(server("web"))
 except InfraError as error:
@@ -32,7 +33,8 @@ except InfraError as error:
     assert message == f"{tmp_path}/disk/data: Read-only file system"
 
 
-def test_a_full_disk_is_told_before_anything_starts(tmp_path) -> None:
+@pytest.mark.process
+def test_a_full_disk_is_an_error_before_a_process_starts(tmp_path) -> None:
     code = """
 data.mkdir()
 fill()
@@ -47,7 +49,8 @@ except InfraError as error:
     assert message == f"{tmp_path}/disk/data: No space left on device"
 
 
-def test_a_disk_that_is_too_small_for_the_data_is_told_and_gets_its_room_back(tmp_path) -> None:
+@pytest.mark.process
+def test_a_seed_larger_than_the_disk_is_an_error_and_its_incomplete_copy_is_removed(tmp_path) -> None:
     code = """
 from infra_runtime.spec import Run, Seed
 big = Run(command=("dd", "if=/dev/zero", "of=${out}/big", "bs=64k", "count=64"))
@@ -61,11 +64,12 @@ print(sorted(path.name for path in data.glob("services/*")), alive(data))
 
     assert message.startswith("web: cp ")
     assert message.endswith(f"{tmp_path}/disk/data/services: No space left on device")
-    assert left == "[] []"  # a test's data go with its stack
+    assert left == "[] []"  # the supervisor removes the data of a test
 
 
-def test_a_service_that_fails_of_a_full_disk_fails_with_that_reason(tmp_path) -> None:
-    """It cannot even log why."""
+@pytest.mark.process
+def test_a_service_that_fails_on_a_full_disk_has_that_reason(tmp_path) -> None:
+    """The service itself cannot write the reason to its log."""
     code = """
 write = "dd if=/dev/zero of=big bs=4k; exit 3"
 try:
@@ -81,10 +85,11 @@ print(alive(data))
     assert left == "[]"
 
 
-def test_a_disk_that_fills_up_later_stops_neither_the_stack_nor_its_end(tmp_path) -> None:
+@pytest.mark.process
+def test_a_stack_keeps_running_and_stops_on_a_disk_that_fills_up_later(tmp_path) -> None:
     code = """
-talk = "trap 'exit 0' TERM; while :; do echo more; sleep 0.01; done"
-stack = up(server("talker", command=("sh", "-c", talk), ready=None), server("web"))
+print_lines = "trap 'exit 0' TERM; while :; do echo more; sleep 0.01; done"
+stack = up(server("talker", command=("sh", "-c", print_lines), ready=None), server("web"))
 fill()
 stack.restart("web")
 print(stack.status().services[1].phase)
@@ -98,34 +103,34 @@ print(alive(data))
     assert left == "[]"
 
 
-def test_a_directory_of_a_newer_version_is_left_as_it_is(data) -> None:
+def test_a_directory_of_a_newer_version_stays_unchanged(data) -> None:
     data.mkdir()
     marker = data / "infra.json"
     marker.write_text(json.dumps({"format": 99, "environment": "test"}))
 
     with pytest.raises(DataDirectoryError, match=r"newer pytest-infra \(format 99, this one knows"):
-        open_stack(resolved(data, [server("web")]))
+        LocalEngine().open(resolved(data, [server("web")]))
 
     assert json.loads(marker.read_text())["format"] == 99
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format": "x"}', "\x00"])
-def test_a_marker_that_is_none_of_ours_is_told(data, text) -> None:
+def test_an_invalid_marker_is_an_error(data, text) -> None:
     data.mkdir()
     (data / "infra.json").write_text(text)
 
     with pytest.raises(DataDirectoryError, match=r"infra\.json in it is not what this kit writes"):
-        open_stack(resolved(data, [server("web")]))
+        LocalEngine().open(resolved(data, [server("web")]))
 
 
-def test_a_file_where_the_directory_should_be_is_told(tmp_path) -> None:
+def test_a_file_in_place_of_the_directory_is_an_error(tmp_path) -> None:
     (tmp_path / "data").write_text("a file")
 
     with pytest.raises(DataDirectoryError, match=f"^{tmp_path}/data: "):
-        open_stack(resolved(tmp_path / "data", [server("web")]))
+        LocalEngine().open(resolved(tmp_path / "data", [server("web")]))
 
 
-def test_a_journal_that_became_garbage_is_no_obstacle(stack_of, data) -> None:
+def test_a_stack_starts_despite_a_corrupt_journal(stack_of, data) -> None:
     stack_of(server("web")).close()
     (data / "events.jsonl").write_bytes(b'\x00\xff{}\n[]\n{"event": "up')
 
@@ -134,9 +139,7 @@ def test_a_journal_that_became_garbage_is_no_obstacle(stack_of, data) -> None:
     connect(stack.web.port)
 
 
-def test_a_cache_that_cannot_be_written_is_replaced_by_another(
-    stack_of, monkeypatch, tmp_path, short
-) -> None:
+def test_another_cache_replaces_one_that_cannot_be_written(stack_of, monkeypatch, tmp_path, short) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("INFRA_CACHE", str(tmp_path / "file" / "cache"))
     monkeypatch.setenv("INFRA_RUNTIME_DIR", str(short / "r"))
@@ -147,37 +150,38 @@ def test_a_cache_that_cannot_be_written_is_replaced_by_another(
     assert (stack.web.data / "made").exists()
 
 
-def test_a_folder_of_sockets_with_too_long_a_path_is_named(data, monkeypatch) -> None:
+def test_a_socket_folder_with_too_long_a_path_is_an_error(data, monkeypatch) -> None:
     monkeypatch.setenv("INFRA_RUNTIME_DIR", "/tmp/" + "x" * 60)
 
     with pytest.raises(
         ConfigurationError, match=r"INFRA_RUNTIME_DIR: /tmp/x+ is too long for the paths of sockets"
     ):
-        open_stack(resolved(data, [server("web")]))
+        LocalEngine().open(resolved(data, [server("web")]))
 
     assert not data.exists()
 
 
 @pytest.mark.parametrize("name", ["INFRA_RUNTIME_DIR", "INFRA_CACHE"])
-def test_a_folder_that_client_and_supervisor_would_look_for_in_two_places_is_named(
+def test_a_relative_folder_is_an_error_because_client_and_supervisor_resolve_it_differently(
     data, monkeypatch, name
 ) -> None:
     monkeypatch.setenv(name, "relative/folder")
 
     with pytest.raises(ConfigurationError, match=f"^{name}: 'relative/folder' is no absolute path"):
-        open_stack(resolved(data, [server("web")]))
+        LocalEngine().open(resolved(data, [server("web")]))
 
     assert not data.exists()
 
 
-def test_a_folder_of_sockets_that_is_not_ours_is_named(data, short, monkeypatch) -> None:
+def test_a_socket_folder_that_is_a_link_is_an_error(data, short, monkeypatch) -> None:
     (short / "elsewhere").mkdir()
     (short / "run").symlink_to(short / "elsewhere")
     monkeypatch.setenv("INFRA_RUNTIME_DIR", str(short / "run"))
 
     with pytest.raises(
-        ConfigurationError, match=f"INFRA_RUNTIME_DIR: {short}/run: belongs to another user, or is no folder"
+        ConfigurationError,
+        match=f"INFRA_RUNTIME_DIR: {short}/run: belongs to another user, or is not a folder",
     ):
-        open_stack(resolved(data, [server("web")]))
+        LocalEngine().open(resolved(data, [server("web")]))
 
     assert not data.exists()

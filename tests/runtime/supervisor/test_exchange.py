@@ -1,4 +1,4 @@
-"""An exchange with fake servers of seven protocols: ready, not yet, and everything that goes wrong."""
+"""Exchanges with fake servers of seven protocols: ready, not ready, and faulty servers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from infra_runtime.spec import Exchange, Expect, LengthPrefix, Send
 from infra_runtime.supervisor.exchange import readable
 from infra_runtime.supervisor.probes import attempt
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.process]
 
 every_protocol = pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
 PATIENT = 30.0

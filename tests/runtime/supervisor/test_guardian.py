@@ -1,4 +1,4 @@
-"""The guardian, as it really is: a process of its own that outlives its supervisor by some milliseconds."""
+"""The guardian as a real process, which exits some milliseconds after its supervisor."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ ROOT = Path(processes.__file__).parents[2]
 
 
 class Guarded:
-    """A guardian, the pipe that it reads, and programs to guard."""
+    """A guardian, the pipe that it reads, and programs that it kills."""
 
     def __init__(self, folder: Path) -> None:
         self.run = folder / "run"
         self.run.mkdir()
         self.token = uuid.uuid4().hex
         self.children: list[subprocess.Popen[bytes]] = []
-        theirs, self.pipe = os.pipe()
+        read_end, self.pipe = os.pipe()
         code = (
             f"import sys; sys.path.insert(0, {str(ROOT)!r}); import infra_runtime.supervisor.guardian as g; "
         )
         code += "g.main(int(sys.argv[1]), sys.argv[2], sys.argv[3]); print(*sorted(sys.modules))"
-        command = [sys.executable, "-I", "-S", "-c", code, str(theirs), self.token, str(self.run)]
-        self.process = subprocess.Popen(command, pass_fds=(theirs,), stdout=subprocess.PIPE, text=True)
-        os.close(theirs)
+        command = [sys.executable, "-I", "-S", "-c", code, str(read_end), self.token, str(self.run)]
+        self.process = subprocess.Popen(command, pass_fds=(read_end,), stdout=subprocess.PIPE, text=True)
+        os.close(read_end)
 
     def child(self, *command: str, **options: object) -> subprocess.Popen[bytes]:
-        """A program that stays."""
-        child = subprocess.Popen(command or ("sleep", "60"), start_new_session=True, **options)
+        """Start a program that keeps running."""
+        child = subprocess.Popen(command or ("sleep", "600"), start_new_session=True, **options)
         self.children.append(child)
         return child
 
-    def tell(self, text: str) -> None:
+    def send(self, text: str) -> None:
         os.write(self.pipe, text.encode())
 
     def die(self) -> str:
-        """What a supervisor does that is killed; returns what the guardian said when it had done its work."""
+        """Close the pipe as a killed supervisor does; return what the guardian printed before its exit."""
         os.close(self.pipe)
         self.pipe = -1
-        output, _ = self.process.communicate(timeout=10)
+        output, _ = self.process.communicate(timeout=60)
         assert self.process.returncode == 0
         return output
 
@@ -75,23 +75,24 @@ def record(child: subprocess.Popen[bytes]) -> str:
 def test_when_the_pipe_ends_everything_that_was_started_is_killed(guarded) -> None:
     children = [guarded.child(), guarded.child()]
     for child in children:
-        guarded.tell(record(child))
+        guarded.send(record(child))
 
     guarded.die()
 
-    assert [child.wait(5) for child in children] == [-signal.SIGKILL] * 2
+    assert [child.wait(60) for child in children] == [-signal.SIGKILL] * 2
 
 
-def test_who_bears_the_token_is_killed_though_nobody_told_of_it(guarded) -> None:
+def test_a_process_with_the_token_is_killed_without_a_record(guarded) -> None:
     child = guarded.child(env={**os.environ, TOKEN: guarded.token})
-    until(lambda: processes.bears(child.pid, guarded.token))
+    until(lambda: processes.has_token(child.pid, guarded.token))
 
     guarded.die()
 
-    assert child.wait(5) == -signal.SIGKILL
+    assert child.wait(60) == -signal.SIGKILL
 
 
-def test_one_that_reads_no_more_holds_nobody_up_and_is_killed_to_be_replaced(tmp_path) -> None:
+@pytest.mark.process
+def test_a_guardian_that_does_not_read_is_killed_and_does_not_block_the_supervisor(tmp_path) -> None:
     with (tmp_path / "lock").open("w") as lock:
         pipe = Guardian("token", lock.fileno(), [])
         os.kill(pipe.pid, signal.SIGSTOP)
@@ -101,48 +102,48 @@ def test_one_that_reads_no_more_holds_nobody_up_and_is_killed_to_be_replaced(tmp
 
         assert os.waitstatus_to_exitcode(os.waitpid(pipe.pid, 0)[1]) == -signal.SIGKILL
         pipe.start()
-        pipe.dismiss()
+        pipe.kill()
 
 
-def test_who_ended_before_is_not_looked_for(guarded) -> None:
+def test_a_process_whose_record_was_removed_is_not_killed(guarded) -> None:
     child = guarded.child()
-    guarded.tell(record(child) + f"-{child.pid}\n")
+    guarded.send(record(child) + f"-{child.pid}\n")
 
     guarded.die()
 
     assert child.poll() is None
 
 
-def test_a_pid_that_was_used_again_is_left_alone(guarded) -> None:
-    stranger = guarded.child()
-    guarded.tell(f"+{stranger.pid} 17\n")
+def test_a_reused_pid_is_not_killed(guarded) -> None:
+    foreign = guarded.child()
+    guarded.send(f"+{foreign.pid} 17\n")
 
     guarded.die()
 
-    assert stranger.poll() is None
+    assert foreign.poll() is None
 
 
-def test_a_record_that_was_cut_by_death_is_passed_over(guarded) -> None:
+def test_an_incomplete_record_is_ignored(guarded) -> None:
     child, other = guarded.child(), guarded.child()
-    guarded.tell(record(child) + record(other).rstrip("\n"))
+    guarded.send(record(child) + record(other).rstrip("\n"))
 
     guarded.die()
 
-    assert child.wait(5) == -signal.SIGKILL
+    assert child.wait(60) == -signal.SIGKILL
     assert other.poll() is None
 
 
 def test_records_that_come_in_pieces_are_put_together(guarded) -> None:
     child = guarded.child()
     for letter in record(child):
-        guarded.tell(letter)
+        guarded.send(letter)
 
     guarded.die()
 
-    assert child.wait(5) == -signal.SIGKILL
+    assert child.wait(60) == -signal.SIGKILL
 
 
-def test_the_folder_of_the_sockets_goes_with_all_that_is_in_it(guarded, tmp_path) -> None:
+def test_the_folder_of_the_sockets_is_removed_with_its_content(guarded, tmp_path) -> None:
     (guarded.run / "postgres").mkdir()
     (guarded.run / "postgres" / ".s.PGSQL.5432").touch()
     (tmp_path / "precious").mkdir()
@@ -155,13 +156,13 @@ def test_the_folder_of_the_sockets_goes_with_all_that_is_in_it(guarded, tmp_path
     assert (tmp_path / "precious" / "data").exists()
 
 
-def test_a_folder_that_is_gone_already_is_no_error(guarded) -> None:
+def test_a_missing_folder_is_not_an_error(guarded) -> None:
     guarded.run.rmdir()
 
     guarded.die()
 
 
-def test_what_cannot_be_removed_does_not_keep_it_from_the_rest(tmp_path, monkeypatch) -> None:
+def test_files_that_cannot_be_removed_do_not_prevent_the_removal_of_others(tmp_path, monkeypatch) -> None:
     folder = tmp_path / "folder"
     for name in ("a", "b", "c"):
         (folder / name).mkdir(parents=True)
@@ -180,27 +181,27 @@ def test_what_cannot_be_removed_does_not_keep_it_from_the_rest(tmp_path, monkeyp
     assert [path.name for path in folder.iterdir()] == ["b"]
 
 
-def test_it_is_no_python_to_those_who_kill_by_name(guarded) -> None:
+def test_the_process_name_of_the_guardian_is_not_python(guarded) -> None:
     name = Path(f"/proc/{guarded.process.pid}/comm")
     if not name.exists():
-        pytest.skip("no /proc here, and so no name of its own")
+        pytest.skip("without /proc the guardian cannot set its name")
 
     until(lambda: name.read_text() == "infra-guardian\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
-def test_polite_signals_do_not_end_it(guarded, number) -> None:
+def test_signals_except_sigkill_do_not_stop_the_guardian(guarded, number) -> None:
     child = guarded.child()
-    guarded.tell(record(child))
+    guarded.send(record(child))
     ignored = f"/proc/{guarded.process.pid}/status"
     if not Path(ignored).exists():
-        pytest.skip("no /proc here, which tells when it is listening")
+        pytest.skip("without /proc the test cannot see when the guardian ignores the signals")
     until(lambda: _ignores(ignored, number))
 
     guarded.process.send_signal(number)
     guarded.die()
 
-    assert child.wait(5) == -signal.SIGKILL
+    assert child.wait(60) == -signal.SIGKILL
 
 
 def _ignores(status: str, number: int) -> bool:
@@ -208,8 +209,8 @@ def _ignores(status: str, number: int) -> bool:
     return bool(int(line.split()[1], 16) & 1 << (number - 1))
 
 
-def test_it_imports_next_to_nothing(guarded) -> None:
-    """It boots in some ten milliseconds and stays for the whole life of the stack."""
+def test_the_guardian_imports_few_modules(guarded) -> None:
+    """It boots in tens of milliseconds, and uses its memory as long as the stack runs."""
     modules = set(guarded.die().split())
 
     assert modules.isdisjoint({"asyncio", "json", "subprocess", "typing", "dataclasses", "re", "pathlib"})

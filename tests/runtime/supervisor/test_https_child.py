@@ -1,4 +1,4 @@
-"""The HTTPS probe against real TLS servers; its process is a real one, too."""
+"""The HTTPS probe with real TLS servers and a real child process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.real("openssl")]
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for `localhost`, with its key in the same file."""
+    """Create a self-signed certificate for `localhost`, with its key in the same file."""
     folder = tmp_path_factory.mktemp("tls")
     words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
     names = ("-addext", "subjectAltName=DNS:localhost")
@@ -44,7 +44,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextlib.asynccontextmanager
 async def serving_tls(certificate: Path, *answers: bytes) -> AsyncIterator[int]:
-    """The port of a TLS server that sends one answer for each connection, the last one for all others."""
+    """Yield the port of a TLS server that sends the next answer for each connection, then always the last."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     left = list(answers)
@@ -132,7 +132,7 @@ async def test_the_supervisor_reads_the_reason_that_the_process_wrote(
         assert await reason(PROBE, port, tmp_path) == "/health: status 503, starting"
 
 
-async def test_a_server_without_tls_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_without_tls_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(https_child, "PATIENCE", 0.0)
 
     async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -147,7 +147,7 @@ async def test_a_server_without_tls_is_a_reason(monkeypatch: pytest.MonkeyPatch)
     assert "SSL" in (found or "")
 
 
-async def test_a_process_that_does_not_end_is_killed_with_the_probe(
+async def test_a_process_that_does_not_exit_is_killed_with_the_probe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probes, "PATIENCE", 0.01)
@@ -160,22 +160,22 @@ async def test_a_process_that_does_not_end_is_killed_with_the_probe(
     assert (found or "").endswith("no answer within 0.01 s")
 
 
-async def test_the_probe_is_no_argument_of_the_process(tmp_path: Path) -> None:
+async def test_the_probe_is_not_an_argument_of_the_process(tmp_path: Path) -> None:
     """Arguments are visible to other users, and a header may be secret."""
     secret = HttpProbe(port="main", tls=True, headers={"Authorization": "Bearer s3cret"})
     commands: list[tuple[str, ...]] = []
 
-    async def look(command: tuple[str, ...], env: Mapping[str, str]) -> int:
+    async def record(command: tuple[str, ...], env: Mapping[str, str]) -> int:
         commands.append(command)
         assert "s3cret" in env[probes.HTTPS_PROBE]
         return 0
 
-    await ask(secret, HOST, {"main": 1}, look, str(tmp_path))
+    await ask(secret, HOST, {"main": 1}, record, str(tmp_path))
 
     assert "s3cret" not in str(commands)
 
 
-async def test_a_process_that_fails_without_a_reason_is_a_reason(tmp_path: Path) -> None:
+async def test_the_exit_status_of_a_crashed_process_is_the_reason(tmp_path: Path) -> None:
     async def crash(_command: tuple[str, ...], _env: Mapping[str, str]) -> int:
         return -11
 

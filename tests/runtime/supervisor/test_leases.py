@@ -1,4 +1,4 @@
-"""A stack lives as long as somebody holds it, or as long as it was told to stay."""
+"""A stack runs until its last lease ends, or as long as a client has configured with `stay`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from infra_runtime.supervisor import leases
 from infra_runtime.supervisor.leases import Leases
 
 
-class Paper:
-    """A connection of paper, and a loop whose clock is wound by hand."""
+class FakeConnection:
+    """A connection that a test closes."""
 
     def __init__(self) -> None:
         self.closing: list = []
@@ -32,7 +32,7 @@ class Clock:
         self.timers.append(timer)
         return type("Timer", (), {"cancel": lambda _: timer.__setitem__(2, False)})()
 
-    def pass_(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         self.now += seconds
         for timer in self.timers:
             if timer[2] and timer[0] <= self.now:
@@ -42,9 +42,9 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    found = Clock()
-    monkeypatch.setattr(asyncio, "get_running_loop", lambda: found)
-    return found
+    fake_loop = Clock()
+    monkeypatch.setattr(asyncio, "get_running_loop", lambda: fake_loop)
+    return fake_loop
 
 
 @pytest.fixture
@@ -57,8 +57,8 @@ def held(clock: Clock, ended: list[bool]) -> Leases:
     return Leases(lambda: ended.append(True))
 
 
-def test_the_last_one_out_ends_the_stack(held: Leases, ended: list[bool]) -> None:
-    one, two = Paper(), Paper()
+def test_the_stack_ends_with_the_last_lease(held: Leases, ended: list[bool]) -> None:
+    one, two = FakeConnection(), FakeConnection()
     held.take(one)
     held.take(two)
 
@@ -69,51 +69,53 @@ def test_the_last_one_out_ends_the_stack(held: Leases, ended: list[bool]) -> Non
     assert ended
 
 
-def test_a_supervisor_that_nobody_ever_wants_ends(held: Leases, clock: Clock, ended: list[bool]) -> None:
-    clock.pass_(leases.FIRST_LEASE)
+def test_a_supervisor_without_any_lease_ends(held: Leases, clock: Clock, ended: list[bool]) -> None:
+    clock.advance(leases.FIRST_LEASE)
 
     assert ended
 
 
-def test_the_first_lease_may_come_late(held: Leases, clock: Clock, ended: list[bool]) -> None:
-    clock.pass_(leases.FIRST_LEASE - 0.1)
-    held.take(Paper())
+def test_a_lease_shortly_before_the_timeout_keeps_the_stack(
+    held: Leases, clock: Clock, ended: list[bool]
+) -> None:
+    clock.advance(leases.FIRST_LEASE - 0.1)
+    held.take(FakeConnection())
 
-    clock.pass_(100)
+    clock.advance(100)
 
     assert not ended
 
 
-def test_one_that_shall_stay_outlives_its_leases_for_good(
+def test_a_stack_that_stays_without_limit_keeps_running_after_its_leases(
     held: Leases, clock: Clock, ended: list[bool]
 ) -> None:
-    one = Paper()
+    one = FakeConnection()
     held.take(one)
     held.stay(on=True, seconds=None)
 
     one.close()
-    clock.pass_(1e9)
+    clock.advance(1e9)
     assert not ended
 
     held.stay(on=False, seconds=None)
     assert ended
 
 
-def test_one_that_shall_stay_for_a_time_ends_then_unless_somebody_came(
+def test_a_stack_that_stays_for_a_time_ends_after_it_unless_a_lease_is_taken(
     held: Leases, clock: Clock, ended: list[bool]
 ) -> None:
-    one, two = Paper(), Paper()
+    one, two = FakeConnection(), FakeConnection()
     held.take(one)
     held.stay(on=True, seconds=60)
     one.close()
 
-    clock.pass_(50)
+    clock.advance(50)
     held.take(two)
-    clock.pass_(50)
+    clock.advance(50)
     assert not ended
 
     two.close()
-    clock.pass_(59)
+    clock.advance(59)
     assert not ended
-    clock.pass_(1)
+    clock.advance(1)
     assert ended

@@ -1,4 +1,4 @@
-"""The supervisor's decisions, as recorded histories: no process is started, no second passes."""
+"""The state machine of the supervisor, tested with simulated processes and time."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from infra_runtime.supervisor.machine import CRASH_LIMIT, stop_order
 def test_a_service_goes_through_preparing_and_starting_to_ready() -> None:
     world = World([service("db")], {"db": Behaviour(ready_after=0.2)})
 
-    world.tell("wanted", "db")
+    world.dispatch("wanted", "db")
     world.run()
 
     assert world.history == ["0.000 db preparing", "0.201 db ready"]
     assert world.phase("db") is Phase.READY
 
 
-def test_what_is_wanted_brings_its_needs_and_waits_for_them() -> None:
+def test_a_requested_service_starts_after_the_services_that_it_needs() -> None:
     world = World([service("web", "api"), service("api", "db"), service("db")])
 
-    world.tell("wanted", "web")
+    world.dispatch("wanted", "web")
     world.run()
 
     assert [line.split(" ", 1)[1] for line in world.history if line.endswith("ready")] == [
@@ -38,7 +38,7 @@ def test_services_without_a_need_of_one_another_start_at_the_same_time() -> None
     world = World([service(name) for name in names], {name: Behaviour(ready_after=1.0) for name in names})
 
     for name in names:
-        world.tell("wanted", name)
+        world.dispatch("wanted", name)
     world.run()
 
     assert world.now < 1.1
@@ -47,32 +47,32 @@ def test_services_without_a_need_of_one_another_start_at_the_same_time() -> None
 def test_a_service_without_a_probe_is_ready_when_it_runs() -> None:
     world = World([service("worker", ready=None)])
 
-    world.tell("wanted", "worker")
+    world.dispatch("wanted", "worker")
     world.run()
 
     assert world.phase("worker") is Phase.READY
 
 
-def test_a_task_is_done_when_it_has_ended_well_and_only_then_do_others_start() -> None:
+def test_dependents_of_a_task_start_after_it_exited_with_0() -> None:
     world = World(
         [service("migrate", task=True), service("api", "migrate")],
-        {"migrate": Behaviour(lives=[2.0], status=0)},
+        {"migrate": Behaviour(runs_for=[2.0], status=0)},
     )
 
-    world.tell("wanted", "api")
+    world.dispatch("wanted", "api")
     world.run()
 
     assert world.history[1:3] == ["2.001 migrate done", "2.001 api preparing"]
     assert world.phase("migrate") is Phase.DONE
 
 
-def test_a_task_that_fails_fails_who_waits_for_it() -> None:
+def test_a_failed_task_fails_the_services_that_wait_for_it() -> None:
     world = World(
         [service("migrate", task=True), service("api", "migrate")],
-        {"migrate": Behaviour(lives=[0.5], status=3)},
+        {"migrate": Behaviour(runs_for=[0.5], status=3)},
     )
 
-    world.tell("wanted", "api")
+    world.dispatch("wanted", "api")
     world.run()
 
     assert world.reason("migrate") == "exited with status 3"
@@ -80,11 +80,11 @@ def test_a_task_that_fails_fails_who_waits_for_it() -> None:
     assert "api" not in world.starts
 
 
-def test_a_service_that_never_answers_fails_at_its_own_deadline() -> None:
-    """The probe's last reason is in the error, and no real second passes."""
+def test_an_unready_service_fails_at_its_own_deadline() -> None:
+    """The error contains the last reason of the probe."""
     world = World([service("db", start_timeout=7.0)], {"db": Behaviour(ready_after=NEVER)})
 
-    world.tell("wanted", "db")
+    world.dispatch("wanted", "db")
     world.run()
 
     assert world.phase("db") is Phase.FAILED
@@ -92,10 +92,10 @@ def test_a_service_that_never_answers_fails_at_its_own_deadline() -> None:
     assert not world.alive
 
 
-def test_a_service_that_ends_before_it_is_ready_fails_at_once() -> None:
-    world = World([service("db")], {"db": Behaviour(ready_after=NEVER, lives=[0.3], status=2)})
+def test_a_service_that_exits_before_it_is_ready_fails_at_once() -> None:
+    world = World([service("db")], {"db": Behaviour(ready_after=NEVER, runs_for=[0.3], status=2)})
 
-    world.tell("wanted", "db")
+    world.dispatch("wanted", "db")
     world.run()
 
     assert world.reason("db") == "exited with status 2 before it was ready"
@@ -103,26 +103,29 @@ def test_a_service_that_ends_before_it_is_ready_fails_at_once() -> None:
     assert world.starts["db"] == 1
 
 
-def test_what_cannot_be_prepared_or_spawned_fails_with_the_reason() -> None:
+def test_a_service_that_cannot_be_prepared_or_spawned_fails_with_the_reason() -> None:
     world = World(
         [service("a"), service("b")],
-        {"a": Behaviour(prepares="No space left on device"), "b": Behaviour(spawns="Permission denied")},
+        {
+            "a": Behaviour(prepare_error="No space left on device"),
+            "b": Behaviour(spawn_error="Permission denied"),
+        },
     )
 
-    world.tell("wanted", "a")
-    world.tell("wanted", "b")
+    world.dispatch("wanted", "a")
+    world.dispatch("wanted", "b")
     world.run()
 
     assert (world.reason("a"), world.reason("b")) == ("No space left on device", "Permission denied")
 
 
-def test_a_failure_is_told_to_everyone_who_waits_through_others() -> None:
+def test_a_failure_also_fails_indirect_dependents() -> None:
     world = World(
         [service("web", "api"), service("api", "db"), service("db")],
-        {"db": Behaviour(spawns="Permission denied")},
+        {"db": Behaviour(spawn_error="Permission denied")},
     )
 
-    world.tell("wanted", "web")
+    world.dispatch("wanted", "web")
     world.run()
 
     assert world.reason("web") == "needs api, which failed"
@@ -131,7 +134,7 @@ def test_a_failure_is_told_to_everyone_who_waits_through_others() -> None:
 
 def test_a_service_that_was_ready_starts_again_after_a_crash_and_its_dependents_stay() -> None:
     world = World([service("db"), service("api", "db")])
-    world.tell("wanted", "api")
+    world.dispatch("wanted", "api")
     world.run()
 
     world.kill("db")
@@ -142,10 +145,10 @@ def test_a_service_that_was_ready_starts_again_after_a_crash_and_its_dependents_
     assert world.starts == {"db": 2, "api": 1}
 
 
-def test_each_further_crash_waits_twice_as_long_until_it_is_a_crash_loop() -> None:
-    world = World([service("db")], {"db": Behaviour(lives=[0.1] * 9, ready_after=0.01)})
+def test_the_delay_doubles_with_each_crash_until_a_crash_loop_fails_the_service() -> None:
+    world = World([service("db")], {"db": Behaviour(runs_for=[0.1] * 9, ready_after=0.01)})
 
-    world.tell("wanted", "db")
+    world.dispatch("wanted", "db")
     world.run()
 
     backoffs = [float(line.split()[0]) for line in world.history if line.endswith("backoff")]
@@ -153,40 +156,40 @@ def test_each_further_crash_waits_twice_as_long_until_it_is_a_crash_loop() -> No
     waits = [round(begin - end, 3) for end, begin in zip(backoffs, prepared[1:], strict=True)]
     assert waits == [0.05, 0.1, 0.2, 0.4]
     assert world.phase("db") is Phase.FAILED
-    assert world.reason("db") == f"exited with status 1; {CRASH_LIMIT} crashes in 10 s are a crash loop"
+    assert world.reason("db") == f"exited with status 1; crash loop: {CRASH_LIMIT} crashes in 10 s"
 
 
-def test_crashes_long_ago_are_forgiven() -> None:
-    world = World([service("db")], {"db": Behaviour(lives=[20.0] * 8)})
+def test_old_crashes_do_not_count_for_a_crash_loop() -> None:
+    world = World([service("db")], {"db": Behaviour(runs_for=[20.0] * 8)})
 
-    world.tell("wanted", "db")
+    world.dispatch("wanted", "db")
     world.run(until=150)
 
     assert world.machine.services["db"].restarts == 7
     assert world.phase("db") is not Phase.FAILED
 
 
-def test_a_service_that_ends_well_is_not_started_again_unless_it_shall_be() -> None:
-    ending = {"lives": [1.0, NEVER], "status": 0}
+def test_the_restart_policy_decides_whether_a_service_that_exited_starts_again() -> None:
+    exits = {"runs_for": [1.0, NEVER], "status": 0}
     world = World(
-        [service("polite"), service("eternal", restart="always"), service("once", restart="never")],
-        {"polite": Behaviour(**ending), "eternal": Behaviour(**ending), "once": Behaviour(lives=[1.0])},
+        [service("default"), service("always", restart="always"), service("once", restart="never")],
+        {"default": Behaviour(**exits), "always": Behaviour(**exits), "once": Behaviour(runs_for=[1.0])},
     )
 
-    for name in ("polite", "eternal", "once"):
-        world.tell("wanted", name)
+    for name in ("default", "always", "once"):
+        world.dispatch("wanted", name)
     world.run()
 
-    assert world.phase("polite") is Phase.STOPPED
-    assert world.phase("eternal") is Phase.READY
+    assert world.phase("default") is Phase.STOPPED
+    assert world.phase("always") is Phase.READY
     assert world.phase("once") is Phase.STOPPED
     assert world.reason("once") == "exited with status 1"
 
 
-def test_a_taken_port_is_chosen_anew_where_it_may_be() -> None:
+def test_another_port_replaces_a_taken_leased_port() -> None:
     world = World([service("db")], {"db": Behaviour(port_taken=2)})
 
-    world.tell("wanted", "db")
+    world.dispatch("wanted", "db")
     world.run()
 
     assert world.phase("db") is Phase.READY
@@ -194,43 +197,43 @@ def test_a_taken_port_is_chosen_anew_where_it_may_be() -> None:
 
 
 def test_a_service_with_a_taken_port_waits_for_a_need_that_exited_meanwhile() -> None:
-    habits = {"db": Behaviour(lives=(0.0105, NEVER)), "api": Behaviour(port_taken=1)}
-    world = World([service("db"), service("api", "db")], habits)
+    behaviours = {"db": Behaviour(runs_for=(0.0105, NEVER)), "api": Behaviour(port_taken=1)}
+    world = World([service("db"), service("api", "db")], behaviours)
 
-    world.tell("wanted", "api")
+    world.dispatch("wanted", "api")
     world.run()
 
     assert world.phase("api") is Phase.READY
     assert world.starts["api"] == 2
 
 
-def test_a_taken_port_that_must_be_this_one_is_told_and_nobody_is_harmed() -> None:
+def test_a_taken_fixed_port_fails_the_service_and_no_signal_is_sent() -> None:
     world = World([service("db")], {"db": Behaviour(port_taken=9, may_rebind=False)})
 
-    world.tell("wanted", "db")
+    world.dispatch("wanted", "db")
     world.run()
 
-    assert world.reason("db") == "port 1 is taken by a stranger"
+    assert world.reason("db") == "port 1 is taken by pid 7"
     assert world.machine.services["db"].error == "port-taken"
     assert world.signals == []
 
 
-def test_choosing_new_ports_comes_to_an_end() -> None:
+def test_the_number_of_new_ports_is_limited() -> None:
     world = World([service("db")], {"db": Behaviour(port_taken=99)})
 
-    world.tell("wanted", "db")
+    world.dispatch("wanted", "db")
     world.run()
 
     assert world.phase("db") is Phase.FAILED
 
 
-def test_stopping_climbs_the_ladder_and_ends_with_a_kill() -> None:
-    ladder = (StopStep(signal=signal.SIGINT, seconds=3.0), StopStep(signal=signal.SIGQUIT, seconds=2.0))
-    world = World([service("db", stop=ladder)], {"db": Behaviour(stops_after=NEVER)})
-    world.tell("wanted", "db")
+def test_a_stop_sends_all_stop_steps_and_then_sigkill() -> None:
+    steps = (StopStep(signal=signal.SIGINT, seconds=3.0), StopStep(signal=signal.SIGQUIT, seconds=2.0))
+    world = World([service("db", stop=steps)], {"db": Behaviour(stops_after=NEVER)})
+    world.dispatch("wanted", "db")
     world.run(until=1)
 
-    world.tell("unwanted", "db")
+    world.dispatch("unwanted", "db")
     world.run()
 
     assert [number for _, number in world.signals] == [signal.SIGINT, signal.SIGQUIT, signal.SIGKILL]
@@ -238,128 +241,128 @@ def test_stopping_climbs_the_ladder_and_ends_with_a_kill() -> None:
     assert world.phase("db") is Phase.STOPPED
 
 
-def test_an_ordinary_stop_needs_no_more_than_its_first_signal() -> None:
+def test_a_service_that_exits_on_the_first_signal_gets_no_other() -> None:
     world = World([service("db")])
-    world.tell("wanted", "db")
+    world.dispatch("wanted", "db")
     world.run()
 
-    world.tell("unwanted", "db")
+    world.dispatch("unwanted", "db")
     world.run()
 
     assert world.signals == [("db", signal.SIGTERM)]
     assert world.history[-2:] == ["0.011 db stopping", "0.021 db stopped"]
 
 
-def test_a_stop_in_the_middle_of_a_start_leaves_nothing() -> None:
+def test_a_stop_during_a_start_leaves_no_process() -> None:
     for moment in (0.0, 0.0005, 0.005):
         world = World([service("db")])
-        world.tell("wanted", "db")
+        world.dispatch("wanted", "db")
         world.run(until=moment)
 
-        world.tell("unwanted", "db")
+        world.dispatch("unwanted", "db")
         world.run()
 
         assert world.phase("db") is Phase.STOPPED
         assert not world.alive
 
 
-def test_who_waits_for_a_service_that_is_stopped_waits_in_vain_and_is_told_so() -> None:
+def test_a_service_that_waits_for_a_stopped_service_fails_with_that_reason() -> None:
     world = World([service("db"), service("api", "db")], {"db": Behaviour(ready_after=5.0)})
-    world.tell("wanted", "api")
+    world.dispatch("wanted", "api")
     world.run(until=1)
 
-    world.tell("unwanted", "db")
+    world.dispatch("unwanted", "db")
     world.run()
 
     assert world.reason("api") == "needs db, which was stopped"
 
 
-def test_a_restart_stops_and_starts_and_leaves_dependents_alone() -> None:
+def test_a_restart_does_not_restart_dependents() -> None:
     world = World([service("db"), service("api", "db")])
-    world.tell("wanted", "api")
+    world.dispatch("wanted", "api")
     world.run()
 
-    world.tell("restart", "db")
+    world.dispatch("restart", "db")
     world.run()
 
     assert world.starts == {"db": 2, "api": 1}
     assert world.phase("db") is Phase.READY
 
 
-def test_a_restart_brings_back_a_need_that_somebody_stopped() -> None:
-    """Otherwise it would wait for it for ever."""
+def test_a_restart_also_starts_a_stopped_need() -> None:
+    """Otherwise the service would wait forever."""
     world = World([service("db"), service("api", "db")])
-    world.tell("wanted", "api")
+    world.dispatch("wanted", "api")
     world.run()
-    world.tell("unwanted", "db")
+    world.dispatch("unwanted", "db")
     world.run()
 
-    world.tell("restart", "api")
+    world.dispatch("restart", "api")
     world.run()
 
     assert (world.phase("db"), world.phase("api")) == (Phase.READY, Phase.READY)
 
 
 def test_a_task_runs_again_when_it_is_restarted() -> None:
-    world = World([service("migrate", task=True)], {"migrate": Behaviour(lives=[1.0], status=0)})
-    world.tell("wanted", "migrate")
+    world = World([service("migrate", task=True)], {"migrate": Behaviour(runs_for=[1.0], status=0)})
+    world.dispatch("wanted", "migrate")
     world.run()
 
-    world.tell("restart", "migrate")
+    world.dispatch("restart", "migrate")
     world.run()
 
     assert world.starts["migrate"] == 2
     assert world.phase("migrate") is Phase.DONE
 
 
-def test_a_failed_service_may_be_wanted_again() -> None:
-    world = World([service("db")], {"db": Behaviour(spawns="Permission denied")})
-    world.tell("wanted", "db")
+def test_a_failed_service_can_be_requested_again() -> None:
+    world = World([service("db")], {"db": Behaviour(spawn_error="Permission denied")})
+    world.dispatch("wanted", "db")
     world.run()
 
     world.behaviours["db"] = Behaviour()
-    world.tell("wanted", "db")
+    world.dispatch("wanted", "db")
     world.run()
 
     assert world.phase("db") is Phase.READY
 
 
-def test_a_paused_service_is_settled_and_comes_back() -> None:
+def test_a_paused_service_is_ready_again_after_a_resume() -> None:
     world = World([service("db")])
-    world.tell("wanted", "db")
+    world.dispatch("wanted", "db")
     world.run()
 
-    world.tell("paused", "db")
+    world.dispatch("paused", "db")
     assert world.phase("db") is Phase.PAUSED
 
-    world.tell("resumed", "db")
+    world.dispatch("resumed", "db")
     assert world.phase("db") is Phase.READY
 
 
-def test_a_killed_service_hears_no_polite_word_and_stays_dead_until_it_is_wanted() -> None:
+def test_a_killed_service_gets_only_sigkill_and_stays_stopped_until_it_is_requested() -> None:
     world = World([service("db")])
-    world.tell("wanted", "db")
+    world.dispatch("wanted", "db")
     world.run()
 
-    world.tell("killed", "db")
+    world.dispatch("killed", "db")
     world.run()
 
     assert world.signals == [("db", signal.SIGKILL)]
     assert world.phase("db") is Phase.STOPPED
-    world.tell("wanted", "db")
+    world.dispatch("wanted", "db")
     world.run()
     assert world.phase("db") is Phase.READY
 
 
-def test_what_nobody_knows_has_no_effects() -> None:
+def test_an_event_of_an_unknown_service_has_no_effects() -> None:
     world = World([service("db")])
 
-    world.tell("wanted", "ghost")
+    world.dispatch("wanted", "ghost")
 
     assert world.history == []
 
 
-def test_who_is_needed_stops_last() -> None:
+def test_services_stop_after_their_dependents() -> None:
     world = World([service("web", "api", "cache"), service("api", "db"), service("db"), service("cache")])
 
     waves = stop_order(world.machine.services, ["db", "api", "web", "cache"])

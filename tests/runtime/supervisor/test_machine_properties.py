@@ -1,4 +1,4 @@
-"""Whatever happens, in whatever order: what must hold of the supervisor's machine, searched by Hypothesis."""
+"""Invariants of the supervisor's state machine under random events, searched by Hypothesis."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from infra_runtime.messages import Phase
 from infra_runtime.supervisor.state import SATISFYING
 
 NAMES = ["a", "b", "c", "d"]
-ACTS = ["wanted", "unwanted", "restart", "killed", "paused", "resumed"]
+REQUESTS = ["wanted", "unwanted", "restart", "killed", "paused", "resumed"]
 behaviours = st.builds(
     Behaviour,
     ready_after=st.sampled_from([0.0, 0.01, 2.0, NEVER]),
-    lives=st.lists(st.sampled_from([0.0, 0.05, 3.0, NEVER]), min_size=1, max_size=4),
+    runs_for=st.lists(st.sampled_from([0.0, 0.05, 3.0, NEVER]), min_size=1, max_size=4),
     status=st.sampled_from([0, 1, -9]),
     stops_after=st.sampled_from([0.0, 0.5, NEVER]),
-    prepares=st.sampled_from(["", "", "", "the disk is full"]),
-    spawns=st.sampled_from(["", "", "", "permission denied"]),
+    prepare_error=st.sampled_from(["", "", "", "the disk is full"]),
+    spawn_error=st.sampled_from(["", "", "", "permission denied"]),
     port_taken=st.integers(0, 7),
     may_rebind=st.booleans(),
 )
 
 
-class Life(RuleBasedStateMachine):
-    """A stack of up to four services with random needs and habits, and people who do random things to it."""
+class RandomRequests(RuleBasedStateMachine):
+    """A stack of up to four services with random needs and behaviours, and random requests of clients."""
 
     @initialize(
         count=st.integers(1, 4),
         needs=st.sets(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=5),
-        habits=st.lists(behaviours, min_size=4, max_size=4),
+        programs=st.lists(behaviours, min_size=4, max_size=4),
         tasks=st.sets(st.integers(0, 3), max_size=2),
         restarts=st.lists(st.sampled_from(["on-failure", "always", "never"]), min_size=4, max_size=4),
     )
-    def begin(self, count, needs, habits, tasks, restarts) -> None:
+    def begin(self, count, needs, programs, tasks, restarts) -> None:
         specs = [
             service(
                 NAMES[n],
@@ -46,28 +46,28 @@ class Life(RuleBasedStateMachine):
             )
             for n in range(count)
         ]
-        self.world = World(specs, dict(zip(NAMES, habits, strict=True)))
+        self.world = World(specs, dict(zip(NAMES, programs, strict=True)))
         self.names = NAMES[:count]
 
-    @rule(number=st.integers(0, 3), act=st.sampled_from(ACTS))
-    def somebody_acts(self, number, act) -> None:
-        self.world.tell(act, self.names[number % len(self.names)])
+    @rule(number=st.integers(0, 3), request=st.sampled_from(REQUESTS))
+    def client_requests(self, number, request) -> None:
+        self.world.dispatch(request, self.names[number % len(self.names)])
 
     @rule(number=st.integers(0, 3))
-    def somebody_kills(self, number) -> None:
-        living = sorted(self.world.alive)
-        if living:
-            self.world.kill(living[number % len(living)])
+    def process_is_killed(self, number) -> None:
+        running = sorted(self.world.alive)
+        if running:
+            self.world.kill(running[number % len(running)])
 
     @rule(seconds=st.sampled_from([0.0, 0.002, 0.1, 6.0, 200.0]))
     def time_passes(self, seconds) -> None:
         self.world.run(until=self.world.now + seconds)
 
     @rule()
-    def everything_is_stopped(self) -> None:
-        """However they behave, in the end nothing lives and nobody waits."""
+    def all_services_are_stopped(self) -> None:
+        """With any behaviour no process remains, and no service waits."""
         for name in self.names:
-            self.world.tell("unwanted", name)
+            self.world.dispatch("unwanted", name)
 
         self.world.run(until=self.world.now + 1000)
 
@@ -81,13 +81,13 @@ class Life(RuleBasedStateMachine):
                 assert name in self.world.alive
 
     def teardown(self) -> None:
-        """Left to themselves, all services come to rest: a wait always ends."""
+        """Without further requests all services reach a settled phase: each wait ends."""
         if not hasattr(self, "world"):
             return
         for name in self.names:
-            # A service that crashes more rarely than the crash limit minds goes on for ever, by right.
-            habit = self.world.behaviours.get(name) or Behaviour()
-            habit.lives = [life if life < 1 else NEVER for life in habit.lives]
+            # A service that crashes more rarely than the crash limit allows restarts without an end.
+            behaviour = self.world.behaviours.get(name) or Behaviour()
+            behaviour.runs_for = [seconds if seconds < 1 else NEVER for seconds in behaviour.runs_for]
         self.world.run(until=self.world.now + 2000)
         waiting = [name for name in self.names if self.world.phase(name) is Phase.WAITING]
         for name in waiting:
@@ -96,5 +96,5 @@ class Life(RuleBasedStateMachine):
         assert self.world.settled(), {name: self.world.phase(name) for name in self.names}
 
 
-TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
+TestRandomRequests = RandomRequests.TestCase
+TestRandomRequests.settings = settings(max_examples=settings().max_examples * 3 // 2, stateful_step_count=25)

@@ -1,4 +1,4 @@
-"""What a service finds before its first start: files, secrets, and trees that are made once."""
+"""The steps that prepare a service: files, secrets, commands and seeds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.asyncio
 
 
 class Machine:
-    """Two folders and a record of every command; commands are run for real, unless they are told to fail."""
+    """Folders for services and the cache, and a record of the commands; the command `fails` fails."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -46,7 +46,7 @@ class Machine:
         return await child.wait()
 
     async def prepare(self, *steps: Step, stack: str = "one") -> Path:
-        """The service's folder, prepared."""
+        """Prepare the service and return its data folder."""
         bound = self.bound(*steps, stack=stack)
         await prepare(bound, self.scope, {}, str(self.cache), self.run)
         return Path(bound.data)
@@ -69,13 +69,13 @@ TREE = Seed(into="${data}", steps=(Run(command=("mkdir", "${out}/made")), Secret
 # --- files and secrets -----------------------------------------------------------------------------
 
 
-async def test_a_services_folders_are_its_owners_alone(machine) -> None:
+async def test_the_folders_of_a_service_have_mode_0700(machine) -> None:
     folder = await machine.prepare()
 
     assert mode(folder) == mode(folder.parent / "run") == 0o700
 
 
-async def test_a_file_is_written_from_its_template_for_its_owner_alone(machine) -> None:
+async def test_a_file_is_written_with_mode_0600_and_its_references_replaced(machine) -> None:
     folder = await machine.prepare(WriteFile(path="${data}/etc/db.conf", text="port=${port.main}\n"))
 
     assert (folder / "etc" / "db.conf").read_text() == "port=20123\n"
@@ -88,7 +88,7 @@ async def test_a_file_may_be_made_executable(machine) -> None:
     assert mode(folder / "hook") == 0o700
 
 
-async def test_a_file_is_written_anew_at_every_start(machine) -> None:
+async def test_a_file_is_written_again_at_each_start(machine) -> None:
     folder = await machine.prepare(WriteFile(path="${data}/db.conf", text="old"))
 
     await machine.prepare(WriteFile(path="${data}/db.conf", text="new"))
@@ -96,8 +96,8 @@ async def test_a_file_is_written_anew_at_every_start(machine) -> None:
     assert (folder / "db.conf").read_text() == "new"
 
 
-async def test_what_goes_into_json_is_escaped(tmp_path) -> None:
-    """And no more than that: not every language that looks like JSON knows its escapes for letters."""
+async def test_references_in_json_are_escaped(tmp_path) -> None:
+    """Letters are not escaped: some formats that resemble JSON do not support \\uXXXX."""
     odd = tmp_path / 'a "quoted" \\ größe'
     odd.mkdir()
     machine = Machine(odd)
@@ -109,19 +109,19 @@ async def test_what_goes_into_json_is_escaped(tmp_path) -> None:
     assert "größe" in text
 
 
-async def test_a_path_that_is_no_text_at_all_is_written_as_it_is(tmp_path) -> None:
+async def test_a_path_that_is_not_utf8_is_written_unchanged(tmp_path) -> None:
     odd = tmp_path / os.fsdecode(b"caf\xe9")
     try:
         odd.mkdir()
     except OSError:
-        pytest.skip("this file system takes Unicode alone")
+        pytest.skip("this file system accepts only Unicode names")
 
     folder = await Machine(odd).prepare(WriteFile(path="${data}/db.conf", text="${data}"))
 
     assert (folder / "db.conf").read_bytes() == os.fsencode(folder)
 
 
-async def test_a_secret_is_made_once_and_for_its_owner_alone(machine) -> None:
+async def test_a_secret_is_created_once_with_mode_0600(machine) -> None:
     folder = await machine.prepare(Secret(path="${data}/key.secret"))
     first = (folder / "key.secret").read_text()
 
@@ -138,7 +138,7 @@ async def test_two_secrets_are_never_the_same(machine) -> None:
     assert (folder / "a.secret").read_text() != (folder / "b.secret").read_text()
 
 
-# --- expectations and commands ---------------------------------------------------------------------
+# --- required files and commands -------------------------------------------------------------------
 
 
 async def test_data_of_another_version_is_refused_with_what_was_found(machine) -> None:
@@ -150,11 +150,11 @@ async def test_data_of_another_version_is_refused_with_what_was_found(machine) -
         await machine.prepare(expect)
 
 
-async def test_data_that_is_not_there_yet_is_as_expected(machine) -> None:
+async def test_a_missing_file_satisfies_an_expectation(machine) -> None:
     await machine.prepare(RequireFile(path="${data}/VERSION", text="18", problem="{found}"))
 
 
-async def test_what_a_killed_life_left_is_removed_and_may_be_gone_already(machine) -> None:
+async def test_a_file_of_a_killed_process_is_removed_if_it_exists(machine) -> None:
     folder = await machine.prepare()
     (folder / "server.pid").write_text("1")
 
@@ -164,11 +164,13 @@ async def test_what_a_killed_life_left_is_removed_and_may_be_gone_already(machin
     assert not (folder / "server.pid").exists()
 
 
+@pytest.mark.process
 async def test_a_command_that_fails_fails_the_start_with_its_name_and_status(machine) -> None:
     with pytest.raises(StepError, match="false exited with status 1 while preparing"):
         await machine.prepare(Run(command=("false",)))
 
 
+@pytest.mark.process
 async def test_a_command_gets_its_environment(machine) -> None:
     command = ("sh", "-c", 'echo $WHERE > "$0"', "${data}/out")
 
@@ -180,13 +182,15 @@ async def test_a_command_gets_its_environment(machine) -> None:
 # --- seeds -----------------------------------------------------------------------------------------
 
 
-async def test_a_seed_is_grown_once_and_copied_for_every_further_stack(machine) -> None:
+@pytest.mark.process
+async def test_a_seed_is_built_once_and_copied_for_each_stack(machine) -> None:
     folders = [await machine.prepare(TREE, stack=stack) for stack in ("one", "two", "three")]
 
     assert machine.times("mkdir") == 1
     assert all((folder / "made").is_dir() for folder in folders)
 
 
+@pytest.mark.process
 async def test_a_seed_keeps_the_modes_of_its_files(machine) -> None:
     folder = await machine.prepare(TREE)
 
@@ -195,7 +199,8 @@ async def test_a_seed_keeps_the_modes_of_its_files(machine) -> None:
     assert mode(machine.cache) == 0o700
 
 
-async def test_two_stacks_at_once_grow_one_seed(machine) -> None:
+@pytest.mark.process
+async def test_concurrent_stacks_build_a_seed_once(machine) -> None:
     stacks = [f"stack{number}" for number in range(5)]
 
     await asyncio.gather(*(machine.prepare(TREE, stack=stack) for stack in stacks))
@@ -203,9 +208,9 @@ async def test_two_stacks_at_once_grow_one_seed(machine) -> None:
     assert machine.times("mkdir") == 1
 
 
-async def test_data_that_is_there_is_never_touched_by_a_seed(machine) -> None:
+async def test_a_seed_does_not_change_existing_data(machine) -> None:
     folder = await machine.prepare()
-    (folder / "mine").write_text("dear")
+    (folder / "mine").write_text("data")
 
     await machine.prepare(TREE)
 
@@ -213,7 +218,8 @@ async def test_data_that_is_there_is_never_touched_by_a_seed(machine) -> None:
     assert machine.commands == []
 
 
-async def test_a_copy_that_was_cut_short_never_looks_like_data(machine) -> None:
+@pytest.mark.process
+async def test_an_incomplete_copy_of_a_seed_is_not_used(machine) -> None:
     machine.fails = "cp"
     with pytest.raises(StepError, match=r"cp .* exited with status 1"):
         await machine.prepare(TREE)
@@ -227,7 +233,8 @@ async def test_a_copy_that_was_cut_short_never_looks_like_data(machine) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["key.secret", "made"]
 
 
-async def test_a_seed_that_was_not_finished_is_grown_anew(machine) -> None:
+@pytest.mark.process
+async def test_an_incomplete_seed_is_built_again(machine) -> None:
     machine.fails = "mkdir"
     with pytest.raises(StepError, match="mkdir exited with status 1"):
         await machine.prepare(TREE)
@@ -238,8 +245,9 @@ async def test_a_seed_that_was_not_finished_is_grown_anew(machine) -> None:
     assert (folder / "made").is_dir()
 
 
-async def test_one_who_gives_up_lets_the_next_one_grow_it(machine) -> None:
-    """A cancelled start must not leave the lock of the seed behind."""
+@pytest.mark.process
+async def test_a_cancelled_start_releases_the_lock_of_a_seed(machine) -> None:
+    """The next start builds the seed."""
     first = asyncio.create_task(machine.prepare(TREE))
     await machine.begun.wait()
     first.cancel()
@@ -250,7 +258,7 @@ async def test_one_who_gives_up_lets_the_next_one_grow_it(machine) -> None:
     assert (folder / "made").is_dir()
 
 
-async def test_another_program_or_another_step_means_another_seed(machine) -> None:
+async def test_a_changed_program_or_step_changes_the_key_of_a_seed(machine) -> None:
     uses_tool = Seed(into="${data}", steps=(Run(command=("${bin.tool}",)),))
     other_step = Seed(into="${data}", steps=(Run(command=("${bin.tool}", "-x")),))
     first = seed_key(uses_tool, machine.scope)
@@ -261,7 +269,7 @@ async def test_another_program_or_another_step_means_another_seed(machine) -> No
     assert seed_key(uses_tool, machine.scope) != first
 
 
-async def test_a_disk_that_refuses_is_told_with_the_path(machine) -> None:
+async def test_an_error_of_the_disk_contains_the_path(machine) -> None:
     machine.cache.write_text("a file where the cache should be")
 
     with pytest.raises(OSError, match=r"cache") as caught:

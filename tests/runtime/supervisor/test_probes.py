@@ -1,4 +1,4 @@
-"""Each protocol spoken well and badly: a probe answers None, or why not yet, and never fails itself."""
+"""Probes against correct and faulty servers: a probe returns None or a reason, and never raises."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from infra_runtime.spec import ExecProbe, HttpProbe, PostgresProbe, Probe, TcpPr
 from infra_runtime.supervisor import probes
 from infra_runtime.supervisor.probes import QUICKEST, SLOWEST, ask, interval
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.process]
 
 POSTGRES = PostgresProbe(port="main", user="postgres", database="postgres")
 SPEAKING: list[Probe] = [
@@ -24,8 +24,8 @@ SPEAKING: list[Probe] = [
 speaking = pytest.mark.parametrize("probe", SPEAKING, ids=lambda probe: type(probe).__name__)
 
 
-def saying(*lines: bytes) -> Handler:
-    """Says something whatever it hears, once it heard something."""
+def answering(*lines: bytes) -> Handler:
+    """Return a handler that sends these lines after the first bytes of a request."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1024)
@@ -36,7 +36,7 @@ def saying(*lines: bytes) -> Handler:
 
 
 def greeting(hello: bytes, answer: bytes) -> Handler:
-    """Speaks first, and answers the first that it hears."""
+    """Return a handler that sends `hello`, and `answer` after the first bytes of a request."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(hello)
@@ -48,7 +48,7 @@ def greeting(hello: bytes, answer: bytes) -> Handler:
 
 
 async def nothing(_command: tuple[str, ...], _env: Mapping[str, str]) -> int:
-    raise AssertionError("no probe but ExecProbe runs a command")
+    raise AssertionError("only ExecProbe runs a command")
 
 
 async def reason(probe: Probe, handler: Handler) -> str | None:
@@ -60,7 +60,7 @@ async def reason(probe: Probe, handler: Handler) -> str | None:
 
 
 @pytest.mark.parametrize("probe", [TcpProbe(port="main"), *SPEAKING], ids=lambda probe: type(probe).__name__)
-async def test_a_port_on_which_nobody_listens_is_told_as_the_system_says_it(probe) -> None:
+async def test_the_reason_for_a_closed_port_is_the_text_of_the_system(probe) -> None:
     with socket.socket() as bound:
         bound.bind((HOST, 0))
         port = bound.getsockname()[1]
@@ -69,11 +69,11 @@ async def test_a_port_on_which_nobody_listens_is_told_as_the_system_says_it(prob
 
 
 @speaking
-async def test_a_server_that_hangs_up_at_once_is_not_ready(probe) -> None:
-    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def test_a_server_that_closes_the_connection_at_once_is_not_ready(probe) -> None:
+    async def close(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()
 
-    assert await reason(probe, hang_up)
+    assert await reason(probe, close)
 
 
 @speaking
@@ -87,7 +87,7 @@ async def test_a_server_that_resets_the_connection_is_not_ready(probe) -> None:
 
 
 @speaking
-async def test_a_server_that_says_nothing_is_given_up_after_a_while(probe, monkeypatch) -> None:
+async def test_a_server_that_sends_nothing_is_not_ready_after_the_timeout(probe, monkeypatch) -> None:
     monkeypatch.setattr(probes, "PATIENCE", 0.02)
 
     found = await reason(probe, silence)
@@ -114,8 +114,8 @@ async def test_a_server_that_says_nothing_is_given_up_after_a_while(probe, monke
     ],
     ids=lambda garbage: repr(garbage[:12]),
 )
-async def test_whatever_a_server_says_a_probe_has_an_answer(probe, garbage, monkeypatch) -> None:
-    """What is no protocol at all is a reason like any other, never a crash of the supervisor's."""
+async def test_a_probe_returns_a_reason_for_any_garbage(probe, garbage, monkeypatch) -> None:
+    """Garbage must not crash the supervisor."""
     monkeypatch.setattr(probes, "PATIENCE", 0.05)
 
     assert await reason(probe, greeting(garbage, garbage))
@@ -130,19 +130,19 @@ async def test_a_port_that_accepts_is_enough_for_the_weakest_probe() -> None:
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-async def test_http_is_ready_when_the_status_is_a_good_one() -> None:
-    assert await reason(HttpProbe(port="main"), saying(OK)) is None
+async def test_http_is_ready_when_the_status_is_in_the_range() -> None:
+    assert await reason(HttpProbe(port="main"), answering(OK)) is None
 
 
-async def test_http_that_is_unwell_is_quoted_with_status_and_body() -> None:
-    unwell = saying(b"HTTP/1.1 503 Service Unavailable\r\n\r\nJetStream is not current\n")
+async def test_status_and_body_of_an_http_error_are_in_the_reason() -> None:
+    unwell = answering(b"HTTP/1.1 503 Service Unavailable\r\n\r\nJetStream is not current\n")
 
     found = await reason(HttpProbe(port="main", path="/healthz"), unwell)
 
     assert found == "/healthz: status 503, JetStream is not current"
 
 
-async def test_http_may_be_asked_for_a_text_in_a_body_that_comes_in_pieces() -> None:
+async def test_a_text_is_found_in_a_body_that_arrives_in_pieces() -> None:
     async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         for piece in (OK[:-2], b"o", b"k"):
@@ -151,10 +151,10 @@ async def test_http_may_be_asked_for_a_text_in_a_body_that_comes_in_pieces() -> 
             await asyncio.sleep(0)
 
     assert await reason(HttpProbe(port="main", contains="ok"), slow) is None
-    assert "no 'fine' in it" in (await reason(HttpProbe(port="main", contains="fine"), slow) or "")
+    assert "does not contain 'fine'" in (await reason(HttpProbe(port="main", contains="fine"), slow) or "")
 
 
-async def test_a_status_line_that_comes_in_pieces_is_put_together() -> None:
+async def test_a_status_line_may_arrive_in_pieces() -> None:
     async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         for piece in (b"HTT", b"P/1.1 20", b"4 No Content\r\n", b"\r\n"):
@@ -165,7 +165,7 @@ async def test_a_status_line_that_comes_in_pieces_is_put_together() -> None:
     assert await reason(HttpProbe(port="main"), slow) is None
 
 
-async def test_http_sends_the_path_and_the_headers_that_it_was_told() -> None:
+async def test_an_http_request_has_the_path_and_the_headers_of_the_probe() -> None:
     heard = b""
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -190,23 +190,23 @@ def postgres_error(code: str, message: str) -> bytes:
     return b"E" + struct.pack("!i", len(fields) + 4) + fields
 
 
-async def test_postgres_is_ready_when_it_asks_for_a_password() -> None:
+async def test_postgres_is_ready_when_it_requests_a_password() -> None:
     demand = b"R" + struct.pack("!ii", 8, 3)
 
-    assert await reason(POSTGRES, saying(demand)) is None
+    assert await reason(POSTGRES, answering(demand)) is None
 
 
-async def test_postgres_that_is_still_starting_says_so_itself() -> None:
+async def test_the_reason_of_a_starting_postgres_is_its_own_message() -> None:
     starting = postgres_error("57P03", "the database system is starting up")
 
-    assert await reason(POSTGRES, saying(starting)) == "the database system is starting up"
+    assert await reason(POSTGRES, answering(starting)) == "the database system is starting up"
 
 
-async def test_postgres_that_refuses_the_client_is_up() -> None:
-    assert await reason(POSTGRES, saying(postgres_error("28000", "no entry"))) is None
+async def test_postgres_that_rejects_the_client_is_ready() -> None:
+    assert await reason(POSTGRES, answering(postgres_error("28000", "no entry"))) is None
 
 
-async def test_postgres_is_greeted_with_user_and_database() -> None:
+async def test_the_start_up_packet_for_postgres_has_user_and_database() -> None:
     heard = b""
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -223,7 +223,7 @@ async def test_postgres_is_greeted_with_user_and_database() -> None:
 # --- commands --------------------------------------------------------------------------------------
 
 
-async def test_a_command_is_ready_when_it_exits_well_and_told_with_its_status_otherwise() -> None:
+async def test_a_command_is_ready_with_exit_status_0_and_its_status_is_the_reason_otherwise() -> None:
     async def run(command: tuple[str, ...], _env: Mapping[str, str]) -> int:
         return len(command) - 1
 
@@ -231,7 +231,7 @@ async def test_a_command_is_ready_when_it_exits_well_and_told_with_its_status_ot
     assert await ask(ExecProbe(command=("check", "x")), HOST, {}, run, "") == "check: exited with status 1"
 
 
-async def test_a_command_that_does_not_end_is_given_up_at_its_own_deadline() -> None:
+async def test_a_command_that_does_not_exit_fails_at_its_own_deadline() -> None:
     async def run(_command: tuple[str, ...], _env: Mapping[str, str]) -> int:
         await asyncio.Event().wait()
         return 0
@@ -241,7 +241,7 @@ async def test_a_command_that_does_not_end_is_given_up_at_its_own_deadline() -> 
     assert found == "check: still running after 0.01 s"
 
 
-async def test_a_command_that_is_not_there_is_a_reason() -> None:
+async def test_a_missing_command_is_a_reason() -> None:
     async def run(_command: tuple[str, ...], _env: Mapping[str, str]) -> int:
         raise FileNotFoundError(2, "No such file or directory")
 
@@ -253,7 +253,7 @@ async def test_a_command_that_is_not_there_is_a_reason() -> None:
 # --- how often -------------------------------------------------------------------------------------
 
 
-async def test_questions_are_quick_at_first_and_patient_later() -> None:
+async def test_the_interval_between_attempts_grows_up_to_a_limit() -> None:
     assert interval(0) == QUICKEST
     assert interval(0.1) == pytest.approx(0.01)
     assert interval(60) == SLOWEST

@@ -1,4 +1,4 @@
-"""Back to how it was: the same files behind the same ports, or a word about why not."""
+"""Saving and restoring snapshots of a stack."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from infra_runtime.services.valkey import SAVE
 
 @pytest.fixture
 def state(data: Path) -> Path:
-    """A file that belongs to the service `web`."""
+    """Return the path of a file in the data folder of the service `web`."""
     return data / "services" / "web" / "state"
 
 
-def test_a_restored_stack_has_its_old_files_behind_its_old_ports(stack_of, state: Path) -> None:
+def test_a_restored_stack_has_its_old_files_and_its_old_ports(stack_of, state: Path) -> None:
     stack = stack_of(server("web"), server("api"))
     port = stack.web.port
     state.write_text("then")
@@ -35,11 +35,11 @@ def test_a_restored_stack_has_its_old_files_behind_its_old_ports(stack_of, state
 
     assert state.read_text() == "then"
     assert not (state.parent / "later").exists()
-    socket.create_connection(("127.0.0.1", port), timeout=2).close()
+    socket.create_connection(("127.0.0.1", port), timeout=60).close()
     assert stack.web.port == port
 
 
-def test_taking_a_snapshot_leaves_everything_running(stack_of, data: Path) -> None:
+def test_the_services_keep_running_after_a_snapshot(stack_of, data: Path) -> None:
     stack = stack_of(server("web"))
     [pid] = spawned(data)
 
@@ -49,7 +49,7 @@ def test_taking_a_snapshot_leaves_everything_running(stack_of, data: Path) -> No
     assert stack.status().services[0].restarts == 0
 
 
-def test_a_newer_snapshot_of_the_same_name_takes_the_place_of_the_older(stack_of, state: Path) -> None:
+def test_a_newer_snapshot_replaces_an_older_one_of_the_same_name(stack_of, state: Path) -> None:
     stack = stack_of(server("web"))
     for text in ("one", "two"):
         state.write_text(text)
@@ -61,24 +61,24 @@ def test_a_newer_snapshot_of_the_same_name_takes_the_place_of_the_older(stack_of
     assert state.read_text() == "two"
 
 
-def test_a_copy_that_fails_stops_nothing_and_touches_nothing(stack_of, data: Path, state: Path) -> None:
+def test_a_failed_copy_neither_stops_services_nor_changes_files(stack_of, data: Path, state: Path) -> None:
     stack = stack_of(server("web"))
     stack.snapshot()
     state.write_text("now")
     shutil.rmtree(data / "snapshots" / "default" / "services" / "web")
     [pid] = spawned(data)
 
-    with pytest.raises(SnapshotError, match=r"cp failed; .*supervisor\.log has its words"):
+    with pytest.raises(SnapshotError, match=r"cp failed; its output is in .*supervisor\.log"):
         stack.restore()
 
     assert state.read_text() == "now"
     assert processes.look(pid) is not None
 
 
-def test_nothing_but_the_services_is_left_of_a_restoration(stack_of, data: Path) -> None:
+def test_a_restore_leaves_no_temporary_folders(stack_of, data: Path) -> None:
     stack = stack_of(server("web"), server("api"))
     stack.snapshot()
-    (data / "services" / ".restored.new" / "half").mkdir(parents=True)  # by one that was killed
+    (data / "services" / ".restored.new" / "half").mkdir(parents=True)  # as a killed supervisor leaves it
 
     stack.restore()
 
@@ -86,7 +86,7 @@ def test_nothing_but_the_services_is_left_of_a_restoration(stack_of, data: Path)
     assert [path.name for path in (data / "snapshots").iterdir()] == ["default"]
 
 
-def test_no_snapshot_is_in_the_way_of_another(stack_of, data: Path) -> None:
+def test_snapshots_with_similar_names_do_not_conflict(stack_of, data: Path) -> None:
     stack = stack_of(server("web"))
     stack.snapshot("one.new")
 
@@ -95,7 +95,7 @@ def test_no_snapshot_is_in_the_way_of_another(stack_of, data: Path) -> None:
     assert [it.name for it in snapshots.known(Paths(str(data)))] == ["one.new", "one"]
 
 
-def test_a_snapshot_of_other_settings_is_refused_and_nothing_is_touched(
+def test_a_snapshot_with_other_settings_is_rejected_without_changes(
     stack_of, data: Path, state: Path
 ) -> None:
     stack = stack_of(server("web"))
@@ -104,14 +104,14 @@ def test_a_snapshot_of_other_settings_is_refused_and_nothing_is_touched(
     stack = stack_of(server("web", start_timeout=19.0))
     state.write_text("now")
 
-    with pytest.raises(SnapshotError, match="web has other settings now"):
+    with pytest.raises(SnapshotError, match="the settings of web have changed"):
         stack.restore()
 
     assert state.read_text() == "now"
     assert stack.status().services[0].phase == "ready"
 
 
-def test_a_snapshot_of_another_build_of_the_program_is_refused(stack_of, tmp_path: Path) -> None:
+def test_a_snapshot_of_another_build_of_the_program_is_rejected(stack_of, tmp_path: Path) -> None:
     program = tmp_path / "program"
     program.write_text("#!/bin/sh\nexec sleep 600\n")
     program.chmod(0o755)
@@ -119,11 +119,11 @@ def test_a_snapshot_of_another_build_of_the_program_is_refused(stack_of, tmp_pat
     stack.snapshot()
     program.write_text("#!/bin/sh\nexec sleep 6000\n")
 
-    with pytest.raises(SnapshotError, match=r"web was another build of .*program then"):
+    with pytest.raises(SnapshotError, match=r"program, the program of web, has changed"):
         stack.restore()
 
 
-def test_a_service_that_cannot_be_asked_to_save_is_named_with_the_reason(stack_of, data: Path) -> None:
+def test_a_service_that_cannot_save_its_memory_is_named_with_the_reason(stack_of, data: Path) -> None:
     stack = stack_of(server("web", "--deaf", ready=None, quiesce=replace(SAVE, port="main")))
 
     with pytest.raises(SnapshotError, match=r"could not be written to the disk: [0-9.:]+ Connection refused"):
@@ -132,20 +132,20 @@ def test_a_service_that_cannot_be_asked_to_save_is_named_with_the_reason(stack_o
     assert list((data / "snapshots").iterdir()) == []
 
 
-def test_what_there_is_not_cannot_be_restored(stack_of) -> None:
+def test_a_missing_snapshot_cannot_be_restored(stack_of) -> None:
     stack = stack_of(server("web"))
 
-    with pytest.raises(SnapshotError, match="snapshot ghost: there is none of this name"):
+    with pytest.raises(SnapshotError, match="snapshot ghost: it does not exist"):
         stack.restore("ghost")
 
 
 @pytest.mark.parametrize("name", ["", "..", "../services", "a/b", "-rf", "x" * 65])
-def test_a_name_never_leads_out_of_its_folder(stack_of, data: Path, name: str) -> None:
+def test_an_invalid_snapshot_name_is_rejected(stack_of, data: Path, name: str) -> None:
     stack = stack_of(server("web"))
 
-    with pytest.raises(SnapshotError, match="a name has letters"):
+    with pytest.raises(SnapshotError, match="a name has at most 64 characters"):
         stack.snapshot(name)
-    with pytest.raises(SnapshotError, match="a name has letters"):
+    with pytest.raises(SnapshotError, match="a name has at most 64 characters"):
         snapshots.remove(Paths(str(data)), name)
 
 

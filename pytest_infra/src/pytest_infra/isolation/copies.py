@@ -8,7 +8,8 @@ from pathlib import Path
 
 from infra_runtime.config.resolve import Resolved
 from infra_runtime.engines.local.client import raise_failures
-from infra_runtime.engines.local.stack import Endpoint, Stack, attach
+from infra_runtime.engines.local.engine import attach
+from infra_runtime.engines.local.stack import Endpoint, Stack
 from pytest_infra.isolation.slots import Seats
 
 MOST = 128

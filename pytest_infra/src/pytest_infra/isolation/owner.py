@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import secrets
 import string
 from pathlib import Path
+
+from infra_runtime.host import file_lock
 
 LETTERS = string.ascii_lowercase + string.digits
 #: beside what the services keep, and gone with it
@@ -49,41 +50,23 @@ class Owner:
 
 
 def held(path: Path) -> bool:
-    """Whether a process that lives has the file locked."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        # Shared: whoever asks at the same moment does not take us for the holder.
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    """Return whether a running process has the file locked."""
+    return file_lock.is_held(str(path))
 
 
 def _locked(path: Path) -> int:
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(descriptor), path.stat()):
-                return descriptor
-        os.close(descriptor)  # before we had it locked, somebody who ended has taken it away
+        descriptor = file_lock.acquire(str(path), wait=True)
+        assert descriptor is not None  # noqa: S101 - it has waited
+        if file_lock.is_current(descriptor, str(path)):
+            return descriptor
+        os.close(descriptor)  # another process, which has ended, removed the file before it was locked
 
 
 def _remove_unless_held(path: Path) -> None:
-    """It is locked meanwhile, so that whoever has only just made it sees that it goes."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path.unlink(missing_ok=True)
-    except BlockingIOError:
-        pass
-    finally:
-        os.close(descriptor)
+    """Remove the file while it is locked, so that a process that has just created it notices."""
+    with contextlib.suppress(FileNotFoundError):
+        descriptor = file_lock.acquire(str(path), create=False)
+        if descriptor is not None:
+            path.unlink(missing_ok=True)
+            os.close(descriptor)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from infra_runtime.errors import ConfigurationError
+from infra_runtime.host import file_lock
 from pytest_infra.isolation.connection import CommandError
 from pytest_infra.isolation.owner import FOLDER
 
@@ -59,19 +59,15 @@ class Seats:
         os.ftruncate(descriptor, 0)
         if keep or not clean:
             os.pwrite(descriptor, KEPT if keep else USED, 0)
-        # A process that the test has forked may still have the file open, and so the lock.
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-        os.close(descriptor)
+        file_lock.release(descriptor)
 
     def _sit(self, number: int, clean: Callable[[int], bool]) -> bool:
         path = self._folder / f"{self._kind}-{number}"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if (descriptor := file_lock.acquire(str(path))) is None:
+            return False
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             state = os.pread(descriptor, len(USED), 0)
             good = state != KEPT and (state != USED or clean(number))
-        except BlockingIOError:
-            good = False
         except BaseException:
             os.close(descriptor)
             raise

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from infra_runtime.engines.local.stack import attach
+from infra_runtime.engines.local.engine import attach
 from infra_runtime.errors import ConfigurationError
 from pytest_infra.instances import Instances
 from pytest_infra.isolation.owner import FOLDER, held

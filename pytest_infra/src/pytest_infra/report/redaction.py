@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from infra_runtime.messages import MASK
 from pytest_infra.instances import Instances
 
 if TYPE_CHECKING:
     from pytest_infra.isolation.unit import Unit
 
-MASK = "***"
 #: characters; a shorter value would occur in other text by chance
 SHORTEST = 6
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
+from infra_runtime.messages import MASK
 from pytest_infra.instances import Instances
 from pytest_infra.kit import load
-from pytest_infra.report.redaction import MASK, redacted, secrets_of
+from pytest_infra.report.redaction import redacted, secrets_of
 
 if TYPE_CHECKING:
     from pytest_infra.isolation.unit import Unit

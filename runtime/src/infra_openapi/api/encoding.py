@@ -1,4 +1,4 @@
-"""The parts of a form: how each is written, and as which media type."""
+"""Compare the parts of forms: their serialization and media types."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BINARY = frozenset({"binary", "base64", "byte"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One part of a form on one side: its encoding, if it has one, and its schema."""
+    """A part of a form in one document: its encoding, or None, and its schema."""
 
     encoding: Element | None
     holder: Element
@@ -29,18 +29,18 @@ class Part:
 
     @property
     def element(self) -> Element:
-        """The encoding, or else the media type."""
+        """Return the encoding, or the media type without one."""
         return self.encoding or self.holder
 
 
 def parts(scope: Scope, name: str, old: Element, new: Element) -> Iterator[tuple[str, Part, Part]]:
-    """Return the parts of both media types for which at least one has an encoding.
+    """Yield the parts for which at least one of both media types has an encoding.
 
-    OpenAPI heeds `encoding` for forms alone, and for properties of the schema alone.
+    In OpenAPI, `encoding` applies only to forms, and only to declared properties.
     """
     if not name.startswith(("multipart/", _URLENCODED)):
         return
-    before, after = _said(old), _said(new)
+    before, after = _encodings(old), _encodings(new)
     first, second = _terms(scope, old), _terms(scope, new)
     for part in sorted({**before, **after}):
         if part in first and part in second:
@@ -70,7 +70,7 @@ def compare(scope: Scope, name: str, part: str, old: Part, new: Part, direction:
         scope.fact(facts.PART_MEDIA_TYPE_ADDED, direction, old.element, new.element, None, come, part)
 
 
-def _said(media: Element) -> dict[str, Element]:
+def _encodings(media: Element) -> dict[str, Element]:
     found = dict(media.mapping("encoding"))
     found |= {str(number): element for number, element in enumerate(media.items("prefixEncoding"))}
     item = media.child("itemEncoding")

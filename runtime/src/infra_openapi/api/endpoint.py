@@ -13,15 +13,15 @@ from infra_openapi.finding import Operation
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
-#: OpenAPI leaves these to other parts of the description; a parameter of such a name counts for nothing.
+#: OpenAPI describes these headers elsewhere; parameters with these names are ignored.
 _IGNORED_HEADERS = frozenset({"accept", "content-type", "authorization"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Endpoint:
-    """One operation with what it takes over from its path and from the document.
+    """One operation with its path items and its document.
 
-    `items` are the path item and, where that is a reference, what stands beside it: the last has precedence.
+    `items` are the path item and, if it is a reference, the keys beside the reference, which take precedence.
     """
 
     name: Operation
@@ -31,15 +31,15 @@ class Endpoint:
 
     @property
     def variables(self) -> list[str]:
-        """The names in the path's template, in their order."""
+        """Return the names of the path variables, in order."""
         return _VARIABLE.findall(self.name.path)
 
     def parameters(self) -> dict[tuple[str, str], Element]:
-        """The parameters by place and name; those of the operation go before those of its path.
+        """Return the parameters by `in` and name; parameters of the operation override those of its path.
 
-        A parameter in the path is known by its position in the template: its name never travels.
-        A variable of the path without a description is a text. A header's name has no case, and the whole
-        query string (3.2) has no name at all.
+        The key of a path parameter is its position in the path, because its name is not sent. A path
+        variable without a parameter is a string. Header names are in lower case, and the whole query string
+        (3.2) has an empty name.
         """
         found: dict[tuple[str, str], Element] = {}
         variables = self.variables
@@ -48,7 +48,7 @@ class Endpoint:
             parameter = follow(element)
             place, name = parameter.text("in"), parameter.text("name")
             if not place:
-                element.document.note(element, "is a parameter without a place (`in`); it is left out")
+                element.document.note(element, "is a parameter without `in`, so it is ignored")
                 continue
             if place == "path" and name in variables:
                 name = str(variables.index(name))
@@ -67,42 +67,42 @@ class Endpoint:
 
     @property
     def stability(self) -> str:
-        """The stability level (`x-stability-level`)."""
+        """Return the stability level (`x-stability-level`)."""
         return stability.level(self.element.value("x-stability-level"))
 
     @property
     def unstable(self) -> bool:
-        """Whether nothing is promised for it."""
+        """Whether the level guarantees no compatibility."""
         return self.stability in {"draft", "alpha"}
 
 
 def template(path: str) -> str:
-    """A path with its variables' names left out: they never travel."""
+    """Return a path without the names of its variables, which are not sent."""
     return _VARIABLE.sub("{}", path)
 
 
 def endpoints(document: Document) -> Iterator[Endpoint]:
-    """The operations of all paths, in the order of the document.
+    """Yield the operations of all paths, in the order of the document.
 
-    AutoRest's extension `x-ms-paths` holds further ones, which differ in what follows a question mark.
+    The extension `x-ms-paths` of AutoRest contains further paths, which differ in their query strings.
     """
     for key in ("paths", "x-ms-paths"):
         for path, item in document.root.mapping(key).items():
             if path.startswith("/"):
                 yield from of_path(document, path, item)
             elif not path.startswith("x-"):
-                document.note(item, "is no path: it does not begin with a slash; it is left out")
+                document.note(item, "is not a path because it does not begin with a slash, so it is ignored")
 
 
 def webhooks(document: Document) -> Iterator[Endpoint]:
-    """The operations that the API calls without being asked first."""
+    """Yield the operations of all webhooks."""
     for key in ("webhooks", "x-webhooks"):
         for name, item in document.root.mapping(key).items():
             yield from of_path(document, f"webhook:{name}", item)
 
 
 def of_path(document: Document, path: str, item: Element) -> Iterator[Endpoint]:
-    """The operations of one path item; what stands beside its reference counts as well."""
+    """Yield the operations of a path item, including the keys beside its reference."""
     target = follow(item)
     alone = target.pointer == item.pointer and target.file == item.file
     places = [place for place in ([item] if alone else [target, item]) if _is_item(place)]
@@ -114,7 +114,7 @@ def of_path(document: Document, path: str, item: Element) -> Iterator[Endpoint]:
             if element is None or method in seen:
                 continue
             if not isinstance(element.raw, dict):
-                document.note(element, "is no operation; it is left out")
+                document.note(element, "is not an operation, so it is ignored")
                 continue
             seen.add(method)
             name = Operation(method=method.upper(), path=path)
@@ -124,5 +124,5 @@ def of_path(document: Document, path: str, item: Element) -> Iterator[Endpoint]:
 def _is_item(place: Element) -> bool:
     if isinstance(place.raw, dict):
         return True
-    place.document.note(place, "is no path item; it is left out")
+    place.document.note(place, "is not a path item, so it is ignored")
     return False

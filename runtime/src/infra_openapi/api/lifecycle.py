@@ -1,4 +1,4 @@
-"""The life of an operation: stability, deprecation, sunset, removal; and its names in generated code."""
+"""Compare the life cycle of operations: stability, deprecation, sunset, removal; and their ids and tags."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _STABILITY = {
 
 
 def sunset(element: Element) -> Any:
-    """Return `x-sunset`, the last day; None where there is none."""
+    """Return the sunset date (`x-sunset`), or None."""
     return element.value("x-sunset")
 
 
 def day(value: Any) -> dt.date | None:
-    """A sunset as a date: a full date, a date-time, or the date of an HTTP header; None for anything else."""
+    """Return a sunset as a date: from a date, a date-time or an HTTP date; None for anything else."""
     if not isinstance(value, str):
         return None
     try:
@@ -41,12 +41,12 @@ def day(value: Any) -> dt.date | None:
 
 
 def lost(before: Any, after: Any) -> bool:
-    """Whether a sunset is gone, or became a text that is not a day."""
+    """Whether a sunset date was removed, or replaced by a text that is not a date."""
     return before is not None and day(after) is None and (after is None or day(before) is not None)
 
 
 def removed(scope: Scope, old: Endpoint, home: Element, today: dt.date, kind: FactKind) -> None:
-    """State that an operation was removed; `kind` is the fact for one neither unstable nor deprecated."""
+    """State that an operation was removed; `kind` is the fact if it was neither unstable nor deprecated."""
     subject = str(old.name)
     last = sunset(old.element)
     if old.unstable:

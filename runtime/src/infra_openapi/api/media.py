@@ -1,4 +1,4 @@
-"""What carries a value: media types and what is in them, headers, and the value of a parameter."""
+"""Compare media types and their schemas, headers, and the values of parameters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from infra_openapi.schema.node import Term
 def compare(
     scope: Scope, old: Element, new: Element, direction: Direction, *, negotiated: bool = False
 ) -> None:
-    """State how `content` changed; `negotiated` where the receiver chooses the media type."""
+    """State how `content` changed; `negotiated` is true if the client selects the media type."""
     before, after = _by_name(old), _by_name(new)
     added, removed = facts.MEDIA_TYPE_ADDED, facts.MEDIA_TYPE_REMOVED
     if direction is Direction.RESPONSE and not negotiated:
@@ -27,7 +27,7 @@ def compare(
         if name in after:
             _changed(scope, name, element, after[name], direction)
             continue
-        # The narrowest range that is left for it takes its place.
+        # It is compared with the narrowest media range of the revision that includes it.
         wider = narrowest(name, list(after))
         if wider is not None:
             _changed(scope, name, element, after[wider], direction)
@@ -77,14 +77,14 @@ def _changed(scope: Scope, name: str, old: Element, new: Element, direction: Dir
 
 
 def _text(name: str, old: Element, new: Element) -> int:
-    """How deep a media type's values are text, in the terms of `Mode`."""
+    """Return `Mode.text` for the values of a media type."""
     if name == "text/plain":
         return 1
     if name not in encoding.FORMS:
         return 0
-    encodings = (each for element in (old, new) for each in element.mapping("encoding").values())
-    # A part that names its media type may be JSON, which distinguishes a number from a text.
-    return 0 if any(each.text("contentType") for each in encodings) else 2
+    encodings = (part for element in (old, new) for part in element.mapping("encoding").values())
+    # A part with its own media type may be JSON, which distinguishes numbers and strings.
+    return 0 if any(part.text("contentType") for part in encodings) else 2
 
 
 def _term(element: Element, key: str) -> Term:
@@ -95,7 +95,7 @@ def _term(element: Element, key: str) -> Term:
 def headers(
     scope: Scope, old: Element | None, new: Element | None, direction: Direction, one: Element, other: Element
 ) -> None:
-    """State how the headers of a response or of a part of a form changed; `one` and `other` hold them."""
+    """State how headers of a response or of a form part changed; `one` and `other` are their containers."""
     before, after = _by_header(old), _by_header(new)
     for name in sorted({**before, **after}):
         first, second = before.get(name), after.get(name)
@@ -141,7 +141,7 @@ def value(
     subject: str,
     place: str,
 ) -> None:
-    """Compare the value of a parameter or header; `kind` is the fact that it is written in another way."""
+    """Compare the value of a parameter or header; `kind` is the fact for a changed serialization."""
     first, second = old.mapping("content"), new.mapping("content")
     if first and second:
         compare(scope, old, new, direction)

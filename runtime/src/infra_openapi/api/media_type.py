@@ -1,19 +1,19 @@
-"""Names of media types: which are one, and which include others."""
+"""Compare media types by name: which are equal, and which media ranges include others."""
 
 from __future__ import annotations
 
-#: Parameters of a media type that don't make it another one.
+#: Parameters of a media type that are ignored.
 _IDLE = ("charset=", "boundary=")
 
 
 def normal(name: str) -> str:
-    """The name without what does not count: case, spaces, quotes, order, the set of characters."""
+    """Normalise a media type: no charset, lower case, no spaces and quotes, sorted parameters."""
     kind, *parameters = (part.strip().lower().replace('"', "") for part in name.split(";"))
     return ";".join([kind, *sorted(each for each in parameters if each and not each.startswith(_IDLE))])
 
 
 def covers(wide: str, narrow: str) -> bool:
-    """Whether whatever is of the one media type is of the other; both are normal."""
+    """Whether a media range includes a media type; both are normalised."""
     kind, *asked = wide.split(";")
     other, *given = narrow.split(";")
     included = kind in {"*/*", other} or (kind.endswith("/*") and other.startswith(kind[:-1]))
@@ -21,7 +21,7 @@ def covers(wide: str, narrow: str) -> bool:
 
 
 def narrowest(name: str, offered: list[str]) -> str | None:
-    """The narrowest of the offered names that covers this one, which is not among them."""
+    """Return the narrowest of the offered media ranges that includes a media type."""
     found = [other for other in offered if covers(other, name)]
     return max(
         found, key=lambda other: ("*" not in other, not other.startswith("*"), len(other)), default=None

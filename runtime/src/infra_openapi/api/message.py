@@ -1,4 +1,4 @@
-"""What an operation takes and gives: its body, and its responses with their headers and links."""
+"""Compare the messages of an operation: its body, and its responses with headers and links."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SUCCESS = ("2", "3")
 
 
 def body(scope: Scope, old: Element, new: Element, direction: Direction) -> None:
-    """State how the body that is sent changed; `old` and `new` are the operations."""
+    """State how the request body changed; `old` and `new` are the operations."""
     before, after = _followed(old.child("requestBody")), _followed(new.child("requestBody"))
     inner = scope.enter("body", before, after, direction) if before or after else None
     if inner is None:
@@ -28,7 +28,7 @@ def body(scope: Scope, old: Element, new: Element, direction: Direction) -> None
     elif before is not None:
         was, is_ = before.flag("required"), after.flag("required")
         if _by_fields(before) and _by_fields(after):
-            pass  # its required fields have facts of their own
+            pass  # its required fields have separate facts
         elif is_ and not was:
             inner.fact(facts.BODY_BECAME_REQUIRED, direction, before, after, False, True)
         elif was and not is_:
@@ -37,7 +37,7 @@ def body(scope: Scope, old: Element, new: Element, direction: Direction) -> None
 
 
 def _by_fields(body: Element) -> bool:
-    """Whether it is a form of version 2, which consists of its fields."""
+    """Whether a body is a form of version 2, which is defined by its fields."""
     return body.document.version.startswith("2") and body.mapping("content").keys() <= encoding.FORMS
 
 
@@ -73,12 +73,12 @@ def _by_status(operation: Element) -> dict[str, Element]:
         ):
             found[name] = element
         elif not status.startswith("x-"):
-            operation.document.note(element, f"is no status: {status!r}; it is left out")
+            operation.document.note(element, f"has {status!r} instead of a status, so it is ignored")
     return found
 
 
 def _meant(status: str, among: dict[str, Element]) -> str:
-    """The entry that speaks for a status; empty where there is none."""
+    """Return the entry that applies to a status; empty without one."""
     for name in (status, f"{status[0]}XX", "default"):
         if name in among:
             return name
@@ -86,7 +86,7 @@ def _meant(status: str, among: dict[str, Element]) -> str:
 
 
 def _any_in(status: str, among: dict[str, Element]) -> bool:
-    """Whether a range is now spelled out status by status."""
+    """Whether a range is replaced by single statuses."""
     return status.endswith("XX") and any(other[0] == status[0] for other in among)
 
 
@@ -114,7 +114,7 @@ def _links(scope: Scope, old: Element, new: Element, direction: Direction) -> No
 
 
 def _link(element: Element) -> dict[str, Any]:
-    """Where a link leads, and what it takes along."""
+    """Return the target of a link, and its parameters and body."""
     raw = element.raw if isinstance(element.raw, dict) else {}
     return {
         key: raw[key] for key in ("operationRef", "operationId", "parameters", "requestBody") if key in raw

@@ -1,4 +1,4 @@
-"""Parameters: which there are, whether they must come, and where they go."""
+"""Compare parameters: added, removed, required, serialization, deprecation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from infra_openapi.document import Element
 from infra_openapi.facts import FactKind
 from infra_openapi.finding import Direction
 
-#: Keyword → the facts that it allows something, and that it allows it no longer.
+#: Keyword → the facts that the revision allows something, or no longer allows it.
 _FLAGS = (
     ("allowReserved", facts.PARAMETER_RESERVED_ALLOWED, facts.PARAMETER_RESERVED_FORBIDDEN),
     ("allowEmptyValue", facts.PARAMETER_EMPTY_ALLOWED, facts.PARAMETER_EMPTY_FORBIDDEN),
@@ -21,7 +21,7 @@ _FLAGS = (
 
 
 def compare(scope: Scope, old: Endpoint, new: Endpoint, direction: Direction, today: dt.date) -> None:
-    """State how the parameters of an operation changed; `today` decides whether a sunset has passed."""
+    """State how the parameters of an operation changed; `today` decides whether a sunset date has passed."""
     before, after = old.parameters(), new.parameters()
     for key in sorted({**before, **after}):
         first, second = before.get(key), after.get(key)
@@ -64,7 +64,7 @@ def _has_default(scope: Scope, element: Element) -> bool:
 
 
 def _removed(element: Element, direction: Direction, today: dt.date) -> tuple[FactKind, str]:
-    """Return the fact that a parameter was removed, and its sunset."""
+    """Return the fact for a removed parameter, and its sunset date."""
     last = sunset(element) if element.flag("deprecated") else None
     if last is not None:
         ends = day(last)
@@ -93,7 +93,7 @@ def _changed(scope: Scope, old: Element, new: Element, direction: Direction) -> 
     elif _must(old) and not _must(new):
         scope.fact(facts.PARAMETER_BECAME_OPTIONAL, direction, old, new, True, False, subject)
     for key, allowed, forbidden in _FLAGS:
-        was, is_ = (element.flag(key) and _heeded(key, element) for element in (old, new))
+        was, is_ = (element.flag(key) and _applies(key, element) for element in (old, new))
         if was != is_:
             scope.fact(allowed if is_ else forbidden, direction, old, new, was, is_, subject)
     _life(scope, old, new, direction, subject)
@@ -108,8 +108,8 @@ def _changed(scope: Scope, old: Element, new: Element, direction: Direction) -> 
     )
 
 
-def _heeded(key: str, element: Element) -> bool:
-    """Both flags are of the query alone, until 3.2 let reserved characters into other escaped places."""
+def _applies(key: str, element: Element) -> bool:
+    """Whether a flag applies: to query parameters only, except `allowReserved` since OpenAPI 3.2."""
     place = element.text("in")
     escaped = place != "header" and element.document.version.startswith("3.2")
     return place == "query" or (key == "allowReserved" and escaped)

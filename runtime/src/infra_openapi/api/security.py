@@ -1,4 +1,4 @@
-"""Who may call: requirements as an or of ands, seen through the schemes that they name."""
+"""Compare security requirements: alternatives of schemes that must all be satisfied."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ADDRESSES = ("authorizationUrl", "tokenUrl", "refreshUrl", "deviceAuthorization
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Requirement:
-    """One alternative: for the document's names of its schemes, scopes and what a client has to present."""
+    """One alternative: the scopes of each scheme, and the credentials that a client must send."""
 
     scopes: Mapping[str, frozenset[str]]
     presented: Mapping[str, str]
@@ -28,7 +28,7 @@ class Requirement:
 
     @property
     def shown(self) -> str:
-        """In words."""
+        """Return the schemes with their scopes as text."""
         parts = [
             name + (f" ({', '.join(sorted(scopes))})" if scopes else "")
             for name, scopes in self.scopes.items()
@@ -37,18 +37,19 @@ class Requirement:
 
     @property
     def key(self) -> str:
-        """Its content, independent of the order."""
+        """Return the content, independent of the order."""
         parts = [(name, self.presented[name], sorted(scopes)) for name, scopes in self.scopes.items()]
         return json.dumps(sorted(parts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Likeness:
-    """Which scheme of the new document is which one of the old.
+    """Decides which scheme of the new document corresponds to a scheme of the old document.
 
-    A scheme's name never travels, so one that is new under the old's terms takes its place; but two that
-    both documents distinguish stay two, however alike they look: the credentials are others. `by_name`: the
-    same name is the same scheme, however it changed; the scheme has facts of its own.
+    The name of a scheme is not sent, so a scheme with a new name can correspond to an old one with the same
+    content. Two schemes that both documents define stay different, even with the same content, because
+    their credentials differ. `by_name`: schemes with the same name correspond, whatever their content is;
+    a changed scheme has its own facts.
     """
 
     old: Document
@@ -56,22 +57,22 @@ class Likeness:
     by_name: bool
 
     def covers(self, old: Requirement, new: Requirement) -> bool:
-        """Whether who presents the old one meets the new one."""
+        """Whether the credentials for the old requirement satisfy the new one."""
         return self.alike(old, new) and not self.lacking(old, new)
 
     def alike(self, old: Requirement, new: Requirement) -> bool:
-        """Whether who presents the old one has every scheme of the new one, whatever the scopes."""
+        """Whether the old requirement has every scheme of the new one, regardless of scopes."""
         return all(self._had(old, new, name) for name in new.scopes)
 
     def lacking(self, old: Requirement, new: Requirement) -> list[str]:
-        """The scopes that the new one asks for and the old one did not."""
+        """Return the scopes that only the new requirement needs."""
         found: set[str] = set()
         for name, wanted in new.scopes.items():
             found |= wanted - frozenset[str]().union(*self._had(old, new, name))
         return sorted(found)
 
     def _had(self, old: Requirement, new: Requirement, name: str) -> list[frozenset[str]]:
-        """The scopes that the old one had for a scheme of the new one; empty where it had none like that."""
+        """Return the scopes of the old requirement for a scheme of the new one; empty without it."""
         return [
             scopes
             for other, scopes in old.scopes.items()
@@ -81,12 +82,12 @@ class Likeness:
     def _same(self, name: str, presented: str, other: str, asked: str) -> bool:
         if name == other:
             return self.by_name or presented == asked
-        told_apart = _scheme(self.new, name) and _scheme(self.old, other)
-        return presented == asked and not told_apart
+        distinct = _scheme(self.new, name) and _scheme(self.old, other)
+        return presented == asked and not distinct
 
 
 def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
-    """State whether credentials that were accepted before still are."""
+    """State how the accepted credentials changed."""
     first, one = _requirements(old)
     second, other = _requirements(new)
     strictly = Likeness(old=old.document, new=new.document, by_name=False)
@@ -102,7 +103,7 @@ def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
 
 
 def _met(like: Likeness, old: Requirement, news: list[Requirement]) -> bool:
-    """Whether one that is asked for something is met by another that is."""
+    """Whether credentials for an old requirement satisfy a new one."""
     return any(like.covers(old, new) for new in news if bool(new.scopes) == bool(old.scopes))
 
 
@@ -180,7 +181,7 @@ def _requirement(element: Element, document: Document) -> Requirement:
     for name, asked in element.members().items():
         scheme = _scheme(document, name)
         if scheme is None:
-            document.note(element, f"asks for the security scheme {name!r}, which is not described")
+            document.note(element, f"requires the security scheme {name!r}, which is not defined")
         scopes[name] = frozenset(map(str, asked.raw if isinstance(asked.raw, list) else []))
         presented[name] = _presented(scheme) if scheme else name
     return Requirement(scopes=scopes, presented=presented, element=element)
@@ -193,7 +194,7 @@ def _scheme(document: Document, name: str) -> Element | None:
 
 
 def _presented(scheme: Element) -> str:
-    """What a client has to present: the scheme's name in the document never travels."""
+    """Return the credentials that a client must send; the name of the scheme is not sent."""
     kind = scheme.text("type")
     if kind == "apiKey":
         name = scheme.text("name")
@@ -211,9 +212,9 @@ def _presented(scheme: Element) -> str:
 
 
 def _schemes(scope: Scope, first: list[Requirement], second: list[Requirement], *, kept: bool) -> None:
-    """Compare the schemes that both sides name, each once for the whole document.
+    """Compare the schemes with the same name in both documents, each once per document.
 
-    `kept`: whatever was enough still is, under whatever name; then none that was presented has changed.
+    `kept`: all old credentials are still accepted, so a changed scheme is not reported.
     """
     names = {name for each in first for name in each.scopes} & {
         name for each in second for name in each.scopes

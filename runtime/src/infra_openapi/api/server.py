@@ -1,4 +1,4 @@
-"""Where operations are served: servers joined with paths."""
+"""Compare the addresses of operations: server URLs joined with paths."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from infra_openapi.document import Element
 from infra_openapi.finding import Direction
 
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
-#: Stands, in braces, for a variable that may have any value; one of many has them all there.
+#: Placeholder, in braces, for a variable with any value; many values are in braces too.
 _FREE = "*"
-#: More addresses than this from one server's variables are not spelled out.
+#: The maximum number of addresses into which the variables of a server are expanded.
 _MOST = 64
 
 
 def servers(endpoint: Endpoint) -> tuple[dict[str, Element], Element]:
-    """The addresses that an operation is served under, and where they are written."""
+    """Return the addresses of an operation's servers, and the element that defines them."""
     for holder in (endpoint.element, *reversed(endpoint.items), endpoint.document.root):
         elements = holder.items("servers")
         if elements:
@@ -31,24 +31,24 @@ def servers(endpoint: Endpoint) -> tuple[dict[str, Element], Element]:
 
 
 def prefix(endpoint: Endpoint) -> str:
-    """The path of the operation's first server."""
+    """Return the path of the first server of an operation."""
     addresses, _ = servers(endpoint)
     return next((_path(url) for url in addresses), "")
 
 
 def _somewhere(url: str, others: dict[str, Element]) -> bool:
-    """Whether an address may be one of the others: without a host, it is wherever the document is served."""
+    """Whether an address can be equal to one of the others; without a host, it can be on any host."""
     return any(_fills(url, other) or _alike(_split(url), _split(other)) for other in others)
 
 
 def _alike(url: SplitResult, other: SplitResult) -> bool:
-    """Whether both differ in no more than a scheme or a host that one of them leaves open."""
+    """Whether both addresses differ only in a scheme or host that one of them does not have."""
     hosts = url.netloc == other.netloc and "" in {url.scheme, other.scheme}
     return url.path == other.path and (hosts or "" in {url.netloc, other.netloc})
 
 
 def _fills(url: str, other: str) -> bool:
-    """Whether this address, or each one that it stands for, is one of those that the other stands for."""
+    """Whether every address that `url` can stand for is one that `other` can stand for."""
     mine, theirs = _VARIABLE.split(url), _VARIABLE.split(other)
     if mine[::2] == theirs[::2]:
         values = zip(mine[1::2], theirs[1::2], strict=True)
@@ -58,14 +58,14 @@ def _fills(url: str, other: str) -> bool:
 
 
 def _open(values: str) -> str:
-    """A pattern for what may stand in braces; there is nothing in those of a path."""
+    """Return a pattern for the values in braces; the braces of a path are empty."""
     if not values:
         return re.escape("{}")
     return ".+" if values == _FREE else f"(?:{'|'.join(map(re.escape, values.split('|')))})"
 
 
 def _addresses(server: Element) -> list[str]:
-    """The addresses of one server; a variable that is free, or one of many, stays in braces."""
+    """Return the addresses of one server; a variable with any value, or with many values, stays in braces."""
     url = server.text("url")
     variables = server.mapping("variables")
     choices = []
@@ -83,7 +83,7 @@ def _put(url: str, values: dict[str, str]) -> str:
 
 
 def _normal(url: str) -> str:
-    """An address without what does not count: a last slash, a default port, the case of scheme and host."""
+    """Normalise an address: no trailing slash, no default port, scheme and host in lower case."""
     parts = _split(url)
     host = parts.netloc.lower().removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, "\0"))
     start = f"{parts.scheme}://{host}" if parts.scheme else f"//{host}" if host else ""
@@ -97,7 +97,7 @@ def _path(url: str) -> str:
 def _split(url: str) -> SplitResult:
     try:
         return urlsplit(url)
-    except ValueError:  # brackets in the wrong place: no address, but perhaps the same on both sides
+    except ValueError:  # an invalid address, which may still be equal on both sides
         return SplitResult("", "", url, "", "")
 
 

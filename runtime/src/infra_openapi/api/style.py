@@ -1,4 +1,4 @@
-"""How a value becomes text: `style` and `explode`, with their defaults, and when they make a difference."""
+"""The serialization of a value: `style` and `explode` with their defaults, and when they have an effect."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from infra_openapi.schema.node import Term
 _DEFAULTS = {"query": "form", "cookie": "form", "path": "simple", "header": "simple"}
 _EXPLODED = frozenset({"form", "cookie"})
 _COMPOUND = frozenset({"array", "object"})
-#: The types whose text `explode` changes, where it is not both of them: a list in `simple` has its commas
-#: either way, and `deepObject` knows one way only (OpenAPI 3.1.1, "Style Examples").
+#: Style → the types that `explode` affects, if not arrays and objects: in `simple`, arrays are the same with
+#: and without it; `deepObject` has one form only (OpenAPI 3.1.1, "Style Examples").
 _COUNTS = {"simple": frozenset({"object"}), "deepObject": frozenset[str]()}
 
 
 class Style(NamedTuple):
-    """The way that is in effect."""
+    """A style and `explode`, with defaults applied."""
 
     name: str
     exploded: bool
@@ -36,7 +36,7 @@ def style(element: Element | None, place: str) -> Style:
 
 
 def differ(scope: Scope, before: Style, after: Style, old: Term, new: Term) -> bool:
-    """Whether the same value of both schemas may be written in two ways."""
+    """Whether a value can be written differently with the two styles."""
     if before.name != after.name:
         return True
     counts = _COUNTS.get(before.name, _COMPOUND)

@@ -1,4 +1,4 @@
-"""How values look as XML: what a changed `xml` of a schema does to who writes or reads it."""
+"""Compare the XML form of values, which the keyword `xml` of their schemas defines."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _XML = frozenset({"application/xml", "text/xml"})
 
 
 def used(name: str) -> bool:
-    """Whether a media type, which is normal, is XML."""
+    """Whether a normalised media type is XML."""
     kind = name.partition(";")[0]
     return kind in _XML or kind.endswith("+xml")
 
 
 class _Shape(NamedTuple):
-    """What a value becomes; `kind` is `none` for an array that is only a row of elements."""
+    """The XML form of a value; `kind` is `none` for an array without a wrapping element."""
 
     kind: str
     name: str
@@ -36,7 +36,7 @@ class _Shape(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """Two schemas in XML, each with the name that its holder gives it."""
+    """Two schemas to compare, each with the name from its property."""
 
     scope: Scope
     old: Term
@@ -46,7 +46,7 @@ class _Step(NamedTuple):
 
 
 def compare(scope: Scope, old: Term, new: Term, direction: Direction) -> None:
-    """State where elements, attributes, their names and namespaces changed, each pair of schemas once."""
+    """State changed elements, attributes, names and namespaces, once for each pair of schemas."""
     comparer, graph = scope.graph.comparer, scope.graph
     waiting = [_Step(scope, old, new)]
     while waiting:
@@ -61,14 +61,14 @@ def compare(scope: Scope, old: Term, new: Term, direction: Direction) -> None:
         step.scope.leads_to[inner.number] = None
         if not fresh:
             continue
-        # That an array became something else is another fact.
+        # A change between an array and another type has its own fact.
         if first != second and _array(one) == _array(other):
             inner.fact(facts.XML_CHANGED, direction, _element(one), _element(other), str(first), str(second))
         waiting += _parts(inner, one, other, (first.name or step.before, second.name or step.after))
 
 
 def _shape(node: Node, given: str) -> _Shape:
-    """The node's `xml` with its defaults."""
+    """Return the XML form of a node, with the defaults of `xml`."""
     facet = node.notes.get("xml")
     written = facet.value if facet is not None and isinstance(facet.value, dict) else {}
     text = {key: value for key, value in written.items() if isinstance(value, str)}
@@ -80,7 +80,7 @@ def _shape(node: Node, given: str) -> _Shape:
         kind = "attribute" if written.get("attribute") is True else "element"
     if kind == "none":
         return _Shape(kind, "", "")
-    # A prefix is short for a namespace, and any other one is as good.
+    # A prefix only abbreviates a namespace, so it is compared only without one.
     space = text.get("namespace") or text.get("prefix", "")
     return _Shape(kind, text.get("name", given) if kind in {"element", "attribute"} else "", space)
 
@@ -108,11 +108,11 @@ def _parts(scope: Scope, old: Node, new: Node, names: tuple[str, str]) -> Iterat
 
 
 def _branches(group: Group) -> dict[tuple[int, str], Term]:
-    """The alternatives by what they refer to; one that is written in place goes by its place."""
+    """Return the alternatives by the target of their reference, or by their index."""
     found: dict[tuple[int, str], Term] = {}
     for index, term in enumerate(group.branches):
         target = target_of(term[0])
-        # Inline ones are the same only where nothing came or went.
+        # Inline alternatives correspond only if their number did not change.
         key = (0, target.pointer) if target is not None else (len(group.branches), str(index))
         found[key] = term
     return found

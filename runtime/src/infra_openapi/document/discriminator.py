@@ -1,4 +1,4 @@
-"""Implicit subtypes: a base schema's discriminator leads to every schema whose `allOf` names the base.
+"""Add implicit subtypes: every schema whose `allOf` refers to a base schema with a discriminator.
 
 Source: OpenAPI 3.1.1, "Discriminator Object" (models that use `allOf`), and Swagger 2.0, "Schema Object".
 """
@@ -51,7 +51,7 @@ def _parents(schema: Any) -> Iterator[str]:
 
 
 def _subtypes(base: str, parents: dict[str, set[str]]) -> set[str]:
-    """Return the schemas whose `allOf` names the base, directly or through another one."""
+    """Return the schemas whose `allOf` refers to the base, directly or through another schema."""
     found: set[str] = set()
     waiting = {base}
     while waiting:

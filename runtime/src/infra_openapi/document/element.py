@@ -1,4 +1,4 @@
-"""One side of a comparison: a document with the files that it refers to, and the elements in them."""
+"""A document with the files that it refers to, and its elements."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from infra_openapi.document.swagger import converted
 from infra_openapi.errors import CompareError
 from infra_openapi.finding import Location, Note
 
-#: Gives the bytes of a file that a document refers to; the name is a path beside the document's, or a URL.
+#: Returns the bytes of a file; its name is a path or a URL, resolved against the name of the document.
 Reader: TypeAlias = Callable[[str], bytes]
 
 _SUPPORTED = re.compile(r"3\.[0-2](?:[.-].*)?\Z")
@@ -31,11 +31,11 @@ class Element:
 
     @property
     def identity(self) -> tuple[str, str, int]:
-        """What tells it from every other element: file, pointer, and the id of the document."""
+        """A key that no other element has: file, pointer, and the id of the document."""
         return self.file, self.pointer, id(self.document)
 
     def child(self, key: str | int) -> Element | None:
-        """The member with this key, its reference not followed; None where there is none."""
+        """Return the member with this key, without following its reference; None without one."""
         raw = self.raw
         if isinstance(raw, dict) and key not in raw:
             return None  # the most frequent case, and an exception is slow
@@ -46,16 +46,16 @@ class Element:
         return Element(self.document, self.file, f"{self.pointer}/{escaped(str(key))}", inner)
 
     def mapping(self, key: str) -> dict[str, Element]:
-        """The members of the object under `key`; none, with a note, where it is something else."""
+        """Return the members of the object under `key`; anything else gives a note and an empty result."""
         inner = self.child(key) if isinstance(self.raw, dict) and key in self.raw else None
         if inner is None or inner.raw is None:
             return {}
         return inner.members()
 
     def members(self) -> dict[str, Element]:
-        """The members of this object; none, with a note, where it is something else."""
+        """Return the members of this object; anything else gives a note and an empty result."""
         if not isinstance(self.raw, dict):
-            self.document.note(self, "is no object; it is left out")
+            self.document.note(self, "is not an object, so it is ignored")
             return {}
         at = self.pointer
         return {
@@ -64,12 +64,12 @@ class Element:
         }
 
     def items(self, key: str) -> list[Element]:
-        """The members of the array under `key`; none, with a note, where it is something else."""
+        """Return the members of the array under `key`; anything else gives a note and an empty result."""
         inner = self.child(key) if isinstance(self.raw, dict) and key in self.raw else None
         if inner is None or inner.raw is None:
             return []
         if not isinstance(inner.raw, list):
-            self.document.note(inner, "is no array; it is left out")
+            self.document.note(inner, "is not an array, so it is ignored")
             return []
         at = inner.pointer
         return [
@@ -77,33 +77,33 @@ class Element:
         ]
 
     def text(self, key: str, default: str = "") -> str:
-        """The text under `key`; `default` where there is none."""
+        """Return the string under `key`, or `default`."""
         value = self.raw.get(key) if isinstance(self.raw, dict) else None
         return value if isinstance(value, str) else default
 
     def flag(self, key: str, default: bool = False) -> bool:
-        """The truth under `key`."""
+        """Return the boolean under `key`, or `default`."""
         value = self.raw.get(key) if isinstance(self.raw, dict) else None
         return value if isinstance(value, bool) else default
 
     def value(self, key: str) -> Any:
-        """Whatever is under `key`; None where there is nothing."""
+        """Return the value under `key`, or None."""
         return self.raw.get(key) if isinstance(self.raw, dict) else None
 
     def location(self) -> Location:
-        """Where it is written, with line and column."""
+        """Return the location of this element, with line and column."""
         return self.document.location(self.file, self.pointer)
 
 
 @dataclass(slots=True)
 class References:
-    """What following the references of one document has found; `reference` fills and reads it.
+    """The resolved references of one document; the module `reference` fills and reads them.
 
     A key of `targets` is a file, the pointer of the resource around the reference, and the reference.
     """
 
     targets: dict[tuple[str, str, str], Element] = field(default_factory=dict)
-    #: The references that are being followed: one that comes again leads in a circle.
+    #: The references that are being followed; a reference that is already in this set is circular.
     underway: set[tuple[str, str, str]] = field(default_factory=set)
     #: File → pointer of each schema with an `$id` → its full address.
     resources: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -133,34 +133,40 @@ class Document:
             raise CompareError(file.name, reason, 1, hint=_likeness(file.content))
         if "swagger" in data:
             if "openapi" in data:
-                self._refuse(file, "/swagger", "says both `openapi` and `swagger`: it can be one of them")
+                self._refuse(file, "/swagger", "has both `openapi` and `swagger`: remove one of them")
             self.version = str(data["swagger"])
             if self.version not in {"2.0", "2"}:
-                self._refuse(file, "/swagger", f"is Swagger {self.version!r}; 2.0 is known")
+                self._refuse(
+                    file, "/swagger", f"has the Swagger version {self.version!r}; only 2.0 is supported"
+                )
             self._shaped(file, _PARTS_OF_2)
             try:
                 data, self.written = converted(data)
             except RecursionError as error:
-                raise CompareError(file.name, "is nested too deep to be read") from error
+                raise CompareError(file.name, "is nested too deeply to be read") from error
             return data
         version = data.get("openapi")
         if version is None:
             raise CompareError(file.name, "is not OpenAPI: it has neither `openapi` nor `swagger`", 1)
         self.version = str(version)
         if not _SUPPORTED.match(self.version) or not isinstance(version, str | float):
-            self._refuse(file, "/openapi", f"is OpenAPI {version!r}; 3.0, 3.1, 3.2 and Swagger 2.0 are known")
+            self._refuse(
+                file,
+                "/openapi",
+                f"has the OpenAPI version {version!r}; 3.0, 3.1, 3.2 and Swagger 2.0 are supported",
+            )
         self._shaped(file, _PARTS)
         return data
 
     def _shaped(self, file: File, parts: Mapping[str, type]) -> None:
-        """Refuse what is nothing that could be compared; the first three of the parts are what could."""
+        """Raise `CompareError` for parts of a wrong type, and without any of the first three parts."""
         for key, kind in parts.items():
             value = file.data.get(key)
             if value is not None and not isinstance(value, kind):
                 self._refuse(file, f"/{key}", f"`{key}` is {_kind(value)}, not {_KINDS[kind]}")
         one, other, last = list(parts)[:3]
         if not any(isinstance(file.data.get(key), dict) for key in (one, other, last)):
-            raise CompareError(file.name, f"is not OpenAPI: it has no {one}, no {other} and no {last}", 1)
+            raise CompareError(file.name, f"is not OpenAPI: it has neither {one} nor {other} nor {last}", 1)
 
     def _refuse(self, file: File, pointer: str, reason: str) -> None:
         raise CompareError(file.name, reason, *file.line_index.find(pointer))
@@ -182,7 +188,7 @@ class Document:
 
     @property
     def alone(self) -> bool:
-        """Whether it needs no file but its own."""
+        """Whether it refers to no other file."""
         return len(self._files) == 1
 
     @property
@@ -192,21 +198,21 @@ class Document:
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """What was taken although it is not quite right."""
+        """The parts of the document that are not valid, and how they were read."""
         return tuple(self._notes[key] for key in sorted(self._notes))
 
     def note(self, element: Element, message: str) -> None:
-        """Remember that something was taken although it is not quite right."""
+        """Add a note about a part that is not valid, and how it is read."""
         key = (element.file, element.pointer, message)
         if key not in self._notes and len(self._notes) < 1000:
             line = self.location(element.file, element.pointer).line
             self._notes[key] = Note(file=element.file, pointer=element.pointer, message=message, line=line)
 
     def file(self, name: str, asked_by: Element) -> Any:
-        """The data of a file that the document refers to; read once.
+        """Return the data of a file that the document refers to; each file is read once.
 
         Raises:
-            CompareError: it cannot be read, or may not be.
+            CompareError: the file cannot be read, or must not be read.
         """
         if name not in self._files:
             try:
@@ -224,7 +230,7 @@ class Document:
         return self.data if name == self.name else self._files[name].data
 
     def written_at(self, location: Location) -> Any:
-        """Return the value that is written at a location; None where nothing is."""
+        """Return the value at a location as it is in the file; None without one."""
         known = self._files.get(location.file)
         value: Any = known.data if known else None
         for token in tokens(location.pointer):
@@ -235,7 +241,7 @@ class Document:
         return value
 
     def location(self, file: str, pointer: str) -> Location:
-        """Return a location with line and column; that of a converted part is where it was written."""
+        """Return a location with line and column; a converted part has its original location."""
         written = pointer
         if self.written and file == self.name:
             written = _written(pointer, self.written)
@@ -244,7 +250,7 @@ class Document:
         return Location(file=file, pointer=written, line=line, column=column)
 
 
-#: The parts of a document, and what they must be; of version 3 and of version 2.
+#: The parts of a document with their types, for version 3 and for version 2.
 _PARTS: dict[str, type] = {
     "paths": dict,
     "webhooks": dict,
@@ -264,8 +270,8 @@ _PARTS_OF_2: dict[str, type] = {
 _KINDS: dict[type, str] = {
     dict: "an object",
     list: "an array",
-    str: "a text",
-    bool: "a truth",
+    str: "a string",
+    bool: "a boolean",
     type(None): "null",
 }
 
@@ -278,14 +284,14 @@ def _likeness(content: bytes) -> str:
     """Return a hint for a text that is recognised as something else."""
     start = content[:200].lstrip().lower()
     if start.startswith(b"version https://git-lfs"):
-        return "It is a pointer of Git LFS: `git lfs pull` gets the file itself."
+        return "It is a Git LFS pointer: download the file with `git lfs pull`."
     if start.startswith((b"<!doctype", b"<html")):
-        return "It is a page for a browser: a login, perhaps, or one that says that there is nothing."
+        return "It is an HTML page, perhaps a login page or an error page: check the URL or the path."
     return ""
 
 
 def _written(pointer: str, moved: Mapping[str, str]) -> str:
-    """The longest part of a pointer that was moved, put back to where it came from."""
+    """Return a pointer as it was before the conversion: its longest moved prefix is replaced."""
     head = pointer
     while head:
         if head in moved:
@@ -295,6 +301,6 @@ def _written(pointer: str, moved: Mapping[str, str]) -> str:
 
 
 def why_unreadable(error: OSError | ValueError) -> str:
-    """Return why a file cannot be read."""
-    # A ValueError is about the name itself: it has a null character.
+    """Return the reason why a file cannot be read."""
+    # A ValueError means that the name contains a null character.
     return getattr(error, "strerror", None) or str(error)

@@ -1,4 +1,4 @@
-"""A file of a description: its text as data, and the line of each part of it."""
+"""A file of a document: its data, and the line of each part."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from infra_openapi.document.line_index import LineIndex
 
 
 class File:
-    """One text as data, with its places."""
+    """A file with its content, data and line index."""
 
     def __init__(self, name: str, raw: bytes) -> None:
         self.name = name
         self.digest = hashlib.blake2b(raw, digest_size=16).digest()
         twin = _read_before.get(self.digest)
         if twin is None:
-            # The bytes are kept and not the text, which one face of an emoji makes four times as long.
+            # Bytes use less memory than a string, in which one emoji makes each character four bytes long.
             self.content = source.encoded(raw, name)
             self.data, marks = source.data(source.decoded(self.content, name), name)
             self.line_index = LineIndex(self.content, self.data, marks)
@@ -26,5 +26,5 @@ class File:
             self.content, self.data, self.line_index = twin.content, twin.data, twin.line_index
 
 
-# A snapshot is mostly what the API still is, and reading a large file is most of the work then.
+# Base and revision are often equal, and reading a large file is then most of the work.
 _read_before: WeakValueDictionary[bytes, File] = WeakValueDictionary()

@@ -1,4 +1,4 @@
-"""JSON to data, by the decoder's own speed; where a refusal stands is looked for once there is one."""
+"""Decode JSON with the fast decoder of the standard library; the line of an error is searched afterwards."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from infra_openapi.document.number import MAX_VALUES, LiteralError, integer, real
 from infra_openapi.errors import CompareError
 
-#: The depth in the message where the decoder has run out of stack, which takes more levels than this.
+#: The depth that the message names when the decoder has exhausted its stack, which needs more levels.
 _DEEP = 200
 _STRING = r'"(?:[^"\\]|\\.)*"'
 
@@ -20,7 +20,7 @@ class DuplicateKeyError(ValueError):
 
 
 def data(text: str, file: str) -> Any:
-    """The text as plain data.
+    """Return the decoded text.
 
     Raises:
         CompareError: it is not JSON, has a key twice, or exceeds a limit.
@@ -37,14 +37,14 @@ def data(text: str, file: str) -> Any:
         raise CompareError(file, f"is nested more than {_DEEP} levels deep", *_too_deep(text)) from error
     except DuplicateKeyError as error:
         line, column = _twice(text, str(error))
-        raise CompareError(file, f"says the key {str(error)!r} twice in one object", line, column) from error
+        raise CompareError(file, f"has the key {str(error)!r} twice in one object", line, column) from error
     except LiteralError as error:
         line, column = _outside_strings(text, error.literal)
         raise CompareError(file, error.reason, line, column) from error
 
 
 def _values(text: str) -> int:
-    """How many values there are at most: the first of each container, and one after each comma."""
+    """Return an upper bound of the number of values: one for each container and each comma."""
     return text.count(",") + text.count("[") + text.count("{")
 
 
@@ -60,7 +60,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _constant(word: str) -> Any:
-    raise LiteralError(word, f"is not JSON: {word} is no JSON value")
+    raise LiteralError(word, f"is not JSON: {word} is not a JSON value")
 
 
 def _tokens(text: str, pattern: str) -> Iterator[re.Match[str]]:
@@ -80,7 +80,7 @@ def _outside_strings(text: str, literal: str) -> tuple[int, int]:
 
 
 def _too_deep(text: str) -> tuple[int, int]:
-    """Where a JSON text first goes too deep."""
+    """Return the location where a JSON text is first nested too deeply."""
     depth = 0
     for token in _tokens(text, r"[{}\[\]]"):
         depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(token.group(), 0)

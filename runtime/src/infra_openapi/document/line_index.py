@@ -1,4 +1,4 @@
-"""From a JSON pointer to line and column in a text, computed on demand."""
+"""Find the line and column of a JSON pointer in a text, on demand."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _scan = json.JSONDecoder().raw_decode
 
 
 class LineIndex:
-    """The lines of one text. JSON is descended by its lines, or by the decoder; YAML's marks were kept."""
+    """Finds locations in one text: in JSON by its lines or with the decoder, in YAML by the marks."""
 
     def __init__(self, content: bytes, data: Any, marks: Marks | None) -> None:
         self._content, self._data, self._marks = content, data, marks
-        #: by where a container starts, and the key: where the key and where its value is
+        #: offset of a container → key → offsets of the key and of its value
         self._by_line: dict[int, dict[str, tuple[int, int]] | None] = {}
         self._lines = _Lines(content, b"\n")
         self._decoded: _Decoded | None = None
 
     def find(self, pointer: str) -> tuple[int, int]:
-        """Line and column (from 1) of the key that the pointer ends with, or of its nearest parent."""
+        """Return line and column (from 1) of the last key of the pointer, or of its nearest parent."""
         if self._marks is not None:
             return self._in_yaml(pointer, self._marks)
         offset = self._in_lines(pointer)
         if offset is not None:
-            # Before a member there are spaces, each of them a byte and a column.
+            # Only spaces precede a member, so its byte offset is its column.
             return self._lines.location(offset)
         if self._decoded is None:
             self._decoded = _Decoded(self._content.decode())
@@ -51,7 +51,7 @@ class LineIndex:
         return location
 
     def _in_lines(self, pointer: str) -> int | None:
-        """The offset in a text that has a line for each member; None in another."""
+        """Return the offset in a text with one line for each member; None for another layout."""
         key_at = start = _skip(self._content)
         value: Any = self._data
         for token in tokens(pointer):
@@ -69,9 +69,9 @@ class LineIndex:
         return key_at
 
     def _members(self, start: int, value: Any) -> dict[str, tuple[int, int]] | None:
-        """Where each key and its value begin: a member is where a line of its depth begins.
+        """Return the offsets of each key and its value in a text with one line for each member.
 
-        None where that is not so: the text is one line, or laid out by hand.
+        None for another layout: a single line, or a layout by hand.
         """
         first = _FIRST_LINE.match(self._content, start)
         if first is None:
@@ -89,16 +89,16 @@ class LineIndex:
 
 
 class _Lines(Generic[AnyStr]):
-    """Where the lines of a text begin. Neither a list of all lines nor a look back over a long one."""
+    """Finds line and column of an offset without a list of all lines."""
 
     def __init__(self, text: AnyStr, end: AnyStr) -> None:
         self._text: AnyStr = text
         self._end: AnyStr = end
-        #: for each block of the text how many lines end before it, and where its first line begins
+        #: for each block of the text: the number of lines before it, and the offset of its first line
         self._before: list[tuple[int, int]] = []
 
     def location(self, offset: int) -> tuple[int, int]:
-        """Line and column, from 1."""
+        """Return line and column, from 1."""
         if not self._before:
             count = begins = 0
             for start in range(0, len(self._text) + 1, _BLOCK):
@@ -113,7 +113,7 @@ class _Lines(Generic[AnyStr]):
 
 
 class _Decoded:
-    """A JSON text in any layout: the decoder returns where each value ends."""
+    """Finds locations in a JSON text of any layout, with the decoder."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -121,7 +121,7 @@ class _Decoded:
         self._members: dict[int, dict[str, tuple[int, int]]] = {}
 
     def find(self, pointer: str) -> tuple[int, int]:
-        """Line and column of the key that the pointer ends with, or of its nearest parent."""
+        """Return line and column of the last key of the pointer, or of its nearest existing parent."""
         key_at = start = self._skip(0)
         for token in tokens(pointer):
             if start not in self._members:
@@ -137,7 +137,7 @@ class _Decoded:
         return match.end() if match else at
 
     def _children(self, start: int) -> dict[str, tuple[int, int]]:
-        """The members of the container at `start`: where the key and where the value begins."""
+        """Return the offsets of key and value for each member of the container at `start`."""
         found: dict[str, tuple[int, int]] = {}
         opening = self._text[start : start + 1]
         at = self._skip(start + 1)
@@ -163,7 +163,7 @@ def _skip(content: bytes, at: int = 0) -> int:
 
 
 def _json(value: Any) -> bytes:
-    # Half of a surrogate pair is not UTF-8: it must have been written as an escape.
+    # Half of a surrogate pair cannot be UTF-8, so the text must contain it as an escape.
     return json.dumps(value, ensure_ascii=False).encode(errors="replace")
 
 

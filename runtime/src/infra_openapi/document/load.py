@@ -1,4 +1,4 @@
-"""Documents from a file, from a text and from plain data; every reference is followed once."""
+"""Load documents from a file, a text or plain data; every reference is followed once."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from infra_openapi.errors import CompareError
 
 
 def load(path: str | Path, *, root: str | Path | None = None, read: Reader | None = None) -> Document:
-    """The document in a file.
+    """Return the document in a file.
 
-    Files that it refers to are read where they lie under `root`: by default the working directory where the
-    file is inside of it, else the file's own folder. `read` takes the place of the disk altogether.
+    Other files that it refers to must be below `root`. By default `root` is the working directory if it
+    contains the file, and the directory of the file otherwise. `read` replaces the disk.
 
     Raises:
-        CompareError: the file is missing, empty, not OpenAPI, or a reference leads nowhere or outside.
+        CompareError: the file is missing, empty or not OpenAPI, or the target of a reference cannot be read.
     """
     name = str(path)
     try:
@@ -35,16 +35,16 @@ def load(path: str | Path, *, root: str | Path | None = None, read: Reader | Non
 def parse(
     content: str | bytes | Mapping[str, Any], *, name: str = "openapi", read: Reader | None = None
 ) -> Document:
-    """The document in a text, or in plain data; it may refer to other files only where `read` gives them.
+    """Return the document in a text or in plain data; it can refer to other files only with `read`.
 
     Raises:
-        CompareError: it is empty, not OpenAPI, or a reference leads nowhere.
+        CompareError: it is empty or not OpenAPI, or the target of a reference does not exist.
     """
     if not isinstance(content, str | bytes):
         try:
             content = json.dumps(content)
         except (TypeError, ValueError, RecursionError) as error:
-            raise CompareError(name, f"is not plain data: {error}") from error
+            raise CompareError(name, f"is not data that can be written as JSON: {error}") from error
     raw = content.encode(errors="surrogatepass") if isinstance(content, str) else content
     return _checked(Document(File(name, raw), read or _nowhere))
 
@@ -55,11 +55,15 @@ def _checked(document: Document) -> Document:
 
 
 def _nowhere(name: str) -> bytes:
-    raise CompareError(name, "is another file; there is no way to read it from here")
+    raise CompareError(
+        name,
+        "is another file, which cannot be read here",
+        hint="Pass `read`, or load the document from a file.",
+    )
 
 
 def disk(document: Path, root: str | Path | None) -> Reader:
-    """Reads the document's file, and what lies under `root`."""
+    """Return a reader of the document's file and of files below `root`."""
     home = Path.cwd()
     if root is not None:
         allowed = Path(root).resolve()
@@ -68,18 +72,22 @@ def disk(document: Path, root: str | Path | None) -> Reader:
 
     def read(name: str) -> bytes:
         if "://" in name:
-            raise CompareError(name, "is on the network, which is not asked without leave")
+            raise CompareError(
+                name,
+                "is on the network, and network access is not allowed",
+                hint="Allow it with `--allow-network`.",
+            )
         path = Path(name)
         if path != document and not path.resolve().is_relative_to(allowed):
             raise CompareError(
-                name, f"is outside of {allowed}", hint="Allow it by naming a root that holds both."
+                name, f"is outside of {allowed}", hint="Set `--root` to a directory that contains both files."
             )
         if path.is_dir():
             raise CompareError(name, "is a directory, not a file")
         if not path.exists():
             raise CompareError(name, "does not exist")
         if not path.is_file():
-            raise CompareError(name, "is no regular file")
+            raise CompareError(name, "is not a regular file")
         if path.stat().st_size > source.MAX_BYTES:
             raise CompareError(name, f"has {path.stat().st_size:,} bytes; the limit is {source.MAX_BYTES:,}")
         return path.read_bytes()

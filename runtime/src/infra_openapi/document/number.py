@@ -1,17 +1,17 @@
-"""Numbers in a text, and how many values: both limited."""
+"""Convert numbers of a text, with limits for digits and for the number of values."""
 
 from __future__ import annotations
 
 import math
 
-#: How many values a text may hold, small or large; GitHub's API with every reference written out has 900,000.
+#: The maximum number of values in a document; GitHub's API with every reference expanded has 900,000.
 MAX_VALUES = 3_000_000
 MAX_DIGITS = 1000
 _SHOWN_DIGITS = 40
 
 
 class LiteralError(ValueError):
-    """A number or a word that is not a value; the caller knows its location."""
+    """An invalid number or word; the caller adds its location."""
 
     def __init__(self, literal: str, reason: str) -> None:
         super().__init__(literal, reason)
@@ -19,10 +19,10 @@ class LiteralError(ValueError):
 
 
 def integer(digits: str, base: int = 10) -> int:
-    """A whole number.
+    """Convert an integer.
 
     Raises:
-        LiteralError: it has more digits than the limit.
+        LiteralError: the number has too many digits.
     """
     if len(digits) > MAX_DIGITS:
         raise LiteralError(digits, f"has a number of {len(digits)} digits; the limit is {MAX_DIGITS}")
@@ -30,10 +30,10 @@ def integer(digits: str, base: int = 10) -> int:
 
 
 def real(literal: str) -> float:
-    """A number with a fraction or an exponent.
+    """Convert a number with a fraction or an exponent.
 
     Raises:
-        LiteralError: it is larger than a double can be.
+        LiteralError: the number is larger than the largest double.
     """
     value = float(literal)
     if math.isinf(value):

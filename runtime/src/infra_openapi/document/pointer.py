@@ -1,13 +1,13 @@
-"""JSON pointers (RFC 6901): the keys of one, and a key as it is written in one."""
+"""Split JSON pointers (RFC 6901) into keys, and escape keys."""
 
 from __future__ import annotations
 
 
 def tokens(pointer: str) -> list[str]:
-    """The keys of a JSON pointer, unescaped."""
+    """Return the keys of a JSON pointer, unescaped."""
     return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
 
 
 def escaped(key: str) -> str:
-    """A key as it stands in a JSON pointer."""
+    """Return a key as it is written in a JSON pointer."""
     return key.replace("~", "~0").replace("/", "~1") if "/" in key or "~" in key else key

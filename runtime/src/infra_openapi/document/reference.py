@@ -1,4 +1,4 @@
-"""Where a reference leads: within a file, to another one, by `$id` and by anchor."""
+"""Resolve references: inside a file, to another file, by `$id` and by anchor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from infra_openapi.errors import CompareError
 
 # How marshal (version 2, which shares nothing between values) spells a reference's key; a length follows.
 _REFERENCE = re.compile(rb"u(?:\x04\x00\x00\x00\$ref|\x0b\x00\x00\x00\$dynamicRef)u(....)", re.DOTALL)
-# A text that can only be a reference: what a discriminator's mapping holds without saying `$ref`.
+# A text that looks like a reference: the mapping of a discriminator has such texts without `$ref`.
 _ADDRESS = re.compile(rb"u(....)(?=#/|\.\.?/)", re.DOTALL)
 #: Keys whose value is data of the API and not a part of its description.
 _DATA = frozenset({"example", "examples", "default", "enum", "const"})
@@ -24,17 +24,17 @@ _LONGEST_CHAIN = 100
 
 
 def packed(raw: Any) -> bytes:
-    """A value as bytes that are equal only where the values are, and their keys stand in the same order."""
+    """Return a value as bytes; the bytes are equal only if the values and the order of their keys are."""
     return marshal.dumps(raw, 2)
 
 
 def references(content: bytes) -> list[str]:
-    """Every reference in a packed value, in order and each once."""
+    """Return every distinct reference in a packed value, in order."""
     return _texts(content, _REFERENCE)
 
 
 def mapped(content: bytes) -> list[str]:
-    """Every text of a packed value that leads somewhere, as the mapping of a discriminator does."""
+    """Return every text of a packed value that looks like an address, as in a discriminator's mapping."""
     return _texts(content, _ADDRESS)
 
 
@@ -47,10 +47,10 @@ def _texts(content: bytes, before: re.Pattern[bytes]) -> list[str]:
 
 
 def check(document: Document) -> None:
-    """Follow every reference of the document once, so that none is found to dangle later.
+    """Follow every reference of the document once, so that every error is reported before the comparison.
 
     Raises:
-        CompareError: one leads nowhere, in a circle, or to a file that may not be read.
+        CompareError: a target does not exist, a reference is circular, or a file must not be read.
     """
     waiting = [document.root]
     seen = {""}
@@ -58,8 +58,8 @@ def check(document: Document) -> None:
         element = waiting.pop()
         try:
             content = packed(element.raw)
-        except ValueError as error:  # marshal goes no deeper than 2000 levels
-            raise CompareError(element.file, "is nested too deep to be read") from error
+        except ValueError as error:  # marshal supports up to 2000 levels
+            raise CompareError(element.file, "is nested too deeply to be read") from error
         for ref in references(content):
             key = f"{element.file} {ref}"
             if key in seen:
@@ -68,7 +68,7 @@ def check(document: Document) -> None:
             try:
                 target = follow(resolve(element, ref))
             except CompareError:
-                # It may be a reference in an example, which is data: look at what is a description alone.
+                # The reference may be in an example, which is data: follow only those of the description.
                 for real in _described(element):
                     follow(real)
                 continue
@@ -77,10 +77,10 @@ def check(document: Document) -> None:
 
 
 def follow(element: Element) -> Element:
-    """Return the value that an element stands for: its reference is followed, and the one there, to the end.
+    """Return the element at the end of a chain of references; without a reference, the element itself.
 
     Raises:
-        CompareError: the chain leads nowhere, or in a circle.
+        CompareError: a target does not exist, or the chain is circular.
     """
     start = element
     for _ in range(_LONGEST_CHAIN):
@@ -89,18 +89,18 @@ def follow(element: Element) -> Element:
             return element
         element = resolve(element, ref)
     location = start.location()
-    reason = f"the reference {start.raw['$ref']!r} leads in a circle"
+    reason = f"the reference {start.raw['$ref']!r} is circular"
     raise CompareError(location.file, reason, location.line, location.column)
 
 
 def target_of(element: Element) -> Element | None:
-    """Return the element that a reference leads to, one step; None where there is no reference."""
+    """Return the direct target of an element's reference; None if it has no reference."""
     ref = element.raw.get("$ref") if isinstance(element.raw, dict) else None
     return resolve(element, ref) if isinstance(ref, str) else None
 
 
 def dynamic_target(element: Element, ref: str) -> Element | None:
-    """Return the target of a `$dynamicRef`; None where more than one schema has the anchor."""
+    """Return the target of a `$dynamicRef`; None if more than one schema has the anchor."""
     places = _anchored(element, ref.removeprefix("#"))
     return resolve(element, ref) if len(places) < 2 else None
 
@@ -109,7 +109,7 @@ def all_targets(element: Element, ref: str) -> list[Element]:
     """Return all possible targets of a reference: one element, or each schema that has the anchor.
 
     Raises:
-        CompareError: there is none.
+        CompareError: no target exists.
     """
     first = resolve(element, ref)
     fragment = ref.removeprefix("#")
@@ -122,10 +122,10 @@ def all_targets(element: Element, ref: str) -> list[Element]:
 
 
 def resolve(element: Element, ref: str) -> Element:
-    """Return the value that a reference in this element names.
+    """Return the target of a reference in this element.
 
     Raises:
-        CompareError: there is none.
+        CompareError: the target does not exist, or the reference is circular.
     """
     known = element.document.references
     resource = _resource(element)
@@ -134,7 +134,7 @@ def resolve(element: Element, ref: str) -> Element:
         if key in known.underway:
             location = element.location()
             raise CompareError(
-                location.file, f"the reference {ref!r} leads in a circle", location.line, location.column
+                location.file, f"the reference {ref!r} is circular", location.line, location.column
             )
         known.underway.add(key)
         try:
@@ -169,7 +169,7 @@ def _look_up(element: Element, resource: str, ref: str) -> Element:
     location = element.location()
     shown = as_written(ref) if document.version.startswith("2") else ref
     raise CompareError(
-        location.file, f"the reference {shown!r} leads nowhere", location.line, location.column
+        location.file, f"the target of the reference {shown!r} does not exist", location.line, location.column
     )
 
 
@@ -188,7 +188,7 @@ def _descend(document: Document, file: str, data: Any, pointer: str) -> Element 
         return None
     element = Element(document, file, "", data)
     for token in tokens(pointer):
-        # A pointer may lead through a reference; strictly it must not, but the meaning is plain.
+        # A pointer through a reference is not valid, but its meaning is clear.
         inner = element if _has(element.raw, token) else follow(element)
         step: Element | None
         if isinstance(inner.raw, list):
@@ -216,7 +216,7 @@ def _resource(element: Element) -> str:
 
 
 def _index(document: Document, file: str, data: Any) -> None:
-    """Find what has an `$id` or an anchor; files that have none, nearly all, are not walked."""
+    """Record the schemas with an `$id` or an anchor; most files have none and are not searched."""
     known = document.references
     if file in known.resources:
         return
@@ -248,7 +248,7 @@ def _has(raw: Any, token: str) -> bool:
 
 
 def _objects(data: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every object that belongs to the description, with its pointer, in the order of the text."""
+    """Yield every object of the description (not of examples) with its pointer, in the order of the text."""
     waiting: list[tuple[str, Any, bool]] = [("", data, False)]
     while waiting:
         pointer, value, named = waiting.pop()
@@ -267,7 +267,7 @@ def _objects(data: Any) -> Iterator[tuple[str, dict[str, Any]]]:
             ]
 
 
-#: Keys under which the names are the author's: a property may be called `example` or `$ref`.
+#: Keys whose members have names that the author chose: a property may have the name `example` or `$ref`.
 _MAPS = frozenset(
     {
         "properties",

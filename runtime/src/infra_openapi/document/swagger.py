@@ -1,4 +1,4 @@
-"""Swagger 2.0 as OpenAPI 3.0, and for every part that moved where it was written."""
+"""Convert Swagger 2.0 to OpenAPI 3.0, and record the original pointer of every moved part."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _FLOWS = {"accessCode": "authorizationCode", "application": "clientCredentials"}
 
 
 def converted(data: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The document as OpenAPI 3.0, with a table from its pointers to those of the original."""
+    """Return the document as OpenAPI 3.0, and a table from new to original pointers."""
     made = _Conversion(data)
     return made.document(), made.written
 
@@ -54,7 +54,7 @@ class _Conversion:
         self.written: dict[str, str] = {}
         self.parameters = _object(data.get("parameters"))
         self.responses = _object(data.get("responses"))
-        #: Shared responses as operations give them whose media types are their own.
+        #: Copies of shared responses for operations with their own media types.
         self.produced: dict[str, Any] = {}
 
     def document(self) -> dict[str, Any]:
@@ -179,7 +179,7 @@ class _Conversion:
         return made | _style(value)
 
     def typed(self, value: dict[str, Any]) -> dict[str, Any]:
-        """The schema of a parameter or header, which version 2 writes beside its name."""
+        """Return the schema of a parameter or header; version 2 has its keywords beside the name."""
         made: dict[str, Any] = _schema({key: value[key] for key in _TYPE_KEYS if key in value})
         return made
 
@@ -239,14 +239,14 @@ class _Conversion:
         return made
 
     def shared(self, value: dict[str, Any], produces: Any) -> dict[str, Any]:
-        """A reference to a shared response, as the media types of who refers to it make it."""
+        """Return a shared response with the media types of the operation that refers to it."""
         moved = _moved(value)
         name = str(value["$ref"]).removeprefix("#/responses/").replace("~1", "/").replace("~0", "~")
         if name not in self.responses or _list(produces) == _list(self.data.get("produces")):
             return moved
         made = f"{name} as {', '.join(map(str, _list(produces)))}"
         if made not in self.produced:
-            self.produced[made] = None  # references may lead in a circle
+            self.produced[made] = None  # references may be circular
             at = f"/components/responses/{escaped(made)}"
             self.produced[made] = self.response(
                 self.responses[name], produces, at, f"/responses/{escaped(name)}"
@@ -270,7 +270,7 @@ def _reference(ref: str) -> str:
 
 
 def as_written(ref: str) -> str:
-    """A reference of a converted document as it was before."""
+    """Return a reference as it was before the conversion."""
     for old, new in _MOVED.items():
         if ref.startswith(new):
             return old + ref[len(new) :]
@@ -278,7 +278,7 @@ def as_written(ref: str) -> str:
 
 
 def _schema(value: Any, named: bool = False) -> Any:
-    """A schema with its references moved and the words of version 2 replaced; as deep as Python recurses."""
+    """Convert references and keywords of a schema; the depth is limited by Python's recursion."""
     if isinstance(value, list):
         return [_schema(each) for each in value]
     if not isinstance(value, dict):
@@ -302,7 +302,7 @@ def _schema(value: Any, named: bool = False) -> Any:
 
 
 def _style(value: dict[str, Any]) -> dict[str, Any]:
-    """How a list is written, and the lists in it, for which version 3 has no words."""
+    """Return the serialization of nested arrays, which version 3 cannot describe."""
     if value.get("type") != "array":
         return {}
     name = str(value.get("collectionFormat", "csv"))

@@ -1,4 +1,4 @@
-"""Bytes to text to data: JSON the fast way, YAML by its events; both bounded, errors with their line."""
+"""Decode bytes to text, and text to data (JSON or YAML); limits apply, and errors have a line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from infra_openapi.document import json_text, yaml_text
 from infra_openapi.document.yaml_text import Marks
 from infra_openapi.errors import CompareError
 
-#: The largest file that is read at all: GitHub's API with every reference written out has 73 MB.
+#: The largest file that is read: GitHub's API with every reference expanded has 73 MB.
 MAX_BYTES = 96 * 1024 * 1024
 
 _JSON_START = re.compile(r"\s*[{\[]")
@@ -18,10 +18,10 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def encoded(raw: bytes, file: str) -> bytes:
-    """What a file holds as UTF-8 without a byte order mark; UTF-16 is known by its first bytes.
+    """Return the content of a file as UTF-8 without a byte order mark; UTF-16 is recognised by its mark.
 
     Raises:
-        CompareError: it begins like UTF-16, and is not.
+        CompareError: the file has the byte order mark of UTF-16, but is not UTF-16.
     """
     if not raw.startswith(_UTF_16):
         return raw.removeprefix(codecs.BOM_UTF8)
@@ -32,10 +32,10 @@ def encoded(raw: bytes, file: str) -> bytes:
 
 
 def decoded(raw: bytes, file: str) -> str:
-    """The text of a file.
+    """Return the text of a file.
 
     Raises:
-        CompareError: it is too large, empty, or no text.
+        CompareError: the file is too large, empty, or not text.
     """
     if len(raw) > MAX_BYTES:
         raise CompareError(file, f"has {len(raw):,} bytes; the limit is {MAX_BYTES:,}")
@@ -44,7 +44,9 @@ def decoded(raw: bytes, file: str) -> str:
     except UnicodeDecodeError as error:
         raise _no_text(raw, "UTF-8", error, file) from error
     if "\x00" in text:
-        raise CompareError(file, "is a binary file, not a text", text.count("\n", 0, text.index("\x00")) + 1)
+        raise CompareError(
+            file, "is a binary file, not a text file", text.count("\n", 0, text.index("\x00")) + 1
+        )
     if not text or text.isspace():
         raise CompareError(file, "is empty")
     return text
@@ -52,14 +54,14 @@ def decoded(raw: bytes, file: str) -> str:
 
 def _no_text(raw: bytes, encoding: str, error: UnicodeDecodeError, file: str) -> CompareError:
     line = raw.count(b"\n", 0, error.start) + 1
-    return CompareError(file, f"is not text in {encoding} (byte {error.start})", line)
+    return CompareError(file, f"is not {encoding} text (byte {error.start})", line)
 
 
 def data(text: str, file: str) -> tuple[Any, Marks | None]:
-    """The JSON or YAML text as plain data, and YAML's marks; JSON has none, its places are found later.
+    """Return the data of a JSON or YAML text, and the marks of YAML; JSON has none.
 
     Raises:
-        CompareError: it is neither, has a key twice, or exceeds a limit.
+        CompareError: the text is neither, has a key twice, or exceeds a limit.
     """
     problem: CompareError | None = None
     if _JSON_START.match(text):
@@ -69,7 +71,7 @@ def data(text: str, file: str) -> tuple[Any, Marks | None]:
             problem = error
             if file.endswith(".json") or len(text) > yaml_text.MAX_CHARACTERS:
                 raise
-    # A brace in front may begin YAML in flow style; if it does not, the JSON reader's reason is better.
+    # A text that starts with a brace may be YAML in flow style; if not, the JSON decoder's error is better.
     try:
         return yaml_text.data(text, file)
     except CompareError:

@@ -1,7 +1,7 @@
-"""YAML to data, by the parser's events and not by PyYAML's constructor.
+"""Decode YAML from the events of the parser, without PyYAML's constructor.
 
-Keys stay text (`200:` is the status "200"), dates stay text, a key that comes twice is refused, everything
-has its place, and what aliases blow up is counted.
+Keys and dates stay strings (`200:` is the status "200"), duplicate keys are errors, every value has a
+location, and the size that aliases add is limited.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from infra_openapi.errors import CompareError
 #: YAML is some five times slower to read than JSON, and documents written by hand are smaller.
 MAX_CHARACTERS = 32 * 1024 * 1024
 MAX_DEPTH = 200
-#: How much aliases may add to what the file spells out, as if they were written out.
+#: How many characters aliases may add to the file, counted as if they were expanded.
 MAX_ALIASED = 16_000_000
-#: What a value takes besides its own characters: indentation, a dash, a colon.
+#: The characters around a value: indentation, a dash, a colon.
 _AROUND = 16
 
 #: Where each member of a container starts (line, column), by the container's identity and the key or index.
@@ -44,18 +44,18 @@ _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z")
 _OCTAL = re.compile(r"0o[0-7]+\Z")
 _HEX = re.compile(r"0x[0-9a-fA-F]+\Z")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
-# The core schema of YAML 1.2, which OpenAPI asks for: `yes`, `on` and 1_000 are text.
+# The core schema of YAML 1.2, which OpenAPI requires: `yes`, `on` and 1_000 are strings.
 _WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
 _WORDS |= {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _STANDARD_TAG = "tag:yaml.org,2002:"
 # A bracket; or a quoted text or a comment, whose brackets do not count.
 _BRACKETS = re.compile(r"""[\[{\]}]|"(?:[^"\\]|\\.)*"?|'[^']*'?|\#[^\n]*""", re.DOTALL)
-# What ends a line for YAML 1.1, and for no editor.
+# Line ends of YAML 1.1 that editors do not treat as line ends.
 _FOREIGN_ENDS = re.compile("[\x85\u2028\u2029]")
 
 
 def data(text: str, file: str) -> tuple[Any, Marks]:
-    """The text as plain data, and the places of everything in it.
+    """Return the decoded text, and the location of each value.
 
     Raises:
         CompareError: it is not YAML, has a key twice, or exceeds a limit.
@@ -114,9 +114,9 @@ def _too_deep_at(text: str, depth: int, start: int, end: int) -> int:
 def _hint(text: str, line: int) -> str:
     lines = text.splitlines()
     around = lines[max(0, line - 2) : line] if line else []
-    if any(one.startswith(("<<<<<<<", "=======", ">>>>>>>")) for one in around):
-        return "There is a merge conflict that nobody has resolved."
-    return "YAML is indented with spaces; there is a tab here." if any("\t" in one for one in around) else ""
+    if any(nearby.startswith(("<<<<<<<", "=======", ">>>>>>>")) for nearby in around):
+        return "The file contains an unresolved merge conflict."
+    return "Indent YAML with spaces, not with tabs." if any("\t" in nearby for nearby in around) else ""
 
 
 def scalar(event: ScalarEvent) -> Any:
@@ -264,7 +264,7 @@ class _Builder:
             if key in container:
                 # The event may be the value's end; the key was marked where it stands.
                 line, column = self.marks[id(container), key]
-                raise CompareError(self.file, f"says the key {key!r} twice in one mapping", line, column)
+                raise CompareError(self.file, f"has the key {key!r} twice in one mapping", line, column)
             container[key] = value
 
     def _mark(self, container: Any, key: str | int, event: Event) -> None:

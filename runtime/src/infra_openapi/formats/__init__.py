@@ -1,8 +1,8 @@
-"""A report as text of one kind or another: pure functions, one small module each, imported when asked for.
+"""Render reports as text: a pure function for each format, each in its own module, imported on demand.
 
     render({"": report}, "markdown")
 
-The reports come by the names of their APIs; two documents that were merely given have none, which is "".
+The keys of the reports are the names of declared APIs; the key is "" for two documents of the command line.
 """
 
 from __future__ import annotations
@@ -31,6 +31,6 @@ __all__ = ["FORMATS", "Reports", "View", "render"]
 
 
 def render(reports: Reports, name: str, view: View | None = None) -> str:
-    """The reports in a format, with a newline at the end. The same reports make the same text."""
-    made: str = import_module(f"{__name__}.{FORMATS[name]}").render(reports, view or View())
-    return made
+    """Return the reports in a format, with a newline at the end. Equal reports give equal text."""
+    text: str = import_module(f"{__name__}.{FORMATS[name]}").render(reports, view or View())
+    return text

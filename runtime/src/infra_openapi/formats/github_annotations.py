@@ -1,4 +1,4 @@
-"""For GitHub Actions: an annotation on each changed line, and the sums.
+"""The format `github`, for GitHub Actions: an annotation on each changed line, and the totals.
 
 Source: GitHub's documentation, "Workflow commands for GitHub Actions", and how actions/toolkit escapes them.
 """
@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from infra_openapi.finding import Finding, Level
 from infra_openapi.formats import Reports
-from infra_openapi.formats.view import View, example, heading, reached, total
+from infra_openapi.formats.view import View, affected, example, heading, total
 
 _COMMANDS = {Level.BREAKING: "error", Level.WARNING: "warning", Level.INFO: "notice"}
 
 
 def render(reports: Reports, view: View) -> str:
-    """One workflow command for each finding."""
+    """Return one workflow command for each finding."""
     lines = []
     for name, report in reports.items():
         lines += [_command(finding, view) for finding in view.shown(report)]
@@ -29,8 +29,8 @@ def _command(finding: Finding, view: View) -> str:
         properties["col"] = str(finding.shown_at.column)
     properties["title"] = f"{finding.level.value}: {finding.rule}"
     lines = [finding.message]
-    if named := reached(finding):
-        lines.append(f"Reaches {named}.")
+    if named := affected(finding):
+        lines.append(f"In {named}.")
     if shown := example(finding):
         lines.append(f"Example: {shown}.")
     if finding.level is not Level.INFO:

@@ -1,4 +1,4 @@
-"""For GitLab's merge requests: a Code Quality report (Source: GitLab's documentation, "Code Quality")."""
+"""The format `gitlab`: a Code Quality report. Source: GitLab's documentation, "Code Quality"."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 
 from infra_openapi.finding import Finding, Level
 from infra_openapi.formats import Reports
-from infra_openapi.formats.view import View, reached
+from infra_openapi.formats.view import View, affected
 
 _SEVERITIES = {Level.BREAKING: "blocker", Level.WARNING: "minor", Level.INFO: "info"}
 
 
 def render(reports: Reports, view: View) -> str:
-    """A list of issues; those of all reports in one, as GitLab wants it."""
+    """Return a list of issues; GitLab requires one list for all reports."""
     seen: Counter[str] = Counter()
     issues = []
     for name, report in reports.items():
         for finding in view.shown(report):
-            # GitLab drops what has a fingerprint that it has seen.
+            # GitLab ignores an issue whose fingerprint it has already read.
             key = f"{name}/{finding.fingerprint}" if name else finding.fingerprint
             seen[key] += 1
             unique = key if seen[key] == 1 else f"{key}/{seen[key]}"
@@ -28,10 +28,10 @@ def render(reports: Reports, view: View) -> str:
 
 
 def _issue(finding: Finding, revision: str, fingerprint: str, view: View) -> dict[str, Any]:
-    named = reached(finding)
+    named = affected(finding)
     location = finding.shown_at
     return {
-        "description": f"{finding.message} (reaches {named})" if named else finding.message,
+        "description": f"{finding.message} (in {named})" if named else finding.message,
         "check_name": finding.rule,
         "fingerprint": fingerprint,
         "severity": _SEVERITIES[finding.level],

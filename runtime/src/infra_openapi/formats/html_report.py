@@ -1,4 +1,4 @@
-"""For a browser: one page that asks for nothing else, no script, no image, no font."""
+"""The format `html`: one page without external scripts, images and fonts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from html import escape
 
 from infra_openapi.finding import Finding
 from infra_openapi.formats import Reports
-from infra_openapi.formats.view import View, example, heading, operations, reached, remarks, total
+from infra_openapi.formats.view import View, affected, example, heading, operations, remarks, total
 from infra_openapi.formats.view import verdict as worst
 from infra_openapi.report import Report
 
@@ -29,7 +29,7 @@ article p { margin: .3rem 0; overflow-wrap: anywhere; }
 
 
 def render(reports: Reports, view: View) -> str:
-    """The whole page."""
+    """Return the page."""
     verdict = worst(list(reports.values()))
     body = "\n".join(line for name, report in reports.items() for line in _report(name, report, view))
     return f"""<!doctype html>
@@ -55,11 +55,11 @@ def _report(name: str, report: Report, view: View) -> Iterator[str]:
     yield f"<p><strong>{report.verdict}</strong>: {total(report)}</p>"
     for finding in view.shown(report):
         yield from _finding(finding)
-    found = remarks(report)
-    if found:
+    lines = remarks(report)
+    if lines:
         yield "<h2>Notes</h2>"
         yield "<ul>"
-        yield from (f"<li>{escape(remark)}</li>" for remark in found)
+        yield from (f"<li>{escape(remark)}</li>" for remark in lines)
         yield "</ul>"
 
 
@@ -67,8 +67,8 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield f'<article class="{finding.level.value}">'
     yield f'<p><span class="level">{finding.level.value}</span> <code>{escape(finding.rule)}</code></p>'
     yield f"<p>{escape(finding.message)}</p>"
-    if reached(finding):
-        yield f"<p>reaches {escape(operations(finding, len(finding.operations)))}</p>"
+    if affected(finding):
+        yield f"<p>in {escape(operations(finding, len(finding.operations)))}</p>"
     if shown := example(finding):
         yield f"<p>example: <code>{escape(shown)}</code></p>"
     locations = [str(side) for side in (finding.base, finding.revision) if side]

@@ -1,4 +1,4 @@
-"""For programs: the shape of `report.schema.json`, which is versioned and documented."""
+"""The format `json`, for programs. Its schema is `report.schema.json`, which is versioned and documented."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from infra_openapi.report import SCHEMA_VERSION
 
 
 def render(reports: Reports, _view: View) -> str:
-    """One report as it is; reports of declared APIs under `apis`, with the worst verdict above them."""
-    made = {name: report.to_json() for name, report in reports.items()}
-    whole = made.get("") or {
+    """Return one report as it is; reports of declared APIs are in `apis`, beside the worst verdict."""
+    data = {name: report.to_json() for name, report in reports.items()}
+    whole = data.get("") or {
         "schema": SCHEMA_VERSION,
         "verdict": verdict(list(reports.values())),
-        "apis": made,
+        "apis": data,
     }
     return json.dumps(whole, indent=2, ensure_ascii=True, default=str) + "\n"
 
 
 @cache
 def schema() -> dict[str, Any]:
-    """The JSON schema (draft 2020-12) of what `render` writes."""
+    """Return the JSON schema (draft 2020-12) of the result of `render`."""
     text = Path(__file__).with_name("report.schema.json").read_text(encoding="utf-8")
-    made: dict[str, Any] = json.loads(text)
-    return made
+    content: dict[str, Any] = json.loads(text)
+    return content

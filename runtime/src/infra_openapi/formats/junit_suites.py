@@ -1,4 +1,4 @@
-"""For CI servers that show tests: a suite for each report, a failure for each breaking change."""
+"""The format `junit`, for CI servers: a suite for each report, a failure for each breaking change."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from xml.sax.saxutils import escape, quoteattr
 
 from infra_openapi.finding import Finding
 from infra_openapi.formats import Reports
-from infra_openapi.formats.view import View, example, heading, reached
+from infra_openapi.formats.view import View, affected, example, heading
 from infra_openapi.report import Report
 
-#: what XML 1.0 has no way to write
+#: characters that XML 1.0 does not allow
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def render(reports: Reports, view: View) -> str:
-    """What is not to pass fails, what is accepted is skipped with its reason, the rest passes."""
+    """Return a test case for each finding: failed, skipped with the reason if it is accepted, or passed."""
     suites = [line for name, report in reports.items() for line in _suite(name, report, view)]
     lines = ['<?xml version="1.0" encoding="utf-8"?>', "<testsuites>", *suites, "</testsuites>"]
     return "\n".join(lines) + "\n"
@@ -25,7 +25,7 @@ def render(reports: Reports, view: View) -> str:
 def _suite(name: str, report: Report, view: View) -> Iterator[str]:
     findings = list(view.shown(report))
     accepted = report.review.accepted
-    # A suite without a test is taken for a mistake by some servers.
+    # Some servers treat a suite without a test as an error.
     cases = len(findings) + len(accepted) or 1
     failures = sum(_fails(finding, view) for finding in findings)
     title = _attribute(heading(name, report))
@@ -59,8 +59,8 @@ def _named(finding: Finding) -> str:
 
 def _text(finding: Finding) -> str:
     lines = [f"{finding.level.value}: {finding.message}"]
-    if named := reached(finding):
-        lines.append(f"reaches {named}")
+    if named := affected(finding):
+        lines.append(f"in {named}")
     if shown := example(finding):
         lines.append(f"example: {shown}")
     if finding.location:

@@ -1,4 +1,4 @@
-"""For a comment on a pull request, or a job's summary."""
+"""The format `markdown`, for a comment on a pull request or the summary of a job."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Iterator
 
 from infra_openapi.finding import Finding, Level
 from infra_openapi.formats import Reports
-from infra_openapi.formats.view import View, example, heading, reached, remarks, total
+from infra_openapi.formats.view import View, affected, example, heading, remarks, total
 from infra_openapi.report import Report
 
-_TITLES = {Level.BREAKING: "Breaking", Level.WARNING: "Warnings", Level.INFO: "Harmless"}
-#: everything that Markdown, or the HTML in it, could take for its own; @ and # would name people and issues
+_TITLES = {Level.BREAKING: "Breaking", Level.WARNING: "Warnings", Level.INFO: "Information"}
+#: characters with a meaning in Markdown or HTML; `@` and `#` would mention people and issues
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@-])")
 
 
 def render(reports: Reports, view: View) -> str:
-    """A section for each report, a table for each level."""
+    """Return a section for each report, with a table for each level."""
     return "\n".join(line for name, report in reports.items() for line in _report(name, report, view))
 
 
@@ -35,15 +35,15 @@ def _report(name: str, report: Report, view: View) -> Iterator[str]:
             yield "| --- | --- | --- | --- |"
             yield from (_row(finding, view) for finding in findings)
             yield ""
-    if found := remarks(report):
-        yield from (f"- {_escaped(remark)}" for remark in found)
+    if lines := remarks(report):
+        yield from (f"- {_escaped(remark)}" for remark in lines)
         yield ""
 
 
 def _row(finding: Finding, view: View) -> str:
     lines = [_escaped(finding.message)]
-    if named := reached(finding):
-        lines.append(f"reaches {_escaped(named)}")
+    if named := affected(finding):
+        lines.append(f"in {_escaped(named)}")
     if shown := example(finding):
         lines.append(f"example: {_escaped(shown)}")
     location = finding.shown_at or finding.location

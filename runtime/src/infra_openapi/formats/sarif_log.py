@@ -1,4 +1,4 @@
-"""For code scanning: a SARIF log (Source: OASIS, SARIF 2.1.0). What was accepted is in it, suppressed."""
+"""The format `sarif`, for code scanning; accepted findings are suppressed. Source: OASIS, SARIF 2.1.0."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from infra_openapi.finding import Finding, Level, Location
 from infra_openapi.formats import Reports
-from infra_openapi.formats.view import View, example, heading, reached
+from infra_openapi.formats.view import View, affected, example, heading
 from infra_openapi.report import Acceptance, Report
 from infra_openapi.rules import RULES
 
@@ -17,16 +17,16 @@ _LEVELS = {Level.BREAKING: "error", Level.WARNING: "warning", Level.INFO: "note"
 
 
 def render(reports: Reports, view: View) -> str:
-    """A run for each report."""
+    """Return a SARIF log with a run for each report."""
     runs = [_run(name, report, view) for name, report in reports.items()]
     log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": runs}
     return json.dumps(log, indent=2, default=str) + "\n"
 
 
 def _run(name: str, report: Report, view: View) -> dict[str, Any]:
-    given: list[tuple[Finding, Acceptance | None]] = [(finding, None) for finding in view.shown(report)]
-    given += report.review.accepted
-    used = sorted({finding.rule for finding, _ in given})
+    entries: list[tuple[Finding, Acceptance | None]] = [(finding, None) for finding in view.shown(report)]
+    entries += report.review.accepted
+    used = sorted({finding.rule for finding, _ in entries})
     driver = {
         "name": "infra dev api-check",
         "version": view.version,
@@ -38,7 +38,7 @@ def _run(name: str, report: Report, view: View) -> dict[str, Any]:
         # Distinguishes the runs of several APIs in one upload.
         "automationDetails": {"id": f"infra-api-check/{quote(name or 'documents')}/"},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(finding, entry, used, report.revision, view) for finding, entry in given],
+        "results": [_result(finding, entry, used, report.revision, view) for finding, entry in entries],
         "properties": {"compared": heading(name, report), "verdict": report.verdict},
     }
 
@@ -57,8 +57,8 @@ def _result(
     finding: Finding, entry: Acceptance | None, used: list[str], revision: str, view: View
 ) -> dict[str, Any]:
     lines = [finding.message]
-    if named := reached(finding):
-        lines.append(f"Reaches {named}.")
+    if named := affected(finding):
+        lines.append(f"In {named}.")
     if shown := example(finding):
         lines.append(f"Example: {shown}.")
     result: dict[str, Any] = {
@@ -66,7 +66,7 @@ def _result(
         "ruleIndex": used.index(finding.rule),
         "level": _LEVELS[finding.level],
         "message": {"text": "\n".join(lines)},
-        # Code scanning refuses a result without a location; an app has no file, and is named itself.
+        # Code scanning rejects a result without a location; an app has no file, so its name is used.
         "locations": [_location(finding.shown_at or Location(file=revision or "revision", pointer=""), view)],
         "partialFingerprints": {"infraApiCheck/v1": finding.fingerprint},
         "properties": {

@@ -1,4 +1,4 @@
-"""For a terminal: what breaks, whom, where, and how to accept it."""
+"""The format `text`, for a terminal: each finding with its location, operations, example and fingerprint."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Iterator
 
 from infra_openapi.finding import Finding, Level
 from infra_openapi.formats import Reports
-from infra_openapi.formats.view import View, example, heading, reached, remarks, total
+from infra_openapi.formats.view import View, affected, example, heading, remarks, total
 from infra_openapi.report import Report
 
 # Source: ECMA-48, select graphic rendition.
 _STYLES = {"breaking": "31;1", "warning": "33", "info": "36", "compatible": "32", "dim": "2", "bold": "1"}
-#: text of a document must not move the terminal's cursor
+#: control characters in a document must not reach the terminal
 _CONTROL = {number: f"\\x{number:02x}" for number in [*range(32), *range(127, 160)]}
 
 
 def render(reports: Reports, view: View) -> str:
-    """A paragraph for each finding, and the sums."""
+    """Return a paragraph for each finding, and the totals."""
     blocks = ["\n".join(_report(name, report, view)) for name, report in reports.items()]
     return "\n\n".join(blocks) + "\n"
 
@@ -41,12 +41,12 @@ def _finding(finding: Finding, view: View) -> Iterator[str]:
     where = f"  {_plain(str(location))}" if location else ""
     yield f"{level}  {finding.rule}{_styled(where, 'dim', view)}"
     yield f"    {_plain(finding.message)}"
-    if named := reached(finding):
-        yield f"    reaches {_plain(named)}"
+    if named := affected(finding):
+        yield f"    in {_plain(named)}"
     if shown := example(finding):
         yield f"    example: {_plain(shown)}"
     if finding.copies:
-        yield f"    written out in {len(finding.copies)} more places"
+        yield f"    the same content is in {len(finding.copies)} more places"
     if finding.level is not Level.INFO:
         yield _styled(f"    fingerprint {finding.fingerprint}", "dim", view)
     yield ""

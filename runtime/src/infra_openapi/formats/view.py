@@ -1,4 +1,4 @@
-"""What formats have in common: what is shown, and how locations, operations and sums are written."""
+"""What all formats share: which findings are shown, and how operations, examples and totals are written."""
 
 from __future__ import annotations
 
@@ -18,43 +18,43 @@ _LONGEST_VALUE = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What is shown, and how."""
+    """The options of a format: which findings are shown, and how."""
 
-    #: the least level; what is below is counted and not shown
+    #: findings of a lower level are counted but not shown
     level: Level = Level.INFO
-    #: the least level that fails, for formats that distinguish passed from failed
+    #: findings of this level or a higher one fail, in formats that distinguish passed from failed
     failing: Level = Level.BREAKING
-    #: the working directory as seen from the top of the repository, where CI looks for files
+    #: the working directory, relative to the root of the repository; CI expects paths from there
     folder: str = ""
-    #: terminal colours; for text alone
+    #: true for terminal colours; used by `text` only
     colour: bool = False
-    #: of the program, for logs that name it
+    #: the version of the program, for formats that contain it
     version: str = "0"
 
     def shown(self, report: Report) -> Iterator[Finding]:
-        """The findings to show, in the report's order."""
+        """Return the findings to show, in the report's order."""
         return (finding for finding in report.findings if finding.level.severity >= self.level.severity)
 
     def hidden(self, report: Report) -> int:
-        """How many are not shown."""
+        """Return the number of findings that are not shown."""
         return len(report.findings) - sum(1 for _ in self.shown(report))
 
     def file(self, location: Location) -> str:
-        """Return the file of a location, from the top of the repository."""
+        """Return the path of a location's file, relative to the root of the repository."""
         return (
             posixpath.normpath(posixpath.join(self.folder, location.file)) if self.folder else location.file
         )
 
 
 def operations(finding: Finding, most: int = _MOST_OPERATIONS) -> str:
-    """What the change reaches, for people."""
+    """Return the operations that the change affects, shortened to `most`."""
     named = ", ".join(str(operation) for operation in finding.operations[:most])
     more = len(finding.operations) - most
     return f"{named} and {more} more" if more > 0 else named
 
 
-def reached(finding: Finding) -> str:
-    """What the change reaches; empty where the message has named all of it."""
+def affected(finding: Finding) -> str:
+    """Return the operations that the change affects; empty if the message contains the only one."""
     if len(finding.operations) == 1:
         named = re.escape(str(finding.operations[0]))
         if re.search(rf"{named}(?![\w/{{.-])", finding.message):
@@ -63,31 +63,31 @@ def reached(finding: Finding) -> str:
 
 
 def example(finding: Finding) -> str:
-    """The witness as a sentence; empty where there is none."""
+    """Return the witness as a sentence; empty without one."""
     if finding.witness is None:
         return ""
     condition = {
-        Direction.REQUEST: "was accepted, and is refused now",
-        Direction.RESPONSE: "is possible now, and was not before",
-        Direction.NONE: "makes the difference",
+        Direction.REQUEST: "was accepted before and is rejected now",
+        Direction.RESPONSE: "is possible now and was not before",
+        Direction.NONE: "shows the difference",
     }[finding.witness.kind]
     return f"{value(finding.witness.value)} {condition}"
 
 
-def value(given: Any) -> str:
-    """A JSON value, cut where it is too long to be read."""
-    text = json.dumps(given, ensure_ascii=False)
+def value(content: Any) -> str:
+    """Return a value as JSON, shortened if it is long."""
+    text = json.dumps(content, ensure_ascii=False)
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
 
 
 def heading(name: str, report: Report) -> str:
-    """What was compared with what."""
+    """Return the names of both documents, after the name of the API."""
     compared = f"{report.base} → {report.revision}"
     return f"{name}: {compared}" if name else compared
 
 
 def total(report: Report) -> str:
-    """The sums in one line; what was accepted stays visible."""
+    """Return the number of findings of each level, and of accepted findings."""
     parts = [f"{report.counts[level]} {level.value}" for level in Level]
     if report.review.accepted:
         parts.append(f"{len(report.review.accepted)} accepted")
@@ -95,13 +95,13 @@ def total(report: Report) -> str:
 
 
 def remarks(report: Report) -> list[str]:
-    """Return the remaining lines: expired and stale entries, and the notes of the documents."""
+    """Return a line for each expired or stale entry, and for each note about the documents."""
     expired = [
-        f"{entry.file}:{entry.line}: accepted until {entry.until}, counts again: {entry.summary}"
+        f"{entry.file}:{entry.line}: the acceptance expired on {entry.until}: {entry.summary}"
         for entry in report.review.expired
     ]
     stale = [
-        f"{entry.file}:{entry.line}: nothing was found for this entry, it may go: {entry.summary}"
+        f"{entry.file}:{entry.line}: no finding matches this entry, so it can be removed: {entry.summary}"
         for entry in report.review.stale
     ]
     notes = [f"{note.file}:{note.line}: {note.pointer or '/'} {note.message}" for note in report.notes]
@@ -109,6 +109,6 @@ def remarks(report: Report) -> list[str]:
 
 
 def verdict(reports: list[Report]) -> str:
-    """The worst of several verdicts."""
-    found = {report.verdict for report in reports}
-    return next((word for word in ("breaking", "warning") if word in found), "compatible")
+    """Return the worst of the reports' verdicts."""
+    verdicts = {report.verdict for report in reports}
+    return next((level for level in ("breaking", "warning") if level in verdicts), "compatible")

@@ -1,10 +1,10 @@
-"""The rules: tables of data, one module for each area; `RULES` is all of them by id, in a fixed order."""
+"""The rules as tables of data, one module for each area; `RULES` contains them by id, in a fixed order."""
 
 from __future__ import annotations
 
 from itertools import chain
 
-from infra_openapi.rules import lexical, message, operation, properties, response, structure, values
+from infra_openapi.rules import lexical, message, operation, properties, response, structure, unions, values
 from infra_openapi.rules.rule import Effect, Rule, law
 
 RULES: dict[str, Rule] = {
@@ -15,6 +15,7 @@ RULES: dict[str, Rule] = {
         response.RULES,
         properties.RULES,
         structure.RULES,
+        unions.RULES,
         values.RULES,
         lexical.RULES,
     )

@@ -1,7 +1,8 @@
-"""The facts and rules of bounds: keywords with a number that may come, go, rise and fall."""
+"""The facts and rules of bounds: keywords whose number can be added, removed, increased and decreased."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from infra_openapi import facts
@@ -13,15 +14,15 @@ N, W = Effect.NARROWED, Effect.WIDENED
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoundFacts:
-    """The facts of one keyword, its name in the peer's ids, and what it restrains, for messages."""
+    """The facts of one keyword, its name in oasdiff's ids, and its name in messages (`noun`)."""
 
     added: FactKind
     removed: FactKind
     increased: FactKind
     decreased: FactKind
     peer: str
-    what: str
-    #: Whether a larger number allows fewer values.
+    noun: str
+    #: True if a larger number allows fewer values.
     lower: bool
 
     @property
@@ -37,7 +38,7 @@ BOUNDS: dict[str, BoundFacts] = {
         increased=facts.MIN_LENGTH_INCREASED,
         decreased=facts.MIN_LENGTH_DECREASED,
         peer="min-length",
-        what="the shortest text",
+        noun="minimum length",
         lower=True,
     ),
     "maxLength": BoundFacts(
@@ -46,7 +47,7 @@ BOUNDS: dict[str, BoundFacts] = {
         increased=facts.MAX_LENGTH_INCREASED,
         decreased=facts.MAX_LENGTH_DECREASED,
         peer="max-length",
-        what="the longest text",
+        noun="maximum length",
         lower=False,
     ),
     "minimum": BoundFacts(
@@ -55,7 +56,7 @@ BOUNDS: dict[str, BoundFacts] = {
         increased=facts.MINIMUM_INCREASED,
         decreased=facts.MINIMUM_DECREASED,
         peer="min",
-        what="the smallest number",
+        noun="minimum",
         lower=True,
     ),
     "maximum": BoundFacts(
@@ -64,7 +65,7 @@ BOUNDS: dict[str, BoundFacts] = {
         increased=facts.MAXIMUM_INCREASED,
         decreased=facts.MAXIMUM_DECREASED,
         peer="max",
-        what="the largest number",
+        noun="maximum",
         lower=False,
     ),
     "minItems": BoundFacts(
@@ -73,7 +74,7 @@ BOUNDS: dict[str, BoundFacts] = {
         increased=facts.MIN_ITEMS_INCREASED,
         decreased=facts.MIN_ITEMS_DECREASED,
         peer="min-items",
-        what="the fewest items",
+        noun="minimum number of items",
         lower=True,
     ),
     "maxItems": BoundFacts(
@@ -82,7 +83,7 @@ BOUNDS: dict[str, BoundFacts] = {
         increased=facts.MAX_ITEMS_INCREASED,
         decreased=facts.MAX_ITEMS_DECREASED,
         peer="max-items",
-        what="the most items",
+        noun="maximum number of items",
         lower=False,
     ),
     "minProperties": BoundFacts(
@@ -91,7 +92,7 @@ BOUNDS: dict[str, BoundFacts] = {
         increased=facts.MIN_PROPERTIES_INCREASED,
         decreased=facts.MIN_PROPERTIES_DECREASED,
         peer="min-properties",
-        what="the fewest properties",
+        noun="minimum number of properties",
         lower=True,
     ),
     "maxProperties": BoundFacts(
@@ -100,7 +101,7 @@ BOUNDS: dict[str, BoundFacts] = {
         increased=facts.MAX_PROPERTIES_INCREASED,
         decreased=facts.MAX_PROPERTIES_DECREASED,
         peer="max-properties",
-        what="the most properties",
+        noun="maximum number of properties",
         lower=False,
     ),
     "minContains": BoundFacts(
@@ -109,7 +110,7 @@ BOUNDS: dict[str, BoundFacts] = {
         increased=facts.MIN_CONTAINS_INCREASED,
         decreased=facts.MIN_CONTAINS_DECREASED,
         peer="min-contains",
-        what="the fewest matching items",
+        noun="`minContains`",
         lower=True,
     ),
     "maxContains": BoundFacts(
@@ -118,7 +119,7 @@ BOUNDS: dict[str, BoundFacts] = {
         increased=facts.MAX_CONTAINS_INCREASED,
         decreased=facts.MAX_CONTAINS_DECREASED,
         peer="max-contains",
-        what="the most matching items",
+        noun="`maxContains`",
         lower=False,
     ),
 }
@@ -126,46 +127,45 @@ BOUNDS: dict[str, BoundFacts] = {
 
 def rows() -> list[Row]:
     """Return four rows for each bound."""
-    found = []
-    for bound in BOUNDS.values():
-        peer, what = bound.peer, bound.what
-        up, down = (N, W) if bound.lower else (W, N)
-        found += [
-            Row(
-                fact=bound.increased,
-                effect=up,
-                mirror=bound.decreased,
-                peer=(f"{peer}-increased", f"exclusive-{peer}-increased"),
-                message=f"{what} of {{place}} rose from {{before}} to {{after}}",
-                explain=f"{'Fewer' if bound.lower else 'More'} values are allowed than before.",
-            ),
-            Row(
-                fact=bound.decreased,
-                effect=down,
-                mirror=bound.increased,
-                peer=(f"{peer}-decreased", f"exclusive-{peer}-decreased"),
-                message=f"{what} of {{place}} fell from {{before}} to {{after}}",
-                explain=f"{'More' if bound.lower else 'Fewer'} values are allowed than before.",
-            ),
-            Row(
-                fact=bound.added,
-                effect=N,
-                mirror=bound.removed,
-                peer=(f"{peer}-set", f"exclusive-{peer}-set"),
-                message=f"{{place}} has a limit that it had not: {what} is {{after}}",
-                explain=(
-                    "A limit where there was none refuses values that were allowed, even if it only "
-                    "writes down "
-                    "what the server did all along: the contract did not say so."
-                ),
-            ),
-            Row(
-                fact=bound.removed,
-                effect=W,
-                mirror=bound.added,
-                peer=(f"{peer}-unset", f"exclusive-{peer}-unset"),
-                message=f"{{place}} has lost a limit: {what} was {{before}}",
-                explain="Without the limit, values are possible that were not.",
-            ),
-        ]
-    return found
+    return [row for bound in BOUNDS.values() for row in _rows(bound)]
+
+
+def _rows(bound: BoundFacts) -> Iterator[Row]:
+    peer, noun = bound.peer, bound.noun
+    fewer, more = "The bound allows fewer values.", "The bound allows more values."
+    yield Row(
+        fact=bound.increased,
+        effect=N if bound.lower else W,
+        mirror=bound.decreased,
+        peer=(f"{peer}-increased", f"exclusive-{peer}-increased"),
+        message=f"increased the {noun} of {{place}} from {{before}} to {{after}}",
+        explain=fewer if bound.lower else more,
+    )
+    yield Row(
+        fact=bound.decreased,
+        effect=W if bound.lower else N,
+        mirror=bound.increased,
+        peer=(f"{peer}-decreased", f"exclusive-{peer}-decreased"),
+        message=f"decreased the {noun} of {{place}} from {{before}} to {{after}}",
+        explain=more if bound.lower else fewer,
+    )
+    yield Row(
+        fact=bound.added,
+        effect=N,
+        mirror=bound.removed,
+        peer=(f"{peer}-set", f"exclusive-{peer}-set"),
+        message=f"set the {noun} of {{place}} to {{after}}; there was none before",
+        explain=(
+            "Values outside the new bound were valid before. Even if the server always "
+            "rejected them, the base "
+            "document allowed them."
+        ),
+    )
+    yield Row(
+        fact=bound.removed,
+        effect=W,
+        mirror=bound.added,
+        peer=(f"{peer}-unset", f"exclusive-{peer}-unset"),
+        message=f"removed the {noun} of {{place}}; it was {{before}}",
+        explain="Values outside the old bound are valid now.",
+    )

@@ -1,4 +1,4 @@
-"""Rules for how a value is written: formats and patterns."""
+"""The rules for the syntax of strings and numbers: formats and patterns."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ RULES = [
                 effect=N,
                 mirror=facts.FORMAT_REMOVED,
                 peer=("type-changed",),
-                message="{place} must have the format {after} now",
-                explain="Every text, or number, of the type was allowed before.",
+                message="added the format {after} to {place}",
+                explain="Values of other formats were valid before.",
             ),
             Row(
                 fact=facts.FORMAT_REMOVED,
                 effect=W,
                 mirror=facts.FORMAT_ADDED,
                 peer=("type-generalized",),
-                message="{place} has lost its format {before}",
-                explain="Every value of the type is possible now.",
+                message="removed the format {before} from {place}",
+                explain="Values of other formats are valid now.",
             ),
             Row(
                 fact=facts.FORMAT_NARROWED,
                 effect=N,
                 mirror=facts.FORMAT_WIDENED,
                 peer=("type-changed",),
-                message="the format of {place} was {before}, and is the narrower {after}",
+                message="narrowed the format of {place} from {before} to {after}",
                 explain=(
-                    "Formats include one another: int32 in int64, float in double, email in idn-email, "
-                    "uri in iri."
+                    "Formats include one another: `int32` is part of `int64`, `float` of `double`, `email` of"
+                    " `idn-email`, `uri` of `iri`."
                 ),
             ),
             Row(
@@ -43,10 +43,10 @@ RULES = [
                 effect=W,
                 mirror=facts.FORMAT_NARROWED,
                 peer=("type-generalized",),
-                message="the format of {place} was {before}, and is the wider {after}",
+                message="widened the format of {place} from {before} to {after}",
                 explain=(
-                    "Formats include one another: int32 in int64, float in double, email in idn-email, "
-                    "uri in iri."
+                    "Formats include one another: `int32` is part of `int64`, `float` of `double`, `email` of"
+                    " `idn-email`, `uri` of `iri`."
                 ),
             ),
             Row(
@@ -54,54 +54,54 @@ RULES = [
                 effect=C,
                 mirror=facts.FORMAT_CHANGED,
                 peer=("type-changed",),
-                message="the format of {place} changed from {before} to {after}",
+                message="changed the format of {place} from {before} to {after}",
                 explain="Neither format includes the other.",
             ),
             Row(
                 fact=facts.UNKNOWN_FORMAT_ADDED,
                 effect=U,
                 mirror=facts.FORMAT_REMOVED,
-                message="{place} must have the format {after} now, which no specification defines",
-                explain=(
-                    "What a custom format allows is known to its authors alone, so nobody can tell "
-                    "whether it refuses "
-                    "what was sent before."
-                ),
+                message="added the custom format {after} to {place}",
+                explain="The values that a custom format allows are not in the document.",
             ),
             Row(
                 fact=facts.UNKNOWN_FORMAT_CHANGED,
                 effect=U,
                 mirror=facts.UNKNOWN_FORMAT_CHANGED,
-                message=(
-                    "the format of {place} changed from {before} to {after}; no specification defines them"
-                ),
-                explain="What a custom format allows is known to its authors alone.",
+                message="changed the custom format of {place} from {before} to {after}",
+                explain="The values that a custom format allows are not in the document.",
             ),
             Row(
                 fact=facts.PATTERN_ADDED,
                 effect=N,
                 mirror=facts.PATTERN_REMOVED,
                 peer=("pattern-added",),
-                message="{place} must match {after} now",
-                explain="Every text was allowed before.",
+                message="added the pattern {after} to {place}",
+                explain="Strings that do not match were valid before.",
             ),
             Row(
                 fact=facts.PATTERN_REMOVED,
                 effect=W,
                 mirror=facts.PATTERN_ADDED,
                 peer=("pattern-removed", "pattern-generalized"),
-                message="{place} need not match {before} any more",
-                explain="Every text is possible now. A pattern that every text matches counts as none.",
+                message="removed the pattern {before} from {place}",
+                explain=(
+                    "Strings that do not match are valid now. A pattern that matches every string counts as "
+                    "none."
+                ),
             ),
             Row(
                 fact=facts.PATTERN_NARROWED,
                 effect=N,
                 mirror=facts.PATTERN_WIDENED,
                 peer=("pattern-changed",),
-                message="the pattern of {place} was {before}, and refuses texts as {after} that it matched",
+                message=(
+                    "changed the pattern of {place} from {before} to {after}, which matches fewer or other "
+                    "strings"
+                ),
                 explain=(
-                    "There is a text that the old pattern matches and the new one does not. Patterns are "
-                    "compared as the sets of texts that they match."
+                    "Some strings match the old pattern and not the new one. Patterns are compared as the "
+                    "sets of strings that they match."
                 ),
             ),
             Row(
@@ -109,10 +109,12 @@ RULES = [
                 effect=W,
                 mirror=facts.PATTERN_NARROWED,
                 peer=("pattern-generalized",),
-                message="the pattern of {place} was {before}, and as {after} matches texts that it did not",
+                message=(
+                    "changed the pattern of {place} from {before} to {after}, which matches further strings"
+                ),
                 explain=(
-                    "There is a text that the new pattern matches and the old one does not. Patterns are "
-                    "compared as the sets of texts that they match."
+                    "Some strings match the new pattern and not the old one. Patterns are compared as the "
+                    "sets of strings that they match."
                 ),
             ),
             Row(
@@ -120,10 +122,10 @@ RULES = [
                 effect=U,
                 mirror=facts.PATTERN_CHANGED,
                 peer=("pattern-changed",),
-                message="the pattern of {place} changed from {before} to {after}",
+                message="changed the pattern of {place} from {before} to {after}",
                 explain=(
-                    "One of them has a look-around, a back-reference or a class of Unicode, or is too large: "
-                    "whether it includes the other is not decided here."
+                    "One of the patterns has a look-around, a back-reference or a Unicode class, or is too "
+                    "large, so the patterns cannot be compared."
                 ),
             ),
         ],

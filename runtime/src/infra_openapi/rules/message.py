@@ -1,4 +1,4 @@
-"""Rules for parameters and bodies, with their media types and the parts of forms."""
+"""The rules for parameters and request bodies, with their media types and the parts of forms."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from infra_openapi.rules.rule import Effect, Row, directed
 
 N, W, C, U, NEUTRAL = Effect.NARROWED, Effect.WIDENED, Effect.CHANGED, Effect.UNDECIDED, Effect.NEUTRAL
 REQUEST, RESPONSE = Direction.REQUEST, Direction.RESPONSE
-_IGNORED = (
-    "nothing says that a server refuses a parameter that it does not know, and nothing says that it takes it"
-)
-_ASKED = "the client chooses among the offered ones and relies on its choice, as in a request"
+_IGNORED = "OpenAPI does not define whether a server rejects or ignores a parameter that it does not know"
+_ASKED = "the client selects one of the media types that the server offers, as in a request"
 _DEFAULTED = (
-    "the default tells what the server takes for what is missing, so a request without it may well pass"
+    "the default is the value that the server uses for a missing parameter, so it probably "
+    "accepts the request"
 )
-_ANNOUNCED = "it was announced, and the day that was named has passed"
-_PROMISED = "it was promised to work until that day"
-_READ = "a server may ignore a body that it does not read; but what the body said can no longer be said"
+_ANNOUNCED = "the removal was announced, and the announced date has passed"
+_PROMISED = "the base document announces that it works until that date"
 
 RULES = [
     *directed(
@@ -31,12 +29,12 @@ RULES = [
                     "new-optional-request-parameter",
                     "new-optional-request-default-parameter-to-existing-path",
                 ),
-                message="there is a new optional {subject}",
-                explain="Nobody has to send it.",
+                message="added the optional {parameter}",
+                explain="A request without the parameter is still valid.",
                 deviations={
                     RESPONSE: (
                         Level.INFO,
-                        "a receiver is not bound to look at parameters that it does not know",
+                        "the receiver of a callback or webhook can ignore a parameter that it does not know",
                     )
                 },
             ),
@@ -49,17 +47,17 @@ RULES = [
                     "new-request-path-parameter",
                     "new-required-request-default-parameter-to-existing-path",
                 ),
-                message="there is a new required {subject}",
-                explain="A client that does not know the parameter does not send it.",
+                message="added the required {parameter}",
+                explain="Existing clients do not send the parameter, and a request without it is invalid.",
             ),
             Row(
                 fact=facts.PARAMETER_ADDED_REQUIRED_WITH_DEFAULT,
                 effect=N,
                 mirror=facts.PARAMETER_REMOVED,
-                message="there is a new required {subject}, which has a default",
+                message="added the required {parameter}, which has a default value",
                 explain=(
-                    "Strictly a request without it is invalid; the default suggests that the server fills"
-                    " it in."
+                    "Strictly, a request without it is invalid; but the default suggests that the server "
+                    "fills it in."
                 ),
                 deviations={REQUEST: (Level.WARNING, _DEFAULTED)},
             ),
@@ -68,11 +66,14 @@ RULES = [
                 effect=N,
                 mirror=facts.PARAMETER_ADDED,
                 peer=("request-parameter-removed", "request-parameter-removed-with-deprecation"),
-                message="the {subject} is gone",
-                explain="A request that still carries it may be refused; and what it used to do is not done.",
+                message="removed the {parameter}",
+                explain="A request that contains it may be rejected, or the server may ignore its value.",
                 deviations={
                     REQUEST: (Level.WARNING, _IGNORED),
-                    RESPONSE: (Level.WARNING, "it was optional, but it may have carried something of use"),
+                    RESPONSE: (
+                        Level.WARNING,
+                        "the parameter was optional, but clients may have used its value",
+                    ),
                 },
             ),
             Row(
@@ -80,8 +81,10 @@ RULES = [
                 effect=N,
                 mirror=facts.PARAMETER_ADDED,
                 peer=("request-parameter-removed-before-sunset", "request-parameter-sunset-parse"),
-                message="the {subject} is gone before its sunset {before}",
-                explain="It was promised to work until that day.",
+                message="removed the {parameter} before its sunset date {before}",
+                explain=(
+                    "The base document announces that the parameter works until its sunset date (`x-sunset`)."
+                ),
                 deviations={RESPONSE: (Level.BREAKING, _PROMISED)},
             ),
             Row(
@@ -89,8 +92,8 @@ RULES = [
                 effect=N,
                 mirror=facts.PARAMETER_ADDED,
                 peer=("request-parameter-removed-with-deprecation",),
-                message="the {subject} is gone, as announced for {before}",
-                explain="It was deprecated, and its sunset has passed.",
+                message="removed the deprecated {parameter} after its sunset date {before}",
+                explain="The parameter was deprecated, and its sunset date (`x-sunset`) has passed.",
                 deviations={REQUEST: (Level.INFO, _ANNOUNCED)},
             ),
             Row(
@@ -98,17 +101,17 @@ RULES = [
                 effect=N,
                 mirror=facts.PARAMETER_BECAME_OPTIONAL,
                 peer=("request-parameter-became-required",),
-                message="the {subject} must be sent now",
-                explain="It could be left out before.",
+                message="the {parameter} became required",
+                explain="A request without the parameter was valid before.",
             ),
             Row(
                 fact=facts.PARAMETER_BECAME_REQUIRED_WITH_DEFAULT,
                 effect=N,
                 mirror=facts.PARAMETER_BECAME_OPTIONAL,
-                message="the {subject} must be sent now, although it has a default",
+                message="the {parameter}, which has a default value, became required",
                 explain=(
-                    "Strictly a request without it is invalid; the default suggests that the server fills"
-                    " it in."
+                    "Strictly, a request without it is invalid; but the default suggests that the server "
+                    "fills it in."
                 ),
                 deviations={REQUEST: (Level.WARNING, _DEFAULTED)},
             ),
@@ -117,19 +120,18 @@ RULES = [
                 effect=W,
                 mirror=facts.PARAMETER_BECAME_REQUIRED,
                 peer=("request-parameter-became-optional",),
-                message="the {subject} may be left out now",
-                explain="It had to be sent before.",
+                message="the {parameter} became optional",
+                explain="A request without the parameter was invalid before.",
             ),
             Row(
                 fact=facts.PARAMETER_SERIALIZATION_CHANGED,
                 effect=C,
                 mirror=facts.PARAMETER_SERIALIZATION_CHANGED,
                 peer=("request-parameter-style-changed", "request-parameter-explode-changed"),
-                message="the {subject} is written in another way: {before} became {after}",
+                message="changed the serialization of the {parameter} from {before} to {after}",
                 explain=(
-                    "`style` and `explode`, with their defaults for the place, and `content` say how a "
-                    "value becomes "
-                    "text. `explode` counts for arrays and objects alone."
+                    "`style`, `explode` and `content` define how a value is written as text. `explode` has an"
+                    " effect on arrays and objects only."
                 ),
             ),
             Row(
@@ -137,62 +139,67 @@ RULES = [
                 effect=N,
                 mirror=facts.PARAMETER_RESERVED_ALLOWED,
                 peer=("request-parameter-became-not-allow-reserved",),
-                message="the {subject} may not hold reserved characters unescaped any more (`allowReserved`)",
-                explain="They were allowed before.",
+                message="the {parameter} no longer allows unescaped reserved characters (`allowReserved`)",
+                explain="Characters such as `/` and `?` must be percent-encoded.",
             ),
             Row(
                 fact=facts.PARAMETER_RESERVED_ALLOWED,
                 effect=W,
                 mirror=facts.PARAMETER_RESERVED_FORBIDDEN,
                 peer=("request-parameter-became-allow-reserved",),
-                message="the {subject} may hold reserved characters unescaped (`allowReserved`)",
-                explain="They had to be escaped before.",
+                message="the {parameter} now allows unescaped reserved characters (`allowReserved`)",
+                explain="Characters such as `/` and `?` had to be percent-encoded before.",
             ),
             Row(
                 fact=facts.PARAMETER_EMPTY_FORBIDDEN,
                 effect=N,
                 mirror=facts.PARAMETER_EMPTY_ALLOWED,
-                message="the {subject} may not be empty any more (`allowEmptyValue`)",
-                explain="It was allowed before.",
+                message="the {parameter} no longer allows an empty value (`allowEmptyValue`)",
+                explain="An empty value was valid before.",
             ),
             Row(
                 fact=facts.PARAMETER_EMPTY_ALLOWED,
                 effect=W,
                 mirror=facts.PARAMETER_EMPTY_FORBIDDEN,
-                message="the {subject} may be empty (`allowEmptyValue`)",
-                explain="It was not allowed before.",
+                message="the {parameter} now allows an empty value (`allowEmptyValue`)",
+                explain="An empty value was invalid before.",
             ),
             Row(
                 fact=facts.PARAMETER_DEPRECATED,
                 effect=NEUTRAL,
                 mirror=facts.PARAMETER_REACTIVATED,
                 peer=("request-parameter-deprecated",),
-                message="the {subject} is deprecated",
-                explain="It still works; look for what replaces it.",
+                message="deprecated the {parameter} {sunset}",
+                explain="The parameter still works. Clients should stop using it before it is removed.",
             ),
             Row(
                 fact=facts.PARAMETER_REACTIVATED,
                 effect=NEUTRAL,
                 mirror=facts.PARAMETER_DEPRECATED,
                 peer=("request-parameter-reactivated",),
-                message="the {subject} is not deprecated any more",
-                explain="It was marked as deprecated before.",
+                message="removed the deprecation of the {parameter}",
+                explain="The parameter was deprecated before.",
             ),
             Row(
                 fact=facts.PARAMETER_SUNSET_REMOVED,
                 effect=C,
-                waiver="a sunset that is added takes nothing from anybody",
+                waiver="adding a sunset date to a deprecated parameter affects no client",
                 peer=("request-parameter-sunset-deleted",),
-                message="the {subject} has lost its sunset {before}",
-                explain="It was promised to work until that day.",
+                message="removed the sunset date {before} of the deprecated {parameter}",
+                explain=(
+                    "The base document announces that the parameter works until its sunset date (`x-sunset`);"
+                    " the revision announces no date."
+                ),
+                consequence="The parameter can be removed earlier than announced.",
             ),
             Row(
                 fact=facts.PARAMETER_SUNSET_EARLIER,
                 effect=C,
-                waiver="a sunset that is put off takes nothing from anybody",
+                waiver="moving a sunset date to a later day affects no client",
                 peer=("request-parameter-sunset-date-changed-too-small",),
-                message="the sunset of the {subject} moved from {before} to {after}, which is earlier",
-                explain="It was promised to work until the later day.",
+                message="moved the sunset date of the {parameter} from {before} to the earlier date {after}",
+                explain="The base document announces that the parameter works until the later date.",
+                consequence="Clients have less time to stop using it than announced.",
             ),
         ],
     ),
@@ -204,10 +211,10 @@ RULES = [
                 effect=W,
                 mirror=facts.BODY_REMOVED,
                 peer=("request-body-added-optional",),
-                message="there is an optional body",
-                explain="Nobody has to send it.",
+                message="added an optional request body",
+                explain="A request without a body is still valid.",
                 deviations={
-                    RESPONSE: (Level.INFO, "a receiver is not bound to read a body that it does not know")
+                    RESPONSE: (Level.INFO, "the receiver of a callback or webhook can ignore the body")
                 },
             ),
             Row(
@@ -215,33 +222,33 @@ RULES = [
                 effect=N,
                 mirror=facts.BODY_REMOVED,
                 peer=("request-body-added-required",),
-                message="there is a required body",
-                explain="A client that does not know it does not send it.",
+                message="added a required request body",
+                explain="Existing clients do not send a body, and a request without it is invalid.",
             ),
             Row(
                 fact=facts.BODY_REMOVED,
                 effect=N,
                 mirror=facts.BODY_ADDED,
                 peer=("request-body-removed",),
-                message="there is no body any more",
-                explain="The operation has lost an input: " + _READ + ".",
-                deviations={RESPONSE: (Level.BREAKING, "whoever is called could count on what it carried")},
+                message="removed the request body",
+                explain="A server may ignore the body, but clients can no longer send the data in it.",
+                deviations={RESPONSE: (Level.BREAKING, "clients could rely on the data in the body")},
             ),
             Row(
                 fact=facts.BODY_BECAME_REQUIRED,
                 effect=N,
                 mirror=facts.BODY_BECAME_OPTIONAL,
                 peer=("request-body-became-required",),
-                message="the body must be sent now",
-                explain="It could be left out before.",
+                message="the request body became required",
+                explain="A request without a body was valid before.",
             ),
             Row(
                 fact=facts.BODY_BECAME_OPTIONAL,
                 effect=W,
                 mirror=facts.BODY_BECAME_REQUIRED,
                 peer=("request-body-became-optional",),
-                message="the body may be left out now",
-                explain="It had to be sent before.",
+                message="the request body became optional",
+                explain="A request without a body was invalid before.",
             ),
             Row(
                 fact=facts.MEDIA_TYPE_REMOVED,
@@ -253,8 +260,8 @@ RULES = [
                     "response-media-type-name-changed",
                     "response-media-type-parameter-changed",
                 ),
-                message="{subject} is gone",
-                explain="No other media type, and no range, includes it.",
+                message="removed the media type {before} from {container}",
+                explain="No other media type or media range of the revision includes it.",
                 deviations={RESPONSE: (Level.BREAKING, _ASKED)},
             ),
             Row(
@@ -262,48 +269,51 @@ RULES = [
                 effect=W,
                 mirror=facts.MEDIA_TYPE_REMOVED,
                 peer=("request-body-media-type-added", "response-media-type-added"),
-                message="{subject} is new",
-                explain="Whoever wants it may have it.",
+                message="added the media type {after} to {container}",
+                explain="Clients that use another media type are not affected.",
                 deviations={RESPONSE: (Level.INFO, _ASKED)},
             ),
             Row(
                 fact=facts.XML_CHANGED,
                 effect=C,
                 mirror=facts.XML_CHANGED,
-                message="{place} was written as {before} in XML, and is written as {after}",
+                message="changed the XML form of {place} from {before} to {after}",
                 explain=(
-                    "`xml` says what a value becomes in XML: an element or an attribute, its name and its"
-                    " namespace. In JSON it means nothing, and there it is not compared."
+                    "`xml` defines whether a value is written as an element or an attribute, with which name "
+                    "and namespace. It has no effect on JSON."
                 ),
             ),
             Row(
                 fact=facts.PART_MEDIA_TYPE_REMOVED,
                 effect=N,
                 mirror=facts.PART_MEDIA_TYPE_ADDED,
-                message="the part {subject} of the form cannot be {before} any more",
+                message="removed the media type {before} of the form part {subject} in {container}",
                 explain=(
-                    "`encoding` names the media types of a part of a form; where it names none, the type in "
-                    "the schema does."
+                    "`encoding` defines the media types of a part of a form; without it, the type in the "
+                    "schema defines them."
                 ),
             ),
             Row(
                 fact=facts.PART_MEDIA_TYPE_ADDED,
                 effect=W,
                 mirror=facts.PART_MEDIA_TYPE_REMOVED,
-                message="the part {subject} of the form can be {after} as well",
+                message="added the media type {after} to the form part {subject} in {container}",
                 explain=(
-                    "`encoding` names the media types of a part of a form; where it names none, the type in "
-                    "the schema does."
+                    "`encoding` defines the media types of a part of a form; without it, the type in the "
+                    "schema defines them."
                 ),
             ),
             Row(
                 fact=facts.ENCODING_CHANGED,
                 effect=C,
                 mirror=facts.ENCODING_CHANGED,
-                message="the part {subject} of the form is written in another way: {before} became {after}",
+                message=(
+                    "changed the serialization of the form part {subject} in {container} from {before} to "
+                    "{after}"
+                ),
                 explain=(
-                    "`encoding` says how a property becomes a part of a form: style and explode, with their "
-                    "defaults."
+                    "`encoding` defines how a property is written as a part of a form: `style` and `explode`,"
+                    " with their defaults."
                 ),
             ),
         ],
@@ -315,8 +325,8 @@ RULES = [
                 fact=facts.REQUIRED_PARAMETER_REMOVED,
                 effect=W,
                 mirror=facts.PARAMETER_ADDED_REQUIRED,
-                message="the {subject} is gone, which always came",
-                explain="Whoever is called could count on what it carried.",
+                message="removed the required {parameter}",
+                explain="Every callback or webhook request contained the parameter before.",
             ),
         ],
     ),
@@ -327,15 +337,18 @@ RULES = [
                 fact=facts.DELIVERED_MEDIA_TYPE_REMOVED,
                 effect=N,
                 mirror=facts.DELIVERED_MEDIA_TYPE_ADDED,
-                message="{subject} does not come any more",
-                explain="Whoever understands the others loses nothing.",
+                message="removed the media type {before} from {container}",
+                explain=(
+                    "The API no longer sends this media type in a callback or webhook. The client already "
+                    "handles the other ones."
+                ),
             ),
             Row(
                 fact=facts.DELIVERED_MEDIA_TYPE_ADDED,
                 effect=W,
                 mirror=facts.DELIVERED_MEDIA_TYPE_REMOVED,
-                message="{subject} may come as well",
-                explain="Whoever is called by a callback or a webhook cannot choose what it gets.",
+                message="added the media type {after} to {container}",
+                explain="The receiver of a callback or webhook cannot select the media type.",
             ),
         ],
     ),

@@ -1,4 +1,4 @@
-"""Rules for what can be called: operations and their life, servers, security, names for generated code."""
+"""The rules for operations: their life cycle, servers, security, and names in generated code."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from infra_openapi.rules.rule import Effect, Row, undirected
 
 N, W, C, U, NEUTRAL = Effect.NARROWED, Effect.WIDENED, Effect.CHANGED, Effect.UNDECIDED, Effect.NEUTRAL
 NONE = Direction.NONE
-_ANNOUNCED = "it was announced, and the day that was named has passed"
-_DRAFT = "`draft` and `alpha` promise nothing"
-_NAMES = "it never travels; code that is generated from the document takes its names from it"
+_ANNOUNCED = "the removal was announced, and the announced date has passed"
+_DRAFT = "the stability levels `draft` and `alpha` guarantee no compatibility"
 
 RULES = [
     *undirected(
@@ -21,24 +20,26 @@ RULES = [
                 effect=N,
                 mirror=facts.OPERATION_ADDED,
                 peer=("api-removed-without-deprecation", "api-path-removed-without-deprecation"),
-                message="{subject} is gone",
-                explain="Whoever calls it is refused.",
+                message="removed the operation {name}",
+                explain="The operation was not deprecated first. The server rejects requests to it.",
             ),
             Row(
                 fact=facts.OPERATION_REMOVED_BEFORE_SUNSET,
                 effect=N,
                 mirror=facts.OPERATION_ADDED,
                 peer=("api-removed-before-sunset", "api-path-removed-before-sunset"),
-                message="{subject} is gone before its sunset {before}",
-                explain="It was promised to work until that day.",
+                message="removed the operation {name} before its sunset date {before}",
+                explain=(
+                    "The base document announces that the operation works until its sunset date (`x-sunset`)."
+                ),
             ),
             Row(
                 fact=facts.OPERATION_REMOVED_AFTER_SUNSET,
                 effect=N,
                 mirror=facts.OPERATION_ADDED,
                 peer=("api-removed-with-deprecation", "api-path-removed-with-deprecation"),
-                message="{subject} is gone, as announced for {before}",
-                explain="It was deprecated, and its sunset has passed.",
+                message="removed the deprecated operation {name} after its sunset date {before}",
+                explain="The operation was deprecated, and its sunset date (`x-sunset`) has passed.",
                 deviations={NONE: (Level.INFO, _ANNOUNCED)},
             ),
             Row(
@@ -46,18 +47,18 @@ RULES = [
                 effect=N,
                 mirror=facts.OPERATION_ADDED,
                 peer=("api-removed-with-deprecation", "api-path-removed-with-deprecation"),
-                message="{subject} is gone; it was deprecated, without a day",
-                explain="Clients were told to move on, but not until when.",
-                deviations={
-                    NONE: (Level.WARNING, "a deprecation without a day neither promises nor ends anything")
-                },
+                message="removed the deprecated operation {name}, which had no sunset date",
+                explain=(
+                    "The operation was deprecated, but without the date (`x-sunset`) until which it works."
+                ),
+                deviations={NONE: (Level.WARNING, "the deprecation announced the removal, but not its date")},
             ),
             Row(
                 fact=facts.OPERATION_REMOVED_UNSTABLE,
                 effect=N,
                 mirror=facts.OPERATION_ADDED,
-                message="{subject} is gone; its stability level was {before}",
-                explain="Nothing was promised for it.",
+                message="removed the operation {name}, whose stability level was {before}",
+                explain="The stability levels `draft` and `alpha` guarantee no compatibility.",
                 deviations={NONE: (Level.INFO, _DRAFT)},
             ),
             Row(
@@ -65,75 +66,82 @@ RULES = [
                 effect=W,
                 mirror=facts.OPERATION_REMOVED,
                 peer=("endpoint-added",),
-                message="{subject} is new",
-                explain="Nobody calls it yet.",
+                message="added the operation {name}",
+                explain="No existing client calls it.",
             ),
             Row(
                 fact=facts.OPERATION_DEPRECATED,
                 effect=NEUTRAL,
                 mirror=facts.OPERATION_REACTIVATED,
                 peer=("endpoint-deprecated", "endpoint-deprecated-with-sunset"),
-                message="{subject} is deprecated (sunset: {after})",
-                explain="It still works; look for what replaces it.",
+                message="deprecated the operation {name} {sunset}",
+                explain="The operation still works. Clients should replace their calls before it is removed.",
             ),
             Row(
                 fact=facts.OPERATION_REACTIVATED,
                 effect=NEUTRAL,
                 mirror=facts.OPERATION_DEPRECATED,
                 peer=("endpoint-reactivated",),
-                message="{subject} is not deprecated any more",
-                explain="It was marked as deprecated before.",
+                message="removed the deprecation of the operation {name}",
+                explain="The operation was deprecated before.",
             ),
             Row(
                 fact=facts.OPERATION_SUNSET_REMOVED,
                 effect=N,
-                waiver="a sunset that is added takes nothing from anybody",
+                waiver="adding a sunset date to a deprecated operation affects no client",
                 peer=("sunset-deleted",),
-                message="{subject} is deprecated and has lost its sunset {before}",
-                explain="It was promised to work until that day.",
+                message="removed the sunset date {before} of the deprecated operation {name}",
+                explain=(
+                    "The base document announces that the operation works until its sunset date (`x-sunset`);"
+                    " the revision announces no date."
+                ),
+                consequence="The operation can be removed earlier than announced.",
             ),
             Row(
                 fact=facts.OPERATION_SUNSET_EARLIER,
                 effect=N,
-                waiver="a sunset that is put off takes nothing from anybody",
+                waiver="moving a sunset date to a later day affects no client",
                 peer=("api-sunset-date-changed-too-small",),
-                message="the sunset of {subject} moved from {before} to {after}, which is earlier",
-                explain="It was promised to work until the later day.",
+                message=(
+                    "moved the sunset date of the operation {name} from {before} to the earlier date {after}"
+                ),
+                explain="The base document announces that the operation works until the later date.",
+                consequence="Clients have less time to replace their calls than announced.",
             ),
             Row(
                 fact=facts.OPERATION_SUNSET_INVALID,
                 effect=U,
-                waiver="a date that was made readable takes nothing from anybody",
+                waiver="correcting an invalid sunset date affects no client",
                 peer=("api-deprecated-sunset-parse", "api-path-sunset-parse"),
-                message="the sunset of {subject} is no date: {after}",
-                explain=(
-                    "Nobody can tell until when it works. A full date, a date-time and the date of HTTP "
-                    "are understood."
-                ),
+                message="set the sunset date of the operation {name} to {after}, which is not a date",
+                explain="It is unknown until when the operation works.",
+                consequence="Write a date (`2030-12-31`), a date-time or an HTTP date.",
             ),
             Row(
                 fact=facts.OPERATION_STABILITY_INVALID,
                 effect=U,
                 mirror=facts.OPERATION_STABILITY_INCREASED,
                 peer=("api-invalid-stability-level",),
-                message="the stability level of {subject} is none: {after}",
-                explain="Nobody can tell what is promised. draft, alpha, beta and stable are understood.",
+                message="set the stability level of the operation {name} to {after}, which is not a level",
+                explain="It is unknown which compatibility is guaranteed.",
+                consequence="Write one of the levels `draft`, `alpha`, `beta` and `stable`.",
             ),
             Row(
                 fact=facts.OPERATION_STABILITY_DECREASED,
                 effect=N,
                 mirror=facts.OPERATION_STABILITY_INCREASED,
                 peer=("api-stability-decreased",),
-                message="the stability level of {subject} fell from {before} to {after}",
-                explain="Less is promised than before.",
+                message="decreased the stability level of the operation {name} from {before} to {after}",
+                explain="A lower level of `x-stability-level` guarantees less compatibility.",
+                consequence="Later changes can break clients that relied on the higher level.",
             ),
             Row(
                 fact=facts.OPERATION_STABILITY_INCREASED,
                 effect=W,
                 mirror=facts.OPERATION_STABILITY_DECREASED,
                 peer=("api-stability-increased",),
-                message="the stability level of {subject} rose from {before} to {after}",
-                explain="More is promised.",
+                message="increased the stability level of the operation {name} from {before} to {after}",
+                explain="A higher level of `x-stability-level` guarantees more compatibility.",
             ),
             Row(
                 fact=facts.OPERATION_ID_CHANGED,
@@ -143,56 +151,75 @@ RULES = [
                     "api-operation-id-removed",
                     "api-operation-id-added",
                 ),
-                message="the operation id of {subject} changed from {before} to {after}",
-                explain="The id: " + _NAMES + ".",
+                message="changed the operation ID of {name} from {before} to {after}",
+                explain=(
+                    "The operation ID is not sent in requests or responses, but generated code takes its "
+                    "names from it."
+                ),
             ),
             Row(
                 fact=facts.OPERATION_ID_REMOVED,
                 effect=NEUTRAL,
                 mirror=facts.OPERATION_ID_ADDED,
                 peer=("api-operation-id-removed",),
-                message="{subject} has lost its operation id {before}",
-                explain="The id: " + _NAMES + ".",
+                message="removed the operation ID {before} of {name}",
+                explain=(
+                    "The operation ID is not sent in requests or responses, but generated code takes its "
+                    "names from it."
+                ),
             ),
             Row(
                 fact=facts.OPERATION_ID_ADDED,
                 effect=NEUTRAL,
                 mirror=facts.OPERATION_ID_REMOVED,
                 peer=("api-operation-id-added",),
-                message="{subject} has the operation id {after}",
-                explain="The id: " + _NAMES + ".",
+                message="added the operation ID {after} to {name}",
+                explain=(
+                    "The operation ID is not sent in requests or responses, but generated code takes its "
+                    "names from it."
+                ),
             ),
             Row(
                 fact=facts.OPERATION_TAG_REMOVED,
                 effect=NEUTRAL,
                 mirror=facts.OPERATION_TAG_ADDED,
                 peer=("api-tag-removed",),
-                message="{subject} has lost the tag {before}",
-                explain="The tag: " + _NAMES + ".",
+                message="removed the tag {before} from {name}",
+                explain=(
+                    "The tag is not sent in requests or responses, but generated code takes its names from "
+                    "it."
+                ),
             ),
             Row(
                 fact=facts.OPERATION_TAG_ADDED,
                 effect=NEUTRAL,
                 mirror=facts.OPERATION_TAG_REMOVED,
                 peer=("api-tag-added",),
-                message="{subject} has the tag {after}",
-                explain="The tag: " + _NAMES + ".",
+                message="added the tag {after} to {name}",
+                explain=(
+                    "The tag is not sent in requests or responses, but generated code takes its names from "
+                    "it."
+                ),
             ),
             Row(
                 fact=facts.CALLBACK_REMOVED,
                 effect=N,
                 mirror=facts.CALLBACK_ADDED,
                 peer=("webhook-removed",),
-                message="{subject} is not called any more",
-                explain="A client that waits for the call never gets it.",
+                message="removed the callback or webhook {name}",
+                explain="The API no longer sends this request to its clients.",
+                consequence="A client that waits for it never receives it.",
             ),
             Row(
                 fact=facts.CALLBACK_ADDED,
                 effect=W,
                 mirror=facts.CALLBACK_REMOVED,
                 peer=("webhook-added",),
-                message="{subject} is called",
-                explain="Who does not ask for it does not get it.",
+                message="added the callback or webhook {name}",
+                explain=(
+                    "The API sends a request that it did not send before, to clients that subscribe to it."
+                ),
+                consequence="Existing clients keep working.",
             ),
         ],
     ),
@@ -203,18 +230,17 @@ RULES = [
                 fact=facts.SERVER_REMOVED,
                 effect=N,
                 mirror=facts.SERVER_ADDED,
-                message="{subject} is not served at {before} any more",
+                message="removed the server address {before}",
                 explain=(
-                    "A server's address and the path make one address together; this one is not among "
-                    "them any more."
+                    "The operation is no longer available at this address (server URL and path together)."
                 ),
             ),
             Row(
                 fact=facts.SERVER_ADDED,
                 effect=W,
                 mirror=facts.SERVER_REMOVED,
-                message="{subject} is served at {after} as well",
-                explain="Nobody calls it there yet.",
+                message="added the server address {after}",
+                explain="The operation is also available at another address (server URL and path together).",
             ),
         ],
     ),
@@ -226,41 +252,47 @@ RULES = [
                 effect=N,
                 mirror=facts.SECURITY_REMOVED,
                 peer=("api-security-added", "api-global-security-added"),
-                message="{subject} asks for {after}; it used to ask for nothing",
-                explain="A request without credentials was enough before.",
+                message="added the security requirement {after}; credentials were not required before",
+                explain="The server accepted requests without credentials before.",
             ),
             Row(
                 fact=facts.SECURITY_REMOVED,
                 effect=W,
                 mirror=facts.SECURITY_ADDED,
-                message="{subject} asks for nothing any more (before: {before})",
-                explain="A request without credentials is enough now.",
+                message="removed the security requirement {before}; credentials are no longer required",
+                explain="The server accepts requests without credentials.",
             ),
             Row(
                 fact=facts.SECURITY_ALTERNATIVE_REMOVED,
                 effect=N,
                 mirror=facts.SECURITY_ALTERNATIVE_ADDED,
                 peer=("api-security-removed", "api-global-security-removed"),
-                message="{subject} does not take {before} any more",
-                explain="Requirements are alternatives: who presents this one, and no other, is refused.",
+                message="removed {before} from the accepted security requirements",
+                explain=(
+                    "Security requirements are alternatives: a client has to satisfy one of them. A client "
+                    "that has only these credentials is rejected."
+                ),
             ),
             Row(
                 fact=facts.SECURITY_ALTERNATIVE_ADDED,
                 effect=W,
                 mirror=facts.SECURITY_ALTERNATIVE_REMOVED,
                 peer=("api-security-added", "api-global-security-added"),
-                message="{subject} takes {after} as well",
-                explain="Requirements are alternatives: one more will do.",
+                message="added {after} to the accepted security requirements",
+                explain=(
+                    "Security requirements are alternatives: a client has to satisfy one of them. There is "
+                    "one more to choose from."
+                ),
             ),
             Row(
                 fact=facts.SECURITY_OPTION_REMOVED,
                 effect=U,
                 mirror=facts.SECURITY_ALTERNATIVE_ADDED,
                 peer=("api-security-removed", "api-global-security-removed"),
-                message="{subject} does not take {before} any more, but asks for nothing as well",
+                message="removed {before} from the optional security requirements",
                 explain=(
-                    "The request passes without credentials; whether it yields the same without them is not "
-                    "in the document."
+                    "The server accepts the request without credentials. Whether it returns the same without "
+                    "them is not in the document."
                 ),
             ),
             Row(
@@ -268,50 +300,50 @@ RULES = [
                 effect=N,
                 mirror=facts.SECURITY_SCOPE_REMOVED,
                 peer=("api-security-scope-added", "api-global-security-scope-added"),
-                message="{subject} asks for the scope {after} as well",
-                explain="A token that was enough before may lack it.",
+                message="added {after} to the required security scopes",
+                explain="A token that was sufficient before may lack this scope.",
             ),
             Row(
                 fact=facts.SECURITY_SCOPE_REMOVED,
                 effect=W,
                 mirror=facts.SECURITY_SCOPE_ADDED,
                 peer=("api-security-scope-removed", "api-global-security-scope-removed"),
-                message="{subject} does not ask for the scope {before} any more",
-                explain="Less will do.",
+                message="removed {before} from the required security scopes",
+                explain="A token needs fewer scopes than before.",
             ),
             Row(
                 fact=facts.SECURITY_SCHEME_CHANGED,
                 effect=C,
                 mirror=facts.SECURITY_SCHEME_CHANGED,
                 peer=("api-security-component-type-changed",),
-                message="the security scheme {subject} was {before}, and is {after}",
-                explain="Credentials are presented in another way, or in another place.",
+                message="changed the security scheme {subject} from {before} to {after}",
+                explain="Clients must send their credentials in another form or in another place.",
             ),
             Row(
                 fact=facts.SECURITY_FLOW_REMOVED,
                 effect=N,
                 mirror=facts.SECURITY_FLOW_ADDED,
-                message="the security scheme {subject} has lost the flow {before}",
-                explain="A client that gets its tokens by this flow gets none.",
+                message="removed the OAuth flow {before} from the security scheme {subject}",
+                explain="A client that uses this flow can no longer get a token.",
             ),
             Row(
                 fact=facts.SECURITY_FLOW_ADDED,
                 effect=W,
                 mirror=facts.SECURITY_FLOW_REMOVED,
-                message="the security scheme {subject} has the flow {after}",
-                explain="One more way to get a token.",
+                message="added the OAuth flow {after} to the security scheme {subject}",
+                explain="There is one more way to get a token.",
             ),
             Row(
                 fact=facts.SECURITY_FLOW_SCOPE_REMOVED,
                 effect=N,
                 mirror=facts.SECURITY_FLOW_SCOPE_ADDED,
                 peer=("api-security-component-oauth-scope-removed",),
-                message="the security scheme {subject} does not offer the scope {before} any more",
-                explain="A client that asks for it may get no token, or one without it.",
+                message="removed the OAuth scope {before} from the security scheme {subject}",
+                explain="A client that requests this scope may get no token, or a token without the scope.",
                 deviations={
                     NONE: (
                         Level.WARNING,
-                        "a server may also ignore a scope that it does not know (RFC 6749, 3.3)",
+                        "a server may also ignore a scope that it does not know (RFC 6749, section 3.3)",
                     )
                 },
             ),
@@ -320,8 +352,8 @@ RULES = [
                 effect=W,
                 mirror=facts.SECURITY_FLOW_SCOPE_REMOVED,
                 peer=("api-security-component-oauth-scope-added",),
-                message="the security scheme {subject} offers the scope {after}",
-                explain="Nobody has to ask for it.",
+                message="added the OAuth scope {after} to the security scheme {subject}",
+                explain="Clients do not have to request it.",
             ),
             Row(
                 fact=facts.SECURITY_URL_CHANGED,
@@ -331,9 +363,8 @@ RULES = [
                     "api-security-component-oauth-url-changed",
                     "api-security-component-oauth-token-url-changed",
                 ),
-                message="an address of the security scheme {subject} changed from {before} to {after}",
-                explain="Who asks at the old address asks where nothing is promised any more,"
-                " as with a server.",
+                message="changed a URL of the security scheme {subject} from {before} to {after}",
+                explain="A client that uses the old URL may get no token: the document no longer names it.",
             ),
         ],
     ),

@@ -1,7 +1,7 @@
-"""The ids of oasdiff's checks: an alias is one of them, and each is an alias or has a reason not to be.
+"""The ids of oasdiff's checks. Each one is an alias of a rule, or has a reason why no rule corresponds to it.
 
-Source: the catalogue of oasdiff 1.32.1 (`oasdiff checks changelog`, 755 checks), read in November 2026, and
-after the blank line four that its main branch had by then.
+Source: the catalogue of oasdiff 1.32.1 (`oasdiff checks changelog`, 755 checks), read in November 2026. The
+last line of `_FAMILIES` has four checks that were on its main branch only.
 """
 
 from __future__ import annotations
@@ -89,49 +89,55 @@ response-{body,property,header}-schema-became-{,not-}false
 
 request-parameter-{style-changed,explode-changed,became-allow-reserved,became-not-allow-reserved}
 """
-#: What has no rule of its own here, and why.
-_UNTOLD = {
-    "api-{major-version-not-bumped,version-decreased,version-not-bumped}": "`info.version` is not looked at",
-    "api-{deprecated-sunset-missing,sunset-date-too-small}": "there is no policy of days",
-    "request-parameter-{deprecated-sunset-missing,sunset-date-too-small}": "there is no policy of days",
-    "{request,response}-property-{deprecated-sunset-missing,sunset-date-too-small}": (
-        "there is no policy of days"
+_DAYS = "a minimum number of days until the sunset cannot be set"
+_READ_ONLY = "clients do not send read-only properties"
+_WRITE_ONLY = "clients do not receive write-only properties"
+#: Checks to which no rule corresponds, with the reason.
+_WITHOUT_RULE = {
+    "api-{major-version-not-bumped,version-decreased,version-not-bumped}": "`info.version` is not compared",
+    "api-{deprecated-sunset-missing,sunset-date-too-small}": _DAYS,
+    "request-parameter-{deprecated-sunset-missing,sunset-date-too-small}": _DAYS,
+    "{request,response}-property-{deprecated-sunset-missing,sunset-date-too-small}": _DAYS,
+    "{request,response}-property-deprecated-sunset-invalid": (
+        "the date is in the finding of the deprecation, and is not checked"
     ),
-    "{request,response}-property-deprecated-sunset-invalid": "told with the deprecation, and not judged",
-    "api-schema-removed": "a schema that nothing uses harms nobody; one that is used is told where it is",
+    "api-schema-removed": (
+        "a change of a schema is reported where operations use it; an unused schema has no effect"
+    ),
     "api-security-component-{added,removed}": (
-        "a scheme that nothing asks for harms nobody; one that is asked for is told there"
+        "a change of a security scheme is reported where operations require it; an unused one has no effect"
     ),
-    "api-security-component-oauth-scope-changed": "a description",
+    "api-security-component-oauth-scope-changed": "the description of a scope has no effect",
     "{request,response}-{body,property}-all-of-{added,removed}": (
-        "`allOf` is merged; what a branch changes is told as what it is"
+        "`allOf` is merged; a change of its members is reported by the rule for the changed keyword"
     ),
-    "{request,response}-{body,property}-all-of-{added,removed}-annotation-only": "it changes nothing",
+    "{request,response}-{body,property}-all-of-{added,removed}-annotation-only": (
+        "annotations have no effect on valid values"
+    ),
     "{request,response}-{body,property}-prefix-items-{added,removed}": (
-        "what a place of the list may be is told as its type or its schema"
+        "a change of an item is reported as a change of its type or schema"
     ),
-    "request-{optional,required}-property-became-{,not-}write-only": "it is sent as before",
-    "request-read-only-property-{enum-value-removed,exclusive-max-decreased,exclusive-min-increased}": (
-        "nobody sends it"
-    ),
-    "request-read-only-property-{max,max-items,max-length,max-properties}-decreased": "nobody sends it",
-    "request-read-only-property-min-increased": "nobody sends it",
-    "response-{optional,required}-property-became-{,not-}read-only": "it comes as before",
-    "response-{optional,required}-write-only-property-{added,removed}": "it never comes",
-    "response-write-only-property-{became-optional,became-required,enum-value-added}": "it never comes",
+    "request-{optional,required}-property-became-{,not-}write-only": "requests do not change",
+    "request-read-only-property-{enum-value-removed,exclusive-max-decreased}": _READ_ONLY,
+    "request-read-only-property-exclusive-min-increased": _READ_ONLY,
+    "request-read-only-property-{max,max-items,max-length,max-properties}-decreased": _READ_ONLY,
+    "request-read-only-property-min-increased": _READ_ONLY,
+    "response-{optional,required}-property-became-{,not-}read-only": "responses do not change",
+    "response-{optional,required}-write-only-property-{added,removed}": _WRITE_ONLY,
+    "response-write-only-property-{became-optional,became-required,enum-value-added}": _WRITE_ONLY,
 }
 _CHOICE = re.compile(r"\{([^{}]*)\}")
 
 
-def _spelled(family: str) -> Iterator[str]:
-    """Every id of a family: braces hold what may stand there, as in a shell."""
-    found = _CHOICE.search(family)
-    if found is None:
+def _expanded(family: str) -> Iterator[str]:
+    """Return every id of a family: braces contain alternatives, as in a shell."""
+    braces = _CHOICE.search(family)
+    if braces is None:
         yield family
         return
-    for choice in found[1].split(","):
-        yield from _spelled(family[: found.start()] + choice + family[found.end() :])
+    for choice in braces[1].split(","):
+        yield from _expanded(family[: braces.start()] + choice + family[braces.end() :])
 
 
-PEER_IDS = frozenset(name for family in _FAMILIES.split() for name in _spelled(family))
-UNTOLD = {name: reason for family, reason in _UNTOLD.items() for name in _spelled(family)}
+PEER_IDS = frozenset(name for family in _FAMILIES.split() for name in _expanded(family))
+WITHOUT_RULE = {name: reason for family, reason in _WITHOUT_RULE.items() for name in _expanded(family)}

@@ -1,4 +1,4 @@
-"""Rules for the properties of an object: which there are, which must be, and which others may be."""
+"""The rules for the properties of an object: declared, required and undeclared ones."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from infra_openapi.rules.rule import Effect, Row, directed
 
 N, W, C, U, NEUTRAL = Effect.NARROWED, Effect.WIDENED, Effect.CHANGED, Effect.UNDECIDED, Effect.NEUTRAL
 REQUEST, RESPONSE = Direction.REQUEST, Direction.RESPONSE
-_IGNORED = (
-    "nothing says that a server refuses a property that it does not know, and nothing says that it takes it"
-)
+_IGNORED = "OpenAPI does not define whether a server rejects or ignores a property that it does not know"
 _DEFAULTED = (
-    "the default tells what the server takes for what is missing, so a request without it may well pass"
+    "the default is the value that the server uses for a missing property, so it probably accepts the request"
 )
 
 RULES = [
@@ -24,11 +22,8 @@ RULES = [
                 effect=NEUTRAL,
                 mirror=facts.PROPERTY_REMOVED,
                 peer=("new-optional-request-property", "response-optional-property-added"),
-                message="{place} has a new optional property {subject}",
-                explain=(
-                    "Nobody has to send it, and whoever receives it did not forbid properties that it "
-                    "does not know."
-                ),
+                message="added the optional property {subject} to {container}",
+                explain="The property may be missing, and the base schema allows undeclared properties.",
             ),
             Row(
                 fact=facts.PROPERTY_ADDED_REQUIRED,
@@ -39,18 +34,18 @@ RULES = [
                     "new-required-request-header-property",
                     "response-required-property-added",
                 ),
-                message="{place} has a new required property {subject}",
-                explain="A client that does not know the property does not send it.",
+                message="added the required property {subject} to {container}",
+                explain="A message without the property is invalid.",
             ),
             Row(
                 fact=facts.PROPERTY_ADDED_REQUIRED_WITH_DEFAULT,
                 effect=N,
                 mirror=facts.REQUIRED_PROPERTY_REMOVED,
                 peer=("new-required-request-property-with-default",),
-                message="{place} has a new required property {subject}, which has a default",
+                message="added the required property {subject}, which has a default value, to {container}",
                 explain=(
-                    "Strictly a message without it is invalid; the default suggests that the server fills"
-                    " it in."
+                    "Strictly, a message without it is invalid; but the default suggests that the server "
+                    "fills it in."
                 ),
                 deviations={REQUEST: (Level.WARNING, _DEFAULTED)},
             ),
@@ -58,10 +53,12 @@ RULES = [
                 fact=facts.PROPERTY_ADDED_TO_CLOSED,
                 effect=W,
                 mirror=facts.PROPERTY_REMOVED_FROM_CLOSED,
-                message="{place} may have a property {subject}, although it used to allow none but its own",
+                message=(
+                    "added the property {subject} to {container}, which did not allow undeclared properties"
+                ),
                 explain=(
-                    "The old schema forbids other properties (`additionalProperties: false`), so whoever "
-                    "checks by it refuses."
+                    "The base schema has `additionalProperties: false`, so a client that validates by it "
+                    "rejects the property."
                 ),
             ),
             Row(
@@ -69,11 +66,8 @@ RULES = [
                 effect=N,
                 mirror=facts.PROPERTY_ADDED,
                 peer=("request-property-removed", "response-optional-property-removed"),
-                message="{place} has no property {subject} any more",
-                explain=(
-                    "In a response nobody could count on it, for it was optional. In a request it may be "
-                    "ignored, or refused."
-                ),
+                message="removed the optional property {subject} from {container}",
+                explain="The property was optional, so a message without it was valid before.",
                 deviations={REQUEST: (Level.WARNING, _IGNORED)},
             ),
             Row(
@@ -81,8 +75,8 @@ RULES = [
                 effect=W,
                 mirror=facts.PROPERTY_ADDED_REQUIRED,
                 peer=("request-property-removed", "response-required-property-removed"),
-                message="{place} has no property {subject} any more, which used to be required",
-                explain="Whoever receives it could count on it. In a request it may be ignored, or refused.",
+                message="removed the required property {subject} from {container}",
+                explain="Every message contained the property before.",
                 deviations={REQUEST: (Level.WARNING, _IGNORED)},
             ),
             Row(
@@ -90,25 +84,28 @@ RULES = [
                 effect=N,
                 mirror=facts.PROPERTY_ADDED_TO_CLOSED,
                 peer=("request-property-removed",),
-                message="{place} has no property {subject} any more, and forbids all but its own",
+                message=(
+                    "removed the property {subject} from {container}, which does not allow undeclared "
+                    "properties"
+                ),
                 explain=(
-                    "The new schema has `additionalProperties: false`: a message with the property is "
-                    "refused."
+                    "The revision's schema has `additionalProperties: false`, so a message that contains the "
+                    "property is invalid."
                 ),
             ),
             Row(
                 fact=facts.PROPERTY_FORBIDDEN,
                 effect=N,
                 mirror=facts.PROPERTY_NO_LONGER_FORBIDDEN,
-                message="{place} may not have a property {subject}",
-                explain="The property's schema is `false`.",
+                message="forbade the property {subject} in {container}",
+                explain="The schema of the property is `false`: no value is valid.",
             ),
             Row(
                 fact=facts.PROPERTY_NO_LONGER_FORBIDDEN,
                 effect=W,
                 mirror=facts.PROPERTY_FORBIDDEN,
-                message="{place} may have a property {subject}, which was forbidden",
-                explain="The property's schema was `false`.",
+                message="allowed the property {subject} in {container}, which was forbidden before",
+                explain="The schema of the property was `false`: no value was valid.",
             ),
             Row(
                 fact=facts.PROPERTY_BECAME_REQUIRED,
@@ -119,18 +116,18 @@ RULES = [
                     "request-header-property-became-required",
                     "response-property-became-required",
                 ),
-                message="{place} must have the property {subject} now",
-                explain="It could be left out before.",
+                message="the property {subject} of {container} became required",
+                explain="A message without the property was valid before.",
             ),
             Row(
                 fact=facts.PROPERTY_BECAME_REQUIRED_WITH_DEFAULT,
                 effect=N,
                 mirror=facts.PROPERTY_BECAME_OPTIONAL,
                 peer=("request-property-became-required-with-default",),
-                message="{place} must have the property {subject} now, which has a default",
+                message="the property {subject} of {container}, which has a default value, became required",
                 explain=(
-                    "Strictly a message without it is invalid; the default suggests that the server fills"
-                    " it in."
+                    "Strictly, a message without it is invalid; but the default suggests that the server "
+                    "fills it in."
                 ),
                 deviations={REQUEST: (Level.WARNING, _DEFAULTED)},
             ),
@@ -139,82 +136,91 @@ RULES = [
                 effect=W,
                 mirror=facts.PROPERTY_BECAME_REQUIRED,
                 peer=("request-property-became-optional", "response-property-became-optional"),
-                message="{place} may come without the property {subject}",
-                explain="Whoever receives it used to be able to count on it.",
+                message="the property {subject} of {container} became optional",
+                explain="Every message contained the property before.",
             ),
             Row(
                 fact=facts.ADDITIONAL_PROPERTIES_FORBIDDEN,
                 effect=N,
                 mirror=facts.ADDITIONAL_PROPERTIES_ALLOWED,
                 peer=("unevaluated-properties-added",),
-                message="{place} allows no properties but its own any more",
-                explain="Any other property was allowed before.",
+                message="{place} no longer allows undeclared properties",
+                explain=(
+                    "The revision's schema forbids properties that it does not declare "
+                    "(`additionalProperties` or `unevaluatedProperties`)."
+                ),
             ),
             Row(
                 fact=facts.ADDITIONAL_PROPERTIES_ALLOWED,
                 effect=W,
                 mirror=facts.ADDITIONAL_PROPERTIES_FORBIDDEN,
                 peer=("unevaluated-properties-removed",),
-                message="{place} allows properties besides its own",
-                explain="The old schema forbids them, so whoever checks by it refuses.",
+                message="{place} now allows undeclared properties",
+                explain=(
+                    "The base schema forbids properties that it does not declare, so a client that validates "
+                    "by it rejects them."
+                ),
             ),
             Row(
                 fact=facts.PATTERN_PROPERTY_ADDED,
                 effect=N,
                 mirror=facts.PATTERN_PROPERTY_REMOVED,
                 peer=("pattern-property-added",),
-                message="the properties of {place} that match {after} are restrained now",
-                explain="They could be anything before.",
+                message="added a schema for the properties of {base_place} whose names match {after}",
+                explain="These properties could have any value before.",
             ),
             Row(
                 fact=facts.PATTERN_PROPERTY_REMOVED,
                 effect=W,
                 mirror=facts.PATTERN_PROPERTY_ADDED,
                 peer=("pattern-property-removed",),
-                message="the properties of {place} that match {before} are not restrained any more",
-                explain="They can be anything now.",
+                message="removed the schema for the properties of {place} whose names match {before}",
+                explain="These properties can have any value now.",
             ),
             Row(
                 fact=facts.PATTERN_PROPERTY_ALLOWED,
                 effect=W,
                 mirror=facts.PATTERN_PROPERTY_FORBIDDEN,
-                message="{place} allows properties that match {after}",
-                explain="The old schema forbids them, so whoever checks by it refuses.",
+                message="{base_place} now allows properties whose names match {after}",
+                explain="The base schema forbids them, so a client that validates by it rejects them.",
             ),
             Row(
                 fact=facts.PATTERN_PROPERTY_FORBIDDEN,
                 effect=N,
                 mirror=facts.PATTERN_PROPERTY_ALLOWED,
-                message="{place} does not allow properties that match {before} any more",
-                explain="The new schema forbids all properties but its own.",
+                message="{place} no longer allows properties whose names match {before}",
+                explain="The revision's schema forbids properties that it does not declare.",
             ),
             Row(
                 fact=facts.PROPERTY_NAMES_ADDED,
                 effect=N,
                 mirror=facts.PROPERTY_NAMES_REMOVED,
                 peer=("property-names-added",),
-                message="the names of the properties of {place} are restrained now",
-                explain="Every name was allowed before.",
+                message="added a restriction on the property names of {place} (`propertyNames`)",
+                explain="Every property name was valid before.",
             ),
             Row(
                 fact=facts.PROPERTY_NAMES_REMOVED,
                 effect=W,
                 mirror=facts.PROPERTY_NAMES_ADDED,
                 peer=("property-names-removed",),
-                message="the names of the properties of {place} are not restrained any more",
-                explain="Every name is possible now.",
+                message="removed the restriction on the property names of {place} (`propertyNames`)",
+                explain="Every property name is valid now.",
             ),
             Row(
                 fact=facts.DISCRIMINATOR_PROPERTY_CHANGED,
                 effect=U,
                 mirror=facts.DISCRIMINATOR_PROPERTY_CHANGED,
                 peer=("discriminator-property-name-changed",),
-                message="{place} is told apart by {after} instead of {before}",
-                explain="What is valid does not depend on it, but generated readers and writers do.",
+                message="changed the discriminator property of {place} from {before} to {after}",
+                explain=(
+                    "A discriminator does not change which values are valid, but generated code uses it to "
+                    "select a class."
+                ),
             ),
         ],
     ),
-    # A client does not send what is read-only, nor receive what is write-only: no other direction sees it.
+    # Clients do not send read-only properties, and do not receive write-only ones: one direction each.
     *directed(
         "schema",
         [
@@ -223,8 +229,11 @@ RULES = [
                 effect=N,
                 mirror=facts.PROPERTY_BECAME_NOT_READ_ONLY,
                 peer=("request-optional-property-became-read-only",),
-                message="the property {subject} of {place} is not to be sent any more: it is read-only",
-                explain="A server may ignore a read-only property that is sent, or refuse it.",
+                message="the property {subject} of {container} became read-only",
+                explain=(
+                    "Clients should no longer send the property. A server may ignore or reject a read-only "
+                    "property."
+                ),
                 deviations={REQUEST: (Level.WARNING, _IGNORED)},
             ),
             Row(
@@ -232,10 +241,11 @@ RULES = [
                 effect=N,
                 mirror=facts.REQUIRED_PROPERTY_BECAME_NOT_READ_ONLY,
                 peer=("request-required-property-became-read-only",),
-                message=(
-                    "the required property {subject} of {place} is not to be sent any more: it is read-only"
+                message="the required property {subject} of {container} became read-only",
+                explain=(
+                    "Clients should no longer send the property. A server may ignore or reject a read-only "
+                    "property."
                 ),
-                explain="A server may ignore a read-only property that is sent, or refuse it.",
                 deviations={REQUEST: (Level.WARNING, _IGNORED)},
             ),
             Row(
@@ -243,8 +253,8 @@ RULES = [
                 effect=NEUTRAL,
                 mirror=facts.PROPERTY_BECAME_READ_ONLY,
                 peer=("request-optional-property-became-not-read-only",),
-                message="the property {subject} of {place} may be sent now",
-                explain="It was read-only; nobody has to send it.",
+                message="the property {subject} of {container} is no longer read-only",
+                explain="Clients may send the property, but do not have to.",
             ),
             Row(
                 fact=facts.REQUIRED_PROPERTY_BECAME_NOT_READ_ONLY,
@@ -252,13 +262,13 @@ RULES = [
                 mirror=facts.REQUIRED_PROPERTY_BECAME_READ_ONLY,
                 peer=("request-required-property-became-not-read-only",),
                 message=(
-                    "the property {subject} of {place} must be sent now: it is required, and no longer "
-                    "read-only"
+                    "the required property {subject} of {container} is no longer read-only, so requests must "
+                    "contain it"
                 ),
                 explain=(
-                    "`required` counts for responses alone while a property is read-only (OpenAPI 3.0.3, "
-                    "Schema Object, "
-                    "`readOnly`); from now on it counts for requests, and clients do not send it."
+                    "While a property is read-only, `required` applies to responses only (OpenAPI 3.0.3, "
+                    "Schema Object, `readOnly`). Now it applies to requests too, and existing clients do not "
+                    "send the property."
                 ),
             ),
         ],
@@ -271,34 +281,36 @@ RULES = [
                 effect=N,
                 mirror=facts.PROPERTY_BECAME_NOT_WRITE_ONLY,
                 peer=("response-optional-property-became-write-only",),
-                message="the property {subject} of {place} does not come back any more: it is write-only",
-                explain="It was optional, so nobody could count on it.",
+                message="the property {subject} of {container} became write-only",
+                explain=(
+                    "The server no longer returns the property. It was optional, so a client could not rely "
+                    "on it."
+                ),
             ),
             Row(
                 fact=facts.REQUIRED_PROPERTY_BECAME_WRITE_ONLY,
                 effect=W,
                 mirror=facts.REQUIRED_PROPERTY_BECAME_NOT_WRITE_ONLY,
                 peer=("response-required-property-became-write-only",),
-                message=(
-                    "the required property {subject} of {place} does not come back any more: it is write-only"
-                ),
-                explain="Whoever receives it could count on it.",
+                message="the required property {subject} of {container} became write-only",
+                explain="The server no longer returns the property, which every response contained before.",
+                consequence="The client can receive a response without the property.",
             ),
             Row(
                 fact=facts.PROPERTY_BECAME_NOT_WRITE_ONLY,
                 effect=NEUTRAL,
                 mirror=facts.PROPERTY_BECAME_WRITE_ONLY,
                 peer=("response-optional-property-became-not-write-only",),
-                message="the property {subject} of {place} may come back now",
-                explain="It was write-only.",
+                message="the property {subject} of {container} is no longer write-only",
+                explain="The server may return the property.",
             ),
             Row(
                 fact=facts.REQUIRED_PROPERTY_BECAME_NOT_WRITE_ONLY,
                 effect=NEUTRAL,
                 mirror=facts.REQUIRED_PROPERTY_BECAME_WRITE_ONLY,
                 peer=("response-required-property-became-not-write-only",),
-                message="the property {subject} of {place} comes back now",
-                explain="It was write-only.",
+                message="the required property {subject} of {container} is no longer write-only",
+                explain="The server returns the property.",
             ),
         ],
     ),

@@ -1,4 +1,4 @@
-"""Rules for what an answer bears: statuses, ranges of media types, headers, links."""
+"""The rules for responses: statuses, media ranges, headers, links."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from infra_openapi.rules.rule import Effect, Row, directed
 
 N, W, C, U, NEUTRAL = Effect.NARROWED, Effect.WIDENED, Effect.CHANGED, Effect.UNDECIDED, Effect.NEUTRAL
 REQUEST, RESPONSE = Direction.REQUEST, Direction.RESPONSE
-_CLASSES = "a client must treat a status that it does not know as the x00 of its class (RFC 9110, 15)"
-_CLEANUP = "who handles an error that does not come any more loses nothing"
-_IGNORED = (
-    "nothing says that a server refuses a header that it does not know, and nothing says that it takes it"
-)
+_CLASSES = "a client must handle an unknown status like the x00 status of its class (RFC 9110, section 15)"
+_IGNORED = "OpenAPI does not define whether a server rejects or ignores a header that it does not know"
 
 RULES = [
     *directed(
@@ -23,10 +20,13 @@ RULES = [
                 effect=N,
                 mirror=facts.SUCCESS_STATUS_ADDED,
                 peer=("response-success-status-removed",),
-                message="the status {subject} is gone",
-                explain="A client that waits for this success never sees it.",
+                message="removed the success response with status {name}",
+                explain="The server no longer returns this status.",
                 deviations={
-                    RESPONSE: (Level.BREAKING, "success is what a client waits for, not one case among many")
+                    RESPONSE: (
+                        Level.BREAKING,
+                        "clients wait for the success response, and may not handle another one",
+                    )
                 },
             ),
             Row(
@@ -34,8 +34,8 @@ RULES = [
                 effect=W,
                 mirror=facts.SUCCESS_STATUS_REMOVED,
                 peer=("response-success-status-added",),
-                message="the status {subject} is new",
-                explain="Success may bear another number.",
+                message="added the success response with status {name}",
+                explain="The server can return another success status.",
                 deviations={RESPONSE: (Level.INFO, _CLASSES)},
             ),
             Row(
@@ -43,16 +43,18 @@ RULES = [
                 effect=N,
                 mirror=facts.STATUS_ADDED,
                 peer=("response-non-success-status-removed",),
-                message="the status {subject} is gone",
-                explain="It does not come any more: " + _CLEANUP + ".",
+                message="removed the response with status {name}",
+                explain=(
+                    "The server no longer returns this status. Clients can keep their code that handles it."
+                ),
             ),
             Row(
                 fact=facts.STATUS_ADDED,
                 effect=W,
                 mirror=facts.STATUS_REMOVED,
                 peer=("response-non-success-status-added",),
-                message="the status {subject} is new",
-                explain="Failure may bear another number.",
+                message="added the response with status {name}",
+                explain="The server can return another error or informational status.",
                 deviations={RESPONSE: (Level.INFO, _CLASSES)},
             ),
             Row(
@@ -60,11 +62,16 @@ RULES = [
                 effect=N,
                 mirror=facts.HEADER_ADDED,
                 peer=("optional-response-header-removed",),
-                message="the header {subject} is gone",
-                explain="It was optional, but it may have carried something of use.",
+                message="removed the optional header {subject} from {place}",
+                explain=(
+                    "A client could not rely on the header, but may have used its value when it was present."
+                ),
                 deviations={
                     REQUEST: (Level.WARNING, _IGNORED),
-                    RESPONSE: (Level.WARNING, "limits, pages and versions travel in optional headers"),
+                    RESPONSE: (
+                        Level.WARNING,
+                        "optional headers often contain rate limits, page links or versions that clients use",
+                    ),
                 },
             ),
             Row(
@@ -72,8 +79,8 @@ RULES = [
                 effect=W,
                 mirror=facts.HEADER_ADDED,
                 peer=("required-response-header-removed",),
-                message="the required header {subject} is gone",
-                explain="Whoever receives it could count on it.",
+                message="removed the required header {subject} from {place}",
+                explain="Every message contained the header before.",
                 deviations={REQUEST: (Level.WARNING, _IGNORED)},
             ),
             Row(
@@ -81,84 +88,85 @@ RULES = [
                 effect=NEUTRAL,
                 mirror=facts.HEADER_REMOVED,
                 peer=("response-header-added",),
-                message="the header {subject} is new",
-                explain="A header that nobody knows troubles nobody.",
+                message="added the optional header {subject} to {base_place}",
+                explain="Receivers ignore a header that they do not know.",
             ),
             Row(
                 fact=facts.HEADER_ADDED_REQUIRED,
                 effect=N,
                 mirror=facts.REQUIRED_HEADER_REMOVED,
                 peer=("response-header-added",),
-                message="the required header {subject} is new",
-                explain="It always comes from now on.",
+                message="added the required header {subject} to {base_place}",
+                explain="Every message must contain the header.",
             ),
             Row(
                 fact=facts.HEADER_BECAME_OPTIONAL,
                 effect=W,
                 mirror=facts.HEADER_BECAME_REQUIRED,
                 peer=("response-header-became-optional",),
-                message="the header {subject} may be missing now",
-                explain="Whoever receives it could count on it.",
+                message="the header {subject}{in_container} became optional",
+                explain="Every message contained the header before.",
             ),
             Row(
                 fact=facts.HEADER_BECAME_REQUIRED,
                 effect=N,
                 mirror=facts.HEADER_BECAME_OPTIONAL,
-                message="the header {subject} always comes now",
-                explain="It could be missing before.",
+                message="the header {subject}{in_container} became required",
+                explain="A message without the header was valid before.",
             ),
             Row(
                 fact=facts.HEADER_SERIALIZATION_CHANGED,
                 effect=C,
                 mirror=facts.HEADER_SERIALIZATION_CHANGED,
-                message="the header {subject} is written in another way: {before} became {after}",
-                explain="`explode` and `content` say how a value becomes text.",
+                message=(
+                    "changed the serialization of the header {subject}{in_container} from {before} to {after}"
+                ),
+                explain="`explode` and `content` define how a value is written as text.",
             ),
             Row(
                 fact=facts.HEADER_DEPRECATED,
                 effect=NEUTRAL,
                 mirror=facts.HEADER_REACTIVATED,
-                message="the header {subject} is deprecated",
-                explain="It still comes.",
+                message="deprecated the header {subject}{in_container}",
+                explain="The header is still sent. Clients should stop using it before it is removed.",
             ),
             Row(
                 fact=facts.HEADER_REACTIVATED,
                 effect=NEUTRAL,
                 mirror=facts.HEADER_DEPRECATED,
-                message="the header {subject} is not deprecated any more",
-                explain="It was marked as deprecated before.",
+                message="removed the deprecation of the header {subject}{in_container}",
+                explain="The header was deprecated before.",
             ),
             Row(
                 fact=facts.LINK_REMOVED,
                 effect=N,
                 mirror=facts.LINK_ADDED,
-                message="the link {subject} is gone",
-                explain="A client that finds its next request by links does not find this one.",
+                message="removed the link {subject} from {place}",
+                explain="A client that selects its next request by links does not find this one.",
                 deviations={
                     RESPONSE: (
                         Level.WARNING,
-                        "a link describes what else can be called, and forbids nothing",
+                        "a link describes another request; the request itself may still work",
                     ),
-                    REQUEST: (Level.WARNING, "a link describes what else can be called, and forbids nothing"),
+                    REQUEST: (
+                        Level.WARNING,
+                        "a link describes another request; the request itself may still work",
+                    ),
                 },
             ),
             Row(
                 fact=facts.LINK_ADDED,
                 effect=NEUTRAL,
                 mirror=facts.LINK_REMOVED,
-                message="the link {subject} is new",
-                explain="Nobody has to follow it.",
+                message="added the link {subject} to {base_place}",
+                explain="Clients do not have to follow it.",
             ),
             Row(
                 fact=facts.LINK_CHANGED,
                 effect=U,
                 mirror=facts.LINK_CHANGED,
-                message="the link {subject} leads elsewhere",
-                explain=(
-                    "Its operation, its parameters or its body are others; whether that still leads to "
-                    "the same thing "
-                    "is not decided here."
-                ),
+                message="changed the target of the link {subject}{in_container}",
+                explain="The link has another operation, other parameters or another body.",
             ),
         ],
     ),
@@ -170,16 +178,16 @@ RULES = [
                 effect=W,
                 mirror=facts.MEDIA_TYPE_SPECIALIZED,
                 peer=("response-media-type-name-generalized", "response-media-type-parameter-removed"),
-                message="{subject} became {after}, which may be more than that",
-                explain="Anything that the range includes may come now.",
+                message="changed the media type {before} of {container} to the wider {after}",
+                explain="The server can return any media type that the range includes.",
             ),
             Row(
                 fact=facts.MEDIA_TYPE_SPECIALIZED,
                 effect=N,
                 mirror=facts.MEDIA_TYPE_GENERALIZED,
                 peer=("response-media-type-name-specialized", "response-media-type-parameter-added"),
-                message="{subject} became {after}, which it includes",
-                explain="Whoever was ready for all of the range is ready for a part of it.",
+                message="changed the media type {before} of {container} to the narrower {after}",
+                explain="The old media range includes the new media type, so clients already accept it.",
             ),
         ],
     ),

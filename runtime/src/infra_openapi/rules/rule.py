@@ -1,4 +1,4 @@
-"""What a rule is: a row of a table, never code."""
+"""A rule is a row of a table: data, not code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from infra_openapi.rules.peer import PEER_IDS
 
 
 class Effect(enum.StrEnum):
-    """What a change does to the set of messages that the contract allows."""
+    """How a change affects the set of requests or responses that the document allows."""
 
     NARROWED = "narrowed"
     WIDENED = "widened"
@@ -22,25 +22,48 @@ class Effect(enum.StrEnum):
 
 
 def law(effect: Effect, direction: Direction) -> Level:
-    """The one law: a client sends what was allowed before, and is ready for what was possible before."""
+    """Return the level of an effect: breaking if a client that follows the base document can fail.
+
+    Every request that was valid must stay valid; every response that is possible now must have been possible.
+    """
     if effect is Effect.UNDECIDED:
         return Level.WARNING
     if effect is Effect.NEUTRAL:
         return Level.INFO
     if effect is Effect.CHANGED:
         return Level.BREAKING
-    # What has no direction is something to call or to present: less of it harms whoever calls.
-    harmful = Effect.WIDENED if direction is Direction.RESPONSE else Effect.NARROWED
-    return Level.BREAKING if effect is harmful else Level.INFO
+    # Without a direction the change is about operations, servers or credentials: fewer of them break clients.
+    breaking = Effect.WIDENED if direction is Direction.RESPONSE else Effect.NARROWED
+    return Level.BREAKING if effect is breaking else Level.INFO
+
+
+_UNDECIDED = "Whether this affects clients is not decided automatically: compare both documents."
+_CALL_FAILS = "A client's request that worked before can fail."
+_NEW_RESPONSE = "A client can receive a value that was not possible before, and fail on it."
+#: What an effect means for a client.
+_CONSEQUENCES: dict[tuple[Effect, Direction], str] = {
+    (Effect.NARROWED, Direction.REQUEST): "The server can reject a request that it accepted before.",
+    (Effect.WIDENED, Direction.REQUEST): "The server still accepts every request that it accepted before.",
+    (Effect.CHANGED, Direction.REQUEST): "The server can reject a request that it accepted before.",
+    (Effect.NARROWED, Direction.RESPONSE): "Everything that a client can receive now was possible before.",
+    (Effect.WIDENED, Direction.RESPONSE): _NEW_RESPONSE,
+    (Effect.CHANGED, Direction.RESPONSE): _NEW_RESPONSE,
+    (Effect.NARROWED, Direction.NONE): _CALL_FAILS,
+    (Effect.WIDENED, Direction.NONE): "Every client's request that worked before still works.",
+    (Effect.CHANGED, Direction.NONE): _CALL_FAILS,
+    **{(Effect.UNDECIDED, direction): _UNDECIDED for direction in Direction},
+    **{(Effect.NEUTRAL, direction): "Existing clients keep working." for direction in Direction},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A kind of change, and what it means.
+    """A kind of change in one direction, with its level and its explanation.
 
-    `message` is a format string over `place`, `subject`, `before` and `after`. `aliases` are the peer's ids
-    (oasdiff) for the same fact. `mirror` is the rule that fires when the two documents change places; where
-    there is none, `waiver` says why. `deviation` says why `level` is not what the law gives.
+    `message` is a format string with the placeholders of `PLACEHOLDERS`. `explain` is full sentences: what
+    changed, and the consequence for clients. `aliases` are the ids of oasdiff's checks for the same change.
+    `mirror` is the rule for the opposite change; without one, `waiver` is the reason. `deviation` is the
+    reason why `level` is not the level of `law`; both reasons are clauses without a full stop.
     """
 
     id: str
@@ -58,24 +81,43 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A kind of fact, and what its rules have in common: there is one for each direction.
+    """A kind of fact, from which one rule for each of its directions is made.
 
-    `mirror` is the kind that is stated when the documents change places. `deviations` gives a direction
-    another level than the law, with the reason. `peer` holds whole ids of the peer, or their ends
-    (`max-length-decreased`), which it spells out for some of bodies, properties, parameters and headers.
+    `mirror` is the fact of the opposite change. `deviations` gives a direction another level than the law,
+    with the reason. `consequence` replaces the sentence of `_CONSEQUENCES`. `peer` contains ids of oasdiff's
+    checks, or their ends: `max-length-decreased` stands for the ids of bodies, properties, parameters and
+    headers that end with it.
     """
 
     fact: FactKind
     effect: Effect
     message: str
     explain: str
+    consequence: str = ""
     mirror: FactKind | None = None
     waiver: str = ""
     peer: tuple[str, ...] = ()
     deviations: Mapping[Direction, tuple[Level, str]] = field(default_factory=dict)
 
 
-_PLACES = {
+#: The placeholders of a message, which `evaluation.py` fills in.
+#: place: the changed part, `the property 'name' of the schema 'Pet' in responses`; for a removed part its
+#:     container
+#: base_place: the same in the base; for an added part its container
+#: container: what contains the subject, `the schema 'Pet' in responses`
+#: in_container: ` in ` and the container; empty for a header or link that several responses share
+#: name, subject: the name of the changed part; `subject` has quotes
+#: parameter: `query parameter 'limit'`
+#: other: for a subject `a → b`, `a` in quotes
+#: before, after: the changed value; texts have quotes
+#: sunset: `with the sunset date 2030-12-31`, or `without a sunset date`
+PLACEHOLDERS = frozenset(
+    {
+        *("place", "base_place", "container", "in_container"),
+        *("name", "subject", "parameter", "other", "before", "after", "sunset"),
+    }
+)
+_PREFIXES = {
     Direction.REQUEST: (
         "request-body-",
         "request-property-",
@@ -87,7 +129,7 @@ _PLACES = {
 
 
 def directed(area: str, rows: Iterable[Row]) -> Iterator[Rule]:
-    """Return the rules of facts that have a direction."""
+    """Return the rules of facts about requests and responses: up to two for each row."""
     for row in rows:
         for direction in (Direction.REQUEST, Direction.RESPONSE):
             if not row.fact.rule(direction):
@@ -100,7 +142,7 @@ def directed(area: str, rows: Iterable[Row]) -> Iterator[Rule]:
                 effect=row.effect,
                 area=area,
                 message=row.message,
-                explain=row.explain,
+                explain=_explanation(row, direction, deviation),
                 aliases=tuple(_aliases(row, direction)),
                 mirror=row.mirror.rule(direction) if row.mirror else "",
                 waiver=row.waiver,
@@ -109,7 +151,7 @@ def directed(area: str, rows: Iterable[Row]) -> Iterator[Rule]:
 
 
 def undirected(area: str, rows: Iterable[Row]) -> Iterator[Rule]:
-    """Return the rules of facts without a direction: about what can be called, where less is harmful."""
+    """Return the rules of facts without a direction: about operations, servers and security."""
     for row in rows:
         level, deviation = row.deviations.get(Direction.NONE, (law(row.effect, Direction.NONE), ""))
         yield Rule(
@@ -119,12 +161,18 @@ def undirected(area: str, rows: Iterable[Row]) -> Iterator[Rule]:
             effect=row.effect,
             area=area,
             message=row.message,
-            explain=row.explain,
+            explain=_explanation(row, Direction.NONE, deviation),
             aliases=row.peer,
             mirror=row.mirror.undirected if row.mirror else "",
             waiver=row.waiver,
             deviation=deviation,
         )
+
+
+def _explanation(row: Row, direction: Direction, deviation: str) -> str:
+    decided = row.effect is Effect.UNDECIDED and deviation  # the deviation replaces the consequence
+    consequence = row.consequence or ("" if decided else _CONSEQUENCES[row.effect, direction])
+    return f"{row.explain} {consequence}".rstrip()
 
 
 def _aliases(row: Row, direction: Direction) -> Iterator[str]:
@@ -133,4 +181,4 @@ def _aliases(row: Row, direction: Direction) -> Iterator[str]:
             if direction.value in end.removeprefix("new-"):
                 yield end
         else:
-            yield from (place + end for place in _PLACES[direction] if place + end in PEER_IDS)
+            yield from (prefix + end for prefix in _PREFIXES[direction] if prefix + end in PEER_IDS)

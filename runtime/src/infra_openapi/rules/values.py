@@ -1,4 +1,4 @@
-"""Rules for what one value may be: types, enumerations, formats, patterns and bounds."""
+"""The rules for single values: types, enumerations, bounds and defaults."""
 
 from __future__ import annotations
 
@@ -25,10 +25,8 @@ RULES = [
                     "response-property-type-compatible",
                     "response-header-type-compatible",
                 ),
-                message="{place} has fewer types: {before} became {after}",
-                explain=(
-                    "Values of the types that are gone are not allowed any more. Every integer is a number."
-                ),
+                message="narrowed the type of {place} from {before} to {after}",
+                explain="The revision allows fewer types. Every integer is also a number.",
             ),
             Row(
                 fact=facts.TYPE_WIDENED,
@@ -40,53 +38,48 @@ RULES = [
                     "request-body-type-compatible",
                     "request-property-type-compatible",
                 ),
-                message="{place} has more types: {before} became {after}",
-                explain="Values of further types are possible. Every integer is a number.",
+                message="widened the type of {place} from {before} to {after}",
+                explain="The revision allows more types. Every integer is also a number.",
             ),
             Row(
                 fact=facts.TYPE_CHANGED,
                 effect=C,
                 mirror=facts.TYPE_CHANGED,
                 peer=("type-changed",),
-                message="{place} changed its type from {before} to {after}",
-                explain=(
-                    "Types are gone and others have come; whatever side one is on, some values are no "
-                    "longer what they were."
-                ),
+                message="changed the type of {place} from {before} to {after}",
+                explain="The revision removes types and adds other ones.",
             ),
             Row(
                 fact=facts.BECAME_NULLABLE,
                 effect=W,
                 mirror=facts.BECAME_NOT_NULLABLE,
                 peer=("became-nullable",),
-                message="{place} may be null now",
-                explain=(
-                    "Null is one more value. Who receives it and never had to think of it will fail on it."
-                ),
+                message="{place} became nullable",
+                explain="`null` is valid in addition to the other values.",
             ),
             Row(
                 fact=facts.BECAME_NOT_NULLABLE,
                 effect=N,
                 mirror=facts.BECAME_NULLABLE,
                 peer=("became-not-nullable",),
-                message="{place} may not be null any more",
-                explain="Null was allowed and is not; whoever sent it is refused.",
+                message="{place} is no longer nullable",
+                explain="`null` was valid before.",
             ),
             Row(
                 fact=facts.BECAME_IMPOSSIBLE,
                 effect=N,
                 mirror=facts.BECAME_POSSIBLE,
                 peer=("schema-became-false",),
-                message="nothing is allowed for {place} any more",
-                explain="The schema is `false`, or contradicts itself.",
+                message="{place} no longer has a valid value",
+                explain="The revision's schema is `false`, or its keywords contradict one another.",
             ),
             Row(
                 fact=facts.BECAME_POSSIBLE,
                 effect=W,
                 mirror=facts.BECAME_IMPOSSIBLE,
                 peer=("schema-became-not-false",),
-                message="{place} may have a value; nothing was allowed before",
-                explain="The schema was `false`, or contradicted itself.",
+                message="{place} now has valid values",
+                explain="The base schema was `false`, or its keywords contradicted one another.",
             ),
             Row(
                 fact=facts.SCHEMA_ADDED,
@@ -96,8 +89,8 @@ RULES = [
                     "media-type-schema-added",
                     "media-type-item-schema-added",
                 ),
-                message="{place} allowed everything, and is {after} now",
-                explain="There was no schema, or one that says nothing; now there is one that restrains.",
+                message="restricted {place} to {after}; any value was allowed before",
+                explain="The base has no schema here, or one without restrictions.",
             ),
             Row(
                 fact=facts.SCHEMA_REMOVED,
@@ -108,8 +101,8 @@ RULES = [
                     "media-type-item-schema-removed",
                     "response-body-media-type-item-schema-removed-untyped",
                 ),
-                message="{place} was {before}, and allows everything now",
-                explain="The schema that restrained is gone, or says nothing any more.",
+                message="removed the restriction of {place} to {before}; any value is allowed now",
+                explain="The revision has no schema here, or one without restrictions.",
             ),
             Row(
                 fact=facts.ENUM_VALUE_REMOVED,
@@ -119,19 +112,18 @@ RULES = [
                     "enum-value-removed",
                     "response-mediatype-enum-value-removed",
                 ),
-                message="{place} may not be {before} any more",
-                explain="The value is gone from the enumeration.",
+                message="removed the enum value {before} from {place}",
+                explain="The value is no longer valid.",
             ),
             Row(
                 fact=facts.ENUM_VALUE_ADDED,
                 effect=W,
                 mirror=facts.ENUM_VALUE_REMOVED,
                 peer=("enum-value-added",),
-                message="{place} may be {after}, which is new",
+                message="added the enum value {after} to {place}",
                 explain=(
-                    "The enumeration has a value that it had not. Code that handles each known value "
-                    "meets one it does "
-                    "not know; teams that tell their clients to expect that take the preset `lenient-enums`."
+                    "Code that handles each value of the enumeration separately meets a new one. If your "
+                    "clients are prepared for that, use the preset `lenient-enums`."
                 ),
             ),
             Row(
@@ -143,55 +135,57 @@ RULES = [
                     "const-added",
                     "request-header-property-became-enum",
                 ),
-                message="{place} is limited to certain values now: {after}",
-                explain="All others were allowed before.",
+                message="restricted {place} to the enum values {after}",
+                explain="Other values were valid before.",
             ),
             Row(
                 fact=facts.ENUM_REMOVED,
                 effect=W,
                 mirror=facts.ENUM_ADDED,
                 peer=("const-removed",),
-                message="{place} is not limited to certain values any more (before: {before})",
-                explain="The enumeration, or the constant, is gone.",
+                message="removed the restriction of {place} to the enum values {before}",
+                explain="The revision has neither `enum` nor `const`: other values are valid now.",
             ),
             Row(
                 fact=facts.CONST_CHANGED,
                 effect=C,
                 mirror=facts.CONST_CHANGED,
                 peer=("const-changed",),
-                message="{place} was always {before}, and is always {after} now",
-                explain="The only allowed value is another one.",
+                message="changed the only valid value of {place} from {before} to {after}",
+                explain="The base and the revision each allow one value (`const`, or `enum` with one value).",
             ),
             Row(
                 fact=facts.EXTENSIBLE_ENUM_VALUE_REMOVED,
                 effect=N,
                 mirror=facts.EXTENSIBLE_ENUM_VALUE_ADDED,
                 peer=("x-extensible-enum-value-removed",),
-                message="{place} does not list {before} in its open enumeration any more",
-                explain="`x-extensible-enum` says that values may come, never that one may go.",
+                message="removed the value {before} from the extensible enum of {place}",
+                explain=(
+                    "`x-extensible-enum` announces that values can be added, not that they can be removed."
+                ),
             ),
             Row(
                 fact=facts.EXTENSIBLE_ENUM_VALUE_ADDED,
                 effect=NEUTRAL,
                 mirror=facts.EXTENSIBLE_ENUM_VALUE_REMOVED,
-                message="{place} lists {after} in its open enumeration",
-                explain="`x-extensible-enum` tells clients to expect values that they do not know.",
+                message="added the value {after} to the extensible enum of {place}",
+                explain="`x-extensible-enum` announces that values can be added.",
             ),
             Row(
                 fact=facts.MULTIPLE_OF_ADDED,
                 effect=N,
                 mirror=facts.MULTIPLE_OF_REMOVED,
                 peer=("multiple-of-set",),
-                message="{place} must be a multiple of {after} now",
-                explain="Every number was allowed before.",
+                message="added the requirement that {place} is a multiple of {after}",
+                explain="Other numbers were valid before.",
             ),
             Row(
                 fact=facts.MULTIPLE_OF_REMOVED,
                 effect=W,
                 mirror=facts.MULTIPLE_OF_ADDED,
                 peer=("multiple-of-unset",),
-                message="{place} need not be a multiple of {before} any more",
-                explain="Every number is possible now.",
+                message="removed the requirement that {place} is a multiple of {before}",
+                explain="Other numbers are valid now.",
             ),
             Row(
                 fact=facts.MULTIPLE_OF_NARROWED,
@@ -201,8 +195,11 @@ RULES = [
                     "multiple-of-changed",
                     "multiple-of-specialized",
                 ),
-                message="{place} was a multiple of {before}, and must be one of {after}",
-                explain="The new step is a multiple of the old one, so fewer numbers are allowed.",
+                message="narrowed the `multipleOf` of {place} from {before} to {after}",
+                explain=(
+                    "Every multiple of the new number is a multiple of the old one, but not the other way "
+                    "round."
+                ),
             ),
             Row(
                 fact=facts.MULTIPLE_OF_WIDENED,
@@ -212,32 +209,35 @@ RULES = [
                     "multiple-of-changed",
                     "multiple-of-generalized",
                 ),
-                message="{place} was a multiple of {before}, and need only be one of {after}",
-                explain="The old step is a multiple of the new one, so more numbers are possible.",
+                message="widened the `multipleOf` of {place} from {before} to {after}",
+                explain=(
+                    "Every multiple of the old number is a multiple of the new one, but not the other way "
+                    "round."
+                ),
             ),
             Row(
                 fact=facts.MULTIPLE_OF_CHANGED,
                 effect=C,
                 mirror=facts.MULTIPLE_OF_CHANGED,
                 peer=("multiple-of-changed",),
-                message="{place} was a multiple of {before}, and must be one of {after}",
-                explain="Neither step is a multiple of the other.",
+                message="changed the `multipleOf` of {place} from {before} to {after}",
+                explain="Neither number is a multiple of the other.",
             ),
             Row(
                 fact=facts.UNIQUE_ITEMS_ADDED,
                 effect=N,
                 mirror=facts.UNIQUE_ITEMS_REMOVED,
                 peer=("unique-items-set",),
-                message="the items of {place} must differ from one another now",
-                explain="An item that comes twice was allowed before.",
+                message="added the requirement that the items of {place} are unique",
+                explain="An array with two equal items was valid before.",
             ),
             Row(
                 fact=facts.UNIQUE_ITEMS_REMOVED,
                 effect=W,
                 mirror=facts.UNIQUE_ITEMS_ADDED,
                 peer=("unique-items-unset",),
-                message="the items of {place} may repeat now",
-                explain="Every item used to come once at most.",
+                message="removed the requirement that the items of {place} are unique",
+                explain="An array with two equal items is valid now.",
             ),
             *bounds.rows(),
             Row(
@@ -245,10 +245,10 @@ RULES = [
                 effect=NEUTRAL,
                 mirror=facts.DEFAULT_REMOVED,
                 peer=("default-value-added",),
-                message="{place} has a default now: {after}",
+                message="added the default value {after} to {place}",
                 explain=(
-                    "A default allows and forbids nothing. It says what the server takes where nothing is"
-                    " sent."
+                    "A default does not change which values are valid. It is the value that the server uses "
+                    "when none is sent."
                 ),
             ),
             Row(
@@ -256,10 +256,10 @@ RULES = [
                 effect=NEUTRAL,
                 mirror=facts.DEFAULT_ADDED,
                 peer=("default-value-removed",),
-                message="{place} has lost its default {before}",
+                message="removed the default value {before} from {place}",
                 explain=(
-                    "A default allows and forbids nothing; but whoever left the value out may now get "
-                    "another."
+                    "A default does not change which values are valid. It is the value that the server uses "
+                    "when none is sent. A request without the value may now have another effect."
                 ),
             ),
             Row(
@@ -267,9 +267,10 @@ RULES = [
                 effect=NEUTRAL,
                 mirror=facts.DEFAULT_CHANGED,
                 peer=("default-value-changed",),
-                message="the default of {place} changed from {before} to {after}",
+                message="changed the default value of {place} from {before} to {after}",
                 explain=(
-                    "A default allows and forbids nothing; but whoever left the value out now gets another."
+                    "A default does not change which values are valid. It is the value that the server uses "
+                    "when none is sent. A request without the value now has another effect."
                 ),
             ),
         ],

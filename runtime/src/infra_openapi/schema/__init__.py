@@ -1,1 +1,1 @@
-"""The schema algebra: every schema in one normal form, and what changed between two of them."""
+"""Bring schemas into a normal form, and compare them."""

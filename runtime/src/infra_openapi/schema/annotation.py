@@ -1,4 +1,4 @@
-"""Annotations, which allow and forbid nothing: defaults, deprecation, open enumerations, discriminators."""
+"""Compare annotations, which do not restrict values: defaults, deprecation, discriminators and others."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _discriminator(old: Node, new: Node, change: Change, comparer: Comparer) -> 
     holders = before.element, after.element
     first, second = mapping(before.element), mapping(after.element)
     if not (_own(old, before) or _own(new, after)):
-        return  # a subtype stands for itself alone; the other subtypes are compared at the base
+        return  # a subtype does not include the other subtypes, which are compared with the base
     alone = not any(element.items(kind) for element in holders for kind in ("oneOf", "anyOf"))
     for value in sorted({**first, **second}):
         one, other = first.get(value), second.get(value)
@@ -122,12 +122,12 @@ def _discriminator(old: Node, new: Node, change: Change, comparer: Comparer) -> 
                 value,
             )
         elif alone:
-            # A base schema that names its subtypes stands for each of them.
+            # A base schema includes each of its subtypes.
             change.pair((one,), (other,), value)
 
 
 def _own(node: Node, facet: Facet) -> bool:
-    """Whether a keyword is the schema's own, and not inherited."""
+    """Whether a keyword is in the schema itself, not in a schema of its `allOf`."""
     return facet.element.pointer in {element.pointer for element in node.elements}
 
 
@@ -140,7 +140,7 @@ def _name(element: Element) -> str:
 
 
 def mapping(schema: Element) -> dict[str, Element]:
-    """The schemas that a discriminator's values lead to, by its mapping or by their own names."""
+    """Return the schemas for the values of a discriminator, from its mapping or by their names."""
     discriminator = schema.child("discriminator")
     found: dict[str, Element] = {}
     if discriminator is None or not isinstance(discriminator.raw, dict):
@@ -153,7 +153,7 @@ def mapping(schema: Element) -> dict[str, Element]:
             try:
                 found[value] = resolve(schema, ref)
             except CompareError:
-                schema.document.note(target, f"maps to {target.raw!r}, which is not there")
+                schema.document.note(target, f"maps to {target.raw!r}, which does not exist")
     mapped = {(element.file, element.pointer) for element in found.values()}
     for kind in ("oneOf", "anyOf"):
         for branch in schema.items(kind):

@@ -1,4 +1,4 @@
-"""Values at the edges of a schema and just beyond, to find an example among."""
+"""Generate values at the bounds of a schema and beyond, as candidates for an example."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from infra_openapi.schema import text_patterns
 from infra_openapi.schema.intersection import intersection
 from infra_openapi.schema.node import Bound, Node, Term
 
-#: How many values are tried of one schema, and of a part of it; how large they may be, and how deep.
+#: Limits: the number of values of a schema and of a part, their size, and their depth.
 _MOST, _FEW, _LONGEST, _DEEPEST = 60, 8, 10_000, 4
 _SAMPLES = {
     "date": "2026-01-31",
@@ -27,13 +27,13 @@ _SAMPLES = {
 
 
 class Candidates:
-    """Makes values: the plainest first, then those at every bound."""
+    """Generates candidate values: simple ones first, then those at every bound."""
 
     def __init__(self, node: Callable[[Term], Node]) -> None:
         self._node = node
 
     def of(self, wide: Node, narrow: Node) -> Iterator[Any]:
-        """Values of both, and beyond."""
+        """Yield values of both schemas, and values beyond their bounds."""
         for node in (wide, narrow):
             yield from islice(self._edges(node, _DEEPEST), _MOST)
         yield from (None, True, "text", 1, 1.5, [], {})
@@ -42,7 +42,7 @@ class Candidates:
         return next(self._edges(self._node(term), depth - 1), None)
 
     def _edges(self, node: Node, depth: int) -> Iterator[Any]:
-        """Values of a schema, the plainest first, then those at its edges and beyond."""
+        """Yield values of a schema: simple ones first, then values at its bounds and beyond."""
         for listed in node.values.values():
             yield from listed.values()
         for group in node.groups if depth > 0 else ():
@@ -124,7 +124,7 @@ class Candidates:
 
 
 _KINDS: dict[str, Any] = {
-    "object": Candidates._objects,  # noqa: SLF001 - a table of its own methods
+    "object": Candidates._objects,  # noqa: SLF001 - a table of the class's methods
     "array": Candidates._arrays,  # noqa: SLF001
     "string": Candidates._texts,  # noqa: SLF001
     "number": Candidates._numbers,  # noqa: SLF001

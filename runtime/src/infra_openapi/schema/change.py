@@ -1,4 +1,4 @@
-"""What comparing two schemas yields: facts without opinion, and the pairs to compare next."""
+"""The result of comparing two schemas: facts without levels, and the pairs of parts to compare."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from infra_openapi.schema.node import Node, Term
 
 
 class Mode(NamedTuple):
-    """How a pair is read: who receives it, whether it travels as text, and what is settled elsewhere.
+    """How a pair is compared: direction, sent as text or not, and what is compared elsewhere.
 
-    `text`: a parameter, header or form, where 1 and "1" look alike; 2 where that holds for the properties of
-    an object too. `exploded`: a query parameter that may come more than once, where one value is an array
-    of one. `nullless`: the union around it compared null.
+    `text`: 1 for values that are sent as text, where 1 and "1" are equal; 2 if also for the properties of
+    an object. `exploded`: a repeatable query parameter, where a single value is an array with one item.
+    `nullless`: null was already compared by the surrounding union.
     """
 
     direction: Direction
@@ -25,20 +25,20 @@ class Mode(NamedTuple):
     nullless: bool = False
 
     def inner(self) -> Mode:
-        """For what lies inside: everything but the direction is of the outermost value alone."""
+        """Return the mode for nested values: only the direction is kept."""
         return Mode(self.direction)
 
     def items(self) -> Mode:
-        """For the items of an array, each of which is as much a text."""
+        """Return the mode for the items of an array, which are sent as text like the array."""
         return Mode(self.direction, self.text)
 
     def property(self) -> Mode:
-        """For a property: an object within an object does not travel as text."""
+        """Return the mode for a property: a nested object is not sent as text."""
         return Mode(self.direction, max(0, self.text - 1))
 
 
 class Fact(NamedTuple):
-    """One thing that changed; the rule is that of `kind` for the direction."""
+    """One change; `kind` and direction determine its rule."""
 
     kind: FactKind
     direction: Direction
@@ -53,7 +53,7 @@ Side: TypeAlias = Term | Node
 
 
 class Pair(NamedTuple):
-    """Two schemas to compare, and how."""
+    """Two schemas to compare, with their mode."""
 
     old: Side
     new: Side
@@ -63,7 +63,7 @@ class Pair(NamedTuple):
 
 @dataclass(slots=True)
 class Change:
-    """What one pair yields by itself; `pairs` are its parts."""
+    """The facts about one pair, and the pairs of its parts."""
 
     mode: Mode
     facts: list[Fact] = field(default_factory=list)
@@ -82,5 +82,5 @@ class Change:
         self.facts.append(Fact(kind, self.mode.direction, base, revision, before, after, subject))
 
     def pair(self, old: Side, new: Side, name: str = "", mode: Mode | None = None) -> None:
-        """Add a pair of parts, which are compared later."""
+        """Add a pair of parts to compare later."""
         self.pairs.append(Pair(old, new, mode or self.mode.inner(), name))

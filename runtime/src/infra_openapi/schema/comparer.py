@@ -1,4 +1,4 @@
-"""Pairs of schemas: the change of each, computed once, and whether one schema includes another one."""
+"""Compute the change of each schema pair once, and decide whether one schema includes another."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from infra_openapi.schema.membership import Membership
 from infra_openapi.schema.node import Node, Term
 from infra_openapi.schema.normalize import Normalizer
 
-#: How deep inclusion is followed before it counts as not proved.
+#: The maximum depth of a proof of inclusion.
 _DEEPEST = 60
 
 
-#: Finds what changed between two nodes; `Comparer` is the one that asks.
+#: The function that compares two nodes; `Comparer` calls it.
 Compare: TypeAlias = "Callable[[Node, Node, Mode, Comparer], Change]"
 
 
 class Comparer:
-    """The pairs of one comparison, each compared once; and which schemas include which.
+    """Compares each pair of one comparison once, and decides inclusion.
 
     `compare` (see `comparison`) finds the facts of one pair. Some of them depend on inclusion, which depends
     on the facts of other pairs: so `compare` gets the comparer. Cycles are coinductive: a pair that is being
     compared counts as included.
     """
 
-    #: That there is no example; any JSON value may be one.
+    #: A value that means: without an example. It differs from every JSON value.
     nothing: Final = object()
 
     def __init__(self, equality: Equality, compare: Compare) -> None:
@@ -49,50 +49,52 @@ class Comparer:
 
     @property
     def assuming(self) -> bool:
-        """Whether only inclusion is asked for, on assumptions that may fall."""
+        """Whether inclusion is being decided, with assumptions that may turn out wrong."""
         return self._depth > 0
 
     def normal(self, side: Side) -> Node:
-        """The normal form of one side of a pair."""
+        """Return the normal form of one side of a pair."""
         return side if isinstance(side, Node) else self.node(side)
 
     def same_term(self, old: Term | None, new: Term | None) -> bool:
-        """Whether two terms have the same content, their references included."""
+        """Whether two terms have the same content, including the targets of references."""
         if old is None or new is None or len(old) != len(new):
             return old is None and new is None
         return all(self.equality.same(one, other) for one, other in zip(old, new, strict=True))
 
     def same(self, pair: Pair) -> bool:
-        """Whether both sides have the same content, without putting them into normal form."""
+        """Whether both sides have the same content, without computing the normal form."""
         old, new = pair.old, pair.new
         if isinstance(old, Node) or isinstance(new, Node):
             return isinstance(old, Node) and isinstance(new, Node) and self.same_nodes(old, new)
         return self.same_term(old, new)
 
     def same_nodes(self, old: Node, new: Node) -> bool:
-        """Whether both nodes are written somewhere, and are written the same."""
+        """Whether both nodes come from a document and have the same content."""
         return not (old.derived or new.derived) and self.same_term(old.elements, new.elements)
 
     def key(self, pair: Pair) -> Hashable:
-        """A pair's identity."""
+        """Return a key for a pair."""
         return self.normal(pair.old).key, self.normal(pair.new).key, pair.mode
 
     def change(self, pair: Pair) -> Change:
-        """What the pair yields by itself, without its parts."""
+        """Return the change of a pair, without its parts."""
         old, new = self.normal(pair.old), self.normal(pair.new)
         key = (old.key, new.key, pair.mode)
         known = self._changes.get(key)
         if known is None:
             known = self._compare(old, new, pair.mode, self)
-            # A union that was matched under an assumption may have to be matched again when that is refuted.
+            # A union that was matched under a wrong assumption must be matched again.
             if not self._depth or not (old.groups or new.groups):
                 self._changes[key] = known
         return known
 
     def example(self, old: Node, new: Node, direction: Direction) -> Any:
-        """A value that harms: allowed on the side that counts, and refused by the other; else `nothing`."""
+        """Return a value that makes the change breaking, or `nothing`."""
         if self.assuming:
-            return self.nothing  # a union asks only whether a branch is included, and takes undecided for no
+            return (
+                self.nothing
+            )  # a union only needs to know whether an alternative is included; undecided counts as no
         wide, narrow = (old, new) if direction is Direction.REQUEST else (new, old)
         for value in self.candidates.of(wide, narrow):
             if self.member.holds(narrow, value) is False and self.member.holds(wide, value):
@@ -100,7 +102,7 @@ class Comparer:
         return self.nothing
 
     def covers(self, pair: Pair) -> bool:
-        """Whether it is proved that nothing in the pair's direction is harmed, at any depth."""
+        """Whether it is proved that the change of a pair is not breaking, at any depth."""
         if self.same(pair):
             return True
         key = self.key(pair)
@@ -120,7 +122,7 @@ class Comparer:
         finally:
             self._depth -= 1
         if not holds:
-            # What was concluded while this pair was assumed may lean on it.
+            # Conclusions that were drawn while this pair was assumed may depend on it.
             self._included.difference_update(self._trail[mark:])
             del self._trail[mark:]
             self._refuted.add(key)

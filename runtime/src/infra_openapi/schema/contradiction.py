@@ -1,4 +1,4 @@
-"""What a schema's own keywords leave of its types and values: no number is above 3 and below 2."""
+"""Remove types and values that the keywords of a schema exclude: no number is above 3 and below 2."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from infra_openapi.schema.node import Bound, Facet, Node, narrower_end, type_of
 
 
 def consistent(node: Node) -> Node:
-    """The same schema without the values and types that its other keywords rule out."""
+    """Return the schema without the values and types that its other keywords exclude."""
     node = _whole(node) if node.integral else node
     node = _ended(node) if node.items and _refuses_all(node.items[0].raw) else node
     values = {
@@ -30,7 +30,7 @@ def consistent(node: Node) -> Node:
 
 
 def _whole(node: Node) -> Node:
-    """Integers have whole bounds."""
+    """Round the bounds of integers."""
     found = dict(node.facets)
     for name in ("minimum", "maximum"):
         facet = found.get(name)
@@ -46,7 +46,7 @@ def _whole_end(name: str, end: Bound) -> Bound:
 
 
 def _ended(node: Node) -> Node:
-    """Where no further item is allowed, it is their number that is limited."""
+    """Derive `maxItems` if no further item is allowed."""
     most, count = node.facets.get("maxItems"), len(node.prefix)
     if most and most.value <= count:
         return replace(node, items=None)
@@ -55,7 +55,7 @@ def _ended(node: Node) -> Node:
 
 
 def _ruled_out(node: Node) -> Iterator[str]:
-    """The types that no value can have."""
+    """Return the types without a valid value."""
     found = node.facets
     low, high = found.get("minimum"), found.get("maximum")
     if low and high:
@@ -80,7 +80,7 @@ def _refuses_all(raw: Any) -> bool:
 
 
 def allows(node: Node, value: Any) -> bool:
-    """Whether a scalar agrees with bounds, steps and patterns; what cannot be decided does."""
+    """Whether a scalar satisfies bounds, `multipleOf` and patterns; true if that cannot be decided."""
     found = node.facets
     if isinstance(value, str):
         least, most = found.get("minLength"), found.get("maxLength")

@@ -1,4 +1,4 @@
-"""Enumerated values: which came, which went, and which other keywords allow or refuse."""
+"""Compare enumerated values with each other, and with the other keywords."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from infra_openapi.schema.contradiction import allows
 from infra_openapi.schema.membership import Membership
 from infra_openapi.schema.node import Node, canonical, kind_of
 
-#: Up to how many integers a range is compared with an enumeration one by one.
+#: The maximum size of an integer range that is compared with an enumeration.
 _SHORT = 64
 
 
 def texts(old: Node, new: Node, change: Change) -> bool:
-    """Compare what both sides enumerate as text, where 1 and "1" are one; false where that is not all."""
+    """Compare enumerations as text, where 1 and "1" are equal; false if one side has other values too."""
     if not change.mode.text or old.types == new.types:
         return False
     before, after = _as_text(old), _as_text(new)
@@ -44,7 +44,7 @@ def _as_text(node: Node) -> dict[str, Any]:
 def values(
     old: Node, new: Node, shared: frozenset[str], change: Change, member: Membership
 ) -> frozenset[str]:
-    """State how the enumerated values changed, and return the types that neither side enumerates."""
+    """State how the enumerated values changed, and return the types that have no enumeration."""
     left = set(shared)
     for name in sorted(shared):
         before, after = (
@@ -76,7 +76,7 @@ def values(
 
 
 def _spelled_out(old: Node, before: dict[str, Any] | None, new: Node, after: dict[str, Any] | None) -> bool:
-    """Whether the pattern of the one side names the very values that the other one lists."""
+    """Whether the pattern of one side matches exactly the values that the other side lists."""
     side, texts, listing = (old, after, new) if before is None else (new, before, old)
     found = [value for value in (texts or {}).values() if isinstance(value, str)]
     return (
@@ -88,7 +88,7 @@ def _spelled_out(old: Node, before: dict[str, Any] | None, new: Node, after: dic
 
 
 def _listed(node: Node, name: str, other: Node) -> dict[str, Any] | None:
-    """The values of a type where they are enumerated; a short range of integers is, beside an enumeration."""
+    """Return the enumerated values of a type; a short range of integers counts as an enumeration too."""
     if name in node.values:
         return dict(node.values[name])
     low, high = node.facets.get("minimum"), node.facets.get("maximum")
@@ -100,7 +100,7 @@ def _listed(node: Node, name: str, other: Node) -> dict[str, Any] | None:
 
 
 def _possible(listed: dict[str, Any] | None, node: Node, member: Membership) -> dict[str, Any] | None:
-    """The values that the schema's other keywords leave."""
+    """Return the values that the other keywords of the schema allow."""
     if listed is None:
         return None
     return {text: value for text, value in listed.items() if member.holds(node, value) is not False}
@@ -109,8 +109,8 @@ def _possible(listed: dict[str, Any] | None, node: Node, member: Membership) -> 
 def _outside(
     listed: dict[str, Any], own: Node, other: Node, change: Change, member: Membership
 ) -> tuple[list[Any], list[Any]]:
-    """The values that the other schema refuses, and those that it may refuse."""
-    # A format of both sides refuses no value of the other one.
+    """Return the values that the other schema rejects, and those for which this is undecided."""
+    # A format that both sides have rejects no value of the other side.
     formats = {name: element for name, element in other.formats.items() if name not in own.formats}
     other = replace(other, formats=formats)
     lost: list[Any] = []
@@ -124,7 +124,7 @@ def _outside(
 
 
 def by_values(old: Node, new: Node, gone: frozenset[str], come: frozenset[str], change: Change) -> bool:
-    """State which values were removed and added, where both sides are enumerations without types."""
+    """State the removed and added values of two enumerations without types; false otherwise."""
     if old.type_element or new.type_element or not (gone <= old.values.keys() and come <= new.values.keys()):
         return False
     one, other = _enum_element(old), _enum_element(new)

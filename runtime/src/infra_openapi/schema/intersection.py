@@ -1,4 +1,4 @@
-"""What two schemas allow together."""
+"""Compute the intersection of schemas."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from infra_openapi.schema.node import Facet, Node, Term, narrower_end
 
 
 def intersection(one: Node, other: Node, key: Hashable) -> Node:
-    """The conjunction; where it is written stays with each part."""
+    """Return the intersection; each part keeps its element."""
     types = one.types & other.types
     integral = one.integral or other.integral
     values = _values(one, other, types)
-    # A type whose values are used up is a type no more.
+    # A type without remaining values is removed.
     types = types - {name for name, left in values.items() if not left}
     return Node(
         key=key,
@@ -56,7 +56,7 @@ def intersection(one: Node, other: Node, key: Hashable) -> Node:
 
 
 def joined(one: Term, other: Term) -> Term:
-    """The conjunction of two terms, each schema once."""
+    """Return the intersection of two terms, without duplicates."""
     return (*one, *(element for element in other if not any(_same_place(element, known) for known in one)))
 
 
@@ -112,7 +112,7 @@ def _narrower(name: str, one: Facet, other: Facet) -> Facet:
 
 
 def multiple(one: float, other: float) -> float:
-    """The smallest step that is a multiple of both."""
+    """Return the smallest number that is a multiple of both."""
     first, second = Fraction(str(one)), Fraction(str(other))
     step = Fraction(
         lcm(first.numerator * second.denominator, second.numerator * first.denominator),
@@ -120,7 +120,7 @@ def multiple(one: float, other: float) -> float:
     )
     if step.denominator == 1:
         return step.numerator
-    # A step that no float can hold keeps one that it is a multiple of.
+    # If the result cannot be a float, one of the two numbers is kept.
     return float(step) if step < sys.float_info.max else one
 
 
@@ -133,7 +133,7 @@ def _properties(one: Node, other: Node) -> dict[str, Term]:
 
 
 def declared(node: Node, name: str) -> Term:
-    """Return the schema of one property: by name, by pattern, or for all others."""
+    """Return the schema of one property: by name, by pattern, or for undeclared properties."""
     found: Term = node.properties.get(name, ())
     matched = name in node.properties
     for pattern, term in node.pattern_properties.items():

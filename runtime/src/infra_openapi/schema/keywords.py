@@ -1,4 +1,4 @@
-"""The keywords of one schema as they are written, of any dialect; those without effect are left out."""
+"""Read the keywords of one schema in every dialect; keywords without effect are ignored."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _OPAQUE = ("unevaluatedItems", "propertyDependencies", "contentEncoding", "conte
 _LOOKS_AT_ITEMS = frozenset(
     {"items", "contains", "allOf", "anyOf", "oneOf", "not", "if", "dependentSchemas", "$ref", "$dynamicRef"}
 )
-#: Patterns that every text matches.
+#: Patterns that match every string.
 _UNIVERSAL = frozenset(
     {"", "^", "$", ".*", "^.*", ".*$", "^.*$", "[\\s\\S]*", "^[\\s\\S]*$", "(.*)", "^(.*)$"}
 )
 
 
 def types(element: Element) -> tuple[frozenset[str], bool]:
-    """The types, and whether numbers must be whole."""
+    """Return the types, and whether numbers must be integers."""
     raw = element.raw
     declared = raw.get("type")
     if declared is None:
@@ -35,7 +35,7 @@ def types(element: Element) -> tuple[frozenset[str], bool]:
     names = declared if isinstance(declared, list) else [declared]
     known = {name for name in names if isinstance(name, str) and (name in ALL_TYPES or name == "integer")}
     if len(known) != len(names):
-        element.document.note(element, f"has the type {declared!r}, which is none of JSON's; it is left out")
+        element.document.note(element, f"has the unknown type {declared!r}, which is ignored")
         if not known:
             return ALL_TYPES, False
     if raw.get("nullable") is True:
@@ -53,7 +53,7 @@ def _number(value: Any) -> bool:
 
 
 def facets(element: Element, integral: bool) -> dict[str, Facet]:
-    """Bounds, steps and the like."""
+    """Return the facets: bounds, `multipleOf`, `uniqueItems`."""
     raw = element.raw
     found: dict[str, Facet] = {}
     for name, (_, nothing) in COUNTS.items():
@@ -70,7 +70,7 @@ def facets(element: Element, integral: bool) -> dict[str, Facet]:
     if raw.get("uniqueItems") is True:
         found["uniqueItems"] = Facet(value=True, element=element)
     if _everything(raw.get("contains")):
-        # Any item will do: then it is the number of items that counts.
+        # Every item matches, so only the number of items is restricted.
         least, most = _contained(raw)
         if least > found.get("minItems", Facet(value=0, element=element)).value:
             found["minItems"] = Facet(value=least, element=element)
@@ -80,7 +80,7 @@ def facets(element: Element, integral: bool) -> dict[str, Facet]:
 
 
 def contains(element: Element) -> tuple[Containment, ...]:
-    """`contains` with its counts, unless it asks for nothing, or for any item."""
+    """Return `contains` with its counts, unless it has no effect."""
     inner = element.child("contains")
     least, most = _contained(element.raw)
     if inner is None or _everything(inner.raw) or (least == 0 and most is None):
@@ -94,7 +94,7 @@ def _contained(raw: dict[str, Any]) -> tuple[int, int | None]:
 
 
 def _count(raw: dict[str, Any], name: str) -> int | None:
-    """How many there may be. `1.0` is 1 to JSON Schema, and what is less than a whole one counts as none."""
+    """Return a count as an integer. `1.0` is 1 in JSON Schema; negative counts are ignored."""
     value: Any = raw.get(name)
     if not _number(value):
         return None
@@ -124,13 +124,13 @@ def _bound(raw: dict[str, Any], name: str, strict: str) -> Bound | None:
 
 
 def patterns(element: Element) -> dict[str, Element]:
-    """The pattern, unless every text matches it."""
+    """Return the pattern, unless it matches every string."""
     pattern = element.raw.get("pattern")
     return {pattern: element} if isinstance(pattern, str) and pattern not in _UNIVERSAL else {}
 
 
 def schema(element: Element, key: str) -> Term | None:
-    """The schema under a keyword; None where it allows everything."""
+    """Return the schema under a keyword; None if it allows every value."""
     inner = element.child(key)
     if inner is None or inner.raw is True or inner.raw == {} or inner.raw is None:
         return None
@@ -138,34 +138,34 @@ def schema(element: Element, key: str) -> Term | None:
 
 
 def items(element: Element) -> Term | None:
-    """Return the schema of the items that `prefix` does not describe."""
+    """Return the schema of the items after those of `prefix`."""
     if _leaves_items(element.raw):
         return schema(element, "unevaluatedItems")
-    # A list under `items`, with `additionalItems` for the rest, is how drafts before 2020-12 give places.
+    # In drafts before 2020-12, an array under `items` has the meaning of `prefixItems`.
     return schema(element, "additionalItems" if isinstance(element.raw.get("items"), list) else "items")
 
 
 def _leaves_items(raw: dict[str, Any]) -> bool:
-    """Whether `unevaluatedItems` means what `items` would: no other keyword looks at items."""
+    """Whether `unevaluatedItems` has the effect of `items`, because no other keyword applies to items."""
     return "unevaluatedItems" in raw and _LOOKS_AT_ITEMS.isdisjoint(raw)
 
 
 def prefix(element: Element) -> tuple[Term, ...]:
-    """What the first items must be, place by place."""
+    """Return the schemas of the first items, by position."""
     key = "items" if isinstance(element.raw.get("items"), list) else "prefixItems"
     return tuple((each,) for each in element.items(key))
 
 
 def named(element: Element, key: str) -> dict[str, Term]:
-    """The schemas under a keyword that holds names."""
+    """Return the named schemas under a keyword."""
     if key not in element.raw:
         return {}
     return {name: (each,) for name, each in element.mapping(key).items()}
 
 
 def required(element: Element) -> dict[str, Element]:
-    """The names that must be."""
-    # A boolean `required` belongs to parameters; it has no effect here.
+    """Return the required names."""
+    # A boolean `required` is a keyword of parameters and has no effect in schemas.
     names = element.raw.get("required")
     return (
         {name: element for name in names if isinstance(name, str) and name} if isinstance(names, list) else {}
@@ -173,7 +173,7 @@ def required(element: Element) -> dict[str, Element]:
 
 
 def formats(element: Element) -> dict[str, Element]:
-    """Return the format; later dialects have other keywords for some."""
+    """Return the format; newer dialects have other keywords for some formats."""
     raw = element.raw
     if isinstance(raw.get("format"), str):
         return {raw["format"]: element}
@@ -185,7 +185,7 @@ def formats(element: Element) -> dict[str, Element]:
 
 
 def opaque(element: Element) -> dict[str, Facet]:
-    """Keywords that nothing here understands."""
+    """Return the keywords that are not interpreted."""
     names = [name for name in _OPAQUE if name in element.raw]
     if _leaves_items(element.raw):
         names.remove("unevaluatedItems")
@@ -195,7 +195,7 @@ def opaque(element: Element) -> dict[str, Facet]:
 
 
 def dependent(element: Element) -> dict[str, tuple[frozenset[str], Element]]:
-    """The names that must be where another one is."""
+    """Return the names that are required if another property is present."""
     found: dict[str, tuple[frozenset[str], Element]] = {}
     for key in ("dependentRequired", "dependencies", "dependentSchemas"):
         for name, each in element.mapping(key).items():
@@ -207,7 +207,7 @@ def dependent(element: Element) -> dict[str, tuple[frozenset[str], Element]]:
 
 
 def dependent_schemas(element: Element) -> dict[str, Term]:
-    """The schemas that hold where a property is."""
+    """Return the schemas that apply if a property is present."""
     found: dict[str, Term] = {}
     for key in ("dependentSchemas", "dependencies"):
         for name, each in element.mapping(key).items():
@@ -224,7 +224,7 @@ def _only_required(raw: Any) -> list[Any] | None:
 
 
 def excluded(element: Element) -> frozenset[str]:
-    """The types that `not` alone excludes."""
+    """Return the types that `not` excludes."""
     raw = element.raw.get("not")
     if _everything(raw):
         return ALL_TYPES
@@ -235,7 +235,7 @@ def excluded(element: Element) -> frozenset[str]:
 
 
 def doubly_negated(element: Element) -> list[Element]:
-    """What `not` within `not` asks for."""
+    """Return the schema of a `not` inside a `not`."""
     inner = element.child("not")
     if inner is None or not isinstance(inner.raw, dict) or inner.raw.keys() != {"not"}:
         return []
@@ -247,7 +247,7 @@ def negations(element: Element) -> tuple[Term, ...]:
     """Return what `not` excludes, unless `excluded` or `doubly_negated` covers it."""
     inner = element.child("not")
     if inner is None or inner.raw is False or excluded(element) or doubly_negated(element):
-        # One that names `integer` beside other types excludes more than whole types.
+        # `integer` beside other types does not exclude a whole type.
         named = (
             inner is not None and isinstance(inner.raw, dict) and "integer" in (inner.raw.get("type") or ())
         )
@@ -256,7 +256,7 @@ def negations(element: Element) -> tuple[Term, ...]:
 
 
 def conditions(element: Element) -> tuple[Condition, ...]:
-    """`if` with `then` and `else`, unless nothing follows from it."""
+    """Return `if` with `then` and `else`; nothing without both of them."""
     when = element.child("if")
     then, otherwise = schema(element, "then"), schema(element, "else")
     if when is None or (then is None and otherwise is None):

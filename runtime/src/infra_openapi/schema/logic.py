@@ -1,4 +1,4 @@
-"""What is forbidden, what holds on a condition, and what nothing here understands."""
+"""Compare `not`, `if` and the keywords that are not interpreted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from infra_openapi.schema.change import Change, Mode, Pair
 from infra_openapi.schema.comparer import Comparer
 from infra_openapi.schema.node import Condition, Node, Term
 
-#: Keywords whose meaning hangs on others.
+#: Keywords whose effect depends on other keywords.
 _LEANING = frozenset({"unevaluatedItems", "contentSchema", "$dynamicRef", "propertyDependencies"})
 _BARE = Node(key=(), elements=())
 _STRICT = Mode(Direction.REQUEST)
@@ -23,7 +23,7 @@ _CONDITION = {
 
 
 def compare(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
-    """State how `not`, `if` and the keywords that stay opaque changed."""
+    """State how `not`, `if` and uninterpreted keywords changed."""
     _negations(old, new, change, comparer)
     _conditions(old, new, change, comparer)
     _opaque(old, new, change, comparer)
@@ -43,25 +43,25 @@ def _negations(old: Node, new: Node, change: Change, comparer: Comparer) -> None
         word = _inclusion(first, second, comparer)
         if word != "same":
             kind = {"wider": facts.NOT_NARROWED, "narrower": facts.NOT_WIDENED}.get(word)
-            # What the one side refuses by this alone, whatever else it asks for.
+            # Compare only what this keyword rejects, without the other keywords of the schema.
             one, other = (replace(_BARE, negations=(term,)) for term in (first, second))
             kind = kind or _NOT[_harm(old, new, one, other, change, comparer)]
             change.fact(kind, first[0], second[0])
     for term in lost:
-        if _bears(term, new, change, comparer):
+        if _can_apply(term, new, change, comparer):
             change.fact(facts.NOT_REMOVED, term[0], new.element)
     for term in left:
-        if _bears(term, old, change, comparer):
+        if _can_apply(term, old, change, comparer):
             change.fact(facts.NOT_ADDED, old.element, term[0])
 
 
-def _bears(term: Term, node: Node, change: Change, comparer: Comparer) -> bool:
-    """Whether a part may hold for what the other side allows: it has a type of it."""
+def _can_apply(term: Term, node: Node, change: Change, comparer: Comparer) -> bool:
+    """Whether a part can apply to values of the other side: both have a common type."""
     return bool(change.mode.text or comparer.node(term).types & node.types)
 
 
 def _harm(old: Node, new: Node, first: Node, second: Node, change: Change, comparer: Comparer) -> str:
-    """Whether an example shows who is harmed by another part: `narrowed`, `widened`, or `changed` for not."""
+    """Return `narrowed` or `widened` if an example shows it, else `changed`."""
     request = change.mode.direction is Direction.REQUEST
     sides = (old, second) if request else (first, new)
     if comparer.example(*sides, change.mode.direction) is comparer.nothing:
@@ -70,7 +70,7 @@ def _harm(old: Node, new: Node, first: Node, second: Node, change: Change, compa
 
 
 def _inclusion(old: Term, new: Term, comparer: Comparer) -> str:
-    """What the new schema allows beside the old one: `same`, `wider`, `narrower`, or `other`."""
+    """Return how the new schema relates to the old one: `same`, `wider`, `narrower` or `other`."""
     forth, back = (
         comparer.covers(Pair(old, new, _STRICT)),
         comparer.covers(Pair(new, old, _STRICT)),
@@ -79,7 +79,7 @@ def _inclusion(old: Term, new: Term, comparer: Comparer) -> str:
 
 
 def _conditions(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
-    """Where `if` is the same, `then` and `else` are compared; where they are, `if` is."""
+    """Compare `then` and `else` if `if` is equal, or `if` if they are equal."""
     left = list(new.conditions)
     lost = []
     for condition in old.conditions:
@@ -99,15 +99,15 @@ def _conditions(old: Node, new: Node, change: Change, comparer: Comparer) -> Non
         if word:
             change.fact(_CONDITION[word], first.element, second.element)
     for condition in lost:
-        if condition.otherwise or _bears(condition.when, new, change, comparer):
+        if condition.otherwise or _can_apply(condition.when, new, change, comparer):
             change.fact(facts.CONDITION_REMOVED, condition.element, new.element)
     for condition in left:
-        if condition.otherwise or _bears(condition.when, old, change, comparer):
+        if condition.otherwise or _can_apply(condition.when, old, change, comparer):
             change.fact(facts.CONDITION_ADDED, old.element, condition.element)
 
 
 def _reworded(old: Condition, new: Condition, comparer: Comparer) -> str:
-    """How a condition with another `if` changed: one that is met more often restrains more; empty for not."""
+    """Return how a condition with another `if` changed: an `if` that matches more values restricts more."""
     word = _inclusion(old.when, new.when, comparer)
     then = not old.otherwise and not new.otherwise and comparer.same_term(old.then, new.then)
     otherwise = not old.then and not new.then and comparer.same_term(old.otherwise, new.otherwise)
@@ -120,11 +120,11 @@ def _reworded(old: Condition, new: Condition, comparer: Comparer) -> str:
 
 
 def _opaque(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
-    """State that keywords differ which are not understood here."""
+    """State changes of keywords that are not interpreted."""
     for name in sorted({**old.opaque, **new.opaque}):
         before, after = old.opaque.get(name), new.opaque.get(name)
         first, second = before.value if before else None, after.value if after else None
-        # Their meaning may depend on keywords beside them, and on what they refer to.
+        # Their effect may depend on other keywords, and on references.
         if before and after and comparer.same_term((before.element,), (after.element,)):
             continue
         if first != second or name in _LEANING:

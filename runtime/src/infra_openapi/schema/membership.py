@@ -1,4 +1,4 @@
-"""Whether a schema allows a value: yes, no, or undecided."""
+"""Decide whether a schema allows a value: yes, no, or undecided."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from infra_openapi.schema.intersection import declared
 from infra_openapi.schema.node import Condition, Node, Term, canonical, kind_of
 from infra_openapi.schema.normalize import Normalizer
 
-#: Formats that restrain no value.
+#: Formats that do not restrict values.
 _HINTS = frozenset({"password", "textarea", "markdown", "html", "multiline"})
 
 
@@ -20,11 +20,11 @@ class Membership:
 
     def __init__(self, normalizer: Normalizer) -> None:
         self._node = normalizer.node
-        #: What is being asked: who asks it again meanwhile has a schema that is an alternative of itself.
+        #: The questions that are being answered; a repeated one means that a schema is its own alternative.
         self._asked: set[tuple[Hashable, int]] = set()
 
     def holds(self, node: Node, value: Any) -> bool | None:
-        """Whether the value is allowed."""
+        """Return whether the value is allowed; None if undecided."""
         kind = kind_of(value)
         if kind not in node.types:
             return False
@@ -76,7 +76,7 @@ class Membership:
         least, most = node.facets.get("minProperties"), node.facets.get("maxProperties")
         yield not (least and len(value) < least.value) and not (most and len(value) > most.value)
         for name in node.required.keys() - value.keys():
-            # Who must send or return what is read-only or write-only is a matter of direction.
+            # For read-only and write-only properties, `required` depends on the direction.
             notes = self._node(node.properties.get(name, ())).notes
             yield None if {"readOnly", "writeOnly"} & notes.keys() else False
         for name, inner in value.items():

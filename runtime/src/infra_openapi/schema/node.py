@@ -1,4 +1,4 @@
-"""The normal form of a schema: what it allows, keyword by keyword, whatever words it was written in."""
+"""The normal form of a schema, independent of the way in which it is written."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any, TypeAlias
 
 from infra_openapi.document import Element
 
-#: A conjunction of schemas as they are written, not yet in normal form; the empty one allows everything.
+#: Schemas that must all match, not yet in normal form; the empty tuple allows every value.
 Term: TypeAlias = tuple[Element, ...]
 
 TYPES = ("null", "boolean", "number", "string", "array", "object")
 ALL_TYPES = frozenset(TYPES)
 
-#: Keyword: the type that it restrains, and the value at which it restrains nothing.
+#: Keyword → the type to which it applies, and the value without an effect.
 COUNTS = {
     "minLength": ("string", 0),
     "maxLength": ("string", None),
@@ -30,7 +30,7 @@ COUNTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facet:
-    """One keyword that restrains, with the schema that has it."""
+    """The value of a keyword, with the schema that contains it."""
 
     value: Any
     element: Element
@@ -38,18 +38,18 @@ class Facet:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Bound:
-    """An end of a range of numbers; `exclusive` where the end itself is outside."""
+    """A lower or upper bound of a number; an `exclusive` bound does not include its value."""
 
     value: float
     exclusive: bool = False
 
     def to_json(self) -> Any:
-        """As people write it."""
+        """Return the bound as it is shown in a finding."""
         return f"exclusive {self.value}" if self.exclusive else self.value
 
 
 def narrower_end(name: str, one: Bound, other: Bound) -> bool:
-    """Whether the first end of a range allows nothing that the second does not."""
+    """Whether every value that the first bound allows is also allowed by the second."""
     if one.value == other.value:
         return one.exclusive or not other.exclusive
     return one.value > other.value if name == "minimum" else one.value < other.value
@@ -57,7 +57,7 @@ def narrower_end(name: str, one: Bound, other: Bound) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Containment:
-    """`contains`: at least, and at most, so many items match; `most` is None where there is no limit."""
+    """`contains` with the minimum and maximum number of matching items; `most` is None without a maximum."""
 
     term: Term
     least: float
@@ -67,7 +67,7 @@ class Containment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """A `oneOf` or `anyOf`: at least one of the branches holds."""
+    """A `oneOf` or `anyOf` with its alternatives."""
 
     kind: str
     branches: tuple[Term, ...]
@@ -87,10 +87,10 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """What a schema, or a conjunction of several, allows; `key` is its identity, `elements` its origin.
+    """A schema or an intersection of schemas in normal form, with its `key` and its origin (`elements`).
 
-    `types` never holds `integer`: that is `number` with `integral`. `values` gives the enumerated values of a
-    type; one that is not in it is not enumerated. `additional` is None where undeclared properties are open.
+    `types` never contains `integer`, which is `number` with `integral`. `values` contains the enumerated
+    values of each type that has an enumeration. `additional` is None if undeclared properties are allowed.
     """
 
     key: Hashable
@@ -118,28 +118,28 @@ class Node:
     opaque: Mapping[str, Facet] = field(default_factory=dict)
     notes: Mapping[str, Facet] = field(default_factory=dict)
     type_element: Element | None = None
-    #: Where the parts of a conjunction are written; empty where there is but one.
+    #: The elements of the parts of an intersection; empty for a single schema.
     parts: tuple[Element, ...] = ()
-    #: Made while comparing, and not written like this anywhere.
+    #: True if the node was created during the comparison and is not in the document.
     derived: bool = False
 
     @property
     def element(self) -> Element | None:
-        """The first schema that it is made of; None where it is made while comparing."""
+        """Return the first element of the node; None if the node was created during the comparison."""
         return self.elements[0] if self.elements else None
 
     def counterpart(self, pointer: str) -> Element | None:
-        """Return the part that is written at this pointer; else the node's own element."""
+        """Return the element for a part with this pointer, or the element of the node."""
         return next((part for part in self.parts if part.pointer == pointer), self.element)
 
     @property
     def impossible(self) -> bool:
-        """Whether nothing is allowed."""
+        """Whether no value is allowed."""
         return not self.types
 
     @property
     def bare(self) -> bool:
-        """Whether nothing but its groups restrains it."""
+        """Whether only `oneOf` and `anyOf` restrict the values."""
         return self.types == ALL_TYPES and not any(
             (
                 self.values,
@@ -165,12 +165,12 @@ class Node:
 
     @property
     def unrestrained(self) -> bool:
-        """Whether everything is allowed."""
+        """Whether every value is allowed."""
         return not self.groups and self.bare
 
     @property
     def type_names(self) -> list[str]:
-        """The types as they are written, in a fixed order."""
+        """Return the names of the types, in a fixed order."""
         if self.types == ALL_TYPES:
             return ["any"]
         return [
@@ -179,7 +179,7 @@ class Node:
 
 
 def kind_of(value: Any) -> str:
-    """The type of a JSON value."""
+    """Return the type of a JSON value."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -192,7 +192,7 @@ def kind_of(value: Any) -> str:
 
 
 def canonical(value: Any) -> str:
-    """A JSON value as text that is equal where JSON Schema's values are: 1 is 1.0, true is not 1."""
+    """Return a JSON value as text; values that are equal in JSON Schema (1 and 1.0) give equal texts."""
     return json.dumps(_plain(value), sort_keys=True)
 
 
@@ -207,14 +207,14 @@ def _plain(value: Any) -> Any:
 
 
 def type_of(facet: str) -> str:
-    """The type that a keyword restrains."""
+    """Return the type to which a keyword applies."""
     if facet in COUNTS:
         return COUNTS[facet][0]
     return "array" if facet == "uniqueItems" else "" if facet == "enum" else "number"
 
 
 def only(node: Node, kind: str) -> Node:
-    """What the schema allows of one type, with the keywords that apply to it."""
+    """Return the node for one type, with the keywords that apply to this type."""
     text = kind == "string"
     made = replace(
         node,

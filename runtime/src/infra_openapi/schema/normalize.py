@@ -1,4 +1,4 @@
-"""From what is written to the normal form."""
+"""Bring schemas into normal form."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from infra_openapi.schema.node import (
     kind_of,
 )
 
-#: Annotations that are compared, though they allow and forbid nothing.
+#: Annotations that are compared, although they do not restrict values.
 _NOTED = (
     "default",
     "deprecated",
@@ -33,20 +33,20 @@ _NOTED = (
     "x-stability-level",
     "xml",
 )
-#: The keywords of a branch that is only a list of values.
+#: The keywords of an alternative that only lists values.
 _VALUE_KEYS = frozenset(
     {"const", "enum", "title", "description", "type", "deprecated", "example", "examples"}
 )
-#: What evaluates properties for `unevaluatedProperties`, besides those that a schema names itself.
+#: Keywords that evaluate properties in the sense of `unevaluatedProperties`.
 _EVALUATING = frozenset(
     {"$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "not", "if", "dependentSchemas", "dependencies"}
 )
-#: How deep unions are looked into for a type that is possible at all.
+#: The depth to which unions are searched for possible types.
 _NESTED = 4
 
 
 class Normalizer:
-    """Puts schemas into normal form, each once."""
+    """Computes the normal form of each schema once."""
 
     def __init__(self) -> None:
         self._nodes: dict[tuple[tuple[str, str, int], ...], Node] = {}
@@ -54,7 +54,7 @@ class Normalizer:
         self._returning: dict[tuple[str, str, int], bool] = {}
 
     def node(self, term: Term) -> Node:
-        """The normal form of a conjunction."""
+        """Return the normal form of a term."""
         key = tuple([element.identity for element in term])
         known = self._nodes.get(key)
         if known is None:
@@ -73,7 +73,7 @@ class Normalizer:
         return known
 
     def _element(self, element: Element) -> Node:
-        """One schema. A cycle of references and `allOf` alone adds nothing to itself."""
+        """Return the node of one schema. A cycle of only references and `allOf` adds no restriction."""
         key = element.identity
         if key in self._active:
             return Node(key=(key,), elements=(element,))
@@ -87,11 +87,13 @@ class Normalizer:
         raw = element.raw
         if not isinstance(raw, dict):
             if not isinstance(raw, bool):
-                element.document.note(element, "is no schema; it is taken as one that allows everything")
+                element.document.note(
+                    element, "is not a schema, so it is read as a schema that allows any value"
+                )
             return Node(key=(key,), elements=(element,), types=ALL_TYPES if raw is not False else frozenset())
         target = target_of(element)
         if target is not None and (len(raw) == 1 or not element.document.modern):
-            # Up to OpenAPI 3.0 what stands beside a reference does not count.
+            # Up to OpenAPI 3.0, keywords beside a reference are ignored.
             return self.node((target,))
         parts = [] if target is None else [target]
         if isinstance(raw.get("$dynamicRef"), str):
@@ -104,22 +106,22 @@ class Normalizer:
         for each in inner:
             made = intersection(made, each, (key,))
         if raw.get("nullable") is True and (parts or made.groups):
-            # Strictly this has no effect in 3.0; in practice it means *or null*.
+            # Strictly, this has no effect in 3.0; in practice, null is allowed.
             made = _or_null(made, element)
         saying = [each for each in inner if not each.unrestrained]
         if len(saying) == 1 and local.unrestrained and raw.get("nullable") is not True:
-            # A wrapper around one schema is that schema: same identity, so its changes are reported once.
+            # A wrapper around one schema has the identity of the schema, so changes are reported once.
             wrapped = saying[0]
             return replace(wrapped, notes=made.notes) if made.notes != wrapped.notes else wrapped
         kept = tuple(term for term in made.negations if self.node(term).types & made.types)
         made = replace(made, negations=kept) if len(kept) < len(made.negations) else made
         if parts and any(self._refuted(group, made.types) for group in made.groups):
             made = replace(made, types=frozenset())
-        # What is made of no parts has its key and place already.
+        # A single schema already has its key and element.
         return consistent(made if made is local else replace(made, key=(key,), elements=(element,)))
 
     def returns(self, group: Group) -> bool:
-        """Whether an alternative of a union leads to the union itself, with no property or item between."""
+        """Whether an alternative of a union is the union itself, without a property or item between them."""
         start = group.element.identity
         known = self._returning.get(start)
         if known is None:
@@ -133,11 +135,11 @@ class Normalizer:
         return known
 
     def _refuted(self, group: Group, types: frozenset[str]) -> bool:
-        """Whether none of the branches has a type that the rest allows."""
+        """Whether no alternative has a type that the rest of the schema allows."""
         return not any(types & self._types(self.node(branch), _NESTED) for branch in group.branches)
 
     def _types(self, node: Node, depth: int) -> frozenset[str]:
-        """The types that a schema allows with its unions, as far as they are looked into."""
+        """Return the types that a schema allows, including its unions up to a limited depth."""
         types = node.types
         for group in node.groups if depth else ():
             types &= frozenset().union(
@@ -146,7 +148,7 @@ class Normalizer:
         return types
 
     def _local(self, element: Element, key: Any) -> Node:
-        """Return the node of the schema's own keywords, without its references and `allOf`."""
+        """Return the node of the keywords of one schema, without references and `allOf`."""
         raw = element.raw
         types, integral = keywords.types(element)
         notes = {name: Facet(value=raw[name], element=element) for name in _NOTED if name in raw}
@@ -176,10 +178,10 @@ class Normalizer:
             type_element=element if "type" in raw else None,
         )
         if made.unevaluated is not None and "additionalProperties" in raw:
-            # That looks at every property, so none is left.
+            # This keyword evaluates every property.
             made = replace(made, unevaluated=None)
         elif made.unevaluated is not None and _EVALUATING.isdisjoint(raw):
-            # Nothing else in it looks at properties, and what stands beside it in an `allOf` is not seen.
+            # No other keyword evaluates properties, and other members of an `allOf` are not considered.
             made = replace(made, additional=made.unevaluated, unevaluated=None)
         if isinstance(raw.get("$dynamicRef"), str) and not dynamic_target(element, raw["$dynamicRef"]):
             made = replace(
@@ -202,7 +204,7 @@ class Normalizer:
             and set(each.raw) <= _VALUE_KEYS
             for each in branches
         ):
-            # An enumeration with a description for each value.
+            # An enumeration with a description of each value.
             union: list[Any] = []
             for each in branches:
                 allowed = [each.raw["const"]] if "const" in each.raw else list(each.raw.get("enum") or [])
@@ -240,7 +242,7 @@ def _enumerated(node: Node, element: Element) -> Node:
 
 
 def _restricted(node: Node, allowed: list[Any], element: Element) -> Node:
-    """The node with these values alone."""
+    """Return the node restricted to these values."""
     listed = Node(
         key=(), elements=(element,), types=frozenset(map(kind_of, allowed)), values=by_type(allowed)
     )
@@ -255,13 +257,13 @@ def _restricted(node: Node, allowed: list[Any], element: Element) -> Node:
 
 
 def _once(values: list[Any]) -> list[Any]:
-    """What exactly one alternative allows."""
+    """Return the node for exactly one of the alternatives."""
     times = Counter(map(canonical, values))
     return [value for value in values if times[canonical(value)] == 1]
 
 
 def by_type(allowed: list[Any]) -> dict[str, dict[str, Any]]:
-    """Values by their type and canonical text; null, and both booleans together, equal their type."""
+    """Return values by type and canonical text; null, and both booleans together, are equal to their type."""
     found: dict[str, dict[str, Any]] = {}
     for value in allowed:
         found.setdefault(kind_of(value), {})[canonical(value)] = value

@@ -1,4 +1,4 @@
-"""Properties, named, by pattern or any other: what changed, and what to compare."""
+"""Compare the properties of objects: declared ones, those that match a pattern, and undeclared ones."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ _BECAME_VISIBLE = {
 
 
 class Objects:
-    """Compares the keywords for objects of two schemas, in one direction."""
+    """Compares the object keywords of two schemas in one direction."""
 
     def __init__(self, normalizer: Normalizer, same: Same, old: Node, new: Node, change: Change) -> None:
         self._node, self._same = normalizer.node, same
         self.old, self.new, self.change = old, new, change
         self._inner = change.mode.property()
-        # A client does not send what is read-only, and does not receive what is write-only.
+        # Clients do not send read-only properties, and do not receive write-only ones.
         self._hidden_by = {Direction.REQUEST: "readOnly", Direction.RESPONSE: "writeOnly"}.get(
             change.mode.direction, ""
         )
 
     def compare(self) -> None:
-        """State all that changed."""
+        """State all changes."""
         old, new = self.old, self.new
         names = dict.fromkeys((*old.properties, *new.properties, *old.required, *new.required))
         for name in sorted(names):
@@ -96,7 +96,7 @@ class Objects:
             change.pair(known, second, name, self._inner)
             self._required(name)
             return
-        if name in old.required:  # without being described
+        if name in old.required:  # required, but not declared
             self._required(name)
         if self._node(second).impossible:
             change.fact(facts.PROPERTY_FORBIDDEN, element, _at(second), subject=name)
@@ -123,7 +123,7 @@ class Objects:
             change.pair(first, left, name, self._inner)
             self._required(name)
             return
-        if name in new.required:  # without being described
+        if name in new.required:  # required, but not declared
             self._required(name)
         if self._node(first).impossible:
             change.fact(facts.PROPERTY_NO_LONGER_FORBIDDEN, _at(first), element, subject=name)
@@ -136,7 +136,7 @@ class Objects:
             change.fact(facts.PROPERTY_REMOVED, _at(first), element, subject=name)
 
     def _others(self, node: Node, name: str) -> Term:
-        """Return the schema of a property that is not named."""
+        """Return the schema of an undeclared property."""
         matched = any(expression.matches(pattern, name) for pattern in node.pattern_properties)
         if node.additional is None and node.unevaluated is not None and not matched:
             return node.unevaluated
@@ -195,7 +195,7 @@ class Objects:
         for name in sorted({**old.dependent, **new.dependent}):
             before, one = old.dependent.get(name, (frozenset(), old.element))
             after, other = new.dependent.get(name, (frozenset(), new.element))
-            # What is required anyway need not be required by another property.
+            # A property that is always required needs no dependency.
             for need in sorted(after - before - old.required.keys()):
                 change.fact(facts.DEPENDENT_REQUIRED_ADDED, one, other, None, need, f"{name} → {need}")
             for need in sorted(before - after - new.required.keys()):
@@ -207,7 +207,7 @@ class Objects:
 
 
 def closing(node: Node) -> Term | None:
-    """What undeclared properties must be; None where that is open."""
+    """Return the schema of undeclared properties; None if they are allowed."""
     return node.additional if node.additional is not None else node.unevaluated
 
 
@@ -222,7 +222,7 @@ def optional_part(
     name: str,
     subject: str = "",
 ) -> None:
-    """Compare a schema that either side may lack; `kinds` are the facts that it came and that it went."""
+    """Compare a schema that is optional on both sides; `kinds` are the facts for added and removed."""
     added, removed = kinds
     if first and second:
         change.pair(first, second, name)
@@ -233,7 +233,7 @@ def optional_part(
 
 
 def _holder(term: Term, name: str) -> str:
-    """The pointer of the schema that a property is written in."""
+    """Return the pointer of the schema that declares a property."""
     return term[0].pointer.removesuffix(f"/properties/{escaped(name)}") if term else ""
 
 

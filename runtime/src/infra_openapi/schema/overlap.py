@@ -1,4 +1,4 @@
-"""Values that two alternatives of a `oneOf` allow, which it refuses: where such a value came or went."""
+"""Find values that match two alternatives of a `oneOf` on one side only."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from infra_openapi.schema.node import ALL_TYPES, Group, Node, Term, only
 _SENT = Mode(Direction.REQUEST)
 _ONLY_NULL = frozenset({"null"})
 _ONLY_OBJECT = frozenset({"object"})
-#: How deep properties are looked into for one that no value can have, and how many pairs are looked at.
+#: Limits: the depth of the search for impossible properties, and the number of pairs.
 _DEEPEST, _MOST = 4, 2000
 
 
 @dataclass(kw_only=True, eq=False)
 class Exclusive:
-    """A `oneOf` on one side, and what stands beside it; `inner` where it is a branch of another union."""
+    """A `oneOf` with the other keywords of its schema; `inner` is true inside another union."""
 
     group: Group
     base: Node
@@ -33,20 +33,20 @@ class Exclusive:
 
     @cached_property
     def alternatives(self) -> list[Node]:
-        """Its branches, each with what stands beside them."""
+        """Return the alternatives, each with the other keywords of the schema."""
         inner = [self.comparer.node(branch) for branch in self.group.branches]
         return inner if self.base.unrestrained else [_both(self.base, each) for each in inner]
 
 
 class Overlaps:
-    """Asks one side's exclusive unions for values that only they refuse for being allowed twice."""
+    """Searches values that a `oneOf` rejects because two alternatives match."""
 
     def __init__(self, comparer: Comparer, mode: Mode) -> None:
-        # The mode of the unions' own questions, whose answers are known then.
+        # The mode that the comparison of unions uses, so its cached answers can be used.
         self._comparer, self._mode = comparer, mode
 
     def exclusives(self, node: Node, seen: set[Hashable], *, inner: bool = False) -> Iterator[Exclusive]:
-        """The unions of which exactly one alternative must hold; a discriminator selects one anyhow."""
+        """Yield the `oneOf` groups without a discriminator, which would select one alternative."""
         if node.key in seen:
             return
         seen.add(node.key)
@@ -58,7 +58,7 @@ class Overlaps:
                 yield from self.exclusives(self._comparer.node(branch), seen, inner=True)
 
     def refusing(self, node: Node, other: Node, *, shown: bool) -> Iterator[tuple[Group, Any]]:
-        """Unions of this side that refuse what the other allows, with an example where it is to be shown."""
+        """Yield unions of this side that reject values of the other side, with an example if it is needed."""
         shown = shown and not self._comparer.assuming
         exclusives = list(self.exclusives(node, set()))
         theirs = list(self.exclusives(other, set())) if exclusives else []
@@ -72,11 +72,10 @@ class Overlaps:
                 yield one.group, example
 
     def _new(self, one: Exclusive, theirs: list[Exclusive], *, shown: bool) -> Iterator[bool]:
-        """Pairs of alternatives that may overlap in what no pair of the other side does.
+        """Yield pairs of alternatives that may overlap in values for which the other side has no such pair.
 
-        True where an example must show it: for what a union within a union refuses, which another branch of
-        the outer one may allow; and for two open objects that met before as well, whose schemas alone never
-        distinguished them.
+        The result is true if an example is required: for a union inside a union, because another alternative
+        of the outer union may allow the value; and for two open objects that overlapped before.
         """
         within = {
             (id(other), mine): {
@@ -99,7 +98,7 @@ class Overlaps:
             if not all(other.inner for other in known):
                 continue
             met = all(map(opened, mine)) and any(self._met(one, other) for other in theirs)
-            # What lies deeper is compared where it is, and an example would hardly show it.
+            # Nested unions are compared at their own location.
             touched = (self._touched(each, other) for each in mine for other in theirs)
             relevant = not met or (shown and any(touched))
             if not relevant or self._apart(*mine):
@@ -118,7 +117,7 @@ class Overlaps:
                     return
 
     def _around(self, node: Node, other: Exclusive) -> set[int]:
-        """The alternatives of the other side that allow all that this one does."""
+        """Return the alternatives of the other side that include this one."""
         found = set()
         for index, branch in enumerate(other.group.branches):
             wider = self._comparer.node(branch)
@@ -129,11 +128,11 @@ class Overlaps:
         return found
 
     def _met(self, one: Exclusive, other: Exclusive) -> bool:
-        """Whether the other side has as many open objects in one union: that they overlap is nothing new."""
+        """Whether a union of the other side has as many open objects, so that the overlap is not new."""
         return sum(map(opened, other.alternatives)) >= sum(map(opened, one.alternatives))
 
     def _touched(self, node: Node, other: Exclusive) -> bool:
-        """Whether an open object differs by itself from the similar one of the other side."""
+        """Whether an open object differs from the similar one of the other side."""
         sent = self._mode.direction is Direction.REQUEST
         for index in _likely(other.alternatives, node):
             like = other.alternatives[index]
@@ -143,7 +142,7 @@ class Overlaps:
         return False
 
     def _apart(self, one: Node, other: Node) -> bool:
-        """Whether it is proved that nothing but null is allowed by both."""
+        """Whether it is proved that both allow no common value except null."""
         types = (one.types & other.types) - _ONLY_NULL
         return all(self._empty(_both(_only(one, kind), _only(other, kind)), _DEEPEST) for kind in types)
 
@@ -170,7 +169,7 @@ class Overlaps:
         return False
 
     def _example(self, node: Node, other: Node, group: Group) -> Any:
-        """A value that the other side allows, and this one refuses as allowed twice; else `nothing`."""
+        """Return a value that only this union rejects because two alternatives match, or `nothing`."""
         comparer = self._comparer
         if comparer.assuming:
             return comparer.nothing  # a union asks only whether a branch is included
@@ -189,7 +188,7 @@ class Overlaps:
 
 
 def _circular(comparer: Comparer, node: Node) -> bool:
-    """Whether it leads to a schema that holds itself: written out once more it looks like another union."""
+    """Whether a schema contains itself; expanded once, it looks like another union."""
     around: set[Hashable] = set()
     done: set[Hashable] = set()
     trail = [(node.key, iter(_inner(node)))]
@@ -211,7 +210,7 @@ def _circular(comparer: Comparer, node: Node) -> bool:
 
 
 def _inner(node: Node) -> list[Term]:
-    """The schemas of what a value holds, and of its alternatives."""
+    """Yield the schemas of the parts of a value, and of its alternatives."""
     branches = [branch for group in node.groups for branch in group.branches]
     others = [term for term in (node.items, node.additional) if term is not None]
     return [*node.properties.values(), *node.prefix, *branches, *others]
@@ -231,19 +230,19 @@ def _both(one: Node, other: Node) -> Node:
 
 
 def _needed(node: Node, other: Node) -> bool:
-    """Whether the other asks for no more than properties that every value of the node has."""
+    """Whether the other schema requires only properties that every value of the node has."""
     alone = replace(other, required={}, types=ALL_TYPES).unrestrained
     named = other.required.keys() <= node.required.keys()
     return alone and named and node.types == _ONLY_OBJECT and "object" in other.types
 
 
 def _distinct(first: set[int], second: set[int]) -> bool:
-    """Whether a different place can be taken from each."""
+    """Whether each set can provide a different member."""
     return bool(first) and bool(second) and len(first | second) > 1
 
 
 def _likely(among: list[Node], node: Node) -> set[int]:
-    """The open objects that share at least half of their properties with this one."""
+    """Return the open objects that share at least half of their properties with this one."""
     mine = node.properties.keys()
     return {
         index
@@ -253,12 +252,12 @@ def _likely(among: list[Node], node: Node) -> set[int]:
 
 
 def opened(node: Node) -> bool:
-    """Whether it allows objects with properties that it does not know."""
+    """Whether a schema allows objects with undeclared properties."""
     return "object" in node.types and node.additional is None and node.unevaluated is None
 
 
 def plain(value: Any) -> bool:
-    """Whether there is no object in a value."""
+    """Whether a value contains no objects."""
     if isinstance(value, list):
         return all(map(plain, value))
     return not isinstance(value, dict)

@@ -1,4 +1,4 @@
-"""Patterns of a document, matched only where that takes bounded time."""
+"""Match the patterns of a document with Python's `re`, if the time is bounded."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 
 from infra_openapi.schema import regex_automaton
 
-#: A repetition of what repeats, or of what can be read in two ways, may take exponential time.
+#: A nested repetition, or a repetition of ambiguous alternatives, can take exponential time.
 _RISKY = re.compile(r"[+*}?]\)*\)[+*{]|\|[^()]*\)[+*{]|\\[1-9]")
 _LONGEST = 256
 
 
 def matches(pattern: str, text: str) -> bool | None:
-    """Whether a text matches; None where that is not asked: a risky pattern, or one that isn't Python's."""
+    """Whether a string matches; None if the pattern is invalid in Python or can take exponential time."""
     if len(text) > _LONGEST:
         return None
     answer = regex_automaton.matches(pattern, text)
@@ -22,7 +22,7 @@ def matches(pattern: str, text: str) -> bool | None:
 
 
 def harmless(pattern: str) -> bool:
-    """Whether a pattern is one of Python's, and cannot run away."""
+    """Whether a pattern is valid in Python and cannot take exponential time."""
     if _RISKY.search(pattern):
         return False
     try:

@@ -1,4 +1,4 @@
-"""What texts a regular expression matches, and whether all of them match another one.
+"""Decide whether all strings that match one regular expression match another one.
 
 It reads the part of ECMAScript's expressions that describes regular languages: literals, classes, groups,
 alternatives, repetitions, `^` and `$`. An expression with anything else (a look-around, a back-reference,
@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-#: Inclusive ranges of code points, sorted and apart.
+#: Inclusive ranges of code points, sorted and disjoint.
 Characters: TypeAlias = tuple[tuple[int, int], ...]
 States: TypeAlias = frozenset[int]
 
 _LAST = 0x10FFFF
-#: How large an automaton may get, and how many combinations of states are looked at.
+#: Limits: the size of an automaton, and the number of state combinations in a search.
 _MOST_STATES, _MOST_PAIRS = 3000, 4000
 _MOST_REPEATED = 1000
 _DIGITS: Characters = ((48, 57),)
@@ -42,21 +42,21 @@ _START, _END = "^", "$"
 
 
 class _UnreadableError(Exception):
-    """The expression is not one that is understood here."""
+    """The expression is not supported."""
 
 
 @dataclass(slots=True)
 class Automaton:
-    """States with what leads from one to another; the first is 0, and the text is matched in the last."""
+    """An automaton: its states and transitions. State 0 is the first; the last state means a match."""
 
-    #: From each state: the characters, and where they lead.
+    #: For each state: the characters and the next state.
     steps: list[list[tuple[Characters, int]]] = field(default_factory=list)
-    #: From each state, without a character: always (""), or at the start or the end of the text alone.
+    #: For each state, transitions without a character: always (""), or at the start or end of the string.
     jumps: list[list[tuple[str, int]]] = field(default_factory=list)
     last: int = 0
 
     def state(self) -> int:
-        """A new state."""
+        """Add a state."""
         if len(self.steps) >= _MOST_STATES:
             raise _UnreadableError
         self.steps.append([])
@@ -64,7 +64,7 @@ class Automaton:
         return len(self.steps) - 1
 
     def closure(self, states: Iterable[int], *, start: bool = False, end: bool = False) -> States:
-        """The states, and all that are reached from them without a character."""
+        """Return the states, and all states that can be entered from them without a character."""
         found = set(states)
         waiting = list(found)
         while waiting:
@@ -76,18 +76,18 @@ class Automaton:
         return frozenset(found)
 
     def after(self, states: States, point: int) -> States:
-        """The states after one more character."""
+        """Return the states after one more character."""
         return self.closure(
             to for state in states for characters, to in self.steps[state] if _within(point, characters)
         )
 
     def accepts(self, states: States, *, start: bool) -> bool:
-        """Whether the text may end here."""
+        """Whether the string can end in these states."""
         return self.last in self.closure(states, start=start, end=True)
 
 
 class _Reader:
-    """Reads one expression into an automaton that looks for it anywhere in a text."""
+    """Parses an expression into an automaton that searches for it anywhere in a string."""
 
     def __init__(self, expression: str) -> None:
         self._text, self._at = expression, 0
@@ -234,7 +234,7 @@ class _Reader:
         return begin, finish
 
     def _again(self, start: int, end: int) -> tuple[int, int]:
-        """The same part once more."""
+        """Parse the same part again."""
         self._at = start
         found = self._atom()
         if self._at != end:
@@ -258,7 +258,7 @@ class _Reader:
             counts = int(least), int(most) if most else None if comma else int(least)
         else:
             return counts
-        self._take("?")  # a lazy repetition matches the same texts
+        self._take("?")  # a lazy repetition matches the same strings
         if self._peek() in {"*", "+", "?", "{"}:
             raise _UnreadableError
         return counts
@@ -293,7 +293,7 @@ def _within(point: int, characters: Characters) -> bool:
 
 @functools.lru_cache(maxsize=2048)
 def automaton(expression: str) -> Automaton | None:
-    """The expression, ready to be asked; None where it is not understood."""
+    """Return the automaton of an expression; None if the expression is not supported."""
     try:
         return _Reader(expression).automaton()
     except (_UnreadableError, RecursionError, ValueError):
@@ -301,7 +301,7 @@ def automaton(expression: str) -> Automaton | None:
 
 
 def matches(expression: str, text: str) -> bool | None:
-    """Whether the expression is found in a text, in time that grows with their lengths alone."""
+    """Whether the expression matches a string; the time is polynomial in the lengths of both."""
     made = automaton(expression)
     if made is None:
         return None
@@ -312,9 +312,9 @@ def matches(expression: str, text: str) -> bool | None:
 
 
 def counterexample(narrow: Sequence[str], wide: str) -> str | bool | None:
-    """A text that matches all the narrow expressions and not the wide one; False where there is none.
+    """Return a string that matches all narrow expressions and not the wide one; False if none exists.
 
-    None where that is undecided: an expression is not understood, or the search grows too large.
+    None if undecided: an expression is not supported, or the search is too large.
     """
     known = [automaton(expression) for expression in (*narrow, wide)]
     machines = [each for each in known if each is not None]
@@ -343,7 +343,7 @@ def counterexample(narrow: Sequence[str], wide: str) -> str | bool | None:
 
 
 def _points(machines: Iterable[Automaton]) -> list[int]:
-    """One character of every kind that the automata distinguish, readable ones first."""
+    """Return one character of each class that the automata distinguish, readable ones first."""
     borders = {0}
     for made in machines:
         for steps in made.steps:
@@ -362,12 +362,12 @@ def _readable(low: int, high: int) -> int:
 
 
 def of_lengths(least: float | None, most: float | None) -> str:
-    """An expression for all texts of such lengths."""
+    """Return an expression for all strings with these lengths."""
     return f"^[^]{{{int(least or 0)},{'' if most is None else int(most)}}}$"
 
 
 def of_texts(texts: Iterable[str]) -> str:
-    """An expression for these texts alone."""
+    """Return an expression for exactly these strings."""
     return f"^(?:{'|'.join(map(_quoted, texts))})$"
 
 

@@ -1,4 +1,4 @@
-"""Types, enumerated values, formats, patterns and bounds: what changed in what one value may be."""
+"""Compare the keywords of single values: types, bounds, formats, patterns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from infra_openapi.schema.node import (
     type_of,
 )
 
-#: Each format with those that allow everything that it allows.
+#: Format → the formats that include it.
 WIDER: dict[str, frozenset[str]] = {
     "int8": frozenset({"int16", "int32", "int64", "float", "double"}),
     "int16": frozenset({"int32", "int64", "float", "double"}),
@@ -57,9 +57,9 @@ _NUMERIC = frozenset(name for name in WIDER if "int" in name and name != "json-p
     "double",
     "decimal",
 }
-#: Hints for the display of a form; they allow and forbid nothing.
+#: Formats that are display hints and do not restrict values.
 _HINTS = frozenset({"password", "textarea", "markdown", "html", "multiline"})
-#: A property with one of these may be required in one direction only.
+#: A property with one of these keywords may be required in one direction only.
 _CONDITIONAL = frozenset({"readOnly", "writeOnly", "$ref", "allOf", "$dynamicRef"})
 _RANGES = {
     "int8": (-(2**7), 2**7 - 1),
@@ -71,7 +71,7 @@ _RANGES = {
     "uint32": (0, 2**32 - 1),
     "uint64": (0, 2**64 - 1),
 }
-#: Keyword → the facts that it came and that it went.
+#: Keyword → the facts for an added and for a removed keyword.
 _ADDED_REMOVED: dict[str, tuple[FactKind, FactKind]] = {
     **{keyword: (bound.added, bound.removed) for keyword, bound in BOUNDS.items()},
     "multipleOf": (facts.MULTIPLE_OF_ADDED, facts.MULTIPLE_OF_REMOVED),
@@ -86,7 +86,7 @@ def types(old: Node, new: Node, change: Change) -> frozenset[str]:
     if change.mode.nullless:
         before, after = before - null, after - null
     elif ALL_TYPES not in (old.types, new.types) and before & after - null:
-        # Null beside a type that stays has a fact of its own; where no type stays, it is one type of several.
+        # Null beside a type that stays has its own fact; if no type stays, it is one type of several.
         if "null" in before ^ after:
             word = facts.BECAME_NULLABLE if "null" in after else facts.BECAME_NOT_NULLABLE
             change.fact(word, _of_type(old), _of_type(new), old.type_names, new.type_names)
@@ -94,9 +94,9 @@ def types(old: Node, new: Node, change: Change) -> frozenset[str]:
     shared = before & after
     narrowed, widened = bool(before - after), bool(after - before)
     whole, becomes_whole = _integral(old, change), _integral(new, change)
-    listed = "number" in old.values and "number" in new.values  # then the values decide
+    listed = "number" in old.values and "number" in new.values  # the values are compared instead
     if "number" in shared and whole != becomes_whole and not listed:
-        # Multiples of a whole number are whole, whatever their type is called.
+        # Multiples of an integer are integers, also with the type `number`.
         narrowed = narrowed or (becomes_whole and not _whole_step(old))
         widened = widened or (whole and not _whole_step(new))
     if narrowed or widened:
@@ -108,7 +108,7 @@ def types(old: Node, new: Node, change: Change) -> frozenset[str]:
 
 def _tell_types(old: Node, new: Node, change: Change, narrowed: bool, widened: bool) -> None:
     if old.type_names == new.type_names:
-        return  # only what restrains the text has changed, and that has facts of its own
+        return  # only keywords for strings changed, which have their own facts
     name = (
         facts.TYPE_CHANGED
         if narrowed and widened
@@ -124,7 +124,7 @@ def _of_type(node: Node) -> Element | None:
 
 
 def _types(node: Node, change: Change) -> frozenset[str]:
-    """The types; as text, a string that nothing restrains may look like a number or a truth."""
+    """Return the types; as text, an unrestricted string includes numbers and booleans."""
     if change.mode.text and _any_text(node):
         return node.types | {"number", "boolean"}
     return node.types
@@ -146,7 +146,7 @@ def _any_text(node: Node) -> bool:
 
 
 def facets(old: Node, new: Node, shared: frozenset[str], change: Change) -> None:
-    """State how bounds, steps, patterns and formats changed, as far as they apply to the types of both."""
+    """State how bounds, `multipleOf`, patterns and formats changed, if they apply to a type of both sides."""
     either = old.types | new.types
     for name in sorted({*old.facets, *new.facets} - {"enum"}):
         # A keyword of a type that is not allowed has no effect, but its change is still reported.
@@ -183,7 +183,7 @@ def _facet(name: str, old: Node, new: Node, change: Change) -> None:
 
 
 def _divides_one(before: Facet | None, old: Node, after: Facet | None, new: Node) -> bool:
-    """Whether every integer, which one side asks for without a step, is a multiple of the other's step."""
+    """Whether `multipleOf` on one side has no effect, because every integer is a multiple of it."""
     if before is not None and after is not None:
         return False
     side, step = (old, after) if before is None else (new, before)
@@ -191,7 +191,7 @@ def _divides_one(before: Facet | None, old: Node, after: Facet | None, new: Node
 
 
 def _implied_count(name: str, old: Node, new: Node) -> bool:
-    """Whether the count changes nothing: as many properties are required anyway, or one item can't repeat."""
+    """Whether a changed count has no effect: enough properties are required, or there is at most one item."""
     if name == "uniqueItems":
         return all("maxItems" in node.facets and node.facets["maxItems"].value <= 1 for node in (old, new))
     if name != "minProperties":
@@ -203,7 +203,7 @@ def _implied_count(name: str, old: Node, new: Node) -> bool:
 
 
 def _sure(node: Node) -> int:
-    """How many properties are required in both directions, as far as it is plain to see."""
+    """Return the number of properties that are certainly required in both directions."""
     known = (node.properties.get(name, ()) for name in node.required)
     return sum(
         not any(isinstance(element.raw, dict) and _CONDITIONAL & element.raw.keys() for element in term)
@@ -256,7 +256,7 @@ def _format_change(before: str, after: str) -> FactKind:
 
 
 def _implied(name: str, node: Node, others: dict[str, Element]) -> bool:
-    """Whether a wider format of the same schema implies it."""
+    """Whether another format of the same schema implies this format."""
     return any(other in node.formats and other in others for other in WIDER if name in WIDER[other])
 
 
@@ -270,7 +270,7 @@ def _relevant(node: Node, shared: frozenset[str], either: frozenset[str]) -> dic
 
 
 def _within(node: Node, name: str) -> bool:
-    """Whether the schema's own bounds keep it inside an integer format's range."""
+    """Whether the bounds of a schema are inside the range of an integer format."""
     low, high = node.facets.get("minimum"), node.facets.get("maximum")
     if name not in _RANGES or not node.integral or low is None or high is None:
         return False

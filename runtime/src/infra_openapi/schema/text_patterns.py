@@ -1,4 +1,4 @@
-"""What a text may be: patterns and lengths, compared as the sets of texts that they allow."""
+"""Compare patterns and lengths as the sets of strings that they allow."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from infra_openapi.schema import regex_automaton
 from infra_openapi.schema.change import Change
 from infra_openapi.schema.node import Node
 
-#: Matches no text.
+#: Matches no string.
 _NOTHING = "[]"
 
 
 def patterns(old: Node, new: Node, change: Change) -> None:
     """State how the patterns changed."""
     request = change.mode.direction is Direction.REQUEST
-    # No client is harmed where the outer side allows all that the inner one does.
+    # The change is compatible if the wider side allows everything that the narrower side allows.
     inner, outer = (old, new) if request else (new, old)
     asked = [pattern for pattern in outer.patterns if pattern not in inner.patterns]
     given = [pattern for pattern in inner.patterns if pattern not in outer.patterns]
@@ -53,12 +53,12 @@ def _one_sided(old: Node, new: Node, change: Change, found: Iterable[str]) -> No
 
 
 def _example(node: Node, expression: str) -> str | bool | None:
-    """A text that the schema allows and the expression does not match; False where there is none."""
+    """Return a string that the schema allows and the expression does not match; False if none exists."""
     return regex_automaton.counterexample(restraints(node), expression)
 
 
 def restraints(node: Node) -> list[str]:
-    """Return the patterns and lengths of a schema, as expressions."""
+    """Return the patterns and lengths of a schema as regular expressions."""
     least, most = (
         node.facets[name].value if name in node.facets else None for name in ("minLength", "maxLength")
     )
@@ -67,19 +67,19 @@ def restraints(node: Node) -> list[str]:
 
 
 def matching(node: Node) -> str | None:
-    """A text that agrees with the patterns and lengths; None where none was found."""
+    """Return a string that satisfies the patterns and lengths; None if none was found."""
     found = regex_automaton.counterexample(restraints(node), _NOTHING)
     return found if isinstance(found, str) else None
 
 
 def told_apart(wide: Node, narrow: Node) -> str | None:
-    """A text that the patterns and lengths of the one allow, and a pattern of the other does not."""
+    """Return a string that one schema allows, and a pattern of the other one does not match."""
     found = (_example(wide, pattern) for pattern in narrow.patterns)
     return next((text for text in found if isinstance(text, str)), None)
 
 
 def implied_length(name: str, old: Node, new: Node, change: Change) -> bool:
-    """Whether the patterns of the inner side keep to the length that the outer side asks for."""
+    """Whether the patterns of the narrower side imply the length that the wider side requires."""
     inner, outer = (old, new) if change.mode.direction is Direction.REQUEST else (new, old)
     if name not in {"minLength", "maxLength"} or name not in outer.facets or not inner.patterns:
         return False
@@ -89,5 +89,5 @@ def implied_length(name: str, old: Node, new: Node, change: Change) -> bool:
 
 
 def listed(node: Node, texts: Iterable[str]) -> bool:
-    """Whether the schema's patterns allow these texts alone."""
+    """Whether the patterns of the schema match exactly these strings."""
     return bool(node.patterns) and _example(node, regex_automaton.of_texts(texts)) is False

@@ -1,4 +1,4 @@
-"""Unions: which branch of the old one became which of the new one, and what came and went."""
+"""Compare unions: match old and new alternatives, and state the added and removed ones."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from infra_openapi.schema.overlap import Overlaps, opened, plain
 
 Matcher: TypeAlias = "Callable[[Branch, Branch], bool]"
 
-#: More combinations of several unions in one schema than this are not spelled out.
+#: The maximum number of combinations of several unions in one schema.
 _MOST = 64
-#: From this share of common properties on, two objects count as the same one, changed.
+#: Two objects with at least this share of common properties count as the same object.
 _ALIKE = 0.5
 _ONLY_NULL = frozenset({"null"})
-# Each fact, and the one that is stated where an example shows that it concerns some values alone.
+# A fact without an example, and the fact with an example for some values.
 _BECAME_EXCLUSIVE = facts.UNION_BECAME_EXCLUSIVE, facts.UNION_BECAME_EXCLUSIVE_FOR_SOME
 _NO_LONGER_EXCLUSIVE = facts.UNION_NO_LONGER_EXCLUSIVE, facts.UNION_NO_LONGER_EXCLUSIVE_FOR_SOME
 _OVERLAP_ADDED = facts.UNION_OVERLAP_ADDED, facts.UNION_OVERLAP_ADDED_FOR_SOME
@@ -35,7 +35,7 @@ _OVERLAP_REMOVED = facts.UNION_OVERLAP_REMOVED, facts.UNION_OVERLAP_REMOVED_FOR_
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Branch:
-    """One alternative: what it allows, and what people call it."""
+    """One alternative of a union, with a label for messages."""
 
     node: Node
     label: str
@@ -43,12 +43,12 @@ class Branch:
 
     @property
     def shown(self) -> str:
-        """Its name, or its types."""
+        """Return the name of the alternative, or its types."""
         return self.label or " or ".join(self.node.type_names)
 
 
 class Unions:
-    """Compares two schemas of which at least one has alternatives."""
+    """Compares two schemas, at least one of which is a union."""
 
     def __init__(self, comparer: Comparer, old: Node, new: Node, change: Change) -> None:
         self._comparer, self.old, self.new, self.change = comparer, old, new, change
@@ -58,7 +58,7 @@ class Unions:
         )
 
     def compare(self) -> None:
-        """Match the branches, compare those that match, and state which ones are left."""
+        """Match the alternatives, compare the matching ones, and state the remaining ones."""
         olds, was_null = self._alternatives(self.old)
         news, is_null = self._alternatives(self.new)
         if not self.change.mode.nullless and was_null != is_null:
@@ -98,9 +98,9 @@ class Unions:
     def _spell_out(
         self, node: Node, found: list[Branch], label: str, element: Element | None, seen: set[object]
     ) -> bool:
-        """Add the node's alternatives; true where it allows null.
+        """Add the alternatives of a node; return whether it allows null.
 
-        An alternative that is the union itself allows nothing that the others do not.
+        An alternative that is the union itself adds no values.
         """
         if node.key in seen or node.impossible:
             return False
@@ -170,7 +170,7 @@ class Unions:
         return Pair(old.node, new.node, self.mode)
 
     def _match(self, olds: list[Branch], news: list[Branch], by: Matcher) -> None:
-        """Pair off, in order, the branches that `by` takes for one."""
+        """Match alternatives, in order, for which `by` is true."""
         for old in list(olds):
             match = next((new for new in news if by(old, new)), None)
             if match is not None:
@@ -192,7 +192,7 @@ class Unions:
         return bool(first & second) and len(first & second) / len(first | second) >= _ALIKE
 
     def _tags(self, node: Node) -> dict[str, str]:
-        """Return the properties with a single value: they distinguish objects."""
+        """Return the properties with a single value, which distinguish objects."""
         found = {}
         for name in node.properties.keys() & node.required.keys():
             values = self._comparer.node(node.properties[name]).values.get("string", {})
@@ -208,13 +208,13 @@ class Unions:
         return self._includes(new, old) and self._includes(old, new)
 
     def _includes(self, wide: Branch, narrow: Branch) -> bool:
-        """Whether the one allows all that the other does, whichever side each of them is on."""
+        """Whether one alternative includes the other, regardless of their sides."""
         request = self.mode.direction is Direction.REQUEST
         first, second = (narrow, wide) if request else (wide, narrow)
         return self._comparer.covers(self._as_pair(first, second))
 
     def _included(self, branches: list[Branch], others: list[Branch], free: list[Branch]) -> list[Branch]:
-        """Leave out the branches that one of the other side includes; if that is free, it is its pair."""
+        """Remove and match the alternatives that an alternative of the other side includes."""
         left = []
         for branch in branches:
             wider = next((other for other in others if self._includes(other, branch)), None)
@@ -226,7 +226,7 @@ class Unions:
         return left
 
     def _exclusive(self, branches: list[Branch]) -> None:
-        """`oneOf` refuses what two of its branches allow; `anyOf` doesn't mind."""
+        """Compare overlaps: `oneOf` rejects values that match two alternatives, `anyOf` does not."""
         comparer, (old, new) = self._comparer, (self.old, self.new)
         switched = len(old.groups) == len(new.groups) == 1 and old.groups[0].kind != new.groups[0].kind
         overlaps = Overlaps(comparer, self.mode)
@@ -241,7 +241,7 @@ class Unions:
             if not refusing:
                 continue
             element = refusing[0][0].element
-            # Servers distinguish open objects of a `oneOf` by more than their schemas: no proof of harm.
+            # Servers often distinguish open objects in other ways, so an overlap proves nothing.
             sure = switched or not any(opened(branch.node) for branch in branches)
             some = any(value is not comparer.nothing and (sure or plain(value)) for _, value in refusing)
             certain, for_some = kinds if switched else overlap_kinds

@@ -1,9 +1,9 @@
-"""Where a document comes from: a file, a git revision, standard input, a URL, a Python app.
+"""Open a document from a file, a git revision, standard input, a URL, or a Python app.
 
     opened = open_source("main:api/openapi.yaml")
     opened.document
 
-The kind follows from the text itself (`kind_of`): only a URL is fetched, and only an app's code runs.
+`kind_of` derives the kind of a source from its text. Only a URL is fetched; only an app's code is executed.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from infra_openapi.errors import CompareError
 
 _APP = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?:\(\))?\Z")
 _DOCUMENT = re.compile(r"\.(?:json|ya?ml)\Z", re.IGNORECASE)
-#: seconds that a server, or the import of an app, may take
+#: seconds to wait for a server, or for the import of an app
 PATIENCE = 60.0
 
 
 class Kind(enum.StrEnum):
-    """What a source is."""
+    """The kind of a source."""
 
     FILE = "file"
     STDIN = "stdin"
@@ -40,7 +40,7 @@ class Kind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """A document, as it was named; `path` is its file in the working tree, where it has one."""
+    """A document and the name of its source; `path` is its file in the working tree, or None."""
 
     name: str
     document: Document
@@ -49,11 +49,11 @@ class Opened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """What reading a source may do, besides opening the source itself."""
+    """What is allowed when the references of a document are followed."""
 
-    #: references may lead to files below this folder; without one, below the working directory
+    #: references to files below this directory are allowed; by default below the working directory
     root: Path | None = None
-    #: references may lead to the network
+    #: true if references to URLs are allowed
     network: bool = False
     #: seconds for a server or an app
     timeout: float = PATIENCE
@@ -62,8 +62,8 @@ class Access:
 def kind_of(source: str, directory: Path = Path()) -> Kind:
     """Return the kind of a source.
 
-    `main:openapi.yaml` is a file in a git revision, `shop.web:app` an attribute of a Python module: what ends
-    in `.json`, `.yaml` or `.yml` is not an attribute. A path that exists is always that file.
+    `main:openapi.yaml` is a file in a git revision; `shop.web:app` is an attribute of a Python module, unless
+    it ends with `.json`, `.yaml` or `.yml`. An existing path is always a file.
     """
     if source == "-":
         return Kind.STDIN
@@ -77,10 +77,10 @@ def kind_of(source: str, directory: Path = Path()) -> Kind:
 
 
 def open_source(source: str, *, directory: Path | None = None, access: Access | None = None) -> Opened:
-    """The document that a source names; paths, revisions and modules are looked up from `directory`.
+    """Open a source; paths, revisions and modules are relative to `directory`.
 
     Raises:
-        CompareError: it is missing, unreadable, not OpenAPI, or its app did not give one.
+        CompareError: the document is missing, unreadable or not OpenAPI, or the app returned none.
     """
     home, access = directory or Path(), access or Access()
     match kind_of(source, home):
@@ -88,7 +88,7 @@ def open_source(source: str, *, directory: Path | None = None, access: Access | 
             return _file(source, home, access)
         case Kind.STDIN:
             if sys.stdin is None:
-                raise CompareError("stdin", "is closed")
+                raise CompareError("stdin", "is closed: redirect a document to it")
             content = sys.stdin.buffer.read(text.MAX_BYTES + 1)
             return Opened(name="stdin", document=parse(content, name="stdin"))
         case Kind.URL:
@@ -97,8 +97,8 @@ def open_source(source: str, *, directory: Path | None = None, access: Access | 
             name, read = web.reader(source, access.timeout)
             return Opened(name=name, document=load(name, read=read))
         case Kind.SERVICE:
-            hint = "`infra dev api-check` asks the running stack for it; elsewhere give its URL."
-            raise CompareError(source, "is a service of a stack, which is not known here", hint=hint)
+            hint = "Use `infra dev api-check`, which knows the running stack, or give the URL of the service."
+            raise CompareError(source, "is a service of a stack, and the stack is not known here", hint=hint)
         case Kind.GIT:
             from infra_openapi.sources import git
 
@@ -112,23 +112,23 @@ def open_source(source: str, *, directory: Path | None = None, access: Access | 
 
 def _file(source: str, home: Path, access: Access) -> Opened:
     path = home / source
-    # Shown as seen from where one stands, wherever the stack file is.
+    # The path in messages is relative to the working directory, not to the stack file.
     shown = Path(os.path.relpath(path)) if not Path(source).is_absolute() else path
     if path.is_fifo():
         return Opened(name=str(shown), document=parse(_drained(path, access.timeout), name=str(shown)))
     try:
         read: Reader = disk(shown, access.root)
     except ValueError as error:
-        raise CompareError(str(shown), f"is no path: {error}") from error
+        raise CompareError(str(shown), f"is not a path: {error}") from error
     except (OSError, RuntimeError) as error:
-        raise CompareError(str(shown), f"leads in a circle of links: {error}") from error
+        raise CompareError(str(shown), f"is a circular symbolic link: {error}") from error
     if access.network:
         read = _with_network(read, access.timeout)
     return Opened(name=str(shown), document=load(shown, read=read), path=shown)
 
 
 def _drained(pipe: Path, timeout: float) -> bytes:
-    """Read a pipe, such as the shell's `<(…)`; one without a writer is empty."""
+    """Read a pipe, such as `<(…)` of the shell; a pipe without a writer is empty."""
     descriptor = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     content = b""
     deadline = time.monotonic() + timeout
@@ -138,7 +138,9 @@ def _drained(pipe: Path, timeout: float) -> bytes:
                 part = os.read(descriptor, 1 << 20)
             except BlockingIOError:
                 if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                    raise CompareError(str(pipe), f"did not end in {timeout:g} s") from None
+                    raise CompareError(
+                        str(pipe), f"the writer did not close the pipe within {timeout:g} s"
+                    ) from None
                 continue
             if not part:
                 break

@@ -1,4 +1,4 @@
-"""A Python app's document, read in a separate interpreter, which keeps its output and its failures."""
+"""Read the document of a Python app in a separate interpreter, which isolates its output and its failures."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _TAIL = 3
 
 
 def schema(target: str, directory: Path, timeout: float) -> str:
-    """The document of `module:attribute`, looked for from `directory`; `module:make()` calls a factory.
+    """Return the document of `module:attribute`, imported from `directory`; `module:make()` calls a factory.
 
     Raises:
-        CompareError: the app cannot be imported, does not describe itself, or takes too long.
+        CompareError: the app cannot be imported, has no OpenAPI document, or takes too long.
     """
     with tempfile.TemporaryDirectory(prefix="infra-api-") as folder:
         answer, output = Path(folder) / "answer.json", Path(folder) / "output"
@@ -31,7 +31,7 @@ def schema(target: str, directory: Path, timeout: float) -> str:
         try:
             content = json.loads(answer.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            reason = ": ".join([f"the app ended its interpreter (exit code {code})", *last_lines])
+            reason = ": ".join([f"the app terminated its interpreter (exit code {code})", *last_lines])
             raise CompareError(target, reason) from None
     if "failure" in content:
         raise _error(target, content["failure"])
@@ -39,9 +39,9 @@ def schema(target: str, directory: Path, timeout: float) -> str:
 
 
 def _run(target: str, directory: Path, answer: Path, output: Path, timeout: float) -> int:
-    # The text and not the file: its folder would come first on the path, with our modules in it.
+    # The text, not the file: with the file, its directory with our modules would be first on `sys.path`.
     command = [interpreter(), "-c", _SCRIPT.read_text(encoding="utf-8"), target, str(answer)]
-    # Sets of texts come in another order each time, unless the seed is fixed.
+    # Without a fixed seed, sets of strings have another order in each run.
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     with output.open("wb") as sink:
         process = subprocess.Popen(
@@ -57,17 +57,17 @@ def _run(target: str, directory: Path, answer: Path, output: Path, timeout: floa
             return process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise CompareError(
-                target, f"the app gave no document in {timeout:g} s", hint="`--timeout` gives it more time."
+                target, f"the app returned no document within {timeout:g} s", hint="Raise `--timeout`."
             ) from None
         finally:
-            # Whatever the app started goes with it.
+            # Processes that the app started are killed too.
             with contextlib.suppress(OSError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 
 def interpreter() -> str:
-    """The user's: that of the active virtual environment, which may be another than ours (pipx)."""
+    """Return the Python of the active virtual environment, which may differ from this one (pipx)."""
     active = os.environ.get("VIRTUAL_ENV")
     python = Path(active or sys.prefix) / "bin" / "python"
     return str(python) if active and python.exists() else sys.executable
@@ -77,12 +77,12 @@ def _error(target: str, failure: dict[str, Any]) -> CompareError:
     module, _, attribute = target.partition(":")
     hint = ""
     if failure["kind"] == "ModuleNotFoundError" and failure["missing"] == module.partition(".")[0]:
-        hint = f"A file of that name in git is refs/heads/{module}:{attribute}."
+        hint = f"If {module} is a git branch, write refs/heads/{module}:{attribute}."
     if failure["kind"] == "ImproperlyConfigured":
-        hint = "Set DJANGO_SETTINGS_MODULE."
+        hint = "Set the environment variable DJANGO_SETTINGS_MODULE."
     reason = failure["reason"]
     if failure["kind"] == "SystemExit":
-        reason = f"the app ended the interpreter ({reason})"
+        reason = f"the app terminated the interpreter ({reason})"
     if failure["file"]:
         return CompareError(failure["file"], f"{target}: {reason}", failure["line"], hint=hint)
     return CompareError(target, reason, hint=hint)

@@ -1,7 +1,7 @@
-"""The OpenAPI document of a Python app.
+"""Return the OpenAPI document of a Python app.
 
-Standard library only: this text also runs alone, in the user's interpreter. There it is given
-`module:attribute` and a file, imports the app, and writes its document to the file, or why there is none.
+Standard library only: this file also runs as a script in the user's interpreter. Its arguments are
+`module:attribute` and a file; it imports the app and writes the document, or the error, to the file.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-#: where frameworks show their document, the likeliest first
+#: the paths where frameworks serve their document, the most frequent first
 _ROUTES = ("/openapi.json", "/schema", "/schema/openapi.json", "/openapi.yaml", "/schema/")
 
 
 def schema_of(app: Any, module: Any = None) -> str:
-    """The app's document as JSON (or YAML, where it only has that).
+    """Return the document of an app as JSON, or as YAML if the app serves only YAML.
 
     Raises:
-        TypeError: the value is not an app that describes itself.
+        TypeError: the value is not an app with an OpenAPI document.
     """
     if isinstance(app, Mapping):
         return _json(app)
-    for found in (_method(app, "openapi"), _method(app, "get_openapi_schema"), _method(app, "to_dict")):
-        if found is not None:
-            return _json(found())
-    # Litestar's is an object that describes itself.
+    for method in (_method(app, "openapi"), _method(app, "get_openapi_schema"), _method(app, "to_dict")):
+        if method is not None:
+            return _json(method())
+    # Litestar's document is an object with a method `to_schema`.
     described = _method(getattr(app, "openapi_schema", None), "to_schema")
     if described is not None:
         return _json(described())
@@ -44,7 +44,7 @@ def schema_of(app: Any, module: Any = None) -> str:
         _bind(app)
         return _served(app)
     kind = f"{type(app).__module__}.{type(app).__qualname__}"
-    raise TypeError(f"{kind} is no app that describes itself with OpenAPI")
+    raise TypeError(f"{kind} is not an app with an OpenAPI document")
 
 
 def _method(thing: Any, name: str) -> Callable[[], Any] | None:
@@ -53,7 +53,7 @@ def _method(thing: Any, name: str) -> Callable[[], Any] | None:
 
 
 def _generator(module: Any) -> Any:
-    """Starlette's way: a SchemaGenerator beside the app."""
+    """Return the SchemaGenerator in the module of a Starlette app; None without one."""
     for value in vars(module).values() if module else ():
         if any(kind.__name__ == "BaseSchemaGenerator" for kind in type(value).__mro__):
             return value
@@ -65,7 +65,7 @@ def _json(document: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """What frameworks leave in their documents: enums, lazy texts, models, sets."""
+    """Convert a value that is not JSON: frameworks use enums, lazy strings, models and sets."""
     for name in ("model_dump", "to_dict"):
         method = _method(value, name)
         if method is not None:
@@ -77,19 +77,19 @@ def _plain(value: Any) -> Any:
     return getattr(value, "value", None) or str(value)
 
 
-# --- an ASGI app is asked as a browser would ask it ---
+# --- request the document of an ASGI app ---
 
 
 def _served(app: Any) -> str:
     tried = []
     for route in _ROUTES:
-        # In another thread: a test that is a coroutine already runs a loop in this one.
+        # In another thread, because a coroutine test already runs an event loop in this one.
         with ThreadPoolExecutor(1) as thread:
             status, body = thread.submit(asyncio.run, _get(app, route)).result()
         if status == 200 and ("openapi" in body or "swagger" in body):
             return body
         tried.append(f"{route} ({status})")
-    raise TypeError(f"it shows no OpenAPI document at {', '.join(tried)}")
+    raise TypeError(f"the app serves no OpenAPI document at {', '.join(tried)}")
 
 
 def _bind(app: Any) -> None:
@@ -97,8 +97,10 @@ def _bind(app: Any) -> None:
         inspect.signature(app).bind("scope", "receive", "send")
     except TypeError:
         name = getattr(app, "__qualname__", type(app).__qualname__)
-        raise TypeError(f"{name} is no app; what makes one is named with its parentheses: {name}()") from None
-    except ValueError:  # written in C: it has no signature that could be looked at
+        raise TypeError(
+            f"{name} is not an app; if it is a factory, write it with parentheses: {name}()"
+        ) from None
+    except ValueError:  # written in C, so it has no signature
         return
 
 
@@ -148,7 +150,7 @@ def _found(target: str) -> tuple[Any, Any]:
 
 
 def _failure(error: BaseException, home: Path) -> dict[str, Any]:
-    """What went wrong, and the deepest line of the user's own code that took part."""
+    """Return the error and the innermost line of the user's code in its traceback."""
     file, line = "", 0
     for frame in traceback.extract_tb(error.__traceback__):
         path = Path(frame.filename)
@@ -168,7 +170,7 @@ def _failure(error: BaseException, home: Path) -> dict[str, Any]:
 
 
 def main(target: str, answer: str) -> None:
-    """Write the document to the file `answer`, or what went wrong."""
+    """Write the document, or the error, to the file `answer`."""
     home = Path.cwd()
     if str(home) not in sys.path:
         sys.path.insert(0, str(home))
@@ -176,12 +178,12 @@ def main(target: str, answer: str) -> None:
     try:
         module, app = _found(target)
         content["document"] = schema_of(app, module)
-    except BaseException as error:  # noqa: BLE001 - the app's failure is the answer, whatever it is
+    except BaseException as error:  # noqa: BLE001 - every error of the app is written to the answer
         content["failure"] = _failure(error, home)
     Path(answer).write_text(json.dumps(content), encoding="utf-8")
     sys.stdout.flush()
     sys.stderr.flush()
-    # Threads that the app started would keep the interpreter.
+    # Threads of the app would keep the interpreter alive.
     os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""A file in a git revision, and the files beside it that it refers to."""
+"""Read a file in a git revision, and the files that it refers to."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ from infra_openapi.document import Reader, text
 from infra_openapi.errors import CompareError
 
 _PATIENCE = 30.0
-_NOT_GIT_HINT = "A Python app is named as module:attribute, a file by its path."
-_SHALLOW_HINT = "CI's clones are shallow: `git fetch --depth 1 origin BRANCH` first, then name FETCH_HEAD."
+_NOT_GIT_HINT = "Write a Python app as module:attribute, and a file as its path."
+_SHALLOW_HINT = (
+    "A clone in CI is often shallow: run `git fetch --depth 1 origin BRANCH`, then use FETCH_HEAD."
+)
 
 
 def reader(source: str, directory: Path) -> tuple[str, Reader]:
-    """The document's name, `REVISION:/path/from/the/top`, and what reads such names.
+    """Return the name of the document, `REVISION:/path/from/the/root`, and a reader for such names.
 
-    As in git, `main:openapi.yaml` counts from the repository's top, `main:./openapi.yaml` from `directory`;
-    without a revision, as in `:openapi.yaml`, it is what is staged to be committed.
+    As in git, `main:openapi.yaml` is relative to the root of the repository, `main:./openapi.yaml` to
+    `directory`; `:openapi.yaml`, without a revision, is the staged file.
 
     Raises:
-        CompareError: there is no git, no repository, or no such revision.
+        CompareError: git, the repository or the revision does not exist.
     """
     revision, _, path = source.partition(":")
     if not path or revision.startswith("-"):
-        raise CompareError(source, "is no git revision: write REVISION:PATH, as in main:openapi.yaml")
+        raise CompareError(source, "is not a git revision: write REVISION:PATH, as in main:openapi.yaml")
     repository = _Repository(directory, source)
     commit = repository.commit(revision) if revision else ""
     tree = f"the revision {revision}" if revision else "git's index"
@@ -34,13 +36,15 @@ def reader(source: str, directory: Path) -> tuple[str, Reader]:
         path = repository.from_top(path)
     elif not path.startswith("/"):
         beside = repository.from_top(path)
-    # The slash makes a root of the revision, so that relative references stay inside of it.
+    # The slash makes the revision a root directory, so relative references stay inside of it.
     start = f"{revision}:/"
     path = path.lstrip("/")
 
     def read(name: str) -> bytes:
         if "://" in name:
-            raise CompareError(name, "is on the network, which is not asked without leave")
+            raise CompareError(
+                name, "is on the network, and a document in git can refer to files in git only"
+            )
         if not name.startswith(start):
             raise CompareError(name, f"is outside of {tree}")
         wanted = name.removeprefix(start)
@@ -48,7 +52,10 @@ def reader(source: str, directory: Path) -> tuple[str, Reader]:
         if found is None:
             hint = ""
             if wanted == path and beside and repository.blob(commit, beside) is not None:
-                hint = f"It counts from the top of the repository; from here it is {revision}:./{path}."
+                hint = (
+                    "The path is relative to the root of the repository; for this directory write"
+                    f" {revision}:./{path}."
+                )
             raise CompareError(name, f"is not in {tree}", hint=hint)
         kind, size, blob = found
         if kind != "blob":
@@ -66,13 +73,15 @@ class _Repository:
         code, _, message = self._git("rev-parse", "--git-dir")
         if code:
             if "not a git repository" in message:
-                message = "names a git revision, and this is not a git repository"
+                message = "is in a git revision, but the directory is not in a git repository"
             raise CompareError(source, message, hint=_NOT_GIT_HINT)
 
     def commit(self, revision: str) -> str:
         code, out, _ = self._git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
         if code:
-            raise CompareError(self._source, f"git knows no revision {revision!r}", hint=_SHALLOW_HINT)
+            raise CompareError(
+                self._source, f"git does not know the revision {revision!r}", hint=_SHALLOW_HINT
+            )
         return out.decode().strip()
 
     def from_top(self, path: str) -> str:
@@ -83,12 +92,12 @@ class _Repository:
         return joined
 
     def blob(self, commit: str, path: str) -> tuple[str, int, str] | None:
-        """The kind, size and name of what is at a path, a symbolic link followed; None where nothing is."""
+        """Return kind, size and hash of the object at a path, following symbolic links; None without one."""
         if "\n" in path or "\0" in path:
             return None
         asked = f"{commit}:{path}\n".encode(errors="surrogateescape")
         _, out, _ = self._git("cat-file", "--batch-check", "--follow-symlinks", given=asked)
-        # One line describes it; `missing`, or a link that leads nowhere or outside, makes another shape.
+        # One line describes the object; `missing` and broken links give another form.
         match out.decode(errors="replace").split():
             case [blob, kind, size] if kind in {"blob", "tree"}:
                 return kind, int(size), blob
@@ -112,8 +121,8 @@ class _Repository:
                 check=False,
             )
         except FileNotFoundError as error:
-            raise CompareError(self._source, "is in git, and there is no `git` on PATH") from error
+            raise CompareError(self._source, "is in a git revision, but `git` is not on PATH") from error
         except subprocess.TimeoutExpired as error:
-            raise CompareError(self._source, f"git did not answer in {_PATIENCE:g} s") from error
+            raise CompareError(self._source, f"git did not finish within {_PATIENCE:g} s") from error
         message = done.stderr.decode(errors="replace").strip().removeprefix("fatal: ").partition("\n")[0]
         return done.returncode, done.stdout, message

@@ -1,4 +1,4 @@
-"""A document behind a URL. It was named, so it is fetched; what it refers to only from the same server."""
+"""Fetch a document from a URL; its references are fetched from the same server only."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ _ACCEPT = "application/json, application/yaml, application/vnd.oai.openapi, */*;
 
 
 def reader(url: str, timeout: float) -> tuple[str, Reader]:
-    """The document's name, its URL without what may be secret, and what reads it and its neighbours."""
+    """Return the name of the document (its URL without secrets), and a reader for it and its references."""
     try:
         urlsplit(url)
     except ValueError as error:
-        raise CompareError(url.partition("?")[0].rpartition("@")[2], f"is no URL: {error}") from error
+        raise CompareError(url.partition("?")[0].rpartition("@")[2], f"is not a URL: {error}") from error
     name = _shown(url)
 
     def read(wanted: str) -> bytes:
         if wanted == name:
             return fetched(url, timeout)
         if _server(wanted) != _server(url):
-            raise CompareError(_shown(wanted), f"is not on {_server(url)}, the server that was named")
+            raise CompareError(_shown(wanted), f"is not on the server of the document, {_server(url)}")
         return fetched(wanted, timeout)
 
     return name, read
 
 
 def fetched(url: str, timeout: float) -> bytes:
-    """What a server answers. A redirect is followed on the same server only.
+    """Return the body of a response. A redirect is followed on the same server only.
 
     Raises:
-        CompareError: it does not answer in time, answers another status than 200, or too much.
+        CompareError: the response is late, too large, or has another status than 200.
     """
     try:
         import httpx
     except ImportError as error:
         hint = "Install it with `python -m pip install 'pytest-infra[openapi]'`."
-        raise CompareError(_shown(url), "is a URL, and httpx is not installed", hint=hint) from error
+        raise CompareError(_shown(url), "is a URL, but httpx is not installed", hint=hint) from error
     deadline = time.monotonic() + timeout
-    # What answers on loopback is ours: no proxy of the environment stands before it.
+    # A server on loopback is reached directly: the proxies of the environment do not apply.
     own = (urlsplit(url).hostname or "") in _LOOPBACK
     try:
         with httpx.Client(timeout=timeout, trust_env=not own, headers={"Accept": _ACCEPT}) as client:
@@ -66,7 +66,9 @@ def fetched(url: str, timeout: float) -> bytes:
 
 def _body(response: httpx.Response, url: str, deadline: float, timeout: float) -> bytes:
     if response.status_code != 200:
-        raise CompareError(_shown(url), f"answers {response.status_code} {response.reason_phrase}".strip())
+        raise CompareError(
+            _shown(url), f"the server returned {response.status_code} {response.reason_phrase}".strip()
+        )
     parts, size = [], 0
     for part in response.iter_bytes():
         parts.append(part)
@@ -74,7 +76,7 @@ def _body(response: httpx.Response, url: str, deadline: float, timeout: float) -
         if size > text.MAX_BYTES:
             raise CompareError(_shown(url), f"has more than {text.MAX_BYTES:,} bytes")
         if time.monotonic() > deadline:
-            raise CompareError(_shown(url), f"was not complete after {timeout:g} s")
+            raise CompareError(_shown(url), f"the response was not complete after {timeout:g} s")
     return b"".join(parts)
 
 
@@ -89,6 +91,6 @@ def _server(url: str) -> str:
 
 
 def _shown(url: str) -> str:
-    """The URL without user, password and query: a token may be in each of them."""
+    """Return the URL without user, password and query, which may contain secrets."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path or "/", "", ""))

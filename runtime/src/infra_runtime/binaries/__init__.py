@@ -1,6 +1,6 @@
-"""Where an executable comes from: a setting, this interpreter's environment, PATH.
+"""The search for executables: in a setting, in this interpreter's environment, on PATH, in known folders.
 
-Nothing of a wheel is imported, and hardly anything is ever run: a lookup is a few `stat` calls.
+A search takes a few `stat` calls. It does not import a wheel's package, and rarely runs a program.
 """
 
 from __future__ import annotations
@@ -19,79 +19,82 @@ from pathlib import Path
 from infra_runtime.binaries.version import major_version
 from infra_runtime.errors import BinaryMissingError
 
-__all__ = ["Binary", "Sought", "locate", "major_version", "seek"]
+__all__ = ["Binary", "BinarySearch", "locate", "major_version", "search"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binary:
-    """An executable and the places where it may be."""
+    """The name of an executable, and the places where it may be."""
 
     name: str
-    #: the extra of this distribution that brings it
+    #: the extra of `pytest-infra` that installs it
     extra: str = ""
-    #: import package of a wheel, and the folder in it
+    #: the import package of a wheel, and the folder in it
     wheel: tuple[str, str] | None = None
-    #: names that serve as well
+    #: other names of the same program
     aliases: tuple[str, ...] = ()
-    #: where distributions keep it outside PATH; of several that match, the highest number is tried first
+    #: glob patterns of folders outside PATH; when several match, the one with the highest number is tried
+    #: first
     folders: tuple[str, ...] = ()
-    #: the oldest major version that will do; 0 asks no version
+    #: the oldest major version that works; 0 accepts all versions
     oldest: int = 0
-    #: the binary from whose folder it must come, so that both are of one installation
+    #: the binary whose folder must contain this one, so that both are from the same installation
     beside: Binary | None = None
-    #: useful, but the service runs without it
+    #: true when the service also runs without it
     optional: bool = False
 
     @property
     def leader(self) -> Binary:
-        """The one of its installation that is looked for."""
+        """The binary whose place decides about this one: `beside`, or this binary itself."""
         return self.beside or self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sought:
-    """An executable that was looked for, the setting that named it, and where it was: empty for nowhere."""
+class BinarySearch:
+    """The result of the search for one executable."""
 
-    #: how a plan refers to it: `${bin.NAME}`
+    #: the name in the plan's references: `${bin.NAME}`
     name: str
     binary: Binary
+    #: the user's setting for the executable, if any
     setting: str | None
+    #: empty when the executable was not found
     path: str
 
 
-def seek(binary: Binary, setting: str | None, *, name: str = "") -> Sought:
-    """Look for an executable like `locate`; a missing one is no error. `name` is the plan's, if another."""
+def search(binary: Binary, setting: str | None, *, name: str = "") -> BinarySearch:
+    """Search for an executable like `locate`, but without an error. `name` defaults to `binary.name`."""
     try:
         path = str(locate(binary, setting=setting))
     except BinaryMissingError:
         path = ""
-    return Sought(name=name or binary.name, binary=binary, setting=setting, path=path)
+    return BinarySearch(name=name or binary.name, binary=binary, setting=setting, path=path)
 
 
 def locate(binary: Binary, *, setting: str | os.PathLike[str] | None = None) -> Path:
-    """The path of the executable. `setting` is its path, or the folder that it is in.
+    """Return the path of an executable. `setting` is its path, or the folder that contains it.
 
     Raises:
-        BinaryMissingError: it is nowhere, is not executable, or is too old.
+        BinaryMissingError: the file was not found, is not executable, or is too old.
     """
     if binary.beside:
         leader = locate(binary.beside, setting=setting)
-        # PATH may hold a link to one program of an installation and to no other.
+        # The leader's path is resolved: PATH may contain a link to one program of an installation only.
         path = leader.resolve().parent / binary.name
         if not os.access(path, os.X_OK):
-            raise BinaryMissingError(binary.name, binary.extra, [f"{path} (beside {leader})"])
+            raise BinaryMissingError(binary.name, binary.extra, [f"{path} (next to {leader})"])
         return path
-    looked_at: list[str] = []
-    problem = ""
-    for place in _setting(binary, setting) if setting else _paths(binary, looked_at):
-        found = _problem(binary, place)
-        if not found:
-            return place
-        looked_at.append(f"{place} ({found})" if found != _ABSENT else str(place))
-        problem = problem or (found if found != _ABSENT else "")
-    error = BinaryMissingError(binary.name, binary.extra, looked_at, problem or "not found")
+    searched: list[str] = []
+    first_problem = ""
+    for path in _setting(binary, setting) if setting else _paths(binary, searched):
+        problem = _problem(binary, path)
+        if not problem:
+            return path
+        searched.append(f"{path} ({problem})" if problem != _ABSENT else str(path))
+        first_problem = first_problem or (problem if problem != _ABSENT else "")
+    error = BinaryMissingError(binary.name, binary.extra, searched, first_problem or "not found")
     if setting:
-        error.hint += " Then take out the setting `binary`, which names this one; or correct it."
+        error.hint += " Then remove the setting `binary`, which contains this path; or correct the path."
     raise error
 
 
@@ -106,9 +109,9 @@ def _problem(binary: Binary, path: Path) -> str:
     if binary.oldest:
         version = major_version(path)
         if version is None:
-            return "does not tell its version"
+            return "prints no version"
         if version < binary.oldest:
-            return f"wrong version: {version}, and {binary.oldest} is the oldest that will do"
+            return f"version {version} is too old; {binary.oldest} or later is required"
     return ""
 
 
@@ -117,7 +120,8 @@ def _setting(binary: Binary, setting: str | os.PathLike[str]) -> Iterator[Path]:
     yield path / binary.name if path.is_dir() else path
 
 
-def _paths(binary: Binary, looked_at: list[str]) -> Iterator[Path]:
+def _paths(binary: Binary, searched: list[str]) -> Iterator[Path]:
+    """Yield the paths at which the executable may be; append places without such a path to `searched`."""
     names = (binary.name, *binary.aliases)
     if binary.name == "python":
         yield Path(sys.executable)
@@ -130,18 +134,18 @@ def _paths(binary: Binary, looked_at: list[str]) -> Iterator[Path]:
         for location in (spec.submodule_search_locations or ()) if spec else ():
             yield Path(location) / folder / binary.name
         if not spec:
-            looked_at.append(f"the package {package}")
+            searched.append(f"the package {package}")
     for name in names:
-        if found := shutil.which(name):
-            yield Path(found)
+        if on_path := shutil.which(name):
+            yield Path(on_path)
         else:
-            looked_at.append(f"{name} on PATH")
+            searched.append(f"{name} on PATH")
     for pattern in binary.folders:
         folders = sorted(glob.glob(pattern), key=_numbers, reverse=True)  # noqa: PTH207 - the pattern is absolute
-        for found in folders:
-            yield Path(found) / binary.name
+        for matching in folders:
+            yield Path(matching) / binary.name
         if not folders:
-            looked_at.append(pattern)
+            searched.append(pattern)
 
 
 def _numbers(text: str) -> list[int]:

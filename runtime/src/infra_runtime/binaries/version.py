@@ -1,4 +1,4 @@
-"""The major version of an executable, told without running it where its place tells it already."""
+"""The major version of an executable; the program is run only when its path does not contain the version."""
 
 from __future__ import annotations
 
@@ -11,58 +11,58 @@ from infra_runtime.cache import cache_folder, write_atomically
 
 # /usr/lib/postgresql/15/bin, /usr/pgsql-16/bin, …/Cellar/postgresql@17/17.2/bin
 _IN_PATH = re.compile(r"/(?:postgresql|pgsql)[@/-](\d+)(?=[/.])")
-_IN_ANSWER = re.compile(r"(\d+)(?:\.\d+)*")
+_NUMBER = re.compile(r"(\d+)(?:\.\d+)*")
 
 
 @functools.lru_cache(maxsize=64)
 def major_version(path: Path) -> int | None:
-    """The first number of the version; None for a program that does not tell."""
+    """Return the first number of a program's version; None when it cannot be determined."""
     real = path.resolve()
     if match := _IN_PATH.search(str(real)):
         return int(match[1])
-    return _from_wheel(real) or _asked(real)
+    return _from_wheel(real) or _from_program(real)
 
 
 def _from_wheel(path: Path) -> int | None:
-    """The version in the name of the `.dist-info` beside the package that holds `path`."""
+    """Return the version in the name of the `.dist-info` folder of the package that contains `path`."""
     for parent in path.parents:
         if parent.parent.name in ("site-packages", "dist-packages"):
             for info in parent.parent.glob(f"{parent.name}-*.dist-info"):
-                if match := _IN_ANSWER.match(info.name.removeprefix(f"{parent.name}-")):
+                if match := _NUMBER.match(info.name.removeprefix(f"{parent.name}-")):
                     return int(match[1])
     return None
 
 
-def _asked(path: Path) -> int | None:
-    """What `--version` says; asked once for each state of the file."""
-    state = path.stat()
-    key = f"{path}:{state.st_mtime_ns}:{state.st_size}"
+def _from_program(path: Path) -> int | None:
+    """Return the version that `--version` prints; the cache stores it until the file changes."""
+    status = path.stat()
+    key = f"{path}:{status.st_mtime_ns}:{status.st_size}"
     folder = cache_folder()
-    memory = folder / "versions.json" if folder else None
-    known = _read(memory) if memory else {}
-    if key not in known:
-        known[key] = _answer(path)
-        if memory:
-            write_atomically(memory, json.dumps(known))
-    return known[key]
+    cache = folder / "versions.json" if folder else None
+    versions = _read(cache) if cache else {}
+    if key not in versions:
+        versions[key] = _printed_version(path)
+        if cache:
+            write_atomically(cache, json.dumps(versions))
+    return versions[key]
 
 
-def _answer(path: Path) -> int | None:
-    import subprocess  # seldom needed: the place mostly tells
+def _printed_version(path: Path) -> int | None:
+    import subprocess  # imported here because the path usually contains the version
 
     try:
-        answer = subprocess.run(
+        output = subprocess.run(
             [path, "--version"], capture_output=True, text=True, timeout=10, check=False
         ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return None
-    match = _IN_ANSWER.search(answer)
+    match = _NUMBER.search(output)
     return int(match[1]) if match else None
 
 
-def _read(memory: Path) -> dict[str, int | None]:
+def _read(cache: Path) -> dict[str, int | None]:
     try:
-        known = json.loads(memory.read_text(encoding="utf-8"))
+        versions = json.loads(cache.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return known if isinstance(known, dict) else {}
+    return versions if isinstance(versions, dict) else {}

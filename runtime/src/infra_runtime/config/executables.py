@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from infra_runtime.binaries import Binary, Sought, locate, seek
+from infra_runtime.binaries import Binary, BinarySearch, locate, search
 from infra_runtime.catalogue import Entry
 from infra_runtime.config.declaration import Declaration
 from infra_runtime.plan import Plan
@@ -38,7 +38,7 @@ def _has_own_executables(service: str, kind: str, declaration: Declaration) -> b
     return service != kind and binary_setting(declaration, service) != named_like_kind
 
 
-def sought(declaration: Declaration, plan: Plan, entries: Mapping[str, Entry]) -> tuple[Sought, ...]:
+def sought(declaration: Declaration, plan: Plan, entries: Mapping[str, Entry]) -> tuple[BinarySearch, ...]:
     """Return every executable that the plan names, and those that are optional for its services.
 
     `entries` are the catalogue's entries of the plan's kinds.
@@ -56,7 +56,7 @@ def sought(declaration: Declaration, plan: Plan, entries: Mapping[str, Entry]) -
     results = []
     for name in sorted(required | optional):
         binary, setting = available.get(name, (Binary(name=name), None))
-        results.append(seek(binary, setting, name=name))
+        results.append(search(binary, setting, name=name))
         if name in required and not results[-1].path:
             locate(binary, setting=setting)
     return tuple(results)

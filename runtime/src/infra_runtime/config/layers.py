@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from infra_runtime.config.stack_file import Key
+from infra_runtime.messages import MASK
 
 #: tables that are replaced as a whole, because the keys of two such tables together may be invalid
 WHOLE = frozenset({"ready", "route"})
-MASK = "***"
 _SECRET = re.compile(r"passw|secret|token|credential|(?:^|_)key(?:$|_)", re.IGNORECASE)
 _USERINFO = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]+@")
 

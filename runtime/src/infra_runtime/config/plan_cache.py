@@ -15,10 +15,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from infra_runtime.binaries import Binary, Sought, seek
+from infra_runtime.binaries import Binary, BinarySearch, search
 from infra_runtime.cache import cache_folder, write_atomically
 from infra_runtime.config.layers import Origin
-from infra_runtime.config.request import Request, Resolved, variables
+from infra_runtime.config.request import Request, Resolved, make_resolved
 from infra_runtime.plan import Plan
 
 #: the number of files that the cache keeps, the newest ones; each has about 20 kB
@@ -40,12 +40,12 @@ def load(request: Request, *, executables: bool) -> Resolved | None:
         identities, files = data["identities"], data["files"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    now = [seek(executable.binary, executable.setting, name=executable.name) for executable in sought]
+    now = [search(executable.binary, executable.setting, name=executable.name) for executable in sought]
     if sought != now or identities != _identities(sought):
         return None
     if files != _states(files):
         return None
-    return _resolved(request, plan, tuple(sought), provenance)
+    return make_resolved(request, plan, tuple(sought), provenance)
 
 
 def store(request: Request, resolved: Resolved, *, executables: bool, files: Iterable[Path] = ()) -> None:
@@ -62,21 +62,6 @@ def store(request: Request, resolved: Resolved, *, executables: bool, files: Ite
     }
     write_atomically(path, json.dumps(data))
     _remove_old_files(path.parent)
-
-
-def _resolved(
-    request: Request, plan: Plan, sought: tuple[Sought, ...], provenance: dict[str, Origin]
-) -> Resolved:
-    return Resolved(
-        plan=plan,
-        data=request.data,
-        binaries={executable.name: executable.path for executable in sought if executable.path},
-        environment=request.environment,
-        variables=variables(plan, request),
-        stack_file=request.file.path if request.file else None,
-        provenance=provenance,
-        sought=sought,
-    )
 
 
 def _path(request: Request, *, executables: bool) -> Path | None:
@@ -126,8 +111,8 @@ def _code() -> Iterator[tuple[str, int, int]]:
                 yield entry.name, state.st_mtime_ns, state.st_size
 
 
-def _sought(data: dict[str, Any]) -> Sought:
-    return Sought(**{**data, "binary": _binary(data["binary"])})
+def _sought(data: dict[str, Any]) -> BinarySearch:
+    return BinarySearch(**{**data, "binary": _binary(data["binary"])})
 
 
 def _binary(data: dict[str, Any]) -> Binary:
@@ -138,7 +123,7 @@ def _binary(data: dict[str, Any]) -> Binary:
     )
 
 
-def _identities(sought: tuple[Sought, ...] | list[Sought]) -> list[list[int]]:
+def _identities(sought: tuple[BinarySearch, ...] | list[BinarySearch]) -> list[list[int]]:
     states = [Path(executable.path).stat() for executable in sought if executable.path]
     return [[state.st_mtime_ns, state.st_size] for state in states]
 

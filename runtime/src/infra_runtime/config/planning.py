@@ -19,7 +19,7 @@ from infra_runtime.config.executables import sought, with_own_executables
 from infra_runtime.config.layers import merge
 from infra_runtime.config.port_numbers import default_ports, further_instances
 from infra_runtime.config.provenance import provenance
-from infra_runtime.config.request import Request, Resolved, variables
+from infra_runtime.config.request import Request, Resolved, make_resolved
 from infra_runtime.config.selection import selected
 from infra_runtime.config.service_settings import ServiceConfiguration, configure, validated
 from infra_runtime.config.sources import layers
@@ -44,16 +44,7 @@ def resolved(request: Request, *, executables: bool) -> Resolved:
         raise _with_location(error, declaration) from None
     entries = {service.kind: service.entry for service in services.values()}
     programs = sought(declaration, plan, entries) if executables else ()
-    resolution = Resolved(
-        plan=plan,
-        data=request.data,
-        binaries={program.name: program.path for program in programs if program.path},
-        environment=request.environment,
-        variables=variables(plan, request),
-        stack_file=request.file.path if request.file else None,
-        provenance=provenance(declaration, services.values()),
-        sought=programs,
-    )
+    resolution = make_resolved(request, plan, programs, provenance(declaration, services.values()))
     file_groups = [catalogue.code_files(kind) for kind in sorted(entries.keys() - {USER, *KINDS})]
     if None not in file_groups:
         files = [file for group in file_groups if group for file in group]

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra_runtime.binaries import Sought
+from infra_runtime.binaries import BinarySearch
 from infra_runtime.config import stack_file
 from infra_runtime.config.layers import Origin
 from infra_runtime.config.stack_file import StackFile
 from infra_runtime.errors import ConfigurationError, nearest
+from infra_runtime.manifest import ENVIRONMENTS
 from infra_runtime.plan import Plan
 from infra_runtime.spec import references, texts
-
-ENVIRONMENTS = ("development", "test", "staging", "production")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +34,7 @@ class Resolved:
     #: dotted key → its value, with secrets masked, and its source
     provenance: Mapping[str, Origin]
     #: every executable that was searched for, found or not
-    sought: tuple[Sought, ...] = ()
+    sought: tuple[BinarySearch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +53,22 @@ class Request:
     data_source: str
     #: false for engines that read the variables when the stack starts, on another machine
     variables_required: bool = True
+
+
+def make_resolved(
+    request: Request, plan: Plan, sought: tuple[BinarySearch, ...], provenance: Mapping[str, Origin]
+) -> Resolved:
+    """Return the answer to a request. Raises `ConfigurationError` for a variable that is not set."""
+    return Resolved(
+        plan=plan,
+        data=request.data,
+        binaries={program.name: program.path for program in sought if program.path},
+        environment=request.environment,
+        variables=variables(plan, request),
+        stack_file=request.file.path if request.file else None,
+        provenance=provenance,
+        sought=sought,
+    )
 
 
 def variables(plan: Plan, request: Request) -> dict[str, str]:

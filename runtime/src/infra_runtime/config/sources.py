@@ -10,10 +10,11 @@ from infra_runtime.config import stack_file
 from infra_runtime.config.configuration_service import read_bucket
 from infra_runtime.config.environment import StackSettings, from_dotenv, from_environment
 from infra_runtime.config.layers import Layer, merge
-from infra_runtime.config.request import ENVIRONMENTS, Request
+from infra_runtime.config.request import Request
 from infra_runtime.config.stack_file import Key, StackFile
 from infra_runtime.config.validation_errors import unknown_key
 from infra_runtime.errors import ConfigurationError, nearest
+from infra_runtime.manifest import ENVIRONMENTS
 
 _TOP = frozenset(StackSettings.model_fields)
 #: tables of the stack file that are not settings of the stack: overlays, and the APIs (`declared_apis`)

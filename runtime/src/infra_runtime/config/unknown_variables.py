@@ -12,6 +12,7 @@ from pathlib import Path
 
 from infra_runtime.config import stack_file
 from infra_runtime.config.request import read_dotenv
+from infra_runtime.errors import close_match
 
 PREFIX, NESTED = "INFRA_", "__"
 #: settings that are tables: two underscores separate them from the key in the table
@@ -54,8 +55,6 @@ def _among(names: Iterable[str], file: str) -> Iterator[MisspelledVariable]:
 
 def _meant(word: str) -> str:
     """Return the most similar name, without the prefix; empty if `word` is correct or similar to none."""
-    import difflib  # imported late: needed for error messages only
-
     head, nested, rest = word.partition(NESTED)
     known = TABLES if nested else TABLES | NAMES | SET_BY_SUPERVISOR
     if head in known:
@@ -63,5 +62,5 @@ def _meant(word: str) -> str:
     table, _, key = head.partition("_")
     if table in TABLES:
         return NESTED.join([table, *key.split("_"), *([rest] if rest else [])])
-    matches = difflib.get_close_matches(head, known - SET_BY_SUPERVISOR, n=1, cutoff=SIMILARITY)
-    return f"{matches[0]}{nested}{rest}" if matches else ""
+    match = close_match(head, known - SET_BY_SUPERVISOR, likeness=SIMILARITY)
+    return f"{match}{nested}{rest}" if match else ""

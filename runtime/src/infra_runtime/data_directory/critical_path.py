@@ -1,4 +1,4 @@
-"""Where the time of a start went: each service's share, and the chain that none could be faster than."""
+"""The times that services needed to start, and the critical path: the services that determined the total."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Any
 
 from infra_runtime.messages import Event
 
-#: events with which a service has come to the end of its start
+#: the events that end the start of a service
 ENDS = ("ready", "done", "failed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """One service's part of a start, in seconds."""
+    """The times of one service during a start, in seconds."""
 
     service: str
-    #: for what it needs
+    #: waiting for the services that it needs
     waiting: float
-    #: files, seeds, steps
+    #: running its steps: files, seeds, commands
     preparing: float
-    #: from its process to the answer of its protocol
+    #: from the start of its process to the first successful probe
     starting: float
-    #: since the order was given
+    #: from the request to the end of the service's start
     ended: float
     #: ready | done | failed | pending
     outcome: str
@@ -34,24 +34,24 @@ class Share:
 class Start:
     """One start of several services."""
 
-    #: Unix seconds when the order came
+    #: Unix time of the request, in seconds
     began: float
-    #: from the supervisor's first event to the order; 0 when it had been up before
+    #: seconds from the supervisor's first event to the request; 0 for a later request to the same supervisor
     boot: float
-    #: from the order to the end of the last service
+    #: from the request until the last service was ready or failed
     seconds: float
-    #: in the order in which they were ready
+    #: in the order in which the services became ready
     shares: tuple[Share, ...]
-    #: the services that each waited for the one before, ending with the last
+    #: the critical path: each service waited for the one before it; the last one was ready last
     chain: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The start as plain data."""
+        """Return the start as plain JSON data."""
         return asdict(self)
 
 
 def last_start(run: Sequence[Event]) -> Start | None:
-    """Return the last request of a run for which a service was prepared; None when there was none."""
+    """Return the last start in a run for which a service was prepared; None when there is none."""
     requests = [number for number, event in enumerate(run) if event.event == "wanted"]
     for number in reversed(requests):
         if (start := _start(run, number)) is not None:
@@ -65,9 +65,10 @@ def _start(run: Sequence[Event], number: int) -> Start | None:
     for event in run[number + 1 :]:
         if event.event == "wanted":
             needs |= event.needs
-        known = moments.get(event.service, {})
-        # A service may be prepared again for another port, and started again later: its first end counts.
-        if event.service in needs and not known.keys() & set(ENDS):
+        recorded = moments.get(event.service, {})
+        # A service may be prepared again for another port, and may restart later: only the first start
+        # counts.
+        if event.service in needs and not recorded.keys() & set(ENDS):
             if event.event in {"preparing", "spawned"}:
                 moments.setdefault(event.service, {}).setdefault(event.event, event.time)
             elif event.event in ENDS:
@@ -78,10 +79,10 @@ def _start(run: Sequence[Event], number: int) -> Start | None:
     )
     if not shares:
         return None
-    first = number == next(place for place, event in enumerate(run) if event.event == "wanted")
+    is_first = number == next(place for place, event in enumerate(run) if event.event == "wanted")
     return Start(
         began=began,
-        boot=round(began - run[0].time, 6) if first else 0.0,
+        boot=round(began - run[0].time, 6) if is_first else 0.0,
         seconds=shares[-1].ended,
         shares=tuple(shares),
         chain=_chain(shares),
@@ -104,11 +105,11 @@ def _share(name: str, at: Mapping[str, float], began: float, needs: tuple[str, .
 
 
 def _chain(shares: Iterable[Share]) -> tuple[str, ...]:
-    """From the last service back to the need that was ready last, and so on."""
-    known = {share.service: share for share in shares}
-    last = max(known.values(), key=lambda share: share.ended)
+    """Return the critical path: from the last service back to the need that was ready last, and so on."""
+    by_name = {share.service: share for share in shares}
+    last = max(by_name.values(), key=lambda share: share.ended)
     chain = [last.service]
-    while waited := [known[need] for need in last.needs if need in known]:
-        last = max(waited, key=lambda share: share.ended)
+    while needs := [by_name[need] for need in last.needs if need in by_name]:
+        last = max(needs, key=lambda share: share.ended)
         chain.append(last.service)
     return tuple(reversed(chain))

@@ -1,6 +1,6 @@
-"""`events.jsonl`: what happened to the stack, one JSON object a line, written as it happens.
+"""The journal `events.jsonl`: the events of a stack, one JSON object per line, in the order of time.
 
-The next supervisor of the directory reads from it which processes this one may have left.
+The next supervisor of the data directory reads in it which processes the previous one may have left.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ ROTATE_AT = 5_000_000  # bytes; about fifty thousand events
 
 
 class Journal:
-    """Appends events to the file, and calls the listeners with each."""
+    """Append events to the file, and call the listeners with each event."""
 
     def __init__(self, path: str, now: Callable[[], float] = time.time) -> None:
         self.path = path
         self._now = now
         self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         size = os.fstat(self._file).st_size
-        #: the last line was cut, by a crash or a full disk: the next one must not go on where it ends
+        #: whether the last line has no end, after a crash or on a full disk; the next event then starts a new
+        #: line
         self._cut = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
         self.listeners: set[Callable[[Mapping[str, object]], None]] = set()
 
@@ -38,7 +39,7 @@ class Journal:
         if service:
             record["service"] = service
         record |= details
-        # A full disk must not keep the supervisor from its work: the event is lost, the stack is not.
+        # On a full disk the event is lost, and the supervisor continues.
         with contextlib.suppress(OSError):
             line = b"\n" * self._cut + json.dumps(record, separators=(",", ":")).encode() + b"\n"
             self._cut = os.write(self._file, line) < len(line)
@@ -60,7 +61,7 @@ def read(path: str) -> list[Event]:
 
 
 def parsed(lines: Iterable[str]) -> list[Event]:
-    """Return the events in these lines; lines that a crash or a full disk has cut are left out."""
+    """Return the events in these lines, without lines that are incomplete after a crash or on a full disk."""
     events = []
     for line in lines:
         with contextlib.suppress(ValueError, MessageError):
@@ -76,24 +77,24 @@ def last_run(events: list[Event]) -> list[Event]:
 
 def left_alive(events: Iterable[Event]) -> dict[int, str]:
     """Return pid → start time of the processes that were started and not recorded as ended."""
-    found: dict[int, str] = {}
-    here, known = boot(), False
+    running: dict[int, str] = {}
+    this_boot, same_boot = boot(), False
     for event in events:
         match event.event:
             case "up":
-                # Pids from before the machine's last start identify no process now.
-                known = event.boot == here
-            case "spawned" if known:
-                found[event.pid] = event.started
+                # A pid from before the machine's last boot does not identify a process now.
+                same_boot = event.boot == this_boot
+            case "spawned" if same_boot:
+                running[event.pid] = event.started
             case "exited":
-                found.pop(event.pid, None)
+                running.pop(event.pid, None)
             case "down":
-                found.clear()
-    return found
+                running.clear()
+    return running
 
 
 def boot() -> str:
-    """What names this boot of the machine; empty where the kernel doesn't tell. Source: random(4)."""
+    """Return the identifier of this boot of the machine; empty on a kernel without it. Source: random(4)."""
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             return file.read().strip()
@@ -102,7 +103,7 @@ def boot() -> str:
 
 
 def rotate(path: str) -> None:
-    """Put a journal that has grown large aside, as `events.1.jsonl`."""
+    """Rename a journal of more than `ROTATE_AT` bytes to `events.1.jsonl`."""
     if os.path.exists(path) and os.path.getsize(path) > ROTATE_AT:
         stem, suffix = os.path.splitext(path)
         os.replace(path, f"{stem}.1{suffix}")

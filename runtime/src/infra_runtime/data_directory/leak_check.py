@@ -1,4 +1,4 @@
-"""The check that nothing of a stack is left, made from its journal, without its supervisor."""
+"""The leak check: it finds processes, ports and sockets that remain of a stopped stack, by its journal."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from infra_runtime.messages import Event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeakCheck:
-    """What the last run of a stack had, and what of it is left; each piece is named."""
+    """The result of a leak check of the last run of a stack; each remaining item is described by a text."""
 
-    #: their number, without copies
+    #: the number of services, without copies
     services: int
-    #: seconds in which at least one service was starting for the first time; None: none was ever ready
+    #: seconds in which at least one service was starting for the first time; None when none became ready
     ready_seconds: float | None
     processes: tuple[str, ...]
     ports: tuple[str, ...]
     sockets: tuple[str, ...]
-    #: the services' data, which a stack of the test environment takes with it
+    #: the folder with the services' data, which a stack of the test environment must remove
     folders: tuple[str, ...] = ()
-    #: services that were started and did not get ready, tasks that did not end well
+    #: services that did not become ready, and tasks that failed
     never_ready: tuple[str, ...] = ()
 
     @property
     def left(self) -> tuple[str, ...]:
-        """Everything that is left, named."""
+        """All remaining items as texts."""
         return (*self.processes, *self.ports, *self.sockets, *self.folders)
 
     @property
     def clean(self) -> bool:
-        """Nothing is left."""
+        """Whether no item remains."""
         return not self.left
 
     def to_json(self) -> dict[str, Any]:
@@ -48,8 +48,8 @@ class LeakCheck:
     def __str__(self) -> str:
         ready = "never ready"
         if self.ready_seconds is not None:
-            but = f" but for {', '.join(self.never_ready)}" if self.never_ready else ""
-            ready = f"ready in {self.ready_seconds:.2f} s{but}"
+            exceptions = f" except {', '.join(self.never_ready)}" if self.never_ready else ""
+            ready = f"ready in {self.ready_seconds:.2f} s{exceptions}"
         counts = [
             counted(len(self.processes), "process", "processes"),
             counted(len(self.ports), "port"),
@@ -61,12 +61,12 @@ class LeakCheck:
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """`1 port`, `0 ports`."""
+    """Return the number with its noun, such as `1 port` or `0 ports`."""
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def check_leaks(paths: Paths) -> LeakCheck:
-    """Look for everything that the journal of the last run mentions. Its supervisor must have ended."""
+    """Check the processes, ports and folders of the journal's last run, whose supervisor must have exited."""
     run = journal.last_run(journal.read(paths.journal))
     spawned = [event for event in run if event.event == "spawned"]
     alive = processes.family({event.pid: event.started for event in spawned}, run[0].token) if run else []
@@ -88,7 +88,7 @@ def check_leaks(paths: Paths) -> LeakCheck:
 
 
 def _below(folder: str) -> Iterator[str]:
-    """Everything in a folder that a guardian may be removing just now."""
+    """Yield the paths of all files and folders below a folder; a guardian may remove them meanwhile."""
     for parent, folders, files in os.walk(folder):
         yield from (f"{parent}/{name}" for name in (*folders, *files))
 
@@ -98,7 +98,7 @@ def _ready_seconds(run: Sequence[Event], copies: Collection[str]) -> float | Non
     spans: dict[str, tuple[float, float]] = {}
     for event in run:
         if event.event in {"preparing", "spawned"} and event.service not in copies:
-            # The start of the first one includes the supervisor's boot.
+            # The start of the first service includes the supervisor's boot.
             begun.setdefault(event.service, event.time if begun else run[0].time)
         elif event.event == "ready" and event.service in begun:
             spans.setdefault(event.service, (begun[event.service], event.time))

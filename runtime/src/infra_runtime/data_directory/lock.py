@@ -1,48 +1,42 @@
-"""The lock of a data directory: whoever has it knows that nobody of the stack's former life is alive.
+"""The lock of a data directory: while a process holds it, no process of an earlier supervisor runs.
 
-The supervisor and its guardian hold it together, and the file names the guardian. Somebody may stop that one
-when its supervisor is dead already: no kernel wakes it then, so whoever waits for the lock does.
+The supervisor and its guardian share the lock, and the lock file contains the guardian's pid. When a signal
+stops the guardian after its supervisor's death, the kernel does not continue it; the process that waits for
+the lock does.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
 
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.host import processes
+from infra_runtime.host import file_lock, processes
 
 
 def take(paths: Paths) -> int | None:
-    """The locked descriptor; None when somebody else has it."""
-    descriptor = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(descriptor), os.stat(paths.lock)):
-            os.ftruncate(descriptor, 0)
-            return descriptor
-    except BlockingIOError:
+    """Return the locked descriptor; None when another process has it."""
+    descriptor = file_lock.acquire(paths.lock)
+    if descriptor is None:
         wake_holder(paths)
-    except FileNotFoundError:
-        pass  # whoever had it has removed it: the next one locks another file
-    except BaseException:
+        return None
+    if not file_lock.is_current(descriptor, paths.lock):  # its former holder has removed the file
         os.close(descriptor)
-        raise
-    os.close(descriptor)
-    return None
+        return None
+    os.ftruncate(descriptor, 0)
+    return descriptor
 
 
 def name_holder(descriptor: int, pid: int) -> None:
-    """Write down who holds the lock when its taker is dead."""
-    with contextlib.suppress(OSError):  # a full disk: it is held all the same
+    """Write pid and start time of the guardian, which still holds the lock after the supervisor's death."""
+    with contextlib.suppress(OSError):  # the lock also works when the disk is full
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{pid} {processes.started(pid)}\n".encode(), 0)
 
 
 def wake_holder(paths: Paths) -> None:
-    """Have the process that the lock names go on, should somebody have stopped it."""
+    """Send SIGCONT to the process in the lock file if a signal has stopped it."""
     try:
         with open(paths.lock, encoding="ascii") as file:
             pid, _, start = file.read().strip().partition(" ")

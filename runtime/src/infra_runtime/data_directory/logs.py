@@ -1,7 +1,7 @@
-"""The services' log files: a child writes straight to its file; we only look at sizes.
+"""The log files of the services: each service writes its own file, and the supervisor reads the sizes.
 
-Beside `NAME.log` stands `NAME.index`, lines of `TIME OFFSET`: at that Unix time the log had that many
-bytes. It gives every line a time, to a second, without touching what services write.
+Next to `NAME.log` is `NAME.index` with lines of `TIME OFFSET`: the size of the log in bytes at that Unix
+time. The index gives each log line a time, exact to a second, without a change of the service's output.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ TAIL_BYTES = 16_384
 
 
 class Logs:
-    """The folder of all logs of one stack."""
+    """The folder with all logs of one stack."""
 
     def __init__(self, folder: str, now: Callable[[], float] = time.time) -> None:
         self.folder = folder
@@ -25,24 +25,24 @@ class Logs:
         os.makedirs(folder, mode=0o700, exist_ok=True)
 
     def path(self, service: str) -> str:
-        """Where a service's output goes."""
+        """Return the path of a service's log."""
         return f"{self.folder}/{service}.log"
 
     def size(self, service: str) -> int:
-        """How many bytes the log has; 0 before there is one."""
+        """Return the size of a service's log in bytes; 0 when the file is missing."""
         try:
             return os.stat(self.path(service)).st_size
         except OSError:
             return 0
 
-    def look(self, services: Iterable[str]) -> None:
-        """Note the sizes that changed, and rotate what has grown large. Called every second."""
+    def update(self, services: Iterable[str]) -> None:
+        """Write changed sizes to the indexes, and rotate large logs. The supervisor calls it every second."""
         for service in services:
             size = self.size(service)
             if size == self._sizes.get(service, 0):
                 continue
             self._sizes[service] = size
-            # On a full disk a log has no times, and grows no further by itself.
+            # A full disk is ignored: the log has no times then, and cannot grow.
             with contextlib.suppress(OSError):
                 with open(f"{self.folder}/{service}.index", "a", encoding="ascii") as file:
                     file.write(f"{self._now():.3f} {size}\n")
@@ -50,7 +50,7 @@ class Logs:
                     self._rotate(service)
 
     def _rotate(self, service: str) -> None:
-        """Copy and truncate: the child keeps its descriptor, which appends. A line or two may be lost."""
+        """Copy the log and truncate it, because the child keeps it open. One or two lines may be lost."""
         path, index = self.path(service), f"{self.folder}/{service}.index"
         with open(path, "rb") as source, open(f"{path}.1", "wb") as target:
             os.fchmod(target.fileno(), 0o600)
@@ -61,12 +61,12 @@ class Logs:
         self._sizes[service] = 0
 
     def tail(self, service: str, lines: int = 15, since: int = 0) -> list[str]:
-        """The last lines, of what came after the byte `since`."""
+        """Return the last lines of a service's log after the byte offset `since`."""
         return tail(self.path(service), lines, since)
 
 
 def tail(path: str, lines: int, since: int = 0) -> list[str]:
-    """The last lines of a file, of what came after the byte `since`; none when there is no file."""
+    """Return the last lines of a file after the byte offset `since`; none when the file is missing."""
     try:
         with open(path, "rb") as file:
             size = file.seek(0, os.SEEK_END)

@@ -1,7 +1,7 @@
-"""The paths of a stack's files, derived from its data directory, the same for clients and the supervisor.
+"""The paths of a stack's files; clients and the supervisor derive them from the data directory.
 
-The data directory holds what a person may want to look at. Sockets, whose paths may have 103 bytes, and
-locks are in a folder of this user with a short path.
+The data directory contains the files that are of interest to users. Sockets, whose paths have at most 103
+bytes, and the lock files of ports are in a folder with a short path that belongs to the user.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import stat
 import sys
 from collections.abc import Mapping
 
-#: raised when the layout of a data directory changes so that an older kit would misread it
+#: the version of the data directory's layout; increased when an older kit would misread it
 FORMAT = 1
-#: bytes that a socket's path may have everywhere. Source: unix(7) says 108 with the NUL, macOS 104
+#: the greatest length in bytes of a socket's path. Source: unix(7) has 108 with the NUL, macOS 104
 SOCKET_PATH = 103
-#: a folder of at most 16 bytes, and PostgreSQL's `.s.PGSQL.32767`
+#: the length of `/FOLDER/.s.PGSQL.32767`, PostgreSQL's socket in a folder with a name of at most 16 bytes
 SOCKET_IN_RUN = 1 + 16 + 1 + 14
-#: raised when the control socket's methods change so that an older client would misread their answers
+#: the version of the control socket's methods; increased when an older client would misread their answers
 PROTOCOL = 2
 
 
@@ -42,7 +42,7 @@ class Paths:
         self.cache = user_cache(environ) or f"{self.home}/cache"
 
     def seeds(self) -> str:
-        """Where cached trees lie: with the sockets when the user's cache is not ours to write."""
+        """Return the folder of the seeds; it is next to the sockets when the user's cache is not writable."""
         for folder in (self.cache, f"{self.home}/cache"):
             with contextlib.suppress(OSError):
                 os.makedirs(f"{folder}/seeds", mode=0o700, exist_ok=True)
@@ -51,31 +51,34 @@ class Paths:
         return f"{self.cache}/seeds"
 
     def service_data(self, service: str) -> str:
-        """The folder that `${data}` means."""
+        """Return the folder that `${data}` stands for."""
         return f"{self.services}/{service}"
 
     def service_run(self, service: str) -> str:
-        """The folder that `${run}` means; short, also for a service with a long name."""
+        """Return the folder that `${run}` stands for; a long service name is replaced by a short hash."""
         name = service if len(service) <= 16 else hashlib.sha256(service.encode()).hexdigest()[:12]
         return f"{self.run}/{name}"
 
 
 def user_cache(environ: Mapping[str, str] = os.environ) -> str:
-    """The kit's folder in the user's cache; empty where there is not even a HOME.
+    """Return the path of the kit's folder in the user's cache; empty when HOME is not set.
 
     Source: XDG Base Directory Specification; Apple's File System Programming Guide.
     """
-    if given := environ.get("INFRA_CACHE"):
-        return given
+    if configured := environ.get("INFRA_CACHE"):
+        return configured
     cache, home = environ.get("XDG_CACHE_HOME", ""), environ.get("HOME")
-    if os.path.isabs(cache):  # it says of itself that a relative one is to be ignored
+    if os.path.isabs(cache):  # the specification requires that a relative path is ignored
         return f"{cache}/pytest-infra"
     folder = "Library/Caches" if sys.platform == "darwin" else ".cache"
     return f"{home}/{folder}/pytest-infra" if home else ""
 
 
 def refusal(folder: str) -> str:
-    """Why the disk takes nothing in a folder, empty when it does. A program that fails of it can't log it."""
+    """Return why no file can be written in a folder; empty when it can.
+
+    A program that fails because of a full disk cannot write the reason to its log.
+    """
     path = f"{folder}/.infra-{os.getpid()}"
     try:
         with open(path, "wb") as file:
@@ -89,16 +92,17 @@ def refusal(folder: str) -> str:
 
 
 def private_folder(path: str) -> None:
-    """Make a folder for this user alone, or make sure that it is one.
+    """Create a folder with mode 0700, or check that an existing one is a folder of this user.
 
-    Raises `OSError` when somebody else owns it, or may write there: `/tmp` is everybody's.
+    Raises `OSError` when the folder belongs to another user, who may have created it because all users can
+    write to `/tmp`.
     """
     os.makedirs(os.path.dirname(path), exist_ok=True)
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
-        found = os.lstat(path)
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-            raise PermissionError(13, "belongs to another user, or is no folder", path) from None
-        if found.st_mode & 0o077:
+        status = os.lstat(path)
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+            raise PermissionError(13, "belongs to another user, or is not a folder", path) from None
+        if status.st_mode & 0o077:
             os.chmod(path, 0o700)

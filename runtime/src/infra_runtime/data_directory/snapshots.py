@@ -17,9 +17,12 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def folder_of(paths: Paths, name: str) -> str:
-    """Return the folder of a snapshot. Raises `SnapshotError` for what cannot be a name."""
+    """Return the folder of a snapshot. Raises `SnapshotError` for an invalid name."""
     if not _NAME.fullmatch(name):
-        raise SnapshotError(name, "a name has letters, digits, dots, dashes, and at most 64 of them")
+        reason = (
+            "a name has at most 64 characters: letters, digits, dots, dashes and underscores; the first is"
+        )
+        raise SnapshotError(name, f"{reason} a letter or a digit")
     return f"{paths.data}/snapshots/{name}"
 
 
@@ -30,11 +33,11 @@ def describe(folder: str) -> Snapshot:
         with open(f"{folder}/{DESCRIPTION}", encoding="utf-8") as file:
             data = json.load(file)
     except (OSError, ValueError) as error:
-        raise SnapshotError(name, "there is none of this name") from error
+        raise SnapshotError(name, "it does not exist") from error
     try:
         return decode(Snapshot, data)
     except MessageError as error:
-        raise SnapshotError(name, f"{DESCRIPTION} is not what this kit writes: {error}") from error
+        raise SnapshotError(name, f"{DESCRIPTION} has invalid content: {error}") from error
 
 
 def known(paths: Paths) -> list[Snapshot]:

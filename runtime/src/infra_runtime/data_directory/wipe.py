@@ -1,4 +1,4 @@
-"""Removing what a stack has left in its data directory, and nothing else."""
+"""Remove the files of a stack from its data directory, and no other files."""
 
 from __future__ import annotations
 
@@ -11,35 +11,37 @@ from infra_runtime.data_directory import lock
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import DataDirectoryError
 
-#: seconds
+#: seconds to wait for the lock
 PATIENCE = 5.0
-#: what the plugin keeps in a data directory; its own tests hold these names against it
-OF_TESTS = ("capsules", "xprocess", "pytest.json", "pytest.lock")
+#: the plugin's files in a data directory; the plugin's tests compare its names with these
+PLUGIN_FILES = ("capsules", "xprocess", "pytest.json", "pytest.lock")
 
 
 def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
-    """Remove what this kit made there, and the directory when that leaves it empty. Returns the names.
+    """Remove the kit's files, and the directory if it is empty then. Return the removed names.
 
-    Where something of somebody else's is left, the marker stays: the directory can be used again.
+    When other files remain, the marker remains too, so that the directory can be used again.
 
     Raises:
-        DataDirectoryError: the marker is missing in a directory that has something in it, a supervisor
-            runs there, or the disk says no.
+        DataDirectoryError: the directory contains files but no marker, a supervisor runs in it, or a file
+            cannot be removed.
     """
     data = Path(paths.data)
     if not data.is_dir() or not any(data.iterdir()):
         return []
     if not Path(paths.marker).is_file():
-        hint = "Remove it yourself, if it is yours to remove."
-        raise DataDirectoryError(paths.data, "has no infra.json, so it is not ours to remove", hint)
+        hint = "If you no longer need the directory, remove it with `rm -r`."
+        reason = "not removed, because it has no infra.json and so is not a data directory"
+        raise DataDirectoryError(paths.data, reason, hint)
     plans = [path for path in sorted(data.glob("plan-*")) if (path / "infra.json").is_file()]
     removed = [path.name for path in plans if remove(Paths(str(path)), patience=patience)]
     marks = [data / ".gitignore", Path(paths.marker)]
     try:
         descriptor = _take(paths, patience)
         try:
-            removed += _clear(_ours(paths))
-            # The lock goes last, while it is held; a supervisor that waits for it makes the directory anew.
+            removed += _clear(_kit_files(paths))
+            # The lock is removed last, while it is held; a supervisor that waits for it creates the directory
+            # again.
             if {*data.iterdir()} <= {*marks, Path(paths.lock)}:
                 removed += _clear(marks)
             Path(paths.lock).unlink()
@@ -48,26 +50,29 @@ def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
         finally:
             os.close(descriptor)
     except BlockingIOError:
-        hint = f"`infra runtime down --data {paths.data}` first."
-        raise DataDirectoryError(paths.data, "a supervisor runs there", hint) from None
+        hint = f"Run `infra runtime down --data {paths.data}` first."
+        raise DataDirectoryError(paths.data, "a supervisor is running in it", hint) from None
     except OSError as error:
         raise DataDirectoryError(error.filename or paths.data, error.strerror or str(error)) from error
     return removed
 
 
 def _clear(paths: list[Path]) -> list[str]:
-    """Remove those that are there, and return their names."""
-    there = [path for path in paths if path.exists() or path.is_symlink()]
-    for path in there:
+    """Remove the existing ones of these files and folders, and return their names."""
+    existing = [path for path in paths if path.exists() or path.is_symlink()]
+    for path in existing:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink()
-    return [path.name for path in there]
+    return [path.name for path in existing]
 
 
 def _take(paths: Paths, patience: float) -> int:
-    """A guardian holds the lock for a few milliseconds longer than its supervisor could be spoken to."""
+    """Return the locked descriptor of the data directory. Raises `BlockingIOError` after `patience` seconds.
+
+    A guardian holds the lock a few milliseconds longer than its supervisor answers on the control socket.
+    """
     deadline = time.monotonic() + patience
     while (descriptor := lock.take(paths)) is None:
         if time.monotonic() > deadline:
@@ -76,8 +81,8 @@ def _take(paths: Paths, patience: float) -> int:
     return descriptor
 
 
-def _ours(paths: Paths) -> list[Path]:
+def _kit_files(paths: Paths) -> list[Path]:
     journal, data = Path(paths.journal), Path(paths.data)
     rotated = journal.with_name(f"{journal.stem}.1{journal.suffix}")
     folders = [Path(paths.services), data / "snapshots", Path(paths.logs)]
-    return [*folders, *(data / name for name in OF_TESTS), journal, rotated]
+    return [*folders, *(data / name for name in PLUGIN_FILES), journal, rotated]

@@ -28,8 +28,13 @@ class Engine(Protocol):
         """
 
 
-class RunningEngine(Engine, Protocol):
-    """An engine that also runs a plan."""
+class RunningEngine(Protocol):
+    """Runs a plan. An engine may be both: it renders a plan, and runs it."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The word by which users choose the engine, such as `local`."""
 
     @abstractmethod
     def open(self, resolved: Resolved) -> Stack:

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from infra_runtime.manifest import KINDS
+from infra_runtime.messages import Binding, ServiceEndpoint
+
+
+def program_variables(services: Mapping[str, ServiceEndpoint] | Mapping[str, Binding]) -> dict[str, str]:
+    """Return the variables that `infra runtime exec` sets and `infra config env` prints."""
+    exports = {name: service.exports for name, service in services.items()}
+    return variables(exports, {name: service.kind for name, service in services.items()})
 
 
 def variables(exports: Mapping[str, Mapping[str, str]], kinds: Mapping[str, str]) -> dict[str, str]:
     """Return `SERVICE_EXPORT` for every export, and the names that client libraries read.
 
-    `exports` is service → export → value, `kinds` is service → kind. The manifest has the second group, such
-    as DATABASE_URL and PGHOST: with several instances of a kind, the instance that is named like the kind
-    provides them, or else the first by name.
+    `exports` is service → export → value, `kinds` is service → kind. Names such as DATABASE_URL come from the
+    instance that has the name of its kind, or else from the first instance by name.
     """
     values = {
         f"{service}_{name}".upper().replace("-", "_"): value
@@ -21,7 +27,8 @@ def variables(exports: Mapping[str, Mapping[str, str]], kinds: Mapping[str, str]
     }
     for kind in KINDS.values():
         instances = sorted(service for service in exports if kinds.get(service) == kind.name)
-        if instances:
-            first = exports[kind.name if kind.name in instances else instances[0]]
-            values |= {variable: first[name] for variable, name in kind.variables.items() if name in first}
+        if not instances:
+            continue
+        first = exports[kind.name if kind.name in instances else instances[0]]
+        values |= {variable: first[name] for variable, name in kind.variables.items() if name in first}
     return values

@@ -1,1 +1,1 @@
-"""What the machine offers: processes, ports, shared memory, file copies. Standard library only."""
+"""Access to the operating system: processes, ports, shared memory, file copies. Standard library only."""

@@ -1,4 +1,4 @@
-"""Trees that are copied: each gets its name when it is whole, and lies where the disk is quick."""
+"""Copies of folders: a copy gets its final name when it is complete, and is placed where ext4 is fast."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ import os
 import struct
 import sys
 
-#: GNU's cp and Apple's spell "share the blocks where the disk can" differently
+#: copies a folder, and shares its blocks where the file system supports it (GNU's option, and Apple's)
 COPY = ("cp", "-a", "--reflink=auto") if sys.platform == "linux" else ("cp", "-Rpc")
-#: Source: <linux/fs.h>, as on x86-64 and ARM64; elsewhere the numbers mean nothing, and nothing happens
+#: Source: <linux/fs.h>, as on x86-64 and ARM64; on other processors the call fails, which is ignored
 FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_TOPDIR_FL = 0x80086601, 0x40086602, 0x00020000
 
 
 def stage(into: str) -> str:
-    """The path of a copy that is to become `into` by `settle`; its parent, `INTO.new`, is there already."""
+    """Create the folder `INTO.new`, and return the path in it for a copy that `publish` renames to `into`."""
     folder = f"{into}.new"
     os.makedirs(folder, mode=0o700)
     spread(folder)
-    # The disk chooses the place by the name.
+    # ext4 chooses the place on the disk by a hash of the name.
     return f"{folder}/{os.urandom(4).hex()}"
 
 
-def settle(copy: str, into: str) -> None:
-    """Give a copy that is whole its name; an empty folder may be in its place."""
+def publish(copy: str, into: str) -> None:
+    """Rename a complete copy to its final name, which may be the name of an empty folder."""
     os.rename(copy, into)
     os.rmdir(os.path.dirname(copy))
 
 
 def spread(folder: str) -> None:
-    """Have the disk lay the sub-folders of a folder apart, if it can: for those that come and go.
+    """Make ext4 place the sub-folders of a folder far apart; use it where sub-folders are often removed.
 
-    ext4 puts a file near its folder, and a folder near its parent. Without a journal it gives the inode of a
-    removed file away only minutes later, and looks past all of those for each new file: where clusters and
-    databases come and go, ten times the time of the copy itself. Source: chattr(1), attribute T; Linux,
-    fs/ext4/ialloc.c, `find_group_orlov` and `recently_deleted`.
+    ext4 places a file near its folder, and a folder near its parent. Without a journal it does not reuse the
+    inode of a removed file for minutes, and skips all such inodes for each new file. Where clusters and
+    databases are created and removed often, that takes ten times as long as the copy itself. Source:
+    chattr(1), attribute T; Linux, fs/ext4/ialloc.c, `find_group_orlov` and `recently_deleted`.
     """
     if sys.platform != "linux":
         return

@@ -1,13 +1,14 @@
-"""Ports: fixed ones are checked, leased ones are locked, a stranger's is named and left alone."""
+"""Ports: check that fixed ports are free, lease ports by lock files, find the process that holds a port."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import socket
 import sys
+
+from infra_runtime.host import file_lock
 
 #: below what any kernel hands out by itself (Linux 32768, macOS 49152), above what is well known
 FIRST, LAST = 20000, 32767
@@ -16,7 +17,7 @@ LISTEN = "0A"
 
 
 class PortError(Exception):
-    """A port cannot be had; the message says which and who holds it."""
+    """A port is in use; `holder` describes the process that listens on it."""
 
     def __init__(self, port: int, holder: str) -> None:
         super().__init__(port, holder)
@@ -24,9 +25,9 @@ class PortError(Exception):
 
 
 class Ports:
-    """The ports of one stack. Two stacks never lease the same one: a lease is a locked file for each port.
+    """The ports of one stack. A lease is a locked file, so that two stacks never lease the same port.
 
-    `owner` is what the file says to others: the data directory of the stack.
+    `owner` is the text of that file, for error messages of other stacks: the data directory of the stack.
     """
 
     def __init__(self, locks: str, owner: str, *, leased: bool) -> None:
@@ -36,10 +37,10 @@ class Ports:
         self._held: dict[tuple[str, str], tuple[int, int]] = {}  # (service, name) → port, descriptor
 
     def take(self, service: str, name: str, wanted: int) -> int:
-        """The port for a service's named endpoint; the same one again as long as it is held.
+        """Return the port for a service's named endpoint; further calls return the same port.
 
-        Raises `PortError` when a fixed one is taken, or when nothing is free, and `PermissionError` for one
-        that isn't ours to have.
+        Raises `PortError` when a fixed port is in use or no port is free, and `PermissionError` for a port
+        below 1024 that needs privileges.
         """
         held = self._held.get((service, name))
         if held:
@@ -50,16 +51,18 @@ class Ports:
                 raise PortError(held[0], holder)
             self.give_back(service, name)
         if not self._leased:
-            # Our own stacks respect one another's fixed ports, also while nothing listens there.
+            # The lock reserves a fixed port against other stacks, also while no process listens on it.
             descriptor = self._lock(wanted)
             if descriptor is None:
-                raise PortError(wanted, f"another stack of yours, in {self._owner(wanted)}")
+                raise PortError(
+                    wanted, f"another of your stacks, with the data directory {self._owner(wanted)}"
+                )
             self._held[service, name] = wanted, descriptor
             if (holder := taken(wanted)) is not None:
                 self.give_back(service, name)
                 raise PortError(wanted, holder)
             return wanted
-        offset = int.from_bytes(os.urandom(4))  # so that two stacks hardly ever try the same one
+        offset = int.from_bytes(os.urandom(4))  # so that two stacks rarely try the same port
         for step in range(LAST - FIRST + 1):
             port = FIRST + (offset + step) % (LAST - FIRST + 1)
             descriptor = self._lock(port)
@@ -69,52 +72,50 @@ class Ports:
                 self._held[service, name] = port, descriptor
                 return port
             os.close(descriptor)
-        raise PortError(FIRST, "others, like every other port that tests may lease")
+        raise PortError(FIRST, f"other processes, like all ports up to {LAST} that tests may lease")
 
     def give_back(self, service: str, name: str | None = None) -> None:
-        """End the lease of one port, or of all of a service."""
+        """End the lease of one port, or of all ports of a service."""
         for key in [key for key in self._held if key[0] == service and name in {None, key[1]}]:
             os.close(self._held.pop(key)[1])
 
     def all(self) -> list[int]:
-        """Every port that is held."""
+        """Return all held ports, sorted."""
         return sorted(port for port, _ in self._held.values())
 
     def _lock(self, port: int) -> int | None:
-        # The files stay: removing one while another process waits for it would give it to two.
+        # The files are never removed: otherwise two processes could lock two files of the same name.
         os.makedirs(self._locks, mode=0o700, exist_ok=True)
-        descriptor = os.open(f"{self._locks}/{port}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
+        if (descriptor := file_lock.acquire(f"{self._locks}/{port}")) is None:
             return None
-        with contextlib.suppress(OSError):  # a full disk: it is locked all the same
+        with contextlib.suppress(OSError):  # the lock also works when the disk is full
             os.truncate(descriptor, 0)
             os.write(descriptor, os.fsencode(self._name))
         return descriptor
 
     def _owner(self, port: int) -> str:
         with open(f"{self._locks}/{port}", "rb") as file:
-            return os.fsdecode(file.read()) or "a directory that it is just about to name"
+            return os.fsdecode(file.read()) or "(not written to the lock file yet)"
 
 
 def taken(port: int, *, name_it: bool = True) -> str | None:
-    """Who listens on a loopback port; None when it is free. A stranger that can't be named is "a process".
+    """Return a description of the process that listens on a loopback port; None when the port is free.
 
-    Raises `PermissionError` for one that isn't ours to have.
+    Without `name_it` the description is "a process", which is faster.
+
+    Raises `PermissionError` for a port below 1024 that needs privileges.
     """
     if sys.platform != "linux":
-        # There a bind to one address succeeds beside a listener on all of them. Source: macOS, setsockopt(2)
-        with socket.socket() as visitor:
-            visitor.settimeout(1)
-            if visitor.connect_ex((LOOPBACK, port)) == 0:
+        # On macOS a bind to one address succeeds despite a listener on all addresses. Source: setsockopt(2)
+        with socket.socket() as client:
+            client.settimeout(1)
+            if client.connect_ex((LOOPBACK, port)) == 0:
                 return holder(port) if name_it else "a process"
-    with socket.socket() as probe:
-        # With this option a connection that only waits out its TIME_WAIT is no obstacle; a listener is.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket() as server:
+        # With this option a connection in the state TIME_WAIT does not block the port; a listener does.
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((LOOPBACK, port))
+            server.bind((LOOPBACK, port))
         except OSError as error:
             if error.errno == errno.EACCES:
                 reason = "ports below 1024 need privileges here"
@@ -124,7 +125,10 @@ def taken(port: int, *, name_it: bool = True) -> str | None:
 
 
 def holder(port: int) -> str:
-    """`pid 4711 (python -m http.server)`: who listens there, as far as we may see."""
+    """Return the process that listens on a port, such as `pid 4711 (python -m http.server)`.
+
+    Only root can see the processes of other users; they are returned as `a process of another user`.
+    """
     if sys.platform != "linux":
         return _ask_lsof(port)
     inodes = set()
@@ -141,16 +145,17 @@ def holder(port: int) -> str:
         }
     for pid in (name for name in os.listdir("/proc") if name.isdigit()):
         try:
-            found = any(os.readlink(f"/proc/{pid}/fd/{fd}") in inodes for fd in os.listdir(f"/proc/{pid}/fd"))
+            descriptors = os.listdir(f"/proc/{pid}/fd")
+            listens = any(os.readlink(f"/proc/{pid}/fd/{number}") in inodes for number in descriptors)
         except OSError:
             continue
-        if found:
+        if listens:
             return f"pid {pid} ({command(int(pid))})"
     return "a process of another user"
 
 
 def command(pid: int) -> str:
-    """The command line of a process, cut to a readable length."""
+    """Return the command line of a process, cut to 78 characters."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             words = file.read().replace(b"\0", b" ").decode(errors="replace").strip()
@@ -167,5 +172,7 @@ def _ask_lsof(port: int) -> str:
         lines = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
     except OSError:
         lines = []
-    found = {line[0]: line[1:] for line in lines if line}
-    return f"pid {found['p']} ({found.get('c', 'unknown')})" if "p" in found else "a process of another user"
+    fields = {line[0]: line[1:] for line in lines if line}
+    return (
+        f"pid {fields['p']} ({fields.get('c', 'unknown')})" if "p" in fields else "a process of another user"
+    )

@@ -1,7 +1,7 @@
-"""Which processes are ours, and how to end them without ever touching a stranger's.
+"""The processes of a stack: how to identify them, and how to kill them without signalling foreign processes.
 
-A process is named by its pid *and* its start time: pids are used again, the pair is not. The guardian
-imports this, so it imports next to nothing itself.
+A process is identified by its pid *and* its start time: a pid is reused, the pair is not. The guardian
+imports this module, so the module imports as little as possible.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: in the environment of everything that a supervisor starts; its value names the stack
+#: the environment variable of all processes that a supervisor starts; its value identifies the supervisor's
+#: run
 TOKEN = "INFRA_STACK_TOKEN"  # noqa: S105 - the variable's name, not a secret
 ZOMBIE = "Z"
-#: by a signal, or under a debugger
+#: the states of a process that a signal or a debugger has stopped
 STOPPED = "Tt"
 
 
 class Process:
-    """One line of the process table."""
+    """One entry of the process table."""
 
     __slots__ = ("parent", "pid", "session", "started", "state")
 
@@ -34,7 +35,7 @@ class Process:
 
 
 def look(pid: int) -> Process | None:
-    """The process of this pid, or None when there is none. Source: proc_pid_stat(5)."""
+    """Return the process with this pid, or None when it does not exist. Source: proc_pid_stat(5)."""
     if sys.platform != "linux":
         return _ask_ps(["-p", str(pid)]).get(pid)
     try:
@@ -42,45 +43,45 @@ def look(pid: int) -> Process | None:
             text = file.read().decode(errors="replace")
     except OSError:
         return None
-    # The name is in parentheses and may hold anything, also spaces and parentheses.
+    # The program's name is in parentheses, and may itself contain spaces and parentheses.
     state, parent, _group, session, *rest = text[text.rindex(")") + 2 :].split()
     return Process(pid, int(parent), int(session), rest[15], state)
 
 
 def table() -> dict[int, Process]:
-    """All processes that can be seen, by pid."""
+    """Return pid → process for all visible processes."""
     if sys.platform != "linux":
         return _ask_ps(["-ax"])
-    found = (look(int(name)) for name in os.listdir("/proc") if name.isdigit())
-    return {process.pid: process for process in found if process is not None}
+    entries = (look(int(name)) for name in os.listdir("/proc") if name.isdigit())
+    return {process.pid: process for process in entries if process is not None}
 
 
 def _ask_ps(selection: list[str]) -> dict[int, Process]:
     import subprocess
 
     command = ["ps", *selection, "-o", "pid=,ppid=,sess=,stat=,lstart="]
-    # The guardian, which has no environment, must read the same start time as the supervisor.
-    plain = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
-    output = subprocess.run(command, capture_output=True, text=True, check=False, env=plain).stdout
-    found = {}
+    # The guardian has no environment variables, but must read the same start time as the supervisor.
+    env = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+    output = subprocess.run(command, capture_output=True, text=True, check=False, env=env).stdout
+    processes = {}
     for line in output.splitlines():
         pid, parent, _session, state, *started = line.split()
         try:
             session = os.getsid(int(pid))
         except OSError:
             continue
-        found[int(pid)] = Process(int(pid), int(parent), session, " ".join(started), state[0])
-    return found
+        processes[int(pid)] = Process(int(pid), int(parent), session, " ".join(started), state[0])
+    return processes
 
 
 def started(pid: int) -> str:
-    """When the process began, as an opaque text; empty when it is no more."""
+    """Return the start time of a process as an opaque text; empty when the process does not exist."""
     process = look(pid)
     return process.started if process else ""
 
 
-def bears(pid: int, token: str) -> bool:
-    """Whether the process was started with our token in its environment."""
+def has_token(pid: int, token: str) -> bool:
+    """Return whether the process was started with this token in its environment."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
             return f"{TOKEN}={token}".encode() in file.read().split(b"\0")
@@ -89,17 +90,17 @@ def bears(pid: int, token: str) -> bool:
 
 
 def family(roots: Mapping[int, str], token: str = "") -> list[Process]:
-    """Every living process that is provably of these roots (pid → start time).
+    """Return the running processes that belong to these roots (pid → start time), without this process.
 
-    That is: a root itself, its descendants, its session as long as the root lives, and whatever bears
-    the token (which a process keeps when it forks away into another session). Zombies are nobody: they
-    hold nothing, and can't be killed.
+    They are the roots themselves, their descendants, the sessions of running roots, and the processes with
+    the token, which a process keeps when it forks into another session. Zombies are left out: they hold no
+    resources, and cannot be killed.
     """
     processes = table()
     sessions = {pid for pid, start in roots.items() if pid in processes and processes[pid].started == start}
     ours = set(sessions)
     if token:
-        ours |= {pid for pid in processes if bears(pid, token)}
+        ours |= {pid for pid in processes if has_token(pid, token)}
     children: dict[int, list[int]] = {}
     for process in processes.values():
         children.setdefault(process.parent, []).append(process.pid)
@@ -116,9 +117,9 @@ def family(roots: Mapping[int, str], token: str = "") -> list[Process]:
 
 
 def send(process: Process, number: int) -> bool:
-    """Signal exactly this process: a pid that now is somebody else's is left alone.
+    """Send a signal to this process; return whether it was sent. A reused pid gets no signal.
 
-    Where the kernel has pidfds there is no moment between the look and the signal.
+    Where the kernel has pidfds, the pid cannot be reused between the check and the signal.
     """
     try:
         if hasattr(os, "pidfd_open") and hasattr(signal, "pidfd_send_signal"):
@@ -139,19 +140,19 @@ def send(process: Process, number: int) -> bool:
 
 
 def end(roots: Mapping[int, str], token: str = "", seconds: float = 5.0) -> list[Process]:
-    """SIGKILL the whole family, again until nobody new appears, and remove what they leave in the kernel.
+    """Kill all processes of `family` until none is left, and remove their System V shared memory.
 
-    Returns who would not go. Blocks; a round takes a millisecond or two. Whoever is the parent must reap
-    meanwhile, but zombies don't count.
+    Return the processes that still run after `seconds`. The call blocks; one round takes 1 to 2 ms. Zombies
+    do not count, so their parents may reap them later.
     """
     deadline = time.monotonic() + seconds
-    proven = dict(roots)
-    while left := family(proven, token):
-        for process in left:
+    signalled = dict(roots)
+    while running := family(signalled, token):
+        for process in running:
             send(process, signal.SIGKILL)
-            proven[process.pid] = process.started
+            signalled[process.pid] = process.started
         if time.monotonic() > deadline:
-            return left
+            return running
         time.sleep(0.002)
-    shared_memory.remove({pid: start for pid, start in proven.items() if started(pid) in {"", start}})
+    shared_memory.remove({pid: start for pid, start in signalled.items() if started(pid) in {"", start}})
     return []

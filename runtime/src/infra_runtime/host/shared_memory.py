@@ -1,7 +1,8 @@
-"""System V shared memory that killed programs leave behind: the kernel keeps it until somebody removes it.
+"""System V shared memory that killed programs leave: the kernel keeps a segment until a process removes it.
 
-PostgreSQL always has a segment of some bytes, by which it knows that an old life of it is over. It removes it
-itself, but not when it is killed. The guardian imports this, so it imports next to nothing itself.
+Each PostgreSQL server has a small segment, by which the next server on the same data recognises whether the
+old server still runs. A server removes its segment when it exits, but not when it is killed. The guardian
+imports this module, so the module imports as little as possible.
 """
 
 from __future__ import annotations
@@ -13,40 +14,40 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Source: proc_sysvipc(5); where there is none, nothing is removed
+#: Source: proc_sysvipc(5); on a system without this file no segment is removed
 TABLE = "/proc/sysvipc/shm"
 IPC_RMID = 0  # Source: <linux/ipc.h>
 
 
 def remove(dead: Mapping[int, str]) -> list[int]:
-    """Remove the segments that these processes (pid → start time) made and nobody has attached.
+    """Remove the unattached segments that these dead processes (pid → start time) created.
 
-    A segment is theirs when it names the pid as its creator's, and is no older than the process: pids are
-    used again. The caller knows that the pid isn't a stranger's by now. Returns the segments' numbers.
+    Pids are reused, so a segment must have the pid of a process as its creator and must not be older than the
+    process. The caller ensures that no foreign process has the pid now. Return the numbers of the segments.
     """
-    found = [identifier for identifier, pid, made in _unattached() if _was_there(dead.get(pid, ""), made)]
-    if found:
-        import ctypes  # a third of the guardian's memory, and hardly ever needed
+    segments = [number for number, pid, created in _unattached() if _had_started(dead.get(pid, ""), created)]
+    if segments:
+        import ctypes  # a third of the guardian's memory, and rarely needed
 
-        for identifier in found:
-            ctypes.CDLL(None).shmctl(identifier, IPC_RMID, None)
-    return found
+        for number in segments:
+            ctypes.CDLL(None).shmctl(number, IPC_RMID, None)
+    return segments
 
 
 def _unattached() -> list[tuple[int, int, int]]:
-    """Number, creator's pid and Unix time of each segment that nobody has attached."""
+    """Return number, creator's pid and Unix time of each segment that no process has attached."""
     try:
         with open(TABLE, encoding="ascii") as file:
             names, *rows = [line.split() for line in file]
     except OSError:
         return []
-    number, maker, made, attached = [names.index(it) for it in ("shmid", "cpid", "ctime", "nattch")]
-    return [(int(row[number]), int(row[maker]), int(row[made])) for row in rows if row[attached] == "0"]
+    number, creator, created, attached = [names.index(name) for name in ("shmid", "cpid", "ctime", "nattch")]
+    return [(int(row[number]), int(row[creator]), int(row[created])) for row in rows if row[attached] == "0"]
 
 
-def _was_there(start: str, made: int) -> bool:
-    """Whether a process with this start time was there at this Unix second. Source: proc_pid_stat(5)."""
+def _had_started(start: str, second: int) -> bool:
+    """Return whether a process with this start time existed at this Unix time. Source: proc_pid_stat(5)."""
     if not start:
         return False
     age = time.clock_gettime(time.CLOCK_BOOTTIME) - int(start) / os.sysconf("SC_CLK_TCK")
-    return made >= int(time.time() - age)
+    return second >= int(time.time() - age)

@@ -1,7 +1,7 @@
-"""What a service is, as frozen data that survives JSON.
+"""The specification of a service as frozen data that can be converted to JSON and back.
 
 A spec contains references instead of values: `${port.client}`, `${data}`, `${postgres.url}` stay
-unchanged until an engine binds them. These names may stand in `${…}`:
+unchanged until an engine binds them. These names may be used in `${…}`:
 
     bin.NAME        the path of an executable; `bin.NAME@SERVICE` is the one that only this service uses
     port.NAME       one of the service's own ports
@@ -9,15 +9,15 @@ unchanged until an engine binds them. These names may stand in `${…}`:
     data            the service's own folder in the data directory
     run             a folder with a short path for the service's sockets, mode 0700
     root            the folder of the stack file
-    secret.NAME     the text of the secret that a `Secret` step made
-    env.NAME        a variable of the client's environment; `${env.NAME:-other}` when it may be unset
-    stack.NAME      `environment` of the stack
+    secret.NAME     the text of the secret that a `Secret` step created
+    env.NAME        a variable of the client's environment; `${env.NAME:-default}` when it may be unset
+    stack.NAME      a property of the stack; the only NAME is `environment`
     out             inside a `Seed`: the folder that its steps fill
     SERVICE.EXPORT  an export of another service; the reference also makes that service a need
     SERVICE.EXPORT? the same without a need: bound from the leased ports before that service starts, and
                     empty when the stack has no such service
 
-`$$` is a dollar sign.
+`$$` stands for a dollar sign.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a service runs in a container: for the engines that render images."""
+"""`Container`: how a service runs in a container, for the engines that generate container configurations."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """How a service runs in a container: for the engines that render images, ignored by the local one.
+    """How a service runs in a container; the local engine ignores it.
 
-    The texts hold references like all others, and an engine binds them to what is true inside the container:
-    `${port.NAME}` to the number in `ports`, `${host}` to all its addresses, `${data}` to `data`, `${root}` to
-    `root`. `${bin.NAME}` is a program on the image's PATH.
+    The texts contain references like all texts of a spec. An engine binds them to values inside the
+    container: `${port.NAME}` to the number in `ports`, `${host}` to all its addresses, `${data}` to `data`,
+    `${root}` to `root`. `${bin.NAME}` is a program on the image's PATH.
     """
 
     #: with its tag, such as `postgres:18.6-bookworm`; empty when the image is built
@@ -33,7 +33,7 @@ class Container:
     mounts: tuple[str, ...] = ()
     #: the folder of the image that stands for the stack file's folder; empty when the image has none
     root: str = ""
-    #: the folder whose content outlasts the container; empty for a service without a state
+    #: the folder whose content is kept when the container is removed; empty for a service without a state
     data: str = ""
     #: port name → number inside the container; a port of the service that is missing here keeps its number
     ports: Mapping[str, int] = field(default_factory=dict)

@@ -1,8 +1,8 @@
-"""Probes: how the supervisor finds out that a service is ready, as data.
+"""Probes: data that describes how the supervisor checks that a service is ready.
 
-The texts of an `Exchange` are bytes in a form that survives JSON: `\\r`, `\\n`, `\\t`, `\\0`, `\\\\` and
-`\\xNN` are escapes, any other character is its UTF-8 bytes. References may stand in them; a reference's
-value is sent as it is. `escape` writes such a text from bytes.
+The texts of an `Exchange` represent bytes in a form that JSON can store: `\\r`, `\\n`, `\\t`, `\\0`, `\\\\`
+and `\\xNN` are escapes, any other character stands for its UTF-8 bytes. The texts may contain references; the
+value of a reference is sent unchanged. `escape` converts bytes to such a text.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 
 from infra_runtime.spec.references import ESCAPED
 
-#: seconds for one attempt of a probe; the supervisor asks again until the service's start times out
+#: seconds for one attempt of a probe; the supervisor repeats it until the service's start times out
 PATIENCE = 2.0
 #: bytes that one `Expect` reads at most; a NATS cluster's INFO line has some kilobytes
 LONGEST_ANSWER = 65536
@@ -35,7 +35,7 @@ def unescape(text: str) -> bytes:
 
 
 def escape(data: bytes) -> str:
-    """Return the escaped text of bytes. A dollar sign is escaped, too: it starts no reference."""
+    """Return the escaped text of bytes. Dollar signs are escaped, so that the text contains no reference."""
     return "".join(
         chr(byte) if 32 <= byte < 127 and chr(byte) not in "\\$" else f"\\x{byte:02x}" for byte in data
     )
@@ -65,13 +65,13 @@ class HttpProbe:
     tls: bool = False
     #: the path of a file with the authority's certificate; empty: the server's certificate is not verified
     ca: str = ""
-    #: the name that the client asks for in the TLS handshake, and that a verified certificate contains
+    #: the server name that the client sends in the TLS handshake and compares with a verified certificate
     server_name: str = "localhost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresProbe:
-    """Ready when a start-up packet is answered with a request for authentication (not with 57P03, starting).
+    """Ready when the server answers a start-up packet with an authentication request, not with error 57P03.
 
     Source: PostgreSQL documentation, "Frontend/Backend Protocol", message flow of start-up.
     """
@@ -101,10 +101,11 @@ class Send:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LengthPrefix:
-    """The end of a message whose header contains its length: `extra` bytes more than the number at `at`.
+    """The length field in the header of a message, by which the reader finds the end of the message.
 
-    `extra` is the size of what the number does not count: the header itself, a byte after the message;
-    0 where the number counts the whole message.
+    The field has `size` bytes at the offset `at`. The length of the message is the field's number plus
+    `extra`, the bytes that the number does not include, such as the header; 0 when it includes the whole
+    message.
     """
 
     size: int = 4
@@ -119,17 +120,17 @@ class LengthPrefix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expect:
-    """Read one message and compare it: it begins with one of `prefixes` and contains `contains`.
+    """Read one message, and check that it begins with one of `prefixes` and contains `contains`.
 
-    A message that begins with a key of `not_yet` is a reason to wait; its value is the reason, where
-    `{answer}` stands for the longest readable part of the message.
+    A message that begins with a key of `not_yet` means that the service is not ready yet. The key's value is
+    the reason; `{answer}` in it stands for the longest readable part of the message.
     """
 
     #: escaped texts; empty: any beginning
     prefixes: tuple[str, ...] = field(default=(), metadata=ESCAPED)
     #: the offset in the message at which prefixes, `not_yet` and `skip` are compared
     at: int = 0
-    #: the end of a message: an escaped delimiter, or a length in its header
+    #: how the message ends: with an escaped delimiter, or after a length that its header contains
     until: str | LengthPrefix = field(default="\\n", metadata=ESCAPED)
     not_yet: Mapping[str, str] = field(default_factory=dict)
     #: messages with these prefixes are read and ignored: the first lines of an answer with several
@@ -167,5 +168,5 @@ class Exchange:
 #: the probes that connect to one port
 PortProbe: TypeAlias = TcpProbe | HttpProbe | PostgresProbe | Exchange
 Probe: TypeAlias = PortProbe | ExecProbe
-#: what makes a service write its memory to its files, before a snapshot copies them
+#: the request that makes a service write its memory to its files, before a snapshot copies them
 Quiesce: TypeAlias = Exchange

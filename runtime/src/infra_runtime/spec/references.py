@@ -1,4 +1,4 @@
-"""References inside a spec's texts: `${SCOPE.NAME}`, which an engine replaces when it binds the spec."""
+"""References in a spec's texts: `${SCOPE.NAME}`, which an engine replaces when it binds the spec."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 OWN_SCOPES = frozenset({"bin", "port", "secret", "env", "stack"})
 OWN_NAMES = frozenset({"host", "data", "run", "root", "out"})
-#: metadata of a dataclass's field whose texts have backslash escapes: the values of references get them, too
+#: metadata of a dataclass field whose texts have backslash escapes; values of references are escaped in them
 ESCAPED: Mapping[str, bool] = MappingProxyType({"escaped": True})
 _REFERENCE = re.compile(r"\$\$|\$\{([^}]*)\}")
 
 
 def references(text: str) -> list[str]:
-    """Return what stands between `${` and `}`, in order; `$$` is a dollar sign and starts no reference."""
+    """Return the names between `${` and `}`, in order; `$$` is a dollar sign, so `$${x}` has no name."""
     return [match[1].strip() for match in _REFERENCE.finditer(text) if match[1] is not None]
 
 
@@ -40,9 +40,9 @@ def rename(text: str, new: Callable[[str], str]) -> str:
 def map_texts(
     value: Any, change: Callable[[str], str], change_escaped: Callable[[str], str] | None = None
 ) -> Any:
-    """Return a copy of a spec or of a part of it with all its texts changed.
+    """Return a copy of a spec or of a part of it with all its texts changed by `change`.
 
-    `change_escaped` changes the texts of fields whose metadata have `escaped`; without it `change` does.
+    `change_escaped` changes the texts of fields whose metadata contain `escaped`; its default is `change`.
     """
     if isinstance(value, str):
         return change(value)
@@ -74,13 +74,13 @@ def bound_copy(value: Any, lookup: Callable[[str], str]) -> Any:
 
 
 def other_service(reference: str) -> str | None:
-    """Return the service that a reference `SERVICE.EXPORT` makes a need; None for all other references."""
+    """Return the service that a reference `SERVICE.EXPORT` requires; None for all other references."""
     scope, dot, _ = reference.partition(".")
     return scope if dot and scope not in OWN_SCOPES and not reference.endswith("?") else None
 
 
 def optional_export(reference: str) -> tuple[str, str] | None:
-    """Return service and export of `SERVICE.EXPORT?`, which makes no need; None for all other references."""
+    """Return service and export of an optional reference `SERVICE.EXPORT?`; None for other references."""
     scope, dot, name = reference.partition(".")
     return (scope, name[:-1]) if dot and scope not in OWN_SCOPES and name.endswith("?") else None
 

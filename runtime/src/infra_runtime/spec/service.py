@@ -1,4 +1,4 @@
-"""The service itself: command, ports, probe, stop steps and exports as one frozen value."""
+"""`ServiceSpec`: command, ports, probe, stop steps and exports of one service."""
 
 from __future__ import annotations
 
@@ -40,40 +40,41 @@ Restart: TypeAlias = Literal["on-failure", "always", "never"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSpec:
-    """One service: only data, every reference still symbolic."""
+    """The specification of one service: plain data, in which references are not yet replaced by values."""
 
     name: str
     command: tuple[str, ...]
-    #: the catalogue's kind; empty for a service of the user's own
+    #: the kind in the catalogue; empty for a service that the user defines
     kind: str = ""
     summary: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: str = "${data}"
     prepare: tuple[Step, ...] = ()
-    #: name → the port in development; tests lease one instead
+    #: name → the port in development; in tests a leased port replaces it
     ports: Mapping[str, int] = field(default_factory=dict)
-    #: None: ready as soon as its process runs (a task: as soon as it has exited with 0)
+    #: None: the service is ready as soon as its process runs (a task: when it has exited with 0)
     ready: Probe | None = None
-    #: name → text for other services and for users; clients look for `url` first
+    #: name → text for other services and for users; `url` is the one that clients use first
     exports: Mapping[str, str] = field(default_factory=dict)
-    #: services that must be ready before, besides those that references name
+    #: services that must be ready before this one starts, in addition to those that references name
     needs: tuple[str, ...] = ()
-    #: seconds from the spawn to readiness; for a task: to its end
+    #: seconds from the start of the process until the service is ready; for a task: until it exits
     start_timeout: float = 30.0
-    #: after the last step SIGKILL goes to the whole session
+    #: the signals that stop the service; after the last step the supervisor kills the whole session
     stop: tuple[StopStep, ...] = (StopStep(),)
     restart: Restart = "on-failure"
-    #: request before the data directory is copied for a snapshot; None: the files are always consistent
+    #: the request to send before a snapshot copies the data; None when the files are always consistent
     quiesce: Quiesce | None = None
-    #: runs once; it is ready when it has exited with 0 (migrations)
+    #: true for a service that runs once and is complete when it exits with 0, such as a migration
     task: bool = False
-    #: globs below the project's root; a change restarts the service under `up --watch`
+    #: glob patterns below the project's root; `up --watch` restarts the service when a matching file changes
     watch: tuple[str, ...] = ()
-    #: true for programs that refuse to run as root: they get a user namespace or another uid
+    #: true for a program that refuses to run as root: the supervisor runs it in a user namespace or as
+    #: another user
     refuses_root: bool = False
-    #: the service that this one copies, for example for a single test; counts of services leave it out
+    #: the service that this one copies, for example for a single test; copies are not counted as services
     copy_of: str = ""
-    #: for the engines that render images; None when the kind has no image
+    #: for the engines that generate container configurations; None when the kind has no image
     container: Container | None = None
 
     def all_needs(self) -> tuple[str, ...]:
@@ -82,7 +83,7 @@ class ServiceSpec:
         return tuple(sorted({name for name in (*self.needs, *named) if name and name != self.name}))
 
     def digest(self) -> str:
-        """Return sixteen hex digits that change when anything changes that the local engine runs."""
+        """Return sixteen hex digits: a hash of all values that the local engine uses."""
         local = encode(replace(self, container=None))
         return hashlib.sha256(json.dumps(local, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -11,7 +11,7 @@ from typing import TypeAlias
 class WriteFile:
     """Write a file from a text with references; every start of the service writes it again.
 
-    With `json` the references stand inside JSON strings: their values are escaped.
+    With `json` the references are inside JSON strings, and their values are escaped for that.
     """
 
     path: str
@@ -34,14 +34,14 @@ class RequireFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remove:
-    """Remove a file that a killed process left; no process of the service runs while it is prepared."""
+    """Remove a file that a killed process may have left; no process of the service runs at that time."""
 
     path: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secret:
-    """Create a file with a random text (mode 0600) unless it exists; the text is never printed."""
+    """Create a file with a random text (mode 0600) if it does not exist; the text is never printed."""
 
     path: str
 
@@ -56,11 +56,11 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seed:
-    """Fill the folder `into` once with a tree that `steps` made in `${out}`.
+    """Fill the folder `into` once with a tree of files that the steps create in `${out}`.
 
-    The user's cache keeps the tree under a key made of the steps' text and the executables' identity, so
-    that every further stack only copies it (a reflink, where the file system supports that).
-    An `into` that exists already stays unchanged: it contains a user's data.
+    The tree is stored in the user's cache. Its key is a hash of the steps' texts and of the executables' size
+    and modification time. Further stacks copy the stored tree, with reflinks where the file system supports
+    them. An `into` that is not empty stays unchanged, because it contains a user's data.
     """
 
     into: str

@@ -1,5 +1,6 @@
-"""The local engine: one process for each data directory.
+"""The supervisor: the process that runs the services of one data directory.
 
-Everything below is standard library alone, so that a supervisor boots in a few ten milliseconds.
-`machine` decides, `daemon` does; the rest are the hands of `daemon`.
+The modules of this package import the standard library only, so that a supervisor boots in less than 100 ms.
+`machine` decides what happens next, `supervisor` carries the decisions out with the help of the other
+modules.
 """

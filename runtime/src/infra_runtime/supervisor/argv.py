@@ -1,4 +1,4 @@
-"""How a supervisor is started, and how it says no: all that a client needs to know of its boot."""
+"""The command line that starts a supervisor, and its exit status when another one runs already."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import sys
 
 from infra_runtime.data_directory.paths import Paths
 
-#: the exit status of one that found the data directory served by another
+#: the exit status of a supervisor whose data directory another supervisor serves already
 ALREADY_SUPERVISED = 20
-#: the third argument: ports are leased from a range, or the ones that are documented
+#: the third argument: whether ports are leased from a range, or the documented numbers are used
 LEASED, FIXED = "leased", "fixed"
-#: Both are written to be missed: asyncio does without ssl, a third of the boot and 4 MB, and hashlib without
-#: OpenSSL, 3 ms and 3 MB.
+#: modules that the supervisor must not import: asyncio works without ssl, hashlib without OpenSSL;
+#: that saves a third of the boot and 4 MB, and 3 ms and 3 MB
 LEFT_OUT = ("ssl", "_hashlib")
 
 
 def command(paths: Paths, environment: str, *, leased: bool) -> list[str]:
-    """The argv that starts a supervisor: isolated, without site, from exactly this package."""
+    """Return the argv that starts a supervisor with this package, isolated (-I) and without site (-S)."""
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     code = f"import sys; sys.path.insert(0, {root!r}); sys.modules.update(dict.fromkeys({LEFT_OUT!r})); "
     code += "from infra_runtime.supervisor.main import main; sys.exit(main())"

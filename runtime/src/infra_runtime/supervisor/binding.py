@@ -1,6 +1,6 @@
-"""From the symbolic to the concrete: what each `${…}` of a spec is on this machine, now.
+"""Binding: the replacement of each `${…}` in a spec by its value on this machine.
 
-A text that a secret went into is remembered, so that it can be shown masked.
+The exports are bound a second time with secrets masked, for output that users see.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from infra_runtime.host.ports import LOOPBACK
+from infra_runtime.messages import MASK
 from infra_runtime.spec import Probe, Quiesce, ServiceSpec, bound_copy, optional_export, substitute
-
-MASK = "***"
 
 
 class BindingError(Exception):
-    """A reference means nothing here. The planner finds most before; this is for what only a run knows."""
+    """A reference has no value. The planner finds most of these errors, this one appears at run time."""
 
 
 class MissingSecretError(BindingError):
@@ -30,7 +29,7 @@ class MissingSecretError(BindingError):
 
 
 class Scope(NamedTuple):
-    """What the whole stack knows."""
+    """The values that all services of a stack share."""
 
     root: str
     environment: str
@@ -39,7 +38,7 @@ class Scope(NamedTuple):
 
 
 class Bound:
-    """One service with its places on this machine."""
+    """One service with its folders and ports on this machine, and its spec's texts once they are bound."""
 
     def __init__(self, spec: ServiceSpec, data: str, run: str, ports: Mapping[str, int]) -> None:
         self.spec, self.data, self.run = spec, data, run
@@ -50,12 +49,12 @@ class Bound:
         self.ready: Probe | None = None
         self.quiesce: Quiesce | None = None
         self.exports: dict[str, str] = {}
-        #: the exports as they may be shown: secrets are `***`
-        self.shown: dict[str, str] = {}
+        #: the exports for output that users see: secrets are `***`
+        self.masked_exports: dict[str, str] = {}
 
 
 def bind(bound: Bound, scope: Scope, others: Mapping[str, Bound]) -> None:
-    """Fill in command, environment, working directory and exports; the steps have been run.
+    """Set command, environment, working directory, probes and exports, after the steps have run.
 
     Raises `BindingError`.
     """
@@ -68,7 +67,7 @@ def bind(bound: Bound, scope: Scope, others: Mapping[str, Bound]) -> None:
     bound.quiesce = bound_copy(spec.quiesce, lookup)
     bound.exports = {name: substitute(text, lookup) for name, text in spec.exports.items()}
     masked = resolver(bound, scope, others, masked=True)
-    bound.shown = {name: substitute(text, masked) for name, text in spec.exports.items()}
+    bound.masked_exports = {name: substitute(text, masked) for name, text in spec.exports.items()}
 
 
 def resolver(
@@ -79,45 +78,45 @@ def resolver(
     out: str | None = None,
     masked: bool = False,
 ) -> Callable[[str], str]:
-    """Return a function that gives the value of each reference of this service.
+    """Return a function that returns the value of a reference of this service.
 
-    `out` is the folder of a `Seed` that is being made. An optional reference is bound from what is known of
-    the other service before it starts; it is empty when `others` has no such service.
+    `out` is the folder that the steps of a `Seed` fill. An optional reference gets its value before the other
+    service starts, from that service's leased ports and secrets; it is empty when `others` lacks the service.
     """
-    plain = {"host": LOOPBACK, "data": bound.data, "run": bound.run, "root": scope.root, "out": out}
+    own_values = {"host": LOOPBACK, "data": bound.data, "run": bound.run, "root": scope.root, "out": out}
 
     def lookup(reference: str) -> str:
-        if (found := plain.get(reference)) is not None:
-            return found
-        if (other := optional_export(reference)) is not None:
-            return _exported(*other, scope, others, masked=masked) if other[0] in others else ""
-        kind, _, name = reference.partition(".")
-        if kind == "bin" and name in scope.binaries:
+        if (value := own_values.get(reference)) is not None:
+            return value
+        if (optional := optional_export(reference)) is not None:
+            return _exported(*optional, scope, others, masked=masked) if optional[0] in others else ""
+        prefix, _, name = reference.partition(".")
+        if prefix == "bin" and name in scope.binaries:
             return scope.binaries[name]
-        if kind == "port" and name in bound.ports:
+        if prefix == "port" and name in bound.ports:
             return str(bound.ports[name])
-        if kind == "stack" and name == "environment":
+        if prefix == "stack" and name == "environment":
             return scope.environment
-        if kind == "secret":
+        if prefix == "secret":
             return MASK if masked else _secret(bound.spec.name, out or bound.data, name)
-        if kind == "env":
+        if prefix == "env":
             variable, _, default = name.partition(":-")
             if variable in scope.variables or ":-" in name:
                 return scope.variables.get(variable, default)
-        elif kind in others and name in others[kind].spec.exports:
-            return _exported(kind, name, scope, others, masked=masked)
-        raise BindingError(f"{bound.spec.name}: nothing is known of ${{{reference}}}")
+        elif prefix in others and name in others[prefix].spec.exports:
+            return _exported(prefix, name, scope, others, masked=masked)
+        raise BindingError(f"{bound.spec.name}: the reference ${{{reference}}} has no value")
 
     return lookup
 
 
 def _exported(service: str, export: str, scope: Scope, others: Mapping[str, Bound], *, masked: bool) -> str:
-    """An export of another service, which may not have been bound yet."""
-    other = others[service]
-    exports = other.shown if masked else other.exports
+    """Return an export of another service; the service may be unbound until now."""
+    provider = others[service]
+    exports = provider.masked_exports if masked else provider.exports
     if export in exports:
         return exports[export]
-    return substitute(other.spec.exports[export], resolver(other, scope, others, masked=masked))
+    return substitute(provider.spec.exports[export], resolver(provider, scope, others, masked=masked))
 
 
 def _secret(service: str, folder: str, name: str) -> str:

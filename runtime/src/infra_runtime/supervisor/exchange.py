@@ -1,4 +1,4 @@
-"""Carrying out an `Exchange`: send, read one message, compare it, within bounds of bytes."""
+"""Run the steps of an `Exchange`: send bytes, read messages of limited size, and compare them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator, Iterable
 from infra_runtime.spec import Exchange, Expect, LengthPrefix, Send, unescape
 from infra_runtime.spec.probes import LONGEST_ANSWER
 
-TYPE_CHECKING = False  # the name that type checkers know; importing ssl would cost a third of the boot
+TYPE_CHECKING = False  # type checkers recognise this name; importing ssl would cost a third of the boot
 if TYPE_CHECKING:
     import ssl
 
 #: characters of an answer that a reason quotes
 QUOTED = 120
-#: what is no part of a readable text: control characters, and what is not UTF-8
+#: control characters, and the replacement character for bytes that are not UTF-8
 _UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ufffd]+")
 
 
@@ -38,7 +38,7 @@ async def connected(
 
 
 async def exchange(host: str, port: int, probe: Exchange) -> str | None:
-    """Take the steps. Returns None when every answer was as expected, else the reason.
+    """Run the steps. Return None when every answer was as expected, else the reason.
 
     Raises `OSError` for a connection that fails.
     """
@@ -72,7 +72,7 @@ async def _message(reader: asyncio.StreamReader, until: str | LengthPrefix, limi
     if isinstance(until, str):
         message = await reader.readuntil(unescape(until))
         if len(message) > limit:
-            raise asyncio.LimitOverrunError("the messages before it count, too", limit)
+            raise asyncio.LimitOverrunError("the skipped messages count too", limit)
         return message
     header = await reader.readexactly(until.at + until.size)
     total = int.from_bytes(header[until.at :], until.order) + until.extra
@@ -89,8 +89,8 @@ def _judge(message: bytes, step: Expect) -> str | None:
         expected = " or ".join(_quoted(unescape(prefix)) for prefix in step.prefixes)
         place = f" at offset {step.at}" if step.at else ""
         return f"answered {_quoted(message)}; expected {expected}{place}"
-    if (wanted := unescape(step.contains)) not in message:
-        return f"answered {_quoted(message)}, which does not contain {_quoted(wanted)}"
+    if (content := unescape(step.contains)) not in message:
+        return f"answered {_quoted(message)}, which does not contain {_quoted(content)}"
     return None
 
 
@@ -105,6 +105,6 @@ def readable(message: bytes) -> str:
 
 
 def _quoted(message: bytes) -> str:
-    """Return a message for people: as text where it is one, else as bytes."""
+    """Return a message in a readable form: quoted text, or escaped bytes when it is not text."""
     text = message[:QUOTED].decode("utf-8", "replace").rstrip("\r\n")
     return repr(message[: QUOTED // 3])[1:] if _UNREADABLE.search(text) else repr(text)

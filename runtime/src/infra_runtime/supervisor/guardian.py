@@ -1,11 +1,12 @@
-"""The supervisor's last will: a process that outlives it by some milliseconds.
+"""The guardian: the process that stops the services when the supervisor exits unexpectedly.
 
-It reads a pipe that only the supervisor writes, who kills it when nothing is left to do. When the pipe ends
-before that, the supervisor is dead, whatever killed it; then everything that it had started is killed, and
-the folder of its sockets is removed, and a test's data with it. It holds the lock of the data directory as
-well, so that no new supervisor can begin before the old one's processes are gone.
+The guardian reads a pipe that only the supervisor writes to. A supervisor that stops normally kills the
+guardian. When the pipe ends before, the supervisor is dead: the guardian kills all processes that the
+supervisor had started, and removes the folder of its sockets and, in tests, the data of the services. The
+guardian also holds the lock of the data directory, so that a new supervisor starts only after the old
+processes have exited.
 
-    +PID START\\n   a process was started        -PID\\n   it is gone
+    +PID START\\n   a process was started        -PID\\n   it exited
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
 
 
 def main(pipe: int, token: str, *folders: str) -> None:
-    """Wait for the end of the pipe, then clean up."""
+    """Read the pipe to its end, then kill the processes and remove the folders."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
-    _take_name("infra-guardian")  # whoever kills all of a machine's Pythons means another one
+    _set_name("infra-guardian")  # so that `pkill python` does not match the guardian
     roots: dict[int, str] = {}
     rest = b""
     while block := os.read(pipe, 65536):
@@ -41,8 +42,8 @@ def main(pipe: int, token: str, *folders: str) -> None:
         _remove(folder)
 
 
-def _take_name(name: str) -> None:
-    """Be called so where a process is looked for by name. Source: proc_pid_comm(5)."""
+def _set_name(name: str) -> None:
+    """Set the name under which tools such as `pkill` find this process. Source: proc_pid_comm(5)."""
     try:
         with open("/proc/self/comm", "w", encoding="ascii") as file:
             file.write(name)
@@ -51,7 +52,7 @@ def _take_name(name: str) -> None:
 
 
 def _remove(folder: str) -> None:
-    """Remove a folder of ours with what is in it; shutil would double this program's memory."""
+    """Remove a folder with its content, without shutil, which would double this program's memory."""
     try:
         entries = list(os.scandir(folder))
     except OSError:
@@ -64,10 +65,10 @@ def _remove(folder: str) -> None:
     _try(os.rmdir, folder)
 
 
-def _try(act: Callable[[str], None], path: str) -> None:
-    """What cannot be removed must not keep it from the rest."""
+def _try(remove: Callable[[str], None], path: str) -> None:
+    """Call `remove` and ignore an `OSError`, so that the other files are removed in any case."""
     try:
-        act(path)
+        remove(path)
     except OSError:
         return
 

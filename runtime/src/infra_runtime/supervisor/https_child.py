@@ -15,7 +15,7 @@ from infra_runtime.supervisor.probes import HTTPS_PROBE, attempt, interval
 
 
 def main() -> None:
-    """Exit with 0 when the request succeeds; else write the reason to a file and exit with 1."""
+    """Send the request. Exit with 0 when it succeeds; else write the reason to a file and exit with 1."""
     host, port, answer = sys.argv[1:]
     probe = decode(json.loads(os.environ[HTTPS_PROBE]), TYPES)
     reason = asyncio.run(ready(probe, host, int(port)))
@@ -38,7 +38,7 @@ async def ready(probe: HttpProbe, host: str, port: int) -> str | None:
 
 async def _once(probe: HttpProbe, host: str, port: int) -> str | None:
     try:
-        context = _context(probe.ca)  # every time: the server may write the certificate while it starts
+        context = _context(probe.ca)  # for each attempt: the server may write the file during its start
     except OSError as error:
         return f"{probe.ca}: {error.strerror or error}"
     return await attempt(probe, host, port, context)

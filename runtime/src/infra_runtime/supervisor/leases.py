@@ -1,4 +1,4 @@
-"""Who holds the stack: it lives as long as somebody does, or as long as it was told to stay."""
+"""Leases: the stack runs until the last lease ends, or as long as a client has configured with `stay`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ FIRST_LEASE = 10.0
 
 
 class Leases:
-    """The open connections that hold the stack. `end` is called when nobody does any more."""
+    """The open connections that hold a lease. `end` is called when no lease is left."""
 
     def __init__(self, end: Callable[[], object]) -> None:
         self._end = end
         self._holders: set[Connection] = set()
         self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = self._loop.call_later(FIRST_LEASE, self._look)
-        #: whether the stack outlives its last lease, and for how many seconds; None: for good
+        self._timer: asyncio.TimerHandle | None = self._loop.call_later(FIRST_LEASE, self._check)
+        #: whether the stack keeps running after its last lease, and for how many seconds; None: without limit
         self.stays = False
         self.stay_seconds: float | None = None
 
@@ -27,22 +27,22 @@ class Leases:
         return len(self._holders)
 
     def take(self, connection: Connection) -> None:
-        """Hold the stack until the connection closes, however it does."""
+        """Add a lease; it ends when the connection closes for any reason."""
         self._holders.add(connection)
         self._cancel()
         connection.at_end(lambda: self.give_back(connection))
 
     def give_back(self, connection: Connection) -> None:
-        """One holder less."""
+        """End the lease of a connection."""
         self._holders.discard(connection)
-        self._look()
+        self._check()
 
     def stay(self, *, on: bool, seconds: float | None) -> None:
-        """Outlive the last lease, or no longer."""
+        """Set whether the stack keeps running after its last lease, and for how many seconds."""
         self.stays, self.stay_seconds = on, seconds if on else None
-        self._look()
+        self._check()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         self._cancel()
         if self._holders:
             return
@@ -53,7 +53,7 @@ class Leases:
 
     def _end_of_stay(self) -> None:
         self.stays = False
-        self._look()
+        self._check()
 
     def _cancel(self) -> None:
         if self._timer is not None:

@@ -1,7 +1,7 @@
-"""What to do next: a pure state machine, events in, effects out.
+"""The state machine of the supervisor: a pure function from events to effects.
 
-It knows no process, no clock and no file. Time comes with each event; whoever runs it carries out the
-effects in their order and reports what came of them as further events.
+It uses no process, no clock and no file. The time comes with each event. The caller carries out the effects
+in their order, and reports the results as further events.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from infra_runtime.messages import Phase
 from infra_runtime.spec import ServiceSpec
 from infra_runtime.supervisor.state import LIVING, SATISFYING, SETTLED, Effect, Event, Service
 
-#: seconds; doubled at each further crash
+#: seconds before a restart after the first crash (each further crash doubles them), and their maximum
 BACKOFF_FIRST, BACKOFF_MOST = 0.05, 5.0
-#: so many crashes in so many seconds are a crash loop
+#: this number of crashes in this number of seconds is a crash loop
 CRASH_LIMIT, CRASH_WINDOW = 5, 10.0
-#: a first `initdb` on a slow disk, an image of a user's database
+#: seconds for all steps; enough for a first `initdb` on a slow disk or the image of a user's database
 PREPARE_SECONDS = 120.0
-#: times that a start may choose new ports before the taken one is told
+#: how often a start may choose new ports before it fails because a port is taken
 REBIND_LIMIT = 5
 
 
 class Machine:
-    """All services of one stack. `handle` is the only way to change it."""
+    """The states of all services of one stack. Only `handle` changes them."""
 
     def __init__(self, specs: Iterable[ServiceSpec] = ()) -> None:
         self.services: dict[str, Service] = {}
@@ -33,10 +33,10 @@ class Machine:
             self.add(spec)
 
     def add(self, spec: ServiceSpec) -> None:
-        """Learn of a service; one that is idle, stopped or failed may be given another spec."""
-        old = self.services.get(spec.name)
-        if old is not None:
-            for need in old.needs:
+        """Add a service, or replace the spec of one that is idle, stopped or failed."""
+        previous = self.services.get(spec.name)
+        if previous is not None:
+            for need in previous.needs:
                 self._dependents[need].remove(spec.name)
         service = Service(spec)
         self.services[spec.name] = service
@@ -44,7 +44,7 @@ class Machine:
             self._dependents.setdefault(need, []).append(spec.name)
 
     def handle(self, event: Event, now: float) -> list[Effect]:
-        """The effects of an event, in the order in which they must be carried out."""
+        """Return the effects of an event, in the order in which they must be carried out."""
         service = self.services.get(event.service)
         if service is None:
             return []
@@ -53,24 +53,24 @@ class Machine:
         return list(handler(service, event))
 
     def settled(self, names: Iterable[str]) -> bool:
-        """Whether nothing more will happen to these services by itself."""
+        """Return whether all these services keep their phase until another event comes from outside."""
         return all(self.services[name].phase in SETTLED for name in names)
 
     def closure(self, names: Iterable[str]) -> list[str]:
-        """These services and everything that they need, needs first."""
-        found: dict[str, None] = {}
+        """Return these services and all services that they need, each after its needs."""
+        ordered: dict[str, None] = {}
 
         def visit(name: str) -> None:
-            if name not in found and name in self.services:
+            if name not in ordered and name in self.services:
                 for need in self.services[name].needs:
                     visit(need)
-                found[name] = None
+                ordered[name] = None
 
         for name in names:
             visit(name)
-        return list(found)
+        return list(ordered)
 
-    # --- wanting -----------------------------------------------------------------------------------
+    # --- requests ----------------------------------------------------------------------------------
 
     def _on_wanted(self, service: Service, _event: Event) -> Iterator[Effect]:
         for name in self.closure([service.spec.name]):
@@ -83,9 +83,9 @@ class Machine:
             yield from self._advance(needed)
 
     def _advance(self, service: Service) -> Iterator[Effect]:
-        """Start the service if it is wanted, at rest, and everything it needs is there."""
-        resting = {Phase.IDLE, Phase.WAITING, Phase.STOPPED, Phase.FAILED, Phase.DONE}
-        if not service.wanted or service.phase not in resting or service.phase is Phase.DONE:
+        """Start the service if it is requested, has no process, and all services that it needs are ready."""
+        startable = {Phase.IDLE, Phase.WAITING, Phase.STOPPED, Phase.FAILED}
+        if not service.wanted or service.phase not in startable:
             return
         needs = {need: self._phase(need) for need in service.needs}
         failed = [need for need, phase in needs.items() if phase is Phase.FAILED]
@@ -99,11 +99,11 @@ class Machine:
 
     def _prepare(self, service: Service) -> Iterator[Effect]:
         self._enter(service, Phase.PREPARING)
-        yield Effect("tell", service.spec.name, "preparing")
+        yield Effect("record", service.spec.name, "preparing")
         yield Effect("arm", service.spec.name, number=PREPARE_SECONDS)
         yield Effect("prepare", service.spec.name)
 
-    def _wake_dependents(self, service: Service) -> Iterator[Effect]:
+    def _start_dependents(self, service: Service) -> Iterator[Effect]:
         for name in self._dependents.get(service.spec.name, ()):
             yield from self._advance(self.services[name])
 
@@ -133,12 +133,16 @@ class Machine:
             yield from self._fail(service, event.detail, "start")
 
     def _on_port_taken(self, service: Service, event: Event) -> Iterator[Effect]:
-        """Before the spawn (nothing lives), or seen when a start died of it (the sweep goes first)."""
+        """Choose another port, or fail the service.
+
+        The event comes before the spawn, when the service has no process, or after the first process exited
+        because of the port; `Children` has killed the other processes of the service by then.
+        """
         if service.phase not in {Phase.PREPARING, Phase.STARTING, Phase.BACKOFF}:
             return
         if event.number and service.rebinds < REBIND_LIMIT:
             service.rebinds += 1
-            yield Effect("tell", service.spec.name, "rebinding")
+            yield Effect("record", service.spec.name, "rebinding")
             if service.ready_at is None:
                 # A service that it needs may have exited since it was prepared.
                 self._enter(service, Phase.WAITING)
@@ -148,12 +152,12 @@ class Machine:
         else:
             yield from self._fail(service, event.detail, "port-taken")
 
-    def _on_not_yet(self, service: Service, event: Event) -> Iterator[Effect]:
+    def _on_probe_failed(self, service: Service, event: Event) -> Iterator[Effect]:
         if service.phase is Phase.STARTING:
             service.reason = event.detail
         yield from ()
 
-    def _on_agreed(self, service: Service, _event: Event) -> Iterator[Effect]:
+    def _on_probe_succeeded(self, service: Service, _event: Event) -> Iterator[Effect]:
         if service.phase is Phase.STARTING:
             yield from self._ready(service)
 
@@ -162,14 +166,14 @@ class Machine:
         if service.ready_at is None:
             service.ready_at = self._now
         yield Effect("disarm", service.spec.name)
-        yield Effect("tell", service.spec.name, "done" if service.spec.task else "ready")
-        yield from self._wake_dependents(service)
+        yield Effect("record", service.spec.name, "done" if service.spec.task else "ready")
+        yield from self._start_dependents(service)
 
-    # --- ending ------------------------------------------------------------------------------------
+    # --- exits -------------------------------------------------------------------------------------
 
     def _on_exited(self, service: Service, event: Event) -> Iterator[Effect]:
         service.pid = 0
-        yield Effect("hush", service.spec.name)
+        yield Effect("cancel", service.spec.name)
         name, phase = service.spec.name, service.phase
         if phase is Phase.STOPPING:
             yield Effect("disarm", name)
@@ -177,8 +181,8 @@ class Machine:
             yield from self._ready(service)
         elif phase is Phase.STARTING and service.ready_at is None:
             before = "" if service.spec.task else " before it was ready"
-            service.reason = _how(event.number) + before + event.detail
-            yield from self._fall(service, "start")
+            service.reason = _exit_text(event.number) + before + event.detail
+            yield from self._end_with_error(service, "start")
             return
         elif phase in LIVING:
             yield from self._crash(service, event.number, event.detail)
@@ -186,28 +190,28 @@ class Machine:
         yield Effect("sweep", name)
 
     def _crash(self, service: Service, status: int, detail: str) -> Iterator[Effect]:
-        """It was ready once. Try again, later each time, until it is plain that it won't do."""
-        service.reason = _how(status) + detail
+        """Restart a service that exited after it had been ready, with a delay; in a crash loop it fails."""
+        service.reason = _exit_text(status) + detail
         restart = service.spec.restart
         if not service.wanted or restart == "never" or (restart == "on-failure" and status == 0):
-            yield from self._fall(service, "exit")
+            yield from self._end_with_error(service, "exit")
             return
         service.crashes = [at for at in service.crashes if self._now - at < CRASH_WINDOW] + [self._now]
         if len(service.crashes) >= CRASH_LIMIT:
             service.reason = (
-                f"{_how(status)}; {len(service.crashes)} crashes in {CRASH_WINDOW:g} s are a crash loop"
+                f"{_exit_text(status)}; crash loop: {len(service.crashes)} crashes in {CRASH_WINDOW:g} s"
             )
-            yield from self._fall(service, "start")
+            yield from self._end_with_error(service, "start")
             return
         delay = min(BACKOFF_FIRST * 2 ** (len(service.crashes) - 1), BACKOFF_MOST)
-        self._enter(service, Phase.BACKOFF, f"{_how(status)}; starts again in {delay:g} s")
+        self._enter(service, Phase.BACKOFF, f"{_exit_text(status)}; starts again in {delay:g} s")
         service.restarts += 1
-        yield Effect("tell", service.spec.name, "backoff", delay)
+        yield Effect("record", service.spec.name, "backoff", delay)
         yield Effect("arm", service.spec.name, number=delay)
         yield Effect("sweep", service.spec.name)
 
-    def _fall(self, service: Service, error: str) -> Iterator[Effect]:
-        """End for a reason: sweep what is left, and be failed when it is gone."""
+    def _end_with_error(self, service: Service, error: str) -> Iterator[Effect]:
+        """Kill the remaining processes; `_on_gone` reports the error when all have exited."""
         self._enter(service, Phase.STOPPING, service.reason)
         service.error = error
         yield Effect("disarm", service.spec.name)
@@ -217,11 +221,11 @@ class Machine:
         self._enter(service, Phase.FAILED, reason)
         service.error = error
         yield Effect("disarm", service.spec.name)
-        yield Effect("tell", service.spec.name, "failed")
-        yield from self._strand_dependents(service)
+        yield Effect("record", service.spec.name, "failed")
+        yield from self._fail_dependents(service)
 
-    def _strand_dependents(self, service: Service) -> Iterator[Effect]:
-        """Who waits for this one waits in vain: a wait must always come to an end."""
+    def _fail_dependents(self, service: Service) -> Iterator[Effect]:
+        """Fail the services that wait for this one, because it will not become ready."""
         for name in self._dependents.get(service.spec.name, ()):
             if self.services[name].phase is Phase.WAITING:
                 state = "failed" if service.phase is Phase.FAILED else "was stopped"
@@ -233,7 +237,7 @@ class Machine:
         if service.phase is Phase.BACKOFF:
             yield from self._prepare(service)
         elif service.phase is Phase.PREPARING:
-            yield Effect("hush", name)
+            yield Effect("cancel", name)
             yield from self._fail(service, f"not prepared after {PREPARE_SECONDS:g} s", "start")
         elif service.phase is Phase.STARTING:
             state = "not done" if service.spec.task else "not ready"
@@ -257,8 +261,8 @@ class Machine:
             return
         self._enter(service, Phase.STOPPING)
         service.error = ""
-        yield Effect("tell", service.spec.name, "killing")
-        yield Effect("hush", service.spec.name)
+        yield Effect("record", service.spec.name, "killing")
+        yield Effect("cancel", service.spec.name)
         yield Effect("disarm", service.spec.name)
         yield Effect("sweep", service.spec.name)
 
@@ -279,28 +283,28 @@ class Machine:
         elif phase in LIVING:
             yield from self._stop(service)
         elif phase in {Phase.PREPARING, Phase.BACKOFF}:
-            # What was prepared has no process yet, but may hold ports and children of its steps.
+            # The service has no process yet, but its ports are leased and processes of its steps may run.
             self._enter(service, Phase.STOPPING)
             service.error = ""
             yield Effect("disarm", name)
-            yield Effect("hush", name)
+            yield Effect("cancel", name)
             yield Effect("sweep", name)
         elif phase is not Phase.FAILED:
             self._enter(service, Phase.STOPPED)
-            yield from self._strand_dependents(service)
+            yield from self._fail_dependents(service)
 
     def _stop(self, service: Service) -> Iterator[Effect]:
         if service.phase is Phase.PAUSED:
-            yield Effect("thaw", service.spec.name)
+            yield Effect("unfreeze", service.spec.name)
         self._enter(service, Phase.STOPPING)
         service.error = ""
         service.stop_step = 0
-        yield Effect("tell", service.spec.name, "stopping")
-        yield Effect("hush", service.spec.name)
+        yield Effect("record", service.spec.name, "stopping")
+        yield Effect("cancel", service.spec.name)
         yield from self._signal(service)
 
     def _signal(self, service: Service) -> Iterator[Effect]:
-        """The next rung of the ladder; past the last one, SIGKILL to all that is left."""
+        """Send the signal of the current stop step; after the last step, kill all remaining processes."""
         if service.stop_step < len(service.spec.stop):
             step = service.spec.stop[service.stop_step]
             yield Effect("arm", service.spec.name, number=step.seconds)
@@ -317,24 +321,26 @@ class Machine:
             return
         self._enter(service, Phase.STOPPED, service.reason if service.error else "")
         service.ready_at = None
-        yield Effect("tell", service.spec.name, "stopped")
+        yield Effect("record", service.spec.name, "stopped")
         if service.wanted and not service.error:
-            yield from self._on_wanted(service, event)  # its needs too: somebody may have stopped them
+            yield from self._on_wanted(
+                service, event
+            )  # with its needs, which may have been stopped meanwhile
         else:
-            yield from self._strand_dependents(service)
+            yield from self._fail_dependents(service)
 
     # --- pausing -----------------------------------------------------------------------------------
 
     def _on_paused(self, service: Service, _event: Event) -> Iterator[Effect]:
         if service.phase is Phase.READY:
             self._enter(service, Phase.PAUSED)
-            yield Effect("tell", service.spec.name, "paused")
+            yield Effect("record", service.spec.name, "paused")
 
     def _on_resumed(self, service: Service, _event: Event) -> Iterator[Effect]:
         if service.phase is Phase.PAUSED:
             self._enter(service, Phase.READY)
-            yield Effect("thaw", service.spec.name)
-            yield Effect("tell", service.spec.name, "resumed")
+            yield Effect("unfreeze", service.spec.name)
+            yield Effect("record", service.spec.name, "resumed")
 
     # -----------------------------------------------------------------------------------------------
 
@@ -347,17 +353,17 @@ class Machine:
             service.error = ""
 
 
-def _how(status: int) -> str:
+def _exit_text(status: int) -> str:
     return f"exited with status {status}" if status >= 0 else f"was killed by signal {-status}"
 
 
 def stop_order(services: Mapping[str, Service], names: Iterable[str]) -> list[list[str]]:
-    """Waves in which to stop: those that nobody left needs come first."""
-    left = set(names)
+    """Return groups of services in the order in which to stop them: dependents before their needs."""
+    remaining = set(names)
     waves: list[list[str]] = []
-    while left:
-        needed = {need for name in left for need in services[name].needs}
-        wave = sorted(left - needed) or sorted(left)
+    while remaining:
+        needed = {need for name in remaining for need in services[name].needs}
+        wave = sorted(remaining - needed) or sorted(remaining)
         waves.append(wave)
-        left -= set(wave)
+        remaining -= set(wave)
     return waves

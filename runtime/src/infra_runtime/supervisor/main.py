@@ -1,4 +1,4 @@
-"""How a supervisor comes up: the lock, what an old one left, the guardian, the socket; and how it goes."""
+"""The main function of the supervisor's process: lock, clean-up, guardian, control socket, and shutdown."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import time
 from infra_runtime.data_directory import journal, lock
 from infra_runtime.data_directory.paths import Paths, private_folder
 from infra_runtime.host import processes
+from infra_runtime.host.privileges import become_subreaper
 from infra_runtime.supervisor.argv import ALREADY_SUPERVISED, LEASED
 from infra_runtime.supervisor.children import Guardian
 from infra_runtime.supervisor.control import Control
 from infra_runtime.supervisor.rpc import Methods
-from infra_runtime.supervisor.spawn import become_subreaper
 from infra_runtime.supervisor.supervisor import Supervisor
 
 #: seconds to wait for a predecessor that is still stopping its services
@@ -24,22 +24,22 @@ PATIENCE = 60.0
 
 
 def main() -> int:
-    """Supervise a data directory until its last lease is gone: `argv.command` writes what this reads."""
+    """Supervise a data directory until its last lease ends; `argv.command` builds the command line."""
     data, environment, ports = sys.argv[1:]
     paths = Paths(data)
     descriptor = take_lock(paths)
     if descriptor is None:
         return ALREADY_SUPERVISED
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal ends the lease of the one who sat there
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the client: it says what shall happen
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal ends the client, and so its lease
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the client handles Ctrl-C and requests the stop
     asyncio.run(supervise(paths, descriptor, environment, leased=ports == LEASED))
     return 0
 
 
 def take_lock(paths: Paths) -> int | None:
-    """The locked descriptor of the data directory; None when another supervisor serves it already.
+    """Return the locked descriptor of the data directory; None when another supervisor serves it already.
 
-    A guardian that still cleans up after a killed supervisor holds the lock too, so this waits.
+    The guardian of a killed supervisor also holds the lock while it cleans up; the function waits for that.
     """
     deadline = time.monotonic() + PATIENCE
     while (descriptor := lock.take(paths)) is None:
@@ -50,32 +50,32 @@ def take_lock(paths: Paths) -> int | None:
 
 
 def answers(path: str) -> bool:
-    """Whether somebody accepts on a Unix socket."""
+    """Return whether a process accepts connections on a Unix socket."""
     with socket.socket(socket.AF_UNIX) as client:
         return client.connect_ex(path) == 0
 
 
 def reconcile(paths: Paths) -> list[int]:
-    """End what an old supervisor and its guardian left, both being dead. Returns the pids."""
-    left = journal.left_alive(journal.read(paths.journal))
-    alive = {pid: start for pid, start in left.items() if start and processes.started(pid) == start}
+    """Kill the processes that a dead supervisor and a dead guardian left. Return their pids."""
+    recorded = journal.left_alive(journal.read(paths.journal))
+    alive = {pid: start for pid, start in recorded.items() if start and processes.started(pid) == start}
     if alive:
         processes.end(alive)
     return sorted(alive)
 
 
 async def supervise(paths: Paths, descriptor: int, environment: str, *, leased: bool) -> None:
-    """Serve until the stack is down."""
+    """Run the supervisor until the stack is stopped."""
     become_subreaper()
     private_folder(paths.home)
     cleaned = reconcile(paths)
-    if environment == "test":  # a test begins with nothing: what is here was left by one that was killed
+    if environment == "test":  # tests start without data; existing data is from a supervisor that was killed
         remove(paths.services)
     journal.rotate(paths.journal)
     token = os.urandom(8).hex()
-    thrown_away = [paths.services] if environment == "test" else []
-    guardian = Guardian(token, descriptor, [paths.run, *thrown_away])
-    private_folder(paths.run)  # not before there is somebody who removes it, come what may
+    temporary = [paths.services] if environment == "test" else []
+    guardian = Guardian(token, descriptor, [paths.run, *temporary])
+    private_folder(paths.run)  # after the start of the guardian, which removes it in any case
     supervisor = Supervisor(paths, environment=environment, leased=leased, token=token, guardian=guardian)
     supervisor.journal.write("up", pid=os.getpid(), environment=environment, token=token, boot=journal.boot())
     if cleaned:
@@ -95,12 +95,12 @@ async def supervise(paths: Paths, descriptor: int, environment: str, *, leased: 
         remove(paths.services)
     supervisor.children.close()
     remove(paths.run)
-    guardian.dismiss()
+    guardian.kill()
     supervisor.journal.close()
 
 
 def remove(folder: str) -> None:
-    """Remove a folder of ours with all that is in it."""
+    """Remove a folder with its content."""
     import shutil
 
     shutil.rmtree(folder, ignore_errors=True)

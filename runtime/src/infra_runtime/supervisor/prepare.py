@@ -1,10 +1,9 @@
-"""Carrying out a spec's steps: files, secrets, commands, and trees made once and copied ever after."""
+"""Run the steps that prepare a service: files, secrets, commands, and seeds from the user's cache."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -12,7 +11,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TypeAlias
 
 from infra_runtime.data_directory.paths import refusal
-from infra_runtime.host.file_copy import COPY, settle, stage
+from infra_runtime.host import file_lock
+from infra_runtime.host.file_copy import COPY, publish, stage
+from infra_runtime.host.privileges import give_to_other_user
 from infra_runtime.spec import (
     Remove,
     RequireFile,
@@ -26,22 +27,21 @@ from infra_runtime.spec import (
     texts,
 )
 from infra_runtime.supervisor.binding import Bound, Scope, resolver
-from infra_runtime.supervisor.spawn import hand_over
 
 SECRET_BYTES = 24
 
-#: runs argv with extra environment and returns the exit status
+#: runs argv with additional environment variables and returns the exit status
 Runner: TypeAlias = Callable[[tuple[str, ...], Mapping[str, str]], Awaitable[int]]
 
 
 class StepError(Exception):
-    """A step did not succeed; the message says which and how."""
+    """A step failed; the message contains the command or file and the reason."""
 
 
 async def prepare(bound: Bound, scope: Scope, others: Mapping[str, Bound], cache: str, run: Runner) -> None:
-    """Make the service's folders and take its steps in their order.
+    """Create the service's folders and run its steps in their order.
 
-    Raises `StepError`, `BindingError`, and `OSError` for what the disk refuses.
+    Raises `StepError`, `BindingError`, and `OSError` when a file cannot be written.
     """
     for folder in (bound.data, bound.run):
         os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -49,22 +49,22 @@ async def prepare(bound: Bound, scope: Scope, others: Mapping[str, Bound], cache
         if isinstance(step, Seed):
             await _seed(step, bound, scope, others, cache, run)
         else:
-            await _take(step, resolver(bound, scope, others), run)
+            await _run_step(step, resolver(bound, scope, others), run)
     if bound.spec.refuses_root:
-        hand_over([bound.data, bound.run])
+        give_to_other_user([bound.data, bound.run])
 
 
-async def _take(
+async def _run_step(
     step: WriteFile | RequireFile | Remove | Secret | Run, lookup: Callable[[str], str], run: Runner
 ) -> None:
     if isinstance(step, WriteFile):
-        # Other languages take JSON's escapes for quotes and backslashes, but not those for letters.
-        inside = (lambda name: json.dumps(lookup(name), ensure_ascii=False)[1:-1]) if step.json else lookup
-        _write(substitute(step.path, lookup), substitute(step.text, inside), step.mode)
+        # Other formats with JSON-like strings support the escapes for quotes and backslashes, but not \uXXXX.
+        escaped = (lambda name: json.dumps(lookup(name), ensure_ascii=False)[1:-1]) if step.json else lookup
+        _write(substitute(step.path, lookup), substitute(step.text, escaped), step.mode)
     elif isinstance(step, RequireFile):
-        found = _first_line(substitute(step.path, lookup))
-        if found is not None and not found.startswith(step.text):
-            raise StepError(step.problem.replace("{found}", found))
+        line = _first_line(substitute(step.path, lookup))
+        if line is not None and not line.startswith(step.text):
+            raise StepError(step.problem.replace("{found}", line))
     elif isinstance(step, Remove):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(substitute(step.path, lookup))
@@ -85,41 +85,41 @@ async def _seed(
     into = substitute(seed.into, resolver(bound, scope, others))
     if os.path.isdir(into) and os.listdir(into):
         return
-    # All instances of a kind share it.
+    # All instances of a kind share the tree.
     tree = f"{cache}/{bound.spec.kind or bound.spec.name}-{seed_key(seed, scope)}"
     if not os.path.isdir(tree):
         os.makedirs(cache, mode=0o700, exist_ok=True)
         async with _locked(f"{tree}.lock"):
             if not os.path.isdir(tree):
-                await _grow(seed, bound, scope, others, tree, run)
-    # A copy that was cut short must never look like data: it gets its name when it is whole.
-    await _cleared(run, f"{into}.new")
+                await _build_seed(seed, bound, scope, others, tree, run)
+    # An incomplete copy must not be taken for data: the copy gets its final name when it is complete.
+    await _remove_folder(run, f"{into}.new")
     copy = stage(into)
     if bound.spec.refuses_root:
-        hand_over([os.path.dirname(copy)])
-    async with _growing(os.path.dirname(copy), run):
-        await _checked(run, *COPY, tree, copy)
-    settle(copy, into)
+        give_to_other_user([os.path.dirname(copy)])
+    async with _removed_on_failure(os.path.dirname(copy), run):
+        await _run_checked(run, *COPY, tree, copy)
+    publish(copy, into)
 
 
-async def _grow(
+async def _build_seed(
     seed: Seed, bound: Bound, scope: Scope, others: Mapping[str, Bound], tree: str, run: Runner
 ) -> None:
     out = f"{tree}.new"
-    await _cleared(run, out)
+    await _remove_folder(run, out)
     os.makedirs(out, mode=0o700)
     lookup = resolver(bound, scope, others, out=out)
-    async with _growing(out, run):
+    async with _removed_on_failure(out, run):
         for step in seed.steps:
             if bound.spec.refuses_root:
-                hand_over([out])
-            await _take(step, lookup, run)
+                give_to_other_user([out])
+            await _run_step(step, lookup, run)
     os.rename(out, tree)
 
 
 @contextlib.asynccontextmanager
-async def _growing(tree: str, run: Runner) -> AsyncIterator[None]:
-    """When it fails, tell whether the disk is to blame, and give back what was taken of it."""
+async def _removed_on_failure(tree: str, run: Runner) -> AsyncIterator[None]:
+    """Remove the tree when a step fails, and add the disk's error to the message if there is one."""
     try:
         yield
     except StepError as error:
@@ -131,39 +131,34 @@ async def _growing(tree: str, run: Runner) -> AsyncIterator[None]:
         raise
 
 
-async def _cleared(run: Runner, folder: str) -> None:
-    if os.path.lexists(folder):  # a process is milliseconds, and there hardly ever is something to remove
-        await _checked(run, "rm", "-rf", folder)
+async def _remove_folder(run: Runner, folder: str) -> None:
+    if os.path.lexists(folder):  # the check saves the milliseconds of a process; the folder rarely exists
+        await _run_checked(run, "rm", "-rf", folder)
 
 
-async def _checked(run: Runner, *command: str) -> None:
+async def _run_checked(run: Runner, *command: str) -> None:
     if (status := await run(command, {})) != 0:
         raise StepError(f"{' '.join(command)} exited with status {status}")
 
 
 def seed_key(seed: Seed, scope: Scope) -> str:
-    """What a cached tree depends on: the steps' text, and which executables they run."""
+    """Return a hash of all that a cached tree depends on: the texts of the steps and their executables."""
     binaries = {}
     for reference in sorted({name for text in texts(seed) for name in references(text)}):
-        kind, _, name = reference.partition(".")
-        if kind == "bin" and name in scope.binaries:
-            found = os.stat(scope.binaries[name])
-            binaries[name] = (scope.binaries[name], found.st_size, found.st_mtime_ns)
+        prefix, _, name = reference.partition(".")
+        if prefix == "bin" and name in scope.binaries:
+            status = os.stat(scope.binaries[name])
+            binaries[name] = (scope.binaries[name], status.st_size, status.st_mtime_ns)
     text = json.dumps([encode(seed.steps), binaries], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @contextlib.asynccontextmanager
 async def _locked(path: str) -> AsyncIterator[None]:
-    """Hold a lock file without ever blocking the loop; other stacks of the user make the same tree."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """Hold a lock without blocking the loop; other stacks of the user make the same tree."""
+    while (descriptor := file_lock.acquire(path)) is None:  # noqa: ASYNC110 - a lock has no event
+        await asyncio.sleep(0.01)
     try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError:
-                await asyncio.sleep(0.01)
         yield
     finally:
         os.close(descriptor)

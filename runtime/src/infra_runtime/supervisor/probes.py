@@ -1,4 +1,4 @@
-"""Ask a service once whether it is ready, in its own protocol: None, or the reason why it is not."""
+"""Run one attempt of a probe: connect to a service in its own protocol and check that it is ready."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from infra_runtime.spec import (
 from infra_runtime.spec.probes import PATIENCE
 from infra_runtime.supervisor.exchange import connected, exchange
 
-TYPE_CHECKING = False  # the name that type checkers know; importing ssl would cost a third of the boot
+TYPE_CHECKING = False  # type checkers recognise this name; importing ssl would cost a third of the boot
 if TYPE_CHECKING:
     import ssl
 
-#: runs argv with extra environment and returns the exit status
+#: runs argv with additional environment variables and returns the exit status
 Runner: TypeAlias = Callable[[tuple[str, ...], Mapping[str, str]], Awaitable[int]]
 
-#: the variable with the probe, for the process of an HTTPS probe
+#: the environment variable that contains the probe, for the process of an HTTPS probe
 HTTPS_PROBE = "INFRA_HTTPS_PROBE"
-#: seconds that this process may take to start on a busy machine
+#: seconds for the start of that process on a busy machine
 BOOT = 5.0
-#: seconds between two questions: a tenth of what was waited so far, within these bounds
+#: seconds between two attempts: a tenth of the time since the first attempt, within these bounds
 QUICKEST, SLOWEST = 0.001, 0.05
 LONGEST_BODY = 65536
 _STATUS = re.compile(rb"HTTP/\d\.\d (\d{3})\b")
@@ -47,7 +47,7 @@ CANNOT_CONNECT_NOW = "57P03"  # Source: PostgreSQL documentation, "Error Codes"
 async def ask(probe: Probe, host: str, ports: Mapping[str, int], run: Runner, folder: str) -> str | None:
     """Return None when the service is ready, else the reason.
 
-    `run` runs a command to its exit status; a process of the probe may write into `folder`.
+    `run` runs a command and returns its exit status; a process of the probe may write into `folder`.
     """
     if isinstance(probe, ExecProbe):
         return await command(probe, run)
@@ -75,8 +75,8 @@ async def attempt(probe: PortProbe, host: str, port: int, tls: ssl.SSLContext | 
     except TimeoutError:
         reason = f"no answer within {timeout:g} s"
     except OSError as error:
-        # asyncio puts its own text into strerror; the system's text is the well-known one.
-        # The number of an error of ssl is not the system's.
+        # asyncio replaces strerror by its own text; users know the text of the system.
+        # The errno of an ssl error is not a number of the system.
         number = error.errno if type(error).__module__ == "builtins" else None
         reason = os.strerror(number) if number else str(error)
     except asyncio.IncompleteReadError:
@@ -92,7 +92,7 @@ def interval(waited: float) -> float:
 
 
 async def tcp(host: str, port: int) -> str | None:
-    """Connect."""
+    """Connect to the port."""
     async with connected(host, port):
         return None
 
@@ -102,34 +102,34 @@ async def http(host: str, port: int, probe: HttpProbe, tls: ssl.SSLContext | Non
     headers = "".join(f"{name}: {value}\r\n" for name, value in probe.headers.items())
     host_header = "" if any(name.lower() == "host" for name in probe.headers) else f"Host: {host}:{port}\r\n"
     request = f"GET {probe.path} HTTP/1.1\r\n{host_header}{headers}Connection: close\r\n\r\n"
-    wanted = probe.contains.encode()
+    content = probe.contains.encode()
     async with connected(host, port, tls=tls, name=probe.server_name) as (reader, writer):
         writer.write(request.encode())
         try:
             head = await reader.readuntil(b"\r\n\r\n")
         except asyncio.IncompleteReadError as cut:
             head = cut.partial
-        if (found := _STATUS.match(head)) is None:
+        if (status_line := _STATUS.match(head)) is None:
             return f"{probe.path}: {head[:40]!r} is not HTTP"
-        status = int(found[1])
-        good = probe.status[0] <= status <= probe.status[1]
-        if good and wanted in head:
+        status = int(status_line[1])
+        accepted = probe.status[0] <= status <= probe.status[1]
+        if accepted and content in head:
             return None
-        body = await _body(reader, wanted if good else b"")
-    if good:
-        return None if wanted in body else f"{probe.path}: the answer has no {probe.contains!r} in it"
+        body = await _body(reader, content if accepted else b"")
+    if accepted:
+        return None if content in body else f"{probe.path}: the answer does not contain {probe.contains!r}"
     text = body[:120].decode(errors="replace").strip()
     return f"{probe.path}: status {status}" + (f", {text}" if text else "")
 
 
-async def _body(reader: asyncio.StreamReader, wanted: bytes) -> bytes:
-    """Return the body as far as `wanted`; it may arrive in pieces, and the server may not close."""
+async def _body(reader: asyncio.StreamReader, content: bytes) -> bytes:
+    """Return the body up to `content`; it arrives in pieces, and the server may keep the connection open."""
     body = b""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE / 4):
             while len(body) < LONGEST_BODY and (piece := await reader.read(LONGEST_BODY)):
                 body += piece
-                if wanted in body:
+                if content in body:
                     break
     return body
 
@@ -147,12 +147,12 @@ async def postgres(host: str, port: int, user: str, database: str) -> str | None
         parts = (await reader.readexactly(length - 4)).split(b"\0")
     fields = {part[:1]: part[1:].decode(errors="replace") for part in parts if part}
     code, message = fields.get(b"C", ""), fields.get(b"M", "")
-    # Any other refusal comes from a server that is up.
+    # A server that answers with any other error is running.
     return message if code == CANNOT_CONNECT_NOW else None
 
 
 async def https(host: str, port: int, probe: HttpProbe, run: Runner, answer: str) -> str | None:
-    """Have a process repeat the request until it succeeds or `PATIENCE` ends.
+    """Start a process that repeats the request until it succeeds or `PATIENCE` ends.
 
     The process gets the probe in its environment: headers may be secret, and arguments are visible to other
     users. It writes the last reason to the file `answer`.
@@ -180,7 +180,7 @@ async def https(host: str, port: int, probe: HttpProbe, run: Runner, answer: str
 
 
 async def command(probe: ExecProbe, run: Runner) -> str | None:
-    """Run the command to exit status 0 in time; its output goes to the service's log."""
+    """Run the command; the service is ready when it exits with 0 in time. Its output goes to the log."""
     try:
         async with asyncio.timeout(probe.timeout):
             status = await run(probe.command, {})

@@ -275,7 +275,7 @@ class Methods:
                     run=bound.run,
                     ports=bound.ports,
                     cwd=bound.cwd,
-                    exports=bound.shown,
+                    exports=bound.masked_exports,
                 )
                 for name, bound in self._supervisor.bound.items()
             }
@@ -369,7 +369,7 @@ class Methods:
             restarts=service.restarts,
             needs=service.needs,
             ports=bound.ports if bound else {},
-            exports=bound.shown if bound else {},
+            exports=bound.masked_exports if bound else {},
             log=supervisor.logs.path(name),
         )
 

@@ -1,8 +1,9 @@
-"""The state of all services at one moment, and back to it.
+"""Save and restore snapshots: the state of all services at one moment.
 
-A snapshot is taken while everything stands still: who keeps things in memory writes them down, then all
-processes are frozen, their folders are copied (sharing blocks where the disk can), and life goes on. What
-is copied is what a power cut would leave at that moment; every service of the catalogue recovers from that.
+Saving takes these steps: services that hold data in memory write it to their files, all processes are stopped
+with SIGSTOP, their folders are copied (sharing blocks where the file system supports it), and the processes
+continue. The copy equals the state of the disk after a power failure; every service of the catalogue recovers
+from that.
 """
 
 from __future__ import annotations
@@ -27,19 +28,20 @@ from infra_runtime.supervisor.supervisor import Supervisor
 
 
 async def save(supervisor: Supervisor, name: str) -> Snapshot:
-    """Take a snapshot, in place of an older one of the same name. Raises `SnapshotError`."""
+    """Take a snapshot; it replaces an older one of the same name. Raises `SnapshotError`."""
     folder = folder_of(supervisor.paths, name)
-    services = [it for it, state in supervisor.machine.services.items() if state.phase is Phase.READY]
-    # A dot is what no snapshot's name begins with.
-    async with _staged(f"{os.path.dirname(folder)}/.{name}", supervisor) as fresh:
-        os.mkdir(f"{fresh}/services")
+    states = supervisor.machine.services
+    services = [service for service, state in states.items() if state.phase is Phase.READY]
+    # The name of a snapshot never begins with a dot.
+    async with _staged(f"{os.path.dirname(folder)}/.{name}", supervisor) as staged:
+        os.mkdir(f"{staged}/services")
         began = time.time()
         for service in services:
             await _quiesce(supervisor, service)
         await supervisor.children.freeze(services)
         try:
-            sources = [supervisor.paths.service_data(it) for it in services]
-            await _copy(supervisor, name, sources, f"{fresh}/services")
+            sources = [supervisor.paths.service_data(service) for service in services]
+            await _copy(supervisor, name, sources, f"{staged}/services")
         finally:
             for service in services:
                 supervisor.children.signal_all(service, signal.SIGCONT)
@@ -47,36 +49,38 @@ async def save(supervisor: Supervisor, name: str) -> Snapshot:
             format=FORMAT,
             name=name,
             time=began,
-            services={it: supervisor.machine.services[it].spec.digest() for it in services},
-            executables={it: identity(supervisor.bound[it].command[0]) for it in services},
+            services={service: states[service].spec.digest() for service in services},
+            executables={service: identity(supervisor.bound[service].command[0]) for service in services},
         )
-        with open(f"{fresh}/{DESCRIPTION}", "w", encoding="utf-8") as file:
+        with open(f"{staged}/{DESCRIPTION}", "w", encoding="utf-8") as file:
             json.dump(snapshot.to_json(), file)
         shutil.rmtree(folder, ignore_errors=True)
-        os.rename(fresh, folder)
+        os.rename(staged, folder)
     supervisor.journal.write("snapshot", name=name, services=services)
     return snapshot
 
 
 async def restore(supervisor: Supervisor, name: str) -> Snapshot:
-    """Put every service of a snapshot back; endpoints stay. Raises `SnapshotError` when it doesn't fit.
+    """Restore all services of a snapshot and start them again with the same endpoints.
 
-    Nothing is stopped before the copy is whole.
+    The services keep running until the copy is complete.
+
+    Raises `SnapshotError` when the stack's services differ from those of the snapshot.
     """
     folder = folder_of(supervisor.paths, name)
     snapshot = describe(folder)
     services = list(snapshot.services)
     _check_fit(supervisor, snapshot)
-    async with _staged(f"{supervisor.paths.services}/.restored", supervisor) as fresh:
-        await _copy(supervisor, name, [f"{folder}/services/{it}" for it in services], fresh)
+    async with _staged(f"{supervisor.paths.services}/.restored", supervisor) as staged:
+        await _copy(supervisor, name, [f"{folder}/services/{service}" for service in services], staged)
         for service in services:
             supervisor.kill(service)
         await supervisor.settle(services)
         for service in services:
             data = supervisor.paths.service_data(service)
-            with contextlib.suppress(FileNotFoundError):  # it was not started yet
-                os.rename(data, f"{fresh}/{service}.old")
-            os.rename(f"{fresh}/{service}", data)
+            with contextlib.suppress(FileNotFoundError):  # a service that was never started has no folder
+                os.rename(data, f"{staged}/{service}.old")
+            os.rename(f"{staged}/{service}", data)
         for service in services:
             supervisor.dispatch(Event("wanted", service))
         await supervisor.settle(services)
@@ -86,19 +90,22 @@ async def restore(supervisor: Supervisor, name: str) -> Snapshot:
 
 @contextlib.asynccontextmanager
 async def _staged(path: str, supervisor: Supervisor) -> AsyncIterator[str]:
-    """A new folder for a copy; what is in it at the end, or was left there by one that was killed, goes."""
+    """Yield the path of a new folder for a copy, and remove at the end what is still in it.
+
+    A folder that a killed supervisor left in its place is removed first.
+    """
     await _remove(supervisor, f"{path}.new")
-    fresh = stage(path)
-    os.mkdir(fresh, 0o700)
+    folder = stage(path)
+    os.mkdir(folder, 0o700)
     try:
-        yield fresh
+        yield folder
     finally:
         await _remove(supervisor, f"{path}.new")
 
 
 async def _remove(supervisor: Supervisor, folder: str) -> None:
     try:
-        os.rmdir(folder)  # a process is milliseconds
+        os.rmdir(folder)  # an empty folder does not need a process, which would take milliseconds
     except FileNotFoundError:
         pass
     except OSError:
@@ -107,34 +114,36 @@ async def _remove(supervisor: Supervisor, folder: str) -> None:
 
 def identity(executable: str) -> tuple[str, int, int]:
     """Return path, size and modification time, which differ between two builds of a program."""
-    found = os.stat(shutil.which(executable) or executable)
-    return executable, found.st_size, found.st_mtime_ns
+    status = os.stat(shutil.which(executable) or executable)
+    return executable, status.st_size, status.st_mtime_ns
 
 
 def _check_fit(supervisor: Supervisor, snapshot: Snapshot) -> None:
-    """Raise `SnapshotError` when a service has other settings or another build of its program now.
+    """Raise `SnapshotError` when the settings or the program of a service have changed since the snapshot.
 
-    The data of a database cannot be read by another version of its server, nor under other settings.
+    A database server cannot always read data of another version, or data that was written under other
+    settings.
     """
     if snapshot.format != FORMAT:
-        raise SnapshotError(snapshot.name, f"it has format {snapshot.format}, this kit writes {FORMAT}")
+        raise SnapshotError(snapshot.name, f"its format is {snapshot.format}; this version reads {FORMAT}")
     for service, digest in snapshot.services.items():
-        running = supervisor.machine.services.get(service)
-        if running is None:
-            raise SnapshotError(snapshot.name, f"this stack has no {service}")
-        if running.spec.digest() != digest:
-            raise SnapshotError(snapshot.name, f"{service} has other settings now")
+        state = supervisor.machine.services.get(service)
+        if state is None:
+            raise SnapshotError(snapshot.name, f"this stack has no service {service}")
+        if state.spec.digest() != digest:
+            raise SnapshotError(snapshot.name, f"the settings of {service} have changed since the snapshot")
         if service in supervisor.bound:
             executable = supervisor.bound[service].command[0]
             if identity(executable) != snapshot.executables.get(service):
-                raise SnapshotError(snapshot.name, f"{service} was another build of {executable} then")
+                reason = f"{executable}, the program of {service}, has changed since the snapshot"
+                raise SnapshotError(snapshot.name, reason)
 
 
 async def _copy(supervisor: Supervisor, name: str, sources: list[str], into: str) -> None:
     if not sources:
         return
     if await _run(supervisor, *COPY, *sources, into) != 0:
-        raise SnapshotError(name, f"cp failed; {supervisor.paths.own_log} has its words")
+        raise SnapshotError(name, f"cp failed; its output is in {supervisor.paths.own_log}")
 
 
 async def _run(supervisor: Supervisor, *command: str) -> int:
@@ -142,7 +151,7 @@ async def _run(supervisor: Supervisor, *command: str) -> int:
 
 
 async def _quiesce(supervisor: Supervisor, service: str) -> None:
-    """Have a service write its memory to its files. Raises `SnapshotError` with the service's answer."""
+    """Make a service write its data in memory to its files. Raises `SnapshotError` with the answer."""
     bound = supervisor.bound[service]
     if bound.quiesce is None:
         return

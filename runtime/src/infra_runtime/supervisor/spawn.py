@@ -1,29 +1,25 @@
-"""Starting a child: in its own session, its output straight to a file, not as root where it refuses."""
+"""Start a child process in its own session, with its output in a log file, and without root if necessary."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 
-CLONE_NEWUSER, CLONE_NEWIPC = 0x10000000, 0x08000000  # Source: <linux/sched.h>
-PR_SET_CHILD_SUBREAPER = 36  # Source: <linux/prctl.h>
-PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 8, 47, 2
-CAPABILITY_VERSION_3, CAP_DAC_OVERRIDE = 0x20080522, 1  # Source: <linux/capability.h>
-#: inside its user namespace the child has this uid, which is root's outside: any but 0 will do
-INNER_UID = 1000
+from infra_runtime.host import privileges
 
 
 def spawn(
     command: Sequence[str], *, env: Mapping[str, str], cwd: str, log: str, refuses_root: bool
 ) -> subprocess.Popen[bytes]:
-    """Start a child whose output is appended to `log`. Raises `OSError` when it can't be executed."""
+    """Start a child whose output is appended to `log`. Raises `OSError` when it cannot be executed."""
     prepare: Callable[[], None] | None = None
     if refuses_root and os.geteuid() == 0:
-        prepare = enter_user_namespace if user_namespaces_work() else functools.partial(become, *other_user())
+        if privileges.user_namespaces_work():
+            prepare = privileges.enter_user_namespace
+        else:
+            prepare = functools.partial(privileges.switch_user, *privileges.other_user())
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         return subprocess.Popen(
@@ -38,104 +34,3 @@ def spawn(
         )
     finally:
         os.close(output)
-
-
-@functools.cache
-def _libc() -> object:
-    import ctypes
-
-    return ctypes.CDLL(None, use_errno=True)
-
-
-def _call(name: str, *arguments: object) -> None:
-    import ctypes
-
-    if getattr(_libc(), name)(*arguments) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, f"{name}: {os.strerror(code)}")
-
-
-def become_subreaper() -> None:
-    """Have orphaned descendants become our children: one that forks away stays in sight. Linux alone."""
-    if sys.platform == "linux":
-        _call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def enter_user_namespace() -> None:
-    """Be an ordinary user inside, root outside: files stay root's, the program sees another uid.
-
-    The IPC namespace of its own lets PostgreSQL's System V segment vanish with it, also after SIGKILL.
-    Source: user_namespaces(7), "Defining user and group ID mappings".
-    """
-    uid, gid = os.geteuid(), os.getegid()
-    _call("unshare", CLONE_NEWUSER | CLONE_NEWIPC)
-    for name, text in (
-        ("setgroups", "deny"),
-        ("uid_map", f"{INNER_UID} {uid} 1"),
-        ("gid_map", f"{INNER_UID} {gid} 1"),
-    ):
-        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
-            file.write(text)
-
-
-@functools.cache
-def user_namespaces_work() -> bool:
-    """Try it in a child that ends at once; kernels and container runtimes may forbid it."""
-    if sys.platform != "linux":
-        return False
-    _libc()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            enter_user_namespace()
-            os._exit(0)
-        except BaseException:  # noqa: BLE001 - a forked child must never return into the parent's code
-            os._exit(1)
-    return os.waitpid(pid, 0)[1] == 0
-
-
-def other_user() -> tuple[int, int]:
-    """Return uid and gid of `nobody`, the account for programs that refuse to run as root."""
-    import pwd
-
-    try:
-        entry = pwd.getpwnam("nobody")
-    except KeyError:
-        return 65534, 65534
-    return entry.pw_uid, entry.pw_gid
-
-
-def become(uid: int, gid: int) -> None:
-    """Be another user who, like root, may enter every folder.
-
-    Our folders are 0700, those above the checkout often too. That right stays over the `exec` as an ambient
-    capability; where the container took it from root itself, the child goes without it.
-    Source: capabilities(7), "Transformation of capabilities during execve()".
-    """
-    import ctypes
-
-    if sys.platform == "linux":
-        _call("prctl", PR_SET_KEEPCAPS, 1, 0, 0, 0)
-    os.setgroups([])
-    os.setresgid(gid, gid, gid)
-    os.setresuid(uid, uid, uid)
-    if sys.platform == "linux":
-        header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
-        bits = 1 << CAP_DAC_OVERRIDE
-        sets = (ctypes.c_uint32 * 6)(
-            bits, bits, bits
-        )  # effective, permitted, inheritable; then the higher bits
-        with contextlib.suppress(OSError):
-            _call("capset", header, sets)
-            _call("prctl", PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0)
-
-
-def hand_over(folders: Sequence[str]) -> None:
-    """Give folders to the other user; nothing to do where a user namespace serves."""
-    if os.geteuid() != 0 or user_namespaces_work():
-        return
-    uid, gid = other_user()
-    for folder in folders:
-        for parent, directories, files in os.walk(folder):
-            for path in [parent, *(os.path.join(parent, name) for name in directories + files)]:
-                os.chown(path, uid, gid, follow_symlinks=False)

@@ -1,4 +1,4 @@
-"""What a service may be, what may happen to it, and what may be done about it: the machine's words."""
+"""The types of the state machine: phases, events, effects, and the state of one service."""
 
 from __future__ import annotations
 
@@ -7,49 +7,49 @@ from typing import Literal, NamedTuple, TypeAlias
 from infra_runtime.messages import Phase
 from infra_runtime.spec import ServiceSpec
 
-#: phases in which nothing more will happen by itself
+#: phases that a service leaves only after an event from outside
 SETTLED = frozenset({Phase.IDLE, Phase.READY, Phase.DONE, Phase.PAUSED, Phase.STOPPED, Phase.FAILED})
-#: phases in which a process may live
+#: phases in which a service may have a process
 LIVING = frozenset({Phase.STARTING, Phase.READY, Phase.PAUSED, Phase.STOPPING})
-#: phases in which a service may be given another spec
+#: phases in which the spec of a service may be replaced
 RESTING = frozenset({Phase.IDLE, Phase.DONE, Phase.STOPPED, Phase.FAILED})
 #: phases that let a dependent start
 SATISFYING = frozenset({Phase.READY, Phase.DONE})
 
 EventKind: TypeAlias = Literal[
-    "wanted",  # somebody wants the service (its needs are wanted with it)
-    "unwanted",  # nobody does any more
-    "restart",  # stop it, and start it again
+    "wanted",  # a client requests the service, and with it the services that it needs
+    "unwanted",  # a client requests that the service stops
+    "restart",  # a client requests that the service stops and starts again
     "prepared",
     "prepare-failed",  # detail: the reason
     "spawned",  # number: the pid
     "spawn-failed",  # detail: the reason
-    "port-taken",  # detail: who holds which; number: 1 when another port may be chosen
-    "not-yet",  # detail: why the probe doesn't agree
-    "agreed",  # the probe got its answer
-    "exited",  # number: the exit status (negative: the signal); detail: what else is known of it
-    "gone",  # nothing of the service is left
-    "timer",  # the timer that `arm` set has run out
-    "killed",  # end it without a polite word, and leave it so
+    "port-taken",  # detail: the port and the process that holds it; number: 1 when another port may be chosen
+    "probe-failed",  # an attempt of the probe failed; detail: the reason
+    "probe-succeeded",
+    "exited",  # the first process exited; number: its status (negative: the signal); detail: an explanation
+    "gone",  # no process of the service is left
+    "timer",  # the timer that `arm` set has expired
+    "killed",  # a client requests that the service is killed and stays stopped
     "paused",
     "resumed",
 ]
 EffectKind: TypeAlias = Literal[
-    "prepare",  # bind it, and run its steps
-    "spawn",
-    "probe",  # ask until it agrees, or `hush`
-    "hush",  # stop preparing and asking
-    "signal",  # number: to the first process
-    "thaw",  # let a frozen one hear signals again
-    "sweep",  # SIGKILL to whatever is left of the service, then tell `gone`
-    "arm",  # number: seconds; replaces the service's timer
-    "disarm",
-    "tell",  # detail: the event's word for the journal
+    "prepare",  # bind the spec and run its steps
+    "spawn",  # start the first process
+    "probe",  # repeat the probe until it succeeds or `cancel` comes
+    "cancel",  # cancel preparing or probing
+    "signal",  # send a signal to the first process; number: the signal
+    "unfreeze",  # send SIGCONT to all processes, which SIGSTOP has stopped
+    "sweep",  # kill all remaining processes of the service, then report `gone`
+    "arm",  # start the service's timer, in place of a running one; number: seconds
+    "disarm",  # stop the service's timer
+    "record",  # write an event to the journal; detail: the event's name
 ]
 
 
 class Event(NamedTuple):
-    """Something that happened to one service."""
+    """An input of the state machine: something that happened to one service."""
 
     kind: EventKind
     service: str
@@ -58,7 +58,7 @@ class Event(NamedTuple):
 
 
 class Effect(NamedTuple):
-    """Something to be done for one service."""
+    """An output of the state machine: an action that the supervisor carries out for one service."""
 
     kind: EffectKind
     service: str
@@ -67,7 +67,7 @@ class Effect(NamedTuple):
 
 
 class Service:
-    """What the machine remembers of one service."""
+    """The state of one service."""
 
     __slots__ = (
         "crashes",
@@ -91,13 +91,13 @@ class Service:
         self.phase = Phase.IDLE
         self.wanted = False
         self.pid = 0
-        #: when the phase was entered
+        #: the time at which the service entered the phase
         self.since = 0.0
-        #: when it was first ready, for this life of the supervisor
+        #: the time at which the service became ready for the first time; None until then
         self.ready_at: float | None = None
-        #: why it is in this phase; a failed one's reason
+        #: why the service is in this phase; of a failed service, the cause
         self.reason = ""
-        #: the kind of the failure: start | port-taken
+        #: the kind of the failure: start | exit | needs | port-taken
         self.error = ""
         self.crashes: list[float] = []
         self.restarts = 0

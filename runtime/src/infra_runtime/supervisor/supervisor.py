@@ -1,4 +1,4 @@
-"""The supervisor itself: carries out what the machine decides, and tells it what came of it."""
+"""The supervisor: it carries out the effects of the state machine, and reports their results as events."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from infra_runtime.supervisor.machine import Machine, stop_order
 from infra_runtime.supervisor.prepare import StepError, prepare
 from infra_runtime.supervisor.state import SETTLED, Effect, Event
 
-#: seconds between two looks at the logs' sizes
+#: seconds between two updates of the log indexes
 TICK = 1.0
 
 
@@ -46,13 +46,13 @@ class Supervisor:
         self.leased = leased
         self.ports = Ports(paths.ports, paths.data, leased=leased)
         self.bound: dict[str, Bound] = {}
-        #: services that others refer to without needing them, with their ports, before they are prepared
+        #: services that optional references name, with their ports, until they are prepared
         self.bound_ahead: dict[str, Bound] = {}
-        self._others = ChainMap(self.bound, self.bound_ahead)
+        self._all_bound = ChainMap(self.bound, self.bound_ahead)
         self.scopes: dict[str, Scope] = {}
-        #: every port that this supervisor ever used: the proof asks for each of them
+        #: all ports that this supervisor has used; `down` checks that each of them is free
         self.used_ports: set[int] = set()
-        #: service → the port that it could not have, and who holds it
+        #: service → the port that it could not get, and the process that holds the port
         self.refused_ports: dict[str, tuple[int, str]] = {}
         self._loop = asyncio.get_running_loop()
         self.children = Children(
@@ -64,78 +64,78 @@ class Supervisor:
         self._changed: set[asyncio.Future[None]] = set()
         self._ticker = self._loop.call_later(TICK, self._tick)
 
-    # --- what methods call ---------------------------------------------------------------------------
+    # --- called by the methods of the control socket ---------------------------------------------------
 
     def add(self, spec: ServiceSpec, scope: Scope) -> None:
-        """Learn of a service that isn't running."""
+        """Add a service that is not running, or replace its spec."""
         self.machine.add(spec)
-        self.ports.give_back(spec.name)  # only now: whoever is stopped comes back where clients know it
+        self.ports.give_back(spec.name)  # not when a service stops, so that it starts again on the same ports
         self.scopes[spec.name] = scope
         self.bound.pop(spec.name, None)
         self.bound_ahead.pop(spec.name, None)
 
     def dispatch(self, event: Event) -> None:
-        """Tell the machine, and do what it says."""
+        """Pass an event to the state machine, and carry out its effects."""
         for effect in self.machine.handle(event, self._loop.time()):
             getattr(self, f"_do_{effect.kind}")(effect)
-        if event.kind == "not-yet":
-            return  # nothing that anybody waits for
+        if event.kind == "probe-failed":
+            return  # `change` does not wait for this event
         changed, self._changed = self._changed, set()
         for future in changed:
             if not future.done():
                 future.set_result(None)
 
     async def settle(self, names: Iterable[str]) -> None:
-        """Wait until nothing more happens to these services by itself."""
+        """Wait until all these services are in a settled phase (`state.SETTLED`)."""
         names = list(names)
         while not self.machine.settled(names):
             await self.change()
 
     async def change(self) -> None:
-        """Wait for the next event, whatever it is."""
+        """Wait for the next event of any service."""
         future = self._loop.create_future()
         self._changed.add(future)
         await future
 
     async def stop(self, names: Iterable[str]) -> None:
-        """Stop services in reverse order of need, and wait until they are gone."""
+        """Stop services, dependents before their needs, and wait until all their processes have exited."""
         for wave in stop_order(self.machine.services, names):
             for name in wave:
                 self.dispatch(Event("unwanted", name))
             await self.settle(wave)
 
     def kill(self, name: str) -> None:
-        """End a service without a polite word, and leave it ended."""
+        """Kill a service without its stop steps; it stays stopped."""
         self.dispatch(Event("killed", name))
 
     def crash(self, name: str, number: int) -> None:
-        """Signal everything of a service, and see what the restart policy makes of it."""
+        """Send a signal to all processes of a service; its restart policy decides what follows."""
         self.children.signal_all(name, number)
 
     async def pause(self, names: Iterable[str]) -> None:
-        """Freeze everything of services that are ready; they are not taken for dead meanwhile."""
+        """Stop all processes of the ready services with SIGSTOP, and enter the phase `paused`."""
         names = [name for name in names if self.machine.services[name].phase is Phase.READY]
         await self.children.freeze(names)
         for name in names:
             self.dispatch(Event("paused", name))
 
     def resume(self, name: str) -> None:
-        """Let a paused service go on."""
+        """Continue a paused service."""
         self.dispatch(Event("resumed", name))
 
     async def down(self) -> list[str]:
-        """Stop everything. Returns what is left of ours, each piece named: an empty list is the proof."""
+        """Stop all services. Return a text for each remaining process and port."""
         await self.stop(self.machine.services)
         for task in self._tasks.values():
             task.cancel()
-        left = self.children.sweep_strays()
+        left = self.children.sweep_orphaned()
         left += [f"port {port}" for port in sorted(self.used_ports) if taken(port, name_it=False) is not None]
         self._ticker.cancel()
-        self.logs.look(self.machine.services)
+        self.logs.update(self.machine.services)
         return left
 
     def log_tail(self, service: str) -> list[str]:
-        """The last lines of the current run of a service."""
+        """Return the last log lines of the current run of a service."""
         return self.logs.tail(service, since=self._log_marks.get(service, 0))
 
     # --- effects -------------------------------------------------------------------------------------
@@ -163,8 +163,8 @@ class Supervisor:
 
         try:
             await self._bind_ahead(bound)
-            await prepare(bound, self.scopes[name], self._others, self.paths.seeds(), run)
-            bind(bound, self.scopes[name], self._others)
+            await prepare(bound, self.scopes[name], self._all_bound, self.paths.seeds(), run)
+            bind(bound, self.scopes[name], self._all_bound)
         except OSError as error:
             reason = f"{error.filename or 'preparing'}: {error.strerror or error}"
             self.dispatch(Event("prepare-failed", name, reason))
@@ -174,14 +174,14 @@ class Supervisor:
             self.dispatch(Event("prepared", name))
 
     async def _bind_ahead(self, bound: Bound) -> None:
-        """Make every optional reference of a service bindable, without a need for the other services.
+        """Lease the ports and wait for the secrets that the optional references of a service contain.
 
-        These get their ports now. An export with a secret is awaited until the other service is prepared;
-        the planner rejects circles of such waits.
+        The other services need not be running. A secret exists when the other service is prepared; the
+        planner rejects services that would wait for each other's secrets.
         """
         exports = optional_exports(bound.spec)
         self._reserve(service for service, _ in exports)
-        lookup = resolver(bound, self.scopes[bound.spec.name], self._others)
+        lookup = resolver(bound, self.scopes[bound.spec.name], self._all_bound)
         for service, export in exports:
             while True:
                 try:
@@ -193,9 +193,9 @@ class Supervisor:
                 await self.change()
 
     def _reserve(self, services: Iterable[str]) -> None:
-        """Take the ports of services that are not prepared yet, and of those that their exports refer to."""
+        """Lease the ports of services that are not prepared yet, and of the services in their exports."""
         for name in services:
-            if name in self._others or name not in self.machine.services:
+            if name in self._all_bound or name not in self.machine.services:
                 continue
             spec = self.machine.services[name].spec
             ports = {}
@@ -203,7 +203,7 @@ class Supervisor:
                 try:
                     ports[port] = self.ports.take(name, port, wanted)
                 except (PortError, OSError):
-                    ports[port] = wanted  # the service's own start reports it
+                    ports[port] = wanted  # the start of that service reports the error
             self.bound_ahead[name] = Bound(
                 spec, self.paths.service_data(name), self.paths.service_run(name), ports
             )
@@ -217,11 +217,12 @@ class Supervisor:
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             strerror = getattr(error, "strerror", None) or str(error)
             where = getattr(error, "filename", None) or bound.command[0]
-            what = "work in" if where == bound.cwd else "start"
-            self.dispatch(Event("spawn-failed", effect.service, f"cannot {what} {where}: {strerror}"))
+            action = "use the working directory" if where == bound.cwd else "start"
+            self.dispatch(Event("spawn-failed", effect.service, f"cannot {action} {where}: {strerror}"))
             return
-        copy = {"copy_of": it} if (it := self.machine.services[effect.service].spec.copy_of) else {}
-        self.journal.write("spawned", effect.service, pid=pid, started=start, ports=bound.ports, **copy)
+        original = self.machine.services[effect.service].spec.copy_of
+        details = {"copy_of": original} if original else {}
+        self.journal.write("spawned", effect.service, pid=pid, started=start, ports=bound.ports, **details)
         self.dispatch(Event("spawned", effect.service, number=pid))
 
     def _do_probe(self, effect: Effect) -> None:
@@ -229,16 +230,16 @@ class Supervisor:
 
     async def _probe(self, name: str) -> None:
         bound = self.bound[name]
-        assert bound.ready is not None  # noqa: S101 - the machine asks for no probe otherwise
+        assert bound.ready is not None  # noqa: S101 - the machine requests a probe only for such a service
 
         async def run(command: tuple[str, ...], env: Mapping[str, str]) -> int:
             return await self._run(bound, command, {**bound.env, **env})
 
         began = self._loop.time()
         while (reason := await probes.ask(bound.ready, LOOPBACK, bound.ports, run, bound.run)) is not None:
-            self.dispatch(Event("not-yet", name, reason))
+            self.dispatch(Event("probe-failed", name, reason))
             await asyncio.sleep(probes.interval(self._loop.time() - began))
-        self.dispatch(Event("agreed", name))
+        self.dispatch(Event("probe-succeeded", name))
 
     async def _run(self, bound: Bound, command: tuple[str, ...], env: Mapping[str, str]) -> int:
         return await self.children.run(
@@ -250,7 +251,7 @@ class Supervisor:
             refuses_root=bound.spec.refuses_root,
         )
 
-    def _do_hush(self, effect: Effect) -> None:
+    def _do_cancel(self, effect: Effect) -> None:
         task = self._tasks.pop(effect.service, None)
         if task is not None and task is not asyncio.current_task():
             task.cancel()
@@ -258,7 +259,7 @@ class Supervisor:
     def _do_signal(self, effect: Effect) -> None:
         self.children.signal(effect.service, int(effect.number))
 
-    def _do_thaw(self, effect: Effect) -> None:
+    def _do_unfreeze(self, effect: Effect) -> None:
         self.children.signal_all(effect.service, signal.SIGCONT)
 
     def _do_sweep(self, effect: Effect) -> None:
@@ -277,22 +278,22 @@ class Supervisor:
         if timer := self._timers.pop(effect.service, None):
             timer.cancel()
 
-    def _do_tell(self, effect: Effect) -> None:
+    def _do_record(self, effect: Effect) -> None:
         reason = self.machine.services[effect.service].reason
         self.journal.write(effect.detail, effect.service, **({"reason": reason} if reason else {}))
 
-    def _ended(self, name: str, pid: int, status: int, strays: bool) -> None:
+    def _ended(self, name: str, pid: int, status: int, orphaned: bool) -> None:
         self.journal.write("exited", name, pid=pid, status=status)
         service = self.machine.services[name]
         if service.phase is Phase.STARTING and not service.spec.task:
             for port in self.bound[name].ports.values():
                 if (holder := taken(port)) is not None:
-                    self._do_hush(Effect("hush", name))
+                    self._do_cancel(Effect("cancel", name))
                     self._port_taken(name, port, holder, may_rebind=self.leased)
                     return
         detail = ""
-        if strays and status == 0:
-            detail = "; it left others behind: if it forks into the background, have it run in the foreground"
+        if orphaned and status == 0:
+            detail = "; its child processes kept running: configure the program to run in the foreground"
         elif service.phase is Phase.STARTING and status and (reason := refusal(self.bound[name].data)):
             detail = f"; {self.bound[name].data}: {reason}"
         self.dispatch(Event("exited", name, detail, status))
@@ -304,16 +305,16 @@ class Supervisor:
     # -------------------------------------------------------------------------------------------------
 
     def _task(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        self._do_hush(Effect("hush", name))
+        self._do_cancel(Effect("cancel", name))
         self._tasks[name] = self._loop.create_task(work)
 
     def _tick(self) -> None:
-        self.logs.look(self.machine.services)
-        self.children.commend()
+        self.logs.update(self.machine.services)
+        self.children.report_orphaned()
         self._ticker = self._loop.call_later(TICK, self._tick)
 
     def pending(self, names: Iterable[str]) -> dict[str, str]:
-        """Why each of these isn't ready; those that are, are left out."""
+        """Return service → reason for the services that are not in a settled phase."""
         services = self.machine.services
         return {
             name: services[name].reason or services[name].phase.value

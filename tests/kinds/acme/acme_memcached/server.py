@@ -24,7 +24,7 @@ class Items:
         self.loaded = False
 
     def load(self) -> None:
-        """Read the journal of an earlier life."""
+        """Read the journal of an earlier process."""
         with self._lock:
             if self._path.exists():
                 for line in self._path.read_text(encoding="ascii").splitlines():
@@ -55,7 +55,7 @@ class Connection(socketserver.StreamRequestHandler):
     items: ClassVar[Items]
 
     def handle(self) -> None:
-        """Answer commands until the client has gone."""
+        """Answer commands until the client disconnects."""
         while line := self.rfile.readline():
             if not self.items.loaded:
                 # The first command is refused, so that a client can see the state that a probe waits for.
@@ -89,7 +89,7 @@ class Connection(socketserver.StreamRequestHandler):
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Loopback only."""
+    """Serves each connection in a thread."""
 
     allow_reuse_address = True
     daemon_threads = True

@@ -9,7 +9,7 @@ import pytest
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import ConfigurationError
 from pytest_infra.isolation.migrations import Migrations
-from pytest_infra.services.postgres.migrations import read
+from pytest_infra.services.postgres.migrations import hint, read
 
 #: the fixture that errors name
 WHERE = "infra_postgres_migrations"
@@ -116,3 +116,11 @@ def test_what_it_cannot_be_is_told(tmp_path: Path, source: str, says: str) -> No
 def test_a_folder_without_sql_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"no \*\.sql"):
         read(tmp_path, tmp_path, WHERE)
+
+
+def test_the_hint_for_a_missing_extension_names_the_extension_and_the_setting() -> None:
+    text = hint('extension "postgis" is not available\nHINT:  The extension must first be installed', "maps")
+
+    assert "has no extension postgis" in text
+    assert "set `binary` in the table `[services.maps]`" in text
+    assert hint("syntax error", "maps") == "Correct the migration."

@@ -34,7 +34,7 @@ async def test_a_stack_is_started_joined_and_stopped_without_blocking_the_loop(w
     async with infra.astart(**web) as stack:
         port = stack.web.port
         await stack.restart("web")
-        await stack.wait("web", timeout=10)
+        await stack.wait("web", timeout=60)
         assert stack["web"].port == port
         assert stack.env()["WEB_PORT"] == str(port)
 

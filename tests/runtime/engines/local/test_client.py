@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,8 @@ from infra_runtime.messages import (
     Services,
 )
 from infra_runtime.supervisor.argv import ALREADY_SUPERVISED
+
+pytestmark = pytest.mark.process
 
 
 @pytest.fixture
@@ -262,7 +263,7 @@ def test_an_event_that_comes_while_an_answer_is_waited_for_is_not_lost(paths) ->
     with answering(paths, subscribe=lambda request: [result(request)], stop=stop):
         client = Client.connect(paths)
         client.subscribe()
-        client._socket.settimeout(5)
+        client._socket.settimeout(60)
 
         client.call(STOP, Names(services=()))
 
@@ -270,15 +271,16 @@ def test_an_event_that_comes_while_an_answer_is_waited_for_is_not_lost(paths) ->
         client.close()
 
 
-def test_a_supervisor_that_hangs_up_and_does_not_end_is_waited_for_no_longer_than_was_said() -> None:
+def test_a_supervisor_that_hangs_up_and_does_not_end_is_waited_for_no_longer_than_was_said(
+    sleeper,
+) -> None:
     ours, theirs = socket.socketpair()
     theirs.close()
     client = Client(ours)
-    with subprocess.Popen(["sleep", "60"]) as child:
-        client.child = child
+    client.child = sleeper
 
-        assert not client.await_end(0.01)
-        child.kill()
+    assert not client.await_end(0.01)
+
     client.child = None
     client.close()
 
@@ -338,7 +340,7 @@ def test_a_supervisor_that_somebody_else_looks_after_is_waited_for(paths) -> Non
 
     def serve() -> None:
         with answering(paths):
-            done.wait(10)
+            done.wait(60)
 
     client = connect_or_launch(paths, "test", leased_ports=True, launch=by_somebody_else)
     client.close()

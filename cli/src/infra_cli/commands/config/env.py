@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 
 import click
 
 from infra_cli import output
 from infra_cli.target import Target, target
-from infra_runtime.engines.variables import variables
-from infra_runtime.messages import BOUND, ENDPOINTS, Binding, Nothing, ServiceEndpoint
+from infra_runtime.engines.variables import program_variables
+from infra_runtime.messages import BOUND, ENDPOINTS, Nothing
 
 
 @click.command(short_help="Print the addresses of the running stack as shell variables.")
@@ -30,9 +29,8 @@ def command(target: Target, *, reveal: bool, as_json: bool) -> None:
     """
     target.note_misspelled_variables()
     with target.client() as client:
-        bindings = client.call(BOUND, Nothing()).services
-        endpoints = client.call(ENDPOINTS, Nothing()).services
-    masked, clear = _variables(bindings), _variables(endpoints)
+        masked = program_variables(client.call(BOUND, Nothing()).services)
+        clear = program_variables(client.call(ENDPOINTS, Nothing()).services)
     if as_json:
         output.say_json(
             {name: value if reveal or masked[name] == value else None for name, value in clear.items()}
@@ -43,10 +41,3 @@ def command(target: Target, *, reveal: bool, as_json: bool) -> None:
             output.say(f"export {name}={shlex.quote(value)}")
         else:
             output.say(f"# {name}={masked[name]}  (--reveal)")
-
-
-def _variables(services: Mapping[str, ServiceEndpoint] | Mapping[str, Binding]) -> dict[str, str]:
-    return variables(
-        {name: service.exports for name, service in services.items()},
-        {name: service.kind for name, service in services.items()},
-    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from infra_cli import output
-from infra_cli.target import ENVIRONMENTS, Target, target
+from infra_cli.target import Target, target
+from infra_runtime.manifest import ENVIRONMENTS
 
 
 @click.command(short_help="Check the stack file in every environment.")

@@ -1,4 +1,4 @@
-"""The comparisons that `api-check` and `api-snapshot` are asked for, and their three exit codes."""
+"""The comparisons of `api-check` and `api-snapshot`, and their three exit codes."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from infra_openapi.sources import Access, Opened
 
 
-#: what the bare install lacks
+#: packages of the extra `openapi`
 _EXTRA = frozenset({"yaml", "jsonschema", "httpx"})
-_OURS = "This is a mistake of ours: please report it, with what `--debug` shows."
+_BUG = "This is a bug: please report it with the output of `--debug`."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Two sources to compare; `name` is empty for two from the command line."""
+    """Two sources to compare; `name` is the name of a declared API, or empty."""
 
     name: str
     base: str
@@ -41,50 +41,50 @@ class Comparison:
     access: Access
 
     def opened(self, source: str) -> Opened:
-        """Read one of the two."""
+        """Open one of the two sources."""
         from infra_openapi.sources import Kind, kind_of, open_source
 
         if kind_of(source, self.directory) is Kind.SERVICE:
-            found = open_source(service_url(source, self.target), access=self.access)
-            # The port differs each time; the name does not.
-            return replace(found, name=source)
+            service = open_source(service_url(source, self.target), access=self.access)
+            # The port of the URL changes with each start; the name of the source does not.
+            return replace(service, name=source)
         return open_source(source, directory=self.directory, access=self.access)
 
     def report(self, revision: Opened | None = None) -> Report:
-        """Compare them."""
+        """Compare the base with the revision."""
         from infra_openapi.check import check
 
         return check(self.opened(self.base), revision or self.opened(self.revision), self.policy)
 
     def snapshot(self) -> Path:
-        """Return the file of the base. Raises `CompareError` where the base is not a file."""
+        """Return the file of the base. Raises `CompareError` if the base is not a file."""
         from infra_openapi.errors import CompareError
         from infra_openapi.sources import Kind, kind_of
 
         if kind_of(self.base, self.directory) is not Kind.FILE:
-            raise CompareError(self.base, "is no file, so it cannot be updated")
+            raise CompareError(self.base, "is not a file, so it cannot be updated")
         return self.directory / self.base
 
 
 def given(
     base: str, revision: str, *, policy: Policy, target: Target, access: Access, accepted: Path | None
 ) -> Comparison:
-    """The comparison of two sources from the command line."""
+    """Return the comparison of two sources from the command line."""
     from infra_openapi import baseline
     from infra_openapi.sources import Kind, kind_of
 
     if base == revision == "-":
-        raise click.UsageError("Standard input can be one of the two documents, not both.")
+        raise click.UsageError("Standard input (-) can be one of the two documents, but not both.")
     home = target.directory or Path()
-    # A file of the working tree has its accepted findings beside it, sooner than one in an old revision.
-    by_nearness = sorted((base, revision), key=lambda source: kind_of(source, home) is not Kind.FILE)
-    found = accepted or next(filter(None, (baseline.beside(source, home) for source in by_nearness)), None)
+    # The file of accepted findings is beside a document of the working tree, or beside one in git.
+    files_first = sorted((base, revision), key=lambda source: kind_of(source, home) is not Kind.FILE)
+    accepted = accepted or next(filter(None, (baseline.beside(source, home) for source in files_first)), None)
     return Comparison(
         name="",
         base=base,
         revision=revision,
         directory=home,
-        policy=replace(policy, accepted=found),
+        policy=replace(policy, accepted=accepted),
         target=target,
         access=access,
     )
@@ -93,10 +93,10 @@ def given(
 def declared(
     names: Sequence[str], *, policy: Policy, target: Target, access: Access, accepted: Path | None
 ) -> list[Comparison]:
-    """Return the comparisons that the stack file declares, with the rules of the command line on top."""
+    """Return the comparisons that the stack file declares; rules of the command line take precedence."""
     from infra_runtime.config import declared_apis
 
-    found = []
+    comparisons = []
     for api in declared_apis.declared(target.directory, names):
         own = api.policy()
         chosen = replace(
@@ -105,7 +105,7 @@ def declared(
             rules={**own.rules, **policy.rules},
             accepted=accepted or own.accepted,
         )
-        found.append(
+        comparisons.append(
             Comparison(
                 name=api.name,
                 base=api.settings.snapshot,
@@ -116,11 +116,11 @@ def declared(
                 access=access,
             )
         )
-    return found
+    return comparisons
 
 
 def service_url(source: str, target: Target) -> str:
-    """`service:NAME/path` as the URL at which the running stack answers."""
+    """Return the URL of `service:NAME/path` in the running stack."""
     from infra_openapi.errors import CompareError
     from infra_runtime.messages import ENDPOINTS, Nothing
 
@@ -129,18 +129,18 @@ def service_url(source: str, target: Target) -> str:
         endpoints = client.call(ENDPOINTS, Nothing()).services
     if name not in endpoints:
         known = ", ".join(sorted(endpoints)) or "none"
-        raise CompareError(source, f"no service {name!r} runs here; there are: {known}")
+        raise CompareError(source, f"the service {name!r} is not running; running services: {known}")
     url = endpoints[name].exports.get("url", "")
     if not url.startswith(("http://", "https://")):
-        raise CompareError(source, f"{name} is no HTTP service")
+        raise CompareError(source, f"the service {name} has no HTTP URL")
     return urljoin(url.rstrip("/") + "/", path or "openapi.json")
 
 
 @contextlib.contextmanager
 def three_exit_codes() -> Iterator[None]:
-    """End with 2 on every error, a bug included: 1 means that the API breaks, and nothing else."""
+    """Exit with 2 on every error, including bugs: 1 only means that the API has a breaking change."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A document may hold what the terminal's encoding does not.
+        # A document can contain characters that the encoding of the terminal does not have.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         yield
@@ -155,12 +155,12 @@ def three_exit_codes() -> Iterator[None]:
             hint = "Install it with `python -m pip install 'pytest-infra[openapi]'`."
             raise CouldNotCompareError(f"{error.name} is not installed", hint) from error
         # A full disk or too little memory is not a bug.
-        ours = "" if isinstance(error, OSError | MemoryError) else _OURS
-        raise CouldNotCompareError(f"{type(error).__name__}: {error}".removesuffix(": "), ours) from error
+        hint = "" if isinstance(error, OSError | MemoryError) else _BUG
+        raise CouldNotCompareError(f"{type(error).__name__}: {error}".removesuffix(": "), hint) from error
 
 
 class CouldNotCompareError(InfraError):
-    """An error that ended a comparison, where it is not a `CompareError`."""
+    """An error during a comparison that is not a `CompareError`."""
 
     exit_code = 2
 

@@ -1,4 +1,4 @@
-"""The reports of `infra dev api-check`: shown, as an exit code, written as a snapshot, accepted."""
+"""Print the reports of `infra dev api-check`, derive the exit code, update snapshots, accept findings."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from infra_runtime.errors import InfraError
 if TYPE_CHECKING:
     from infra_openapi.report import Report
 
-#: where harmless changes would hide the others
+#: formats that show no findings of the level `info` by default
 _BRIEF = frozenset({"text", "markdown", "github"})
 COMPATIBLE, BREAKING = 0, 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """How reports are shown; `level` is the lowest one, by default what suits the format."""
+    """How reports are printed; `level` is the lowest level to print, by default that of the format."""
 
     form: str
     level: str | None
@@ -38,10 +38,10 @@ class Shown:
 
 
 def compared(comparisons: Iterable[Comparison]) -> dict[str, Report]:
-    """Return the reports by name.
+    """Return the reports by the name of their API.
 
     Raises:
-        InfraError, OpenApiError: a report cannot be made; all are tried first, and the others are notes.
+        InfraError, OpenApiError: a comparison failed. All comparisons run; more errors are notes of it.
     """
     reports: dict[str, Report] = {}
     failed: list[InfraError | OpenApiError] = []
@@ -65,7 +65,9 @@ def show(reports: Mapping[str, Report], shown: Shown) -> None:
 
     level = shown.level or ("warning" if shown.form in _BRIEF else "info")
     if shown.expand:
-        reports = {name: replace(it, findings=tuple(it.expanded())) for name, it in reports.items()}
+        reports = {
+            name: replace(report, findings=tuple(report.expanded())) for name, report in reports.items()
+        }
     colour = output.has_colour()
     failing = Level.WARNING if shown.fail_on == "warning" else Level.BREAKING
     view = View(level=Level(level), failing=failing, folder=_folder(), colour=colour, version=__version__)
@@ -73,19 +75,19 @@ def show(reports: Mapping[str, Report], shown: Shown) -> None:
 
 
 def exit_code(reports: Mapping[str, Report], fail_on: str) -> int:
-    """Return 1 where a report has a finding of the level `fail_on` or worse, else 0."""
+    """Return 1 if a report has a finding of the level `fail_on` or worse, else 0."""
     failing = {"breaking": {"breaking"}, "warning": {"breaking", "warning"}, "none": set[str]()}[fail_on]
     return BREAKING if any(report.verdict in failing for report in reports.values()) else COMPATIBLE
 
 
 def update(comparisons: Iterable[Comparison], shown: Shown) -> int:
-    """Show what changes, and write the snapshots (`--update`)."""
+    """Print the changes, and write the snapshots (`--update`)."""
     from infra_openapi import CompareError, snapshot
 
     for comparison in comparisons:
         path = comparison.snapshot()
         revision = comparison.opened(comparison.revision)
-        # A missing or broken old snapshot does not prevent a new one.
+        # A missing or invalid snapshot can be replaced.
         with contextlib.suppress(CompareError):
             show({comparison.name: comparison.report(revision)}, shown)
         written = snapshot.write(path, revision.document)
@@ -102,7 +104,7 @@ def accept(
     owner: str,
     until: dt.date | None,
 ) -> int:
-    """Add findings to the file of accepted ones (`--accept`)."""
+    """Add findings to the file of accepted findings (`--accept`)."""
     from infra_openapi import CompareError, baseline
 
     today = dt.datetime.now(tz=dt.UTC).date()
@@ -112,8 +114,8 @@ def accept(
         name, finding = baseline.chosen(reports, fingerprint)
         path = files[name]
         if path is None:
-            problem = "neither side is a file, which accepted findings could lie beside"
-            raise CompareError("", problem, hint="Name their file with --accepted.")
+            problem = "no file for accepted findings is known, because neither document is a file"
+            raise CompareError("", problem, hint="Set it with `--accepted FILE`.")
         baseline.accept(path, finding, reason=reason, owner=owner, today=today, until=until)
         output.say(f"{finding.fingerprint} ({finding.rule}) is accepted in {path}")
     return COMPATIBLE
@@ -130,7 +132,7 @@ def _owner() -> str:
 
 
 def _folder() -> str:
-    """The working directory as seen from the top of its repository; empty outside of one."""
+    """Return the working directory relative to the root of its repository; empty without a repository."""
     home = Path.cwd()
     for folder in (home, *home.parents):
         if (folder / ".git").exists():

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
-
-import click
 
 from infra_cli import output
 
@@ -14,10 +13,19 @@ if TYPE_CHECKING:
     from infra_openapi import Rule
 
 COLOURS = {"breaking": "red", "warning": "yellow", "info": "cyan"}
+#: level → what to do about a finding
+_ADVICE = {
+    "breaking": (
+        "What to do: undo the change, release a new version of the API, or accept the finding with "
+        "`infra dev api-check --accept FINGERPRINT --reason TEXT`."
+    ),
+    "warning": "What to do: check whether clients depend on it; `--fail-on warning` makes the command fail.",
+    "info": "What to do: nothing.",
+}
 
 
 def listing() -> list[str]:
-    """Every rule in a line."""
+    """Return a table with one line for each rule."""
     from infra_openapi import RULES
 
     rows = [
@@ -28,48 +36,55 @@ def listing() -> list[str]:
 
 
 def plain(name: str | None) -> list[dict[str, Any]]:
-    """Every rule as plain data, or those of a name."""
+    """Return every rule as plain data, or the rules with this name."""
     from infra_openapi import RULES
 
     return [asdict(rule) for rule in (RULES.values() if name is None else named(name))]
 
 
 def explanations(name: str) -> list[str]:
-    """What there is to know of the rules that a name stands for."""
+    """Return the lines that explain the rules with this name, separated by empty lines."""
     blocks = [list(explanation(rule)) for rule in named(name)]
     return [line for lines in blocks for line in (*lines, "")][:-1]
 
 
 def named(name: str) -> list[Rule]:
-    """The rule of that id, or those that a peer's id means. Raises `CompareError` where there is none."""
+    """Return the rule with this id, or the rules for an id of oasdiff. Raises `CompareError` without one."""
     from infra_openapi import RULES, CompareError
     from infra_runtime.errors import nearest
 
-    found = [rule for rule in RULES.values() if name in (rule.id, *rule.aliases)]
-    if not found:
-        hint = "`--list-rules` shows them all; ids of oasdiff are understood too."
-        raise CompareError("", f"no rule is called {name!r}{_meant(nearest(name, RULES))}", hint=hint)
-    return found
+    rules = [rule for rule in RULES.values() if name in (rule.id, *rule.aliases)]
+    if not rules:
+        hint = "`infra dev api-check --list-rules` prints all rules. An id of oasdiff works too."
+        raise CompareError("", f"unknown rule {name!r}{_suggested(nearest(name, RULES))}", hint=hint)
+    return rules
 
 
-def _meant(suggestion: str) -> str:
+def _suggested(suggestion: str) -> str:
     return suggestion if "did you mean" in suggestion else ""
 
 
 def explanation(rule: Rule) -> Iterator[str]:
-    """Return the lines that explain a rule: meaning, level, mirror."""
+    """Return the lines that explain a rule: direction, level, meaning, advice, opposite rule, aliases."""
+    from infra_openapi.rules import law
+
     level = output.styled(rule.level, COLOURS[rule.level])
     yield f"{output.styled(rule.id, bold=True)}  {level}"
-    yield f"  {rule.area}, {rule.direction}: what is allowed is {rule.effect} by it"
+    yield f"  area: {rule.area}; direction: {rule.direction}; effect on the valid messages: {rule.effect}"
     yield ""
     sentences = [rule.explain]
     if rule.deviation:
-        sentences.append(f"Its level is not what the law of levels gives: {rule.deviation}.")
+        sentences.append(
+            f"The level is {rule.level}, not {law(rule.effect, rule.direction)}: {rule.deviation}."
+        )
+    sentences.append(_ADVICE[rule.level])
     if rule.mirror:
-        sentences.append(f"The other way round it is {rule.mirror}.")
+        sentences.append(f"The opposite change is {rule.mirror}.")
     elif rule.waiver:
-        sentences.append(f"It has no mirror: {rule.waiver}.")
+        sentences.append(f"The opposite change has no rule: {rule.waiver}.")
     if rule.aliases:
-        sentences.append(f"In oasdiff: {', '.join(rule.aliases)}.")
+        sentences.append(f"oasdiff: {', '.join(rule.aliases)}.")
     for sentence in sentences:
-        yield click.wrap_text(sentence, 100, initial_indent="  ", subsequent_indent="  ")
+        yield textwrap.fill(
+            sentence, 100, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
+        )

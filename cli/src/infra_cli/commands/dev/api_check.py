@@ -24,7 +24,10 @@ A document is one of:
   openapi.yaml          a file
   main:openapi.yaml     a file in a git revision
   shop.web:app          a FastAPI, Litestar, Starlette or Django Ninja app
-  https://…, service:api/openapi.json, -
+  https://…             a URL
+  service:api/openapi.json
+                        a path of a service of the running stack
+  -                     standard input
 
 \b
 Exit codes: 0 compatible, 1 breaking, 2 could not compare."""
@@ -65,7 +68,7 @@ def _rule(_context: click.Context, _parameter: click.Parameter, values: tuple[st
     return {name: level for name, _, level in pairs}
 
 
-@click.command(short_help="Say what a change of the API would break.", epilog=EPILOG)
+@click.command(short_help="Find breaking changes between two versions of an API.", epilog=EPILOG)
 @click.argument("base", required=False)
 @click.argument("revision", required=False)
 @click.option(
@@ -74,49 +77,84 @@ def _rule(_context: click.Context, _parameter: click.Parameter, values: tuple[st
     type=click.Choice(FORMATS),
     default="text",
     show_default=True,
-    help="For whom it is told.",
+    help=(
+        "Output format: `text` for a terminal, `markdown` for a comment, `github`, `gitlab`, "
+        "`sarif` and `junit` for CI, `json` for programs, `html` for a browser."
+    ),
 )
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
 @click.option(
     "--fail-on",
     type=click.Choice(("breaking", "warning", "none")),
     default="breaking",
     show_default=True,
-    help="End with 1 at this level.",
-)
-@click.option("--level", type=click.Choice(LEVELS), help="Show findings from this level on.")
-@click.option("--expand", is_flag=True, help="Show a finding once for each operation that it reaches.")
-@click.option("--api", "names", multiple=True, metavar="NAME", help="Only this API of the stack file.")
-@click.option("--preset", default="default", metavar="NAME", help="strict, lenient-enums or sdk.")
-@click.option(
-    "--rule", "overrides", multiple=True, callback=_rule, metavar="RULE=LEVEL", help="Judge a rule anew."
+    help="Exit with 1 if a finding has this level or a worse one; `none` never exits with 1.",
 )
 @click.option(
-    "--accepted", type=click.Path(path_type=Path, dir_okay=False), help="The file of accepted findings."
+    "--level",
+    type=click.Choice(LEVELS),
+    help="Print findings of this level and worse.  [default: info; warning for text, markdown, github]",
+)
+@click.option("--expand", is_flag=True, help="Print a finding once for each operation that it affects.")
+@click.option(
+    "--api",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Check only this API of the stack file; can be repeated.",
 )
 @click.option(
-    "--accept", "accepts", multiple=True, metavar="FINDING", help="Accept a finding, by fingerprint."
+    "--preset",
+    default="default",
+    metavar="NAME",
+    help="Set of rule levels: default, strict, lenient-enums or sdk.",
 )
-@click.option("--reason", default="", help="Why it is accepted.")
-@click.option("--owner", default="", help="Who answers for it.  [default: git's user.email]")
 @click.option(
-    "--until", type=click.DateTime(("%Y-%m-%d",)), metavar="DATE", help="The last day it is accepted."
+    "--rule",
+    "overrides",
+    multiple=True,
+    callback=_rule,
+    metavar="RULE=LEVEL",
+    help="Set the level of a rule: breaking, warning, info or ignore; can be repeated.",
 )
-@click.option("--update", is_flag=True, help="Write what is there today as the new snapshot.")
 @click.option(
-    "--root", type=click.Path(path_type=Path, file_okay=False), help="References may lead to files here."
+    "--accepted",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File of accepted findings.  [default: NAME.accepted.yaml beside the document]",
 )
-@click.option("--allow-network", is_flag=True, help="References may lead to other servers.")
 @click.option(
-    "--timeout", type=click.FloatRange(min=0.1), default=60.0, help="Seconds for a server or an app."
+    "--accept",
+    "accepts",
+    multiple=True,
+    metavar="FINDING",
+    help="Accept the finding with this fingerprint (or its first characters); can be repeated.",
 )
-@click.option("--explain", metavar="RULE", help="Tell about a rule, also by its id in oasdiff.")
-@click.option("--list-rules", is_flag=True, help="Tell which rules there are.")
+@click.option("--reason", default="", help="Why the finding is accepted; required with --accept.")
+@click.option("--owner", default="", help="Who is responsible for accepting it.  [default: git's user.email]")
+@click.option(
+    "--until",
+    type=click.DateTime(("%Y-%m-%d",)),
+    metavar="DATE",
+    help="Last day of the acceptance, as 2030-12-31; then the finding counts again.",
+)
+@click.option("--update", is_flag=True, help="Replace the base, a snapshot file, with the revision.")
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Allow references to files below this directory.  [default: the working directory]",
+)
+@click.option("--allow-network", is_flag=True, help="Allow references to URLs.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0.1), default=60.0, help="Seconds to wait for a server or an app."
+)
+@click.option("--explain", metavar="RULE", help="Explain a rule; ids of oasdiff are accepted too.")
+@click.option("--list-rules", is_flag=True, help="Print all rules with their levels.")
 @target
 def command(target: Target, **options: Any) -> int:
-    """Say what a change of the API would break, whom, and why.
+    """Find breaking changes between two versions of an API.
 
-    Compares two OpenAPI documents, or without arguments what the stack file declares as [api.NAME].
+    Compares two OpenAPI documents, BASE (the old one) and REVISION (the new one). Without arguments it
+    checks every API that the stack file declares as [api.NAME].
 
     \b
     Examples:
@@ -129,7 +167,7 @@ def command(target: Target, **options: Any) -> int:
 
 
 def run(target: Target, options: Options) -> int:
-    """Compare, and return the exit code: 0 for compatible, 1 for breaking."""
+    """Run the command, and return the exit code: 0 for compatible, 1 for breaking."""
     if options.as_json:
         options = replace(options, form="json")
     if options.list_rules or options.explain is not None:
@@ -152,7 +190,7 @@ def run(target: Target, options: Options) -> int:
 
 
 def show_rules(name: str | None, form: str) -> int:
-    """Print the rule of `--explain`, or all of them for `--list-rules`."""
+    """Print the rule of `--explain`, or all rules for `--list-rules`."""
     if form == "json":
         output.say_json(_api_rules.plain(name))
     else:
@@ -162,35 +200,39 @@ def show_rules(name: str | None, form: str) -> int:
 
 
 def refuse_contradictions(options: Options) -> None:
-    """Raise for options that would have no effect beside the others."""
+    """Raise `UsageError` for options that have no effect together."""
     if options.accepts:
         if options.update:
-            raise click.UsageError("--update makes the change the new promise; there is nothing to --accept.")
+            raise click.UsageError(
+                "--update cannot be combined with --accept: with the new snapshot no finding remains."
+            )
         if not options.reason.strip():
-            raise click.UsageError("--accept needs a --reason.")
+            raise click.UsageError("--accept needs --reason TEXT.")
         return
     for name, value in (("reason", options.reason), ("owner", options.owner), ("until", options.until)):
         if value:
-            raise click.UsageError(f"--{name} belongs to --accept FINDING.")
+            raise click.UsageError(f"--{name} has an effect only with --accept FINDING.")
     if options.accepted is not None and not options.accepted.exists():
         from infra_openapi import CompareError
 
-        raise CompareError(str(options.accepted), "does not exist", hint="--accept FINDING makes it.")
+        raise CompareError(str(options.accepted), "does not exist", hint="`--accept FINDING` creates it.")
 
 
 def chosen(target: Target, options: Options) -> list[Comparison]:
-    """Return what is to be compared: the two given documents, or what the stack file declares."""
-    # Large documents are millions of objects that live to the end: looking through them for garbage, and
-    # finding none, was a quarter of the time.
+    """Return the comparisons: the two documents of the command line, or those of the stack file."""
+    # Large documents are millions of objects that live until the end; searching them for garbage took a
+    # quarter of the time.
     gc.disable()
     from infra_openapi.check import Policy
     from infra_openapi.sources import Access
 
     if options.base is not None and options.revision is None:
-        raise click.UsageError("Give two documents, or none for those of the stack file.")
+        raise click.UsageError(
+            "Give two documents, BASE and REVISION, or none to check the APIs of the stack file."
+        )
     if options.base is not None and options.names:
         raise click.UsageError(
-            "--api chooses among the APIs of the stack file, and two documents were given."
+            "--api selects an API of the stack file, so it cannot be combined with two documents."
         )
     policy = Policy(preset=options.preset, rules=options.overrides)
     access = Access(root=options.root, network=options.allow_network, timeout=options.timeout)

@@ -11,21 +11,28 @@ from infra_cli.commands.dev._api_comparison import Comparison, declared, given, 
 from infra_cli.target import Target, target
 
 
-@click.command(short_help="Write an API's description, canonical and stable in git.")
+@click.command(short_help="Write the OpenAPI document of an API in canonical form.")
 @click.argument("source", required=False)
 @click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--api", "names", multiple=True, metavar="NAME", help="Only this API of the stack file.")
 @click.option(
-    "--timeout", type=click.FloatRange(min=0.1), default=60.0, help="Seconds for a server or an app."
+    "--api",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Write only the snapshot of this API of the stack file; can be repeated.",
+)
+@click.option(
+    "--timeout", type=click.FloatRange(min=0.1), default=60.0, help="Seconds to wait for a server or an app."
 )
 @target
 def command(
     target: Target, source: str | None, file: Path | None, names: tuple[str, ...], timeout: float
 ) -> int:
-    """Write an API's description, canonical and stable in git.
+    """Write the OpenAPI document of an API in canonical form.
 
-    SOURCE is what `infra dev api-check` takes; without FILE the snapshot goes to standard output.
-    Without arguments every snapshot is written that the stack file declares as [api.NAME].
+    Keys are sorted, so a diff of two snapshots shows only changes of the API. SOURCE is anything that
+    `infra dev api-check` can read; without FILE the snapshot is printed. Without arguments the command
+    writes every snapshot that the stack file declares as [api.NAME].
 
     \b
     Examples:
@@ -38,7 +45,9 @@ def command(
         from infra_openapi.sources import Access
 
         if source is not None and names:
-            raise click.UsageError("--api chooses among the APIs of the stack file, and a source was given.")
+            raise click.UsageError(
+                "--api selects an API of the stack file, so it cannot be combined with SOURCE."
+            )
         access = Access(timeout=timeout)
         wanted: list[Comparison]
         if source is None:

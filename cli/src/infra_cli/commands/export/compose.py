@@ -10,8 +10,9 @@ import click
 
 from infra_cli import output
 from infra_cli.completion import complete_services
-from infra_cli.target import ENVIRONMENTS, Target, target
+from infra_cli.target import Target, target
 from infra_runtime.errors import ConfigurationError, ExportError
+from infra_runtime.manifest import ENVIRONMENTS
 
 if TYPE_CHECKING:
     from infra_runtime.config.resolve import Resolved

@@ -10,7 +10,7 @@ import click
 from infra_cli import output
 from infra_cli.completion import complete_services
 from infra_cli.target import Target, target
-from infra_runtime.engines.variables import variables
+from infra_runtime.engines.variables import program_variables
 from infra_runtime.errors import StartError, UnknownServiceError
 from infra_runtime.messages import ENDPOINTS, STATUS, Nothing, ServiceEndpoint, Status
 
@@ -67,10 +67,7 @@ def environment(
     path = own.get("PATH", os.defpath)
     return {
         **own,
-        **variables(
-            {name: endpoint.exports for name, endpoint in endpoints.items()},
-            {name: endpoint.kind for name, endpoint in endpoints.items()},
-        ),
+        **program_variables(endpoints),
         **endpoints[service].env,
         "PATH": f"{path}{os.pathsep}{folder}" if folder else path,
         "INFRA_ENV": status.environment,

@@ -11,6 +11,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from infra_runtime.messages import MASK
 from pytest_infra.isolation.readable import write_json
 from pytest_infra.isolation.unit import Unit
 
@@ -38,8 +39,7 @@ def _collection(connection: sqlite3.Connection, name: str, kind: str, fields: st
     rows = connection.execute(f"select * from {table} limit ?", [RECORDS])  # noqa: S608 - a quoted name
     names = [column[0] for column in rows.description]
     records = [
-        {key: "***" if key in SECRET else value for key, value in zip(names, row, strict=True)}
-        for row in rows
+        {key: MASK if key in SECRET else value for key, value in zip(names, row, strict=True)} for row in rows
     ]
     shape = {field["name"]: field["type"] for field in json.loads(fields)}
     return {"name": name, "type": kind, "fields": shape, "count": count, "records": records}

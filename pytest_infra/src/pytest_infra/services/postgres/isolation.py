@@ -20,6 +20,7 @@ from pytest_infra.isolation.unit import Unit
 from pytest_infra.kit_context import KitContext
 from pytest_infra.label import shorten
 from pytest_infra.services.postgres.driver import driver
+from pytest_infra.services.postgres.migrations import hint
 
 if TYPE_CHECKING:
     import psycopg
@@ -163,7 +164,7 @@ class Databases:
         raw = f"{self._template}_new"
         _drop(connection, raw)
         _execute(connection, "create database {}", raw)
-        self._migrations.run(Database(self._server, raw, self._template))
+        self._migrate(Database(self._server, raw, self._template))
         _execute(connection, "alter database {} with allow_connections false", raw)
         _end_sessions(connection, raw)
         strategy = _fastest(connection, raw)
@@ -173,6 +174,14 @@ class Databases:
         _execute(connection, "alter database {} with is_template true", self._template)
         _prune(connection)
         return strategy
+
+    def _migrate(self, database: Database) -> None:
+        """Run the migrations; an error of the user's function gets a note when an extension is missing."""
+        try:
+            self._migrations.run(database)
+        except self._psycopg.errors.FeatureNotSupported as error:
+            error.add_note(hint(str(error), database.name))
+            raise
 
 
 class CloneFactory:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,9 @@ from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import ConfigurationError
 from pytest_infra.isolation.migrations import Migrations, Source, contents, imported, key_of, none
 from pytest_infra.services.postgres.driver import driver
+
+#: Source: PostgreSQL, `src/backend/commands/extension.c`
+_MISSING_EXTENSION = re.compile(r'extension "([^"]+)" is not available')
 
 
 def read(source: Source, root: Path, where: str) -> Migrations:
@@ -51,7 +55,7 @@ def _sql(path: Path, where: str) -> Migrations:
                     connection.execute(file.read_bytes())
                 except Error as error:
                     raise ConfigurationError(
-                        str(error), where=str(file), hint="Correct the migration."
+                        str(error), where=str(file), hint=hint(str(error), database.name)
                     ) from error
 
     return Migrations(run=run, key=key_of(contents(files)))
@@ -83,10 +87,21 @@ def _alembic(ini: Path) -> Migrations:
         if process.returncode:
             output = process.stderr.strip()[-4000:]
             raise ConfigurationError(
-                f"alembic upgrade failed:\n{output}", where=str(ini), hint="Correct the migration."
+                f"alembic upgrade failed:\n{output}", where=str(ini), hint=hint(output, database.name)
             )
 
     return Migrations(run=run, key=key_of(contents([ini, _script_location(ini)])))
+
+
+def hint(error: str, service: str) -> str:
+    """Return how to fix a migration that failed with this text of the server."""
+    if (missing := _MISSING_EXTENSION.search(error)) is None:
+        return "Correct the migration."
+    return (
+        f"This PostgreSQL has no extension {missing[1]}; the view pg_available_extensions lists what it has."
+        " To use an installed server that has the extension, set `binary` in the table"
+        f' `[services.{service}]` of infra.toml, for example `binary = "/usr/lib/postgresql/17/bin"`.'
+    )
 
 
 def _script_location(ini: Path) -> Path:

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from infra_runtime.config.layers import MASK
 from infra_runtime.config.resolve import Resolved
 from infra_runtime.engines.compose.dockerfile import REQUIREMENTS
 from infra_runtime.engines.compose.engine import Compose
 from infra_runtime.engines.compose.model import Folders
 from infra_runtime.errors import ConfigurationError
+from infra_runtime.messages import MASK
 
 #: environments in which real data is protected by a secret
 _PROTECTED = frozenset({"staging", "production"})

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from infra_runtime.engines.local import stack
+from infra_runtime.engines.local import engine
 from infra_runtime.engines.local.stack import Endpoint, Stack
 
 P = ParamSpec("P")
@@ -78,14 +78,14 @@ class AsyncStack:
 @asynccontextmanager
 async def astart(*services: str, **options: Any) -> AsyncIterator[AsyncStack]:
     """`start` for async code: `async with infra.astart("postgres") as stack`."""
-    async with _held(functools.partial(stack.start, *services, **options)) as held:
+    async with _held(functools.partial(engine.start, *services, **options)) as held:
         yield held
 
 
 @asynccontextmanager
 async def aattach(data: Path | str | None = None, **options: Any) -> AsyncIterator[AsyncStack]:
     """`attach` for async code."""
-    async with _held(functools.partial(stack.attach, data, **options)) as held:
+    async with _held(functools.partial(engine.attach, data, **options)) as held:
         yield held
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from infra_runtime.config.resolve import Resolved, data_directory, resolve
+from infra_runtime.config.resolve import Resolved
 from infra_runtime.data_directory.leak_check import LeakCheck, check_leaks
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.engines.local.client import Client, Launch, connect_or_launch, raise_failures
-from infra_runtime.engines.variables import variables
+from infra_runtime.engines.local.client import Client, raise_failures
+from infra_runtime.engines.variables import program_variables
 from infra_runtime.errors import SupervisorError, UnknownServiceError
 from infra_runtime.messages import (
     CRASH,
@@ -130,11 +130,7 @@ class Stack:
 
     def env(self) -> dict[str, str]:
         """Return the variables that `infra runtime exec` sets: `POSTGRES_URL`, `DATABASE_URL`, …"""
-        services = self._client.call(ENDPOINTS, Nothing()).services
-        return variables(
-            {name: service.exports for name, service in services.items()},
-            {name: service.kind for name, service in services.items()},
-        )
+        return program_variables(self._client.call(ENDPOINTS, Nothing()).services)
 
     def status(self) -> Status:
         """Return the state of the stack and of its services; secrets are masked."""
@@ -273,61 +269,3 @@ class Stack:
 
     def __repr__(self) -> str:
         return f"<Stack {self._paths.data}>"
-
-
-def start(
-    *services: str,
-    directory: Path | str | None = None,
-    environment: str | None = None,
-    profile: str | None = None,
-    skip: Sequence[str] = (),
-    data: Path | str | None = None,
-    overrides: Mapping[str, Any] | None = None,
-) -> Stack:
-    """Start services and what they need, or the whole stack file; returns when all of them are ready.
-
-    A stack that runs in the data directory already is joined. Closing the stack gives the lease back;
-    with the last lease the stack stops, also when this process is killed.
-
-    Raises:
-        ConfigurationError: the stack file or a setting is wrong.
-        BinaryMissingError: an executable is nowhere to be found.
-        PortTakenError: a fixed port is somebody else's.
-        StartError: a service did not become ready; the error has its last lines.
-    """
-    resolved = resolve(
-        services,
-        directory=Path(directory) if directory else None,
-        environment=environment,
-        profile=profile,
-        skip=skip,
-        data=Path(data) if data else None,
-        overrides=overrides,
-    )
-    stack = open_stack(resolved)
-    try:
-        raise_failures(stack.up(resolved).failures)
-    except BaseException:
-        stack.close()
-        raise
-    return stack
-
-
-def open_stack(resolved: Resolved, launch: Launch | None = None) -> Stack:
-    """A lease on the supervisor of a resolved plan's data directory; nothing is started in it yet."""
-    paths = Paths(str(resolved.data))
-    leased = resolved.plan.ports == "leased"
-    return Stack(connect_or_launch(paths, resolved.environment, leased_ports=leased, launch=launch), paths)
-
-
-def attach(
-    data: Path | str | None = None, *, lease: bool = True, directory: Path | str | None = None
-) -> Stack:
-    """Join the stack that runs in a data directory (by default: this project's).
-
-    Raises `NoStackError` when none does.
-    """
-    if data is None:
-        data = data_directory(Path(directory) if directory else None)
-    paths = Paths(str(data))
-    return Stack(Client.connect(paths, lease=lease), paths)

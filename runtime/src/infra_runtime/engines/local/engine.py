@@ -1,0 +1,87 @@
+"""The local engine: it runs a plan under a supervisor on this machine. `start()` and `attach()` use it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra_runtime.config.resolve import Resolved, data_directory, resolve
+from infra_runtime.data_directory.paths import Paths
+from infra_runtime.engines.local.client import Client, Launch, connect_or_launch, raise_failures
+from infra_runtime.engines.local.stack import Stack
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalEngine:
+    """Runs plans under a supervisor on this machine. Implements `RunningEngine`."""
+
+    #: starts the supervisor's process; None: as a child of this process
+    launch: Launch | None = None
+
+    @property
+    def name(self) -> str:
+        """The word by which users choose the engine."""
+        return "local"
+
+    def open(self, resolved: Resolved) -> Stack:
+        """Return a lease on the stack of a resolved plan. No service is started yet.
+
+        The supervisor of the plan's data directory is started if none runs there.
+        """
+        paths = Paths(str(resolved.data))
+        leased = resolved.plan.ports == "leased"
+        client = connect_or_launch(paths, resolved.environment, leased_ports=leased, launch=self.launch)
+        return Stack(client, paths)
+
+
+def start(
+    *services: str,
+    directory: Path | str | None = None,
+    environment: str | None = None,
+    profile: str | None = None,
+    skip: Sequence[str] = (),
+    data: Path | str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Stack:
+    """Start services and what they need, or the whole stack file; returns when all of them are ready.
+
+    A stack that runs in the data directory already is joined. Closing the stack gives the lease back;
+    with the last lease the stack stops, also when this process is killed.
+
+    Raises:
+        ConfigurationError: the stack file or a setting is wrong.
+        BinaryMissingError: an executable is nowhere to be found.
+        PortTakenError: a fixed port is somebody else's.
+        StartError: a service did not become ready; the error has its last lines.
+    """
+    resolved = resolve(
+        services,
+        directory=Path(directory) if directory else None,
+        environment=environment,
+        profile=profile,
+        skip=skip,
+        data=Path(data) if data else None,
+        overrides=overrides,
+    )
+    stack = LocalEngine().open(resolved)
+    try:
+        raise_failures(stack.up(resolved).failures)
+    except BaseException:
+        stack.close()
+        raise
+    return stack
+
+
+def attach(
+    data: Path | str | None = None, *, lease: bool = True, directory: Path | str | None = None
+) -> Stack:
+    """Join the stack that runs in a data directory (by default: this project's).
+
+    Raises `NoStackError` when none does.
+    """
+    if data is None:
+        data = data_directory(Path(directory) if directory else None)
+    paths = Paths(str(data))
+    return Stack(Client.connect(paths, lease=lease), paths)

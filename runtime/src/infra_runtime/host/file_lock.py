@@ -1,0 +1,56 @@
+"""Locks on files (flock): held by a descriptor, released when the process ends, however it does."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+
+
+def acquire(path: str, *, create: bool = True, wait: bool = False) -> int | None:
+    """Return a descriptor that holds the lock of a file; None when another descriptor holds it.
+
+    The file is created where it is missing, with mode 0600. With `wait` the function blocks until it has the
+    lock. Closing the descriptor releases the lock.
+
+    Raises `FileNotFoundError` without `create`, and `OSError` for what the disk refuses.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def release(descriptor: int) -> None:
+    """Release a lock at once, also where a forked process still has the file open."""
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
+
+
+def is_current(descriptor: int, path: str) -> bool:
+    """Return whether the path still names the file of a descriptor; a former holder may have removed it."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    return False
+
+
+def is_held(path: str) -> bool:
+    """Return whether a process holds the lock of a file. False when there is no file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        # A shared lock: two processes that ask at the same moment do not take each other for the holder.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

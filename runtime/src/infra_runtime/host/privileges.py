@@ -1,0 +1,117 @@
+"""Running a program that refuses root: in a user namespace, or as another user."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import sys
+from collections.abc import Sequence
+
+CLONE_NEWUSER, CLONE_NEWIPC = 0x10000000, 0x08000000  # Source: <linux/sched.h>
+PR_SET_CHILD_SUBREAPER = 36  # Source: <linux/prctl.h>
+PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 8, 47, 2
+CAPABILITY_VERSION_3, CAP_DAC_OVERRIDE = 0x20080522, 1  # Source: <linux/capability.h>
+#: the uid of the child inside its user namespace, where it stands for root; any number except 0 works
+INNER_UID = 1000
+
+
+@functools.cache
+def _libc() -> object:
+    import ctypes
+
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _call(name: str, *arguments: object) -> None:
+    import ctypes
+
+    if getattr(_libc(), name)(*arguments) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"{name}: {os.strerror(code)}")
+
+
+def become_subreaper() -> None:
+    """Make orphaned descendants children of this process, so that it finds them. Works only on Linux."""
+    if sys.platform == "linux":
+        _call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def enter_user_namespace() -> None:
+    """Enter a user namespace where the program is not root, while its files belong to root outside of it.
+
+    In the new IPC namespace the kernel removes PostgreSQL's System V segment with the process, also after
+    SIGKILL. Source: user_namespaces(7), "Defining user and group ID mappings".
+    """
+    uid, gid = os.geteuid(), os.getegid()
+    _call("unshare", CLONE_NEWUSER | CLONE_NEWIPC)
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{INNER_UID} {uid} 1"),
+        ("gid_map", f"{INNER_UID} {gid} 1"),
+    ):
+        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
+            file.write(text)
+
+
+@functools.cache
+def user_namespaces_work() -> bool:
+    """Return whether a user namespace can be created, tested in a child; container runtimes may forbid it."""
+    if sys.platform != "linux":
+        return False
+    _libc()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            enter_user_namespace()
+            os._exit(0)
+        except BaseException:  # noqa: BLE001 - a forked child must never return into the parent's code
+            os._exit(1)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+def other_user() -> tuple[int, int]:
+    """Return uid and gid of `nobody`, the account for programs that refuse to run as root."""
+    import pwd
+
+    try:
+        entry = pwd.getpwnam("nobody")
+    except KeyError:
+        return 65534, 65534
+    return entry.pw_uid, entry.pw_gid
+
+
+def switch_user(uid: int, gid: int) -> None:
+    """Switch to another user, and keep root's right to enter every folder.
+
+    The folders of the stack have mode 0700, and often those above the checkout. The right is kept over `exec`
+    as an ambient capability; in a container where root itself lacks it, the child starts without it.
+    Source: capabilities(7), "Transformation of capabilities during execve()".
+    """
+    import ctypes
+
+    if sys.platform == "linux":
+        _call("prctl", PR_SET_KEEPCAPS, 1, 0, 0, 0)
+    os.setgroups([])
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+    if sys.platform == "linux":
+        header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
+        bits = 1 << CAP_DAC_OVERRIDE
+        sets = (ctypes.c_uint32 * 6)(
+            bits, bits, bits
+        )  # effective, permitted, inheritable; then the higher bits
+        with contextlib.suppress(OSError):
+            _call("capset", header, sets)
+            _call("prctl", PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0)
+
+
+def give_to_other_user(folders: Sequence[str]) -> None:
+    """Change the owner of folders to `other_user`, unless the services run in a user namespace."""
+    if os.geteuid() != 0 or user_namespaces_work():
+        return
+    uid, gid = other_user()
+    for folder in folders:
+        for parent, directories, files in os.walk(folder):
+            for path in [parent, *(os.path.join(parent, name) for name in directories + files)]:
+                os.chown(path, uid, gid, follow_symlinks=False)

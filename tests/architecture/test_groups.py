@@ -1,0 +1,78 @@
+"""The groups of tests: each test is in one, and a test of the group `unit` that starts something fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent.parent
+#: each test has the name of its group
+EXAMPLES = """
+import subprocess, sys
+import pytest
+
+GROUPS = ("unit", "process", "nested", "real")
+
+@pytest.fixture(autouse=True)
+def _only_in_its_group(request):
+    groups = [group for group in GROUPS if request.node.get_closest_marker(group)]
+    assert groups == [request.node.name.split("_")[1]]
+
+@pytest.fixture
+def infra(): subprocess.run([sys.executable, "-c", ""], check=True)
+
+def test_unit(): pass
+def test_process(infra): pass
+@pytest.mark.process
+def test_process_by_its_marker(): subprocess.run([sys.executable, "-c", ""], check=True)
+def test_nested(pytester): pass
+@pytest.mark.real("python3")
+def test_real(infra, pytester): pass
+"""
+#: tests that are in the wrong group
+WRONG = """
+import os, socket, subprocess, sys
+import pytest
+
+def test_popen(): subprocess.Popen([sys.executable, "-c", ""])
+def test_swallowed():
+    try:
+        subprocess.run([sys.executable, "-c", ""])
+    except Exception:
+        pass
+def test_fork(): os._exit(0) if os.fork() == 0 else None
+def test_spawn(): os.posix_spawn(sys.executable, [sys.executable, "-c", ""], {})
+def test_listening(): socket.create_server(("127.0.0.1", 0))
+@pytest.mark.unit
+def test_inner(pytester): pass
+"""
+
+
+@pytest.fixture
+def inner(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A project with the `conftest.py` and the markers of this one."""
+    pytester.makeconftest((TESTS / "conftest.py").read_text(encoding="utf-8"))
+    groups = ["unit", "process", "nested", "real(service)"]
+    pytester.makeini("[pytest]\naddopts = -p pytester --strict-markers\nmarkers =\n  " + "\n  ".join(groups))
+    return pytester
+
+
+def test_a_test_is_in_exactly_one_group(inner: pytest.Pytester) -> None:
+    inner.makepyfile(test_it=EXAMPLES)
+
+    inner.runpytest_subprocess(timeout=120).assert_outcomes(passed=5)
+
+
+def test_a_unit_test_that_starts_something_fails_with_the_reason(inner: pytest.Pytester) -> None:
+    inner.makepyfile(test_it=WRONG)
+
+    result = inner.runpytest_subprocess("-rfE", timeout=120)
+
+    result.assert_outcomes(failed=5, errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*a test of the group `unit` runs an inner pytest: mark it `nested`*",
+            "*a test of the group `unit` starts a process or listens (subprocess.Popen *",
+        ]
+    )

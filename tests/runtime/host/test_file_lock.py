@@ -1,0 +1,74 @@
+"""Locks on files: one holder at a time, and none after its end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra_runtime.host import file_lock
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return str(tmp_path / "lock")
+
+
+def test_a_lock_has_one_holder_at_a_time(path) -> None:
+    descriptor = file_lock.acquire(path)
+
+    assert descriptor is not None
+    assert file_lock.acquire(path) is None
+    assert file_lock.is_held(path)
+
+    os.close(descriptor)
+    assert not file_lock.is_held(path)
+
+
+def test_the_file_is_readable_for_its_owner_only(path) -> None:
+    os.close(file_lock.acquire(path))
+
+    assert Path(path).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_must_not_be_created_is_missing(path) -> None:
+    with pytest.raises(FileNotFoundError):
+        file_lock.acquire(path, create=False)
+
+    assert not file_lock.is_held(path)
+
+
+def test_a_waiting_process_gets_the_lock_when_it_is_released(path) -> None:
+    descriptor = file_lock.acquire(path)
+    code = (
+        f"from infra_runtime.host import file_lock; file_lock.acquire({path!r}, wait=True); print('locked')"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as other:
+        os.close(descriptor)
+
+        assert other.stdout.read() == "locked\n"
+
+
+def test_a_released_lock_is_free_although_a_copy_of_its_descriptor_is_open(path) -> None:
+    descriptor = file_lock.acquire(path)
+    copy = os.dup(descriptor)
+
+    file_lock.release(descriptor)
+
+    assert not file_lock.is_held(path)
+    os.close(copy)
+
+
+def test_a_lock_on_a_file_that_was_removed_is_not_current(path) -> None:
+    descriptor = file_lock.acquire(path)
+    assert file_lock.is_current(descriptor, path)
+
+    Path(path).unlink()
+    assert not file_lock.is_current(descriptor, path)
+
+    Path(path).touch()
+    assert not file_lock.is_current(descriptor, path)
+    os.close(descriptor)
