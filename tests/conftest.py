@@ -84,8 +84,8 @@ _unit_test_runs = False
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
-    """Guard the tests of the group `unit`."""
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Guard the tests of the group `unit`, but not their tear-down: a fixture of the module may end there."""
     global _unit_test_runs  # noqa: PLW0603 - an audit hook stays for the life of the process
     _unit_test_runs = item.get_closest_marker("unit") is not None
     try:

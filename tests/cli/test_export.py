@@ -5,9 +5,10 @@ from __future__ import annotations
 import stat
 
 import pytest
-import yaml
 
 from fakes.command_line import CommandLine
+
+yaml = pytest.importorskip("yaml", reason="the minimal profile has no YAML parser")
 
 STACK = """\
 use = ["postgres", "api"]

@@ -13,9 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,6 +26,9 @@ from infra_runtime.engines.protocol import Engine
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.plan import Plan
 from infra_runtime.spec import Container, HttpProbe, ServiceSpec, TcpProbe
+
+jsonschema = pytest.importorskip("jsonschema", reason="the minimal profile has no schema validator")
+yaml = pytest.importorskip("yaml", reason="the minimal profile has no YAML parser")
 
 #: jsonschema does not recognise the spelling of "draft-07" in this schema
 SCHEMA = jsonschema.Draft7Validator(
