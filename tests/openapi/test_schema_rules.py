@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import Any
 
 import pytest
 
 from fakes.api import receives, rules, sends
 from fakes.changes import PAIRS, REQUESTS, RESPONSES
-from infra_openapi.rules import RULES, lexical, properties, structure, values
+from infra_openapi.rules import RULES, annotation, lexical, properties, structure, values
 
 TEXT = {"type": "string"}
 CASES = [
@@ -47,6 +46,7 @@ def test_a_reversed_pair_gives_the_finding_of_the_mirror(
 
 def test_every_rule_about_schemas_has_a_pair() -> None:
     paired = {f"{direction}-{fact}" for direction, fact, _, _ in CASES}
-    known = {rule.id for rule in chain(values.RULES, lexical.RULES, properties.RULES, structure.RULES)}
+    modules = (values, lexical, properties, structure, annotation)
+    known = {rule.id for module in modules for rule in module.RULES}
 
     assert known == paired
