@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("yaml", reason="the bare install reads no OpenAPI; pytest-infra[openapi] does")
+pytest.importorskip("yaml", reason="needs the extra `openapi`")
 
 from infra_openapi.formats import json_report
 from infra_openapi.report import SCHEMA_VERSION

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("yaml", reason="the bare install reads no OpenAPI; pytest-infra[openapi] does")
+pytest.importorskip("yaml", reason="needs the extra `openapi`")
 
 from infra_openapi import Report, compare, parse
 

@@ -15,7 +15,7 @@ import pytest
 
 from infra_cli.main import run
 
-pytest.importorskip("yaml", reason="the bare install reads no OpenAPI; pytest-infra[openapi] does")
+pytest.importorskip("yaml", reason="needs the extra `openapi`")
 
 HEAD = "openapi: 3.0.3\ninfo: {title: Pets, version: '1'}\n"
 #: two operations share a schema, which begins at line 20

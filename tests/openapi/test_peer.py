@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-pytest.importorskip("yaml", reason="the bare install reads no OpenAPI; pytest-infra[openapi] does")
+pytest.importorskip("yaml", reason="needs the extra `openapi`")
 
 from infra_openapi.rules import RULES
 from infra_openapi.rules.peer import PEER_IDS, WITHOUT_RULE

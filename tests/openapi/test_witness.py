@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("jsonschema", reason="the bare install reads no OpenAPI; pytest-infra[openapi] does")
+pytest.importorskip("jsonschema", reason="needs the extra `openapi`")
 
 from jsonschema import Draft202012Validator, FormatChecker
 

@@ -40,7 +40,7 @@ _COMPONENTS = {
     "pathItems": "path item",
     "securitySchemes": "security scheme",
 }
-#: keyword of a schema → the phrase for the schemas that it holds
+#: keyword of a schema → the phrase for the schemas in it
 _SUBSCHEMAS = {
     "additionalProperties": "the additional properties",
     "unevaluatedProperties": "the additional properties",

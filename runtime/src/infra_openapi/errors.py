@@ -14,7 +14,7 @@ class OpenApiError(Exception):
 
 
 class CompareError(OpenApiError):
-    """A side is missing, unreadable, or not OpenAPI. Never means *compatible*, never *breaking*.
+    """A document is missing, unreadable or not OpenAPI, so that the comparison has no verdict.
 
     `line` and `column` count from 1; 0 means that the reason has no location inside the file.
     """

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-pytest.importorskip("yaml", reason="the bare install reads no OpenAPI; pytest-infra[openapi] does")
+pytest.importorskip("yaml", reason="needs the extra `openapi`")
 
 from infra_openapi.schema.regex_automaton import counterexample, matches, of_lengths, of_texts
 

@@ -173,17 +173,17 @@ class Document:
 
     @property
     def text(self) -> str:
-        """The text of the document's own file."""
+        """Return the text of the document's file."""
         return self._files[self.name].content.decode()
 
     @property
     def original(self) -> Any:
-        """The data of the document's own file, before any conversion."""
+        """Return the data of the document's file, before any conversion."""
         return self._files[self.name].data
 
     @property
     def digest(self) -> bytes:
-        """The hash of the document's own file."""
+        """Return the hash of the document's file."""
         return self._files[self.name].digest
 
     @property

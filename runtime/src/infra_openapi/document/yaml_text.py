@@ -120,10 +120,10 @@ def _hint(text: str, line: int) -> str:
 
 
 def scalar(event: ScalarEvent) -> Any:
-    """What a YAML scalar means; a quoted one, a date and an unknown word are text.
+    """Return the value of a YAML scalar; quoted scalars, dates and unknown words are strings.
 
     Raises:
-        LiteralError: it is a number that is too large.
+        LiteralError: the scalar is a number that is too large.
     """
     value: str = event.value
     tag = event.tag

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from itertools import chain
 
-from infra_openapi.rules import lexical, message, operation, properties, response, structure, unions, values
+from infra_openapi.rules import (
+    annotation,
+    lexical,
+    message,
+    operation,
+    properties,
+    response,
+    structure,
+    values,
+)
 from infra_openapi.rules.rule import Effect, Rule, law
 
 RULES: dict[str, Rule] = {
@@ -15,7 +24,7 @@ RULES: dict[str, Rule] = {
         response.RULES,
         properties.RULES,
         structure.RULES,
-        unions.RULES,
+        annotation.RULES,
         values.RULES,
         lexical.RULES,
     )

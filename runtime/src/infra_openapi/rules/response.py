@@ -21,7 +21,7 @@ RULES = [
                 mirror=facts.SUCCESS_STATUS_ADDED,
                 peer=("response-success-status-removed",),
                 message="removed the success response with status {name}",
-                explain="The server no longer returns this status.",
+                explain="The revision no longer contains this response.",
                 deviations={
                     RESPONSE: (
                         Level.BREAKING,
@@ -35,7 +35,7 @@ RULES = [
                 mirror=facts.SUCCESS_STATUS_REMOVED,
                 peer=("response-success-status-added",),
                 message="added the success response with status {name}",
-                explain="The server can return another success status.",
+                explain="The revision contains another success response.",
                 deviations={RESPONSE: (Level.INFO, _CLASSES)},
             ),
             Row(
@@ -44,9 +44,7 @@ RULES = [
                 mirror=facts.STATUS_ADDED,
                 peer=("response-non-success-status-removed",),
                 message="removed the response with status {name}",
-                explain=(
-                    "The server no longer returns this status. Clients can keep their code that handles it."
-                ),
+                explain=("The revision no longer contains this response. Code that handles it can stay."),
             ),
             Row(
                 fact=facts.STATUS_ADDED,
@@ -54,7 +52,7 @@ RULES = [
                 mirror=facts.STATUS_REMOVED,
                 peer=("response-non-success-status-added",),
                 message="added the response with status {name}",
-                explain="The server can return another error or informational status.",
+                explain="The revision contains another response that is not a success.",
                 deviations={RESPONSE: (Level.INFO, _CLASSES)},
             ),
             Row(

@@ -42,9 +42,9 @@ _CALL_FAILS = "A client's request that worked before can fail."
 _NEW_RESPONSE = "A client can receive a value that was not possible before, and fail on it."
 #: What an effect means for a client.
 _CONSEQUENCES: dict[tuple[Effect, Direction], str] = {
-    (Effect.NARROWED, Direction.REQUEST): "The server can reject a request that it accepted before.",
-    (Effect.WIDENED, Direction.REQUEST): "The server still accepts every request that it accepted before.",
-    (Effect.CHANGED, Direction.REQUEST): "The server can reject a request that it accepted before.",
+    (Effect.NARROWED, Direction.REQUEST): "The server can reject a message that it accepted before.",
+    (Effect.WIDENED, Direction.REQUEST): "The server still accepts every message that it accepted before.",
+    (Effect.CHANGED, Direction.REQUEST): "The server can reject a message that it accepted before.",
     (Effect.NARROWED, Direction.RESPONSE): "Everything that a client can receive now was possible before.",
     (Effect.WIDENED, Direction.RESPONSE): _NEW_RESPONSE,
     (Effect.CHANGED, Direction.RESPONSE): _NEW_RESPONSE,

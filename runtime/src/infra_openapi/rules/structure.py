@@ -1,4 +1,4 @@
-"""The rules for the structure of a schema: items, conditions, discriminators, deprecation."""
+"""The rules for the structure of a schema: items, dependencies, unions, conditions."""
 
 from __future__ import annotations
 
@@ -79,6 +79,110 @@ RULES = [
                 peer=("contains-removed",),
                 message="removed the requirement that {place} contains a matching item (`contains`)",
                 explain="An array without such an item is valid now.",
+            ),
+            Row(
+                fact=facts.UNION_BRANCH_REMOVED,
+                effect=N,
+                mirror=facts.UNION_BRANCH_ADDED,
+                peer=("one-of-removed", "any-of-removed"),
+                message="removed the alternative {subject} from {place}",
+                explain=(
+                    "The alternative is no longer in `oneOf` or `anyOf`, and no other alternative allows all "
+                    "of its values."
+                ),
+            ),
+            Row(
+                fact=facts.UNION_BRANCH_ADDED,
+                effect=W,
+                mirror=facts.UNION_BRANCH_REMOVED,
+                peer=(
+                    "one-of-added",
+                    "any-of-added",
+                    "wrapped-in-one-of",
+                    "wrapped-in-one-of-original-preserved",
+                ),
+                message="added the alternative {subject} to {base_place}",
+                explain=(
+                    "The new alternative of `oneOf` or `anyOf` allows values that no alternative allowed "
+                    "before."
+                ),
+            ),
+            Row(
+                fact=facts.UNION_BECAME_EXCLUSIVE,
+                effect=U,
+                mirror=facts.UNION_NO_LONGER_EXCLUSIVE,
+                message="{place} must now match exactly one alternative (`anyOf` became `oneOf`)",
+                explain=(
+                    "A value that matches two alternatives is now invalid; the comparison found no such "
+                    "value."
+                ),
+                deviations={
+                    RESPONSE: (
+                        Level.INFO,
+                        "every value that matches exactly one alternative was possible before",
+                    )
+                },
+            ),
+            Row(
+                fact=facts.UNION_NO_LONGER_EXCLUSIVE,
+                effect=U,
+                mirror=facts.UNION_BECAME_EXCLUSIVE,
+                message="{place} may now match more than one alternative (`oneOf` became `anyOf`)",
+                explain=(
+                    "A value that matches two alternatives is now valid; the comparison found no such value."
+                ),
+                deviations={
+                    REQUEST: (
+                        Level.INFO,
+                        "every value that matches one alternative is still accepted",
+                    )
+                },
+            ),
+            Row(
+                fact=facts.UNION_BECAME_EXCLUSIVE_FOR_SOME,
+                effect=N,
+                mirror=facts.UNION_NO_LONGER_EXCLUSIVE_FOR_SOME,
+                message=(
+                    "{place} must now match exactly one alternative (`anyOf` became `oneOf`), and some values"
+                    " match two"
+                ),
+                explain="A value that matches two alternatives was valid before.",
+            ),
+            Row(
+                fact=facts.UNION_NO_LONGER_EXCLUSIVE_FOR_SOME,
+                effect=W,
+                mirror=facts.UNION_BECAME_EXCLUSIVE_FOR_SOME,
+                message=(
+                    "{place} may now match more than one alternative (`oneOf` became `anyOf`), and some "
+                    "values match two"
+                ),
+                explain="A value that matches two alternatives was invalid before.",
+            ),
+            Row(
+                fact=facts.UNION_OVERLAP_ADDED,
+                effect=U,
+                mirror=facts.UNION_OVERLAP_REMOVED,
+                message=(
+                    "values of {place} may now match two alternatives of `oneOf`, which makes them invalid"
+                ),
+                explain=(
+                    "An alternative is new or allows more values, and overlaps another one. `anyOf`, or a "
+                    "property that distinguishes the alternatives, avoids this."
+                ),
+                deviations={RESPONSE: (Level.INFO, "fewer values are valid, so clients receive no new ones")},
+            ),
+            Row(
+                fact=facts.UNION_OVERLAP_REMOVED,
+                effect=U,
+                mirror=facts.UNION_OVERLAP_ADDED,
+                message=(
+                    "values of {place} may no longer match two alternatives of `oneOf`, which made them "
+                    "invalid"
+                ),
+                explain="An alternative that overlapped another one was removed or allows fewer values.",
+                deviations={
+                    REQUEST: (Level.INFO, "more values are valid, so the server still accepts every old one")
+                },
             ),
             Row(
                 fact=facts.NOT_ADDED,
@@ -180,117 +284,23 @@ RULES = [
                 explain="The values that this keyword allows are not compared.",
             ),
             Row(
-                fact=facts.DISCRIMINATOR_ADDED,
-                effect=NEUTRAL,
-                mirror=facts.DISCRIMINATOR_REMOVED,
-                peer=("discriminator-added",),
-                message="added the discriminator {after} to {place}",
-                explain=(
-                    "A discriminator does not change which values are valid, but generated code uses it to "
-                    "select a class."
-                ),
-            ),
-            Row(
-                fact=facts.DISCRIMINATOR_REMOVED,
-                effect=U,
-                mirror=facts.DISCRIMINATOR_ADDED,
-                peer=("discriminator-removed",),
-                message="removed the discriminator {before} from {place}",
-                explain=(
-                    "A discriminator does not change which values are valid, but generated code uses it to "
-                    "select a class."
-                ),
-                deviations={
-                    REQUEST: (
-                        Level.INFO,
-                        (
-                            "the server reads the request, and can distinguish its alternatives "
-                            "without the discriminator"
-                        ),
-                    )
-                },
-            ),
-            Row(
-                fact=facts.DISCRIMINATOR_MAPPING_ADDED,
-                effect=NEUTRAL,
-                mirror=facts.DISCRIMINATOR_MAPPING_REMOVED,
-                peer=("discriminator-mapping-added",),
-                message="added the value {after} to the discriminator of {place}",
-                explain="If the value belongs to a new alternative, the alternative has its own finding.",
-            ),
-            Row(
-                fact=facts.DISCRIMINATOR_MAPPING_REMOVED,
-                effect=U,
-                mirror=facts.DISCRIMINATOR_MAPPING_ADDED,
-                peer=("discriminator-mapping-deleted",),
-                message="removed the value {before} from the discriminator of {place}",
-                explain=(
-                    "The discriminator does not change which values are valid, but a program that reads the "
-                    "value may not find its schema."
-                ),
-                deviations={
-                    RESPONSE: (Level.INFO, "clients keep working when they no longer receive a value")
-                },
-            ),
-            Row(
-                fact=facts.DISCRIMINATOR_MAPPING_CHANGED,
-                effect=U,
-                mirror=facts.DISCRIMINATOR_MAPPING_CHANGED,
-                peer=("discriminator-mapping-changed",),
+                fact=facts.UNION_OVERLAP_ADDED_FOR_SOME,
+                effect=N,
+                mirror=facts.UNION_OVERLAP_REMOVED,
                 message=(
-                    "changed the schema for the discriminator value {subject} of {place} from {before} to "
-                    "{after}"
+                    "some values of {place} now match two alternatives of `oneOf`, which makes them invalid"
                 ),
-                explain=(
-                    "The same value now selects another schema. Generated code uses the value to select a "
-                    "class."
+                explain="Exactly one alternative must match. The example matched one alternative before.",
+            ),
+            Row(
+                fact=facts.UNION_OVERLAP_REMOVED_FOR_SOME,
+                effect=W,
+                mirror=facts.UNION_OVERLAP_ADDED,
+                message=(
+                    "some values of {place} no longer match two alternatives of `oneOf`, which made them "
+                    "invalid"
                 ),
-            ),
-            Row(
-                fact=facts.SCHEMA_DEPRECATED,
-                effect=NEUTRAL,
-                mirror=facts.SCHEMA_REACTIVATED,
-                peer=(
-                    "request-property-deprecated",
-                    "response-property-deprecated",
-                    "request-property-deprecated-with-sunset",
-                    "response-property-deprecated-with-sunset",
-                ),
-                message="deprecated {place} {sunset}",
-                explain="The value is still valid. Clients should stop using it before it is removed.",
-            ),
-            Row(
-                fact=facts.SCHEMA_REACTIVATED,
-                effect=NEUTRAL,
-                mirror=facts.SCHEMA_DEPRECATED,
-                peer=("request-property-reactivated", "response-property-reactivated"),
-                message="removed the deprecation of {place}",
-                explain="The value was deprecated before.",
-            ),
-            Row(
-                fact=facts.SCHEMA_STABILITY_DECREASED,
-                effect=C,
-                mirror=facts.SCHEMA_STABILITY_INCREASED,
-                peer=("request-property-stability-decreased", "response-property-stability-decreased"),
-                message="decreased the stability level of {place} from {before} to {after}",
-                explain="A lower level of `x-stability-level` guarantees less compatibility.",
-                consequence="Later changes can break clients that relied on the higher level.",
-            ),
-            Row(
-                fact=facts.SCHEMA_STABILITY_INCREASED,
-                effect=NEUTRAL,
-                mirror=facts.SCHEMA_STABILITY_DECREASED,
-                peer=("request-property-stability-increased", "response-property-stability-increased"),
-                message="increased the stability level of {place} from {before} to {after}",
-                explain="A higher level of `x-stability-level` guarantees more compatibility.",
-            ),
-            Row(
-                fact=facts.SCHEMA_STABILITY_INVALID,
-                effect=U,
-                mirror=facts.SCHEMA_STABILITY_INCREASED,
-                message="set the stability level of {place} to {after}, which is not a level",
-                explain="It is unknown which compatibility is guaranteed.",
-                consequence="Write one of the levels `draft`, `alpha`, `beta` and `stable`.",
+                explain="Exactly one alternative must match. The example matched two alternatives before.",
             ),
         ],
     ),

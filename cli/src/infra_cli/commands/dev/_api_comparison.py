@@ -138,7 +138,7 @@ def service_url(source: str, target: Target) -> str:
 
 @contextlib.contextmanager
 def three_exit_codes() -> Iterator[None]:
-    """Exit with 2 on every error, including bugs: 1 only means that the API has a breaking change."""
+    """Exit with 2 on every error, including bugs, because 1 means that the API has a breaking change."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A document can contain characters that the encoding of the terminal does not have.
         sys.stdout.reconfigure(errors="backslashreplace")

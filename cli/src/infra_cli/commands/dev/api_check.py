@@ -35,7 +35,7 @@ Exit codes: 0 compatible, 1 breaking, 2 could not compare."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The arguments and options of `api-check`, as click reads them."""
+    """The arguments and options of `api-check`."""
 
     base: str | None
     revision: str | None

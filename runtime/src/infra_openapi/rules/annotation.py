@@ -1,0 +1,131 @@
+"""The rules for annotations of a schema: discriminators, deprecation, stability levels."""
+
+from __future__ import annotations
+
+from infra_openapi import facts
+from infra_openapi.finding import Direction, Level
+from infra_openapi.rules.rule import Effect, Row, directed
+
+C, U, NEUTRAL = Effect.CHANGED, Effect.UNDECIDED, Effect.NEUTRAL
+REQUEST, RESPONSE = Direction.REQUEST, Direction.RESPONSE
+
+RULES = [
+    *directed(
+        "schema",
+        [
+            Row(
+                fact=facts.DISCRIMINATOR_ADDED,
+                effect=NEUTRAL,
+                mirror=facts.DISCRIMINATOR_REMOVED,
+                peer=("discriminator-added",),
+                message="added the discriminator {after} to {place}",
+                explain=(
+                    "A discriminator does not change which values are valid, but generated code uses it to "
+                    "select a class."
+                ),
+            ),
+            Row(
+                fact=facts.DISCRIMINATOR_REMOVED,
+                effect=U,
+                mirror=facts.DISCRIMINATOR_ADDED,
+                peer=("discriminator-removed",),
+                message="removed the discriminator {before} from {place}",
+                explain=(
+                    "A discriminator does not change which values are valid, but generated code uses it to "
+                    "select a class."
+                ),
+                deviations={
+                    REQUEST: (
+                        Level.INFO,
+                        (
+                            "the server reads the request, and can distinguish its alternatives "
+                            "without the discriminator"
+                        ),
+                    )
+                },
+            ),
+            Row(
+                fact=facts.DISCRIMINATOR_MAPPING_ADDED,
+                effect=NEUTRAL,
+                mirror=facts.DISCRIMINATOR_MAPPING_REMOVED,
+                peer=("discriminator-mapping-added",),
+                message="added the value {after} to the discriminator of {place}",
+                explain="If the value belongs to a new alternative, the alternative has its own finding.",
+            ),
+            Row(
+                fact=facts.DISCRIMINATOR_MAPPING_REMOVED,
+                effect=U,
+                mirror=facts.DISCRIMINATOR_MAPPING_ADDED,
+                peer=("discriminator-mapping-deleted",),
+                message="removed the value {before} from the discriminator of {place}",
+                explain=(
+                    "The discriminator does not change which values are valid, but a program that reads the "
+                    "value may not find its schema."
+                ),
+                deviations={
+                    RESPONSE: (Level.INFO, "clients keep working when they no longer receive a value")
+                },
+            ),
+            Row(
+                fact=facts.DISCRIMINATOR_MAPPING_CHANGED,
+                effect=U,
+                mirror=facts.DISCRIMINATOR_MAPPING_CHANGED,
+                peer=("discriminator-mapping-changed",),
+                message=(
+                    "changed the schema for the discriminator value {subject} of {place} from {before} to "
+                    "{after}"
+                ),
+                explain=(
+                    "The same value now selects another schema. Generated code uses the value to select a "
+                    "class."
+                ),
+            ),
+            Row(
+                fact=facts.SCHEMA_DEPRECATED,
+                effect=NEUTRAL,
+                mirror=facts.SCHEMA_REACTIVATED,
+                peer=(
+                    "request-property-deprecated",
+                    "response-property-deprecated",
+                    "request-property-deprecated-with-sunset",
+                    "response-property-deprecated-with-sunset",
+                ),
+                message="deprecated {place} {sunset}",
+                explain="The value is still valid. Clients should stop using it before it is removed.",
+            ),
+            Row(
+                fact=facts.SCHEMA_REACTIVATED,
+                effect=NEUTRAL,
+                mirror=facts.SCHEMA_DEPRECATED,
+                peer=("request-property-reactivated", "response-property-reactivated"),
+                message="removed the deprecation of {place}",
+                explain="The value was deprecated before.",
+            ),
+            Row(
+                fact=facts.SCHEMA_STABILITY_DECREASED,
+                effect=C,
+                mirror=facts.SCHEMA_STABILITY_INCREASED,
+                peer=("request-property-stability-decreased", "response-property-stability-decreased"),
+                message="decreased the stability level of {place} from {before} to {after}",
+                explain="A lower level of `x-stability-level` guarantees less compatibility.",
+                consequence="Later changes can break clients that relied on the higher level.",
+            ),
+            Row(
+                fact=facts.SCHEMA_STABILITY_INCREASED,
+                effect=NEUTRAL,
+                mirror=facts.SCHEMA_STABILITY_DECREASED,
+                peer=("request-property-stability-increased", "response-property-stability-increased"),
+                message="increased the stability level of {place} from {before} to {after}",
+                explain="A higher level of `x-stability-level` guarantees more compatibility.",
+            ),
+            Row(
+                fact=facts.SCHEMA_STABILITY_INVALID,
+                effect=U,
+                mirror=facts.SCHEMA_STABILITY_INCREASED,
+                message="set the stability level of {place} to {after}, which is not a level",
+                explain="It is unknown which compatibility is guaranteed.",
+                consequence="Write one of the levels `draft`, `alpha`, `beta` and `stable`.",
+            ),
+        ],
+    ),
+]
