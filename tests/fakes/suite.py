@@ -1,4 +1,4 @@
-"""A test suite of a user's, which runs in a pytest of its own."""
+"""A user's test suite, which runs in a separate pytest."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PATIENCE = 120.0
 
 
 def free_port() -> int:
-    """For environments whose ports are fixed: one that nobody had a moment ago."""
+    """Return a port that was free a moment ago, for environments with fixed ports."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 
@@ -54,7 +54,7 @@ class Suite:
         return Paths(str(self.root / ".data-test"))
 
     def stack(self, *parts: str) -> None:
-        """Write the stack file; without a word of its own the stack is the user's services, and no other."""
+        """Write the stack file; unless it has `use`, the stack is the user's services only."""
         names = [line[10:-1] for part in parts for line in part.splitlines() if line.startswith("[services.")]
         uses = "" if any(part.startswith("use =") for part in parts) else f"use = {names}\n"
         (self.root / "infra.toml").write_text(uses + "\n".join(parts), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Another distribution that adds a kind, installed into a folder of its own like a wheel."""
+"""Another distribution that adds a kind, installed into a separate folder like a wheel."""
 
 from __future__ import annotations
 

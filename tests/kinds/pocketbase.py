@@ -32,7 +32,7 @@ def _token(endpoint: Endpoint) -> str:
 
 
 def _records(endpoint: Endpoint, token: str, name: str) -> list[dict[str, Any]] | None:
-    """Return the records of that name, newest first; None while there is no collection."""
+    """Return the records of that name, newest first; None while the collection is missing."""
     query = urllib.parse.urlencode({"filter": f'name="{name}"', "sort": "-@rowid"})
     try:
         return _ask(endpoint, f"/api/collections/contract/records?{query}", token)["items"]

@@ -112,7 +112,7 @@ def test_the_first_request_after_ready_succeeds(kind: str, stack: Stack) -> None
     assert contract.subject(kind).read(stack[kind], kind) == "written when ready"
 
 
-def test_two_instances_have_ports_and_data_of_their_own(kind: str, stack: Stack) -> None:
+def test_two_instances_have_different_ports_and_data(kind: str, stack: Stack) -> None:
     first, second = stack[kind], stack[SECOND]
     service = contract.subject(kind)
 

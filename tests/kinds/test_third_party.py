@@ -22,7 +22,7 @@ KIND = "acme-memcached"
 ROOT = Path(__file__).parent.parent.parent
 INFRA = str(Path(sys.executable).with_name("infra"))
 
-#: both clients see the test's own unit; the second instance has fixtures of its own
+#: both clients see the test's own unit; the second instance has its own fixtures
 CLIENTS = """
 import pytest
 
@@ -75,7 +75,7 @@ def _distribution(tmp_path: Path) -> Iterator[None]:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project that uses the kind, and a cache of its own."""
+    """A project that uses the kind, with a separate cache."""
     monkeypatch.setenv("INFRA_CACHE", str(tmp_path / "cache"))
     folder = tmp_path / "project"
     folder.mkdir()

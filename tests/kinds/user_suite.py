@@ -1,4 +1,4 @@
-"""A user's suite in a pytest of its own, and what its tests do."""
+"""A user's suite in a separate pytest, and what its tests do."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_unit({fixture}, infra_stack):
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
-    """A user's suite in a folder of its own."""
+    """A user's suite in a separate folder."""
 
     folder: Path
 
@@ -55,7 +55,7 @@ class Suite:
 
     @contextmanager
     def running(self, *arguments: str, plugins: Container[str] = ()) -> Iterator[subprocess.Popen[str]]:
-        """Run pytest in a process of its own, which is killed at the end of the block."""
+        """Run pytest in a separate process, which is killed at the end of the block."""
         with subprocess.Popen(
             [
                 sys.executable,

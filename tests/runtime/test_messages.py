@@ -142,7 +142,7 @@ def test_a_message_can_be_pickled() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS, ids=repr)
-def test_every_method_has_a_name_of_its_own_and_messages_on_both_sides(method: Method[Any, Any]) -> None:
+def test_every_method_has_a_unique_name_and_messages_on_both_sides(method: Method[Any, Any]) -> None:
     assert [other.name for other in METHODS].count(method.name) == 1
     assert issubclass(method.params, Message)
     assert issubclass(method.answer, Message)

@@ -128,7 +128,7 @@ async def test_a_peer_is_known_by_its_uid() -> None:
         assert peer_uid(one) == os.geteuid()
 
 
-async def test_a_stranger_gets_no_answer(path, monkeypatch) -> None:
+async def test_a_process_of_another_user_gets_no_answer(path, monkeypatch) -> None:
     monkeypatch.setattr(control_module, "peer_uid", lambda _peer: os.geteuid() + 4711)
 
     async with serving(path), connected(path) as peer:
@@ -138,7 +138,7 @@ async def test_a_stranger_gets_no_answer(path, monkeypatch) -> None:
             assert await peer.reader.read() == b""
 
 
-async def test_a_stale_socket_is_no_obstacle(path) -> None:
+async def test_a_stale_socket_is_replaced(path) -> None:
     path.parent.mkdir()
     for name in (path, f"{path}.new"):
         with socket.socket(socket.AF_UNIX) as dead:
@@ -216,7 +216,7 @@ async def test_a_line_longer_than_any_of_ours_ends_its_connection_alone(path, mo
         assert (await other.hear())["id"] == 1
 
 
-async def test_a_plan_of_megabytes_is_no_huge_line(path) -> None:
+async def test_a_plan_of_megabytes_is_accepted(path) -> None:
     async with serving(path), connected(path) as peer:
         peer.call(1, "echo", text="x" * 5_000_000)
 
@@ -249,7 +249,7 @@ async def test_many_requests_at_once_get_an_answer_each(path) -> None:
     assert {it["id"]: it["result"]["value"] for it in others} == {number: -number for number in range(200)}
 
 
-async def test_a_client_that_vanishes_in_the_middle_is_noticed_and_harms_nobody(path) -> None:
+async def test_a_client_that_disconnects_during_a_request_is_removed(path) -> None:
     async with serving(path) as (_, methods):
         async with connected(path) as peer:
             peer.call(1, "hold")
@@ -286,7 +286,7 @@ async def test_a_client_that_subscribes_and_never_reads_is_let_go(path, monkeypa
 # --- the socket's file -----------------------------------------------------------------------------
 
 
-async def test_whoever_is_connected_stays_when_no_more_are_let_in(path) -> None:
+async def test_connected_clients_stay_connected_at_the_limit_of_connections(path) -> None:
     async with serving(path) as (control, _), connected(path) as peer:
         peer.call(1, "echo")
         await peer.hear()
@@ -299,7 +299,7 @@ async def test_whoever_is_connected_stays_when_no_more_are_let_in(path) -> None:
 
 
 @pytest.mark.parametrize("removed", ["file", "folder"])
-async def test_a_socket_that_somebody_removed_is_there_again_soon(path, removed) -> None:
+async def test_a_removed_socket_is_created_again(path, removed) -> None:
     async with serving(path) as (control, _), connected(path) as before:
         before.call(1, "echo")
         await before.hear()

@@ -167,7 +167,7 @@ def test_a_relative_folder_is_an_error_because_client_and_supervisor_resolve_it_
 ) -> None:
     monkeypatch.setenv(name, "relative/folder")
 
-    with pytest.raises(ConfigurationError, match=f"^{name}: 'relative/folder' is no absolute path"):
+    with pytest.raises(ConfigurationError, match=f"^{name}: 'relative/folder' is not an absolute path"):
         LocalEngine().open(resolved(data, [server("web")]))
 
     assert not data.exists()

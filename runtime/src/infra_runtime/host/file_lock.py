@@ -41,7 +41,7 @@ def is_current(descriptor: int, path: str) -> bool:
 
 
 def is_held(path: str) -> bool:
-    """Return whether a process holds the lock of a file. False when there is no file."""
+    """Return whether a process holds the lock of a file. False when the file does not exist."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -47,7 +47,7 @@ class Connection:
             act()
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Send a message; a client that has gone away is nobody's error, one that never reads is let go."""
+        """Send a message; ignore a client that has disconnected, disconnect one that does not read."""
         if self._writer.transport.get_write_buffer_size() > LONGEST_LINE:
             self._writer.transport.abort()
         if not self._writer.is_closing():
@@ -96,7 +96,7 @@ class Control:
                 os.unlink(self.path)
 
     async def keep(self, interval: float = 1.0) -> None:
-        """Listen anew whenever the socket is gone: /tmp is cleaned now and then, a stack may outlive it."""
+        """Listen again when the socket file was removed: some machines clean /tmp while a stack runs."""
         while True:
             await asyncio.sleep(interval)
             with contextlib.suppress(OSError):
@@ -125,7 +125,7 @@ class Control:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
         except (ConnectionError, ValueError, asyncio.CancelledError):
-            pass  # gone, or a line longer than any of ours: there is nobody to tell
+            pass  # the client disconnected, or sent a line longer than every request
         finally:
             connection.end()
             writer.close()

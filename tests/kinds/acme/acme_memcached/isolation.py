@@ -1,4 +1,4 @@
-"""A key prefix for each test, or a process of its own."""
+"""A key prefix for each test, or a separate process."""
 
 from __future__ import annotations
 

@@ -70,12 +70,12 @@ def launch(paths: Paths, *statuses: int | None) -> tuple[list[list[str]], Client
 # --- connecting ------------------------------------------------------------------------------------
 
 
-def test_where_nobody_listens_there_is_no_stack(paths) -> None:
+def test_without_a_listening_supervisor_no_stack_is_found(paths) -> None:
     with pytest.raises(NoStackError, match=f"no stack is running in {paths.data}"):
         Client.connect(paths)
 
 
-def test_a_socket_that_was_left_behind_is_no_stack(paths) -> None:
+def test_a_socket_without_a_supervisor_is_not_a_stack(paths) -> None:
     Path(paths.run).mkdir(parents=True)
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(paths.control)
@@ -84,7 +84,7 @@ def test_a_socket_that_was_left_behind_is_no_stack(paths) -> None:
         Client.connect(paths)
 
 
-def test_a_file_where_the_socket_should_be_is_no_stack(paths) -> None:
+def test_a_file_instead_of_the_socket_is_not_a_stack(paths) -> None:
     Path(paths.run).mkdir(parents=True)
     Path(paths.control).touch()
 
@@ -100,7 +100,7 @@ def test_a_lease_is_asked_for_in_the_greeting(paths) -> None:
     assert [request["params"]["lease"] for request in requests] == [True, False]
 
 
-def test_a_supervisor_that_dies_while_it_greets_is_no_stack(paths) -> None:
+def test_a_supervisor_that_exits_during_its_greeting_is_not_a_stack(paths) -> None:
     with answering(paths, hello=lambda _: None), pytest.raises(NoStackError):
         Client.connect(paths)
 
@@ -305,7 +305,7 @@ def test_a_stack_that_runs_is_joined_and_nothing_is_started(paths) -> None:
     assert not Path(paths.data).exists()
 
 
-def test_a_supervisor_that_cannot_come_up_is_told_with_its_last_words(paths) -> None:
+def test_the_error_for_a_supervisor_that_cannot_start_has_its_last_log_line(paths) -> None:
     Path(paths.logs).mkdir(parents=True)
     (Path(paths.data) / "infra.json").write_text('{"format": 1, "environment": "test"}')
     Path(paths.own_log).write_text("Traceback …\nPermissionError: [Errno 13] /run\n")
@@ -319,7 +319,7 @@ def test_a_supervisor_that_cannot_come_up_is_told_with_its_last_words(paths) -> 
     assert paths.own_log in problem.hint
 
 
-def test_who_came_second_and_then_finds_nobody_starts_one_himself(paths, monkeypatch) -> None:
+def test_a_second_client_starts_a_supervisor_when_the_first_one_has_exited(paths, monkeypatch) -> None:
     monkeypatch.setattr(client_module, "BOOT_PATIENCE", 0.1)
 
     started, problem = launch(paths, ALREADY_SUPERVISED, None)
@@ -328,11 +328,11 @@ def test_who_came_second_and_then_finds_nobody_starts_one_himself(paths, monkeyp
     assert "no supervisor answered within 0.1 s" in str(problem)
 
 
-def test_a_supervisor_that_somebody_else_looks_after_is_waited_for(paths) -> None:
+def test_a_supervisor_started_by_another_process_is_awaited(paths) -> None:
     Path(paths.data).parent.mkdir(exist_ok=True)
     started = []
 
-    def by_somebody_else(argv: list[str]) -> None:
+    def by_another_process(argv: list[str]) -> None:
         started.append(argv)
         threading.Thread(target=serve).start()
 
@@ -342,7 +342,7 @@ def test_a_supervisor_that_somebody_else_looks_after_is_waited_for(paths) -> Non
         with answering(paths):
             done.wait(60)
 
-    client = connect_or_launch(paths, "test", leased_ports=True, launch=by_somebody_else)
+    client = connect_or_launch(paths, "test", leased_ports=True, launch=by_another_process)
     client.close()
     done.set()
 
@@ -368,7 +368,7 @@ def test_a_failed_service_is_an_error_with_its_log() -> None:
     assert (found.reason, found.log_tail, found.log) == ("db is broken", ["a line"], "/db.log")
 
 
-def test_a_taken_port_is_an_error_of_its_own() -> None:
+def test_a_taken_port_has_its_own_error() -> None:
     found = failure(failed("db", "port-taken", port=(5432, "pid 1 (init)")))
 
     assert isinstance(found, PortTakenError)

@@ -131,7 +131,7 @@ def test_where_no_stack_runs_there_is_nothing_to_attach_to(tmp_path) -> None:
         infra.attach(tmp_path)
 
 
-def test_whoever_waits_is_told_what_for_when_the_time_is_up(stack_of) -> None:
+def test_a_wait_that_times_out_names_the_services_that_are_not_ready(stack_of) -> None:
     stack = stack_of(server("web"))
     stack.stop("web")
     stack._client.call(UP, _order(server("deaf", "--deaf")))

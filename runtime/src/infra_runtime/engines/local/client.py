@@ -240,7 +240,7 @@ def _let_go() -> None:
             child.returncode = 0  # it outlives us on purpose: no warning about it
 
 
-#: starts a supervisor; returns the child, or None when somebody else looks after it
+#: starts a supervisor; returns the child process, or None when another process is its parent
 Launch = Callable[[list[str]], "subprocess.Popen[bytes] | None"]
 
 
@@ -288,7 +288,7 @@ def _make_home(paths: Paths) -> None:
     for name, path in (("INFRA_RUNTIME_DIR", paths.home), ("INFRA_CACHE", paths.cache)):
         if not Path(path).is_absolute():
             hint = "The supervisor runs elsewhere: begin it with a slash."
-            raise ConfigurationError(f"{path!r} is no absolute path", where=name, hint=hint)
+            raise ConfigurationError(f"{path!r} is not an absolute path", where=name, hint=hint)
     if len(os.fsencode(paths.run)) > SOCKET_PATH - SOCKET_IN_RUN:
         raise ConfigurationError(
             f"{paths.home} is too long for the paths of sockets, which may have {SOCKET_PATH} bytes",
@@ -323,15 +323,15 @@ def make_data_directory(paths: Paths, environment: str) -> None:
 
     A test's data are removed at its end, so a folder that holds anything else is never taken for a test's.
 
-    Raises `DataDirectoryError` when it is read-only, full, somebody else's, of another environment, or was
+    Raises `DataDirectoryError` when it is read-only, full, not ours, of another environment, or was
     written by a newer kit.
     """
     data, marker = Path(paths.data), Path(paths.marker)
     try:
         data.mkdir(parents=True, exist_ok=True)
         if not marker.exists():
-            strangers = [entry for entry in data.iterdir() if not entry.name.startswith(marker.name)]
-            if strangers and not marker.exists():
+            foreign_entries = [entry for entry in data.iterdir() if not entry.name.startswith(marker.name)]
+            if foreign_entries and not marker.exists():
                 raise DataDirectoryError(paths.data, "it is not empty, and pytest-infra did not make it")
             _mark(marker, {"format": FORMAT, "stack": paths.stack, "environment": environment})
             (data / ".gitignore").write_text("*\n", encoding="utf-8")

@@ -53,7 +53,7 @@ def start(
     Raises:
         ConfigurationError: the stack file or a setting is wrong.
         BinaryMissingError: an executable is nowhere to be found.
-        PortTakenError: a fixed port is somebody else's.
+        PortTakenError: another process holds a fixed port.
         StartError: a service did not become ready; the error has its last lines.
     """
     resolved = resolve(

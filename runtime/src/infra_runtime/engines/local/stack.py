@@ -96,7 +96,7 @@ class Endpoint(Mapping[str, str]):
 
 
 class Stack:
-    """A lease on a running stack. Closing it stops the stack, unless somebody else holds one too."""
+    """A lease on a running stack. Closing it stops the stack, unless another client has a lease too."""
 
     def __init__(self, client: Client, paths: Paths) -> None:
         self._client = client
@@ -226,7 +226,7 @@ class Stack:
         self._client.call(STAY, Stay(on=on, seconds=seconds))
 
     def down(self) -> None:
-        """Stop the stack for everybody; returns when its supervisor is gone too.
+        """Stop the stack for all clients; return when its supervisor has exited too.
 
         Raises `LeftoverError` when anything of it is left.
         """
@@ -243,7 +243,7 @@ class Stack:
     def finish(self) -> LeakCheck | None:
         """Give the lease back; when it was the last, wait for the end and look for what is left.
 
-        None: the stack goes on, somebody else holds it.
+        None: the stack keeps running, because another client has a lease.
         """
         return check_leaks(self._paths) if self._release() else None
 

@@ -1,0 +1,68 @@
+"""Sources, documentation and changelog are in plain technical English: no banned word or phrase occurs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+#: pattern → what to write instead
+BANNED = {
+    r"(nobody|somebody|anybody|whoever|whomever|everybody)": "name the process, user or service",
+    r"no one": "name the process, user or service",
+    r"(strangers?|heirs?|cousins?|orphans)": "foreign process, derived schema, orphaned process",
+    r"last words?": "last log lines",
+    r"polite(ly)?": "name the signal",
+    r"bears?": "has, contains",
+    r"(tells|told) (of|all)": "reports, prints, describes",
+    r"(is|are|was|were) no (?!longer|more)[a-z]+": "is not a …",
+    r"anew": "again",
+    r"mend(s|ed|ing)?": "fix",
+    r"dear(er|est|ly)?": "slow, expensive",
+    r"aloud": "printed",
+    r"any more": "no longer",
+    r"of (one's|its|his|their) own": "its own …",
+    r"(thereof|therein|thereby|hence|whence|hereby|thus)": "so, therefore",
+    r"in peace": "without an error",
+    r"to the death": "until it exits",
+}
+FOLDERS = (
+    *("runtime/src", "cli/src", "pytest_infra/src", "tests"),
+    *("benchmarks", "examples", "docs", "changelog.d"),
+)
+#: the folders that are still to be rewritten
+OPEN = ("pytest_infra/src", "tests/pytest_infra")
+#: `nobody` is the name of a user account
+NOT_SEARCHED = {Path(__file__), ROOT / "runtime/src/infra_runtime/host/privileges.py"}
+FILES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
+    *sorted(
+        path
+        for folder in FOLDERS
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in {".py", ".md"}
+        and path not in NOT_SEARCHED
+        and not path.relative_to(ROOT).as_posix().startswith(OPEN)
+    ),
+]
+
+
+def banned_phrases(text: str) -> Iterator[str]:
+    """`LINE: PHRASE (ADVICE)` for each banned phrase; an underscore or a line break may stand for a space."""
+    for pattern, advice in BANNED.items():
+        words = pattern.replace(" ", r"(?:\s+(?:#:?\s+)?|_)")
+        for match in re.finditer(rf"(?<![a-z]){words}(?![a-z])", text, re.IGNORECASE):
+            line = text.count("\n", 0, match.start()) + 1
+            yield f"{line}: {' '.join(match[0].split())!r} ({advice})"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_banned_phrase_occurs(path: Path) -> None:
+    assert list(banned_phrases(path.read_text(encoding="utf-8"))) == []
+
+
+def test_identifiers_are_searched_too() -> None:
+    assert list(banned_phrases("def nobody_reads(): ..."))
