@@ -91,8 +91,8 @@ def test_every_failed_comparison_is_reported_and_exits_with_2(pets: Checks) -> N
     ("stack", "reason"),
     [
         ("", "infra.toml: no API is declared"),
-        ("api = 3\n", "infra.toml:1: `api` holds a table for each API"),
-        ("[api]\npets = 3\n", "infra.toml:1: `api` holds a table for each API"),
+        ("api = 3\n", "infra.toml:1: `api` should contain a table for each API"),
+        ("[api]\npets = 3\n", "infra.toml:1: `api` should contain a table for each API"),
         ('[api.pets]\nsource = "a"\n', "infra.toml:1: api.pets.snapshot: is missing"),
         (STACK + "colour = 1\n", "infra.toml:4: api.pets.colour: unknown key 'colour'"),
         (STACK + 'preset = "nice"\n', "nice"),

@@ -41,6 +41,7 @@ def test_a_file_that_must_not_be_created_is_missing(path) -> None:
     assert not file_lock.is_held(path)
 
 
+@pytest.mark.process
 def test_a_waiting_process_gets_the_lock_when_it_is_released(path) -> None:
     descriptor = file_lock.acquire(path)
     code = (
