@@ -35,8 +35,6 @@ FOLDERS = (
 )
 #: the folders that are still to be rewritten
 OPEN = ("pytest_infra/src", "tests/pytest_infra")
-#: `nobody` is the name of a user account
-NOT_SEARCHED = {Path(__file__), ROOT / "runtime/src/infra_runtime/host/privileges.py"}
 FILES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
     *sorted(
@@ -44,7 +42,7 @@ FILES = [
         for folder in FOLDERS
         for path in (ROOT / folder).rglob("*")
         if path.suffix in {".py", ".md"}
-        and path not in NOT_SEARCHED
+        and path != Path(__file__)
         and not path.relative_to(ROOT).as_posix().startswith(OPEN)
     ),
 ]

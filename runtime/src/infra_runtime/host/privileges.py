@@ -14,6 +14,8 @@ PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 8, 47, 2
 CAPABILITY_VERSION_3, CAP_DAC_OVERRIDE = 0x20080522, 1  # Source: <linux/capability.h>
 #: the uid of the child inside its user namespace, where it stands for root; any number except 0 works
 INNER_UID = 1000
+#: the uid of the account without privileges. Source: systemd, "Users, Groups, UIDs and GIDs"
+UNPRIVILEGED = 65534
 
 
 @functools.cache
@@ -71,13 +73,13 @@ def user_namespaces_work() -> bool:
 
 
 def other_user() -> tuple[int, int]:
-    """Return uid and gid of `nobody`, the account for programs that refuse to run as root."""
+    """Return uid and gid of the account without privileges, for programs that refuse to run as root."""
     import pwd
 
     try:
-        entry = pwd.getpwnam("nobody")
+        entry = pwd.getpwuid(UNPRIVILEGED)
     except KeyError:
-        return 65534, 65534
+        return UNPRIVILEGED, UNPRIVILEGED
     return entry.pw_uid, entry.pw_gid
 
 
