@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,6 +16,7 @@ from infra_runtime.contributions import Contribution, Contributions
 from infra_runtime.errors import ConfigurationError, UnknownServiceError
 from infra_runtime.manifest import KINDS, Kind, joined
 from infra_runtime.spec import PortProbe, ServiceSpec
+from infra_runtime.value import frozen
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -82,7 +83,7 @@ def _no_contributions(_settings: Any) -> Iterable[Contribution]:
     return ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Entry:
     """The catalogue's value for one kind: its settings, and the function that makes a spec from them.
 

@@ -8,8 +8,10 @@ values under other keys can have any form.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, is_dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
+
+from infra_runtime.value import frozen
 
 #: read by pydantic, which validates these shapes where they come from a stack file
 _FORBID_UNKNOWN_KEYS: Mapping[str, Any] = {"extra": "forbid"}
@@ -20,7 +22,7 @@ def _check_path(path: str) -> None:
         raise ValueError(f"{path!r} should begin with /")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Route:
     """The requests that a proxy forwards to the service."""
 
@@ -35,7 +37,7 @@ class Route:
         _check_path(self.path)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Metrics:
     """The endpoint at which the service publishes its metrics, in the format of Prometheus."""
 
@@ -50,7 +52,7 @@ class Metrics:
         _check_path(self.path)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Alert:
     """A condition over metrics that triggers a notification."""
 
@@ -65,7 +67,7 @@ class Alert:
     summary: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Log:
     """The format of the lines in the service's log."""
 
@@ -86,7 +88,7 @@ SHAPES: Mapping[str, type[Route | Metrics | Alert | Log]] = {
 BRING_IN = frozenset({"route"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Contribution:
     """A value that a service offers under a key."""
 

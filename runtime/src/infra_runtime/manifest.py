@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
+
+from infra_runtime.value import frozen
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 GROUP = "infra.services"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Kind:
     """The data of a kind that is available before its module is imported."""
 

@@ -6,7 +6,7 @@ import graphlib
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Literal
 
 from infra_runtime.contributions import Contribution
@@ -25,11 +25,12 @@ from infra_runtime.spec import (
     references,
     texts,
 )
+from infra_runtime.value import frozen
 
 Ports = Literal["fixed", "leased"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Plan:
     """The services of a stack, each one after the services that it needs."""
 

@@ -13,16 +13,16 @@ import shutil
 import sys
 import sysconfig
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from infra_runtime.binaries.version import major_version
 from infra_runtime.errors import BinaryMissingError
+from infra_runtime.value import frozen
 
 __all__ = ["Binary", "BinarySearch", "locate", "major_version", "search"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Binary:
     """The name of an executable, and the places where it may be."""
 
@@ -49,7 +49,7 @@ class Binary:
         return self.beside or self
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BinarySearch:
     """The result of the search for one executable."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from infra_runtime import catalogue
@@ -12,12 +11,13 @@ from infra_runtime.config.layers import Merged, leaves
 from infra_runtime.config.request import Request
 from infra_runtime.config.stack_file import Key
 from infra_runtime.spec import other_service, references, texts
+from infra_runtime.value import frozen
 
 #: the kind of a user's own service
 USER = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Declaration:
     """A request, and the merged values of all its sources."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +19,7 @@ from infra_openapi.check import Policy
 from infra_runtime.config import stack_file
 from infra_runtime.config.validation_errors import configuration_error
 from infra_runtime.errors import ConfigurationError, nearest
+from infra_runtime.value import frozen
 
 
 class ApiSettings(BaseModel):
@@ -38,7 +38,7 @@ class ApiSettings(BaseModel):
     rules: Mapping[str, Literal["breaking", "warning", "info", "ignore"]] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Api:
     """An API with its name and the directory that its relative paths start at."""
 

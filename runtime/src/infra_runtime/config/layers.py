@@ -10,6 +10,7 @@ from typing import Any
 
 from infra_runtime.config.stack_file import Key
 from infra_runtime.messages import MASK
+from infra_runtime.value import frozen
 
 #: tables that are replaced as a whole, because the keys of two such tables together may be invalid
 WHOLE = frozenset({"ready", "route"})
@@ -17,7 +18,7 @@ _SECRET = re.compile(r"passw|secret|token|credential|(?:^|_)key(?:$|_)", re.IGNO
 _USERINFO = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]+@")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Origin:
     """A value as text, with secrets masked, and the source that set it."""
 
@@ -25,7 +26,7 @@ class Origin:
     source: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Layer:
     """The values of one source, and the function that returns the location of a key in it."""
 

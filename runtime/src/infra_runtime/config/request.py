@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,10 @@ from infra_runtime.errors import ConfigurationError, nearest
 from infra_runtime.manifest import ENVIRONMENTS
 from infra_runtime.plan import Plan
 from infra_runtime.spec import references, texts
+from infra_runtime.value import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Resolved:
     """A plan and all other values that an engine needs.
 
@@ -37,7 +37,7 @@ class Resolved:
     sought: tuple[BinarySearch, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Request:
     """The arguments of a resolution, with environment, root and data directory determined."""
 

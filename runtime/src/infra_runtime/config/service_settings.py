@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -21,13 +21,14 @@ from infra_runtime.contributions import Contribution
 from infra_runtime.errors import BinaryMissingError, ConfigurationError, nearest
 from infra_runtime.services import user_service
 from infra_runtime.spec import OWN_NAMES, OWN_SCOPES
+from infra_runtime.value import frozen
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ServiceConfiguration:
     """One service with validated settings, before its spec is made."""
 

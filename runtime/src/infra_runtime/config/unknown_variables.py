@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from infra_runtime.config import stack_file
 from infra_runtime.config.request import read_dotenv
 from infra_runtime.errors import close_match
+from infra_runtime.value import frozen
 
 PREFIX, NESTED = "INFRA_", "__"
 #: settings that are tables: two underscores separate them from the key in the table
@@ -25,7 +25,7 @@ SET_BY_SUPERVISOR = frozenset({"SERVICE", "STACK_TOKEN"})
 SIMILARITY = 0.75
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class MisspelledVariable:
     """A variable, the file that sets it (empty for the environment), and the name that was perhaps meant."""
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from infra_runtime.messages import Event
+from infra_runtime.value import frozen
 
 #: the events that end the start of a service
 ENDS = ("ready", "done", "failed")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Share:
     """The times of one service during a start, in seconds."""
 
@@ -30,7 +31,7 @@ class Share:
     needs: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Start:
     """One start of several services."""
 

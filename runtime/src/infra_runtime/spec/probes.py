@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, TypeAlias
 
 from infra_runtime.spec.references import ESCAPED
+from infra_runtime.value import frozen
 
 #: seconds for one attempt of a probe; the supervisor repeats it until the service's start times out
 PATIENCE = 2.0
@@ -45,14 +46,14 @@ def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TcpProbe:
     """Ready when the port accepts a connection. The weakest probe: for protocols without a better one."""
 
     port: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class HttpProbe:
     """Ready when a GET returns a status within `status` (inclusive) and a body that contains `contains`."""
 
@@ -69,7 +70,7 @@ class HttpProbe:
     server_name: str = "localhost"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PostgresProbe:
     """Ready when the server answers a start-up packet with an authentication request, not with error 57P03.
 
@@ -81,7 +82,7 @@ class PostgresProbe:
     database: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ExecProbe:
     """Ready when a command exits with 0 within `timeout` seconds."""
 
@@ -89,7 +90,7 @@ class ExecProbe:
     timeout: float = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Send:
     """Send an escaped text."""
 
@@ -99,7 +100,7 @@ class Send:
         unescape(self.text)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LengthPrefix:
     """The length field in the header of a message, by which the reader finds the end of the message.
 
@@ -118,7 +119,7 @@ class LengthPrefix:
             raise ValueError(f"a length prefix has 1 to 8 bytes at an offset of 0 or more: {self}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Expect:
     """Read one message, and check that it begins with one of `prefixes` and contains `contains`.
 
@@ -151,7 +152,7 @@ class Expect:
             unescape(text)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Exchange:
     """Ready when a connection to the port sends and receives what the steps describe, in their order."""
 

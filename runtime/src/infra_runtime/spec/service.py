@@ -6,7 +6,7 @@ import hashlib
 import json
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Literal, TypeAlias
 
 from infra_runtime.spec.codec import decode, encode
@@ -25,9 +25,10 @@ from infra_runtime.spec.probes import (
 )
 from infra_runtime.spec.references import other_service, references, texts
 from infra_runtime.spec.steps import Remove, RequireFile, Run, Secret, Seed, Step, WriteFile
+from infra_runtime.value import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StopStep:
     """A signal to the service's first process, and the seconds until the next step."""
 
@@ -38,7 +39,7 @@ class StopStep:
 Restart: TypeAlias = Literal["on-failure", "always", "never"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ServiceSpec:
     """The specification of one service: plain data, in which references are not yet replaced by values."""
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
+from infra_runtime.value import frozen
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@frozen
 class WriteFile:
     """Write a file from a text with references; every start of the service writes it again.
 
@@ -20,7 +22,7 @@ class WriteFile:
     json: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RequireFile:
     """Fail the start with `problem` when the file at `path` exists and does not begin with `text`.
 
@@ -32,21 +34,21 @@ class RequireFile:
     problem: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Remove:
     """Remove a file that a killed process may have left; no process of the service runs at that time."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Secret:
     """Create a file with a random text (mode 0600) if it does not exist; the text is never printed."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Run:
     """Run a command to its end; any exit status except 0 fails the start."""
 
@@ -54,7 +56,7 @@ class Run:
     env: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Seed:
     """Fill the folder `into` once with a tree of files that the steps create in `${out}`.
 

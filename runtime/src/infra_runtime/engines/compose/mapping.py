@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from infra_runtime.value import frozen
 
 Outcome: TypeAlias = Literal["kept", "changed", "left out", "refused"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Row:
     """One field: the outcome, the attribute of Compose, and the remark in the table."""
 

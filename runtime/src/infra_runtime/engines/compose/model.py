@@ -7,7 +7,6 @@ import re
 import shlex
 import signal
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from infra_runtime.engines.compose.health import duration, health_check
 from infra_runtime.engines.compose.references import (
@@ -25,6 +24,7 @@ from infra_runtime.engines.compose.yaml_text import Value
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.plan import Plan
 from infra_runtime.spec import Container, ServiceSpec
+from infra_runtime.value import frozen
 
 DOCKERFILE = "Dockerfile"
 #: relative to the folder of the Compose files
@@ -37,7 +37,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WILDCARD = re.compile(r"[*?\[]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Folders:
     """The relative paths between the folders of the Compose files and of the project, separated by `/`."""
 

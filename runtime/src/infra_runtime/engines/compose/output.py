@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from infra_runtime.engines.compose.engine import FIRST_LINE
 from infra_runtime.engines.compose.model import SECRETS
 from infra_runtime.errors import ExportError
+from infra_runtime.value import frozen
 
 #: random bytes of a generated secret; hexadecimal digits need no escape in a URL
 _SECRET_BYTES = 24
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Change:
     """One file: its path relative to the folder, and `new`, `changed`, `unchanged` or `stale`.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.plan import Plan
 from infra_runtime.spec import OWN_SCOPES, Container, ServiceSpec, substitute
+from infra_runtime.value import frozen
 
 #: all addresses of the container: other containers cannot reach a service that listens on loopback only
 ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 - the container's own network; `model` publishes ports explicitly
@@ -24,7 +24,7 @@ _LOOPBACK = re.compile(r"\blocalhost\b|\b127\.0\.0\.1\b|\[::1\]")
 _MARK = "\0"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Piece:
     """A part of a bound text: plain text, the content of a secret's file, or a variable read at start."""
 
@@ -32,7 +32,7 @@ class Piece:
     value: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Stack:
     """The services of one plan that have a container."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,10 @@ from infra_runtime.config.resolve import Resolved, data_directory, resolve
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client, Launch, connect_or_launch, raise_failures
 from infra_runtime.engines.local.stack import Stack
+from infra_runtime.value import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LocalEngine:
     """Runs plans under a supervisor on this machine. Implements `RunningEngine`."""
 
