@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import sys
@@ -87,8 +88,12 @@ class Suite:
         return sum(event.event == "up" for event in events)
 
     def processes(self) -> list[str]:
-        """What lives of all that this project's tests started."""
-        return [f"{process.pid} {' '.join(process.cmdline())}" for process in self._alive()]
+        """Return pid and command line of each running process that this project's tests started."""
+        lines = []
+        for process in self._alive():
+            with contextlib.suppress(psutil.NoSuchProcess):  # it exited since it was listed
+                lines.append(f"{process.pid} {' '.join(process.cmdline())}")
+        return lines
 
     def _alive(self) -> Iterator[psutil.Process]:
         for process in psutil.process_iter():
