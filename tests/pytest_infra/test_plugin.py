@@ -156,7 +156,7 @@ def test_an_idle_plugin_imports_nothing_of_ours_and_says_nothing(suite: Suite) -
             heavy = {"pydantic", "filelock", "tomllib"}
             assert not heavy & set(sys.modules)
             ours = {name for name in sys.modules if name.startswith("infra_runtime")}
-            assert ours <= {"infra_runtime", "infra_runtime.manifest"}
+            assert ours <= {"infra_runtime", "infra_runtime.manifest", "infra_runtime.value"}
         """
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from infra_runtime import messages
-from infra_runtime.message import EMPTY, MessageError, decode
+from infra_runtime.message import MessageError, decode
 from infra_runtime.messages import (
     Crash,
     Event,
@@ -120,17 +120,11 @@ def test_an_event_keeps_the_fields_that_this_version_does_not_know() -> None:
     assert event.to_json() == record
 
 
-def test_a_message_is_frozen_and_takes_exactly_its_fields() -> None:
+def test_a_message_is_frozen() -> None:
     message = Crash(services=())
 
-    with pytest.raises(AttributeError, match="frozen"):
+    with pytest.raises(AttributeError, match="signal"):
         message.signal = 15  # type: ignore[misc]
-    with pytest.raises(AttributeError, match="frozen"):
-        del message.signal
-    with pytest.raises(TypeError, match=r"missing \['services'\], unknown \['service'\]"):
-        Crash(service=())  # type: ignore[call-arg]
-    with pytest.raises(TypeError):
-        EMPTY["a"] = 1  # type: ignore[index]
     assert repr(message) == "Crash(services=(), signal=9, wait=False)"
     assert message != Stay(on=True)
 

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -26,13 +25,14 @@ from infra_runtime.host.ports import taken
 from infra_runtime.host.privileges import other_user, user_namespaces_work
 from infra_runtime.messages import STATUS, Nothing
 from infra_runtime.plan import Plan
+from infra_runtime.value import frozen
 
 #: bytes of free disk space; a new PostgreSQL cluster in development takes about 40 MB
 SCARCE, TOO_LITTLE = 1 << 30, 100 << 20
 FICLONE = 0x40049409  # Source: ioctl_ficlone(2)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Finding:
     """The result of one check."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from infra_cli import output
@@ -23,13 +22,14 @@ from infra_runtime.errors import ConfigurationError, InfraError, LeftoverError, 
 from infra_runtime.host import processes
 from infra_runtime.messages import Event
 from infra_runtime.plan import Plan
+from infra_runtime.value import frozen
 
 #: seconds in which the guardian stops the services of a killed supervisor
 GUARDIAN_TIMEOUT = 5.0
 EMPTY_STACK_HINT = "Name a service, skip fewer services, or add services to `use` in the stack file."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class UpOptions:
     """The arguments of `infra runtime up`."""
 

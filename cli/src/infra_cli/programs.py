@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from infra_runtime import binaries, catalogue
 from infra_runtime.config.resolve import Resolved
 from infra_runtime.errors import BinaryMissingError
+from infra_runtime.value import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Program:
     """One executable: its path, or the problem and a hint."""
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from infra_runtime.manifest import ENVIRONMENTS
+from infra_runtime.value import frozen
 
 if TYPE_CHECKING:
     from infra_runtime.config.resolve import Resolved
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from infra_runtime.engines.local.client import Client
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Target:
     """The stack that a command is for; its configuration is read on demand only."""
 

@@ -10,7 +10,7 @@ import contextlib
 import json
 import subprocess
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from infra_runtime.engines.local.client import make_data_directory
 from infra_runtime.engines.local.engine import LocalEngine
 from infra_runtime.engines.local.stack import Stack
 from infra_runtime.errors import SupervisorError
+from infra_runtime.value import frozen
 from pytest_infra.launch import launcher
 
 NOTE, LOCK = "pytest.json", "pytest.lock"
@@ -31,7 +32,7 @@ KEEP = 8 * 3600.0
 LOCK_INTERVAL = 0.002
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Plan:
     """What runs must have in common to share a stack; the parts tell what has changed when they have not."""
 
@@ -51,7 +52,7 @@ class Plan:
         return told or "a variable or the interpreter"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Shared:
     """The stack that a run got."""
 
@@ -134,7 +135,7 @@ def _open(config: pytest.Config, resolved: Resolved, paths: Paths) -> tuple[Stac
     return LocalEngine(launch=launch_and_tell).open(resolved), launched
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Note:
     """What a run leaves in the data directory for others."""
 

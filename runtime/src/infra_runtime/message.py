@@ -1,25 +1,20 @@
-"""`Message`: a frozen value with keyword-only fields that crosses a process boundary as JSON.
+"""`Message`: a frozen value that crosses a process boundary as JSON.
 
-It is what `dataclass(frozen=True, kw_only=True)` would make, without its price: a dataclass compiles its
-methods at import, about 0.5 ms for each class, and the supervisor's whole boot takes 90 ms. Type checkers
-treat a message as a dataclass.
-
-The annotations of a message are evaluated when the class is made, so a module that defines messages must not
-have `from __future__ import annotations`.
+`decode` needs the types of the fields, so a module that defines messages must not have
+`from __future__ import annotations`.
 """
 
 import types
 import typing
 from collections.abc import Callable, Mapping
+from dataclasses import MISSING, field, fields
 from typing import Any, TypeVar, dataclass_transform
 
 from infra_runtime.spec import ServiceSpec, decode_service
 from infra_runtime.spec import encode as encode_spec
+from infra_runtime.value import frozen
 
 T = TypeVar("T")
-
-#: the default of a field that is a mapping
-EMPTY: Mapping[str, Any] = types.MappingProxyType({})
 
 _WORDS: dict[object, str] = {
     int: "a whole number", float: "a number", str: "a text", bool: "true or false", types.NoneType: "null",
@@ -37,45 +32,16 @@ class MessageError(ValueError):
         return f"{self.field}: {self.problem}" if self.field else self.problem
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True)
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 class Message:
     """The base of every message. Its fields are its annotations; a field without a default is required."""
 
-    _fields: typing.ClassVar[Mapping[str, Any]] = EMPTY
-    _defaults: typing.ClassVar[Mapping[str, Any]] = EMPTY
-
     def __init_subclass__(cls) -> None:
-        own = cls.__annotations__
-        cls._fields = {**cls._fields, **own}
-        cls._defaults = {**cls._defaults, **{name: vars(cls)[name] for name in own if name in vars(cls)}}
-
-    def __init__(self, **values: Any) -> None:
-        cls = type(self)
-        values = {**cls._defaults, **values}
-        if values.keys() != cls._fields.keys():
-            missing, unknown = cls._fields.keys() - values.keys(), values.keys() - cls._fields.keys()
-            raise TypeError(f"{cls.__name__}: missing {sorted(missing)}, unknown {sorted(unknown)}")
-        vars(self).update({name: values[name] for name in cls._fields})
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"{type(self).__name__} is frozen: {name!r} cannot be set")
-
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"{type(self).__name__} is frozen: {name!r} cannot be deleted")
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and vars(self) == vars(other)
-
-    __hash__ = None  # type: ignore[assignment]  # a message may have mappings, which have no hash
-
-    def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
-        )
+        frozen(cls)
 
     def to_json(self) -> dict[str, Any]:
         """Return the message as plain JSON data, its fields in the order of their definition."""
-        return {name: encode(value) for name, value in vars(self).items()}
+        return {item.name: encode(getattr(self, item.name)) for item in fields(self)}  # type: ignore[arg-type]
 
 
 def encode(value: object) -> Any:
@@ -121,11 +87,11 @@ def _decode(shape: Any, data: object, path: str) -> object:
 def _decode_message(shape: type[Message], data: object, path: str) -> Message:
     table = _table(data, path)
     values = {}
-    for name, inner in shape._fields.items():
-        place = f"{path}.{name}" if path else name
-        if name in table:
-            values[name] = _decode(inner, table[name], place)
-        elif name not in shape._defaults:  # noqa: SLF001 - the codec is part of the class
+    for item in fields(shape):  # type: ignore[arg-type]
+        place = f"{path}.{item.name}" if path else item.name
+        if item.name in table:
+            values[item.name] = _decode(item.type, table[item.name], place)
+        elif item.default is MISSING and item.default_factory is MISSING:
             raise MessageError(place, "is missing")
     return shape(**values)
 

@@ -5,10 +5,11 @@ Clients and the supervisor use the same definitions. A field that only a newer p
 """
 
 from collections.abc import Mapping
+from dataclasses import field
 from enum import StrEnum
 from typing import ClassVar, Generic, SupportsIndex, TypeVar, overload
 
-from infra_runtime.message import EMPTY, Message, decode
+from infra_runtime.message import Message, decode
 from infra_runtime.spec import ServiceSpec
 
 #: what is shown in place of a secret
@@ -209,13 +210,13 @@ class Event(Message):
     #: `exited`: the exit status; negative: the signal
     status: int | None = None
     #: `spawned`
-    ports: Mapping[str, int] = EMPTY
+    ports: Mapping[str, int] = field(default_factory=dict)
     #: `spawned`: the service that this one copies
     copy_of: str = ""
     #: `wanted`, `snapshot`, `restored`
     services: tuple[str, ...] = ()
     #: `wanted`: service → the services that it needs
-    needs: Mapping[str, tuple[str, ...]] = EMPTY
+    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: `snapshot`, `restored`: the name of the snapshot
     name: str = ""
     #: `reconciled`: the processes of an earlier supervisor that were killed
@@ -229,7 +230,7 @@ class Event(Message):
     #: `up`: the boot of the machine
     boot: str = ""
     #: the line of the journal, with the fields that this version does not know
-    record: Mapping[str, object] = EMPTY
+    record: Mapping[str, object] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
         """Return the event as it is in the journal."""

@@ -6,13 +6,14 @@ import hashlib
 import inspect
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib import import_module
 from pathlib import Path
 from typing import TypeAlias
 
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import ConfigurationError
+from infra_runtime.value import frozen
 
 #: is called with the empty unit
 Migrate: TypeAlias = Callable[[Endpoint], object]
@@ -20,7 +21,7 @@ Migrate: TypeAlias = Callable[[Endpoint], object]
 Source: TypeAlias = "str | os.PathLike[str] | Migrate | Migrations | None"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Migrations:
     """How to migrate, and what the result depends on. Two with the same key are equal."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 
 from infra_runtime.data_directory import lock
@@ -14,13 +13,14 @@ from infra_runtime.engines.local.client import Client
 from infra_runtime.engines.local.stack import STOP_PATIENCE
 from infra_runtime.errors import InfraError, NoStackError
 from infra_runtime.messages import STATUS, Nothing
+from infra_runtime.value import frozen
 from pytest_infra.instances import Instances
 from pytest_infra.isolation.owner import held
 from pytest_infra.notes import PREFIX
 from pytest_infra.report.leaks import leftover
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Closing:
     """The line for one data directory."""
 

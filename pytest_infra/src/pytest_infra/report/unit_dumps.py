@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from infra_runtime.messages import MASK
+from infra_runtime.value import frozen
 from pytest_infra.instances import Instances
 from pytest_infra.kit import load
 from pytest_infra.report.redaction import redacted, secrets_of
@@ -23,7 +23,7 @@ FILE, FOLDER = "units.json", "dumps"
 MOST = 50
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Saved:
     """What was written of a failed test's units."""
 

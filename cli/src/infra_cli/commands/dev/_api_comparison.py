@@ -6,7 +6,7 @@ import contextlib
 import io
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
@@ -16,6 +16,7 @@ import click
 from infra_cli.target import Target
 from infra_openapi.errors import OpenApiError
 from infra_runtime.errors import InfraError
+from infra_runtime.value import frozen
 
 if TYPE_CHECKING:
     from infra_openapi.check import Policy
@@ -28,7 +29,7 @@ _EXTRA = frozenset({"yaml", "jsonschema", "httpx"})
 _BUG = "This is a bug: please report it with the output of `--debug`."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Comparison:
     """Two sources to compare; `name` is the name of a declared API, or empty."""
 

@@ -7,7 +7,7 @@ import datetime as dt
 import getpass
 import subprocess
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from infra_cli.commands.dev._api_comparison import Comparison
 from infra_openapi.errors import OpenApiError
 from infra_runtime import __version__
 from infra_runtime.errors import InfraError
+from infra_runtime.value import frozen
 
 if TYPE_CHECKING:
     from infra_openapi.report import Report
@@ -27,7 +28,7 @@ _BRIEF = frozenset({"text", "markdown", "github"})
 COMPATIBLE, BREAKING = 0, 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Shown:
     """How reports are printed; `level` is the lowest level to print, by default that of the format."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gc
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from infra_cli import output
 from infra_cli.commands.dev import _api_report, _api_rules
 from infra_cli.commands.dev._api_comparison import Comparison, declared, given, three_exit_codes
 from infra_cli.target import Target, target
+from infra_runtime.value import frozen
 
 FORMATS = ("text", "json", "markdown", "html", "github", "sarif", "junit", "gitlab")
 LEVELS = ("breaking", "warning", "info")
@@ -33,7 +34,7 @@ A document is one of:
 Exit codes: 0 compatible, 1 breaking, 2 could not compare."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Options:
     """The arguments and options of `api-check`."""
 
