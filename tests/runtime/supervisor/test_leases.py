@@ -69,6 +69,30 @@ def test_the_stack_ends_with_the_last_lease(held: Leases, ended: list[bool]) -> 
     assert ended
 
 
+def test_a_client_without_a_lease_does_not_end_a_stack_that_has_none_yet(
+    held: Leases, ended: list[bool]
+) -> None:
+    held.give_back(FakeConnection())
+
+    assert not ended
+
+
+def test_a_client_without_a_lease_does_not_extend_the_time_that_a_stack_stays(
+    held: Leases, clock: Clock, ended: list[bool]
+) -> None:
+    one = FakeConnection()
+    held.take(one)
+    held.stay(on=True, seconds=60)
+    held.give_back(one)
+
+    clock.advance(50)
+    held.give_back(FakeConnection())
+    one.close()
+    clock.advance(10)
+
+    assert ended
+
+
 def test_a_supervisor_without_any_lease_ends(held: Leases, clock: Clock, ended: list[bool]) -> None:
     clock.advance(leases.FIRST_LEASE)
 

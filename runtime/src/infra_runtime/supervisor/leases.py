@@ -33,9 +33,10 @@ class Leases:
         connection.at_end(lambda: self.give_back(connection))
 
     def give_back(self, connection: Connection) -> None:
-        """End the lease of a connection."""
-        self._holders.discard(connection)
-        self._check()
+        """End the lease of a connection, if it holds one."""
+        if connection in self._holders:
+            self._holders.remove(connection)
+            self._check()
 
     def stay(self, *, on: bool, seconds: float | None) -> None:
         """Set whether the stack keeps running after its last lease, and for how many seconds."""
