@@ -34,16 +34,13 @@ def server(name: str, *options: str, **fields: Any) -> ServiceSpec:
     return ServiceSpec(name=name, **{**defaults, **fields})
 
 
-def resolved(
-    data: Path, services: Sequence[ServiceSpec], *, environment: str = "test", ports: str = "leased"
-) -> Resolved:
+def resolved(data: Path, services: Sequence[ServiceSpec], *, environment: str = "test") -> Resolved:
     """Return these services as `config.resolve` returns a resolved stack file."""
-    plan = make_plan(services, environment=environment, root=str(data.parent), ports=ports)
+    plan = make_plan(services, environment=environment, root=str(data.parent))
     return Resolved(
         plan=plan,
         data=data,
         binaries={},
-        environment=environment,
         variables={},
         stack_file=None,
         provenance={},

@@ -17,17 +17,17 @@ def service(name: str, *command: str, **fields: Any) -> ServiceSpec:
     return ServiceSpec(name=name, command=command or ("true",), **fields)
 
 
-def plan(*services: ServiceSpec, ports: Any = "leased") -> Plan:
-    return make_plan(services, environment="test", root="/project", ports=ports)
+def plan(*services: ServiceSpec, environment: str = "test") -> Plan:
+    return make_plan(services, environment=environment, root="/project")
 
 
 def names(plan: Plan) -> list[str]:
     return [spec.name for spec in plan.services]
 
 
-def error(*services: ServiceSpec, ports: Any = "leased") -> str:
+def error(*services: ServiceSpec, environment: str = "test") -> str:
     with pytest.raises(ConfigurationError) as caught:
-        plan(*services, ports=ports)
+        plan(*services, environment=environment)
     return str(caught.value)
 
 
@@ -143,7 +143,7 @@ def test_two_dollars_are_not_a_reference() -> None:
 
 
 def test_an_open_brace_after_two_dollars_is_text() -> None:
-    plan = make_plan([service("api", "echo $${HOME")], environment="test", root="/", ports="leased")
+    plan = make_plan([service("api", "echo $${HOME")], environment="test", root="/")
 
     assert [spec.name for spec in plan.services] == ["api"]
 
@@ -162,13 +162,15 @@ def test_a_probe_of_a_missing_port_is_an_error() -> None:
 
 
 def test_a_port_that_two_services_use_is_reported_with_both() -> None:
-    text = error(service("a", ports={"http": 80}), service("b", ports={"main": 80}), ports="fixed")
+    services = service("a", ports={"http": 80}), service("b", ports={"main": 80})
+
+    text = error(*services, environment="development")
 
     assert "port 80 is used twice: by a (http) and by b (main)" in text
 
 
 def test_leased_ports_cannot_conflict() -> None:
-    made = plan(service("a", ports={"http": 80}), service("b", ports={"main": 80}), ports="leased")
+    made = plan(service("a", ports={"http": 80}), service("b", ports={"main": 80}))
 
     assert names(made) == ["a", "b"]
 
@@ -180,7 +182,7 @@ def test_a_seed_cannot_refer_to_values_of_a_stack() -> None:
     with pytest.raises(
         ConfigurationError, match=r"refers to \$\{env.TOKEN\}, but all stacks of a user share a seed"
     ):
-        make_plan([spec], environment="test", root="/", ports="leased")
+        make_plan([spec], environment="test", root="/")
 
 
 def test_an_optional_reference_is_not_a_need_and_can_be_in_a_cycle() -> None:
@@ -194,9 +196,7 @@ def test_an_optional_reference_is_not_a_need_and_can_be_in_a_cycle() -> None:
 
 
 def test_an_optional_reference_can_name_a_service_that_is_absent_from_the_plan() -> None:
-    made = make_plan(
-        [service("a", "${grafana.url?}")], environment="test", root="/", ports="leased", absent=["grafana"]
-    )
+    made = make_plan([service("a", "${grafana.url?}")], environment="test", root="/", absent=["grafana"])
 
     assert names(made) == ["a"]
 
@@ -217,7 +217,6 @@ def test_a_mistake_in_an_optional_reference_is_an_error(reference: str, problem:
             [api, service("database", exports={"url": "x"})],
             environment="test",
             root="/",
-            ports="leased",
             absent=["postgres"],
         )
 
@@ -244,7 +243,6 @@ def test_a_plan_contains_the_providers_of_roles_and_the_contributions() -> None:
         [service("web", ports={"http": 80}), service("caddy")],
         environment="test",
         root="/",
-        ports="leased",
         contributions=[
             Contribution(key="metrics", service="web", value=Metrics(port="http")),
             Contribution(key="acme", service="web", value={"a": [1]}),
@@ -263,6 +261,5 @@ def test_a_contribution_of_an_unknown_port_is_an_error() -> None:
             [service("web", ports={"http": 80})],
             environment="test",
             root="/",
-            ports="leased",
             contributions=[Contribution(key="metrics", service="web", value=Metrics(port="htp"))],
         )

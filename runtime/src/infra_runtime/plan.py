@@ -27,8 +27,6 @@ from infra_runtime.spec import (
 )
 from infra_runtime.value import frozen
 
-Ports = Literal["fixed", "leased"]
-
 
 @frozen
 class Plan:
@@ -36,7 +34,6 @@ class Plan:
 
     environment: str
     root: str
-    ports: Ports
     services: tuple[ServiceSpec, ...]
     #: the contributions of the services, also under keys that no service of the plan consumes
     contributions: tuple[Contribution, ...] = ()
@@ -47,6 +44,11 @@ class Plan:
         """Return the services that provide a role, in the plan's order; the tuple may be empty."""
         names = self.roles.get(role, ())
         return tuple(spec for spec in self.services if spec.name in names)
+
+    @property
+    def ports(self) -> Literal["fixed", "leased"]:
+        """Whether services listen on the ports in their specs, or on ports that are free when they start."""
+        return "leased" if self.environment == "test" else "fixed"
 
     @property
     def digest(self) -> str:
@@ -71,7 +73,6 @@ class Plan:
         return cls(
             environment=data["environment"],
             root=data["root"],
-            ports=data["ports"],
             services=tuple(decode_service(spec) for spec in data["services"]),
             contributions=tuple(Contribution.from_json(offer) for offer in data["contributions"]),
             roles={role: tuple(names) for role, names in data["roles"].items()},
@@ -101,7 +102,6 @@ def make_plan(
     *,
     environment: str,
     root: str,
-    ports: Ports,
     contributions: Iterable[Contribution] = (),
     roles: Mapping[str, Iterable[str]] | None = None,
     absent: Collection[str] = (),
@@ -123,19 +123,19 @@ def make_plan(
         _check(spec, specs, absent)
     _check_export_cycles(specs)
     order = _by_need(specs)
-    if ports == "fixed":
-        _check_ports(order)
     contributions = tuple(contributions)
     for offer in contributions:
         _check_contribution(offer, specs[offer.service])
-    return Plan(
+    plan = Plan(
         environment=environment,
         root=root,
-        ports=ports,
         services=order,
         contributions=contributions,
         roles={role: tuple(names) for role, names in (roles or {}).items()},
     )
+    if plan.ports == "fixed":
+        _check_ports(order)
+    return plan
 
 
 def _check_contribution(offer: Contribution, spec: ServiceSpec) -> None:

@@ -399,7 +399,7 @@ def test_an_optional_reference_has_the_value_or_is_empty() -> None:
     )
 
     def environment(*services: ServiceSpec) -> str:
-        plan = Plan(environment="test", root="/", ports="leased", services=services)
+        plan = Plan(environment="test", root="/", services=services)
         return yaml.safe_load(engine().render(plan)["compose.yaml"])["services"]["api"]["environment"][
             "TRACES"
         ]
@@ -545,7 +545,7 @@ def check(probe: HttpProbe | TcpProbe, port: int, client: str) -> list[str]:
         name="api", command=(), ports={"http": port}, ready=probe,
         container=Container(image="api:1", entrypoint=(), health_client=client),
     )  # fmt: skip
-    plan = Plan(environment="test", root="/", ports="leased", services=(spec,))
+    plan = Plan(environment="test", root="/", services=(spec,))
     model = yaml.safe_load(engine().render(plan)["compose.yaml"])
     mark, *argv = [word.replace("$$", "$") for word in model["services"]["api"]["healthcheck"]["test"]]
     assert mark == "CMD"

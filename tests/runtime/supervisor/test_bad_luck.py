@@ -119,7 +119,7 @@ def test_a_supervisor_killed_at_any_moment_of_its_boot_leaves_no_files(tmp_path,
     for milliseconds in range(20, 120, 4):
         paths = Paths(str(tmp_path / f"data{milliseconds}"))
         make_data_directory(paths, "test")
-        booting = subprocess.Popen(command(paths, "test", leased=True))
+        booting = subprocess.Popen(command(paths, "test"))
         time.sleep(milliseconds / 1000)
         booting.kill()
         booting.wait()

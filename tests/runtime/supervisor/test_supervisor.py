@@ -331,7 +331,7 @@ def test_a_fixed_port_of_a_foreign_process_is_an_error_and_the_process_keeps_run
         port = foreign.getsockname()[1]
 
         with pytest.raises(PortTakenError, match=rf"port {port} is taken by pid {os.getpid()} \(.*python"):
-            stack_of(server("web", ports={"main": port}), ports="fixed", environment="development")
+            stack_of(server("web", ports={"main": port}), environment="development")
 
         connect(port)
 
@@ -340,7 +340,7 @@ def test_a_fixed_port_of_another_stack_is_named_with_its_directory(stack_of, dat
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    other = resolved(tmp_path / "other", [server("a", ports={"main": port})], ports="fixed")
+    other = resolved(tmp_path / "other", [server("a", ports={"main": port})], environment="development")
     with LocalEngine().open(other) as first:
         first.up(other)
 
@@ -348,7 +348,7 @@ def test_a_fixed_port_of_another_stack_is_named_with_its_directory(stack_of, dat
             PortTakenError,
             match=f"port {port} is taken by another of your stacks, with the data directory {tmp_path}/other",
         ):
-            stack_of(server("web", ports={"main": port}), ports="fixed")
+            stack_of(server("web", ports={"main": port}), environment="development")
 
 
 def test_another_port_replaces_a_leased_port_that_is_taken_during_the_start(stack_of, tmp_path) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -45,18 +45,28 @@ def load(request: Request, *, executables: bool) -> Resolved | None:
         return None
     if files != _states(files):
         return None
-    return make_resolved(request, plan, tuple(sought), provenance)
+    return make_resolved(request, plan, sought, provenance)
 
 
-def store(request: Request, resolved: Resolved, *, executables: bool, files: Iterable[Path] = ()) -> None:
-    """Write a resolution to the cache if it can be cached. It is valid until one of `files` changes."""
+def store(
+    request: Request,
+    resolved: Resolved,
+    programs: Sequence[BinarySearch],
+    *,
+    executables: bool,
+    files: Iterable[Path] = (),
+) -> None:
+    """Write a resolution to the cache if it can be cached.
+
+    It is valid until one of `files` or an executable changes; `programs` are those that were searched for.
+    """
     path = _path(request, executables=executables)
     if path is None or resolved.provenance["config_service"].value != "null":
         return
     data = {
         "plan": resolved.plan.to_json(),
-        "sought": [asdict(executable) for executable in resolved.sought],
-        "identities": _identities(resolved.sought),
+        "sought": [asdict(executable) for executable in programs],
+        "identities": _identities(programs),
         "files": _states(map(str, files)),
         "provenance": {key: asdict(origin) for key, origin in resolved.provenance.items()},
     }
@@ -123,7 +133,7 @@ def _binary(data: dict[str, Any]) -> Binary:
     )
 
 
-def _identities(sought: tuple[BinarySearch, ...] | list[BinarySearch]) -> list[list[int]]:
+def _identities(sought: Sequence[BinarySearch]) -> list[list[int]]:
     states = [Path(executable.path).stat() for executable in sought if executable.path]
     return [[state.st_mtime_ns, state.st_size] for state in states]
 

@@ -48,7 +48,7 @@ def resolved(request: Request, *, executables: bool) -> Resolved:
     file_groups = [catalogue.code_files(kind) for kind in sorted(entries.keys() - {USER, *KINDS})]
     if None not in file_groups:
         files = [file for group in file_groups if group for file in group]
-        plan_cache.store(request, resolution, executables=executables, files=files)
+        plan_cache.store(request, resolution, programs, executables=executables, files=files)
     return resolution
 
 
@@ -143,7 +143,6 @@ def _plan(
         specs.values(),
         environment=request.environment,
         root=str(request.root),
-        ports="leased" if request.environment == "test" else "fixed",
         contributions=[offer for offer in offers if offer.service in specs],
         roles=roles,
         absent=absent,

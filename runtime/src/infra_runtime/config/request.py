@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +27,18 @@ class Resolved:
 
     plan: Plan
     data: Path
+    #: NAME → path, for the plan's `${bin.NAME}`
     binaries: Mapping[str, str]
-    environment: str
+    #: NAME → value, for the plan's `${env.NAME}`
     variables: Mapping[str, str]
     stack_file: Path | None
     #: dotted key → its value, with secrets masked, and its source
     provenance: Mapping[str, Origin]
-    #: every executable that was searched for, found or not
-    sought: tuple[BinarySearch, ...] = ()
+
+    @property
+    def environment(self) -> str:
+        """The environment of the plan."""
+        return self.plan.environment
 
 
 @frozen
@@ -56,18 +60,19 @@ class Request:
 
 
 def make_resolved(
-    request: Request, plan: Plan, sought: tuple[BinarySearch, ...], provenance: Mapping[str, Origin]
+    request: Request, plan: Plan, programs: Iterable[BinarySearch], provenance: Mapping[str, Origin]
 ) -> Resolved:
-    """Return the answer to a request. Raises `ConfigurationError` for a variable that is not set."""
+    """Return the answer to a request. Raises `ConfigurationError` for a variable that is not set.
+
+    `programs` are the executables that were searched for, found or not.
+    """
     return Resolved(
         plan=plan,
         data=request.data,
-        binaries={program.name: program.path for program in sought if program.path},
-        environment=request.environment,
+        binaries={program.name: program.path for program in programs if program.path},
         variables=variables(plan, request),
         stack_file=request.file.path if request.file else None,
         provenance=provenance,
-        sought=sought,
     )
 
 

@@ -9,17 +9,14 @@ from infra_runtime.data_directory.paths import Paths
 
 #: the exit status of a supervisor whose data directory another supervisor serves already
 ALREADY_SUPERVISED = 20
-#: the third argument: whether ports are leased from a range, or the documented numbers are used
-LEASED, FIXED = "leased", "fixed"
 #: modules that the supervisor must not import: asyncio works without ssl, hashlib without OpenSSL;
 #: that saves a third of the boot and 4 MB, and 3 ms and 3 MB
 LEFT_OUT = ("ssl", "_hashlib")
 
 
-def command(paths: Paths, environment: str, *, leased: bool) -> list[str]:
+def command(paths: Paths, environment: str) -> list[str]:
     """Return the argv that starts a supervisor with this package, isolated (-I) and without site (-S)."""
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     code = f"import sys; sys.path.insert(0, {root!r}); sys.modules.update(dict.fromkeys({LEFT_OUT!r})); "
     code += "from infra_runtime.supervisor.main import main; sys.exit(main())"
-    python = [sys.executable, "-I", "-S", "-c", code]
-    return [*python, paths.data, environment, LEASED if leased else FIXED]
+    return [sys.executable, "-I", "-S", "-c", code, paths.data, environment]

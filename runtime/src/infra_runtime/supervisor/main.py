@@ -13,7 +13,7 @@ from infra_runtime.data_directory import journal, lock
 from infra_runtime.data_directory.paths import Paths, private_folder
 from infra_runtime.host import processes
 from infra_runtime.host.privileges import become_subreaper
-from infra_runtime.supervisor.argv import ALREADY_SUPERVISED, LEASED
+from infra_runtime.supervisor.argv import ALREADY_SUPERVISED
 from infra_runtime.supervisor.children import Guardian
 from infra_runtime.supervisor.control import Control
 from infra_runtime.supervisor.rpc import Methods
@@ -25,14 +25,14 @@ PATIENCE = 60.0
 
 def main() -> int:
     """Supervise a data directory until its last lease ends; `argv.command` builds the command line."""
-    data, environment, ports = sys.argv[1:]
+    data, environment = sys.argv[1:]
     paths = Paths(data)
     descriptor = take_lock(paths)
     if descriptor is None:
         return ALREADY_SUPERVISED
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal ends the client, and so its lease
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the client handles Ctrl-C and requests the stop
-    asyncio.run(supervise(paths, descriptor, environment, leased=ports == LEASED))
+    asyncio.run(supervise(paths, descriptor, environment))
     return 0
 
 
@@ -64,7 +64,7 @@ def reconcile(paths: Paths) -> list[int]:
     return sorted(alive)
 
 
-async def supervise(paths: Paths, descriptor: int, environment: str, *, leased: bool) -> None:
+async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
     """Run the supervisor until the stack is stopped."""
     become_subreaper()
     private_folder(paths.home)
@@ -76,7 +76,7 @@ async def supervise(paths: Paths, descriptor: int, environment: str, *, leased: 
     temporary = [paths.services] if environment == "test" else []
     guardian = Guardian(token, descriptor, [paths.run, *temporary])
     private_folder(paths.run)  # after the start of the guardian, which removes it in any case
-    supervisor = Supervisor(paths, environment=environment, leased=leased, token=token, guardian=guardian)
+    supervisor = Supervisor(paths, environment=environment, token=token, guardian=guardian)
     supervisor.journal.write("up", pid=os.getpid(), environment=environment, token=token, boot=journal.boot())
     if cleaned:
         supervisor.journal.write("reconciled", pids=cleaned)

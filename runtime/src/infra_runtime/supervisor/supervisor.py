@@ -36,15 +36,14 @@ TICK = 1.0
 class Supervisor:
     """All services of one data directory."""
 
-    def __init__(
-        self, paths: Paths, *, environment: str, leased: bool, token: str, guardian: Guardian
-    ) -> None:
+    def __init__(self, paths: Paths, *, environment: str, token: str, guardian: Guardian) -> None:
         self.paths, self.environment = paths, environment
         self.machine = Machine()
         self.journal = Journal(paths.journal)
         self.logs = Logs(paths.logs)
-        self.leased = leased
-        self.ports = Ports(paths.ports, paths.data, leased=leased)
+        #: in tests each service gets ports that are free, elsewhere those of its spec
+        self.leased = environment == "test"
+        self.ports = Ports(paths.ports, paths.data, leased=self.leased)
         self.bound: dict[str, Bound] = {}
         #: services that optional references name, with their ports, until they are prepared
         self.bound_ahead: dict[str, Bound] = {}

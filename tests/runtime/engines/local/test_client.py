@@ -62,7 +62,7 @@ def launch(paths: Paths, *statuses: int | None) -> tuple[list[list[str]], Client
         return Child(statuses[min(len(started), len(statuses)) - 1])
 
     try:
-        return started, connect_or_launch(paths, "test", leased_ports=True, launch=start)
+        return started, connect_or_launch(paths, "test", launch=start)
     except Exception as problem:  # noqa: BLE001 - handed to the test
         return started, problem
 
@@ -342,12 +342,12 @@ def test_a_supervisor_started_by_another_process_is_awaited(paths) -> None:
         with answering(paths):
             done.wait(60)
 
-    client = connect_or_launch(paths, "test", leased_ports=True, launch=by_another_process)
+    client = connect_or_launch(paths, "test", launch=by_another_process)
     client.close()
     done.set()
 
     assert client.child is None
-    assert "leased" in started[0]
+    assert started[0][-2:] == [paths.data, "test"]
 
 
 # --- failures --------------------------------------------------------------------------------------

@@ -244,9 +244,7 @@ def _let_go() -> None:
 Launch = Callable[[list[str]], "subprocess.Popen[bytes] | None"]
 
 
-def connect_or_launch(
-    paths: Paths, environment: str, *, leased_ports: bool, launch: Launch | None = None
-) -> Client:
+def connect_or_launch(paths: Paths, environment: str, *, launch: Launch | None = None) -> Client:
     """A lease on the supervisor of a data directory, which is started if there is none.
 
     Raises `DataDirectoryError` for a directory that cannot serve, `ConfigurationError` for a folder of
@@ -257,7 +255,7 @@ def connect_or_launch(
         return Client.connect(paths, lease=True)
     _make_home(paths)
     make_data_directory(paths, environment)
-    argv = command(paths, environment, leased=leased_ports)
+    argv = command(paths, environment)
     launch = launch or _launcher(paths)
     child = launch(argv)
     #: another one came first; should that one be gone already, it is our turn again

@@ -31,9 +31,7 @@ class LocalEngine:
         The supervisor of the plan's data directory is started if none runs there.
         """
         paths = Paths(str(resolved.data))
-        leased = resolved.plan.ports == "leased"
-        client = connect_or_launch(paths, resolved.environment, leased_ports=leased, launch=self.launch)
-        return Stack(client, paths)
+        return Stack(connect_or_launch(paths, resolved.environment, launch=self.launch), paths)
 
 
 def start(
