@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 from infra_runtime.data_directory.paths import user_cache
@@ -17,6 +16,8 @@ def cache_folder() -> Path | None:
 
 def write_atomically(path: Path, text: str) -> None:
     """Write `text` to a file that only its owner can read; an `OSError` is ignored, as it is only a cache."""
+    import tempfile  # imported here because a plan from the cache writes no file, and the import is slow
+
     temporary = ""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra_runtime.binaries import Binary, locate, search
+from infra_runtime.binaries import Binary, locate, scripts_folder, search
 from infra_runtime.errors import BinaryMissingError
 
 
@@ -15,7 +15,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Simulate a machine without programs: empty PATH, empty scripts directory, separate cache."""
     monkeypatch.setenv("PATH", str(tmp_path / "path"))
     monkeypatch.setenv("INFRA_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path / "scripts"))
+    monkeypatch.setattr(sysconfig, "get_path", lambda *_, **__: str(tmp_path / "scripts"))
     return tmp_path
 
 
@@ -51,6 +51,12 @@ def test_the_scripts_directory_comes_before_the_wheel_and_the_wheel_before_path(
 
     script = program(elsewhere / "scripts" / "server")
     assert locate(SERVER) == script
+
+
+def test_the_scripts_directory_is_that_of_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+
+    assert scripts_folder() == Path(sysconfig.get_path("scripts"))
 
 
 def test_a_setting_has_precedence_and_is_never_ignored(elsewhere: Path) -> None:

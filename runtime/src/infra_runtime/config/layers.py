@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from infra_runtime.config.stack_file import Key
@@ -34,12 +33,12 @@ class Layer:
     where: Callable[[Key], str]
 
 
-@dataclass(slots=True)
 class Merged:
     """All layers merged into one table, and the location of each value."""
 
-    values: dict[str, Any] = field(default_factory=dict)
-    locations: dict[Key, str] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.locations: dict[Key, str] = {}
 
     def location(self, key: Key) -> str:
         """Return the location of the key or of the first key below it, or else of the table around it."""

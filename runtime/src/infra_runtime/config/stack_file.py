@@ -5,18 +5,18 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from infra_runtime.errors import ConfigurationError
+from infra_runtime.value import frozen
 
 Key = tuple[str, ...]
 NAME = "infra.toml"
 _STACK_TABLE = re.compile(rb"^[ \t]*\[tool\.infra[\].]", re.MULTILINE)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class StackFile:
     """One file; `table` is the key of the stack's table. The file is parsed at the first use of `values`."""
 
