@@ -15,9 +15,7 @@ from infra_runtime.data_directory.paths import PROTOCOL, Paths
 #: returns the messages that answer a request, in their order; None closes the connection
 Answer = Callable[[dict[str, Any]], "list[dict[str, Any]] | None"]
 
-GREETING = {
-    "protocol": PROTOCOL, "pid": 1, "environment": "test", "data": "/d", "ending": False, "services": {},
-}  # fmt: skip
+GREETING = {"protocol": PROTOCOL, "pid": 1, "ending": False}
 
 
 def result(request: dict[str, Any], **values: Any) -> dict[str, Any]:

@@ -260,12 +260,8 @@ class Greeting(Message):
 
     protocol: int
     pid: int
-    environment: str
-    data: str
     #: the stack is stopping
     ending: bool
-    #: service → the digest of its spec
-    services: Mapping[str, str]
 
 
 class Up(Message):

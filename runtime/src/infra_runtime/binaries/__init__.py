@@ -41,11 +41,6 @@ class Binary:
     #: true when the service also runs without it
     optional: bool = False
 
-    @property
-    def leader(self) -> Binary:
-        """The binary whose place decides about this one: `beside`, or this binary itself."""
-        return self.beside or self
-
 
 @frozen
 class BinarySearch:

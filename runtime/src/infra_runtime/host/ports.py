@@ -79,10 +79,6 @@ class Ports:
         for key in [key for key in self._held if key[0] == service and name in {None, key[1]}]:
             os.close(self._held.pop(key)[1])
 
-    def all(self) -> list[int]:
-        """Return all held ports, sorted."""
-        return sorted(port for port, _ in self._held.values())
-
     def _lock(self, port: int) -> int | None:
         # The files are never removed: otherwise two processes could lock two files of the same name.
         os.makedirs(self._locks, mode=0o700, exist_ok=True)

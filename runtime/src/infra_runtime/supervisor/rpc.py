@@ -104,16 +104,7 @@ class Methods:
         """Greet a client; with `lease`, the stack runs at least as long as this connection."""
         if params.lease:
             self._leases.take(connection)
-        supervisor = self._supervisor
-        services = supervisor.machine.services
-        return Greeting(
-            protocol=PROTOCOL,
-            pid=os.getpid(),
-            environment=supervisor.environment,
-            data=supervisor.paths.data,
-            ending=self._down is not None,
-            services={name: service.spec.digest() for name, service in services.items()},
-        )
+        return Greeting(protocol=PROTOCOL, pid=os.getpid(), ending=self._down is not None)
 
     async def up(self, _connection: Connection, params: Up) -> Outcome:
         """Start services and those that they need, and answer when each is ready or has failed.
