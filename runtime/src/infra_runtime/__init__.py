@@ -33,10 +33,12 @@ __all__ = [
 ]
 __version__ = "0.1.0"
 
-#: name → the module that defines it; the others are defined in `engines.local.stack`
-_ELSEWHERE = {
+#: public name → the module that defines it
+_MODULES = {
     "AsyncStack": "engines.local.async_stack",
+    "Endpoint": "engines.local.stack",
     "InfraError": "errors",
+    "Stack": "engines.local.stack",
     "aattach": "engines.local.async_stack",
     "astart": "engines.local.async_stack",
     "attach": "engines.local.engine",
@@ -46,8 +48,8 @@ _ELSEWHERE = {
 
 
 def __getattr__(name: str) -> object:
-    if name not in __all__:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{_ELSEWHERE.get(name, 'engines.local.stack')}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
