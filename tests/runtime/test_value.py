@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import FrozenInstanceError, asdict, field, fields, is_dataclass, replace
 
 import pytest
@@ -31,6 +31,14 @@ class Pair:
 
     first: int
     second: int
+
+
+@frozen
+class Task:
+    """A function that another value identifies, for the tests."""
+
+    key: str
+    run: Callable[[], int] = field(compare=False)
 
 
 def test_fields_have_their_values_and_defaults() -> None:
@@ -72,6 +80,14 @@ def test_equality_depends_on_the_class_and_on_all_fields() -> None:
     assert Pair(first=1, second=2) != Pair(first=1, second=3)
     assert Pair(first=1, second=2) != (1, 2)
     assert {Pair(first=1, second=2), Pair(first=1, second=2)} == {Pair(first=1, second=2)}
+
+
+def test_equality_and_hash_leave_out_fields_without_comparison() -> None:
+    first, second = Task(key="one", run=lambda: 1), Task(key="one", run=lambda: 2)
+
+    assert first == second
+    assert hash(first) == hash(second)
+    assert first != Task(key="two", run=first.run)
 
 
 def test_the_functions_of_dataclasses_work() -> None:

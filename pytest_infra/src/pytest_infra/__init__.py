@@ -6,24 +6,18 @@ TYPE_CHECKING = False  # the name that type checkers know; an idle plugin import
 
 if TYPE_CHECKING:
     from infra_runtime.config.resolve import is_test_environment
+    from infra_runtime.engines.local.stack import Endpoint, Stack
+    from pytest_infra.chaos import Chaos
+    from pytest_infra.driver_url import UrlFor
+    from pytest_infra.http_clients import AsyncHttpClient, HttpClient
+    from pytest_infra.isolation.host import Host
+    from pytest_infra.isolation.migrations import Migrations
+    from pytest_infra.isolation.unit import Unit, UnitOf, Units
     from pytest_infra.kit import KitFixture, Parameter, ServiceKit
     from pytest_infra.kit_context import FixtureContext, KitContext
-    from pytest_infra.types import (
-        AsyncHttpClient,
-        Chaos,
-        Endpoint,
-        Host,
-        HttpClient,
-        Label,
-        Migrations,
-        Proxy,
-        ServiceOf,
-        Stack,
-        Unit,
-        UnitOf,
-        Units,
-        UrlFor,
-    )
+    from pytest_infra.label import Label
+    from pytest_infra.proxy import Proxy
+    from pytest_infra.session import ServiceOf
 
 __all__ = [
     "AsyncHttpClient",
@@ -48,21 +42,34 @@ __all__ = [
     "is_test_environment",
 ]
 
-#: the names that a kit's module imports: without the runtime
-_KIT = frozenset({"KitFixture", "Parameter", "ServiceKit"})
+#: name → the module that defines it
+_MODULES = {
+    "AsyncHttpClient": "pytest_infra.http_clients",
+    "Chaos": "pytest_infra.chaos",
+    "Endpoint": "infra_runtime.engines.local.stack",
+    "FixtureContext": "pytest_infra.kit_context",
+    "Host": "pytest_infra.isolation.host",
+    "HttpClient": "pytest_infra.http_clients",
+    "KitContext": "pytest_infra.kit_context",
+    "KitFixture": "pytest_infra.kit",
+    "Label": "pytest_infra.label",
+    "Migrations": "pytest_infra.isolation.migrations",
+    "Parameter": "pytest_infra.kit",
+    "Proxy": "pytest_infra.proxy",
+    "ServiceKit": "pytest_infra.kit",
+    "ServiceOf": "pytest_infra.session",
+    "Stack": "infra_runtime.engines.local.stack",
+    "Unit": "pytest_infra.isolation.unit",
+    "UnitOf": "pytest_infra.isolation.unit",
+    "Units": "pytest_infra.isolation.unit",
+    "UrlFor": "pytest_infra.driver_url",
+    "is_test_environment": "infra_runtime.config.resolve",
+}
 
 
 def __getattr__(name: str) -> object:
-    if name not in __all__:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name in _KIT:
-        from pytest_infra import kit
+    from importlib import import_module
 
-        return getattr(kit, name)
-    if name == "is_test_environment":
-        from infra_runtime.config import resolve
-
-        return resolve.is_test_environment
-    from pytest_infra import types
-
-    return getattr(types, name)
+    return getattr(import_module(_MODULES[name]), name)

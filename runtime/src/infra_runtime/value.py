@@ -42,16 +42,16 @@ def _init(self: Any, **given: Any) -> None:
         post_init()
 
 
-def _contents(self: Any) -> tuple[Any, ...]:
-    return tuple(getattr(self, item.name) for item in fields(self))
+def _compared(self: Any) -> tuple[Any, ...]:
+    return tuple(getattr(self, item.name) for item in fields(self) if item.compare)
 
 
 def _eq(self: Any, other: object) -> bool:
-    return type(self) is type(other) and _contents(self) == _contents(other)
+    return type(self) is type(other) and _compared(self) == _compared(other)
 
 
 def _hash(self: Any) -> int:
-    return hash(_contents(self))
+    return hash(_compared(self))
 
 
 def _repr(self: Any) -> str:

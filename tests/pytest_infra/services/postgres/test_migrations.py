@@ -66,6 +66,13 @@ def test_two_functions_of_a_module_have_different_keys(tmp_path: Path) -> None:
     assert len(_key(_migrate, tmp_path)) == 16
 
 
+def test_migrations_with_the_same_key_are_equal_and_share_a_pool() -> None:
+    first, second = (Migrations.of(lambda _: None, version="1") for _ in range(2))
+
+    assert first == second
+    assert len({first, second, Migrations.of(lambda _: None, version="2")}) == 2
+
+
 def test_a_callable_that_nobody_can_look_into_wants_a_version(tmp_path: Path) -> None:
     class Callable:
         def __call__(self, database: Endpoint) -> None: ...
