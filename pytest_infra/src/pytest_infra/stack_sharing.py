@@ -17,8 +17,8 @@ import pytest
 from filelock import FileLock
 
 from infra_runtime.config.resolve import Resolved
+from infra_runtime.data_directory.marker import make_data_directory
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.engines.local.client import make_data_directory
 from infra_runtime.engines.local.engine import LocalEngine
 from infra_runtime.engines.local.stack import Stack
 from infra_runtime.errors import SupervisorError

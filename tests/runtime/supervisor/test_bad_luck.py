@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from fakes.stacks import alive, journal_events, kill, resolved, server, spawned, until
+from infra_runtime.data_directory.marker import make_data_directory
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local import client
-from infra_runtime.engines.local.client import make_data_directory, raise_failures
+from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.engine import LocalEngine, attach
 from infra_runtime.errors import (
     NoStackError,

@@ -108,7 +108,7 @@ def test_a_directory_of_a_newer_version_stays_unchanged(data) -> None:
     marker = data / "infra.json"
     marker.write_text(json.dumps({"format": 99, "environment": "test"}))
 
-    with pytest.raises(DataDirectoryError, match=r"newer pytest-infra \(format 99, this one knows"):
+    with pytest.raises(DataDirectoryError, match=r"newer pytest-infra \(format 99, this version reads"):
         LocalEngine().open(resolved(data, [server("web")]))
 
     assert json.loads(marker.read_text())["format"] == 99
@@ -119,7 +119,7 @@ def test_an_invalid_marker_is_an_error(data, text) -> None:
     data.mkdir()
     (data / "infra.json").write_text(text)
 
-    with pytest.raises(DataDirectoryError, match=r"infra\.json in it is not what this kit writes"):
+    with pytest.raises(DataDirectoryError, match=r"its file infra\.json was not written by pytest-infra"):
         LocalEngine().open(resolved(data, [server("web")]))
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from infra_runtime.data_directory.logs import tail
+from infra_runtime.data_directory.marker import make_data_directory
 from infra_runtime.data_directory.paths import (
-    FORMAT,
     PROTOCOL,
     SOCKET_IN_RUN,
     SOCKET_PATH,
@@ -314,46 +314,6 @@ def _launcher(paths: Paths) -> Launch:
             os.close(log)
 
     return launch
-
-
-def make_data_directory(paths: Paths, environment: str) -> None:
-    """Make the data directory, or make sure that this kit may use it.
-
-    A test's data are removed at its end, so a folder that holds anything else is never taken for a test's.
-
-    Raises `DataDirectoryError` when it is read-only, full, not ours, of another environment, or was
-    written by a newer kit.
-    """
-    data, marker = Path(paths.data), Path(paths.marker)
-    try:
-        data.mkdir(parents=True, exist_ok=True)
-        if not marker.exists():
-            foreign_entries = [entry for entry in data.iterdir() if not entry.name.startswith(marker.name)]
-            if foreign_entries and not marker.exists():
-                raise DataDirectoryError(paths.data, "it is not empty, and pytest-infra did not make it")
-            _mark(marker, {"format": FORMAT, "stack": paths.stack, "environment": environment})
-            (data / ".gitignore").write_text("*\n", encoding="utf-8")
-        Path(paths.logs).mkdir(exist_ok=True)
-        found = json.loads(marker.read_text(encoding="utf-8"))
-        written, owner = found["format"], found["environment"]
-    except OSError as error:
-        raise DataDirectoryError(paths.data, error.strerror or str(error)) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataDirectoryError(paths.data, "infra.json in it is not what this kit writes") from error
-    if written > FORMAT:
-        reason = f"was written by a newer pytest-infra (format {written}, this one knows {FORMAT})"
-        raise DataDirectoryError(paths.data, reason, "Upgrade pytest-infra, or name another data directory.")
-    if owner != environment and "test" in {owner, environment}:
-        reason = f"holds the data of the environment {owner}, and this is {environment}"
-        hint = "Name another one with `--data`; is INFRA_DATA or INFRA_ENV set in your shell?"
-        raise DataDirectoryError(paths.data, reason, hint)
-
-
-def _mark(marker: Path, content: dict[str, Any]) -> None:
-    """Write the marker whole or not at all; of two who come at once, either may be the one."""
-    fresh = marker.with_name(f"{marker.name}.{os.getpid()}-{threading.get_ident()}")
-    fresh.write_text(json.dumps(content), encoding="utf-8")
-    fresh.replace(marker)
 
 
 def failure(failed: Failure) -> InfraError:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from infra_runtime.data_directory.marker import make_data_directory
 from infra_runtime.data_directory.paths import FORMAT, Paths
-from infra_runtime.engines.local.client import make_data_directory
 from infra_runtime.errors import DataDirectoryError
 
 
@@ -41,7 +41,7 @@ def test_a_folder_with_other_files_is_rejected_and_unchanged(tmp_path: Path) -> 
     (tmp_path / "services").mkdir()
     (tmp_path / "services" / "mine.txt").write_text("mine")
 
-    with pytest.raises(DataDirectoryError, match="not empty, and pytest-infra did not make it"):
+    with pytest.raises(DataDirectoryError, match="not empty, and pytest-infra did not create it"):
         make_data_directory(Paths(str(tmp_path)), "test")
 
     assert [path.name for path in tmp_path.rglob("*")] == ["services", "mine.txt"]
@@ -50,7 +50,7 @@ def test_a_folder_with_other_files_is_rejected_and_unchanged(tmp_path: Path) -> 
 def test_an_invalid_marker_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "infra.json").write_text("[]")
 
-    with pytest.raises(DataDirectoryError, match="not what this kit writes"):
+    with pytest.raises(DataDirectoryError, match=r"infra\.json was not written by pytest-infra"):
         make_data_directory(Paths(str(tmp_path)), "test")
 
 
@@ -59,7 +59,7 @@ def test_a_data_directory_of_a_newer_version_is_rejected(tmp_path: Path) -> None
     (tmp_path / "infra.json").write_text(json.dumps(found))
 
     with pytest.raises(
-        DataDirectoryError, match=f"newer pytest-infra \\(format {FORMAT + 1}, this one knows {FORMAT}"
+        DataDirectoryError, match=f"newer pytest-infra \\(format {FORMAT + 1}, this version reads {FORMAT}"
     ):
         make_data_directory(Paths(str(tmp_path)), "test")
 
