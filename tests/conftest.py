@@ -67,7 +67,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put each test into its group; a marker in its module takes precedence over fixtures and folders."""
     for item in items:
-        if not any(item.get_closest_marker(group) for group in GROUPS):
+        marked = [group for group in GROUPS if item.get_closest_marker(group)]
+        if len(marked) > 1:
+            raise pytest.UsageError(f"{item.nodeid} is in {len(marked)} groups: {', '.join(marked)}")
+        if not marked:
             item.add_marker(_group(item))
 
 

@@ -47,6 +47,15 @@ def test_listening(): socket.create_server(("127.0.0.1", 0))
 @pytest.mark.unit
 def test_inner(pytester): pass
 """
+#: a test whose own marker is not that of its module
+TWICE = """
+import pytest
+
+pytestmark = pytest.mark.process
+
+@pytest.mark.real("python3")
+def test_it(): pass
+"""
 
 
 @pytest.fixture
@@ -62,6 +71,15 @@ def test_a_test_is_in_exactly_one_group(inner: pytest.Pytester) -> None:
     inner.makepyfile(test_it=EXAMPLES)
 
     inner.runpytest_subprocess(timeout=120).assert_outcomes(passed=5)
+
+
+def test_a_test_that_is_marked_for_two_groups_is_an_error(inner: pytest.Pytester) -> None:
+    inner.makepyfile(test_it=TWICE)
+
+    result = inner.runpytest_subprocess(timeout=120)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*test_it.py::test_it is in 2 groups: process, real*"])
 
 
 def test_a_unit_test_that_starts_something_fails_with_the_reason(inner: pytest.Pytester) -> None:
