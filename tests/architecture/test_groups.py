@@ -44,6 +44,9 @@ def test_swallowed():
 def test_fork(): os._exit(0) if os.fork() == 0 else None
 def test_spawn(): os.posix_spawn(sys.executable, [sys.executable, "-c", ""], {})
 def test_listening(): socket.create_server(("127.0.0.1", 0))
+@pytest.fixture
+def server(): return subprocess.Popen([sys.executable, "-c", ""])
+def test_with_a_fixture(server): pass
 @pytest.mark.unit
 def test_inner(pytester): pass
 """
@@ -87,7 +90,7 @@ def test_a_unit_test_that_starts_something_fails_with_the_reason(inner: pytest.P
 
     result = inner.runpytest_subprocess("-rfE", timeout=120)
 
-    result.assert_outcomes(failed=5, errors=1)
+    result.assert_outcomes(failed=5, errors=2)
     result.stdout.fnmatch_lines(
         [
             "*a test of the group `unit` runs an inner pytest: mark it `nested`*",
