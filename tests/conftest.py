@@ -67,7 +67,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put each test into its group; a marker in its module takes precedence over fixtures and folders."""
     for item in items:
-        if not any(item.get_closest_marker(group) for group in GROUPS):
+        marked = [group for group in GROUPS if item.get_closest_marker(group)]
+        if len(marked) > 1:
+            raise pytest.UsageError(f"{item.nodeid} is in {len(marked)} groups: {', '.join(marked)}")
+        if not marked:
             item.add_marker(_group(item))
 
 
@@ -83,15 +86,20 @@ def _group(item: pytest.Item) -> str:
 _unit_test_runs = False
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Guard the tests of the group `unit`, but not their tear-down: a fixture of the module may end there."""
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Guard the tests of the group `unit` and their fixtures; check that the servers of a test are there."""
     global _unit_test_runs  # noqa: PLW0603 - an audit hook stays for the life of the process
     _unit_test_runs = item.get_closest_marker("unit") is not None
-    try:
-        return (yield)
-    finally:
-        _unit_test_runs = False
+    if _unit_test_runs and "pytester" in getattr(item, "fixturenames", ()):
+        pytest.fail("a test of the group `unit` runs an inner pytest: mark it `nested`", pytrace=False)
+    _require_servers(item)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown() -> None:
+    """End the guard: a fixture of the module may end a process here."""
+    global _unit_test_runs  # noqa: PLW0603
+    _unit_test_runs = False
 
 
 def _guard(event: str, arguments: tuple[object, ...]) -> None:
@@ -106,10 +114,8 @@ sys.addaudithook(_guard)
 # --- real binaries ---------------------------------------------------------------------------------
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip, or fail, a test whose server is missing; fail one that is marked `unit` and runs a pytest."""
-    if item.get_closest_marker("unit") and "pytester" in getattr(item, "fixturenames", ()):
-        pytest.fail("a test of the group `unit` runs an inner pytest: mark it `nested`", pytrace=False)
+def _require_servers(item: pytest.Item) -> None:
+    """Skip, or fail, a test whose server is missing."""
     wanted = [name for marker in item.iter_markers("real") for name in marker.args]
     if not wanted:
         return

@@ -44,8 +44,20 @@ def test_swallowed():
 def test_fork(): os._exit(0) if os.fork() == 0 else None
 def test_spawn(): os.posix_spawn(sys.executable, [sys.executable, "-c", ""], {})
 def test_listening(): socket.create_server(("127.0.0.1", 0))
+@pytest.fixture
+def server(): return subprocess.Popen([sys.executable, "-c", ""])
+def test_with_a_fixture(server): pass
 @pytest.mark.unit
 def test_inner(pytester): pass
+"""
+#: a test whose own marker is not that of its module
+TWICE = """
+import pytest
+
+pytestmark = pytest.mark.process
+
+@pytest.mark.real("python3")
+def test_it(): pass
 """
 
 
@@ -64,12 +76,21 @@ def test_a_test_is_in_exactly_one_group(inner: pytest.Pytester) -> None:
     inner.runpytest_subprocess(timeout=120).assert_outcomes(passed=5)
 
 
+def test_a_test_that_is_marked_for_two_groups_is_an_error(inner: pytest.Pytester) -> None:
+    inner.makepyfile(test_it=TWICE)
+
+    result = inner.runpytest_subprocess(timeout=120)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*test_it.py::test_it is in 2 groups: process, real*"])
+
+
 def test_a_unit_test_that_starts_something_fails_with_the_reason(inner: pytest.Pytester) -> None:
     inner.makepyfile(test_it=WRONG)
 
     result = inner.runpytest_subprocess("-rfE", timeout=120)
 
-    result.assert_outcomes(failed=5, errors=1)
+    result.assert_outcomes(failed=5, errors=2)
     result.stdout.fnmatch_lines(
         [
             "*a test of the group `unit` runs an inner pytest: mark it `nested`*",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import ClassVar
 
 import pytest
 
 #: at the beginning of every line that the plugin prints
 PREFIX = "infra: "
+#: the attribute of a report in which xdist's workers send their notes
+ATTRIBUTE = "infra_notes"
 
 
 class Notes:
@@ -37,12 +39,25 @@ class Notes:
         if text not in self.messages:
             self.messages.append(text)
 
+    def add(self, other: Notes) -> None:
+        """Add the notes of another process."""
+        self._add(other._to_json())
+
+    def add_report(self, report: pytest.TestReport) -> None:
+        """Add the notes that a process has sent with a report."""
+        self._add(getattr(report, ATTRIBUTE, {}))
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Send the notes to xdist's controller, which then has them also if this worker is killed."""
         report = yield
         if self.data or self.messages:
-            vars(report)["infra_data"] = self.data
-            vars(report)["infra_messages"] = self.messages
-            vars(report)["infra_owners"] = self.owners
+            vars(report)[ATTRIBUTE] = self._to_json()
         return report
+
+    def _to_json(self) -> dict[str, list[str]]:
+        return {"data": self.data, "owners": self.owners, "messages": self.messages}
+
+    def _add(self, sent: Mapping[str, list[str]]) -> None:
+        for name, known in self._to_json().items():
+            known += [text for text in sent.get(name, []) if text not in known]

@@ -20,31 +20,25 @@ class Run:
     """Collects the data directories of all workers, and looks at them at the end."""
 
     def __init__(self) -> None:
-        self._data: dict[str, None] = {}
-        self._messages: dict[str, None] = {}
-        self._owners: set[str] = set()
+        self._notes = Notes()
         self._began = time.time()
         self._closings: list[Closing] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect the notes of a worker, which may be killed later."""
-        if data := getattr(report, "infra_data", None):
-            self._data.update(dict.fromkeys(data))
-            self._messages.update(dict.fromkeys(getattr(report, "infra_messages", ())))
-            self._owners.update(getattr(report, "infra_owners", ()))
+        self._notes.add_report(report)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Look at the data directories, now that all leases of this run have ended."""
-        notes = Notes.of(session.config)  # Ctrl-C may have come before any report
-        self._data.update(dict.fromkeys(notes.data))
-        self._owners.update(notes.owners)
-        if self._data:
+        self._notes.add(Notes.of(session.config))  # Ctrl-C may have come before any report
+        if self._notes.data:
             from pytest_infra.report import summary_line
 
             instances = Instances.of(session.config)
             self._closings = [
-                summary_line.look(data, self._owners, self._began, instances) for data in self._data
+                summary_line.look(data, self._notes.owners, self._began, instances)
+                for data in self._notes.data
             ]
             if options.read(session.config).strict and not all(it.clean for it in self._closings):
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -54,7 +48,7 @@ class Run:
         for reason, times in _skipped(terminalreporter).items():
             tests = "1 test" if times == 1 else f"{times} tests"
             terminalreporter.write_line(f"{PREFIX}{tests} skipped: {reason}", yellow=True)
-        for message in self._messages:
+        for message in self._notes.messages:
             terminalreporter.write_line(f"{PREFIX}{message}")
         for closing in self._closings:
             terminalreporter.write_line(closing.text, green=closing.clean, red=not closing.clean)

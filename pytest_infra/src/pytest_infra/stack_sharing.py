@@ -4,13 +4,11 @@ Runs meet in the data directory, under a lock. A note there says which run's pla
 stack without a note is a person's, and is joined.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import subprocess
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +20,7 @@ from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.engine import LocalEngine
 from infra_runtime.engines.local.stack import Stack
 from infra_runtime.errors import SupervisorError
+from infra_runtime.message import Message, decode
 from infra_runtime.value import frozen
 from pytest_infra.launch import launcher
 
@@ -32,8 +31,7 @@ KEEP = 8 * 3600.0
 LOCK_INTERVAL = 0.002
 
 
-@frozen
-class Plan:
+class Plan(Message):
     """What runs must have in common to share a stack; the parts tell what has changed when they have not."""
 
     key: str
@@ -50,6 +48,20 @@ class Plan:
         }
         told = "; ".join(f"{word}: {', '.join(sorted(names))}" for word, names in words.items() if names)
         return told or "a variable or the interpreter"
+
+
+class _Note(Message):
+    """What a run leaves in the data directory for others."""
+
+    #: its pid
+    supervisor: int
+    #: of the run that started it
+    plan: Plan
+    #: whether it has something of failed tests
+    kept: bool = False
+
+    def write(self, note: Path) -> None:
+        note.write_text(json.dumps(self.to_json()), encoding="utf-8")
 
 
 @frozen
@@ -135,26 +147,8 @@ def _open(config: pytest.Config, resolved: Resolved, paths: Paths) -> tuple[Stac
     return LocalEngine(launch=launch_and_tell).open(resolved), launched
 
 
-@frozen
-class _Note:
-    """What a run leaves in the data directory for others."""
-
-    #: its pid
-    supervisor: int
-    #: of the run that started it
-    plan: Plan
-    #: whether it has something of failed tests
-    kept: bool = False
-
-    def write(self, note: Path) -> None:
-        note.write_text(json.dumps(asdict(self)), encoding="utf-8")
-
-
 def _read(note: Path) -> _Note | None:
     try:
-        found = json.loads(note.read_text(encoding="utf-8"))
-        return _Note(
-            supervisor=int(found["supervisor"]), plan=Plan(**found["plan"]), kept=bool(found["kept"])
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        return decode(_Note, json.loads(note.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
         return None

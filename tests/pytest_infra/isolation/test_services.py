@@ -256,6 +256,35 @@ def test_each_test_has_a_pocketbase_of_its_own(suite: Suite, workers: int) -> No
     result.stdout.fnmatch_lines(["infra: 1 service, *0 processes, 0 ports, 0 sockets left"])
 
 
+# --- copies ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.real(kind)) for kind in ("caddy", "pocketbase")]
+)
+def test_a_copy_does_not_have_the_name_of_a_declared_instance(suite: Suite, kind: str) -> None:
+    names = f"{kind}-1", f"{kind}-2"
+    suite.stack(f"[services.{kind}]\n", *(f'[services.{name}]\nkind = "{kind}"\n' for name in names))
+    suite.test(
+        f"""
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def declared(infra_stack):
+            return [(it.name, it.pid) for it in infra_stack.status().services if it.name in {names}]
+
+        @pytest.mark.parametrize("number", range(2))
+        def test_it(infra_stack, declared, {kind}, number):
+            pids = {{it.name: it.pid for it in infra_stack.status().services}}
+            assert len(declared) == 2
+            assert [(name, pids[name]) for name, _ in declared] == declared
+            assert {kind}.process not in {{name for name, _ in declared}}
+        """
+    )
+
+    suite.run().assert_outcomes(passed=2)
+
+
 # --- one's own -------------------------------------------------------------------------------------
 
 

@@ -235,5 +235,5 @@ def test_the_report_leaves_out_copies_of_a_service_that_are_not_the_tests(suite:
 
     result = suite.run()
 
-    result.stdout.fnmatch_lines(["*Captured log of pocketbase-1*"])
-    result.stdout.no_fnmatch_line("*Captured log of pocketbase-2*")
+    result.stdout.fnmatch_lines(["*Captured log of pocketbase.1*"])
+    result.stdout.no_fnmatch_line("*Captured log of pocketbase.2*")

@@ -3,10 +3,14 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from fakes import seccomp
 from fakes.engine import made, options
 from infra_runtime.errors import StartError
 from infra_runtime.host.privileges import INNER_UID, user_namespaces_work
@@ -200,3 +204,30 @@ def test_a_real_cluster_does_not_run_as_root(run) -> None:
 
     assert (status / "uid_map").read_text().split() == [str(INNER_UID), "0", "1"]
     assert (stack.postgres.data / "cluster" / "PG_VERSION").stat().st_uid == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root switches to another user")
+@pytest.mark.real("postgres")
+def test_a_real_cluster_starts_as_root_where_user_namespaces_are_forbidden(tmp_path) -> None:
+    """This is the case in most containers: root, and a runtime that filters system calls."""
+    closed = [folder for folder in Path(sys.executable).parents if not folder.stat().st_mode & stat.S_IXOTH]
+    if closed:
+        pytest.skip(f"another user cannot enter {closed[0]}, which contains the programs")
+    code = (
+        "import sys; from infra_runtime import start\n"
+        "from infra_runtime.host.privileges import user_namespaces_work\n"
+        "with start('postgres', environment='test', data=sys.argv[1], directory=sys.argv[2]) as stack:\n"
+        "    print(user_namespaces_work(), stack.status().services[0].phase)\n"
+    )
+    filtered = [sys.executable, seccomp.__file__, sys.executable, "-c", code]
+    done = subprocess.run(
+        [*filtered, tmp_path / "data", tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "INFRA_CACHE": str(tmp_path / "cache")},
+    )
+
+    if done.returncode == seccomp.CANNOT:
+        pytest.skip("the kernel does not allow to filter system calls")
+    assert (done.stdout.split(), done.stderr) == (["False", "ready"], "")

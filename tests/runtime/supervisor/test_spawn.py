@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from fakes import seccomp
 from infra_runtime.host import privileges
 from infra_runtime.host.privileges import INNER_UID, give_to_other_user, other_user, user_namespaces_work
 from infra_runtime.supervisor.spawn import spawn
@@ -126,30 +123,3 @@ def test_the_owner_of_folders_stays_unchanged_with_namespaces(tmp_path) -> None:
     give_to_other_user([str(tmp_path)])
 
     assert tmp_path.stat().st_uid == 0
-
-
-@root
-@pytest.mark.real("postgres")
-def test_a_real_cluster_starts_as_root_where_user_namespaces_are_forbidden(tmp_path) -> None:
-    """This is the case in most containers: root, and a runtime that filters system calls."""
-    closed = [folder for folder in Path(sys.executable).parents if not folder.stat().st_mode & stat.S_IXOTH]
-    if closed:
-        pytest.skip(f"another user cannot enter {closed[0]}, which contains the programs")
-    code = (
-        "import sys; from infra_runtime import start\n"
-        "from infra_runtime.host.privileges import user_namespaces_work\n"
-        "with start('postgres', environment='test', data=sys.argv[1], directory=sys.argv[2]) as stack:\n"
-        "    print(user_namespaces_work(), stack.status().services[0].phase)\n"
-    )
-    filtered = [sys.executable, seccomp.__file__, sys.executable, "-c", code]
-    done = subprocess.run(
-        [*filtered, tmp_path / "data", tmp_path],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "INFRA_CACHE": str(tmp_path / "cache")},
-    )
-
-    if done.returncode == seccomp.CANNOT:
-        pytest.skip("the kernel does not allow to filter system calls")
-    assert (done.stdout.split(), done.stderr) == (["False", "ready"], "")

@@ -16,7 +16,10 @@ MOST = 128
 
 
 class Copier:
-    """Makes copies named `SERVICE-N`; each has a folder, ports and sockets of its own."""
+    """Makes copies named `SERVICE.N`; each has a folder, ports and sockets of its own.
+
+    A stack file cannot declare such a name, because the name of a service has no dot.
+    """
 
     def __init__(
         self, server: Endpoint, stack: Path, resolved: Resolved, *, shared: tuple[str, ...] = ()
@@ -32,7 +35,15 @@ class Copier:
     def make(self) -> str:
         """Start a copy and return its name when it is ready."""
         number = self._seats.take(self._clean)
-        name, stack = self._name(number), self._open()
+        try:
+            return self._start(self._name(number))
+        except BaseException:
+            self._seats.leave(number, clean=False)
+            self.close()
+            raise
+
+    def _start(self, name: str) -> str:
+        stack = self._open()
         (spec,) = [it for it in self._resolved.plan.services if it.name == self._server.name]
         command = tuple(
             word.replace("${data}", str(self._server.data)) if word.startswith(self._shared) else word
@@ -46,13 +57,13 @@ class Copier:
 
     def remove(self, name: str) -> None:
         """Stop a copy, and remove its folder."""
-        number = int(name.rpartition("-")[2])
+        number = self._number(name)
         self._seats.leave(number, clean=self._clean(number))
         self.endpoints.pop(name, None)
 
     def keep(self, name: str) -> None:
         """Leave a copy running, and its number reserved."""
-        self._seats.leave(int(name.rpartition("-")[2]), keep=True)
+        self._seats.leave(self._number(name), keep=True)
 
     def close(self) -> None:
         """Close the connection to the supervisor."""
@@ -60,8 +71,11 @@ class Copier:
             self._stack.close()
             self._stack = None
 
-    def _name(self, number: int) -> str:
-        return f"{self._server.name}-{number}"
+    def _name(self, number: int | str) -> str:
+        return f"{self._server.name}.{number}"
+
+    def _number(self, name: str) -> int:
+        return int(name.removeprefix(self._name("")))
 
     def _clean(self, number: int) -> bool:
         stack, name = self._open(), self._name(number)

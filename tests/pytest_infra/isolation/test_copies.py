@@ -1,0 +1,26 @@
+"""Copies of a service: what a failed start leaves. Copies of real services are in `test_services.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fakes.stacks import resolved, server
+from infra_runtime.engines.local.stack import Endpoint
+from infra_runtime.errors import NoStackError
+from pytest_infra.isolation.copies import Copier
+from pytest_infra.isolation.owner import FOLDER, held
+from pytest_infra.isolation.slots import USED
+
+
+def test_a_copy_that_does_not_start_frees_its_seat_for_the_next_to_clean(tmp_path: Path) -> None:
+    whole = Endpoint("shop", {}, {}, str(tmp_path / "services" / "shop"))
+    copier = Copier(whole, tmp_path, resolved(tmp_path, [server("shop")]))
+
+    with pytest.raises(NoStackError):
+        copier.make()
+
+    (seat,) = (tmp_path / FOLDER / "seats").iterdir()
+    assert seat.read_bytes() == USED
+    assert not held(seat)
