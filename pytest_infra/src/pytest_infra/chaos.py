@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_infra.allotment import Allotment
 from pytest_infra.process import session_of
+from pytest_infra.unit_registry import UnitRegistry
 
 if TYPE_CHECKING:
     from infra_runtime.engines.local.stack import Endpoint, Stack
@@ -100,8 +100,8 @@ class Chaos:
             unit.renew()
 
     def _units(self, service: str) -> list[Unit]:
-        allotment = self._config.stash.get(Allotment.KEY, None)
-        return [unit for unit in allotment.live if unit.name == service] if allotment else []
+        registry = self._config.stash.get(UnitRegistry.KEY, None)
+        return [unit for unit in registry.live if unit.name == service] if registry else []
 
     def _stack_with(self, service: str) -> tuple[Stack, list[str]]:
         self._session.service(service)

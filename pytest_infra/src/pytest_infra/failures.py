@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from _pytest.outcomes import Failed  # what `pytest.fail.Exception` is
 
 
-class Refusals:
+class Failures:
     """What could not be had in this process. It is asked for once, and from then on refused."""
 
     def __init__(self) -> None:

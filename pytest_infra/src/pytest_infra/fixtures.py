@@ -51,7 +51,7 @@ def infra_unit(request: pytest.FixtureRequest) -> UnitOf:
     from pytest_infra import process
     from pytest_infra.label import running_test
 
-    allotment = process.allotment_of(request.config)
+    registry = process.unit_registry_of(request.config)
     instances = Instances.of(request.config)
 
     def unit_of(service: str, label: str = "", **parameters: Any) -> AbstractContextManager[Endpoint]:
@@ -59,7 +59,7 @@ def infra_unit(request: pytest.FixtureRequest) -> UnitOf:
         for parameter in instance.kit.parameters:
             if parameters.get(parameter.name) is None:
                 parameters[parameter.name] = request.getfixturevalue(instance.parameter_fixture(parameter))
-        return allotment.unit(service, label or running_test(), parameters)
+        return registry.unit(service, label or running_test(), parameters)
 
     return unit_of
 

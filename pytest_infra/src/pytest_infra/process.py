@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_infra.allotment import Allotment
 from pytest_infra.notes import Notes
 from pytest_infra.report.capsule import Capsules
 from pytest_infra.session import Session
+from pytest_infra.unit_registry import UnitRegistry
 
 
 def session_of(config: pytest.Config) -> Session:
@@ -18,13 +18,13 @@ def session_of(config: pytest.Config) -> Session:
         session.on_open.append(capsules.opened)
         Notes.of(config).closing.callback(session.close)
         config.pluginmanager.register(capsules, "infra-capsules")
-        config.pluginmanager.register(session.refusals, "infra-refusals")
+        config.pluginmanager.register(session.failures, "infra-failures")
     return config.stash[Session.KEY]
 
 
-def allotment_of(config: pytest.Config) -> Allotment:
+def unit_registry_of(config: pytest.Config) -> UnitRegistry:
     """Return the units of this process."""
-    if Allotment.KEY not in config.stash:
-        allotment = config.stash[Allotment.KEY] = Allotment(session_of(config), config)
-        Notes.of(config).closing.callback(allotment.close)
-    return config.stash[Allotment.KEY]
+    if UnitRegistry.KEY not in config.stash:
+        registry = config.stash[UnitRegistry.KEY] = UnitRegistry(session_of(config), config)
+        Notes.of(config).closing.callback(registry.close)
+    return config.stash[UnitRegistry.KEY]

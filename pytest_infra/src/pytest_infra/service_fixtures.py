@@ -98,10 +98,10 @@ def _unit_fixture(instance: Instance, scope: Scope) -> object:
     parameters = {it.name: instance.parameter_fixture(it) for it in instance.kit.parameters}
 
     def unit(request: pytest.FixtureRequest, **values: Any) -> Iterator[Endpoint]:
-        from pytest_infra.process import allotment_of
+        from pytest_infra.process import unit_registry_of
 
         service = instance.service
-        with allotment_of(request.config).unit(
+        with unit_registry_of(request.config).unit(
             service,
             request.node.nodeid,
             {name: values[fixture] for name, fixture in parameters.items()},

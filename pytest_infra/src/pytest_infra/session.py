@@ -16,7 +16,7 @@ from infra_runtime.engines.local.stack import Endpoint, Stack
 from infra_runtime.errors import ConfigurationError, InfraError
 from infra_runtime.messages import Status
 from pytest_infra import options, stack_sharing
-from pytest_infra.failures import Refusals
+from pytest_infra.failures import Failures
 from pytest_infra.notes import Notes
 
 #: what `infra_service` is
@@ -32,7 +32,7 @@ class Session:
         self._config = config
         self._options = options.read(config)
         #: what could not be started, so that it is tried once
-        self.refusals = Refusals()
+        self.failures = Failures()
         #: called with each data directory when a stack is opened in it
         self.on_open: list[Callable[[str], None]] = []
         self._stack: Stack | None = None
@@ -70,9 +70,9 @@ class Session:
         """A service and what it needs, as they would be started."""
         return self._resolve((service,), None)
 
-    def refusal(self, wanted: Hashable, error: InfraError) -> BaseException:
+    def failure(self, wanted: Hashable, error: InfraError) -> BaseException:
         """The outcome that an error means for the test that runs, to be raised."""
-        return self.refusals.of(wanted, error)
+        return self.failures.of(wanted, error)
 
     def status(self) -> Status | None:
         """Return the state of the stack, secrets masked; None before it is opened."""
@@ -94,12 +94,12 @@ class Session:
 
     def _ready(self, services: tuple[str, ...], profile: str | None) -> Stack:
         wanted = services, profile
-        if refused := self.refusals.known(wanted):
+        if refused := self.failures.known(wanted):
             raise refused
         try:
             return self._start(services, profile)
         except InfraError as error:
-            raise self.refusals.of(wanted, error) from None
+            raise self.failures.of(wanted, error) from None
 
     def _start(self, services: tuple[str, ...], profile: str | None) -> Stack:
         wanted = services, profile

@@ -10,7 +10,7 @@ from infra_runtime.config.resolve import Resolved
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.engine import attach
 from infra_runtime.engines.local.stack import Endpoint, Stack
-from pytest_infra.isolation.slots import Seats
+from pytest_infra.isolation.slots import Slots
 
 MOST = 128
 
@@ -25,13 +25,13 @@ class Copier:
         #: prefixes of the flags that name folders of the whole service, where a copy writes nothing
         self._shared = shared
         hint = f"Give its fixture a wider scope: `infra_scope = {server.name}: module`."
-        self._seats = Seats(stack, server.name, range(1, MOST + 1), hint)
+        self._slots = Slots(stack, server.name, range(1, MOST + 1), hint)
         self._stack: Stack | None = None
         self.endpoints: dict[str, Endpoint] = {}
 
     def make(self) -> str:
         """Start a copy and return its name when it is ready."""
-        number = self._seats.take(self._clean)
+        number = self._slots.take(self._clean)
         name, stack = self._name(number), self._open()
         (spec,) = [it for it in self._resolved.plan.services if it.name == self._server.name]
         command = tuple(
@@ -47,12 +47,12 @@ class Copier:
     def remove(self, name: str) -> None:
         """Stop a copy, and remove its folder."""
         number = int(name.rpartition("-")[2])
-        self._seats.leave(number, clean=self._clean(number))
+        self._slots.free(number, clean=self._clean(number))
         self.endpoints.pop(name, None)
 
     def keep(self, name: str) -> None:
         """Leave a copy running, and its number reserved."""
-        self._seats.leave(int(name.rpartition("-")[2]), keep=True)
+        self._slots.free(int(name.rpartition("-")[2]), keep=True)
 
     def close(self) -> None:
         """Close the connection to the supervisor."""

@@ -12,9 +12,9 @@ from typing import Protocol
 from infra_runtime.errors import InfraError
 
 #: ready ahead at first; doubled whenever a test had to wait
-AHEAD, MOST_AHEAD = 1, 8
+AHEAD, MAX_AHEAD = 1, 8
 #: used ones that may wait for their removal while units are being made
-MOST_USED = 16
+MAX_USED = 16
 #: seconds that a test waits
 PATIENCE = 60.0
 
@@ -38,7 +38,7 @@ class Factory(Protocol):
 class Pool:
     """Returns names of units. Making comes before removing, because a test may be waiting."""
 
-    def __init__(self, factory: Factory, name: str, *, most: int = MOST_AHEAD) -> None:
+    def __init__(self, factory: Factory, name: str, *, most: int = MAX_AHEAD) -> None:
         self._factory = factory
         self._ready: deque[str] = deque()
         self._used: deque[str] = deque()
@@ -120,7 +120,7 @@ class Pool:
             while True:
                 wanted = not self._closing and len(self._ready) < max(self._ahead, self._waiting)
                 if self._failure is None:
-                    if wanted and len(self._used) <= MOST_USED:
+                    if wanted and len(self._used) <= MAX_USED:
                         return self._make
                     if self._used:
                         return self._remove

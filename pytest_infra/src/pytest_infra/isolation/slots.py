@@ -1,4 +1,4 @@
-"""Seats: numbered places in a service that one test has at a time, and another one after it."""
+"""Slots: numbered places in a service that one test has at a time, and another one after it."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from infra_runtime.host import file_lock
 from pytest_infra.isolation.connection import CommandError
 from pytest_infra.isolation.owner import FOLDER
 
-#: seconds that a test waits for a seat, and between two looks
+#: seconds that a test waits for a slot, and between two looks
 PATIENCE, INTERVAL = 60.0, 0.005
 USED, KEPT = b"used", b"kept"
 
 
-class Seats:
+class Slots:
     """Each is a locked file in the data directory: free as soon as its holder is gone, however it went.
 
-    A file with something in it says that whoever had the seat did not clean up.
+    A file with something in it says that whoever had the slot did not clean up.
     """
 
     def __init__(self, data: Path, kind: str, numbers: range, hint: str) -> None:
         self._kind, self._numbers, self._hint = kind, numbers, hint
-        self._folder = data / FOLDER / "seats"
+        self._folder = data / FOLDER / "slots"
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._held: dict[int, int] = {}
 
     def take(self, clean: Callable[[int], bool]) -> int:
-        """A seat that nobody has; `clean` is asked about one that was left used, and may refuse it."""
+        """A slot that nobody has; `clean` is asked about one that was left used, and may refuse it."""
         deadline = time.monotonic() + PATIENCE
         while True:
             for number in self._numbers:
@@ -39,22 +39,22 @@ class Seats:
                     return number
             if time.monotonic() > deadline:
                 raise ConfigurationError(
-                    f"none of {len(self._numbers)} {self._kind} seats came free within {PATIENCE:g} s",
+                    f"none of {len(self._numbers)} {self._kind} slots came free within {PATIENCE:g} s",
                     hint=self._hint,
                 )
             time.sleep(INTERVAL)
 
-    def vacate(self, number: int, clean: Callable[[int], bool], *, keep: bool) -> None:
-        """Clean a seat, unless it is kept, and free it; where that fails the next holder cleans it."""
+    def release(self, number: int, clean: Callable[[int], bool], *, keep: bool) -> None:
+        """Clean a slot, unless it is kept, and free it; where that fails the next holder cleans it."""
         cleaned = False
         try:
             with contextlib.suppress(OSError, CommandError):  # the server is stopped, perhaps
                 cleaned = not keep and clean(number)
         finally:
-            self.leave(number, keep=keep, clean=cleaned)
+            self.free(number, keep=keep, clean=cleaned)
 
-    def leave(self, number: int, *, keep: bool = False, clean: bool = True) -> None:
-        """Free a seat: clean, or to be cleaned by the next, or never to be used again."""
+    def free(self, number: int, *, keep: bool = False, clean: bool = True) -> None:
+        """Free a slot: clean, or to be cleaned by the next, or never to be used again."""
         descriptor = self._held.pop(number)
         os.ftruncate(descriptor, 0)
         if keep or not clean:

@@ -24,7 +24,6 @@ from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import InfraError
 from infra_runtime.messages import Phase, Services, Status
 from pytest_infra import options
-from pytest_infra.allotment import Allotment
 from pytest_infra.instances import Instances
 from pytest_infra.label import label_of
 from pytest_infra.notes import Notes
@@ -32,6 +31,7 @@ from pytest_infra.report.leaks import owner_of
 from pytest_infra.report.redaction import redacted, secrets_of
 from pytest_infra.report.unit_dumps import UnitDumps
 from pytest_infra.session import Session
+from pytest_infra.unit_registry import UnitRegistry
 
 if TYPE_CHECKING:
     from pytest_infra.isolation.unit import Unit
@@ -116,8 +116,8 @@ class Capsules:
     @property
     def _live(self) -> list[Unit]:
         """The units that the test has now."""
-        allotment = self._stash.get(Allotment.KEY, None)
-        return allotment.live if allotment else []
+        registry = self._stash.get(UnitRegistry.KEY, None)
+        return registry.live if registry else []
 
     def _kit(self, process: str, status: Status | str) -> ServiceKit:
         """The kit of a supervised service, which may be a copy of another one."""

@@ -25,10 +25,10 @@ def leftover(data: Path, owners: Collection[str], since: float, instances: Insta
     folder = data / FOLDER
     killed = {path.name for path in _since(folder, since) if not held(path)}
     ended = {owner for owner in {*owners, *killed} if not held(folder / owner)}
-    seats = [
-        path.name for path in _since(folder / "seats", since) if path.read_bytes() == USED and not held(path)
+    slots = [
+        path.name for path in _since(folder / "slots", since) if path.read_bytes() == USED and not held(path)
     ]
-    return sorted(seats) + (_in_servers(data, ended, instances) if ended else [])
+    return sorted(slots) + (_in_servers(data, ended, instances) if ended else [])
 
 
 def _since(folder: Path, since: float) -> Iterator[Path]:

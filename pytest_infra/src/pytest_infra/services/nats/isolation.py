@@ -13,7 +13,7 @@ from pathlib import Path
 
 from infra_runtime.engines.local.stack import Endpoint
 from pytest_infra.isolation.connection import CommandConnection
-from pytest_infra.isolation.slots import Seats
+from pytest_infra.isolation.slots import Slots
 from pytest_infra.isolation.unit import Unit
 from pytest_infra.kit_context import KitContext
 from pytest_infra.services.nats.protocol import NatsConnection
@@ -55,19 +55,19 @@ class Accounts:
         hint = (
             f"Give the server more than {count}: `accounts` of `[services.{server.name}]` in the stack file."
         )
-        self._seats = Seats(stack, server.name, range(1, count + 1), hint)
+        self._slots = Slots(stack, server.name, range(1, count + 1), hint)
         self._connection = CommandConnection(
             lambda: NatsConnection(server.host, server.port, "system", server["account_password"])
         )
 
     def acquire(self, label: str) -> Unit:
         """An account that nobody is connected to, and that has nothing in it."""
-        number = self._seats.take(self._clean)
+        number = self._slots.take(self._clean)
         return Account(self._server, name_of(number), label)
 
     def release(self, unit: Unit) -> None:
         """Disconnect whoever is left, and delete the account's streams."""
-        self._seats.vacate(int(unit.id.removeprefix(name_of(""))), self._clean, keep=unit.keep)
+        self._slots.release(int(unit.id.removeprefix(name_of(""))), self._clean, keep=unit.keep)
 
     def close(self) -> list[str]:
         """Close the connection."""

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import ConfigurationError
 from pytest_infra.isolation.connection import CommandConnection
-from pytest_infra.isolation.slots import Seats
+from pytest_infra.isolation.slots import Slots
 from pytest_infra.isolation.unit import Unit
 from pytest_infra.kit_context import KitContext
 from pytest_infra.label import shorten
@@ -105,28 +105,28 @@ class Users:
             )
         # Number 0 is everybody's.
         numbers = range(1, PREFIXES + 1) if self._by_prefix else range(1, count)
-        seats = f"{server.name}.prefix" if self._by_prefix else server.name
+        slots = f"{server.name}.prefix" if self._by_prefix else server.name
         hint = (
             f"Raise `databases` of `[services.{server.name}]`, "
             f"or choose `infra_isolation = {server.name}: prefix`."
         )
-        self._seats = Seats(stack, seats, numbers, hint)
+        self._slots = Slots(stack, slots, numbers, hint)
 
     def acquire(self, label: str) -> Unit:
         """No keys, and a user with a password of its own."""
-        number = self._seats.take(self._clean)
+        number = self._slots.take(self._clean)
         database, prefix = self._place(number)
         unit = Keys(self._server, self._connection, self._user(number), label, database, prefix)
         try:
             unit.renew()
         except BaseException:
-            self._seats.leave(number)
+            self._slots.free(number)
             raise
         return unit
 
     def release(self, unit: Unit) -> None:
         """Remove the user, whose connections end with it, and its keys."""
-        self._seats.vacate(int(unit.id.rpartition("-")[2]), self._clean, keep=unit.keep)
+        self._slots.release(int(unit.id.rpartition("-")[2]), self._clean, keep=unit.keep)
 
     def close(self) -> list[str]:
         """Close the connection."""

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from infra_runtime.engines.local.stack import Endpoint
 
 
-class Allotment:
+class UnitRegistry:
     """Makes units when tests ask for them, keeps a list of them, and removes them."""
 
-    KEY: ClassVar[pytest.StashKey[Allotment]] = pytest.StashKey()
+    KEY: ClassVar[pytest.StashKey[UnitRegistry]] = pytest.StashKey()
 
     def __init__(self, session: Session, config: pytest.Config) -> None:
         self._session, self._config = session, config
@@ -59,7 +59,7 @@ class Allotment:
             units = self._of(instance, endpoint, variant, parameters)
             unit = units.acquire(label)
         except InfraError as error:
-            raise self._session.refusal(("unit", service), error) from None
+            raise self._session.failure(("unit", service), error) from None
         unit.unkeepable = unit.unkeepable or instance.kit.unkeepable
         self.waits.append(time.perf_counter() - began)
         self.live.append(unit)
