@@ -169,7 +169,9 @@ def test_two_runs_with_the_same_plan_share_the_stack(suite: Suite) -> None:
     (suite.root / "go").touch()
 
     second.assert_outcomes(passed=1)
-    second.stdout.fnmatch_lines(["infra: the stack in *.data-test goes on, for 1 holder *; 0 units left"])
+    second.stdout.fnmatch_lines(
+        ["infra: the stack in *.data-test keeps running for 1 client *; 0 units left"]
+    )
     assert first.wait(timeout=60) == 0
     assert suite.supervisors() == 1
     assert suite.await_end() == []
@@ -202,7 +204,7 @@ def test_a_stack_that_a_person_started_is_shared_and_left_alone(suite: Suite) ->
         status = stack.status().services
 
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["infra: the stack in *.data goes on, for 1 holder *; 0 units left"])
+    result.stdout.fnmatch_lines(["infra: the stack in *.data keeps running for 1 client *; 0 units left"])
     assert [it.phase for it in status] == ["ready"]
 
 

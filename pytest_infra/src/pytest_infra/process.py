@@ -1,4 +1,4 @@
-"""The objects of this process of the run: each is made when a test first needs it."""
+"""The session and the unit registry of this process; each is created when a test first needs it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_infra.unit_registry import UnitRegistry
 
 
 def session_of(config: pytest.Config) -> Session:
-    """Return the session of this process; with it, failed tests get their reports."""
+    """Return the session of this process; the first call also registers the failure reports."""
     if Session.KEY not in config.stash:
         session = config.stash[Session.KEY] = Session(config)
         capsules = Capsules(session, config)
@@ -23,7 +23,7 @@ def session_of(config: pytest.Config) -> Session:
 
 
 def unit_registry_of(config: pytest.Config) -> UnitRegistry:
-    """Return the units of this process."""
+    """Return the unit registry of this process."""
     if UnitRegistry.KEY not in config.stash:
         registry = config.stash[UnitRegistry.KEY] = UnitRegistry(session_of(config), config)
         Notes.of(config).closing.callback(registry.close)

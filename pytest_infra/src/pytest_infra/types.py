@@ -1,4 +1,4 @@
-"""The types of what fixtures return, for annotations. An idle plugin imports none of it."""
+"""The types of the fixtures' values, for annotations. An idle plugin does not import this module."""
 
 from __future__ import annotations
 

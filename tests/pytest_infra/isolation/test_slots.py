@@ -102,7 +102,7 @@ def test_when_none_comes_free_the_error_says_what_to_do(
     one = _slots(tmp_path, 1)
     one.take(_never)
 
-    with pytest.raises(ConfigurationError, match="none of 1 nats slots came free") as caught:
+    with pytest.raises(ConfigurationError, match="none of the 1 slots of nats became free") as caught:
         _slots(tmp_path, 1).take(_never)
 
     assert caught.value.hint == "Give it more."
