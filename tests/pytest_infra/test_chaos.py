@@ -130,7 +130,7 @@ def test_a_marker_that_asks_for_something_unknown_is_told_what_there_is(suite: S
 
     result = suite.run()
 
-    result.stdout.fnmatch_lines(["*the marker infra_chaos takes kill, stop, pause, not 'explode'*"])
+    result.stdout.fnmatch_lines(["*the marker `infra_chaos` takes kill, stop, pause, not 'explode'*"])
 
 
 def test_trouble_that_nobody_ended_is_over_after_the_test(suite: Suite) -> None:

@@ -87,7 +87,7 @@ def test_an_unknown_variant_is_reported_with_those_of_the_kit(shelves: Suite) ->
     result = shelves.run()
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "books has no variant 'bubble'; there are: tenant, process, off" in result.stderr.str()
+    assert "books has no variant 'bubble'; choose one of tenant, process, off" in result.stderr.str()
 
 
 def test_parameters_come_from_the_ini_file_a_fixture_or_the_call(shelves: Suite) -> None:
@@ -121,7 +121,7 @@ def test_parameters_come_from_the_ini_file_a_fixture_or_the_call(shelves: Suite)
                 assert keys == ["c d", "e"]
 
         def test_a_parameter_that_does_not_exist(infra_unit):
-            with pytest.raises(pytest.fail.Exception, match="units of books take no color.*: stock"):
+            with pytest.raises(pytest.fail.Exception, match="books have no parameter color.*: stock"):
                 infra_unit("books", color="red").__enter__()
         """
     )

@@ -157,8 +157,8 @@ def test_a_proxy_before_a_dead_service_hangs_up() -> None:
 @pytest.mark.parametrize(
     ("ports", "port", "says"),
     [
-        ({"client": 1, "monitor": 2}, "monitr", "nats has no port 'monitr'; there are: client, monitor"),
-        ({}, None, "nats has no port; a proxy cannot stand before it"),
+        ({"client": 1, "monitor": 2}, "monitr", "nats has no port 'monitr'; its ports are: client, monitor"),
+        ({}, None, "nats has no port, so there can be no proxy before it"),
     ],
 )
 def test_a_port_that_is_not_there_is_told_with_those_that_are(

@@ -31,7 +31,7 @@ def test_a_fixture_that_asks_for_what_is_a_tests_own_is_told_what_to_ask_for(
 
     result.assert_outcomes(errors=2 * len(NAMED))
     for fixture, service_name in NAMED.items():
-        begin = f"infra: `{fixture}` belongs to a single test."
+        begin = f"infra: `{fixture}` has function scope."
         told = [line for line in result.outlines if line.startswith(begin)]
         assert len(told) == 2
         assert f'`with infra_unit("{service_name}") as ' in told[0]

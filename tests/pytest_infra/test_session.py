@@ -16,14 +16,18 @@ from infra_runtime.data_directory import journal
 
 CLEAN = "0 processes, 0 ports, 0 sockets left"
 
-#: each writes down where its stack answered
+#: Each test writes the URL of its stack, and waits until a test of each worker has done so: a worker that has run
+#: all its tests would otherwise release the last lease before a slow worker has one.
 WRITES_URL = """
 import os, pathlib, time, pytest
 
 @pytest.mark.parametrize("number", range({tests}))
 def test_it(shop, number):
     pathlib.Path(f"url-{{number}}-{{os.getpid()}}").write_text(shop.url)
-    time.sleep({seconds})
+    deadline = time.monotonic() + 60
+    while len({{path.name.split("-")[2] for path in pathlib.Path().glob("url-*")}}) < {workers}:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 """
 
 #: tells that it is there, and waits to be killed or let go
@@ -58,7 +62,8 @@ def test_all_workers_share_one_stack_and_the_last_one_out_stops_it(
     suite: Suite, arguments: tuple[str, ...]
 ) -> None:
     suite.stack(service("shop"))
-    suite.test(WRITES_URL.format(tests=6, seconds=0.02))
+    for module in ("test_one", "test_two"):
+        suite.test(WRITES_URL.format(tests=3, workers=2 if "-n2" in arguments else 1), module)
 
     result = suite.run(*arguments)
 
@@ -161,7 +166,7 @@ def test_control_c_stops_the_stack(suite: Suite) -> None:
 def test_two_runs_with_the_same_plan_share_the_stack(suite: Suite) -> None:
     suite.stack(service("shop"))
     suite.test(WAITS)
-    suite.test(WRITES_URL.format(tests=1, seconds=0), "test_other")
+    suite.test(WRITES_URL.format(tests=1, workers=1), "test_other")
     first = suite.begin("test_it.py")
     until((suite.root / "pid-0").exists)
 
@@ -169,7 +174,9 @@ def test_two_runs_with_the_same_plan_share_the_stack(suite: Suite) -> None:
     (suite.root / "go").touch()
 
     second.assert_outcomes(passed=1)
-    second.stdout.fnmatch_lines(["infra: the stack in *.data-test goes on, for 1 holder *; 0 units left"])
+    second.stdout.fnmatch_lines(
+        ["infra: the stack in *.data-test keeps running for 1 client *; 0 units left"]
+    )
     assert first.wait(timeout=60) == 0
     assert suite.supervisors() == 1
     assert suite.await_end() == []
@@ -202,13 +209,13 @@ def test_a_stack_that_a_person_started_is_shared_and_left_alone(suite: Suite) ->
         status = stack.status().services
 
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["infra: the stack in *.data goes on, for 1 holder *; 0 units left"])
+    result.stdout.fnmatch_lines(["infra: the stack in *.data keeps running for 1 client *; 0 units left"])
     assert [it.phase for it in status] == ["ready"]
 
 
 def test_a_test_that_asks_for_what_is_ready_is_no_event(suite: Suite) -> None:
     suite.stack(service("shop"))
-    suite.test(WRITES_URL.format(tests=5, seconds=0))
+    suite.test(WRITES_URL.format(tests=5, workers=1))
 
     suite.run().assert_outcomes(passed=5)
 
@@ -236,7 +243,7 @@ def test_two_checkouts_never_see_each_other(suite: Suite, tmp_path: Path) -> Non
 def test_runs_one_after_another_never_meet_a_stack_that_is_going(suite: Suite) -> None:
     """The next one comes while the last one's services are stopping."""
     suite.stack(service("shop"))
-    suite.test(WRITES_URL.format(tests=1, seconds=0))
+    suite.test(WRITES_URL.format(tests=1, workers=1))
 
     for _ in range(2):
         runs = [suite.begin("-p", "no:cacheprovider") for _ in range(3)]

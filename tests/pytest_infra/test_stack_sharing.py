@@ -51,7 +51,7 @@ def test_a_plan_that_has_changed_is_told_and_starts_anew(warm: Suite) -> None:
     result = warm.run("--infra-reuse-for=60")
 
     result.assert_outcomes(passed=1)
-    told = "infra: the warm stack had another plan (changed: shop; new: till); a new one was started"
+    told = "infra: the warm stack had another plan (changed: shop; new: till); a new stack was started"
     result.stdout.fnmatch_lines([told.replace("[", "[[]")])
     assert warm.supervisors() == 2
 
@@ -105,7 +105,7 @@ def test_a_number_of_seconds_that_is_none_is_told(suite: Suite, seconds: str) ->
 
     result = suite.run(f"--infra-reuse-for={seconds}")
 
-    result.stderr.fnmatch_lines([f"*infra_reuse_for: '{seconds}' is no number of seconds*"])
+    result.stderr.fnmatch_lines([f"*infra_reuse_for: '{seconds}' is not a number of seconds*"])
 
 
 LEAK = """

@@ -1,8 +1,8 @@
-"""Real infrastructure as pytest fixtures. The names here are for annotations, and cost nothing until used."""
+"""Real infrastructure as pytest fixtures. These names are for annotations, and are imported when used."""
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # the name that type checkers know; an idle plugin imports no typing
+TYPE_CHECKING = False  # type checkers recognise this name; an idle plugin does not import typing
 
 if TYPE_CHECKING:
     from infra_runtime.config.resolve import is_test_environment

@@ -1,7 +1,7 @@
-"""Trouble on purpose, always undone: services killed, stopped, frozen, or at the end of a bad line.
+"""Faults for tests, always undone: services that are killed, stopped or paused, and bad connections.
 
-What is done to a service is done to everybody who uses it: under xdist, give such tests a stack of their
-own, or a proxy, which is the test's alone.
+A fault in a service affects all tests that use the service. Under xdist, run such tests on a separate stack,
+or use a proxy, which only one test uses.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_infra.allotment import Allotment
 from pytest_infra.process import session_of
+from pytest_infra.unit_registry import UnitRegistry
 
 if TYPE_CHECKING:
     from infra_runtime.engines.local.stack import Endpoint, Stack
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 
 class Chaos:
-    """What can be done to the services of the run. Each act is undone when its `with` ends, or the test.
+    """Faults in the services of the run. Each is undone when its block ends, at the latest after the test.
 
-    Whoever names a service means it and the copies of it that tests of this process have.
+    The name of a service stands for the service and for the copies of it that tests of this process use.
     """
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._session = session_of(config)
-        self._undone_last = contextlib.ExitStack()
-        #: what was done and is not undone
-        self._open: list[Callable[[], None]] = []
+        self._proxies = contextlib.ExitStack()
+        #: the functions that undo the current faults
+        self._pending: list[Callable[[], None]] = []
 
     @contextlib.contextmanager
     def killed(self, service: str) -> Iterator[None]:
-        """SIGKILL, and nobody starts it again meanwhile."""
+        """Kill a service with SIGKILL; it is not restarted before the block ends."""
         stack, names = self._stack_with(service)
         with self._undoing(lambda: self._start(service, names)):
             stack.kill(*names)
@@ -44,7 +44,7 @@ class Chaos:
 
     @contextlib.contextmanager
     def stopped(self, service: str) -> Iterator[None]:
-        """Stopped as it likes to be stopped."""
+        """Stop a service with its stop steps; it is started again when the block ends."""
         stack, names = self._stack_with(service)
         with self._undoing(lambda: self._start(service, names)):
             stack.stop(*names)
@@ -52,43 +52,44 @@ class Chaos:
 
     @contextlib.contextmanager
     def paused(self, service: str) -> Iterator[None]:
-        """Frozen: connections stay open, and nothing answers."""
+        """Pause a service with SIGSTOP: its connections stay open, and it does not answer."""
         stack, names = self._stack_with(service)
         with self._undoing(lambda: stack.resume(*names)):
             stack.pause(*names)
             yield
 
     def crash(self, service: str) -> None:
-        """SIGKILL, and return when the supervisor has it ready again."""
+        """Kill a service with SIGKILL, and return when the supervisor has restarted it and it is ready."""
         stack, names = self._stack_with(service)
         stack.crash(*names, wait=True)
         self._renew(service)
 
     def proxy(self, service: str | Endpoint, port: str | None = None) -> Proxy:
-        """A line to a service, or to a unit of one, that can be made slow or cut until the test's end.
+        """Return a proxy before a service or a unit; its connections can be slowed down or cut.
 
-        Clients are given its `endpoint`. `port` names one where the service has several.
+        Clients use its `endpoint`. `port` selects one of the service's ports; the default is the main port.
+        The proxy ends after the test.
         """
         from pytest_infra.proxy import Proxy
 
         target = self._session.service(service) if isinstance(service, str) else service
-        return self._undone_last.enter_context(Proxy(target, port))
+        return self._proxies.enter_context(Proxy(target, port))
 
     def close(self) -> None:
-        """Undo what is left to undo, and end the proxies."""
-        with self._undone_last:
-            while self._open:
-                self._open.pop()()
+        """Undo the faults that are not yet undone, and end the proxies."""
+        with self._proxies:
+            while self._pending:
+                self._pending.pop()()
 
     @contextlib.contextmanager
     def _undoing(self, undo: Callable[[], None]) -> Iterator[None]:
-        """Whoever enters a block without `with` may never leave it."""
-        self._open.append(undo)
+        """Call `undo` when the block ends; `close` calls it if a block was entered without `with`."""
+        self._pending.append(undo)
         try:
             yield
         finally:
-            if undo in self._open:
-                self._open.remove(undo)
+            if undo in self._pending:
+                self._pending.remove(undo)
                 undo()
 
     def _start(self, service: str, names: Iterable[str]) -> None:
@@ -100,8 +101,8 @@ class Chaos:
             unit.renew()
 
     def _units(self, service: str) -> list[Unit]:
-        allotment = self._config.stash.get(Allotment.KEY, None)
-        return [unit for unit in allotment.live if unit.name == service] if allotment else []
+        registry = self._config.stash.get(UnitRegistry.KEY, None)
+        return [unit for unit in registry.live if unit.name == service] if registry else []
 
     def _stack_with(self, service: str) -> tuple[Stack, list[str]]:
         self._session.service(service)
@@ -109,17 +110,19 @@ class Chaos:
         return self._session.lease, [service, *sorted(copies)]
 
 
-#: the marker's words
-ACTS = {"kill": Chaos.killed, "stop": Chaos.stopped, "pause": Chaos.paused}
+#: argument of the marker → the fault
+FAULTS = {"kill": Chaos.killed, "stop": Chaos.stopped, "pause": Chaos.paused}
 
 
 @contextlib.contextmanager
 def marked(item: pytest.Item) -> Iterator[None]:
-    """What the markers of a test ask for, while it runs."""
-    with contextlib.ExitStack() as acts:
+    """Apply the faults of a test's markers during the block."""
+    with contextlib.ExitStack() as faults:
         for marker in item.iter_markers("infra_chaos"):
-            if unknown := ", ".join(map(repr, [*marker.args, *(marker.kwargs.keys() - ACTS.keys())])):
-                pytest.fail(f"the marker infra_chaos takes {', '.join(ACTS)}, not {unknown}", pytrace=False)
-            for act, service in marker.kwargs.items():
-                acts.enter_context(ACTS[act](Chaos(item.config), service))
+            if unknown := ", ".join(map(repr, [*marker.args, *(marker.kwargs.keys() - FAULTS.keys())])):
+                pytest.fail(
+                    f"the marker `infra_chaos` takes {', '.join(FAULTS)}, not {unknown}", pytrace=False
+                )
+            for fault, service in marker.kwargs.items():
+                faults.enter_context(FAULTS[fault](Chaos(item.config), service))
         yield

@@ -1,4 +1,4 @@
-"""From an error to a test's outcome: the first test tells all of it, those after it one line."""
+"""Test outcomes for errors: the first test reports an error completely, later tests in one line."""
 
 from __future__ import annotations
 
@@ -16,52 +16,50 @@ if TYPE_CHECKING:
     from _pytest.outcomes import Failed  # what `pytest.fail.Exception` is
 
 
-class Refusals:
-    """What could not be had in this process. It is asked for once, and from then on refused."""
+class Failures:
+    """The services and units that this process could not provide; each is tried only once."""
 
     def __init__(self) -> None:
-        self._known: dict[Hashable, InfraError] = {}
-        #: what kind of trouble with what → the test that told all of it
-        self._told: dict[tuple[str, str], str] = {}
-        #: told in full, and perhaps kept by pytest to be raised again for the next test
-        self._fresh: list[tuple[Failed, str]] = []
+        self._errors: dict[Hashable, InfraError] = {}
+        #: type of the error and its first argument → the test that reported the error completely
+        self._reported: dict[tuple[str, str], str] = {}
+        #: complete outcomes, which pytest may raise again for the next test, and their short messages
+        self._complete: list[tuple[Failed, str]] = []
 
-    def known(self, wanted: Hashable) -> BaseException | None:
-        """The outcome for what was refused before."""
-        return self._outcome(self._known[wanted]) if wanted in self._known else None
+    def earlier(self, request: Hashable) -> BaseException | None:
+        """Return the outcome of a request that failed before, otherwise None."""
+        return self._outcome(self._errors[request]) if request in self._errors else None
 
-    def of(self, wanted: Hashable, error: InfraError) -> BaseException:
-        """The outcome that an error means for the test that runs, to be raised."""
-        self._known[wanted] = error
+    def outcome(self, request: Hashable, error: InfraError) -> BaseException:
+        """Return the outcome of the running test for an error; the caller raises it."""
+        self._errors[request] = error
         return self._outcome(error)
 
     def _outcome(self, error: InfraError) -> BaseException:
         if isinstance(error, BinaryMissingError) and not in_ci():
             return pytest.skip.Exception(f"{PREFIX}{error}. {error.hint}")
-        trouble = type(error).__name__, str(error.args[:1])
-        first = PREFIX + str(error).partition("\n")[0]
-        if trouble in self._told:
-            return pytest.fail.Exception(_refers(first, self._told[trouble]), pytrace=False)
-        self._told[trouble] = test = running_test() or "an earlier test"
-        outcome = pytest.fail.Exception(PREFIX + _whole(error), pytrace=False)
-        self._fresh.append((outcome, _refers(first, test)))
+        cause = type(error).__name__, str(error.args[:1])
+        first_line = PREFIX + str(error).partition("\n")[0]
+        if cause in self._reported:
+            return pytest.fail.Exception(_short(first_line, self._reported[cause]), pytrace=False)
+        self._reported[cause] = test = running_test() or "an earlier test"
+        outcome = pytest.fail.Exception(PREFIX + _complete(error), pytrace=False)
+        self._complete.append((outcome, _short(first_line, test)))
         return outcome
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """It is told. Pytest fails the next test that shares the fixture with the same outcome: be brief."""
+        """Shorten the reported outcomes: pytest raises them again for tests with the same fixture."""
         if report.failed:
-            for outcome, brief in self._fresh:
-                outcome.msg = brief
-            self._fresh.clear()
+            for outcome, short in self._complete:
+                outcome.msg = short
+            self._complete.clear()
 
 
-def _whole(error: InfraError) -> str:
+def _complete(error: InfraError) -> str:
     notes = [f"and {note}" for note in getattr(error, "__notes__", ())]
-    hint = error.hint.replace(
-        "`--data`", "`--infra-data`"
-    )  # the command line's option is called otherwise here
+    hint = error.hint.replace("`--data`", "`--infra-data`")  # the name of that option of `infra` in pytest
     return "\n".join(part for part in (str(error), *notes, hint) if part)
 
 
-def _refers(first: str, test: str) -> str:
-    return f"{first} ({test} tells all of it)"
+def _short(first_line: str, test: str) -> str:
+    return f"{first_line} (see the error of {test})"

@@ -1,4 +1,4 @@
-"""The fixtures that every run has. What is behind them is imported when a test asks."""
+"""The fixtures that every run has. Their modules are imported when a test uses them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def infra_stack(request: pytest.FixtureRequest) -> Stack:
-    """The whole stack, running: `infra_stack["api"].url`. One for the run, however many xdist workers."""
+    """The whole stack, running: `infra_stack["api"].url`. All xdist workers share it."""
     from pytest_infra import process
 
     return process.session_of(request.config).stack()
@@ -31,7 +31,7 @@ def infra_stack(request: pytest.FixtureRequest) -> Stack:
 
 @pytest.fixture(scope="session")
 def infra_service(request: pytest.FixtureRequest) -> ServiceOf:
-    """A service by its name, started when it is asked for: `infra_service("api").url`, in any scope."""
+    """A function that starts a service and returns its endpoint, in any scope: `infra_service("api")`."""
     from pytest_infra import process
 
     return process.session_of(request.config).service
@@ -39,7 +39,7 @@ def infra_service(request: pytest.FixtureRequest) -> ServiceOf:
 
 @pytest.fixture
 def infra_label(request: pytest.FixtureRequest) -> Label:
-    """The name and the trace of this test as its services see it, for clients of one's own."""
+    """The name and the trace of this test in the logs of its services, for your own clients."""
     from pytest_infra import label
 
     return label.label_of(request.node)
@@ -51,7 +51,7 @@ def infra_unit(request: pytest.FixtureRequest) -> UnitOf:
     from pytest_infra import process
     from pytest_infra.label import running_test
 
-    allotment = process.allotment_of(request.config)
+    registry = process.unit_registry_of(request.config)
     instances = Instances.of(request.config)
 
     def unit_of(service: str, label: str = "", **parameters: Any) -> AbstractContextManager[Endpoint]:
@@ -59,14 +59,14 @@ def infra_unit(request: pytest.FixtureRequest) -> UnitOf:
         for parameter in instance.kit.parameters:
             if parameters.get(parameter.name) is None:
                 parameters[parameter.name] = request.getfixturevalue(instance.parameter_fixture(parameter))
-        return allotment.unit(service, label or running_test(), parameters)
+        return registry.unit(service, label or running_test(), parameters)
 
     return unit_of
 
 
 @pytest.fixture(scope="session")
 def infra_url(request: pytest.FixtureRequest) -> UrlFor:
-    """The URL of a service or a unit as a driver takes it: `infra_url(api, "http")`."""
+    """The URL of a service or a unit in the form that a driver requires: `infra_url(api, "http")`."""
     from pytest_infra.driver_url import driver_url
 
     instances = Instances.of(request.config)
@@ -79,7 +79,7 @@ def infra_url(request: pytest.FixtureRequest) -> UrlFor:
 
 @pytest.fixture
 def infra_chaos(request: pytest.FixtureRequest) -> Iterator[Chaos]:
-    """Faults on purpose: `with infra_chaos.paused("api"): …`. Everything is undone after the test."""
+    """Faults in services: `with infra_chaos.paused("api"): …`. Every fault is undone after the test."""
     from pytest_infra.chaos import Chaos
 
     chaos = Chaos(request.config)
@@ -91,7 +91,7 @@ def infra_chaos(request: pytest.FixtureRequest) -> Iterator[Chaos]:
 
 @pytest.fixture
 def openapi_snapshot(request: pytest.FixtureRequest) -> OpenapiSnapshot:
-    """Guards an API: `openapi_snapshot.check(app)` fails when today's app breaks the committed snapshot."""
+    """Compares an API with its snapshot: `openapi_snapshot.check(app)` fails when the app breaks it."""
     from pytest_infra.openapi import OpenapiSnapshot
 
     return OpenapiSnapshot(request.config)

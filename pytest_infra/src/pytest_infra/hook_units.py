@@ -1,4 +1,4 @@
-"""Units that the user's hook `pytest_infra_isolate` prepares."""
+"""Isolation units that the user's hook `pytest_infra_isolate` prepares."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def units(context: KitContext) -> HookUnits:
 
 
 class HookUnits:
-    """What the hook prepares for each test; each ends with the hook's block."""
+    """The units that the hook prepares, one for each test; a unit ends with the hook's block."""
 
     def __init__(self, server: Endpoint, owner: Owner, hook: pluggy.HookRelay) -> None:
         self._server, self._owner, self._hook = server, owner, hook
         self._open: dict[str, AbstractContextManager[Mapping[str, str]]] = {}
 
     def acquire(self, label: str) -> Unit:
-        """Return what the hook prepares; when no hook knows the service, the whole service."""
+        """Return the unit that the hook prepares; if no hook isolates the service, the shared server."""
         name = self._owner.name()
         block = self._hook.pytest_infra_isolate(service=self._server.name, endpoint=self._server, label=label)
         exports = block.__enter__() if block is not None else {}
@@ -41,5 +41,5 @@ class HookUnits:
             block.__exit__(None, None, None)
 
     def close(self) -> list[str]:
-        """Return nothing: no block is open between two tests."""
+        """Return an empty list: no block is open between two tests."""
         return []

@@ -1,4 +1,4 @@
-"""The hook by which users isolate services of their own. Pytest is told at once: nothing is imported."""
+"""The hook by which users isolate their own services. Every run loads this module, so it imports little."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def pytest_infra_isolate(
     service: str, endpoint: Endpoint, label: str
 ) -> AbstractContextManager[Mapping[str, str]] | None:
-    """Prepare a piece of a service for somebody, whose id is `label`.
+    """Prepare an isolation unit of a service; `label` is the id of the test, module or class that uses it.
 
-    The block's value is the exports that are the piece's own; its end takes the piece away.
-    None leaves the service as it is.
+    The value of the block contains the exports that differ from those of the service. The unit is removed
+    when the block ends. If the hook returns None, the service is shared.
     """

@@ -11,7 +11,7 @@ from pytest_infra.kit_context import FixtureContext
 if TYPE_CHECKING:
     import httpx
 
-#: what `http_client` and `http_async_client` are
+#: the values of the fixtures `http_client` and `http_async_client`
 HttpClient: TypeAlias = Callable[..., "httpx.Client"]
 AsyncHttpClient: TypeAlias = Callable[..., "httpx.AsyncClient"]
 
@@ -33,7 +33,7 @@ def http_client(context: FixtureContext) -> Iterator[HttpClient]:
 
 
 async def http_async_client(context: FixtureContext) -> AsyncIterator[AsyncHttpClient]:
-    """Yield the same for `await`."""
+    """Yield a function that returns an asynchronous httpx client bound to a service."""
     library = context.library("httpx")
     clients: list[httpx.AsyncClient] = []
 
@@ -54,7 +54,7 @@ def _bound(context: FixtureContext, service: str | Endpoint, options: dict[str, 
         request.getfixturevalue(service.replace("-", "_")) if isinstance(service, str) else service
     )
     host = {"Host": endpoint["host_name"]} if "host_name" in endpoint else {}
-    # Proxies of the environment are not meant for this machine.
+    # `trust_env=False`: the proxies in the environment are not for services on this machine.
     return {
         "base_url": endpoint.url,
         "trust_env": False,

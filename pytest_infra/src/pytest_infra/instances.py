@@ -1,6 +1,6 @@
-"""Which services become fixtures, and of which kind each is.
+"""The services that become fixtures, and the kind of each.
 
-Pydantic is not needed for that, and nothing is read where there is no stack file.
+The module does not import pydantic, and reads nothing if there is no stack file.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from infra_runtime.manifest import KINDS
 from pytest_infra import kit_registry, options
 from pytest_infra.kit import Parameter, ServiceKit
 
-#: pytest has a fixture of that name; `infra_service("request")` reaches such a service
+#: names of pytest's fixtures; `infra_service("request")` returns a service with such a name
 RESERVED = frozenset({"request"})
 
-#: our table, however it is written; a distribution that merely depends on the kit does not match
+#: the table `[tool.infra]` in all its notations; a mere dependency on pytest-infra does not match
 _OUR_TABLE = rb"(?m)(?:\btool\s*\.|^)\s*[\"']?infra\b"
 
 
 class Instance(NamedTuple):
-    """A service by name, and what the plugin knows of its kind."""
+    """A service and the service kit of its kind."""
 
     service: str
     kit: ServiceKit
 
     @property
     def fixture(self) -> str:
-        """The name of its fixture."""
+        """Return the name of its fixture."""
         return self.service.replace("-", "_")
 
     def parameter_fixture(self, parameter: Parameter) -> str:
@@ -41,7 +41,7 @@ class Instance(NamedTuple):
 
 
 class Instances:
-    """The services of the run: the shipped kinds, those of the options, those of the stack file."""
+    """The services of the run: the shipped kinds, and the services of the options and of the stack file."""
 
     KEY: ClassVar[pytest.StashKey[Instances]] = pytest.StashKey()
 
@@ -59,13 +59,13 @@ class Instances:
         return config.stash[cls.KEY]
 
     def __getitem__(self, service: str) -> Instance:
-        """Return a service; one that is not named anywhere is looked for by its kind."""
+        """Return a service; the name of a service that is not declared is taken as its kind."""
         if service not in self._instances:
             self._instances[service] = _instance(service, None)
         return self._instances[service]
 
     def fixtures(self) -> dict[str, Instance]:
-        """Return fixture → service; names that are not identifiers have no fixture."""
+        """Return fixture → service, without names that are not identifiers."""
         by_fixture = {instance.fixture: instance for instance in self._instances.values()}
         return {
             fixture: instance
@@ -75,7 +75,7 @@ class Instances:
 
 
 def _instance(name: str, kind: str | None) -> Instance:
-    """`kind`: empty for the user's own service, None when no table says it."""
+    """Return an instance. `kind` is empty for the user's own service, None when no table contains it."""
     if kind == "":
         return Instance(name, kit_registry.WITHOUT_KIND)
     try:
@@ -131,7 +131,7 @@ def _services(table: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
 
 
 def _kind(service: Mapping[str, Any]) -> str | None:
-    """A table with `command` is the user's own service, even under the name of a kind."""
+    """Return a service's kind, empty if the table has `command`: it is then the user's own service."""
     if "command" in service:
         return ""
     kind = service.get("kind")

@@ -1,4 +1,4 @@
-"""What the functions of a kit are given."""
+"""The arguments of the functions of a service kit."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from pytest_infra.label import Label, label_of
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class KitContext:
-    """What a kit's units are made from."""
+    """The argument of a kit's `units` function."""
 
-    #: the whole service, ready
+    #: the shared server, which is ready
     endpoint: Endpoint
     #: one of the kit's `variants`
     variant: str
-    #: parameter → what its `read` returned
+    #: parameter → the value that its `read` returned
     parameters: Mapping[str, Any]
-    #: this process, whose token is part of the names of units
+    #: identifies this process; its token is part of the names of units
     owner: Owner
-    #: the running stack, which this process holds a lease of; `stack.data` is the data directory
+    #: the running stack, of which this process has a lease; `stack.data` is the data directory
     stack: Stack
     #: executable → path
     executables: Mapping[str, str]
     config: pytest.Config
-    #: returns the service's plan with what it needs, to start copies of it
+    #: returns the resolved plan of the service and its dependencies, to start copies of it
     resolve: Callable[[], Resolved]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FixtureContext:
-    """What the function of a `KitFixture` is given besides its arguments."""
+    """The first argument of the function of a `KitFixture`."""
 
     #: the name of the fixture
     fixture: str
@@ -49,11 +49,11 @@ class FixtureContext:
 
     @property
     def label(self) -> Label:
-        """The label of the test that asks."""
+        """Return the label of the test that uses the fixture."""
         return label_of(self.request.node)
 
     def library(self, *names: str) -> Any:
-        """Import the first of these modules that is installed; the test fails when none is."""
+        """Import the first of these modules that is installed; the test fails if none is installed."""
         for name in names:
             try:
                 return importlib.import_module(name)

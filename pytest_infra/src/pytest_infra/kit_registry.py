@@ -1,4 +1,4 @@
-"""The kits: those of the shipped kinds by convention, those of other distributions by entry point."""
+"""Find service kits: shipped kinds by the module's name, kinds of other distributions by entry point."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 GROUP = "infra.kits"
-#: the kit of a user's own services, and of kinds without a kit: the hook `pytest_infra_isolate`
+#: the kit of a user's own services and of kinds without a kit: the hook `pytest_infra_isolate` isolates them
 WITHOUT_KIND = ServiceKit(
     kind="",
     variants=(),
@@ -42,7 +42,7 @@ def find(kind: str) -> ServiceKit | None:
 
 @functools.cache
 def _entry_points() -> Mapping[str, EntryPoint]:
-    # The search reads the metadata of every distribution: milliseconds that most runs save.
+    # The search reads the metadata of every distribution, which takes milliseconds; most runs do not need it.
     from importlib.metadata import entry_points
 
     return {point.name: point for point in entry_points(group=GROUP)}

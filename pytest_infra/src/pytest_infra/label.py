@@ -1,4 +1,4 @@
-"""How a test is named to the services that it uses: a short name for clients, and headers for HTTP.
+"""How services identify the test that uses them: a short name for clients, and headers for HTTP.
 
 Source: W3C Recommendation "Trace Context"; W3C "Propagation format for distributed context: Baggage";
 OpenTelemetry semantic conventions, "Test".
@@ -14,15 +14,15 @@ from urllib.parse import quote
 
 import pytest
 
-#: characters; servers cut longer client names at their end, where a test's id is most specific.
-#: Source: 63 is the shortest limit among the shipped kinds, that of an SQL identifier.
+#: characters of a client's name; servers cut the end of longer names, and the end of a test's id is the
+#: most specific part. 63 is the shortest limit among the shipped kinds, that of an SQL identifier.
 LENGTH = 63
-#: characters of a test's id in a header; servers accept some thousand bytes of headers in all
+#: characters of a test's id in a header; servers accept some thousand bytes for all headers together
 HEADER_LENGTH = 512
 
 
 class Label(NamedTuple):
-    """A test as its services see it; the same for as long as the test lasts, and in all its phases."""
+    """The identity of a test for its services; it is the same in all phases of the test."""
 
     #: the test's id
     test: str
@@ -39,7 +39,7 @@ class Label(NamedTuple):
 
     @property
     def headers(self) -> dict[str, str]:
-        """For every request: `traceparent`, which tracing libraries go on with, and the id in `baggage`."""
+        """Return headers for every request: `traceparent` for tracing libraries, and the id in `baggage`."""
         test = quote(self.test[-HEADER_LENGTH:], safe="/:[]", errors="replace")
         return {
             "traceparent": f"00-{self.trace_id}-{self.span_id}-01",
@@ -48,11 +48,11 @@ class Label(NamedTuple):
 
 
 def shorten(test: str) -> str:
-    """The end of an id, printable in every log."""
+    """Return the end of an id, without blanks and in ASCII, so that every log can contain it."""
     return re.sub(r"[^!-~]+", "-", test)[-LENGTH:]
 
 
-#: without xdist a process is a run
+#: the id of a run without xdist, which has a single process
 _RUN = os.urandom(16).hex()
 
 
@@ -70,5 +70,5 @@ def label_of(item: pytest.Item) -> Label:
 
 
 def running_test() -> str:
-    """Return the id of the test that runs, empty between tests."""
+    """Return the id of the running test, empty between tests."""
     return os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]

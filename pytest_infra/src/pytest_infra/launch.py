@@ -1,4 +1,4 @@
-"""The supervisor as pytest-xprocess starts it, without trusting anything that an earlier run wrote down."""
+"""Start the supervisor by pytest-xprocess, without its pid files of earlier runs."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from infra_runtime.engines.local.client import Launch
 NAME = "supervisor"
 
 
-class _Silence:
-    """What pytest-xprocess tells of its doings would be captured as the test's output."""
+class _NoLog:
+    """A log that discards messages: those of pytest-xprocess would be captured as the test's output."""
 
     def debug(self, message: str, *arguments: object) -> None:
-        """Say nothing."""
+        """Discard the message."""
 
 
 def launcher(config: pytest.Config, paths: Paths) -> Launch:
-    """Starts the supervisor of a data directory. To be called under the directory's lock.
+    """Return a function that starts the supervisor of a data directory. Call it under the directory's lock.
 
-    pytest-xprocess keeps a pid in a file, and trusts and signals whoever has it later. Ours lies in the data
-    directory, where `--xkill` does not find it, is never believed, and is gone as soon as the process runs:
-    only a supervisor's socket can tell that it is there.
+    pytest-xprocess keeps a pid in a file, and later signals the process that has this pid, even if it is a
+    foreign process. Therefore the file is in the data directory, where `--xkill` does not find it, and it is
+    removed before and after the start. A supervisor is only found by its socket.
     """
 
     def launch(argv: list[str]) -> subprocess.Popen[bytes]:
@@ -43,23 +43,24 @@ def launcher(config: pytest.Config, paths: Paths) -> Launch:
             log.symlink_to(paths.own_log)
 
         class Supervisor(ProcessStarter):  # type: ignore[misc]  # it has no types
-            popen_kwargs: dict[str, Any] = {"stdin": subprocess.DEVNULL}  # noqa: RUF012 - its own way to be told
+            popen_kwargs: dict[str, Any] = {"stdin": subprocess.DEVNULL}  # noqa: RUF012 - required by xprocess
 
             @property
-            def args(self) -> list[str]:  # pyright: ignore[reportIncompatibleMethodOverride]  # its own says None
+            def args(self) -> list[str]:  # pyright: ignore[reportIncompatibleMethodOverride]  # declared as None
                 return argv
 
-            def wait(self, log_file: object) -> bool:  # noqa: ARG002 - its interface
-                return True  # the client knocks, a hundred times as often as this would look
+            def wait(self, log_file: object) -> bool:  # noqa: ARG002 - required by xprocess
+                return True  # the client polls the supervisor, at much shorter intervals than xprocess
 
-        # Its interface wants the old kind of path.
-        xprocess = XProcess(config, py.path.local(folder), log=_Silence())  # noqa: PTH124
+        # XProcess requires a path of the `py` library.
+        xprocess = XProcess(config, py.path.local(folder), log=_NoLog())  # noqa: PTH124
         with warnings.catch_warnings():
-            # It forks with a `preexec_fn`: Python 3.12 warns of that beside threads, as xdist's workers have.
+            # xprocess forks with a `preexec_fn`. Python 3.12 warns about this in a process with threads, such
+            # as a worker of xdist.
             warnings.simplefilter("ignore", DeprecationWarning)
             xprocess.ensure(NAME, Supervisor)
         pid_file.unlink(missing_ok=True)
-        # Its open files are for reports of failing tests; left alone they would be warned of.
+        # xprocess opens log files for its reports of failing tests; pytest would warn about the open files.
         config.__dict__.get("_extlogfiles", {}).pop(NAME, None)
         (resources,) = xprocess.resources
         resources.release()

@@ -1,4 +1,4 @@
-"""The event loop of an asynchronous fixture: that of the test which asks, whoever runs the test.
+"""The event loop of an asynchronous fixture: the loop of the test, with pytest-asyncio and with anyio.
 
 Source: pytest-asyncio's documentation, "Concepts"; anyio's documentation, "Testing with AnyIO".
 """
@@ -18,22 +18,22 @@ Function: TypeAlias = Callable[..., AsyncIterator[Any]]
 
 
 class Loops:
-    """Makes fixtures of asynchronous functions, for pytest-asyncio with every loop scope, and for anyio."""
+    """Makes asynchronous functions into fixtures, for pytest-asyncio with every loop scope, and for anyio."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._asyncio = config.pluginmanager.hasplugin("asyncio")
-        self._usual_scope = "function"
-        with contextlib.suppress(ValueError):  # pytest-asyncio is not there, or older than its 0.26
-            self._usual_scope = str(config.getini("asyncio_default_test_loop_scope"))
-        #: what pytest was given → the function itself
+        self._default_scope = "function"
+        with contextlib.suppress(ValueError):  # pytest-asyncio is not installed, or older than 0.26
+            self._default_scope = str(config.getini("asyncio_default_test_loop_scope"))
+        #: the function that was registered with pytest → the original function
         self._functions: dict[Callable[..., Any], Function] = {}
 
     def fixture(self, function: Function, missing: Callable[..., object]) -> object:
-        """Return a fixture of that name; `missing` is called where no plugin can run it."""
+        """Return a fixture with the function's name; `missing` is called if no plugin can run it."""
         if not self._asyncio:
             self._functions[missing] = function
             return pytest.fixture(name=function.__name__)(missing)
-        import pytest_asyncio  # it is loaded already
+        import pytest_asyncio  # pytest has already imported it
 
         declared = _copy(function)
         self._functions[declared] = function
@@ -43,8 +43,8 @@ class Loops:
     def pytest_fixture_setup(
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> Generator[None, object, object]:
-        """Before the others look at the function: let it be one that they run where the test runs."""
-        # Before its 1.2 pytest-asyncio has put another function there already.
+        """Replace the fixture's function before other plugins read it, so that it runs in the test's loop."""
+        # pytest-asyncio before 1.2 has already replaced the function; then there is no entry for it.
         function = self._functions.get(fixturedef.func)
         chosen = function and self._chosen(function, request)
         if chosen is None:
@@ -60,8 +60,8 @@ class Loops:
             return function
         if not self._asyncio:
             return None
-        said = marker.kwargs.get("loop_scope") or marker.kwargs.get("scope") if marker else None
-        return _in_loop(function, said or self._usual_scope)
+        scope = marker.kwargs.get("loop_scope") or marker.kwargs.get("scope") if marker else None
+        return _in_loop(function, scope or self._default_scope)
 
 
 @functools.cache
@@ -74,10 +74,16 @@ def _in_loop(function: Function, scope: Any) -> Function:
 
 
 def _copy(function: Function) -> Function:
-    """A function of its own, for a fixture's marks are its function's."""
-    of = cast(FunctionType, function)
-    copy = FunctionType(of.__code__, of.__globals__, of.__name__, of.__defaults__, of.__closure__)
-    copy.__doc__, copy.__kwdefaults__ = of.__doc__, of.__kwdefaults__
-    # Not all of its attributes: among them are the marks of fixtures.
-    copy.__dict__["__signature__"] = inspect.signature(of)
+    """Return a copy of a function, because pytest-asyncio writes the loop scope into the function."""
+    original = cast(FunctionType, function)
+    copy = FunctionType(
+        original.__code__,
+        original.__globals__,
+        original.__name__,
+        original.__defaults__,
+        original.__closure__,
+    )
+    copy.__doc__, copy.__kwdefaults__ = original.__doc__, original.__kwdefaults__
+    # Other attributes are not copied: they include the marks of fixtures.
+    copy.__dict__["__signature__"] = inspect.signature(original)
     return copy

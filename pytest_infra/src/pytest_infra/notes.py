@@ -1,4 +1,4 @@
-"""What a process of the run has to report and to close at its end, from whatever part of the plugin."""
+"""What one process of the run reports and closes at its end; every part of the plugin may add to it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import ClassVar
 
 import pytest
 
-#: at the beginning of every line that the plugin prints
+#: the beginning of every line that the plugin prints
 PREFIX = "infra: "
 #: the attribute of a report in which xdist's workers send their notes
 ATTRIBUTE = "infra_notes"
 
 
 class Notes:
-    """Data directories, owners and messages of this process; xdist's workers send them with each report."""
+    """The data directories, owners and messages of a process; xdist's workers send them with each report."""
 
     KEY: ClassVar[pytest.StashKey[Notes]] = pytest.StashKey()
 
@@ -26,7 +26,7 @@ class Notes:
         self.owners: list[str] = []
         #: lines for the end of the run
         self.messages: list[str] = []
-        #: what is closed after the last fixture, the latest first
+        #: closed after the last fixture, in reverse order
         self.closing = contextlib.ExitStack()
 
     @classmethod
@@ -49,7 +49,7 @@ class Notes:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Send the notes to xdist's controller, which then has them also if this worker is killed."""
+        """Add the notes to the report: xdist's controller then has them even if this worker is killed."""
         report = yield
         if self.data or self.messages:
             vars(report)[ATTRIBUTE] = self._to_json()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from infra_openapi.sources import Opened
     from infra_runtime.config.stack_file import StackFile
 
-#: the snapshot if neither the test nor the stack file names one
+#: the file name of the snapshot if neither the test nor the stack file names one
 SNAPSHOT = "openapi.json"
 _FAILING = {"breaking": {"breaking"}, "warning": {"breaking", "warning"}, "none": set[str]()}
 
@@ -78,8 +78,7 @@ class OpenapiSnapshot:
             text = formats.render({"": report}, "text", formats.View(level=Level.WARNING))
             hint = (
                 f"If the change is intended, replace the snapshot with `pytest {UPDATE}`, or "
-                f"accept the finding"
-                " with `infra dev api-check --accept`."
+                "accept the finding with `infra dev api-check --accept`."
             )
             raise pytest.fail.Exception(
                 f"{PREFIX}the API breaks its snapshot\n\n{text}\n{hint}", pytrace=False
@@ -100,7 +99,7 @@ class OpenapiSnapshot:
             return declared[0].directory, declared[0].settings.snapshot, declared[0].policy()
         if snapshot is None and declared:
             names = ", ".join(api_settings.name for api_settings in declared)
-            raise ValueError(f"the stack file declares several APIs: select one with api= ({names})")
+            raise ValueError(f"the stack file declares several APIs; select one with `api=`: {names}")
         home, name = file.path.parent if file else self._directory, str(snapshot or SNAPSHOT)
         return home, name, Policy(accepted=baseline.beside(name, home))
 

@@ -1,4 +1,4 @@
-"""What can be said on the command line and in the ini file; the command line is the stronger one."""
+"""The options of the command line and the ini file; the command line takes precedence."""
 
 from __future__ import annotations
 
@@ -10,50 +10,53 @@ import pytest
 
 from infra_runtime.manifest import ENVIRONMENTS
 
-#: option → metavar and help; each has an ini value of the same name with underscores. One without a metavar
-#: is a flag: a word that may be left out would take the path of a test for its own.
+#: option → metavar and help; each has an ini value of the same name with underscores. An option without a
+#: metavar is a flag, because an option with an optional value would consume the path of a test after it.
 OPTIONS: dict[str, tuple[str, str]] = {
     "infra-services": (
         "NAMES",
-        "the services of the whole stack, with commas (default: those of the stack file)",
+        "the services of the whole stack, separated by commas (default: those of the stack file)",
     ),
     "infra-profile": (
         "NAME",
-        "the profile that chooses the services: minimal, full, or one of the stack file",
+        "the profile that selects the services: minimal, full, or a profile of the stack file",
     ),
-    "infra-env": ("NAME", f"the environment to run in: {', '.join(ENVIRONMENTS)} (default: test)"),
+    "infra-env": ("NAME", f"the environment of the run: {', '.join(ENVIRONMENTS)} (default: test)"),
     "infra-data": ("PATH", "the stack's data directory (default: .data-test beside the stack file)"),
     "infra-directory": (
         "PATH",
-        "where to look for the stack file, and then above (default: pytest's root directory)",
+        "the folder of the stack file; its parents are searched too (default: pytest's root directory)",
     ),
     "infra-reuse": (
         "",
-        "leave the stack warm for the next run, and use a warm one (in CI: only if said here)",
+        "keep the stack running for the next run, or use that of an earlier run (CI ignores the ini value)",
     ),
-    "infra-reuse-for": ("SECONDS", "the same, and for how long it stays (default: 3600)"),
+    "infra-reuse-for": (
+        "SECONDS",
+        "how long the stack keeps running; on the command line it implies --infra-reuse (default: 3600)",
+    ),
     "infra-keep": (
         "no|failed",
-        "what failed tests had stays, and the stack with it, for eight hours (in CI: only if said here)",
+        "keep the isolation units of failed tests, and the stack, for eight hours (CI ignores the ini value)",
     ),
     "infra-strict": (
         "",
-        "fail the run when anything of its stack is left at its end (in CI it does so by itself)",
+        "fail the run if a process, port, socket or unit of its stack is left (default in CI)",
     ),
 }
 
-#: writes snapshots; it has no ini value, because a run that always writes them checks nothing
+#: the option that writes snapshots; it has no ini value, because a run that writes them checks nothing
 UPDATE_OPENAPI = "--infra-update-openapi"
 
-#: seconds that a warm stack stays
-STAYS = 3600.0
+#: seconds that a warm stack keeps running
+REUSE_SECONDS = 3600.0
 YES_OR_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
 
 class Options(NamedTuple):
-    """What was chosen for this run; None and nothing leave it to the stack file.
+    """The options of this run; for None and empty values the stack file applies.
 
-    A tuple, because a dataclass takes a millisecond to make, in every run that needs none of it.
+    It is a tuple because the definition of a dataclass takes a millisecond in every run.
     """
 
     services: tuple[str, ...]
@@ -61,15 +64,15 @@ class Options(NamedTuple):
     environment: str
     data: Path | None
     directory: Path
-    #: seconds that the stack stays for the next run; None: it ends with this one
+    #: seconds that the stack keeps running for the next run; None: it ends with this run
     reuse: float | None
-    #: leave what failed tests had in place
+    #: keep the units of failed tests
     keep: bool
     strict: bool
 
 
 def add(parser: pytest.Parser) -> None:
-    """Tell pytest of them."""
+    """Add the options and ini values to pytest's parser."""
     group = parser.getgroup("infra", "real services as fixtures [pytest-infra]")
     for name, (metavar, text) in OPTIONS.items():
         ini = name.replace("-", "_")
@@ -78,20 +81,20 @@ def add(parser: pytest.Parser) -> None:
             group.addoption(f"--{name}", metavar=metavar, choices=choices, default=None, help=text)
         else:
             group.addoption(f"--{name}", action="store_const", const="yes", default=None, help=text)
-        parser.addini(ini, f"{text}; --{name} is the stronger one", type="string", default="")
+        parser.addini(ini, f"{text}; --{name} takes precedence", type="string", default="")
     group.addoption(
         UPDATE_OPENAPI,
         action="store_true",
-        help="write the snapshots of openapi_snapshot, and pass its checks",
+        help="update the snapshots of openapi_snapshot; its checks then pass",
     )
 
 
 def read(config: pytest.Config) -> Options:
-    """The options of a run. Raises `pytest.UsageError` for an environment that does not exist."""
+    """Return the options of a run. Raises `pytest.UsageError` for an invalid value."""
     environment = _chosen(config, "env") or "test"
     if environment not in ENVIRONMENTS:
         raise pytest.UsageError(
-            f"infra_env: {environment!r} is no environment; there are: {', '.join(ENVIRONMENTS)}"
+            f"infra_env: {environment!r} is not an environment; choose one of {', '.join(ENVIRONMENTS)}"
         )
     data = _chosen(config, "data")
     return Options(
@@ -107,29 +110,29 @@ def read(config: pytest.Config) -> Options:
 
 
 def in_ci() -> bool:
-    """Whether nobody watches. Source: nearly every CI service sets `CI`."""
+    """Return whether the run is in CI. Source: nearly every CI service sets the variable `CI`."""
     return os.environ.get("CI", "").lower() not in {"", "0", "false", "no"}
 
 
 def _reuse(config: pytest.Config) -> float | None:
-    on = _yes_or_no("infra_reuse", _chosen_by_hand(config, "reuse")) or False
-    given = getattr(config.known_args_namespace, "infra_reuse_for", None)
-    if not on and given is None:
+    reuse = _yes_or_no("infra_reuse", _chosen_outside_ci(config, "reuse")) or False
+    duration = getattr(config.known_args_namespace, "infra_reuse_for", None)
+    if not reuse and duration is None:
         return None
     text = _chosen(config, "reuse_for")
     try:
-        seconds = float(text) if text else STAYS
+        seconds = float(text) if text else REUSE_SECONDS
     except ValueError:
         seconds = float("nan")
     if not 0 <= seconds < float("inf"):
-        raise pytest.UsageError(f"infra_reuse_for: {text!r} is no number of seconds")
+        raise pytest.UsageError(f"infra_reuse_for: {text!r} is not a number of seconds")
     return seconds
 
 
 def _keep(config: pytest.Config) -> bool:
-    text = _chosen_by_hand(config, "keep")
+    text = _chosen_outside_ci(config, "keep")
     if text not in {"", "no", "failed"}:
-        raise pytest.UsageError(f"infra_keep: {text!r} is neither no nor failed")
+        raise pytest.UsageError(f"infra_keep: {text!r} is neither `no` nor `failed`")
     return text == "failed"
 
 
@@ -139,18 +142,18 @@ def _strict(config: pytest.Config) -> bool:
 
 
 def _yes_or_no(name: str, text: str) -> bool | None:
-    """None: nothing was said."""
+    """Return the truth value of an option, None if the option is not set."""
     if text and text.lower() not in YES_OR_NO:
-        raise pytest.UsageError(f"{name}: {text!r} is neither yes nor no")
+        raise pytest.UsageError(f"{name}: {text!r} is neither `yes` nor `no`")
     return YES_OR_NO.get(text.lower())
 
 
-def _chosen_by_hand(config: pytest.Config, name: str) -> str:
-    """In CI the ini file counts for nothing: nobody comes back to what stays there."""
-    given = getattr(config.known_args_namespace, f"infra_{name}", None)
-    return str(given or ("" if in_ci() else config.getini(f"infra_{name}")))
+def _chosen_outside_ci(config: pytest.Config, name: str) -> str:
+    """Return an option without its ini value in CI, where kept services and units would not be used again."""
+    option = getattr(config.known_args_namespace, f"infra_{name}", None)
+    return str(option or ("" if in_ci() else config.getini(f"infra_{name}")))
 
 
 def _chosen(config: pytest.Config, name: str) -> str:
-    given = getattr(config.known_args_namespace, f"infra_{name}", None)
-    return str(given if given is not None else config.getini(f"infra_{name}"))
+    option = getattr(config.known_args_namespace, f"infra_{name}", None)
+    return str(option if option is not None else config.getini(f"infra_{name}"))

@@ -1,4 +1,4 @@
-"""The hooks and fixtures that pytest sees. Nothing heavy is imported until a test needs it."""
+"""The hooks and fixtures that pytest registers. Heavy modules are imported when a test needs them."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ __all__ = [
 ]
 
 ENVIRONMENT = "INFRA_ENV"
-#: the plugin that has the fixtures of the services
+#: the name of the plugin that contains the fixtures of the services
 SERVICES = "infra-services"
 MARKER = (
-    "infra(*services, profile=None): start these services before the test, or those of a profile; "
-    "without arguments the whole stack (pytest-infra)"
+    "infra(*services, profile=None): start these services, and those of the profile, before the test; "
+    "without arguments, start the whole stack (pytest-infra)"
 )
 CHAOS_MARKER = (
-    "infra_chaos(kill=SERVICE, stop=SERVICE, pause=SERVICE): do that to the service while the test runs, "
-    "and undo it afterwards (pytest-infra)"
+    "infra_chaos(kill=SERVICE, stop=SERVICE, pause=SERVICE): kill, stop or pause the service during the "
+    "test, and undo it afterwards (pytest-infra)"
 )
 
 
 class _Parser:
-    """Keeps pytest's parser: the ini values of a service are known when the stack file is."""
+    """Keeps pytest's parser: ini values of services are added later, after the stack file was read."""
 
     def __init__(self, parser: pytest.Parser) -> None:
         self.parser = parser
@@ -64,14 +64,14 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Run before any conftest: they may read the environment, and their fixtures may use ours."""
+    """Set up the run before any conftest: it may read the environment, and its fixtures may use ours."""
     _begin(early_config)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Add the markers, and report on the whole run where xdist's workers do not."""
+    """Add the markers; except in a worker of xdist, also add the report on the whole run."""
     if not config.pluginmanager.has_plugin(SERVICES):
-        _begin(config)  # a conftest has loaded the plugin
+        _begin(config)  # a conftest loaded the plugin, after the hook for initial conftests
     config.addinivalue_line("markers", MARKER)
     config.addinivalue_line("markers", variants.MARKER)
     config.addinivalue_line("markers", CHAOS_MARKER)
@@ -82,8 +82,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def _begin(config: pytest.Config) -> None:
     """Set the environment of the run, and make the fixtures of each service.
 
-    Fixtures of plugins that are loaded later, as by a conftest's `pytest_plugins`, override ours and may
-    use ours of the same name. Plugins that were loaded earlier keep theirs.
+    A plugin that is loaded later, for example by a conftest's `pytest_plugins`, overrides fixtures of the
+    same name and may use them. Names of fixtures in plugins that were loaded earlier are left out here.
     """
     before = os.environ.get(ENVIRONMENT)
 
@@ -99,19 +99,19 @@ def _begin(config: pytest.Config) -> None:
     keeper = config.pluginmanager.get_plugin("infra-parser")
     if isinstance(keeper, _Parser):
         service_fixtures.add_parameter_options(keeper.parser, config)
-    variants.variants(config)  # reports a mistake before the first test
+    variants.variants(config)  # an invalid value is reported before the first test
     config.pluginmanager.register(service_fixtures.plugin_of(config), SERVICES)
     config.pluginmanager.register(Notes.of(config), "infra-notes")
 
 
-# The innermost of the wrappers: when it fails, those around it have begun and can end.
+# `trylast` makes this the innermost wrapper: if it fails, the other wrappers have started and can finish.
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     """Start the services of the marker before the first fixture; add advice to a scope mismatch."""
     for marker in item.iter_markers("infra"):
         if unknown := ", ".join(marker.kwargs.keys() - {"profile"}):
             pytest.fail(
-                f"the marker infra takes names of services and `profile`, not {unknown}", pytrace=False
+                f"the marker `infra` takes names of services and `profile`, not {unknown}", pytrace=False
             )
         from pytest_infra import process
 
@@ -121,7 +121,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     except pytest.fail.Exception as error:
         from pytest_infra import scopes
 
-        # Pytest raises the same one for the next test.
+        # pytest raises the same exception again for the next test.
         if (advice := scopes.advice(item.config, error.msg or "")) and advice not in str(error.msg):
             error.msg = f"{error.msg}\n{advice}"
         raise
@@ -129,7 +129,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Apply what the marker `infra_chaos` asks for while the test runs."""
+    """Apply the faults of the marker `infra_chaos` while the test runs."""
     if item.get_closest_marker("infra_chaos") is None:
         return (yield)
     from pytest_infra import chaos
@@ -140,5 +140,5 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Remove the units and give the stack back, after the last fixture was torn down."""
+    """Remove the units and release the lease, after the last fixture was torn down."""
     Notes.of(session.config).closing.close()

@@ -1,30 +1,30 @@
-"""The objects of this process of the run: each is made when a test first needs it."""
+"""The session and the unit registry of this process; each is created when a test first needs it."""
 
 from __future__ import annotations
 
 import pytest
 
-from pytest_infra.allotment import Allotment
 from pytest_infra.notes import Notes
 from pytest_infra.report.capsule import Capsules
 from pytest_infra.session import Session
+from pytest_infra.unit_registry import UnitRegistry
 
 
 def session_of(config: pytest.Config) -> Session:
-    """Return the session of this process; with it, failed tests get their reports."""
+    """Return the session of this process; the first call also registers the failure reports."""
     if Session.KEY not in config.stash:
         session = config.stash[Session.KEY] = Session(config)
         capsules = Capsules(session, config)
         session.on_open.append(capsules.opened)
         Notes.of(config).closing.callback(session.close)
         config.pluginmanager.register(capsules, "infra-capsules")
-        config.pluginmanager.register(session.refusals, "infra-refusals")
+        config.pluginmanager.register(session.failures, "infra-failures")
     return config.stash[Session.KEY]
 
 
-def allotment_of(config: pytest.Config) -> Allotment:
-    """Return the units of this process."""
-    if Allotment.KEY not in config.stash:
-        allotment = config.stash[Allotment.KEY] = Allotment(session_of(config), config)
-        Notes.of(config).closing.callback(allotment.close)
-    return config.stash[Allotment.KEY]
+def unit_registry_of(config: pytest.Config) -> UnitRegistry:
+    """Return the unit registry of this process."""
+    if UnitRegistry.KEY not in config.stash:
+        registry = config.stash[UnitRegistry.KEY] = UnitRegistry(session_of(config), config)
+        Notes.of(config).closing.callback(registry.close)
+    return config.stash[UnitRegistry.KEY]

@@ -1,4 +1,4 @@
-"""The end of the whole run, in xdist's controller or without xdist: where it had stacks, what is left."""
+"""The end of the whole run, in xdist's controller or without xdist: check what is left of its stacks."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from pytest_infra.instances import Instances
 from pytest_infra.notes import PREFIX, Notes
 
 if TYPE_CHECKING:
-    from pytest_infra.report.summary_line import Closing
+    from pytest_infra.report.summary_line import SummaryLine
 
 
 class Run:
-    """Collects the data directories of all workers, and looks at them at the end."""
+    """Collects the data directories of all workers, and checks them at the end."""
 
     def __init__(self) -> None:
         self._notes = Notes()
         self._began = time.time()
-        self._closings: list[Closing] = []
+        self._summary_lines: list[SummaryLine] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect the notes of a worker, which may be killed later."""
@@ -30,28 +30,28 @@ class Run:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Look at the data directories, now that all leases of this run have ended."""
-        self._notes.add(Notes.of(session.config))  # Ctrl-C may have come before any report
+        """Check the data directories after all leases of this run have ended."""
+        self._notes.add(Notes.of(session.config))  # after Ctrl-C there may be no report
         if self._notes.data:
             from pytest_infra.report import summary_line
 
             instances = Instances.of(session.config)
-            self._closings = [
-                summary_line.look(data, self._notes.owners, self._began, instances)
+            self._summary_lines = [
+                summary_line.check(data, self._notes.owners, self._began, instances)
                 for data in self._notes.data
             ]
-            if options.read(session.config).strict and not all(it.clean for it in self._closings):
+            if options.read(session.config).strict and not all(line.clean for line in self._summary_lines):
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print what was skipped and why, the messages, and the closing line, red when something is left."""
+        """Print the reasons of skipped tests, the messages, and the summary lines (red for a leak)."""
         for reason, times in _skipped(terminalreporter).items():
             tests = "1 test" if times == 1 else f"{times} tests"
             terminalreporter.write_line(f"{PREFIX}{tests} skipped: {reason}", yellow=True)
         for message in self._notes.messages:
             terminalreporter.write_line(f"{PREFIX}{message}")
-        for closing in self._closings:
-            terminalreporter.write_line(closing.text, green=closing.clean, red=not closing.clean)
+        for line in self._summary_lines:
+            terminalreporter.write_line(line.text, green=line.clean, red=not line.clean)
 
 
 def _skipped(reporter: pytest.TerminalReporter) -> Counter[str]:

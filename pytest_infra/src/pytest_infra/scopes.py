@@ -1,4 +1,4 @@
-"""Advice for a fixture of a wide scope that asks for what belongs to a single test."""
+"""Advice for a fixture of a wide scope that uses a fixture of function scope."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 from pytest_infra.instances import Instances
 from pytest_infra.notes import PREFIX
 
-#: pytest's message, from 8.2 to 9.2
+#: the message of pytest 8.2 to 9.2
 _MISMATCH = re.compile(
     r"ScopeMismatch: You tried to access the \w+ scoped fixture (\w+) with an? (\w+) scoped request"
 )
 
 
 def advice(config: pytest.Config, failure: str) -> str:
-    """Return what to ask for instead; empty for every other failure, and for fixtures that aren't ours."""
+    """Return which fixture to use instead; empty for other failures and for fixtures of other plugins."""
     if (mismatch := _MISMATCH.match(failure)) is None:
         return ""
     fixture, scope = mismatch.groups()
@@ -30,10 +30,10 @@ def advice(config: pytest.Config, failure: str) -> str:
         return ""
     service = instance.service
     text = (
-        f"{PREFIX}`{fixture}` belongs to a single test. A fixture of scope {scope} asks for `infra_unit`, "
-        f'which gives it a unit of its own: `with infra_unit("{service}") as {instance.fixture}: …`; '
-        f'or for `infra_service`, and uses the shared service: `infra_service("{service}")`.'
+        f"{PREFIX}`{fixture}` has function scope. In a fixture of {scope} scope, use `infra_unit` for "
+        f'an isolation unit: `with infra_unit("{service}") as {instance.fixture}: …`; '
+        f'or `infra_service` for the shared server: `infra_service("{service}")`.'
     )
     if fixture not in instances:
-        return f"{text} It opens its own connection."
-    return f"{text} To have each {scope} share one unit: `infra_scope = {service}: {scope}`."
+        return f"{text} Open a connection to it in the fixture."
+    return f"{text} If all tests of a {scope} may share one unit, set `infra_scope = {service}: {scope}`."

@@ -19,7 +19,7 @@ from pytest_infra.loops import Loops
 if TYPE_CHECKING:
     from infra_runtime.engines.local.stack import Endpoint
 
-#: library → the requirement that installs it, for fixtures that belong to no kind
+#: library → the requirement that installs it, for fixtures without a kind
 INSTALL = {"httpx": "pytest-infra[clients]", "pytest_asyncio": "pytest-infra[clients]"}
 HTTP = (
     KitFixture(
@@ -31,7 +31,7 @@ HTTP = (
     KitFixture(
         name="http_async_client",
         function="pytest_infra.http_clients:http_async_client",
-        summary="The same for `await`.",
+        summary='Makes asynchronous httpx clients: `await http_async_client("api").get("/orders")`.',
         arguments={},
         asynchronous=True,
     ),
@@ -42,7 +42,9 @@ def plugin_of(config: pytest.Config) -> ModuleType:
     """Return a plugin with the fixtures of all services, except those that another plugin already has."""
     plugin = ModuleType("pytest_infra.services")
     loops, scopes = Loops(config), variants.scopes(config)
-    plugins = [(name, getattr(it, "__dict__", {})) for name, it in config.pluginmanager.list_name_plugin()]
+    plugins = [
+        (name, getattr(other, "__dict__", {})) for name, other in config.pluginmanager.list_name_plugin()
+    ]
     for name, instance in Instances.of(config).fixtures().items():
         own = {name: _unit_fixture(instance, scopes.get(instance.service, "function"))}
         for parameter in instance.kit.parameters:
@@ -68,7 +70,7 @@ def _not_taken(
     plugins: Iterable[tuple[str, Mapping[str, object]]],
     replaced: frozenset[str],
 ) -> dict[str, object]:
-    """Return the fixtures whose names no plugin has, apart from the plugins that are replaced."""
+    """Return the fixtures without those whose names another plugin has; `replaced` plugins do not count."""
     others = [names for plugin, names in plugins if plugin not in replaced]
     return {
         name: fixture
@@ -78,30 +80,32 @@ def _not_taken(
 
 
 def _is_fixture(value: object) -> bool:
-    """Source: pytest 8.4, `FixtureFunctionDefinition`; before that a function with a mark."""
+    """Return whether a value is a fixture. Source: pytest 8.4, `FixtureFunctionDefinition`; older: a mark."""
     return hasattr(value, "_fixture_function_marker") or hasattr(value, "_pytestfixturefunction")
 
 
-# Each fixture has its dependencies as arguments, so that pytest knows of them: `--setup-plan`, overriding,
-# scopes. Their names are data, which only a signature of the function's own can express.
+# pytest reads the dependencies of a fixture from its arguments, for `--setup-plan`, overriding and scopes.
+# Here the names of the arguments are data, so each function gets a `__signature__`.
 
 
 def _named(function: Any, name: str, summary: str, arguments: Iterable[str]) -> Any:
     function.__name__ = name
     function.__doc__ = summary
     keyword = Argument.KEYWORD_ONLY
-    function.__signature__ = Signature([Argument(it, keyword) for it in ("request", *arguments)])
+    function.__signature__ = Signature([Argument(argument, keyword) for argument in ("request", *arguments)])
     return function
 
 
 def _unit_fixture(instance: Instance, scope: Scope) -> object:
-    parameters = {it.name: instance.parameter_fixture(it) for it in instance.kit.parameters}
+    parameters = {
+        parameter.name: instance.parameter_fixture(parameter) for parameter in instance.kit.parameters
+    }
 
     def unit(request: pytest.FixtureRequest, **values: Any) -> Iterator[Endpoint]:
-        from pytest_infra.process import allotment_of
+        from pytest_infra.process import unit_registry_of
 
         service = instance.service
-        with allotment_of(request.config).unit(
+        with unit_registry_of(request.config).unit(
             service,
             request.node.nodeid,
             {name: values[fixture] for name, fixture in parameters.items()},
@@ -109,7 +113,7 @@ def _unit_fixture(instance: Instance, scope: Scope) -> object:
         ) as endpoint:
             yield endpoint
 
-    summary = f"The test's own unit of {instance.service}, made when a test asks: `{instance.fixture}.url`."
+    summary = f"The test's isolation unit of {instance.service}: `{instance.fixture}.url`."
     function = _named(unit, instance.fixture, summary, parameters.values())
     return pytest.fixture(name=instance.fixture, scope=scope)(function)
 
@@ -120,7 +124,7 @@ def _parameter_fixture(instance: Instance, parameter: Parameter) -> object:
     def value(request: pytest.FixtureRequest) -> object:
         return str(request.config.getini(name))
 
-    summary = f"For the units of {instance.service}: {parameter.summary}. Override it to choose another."
+    summary = f"For the units of {instance.service}: {parameter.summary}. Override it to use another value."
     return pytest.fixture(name=name, scope="session")(_named(value, name, summary, ()))
 
 
@@ -136,7 +140,7 @@ def _client_fixture(fixture: KitFixture, instance: Instance | None, loops: Loops
         context = FixtureContext(
             fixture=name, service=instance.service if instance else "", install=install, request=request
         )
-        return load(fixture.function)(context, **{key: values[it] for key, it in arguments.items()})
+        return load(fixture.function)(context, **{key: values[name] for key, name in arguments.items()})
 
     def synchronous(request: pytest.FixtureRequest, **values: Any) -> Iterator[Any]:
         yield from opened(request, values)
@@ -154,7 +158,7 @@ def _client_fixture(fixture: KitFixture, instance: Instance | None, loops: Loops
 
 
 def _without_loop(name: str, summary: str | None) -> Callable[[pytest.FixtureRequest], None]:
-    """Return what an asynchronous fixture does where neither pytest-asyncio nor anyio runs it."""
+    """Return the function of an asynchronous fixture for runs without pytest-asyncio and anyio; it fails."""
 
     def missing(request: pytest.FixtureRequest) -> None:
         from pytest_infra.kit_context import FixtureContext
@@ -162,7 +166,7 @@ def _without_loop(name: str, summary: str | None) -> Callable[[pytest.FixtureReq
         context = FixtureContext(fixture=name, service="", install=INSTALL, request=request)
         context.library("pytest_asyncio")
         pytest.fail(
-            f"{name} needs pytest-asyncio, which `-p no:asyncio` disables, or anyio's marker", pytrace=False
+            f"{name} needs pytest-asyncio (`-p no:asyncio` disables it) or the marker of anyio", pytrace=False
         )
 
     missing.__doc__ = summary

@@ -1,4 +1,4 @@
-"""The run's stack in this process: opened when a test asks, shared by all, given back at the end."""
+"""The run's stack in this process: opened when a test first needs it, and released at the end."""
 
 from __future__ import annotations
 
@@ -16,43 +16,44 @@ from infra_runtime.engines.local.stack import Endpoint, Stack
 from infra_runtime.errors import ConfigurationError, InfraError
 from infra_runtime.messages import Status
 from pytest_infra import options, stack_sharing
-from pytest_infra.failures import Refusals
+from pytest_infra.failures import Failures
 from pytest_infra.notes import Notes
 
-#: what `infra_service` is
+#: the value of the fixture `infra_service`: name → endpoint
 ServiceOf: TypeAlias = Callable[[str], Endpoint]
 
 
 class Session:
-    """The stack as the tests of this process use it. One lease, however many tests."""
+    """The stack that the tests of this process use. They share one lease."""
 
     KEY: ClassVar[pytest.StashKey[Session]] = pytest.StashKey()
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._options = options.read(config)
-        #: what could not be started, so that it is tried once
-        self.refusals = Refusals()
+        #: the services that could not be started; each is tried only once
+        self.failures = Failures()
         #: called with each data directory when a stack is opened in it
         self.on_open: list[Callable[[str], None]] = []
         self._stack: Stack | None = None
         self._started: dict[tuple[tuple[str, ...], str | None], tuple[str, ...]] = {}
         self._notes = Notes.of(config)
-        #: executable → where it is; dotted setting → its value, secrets masked, and its source
+        #: executable → its path
         self.executables: dict[str, str] = {}
+        #: dotted setting → its value, with secrets masked, and its source
         self.settings: dict[str, str] = {}
         self._kept = False
 
     def stack(self) -> Stack:
-        """The whole stack, every service of it ready."""
+        """Return the stack after all its services are ready."""
         return self._ready(self._options.services, self._options.profile)
 
     def service(self, name: str) -> Endpoint:
-        """One service, ready, and with it what it needs."""
+        """Return the endpoint of one service after it and its dependencies are ready."""
         return self._ready((name,), None)[name]
 
     def require(self, *services: str, profile: str | None = None) -> None:
-        """What the marker asks for."""
+        """Start the services of the marker `infra`."""
         if services:
             self._ready(services, None)
         if profile:
@@ -62,20 +63,20 @@ class Session:
 
     @property
     def lease(self) -> Stack:
-        """The stack that this run holds; a service must have been asked for."""
-        assert self._stack is not None  # noqa: S101 - whoever needs it has asked
+        """Return the stack of which this process has a lease. A service must have been started before."""
+        assert self._stack is not None  # noqa: S101 - every caller has started a service
         return self._stack
 
     def resolved(self, service: str) -> Resolved:
-        """A service and what it needs, as they would be started."""
+        """Return the plan of a service and its dependencies."""
         return self._resolve((service,), None)
 
-    def refusal(self, wanted: Hashable, error: InfraError) -> BaseException:
-        """The outcome that an error means for the test that runs, to be raised."""
-        return self.refusals.of(wanted, error)
+    def failure(self, request: Hashable, error: InfraError) -> BaseException:
+        """Return the outcome of the running test for an error; the caller raises it."""
+        return self.failures.outcome(request, error)
 
     def status(self) -> Status | None:
-        """Return the state of the stack, secrets masked; None before it is opened."""
+        """Return the state of the stack, with secrets masked; None before it is opened."""
         return self._stack.status() if self._stack else None
 
     @property
@@ -84,36 +85,38 @@ class Session:
         return self._notes.data
 
     def keep(self) -> None:
-        """Keep the stack after the run, because something of a failed test stays in it."""
+        """Keep the stack running after the run, because it contains units of a failed test."""
         self._kept = True
 
     def close(self) -> None:
-        """Give the lease back; with the last one the stack ends."""
+        """Release the lease; the stack stops when its last lease is released."""
         if self._stack is not None:
             stack_sharing.leave(self._stack, reuse=self._options.reuse, keep=self._kept)
 
     def _ready(self, services: tuple[str, ...], profile: str | None) -> Stack:
-        wanted = services, profile
-        if refused := self.refusals.known(wanted):
-            raise refused
+        selection = services, profile
+        if failure := self.failures.earlier(selection):
+            raise failure
         try:
             return self._start(services, profile)
         except InfraError as error:
-            raise self.refusals.of(wanted, error) from None
+            raise self.failures.outcome(selection, error) from None
 
     def _start(self, services: tuple[str, ...], profile: str | None) -> Stack:
-        wanted = services, profile
-        if self._stack and wanted in self._started:
-            # A test before may have stopped one, or have seen it die.
-            self._stack.start(*self._started[wanted])
+        selection = services, profile
+        if self._stack and selection in self._started:
+            # An earlier test may have stopped a service, or a service may have exited.
+            self._stack.start(*self._started[selection])
             return self._stack
         resolved = self._resolve(services, profile)
         if self._stack is None:
             self._stack = self._open(resolved)
         self.executables |= resolved.binaries
-        self.settings |= {key: f"{it.value} ({it.source})" for key, it in resolved.provenance.items()}
+        self.settings |= {
+            key: f"{setting.value} ({setting.source})" for key, setting in resolved.provenance.items()
+        }
         raise_failures(self._stack.up(resolved).failures)
-        self._started[wanted] = tuple(spec.name for spec in resolved.plan.services)
+        self._started[selection] = tuple(spec.name for spec in resolved.plan.services)
         return self._stack
 
     def _resolve(
@@ -134,19 +137,19 @@ class Session:
         warm = self._options.reuse is not None
         shared = stack_sharing.join(self._config, resolved, self._plan(), warm=warm)
         self._notes.data.append(str(shared.stack.data))
-        for opened in self.on_open:
-            opened(str(shared.stack.data))
-        if shared.told:
-            self._notes.add_message(shared.told)
+        for on_open in self.on_open:
+            on_open(str(shared.stack.data))
+        if shared.message:
+            self._notes.add_message(shared.message)
         return shared.stack
 
     def _plan(self) -> stack_sharing.Plan:
-        """The whole plan with its variables and the interpreter, whatever this test wants of it."""
+        """Return the plan of the whole stack, with its variables and the interpreter, for all tests."""
         try:
             whole = self._resolve(self._options.services, self._options.profile, executables=False)
             services = {spec.name: spec.digest() for spec in whole.plan.services}
             parts = [whole.plan.digest, sorted(whole.variables.items())]
-        except ConfigurationError as error:  # it need not concern the services that are asked for
+        except ConfigurationError as error:  # the error may be about services that this test does not use
             services, parts = {}, [str(error)]
         key = hashlib.sha256(json.dumps([sys.prefix, *parts]).encode()).hexdigest()[:12]
         return stack_sharing.Plan(key=key, services=services)

@@ -1,7 +1,7 @@
-"""Which stack a run gets: its own, one that another run with the same plan has, or one that was left warm.
+"""Select the stack of a run: a new one, the stack of another run with the same plan, or a warm one.
 
-Runs meet in the data directory, under a lock. A note there says which run's plan the supervisor serves; a
-stack without a note is a person's, and is joined.
+The selection happens under a lock in the data directory. A file there, the note, contains the plan of the
+run that started the supervisor. A stack without a note was started by `infra`, and every run uses it.
 """
 
 import contextlib
@@ -25,113 +25,117 @@ from infra_runtime.value import frozen
 from pytest_infra.launch import launcher
 
 NOTE, LOCK = "pytest.json", "pytest.lock"
-#: seconds that a stack stays in which something of a failed test is kept: a working day
+#: seconds that a stack with units of a failed test keeps running: a working day
 KEEP = 8 * 3600.0
-#: seconds between two looks at a lock that another worker holds while it starts the supervisor
+#: seconds between two attempts to lock; another worker has the lock while it starts the supervisor
 LOCK_INTERVAL = 0.002
 
 
 class Plan(Message):
-    """What runs must have in common to share a stack; the parts tell what has changed when they have not."""
+    """The plan of a run. Runs with the same key share a stack."""
 
+    #: the digest of the plan, its variables and the interpreter
     key: str
     #: service → the digest of its spec
     services: Mapping[str, str]
 
     def changes(self, old: Mapping[str, str]) -> str:
-        """What is another than it was."""
+        """Describe the differences from the services of an older plan."""
         changed = [name for name in self.services if name in old and old[name] != self.services[name]]
-        words = {
+        differences = {
             "changed": changed,
             "new": self.services.keys() - old.keys(),
-            "gone": old.keys() - self.services.keys(),
+            "removed": old.keys() - self.services.keys(),
         }
-        told = "; ".join(f"{word}: {', '.join(sorted(names))}" for word, names in words.items() if names)
-        return told or "a variable or the interpreter"
+        text = "; ".join(
+            f"{kind}: {', '.join(sorted(names))}" for kind, names in differences.items() if names
+        )
+        return text or "a variable or the interpreter"
 
 
 class _Note(Message):
-    """What a run leaves in the data directory for others."""
+    """The file in the data directory that describes the stack to other runs."""
 
-    #: its pid
+    #: the pid of the supervisor
     supervisor: int
-    #: of the run that started it
+    #: the plan of the run that started the supervisor
     plan: Plan
-    #: whether it has something of failed tests
+    #: whether the stack contains units of failed tests
     kept: bool = False
 
-    def write(self, note: Path) -> None:
-        note.write_text(json.dumps(self.to_json()), encoding="utf-8")
+    def write(self, path: Path) -> None:
+        path.write_text(json.dumps(self.to_json()), encoding="utf-8")
 
 
 @frozen
 class Shared:
-    """The stack that a run got."""
+    """The stack of a run."""
 
     stack: Stack
-    #: what the person should know; empty when there is nothing
-    told: str = ""
+    #: a line for the end of the run; empty if there is nothing to report
+    message: str = ""
 
 
 def join(config: pytest.Config, resolved: Resolved, plan: Plan, *, warm: bool) -> Shared:
-    """The stack of the data directory; or of a folder in it, when a run with another plan is there.
+    """Return the stack of the data directory, or of a folder in it if a run with another plan uses it.
 
-    `warm`: take one that an earlier run left, if its plan is the same.
+    `warm`: use a stack that an earlier run with the same plan kept running.
     """
     shared = _join(config, resolved, plan, resolved.data, warm=warm)
     if shared is None:
         shared = _join(config, resolved, plan, resolved.data / f"plan-{plan.key}", warm=warm)
-    assert shared is not None  # noqa: S101 - the folder's name is the plan's
+    assert shared is not None  # noqa: S101 - only runs with the same plan use that folder
     return shared
 
 
 def _join(config: pytest.Config, resolved: Resolved, plan: Plan, data: Path, *, warm: bool) -> Shared | None:
-    """None: a run with another plan has it, and is still at work."""
+    """Return the stack of one folder; None if a run with another plan is using it."""
     paths = Paths(str(data))
     make_data_directory(paths, resolved.environment)
-    note = data / NOTE
+    path = data / NOTE
     with FileLock(data / LOCK).acquire(poll_interval=LOCK_INTERVAL):
         stack, launched = _open(config, replace(resolved, data=data), paths)
-        told = ""
-        if not launched and resolved.environment == "test" and (known := _read(note)):
+        message = ""
+        if not launched and resolved.environment == "test" and (note := _read(path)):
             status = stack.status()
-            ours = known.supervisor == status.pid
+            by_pytest = note.supervisor == status.pid
             idle = status.stay and status.leases == 1
-            old, same = known.plan, known.plan.key == plan.key
-            if ours and idle and not known.kept and not (same and warm):
-                changes = plan.changes(old.services)
-                told = "" if same else f"the warm stack had another plan ({changes}); a new one was started"
+            same_plan = note.plan.key == plan.key
+            if by_pytest and idle and not note.kept and not (same_plan and warm):
+                if not same_plan:
+                    changes = plan.changes(note.plan.services)
+                    message = f"the warm stack had another plan ({changes}); a new stack was started"
                 stack.down()
                 stack, launched = _open(config, replace(resolved, data=data), paths)
-            elif ours and not same:
+            elif by_pytest and not same_plan:
                 stack.close()
                 return None
-            elif ours and idle:
-                told = "the warm stack of an earlier run was used"
-                told += ", with what it kept of failed tests" if known.kept else ""
+            elif by_pytest and idle:
+                message = "the warm stack of an earlier run was used"
+                message += ", with the units of failed tests that it kept" if note.kept else ""
         if launched:
-            _Note(supervisor=stack.status().pid, plan=plan).write(note)
-    return Shared(stack=stack, told=told)
+            _Note(supervisor=stack.status().pid, plan=plan).write(path)
+    return Shared(stack=stack, message=message)
 
 
 def leave(stack: Stack, *, reuse: float | None, keep: bool) -> None:
-    """Give the lease back. The stack stays for `reuse` seconds, and longer when something is kept in it."""
+    """Release the lease. The stack keeps running for `reuse` seconds, or longer if units are kept in it."""
     if keep or reuse is not None:
-        with contextlib.suppress(SupervisorError):  # it is gone, and took with it what was kept
-            _have_it_stay(stack, reuse or 0.0, keep=keep)
+        with contextlib.suppress(SupervisorError):  # the supervisor has exited, so nothing can be kept
+            _keep_running(stack, reuse or 0.0, keep=keep)
     stack.close()
 
 
-def _have_it_stay(stack: Stack, seconds: float, *, keep: bool) -> None:
-    note = stack.data / NOTE
+def _keep_running(stack: Stack, seconds: float, *, keep: bool) -> None:
+    path = stack.data / NOTE
     with FileLock(stack.data / LOCK).acquire(poll_interval=LOCK_INTERVAL):
-        known = _read(note)
-        if keep and known and not known.kept:
-            replace(known, kept=True).write(note)
+        note = _read(path)
+        if keep and note and not note.kept:
+            replace(note, kept=True).write(path)
         status = stack.status()
         if status.stay and status.stay_seconds is None:
-            return  # it is a person's, who has said when it ends
-        kept = keep or (known is not None and known.kept)
+            return  # `infra` has set the stack to run until it is stopped
+        kept = keep or (note is not None and note.kept)
         stack.stay(seconds=max(seconds, KEEP) if kept else seconds)
 
 
@@ -139,16 +143,16 @@ def _open(config: pytest.Config, resolved: Resolved, paths: Paths) -> tuple[Stac
     launch = launcher(config, paths)
     launched = False
 
-    def launch_and_tell(argv: list[str]) -> subprocess.Popen[bytes] | None:
+    def launch_and_record(argv: list[str]) -> subprocess.Popen[bytes] | None:
         nonlocal launched
         launched = True
         return launch(argv)
 
-    return LocalEngine(launch=launch_and_tell).open(resolved), launched
+    return LocalEngine(launch=launch_and_record).open(resolved), launched
 
 
-def _read(note: Path) -> _Note | None:
+def _read(path: Path) -> _Note | None:
     try:
-        return decode(_Note, json.loads(note.read_text(encoding="utf-8")))
+        return decode(_Note, json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return None

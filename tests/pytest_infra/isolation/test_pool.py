@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_infra.isolation.pool import MOST_AHEAD, MOST_USED, Pool
+from pytest_infra.isolation.pool import MAX_AHEAD, MAX_USED, Pool
 
 
 class FakeFactory:
@@ -74,7 +74,7 @@ def test_it_does_not_make_more_ahead_than_it_may(pool: Pool, factory: FakeFactor
 
     pool.close()
 
-    assert len(factory.made) <= 30 + MOST_AHEAD
+    assert len(factory.made) <= 30 + MAX_AHEAD
 
 
 def test_making_comes_before_removing(factory: FakeFactory) -> None:
@@ -91,7 +91,7 @@ def test_making_comes_before_removing(factory: FakeFactory) -> None:
 def test_but_not_for_ever(factory: FakeFactory) -> None:
     factory.gate.clear()
     pool = Pool(factory, "test")
-    for number in range(MOST_USED + 2):
+    for number in range(MAX_USED + 2):
         pool.give_back(f"used{number}")
     factory.gate.set()
     for _ in range(3):

@@ -90,15 +90,15 @@ def test_a_server_without_accounts_is_shared_and_that_is_told(suite: Suite) -> N
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("infra_scope = valkey: galaxy", "'galaxy' is no scope; there are: function, class"),
+        ("infra_scope = valkey: galaxy", "'galaxy' is not a scope; choose one of function, class"),
         (
             "infra_scope = valkey: package",
-            "'package' is no scope; there are: function, class, module, session",
+            "'package' is not a scope; choose one of function, class, module, session",
         ),
-        ("infra_scope = valkey", "'valkey' should be `SERVICE: VALUE`"),
+        ("infra_scope = valkey", "'valkey' must have the form `SERVICE: VALUE`"),
         (
             "infra_isolation = valkey: bubble",
-            "valkey has no variant 'bubble'; there are: database, prefix, off",
+            "valkey has no variant 'bubble'; choose one of database, prefix, off",
         ),
     ],
 )

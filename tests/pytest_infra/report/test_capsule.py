@@ -194,7 +194,7 @@ def test_a_test_without_a_service_is_left_alone(suite: Suite) -> None:
 
     result = suite.run()
 
-    assert "Capsule" not in result.stdout.str()
+    assert "Failure report" not in result.stdout.str()
 
 
 def test_a_long_log_is_cut_at_its_beginning_and_says_so() -> None:
@@ -202,7 +202,7 @@ def test_a_long_log_is_cut_at_its_beginning_and_says_so() -> None:
 
     lines = shorten(text).splitlines()
 
-    assert lines[0] == f"… {100 - LINES} lines before these are in the capsule"
+    assert lines[0] == f"… {100 - LINES} earlier lines are in the failure report"
     assert lines[-1] == "line 99"
     assert len(shorten("x" * 100_000)) <= CHARACTERS
 

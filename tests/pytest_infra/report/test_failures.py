@@ -28,7 +28,7 @@ def test_a_service_that_does_not_start_is_told_once_with_its_last_lines(suite: S
     assert once("| server on", result)
     assert once("The complete log: ", result)
     lines = result.stdout.str().splitlines()
-    assert sum(line.endswith("(test_it.py::test_one tells all of it)") for line in lines) == 2
+    assert sum(line.endswith("(see the error of test_it.py::test_one)") for line in lines) == 2
     result.stdout.no_fnmatch_line("*Traceback*")
     result.stdout.no_fnmatch_line("*.py:*: *")
     result.stdout.fnmatch_lines(["infra: 1 service, never ready; 0 processes, 0 ports, 0 sockets left"])
@@ -42,7 +42,7 @@ def test_so_it_is_for_a_fixture_of_the_session_that_wants_it(suite: Suite) -> No
 
     result.assert_outcomes(errors=2)
     assert once("the last lines of shop's log", result)
-    assert once("(test_it.py::test_one tells all of it)", result)
+    assert once("(see the error of test_it.py::test_one)", result)
 
 
 def test_what_needs_it_refers_to_it(suite: Suite) -> None:
@@ -53,7 +53,7 @@ def test_what_needs_it_refers_to_it(suite: Suite) -> None:
 
     result.assert_outcomes(errors=2, passed=1)
     assert once("the last lines of db's log", result)
-    result.stdout.fnmatch_lines(["infra: db: exited with status 3 * (test_it.py::test_one tells all of it)"])
+    result.stdout.fnmatch_lines(["infra: db: exited with status 3 * (see the error of test_it.py::test_one)"])
 
 
 def test_each_worker_tells_it_at_most_once(suite: Suite) -> None:
@@ -155,5 +155,5 @@ def test_an_unknown_service_is_an_error_of_the_test_that_names_it(suite: Suite) 
     result.assert_outcomes(errors=2, failed=1, passed=1)
     result.stdout.fnmatch_lines(["infra: no service 'shopp' here; did you mean 'shop'[?]"])
     result.stdout.fnmatch_lines(["infra: no service 'postgre' here; did you mean 'postgres'[?]"])
-    result.stdout.fnmatch_lines(["*the marker infra takes names of services and `profile`, not service"])
+    result.stdout.fnmatch_lines(["*the marker `infra` takes names of services and `profile`, not service"])
     result.stdout.no_fnmatch_line("*Traceback*")

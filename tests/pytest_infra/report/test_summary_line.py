@@ -164,6 +164,6 @@ def test_a_stack_that_goes_on_has_no_unit_of_a_run_that_went_well(
 
     result.assert_outcomes(passed=4)
     result.stdout.fnmatch_lines(
-        ["infra: the stack in * goes on, for 1 holder outside this run; 0 units left"]
+        ["infra: the stack in * keeps running for 1 client outside this run; 0 units left"]
     )
     assert result.ret == 0

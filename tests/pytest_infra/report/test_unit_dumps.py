@@ -351,7 +351,7 @@ def test_the_next_run_leaves_alone_what_was_kept(keeping: Suite, arguments: tupl
 
     second.assert_outcomes(passed=1)
     second.stdout.fnmatch_lines(
-        ["infra: the warm stack of an earlier run was used, with what it kept of failed tests"]
+        ["infra: the warm stack of an earlier run was used, with the units of failed tests that it kept"]
     )
     assert names(line.split()[-1]) == ["Ada"]
 
@@ -420,4 +420,4 @@ def test_a_word_that_is_none_is_told(suite: Suite) -> None:
 
     result = suite.run("--infra-keep=all")
 
-    result.stderr.fnmatch_lines(["*infra_keep: 'all' is neither no nor failed*"])
+    result.stderr.fnmatch_lines(["*infra_keep: 'all' is neither `no` nor `failed`*"])

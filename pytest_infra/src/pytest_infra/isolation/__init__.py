@@ -1,1 +1,1 @@
-"""Isolation: what each test has of a service for itself. Nothing here is imported before a test asks."""
+"""Isolation units: the part of a service that one test uses. A module is imported when a test needs it."""

@@ -1,4 +1,4 @@
-"""Connections over which units are prepared and removed, whatever client libraries a user has installed."""
+"""Connections to prepare and remove units; they need no client library of the user."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Generic, Self, TypeVar
 
 from infra_runtime.errors import InfraError
 
-#: seconds for a server on this machine to answer
+#: seconds to wait for the answer of a server on this machine
 PATIENCE = 10.0
 
 
@@ -27,7 +27,7 @@ class LineConnection:
         self._reader = self._socket.makefile("rb")
 
     def send(self, data: bytes) -> None:
-        """Send all of it."""
+        """Send all of the data."""
         self._socket.sendall(data)
 
     def line(self) -> bytes:
@@ -66,8 +66,8 @@ class CommandConnection(Generic[C]):
         self._process = os.getpid()
 
     def run(self, command: Callable[[C], T]) -> T:
-        """Return what `command` returns; run it once more on a new connection if the old one was closed."""
-        if self._process != os.getpid():  # after a fork the connection is the parent's
+        """Return the result of `command`; if the kept connection was closed, run it again on a new one."""
+        if self._process != os.getpid():  # after a fork, the connection belongs to the parent
             self._connection, self._process = None, os.getpid()
         kept = self._connection is not None
         try:
@@ -87,8 +87,8 @@ class CommandConnection(Generic[C]):
             raise
 
     def close(self) -> None:
-        """Close the connection if there is one; the next command opens another."""
+        """Close the connection if it is open; the next command opens another."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(OSError):  # a test may have closed every open file
+            with contextlib.suppress(OSError):  # a test may have closed all file descriptors
                 connection.close()

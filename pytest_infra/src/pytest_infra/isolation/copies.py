@@ -1,4 +1,4 @@
-"""Copies of a service: processes of their own that the supervisor starts from the same spec."""
+"""Copies of a service: separate processes that the supervisor starts from the same spec."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from infra_runtime.config.resolve import Resolved
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.engine import attach
 from infra_runtime.engines.local.stack import Endpoint, Stack
-from pytest_infra.isolation.slots import Seats
+from pytest_infra.isolation.slots import Slots
 
-MOST = 128
+#: the highest number of copies of a service in a stack
+MAX_COPIES = 128
 
 
 class Copier:
-    """Makes copies named `SERVICE.N`; each has a folder, ports and sockets of its own.
+    """Starts and stops copies named `SERVICE.N`; each has its own folder, ports and sockets.
 
     A stack file cannot declare such a name, because the name of a service has no dot.
     """
@@ -25,29 +26,31 @@ class Copier:
         self, server: Endpoint, stack: Path, resolved: Resolved, *, shared: tuple[str, ...] = ()
     ) -> None:
         self._server, self._data, self._resolved = server, stack, resolved
-        #: prefixes of the flags that name folders of the whole service, where a copy writes nothing
+        #: prefixes of the flags whose folders a copy shares with the service, because it only reads them
         self._shared = shared
         hint = f"Give its fixture a wider scope: `infra_scope = {server.name}: module`."
-        self._seats = Seats(stack, server.name, range(1, MOST + 1), hint)
+        self._slots = Slots(stack, server.name, range(1, MAX_COPIES + 1), hint)
         self._stack: Stack | None = None
         self.endpoints: dict[str, Endpoint] = {}
 
     def make(self) -> str:
-        """Start a copy and return its name when it is ready."""
-        number = self._seats.take(self._clean)
+        """Start a copy, wait until it is ready, and return its name."""
+        number = self._slots.take(self._clean)
         try:
             return self._start(self._name(number))
         except BaseException:
-            self._seats.leave(number, clean=False)
+            self._slots.free(number, clean=False)
             self.close()
             raise
 
     def _start(self, name: str) -> str:
         stack = self._open()
-        (spec,) = [it for it in self._resolved.plan.services if it.name == self._server.name]
+        (spec,) = [spec for spec in self._resolved.plan.services if spec.name == self._server.name]
         command = tuple(
-            word.replace("${data}", str(self._server.data)) if word.startswith(self._shared) else word
-            for word in spec.command
+            argument.replace("${data}", str(self._server.data))
+            if argument.startswith(self._shared)
+            else argument
+            for argument in spec.command
         )
         copy = replace(spec, name=name, command=command, copy_of=spec.name)
         plan = replace(self._resolved.plan, services=(copy,))
@@ -56,14 +59,14 @@ class Copier:
         return name
 
     def remove(self, name: str) -> None:
-        """Stop a copy, and remove its folder."""
+        """Stop a copy and remove its folder."""
         number = self._number(name)
-        self._seats.leave(number, clean=self._clean(number))
+        self._slots.free(number, clean=self._clean(number))
         self.endpoints.pop(name, None)
 
     def keep(self, name: str) -> None:
-        """Leave a copy running, and its number reserved."""
-        self._seats.leave(self._number(name), keep=True)
+        """Leave a copy running and reserve its number."""
+        self._slots.free(self._number(name), keep=True)
 
     def close(self) -> None:
         """Close the connection to the supervisor."""
@@ -86,6 +89,6 @@ class Copier:
 
     def _open(self) -> Stack:
         if self._stack is None:
-            # Without a lease: whoever is given a copy has one.
+            # This connection needs no lease, because the session of the test has one.
             self._stack = attach(self._data, lease=False)
         return self._stack

@@ -1,4 +1,4 @@
-"""The unit of a proxy: a host name of the test's own."""
+"""The isolation unit of a proxy: a host name for one test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pytest_infra.isolation.unit import Unit
 
 
 class Host(Unit):
-    """A host name. `url` is the proxy's; requests name the host in their `Host` header."""
+    """A host name. `url` is the proxy's URL; requests contain the host name in their `Host` header."""
 
     @property
     def headers(self) -> dict[str, str]:
@@ -22,4 +22,4 @@ class Host(Unit):
 
     @abstractmethod
     def respond(self, path: str = "/*", *, body: str = "", status: int = 200) -> None:
-        """Answer requests with a text."""
+        """Answer requests with a fixed text."""

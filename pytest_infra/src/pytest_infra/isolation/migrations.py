@@ -1,4 +1,4 @@
-"""Migrations: what makes a template out of an empty unit, and a key that changes when the result would."""
+"""Migrations turn an empty unit into a template; their key changes when the template would change."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.value import frozen
 
-#: is called with the empty unit
+#: a function that is called with the empty unit
 Migrate: TypeAlias = Callable[[Endpoint], object]
-#: what a fixture of migrations may return
+#: the values that a fixture of migrations may return
 Source: TypeAlias = "str | os.PathLike[str] | Migrate | Migrations | None"
 
 
 @frozen
 class Migrations:
-    """How to migrate, and what the result depends on. Two with the same key are equal."""
+    """A function that migrates, and a key for everything that its result depends on. Equal keys are equal."""
 
     run: Migrate = field(compare=False)
-    #: sixteen hex digits: a new template is made when they change
+    #: sixteen hexadecimal digits; a new template is made when they change
     key: str
 
     @classmethod
     def of(cls, run: Migrate, *files: str | os.PathLike[str], version: str = "") -> Migrations:
-        """Return the migrations of a callable whose result depends on more than its own module.
+        """Return the migrations of a callable whose result also depends on other files than its module.
 
-        Folders count with everything in them. With a `version` only that text counts.
+        The key depends on the module and on the files, for a folder on all files in it. With a `version` it
+        depends only on that text.
         """
         content = [version.encode()] if version else [_source(run), *contents(map(Path, files))]
         return cls(run=run, key=key_of(content))
@@ -45,7 +46,7 @@ def none() -> Migrations:
 
 
 def imported(text: str, where: str) -> Migrations:
-    """Return the migrations that `MODULE:FUNCTION` names. Raises `ConfigurationError`."""
+    """Import `MODULE:FUNCTION` and return its migrations. Raises `ConfigurationError`."""
     module, _, name = text.partition(":")
     try:
         run: Migrate = getattr(import_module(module), name)
@@ -55,7 +56,7 @@ def imported(text: str, where: str) -> Migrations:
 
 
 def key_of(parts: Iterable[bytes]) -> str:
-    """Return the key of what a result depends on."""
+    """Return the key for the contents that a result depends on."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(hashlib.sha256(part).digest())
@@ -63,18 +64,18 @@ def key_of(parts: Iterable[bytes]) -> str:
 
 
 def contents(paths: Iterable[Path]) -> list[bytes]:
-    """Return the names and the contents of files, and of everything in folders."""
+    """Return the names and contents of files; a folder stands for all files in it."""
     parts: list[bytes] = []
     for path in paths:
-        inside = sorted(path.rglob("*")) if path.is_dir() else [path]
-        for file in inside:
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        for file in files:
             if file.is_file() and "__pycache__" not in file.parts:
                 parts += [str(file.relative_to(path.parent)).encode(), file.read_bytes()]
     return parts
 
 
 def _source(run: Migrate) -> bytes:
-    """The whole module of a callable, and its name there."""
+    """Return the source of a callable's module, and the callable's name."""
     function = inspect.unwrap(run)
     try:
         file = inspect.getsourcefile(function)
@@ -83,7 +84,7 @@ def _source(run: Migrate) -> bytes:
     name = getattr(function, "__qualname__", "")
     if file is None or not name or not Path(file).is_file():
         raise ConfigurationError(
-            f"the source of {run!r} cannot be found, so what it depends on is unknown",
-            hint='Give it a version: `Migrations.of(run, version="1")`.',
+            f"the source of {run!r} cannot be found, so a change of it would not be detected",
+            hint='Set a version: `Migrations.of(run, version="1")`.',
         )
     return Path(file).read_bytes() + name.encode()

@@ -1,4 +1,4 @@
-"""The owner of units: a process, by a token whose lock ends with the process, however it ends."""
+"""The owner of units: a process with a token. The token's file is locked until the process exits."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from pathlib import Path
 from infra_runtime.host import file_lock
 
 LETTERS = string.ascii_lowercase + string.digits
-#: beside what the services keep, and gone with it
+#: beside the data folders of the services; a wipe removes both
 FOLDER = "services/.units"
 
 
 class Owner:
-    """A token of this process, held as a locked file in the data directory.
+    """A token of this process, with a locked file in the data directory.
 
-    Others look at the lock to learn whether what bears the token is left over and theirs to remove.
+    Units have the token in their names. Other processes check the lock: if it is free, the owner has exited,
+    and they may remove its units.
     """
 
     def __init__(self, data: Path, worker: str) -> None:
@@ -30,19 +31,19 @@ class Owner:
         self._count = 0
 
     def name(self) -> str:
-        """A name that no other unit has."""
+        """Return a unique name for a unit."""
         self._count += 1
         return f"{self.token}_{self._count}"
 
     def alive(self, token: str) -> bool:
-        """Whether the process with that token lives."""
+        """Return whether the process with that token is running."""
         return token == self.token or held(self._folder / token)
 
     def close(self) -> None:
-        """From now on what bears the token is left over. So are the files of those that were killed."""
+        """Release the lock, and remove the file of this owner and the files of owners that were killed."""
         self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
-        # A guardian that ends a session removes the data meanwhile.
+        # The guardian of a stopped stack may remove the folder at the same time.
         with contextlib.suppress(FileNotFoundError):
             for path in self._folder.iterdir():
                 if path.is_file():
@@ -57,14 +58,14 @@ def held(path: Path) -> bool:
 def _locked(path: Path) -> int:
     while True:
         descriptor = file_lock.acquire(str(path), wait=True)
-        assert descriptor is not None  # noqa: S101 - it has waited
+        assert descriptor is not None  # noqa: S101 - with `wait` it returns a descriptor
         if file_lock.is_current(descriptor, str(path)):
             return descriptor
-        os.close(descriptor)  # another process, which has ended, removed the file before it was locked
+        os.close(descriptor)  # another process removed the file before this process locked it
 
 
 def _remove_unless_held(path: Path) -> None:
-    """Remove the file while it is locked, so that a process that has just created it notices."""
+    """Remove a file while it is locked; a process that has just created it detects the removal."""
     with contextlib.suppress(FileNotFoundError):
         descriptor = file_lock.acquire(str(path), create=False)
         if descriptor is not None:

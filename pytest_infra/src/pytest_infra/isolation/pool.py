@@ -1,4 +1,4 @@
-"""A few units that are ready before a test asks; one thread makes and removes them."""
+"""A pool of units that are ready before a test needs them; one thread makes and removes them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Protocol
 
 from infra_runtime.errors import InfraError
 
-#: ready ahead at first; doubled whenever a test had to wait
-AHEAD, MOST_AHEAD = 1, 8
-#: used ones that may wait for their removal while units are being made
-MOST_USED = 16
+#: units that are ready ahead: the initial number, which doubles whenever a test waits, and its maximum
+AHEAD, MAX_AHEAD = 1, 8
+#: used units that may wait for their removal; with more of them, removing comes before making
+MAX_USED = 16
 #: seconds that a test waits
 PATIENCE = 60.0
 
 
 class Factory(Protocol):
-    """Makes and removes units; all of it is called in the pool's thread alone."""
+    """Makes and removes units; only the pool's thread calls its methods."""
 
     @abstractmethod
     def make(self) -> str:
@@ -32,17 +32,17 @@ class Factory(Protocol):
 
     @abstractmethod
     def close(self) -> None:
-        """Close what is open; the next call opens it again."""
+        """Close open connections; the next call opens them again."""
 
 
 class Pool:
-    """Returns names of units. Making comes before removing, because a test may be waiting."""
+    """Units that are ready, by name. Making comes before removing, because a test may be waiting."""
 
-    def __init__(self, factory: Factory, name: str, *, most: int = MOST_AHEAD) -> None:
+    def __init__(self, factory: Factory, name: str, *, max_ahead: int = MAX_AHEAD) -> None:
         self._factory = factory
         self._ready: deque[str] = deque()
         self._used: deque[str] = deque()
-        self._ahead, self._most = AHEAD, most
+        self._ahead, self._max_ahead = AHEAD, max_ahead
         self._waiting = 0
         self._closing = False
         self._failure: Exception | None = None
@@ -51,16 +51,16 @@ class Pool:
         self._thread.start()
 
     def take(self) -> str:
-        """Return a name, at once when one is ready. Raises the error of making it."""
+        """Return the name of a unit; wait until it is made if none is ready. Raises the factory's error."""
         with self._change:
             if not self._ready:
-                self._ahead = min(self._ahead * 2, self._most)
+                self._ahead = min(self._ahead * 2, self._max_ahead)
                 self._wait()
             self._change.notify_all()
             return self._ready.popleft()
 
     def _wait(self) -> None:
-        self._failure = None  # of an earlier try; the server may be back
+        self._failure = None  # it is from an earlier attempt; the server may answer again
         self._waiting += 1
         self._change.notify_all()
         deadline = time.monotonic() + PATIENCE
@@ -74,19 +74,19 @@ class Pool:
             self._waiting -= 1
 
     def give_back(self, name: str) -> None:
-        """Remove it in the background."""
+        """Remove a unit in the background."""
         with self._change:
             self._used.append(name)
             self._change.notify_all()
 
     def renew(self) -> None:
-        """Return none of those that are ready: the server may have lost them."""
+        """Remove the units that are ready and make new ones, because the server may have lost them."""
         with self._change:
             self._used += self._ready
             self._ready.clear()
 
     def close(self) -> list[str]:
-        """Remove everything, end the thread, and return the names of what could not be removed."""
+        """Remove all units, end the thread, and return the names of the units that could not be removed."""
         with self._change:
             self._closing = True
             self._used += self._ready
@@ -107,24 +107,24 @@ class Pool:
         self._factory.close()
 
     def _try(self, job: Callable[[], None]) -> None:
-        """Run a job; once more with a new connection, because the server may have been restarted."""
+        """Run a job; if it fails, run it again on a new connection: the server may have been restarted."""
         try:
             job()
-        except Exception:  # noqa: BLE001 - the second try tells
+        except Exception:  # noqa: BLE001 - a permanent error also fails the second attempt
             self._factory.close()
             job()
 
     def _next(self) -> Callable[[], None] | None:
-        """Wait for the next job and return it; None when the pool is closed."""
+        """Wait for the next job and return it; None if the pool is closed."""
         with self._change:
             while True:
-                wanted = not self._closing and len(self._ready) < max(self._ahead, self._waiting)
+                too_few = not self._closing and len(self._ready) < max(self._ahead, self._waiting)
                 if self._failure is None:
-                    if wanted and len(self._used) <= MOST_USED:
+                    if too_few and len(self._used) <= MAX_USED:
                         return self._make
                     if self._used:
                         return self._remove
-                    if wanted:
+                    if too_few:
                         return self._make
                 if self._closing:
                     return None
@@ -133,7 +133,7 @@ class Pool:
     def _make(self) -> None:
         name = self._factory.make()
         with self._change:
-            # Whoever closes has counted already what was ready.
+            # `close` has already moved the ready units to the used ones.
             (self._used if self._closing else self._ready).append(name)
             self._change.notify_all()
 

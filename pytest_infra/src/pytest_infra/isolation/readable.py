@@ -1,4 +1,4 @@
-"""Dumps as text for people: values are bounded, and bytes that are not text are escaped."""
+"""Dumps as readable text: long values are cut, and bytes that are not text are escaped."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class DumpError(InfraError):
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write `value` as indented JSON, every text in it bounded."""
+    """Write `value` as indented JSON with every text cut to `CHARACTERS`."""
     path.write_text(json.dumps(_bounded(value), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def readable(text: str) -> str:
-    """Return a text of at most `CHARACTERS`, with escapes in place of undecodable bytes."""
-    whole = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return whole if len(whole) <= CHARACTERS else f"{whole[:CHARACTERS]}… ({len(whole)} characters)"
+    """Return a text cut to `CHARACTERS`, with escapes in place of undecodable bytes."""
+    escaped = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return escaped if len(escaped) <= CHARACTERS else f"{escaped[:CHARACTERS]}… ({len(escaped)} characters)"
 
 
 def _bounded(value: object) -> object:

@@ -1,4 +1,4 @@
-"""Seats: numbered places in a service that one test has at a time, and another one after it."""
+"""Slots: numbered parts of a service, such as accounts, each used by one test after another."""
 
 from __future__ import annotations
 
@@ -13,65 +13,72 @@ from infra_runtime.host import file_lock
 from pytest_infra.isolation.connection import CommandError
 from pytest_infra.isolation.owner import FOLDER
 
-#: seconds that a test waits for a seat, and between two looks
+#: seconds that a test waits for a slot, and between two attempts
 PATIENCE, INTERVAL = 60.0, 0.005
+#: contents of a slot's file; the file of a clean slot is empty
 USED, KEPT = b"used", b"kept"
 
 
-class Seats:
-    """Each is a locked file in the data directory: free as soon as its holder is gone, however it went.
+class Slots:
+    """The slots of one service, shared by all processes of the run.
 
-    A file with something in it says that whoever had the seat did not clean up.
+    Each slot has a file in the data directory, which is locked while a process uses the slot. The lock ends
+    when the process exits, even by SIGKILL. The file's content shows whether the slot is clean.
     """
 
     def __init__(self, data: Path, kind: str, numbers: range, hint: str) -> None:
         self._kind, self._numbers, self._hint = kind, numbers, hint
-        self._folder = data / FOLDER / "seats"
+        self._folder = data / FOLDER / "slots"
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._held: dict[int, int] = {}
 
     def take(self, clean: Callable[[int], bool]) -> int:
-        """A seat that nobody has; `clean` is asked about one that was left used, and may refuse it."""
+        """Wait for a free slot and return its number.
+
+        `clean` is called for a slot that its last user did not clean; if it returns False, another slot is
+        tried. Raises `ConfigurationError` if no slot is free in time.
+        """
         deadline = time.monotonic() + PATIENCE
         while True:
             for number in self._numbers:
-                if number not in self._held and self._sit(number, clean):
+                if number not in self._held and self._try_take(number, clean):
                     return number
             if time.monotonic() > deadline:
                 raise ConfigurationError(
-                    f"none of {len(self._numbers)} {self._kind} seats came free within {PATIENCE:g} s",
+                    f"none of the {len(self._numbers)} slots of {self._kind} became free "
+                    f"within {PATIENCE:g} s",
                     hint=self._hint,
                 )
             time.sleep(INTERVAL)
 
-    def vacate(self, number: int, clean: Callable[[int], bool], *, keep: bool) -> None:
-        """Clean a seat, unless it is kept, and free it; where that fails the next holder cleans it."""
+    def release(self, number: int, clean: Callable[[int], bool], *, keep: bool) -> None:
+        """Clean a slot, unless it is kept, and free it. If cleaning fails, its next user cleans it."""
         cleaned = False
         try:
-            with contextlib.suppress(OSError, CommandError):  # the server is stopped, perhaps
+            with contextlib.suppress(OSError, CommandError):  # the server may be stopped
                 cleaned = not keep and clean(number)
         finally:
-            self.leave(number, keep=keep, clean=cleaned)
+            self.free(number, keep=keep, clean=cleaned)
 
-    def leave(self, number: int, *, keep: bool = False, clean: bool = True) -> None:
-        """Free a seat: clean, or to be cleaned by the next, or never to be used again."""
+    def free(self, number: int, *, keep: bool = False, clean: bool = True) -> None:
+        """Free a slot. `clean=False`: its next user cleans it. `keep=True`: it is not used again."""
         descriptor = self._held.pop(number)
         os.ftruncate(descriptor, 0)
         if keep or not clean:
             os.pwrite(descriptor, KEPT if keep else USED, 0)
         file_lock.release(descriptor)
 
-    def _sit(self, number: int, clean: Callable[[int], bool]) -> bool:
+    def _try_take(self, number: int, clean: Callable[[int], bool]) -> bool:
         path = self._folder / f"{self._kind}-{number}"
         if (descriptor := file_lock.acquire(str(path))) is None:
             return False
         try:
             state = os.pread(descriptor, len(USED), 0)
-            good = state != KEPT and (state != USED or clean(number))
+            usable = state != KEPT and (state != USED or clean(number))
         except BaseException:
             os.close(descriptor)
             raise
-        if not good:
+        if not usable:
             os.close(descriptor)
             return False
         os.pwrite(descriptor, USED, 0)

@@ -1,4 +1,4 @@
-"""The interface of all kinds: a unit is acquired for a test, and released."""
+"""Isolation units, and the interface of a kit: a unit is acquired for a test, and released after it."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from infra_runtime.errors import ConfigurationError
 
 
 class Unit(Endpoint):
-    """A test's own part of a service: the exports of the service, except those that differ."""
+    """The part of a service that one test uses: the service's exports, except those that differ."""
 
-    def __init__(self, whole: Endpoint, unit_id: str, label: str, **exports: str) -> None:
-        super().__init__(whole.name, {**whole, **exports}, whole.ports, str(whole.data))
-        #: the supervised service that it is part of: the whole one, or a copy
-        self.process = whole.name
-        #: its name in the service: a database, an account, a prefix
+    def __init__(self, server: Endpoint, unit_id: str, label: str, **exports: str) -> None:
+        super().__init__(server.name, {**server, **exports}, server.ports, str(server.data))
+        #: the supervised service with the unit: the shared server, or a copy
+        self.process = server.name
+        #: its name in the service: that of a database or an account, or a prefix
         self.id = unit_id
-        #: the id of the test, module or class that has it
+        #: the id of the test, module or class that uses it
         self.label = label
-        #: leave it in place when it is released
+        #: do not remove it when it is released
         self.keep = False
-        #: why it cannot outlive the process that has it; empty when it can
+        #: why it cannot be kept after its process exits; empty if it can
         self.unkeepable = ""
 
     def example(self) -> AbstractContextManager[Any]:
-        """Return a block with an empty part of this unit, for one example of Hypothesis."""
+        """Return a context manager for an empty part of this unit, for one example of Hypothesis."""
         raise ConfigurationError(
-            f"{self.name} has nothing that can be made in a millisecond",
-            hint=f'Ask for a whole unit in the example: `with infra_unit("{self.name}") as {self.name}:`.',
+            f"{self.name} does not support `example()`: no part of its units can be made in a millisecond",
+            hint=f'Use a separate unit in each example: `with infra_unit("{self.name}") as {self.name}:`.',
         )
 
     def renew(self) -> None:
-        """Restore what a restart of the server has removed from it."""
+        """Restore the parts of the unit that a restart of the server has removed."""
 
     def describe(self) -> dict[str, str]:
-        """Return what it is and which test has it, without secrets."""
+        """Return its service, its id and its label, without secrets."""
         return {"service": self.name, "id": self.id, "label": self.label}
 
     def __repr__(self) -> str:
@@ -50,7 +50,7 @@ class Units(Protocol):
 
     @abstractmethod
     def acquire(self, label: str) -> Unit:
-        """Return an empty unit that no other test has."""
+        """Return an empty unit that no other test uses."""
 
     @abstractmethod
     def release(self, unit: Unit) -> None:
@@ -58,8 +58,8 @@ class Units(Protocol):
 
     @abstractmethod
     def close(self) -> list[str]:
-        """Remove unused units, end every thread and connection, and return the names of what is left."""
+        """Remove unused units, end threads and connections, and return the names of units that are left."""
 
 
-#: what `infra_unit` is: `unit_of(service, label="", **parameters)`
+#: the value of the fixture `infra_unit`: `unit_of(service, label="", **parameters)`
 UnitOf: TypeAlias = Callable[..., AbstractContextManager[Endpoint]]

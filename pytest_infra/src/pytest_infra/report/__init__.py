@@ -1,1 +1,1 @@
-"""What a test session reports: failure reports, failure sections, the summary line."""
+"""The reports of a test session: failure reports, sections in pytest's output, the summary line."""

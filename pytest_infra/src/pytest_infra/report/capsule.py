@@ -1,8 +1,8 @@
-"""What a failed test leaves: what its services said during it, in the report and whole in a folder.
+"""The failure report of a test: the logs of its services during the test, in pytest's output and in a folder.
 
-The folder is `capsules/TEST` in the data directory: `capsule.json` (states, restarts, executables, settings
-with secrets masked), `logs/SERVICE.log` (the slice of the test), `events.jsonl` (its part of the journal),
-`units.json` and `dumps/` (what it had of the services).
+The folder is `capsules/TEST` in the data directory. It contains `capsule.json` (states, restarts,
+executables, settings with secrets masked), `logs/SERVICE.log` (the log during the test), `events.jsonl`
+(the journal during the test), `units.json` and `dumps/` (the test's isolation units).
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import InfraError
 from infra_runtime.messages import Phase, Services, Status
 from pytest_infra import options
-from pytest_infra.allotment import Allotment
 from pytest_infra.instances import Instances
 from pytest_infra.label import label_of
 from pytest_infra.notes import Notes
@@ -32,58 +31,62 @@ from pytest_infra.report.leaks import owner_of
 from pytest_infra.report.redaction import redacted, secrets_of
 from pytest_infra.report.unit_dumps import UnitDumps
 from pytest_infra.session import Session
+from pytest_infra.unit_registry import UnitRegistry
 
 if TYPE_CHECKING:
     from pytest_infra.isolation.unit import Unit
     from pytest_infra.kit import ServiceKit
 
-#: of a service, in the report; the capsule has all of it
+#: the last lines and characters of a service's log in pytest's output; the folder has the complete log
 LINES, CHARACTERS = 40, 6_000
-#: a slice longer than this is cut at its beginning, also in the capsule
+#: bytes of a log in the folder; the beginning of a longer one is cut
 SLICE_BYTES = 8_000_000
 FOLDER = "capsules"
+#: the title of the section in pytest's output that contains the folder's path
+TITLE = "Failure report"
 
-#: log file → how many bytes it had
+#: log file → its size in bytes
 Marks = dict[Path, int]
 
 
 class Capsules:
-    """Marks where each test begins in the logs, and writes the capsule when it fails."""
+    """Records the sizes of the logs at the start of each test, and writes the report of a failed test."""
 
     def __init__(self, session: Session, config: pytest.Config) -> None:
         self._session = session
         self._notes, self._instances = Notes.of(config), Instances.of(config)
         self._stash = config.stash
         self._dumps = UnitDumps(self._instances, keep=options.read(config).keep)
-        #: the sizes when a data directory was opened: whoever opens it sees all that came since
+        #: the sizes when the data directory was opened, for the test that opened it
         self._opened: Marks = {}
+        #: the sizes when the running test started
         self._marks: Marks = {}
         self._began = time.time()
-        #: what the report of the test that runs has told, as far as one of its phases has failed
+        #: the sections of the running test's report, after one of its phases has failed
         self._sections: list[tuple[str, str]] = []
-        #: and the services that it has units in
-        self._mine: set[str] = set()
-        #: test → service and unit → where the dump is; those of this run
+        #: the processes in which the running test has used units
+        self._processes: set[str] = set()
+        #: test → unit → the files of its dump, for the failed tests of this run
         self._written: dict[str, dict[str, str]] = {}
-        # The workers of xdist share the services: what another one's test did just then is there too.
+        # xdist's workers share the services, so a log also contains lines from tests of other workers.
         self._shared = " (shared with other workers)" if "PYTEST_XDIST_WORKER" in os.environ else ""
 
     def opened(self, data: str) -> None:
-        """A stack is about to be used there: what its logs have now is nobody's of this run."""
+        """Record the sizes of the logs in a data directory before this run uses it."""
         self._opened |= _sizes([data])
 
     def pytest_runtest_logstart(self) -> None:
-        """A test begins."""
+        """Record the sizes of the logs at the start of a test."""
         self._began = time.time()
         self._marks = _sizes(self._session.data)
-        self._mine.clear()
+        self._processes.clear()
         self._sections.clear()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Add what the services said, and write the capsule, for each phase that fails."""
+        """If a phase failed, add the logs of the services to pytest's output and write the failure report."""
         report = yield
         if report.failed and self._session.data:
             slices, status = self._slices(), self._status()
@@ -99,15 +102,15 @@ class Capsules:
                 if text and name not in others
             ]
             if folder is not None:
-                self._sections.append(("Capsule", str(folder)))
+                self._sections.append((TITLE, str(folder)))
                 report.user_properties[:] = item.user_properties
             report.sections += self._sections
         elif report.when == "teardown":
-            report.sections += self._sections  # a JUnit file has what a test's last report says
+            report.sections += self._sections  # a JUnit file contains the sections of a test's last report
         return report
 
     def _status(self) -> Status | str:
-        """The state of the stack; why it is not known, when the supervisor does not answer."""
+        """Return the state of the stack; if the supervisor does not answer, the error's text."""
         try:
             return self._session.status() or ""
         except InfraError as error:
@@ -115,23 +118,23 @@ class Capsules:
 
     @property
     def _live(self) -> list[Unit]:
-        """The units that the test has now."""
-        allotment = self._stash.get(Allotment.KEY, None)
-        return allotment.live if allotment else []
+        """The units that the test is using now."""
+        registry = self._stash.get(UnitRegistry.KEY, None)
+        return registry.live if registry else []
 
     def _kit(self, process: str, status: Status | str) -> ServiceKit:
-        """The kit of a supervised service, which may be a copy of another one."""
+        """Return the kit of a supervised service, which may be a copy of another service."""
         copies = {service.name: service.copy_of for service in _services(status)}
         return self._instances[copies.get(process) or process].kit
 
     def _copies_of_others(self, status: Status | str) -> set[str]:
-        """The copies of services that this test has no unit in: another worker's, or made ahead."""
-        self._mine |= {unit.process for unit in self._live}
+        """Return the copies of services that this test does not use: those of other tests and unused ones."""
+        self._processes |= {unit.process for unit in self._live}
         copies = {service.name for service in _services(status) if service.copy_of}
-        return copies - self._mine
+        return copies - self._processes
 
     def _slices(self) -> dict[str, str]:
-        """Return service → what it logged since the test began, secrets masked; empty ones are left out."""
+        """Return service → its log since the start of the test, with secrets masked, without empty logs."""
         slices = {}
         secrets = secrets_of(self._live, self._instances)
         for path in _logs(self._session.data):
@@ -147,7 +150,7 @@ class Capsules:
         folder = data / FOLDER / name_of(item.nodeid)
         try:
             if item.nodeid not in self._written:
-                shutil.rmtree(folder, ignore_errors=True)  # of an earlier run
+                shutil.rmtree(folder, ignore_errors=True)  # it is the report of an earlier run
                 self._written[item.nodeid] = {}
                 item.user_properties.append(("infra_capsule", str(folder)))
             (folder / "logs").mkdir(parents=True, exist_ok=True)
@@ -157,7 +160,7 @@ class Capsules:
             described = self._describe(item, report, folder, status)
             (folder / "capsule.json").write_text(json.dumps(described, indent=2), encoding="utf-8")
         except OSError as error:
-            report.sections.append(("Capsule", f"could not be written: {error}"))
+            report.sections.append((TITLE, f"could not be written: {error}"))
             return None
         return folder
 
@@ -182,7 +185,7 @@ class Capsules:
     def _save_units(
         self, item: pytest.Item, report: pytest.TestReport, folder: Path, status: Status | str
     ) -> dict[str, str]:
-        """Dump what the test has now; after its tear-down it has no units any more."""
+        """Dump the test's units; in its tear-down they are already removed, so return the earlier dumps."""
         if report.when != "teardown":
             answering = {service.name for service in _services(status) if service.phase is Phase.READY}
             saved = self._dumps.save(item.nodeid, self._live, folder, answering)
@@ -199,32 +202,32 @@ def _services(status: Status | str) -> Services:
 
 
 def name_of(nodeid: str) -> str:
-    """A test's id as the name of a folder: readable, and never a path of its own."""
+    """Return the name of the folder for a test's id: readable, without separators of a path."""
     return re.sub(r"[^A-Za-z0-9._\[\]-]+", "-", nodeid.replace("::", ".").replace("/", ".")).strip(".-")[:150]
 
 
 def shorten(text: str) -> str:
-    """The end of a text, as much as a report should bear; a first line says what was left out."""
+    """Return the end of a text for pytest's output; a first line states how many lines are left out."""
     lines = text.splitlines()
     kept = lines[-LINES:]
     while len(kept) > 1 and sum(map(len, kept)) > CHARACTERS:
         kept = kept[1:]
     kept[-1:] = [line[-CHARACTERS:] for line in kept[-1:]]
     left_out = len(lines) - len(kept)
-    head = [f"… {left_out} lines before these are in the capsule"] if left_out else []
+    head = [f"… {left_out} earlier lines are in the failure report"] if left_out else []
     return "\n".join(head + kept)
 
 
 def without_others(text: str, owners: Collection[str], kit: ServiceKit) -> str:
-    """Return a log without the lines that name another worker's unit, and the indented ones after them."""
+    """Return a log without the lines that name another worker's unit, and the indented lines after them."""
     if not kit.unit_name:
         return text
-    lines, ours = [], True
+    lines, included = [], True
     for line in text.splitlines():
         if not line.startswith("\t"):
             names = [match[0] for match in re.finditer(kit.unit_name, line)]
-            ours = not names or any(owner_of(name, kit) in owners for name in names)
-        if ours:
+            included = not names or any(owner_of(name, kit) in owners for name in names)
+        if included:
             lines.append(line)
     return "\n".join(lines)
 
@@ -234,14 +237,14 @@ def _logs(data: Iterable[str]) -> list[Path]:
 
 
 def _sizes(data: Iterable[str]) -> Marks:
-    """Of every log but the supervisor's own. Every test asks, so it is a look at the folder and no more."""
-    found: Marks = {}
+    """Return the sizes of the services' logs. It runs for every test, so it only lists the folders."""
+    sizes: Marks = {}
     for folder in data:
         with contextlib.suppress(FileNotFoundError), os.scandir(_folder(folder)) as entries:
             for entry in entries:
                 if entry.name.endswith(".log") and entry.name != "supervisor.log":
-                    found[Path(entry.path)] = entry.stat().st_size
-    return found
+                    sizes[Path(entry.path)] = entry.stat().st_size
+    return sizes
 
 
 @functools.cache
@@ -253,7 +256,7 @@ def _read(path: Path, start: int) -> str:
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
-            if size < start:  # it was rotated meanwhile: all of it is newer
+            if size < start:  # the log was rotated meanwhile, so all lines in it are newer
                 start = 0
             file.seek(max(start, size - SLICE_BYTES))
             return file.read().decode(errors="replace")
@@ -266,12 +269,12 @@ def _events(data: Path, since: float) -> list[str]:
         lines = Path(Paths(str(data)).journal).read_text(encoding="utf-8", errors="replace").splitlines(True)
     except OSError:
         return []
-    found = []
+    events = []
     for line in reversed(lines):
         try:
             if json.loads(line)["time"] < since:
                 break
         except (ValueError, KeyError):
             continue
-        found.append(line)
-    return found[::-1]
+        events.append(line)
+    return events[::-1]

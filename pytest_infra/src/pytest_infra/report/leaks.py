@@ -1,4 +1,4 @@
-"""What is left of a run's units in a stack that goes on, found in its files and its servers."""
+"""Find units that a run left in a stack that keeps running, in its files and its servers."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from pytest_infra.kit import ServiceKit, load
 
 
 def leftover(data: Path, owners: Collection[str], since: float, instances: Instances) -> list[str]:
-    """Return the names of the units that no process has, and that are neither removed nor kept.
+    """Return the names of units that no process uses, and that were neither removed nor kept.
 
-    `owners`: the tokens of the run's processes, as far as they are known. `since`: when the run began, in
-    seconds since the epoch; what is older belongs to another run.
+    `owners`: the known tokens of the run's processes. `since`: the start of the run, in seconds since the
+    epoch; older files belong to another run.
     """
     folder = data / FOLDER
     killed = {path.name for path in _since(folder, since) if not held(path)}
     ended = {owner for owner in {*owners, *killed} if not held(folder / owner)}
-    seats = [
-        path.name for path in _since(folder / "seats", since) if path.read_bytes() == USED and not held(path)
+    slots = [
+        path.name for path in _since(folder / "slots", since) if path.read_bytes() == USED and not held(path)
     ]
-    return sorted(seats) + (_in_servers(data, ended, instances) if ended else [])
+    return sorted(slots) + (_in_servers(data, ended, instances) if ended else [])
 
 
 def _since(folder: Path, since: float) -> Iterator[Path]:
-    """The files there, of which another session may remove its own meanwhile."""
+    """Yield the files of a folder that have changed since then."""
     for path in folder.iterdir() if folder.is_dir() else ():
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError):  # another session may remove its files meanwhile
             status = path.stat()
             if stat.S_ISREG(status.st_mode) and status.st_mtime >= since:
                 yield path
 
 
 def _in_servers(data: Path, owners: Collection[str], instances: Instances) -> list[str]:
-    """Ask each running service whose kit can list its units."""
+    """Return the owners' units in the running services, for the kits that can list units."""
     stack = attach(data, lease=False)
     try:
         endpoints = stack.endpoints()
@@ -52,7 +52,7 @@ def _in_servers(data: Path, owners: Collection[str], instances: Instances) -> li
         kit = instances[service].kit
         if not kit.leftover:
             continue
-        with contextlib.suppress(ConfigurationError):  # without a client library no unit was made
+        with contextlib.suppress(ConfigurationError):  # the client library is missing, so there are no units
             names += [name for name in load(kit.leftover)(endpoint) if owner_of(name, kit) in owners]
     return sorted(names)
 

@@ -1,4 +1,4 @@
-"""The closing line: what the run had, and what a look from outside finds of it."""
+"""The summary line of a stack: its services, and what is left of them at the end of the run."""
 
 from __future__ import annotations
 
@@ -21,39 +21,41 @@ from pytest_infra.report.leaks import leftover
 
 
 @frozen
-class Closing:
-    """The line for one data directory."""
+class SummaryLine:
+    """The line for one data directory; `clean` is False if something is left."""
 
     text: str
     clean: bool
 
 
-def look(data: str, owners: Collection[str], since: float, instances: Instances) -> Closing:
-    """Wait for the end of a stack that nobody holds any more, and look for what is left of it.
+def check(data: str, owners: Collection[str], since: float, instances: Instances) -> SummaryLine:
+    """Wait until a stack without leases has stopped, and report the leaks of it.
 
-    When it goes on, look for what is left in it: `owners` are the run's processes, `since` its begin.
+    If the stack keeps running, report the units that are left in it. `owners`: the tokens of the run's
+    processes. `since`: the start of the run, in seconds since the epoch.
     """
     paths = Paths(data)
     try:
-        holders, warm = _holders_or_end(paths)
-        units = leftover(Path(data), owners, since, instances) if holders or warm else []
-    except Exception as error:  # noqa: BLE001 - whatever a server says, the run has an end
-        return Closing(text=f"{PREFIX}{data}: {error}", clean=False)
+        leases, warm = _leases_or_end(paths)
+        units = leftover(Path(data), owners, since, instances) if leases or warm else []
+    except Exception as error:  # noqa: BLE001 - a faulty server must not prevent the end of the run
+        return SummaryLine(text=f"{PREFIX}{data}: {error}", clean=False)
     left = f"{counted(len(units), 'unit')} left" + (f" ({'; '.join(units)})" if units else "")
-    if warm and not holders:
-        text = f"the stack in {data} stays warm for {warm:g} s; `infra runtime down --data {data}` ends it"
-        return Closing(text=f"{PREFIX}{text}; {left}", clean=not units)
-    if holders:
-        text = f"the stack in {data} goes on, for {counted(holders, 'holder')} outside this run"
-        return Closing(text=f"{PREFIX}{text}; {left}", clean=not units)
-    proof = check_leaks(paths)
-    return Closing(text=f"{PREFIX}{proof}", clean=proof.clean)
+    if warm and not leases:
+        text = f"the stack in {data} stays warm for {warm:g} s; `infra runtime down --data {data}` stops it"
+        return SummaryLine(text=f"{PREFIX}{text}; {left}", clean=not units)
+    if leases:
+        text = f"the stack in {data} keeps running for {counted(leases, 'client')} outside this run"
+        return SummaryLine(text=f"{PREFIX}{text}; {left}", clean=not units)
+    leaks = check_leaks(paths)
+    return SummaryLine(text=f"{PREFIX}{leaks}", clean=leaks.clean)
 
 
-def _holders_or_end(paths: Paths) -> tuple[int, float]:
-    """How many hold the stack, and for how many seconds it stays without them.
+def _leases_or_end(paths: Paths) -> tuple[int, float]:
+    """Return the number of leases of a stack, and the seconds that it keeps running without leases.
 
-    Nobody, and no second, as soon as its supervisor and its guardian have ended.
+    Both are zero after its supervisor and its guardian have exited. A stack that runs until
+    `infra runtime down` stops it counts as one lease more.
     """
     deadline = time.monotonic() + STOP_PATIENCE
     while _supervised(paths):
@@ -65,12 +67,12 @@ def _holders_or_end(paths: Paths) -> tuple[int, float]:
                 client.close()
             if status.stay and status.stay_seconds:
                 return status.leases, status.stay_seconds
-            if holders := status.leases + status.stay:
-                return holders, 0.0
+            if leases := status.leases + status.stay:
+                return leases, 0.0
         except NoStackError:
-            pass  # it takes no client any more: it is about to end
+            pass  # the supervisor is exiting and accepts no client
         if time.monotonic() > deadline:
-            raise InfraError(f"its supervisor did not end within {STOP_PATIENCE:g} s")
+            raise InfraError(f"the supervisor did not exit within {STOP_PATIENCE:g} s")
         time.sleep(0.005)
     return 0, 0.0
 

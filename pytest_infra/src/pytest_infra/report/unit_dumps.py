@@ -1,4 +1,4 @@
-"""The units of a failed test: described and dumped in its capsule, and kept in place with `--infra-keep`."""
+"""The units of a failed test: described and dumped in its failure report, and kept with `--infra-keep`."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from pytest_infra.isolation.unit import Unit
 
 FILE, FOLDER = "units.json", "dumps"
-#: a dump takes some tenths of a second: where everything fails, the first tests show enough
-MOST = 50
+#: failed tests with dumps per process; a dump takes tenths of a second, so that many failures would take long
+MAX_TESTS = 50
 
 
 @frozen
 class Saved:
-    """What was written of a failed test's units."""
+    """The result of saving a failed test's units."""
 
     #: unit → the files of its dump, or why there is none
     dumps: dict[str, str]
-    #: lines for the end of the run: how to reach what is kept
+    #: lines for the end of the run: the URLs of the units that are kept
     messages: list[str]
     #: whether any unit is kept
     kept: bool
@@ -43,25 +43,25 @@ class UnitDumps:
         self._tests = 0
 
     def save(self, test: str, units: Collection[Unit], capsule: Path, answering: Collection[str]) -> Saved:
-        """Write what the units are and what is in them. `answering`: the services that are ready."""
+        """Write the descriptions and the contents of units. `answering`: the services that are ready."""
         described: list[dict[str, Any]] = []
         dumps: dict[str, str] = {}
         self._tests += 1
         for unit in units:
             unit.keep = unit.keep or (self._keep and not unit.unkeepable)
-            # With a kept unit, its passwords are needed.
+            # The user needs the passwords of a kept unit to connect to it.
             exports = {"exports": dict(unit)} if unit.keep else {}
             described.append({**unit.describe(), "kept": unit.keep} | exports)
             if unit.name not in answering:
                 dumps[unit.id] = f"no dump: {unit.name} does not answer"
-            elif self._tests > MOST:
-                dumps[unit.id] = f"no dump: only the first {MOST} failed tests of a process have dumps"
+            elif self._tests > MAX_TESTS:
+                dumps[unit.id] = f"no dump: only the first {MAX_TESTS} failed tests of a process have dumps"
             else:
                 dumps |= self._dump(unit, capsule)
         if described:
             _write_private(capsule / FILE, json.dumps({"units": described}, indent=2))
         return Saved(
-            dumps=dumps, messages=self._messages(test, units, capsule), kept=any(it.keep for it in units)
+            dumps=dumps, messages=self._messages(test, units, capsule), kept=any(unit.keep for unit in units)
         )
 
     def _dump(self, unit: Unit, capsule: Path) -> dict[str, str]:
@@ -72,20 +72,20 @@ class UnitDumps:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             files: list[Path] = load(target)(unit, folder)
-        except Exception as error:  # noqa: BLE001 - the report is about the test, whatever fails here
+        except Exception as error:  # noqa: BLE001 - a failed dump must not hide the failure of the test
             return {unit.id: redacted(f"no dump: {error}", secrets_of([unit], self._instances))}
         return {unit.id: ", ".join(str(file.relative_to(capsule)) for file in files)} if files else {}
 
     def _messages(self, test: str, units: Iterable[Unit], capsule: Path) -> list[str]:
         if not self._keep:
             return []
-        kept = [f"kept for {test}: {unit.name} {unit.id}: {self._reach(unit)}" for unit in units if unit.keep]
+        kept = [f"kept for {test}: {unit.name} {unit.id}: {self._url(unit)}" for unit in units if unit.keep]
         passwords = [f"passwords are in {capsule / FILE}"] if kept else []
         lost = [f"not kept for {test}: {unit.name}: {unit.unkeepable}" for unit in units if unit.unkeepable]
         return [*kept, *passwords, *lost]
 
-    def _reach(self, unit: Unit) -> str:
-        """A URL of the unit that needs no password, or else one with the password masked."""
+    def _url(self, unit: Unit) -> str:
+        """Return a URL of the unit that needs no password, otherwise one with the password masked."""
         urls = [urlsplit(unit[key]) for key in ("socket_url", "url") if key in unit]
         for url in urls:
             if url.password is None:

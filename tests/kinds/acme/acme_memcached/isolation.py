@@ -8,7 +8,7 @@ from pathlib import Path
 from acme_memcached.client import connected
 from infra_runtime.engines.local.stack import Endpoint
 from pytest_infra.isolation.copies import Copier
-from pytest_infra.isolation.slots import Seats
+from pytest_infra.isolation.slots import Slots
 from pytest_infra.isolation.unit import Unit, Units
 from pytest_infra.kit_context import KitContext
 
@@ -25,15 +25,15 @@ class Prefixes:
 
     def __init__(self, context: KitContext) -> None:
         self._server = context.endpoint
-        self._seats = Seats(context.stack.data, f"{self._server.name}.prefix", range(1, 257), HINT)
+        self._slots = Slots(context.stack.data, f"{self._server.name}.prefix", range(1, 257), HINT)
 
     def acquire(self, label: str) -> Unit:
         """Return a prefix without keys."""
-        return self._unit(self._seats.take(self._clean), label)
+        return self._unit(self._slots.take(self._clean), label)
 
     def release(self, unit: Unit) -> None:
         """Remove its keys."""
-        self._seats.vacate(int(unit.id.rpartition("-")[2]), self._clean, keep=unit.keep)
+        self._slots.release(int(unit.id.rpartition("-")[2]), self._clean, keep=unit.keep)
 
     def close(self) -> list[str]:
         """Nothing is open."""

@@ -1,4 +1,4 @@
-"""Caddy: a host name of the test's own, and routes that only requests for that host take.
+"""Caddy: a separate host name for each test, with routes that apply only to requests for that host.
 
 Source: Caddy documentation, "API".
 """
@@ -22,8 +22,8 @@ from pytest_infra.isolation.unit import Unit
 from pytest_infra.kit_context import KitContext
 from pytest_infra.services.caddy.protocol import admin_request
 
-#: seconds between two tries
-TRIES, PAUSE = 50, 0.01
+#: attempts to send a request, and seconds between two attempts
+ATTEMPTS, PAUSE = 50, 0.01
 ROUTES = "/config/apps/http/servers/http/routes"
 
 
@@ -45,7 +45,7 @@ class CaddyHost(Host):
         self._add(path, handle)
 
     def respond(self, path: str = "/*", *, body: str = "", status: int = 200) -> None:
-        """Answer requests with a text."""
+        """Answer requests with a fixed text."""
         self._add(path, [{"handler": "static_response", "status_code": status, "body": body}])
 
     def _add(self, path: str, handle: list[dict[str, Any]]) -> None:
@@ -56,23 +56,23 @@ class CaddyHost(Host):
             match["path"] = paths
         name = f"{self.id}-{len(self._routes) + 1}"
         route = {"@id": name, "match": [match], "handle": handle, "terminal": True}
-        # Before all others, for the last of the stack's own matches everything.
+        # The route is inserted before all others, because the last route of the stack matches every request.
         self._routes.append(name)
         _insert(self._socket, name, route)
 
     @contextlib.contextmanager
     def example(self) -> Iterator[CaddyHost]:
-        """The routes that are added in the block go with it."""
+        """Yield this host; the routes that the block adds are removed after it."""
         before = len(self._routes)
         yield self
         self.clear(before)
 
     def routes(self) -> list[Any]:
-        """Return its routes as the server has them."""
+        """Return the host's routes from the server."""
         return [_request(self._socket, "GET", f"/id/{name}") for name in self._routes]
 
     def clear(self, kept: int = 0) -> None:
-        """Remove the routes that were added, but for so many."""
+        """Remove the host's routes except the first `kept`."""
         while len(self._routes) > kept:
             _remove(self._socket, self._routes[-1])
             self._routes.pop()
@@ -84,10 +84,10 @@ def units(context: KitContext) -> Hosts:
 
 
 class Hosts:
-    """Names at a proxy of this process's own.
+    """Host names of a copy of Caddy that only this process uses.
 
-    A new route replaces the whole server behind the port, which may hang up on requests that come just then:
-    those of one test after another, but never those of other workers.
+    Caddy replaces the server behind the port when a route is added, and may close connections with requests
+    at that moment. With one copy for each process, this does not affect the tests of other workers.
     """
 
     def __init__(self, server: Endpoint, owner: Owner, stack: Path, resolved: Resolved) -> None:
@@ -98,21 +98,21 @@ class Hosts:
         self._keep = False
 
     def acquire(self, label: str) -> Unit:
-        """A host that no route knows."""
+        """Return a host without routes."""
         unit = CaddyHost(self._proxy, self._owner.name().replace("_", "-"), label)
         unit.name = self._name
         return unit
 
     def release(self, unit: Unit) -> None:
-        """Remove its routes."""
+        """Remove the host's routes."""
         if unit.keep:
             self._keep = True
         elif isinstance(unit, CaddyHost):
-            with contextlib.suppress(OSError):  # it is stopped, and so its routes are gone
+            with contextlib.suppress(OSError):  # a stopped copy has no routes
                 unit.clear()
 
     def close(self) -> list[str]:
-        """End the proxy, unless it has a route that stays."""
+        """Stop the copy, unless a unit is kept."""
         try:
             if self._keep:
                 self._copier.keep(self._copy)
@@ -126,26 +126,25 @@ class Hosts:
 
 
 # --- the admin API ---------------------------------------------------------------------------------
-# Each change of the configuration replaces the API's own server, too: it may hang up on who comes just then.
+# Each change of the configuration also replaces the server of the API, which may then close connections.
 
 
 def _insert(socket: str, name: str, route: Mapping[str, Any]) -> None:
     try:
         _request(socket, "PUT", f"{ROUTES}/0", route)
     except CommandError:
-        # The try before may have succeeded without an answer: then the name is taken.
+        # An earlier attempt may have succeeded without an answer; then the name exists already.
         _request(socket, "GET", f"/id/{name}")
 
 
 def _remove(socket: str, name: str) -> None:
-    with contextlib.suppress(
-        CommandError
-    ):  # unknown: the try before has removed it, or the proxy is a new one
+    # The route is unknown if an earlier attempt has removed it, or if Caddy was restarted.
+    with contextlib.suppress(CommandError):
         _request(socket, "DELETE", f"/id/{name}")
 
 
 def _request(socket: str, method: str, target: str, body: object = None) -> Any:
-    for _ in range(TRIES):
+    for _ in range(ATTEMPTS):
         with contextlib.suppress(ConnectionError):
             return admin_request(socket, method, target, body)
         time.sleep(PAUSE)

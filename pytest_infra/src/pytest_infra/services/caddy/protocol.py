@@ -14,10 +14,10 @@ from pytest_infra.isolation.connection import PATIENCE, CommandError
 
 
 class _SocketFileConnection(http.client.HTTPConnection):
-    """HTTP over a socket file."""
+    """An HTTP connection over a socket file."""
 
     def __init__(self, path: str) -> None:
-        # The name that Caddy accepts on a socket; older versions reject `localhost` there.
+        # Caddy accepts this host name on a socket; older versions reject `localhost`.
         super().__init__("127.0.0.1", timeout=PATIENCE)
         self._path = path
 
@@ -28,7 +28,7 @@ class _SocketFileConnection(http.client.HTTPConnection):
 
 
 def admin_request(socket_path: str, method: str, target: str, body: object = None) -> Any:
-    """Return the decoded answer to one request, None for an empty one. Raises `CommandError`."""
+    """Send one request and return the decoded answer, None if it is empty. Raises `CommandError`."""
     connection = _SocketFileConnection(socket_path)
     try:
         content = None if body is None else json.dumps(body).encode()

@@ -12,10 +12,10 @@ KIT = ServiceKit(
     install={"nats": "pytest-infra[nats]"},
     urls={"nats": "nats://{user}:{password}@{host}:{port}"},
     secrets=("password", "account_password"),
-    # A stack that was started in development has none, and no test should fail for that.
+    # A stack that was started in development has no accounts for tests; this must not fail a test.
     isolation_exports={
-        "account_password": "{service} has no accounts for tests (`services.{service}.accounts`): "
-        "all tests share it"
+        "account_password": "{service} has no accounts for tests (`services.{service}.accounts`), "
+        "so all tests share it"
     },
     fixtures=(
         KitFixture(

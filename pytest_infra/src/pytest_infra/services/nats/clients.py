@@ -1,4 +1,4 @@
-"""Clients of NATS, connected to a test's account."""
+"""The client fixture of NATS, connected to the test's account."""
 
 from __future__ import annotations
 

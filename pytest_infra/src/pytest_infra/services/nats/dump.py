@@ -16,7 +16,7 @@ from pytest_infra.isolation.readable import CHARACTERS, write_json
 from pytest_infra.isolation.unit import Unit
 from pytest_infra.services.nats.protocol import NatsConnection
 
-#: of a stream, at its end
+#: the last messages of a stream that are dumped
 MESSAGES = 20
 
 
@@ -44,10 +44,10 @@ def _messages(connection: NatsConnection, stream: dict[str, Any]) -> Iterator[di
     state = stream["state"]
     number = max(state["first_seq"], state["last_seq"] - MESSAGES + 1)
     while number <= state["last_seq"]:
-        wanted = json.dumps({"seq": number, "next_by_subj": ">"}).encode()
+        query = json.dumps({"seq": number, "next_by_subj": ">"}).encode()
         try:
-            answer = connection.request(f"$JS.API.STREAM.MSG.GET.{stream['config']['name']}", wanted)
-        except CommandError:  # there are no more: the last ones were deleted
+            answer = connection.request(f"$JS.API.STREAM.MSG.GET.{stream['config']['name']}", query)
+        except CommandError:  # the remaining messages were deleted
             return
         message = answer["message"]
         data = base64.b64decode(message.get("data", ""))

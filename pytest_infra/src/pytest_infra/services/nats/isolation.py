@@ -1,4 +1,4 @@
-"""NATS: an account of the test's own. Subjects, streams, buckets and consumers are then its own too.
+"""NATS: a separate account for each test, and with it separate subjects, streams, buckets and consumers.
 
 Source: NATS documentation, "Accounts", "System Events" and "JetStream wire API Reference".
 """
@@ -13,25 +13,25 @@ from pathlib import Path
 
 from infra_runtime.engines.local.stack import Endpoint
 from pytest_infra.isolation.connection import CommandConnection
-from pytest_infra.isolation.slots import Seats
+from pytest_infra.isolation.slots import Slots
 from pytest_infra.isolation.unit import Unit
 from pytest_infra.kit_context import KitContext
 from pytest_infra.services.nats.protocol import NatsConnection
 
 
 class Account(Unit):
-    """An account with a user of the same name, whom `url` bears with the password."""
+    """An account with a user of the same name; `url` contains the user and the password."""
 
     def __init__(self, server: Endpoint, name: str, label: str, prefix: str = "") -> None:
         url = f"nats://{name}:{server['account_password']}@{server.host}:{server.port}"
         super().__init__(server, name, label, url=url, user=name, password=server["account_password"])
         self._server, self._examples = server, itertools.count(1)
-        #: before every subject of an example; empty for a test
+        #: the beginning of every subject of an example; empty for a test
         self.prefix = prefix
 
     @contextlib.contextmanager
     def example(self) -> Iterator[Account]:
-        """No streams, and subjects of its own if they begin with `prefix`; its streams go with it."""
+        """Yield the account without streams; only this example uses subjects that begin with its `prefix`."""
         purge(self._server, self.id)
         yield Account(self._server, self.id, self.label, f"example{next(self._examples)}.")
         purge(self._server, self.id)
@@ -43,31 +43,29 @@ def units(context: KitContext) -> Accounts:
 
 
 class Accounts:
-    """The accounts that the server's configuration names; each is one test's at a time.
+    """The accounts in the server's configuration; one test at a time uses each.
 
-    To reload the configuration with an account more can lose the answer that another test waits for:
-    so there is a fixed number of them.
+    Their number is fixed, because a reload of the configuration can lose an answer that another test is
+    waiting for.
     """
 
     def __init__(self, server: Endpoint, stack: Path) -> None:
         self._server = server
         count = int(server["accounts"])
-        hint = (
-            f"Give the server more than {count}: `accounts` of `[services.{server.name}]` in the stack file."
-        )
-        self._seats = Seats(stack, server.name, range(1, count + 1), hint)
+        hint = f"Set `accounts` in `[services.{server.name}]` of the stack file to more than {count}."
+        self._slots = Slots(stack, server.name, range(1, count + 1), hint)
         self._connection = CommandConnection(
             lambda: NatsConnection(server.host, server.port, "system", server["account_password"])
         )
 
     def acquire(self, label: str) -> Unit:
-        """An account that nobody is connected to, and that has nothing in it."""
-        number = self._seats.take(self._clean)
+        """Return an account without clients and streams."""
+        number = self._slots.take(self._clean)
         return Account(self._server, name_of(number), label)
 
     def release(self, unit: Unit) -> None:
-        """Disconnect whoever is left, and delete the account's streams."""
-        self._seats.vacate(int(unit.id.removeprefix(name_of(""))), self._clean, keep=unit.keep)
+        """Disconnect the account's clients, and delete its streams."""
+        self._slots.release(int(unit.id.removeprefix(name_of(""))), self._clean, keep=unit.keep)
 
     def close(self) -> list[str]:
         """Close the connection."""
@@ -75,7 +73,7 @@ class Accounts:
         return []
 
     def _clean(self, number: int) -> bool:
-        """Whether it is empty now. A client that always comes back has the account for good."""
+        """Clean an account. Return False if it had clients: one that reconnects blocks the account."""
         name = name_of(number)
         if self._connection.run(lambda connection: _disconnect(connection, name)):
             return False
@@ -85,7 +83,7 @@ class Accounts:
 
 
 def name_of(number: object) -> str:
-    """The account's name, which `infra_runtime.services.nats` gives."""
+    """Return an account's name; `infra_runtime.services.nats` uses the same names."""
     return f"test{number}"
 
 
@@ -98,7 +96,7 @@ def purge(server: Endpoint, account: str) -> None:
 
 
 def _disconnect(connection: NatsConnection, account: str) -> int:
-    """Send every client of an account away; returns how many there were."""
+    """Disconnect every client of an account, and return the number of clients."""
     answer = connection.request(f"$SYS.REQ.ACCOUNT.{account}.CONNZ", b'{"limit": 1024}')
     clients = answer["data"]["connections"] or []
     for client in clients:

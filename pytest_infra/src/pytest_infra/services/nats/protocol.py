@@ -17,7 +17,7 @@ class NatsConnection(LineConnection):
 
     def __init__(self, host: str, port: int, user: str, password: str) -> None:
         super().__init__(host, port)
-        # Every worker has a connection to the system account: the subject separates their answers.
+        # Every worker has a connection to the system account; the random subject separates their answers.
         self._inbox = b"_INBOX." + os.urandom(8).hex().encode()
         self.server: dict[str, Any] = json.loads(self.line().removeprefix(b"INFO "))
         login = {"user": user, "pass": password, "verbose": False, "name": "pytest-infra"}
@@ -27,7 +27,7 @@ class NatsConnection(LineConnection):
             raise CommandError(f"nats: {answer.decode(errors='replace')}")
 
     def request(self, subject: str, payload: bytes = b"") -> dict[str, Any]:
-        """Return the answer to a request to the server itself, which is always JSON."""
+        """Send a request to the server and return its answer, which is always JSON."""
         head = b"PUB %s %s %d\r\n" % (subject.encode(), self._inbox, len(payload))
         self.send(head + payload + b"\r\n")
         while not (line := self.line()).startswith(b"MSG "):

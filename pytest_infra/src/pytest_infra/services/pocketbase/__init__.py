@@ -1,6 +1,6 @@
 """The kit of the kind `pocketbase`: a process on a copied folder for each test.
 
-To empty collections by the API would leave settings, schemas, files, logs and rate limits as they were.
+Deleting records by the API would not reset settings, schemas, files, logs and rate limits.
 """
 
 from __future__ import annotations

@@ -15,14 +15,14 @@ from infra_runtime.messages import MASK
 from pytest_infra.isolation.readable import write_json
 from pytest_infra.isolation.unit import Unit
 
-#: of a collection
+#: the records of a collection that are dumped
 RECORDS = 100
-#: columns of accounts by which a client could log in
+#: columns of accounts with which a client could log in
 SECRET = frozenset({"password", "tokenKey"})
 
 
 def dump(unit: Unit, folder: Path) -> list[Path]:
-    """Write the collections that are not PocketBase's own, with their fields and first records."""
+    """Write the user's collections, with their fields and first records."""
     path = folder / f"{unit.id}.json"
     uri = f"{(unit.data / 'pb_data' / 'data.db').as_uri()}?mode=ro"
     with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=1)) as connection:

@@ -1,6 +1,6 @@
-"""PocketBase: a copy of its own for each test, a process of a few milliseconds' start on a copied folder.
+"""PocketBase: a separate process on a copied folder for each test; it starts in some milliseconds.
 
-To empty collections by the API would leave settings, schemas, files, logs and rate limits as they were.
+Deleting records by the API would not reset settings, schemas, files, logs and rate limits.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ def units(context: KitContext) -> Copies:
 
 
 class Copies:
-    """Processes, one of them ready ahead."""
+    """Copies of PocketBase, of which one is started ahead."""
 
     def __init__(self, server: Endpoint, stack: Path, resolved: Resolved) -> None:
         self._server = server
         self._copier = Copier(server, stack, resolved, shared=SHARED)
-        self._pool = Pool(self._copier, server.name, most=1)
+        self._pool = Pool(self._copier, server.name, max_ahead=1)
 
     def acquire(self, label: str) -> Unit:
-        """A copy as it was prepared: the superuser, and what the migrations made."""
+        """Return a copy with the superuser and the results of the migrations."""
         name = self._pool.take()
         unit = Unit(self._copier.endpoints[name], name, label)
         unit.name = self._server.name
         return unit
 
     def release(self, unit: Unit) -> None:
-        """End it in the background, and remove its folder."""
+        """Stop the copy in the background and remove its folder."""
         if unit.keep:
             self._copier.keep(unit.id)
         else:
             self._pool.give_back(unit.id)
 
     def close(self) -> list[str]:
-        """End what is left."""
+        """Stop all copies."""
         return self._pool.close()

@@ -34,7 +34,7 @@ KIT = ServiceKit(
         KitFixture(
             name="{service}_connection",
             function=f"{_CLIENTS}:connection",
-            summary="A psycopg connection to the test's database. What was not committed is rolled back.",
+            summary="A psycopg connection to the test's database. Uncommitted changes are rolled back.",
         ),
         KitFixture(
             name="_{service}_session_database",

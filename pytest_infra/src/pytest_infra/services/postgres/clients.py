@@ -1,4 +1,4 @@
-"""Clients of PostgreSQL, connected to a test's database."""
+"""The client fixtures of PostgreSQL, connected to the test's database."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def connection(context: FixtureContext, unit: Endpoint) -> Iterator[psycopg.Connection[Any]]:
-    """Yield a psycopg connection; what was not committed is rolled back."""
+    """Yield a psycopg connection; uncommitted changes are rolled back."""
     library = context.library("psycopg")
-    opened = library.connect(_nearest(unit), application_name=context.label.name)
+    opened = library.connect(_fastest_url(unit), application_name=context.label.name)
     try:
         yield opened
     finally:
@@ -31,7 +31,7 @@ def session_database(
     """Yield a connection to a database of the session, for `transaction`."""
     library = context.library("psycopg")
     with unit_of(context.service, f"{context.service}_transaction", migrations=migrations) as database:
-        opened = library.connect(_nearest(database))
+        opened = library.connect(_fastest_url(database))
         try:
             yield opened
         finally:
@@ -43,8 +43,8 @@ def transaction(
 ) -> Iterator[psycopg.Connection[Any]]:
     """Yield a connection inside a transaction that is rolled back.
 
-    It is the quickest way, for code that takes a connection and leaves `commit` to its caller. That code may
-    use `connection.transaction()`, which makes a savepoint.
+    This is the fastest isolation, for code that uses a given connection and does not call `commit`. The code
+    may use `connection.transaction()`, which creates a savepoint.
     """
     with connection.transaction(force_rollback=True):
         connection.execute("select set_config('application_name', %s, true)", [context.label.name])
@@ -62,6 +62,6 @@ async def asyncpg_connection(context: FixtureContext, unit: Endpoint) -> AsyncIt
         await opened.close()
 
 
-def _nearest(database: Endpoint) -> str:
-    """The socket, where there is one: it needs no password, and connects in half the time."""
+def _fastest_url(database: Endpoint) -> str:
+    """Return the URL of the socket if there is one: it needs no password, and connects in half the time."""
     return database.get("socket_url", database.url)

@@ -1,4 +1,4 @@
-"""psycopg, with which databases are made and dropped."""
+"""Import psycopg, which creates and drops the databases."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from infra_runtime.errors import ConfigurationError
 
 
 def driver(service: str) -> Any:
-    """Return psycopg. Raises `ConfigurationError` when it is not installed."""
+    """Return psycopg. Raises `ConfigurationError` if it is not installed."""
     try:
         import psycopg
     except ImportError as error:

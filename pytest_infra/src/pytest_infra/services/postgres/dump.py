@@ -14,15 +14,15 @@ from pytest_infra.isolation.readable import DumpError
 from pytest_infra.isolation.unit import Unit
 from pytest_infra.services.postgres.isolation import Database
 
-#: of a dump, and seconds for it
+#: the maximum size and duration of a dump
 BYTES, SECONDS = 5_000_000, 5.0
 
 
 def dump(unit: Unit, folder: Path) -> list[Path]:
-    """Write what was committed; a locked table is waited for one second. Raises `DumpError`."""
+    """Write the committed data; wait at most one second for a locked table. Raises `DumpError`."""
     program = unit.pg_dump if isinstance(unit, Database) else ""
     if not program:
-        raise ConfigurationError("pg_dump is not beside the server")
+        raise ConfigurationError("pg_dump is missing in the folder of the server's executables")
     path = folder / f"{unit.id}.sql"
     _dump(unit.get("socket_url", unit.url), program, path)
     return [path]

@@ -1,4 +1,4 @@
-"""PostgreSQL: a database of the test's own, cloned from a template that is made once for all sessions.
+"""PostgreSQL: a separate database for each test, cloned from a template that all sessions share.
 
 Source: PostgreSQL documentation, "CREATE DATABASE", "Template Databases" and "file_copy_method".
 """
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 CLONE, TEMPLATE = "infra_test_", "infra_template_"
 #: the comment of a database that must not be dropped
 KEPT = "infra: kept"
-#: templates of other migrations that stay, for other branches
+#: templates of other migrations that are kept, for other branches
 TEMPLATES_KEPT = 4
-#: how often each strategy is tried when a template is made
+#: how often each strategy is measured when a template is made
 TRIALS = 2
-#: name → the settings and the option of `CREATE DATABASE`, and the oldest version that has them
+#: name → a statement before `CREATE DATABASE`, its option, and the oldest version of PostgreSQL that has both
 STRATEGIES: dict[str, tuple[LiteralString, LiteralString, int]] = {
     "clone": ("set file_copy_method = clone", "strategy file_copy", 18),
     "file_copy": ("select 1", "strategy file_copy", 15),
@@ -41,7 +41,7 @@ STRATEGIES: dict[str, tuple[LiteralString, LiteralString, int]] = {
 
 
 class Database(Unit):
-    """A database of the test's own. `url` and `socket_url` connect to it."""
+    """A database for one test. `url` and `socket_url` connect to it."""
 
     def __init__(self, server: Endpoint, name: str, label: str, *, pg_dump: str = "") -> None:
         urls = {key: _at(server[key], name) for key in ("url", "socket_url") if key in server}
@@ -52,9 +52,9 @@ class Database(Unit):
 
     @contextlib.contextmanager
     def example(self) -> Iterator[psycopg.Connection[Any]]:
-        """A connection in a transaction that is rolled back; `connection.transaction()` is a savepoint in it.
+        """Yield a connection in a transaction that is rolled back after the block.
 
-        What other connections commit is not undone.
+        In it, `connection.transaction()` creates a savepoint. Commits of other connections are not undone.
         """
         connection = self._connection
         if connection is None:
@@ -63,7 +63,7 @@ class Database(Unit):
             yield connection
 
     def close(self) -> None:
-        """Close the connection of the examples, if there were any."""
+        """Close the connection for examples, if it is open."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -88,7 +88,7 @@ class Databases:
         self._psycopg = driver(server.name)
         self._migrations = migrations
         self._template = TEMPLATE + migrations.key
-        self._life = _life(server)
+        self._start_number = _start_number(server)
         spread(str(server.data / "cluster" / "base"))
         self._factory = CloneFactory(server, owner, self._template, self._ensure_template())
         self._pool = Pool(self._factory, server.name)
@@ -97,9 +97,10 @@ class Databases:
             self._pool.give_back(name)
 
     def acquire(self, label: str) -> Unit:
-        """Return a database that was never used before."""
-        if (life := _life(self._server)) != self._life:  # it may have come back as an older snapshot
-            self._life = life
+        """Return a database that no test has used before."""
+        # After a restart of the server, its data may be those of an older snapshot.
+        if (start_number := _start_number(self._server)) != self._start_number:
+            self._start_number = start_number
             self._pool.renew()
         try:
             name = self._pool.take()
@@ -110,13 +111,13 @@ class Databases:
         return Database(self._server, name, label, pg_dump=self._pg_dump)
 
     def _name_sessions(self, database: str, label: str) -> None:
-        """Name the test in the server's log for its sessions, whatever driver they use.
+        """Set the application name of a database, so that the server's log contains the test's id.
 
-        In the URL it would be an argument that asyncpg under SQLAlchemy does not know.
+        This works with every driver. A parameter of the URL does not: asyncpg under SQLAlchemy rejects it.
         """
         try:
             _name_sessions(self._open(), database, label)
-        except self._psycopg.OperationalError:  # the server was restarted under the connection
+        except self._psycopg.OperationalError:  # the server was restarted, which closed the connection
             self._close_connection()
             _name_sessions(self._open(), database, label)
 
@@ -132,7 +133,7 @@ class Databases:
             self._kept_connection = None
 
     def release(self, unit: Unit) -> None:
-        """Drop it in the background."""
+        """Drop the database in the background, or mark it as kept."""
         if isinstance(unit, Database):
             unit.close()
         if unit.keep:
@@ -142,23 +143,23 @@ class Databases:
             self._pool.give_back(unit.id)
 
     def close(self) -> list[str]:
-        """Drop what is left."""
+        """Drop all databases of this process."""
         self._close_connection()
         return self._pool.close()
 
     def _left_over(self, owner: Owner) -> list[str]:
-        """The databases of processes that were killed."""
+        """Return the databases of processes that were killed."""
         return [name for name in unkept(self._server) if not owner.alive(owner_of(name))]
 
     def _ensure_template(self) -> str:
-        """Make the template unless it is there; returns the fastest strategy to clone it."""
+        """Make the template if it is missing, and return the fastest strategy to clone it."""
         with self._psycopg.connect(self._admin, autocommit=True) as connection:
-            found = _strategy_of(connection, self._template)
-            if found is None:
+            strategy = _strategy_of(connection, self._template)
+            if strategy is None:
                 with _locked(connection, self._template):
-                    # Another worker may have been quicker.
-                    found = _strategy_of(connection, self._template) or self._make_template(connection)
-        return found
+                    # Another worker may have made it before this process had the lock.
+                    strategy = _strategy_of(connection, self._template) or self._make_template(connection)
+        return strategy
 
     def _make_template(self, connection: psycopg.Connection[Any]) -> str:
         raw = f"{self._template}_new"
@@ -170,13 +171,13 @@ class Databases:
         strategy = _fastest(connection, raw)
         _execute(connection, f"comment on database {{}} is '{strategy}'", raw)
         _execute(connection, "alter database {} rename to {}", raw, self._template)
-        # Last: a template is whole when it says that it is one.
+        # This is the last step: `is_template` shows that the template is complete.
         _execute(connection, "alter database {} with is_template true", self._template)
         _prune(connection)
         return strategy
 
     def _migrate(self, database: Database) -> None:
-        """Run the migrations; an error of the user's function gets a note when an extension is missing."""
+        """Run the migrations; if an extension is missing, add a hint to the error of the user's function."""
         try:
             self._migrations.run(database)
         except self._psycopg.errors.FeatureNotSupported as error:
@@ -185,7 +186,7 @@ class Databases:
 
 
 class CloneFactory:
-    """Clones and drops databases in the pool's thread, on a connection of its own."""
+    """Clones and drops databases in the pool's thread, on its own connection."""
 
     def __init__(self, server: Endpoint, owner: Owner, template: str, strategy: str) -> None:
         self._server, self._owner, self._template = server, owner, template
@@ -217,7 +218,7 @@ class CloneFactory:
 
 
 def unkept(server: Endpoint) -> list[str]:
-    """Return the databases that are units, except those that were kept."""
+    """Return the databases that are units, without those that were kept."""
     with driver(server.name).connect(_url(server), autocommit=True) as connection:
         rows = connection.execute(
             "select datname from pg_database where starts_with(datname, %s)"
@@ -228,7 +229,7 @@ def unkept(server: Endpoint) -> list[str]:
 
 
 def owner_of(database: str) -> str:
-    """Return the token of the process that made it."""
+    """Return the token of the process that made a database."""
     return database.removeprefix(CLONE).partition("_")[0]
 
 
@@ -236,8 +237,8 @@ def _url(server: Endpoint) -> str:
     return server.get("socket_url", server.url)
 
 
-def _life(server: Endpoint) -> int:
-    """Another number for each start of the server."""
+def _start_number(server: Endpoint) -> int:
+    """Return a number that differs for each start of the server."""
     try:
         return (server.data / "cluster" / "postmaster.pid").stat().st_mtime_ns
     except OSError:
@@ -248,10 +249,10 @@ def _life(server: Endpoint) -> int:
 
 
 def _execute(connection: psycopg.Connection[Any], text: str, *names: str) -> None:
-    """A statement with names in the places of `{}`."""
+    """Execute a statement with quoted names in place of `{}`."""
     from psycopg import sql
 
-    # Every text is this module's own, and what varies in it is a name.
+    # Every text is a constant of this module; only the names in it vary, and they are quoted.
     statement = sql.SQL(text)  # pyright: ignore[reportArgumentType]
     connection.execute(statement.format(*map(sql.Identifier, names)))
 
@@ -274,7 +275,7 @@ def _drop(connection: psycopg.Connection[Any], name: str) -> None:
 
 
 def _end_sessions(connection: psycopg.Connection[Any], database: str) -> None:
-    """A pool that the migrations left open would hold up every clone."""
+    """Disconnect all sessions of a database: connections that the migrations left open would block clones."""
     connection.execute(
         "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = %s", [database]
     )
@@ -282,7 +283,7 @@ def _end_sessions(connection: psycopg.Connection[Any], database: str) -> None:
 
 @contextlib.contextmanager
 def _locked(connection: psycopg.Connection[Any], name: str) -> Iterator[None]:
-    """The server's own lock: whoever dies gives it back."""
+    """Hold an advisory lock of the server, which also ends with the connection."""
     connection.execute("select pg_advisory_lock(hashtext(%s))", [name])
     try:
         yield
@@ -291,7 +292,7 @@ def _locked(connection: psycopg.Connection[Any], name: str) -> Iterator[None]:
 
 
 def _strategy_of(connection: psycopg.Connection[Any], template: str) -> str | None:
-    """The strategy that is noted at a template. None: there is no such template, or it is not whole."""
+    """Return the strategy in a template's comment; None if the template is missing or incomplete."""
     row = connection.execute(
         "select shobj_description(oid, 'pg_database') from pg_database where datname = %s and datistemplate",
         [template],
@@ -300,7 +301,7 @@ def _strategy_of(connection: psycopg.Connection[Any], template: str) -> str | No
 
 
 def _fastest(connection: psycopg.Connection[Any], template: str) -> str:
-    """Tried on this server, this disk and this template: the answer differs by all three."""
+    """Return the fastest strategy, measured with this server, this disk and this template."""
     from psycopg import Error
 
     version = connection.info.server_version // 10_000
@@ -310,7 +311,7 @@ def _fastest(connection: psycopg.Connection[Any], template: str) -> str:
         began = time.perf_counter()
         try:
             _clone(connection, template, trial, strategy)
-        except Error:  # this disk cannot share blocks
+        except Error:  # the file system cannot share blocks between files
             continue
         finally:
             took = time.perf_counter() - began
@@ -320,7 +321,7 @@ def _fastest(connection: psycopg.Connection[Any], template: str) -> str:
 
 
 def _prune(connection: psycopg.Connection[Any]) -> None:
-    """Put the oldest templates away."""
+    """Drop the oldest templates."""
     rows = connection.execute(
         "select datname from pg_database where starts_with(datname, %s) and datistemplate"
         " order by oid desc offset %s",

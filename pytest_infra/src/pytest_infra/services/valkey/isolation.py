@@ -1,4 +1,4 @@
-"""Valkey: a logical database of the test's own, or a key prefix, and a user who may do nothing to others.
+"""Valkey: a separate logical database or key prefix for each test, and a user with access to nothing else.
 
 Source: Valkey documentation, "ACL" and "Commands".
 """
@@ -15,24 +15,25 @@ from urllib.parse import quote, urlsplit
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import ConfigurationError
 from pytest_infra.isolation.connection import CommandConnection
-from pytest_infra.isolation.slots import Seats
+from pytest_infra.isolation.slots import Slots
 from pytest_infra.isolation.unit import Unit
 from pytest_infra.kit_context import KitContext
 from pytest_infra.label import shorten
 from pytest_infra.services.valkey.protocol import RespConnection
 
-#: what concerns the whole server is forbidden, and of what is called dangerous the harmless part allowed
+#: commands that affect the whole server are forbidden; the harmless commands of `@dangerous` are allowed
 RULES = (
     "+@all", "-@admin", "-@dangerous", "-function", "-script|flush", "-script|kill",
     "+info", "+keys", "+sort", "+sort_ro", "+restore", "+role", "+function|list",
 )  # fmt: skip
-#: keys that one step of a scan looks at
+#: keys that one step of a scan reads
 STEP = "1000"
+#: prefixes that can be in use at the same time
 PREFIXES = 256
 
 
 class Keys(Unit):
-    """A database, or the keys below a prefix (empty for a database); `url` bears the user."""
+    """A database, or the keys with a prefix (empty for a database); `url` contains the user."""
 
     def __init__(
         self,
@@ -44,7 +45,7 @@ class Keys(Unit):
         prefix: str,
     ) -> None:
         password = secrets.token_hex(16)
-        # The server tells the user of every connection, whatever library has made it.
+        # `CLIENT LIST` and the log contain the user of every connection, with every client library.
         user = f"{name}/{shorten(label)}"
         place = f"{quote(user, safe='')}:{password}@"
         urls = {"url": f"redis://{place}{server.host}:{server.port}/{database}"}
@@ -53,12 +54,12 @@ class Keys(Unit):
         super().__init__(server, name, label, user=user, password=password, database=str(database), **urls)
         self._connection, self._number = connection, database
         self._examples = itertools.count(1)
-        #: what every key and channel has to begin with
+        #: the beginning that every key and channel must have
         self.prefix = prefix
 
     @contextlib.contextmanager
     def example(self) -> Iterator[Keys]:
-        """Without a key: the database is emptied before and after, or a further prefix is the example's."""
+        """Yield keys without content: the database is emptied, or the keys have a further prefix."""
         if not self.prefix:
             self.clear()
             yield self
@@ -71,16 +72,16 @@ class Keys(Unit):
         inner.clear()
 
     def renew(self) -> None:
-        """Its user, whom the server knows from memory alone."""
-        mine = f"{self.prefix}*"
+        """Create the user again: the server keeps users in memory only."""
+        pattern = f"{self.prefix}*"
         further = ("-select", "-move") if self.prefix else ("+flushdb",)
         user = "ACL", "SETUSER", self["user"], "reset", "on", f">{self['password']}"
         self._connection.run(
-            lambda connection: connection.call(*user, *RULES, f"~{mine}", f"&{mine}", *further)
+            lambda connection: connection.call(*user, *RULES, f"~{pattern}", f"&{pattern}", *further)
         )
 
     def clear(self) -> None:
-        """Remove its keys, and no others."""
+        """Remove the keys of this unit."""
         self._connection.run(lambda connection: clear(connection, self._number, self.prefix))
 
 
@@ -90,7 +91,7 @@ def units(context: KitContext) -> Users:
 
 
 class Users:
-    """A user for each unit: made when it is acquired, removed with its connections when released."""
+    """A user for each unit: it is created with the unit, and removed with its connections."""
 
     def __init__(self, server: Endpoint, stack: Path, variant: str) -> None:
         self._server = server
@@ -99,34 +100,34 @@ class Users:
         count = int(self._connection.run(lambda connection: connection.call("CONFIG", "GET", "databases"))[1])
         if count < 2 and not self._by_prefix:
             raise ConfigurationError(
-                f"{server.name} has a single database",
+                f"{server.name} has only one database, so that tests cannot have separate databases",
                 where=f"services.{server.name}.databases",
-                hint=f"Raise it, or choose `infra_isolation = {server.name}: prefix`.",
+                hint=f"Increase the number, or choose `infra_isolation = {server.name}: prefix`.",
             )
-        # Number 0 is everybody's.
+        # Number 0 is the default database of all clients.
         numbers = range(1, PREFIXES + 1) if self._by_prefix else range(1, count)
-        seats = f"{server.name}.prefix" if self._by_prefix else server.name
+        slots = f"{server.name}.prefix" if self._by_prefix else server.name
         hint = (
-            f"Raise `databases` of `[services.{server.name}]`, "
+            f"Increase `databases` in `[services.{server.name}]`, "
             f"or choose `infra_isolation = {server.name}: prefix`."
         )
-        self._seats = Seats(stack, seats, numbers, hint)
+        self._slots = Slots(stack, slots, numbers, hint)
 
     def acquire(self, label: str) -> Unit:
-        """No keys, and a user with a password of its own."""
-        number = self._seats.take(self._clean)
+        """Return a unit without keys, with a new user."""
+        number = self._slots.take(self._clean)
         database, prefix = self._place(number)
         unit = Keys(self._server, self._connection, self._user(number), label, database, prefix)
         try:
             unit.renew()
         except BaseException:
-            self._seats.leave(number)
+            self._slots.free(number)
             raise
         return unit
 
     def release(self, unit: Unit) -> None:
-        """Remove the user, whose connections end with it, and its keys."""
-        self._seats.vacate(int(unit.id.rpartition("-")[2]), self._clean, keep=unit.keep)
+        """Remove the user and the keys; the server closes the user's connections."""
+        self._slots.release(int(unit.id.rpartition("-")[2]), self._clean, keep=unit.keep)
 
     def close(self) -> list[str]:
         """Close the connection."""
@@ -138,9 +139,9 @@ class Users:
         return True
 
     def _clear(self, connection: RespConnection, number: int) -> None:
-        known = connection.call("ACL", "USERS")
-        if users := [it for it in known if it.partition("/")[0] == self._user(number)]:
-            connection.call("ACL", "DELUSER", *users)
+        users = connection.call("ACL", "USERS")
+        if old_users := [user for user in users if user.partition("/")[0] == self._user(number)]:
+            connection.call("ACL", "DELUSER", *old_users)
         clear(connection, *self._place(number))
 
     def _place(self, number: int) -> tuple[int, str]:
@@ -151,7 +152,7 @@ class Users:
 
 
 def clear(connection: RespConnection, database: int, prefix: str) -> None:
-    """Remove the keys of a database that is a test's own, or those below a prefix: step by step."""
+    """Remove all keys of a database, or those with a prefix, in steps."""
     select = "SELECT", str(database)
     if not prefix:
         connection.calls(select, ("FLUSHDB", "ASYNC"))

@@ -12,16 +12,16 @@ from pytest_infra.isolation.connection import CommandError, LineConnection
 
 
 class RespConnection(LineConnection):
-    """A connection without a login: it is the default user's."""
+    """A connection without a login, as the default user."""
 
     def call(self, *words: str) -> Any:
-        """Return the result of a command. Raises `CommandError`."""
+        """Send a command and return its result. Raises `CommandError`."""
         return self.calls(words)[0]
 
     def calls(self, *commands: Sequence[str]) -> list[Any]:
-        """Return the results of several commands that are sent at once.
+        """Send several commands at once and return their results.
 
-        All answers are read before the first failure is raised.
+        All answers are read before the first error is raised.
         """
         self.send(b"".join(map(_encoded, commands)))
         results: list[Any] = []

@@ -1,4 +1,4 @@
-"""The units of this process, by service, from the first test that asks to the end of the run."""
+"""The isolation units of this process, by service, from their first use to the end of the run."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from infra_runtime.engines.local.stack import Endpoint
 
 
-class Allotment:
-    """Makes units when tests ask for them, keeps a list of them, and removes them."""
+class UnitRegistry:
+    """Makes units when tests request them, lists the units in use, and removes them."""
 
-    KEY: ClassVar[pytest.StashKey[Allotment]] = pytest.StashKey()
+    KEY: ClassVar[pytest.StashKey[UnitRegistry]] = pytest.StashKey()
 
     def __init__(self, session: Session, config: pytest.Config) -> None:
         self._session, self._config = session, config
@@ -36,30 +36,30 @@ class Allotment:
         self._variants = variants.variants(config)
         self._owner: Owner | None = None
         self._units: dict[Hashable, Units] = {}
-        #: those that a test has now
+        #: the units that tests are using now
         self.live: list[Unit] = []
         #: the seconds that a test waited for each unit
         self.waits: list[float] = []
-        #: the names of what could not be removed
+        #: the names of the units that could not be removed
         self.left: list[str] = []
 
     @contextlib.contextmanager
     def unit(
         self, service: str, label: str, parameters: Mapping[str, Any], *, shared: bool = False
     ) -> Iterator[Endpoint]:
-        """Yield a unit of a service; with isolation off, the service itself."""
+        """Yield a unit of a service; without isolation, yield the shared server."""
         endpoint = self._session.service(service)
         instance = self._instances[service]
         variant = self._variants.get(service) or next(iter(instance.kit.variants), "")
-        if shared or variant == variants.OFF or self._misses_exports(instance, endpoint):
+        if shared or variant == variants.OFF or self._lacks_exports(instance, endpoint):
             yield endpoint
             return
         began = time.perf_counter()
         try:
-            units = self._of(instance, endpoint, variant, parameters)
+            units = self._units_of(instance, endpoint, variant, parameters)
             unit = units.acquire(label)
         except InfraError as error:
-            raise self._session.refusal(("unit", service), error) from None
+            raise self._session.failure(("unit", service), error) from None
         unit.unkeepable = unit.unkeepable or instance.kit.unkeepable
         self.waits.append(time.perf_counter() - began)
         self.live.append(unit)
@@ -70,7 +70,7 @@ class Allotment:
             units.release(unit)
 
     def close(self) -> None:
-        """Remove everything; what could not be removed is in `left`."""
+        """Remove all units; `left` then contains the names of those that could not be removed."""
         for units in self._units.values():
             self.left += units.close()
         self._units.clear()
@@ -78,15 +78,17 @@ class Allotment:
             self._owner.close()
             self._owner = None
 
-    def _misses_exports(self, instance: Instance, endpoint: Endpoint) -> bool:
+    def _lacks_exports(self, instance: Instance, endpoint: Endpoint) -> bool:
+        """Return whether an export that isolation needs is missing, and add the kit's message for it."""
         missing = [text for export, text in instance.kit.isolation_exports.items() if export not in endpoint]
         for text in missing:
             self._notes.add_message(text.format(service=instance.service))
         return bool(missing)
 
-    def _of(
+    def _units_of(
         self, instance: Instance, endpoint: Endpoint, variant: str, parameters: Mapping[str, Any]
     ) -> Units:
+        """Return the units of an instance with these parameters; equal parameters share one `Units`."""
         kit, values = instance.kit, dict(parameters)
         read = {
             parameter.name: load(parameter.read)(
@@ -97,9 +99,10 @@ class Allotment:
             for parameter in kit.parameters
         }
         if values:
-            known = ", ".join(parameter.name for parameter in kit.parameters) or "none"
+            names = ", ".join(parameter.name for parameter in kit.parameters) or "none"
             raise ConfigurationError(
-                f"units of {instance.service} take no {', '.join(values)}; their parameters are: {known}"
+                f"units of {instance.service} have no parameter {', '.join(values)}; "
+                f"their parameters are: {names}"
             )
         key: Hashable = (instance.service, *read.values())
         if key not in self._units:
@@ -118,7 +121,7 @@ class Allotment:
 
     @property
     def owner(self) -> Owner:
-        """Return this process as an owner of units in the stack's data directory."""
+        """Return the owner of this process's units in the stack's data directory."""
         if self._owner is None:
             worker = getattr(self._config, "workerinput", {}).get("workerid", "")
             self._owner = Owner(Path(self._notes.data[-1]), worker)
