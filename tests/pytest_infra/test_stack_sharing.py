@@ -145,7 +145,7 @@ def test_a_leak_is_named_and_fails_the_run_where_that_is_asked_for(
         ({"a": "1", "b": "2"}, "a variable or the interpreter"),
         ({"a": "0", "b": "2"}, "changed: a"),
         ({"a": "1"}, "new: b"),
-        ({"a": "1", "b": "2", "c": "3"}, "gone: c"),
+        ({"a": "1", "b": "2", "c": "3"}, "removed: c"),
     ],
 )
 def test_a_plan_says_what_is_another_than_it_was(old: dict[str, str], told: str) -> None:

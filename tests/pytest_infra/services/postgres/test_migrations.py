@@ -120,8 +120,8 @@ def test_what_it_cannot_be_is_told(tmp_path: Path, source: str, says: str) -> No
         read(source, tmp_path, WHERE)
 
 
-def test_a_folder_without_sql_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"no \*\.sql"):
+def test_a_folder_without_sql_files_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"contains no `\*\.sql` file"):
         read(tmp_path, tmp_path, WHERE)
 
 
