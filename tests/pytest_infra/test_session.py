@@ -16,8 +16,8 @@ from infra_runtime.data_directory import journal
 
 CLEAN = "0 processes, 0 ports, 0 sockets left"
 
-#: Each test writes the URL of its stack, and waits until a test of each worker has done so: a worker that has run
-#: all its tests would otherwise release the last lease before a slow worker has one.
+#: Each test writes the URL of its stack, and waits until a test of each worker has done so: a worker that has
+#: run all its tests would otherwise release the last lease before a slow worker has one.
 WRITES_URL = """
 import os, pathlib, time, pytest
 
