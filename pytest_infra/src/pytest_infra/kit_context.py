@@ -34,6 +34,8 @@ class KitContext:
     config: pytest.Config
     #: returns the resolved plan of the service and its dependencies, to start copies of it
     resolve: Callable[[], Resolved]
+    #: returns whether the stack stops when this process releases its lease; then units need no removal
+    stops: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

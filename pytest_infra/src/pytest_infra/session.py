@@ -13,7 +13,7 @@ import pytest
 from infra_runtime.config.resolve import Resolved, resolve
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.stack import Endpoint, Stack
-from infra_runtime.errors import ConfigurationError, InfraError
+from infra_runtime.errors import ConfigurationError, InfraError, SupervisorError
 from infra_runtime.messages import Status
 from pytest_infra import options, stack_sharing
 from pytest_infra.failures import Failures
@@ -37,6 +37,8 @@ class Session:
         self.on_open: list[Callable[[str], None]] = []
         self._stack: Stack | None = None
         self._started: dict[tuple[tuple[str, ...], str | None], tuple[str, ...]] = {}
+        #: services and profile → the last event of the stack before they were last found to be ready
+        self._changes: dict[tuple[tuple[str, ...], str | None], tuple[int, int] | None] = {}
         self._notes = Notes.of(config)
         #: executable → its path
         self.executables: dict[str, str] = {}
@@ -84,6 +86,16 @@ class Session:
         """Return the data directories of the stacks that this process used."""
         return self._notes.data
 
+    def stops(self) -> bool:
+        """Return whether the stack stops when this process releases its lease."""
+        if self._stack is None or self._kept or self._options.reuse is not None:
+            return False
+        try:
+            status = self._stack.status()
+        except SupervisorError:
+            return False
+        return status.leases == 1 and not status.stay
+
     def keep(self) -> None:
         """Keep the stack running after the run, because it contains units of a failed test."""
         self._kept = True
@@ -105,8 +117,11 @@ class Session:
     def _start(self, services: tuple[str, ...], profile: str | None) -> Stack:
         selection = services, profile
         if self._stack and selection in self._started:
-            # An earlier test may have stopped a service, or a service may have exited.
-            self._stack.start(*self._started[selection])
+            # An earlier test may have stopped a service, or a service may have exited. Both are events.
+            change = self._stack.last_change()
+            if change is None or self._changes.get(selection) != change:
+                self._stack.start(*self._started[selection])
+                self._changes[selection] = change
             return self._stack
         resolved = self._resolve(services, profile)
         if self._stack is None:

@@ -15,7 +15,7 @@ from pytest_infra import variants
 from pytest_infra.instances import Instance, Instances
 from pytest_infra.isolation.owner import Owner
 from pytest_infra.isolation.unit import Unit, Units
-from pytest_infra.kit import load
+from pytest_infra.kit import Parameter, load
 from pytest_infra.kit_context import KitContext
 from pytest_infra.notes import Notes
 from pytest_infra.session import Session
@@ -36,6 +36,8 @@ class UnitRegistry:
         self._variants = variants.variants(config)
         self._owner: Owner | None = None
         self._units: dict[Hashable, Units] = {}
+        #: service, parameter and its value → what the kit has made of it
+        self._parameters: dict[Hashable, Any] = {}
         #: the units that tests are using now
         self.live: list[Unit] = []
         #: the seconds that a test waited for each unit
@@ -70,9 +72,11 @@ class UnitRegistry:
             units.release(unit)
 
     def close(self) -> None:
-        """Remove all units; `left` then contains the names of those that could not be removed."""
+        """Remove all units, and report those that cannot be removed; `left` then contains the names of those that could not be removed."""
         for units in self._units.values():
             self.left += units.close()
+        for name in self.left:
+            self._notes.add_message(f"the unit {name} could not be removed")
         self._units.clear()
         if self._owner is not None:
             self._owner.close()
@@ -91,11 +95,7 @@ class UnitRegistry:
         """Return the units of an instance with these parameters; equal parameters share one `Units`."""
         kit, values = instance.kit, dict(parameters)
         read = {
-            parameter.name: load(parameter.read)(
-                values.pop(parameter.name, None),
-                self._config.rootpath,
-                instance.parameter_fixture(parameter),
-            )
+            parameter.name: self._read(instance, parameter, values.pop(parameter.name, None))
             for parameter in kit.parameters
         }
         if values:
@@ -115,9 +115,19 @@ class UnitRegistry:
                 executables=self._session.executables,
                 config=self._config,
                 resolve=lambda: self._session.resolved(instance.service),
+                stops=self._session.stops,
             )
             self._units[key] = load(kit.units)(context)
         return self._units[key]
+
+    def _read(self, instance: Instance, parameter: Parameter, value: Any) -> Any:
+        """Return what the kit makes of a parameter's value; it is read once, as it may name many files."""
+        key = instance.service, parameter.name, tuple(value) if isinstance(value, list) else value
+        if key not in self._parameters:
+            read = load(parameter.read)
+            fixture = instance.parameter_fixture(parameter)
+            self._parameters[key] = read(value, self._config.rootpath, fixture)
+        return self._parameters[key]
 
     @property
     def owner(self) -> Owner:

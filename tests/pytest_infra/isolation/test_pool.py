@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_infra.isolation.pool import MAX_AHEAD, MAX_USED, Pool
+from pytest_infra.isolation.pool import MAX_AHEAD, MAX_DISCARDED, Pool
 
 
 class FakeFactory:
@@ -29,6 +29,9 @@ class FakeFactory:
             raise self.failures.pop(0)
         self.made.append(f"unit{len(self.made)}")
         return self.made[-1]
+
+    def reset(self, name: str) -> str | None:
+        return None
 
     def remove(self, name: str) -> None:
         self.log.append("remove")
@@ -91,7 +94,7 @@ def test_making_comes_before_removing(factory: FakeFactory) -> None:
 def test_but_not_for_ever(factory: FakeFactory) -> None:
     factory.gate.clear()
     pool = Pool(factory, "test")
-    for number in range(MAX_USED + 2):
+    for number in range(MAX_DISCARDED + 2):
         pool.give_back(f"used{number}")
     factory.gate.set()
     for _ in range(3):

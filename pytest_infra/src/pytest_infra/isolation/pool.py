@@ -1,4 +1,4 @@
-"""A pool of units that are ready before a test needs them; one thread makes and removes them."""
+"""A pool of units that are ready before a test needs them; one thread makes, resets and removes them."""
 
 from __future__ import annotations
 
@@ -7,24 +7,30 @@ import time
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from infra_runtime.errors import InfraError
 
 #: units that are ready ahead: the initial number, which doubles whenever a test waits, and its maximum
 AHEAD, MAX_AHEAD = 1, 8
-#: used units that may wait for their removal; with more of them, removing comes before making
-MAX_USED = 16
+#: units that may wait for their removal; with more of them, removing comes before making
+MAX_DISCARDED = 16
 #: seconds that a test waits
 PATIENCE = 60.0
 
+T = TypeVar("T")
+
 
 class Factory(Protocol):
-    """Makes and removes units; only the pool's thread calls its methods."""
+    """Makes, resets and removes units; only the pool's thread calls its methods."""
 
     @abstractmethod
     def make(self) -> str:
         """Make a unit and return its name."""
+
+    @abstractmethod
+    def reset(self, name: str) -> str | None:
+        """Make a used unit equal to a new one and return its new name; None if it has to be removed."""
 
     @abstractmethod
     def remove(self, name: str) -> None:
@@ -36,12 +42,28 @@ class Factory(Protocol):
 
 
 class Pool:
-    """Units that are ready, by name. Making comes before removing, because a test may be waiting."""
+    """Units that are ready, by name.
 
-    def __init__(self, factory: Factory, name: str, *, max_ahead: int = MAX_AHEAD) -> None:
-        self._factory = factory
+    Resetting comes before making, because it is quicker, and making before removing, because a test may be
+    waiting. `report` is called with a message when a unit cannot be removed.
+    """
+
+    def __init__(
+        self,
+        factory: Factory,
+        name: str,
+        *,
+        max_ahead: int = MAX_AHEAD,
+        report: Callable[[str], object] = lambda _: None,
+    ) -> None:
+        self._factory, self._name, self._report = factory, name, report
         self._ready: deque[str] = deque()
+        #: units that a test has used
         self._used: deque[str] = deque()
+        #: units that are to be removed
+        self._discarded: deque[str] = deque()
+        #: units that could not be removed
+        self._left: list[str] = []
         self._ahead, self._max_ahead = AHEAD, max_ahead
         self._waiting = 0
         self._closing = False
@@ -51,7 +73,7 @@ class Pool:
         self._thread.start()
 
     def take(self) -> str:
-        """Return the name of a unit; wait until it is made if none is ready. Raises the factory's error."""
+        """Return the name of a unit; wait until one is ready. Raises the error of `Factory.make`."""
         with self._change:
             if not self._ready:
                 self._ahead = min(self._ahead * 2, self._max_ahead)
@@ -74,7 +96,7 @@ class Pool:
             self._waiting -= 1
 
     def give_back(self, name: str) -> None:
-        """Remove a unit in the background."""
+        """Reset a used unit in the background, or remove it."""
         with self._change:
             self._used.append(name)
             self._change.notify_all()
@@ -82,62 +104,95 @@ class Pool:
     def renew(self) -> None:
         """Remove the units that are ready and make new ones, because the server may have lost them."""
         with self._change:
-            self._used += self._ready
+            self._discarded += self._ready
             self._ready.clear()
 
-    def close(self) -> list[str]:
-        """Remove all units, end the thread, and return the names of the units that could not be removed."""
+    def close(self, *, remove: bool = True) -> list[str]:
+        """Remove all units, end the thread, and return the names of the units that could not be removed.
+
+        Without `remove`, nothing is removed: the units end with their server.
+        """
         with self._change:
             self._closing = True
-            self._used += self._ready
-            self._ready.clear()
+            self._discarded += (*self._used, *self._ready, *self._left)
+            for units in (self._used, self._ready, self._left):
+                units.clear()
+            if not remove:
+                self._discarded.clear()
             self._failure = None
             self._change.notify_all()
         self._thread.join()
-        return list(self._used)
+        return [*self._left]
 
     def _work(self) -> None:
         while (job := self._next()) is not None:
-            try:
-                self._try(job)
-            except Exception as error:  # noqa: BLE001 - raised again in the test that waits
-                with self._change:
-                    self._failure = error
-                    self._change.notify_all()
+            job()
         self._factory.close()
-
-    def _try(self, job: Callable[[], None]) -> None:
-        """Run a job; if it fails, run it again on a new connection: the server may have been restarted."""
-        try:
-            job()
-        except Exception:  # noqa: BLE001 - a permanent error also fails the second attempt
-            self._factory.close()
-            job()
 
     def _next(self) -> Callable[[], None] | None:
         """Wait for the next job and return it; None if the pool is closed."""
         with self._change:
             while True:
+                if self._used:
+                    return self._reset
                 too_few = not self._closing and len(self._ready) < max(self._ahead, self._waiting)
-                if self._failure is None:
-                    if too_few and len(self._used) <= MAX_USED:
-                        return self._make
-                    if self._used:
-                        return self._remove
-                    if too_few:
-                        return self._make
+                may_make = too_few and self._failure is None
+                if may_make and len(self._discarded) <= MAX_DISCARDED:
+                    return self._make
+                if self._discarded:
+                    return self._remove
+                if may_make:
+                    return self._make
                 if self._closing:
                     return None
                 self._change.wait()
 
     def _make(self) -> None:
-        name = self._factory.make()
+        try:
+            name = self._twice(self._factory.make)
+        except Exception as error:  # noqa: BLE001 - raised again in the test that waits
+            with self._change:
+                self._failure = error
+                self._change.notify_all()
+            return
+        self._add(name)
+
+    def _reset(self) -> None:
         with self._change:
-            # `close` has already moved the ready units to the used ones.
-            (self._used if self._closing else self._ready).append(name)
+            used = self._used.popleft()
+        try:
+            name = self._factory.reset(used)
+        except Exception:  # noqa: BLE001 - whatever the reason is, a new unit can replace this one
+            self._factory.close()
+            name = None
+        if name is None:
+            with self._change:
+                self._discarded.append(used)
+        else:
+            self._add(name)
+
+    def _add(self, name: str) -> None:
+        with self._change:
+            # `close` has already discarded the units that were ready.
+            (self._discarded if self._closing else self._ready).append(name)
             self._change.notify_all()
 
     def _remove(self) -> None:
-        self._factory.remove(self._used[0])
+        """Remove a unit, or set it aside: its error must not affect the test that waits for a unit."""
         with self._change:
-            self._used.popleft()
+            name = self._discarded.popleft()
+        try:
+            self._twice(lambda: self._factory.remove(name))
+        except Exception as error:  # noqa: BLE001 - it is reported
+            self._left.append(name)
+            if not self._closing:
+                reason = str(error).partition("\n")[0]
+                self._report(f"{self._name}: the unit {name} could not be removed: {reason}")
+
+    def _twice(self, job: Callable[[], T]) -> T:
+        """Run a job; if it fails, run it again on a new connection: the server may have been restarted."""
+        try:
+            return job()
+        except Exception:  # noqa: BLE001 - a permanent error also fails the second attempt
+            self._factory.close()
+            return job()

@@ -209,6 +209,8 @@ def _throw_away(version: int) -> dict[str, str]:
         # Creating and dropping a test's database makes a checkpoint, which is of no interest in a test's log.
         "log_checkpoints": "off",
         "max_wal_size": "1GB",
+        # The plugin reads in the WAL what a test has changed; a checkpoint must not remove it before that.
+        "wal_keep_size": "64MB",
     }
     # Without the three workers for input and output the server starts in four fifths of the time.
     return {**parameters, "io_method": "sync"} if version >= 18 else parameters

@@ -1,4 +1,4 @@
-"""The kit of the kind `postgres`: a database for each test, cloned from a migrated template."""
+"""The kit of the kind `postgres`: a database for each test, with the contents of a migrated template."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ _LOGIN = "{user}:{password}@{host}:{port}/{database}"
 
 KIT = ServiceKit(
     kind="postgres",
-    variants=("database",),
+    # In the variant `clone`, no database is used again for another test.
+    variants=("database", "clone"),
     units="pytest_infra.services.postgres.isolation:units",
     dump="pytest_infra.services.postgres.dump:dump",
     leftover="pytest_infra.services.postgres.isolation:unkept",

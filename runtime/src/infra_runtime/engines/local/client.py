@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import json
 import os
+import select
 import socket
 import subprocess
 import threading
@@ -197,6 +198,14 @@ class Client:
         except subprocess.TimeoutExpired:
             return False
         return True
+
+    def connected(self) -> bool:
+        """Return whether the supervisor has not closed the connection; this sends no request."""
+        try:
+            readable, _, _ = select.select([self._socket], [], [], 0)
+            return not readable or self._socket.recv(1, socket.MSG_PEEK) != b""
+        except (OSError, ValueError):  # it is closed
+            return False
 
     def close(self) -> None:
         """End the connection, and the lease that it was."""

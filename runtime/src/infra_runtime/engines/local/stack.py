@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
@@ -165,6 +166,16 @@ class Stack:
     def events(self) -> Iterator[Event]:
         """Yield every event since `up` had an `on_event`, or from now on, until the stack ends. Blocks."""
         return self._client.events()
+
+    def last_change(self) -> tuple[int, int] | None:
+        """Return a value that differs after each event of the stack; None if the supervisor has exited.
+
+        It is the inode and the size of the journal, so no request is sent.
+        """
+        if not self._client.connected():
+            return None
+        journal = os.stat(self._paths.journal)
+        return journal.st_ino, journal.st_size
 
     def start(self, *services: str) -> None:
         """Start services that were stopped. Raises `StartError` like `infra_runtime.start`."""

@@ -1,0 +1,163 @@
+"""The contents of a template: what a reset has to restore, read from a new clone of it.
+
+Sources: PostgreSQL documentation, "System Catalogs" and "COPY"; for the planner's minimum of ten pages,
+PostgreSQL, `src/backend/access/table/tableam.c`, `table_block_relation_estimate_size`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from infra_runtime.value import frozen
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg import sql
+
+#: the bytes of a table, and of all tables, that a process keeps in memory
+MAX_TABLE, MAX_TABLES = 1 << 20, 16 << 20
+#: the size of a COPY in binary format without rows: its header and its trailer
+EMPTY_COPY = 21
+
+#: file number → the table or sequence that it is a part of: its rows, long values or an index
+_FILES = """
+select pg_relation_filenode(c.oid)::bigint, coalesce(long.oid, i.indrelid, c.oid)::bigint
+from pg_class c
+left join pg_index i on i.indexrelid = c.oid
+left join pg_class long on long.reltoastrelid = coalesce(i.indrelid, c.oid)
+where c.oid >= 16384 and pg_relation_filenode(c.oid) is not null
+"""
+#: A table is missing in the result if its rows cannot be deleted and copied back without a trace: another storage, rules,
+#: triggers that also fire for `session_replication_role = replica`, or an index whose answers depend on the
+#: history. For a table without statistics the planner assumes at least ten pages; a larger file, and any
+#: growth of a table with statistics, would change its estimates.
+_TABLES = """
+select c.oid::bigint, n.nspname, c.relname, pg_relation_size(c.oid), pg_table_size(c.oid),
+       case when c.reltuples < 0 and not c.relhassubclass
+            then greatest(pg_relation_size(c.oid), 10 * current_setting('block_size')::bigint)
+            else pg_relation_size(c.oid) end
+from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_am a on a.oid = c.relam
+where c.oid >= 16384 and c.relkind = 'r' and a.amname = 'heap' and not c.relhasrules
+  and not exists (select from pg_trigger t where t.tgrelid = c.oid and t.tgenabled in ('A', 'R'))
+  and not exists (
+    select from pg_index i join pg_class x on x.oid = i.indexrelid join pg_am m on m.oid = x.relam
+    where i.indrelid = c.oid and m.amname not in ('btree', 'hash', 'gin', 'gist', 'spgist', 'brin'))
+order by c.oid
+"""
+_SEQUENCES = """
+select c.oid::bigint, n.nspname, c.relname
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.oid >= 16384 and c.relkind = 'S' order by c.oid
+"""
+#: The WAL does not contain the changes of unlogged relations. A trigger on logins would run in the reset.
+_UNSUPPORTED = """
+select exists(select from pg_class where relpersistence = 'u' and oid >= 16384)
+    or exists(select from pg_event_trigger where evtevent = 'login')
+"""
+
+
+@frozen
+class Table:
+    """A table of the template."""
+
+    oid: int
+    #: schema and name
+    name: tuple[str, str]
+    #: the rows in the format of COPY and in the order of the table, without generated columns
+    rows: bytes
+    #: the same with all columns, to compare
+    all_columns: bytes
+    #: the size of its file in bytes that the planner's estimates do not depend on
+    max_size: int
+
+    @property
+    def empty(self) -> bool:
+        """Return whether the template has no rows in it."""
+        return len(self.rows) <= EMPTY_COPY
+
+
+@frozen
+class Sequence:
+    """A sequence of the template. Its `log_cnt` is 0, so the first `nextval` writes a record to the WAL."""
+
+    oid: int
+    last_value: int
+    is_called: bool
+
+
+@frozen
+class Contents:
+    """What a reset can restore."""
+
+    #: file number → the object id of its table or sequence
+    files: Mapping[int, int]
+    tables: Mapping[int, Table]
+    sequences: Mapping[int, Sequence]
+
+
+def quoted(name: tuple[str, str]) -> sql.Identifier:
+    """Return the qualified name of a relation for a statement."""
+    from psycopg import sql
+
+    return sql.Identifier(*name)
+
+
+def read(connection: psycopg.Connection[Any]) -> Contents | None:
+    """Return the contents of a new clone; None if the template has something that the WAL does not show."""
+    if connection.execute(_UNSUPPORTED).fetchone() != (False,):
+        return None
+    sequences: dict[int, Sequence] = {}
+    for oid, *name in connection.execute(_SEQUENCES).fetchall():
+        last_value, is_called, log_cnt = _state(connection, (name[0], name[1]))
+        if log_cnt:  # the template is older than `settle_sequences`
+            return None
+        sequences[oid] = Sequence(oid=oid, last_value=last_value, is_called=is_called)
+    return Contents(
+        files=dict(connection.execute(_FILES).fetchall()), tables=_tables(connection), sequences=sequences
+    )
+
+
+def settle_sequences(connection: psycopg.Connection[Any]) -> None:
+    """Set each sequence to its own value, which sets `log_cnt` to 0, like the reset of a used database.
+
+    `nextval` writes one record for 32 values; `log_cnt` is the number of values without a further record.
+    """
+    from psycopg import sql
+
+    statement = sql.SQL("select setval({}::regclass, last_value, is_called) from {}")
+    for oid, *name in connection.execute(_SEQUENCES).fetchall():
+        connection.execute(statement.format(oid, quoted((name[0], name[1]))))
+
+
+def _state(connection: psycopg.Connection[Any], name: tuple[str, str]) -> tuple[int, bool, int]:
+    from psycopg import sql
+
+    statement = sql.SQL("select last_value, is_called, log_cnt from {}")
+    return connection.execute(statement.format(quoted(name))).fetchone() or (0, False, 1)
+
+
+def _tables(connection: psycopg.Connection[Any]) -> dict[int, Table]:
+    tables: dict[int, Table] = {}
+    room = MAX_TABLES
+    for oid, schema, relation, size, with_long_values, max_size in connection.execute(_TABLES).fetchall():
+        name = schema, relation
+        # Deleted rows keep their place in the file, so the rows are in it twice after a reset.
+        if size * 2 > max_size or (size and with_long_values > min(MAX_TABLE, room)):
+            continue
+        rows = copied_out(connection, name) if size else b"\0" * EMPTY_COPY
+        room -= len(rows)
+        all_columns = copied_out(connection, name, generated=True) if len(rows) > EMPTY_COPY else rows
+        tables[oid] = Table(oid=oid, name=name, rows=rows, all_columns=all_columns, max_size=max_size)
+    return tables
+
+
+def copied_out(
+    connection: psycopg.Connection[Any], name: tuple[str, str], *, generated: bool = False
+) -> bytes:
+    """Return the rows of a table in binary format; `generated`: with its generated columns."""
+    from psycopg import sql
+
+    source = sql.SQL("(select * from only {})" if generated else "{}").format(quoted(name))
+    with connection.cursor().copy(sql.SQL("copy {} to stdout (format binary)").format(source)) as copy:
+        return b"".join(bytes(block) for block in copy)

@@ -1,0 +1,93 @@
+"""Makes, resets and drops the databases of one template, in the pool's thread and on its own connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from infra_runtime.engines.local.stack import Endpoint
+from pytest_infra.isolation.owner import Owner
+from pytest_infra.services.postgres import obstacles
+from pytest_infra.services.postgres.driver import driver
+from pytest_infra.services.postgres.recycling import NotExactError, Recycler
+from pytest_infra.services.postgres.statements import drop, url_of
+from pytest_infra.services.postgres.template import clone
+
+if TYPE_CHECKING:
+    import psycopg
+
+#: the beginning of the name of a test's database
+CLONE = "infra_test_"
+
+
+class DatabaseFactory:
+    """The databases of one template."""
+
+    def __init__(
+        self, server: Endpoint, owner: Owner, template: str, strategy: str, *, resets: bool = True
+    ) -> None:
+        self._server, self._owner, self._template = server, owner, template
+        #: whether databases are used again
+        self._resets = resets
+        self._psycopg = driver(server.name)
+        #: the fastest way to clone the template
+        self.strategy = strategy
+        self._connection: psycopg.Connection[Any] | None = None
+        self._recycler = Recycler(server, enabled=resets)
+        #: the new names of databases whose reset failed
+        self._renamed: dict[str, str] = {}
+
+    def make(self) -> str:
+        """Clone the template and return the database's name."""
+        name, connection = self._new_name(), self._open()
+        clone(connection, self._template, name, self.strategy)
+        self._recycler.watch(connection, name)
+        return name
+
+    def reset(self, name: str) -> str | None:
+        """Reset a database and return its new name; None if that is not possible exactly."""
+        connection = self._open()
+        if not self._recycler.resettable(connection, name):
+            return None
+        new_name = self._new_name()
+        try:
+            self._recycler.reset(connection, name, new_name)
+        except (NotExactError, self._psycopg.Error):
+            self._renamed[name] = new_name
+            return None
+        return new_name
+
+    def remove(self, name: str) -> None:
+        """Drop a database, with everything that prevents it."""
+        self._recycler.forget(name)
+        connection = self._open()
+        for database in (name, self._renamed.get(name)):
+            if database is None:
+                continue
+            try:
+                drop(connection, database)
+            except self._psycopg.errors.ObjectInUse:
+                obstacles.remove(connection, self._server, database)
+                drop(connection, database)
+        self._renamed.pop(name, None)
+
+    def close(self) -> None:
+        """Close the connection; the next call opens another.
+
+        What is known about the databases ends with the connection: the server may have been restarted, with
+        the data of an older snapshot.
+        """
+        self._recycler = Recycler(self._server, enabled=self._resets)
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _new_name(self) -> str:
+        return CLONE + self._owner.name()
+
+    def _open(self) -> psycopg.Connection[Any]:
+        connection = self._connection
+        if connection is None:
+            connection = self._connection = self._psycopg.connect(
+                url_of(self._server), autocommit=True, options="-c synchronous_commit=on"
+            )
+        return connection

@@ -1,0 +1,44 @@
+"""What prevents `DROP DATABASE`: prepared transactions, replication slots, subscriptions and a template flag.
+
+Source: PostgreSQL, `src/backend/commands/dbcommands.c`, `dropdb`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from infra_runtime.engines.local.stack import Endpoint
+from pytest_infra.services.postgres.driver import driver
+from pytest_infra.services.postgres.statements import end_sessions, execute, url_of
+
+if TYPE_CHECKING:
+    import psycopg
+
+_PREPARED = "select gid from pg_prepared_xacts where database = %s"
+_SLOTS = "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = %s"
+_SUBSCRIPTIONS = """
+select s.subname from pg_subscription s join pg_database d on d.oid = s.subdbid where d.datname = %s
+"""
+
+
+def remove(connection: psycopg.Connection[Any], server: Endpoint, database: str) -> None:
+    """Remove what prevents a database from being dropped. `connection` is one to another database."""
+    from psycopg import sql
+
+    execute(connection, "alter database {} with is_template false allow_connections true", database)
+    end_sessions(connection, database)
+    prepared = connection.execute(_PREPARED, [database]).fetchall()
+    subscriptions = connection.execute(_SUBSCRIPTIONS, [database]).fetchall()
+    if prepared or subscriptions:
+        url = url_of(server, database)
+        with driver(server.name).connect(url, autocommit=True) as session:
+            for (gid,) in prepared:
+                session.execute(sql.SQL("rollback prepared {}").format(sql.Literal(gid)))
+            for (name,) in subscriptions:
+                # Without a slot name, the subscription is dropped without a connection to the publisher.
+                for text in ("disable", "set (slot_name = none)"):
+                    execute(session, f"alter subscription {{}} {text}", name)
+                execute(session, "drop subscription {}", name)
+    execute(connection, "alter database {} with allow_connections false", database)
+    end_sessions(connection, database)
+    connection.execute(_SLOTS, [database])

@@ -1,0 +1,64 @@
+"""Statements that create, rename and drop databases, and the URLs of a server's databases.
+
+Source: PostgreSQL documentation, "ALTER DATABASE" and "DROP DATABASE".
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+if TYPE_CHECKING:
+    import psycopg
+
+
+def url_of(server: Mapping[str, str], database: str = "") -> str:
+    """Return the URL of a database of a server, by default of its own; of the socket if there is one."""
+    url = server.get("socket_url") or server["url"]
+    return url_at(url, database) if database else url
+
+
+def url_at(url: str, database: str) -> str:
+    """Return a URL with the name of another database."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
+
+
+def execute(connection: psycopg.Connection[Any], text: str, *names: str) -> psycopg.Cursor[Any]:
+    """Execute a statement with quoted names in place of `{}`."""
+    from psycopg import sql
+
+    # Every text is a constant of this package; only the names in it vary, and they are quoted.
+    statement = sql.SQL(text)  # pyright: ignore[reportArgumentType]
+    return connection.execute(statement.format(*map(sql.Identifier, names)))
+
+
+def name_sessions(connection: psycopg.Connection[Any], database: str, name: str) -> None:
+    """Set the application name of all later sessions of a database."""
+    from psycopg import sql
+
+    statement = sql.SQL("alter database {} set application_name = {}")
+    connection.execute(statement.format(sql.Identifier(database), sql.Literal(name)))
+
+
+def end_sessions(connection: psycopg.Connection[Any], database: str) -> None:
+    """Disconnect all sessions of a database, and wait up to five seconds until each has ended."""
+    connection.execute(
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = %s", [database]
+    )
+
+
+def drop(connection: psycopg.Connection[Any], database: str) -> None:
+    """Disconnect all sessions of a database and drop it, if it exists."""
+    execute(connection, "drop database if exists {} with (force)", database)
+
+
+@contextlib.contextmanager
+def locked(connection: psycopg.Connection[Any], name: str) -> Iterator[None]:
+    """Hold an advisory lock of the server, which also ends with the connection."""
+    connection.execute("select pg_advisory_lock(hashtext(%s))", [name])
+    try:
+        yield
+    finally:
+        connection.execute("select pg_advisory_unlock(hashtext(%s))", [name])

@@ -1,0 +1,141 @@
+"""The template of a set of migrations, which all sessions share, and the fastest way to clone it.
+
+Source: PostgreSQL documentation, "CREATE DATABASE", "Template Databases" and "file_copy_method".
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, LiteralString
+
+from infra_runtime.cache import cache_folder, write_atomically
+from infra_runtime.engines.local.stack import Endpoint
+from pytest_infra.services.postgres import catalog
+from pytest_infra.services.postgres.driver import driver
+from pytest_infra.services.postgres.statements import drop, end_sessions, execute, locked, url_at, url_of
+
+if TYPE_CHECKING:
+    import psycopg
+
+TEMPLATE = "infra_template_"
+#: templates of other migrations that are kept, for other branches
+TEMPLATES_KEPT = 4
+#: how often each strategy is measured
+TRIALS = 2
+#: name → a statement before `CREATE DATABASE`, its option, and the oldest version of PostgreSQL that has both
+STRATEGIES: dict[str, tuple[LiteralString, LiteralString, int]] = {
+    "clone": ("set file_copy_method = clone", "strategy file_copy", 18),
+    "file_copy": ("select 1", "strategy file_copy", 15),
+    "wal_log": ("select 1", "strategy wal_log", 15),
+}
+#: the measured strategies in the user's cache: `VERSION DEVICE` → strategy
+CACHE = "postgres-clone.json"
+
+
+def ensure(server: Endpoint, template: str, migrate: Callable[[str], object]) -> str:
+    """Make the template if it is missing, and return the fastest strategy to clone it.
+
+    `migrate` is called with the name of an empty database.
+    """
+    with driver(server.name).connect(url_of(server), autocommit=True) as connection:
+        strategy = _strategy_of(connection, template)
+        if strategy is None:
+            with locked(connection, template):
+                # Another worker may have made it before this process had the lock.
+                strategy = _strategy_of(connection, template) or _make(connection, server, template, migrate)
+    return strategy
+
+
+def clone(connection: psycopg.Connection[Any], template: str, name: str, strategy: str) -> None:
+    """Create a database from a template."""
+    setting, option, _ = STRATEGIES[strategy]
+    execute(connection, setting)
+    execute(connection, f"create database {{}} template {{}} {option}", name, template)
+
+
+def _make(
+    connection: psycopg.Connection[Any], server: Endpoint, template: str, migrate: Callable[[str], object]
+) -> str:
+    raw = f"{template}_new"
+    drop(connection, raw)
+    execute(connection, "create database {}", raw)
+    migrate(raw)
+    with driver(server.name).connect(url_at(url_of(server), raw), autocommit=True) as session:
+        catalog.settle_sequences(session)
+    execute(connection, "alter database {} with allow_connections false", raw)
+    # Connections that the migrations left open would block clones.
+    end_sessions(connection, raw)
+    strategy = _remembered(connection, server.data) or _fastest(connection, server.data, raw)
+    execute(connection, f"comment on database {{}} is '{strategy}'", raw)
+    execute(connection, "alter database {} rename to {}", raw, template)
+    # This is the last step: `is_template` shows that the template is complete.
+    execute(connection, "alter database {} with is_template true", template)
+    _prune(connection)
+    return strategy
+
+
+def _strategy_of(connection: psycopg.Connection[Any], template: str) -> str | None:
+    """Return the strategy in a template's comment; None if the template is missing or incomplete."""
+    row = connection.execute(
+        "select shobj_description(oid, 'pg_database') from pg_database where datname = %s and datistemplate",
+        [template],
+    ).fetchone()
+    return (row[0] if row[0] in STRATEGIES else "wal_log") if row else None
+
+
+def _remembered(connection: psycopg.Connection[Any], data: Path) -> str | None:
+    """Return the strategy that was measured for this disk and version."""
+    return _measured().get(_cache_key(connection, data))
+
+
+def _fastest(connection: psycopg.Connection[Any], data: Path, template: str) -> str:
+    """Return the fastest strategy, measured with this server, this disk and this template."""
+    from psycopg import Error
+
+    version = connection.info.server_version // 10_000
+    seconds: dict[str, float] = {}
+    trial = f"{template}_trial"
+    for strategy in [name for name, (*_, oldest) in STRATEGIES.items() if version >= oldest] * TRIALS:
+        began = time.perf_counter()
+        try:
+            clone(connection, template, trial, strategy)
+        except Error:  # the file system cannot share blocks between files
+            continue
+        finally:
+            took = time.perf_counter() - began
+            drop(connection, trial)
+        seconds[strategy] = min(took, seconds.get(strategy, took))
+    fastest = min(seconds, key=seconds.__getitem__)
+    if folder := cache_folder():
+        text = json.dumps({**_measured(), _cache_key(connection, data): fastest}, indent=2)
+        write_atomically(folder / CACHE, text + "\n")
+    return fastest
+
+
+def _measured() -> dict[str, str]:
+    """Return the content of the cache; entries with an unknown strategy are left out."""
+    folder = cache_folder()
+    try:
+        entries = json.loads((folder / CACHE).read_text(encoding="utf-8")) if folder else {}
+        return {str(key): value for key, value in entries.items() if value in STRATEGIES}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _cache_key(connection: psycopg.Connection[Any], data: Path) -> str:
+    return f"{connection.info.server_version} {data.stat().st_dev}"
+
+
+def _prune(connection: psycopg.Connection[Any]) -> None:
+    """Drop the oldest templates."""
+    rows = connection.execute(
+        "select datname from pg_database where starts_with(datname, %s) and datistemplate"
+        " order by oid desc offset %s",
+        [TEMPLATE, TEMPLATES_KEPT],
+    ).fetchall()
+    for (name,) in rows:
+        execute(connection, "alter database {} with is_template false", name)
+        drop(connection, name)
