@@ -72,7 +72,7 @@ class UnitRegistry:
             units.release(unit)
 
     def close(self) -> None:
-        """Remove all units, and report those that cannot be removed; `left` then contains the names of those that could not be removed."""
+        """Remove all units; `left` then contains the names of those that could not be removed."""
         for units in self._units.values():
             self.left += units.close()
         for name in self.left:

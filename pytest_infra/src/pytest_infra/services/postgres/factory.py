@@ -65,7 +65,7 @@ class DatabaseFactory:
                 continue
             try:
                 drop(connection, database)
-            except self._psycopg.errors.ObjectInUse:
+            except self._psycopg.Error:
                 obstacles.remove(connection, self._server, database)
                 drop(connection, database)
         self._renamed.pop(name, None)

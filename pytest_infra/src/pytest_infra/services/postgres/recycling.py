@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.value import frozen
 from pytest_infra.services.postgres import catalog, wal
-from pytest_infra.services.postgres.catalog import Contents, Table
+from pytest_infra.services.postgres.catalog import Contents, Sequence, Table
 from pytest_infra.services.postgres.driver import driver
 from pytest_infra.services.postgres.statements import end_sessions, execute, locked, url_of
 
 if TYPE_CHECKING:
     import psycopg
+    from psycopg import sql
 
 #: how often a database is used again; deleted rows and index entries slow it down
 MAX_RESETS = 100
@@ -29,8 +30,8 @@ MAX_RESETS = 100
 FAILURES, PAUSE = 4, 40
 
 #: what the catalogs that all databases share have on a database, except the label of its test
-_STATE = """
-select d.oid::bigint, jsonb_build_array(
+_STATE = f"""
+select d.oid::bigint, {wal.POSITION}, jsonb_build_array(
     to_jsonb(d) - 'datname' - 'datallowconn',
     (select jsonb_agg(to_jsonb(s) order by s.setrole) from pg_db_role_setting s where s.setdatabase = d.oid
      and not (s.setrole = 0 and cardinality(s.setconfig) = 1 and s.setconfig[1] like 'application_name=%%')),
@@ -41,7 +42,7 @@ select d.oid::bigint, jsonb_build_array(
     (select count(*) from pg_prepared_xacts where database = d.datname),
     (select count(*) from pg_replication_slots where database = d.datname))::text
 from pg_database d where d.datname = %s
-"""
+"""  # noqa: S608 - the function is a constant
 #: the session that resets: no foreign keys and triggers, and rows in the order of the table
 _OPTIONS = (
     "-c session_replication_role=replica -c synchronize_seqscans=off -c statement_timeout=10s"
@@ -88,12 +89,17 @@ class Recycler:
         if not self._readable:
             return
         self._clones += 1
-        if self._clones == 2:  # noqa: PLR2004 - the second
+        if self._clones == 2:
             with self._session(name) as session:
                 self._contents = catalog.read(session)
                 self._readable = self._contents is not None
-        oid, state = self._state(connection, name)
-        self._wal.watch(connection, oid)
+        try:
+            self._wal.read(connection)
+        except driver(self._server.name).Error:
+            self._wal.forget_all()
+            return
+        oid, _, state = connection.execute(_STATE, [name]).fetchone() or (0, "", "")
+        self._wal.watch(oid)
         self._watched[name] = _Watched(oid=oid, state=state)
 
     def forget(self, name: str) -> None:
@@ -107,35 +113,36 @@ class Recycler:
         watched = self._watched.get(name)
         if watched is None or self._contents is None or watched.resets >= MAX_RESETS:
             return False
+        if not self._failures:  # most tests change rows only
+            return True
         try:
             self._wal.read(connection)
-            self._changed(watched, self._contents)
+            self._changed(watched)
         except NotExactError:
             self._failed()
             return False
         return True
 
     def reset(self, connection: psycopg.Connection[Any], name: str, new_name: str) -> None:
-        """Rename a database, and reset it if it is `resettable`.
+        """Rename a database that is `resettable`, and reset it.
 
         Raises:
             NotExactError: the database has the new name and must be dropped.
             psycopg.Error: the database has one of the names and must be dropped.
         """
-        watched, contents = self._watched.pop(name), self._contents
+        watched = self._watched.pop(name)
         try:
-            self._rename(connection, name, new_name, watched)
+            self._take_away(connection, name, new_name, watched)
             # The name was changed without a session in the database, and no client knows the new one: from
             # here on, only this process changes the database.
-            self._wal.read(connection)
-            if contents is None:
-                raise NotExactError("the contents of the template are not known")
-            tables, sequences = self._changed(watched, contents)
+            tables, sequences = self._changed(watched)
             if tables or sequences:
-                self._restore(new_name, contents, tables, sequences)
-            self._wal.clear(watched.oid)
-        except BaseException:
+                self._restore(new_name, tables, sequences)
+            self._wal.watch(watched.oid)
+        except BaseException as error:
             self._wal.forget(watched.oid)
+            if not isinstance(error, NotExactError):
+                self._wal.forget_all()
             self._failed()
             raise
         self._failures = 0
@@ -146,72 +153,74 @@ class Recycler:
         if self._failures >= FAILURES:
             self._failures, self._pause = FAILURES - 1, PAUSE
 
-    def _rename(
+    def _take_away(
         self, connection: psycopg.Connection[Any], name: str, new_name: str, watched: _Watched
     ) -> None:
-        """End all sessions of a database and rename it, which fails while there is a session in it."""
-        execute(connection, "alter database {} with allow_connections false", name)
-        end_sessions(connection, name)
-        _, state = self._state(connection, name)
-        execute(
-            connection,
-            "alter database {} rename to {}; alter database {} with allow_connections true",
-            *(name, new_name, new_name),
-        )
+        """End all sessions of a database, rename it, and read what they have changed.
+
+        `rename` fails if a session is left or begins. Its commit writes the records of the sessions to the
+        file of the WAL.
+        """
+        with connection.pipeline() as pipeline:
+            execute(connection, "alter database {} with allow_connections false", name)
+            pipeline.sync()
+            end_sessions(connection, name)
+            state_before = connection.execute(_STATE, [name])
+            pipeline.sync()
+            execute(connection, "alter database {} rename to {}", name, new_name)
+            execute(connection, "alter database {} with allow_connections true", new_name)
+            pipeline.sync()
+            records = self._wal.scan(connection)
+        _, position, state = state_before.fetchone() or (0, "", "")
+        self._wal.add(records, position)
         if state != watched.state:
             raise NotExactError("a setting, slot, subscription or prepared transaction of the database")
 
-    def _changed(self, watched: _Watched, contents: Contents) -> tuple[set[int], set[int]]:
+    def _changed(self, watched: _Watched) -> tuple[list[Table], list[Sequence]]:
         """Return the changed tables and sequences."""
-        changes = self._wal.changes(watched.oid)
-        if changes is None:
+        changes, contents = self._wal.changes(watched.oid), self._contents
+        if changes is None or contents is None:
             raise NotExactError("a part of the WAL is missing")
-        tables: set[int] = set()
-        sequences: set[int] = set()
-        for file in changes:
-            relation = contents.files.get(file, 0)
-            if relation in contents.sequences:
-                sequences.add(relation)
-            elif relation in contents.tables:
-                tables.add(relation)
-            else:
-                raise NotExactError("a catalog, a new relation, or a table that cannot be restored")
-        return tables, sequences
+        relations = {contents.files.get(file, 0) for file in changes}
+        if not relations <= contents.tables.keys() | contents.sequences.keys():
+            raise NotExactError("a catalog, a new relation, or a table that cannot be restored")
+        return (
+            [table for oid, table in contents.tables.items() if oid in relations],
+            [sequence for oid, sequence in contents.sequences.items() if oid in relations],
+        )
 
-    def _restore(
-        self, name: str, contents: Contents, table_oids: Iterable[int], sequence_oids: Iterable[int]
-    ) -> None:
-        """Restore the rows of tables and the values of sequences."""
+    def _restore(self, name: str, tables: list[Table], sequences: list[Sequence]) -> None:
+        """Restore the rows of tables and the values of sequences, in one transaction."""
         from psycopg import sql
 
-        tables = [contents.tables[oid] for oid in sorted(table_oids)]
         filled = [table for table in tables if not table.empty]
-        statements: list[sql.Composable] = [sql.SQL("select pg_current_xact_id()::xid::text")]
-        statements += [sql.SQL("delete from only {}").format(catalog.quoted(table.name)) for table in tables]
-        statements += [
-            sql.SQL("select setval({}::regclass, {}, {})").format(it.oid, it.last_value, it.is_called)
-            for it in (contents.sequences[oid] for oid in sorted(sequence_oids))
+        statements = [
+            sql.SQL("begin; select pg_current_xact_id()::xid::text"),
+            *map(_delete, tables),
+            *map(_setval, sequences),
+            _sizes(tables),
         ]
+        if not filled:
+            statements.append(sql.SQL("commit"))
         with self._session(name) as session:
-            _check_sizes(session, tables)
-            with session.transaction():
-                cursor = session.execute(sql.SQL("; ").join(statements))
-                (transaction,) = cursor.fetchone() or ("0",)
-                for table in filled:
-                    with session.cursor().copy(
-                        sql.SQL("copy {} from stdin (format binary)").format(catalog.quoted(table.name))
-                    ) as copy:
-                        copy.write(table.rows)
-            self._wal.ignore(transaction)
-            # The rows may be in another order: the server puts them where it finds room.
+            cursor = session.execute(sql.SQL("; ").join(statements))
+            cursor.nextset()
+            (transaction,) = cursor.fetchone() or ("0",)
+            for _ in range(len(tables) + len(sequences) + 1):
+                cursor.nextset()
+            _check_sizes(cursor, tables)
             for table in filled:
-                if catalog.copied_out(session, table.name, generated=True) != table.all_columns:
-                    raise NotExactError("rows are in another order")
-            _check_sizes(session, filled)
-
-    def _state(self, connection: psycopg.Connection[Any], name: str) -> tuple[int, str]:
-        oid, state = connection.execute(_STATE, [name]).fetchone() or (0, "")
-        return oid, state
+                statement = sql.SQL("copy {} from stdin (format binary)")
+                with session.cursor().copy(statement.format(catalog.quoted(table.name))) as copy:
+                    copy.write(table.rows)
+            if filled:
+                session.execute("commit")
+                # The rows may be in another order: the server puts them where it finds room.
+                for table in filled:
+                    if catalog.copied_out(session, table.name, generated=True) != table.all_columns:
+                        raise NotExactError("rows are in another order")
+                _check_sizes(session.execute(_sizes(filled)), filled)
+        self._wal.ignore(transaction)
 
     def _session(self, name: str) -> AbstractContextManager[psycopg.Connection[Any]]:
         session: psycopg.Connection[Any] = driver(self._server.name).connect(
@@ -220,12 +229,30 @@ class Recycler:
         return session
 
 
-def _check_sizes(session: psycopg.Connection[Any], tables: Iterable[Table]) -> None:
+def _delete(table: Table) -> sql.Composed:
+    """Return a statement that deletes all rows, unless there are so many that the reset will fail anyway."""
+    from psycopg import sql
+
+    statement = sql.SQL("delete from only {} where (select pg_relation_size({}) <= {})")
+    return statement.format(catalog.quoted(table.name), table.oid, table.max_size)
+
+
+def _setval(sequence: Sequence) -> sql.Composed:
+    from psycopg import sql
+
+    statement = sql.SQL("select setval({}::regclass, {}, {})")
+    return statement.format(sequence.oid, sequence.last_value, sequence.is_called)
+
+
+def _sizes(tables: Iterable[Table]) -> sql.Composed:
+    from psycopg import sql
+
+    statement = sql.SQL("select oid::bigint, pg_relation_size(oid) from unnest({}::oid[]) as t(oid)")
+    return statement.format([table.oid for table in tables])
+
+
+def _check_sizes(sizes: psycopg.Cursor[Any], tables: Iterable[Table]) -> None:
     """Raise `NotExactError` if a file is so large that the planner's estimates would change."""
     limits = {table.oid: table.max_size for table in tables}
-    if not limits:
-        return
-    query = "select oid::bigint, pg_relation_size(oid) from unnest(%s::oid[]) as t(oid)"
-    for oid, size in session.execute(query, [[*limits]]).fetchall():
-        if size > limits[oid]:
-            raise NotExactError("a table has grown")
+    if any(size > limits[oid] for oid, size in sizes.fetchall()):
+        raise NotExactError("a table has grown")

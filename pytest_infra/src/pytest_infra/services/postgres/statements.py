@@ -43,10 +43,20 @@ def name_sessions(connection: psycopg.Connection[Any], database: str, name: str)
 
 
 def end_sessions(connection: psycopg.Connection[Any], database: str) -> None:
-    """Disconnect all sessions of a database, and wait up to five seconds until each has ended."""
-    connection.execute(
-        "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = %s", [database]
+    """Disconnect all sessions of a database, and wait up to five seconds until each has ended.
+
+    The second argument of `pg_terminate_backend` would also wait, but for at least a tenth of a second.
+    """
+    from psycopg import sql
+
+    statement = sql.SQL(
+        "do $$ begin for attempt in 1..5000 loop"
+        " perform pg_terminate_backend(pid) from pg_stat_activity where datname = {};"
+        " exit when not found;"
+        " perform pg_stat_clear_snapshot(), pg_sleep(0.001);"
+        " end loop; end $$"
     )
+    connection.execute(statement.format(sql.Literal(database)))
 
 
 def drop(connection: psycopg.Connection[Any], database: str) -> None:

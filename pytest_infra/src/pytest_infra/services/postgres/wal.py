@@ -6,7 +6,7 @@ Sources: PostgreSQL documentation, "pg_walinspect"; PostgreSQL, `src/backend/acc
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,16 +19,20 @@ SCHEMA = "infra"
 #: bytes of WAL that are read at once; more of it takes longer to read than a clone takes to make
 MAX_BYTES = 64 << 20
 
-#: records that change nothing that a query can see: dead rows are removed, and hint bits are set
+# Records that change nothing that a query can see are left out: dead rows are removed, and hint bits are set.
+# The function reads up to the last record that is in the file.
 _SCAN = f"""
 select distinct reldatabase::bigint, relfilenode::bigint
-from {SCHEMA}.pg_get_wal_block_info(%s, %s, false)
-where reldatabase = any(%s) and not xid = any(%s::xid[])
+from {SCHEMA}.pg_get_wal_block_info(%s, 'FFFFFFFF/FFFFFFFF', false)
+where (select pg_current_wal_insert_lsn() - %s::pg_lsn) <= {MAX_BYTES}
+  and reldatabase = any(%s) and not xid = any(%s::xid[])
   and (resource_manager, record_type) not in
       (('Heap2', 'PRUNE'), ('Heap2', 'PRUNE_ON_ACCESS'), ('XLOG', 'FPI_FOR_HINT'))
-"""  # noqa: S608 - the schema is a constant
-# The transaction has an id, so its commit writes all earlier records to the file that the function reads.
-_MARK = "select pg_logical_emit_message(true, 'infra', '')::text"
+"""  # noqa: S608 - the schema and the number are constants
+#: the end of the last record, in SQL
+POSITION = "pg_current_wal_insert_lsn()::text"
+# A transaction with an id; its commit writes all earlier records to the file.
+_FLUSH = "select pg_logical_emit_message(true, 'infra', '')"
 _LOGGED = "select current_setting('wal_level') <> 'minimal'"
 _INSTALLED = "select exists(select from pg_extension where extname = 'pg_walinspect')"
 _AVAILABLE = "select exists(select from pg_available_extensions where name = 'pg_walinspect')"
@@ -58,57 +62,67 @@ class Wal:
     """The changes of the watched databases; each part of the WAL is read once for all of them."""
 
     def __init__(self) -> None:
-        #: the end of the last record that was read
+        #: the end of a record, before which all records were read
         self._position = ""
         #: object id of a database → the file numbers of the relations that were changed
         self._changes: dict[int, set[int]] = {}
         #: the transactions whose changes are ignored
         self._ignored: list[str] = []
 
-    def watch(self, connection: psycopg.Connection[Any], database: int) -> None:
-        """Collect the changes of a database from now on."""
-        self.read(connection)
+    def watch(self, database: int) -> None:
+        """Collect the changes of a database from the last position, without those before it."""
         self._changes[database] = set()
 
     def forget(self, database: int) -> None:
         """Stop watching a database."""
         self._changes.pop(database, None)
 
-    def clear(self, database: int) -> None:
-        """Remove the changes of a database that have been undone."""
-        self._changes[database] = set()
+    def forget_all(self) -> None:
+        """Stop watching all databases, because the WAL cannot be read without a gap."""
+        self._position = ""
+        self._changes.clear()
 
     def ignore(self, transaction: str) -> None:
         """Ignore the changes of a transaction that has ended."""
         self._ignored.append(transaction)
 
-    def changes(self, database: int) -> Set[int] | None:
+    def changes(self, database: int) -> AbstractSet[int] | None:
         """Return the changed relations of a database; None if they are not known."""
         return self._changes.get(database)
 
     def read(self, connection: psycopg.Connection[Any]) -> None:
-        """Read the WAL up to now. If a part of it is missing, the databases are no longer watched.
+        """Read the WAL up to now. `connection` commits synchronously, outside a transaction."""
+        with connection.pipeline() as pipeline:
+            position = connection.execute(f"select {POSITION}")
+            pipeline.sync()
+            connection.execute(_FLUSH)
+            pipeline.sync()
+            records = self.scan(connection)
+        self.add(records, (position.fetchone() or ("",))[0])
 
-        All changes of a session that has ended are read. `connection` commits synchronously, outside a
-        transaction.
+    def scan(self, connection: psycopg.Connection[Any]) -> psycopg.Cursor[Any] | None:
+        """Request the changes since the last position, within a pipeline.
+
+        Raises `psycopg.Error`, in the pipeline, if a checkpoint has removed a part of the WAL.
         """
-        from psycopg import Error
+        if not self._changes or not self._position:
+            return None
+        return connection.execute(_SCAN, [self._position, self._position, [*self._changes], self._ignored])
 
-        start, (self._position,) = self._position, connection.execute(_MARK).fetchone() or ("",)
-        if not self._changes or not start:
+    def add(self, records: psycopg.Cursor[Any] | None, position: str) -> None:
+        """Add the result of `scan`. `position` was determined before it, and before a commit before it.
+
+        The file has all records up to the position, because the commit wrote them. The next scan reads the
+        records after the position again: the last record in the file may have been incomplete.
+        """
+        start, self._position = self._position, position
+        if records is None:
             return
-        if _number(self._position) - _number(start) > MAX_BYTES:
-            self._changes.clear()
-            return
-        try:
-            rows = connection.execute(
-                _SCAN, [start, self._position, [*self._changes], self._ignored]
-            ).fetchall()
-        except Error:  # a checkpoint has removed this part of the WAL
+        if _number(position) - _number(start) > MAX_BYTES:
             self._changes.clear()
             return
         self._ignored.clear()
-        for database, relation in rows:
+        for database, relation in records.fetchall():
             self._changes[database].add(relation)
 
 

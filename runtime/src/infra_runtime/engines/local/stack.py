@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
@@ -174,7 +173,7 @@ class Stack:
         """
         if not self._client.connected():
             return None
-        journal = os.stat(self._paths.journal)
+        journal = Path(self._paths.journal).stat()
         return journal.st_ino, journal.st_size
 
     def start(self, *services: str) -> None:

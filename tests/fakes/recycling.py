@@ -1,0 +1,131 @@
+"""Random acts in databases that are reset and used again, each compared with a new clone of the template."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from fakes.database_acts import OTHERS, ROWS, SCHEMA
+from fakes.database_image import Image, differences, image
+from infra_runtime.engines.local.stack import Endpoint
+from pytest_infra.isolation.owner import Owner
+from pytest_infra.services.postgres import template
+from pytest_infra.services.postgres.factory import DatabaseFactory
+from pytest_infra.services.postgres.statements import drop, name_sessions, url_of
+
+#: the server allows prepared transactions and replication slots
+OPTIONS = '{ max_prepared_transactions = "10", wal_level = "logical", max_replication_slots = "10" }'
+TEMPLATE = "infra_template_recycling"
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Tally:
+    """What happened in the rounds."""
+
+    rounds: int = 0
+    resets: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    #: acts of `ROWS` alone after which the database could not be used again
+    refused: Counter[str] = field(default_factory=Counter)
+    #: `ACTS: PARTS` for each reset database that differed
+    differences: list[str] = field(default_factory=list)
+
+
+class Recycling:
+    """A factory on a server, and a new clone to compare with."""
+
+    def __init__(self, server: Endpoint, folder: Path, *, pg_dump: str = "") -> None:
+        self.server, self._pg_dump = server, pg_dump
+        self.tally = Tally()
+        strategy = template.ensure(server, TEMPLATE, self._migrate)
+        self.factory = DatabaseFactory(server, Owner(folder, ""), TEMPLATE, strategy)
+        # The second clone is the one that the factory reads as its model.
+        self.factory.remove(self.factory.make())
+        self._name = self.factory.make()
+        self._model = self._image(self._name, dump=True)
+        self._label(self._name)
+
+    def _migrate(self, name: str) -> None:
+        with psycopg.connect(url_of(self.server, name), autocommit=True) as connection:
+            connection.execute(SCHEMA)
+
+    def close(self) -> None:
+        """Drop the database."""
+        self.factory.remove(self._name)
+        self.factory.close()
+
+    def round(self, acts: list[str], *, leave: bool = False, dump: bool = False) -> bool:
+        """Act, reset, and compare; return whether the database was reset. `leave`: with an open session."""
+        tally = self.tally
+        tally.rounds += 1
+        tally.kinds.update(acts)
+        session = self._act(acts)
+        if not leave:
+            session.close()
+        old = self._name
+        try:
+            name = self.factory.reset(old)
+        except psycopg.Error:
+            self.factory.close()
+            name = None
+        reset = name is not None
+        if name is None:
+            self.factory.remove(old)
+            name = self.factory.make()
+            if set(acts) <= ROWS.keys():
+                tally.refused.update(acts)
+        session.close()
+        self._name = name
+        tally.resets += reset
+        differing = differences(self._image(name, dump=dump), self._model)
+        if not dump:
+            differing = [part for part in differing if part != "pg_dump"]
+        if differing:
+            tally.differences.append(f"{' + '.join(acts)} ({'reset' if reset else 'new'}): {', '.join(differing)}")
+        self._label(name)
+        return reset
+
+    def _act(self, acts: list[str]) -> psycopg.Connection[Any]:
+        session = psycopg.connect(url_of(self.server, self._name), autocommit=True)
+        for act in acts:
+            text = (ROWS | OTHERS)[act]
+            number = next(_numbers)
+            # A block is one statement; each other statement is sent alone, because some need that.
+            statements = [text] if "$$" in text else text.split("; ")
+            for statement in statements:
+                try:
+                    session.execute(statement.replace("NUMBER", str(number)).encode())
+                except psycopg.Error:
+                    if session.closed:
+                        return session
+                    if "unfinished" not in act:
+                        with contextlib.suppress(psycopg.Error):
+                            session.execute("rollback")
+        return session
+
+    def _label(self, name: str) -> None:
+        with psycopg.connect(url_of(self.server), autocommit=True) as connection:
+            name_sessions(connection, name, f"test-{next(_numbers)}")
+
+    def _image(self, name: str, *, dump: bool) -> Image:
+        url = url_of(self.server, name)
+        with psycopg.connect(url_of(self.server), autocommit=True) as connection:
+            # The label is set when a test gets the database.
+            connection.execute(f'alter database "{name}" reset application_name'.encode())
+        with psycopg.connect(url, autocommit=True) as connection:
+            return image(connection, pg_dump=self._pg_dump if dump else "", url=url)
+
+
+def random_acts(numbers: random.Random) -> list[str]:
+    """Return one to three acts, mostly of rows only, so that a database is reset many times."""
+    kinds = [*ROWS] if numbers.random() < 0.8 else [*ROWS, *OTHERS]  # noqa: PLR2004
+    return numbers.sample(kinds, numbers.choice([1, 1, 1, 2, 3]))
