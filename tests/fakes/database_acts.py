@@ -130,7 +130,7 @@ OTHERS: dict[str, str] = {
     "not null": "alter table a alter t set not null",
     "default": "alter table a alter big set default 'x'",
     "check constraint": "alter table a add check (id > 0) not valid",
-    "rewrite": "alter table seeded alter k type bigint",
+    "rewrite": "alter table counted alter k type bigint",
     "statistics target": "alter table seeded alter v set statistics 5",
     "storage parameter": "alter table a set (fillfactor = 50)",
     "temporary table": "create temp table tt (a int); insert into tt values (1)",

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 #: part → its text or hash
 Image = Mapping[str, str]
 
+#: in the order of the table, which is the same in all clones
 _CATALOGS = """
-select format('select %L, md5(coalesce(string_agg(t::text, e''\\n'' order by t::text), '''')) from %s t',
+select format('select %L, md5(coalesce(string_agg(t::text, e''\\n''), '''')) from %s t',
     c.oid::regclass, c.oid::regclass)
 from pg_class c where c.relnamespace = 'pg_catalog'::regnamespace and c.relkind = 'r' and not c.relisshared
 order by c.oid
@@ -58,11 +59,16 @@ def image(connection: psycopg.Connection[Any], *, pg_dump: str = "", url: str = 
         queries = [text for (text,) in connection.execute(listing).fetchall()]
         rows = connection.execute(" union all ".join(queries)).fetchall()  # type: ignore[call-overload]
         parts |= dict(rows)
-    for (table,) in connection.execute(_ESTIMATES).fetchall():
-        plan = connection.execute(f"explain (format json) select * from only {table}").fetchone()
-        parts[f"estimate of {table}"] = str(plan[0][0]["Plan"]["Plan Rows"]) if plan else ""
-    for name, query in _DATABASE.items():
-        parts[name] = str((connection.execute(query.encode()).fetchone() or ("",))[0])
+    tables = [table for (table,) in connection.execute(_ESTIMATES).fetchall()]
+    with connection.pipeline():
+        plans = [
+            connection.execute(f"explain (format json) select * from only {table}".encode()) for table in tables
+        ]
+        rows_of = {name: connection.execute(query.encode()) for name, query in _DATABASE.items()}
+    for table, plan in zip(tables, plans, strict=True):
+        parts[f"estimate of {table}"] = str((plan.fetchone() or ("",))[0][0]["Plan"]["Plan Rows"])
+    for name, row in rows_of.items():
+        parts[name] = str((row.fetchone() or ("",))[0])
     if pg_dump:
         command = [pg_dump, "--large-objects", f"--dbname={url}"]
         text = subprocess.run(command, capture_output=True, text=True, check=True).stdout

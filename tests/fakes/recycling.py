@@ -6,12 +6,13 @@ import contextlib
 import itertools
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from fakes.database_acts import OTHERS, ROWS, SCHEMA
 from fakes.database_image import Image, differences, image
@@ -36,6 +37,8 @@ class Tally:
     kinds: Counter[str] = field(default_factory=Counter)
     #: acts of `ROWS` alone after which the database could not be used again
     refused: Counter[str] = field(default_factory=Counter)
+    #: acts with a statement that the server rejected → its message
+    rejected: dict[str, str] = field(default_factory=dict)
     #: `ACTS: PARTS` for each reset database that differed
     differences: list[str] = field(default_factory=list)
 
@@ -58,19 +61,37 @@ class Recycling:
         with psycopg.connect(url_of(self.server, name), autocommit=True) as connection:
             connection.execute(SCHEMA)
 
+    def renew(self) -> None:
+        """Take a new database after a restart of the server, as a pool does."""
+        with contextlib.suppress(psycopg.Error):
+            self.factory.remove(self._name)
+        self.factory.close()
+        self._name = self.factory.make()
+
     def close(self) -> None:
         """Drop the database."""
         self.factory.remove(self._name)
         self.factory.close()
 
-    def round(self, acts: list[str], *, leave: bool = False, dump: bool = False) -> bool:
-        """Act, reset, and compare; return whether the database was reset. `leave`: with an open session."""
+    def round(
+        self,
+        acts: list[str],
+        *,
+        leave: bool = False,
+        dump: bool = False,
+        between: Callable[[], object] = lambda: None,
+    ) -> bool:
+        """Act, reset, and compare; return whether the database was reset.
+
+        `leave`: the session of the acts stays open. `between` is called after the acts.
+        """
         tally = self.tally
         tally.rounds += 1
         tally.kinds.update(acts)
         session = self._act(acts)
         if not leave:
             session.close()
+        between()
         old = self._name
         try:
             name = self.factory.reset(old)
@@ -97,6 +118,8 @@ class Recycling:
     def _act(self, acts: list[str]) -> psycopg.Connection[Any]:
         session = psycopg.connect(url_of(self.server, self._name), autocommit=True)
         for act in acts:
+            if session.info.transaction_status is not TransactionStatus.IDLE:
+                session.execute("rollback")  # an earlier act left it open
             text = (ROWS | OTHERS)[act]
             number = next(_numbers)
             # A block is one statement; each other statement is sent alone, because some need that.
@@ -104,12 +127,12 @@ class Recycling:
             for statement in statements:
                 try:
                     session.execute(statement.replace("NUMBER", str(number)).encode())
-                except psycopg.Error:
+                except psycopg.Error as error:
+                    self.tally.rejected.setdefault(act, str(error))
                     if session.closed:
                         return session
-                    if "unfinished" not in act:
-                        with contextlib.suppress(psycopg.Error):
-                            session.execute("rollback")
+                    with contextlib.suppress(psycopg.Error):
+                        session.execute("rollback")
         return session
 
     def _label(self, name: str) -> None:

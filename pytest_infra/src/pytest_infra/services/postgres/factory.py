@@ -53,6 +53,8 @@ class DatabaseFactory:
             self._recycler.reset(connection, name, new_name)
         except (NotExactError, self._psycopg.Error):
             self._renamed[name] = new_name
+            if connection.closed:  # the server was restarted
+                self.close()
             return None
         return new_name
 
