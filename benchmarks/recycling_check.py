@@ -1,8 +1,8 @@
 """The exactness of the reset of databases: random acts, each followed by a comparison with a new clone.
 
-Two workers act in their own databases on one server. Between the phases the server is restarted, or a snapshot
-is restored. The acts, the comparison and the kinds are those of `tests/fakes/recycling.py`, which the test
-suite uses for fewer rounds. The exit status is 1 if a reset database differed.
+Two workers act in their own databases on one server. Between the phases the server is restarted, or a
+snapshot is restored. The acts and the comparison are those of `tests/fakes/recycling.py`, which the test suite
+uses for fewer rounds. The exit status is 1 if a reset database differed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pytest_infra.services.postgres import recycling as kit
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 
-from fakes.recycling import OPTIONS, Recycling, Tally, random_acts  # noqa: E402 - it is not a distribution
+from fakes.recycling import OPTIONS, Recycling, Tally, random_acts
 
 #: rounds of each worker between two restarts of the server
 PHASE = 50
@@ -60,7 +60,7 @@ def main() -> int:
                 print(_line(total), flush=True)
                 if phase % 4 == 0:
                     stack.snapshot()
-                elif phase % 4 == 2:  # noqa: PLR2004 - two phases after the snapshot
+                elif phase % 4 == 2:
                     stack.restore()
                 else:
                     stack.restart("postgres")

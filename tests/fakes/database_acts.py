@@ -13,7 +13,8 @@ create table a (id serial primary key, t text unique, big text);
 create index on a using gin (t gin_trgm_ops);
 create table b (id bigint generated always as identity primary key, a_id int references a on delete cascade,
     n positive, v int generated always as (n * 2) stored);
-create table seeded (k int primary key, v text, m mood default 'good', w int generated always as (k + 1) stored);
+create table seeded (k int primary key, v text, m mood default 'good',
+    w int generated always as (k + 1) stored);
 insert into seeded (k, v) select n, 'v' || n from generate_series(1, 50) n;
 create table child (k int references seeded, note text);
 create table wide (k int primary key, long text);
@@ -55,8 +56,10 @@ insert into inner_schema.t values (1, '(1,2)', '[1,5)', '{"a": 1}', '\\x00ff'), 
 
 #: rows and sequences only: a reset can undo these
 ROWS: dict[str, str] = {
-    "insert": "insert into a (t, big) select md5(n::text), repeat('x', n * 400) from generate_series(1, 20) n",
-    "insert with a foreign key": "insert into a (t) values ('p'); insert into b (a_id, n) select id, 3 from a",
+    "insert": "insert into a (t, big)"
+    " select md5(n::text), repeat('x', n * 400) from generate_series(1, 20) n",
+    "insert with a foreign key": "insert into a (t) values ('p');"
+    " insert into b (a_id, n) select id, 3 from a",
     "insert several": "insert into parent values (1); insert into heir_table values (2, 'x')",
     "insert into a foreign key's target": "insert into child select k, 'c' from seeded where k < 9",
     "update": "update seeded set v = 'changed' where k % 2 = 0",
@@ -71,12 +74,14 @@ ROWS: dict[str, str] = {
     "rollback": "begin; insert into a (t) values ('rolled back'); delete from seeded; rollback",
     "savepoint": "begin; insert into a (t) values ('one'); savepoint p; insert into a (t) values ('two');"
     " rollback to p; commit",
-    "long values": "insert into wide values (9, repeat('long', 20000)); update wide set long = 'short' where k = 1",
+    "long values": "insert into wide values (9, repeat('long', 20000));"
+    " update wide set long = 'short' where k = 1",
     "change of a long value": "update wide set long = long || 'x'",
     "many rows": "insert into a (t) select n::text from generate_series(1, 5000) n",
     "rows of the large table": "update large set v = 'y' where k = 17",
     "rows of the counted table": "insert into counted values (99, 'new')",
-    "partitions": "insert into part select n, 'p' from generate_series(0, 19) n; update part set d = 19 where d = 3",
+    "partitions": "insert into part select n, 'p' from generate_series(0, 19) n;"
+    " update part set d = 19 where d = 3",
     "other types": "insert into inner_schema.t values (3, '(5,6)', '[2,9)', '[]', '\\xff');"
     " update inner_schema.t set j = '{}'",
     "row locks": "begin; select * from seeded for update; commit",
@@ -120,7 +125,8 @@ OTHERS: dict[str, str] = {
     "truncate and refill": "begin; truncate seeded cascade; insert into seeded (k) values (1); commit",
     "create table": "create table extra (x int); insert into extra values (1)",
     "create table as": "create table extra as select * from seeded",
-    "create and copy": "begin; create table extra (k int); copy extra from program 'echo 1' with (freeze); commit",
+    "create and copy": "begin; create table extra (k int);"
+    " copy extra from program 'echo 1' with (freeze); commit",
     "drop table": "drop table audit cascade",
     "create and drop": "create table extra (x int); drop table extra",
     "add column": "alter table b add z int default 3",
@@ -185,7 +191,8 @@ OTHERS: dict[str, str] = {
     "replica identity": "alter table a replica identity full",
     "owner": "create role ownerNUMBER; alter table a owner to ownerNUMBER; alter table a owner to postgres;"
     " drop role ownerNUMBER",
-    "catalog change": "set allow_system_table_mods = on; update pg_class set reltuples = 7 where relname = 'a'",
+    "catalog change": "set allow_system_table_mods = on;"
+    " update pg_class set reltuples = 7 where relname = 'a'",
     "information schema": "set allow_system_table_mods = on;"
     " delete from information_schema.sql_features where feature_id = 'B011'",
     "foreign table": "create extension file_fdw; create server f foreign data wrapper file_fdw;"

@@ -33,9 +33,12 @@ _SEQUENCES = """
 select format('select %L, row(t.*)::text from %s t', c.oid::regclass, c.oid::regclass)
 from pg_class c where c.oid >= 16384 and c.relkind = 'S' order by c.oid
 """
-_ESTIMATES = "select c.oid::regclass::text from pg_class c where c.oid >= 16384 and c.relkind = 'r' order by 1"
+_ESTIMATES = (
+    "select c.oid::regclass::text from pg_class c where c.oid >= 16384 and c.relkind = 'r' order by 1"
+)
 _DATABASE = {
-    "database": "select to_jsonb(d) - 'oid' - 'datname' from pg_database d where datname = current_database()",
+    "database": "select to_jsonb(d) - 'oid' - 'datname' from pg_database d"
+    " where datname = current_database()",
     "settings": "select jsonb_object_agg(name, setting) from pg_settings where name <> 'application_name'",
     "settings of the database": "select count(*) from pg_db_role_setting s join pg_database d"
     " on d.oid = s.setdatabase where d.datname = current_database()",
@@ -62,7 +65,8 @@ def image(connection: psycopg.Connection[Any], *, pg_dump: str = "", url: str = 
     tables = [table for (table,) in connection.execute(_ESTIMATES).fetchall()]
     with connection.pipeline():
         plans = [
-            connection.execute(f"explain (format json) select * from only {table}".encode()) for table in tables
+            connection.execute(f"explain (format json) select * from only {table}".encode())
+            for table in tables
         ]
         rows_of = {name: connection.execute(query.encode()) for name, query in _DATABASE.items()}
     for table, plan in zip(tables, plans, strict=True):

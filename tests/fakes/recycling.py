@@ -20,7 +20,7 @@ from infra_runtime.engines.local.stack import Endpoint
 from pytest_infra.isolation.owner import Owner
 from pytest_infra.services.postgres import template
 from pytest_infra.services.postgres.factory import DatabaseFactory
-from pytest_infra.services.postgres.statements import drop, name_sessions, url_of
+from pytest_infra.services.postgres.statements import name_sessions, url_of
 
 #: the server allows prepared transactions and replication slots
 OPTIONS = '{ max_prepared_transactions = "10", wal_level = "logical", max_replication_slots = "10" }'
@@ -111,7 +111,9 @@ class Recycling:
         if not dump:
             differing = [part for part in differing if part != "pg_dump"]
         if differing:
-            tally.differences.append(f"{' + '.join(acts)} ({'reset' if reset else 'new'}): {', '.join(differing)}")
+            tally.differences.append(
+                f"{' + '.join(acts)} ({'reset' if reset else 'new'}): {', '.join(differing)}"
+            )
         self._label(name)
         return reset
 
@@ -150,5 +152,5 @@ class Recycling:
 
 def random_acts(numbers: random.Random) -> list[str]:
     """Return one to three acts, mostly of rows only, so that a database is reset many times."""
-    kinds = [*ROWS] if numbers.random() < 0.8 else [*ROWS, *OTHERS]  # noqa: PLR2004
+    kinds = [*ROWS] if numbers.random() < 0.8 else [*ROWS, *OTHERS]
     return numbers.sample(kinds, numbers.choice([1, 1, 1, 2, 3]))

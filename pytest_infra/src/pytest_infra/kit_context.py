@@ -34,6 +34,8 @@ class KitContext:
     config: pytest.Config
     #: returns the resolved plan of the service and its dependencies, to start copies of it
     resolve: Callable[[], Resolved]
+    #: returns whether no other process uses the stack, such as another worker of xdist
+    alone: Callable[[], bool] = lambda: False
     #: returns whether the stack stops when this process releases its lease; then units need no removal
     stops: Callable[[], bool] = lambda: False
 

@@ -86,15 +86,21 @@ class Session:
         """Return the data directories of the stacks that this process used."""
         return self._notes.data
 
+    def alone(self) -> bool:
+        """Return whether no other client has a lease of the stack."""
+        return self._status_is(lambda status: status.leases == 1)
+
     def stops(self) -> bool:
         """Return whether the stack stops when this process releases its lease."""
-        if self._stack is None or self._kept or self._options.reuse is not None:
+        if self._kept or self._options.reuse is not None:
             return False
+        return self._status_is(lambda status: status.leases == 1 and not status.stay)
+
+    def _status_is(self, condition: Callable[[Status], bool]) -> bool:
         try:
-            status = self._stack.status()
+            return self._stack is not None and condition(self._stack.status())
         except SupervisorError:
             return False
-        return status.leases == 1 and not status.stay
 
     def keep(self) -> None:
         """Keep the stack running after the run, because it contains units of a failed test."""

@@ -115,6 +115,7 @@ class UnitRegistry:
                 executables=self._session.executables,
                 config=self._config,
                 resolve=lambda: self._session.resolved(instance.service),
+                alone=self._session.alone,
                 stops=self._session.stops,
             )
             self._units[key] = load(kit.units)(context)

@@ -7,9 +7,8 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
-
-psycopg = pytest.importorskip("psycopg")
 
 from fakes.database_acts import OTHERS, ROWS
 from fakes.database_image import differences, image
@@ -78,7 +77,7 @@ def test_every_act_on_rows_is_undone(checked: Recycling) -> None:
 
 
 def test_every_other_act_is_detected(checked: Recycling) -> None:
-    kinds = random.sample([*OTHERS], 8) + [*REFUSED]
+    kinds = [*random.sample([*OTHERS], 8), *REFUSED]
 
     reset = [kind for kind in kinds if checked.round([kind])]
 
@@ -116,7 +115,9 @@ def test_a_client_with_the_old_url_cannot_reach_the_next_tests_database(
     checked.factory.remove(new)
 
 
-def test_a_database_is_not_used_again_without_end(checked: Recycling, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_is_not_used_again_without_end(
+    checked: Recycling, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(recycling, "MAX_RESETS", 3)
 
     reset = [checked.round(["insert"]) for _ in range(5)]

@@ -30,8 +30,8 @@ where c.oid >= 16384 and pg_relation_filenode(c.oid) is not null
 """
 #: A table is missing in the result if its rows cannot be deleted and copied back without a trace: another
 #: storage, rules, triggers that also fire for `session_replication_role = replica`, or an index whose answers
-#: depend on the history. For a table without statistics the planner assumes at least ten pages; a larger file,
-#: and any growth of a table with statistics, would change its estimates.
+#: depend on the history. The planner assumes at least ten pages for a table without statistics; a larger
+#: file, and any growth of a table with statistics, would change its estimates.
 _TABLES = """
 select c.oid::bigint, n.nspname, c.relname, pg_relation_size(c.oid), pg_table_size(c.oid),
        case when c.reltuples < 0 and not c.relhassubclass

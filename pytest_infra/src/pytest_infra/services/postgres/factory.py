@@ -9,7 +9,7 @@ from pytest_infra.isolation.owner import Owner
 from pytest_infra.services.postgres import obstacles
 from pytest_infra.services.postgres.driver import driver
 from pytest_infra.services.postgres.recycling import NotExactError, Recycler
-from pytest_infra.services.postgres.statements import drop, url_of
+from pytest_infra.services.postgres.statements import url_of
 from pytest_infra.services.postgres.template import clone
 
 if TYPE_CHECKING:
@@ -63,13 +63,8 @@ class DatabaseFactory:
         self._recycler.forget(name)
         connection = self._open()
         for database in (name, self._renamed.get(name)):
-            if database is None:
-                continue
-            try:
-                drop(connection, database)
-            except self._psycopg.Error:
-                obstacles.remove(connection, self._server, database)
-                drop(connection, database)
+            if database is not None:
+                obstacles.drop(connection, self._server, database)
         self._renamed.pop(name, None)
 
     def close(self) -> None:

@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.host.file_copy import spread
 from pytest_infra.isolation.owner import Owner
@@ -14,7 +16,8 @@ from pytest_infra.isolation.unit import Unit
 from pytest_infra.kit_context import KitContext
 from pytest_infra.label import shorten
 from pytest_infra.notes import Notes
-from pytest_infra.services.postgres import template
+from pytest_infra.services.postgres import obstacles, template
+from pytest_infra.services.postgres.cluster import Cluster
 from pytest_infra.services.postgres.driver import driver
 from pytest_infra.services.postgres.factory import CLONE, DatabaseFactory
 from pytest_infra.services.postgres.migrations import hint
@@ -23,6 +26,8 @@ from pytest_infra.services.postgres.statements import execute, name_sessions, ur
 if TYPE_CHECKING:
     import psycopg
 
+#: service → the state of its server outside the tests' databases
+CLUSTERS: pytest.StashKey[dict[str, Cluster]] = pytest.StashKey()
 #: the comment of a database that must not be dropped
 KEPT = "infra: kept"
 
@@ -67,7 +72,8 @@ class Databases:
     def __init__(self, context: KitContext) -> None:
         server = self._server = context.endpoint
         self._pg_dump = context.executables.get("pg_dump", "")
-        self._stops = context.stops
+        self._alone, self._stops = context.alone, context.stops
+        self._report = Notes.of(context.config).add_message
         self._psycopg = driver(server.name)
         self._migrations = context.parameters["migrations"]
         self._template = template.TEMPLATE + self._migrations.key
@@ -80,8 +86,9 @@ class Databases:
             self._ensure_template(),
             resets=context.variant != "clone",
         )
-        self._pool = Pool(self._factory, server.name, report=Notes.of(context.config).add_message)
+        self._pool = Pool(self._factory, server.name, report=self._report)
         self._kept_connection: psycopg.Connection[Any] | None = None
+        self._cluster = self._cluster_of(context.config)
         for name in self._left_over(context.owner):
             self._pool.give_back(name)
 
@@ -128,13 +135,48 @@ class Databases:
         if unit.keep:
             with self._psycopg.connect(url_of(self._server), autocommit=True) as connection:
                 execute(connection, f"comment on database {{}} is '{KEPT}'", unit.id)
-        else:
+        elif not self._dropped_with_cluster_changes(unit):
             self._pool.give_back(unit.id)
+
+    def _dropped_with_cluster_changes(self, unit: Unit) -> bool:
+        """Undo what the test has changed in the whole server, and report what cannot be undone.
+
+        Return whether the test's database was dropped, on whose objects a role may depend. While other
+        processes use the server, their tests may have made the changes, so that they are only reported.
+        """
+        try:
+            connection = self._open()
+            if not self._cluster.changed(connection):
+                return False
+            alone = self._alone()
+            if alone:
+                obstacles.drop(connection, self._server, unit.id)
+                left = self._cluster.restore(connection)
+            else:
+                left = self._cluster.differences(connection)
+                self._cluster.accept(connection)
+        except self._psycopg.OperationalError:  # the test has stopped or restarted the server
+            self._close_connection()
+            return False
+        for change in left:
+            who = unit.label if alone else f"{unit.label} or a test of another process"
+            self._report(f"{self._server.name}: {who} changed the server for later tests: {change}")
+        return alone
 
     def close(self) -> list[str]:
         """Drop all databases of this process, unless the server stops now, with its data."""
         self._close_connection()
         return self._pool.close(remove=not self._stops())
+
+    def _cluster_of(self, config: pytest.Config) -> Cluster:
+        """Return the state of the server, which the databases of all migrations share."""
+        clusters = config.stash.setdefault(CLUSTERS, {})
+        cluster = clusters.get(self._server.name)
+        if cluster is None:
+            cluster = clusters[self._server.name] = Cluster(self._server, self._open())
+        else:
+            cluster.accept(self._open())  # the migrations may have created roles
+        return cluster
 
     def _left_over(self, owner: Owner) -> list[str]:
         """Return the databases of processes that were killed."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from infra_runtime.engines.local.stack import Endpoint
+from pytest_infra.services.postgres import statements
 from pytest_infra.services.postgres.driver import driver
 from pytest_infra.services.postgres.statements import end_sessions, execute, url_of
 
@@ -21,8 +22,18 @@ select s.subname from pg_subscription s join pg_database d on d.oid = s.subdbid 
 """
 
 
-def remove(connection: psycopg.Connection[Any], server: Endpoint, database: str) -> None:
-    """Remove what prevents a database from being dropped. `connection` is one to another database."""
+def drop(connection: psycopg.Connection[Any], server: Endpoint, database: str) -> None:
+    """Drop a database if it exists, with everything that prevents it. `connection` is to another database."""
+    from psycopg import Error
+
+    try:
+        statements.drop(connection, database)
+    except Error:
+        _remove(connection, server, database)
+        statements.drop(connection, database)
+
+
+def _remove(connection: psycopg.Connection[Any], server: Endpoint, database: str) -> None:
     from psycopg import sql
 
     execute(connection, "alter database {} with is_template false allow_connections true", database)

@@ -93,11 +93,7 @@ class Recycler:
             with self._session(name) as session:
                 self._contents = catalog.read(session)
                 self._readable = self._contents is not None
-        try:
-            self._wal.read(connection)
-        except driver(self._server.name).Error:
-            self._wal.forget_all()
-            return
+        self._read(connection)
         oid, _, state = connection.execute(_STATE, [name]).fetchone() or (0, "", "")
         self._wal.watch(oid)
         self._watched[name] = _Watched(oid=oid, state=state)
@@ -116,7 +112,7 @@ class Recycler:
         if not self._failures:  # most tests change rows only
             return True
         try:
-            self._wal.read(connection)
+            self._read(connection)
             self._changed(watched)
         except NotExactError:
             self._failed()
@@ -147,6 +143,13 @@ class Recycler:
             raise
         self._failures = 0
         self._watched[new_name] = _Watched(oid=watched.oid, state=watched.state, resets=watched.resets + 1)
+
+    def _read(self, connection: psycopg.Connection[Any]) -> None:
+        """Read the WAL; if a part of it is missing, the databases are no longer observed."""
+        try:
+            self._wal.read(connection)
+        except driver(self._server.name).Error:
+            self._wal.forget_all()
 
     def _failed(self) -> None:
         self._failures += 1

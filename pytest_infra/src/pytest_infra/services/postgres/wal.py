@@ -31,6 +31,7 @@ where (select pg_current_wal_insert_lsn() - %s::pg_lsn) <= {MAX_BYTES}
 """  # noqa: S608 - the schema and the number are constants
 #: the end of the last record, in SQL
 POSITION = "pg_current_wal_insert_lsn()::text"
+_POSITION = f"select {POSITION}".encode()
 # A transaction with an id; its commit writes all earlier records to the file.
 _FLUSH = "select pg_logical_emit_message(true, 'infra', '')"
 _LOGGED = "select current_setting('wal_level') <> 'minimal'"
@@ -93,7 +94,7 @@ class Wal:
     def read(self, connection: psycopg.Connection[Any]) -> None:
         """Read the WAL up to now. `connection` commits synchronously, outside a transaction."""
         with connection.pipeline() as pipeline:
-            position = connection.execute(f"select {POSITION}")
+            position = connection.execute(_POSITION)
             pipeline.sync()
             connection.execute(_FLUSH)
             pipeline.sync()
