@@ -1,8 +1,8 @@
 """The exactness of the reset of databases: random acts, each followed by a comparison with a new clone.
 
 Two workers act in their own databases on one server. Between the phases the server is restarted, or a
-snapshot is restored. The acts and the comparison are those of `tests/fakes/recycling.py`, which the test suite
-uses for fewer rounds. The exit status is 1 if a reset database differed.
+snapshot is restored. The acts and the comparison are those of `tests/fakes/recycling.py`, which the test
+suite uses for fewer rounds. The exit status is 1 if a reset database differed.
 """
 
 from __future__ import annotations

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psycopg
-from psycopg.pq import TransactionStatus
+import pytest
 
 from fakes.database_acts import OTHERS, ROWS, SCHEMA
 from fakes.database_image import Image, differences, image
@@ -21,6 +20,8 @@ from pytest_infra.isolation.owner import Owner
 from pytest_infra.services.postgres import template
 from pytest_infra.services.postgres.factory import DatabaseFactory
 from pytest_infra.services.postgres.statements import name_sessions, url_of
+
+psycopg = pytest.importorskip("psycopg", reason="the minimal profile has no clients")
 
 #: the server allows prepared transactions and replication slots
 OPTIONS = '{ max_prepared_transactions = "10", wal_level = "logical", max_replication_slots = "10" }'
@@ -117,10 +118,10 @@ class Recycling:
         self._label(name)
         return reset
 
-    def _act(self, acts: list[str]) -> psycopg.Connection[Any]:
+    def _act(self, acts: list[str]) -> Any:
         session = psycopg.connect(url_of(self.server, self._name), autocommit=True)
         for act in acts:
-            if session.info.transaction_status is not TransactionStatus.IDLE:
+            if session.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
                 session.execute("rollback")  # an earlier act left it open
             text = (ROWS | OTHERS)[act]
             number = next(_numbers)

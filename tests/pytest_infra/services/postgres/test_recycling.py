@@ -7,7 +7,6 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from fakes.database_acts import OTHERS, ROWS
@@ -19,6 +18,7 @@ from infra_runtime.engines.local.stack import Stack
 from pytest_infra.services.postgres import recycling, wal
 from pytest_infra.services.postgres.statements import url_of
 
+psycopg = pytest.importorskip("psycopg", reason="the minimal profile has no clients")
 pytestmark = pytest.mark.real("postgres")
 
 #: acts on rows after which a clone is made: the table has a rule, an active trigger, children, or it is large

@@ -72,7 +72,8 @@ class Wal:
 
     def watch(self, database: int) -> None:
         """Collect the changes of a database from the last position, without those before it."""
-        self._changes[database] = set()
+        if self._position:  # otherwise the changes remain unknown
+            self._changes[database] = set()
 
     def forget(self, database: int) -> None:
         """Stop watching a database."""
