@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
+from pytest_infra import forks
 from pytest_infra.notes import Notes
 from pytest_infra.report.capsule import Capsules
 from pytest_infra.session import Session
 from pytest_infra.unit_registry import UnitRegistry
+
+#: whether forked children of this process make their own session
+_RESETS: pytest.StashKey[bool] = pytest.StashKey()
 
 
 def session_of(config: pytest.Config) -> Session:
@@ -19,7 +25,25 @@ def session_of(config: pytest.Config) -> Session:
         Notes.of(config).closing.callback(session.close)
         config.pluginmanager.register(capsules, "infra-capsules")
         config.pluginmanager.register(session.failures, "infra-failures")
+        if not config.stash.get(_RESETS, False):
+            config.stash[_RESETS] = True
+            forks.on_fork(config, _leave_to_parent)
     return config.stash[Session.KEY]
+
+
+def _leave_to_parent(config: pytest.Config) -> None:
+    """Have a forked child make its own session when it needs one."""
+    forks.keep(Notes.of(config).closing)
+    Notes.of(config).closing = contextlib.ExitStack()
+    for plugin in ("infra-capsules", "infra-failures"):
+        if config.pluginmanager.has_plugin(plugin):
+            config.pluginmanager.unregister(name=plugin)
+    if (registry := config.stash.get(UnitRegistry.KEY, None)) is not None:
+        registry.abandon()
+        del config.stash[UnitRegistry.KEY]
+    if Session.KEY in config.stash:  # a child of a child has none
+        forks.keep(config.stash[Session.KEY])
+        del config.stash[Session.KEY]
 
 
 def unit_registry_of(config: pytest.Config) -> UnitRegistry:

@@ -143,7 +143,9 @@ def _client_fixture(fixture: KitFixture, instance: Instance | None, loops: Loops
         return load(fixture.function)(context, **{key: values[name] for key, name in arguments.items()})
 
     def synchronous(request: pytest.FixtureRequest, **values: Any) -> Iterator[Any]:
-        yield from opened(request, values)
+        from pytest_infra import forks
+
+        yield from forks.ended_by_its_process(opened(request, values))
 
     async def asynchronous(request: pytest.FixtureRequest, **values: Any) -> AsyncIterator[Any]:
         async with contextlib.aclosing(opened(request, values)) as client:

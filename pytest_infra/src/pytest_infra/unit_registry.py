@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from infra_runtime.errors import ConfigurationError, InfraError
-from pytest_infra import variants
+from pytest_infra import forks, variants
 from pytest_infra.instances import Instance, Instances
 from pytest_infra.isolation.owner import Owner
 from pytest_infra.isolation.unit import Unit, Units
@@ -65,11 +66,13 @@ class UnitRegistry:
         unit.unkeepable = unit.unkeepable or instance.kit.unkeepable
         self.waits.append(time.perf_counter() - began)
         self.live.append(unit)
+        process = os.getpid()
         try:
             yield unit
         finally:
-            self.live.remove(unit)
-            units.release(unit)
+            if os.getpid() == process:  # the parent of a forked child releases it
+                self.live.remove(unit)
+                units.release(unit)
 
     def close(self) -> None:
         """Remove all units; `left` then contains the names of those that could not be removed."""
@@ -81,6 +84,12 @@ class UnitRegistry:
         if self._owner is not None:
             self._owner.close()
             self._owner = None
+
+    def abandon(self) -> None:
+        """Leave all units to the parent of this forked process."""
+        forks.keep(self)
+        if self._owner is not None:
+            self._owner.abandon()
 
     def _lacks_exports(self, instance: Instance, endpoint: Endpoint) -> bool:
         """Return whether an export that isolation needs is missing, and add the kit's message for it."""

@@ -39,6 +39,10 @@ class Owner:
         """Return whether the process with that token is running."""
         return token == self.token or held(self._folder / token)
 
+    def abandon(self) -> None:
+        """Close the file in a forked child; the lock of the parent remains."""
+        os.close(self._descriptor)
+
     def close(self) -> None:
         """Release the lock, and remove the file of this owner and the files of owners that were killed."""
         self._path.unlink(missing_ok=True)

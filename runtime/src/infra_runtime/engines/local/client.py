@@ -12,6 +12,7 @@ import socket
 import subprocess
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -76,6 +77,7 @@ class Client:
         self.child: subprocess.Popen[bytes] | None = None
         #: the supervisor's pid, and the version of its protocol; 0 before its greeting
         self.supervisor = self.protocol = 0
+        _clients.add(self)
 
     @classmethod
     def connect(cls, paths: Paths, *, lease: bool = False) -> Self:
@@ -143,7 +145,10 @@ class Client:
     ) -> object:
         with self._lock:
             if self._socket.fileno() < 0:
-                raise SupervisorError("this lease was given back: by `close`, `finish` or `down`")
+                raise SupervisorError(
+                    "this lease was given back, by `close`, `finish` or `down`, or it belongs to the parent"
+                    " of a forked process"
+                )
             number = next(self._numbers)
             request = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
             try:
@@ -207,6 +212,14 @@ class Client:
         except (OSError, ValueError):  # it is closed
             return False
 
+    def abandon(self) -> None:
+        """Close the connection in a forked child; that of the parent stays open, with its lease."""
+        self._lock = threading.Lock()  # another thread of the parent may have held it
+        descriptor = self._socket.detach()
+        if descriptor >= 0:
+            os.close(descriptor)
+        self.child = None
+
     def close(self) -> None:
         """End the connection, and the lease that it was."""
         with contextlib.suppress(OSError):
@@ -229,6 +242,17 @@ def _versions(protocol: object) -> str:
     """The supervisor's version of the protocol, and this kit's, for the end of an error's sentence."""
     return f"speaks protocol {protocol or 'unknown'}, this kit {PROTOCOL}"
 
+
+#: the clients of this process
+_clients: weakref.WeakSet[Client] = weakref.WeakSet()
+
+
+def _abandon_all() -> None:
+    for client in tuple(_clients):
+        client.abandon()
+
+
+os.register_at_fork(after_in_child=_abandon_all)
 
 #: supervisors of ours that live on for others: kept, so that they are reaped when they end
 _outliving: list[subprocess.Popen[bytes]] = []

@@ -1,0 +1,154 @@
+"""What a test changes in the whole server does not reach later tests, or it is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.suite import Suite
+from infra_runtime.engines.local import engine as stacks
+from infra_runtime.engines.local.stack import Stack
+from pytest_infra.services.postgres import obstacles
+from pytest_infra.services.postgres.cluster import Cluster
+from pytest_infra.services.postgres.statements import url_of
+
+psycopg = pytest.importorskip("psycopg", reason="the minimal profile has no clients")
+pytestmark = pytest.mark.real("postgres")
+
+OPTIONS = '[services.postgres]\noptions = { max_prepared_transactions = "5", wal_level = "logical" }\n'
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("cluster")
+    (folder / "infra.toml").write_text('use = ["postgres"]\n' + OPTIONS)
+    with stacks.start("postgres", directory=folder, environment="test") as running:
+        yield running
+
+
+CHANGES = {
+    "role": "create role ada login password 'x'",
+    "role with objects": "create role bob; create table t (a int); alter table t owner to bob",
+    "attributes": "alter role postgres connection limit 50",
+    "password": "alter role postgres password 'other'",
+    "membership": "grant pg_monitor to pg_checkpoint",
+    "setting of a role": "alter role postgres set work_mem = '1MB'",
+    "setting of all roles": "alter role all set work_mem = '1MB'",
+    "database": "create database tenant",
+    "system": "alter system set work_mem = '65MB'",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_of_the_server_is_undone(stack: Stack, change: str) -> None:
+    with psycopg.connect(url_of(stack.postgres), autocommit=True) as connection:
+        cluster = Cluster(stack.postgres, connection)
+        connection.execute("create database test_database")
+        with psycopg.connect(url_of(stack.postgres, "test_database"), autocommit=True) as session:
+            for statement in CHANGES[change].split("; "):
+                session.execute(statement)
+        changed = cluster.changed(connection)
+
+        obstacles.drop(connection, stack.postgres, "test_database")
+        left = cluster.restore(connection)
+
+        assert changed
+        assert left == []
+        assert not cluster.changed(connection)
+        assert connection.execute("show work_mem").fetchone() == ("4MB",)
+
+
+def test_what_cannot_be_undone_is_named_once(stack: Stack) -> None:
+    with psycopg.connect(url_of(stack.postgres), autocommit=True) as connection:
+        connection.execute("create role kept")
+        cluster = Cluster(stack.postgres, connection)
+        connection.execute("drop role kept")
+
+        assert cluster.restore(connection) == ["role kept"]
+        assert cluster.restore(connection) == []
+
+
+@pytest.mark.parametrize(
+    "obstacle",
+    [
+        "begin; create table t (a int); prepare transaction 'p'",
+        "select pg_create_logical_replication_slot('slot', 'pgoutput')",
+        "create subscription s connection 'host=nowhere dbname=x' publication p with (connect = false)",
+        "alter database blocked is_template true",
+        "alter database blocked allow_connections false",
+    ],
+    ids=["prepared transaction", "slot", "subscription", "template", "no connections"],
+)
+def test_a_database_is_dropped_with_what_prevents_it(stack: Stack, obstacle: str) -> None:
+    with psycopg.connect(url_of(stack.postgres), autocommit=True) as connection:
+        connection.execute("create database blocked")
+        with psycopg.connect(url_of(stack.postgres, "blocked"), autocommit=True) as session:
+            for statement in obstacle.split("; "):
+                session.execute(statement)
+
+        obstacles.drop(connection, stack.postgres, "blocked")
+
+        count = connection.execute("select count(*) from pg_database where datname = 'blocked'")
+        assert count.fetchone() == (0,)
+
+
+def test_later_tests_do_not_see_roles_databases_and_settings(suite: Suite) -> None:
+    suite.stack(OPTIONS)
+    suite.test(
+        """
+        import psycopg, pytest
+
+        @pytest.mark.parametrize("number", range(2))
+        def test_role(postgres_connection, number):
+            postgres_connection.execute("create role ada")
+            postgres_connection.execute("create table pets (a int)")
+            postgres_connection.execute("alter table pets owner to ada")
+            postgres_connection.commit()
+
+        @pytest.mark.parametrize("number", range(2))
+        def test_database(postgres, number):
+            with psycopg.connect(postgres.url, autocommit=True) as connection:
+                connection.execute("create database tenant")
+                connection.execute("alter system set work_mem = '65MB'")
+                assert connection.execute("show work_mem").fetchone() == ("4MB",)
+                connection.execute("select pg_reload_conf()")
+        """
+    )
+
+    result = suite.run()
+
+    result.assert_outcomes(passed=4)
+    result.stdout.no_fnmatch_line("*changed the server*")
+
+
+def test_with_several_workers_a_change_is_reported(suite: Suite, tmp_path: Path) -> None:
+    """The test of another worker may have made it."""
+    suite.stack(OPTIONS)
+    suite.test(
+        f"""
+        import pathlib, time
+
+        folder = pathlib.Path({str(tmp_path)!r})
+
+        def meet(own, other):
+            (folder / own).touch()
+            while not (folder / other).exists():
+                time.sleep(0.01)
+
+        def test_one(postgres_connection):
+            meet("one", "two")
+            postgres_connection.execute("create role ada")
+            postgres_connection.commit()
+
+        def test_one_again(postgres): pass
+        def test_two(postgres):
+            meet("two", "one")
+        """
+    )
+
+    result = suite.run("-n", "2", "--dist", "load")
+
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["infra: postgres: * changed the server for later tests: role ada"])

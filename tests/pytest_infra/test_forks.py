@@ -1,0 +1,139 @@
+"""Children that a test forks use none of the leases, units and connections of their parent."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakes.suite import Suite
+
+FORK = """
+import os, pytest
+
+def fork_and_wait(child):
+    pid = os.fork()
+    if pid == 0:
+        child()
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+"""
+
+
+@pytest.fixture(autouse=True)
+def _with_driver(suite: Suite) -> None:
+    pytest.importorskip("psycopg", reason="the minimal profile has no clients")
+    suite.stack("[services.postgres]\n")
+
+
+@pytest.mark.real("postgres")
+def test_a_child_that_raises_an_exception_does_not_stop_its_parents_stack(suite: Suite) -> None:
+    """The child runs the second test, too, and leaves the run before its parent."""
+    suite.test(
+        """
+        import os, psycopg
+
+        def test_child_raises(postgres, postgres_connection):
+            pid = os.fork()
+            if pid == 0:
+                raise RuntimeError
+            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+            postgres_connection.execute("create table parent (a int)")
+            psycopg.connect(postgres.url).close()
+
+        def test_after(postgres_connection):
+            postgres_connection.execute("select 1")
+        """
+    )
+
+    result = suite.run("-p", "no:unraisableexception")
+
+    assert result.parseoutcomes() == {"passed": 2}
+    result.stdout.fnmatch_lines(
+        ["*1 client outside this run; 0 units left", "*1 failed, 1 passed*", "*0 processes, 0 ports*"]
+    )
+
+
+@pytest.mark.real("postgres")
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_processes_of_multiprocessing_use_the_tests_database(suite: Suite, method: str) -> None:
+    suite.test(
+        f"""
+        import multiprocessing, psycopg
+
+        def insert(url):
+            with psycopg.connect(url) as connection:
+                connection.execute("insert into pets values (1)")
+
+        def test_it(postgres, postgres_connection):
+            postgres_connection.execute("create table pets (number int)")
+            postgres_connection.commit()
+            child = multiprocessing.get_context({method!r}).Process(target=insert, args=(postgres.url,))
+            child.start()
+            child.join()
+            assert child.exitcode == 0
+            assert postgres_connection.execute("select * from pets").fetchall() == [(1,)]
+        """
+    )
+
+    suite.run("-W", "ignore::DeprecationWarning").assert_outcomes(passed=1)
+
+
+@pytest.mark.real("postgres")
+def test_a_child_cannot_use_its_parents_lease(suite: Suite) -> None:
+    suite.test(
+        FORK
+        + """
+from infra_runtime.errors import SupervisorError
+
+def test_it(postgres, infra_stack):
+    def child():
+        with pytest.raises(SupervisorError, match="belongs to the parent"):
+            infra_stack.status()
+        infra_stack.close()
+    assert fork_and_wait(child) == 0
+    assert infra_stack.status().leases == 1
+"""
+    )
+
+    suite.run("-W", "ignore::DeprecationWarning").assert_outcomes(passed=1)
+
+
+@pytest.mark.real("postgres")
+def test_a_test_that_runs_in_a_child_has_its_own_database(suite: Suite) -> None:
+    """pytest-forked runs each test in a child; here, the hook that it uses does so."""
+    suite.pytester.makeconftest(
+        """
+        import os
+        from _pytest.runner import runtestprotocol
+
+        def pytest_runtest_protocol(item, nextitem):
+            pid = os.fork()
+            if pid == 0:
+                reports = runtestprotocol(item, nextitem=None, log=False)
+                os._exit(any(report.failed for report in reports))
+            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, item.nodeid
+            return True
+        """
+    )
+    suite.test(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("number", range(3))
+        def test_it(postgres_connection, infra_stack, number):
+            postgres_connection.execute("create table pets (number int)")
+            postgres_connection.commit()
+        """
+    )
+
+    with suite_stack(suite):
+        result = suite.run()
+
+    assert result.ret in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
+    result.stdout.no_fnmatch_line("*AssertionError*")
+
+
+def suite_stack(suite: Suite):  # type: ignore[no-untyped-def]  # a context manager of the runtime
+    """Start the stack, so that it outlives the children."""
+    from infra_runtime.engines.local import engine
+
+    return engine.start("postgres", directory=suite.root, environment="test")
