@@ -51,6 +51,53 @@ def pytest_sessionfinish():
     with open("waits.json", "w") as file:
         json.dump(waits, file)
 """
+#: tests of the comparison of reset and cloned databases, and what each of them does
+WRITING = 200
+ROW = "insert into t1 (name) values ('Ada')"
+TABLE = "create table extra (name text)"
+WRITING_TESTS = """\
+import psycopg, pytest
+
+@pytest.mark.parametrize("number", range({tests}))
+def test_it(postgres, number):
+    with psycopg.connect(postgres.socket_url) as connection:
+        connection.execute({statement!r})
+"""
+#: also records the processor time of pytest and of all processes of the server, since the first test
+WRITING_CLOCK = """\
+import json, os, pathlib, pytest, time
+
+waits, server, began = [], [], []
+
+def processor():
+    total = 0
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        own = path.parent.name == server[0]
+        if own or fields[1] == server[0]:  # the children that have ended are counted for their parent
+            total += sum(map(int, fields[11:15] if own else fields[11:13]))
+    return total / os.sysconf("SC_CLK_TCK") + time.process_time()
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef):
+    start = time.perf_counter()
+    result = yield
+    if fixturedef.argname == "postgres":
+        waits.append(time.perf_counter() - start)
+        if not server:
+            pid = (pathlib.Path(result.data) / "cluster" / "postmaster.pid").read_text().split()[0]
+            server.append(pid)
+            began.append(processor())
+    return result
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish():
+    with open("waits.json", "w") as file:
+        json.dump({"waits": waits, "processor": processor() - began[0]}, file)
+"""
 OURS = (
     CLOCK
     + """
@@ -89,6 +136,16 @@ def main() -> None:
                 variants.append(theirs(folder, f"theirs-{title}", tests, work))
             print(f"\n{title} tests: median and 95th percentile of the wait")
             table(rounds(variants, chosen), digits=2)
+        print(
+            f"\n{WRITING} tests that write, and tests that create a table: wait, and processor time per test"
+        )
+        variants = [
+            writing(folder, "reset", ROW),
+            writing(folder, "clone", ROW),
+            writing(folder, "reset", TABLE, name="reset, tables"),
+            writing(folder, "clone", TABLE, name="clone, tables"),
+        ]
+        table(rounds(variants, chosen), digits=2)
         print("\n300 empty tests with each service and without: seconds of the complete session")
         variants = [suite(folder, service) for service in ("", "valkey", "postgres", "nats")]
         results = rounds(variants, chosen)
@@ -125,6 +182,44 @@ def theirs(folder: Path, name: str, tests: int, work: float) -> Variant:
     others = ("-p", "no:infra", "-p", "no:xprocess", "-p", "no:asyncio", "-p", "no:anyio")
     command = (*unprivileged(), *PYTEST, *others, f"--postgresql-exec={pg_ctl}")
     return _waits("pytest-postgresql", command, cwd)
+
+
+def writing(folder: Path, isolation: str, statement: str, *, name: str = "") -> Variant:
+    """Return a variant with tests that write one after another, with databases that are reset or cloned."""
+    name = name or isolation
+    variant = "clone" if isolation == "clone" else "database"
+    ini = f"[pytest]\ninfra_postgres_migrations = schema.sql\ninfra_isolation = postgres: {variant}\n"
+    files = {
+        "conftest_py": WRITING_CLOCK,
+        "test_it_py": WRITING_TESTS.format(tests=WRITING, statement=statement),
+        "infra_toml": STACK,
+    }
+    cwd = project(folder, f"writing-{name.replace(', ', '-')}", **files)
+    (cwd / "schema.sql").write_text(SCHEMA, encoding="utf-8")
+    (cwd / "pytest.ini").write_text(ini, encoding="utf-8")
+    command = (
+        *PYTEST,
+        "-p",
+        "no:postgresql",
+        "-p",
+        "no:pytest_postgresql",
+        "-p",
+        "no:asyncio",
+        "-p",
+        "no:anyio",
+    )
+
+    def measure() -> Measures:
+        timed(command, cwd)
+        result = json.loads((cwd / "waits.json").read_text(encoding="utf-8"))
+        waits = Spread(values=tuple(result["waits"]))
+        return {
+            f"{name}: wait, median": waits.median,
+            f"{name}: wait, 95 %": waits.percentile(95),
+            f"{name}: processor time": result["processor"] / WRITING,
+        }
+
+    return measure
 
 
 def _waits(name: str, command: tuple[str, ...], cwd: Path) -> Variant:

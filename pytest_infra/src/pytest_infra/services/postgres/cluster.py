@@ -17,9 +17,22 @@ from pytest_infra.services.postgres.statements import execute
 if TYPE_CHECKING:
     import psycopg
 
+#: `ALTER SYSTEM` writes this file
+SYSTEM_FILE = "postgresql.auto.conf"
 #: seconds to wait until the server has read its settings again
 PATIENCE = 2.0
 
+#: the transactions that have written the rows: a change of any row changes the list
+_VERSIONS = """
+select array[
+    (select string_agg(xmin::text, ' ') from pg_database
+        where not starts_with(datname, 'infra_test_') and not starts_with(datname, 'infra_template_')),
+    (select string_agg(xmin::text, ' ') from pg_tablespace),
+    (select string_agg(xmin::text, ' ') from pg_authid),
+    (select string_agg(xmin::text, ' ') from pg_auth_members),
+    (select string_agg(xmin::text, ' ') from pg_db_role_setting where setdatabase = 0),
+    (select string_agg(xmin::text, ' ') from pg_parameter_acl)]::text
+"""
 #: kind → name → what is known about it. The databases of the kit are left out.
 _STATE = """
 select jsonb_build_object(
@@ -36,7 +49,6 @@ select jsonb_build_object(
     'file', jsonb_build_object('settings', pg_read_file('postgresql.auto.conf', 0, 100000, true))
 )::text
 """
-#: `ALTER SYSTEM` writes this file
 _SYSTEM = """
 select name, setting from pg_file_settings where sourcefile like '%/postgresql.auto.conf' and name is not null
 """
@@ -56,17 +68,22 @@ class Cluster:
 
     def __init__(self, server: Endpoint, connection: psycopg.Connection[Any]) -> None:
         self._server = server
-        self._text = ""
+        self._text = self._versions = ""
         self._system: dict[str, str] = {}
         self.accept(connection)
 
     def accept(self, connection: psycopg.Connection[Any]) -> None:
         """Take the present state as the one to return to, for example after migrations that create roles."""
+        self._versions = self._read_versions(connection)
         self._text = _read(connection)
         self._system = dict(connection.execute(_SYSTEM).fetchall())
 
     def changed(self, connection: psycopg.Connection[Any]) -> bool:
-        """Return whether anything differs."""
+        """Return whether anything differs. This is called after each test."""
+        versions = self._read_versions(connection)
+        if versions == self._versions:
+            return False
+        self._versions = versions
         return _read(connection) != self._text
 
     def restore(self, connection: psycopg.Connection[Any]) -> list[str]:
@@ -89,6 +106,15 @@ class Cluster:
             for name in sorted({*(before[kind] or {}), *(after[kind] or {})})
             if (before[kind] or {}).get(name) != (after[kind] or {}).get(name)
         ]
+
+    def _read_versions(self, connection: psycopg.Connection[Any]) -> str:
+        """Return a text that differs after each change, without the contents."""
+        try:
+            file = (self._server.data / "cluster" / SYSTEM_FILE).stat()
+            written = f"{file.st_ino} {file.st_mtime_ns}"
+        except OSError:
+            written = ""
+        return written + str((connection.execute(_VERSIONS).fetchone() or ("",))[0])
 
     def _undo_databases(self, connection: psycopg.Connection[Any]) -> None:
         for name, _ in self._new(connection, "database"):
@@ -164,9 +190,11 @@ def _alter_role(connection: psycopg.Connection[Any], name: str, role: Mapping[st
     from psycopg import sql
 
     switches = " ".join(("" if role[column] else "no") + word for column, word in _SWITCHES.items())
-    text = f"alter role {{}} with {switches} connection limit {{}} password {{}} valid until {{}}"
+    text = f"alter role {{}} with {switches} connection limit {{}} password {{}}"
+    if role["rolvaliduntil"]:  # a date that was added cannot be removed, and is reported
+        text += " valid until {}"
     statement = sql.SQL(text)  # pyright: ignore[reportArgumentType] - it consists of constants
-    values = role["rolconnlimit"], role["rolpassword"], role["rolvaliduntil"] or "infinity"
+    values = role["rolconnlimit"], role["rolpassword"], role["rolvaliduntil"]
     connection.execute(statement.format(sql.Identifier(name), *map(sql.Literal, values)))
 
 
