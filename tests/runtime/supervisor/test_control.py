@@ -139,7 +139,7 @@ async def test_a_process_of_another_user_gets_no_answer(path, monkeypatch) -> No
 
 
 async def test_a_stale_socket_is_replaced(path) -> None:
-    path.parent.mkdir()
+    path.parent.mkdir(mode=0o700)
     for name in (path, f"{path}.new"):
         with socket.socket(socket.AF_UNIX) as dead:
             dead.bind(str(name))

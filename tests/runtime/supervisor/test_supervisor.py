@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -600,11 +599,11 @@ def test_a_starting_service_is_paused_when_it_is_ready(stack_of, tmp_path) -> No
 
     for number, method in enumerate(("pause", "status")):
         request = {"id": f"{number}", "method": method, "params": {"services": ["late"]}}
-        stack._client._socket.sendall(json.dumps(request).encode() + b"\n")
-    assert stack._client._receive()["id"] == "1"  # the pause request was read before
+        stack._client._connection.send(request, 60)
+    assert stack._client._connection.receive()["id"] == "1"  # the pause request was read before
     gate.touch()
 
-    assert stack._client._receive()["result"]["services"][0]["phase"] == "paused"
+    assert stack._client._connection.receive()["result"]["services"][0]["phase"] == "paused"
     stack.resume("late")
     connect(stack.late.port)
 
@@ -616,7 +615,7 @@ def test_a_pause_of_a_starting_service_ends_with_its_client(stack_of, tmp_path) 
     until(lambda: Path(f"{gate}.port").exists())
     with attach(stack.data) as dying:
         request = {"id": "0", "method": "pause", "params": {"services": ["late"]}}
-        dying._client._socket.sendall(json.dumps(request).encode() + b"\n")
+        dying._client._connection.send(request, 60)
         dying.status()  # the pause request was read before
     until(lambda: stack.status().leases == 1)
 
@@ -630,7 +629,6 @@ def test_a_pause_of_a_starting_service_ends_with_its_client(stack_of, tmp_path) 
 def test_a_crash_of_a_service_that_does_not_run_returns_at_once(stack_of, data) -> None:
     stack = stack_of(server("web"), ServiceSpec(name="task", command=("true",), task=True))
     stack.stop("web")
-    stack._client._socket.settimeout(60)
 
     stack.crash("task", wait=True)
     with pytest.raises(StartError, match="web: was stopped"):

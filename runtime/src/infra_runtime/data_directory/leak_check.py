@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from infra_runtime.data_directory import journal
+from infra_runtime.data_directory import control_file, journal
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import processes
 from infra_runtime.host.ports import holder, taken
@@ -83,7 +83,7 @@ def check_leaks(paths: Paths) -> LeakCheck:
         ready_seconds=_ready_seconds(run, copies),
         processes=tuple(f"process {process.pid}" for process in alive),
         ports=tuple(f"port {port}, held by {holder(port)}" for port in held),
-        sockets=tuple(sorted(_below(paths.run))),
+        sockets=tuple(sorted(_below(control_file.run_folder(paths)))),
         folders=(paths.services,) if removes_data and Path(paths.services).is_dir() else (),
     )
 

@@ -85,4 +85,5 @@ def _kit_files(paths: Paths) -> list[Path]:
     journal, data = Path(paths.journal), Path(paths.data)
     rotated = journal.with_name(f"{journal.stem}.1{journal.suffix}")
     folders = [Path(paths.services), data / "snapshots", Path(paths.logs)]
-    return [*folders, *(data / name for name in PLUGIN_FILES), journal, rotated]
+    control = Path(paths.control_file)
+    return [*folders, *(data / name for name in PLUGIN_FILES), journal, rotated, control]
