@@ -17,11 +17,14 @@ from fakes.stacks import alive, journal_events, kill, resolved, server, spawned,
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.engine import LocalEngine, attach
 from infra_runtime.errors import (
+    ConfigurationError,
     NoStackError,
     PlanChangedError,
     PortTakenError,
     StartError,
+    SupervisorError,
     UnknownServiceError,
+    WaitTimeoutError,
 )
 from infra_runtime.host import processes
 from infra_runtime.spec import ExecProbe, Run, Secret, Seed, ServiceSpec, StopStep, WriteFile
@@ -641,3 +644,55 @@ def test_a_requested_crash_restarts_the_service(stack_of, data) -> None:
     stack.crash("web")
 
     until(lambda: len(spawned(data)) == 2 and stack.status().services[0].ready)
+
+
+# --- every request is answered ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "options"),
+    [
+        ("stop", (5,), {}),
+        ("stop", (None,), {}),
+        ("start", (["web"],), {}),
+        ("restart", (b"web",), {}),
+        ("kill", ({},), {}),
+        ("pause", (True,), {}),
+        ("resume", (1.5,), {}),
+        ("crash", ("web",), {"signal": "TERM"}),
+        ("wait", ("web",), {"timeout": float("nan")}),
+        ("wait", ("web",), {"timeout": "long"}),
+        ("snapshot", (7,), {}),
+        ("restore", (None,), {}),
+        ("stay", (), {"seconds": float("nan")}),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_an_argument_of_a_wrong_type_is_an_error_that_names_it(stack_of, method, arguments, options) -> None:
+    stack = stack_of(server("web"))
+
+    with pytest.raises((SupervisorError, TypeError), match=r"must be|not JSON serializable"):
+        getattr(stack, method)(*arguments, **options)
+
+    assert stack.status().services["web"].ready
+
+
+@pytest.mark.parametrize("number", [0, -1, 4711, 2**70])
+def test_a_signal_that_does_not_exist_is_an_error(stack_of, number) -> None:
+    stack = stack_of(server("web"))
+
+    with pytest.raises(ConfigurationError, match=f"signal {number} does not exist"):
+        stack.crash("web", signal=number, wait=True)
+
+
+def test_a_crash_by_a_signal_that_the_service_ignores_ends_after_the_time_of_its_stop_steps(
+    stack_of,
+) -> None:
+    stack = stack_of(server("web", stop=(StopStep(signal=signal.SIGTERM, seconds=0.1),)))
+
+    with pytest.raises(
+        WaitTimeoutError, match=r"not ready after 5\.1 s: web: its process \d+ did not exit after signal"
+    ):
+        stack.crash("web", signal=signal.SIGURG, wait=True)
+
+    assert stack.status().services["web"].ready

@@ -18,7 +18,6 @@ from pytest_infra.isolation.owner import held
 from pytest_infra.notes import PREFIX
 from pytest_infra.report.leaks import leftover
 
-
 #: seconds for a stack to stop after its last lease
 STOP_PATIENCE = 90.0
 
