@@ -407,3 +407,28 @@ def test_all_five_start_below_a_path_too_long_for_a_socket_with_spaces_and_lette
 
     with python(code, folder / "data", *FIVE, env={"PATH": os.environ["PATH"], **bare}) as other:
         assert other.stdout.read().split() == sorted(FIVE)
+
+
+def test_an_unexpected_error_while_the_stack_stops_ends_the_supervisor_and_all_processes(
+    data, monkeypatch
+) -> None:
+    """The guardian kills the services; clients get an error and do not wait."""
+    broken = "from infra_runtime.supervisor import supervisor; "
+    broken += "supervisor.stop_order = lambda *_: 1 / 0; "
+
+    def launch(argv: list[str]) -> subprocess.Popen[bytes]:
+        code = argv[argv.index("-c") + 1]
+        marker = "from infra_runtime.supervisor.main"
+        argv[argv.index(code)] = code.replace(marker, broken + marker)
+        return subprocess.Popen(argv)
+
+    found = resolved(data, [server("web")])
+    stack = LocalEngine(launch=launch).open(found)
+    raise_failures(stack.up(found).failures)
+    monkeypatch.setattr(client, "DEADLINES", Deadlines(margin=1.0))
+
+    with pytest.raises(SupervisorError, match="closed the connection"):
+        stack.down()
+
+    stack.close()
+    until(lambda: not alive(data))

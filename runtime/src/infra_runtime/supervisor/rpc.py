@@ -52,7 +52,6 @@ from infra_runtime.spec import encode
 from infra_runtime.supervisor.binding import Scope
 from infra_runtime.supervisor.control import Connection, Handler
 from infra_runtime.supervisor.leases import Leases
-from infra_runtime.supervisor.limits import limits, stop_seconds
 from infra_runtime.supervisor.state import RESTING, SATISFYING, Event
 from infra_runtime.supervisor.supervisor import Supervisor
 
@@ -113,10 +112,7 @@ class Methods:
 
     async def limits(self, _connection: Connection, _params: Nothing) -> Limits:
         """Return how long the services may take to start and to stop. Clients check by it that it answers."""
-        return self._limits()
-
-    def _limits(self) -> Limits:
-        return limits(service.spec for service in self._supervisor.machine.services.values())
+        return self._supervisor.limits()
 
     async def up(self, _connection: Connection, params: Up) -> Outcome:
         """Start services and those that they need, and answer when each is ready or has failed.
@@ -125,6 +121,7 @@ class Methods:
         once.
         """
         self._refuse_when_ending()
+        self._supervisor.check_files(params.services)
         scope = Scope(params.root, self._supervisor.environment, params.binaries, params.variables)
         services = self._supervisor.machine.services
         for spec in params.services:
@@ -199,21 +196,9 @@ class Methods:
             self._supervisor.crash(name, params.signal)
         if params.wait:
             for name, pid in pids.items():
-                await self._exit_of(name, pid, params.signal)
+                await self._supervisor.exit_of(name, pid, params.signal)
             await self._supervisor.settle(names)
         return self._outcome(names)
-
-    async def _exit_of(self, name: str, pid: int, signal: int) -> None:
-        """Wait until a process has exited after a signal. Raises `WaitTimeoutError` if it ignores it."""
-        service = self._supervisor.machine.services[name]
-        seconds = stop_seconds(service.spec)
-        try:
-            async with asyncio.timeout(seconds):
-                while pid and service.pid == pid:
-                    await self._supervisor.change()
-        except TimeoutError:
-            reason = f"its process {pid} did not exit after signal {signal}"
-            raise WaitTimeoutError(seconds, {name: reason}) from None
 
     async def pause(self, connection: Connection, params: Names) -> Outcome:
         """Stop the processes of services (SIGSTOP): their connections stay open, and nothing answers.
@@ -332,7 +317,7 @@ class Methods:
         return Released(
             leases=len(self._leases),
             ending=self.closing.is_set() or self._down is not None,
-            stop_seconds=self._limits().stop,
+            stop_seconds=self._supervisor.limits().stop,
         )
 
     async def down(self, _connection: Connection, _params: Nothing) -> Nothing:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
+import traceback
 from collections import ChainMap
 from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
@@ -12,8 +14,10 @@ from typing import Any
 from infra_runtime.data_directory.journal import Journal
 from infra_runtime.data_directory.logs import Logs
 from infra_runtime.data_directory.paths import Paths, refusal
+from infra_runtime.errors import WaitTimeoutError
+from infra_runtime.host import requirements
 from infra_runtime.host.ports import LOOPBACK, PortError, Ports, taken
-from infra_runtime.messages import Phase
+from infra_runtime.messages import Limits, Phase
 from infra_runtime.spec import ServiceSpec, optional_exports
 from infra_runtime.supervisor import probes
 from infra_runtime.supervisor.binding import (
@@ -25,6 +29,7 @@ from infra_runtime.supervisor.binding import (
     resolver,
 )
 from infra_runtime.supervisor.children import Children, Guardian
+from infra_runtime.supervisor.limits import limits, stop_seconds
 from infra_runtime.supervisor.machine import Machine, stop_order
 from infra_runtime.supervisor.prepare import StepError, prepare
 from infra_runtime.supervisor.state import SETTLED, Effect, Event
@@ -73,6 +78,12 @@ class Supervisor:
         self.bound.pop(spec.name, None)
         self.bound_ahead.pop(spec.name, None)
 
+    def check_files(self, specs: Iterable[ServiceSpec]) -> None:
+        """Raise `SupervisorError` if the limit of open files is too low for these services, in addition."""
+        present = (service.spec for service in self.machine.services.values())
+        needed = {spec.name: spec for spec in (*present, *specs)}.values()
+        requirements.check_files(len(needed), sum(len(spec.ports) for spec in needed))
+
     def dispatch(self, event: Event) -> None:
         """Pass an event to the state machine, and carry out its effects."""
         for effect in self.machine.handle(event, self._loop.time()):
@@ -111,6 +122,18 @@ class Supervisor:
         """Send a signal to all processes of a service; its restart policy decides what follows."""
         self.children.signal_all(name, number)
 
+    async def exit_of(self, name: str, pid: int, number: int) -> None:
+        """Wait until a process has exited after a signal. Raises `WaitTimeoutError` if it ignores it."""
+        service = self.machine.services[name]
+        seconds = stop_seconds(service.spec)
+        try:
+            async with asyncio.timeout(seconds):
+                while pid and service.pid == pid:
+                    await self.change()
+        except TimeoutError:
+            reason = f"its process {pid} did not exit after signal {number}"
+            raise WaitTimeoutError(seconds, {name: reason}) from None
+
     async def pause(self, names: Iterable[str]) -> None:
         """Stop all processes of the ready services with SIGSTOP, and enter the phase `paused`."""
         names = [name for name in names if self.machine.services[name].phase is Phase.READY]
@@ -122,8 +145,22 @@ class Supervisor:
         """Continue a paused service."""
         self.dispatch(Event("resumed", name))
 
+    def limits(self) -> Limits:
+        """Return how long all services may take to start and to stop."""
+        return limits(service.spec for service in self.machine.services.values())
+
     async def down(self) -> list[str]:
-        """Stop all services. Return a text for each remaining process and port."""
+        """Stop all services. Return a text for each remaining process and port.
+
+        After an unexpected error this process exits, and the guardian kills what remains.
+        """
+        try:
+            return await self._down()
+        except Exception:  # noqa: BLE001 - otherwise every client would wait
+            traceback.print_exc()
+            os._exit(1)
+
+    async def _down(self) -> list[str]:
         await self.stop(self.machine.services)
         for task in self._tasks.values():
             task.cancel()

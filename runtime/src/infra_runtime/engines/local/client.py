@@ -30,7 +30,7 @@ from infra_runtime.errors import (
     SupervisorError,
     from_json,
 )
-from infra_runtime.host import ownership
+from infra_runtime.host import ownership, requirements
 from infra_runtime.message import MessageError, decode
 from infra_runtime.messages import (
     HELLO,
@@ -295,11 +295,12 @@ def connect_or_launch(
     """Return a lease on the supervisor of a data directory, which is started if there is none.
 
     Raises `DataDirectoryError` for a data directory that cannot be used, `ConfigurationError` for a folder of
-    sockets that cannot be used, `SupervisorError` when no supervisor starts.
+    sockets that cannot be used, `SupervisorError` when no supervisor starts or this machine can run none.
     """
     _reap()
     with contextlib.suppress(NoStackError):
         return Client.connect(paths, lease=True, deadlines=deadlines)
+    requirements.check()
     _make_home(paths)
     make_data_directory(paths, environment)
     argv = command(paths, environment)
