@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 
@@ -21,6 +22,32 @@ COLOURS = {
 }  # fmt: skip
 #: the colours of service names in logs, in the order of the services
 PREFIXES = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
+
+
+#: a command for the running stack in a text for users
+_COMMAND = re.compile(r"`infra runtime ([a-z]+)([^`]*)`")
+
+
+class _Selected:
+    """The stack of the running command: a function from another command to the options that select it."""
+
+    options: ClassVar[Callable[[str], str]] = staticmethod(lambda _command: "")
+
+
+def select_stack(options: Callable[[str], str]) -> None:
+    """Set the options that `commands` adds."""
+    _Selected.options = staticmethod(options)
+
+
+def commands(text: str) -> str:
+    """Return a text whose `infra runtime …` commands select the stack of the running command."""
+
+    def completed(match: re.Match[str]) -> str:
+        command, words = match.groups()
+        options = "" if "--data" in words else _Selected.options(command)
+        return f"`infra runtime {command}{words}{options and f' {options}'}`"
+
+    return _COMMAND.sub(completed, text)
 
 
 def is_terminal() -> bool:
@@ -47,7 +74,7 @@ def say(text: str = "") -> None:
 
 def note(text: str) -> None:
     """Print a line for the user on standard error, because a program may read standard output."""
-    click.echo(f"infra: {text}", err=True)
+    click.echo(f"infra: {commands(text)}", err=True)
 
 
 def say_json(value: Any, *, line: bool = False) -> None:
@@ -67,7 +94,7 @@ def complain(error: InfraError | OpenApiError) -> None:
     for additional in getattr(error, "__notes__", ()):
         click.echo(f"infra: {label}: {additional}", err=True)
     if error.hint:
-        click.echo(f"  hint: {error.hint}", err=True)
+        click.echo(f"  hint: {commands(error.hint)}", err=True)
 
 
 def columns(rows: Iterable[Sequence[str]], *, header: Sequence[str] = ()) -> list[str]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import functools
+import os
+import shlex
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from infra_cli import output
+from infra_runtime.errors import NoStackError
 from infra_runtime.manifest import ENVIRONMENTS
 from infra_runtime.value import frozen
 
@@ -38,9 +42,51 @@ class Target:
 
     def client(self) -> closing[Client]:
         """Return a connection to its supervisor, for a `with`. Raises `NoStackError` if none runs."""
+        return closing(self.connect())
+
+    def connect(self) -> Client:
+        """Return a connection to its supervisor.
+
+        Raises `NoStackError` if none runs; its hint then names the other running stacks of the project.
+        """
         from infra_runtime.engines.local.client import Client
 
-        return closing(Client.connect(self.paths()))
+        try:
+            return Client.connect(self.paths())
+        except NoStackError as error:
+            error.hint = " ".join(map(describe_stack, self.other_stacks())) or error.hint
+            raise
+
+    def other_stacks(self) -> list[str]:
+        """Return the data directories of the project's other running stacks, such as one that tests keep."""
+        from infra_runtime.data_directory.paths import Paths
+        from infra_runtime.host import file_lock
+
+        file = self.stack_file()
+        root = file.path.parent if file else (self.directory or Path.cwd()).resolve()
+        folders = [
+            folder
+            for name in (".data", ".data-test")
+            for folder in (root / name, *root.glob(f"{name}/plan-*"))
+        ]
+        found = []
+        for paths in (Paths(str(folder)) for folder in folders):
+            with suppress(OSError):  # a folder of another user is not a stack of this one
+                if paths.data != self.paths().data and file_lock.is_held(paths.lock):
+                    found.append(paths.data)
+        return found
+
+    def options(self, command: str) -> str:
+        """Return the options by which a command selects this stack in any terminal; empty for the default."""
+        variables = {"INFRA_ENV", "INFRA_DATA"} & os.environ.keys()
+        if not (self.directory or self.environment or self.data or variables):
+            return ""
+        words = ["--data", self.paths().data]
+        if command == "up":
+            words += ["-C", str(self.directory.resolve())] if self.directory else []
+            environment = self.environment or os.environ.get("INFRA_ENV")
+            words += ["--env", environment] if environment else []
+        return shlex.join(words)
 
     def within(self, environment: str) -> Target:
         """Return the same target in another environment."""
@@ -60,7 +106,6 @@ class Target:
 
     def note_misspelled_variables(self) -> None:
         """Print a note for each variable whose name is similar to one of the kit."""
-        from infra_cli import output
         from infra_runtime.config.unknown_variables import misspelled_variables
 
         for variable in misspelled_variables(self.directory):
@@ -73,6 +118,15 @@ class Target:
         return resolve(
             names, directory=self.directory, environment=self.environment, data=self.data, **options
         )
+
+
+def describe_stack(data: str) -> str:
+    """Return a sentence about another running stack, with the commands for it."""
+    option = shlex.join(["--data", data])
+    return (
+        f"A stack is running in {data}: `infra runtime status {option}` shows it, "
+        f"`infra runtime down {option}` stops it."
+    )
 
 
 def target(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -96,6 +150,8 @@ def target(command: Callable[..., Any]) -> Callable[..., Any]:
     def with_target(
         *args: Any, directory: Path | None, environment: str | None, data: Path | None, **kwargs: Any
     ) -> Any:
-        return command(Target(directory=directory, environment=environment, data=data), *args, **kwargs)
+        selected = Target(directory=directory, environment=environment, data=data)
+        output.select_stack(selected.options)
+        return command(selected, *args, **kwargs)
 
     return with_target

@@ -61,7 +61,7 @@ class Lines:
                 if ready
                 else " starting; `infra runtime wait` returns when ready"
             )
-            output.say(f"infra: {count} {plural}{state}; {how_to_stop}")
+            output.say(output.commands(f"infra: {count} {plural}{state}; {how_to_stop}"))
 
     def proof(self, proof: LeakCheck) -> None:
         """Print the last line, with the number of processes, ports and sockets left."""

@@ -40,7 +40,7 @@ def test_a_later_supervisor_replaces_the_file(paths) -> None:
     assert not Path(f"{paths.control_file}.new").exists()
 
 
-def test_without_a_file_there_is_no_supervisor(paths, tmp_path) -> None:
+def test_a_missing_file_has_no_content(paths, tmp_path) -> None:
     assert control_file.read(paths) is None
     assert control_file.run_folder(paths) == paths.run
     assert control_file.read(Paths(str(tmp_path / "missing"))) is None

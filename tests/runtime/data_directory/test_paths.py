@@ -53,6 +53,8 @@ def test_environment_variables_set_the_folders_of_sockets_and_seeds() -> None:
         ({"HOME": "/home/me", "XDG_CACHE_HOME": "/fast"}, "/fast/pytest-infra"),
         ({"HOME": "/home/me", "XDG_CACHE_HOME": "relative"}, "/home/me/.cache/pytest-infra"),
         ({}, f"/tmp/infra-{os.geteuid()}/cache"),
+        ({"HOME": "home/me"}, f"/tmp/infra-{os.geteuid()}/cache"),
+        ({"HOME": "."}, f"/tmp/infra-{os.geteuid()}/cache"),
         ({"HOME": ""}, f"/tmp/infra-{os.geteuid()}/cache"),
     ],
 )

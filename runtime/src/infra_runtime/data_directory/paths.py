@@ -65,17 +65,17 @@ class Paths:
 
 
 def user_cache(environ: Mapping[str, str] = os.environ) -> str:
-    """Return the path of the kit's folder in the user's cache; empty when HOME is not set.
+    """Return the path of the kit's folder in the user's cache; empty without an absolute path in HOME.
 
     Source: XDG Base Directory Specification; Apple's File System Programming Guide.
     """
     if configured := environ.get("INFRA_CACHE"):
         return configured
-    cache, home = environ.get("XDG_CACHE_HOME", ""), environ.get("HOME")
+    cache, home = environ.get("XDG_CACHE_HOME", ""), environ.get("HOME", "")
     if os.path.isabs(cache):  # the specification requires that a relative path is ignored
         return f"{cache}/pytest-infra"
     folder = "Library/Caches" if sys.platform == "darwin" else ".cache"
-    return f"{home}/{folder}/pytest-infra" if home else ""
+    return f"{home}/{folder}/pytest-infra" if os.path.isabs(home) else ""
 
 
 def refusal(folder: str) -> str:

@@ -147,7 +147,7 @@ async def _copy(supervisor: Supervisor, name: str, sources: list[str], into: str
 
 
 async def _run(supervisor: Supervisor, *command: str) -> int:
-    return await supervisor.children.run("snapshot", command, cwd="/", log=supervisor.paths.own_log)
+    return await supervisor.children.run(".snapshot", command, cwd="/", log=supervisor.paths.own_log)
 
 
 async def _quiesce(supervisor: Supervisor, service: str) -> None:

@@ -34,23 +34,23 @@ def command(target: Target, *, wipe: bool, as_json: bool) -> None:
     """
     from infra_runtime.data_directory.leak_check import check_leaks
     from infra_runtime.data_directory.wipe import remove
-    from infra_runtime.engines.local.client import Client
     from infra_runtime.engines.local.stack import Stack
 
     paths = target.paths()
-    stopped = True
+    not_running: NoStackError | None = None
     try:
-        stack = Stack(Client.connect(paths), paths)
-    except NoStackError:
+        stack = Stack(target.connect(), paths)
+    except NoStackError as error:
         if not wipe:
             raise
-        stopped = False
+        not_running = error
     else:
         stack.down()
     proof = check_leaks(paths)
     removed = remove(paths) if wipe else []
-    if not stopped and not removed:
-        raise NoStackError(paths.data)
+    if not_running and not removed:
+        raise not_running
+    stopped = not_running is None
     if as_json:
         output.say_json({"stopped": stopped, **proof.to_json(), "removed": removed})
     else:

@@ -7,7 +7,7 @@ import itertools
 import click
 
 from infra_cli import output
-from infra_cli.target import Target, target
+from infra_cli.target import Target, describe_stack, target
 from infra_runtime.errors import SupervisorError
 from infra_runtime.messages import STATUS, Nothing, ServiceStatus, Status
 
@@ -36,6 +36,8 @@ def command(target: Target, *, watch: bool, as_json: bool) -> None:
     with target.client() as client:
         status = client.call(STATUS, Nothing())
     print_status(status, as_json=as_json)
+    for data in target.other_stacks():
+        output.note(describe_stack(data))
 
 
 def follow(target: Target, *, as_json: bool) -> None:
@@ -84,7 +86,7 @@ def _stay(status: Status) -> str:
         return ""
     seconds = status.stay_seconds
     if seconds is None:
-        return ", runs until `infra runtime down`"
+        return output.commands(", runs until `infra runtime down`")
     return f", runs {output.span(seconds)} after the last lease"
 
 
