@@ -183,6 +183,13 @@ class Snapshot(Message):
     executables: Mapping[str, tuple[str, int, int]]
 
 
+class DamagedSnapshot(Message):
+    """A snapshot that cannot be restored; it can be removed."""
+
+    name: str
+    reason: str
+
+
 class Restored(Message):
     """A snapshot that was restored, and the services as they are after it."""
 

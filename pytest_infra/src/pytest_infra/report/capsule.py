@@ -12,7 +12,6 @@ import functools
 import json
 import os
 import re
-import shutil
 import time
 from collections.abc import Collection, Generator, Iterable
 from pathlib import Path
@@ -22,6 +21,7 @@ import pytest
 
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import InfraError
+from infra_runtime.host import disk
 from infra_runtime.messages import Phase, Services, Status
 from pytest_infra import options
 from pytest_infra.instances import Instances
@@ -150,7 +150,8 @@ class Capsules:
         folder = data / FOLDER / name_of(item.nodeid)
         try:
             if item.nodeid not in self._written:
-                shutil.rmtree(folder, ignore_errors=True)  # it is the report of an earlier run
+                with contextlib.suppress(OSError):
+                    disk.remove(str(folder))  # it is the report of an earlier run
                 self._written[item.nodeid] = {}
                 item.user_properties.append(("infra_capsule", str(folder)))
             (folder / "logs").mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,12 @@ def make_data_directory(paths: Paths, environment: str) -> None:
     try:
         data.mkdir(parents=True, exist_ok=True)
         if not marker.exists():
-            foreign_entries = [entry for entry in data.iterdir() if not entry.name.startswith(marker.name)]
+            # A wipe that was killed may leave the lock.
+            foreign_entries = [
+                entry
+                for entry in data.iterdir()
+                if not entry.name.startswith(marker.name) and str(entry) != paths.lock
+            ]
             # Another process may have written the marker and its files meanwhile.
             if foreign_entries and not marker.exists():
                 raise DataDirectoryError(paths.data, "it is not empty, and pytest-infra did not create it")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
 import sys
 import time
 
-from infra_runtime.data_directory import journal, lock
+from infra_runtime.data_directory import journal, lock, restoration
 from infra_runtime.data_directory.paths import Paths, private_folder
-from infra_runtime.host import processes
+from infra_runtime.errors import DataDirectoryError
+from infra_runtime.host import disk, processes
 from infra_runtime.host.privileges import become_subreaper
 from infra_runtime.supervisor.argv import ALREADY_SUPERVISED
 from infra_runtime.supervisor.children import Guardian
@@ -32,7 +34,11 @@ def main() -> int:
         return ALREADY_SUPERVISED
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal ends the client, and so its lease
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the client handles Ctrl-C and requests the stop
-    asyncio.run(supervise(paths, descriptor, environment))
+    try:
+        asyncio.run(supervise(paths, descriptor, environment))
+    except DataDirectoryError as error:
+        print(f"{error}. {error.hint}", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -69,6 +75,7 @@ async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
     become_subreaper()
     private_folder(paths.home)
     cleaned = reconcile(paths)
+    undone = restoration.recover(paths)
     if environment == "test":  # tests start without data; existing data is from a supervisor that was killed
         remove(paths.services)
     journal.rotate(paths.journal)
@@ -80,6 +87,8 @@ async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
     supervisor.journal.write("up", pid=os.getpid(), environment=environment, token=token, boot=journal.boot())
     if cleaned:
         supervisor.journal.write("reconciled", pids=cleaned)
+    if undone:
+        supervisor.journal.write("restore-undone")
     methods = Methods(supervisor)
     control = Control(paths.control, methods.table())
     loop = asyncio.get_running_loop()
@@ -100,7 +109,6 @@ async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
 
 
 def remove(folder: str) -> None:
-    """Remove a folder with its content."""
-    import shutil
-
-    shutil.rmtree(folder, ignore_errors=True)
+    """Remove a folder with its content; what cannot be removed stays."""
+    with contextlib.suppress(OSError):
+        disk.remove(folder)
