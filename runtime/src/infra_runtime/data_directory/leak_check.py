@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from infra_runtime.data_directory import journal
+from infra_runtime.data_directory import control_file, journal
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import processes
 from infra_runtime.host.ports import holder, taken
@@ -82,7 +82,7 @@ def check_leaks(paths: Paths) -> LeakCheck:
         ready_seconds=_ready_seconds(run, copies),
         processes=tuple(f"process {process.pid}" for process in alive),
         ports=tuple(f"port {port}, held by {holder(port)}" for port in held),
-        sockets=tuple(sorted(_below(paths.run))),
+        sockets=tuple(sorted(_below(control_file.run_folder(paths)))),
         folders=(paths.services,) if removes_data and os.path.lexists(paths.services) else (),
     )
 

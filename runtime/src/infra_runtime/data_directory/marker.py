@@ -10,6 +10,7 @@ from typing import Any
 
 from infra_runtime.data_directory.paths import FORMAT, Paths
 from infra_runtime.errors import DataDirectoryError
+from infra_runtime.host import ownership
 
 
 def make_data_directory(paths: Paths, environment: str) -> None:
@@ -17,12 +18,18 @@ def make_data_directory(paths: Paths, environment: str) -> None:
 
     The data of a test are removed at its end. A folder that contains other files is therefore rejected.
 
-    Raises `DataDirectoryError` when the directory cannot be written, has no marker, belongs to another
-    environment, or was written by a newer version.
+    A new directory gets mode 0700; the mode of an existing one is not changed.
+
+    Raises `DataDirectoryError` when the directory cannot be written, other users can write to it, it or a
+    file in it belongs to another user, it has no marker, belongs to another environment, or was written by a
+    newer version.
     """
     data, marker = Path(paths.data), Path(paths.marker)
     try:
-        data.mkdir(parents=True, exist_ok=True)
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ownership.check_folder(paths.data)
+        for file in (paths.marker, paths.lock, paths.journal, paths.control_file, paths.own_log):
+            ownership.check_file(file)
         if not marker.exists():
             # A wipe that was killed may leave the lock.
             foreign_entries = [
@@ -39,7 +46,8 @@ def make_data_directory(paths: Paths, environment: str) -> None:
         content = json.loads(marker.read_text(encoding="utf-8"))
         written, owner = content["format"], content["environment"]
     except OSError as error:
-        raise DataDirectoryError(paths.data, error.strerror or str(error)) from error
+        path = str(error.filename) if isinstance(error, ownership.OwnershipError) else paths.data
+        raise DataDirectoryError(path, error.strerror or str(error)) from error
     except (ValueError, KeyError, TypeError) as error:
         raise DataDirectoryError(paths.data, "its file infra.json was not written by pytest-infra") from error
     if written > FORMAT:

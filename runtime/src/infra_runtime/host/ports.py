@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 
-from infra_runtime.host import file_lock
+from infra_runtime.host import file_lock, ownership
 
 #: below what any kernel hands out by itself (Linux 32768, macOS 49152), above what is well known
 FIRST, LAST = 20000, 32767
@@ -81,7 +81,7 @@ class Ports:
 
     def _lock(self, port: int) -> int | None:
         # The files are never removed: otherwise two processes could lock two files of the same name.
-        os.makedirs(self._locks, mode=0o700, exist_ok=True)
+        ownership.make_private_folder(self._locks, shared=True)
         if (descriptor := file_lock.acquire(f"{self._locks}/{port}")) is None:
             return None
         with contextlib.suppress(OSError):  # the lock also works when the disk is full
@@ -90,7 +90,7 @@ class Ports:
         return descriptor
 
     def _owner(self, port: int) -> str:
-        with open(f"{self._locks}/{port}", "rb") as file:
+        with open(ownership.open_file(f"{self._locks}/{port}", os.O_RDONLY), "rb") as file:
             return os.fsdecode(file.read()) or "(not written to the lock file yet)"
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import socket
 import sys
 import time
 
-from infra_runtime.data_directory import journal, lock, restoration
-from infra_runtime.data_directory.paths import Paths, private_folder
+from infra_runtime.data_directory import control_file, journal, lock, restoration
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import DataDirectoryError
-from infra_runtime.host import disk, processes
+from infra_runtime.host import disk, ownership, processes
 from infra_runtime.host.privileges import become_subreaper
 from infra_runtime.supervisor.argv import ALREADY_SUPERVISED
 from infra_runtime.supervisor.children import Guardian
@@ -49,16 +50,20 @@ def take_lock(paths: Paths) -> int | None:
     """
     deadline = time.monotonic() + PATIENCE
     while (descriptor := lock.take(paths)) is None:
-        if answers(paths.control) or time.monotonic() > deadline:
+        if _answers(paths) or time.monotonic() > deadline:
             return None
         time.sleep(0.005)
     return descriptor
 
 
-def answers(path: str) -> bool:
-    """Return whether a process accepts connections on a Unix socket."""
+def _answers(paths: Paths) -> bool:
+    """Return whether a process accepts connections on the control socket of a data directory."""
+    recorded = control_file.read(paths)
+    if recorded is None:
+        return False
     with socket.socket(socket.AF_UNIX) as client:
-        return client.connect_ex(path) == 0
+        client.setblocking(False)  # EAGAIN: the queue of connections is full, so a process listens
+        return client.connect_ex(recorded.socket) in {0, errno.EAGAIN}
 
 
 def reconcile(paths: Paths) -> list[int]:
@@ -73,7 +78,7 @@ def reconcile(paths: Paths) -> list[int]:
 async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
     """Run the supervisor until the stack is stopped."""
     become_subreaper()
-    private_folder(paths.home)
+    ownership.make_private_folder(paths.home, shared=True)
     cleaned = reconcile(paths)
     undone = restoration.recover(paths)
     if environment == "test":  # tests start without data; existing data is from a supervisor that was killed
@@ -82,7 +87,7 @@ async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
     token = os.urandom(8).hex()
     temporary = [paths.services] if environment == "test" else []
     guardian = Guardian(token, descriptor, [paths.run, *temporary])
-    private_folder(paths.run)  # after the start of the guardian, which removes it in any case
+    ownership.make_private_folder(paths.run)  # after the start of the guardian, which removes it in any case
     supervisor = Supervisor(paths, environment=environment, token=token, guardian=guardian)
     supervisor.journal.write("up", pid=os.getpid(), environment=environment, token=token, boot=journal.boot())
     if cleaned:
@@ -94,6 +99,7 @@ async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, methods.end)
     await control.open()
+    control_file.write(paths)
     keeping = asyncio.create_task(control.keep())
     await methods.closing.wait()
     keeping.cancel()
