@@ -85,4 +85,4 @@ def _kit_files(paths: Paths) -> list[Path]:
     journal, data = Path(paths.journal), Path(paths.data)
     rotated = journal.with_name(f"{journal.stem}.1{journal.suffix}")
     folders = [Path(paths.services), data / "snapshots", Path(paths.logs)]
-    return [*folders, *(data / name for name in PLUGIN_FILES), journal, rotated]
+    return [*folders, *(data / name for name in PLUGIN_FILES), Path(paths.descendants), journal, rotated]

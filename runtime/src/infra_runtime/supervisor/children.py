@@ -12,9 +12,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from infra_runtime.data_directory import lock
+from infra_runtime.data_directory import lock, remains
 from infra_runtime.data_directory.journal import Journal
-from infra_runtime.host import processes, shared_memory
+from infra_runtime.host import cgroup, processes, shared_memory
 from infra_runtime.supervisor.binding import Bound
 from infra_runtime.supervisor.spawn import spawn
 
@@ -116,6 +116,10 @@ class Children:
         self._start_times: dict[int, str] = {}
         #: service → the path of its log, which every process of the service has open
         self._logs: dict[str, str] = {}
+        #: pid and start time of each descendant → whether it has the token in its environment
+        self._marked: dict[tuple[int, str], bool] = {}
+        #: pid → start time of those without it
+        self._unmarked: dict[int, str] = {}
         self._loop = asyncio.get_running_loop()
         self._loop.add_signal_handler(signal.SIGCHLD, self._reap)
 
@@ -188,6 +192,25 @@ class Children:
             if pid not in self._start_times and (start := processes.started(pid)):
                 self._start_times[pid] = start
                 self._guardian.watch(pid, start)
+
+    def record_descendants(self, path: str) -> None:
+        """Write the descendants that a later supervisor would find neither by token nor by control group.
+
+        They are processes that replaced their environment; each one is checked once.
+        """
+        if cgroup.contains(self._token, os.getpid()):
+            return
+        known, self._marked = self._marked, {}
+        unmarked: dict[int, str] = {}
+        for process in processes.descendants(os.getpid()):
+            key = process.pid, process.started
+            marked = known[key] if key in known else processes.has_token(process.pid, self._token)
+            self._marked[key] = marked
+            if not marked and process.pid != self._guardian.pid:
+                unmarked[process.pid] = process.started
+        if unmarked != self._unmarked:
+            self._unmarked = unmarked
+            remains.write_descendants(path, unmarked)
 
     def sweep(self, service: str) -> bool:
         """Kill all remaining processes of a service; return whether all of them exited."""

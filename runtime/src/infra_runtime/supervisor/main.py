@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
 import sys
 import time
 
-from infra_runtime.data_directory import journal, lock
+from infra_runtime.data_directory import journal, lock, remains
 from infra_runtime.data_directory.paths import Paths, private_folder
-from infra_runtime.host import processes
+from infra_runtime.host import cgroup
 from infra_runtime.host.privileges import become_subreaper
 from infra_runtime.supervisor.argv import ALREADY_SUPERVISED
 from infra_runtime.supervisor.children import Guardian
@@ -55,31 +56,26 @@ def answers(path: str) -> bool:
         return client.connect_ex(path) == 0
 
 
-def reconcile(paths: Paths) -> list[int]:
-    """Kill the processes that a dead supervisor and a dead guardian left. Return their pids."""
-    recorded = journal.left_alive(journal.read(paths.journal))
-    alive = {pid: start for pid, start in recorded.items() if start and processes.started(pid) == start}
-    if alive:
-        processes.end(alive)
-    return sorted(alive)
-
-
 async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
     """Run the supervisor until the stack is stopped."""
     become_subreaper()
     private_folder(paths.home)
-    cleaned = reconcile(paths)
+    cleaned = remains.end(paths)
     if environment == "test":  # tests start without data; existing data is from a supervisor that was killed
         remove(paths.services)
     journal.rotate(paths.journal)
     token = os.urandom(8).hex()
     temporary = [paths.services] if environment == "test" else []
     guardian = Guardian(token, descriptor, [paths.run, *temporary])
-    private_folder(paths.run)  # after the start of the guardian, which removes it in any case
+    # Both after the start of the guardian, which removes them in any case.
+    private_folder(paths.run)
+    group = cgroup.enter(token)
     supervisor = Supervisor(paths, environment=environment, token=token, guardian=guardian)
-    supervisor.journal.write("up", pid=os.getpid(), environment=environment, token=token, boot=journal.boot())
-    if cleaned:
-        supervisor.journal.write("reconciled", pids=cleaned)
+    supervisor.journal.write(
+        "up", pid=os.getpid(), environment=environment, token=token, boot=journal.boot(), cgroup=group
+    )
+    if cleaned.pids or cleaned.left:
+        supervisor.journal.write("reconciled", pids=cleaned.pids, left=cleaned.left)
     methods = Methods(supervisor)
     control = Control(paths.control, methods.table())
     loop = asyncio.get_running_loop()
@@ -90,12 +86,16 @@ async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
     keeping.cancel()
     control.close()
     await methods.finished.wait()
+    cgroup.leave(token)  # before the answer to `down`, after which the client checks what is left
     await control.flush()
     if environment == "test":
         remove(paths.services)
     supervisor.children.close()
     remove(paths.run)
     guardian.kill()
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(paths.descendants)
+    cgroup.remove(token)
     supervisor.journal.close()
 
 

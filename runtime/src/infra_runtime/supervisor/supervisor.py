@@ -280,6 +280,8 @@ class Supervisor:
     def _do_record(self, effect: Effect) -> None:
         reason = self.machine.services[effect.service].reason
         self.journal.write(effect.detail, effect.service, **({"reason": reason} if reason else {}))
+        if effect.detail == "ready":
+            self.children.record_descendants(self.paths.descendants)
 
     def _ended(self, name: str, pid: int, status: int, orphaned: bool) -> None:
         self.journal.write("exited", name, pid=pid, status=status)
@@ -310,6 +312,7 @@ class Supervisor:
     def _tick(self) -> None:
         self.logs.update(self.machine.services)
         self.children.report_orphaned()
+        self.children.record_descendants(self.paths.descendants)
         self._ticker = self._loop.call_later(TICK, self._tick)
 
     def pending(self, names: Iterable[str]) -> dict[str, str]:
