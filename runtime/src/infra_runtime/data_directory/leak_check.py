@@ -71,7 +71,7 @@ def check_leaks(paths: Paths) -> LeakCheck:
     run = journal.last_run(journal.read(paths.journal))
     spawned = [event for event in run if event.event == "spawned"]
     roots = remains.read_descendants(paths.descendants) | {event.pid: event.started for event in spawned}
-    alive = processes.family(roots, run[0].token) if run else []
+    alive = processes.family(roots, run[0].token, grouped=True) if run else []
     ports = sorted({port for event in spawned for port in event.ports.values()})
     held = [port for port in ports if taken(port, name_it=False) is not None]
     copies = {event.service for event in spawned if event.copy_of}

@@ -115,11 +115,6 @@ def has_token(pid: int, token: str) -> bool:
     return False
 
 
-def is_marked(pid: int, token: str) -> bool:
-    """Return whether the process has the token in its environment, or is in the token's control group."""
-    return has_token(pid, token) or cgroup.contains(token, pid)
-
-
 def _listed(folder: str) -> Iterator[str]:
     """Yield the names in a folder, which is read only when the first name is requested."""
     try:
@@ -146,14 +141,14 @@ def _commands(selection: str) -> dict[int, str]:
     return {int(pid): text.strip() for pid, _, text in pairs if pid.isdigit()}
 
 
-def family(roots: Mapping[int, str], *tokens: str) -> list[Process]:
+def family(roots: Mapping[int, str], *tokens: str, grouped: bool = False) -> list[Process]:
     """Return the running processes that belong to a stack, without this process.
 
     They are found by:
     - `roots`: pid → start time of recorded processes. The members of a root's session belong to the stack as
       well. When the root has exited, they do if one of them is found in another way;
-    - `tokens`: a process keeps the token when it forks into another session, and stays in the control group
-      when it clears its environment;
+    - `tokens`: a process keeps the token when it forks into another session. With `grouped`, the members of
+      the tokens' control groups belong to the stack too, among them a running supervisor;
     - the parent: descendants of all these processes.
 
     Zombies are left out: they hold no resources, and cannot be killed.
@@ -163,7 +158,9 @@ def family(roots: Mapping[int, str], *tokens: str) -> list[Process]:
     sessions = set(ours)
     tokens = tuple(token for token in tokens if token)
     if tokens and sys.platform == "linux":
-        ours |= {pid for pid in processes if any(is_marked(pid, token) for token in tokens)}
+        ours |= {pid for pid in processes if any(has_token(pid, token) for token in tokens)}
+        if grouped:
+            ours |= {pid for pid in processes if any(cgroup.contains(token, pid) for token in tokens)}
     elif tokens:
         ours |= _marked_in_ps(tokens) & processes.keys()
     exited = roots.keys() - processes.keys()
@@ -246,7 +243,9 @@ def kill(roots: Mapping[int, str], *tokens: str, seconds: float = 5.0) -> tuple[
     signalled = dict(roots)
     killed: set[int] = set()
     spared = ancestors()
-    while running := [process for process in family(signalled, *tokens) if process.pid not in spared]:
+    while running := [
+        process for process in family(signalled, *tokens, grouped=True) if process.pid not in spared
+    ]:
         for process in running:
             if send(process, signal.SIGKILL):
                 killed.add(process.pid)
