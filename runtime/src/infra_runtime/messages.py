@@ -228,7 +228,7 @@ class Event(Message):
     name: str = ""
     #: `reconciled`: the processes of an earlier supervisor that were killed
     pids: tuple[int, ...] = ()
-    #: `down`: what is left
+    #: `down`, `reconciled`: what is left
     left: tuple[str, ...] = ()
     #: `up`
     environment: str = ""
@@ -236,6 +236,8 @@ class Event(Message):
     token: str = ""
     #: `up`: the boot of the machine
     boot: str = ""
+    #: `up`: the folder of the supervisor's control group; empty where it has none
+    cgroup: str = ""
     #: the line of the journal, with the fields that this version does not know
     record: Mapping[str, object] = field(default_factory=dict)
 

@@ -11,10 +11,10 @@ import socket
 import sys
 import time
 
-from infra_runtime.data_directory import control_file, journal, lock, restoration
+from infra_runtime.data_directory import control_file, journal, lock, remains, restoration
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import DataDirectoryError
-from infra_runtime.host import disk, ownership, processes
+from infra_runtime.host import cgroup, disk, ownership
 from infra_runtime.host.privileges import become_subreaper
 from infra_runtime.supervisor.argv import ALREADY_SUPERVISED
 from infra_runtime.supervisor.children import Guardian
@@ -66,20 +66,11 @@ def _answers(paths: Paths) -> bool:
         return client.connect_ex(recorded.socket) in {0, errno.EAGAIN}
 
 
-def reconcile(paths: Paths) -> list[int]:
-    """Kill the processes that a dead supervisor and a dead guardian left. Return their pids."""
-    recorded = journal.left_alive(journal.read(paths.journal))
-    alive = {pid: start for pid, start in recorded.items() if start and processes.started(pid) == start}
-    if alive:
-        processes.end(alive)
-    return sorted(alive)
-
-
 async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
     """Run the supervisor until the stack is stopped."""
     become_subreaper()
     ownership.make_private_folder(paths.home, shared=True)
-    cleaned = reconcile(paths)
+    cleaned = remains.end(paths)
     undone = restoration.recover(paths)
     if environment == "test":  # tests start without data; existing data is from a supervisor that was killed
         remove(paths.services)
@@ -87,11 +78,15 @@ async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
     token = os.urandom(8).hex()
     temporary = [paths.services] if environment == "test" else []
     guardian = Guardian(token, descriptor, [paths.run, *temporary])
-    ownership.make_private_folder(paths.run)  # after the start of the guardian, which removes it in any case
+    # Both after the start of the guardian, which removes them in any case.
+    ownership.make_private_folder(paths.run)
+    group = cgroup.enter(token)
     supervisor = Supervisor(paths, environment=environment, token=token, guardian=guardian)
-    supervisor.journal.write("up", pid=os.getpid(), environment=environment, token=token, boot=journal.boot())
-    if cleaned:
-        supervisor.journal.write("reconciled", pids=cleaned)
+    supervisor.journal.write(
+        "up", pid=os.getpid(), environment=environment, token=token, boot=journal.boot(), cgroup=group
+    )
+    if cleaned.pids or cleaned.left:
+        supervisor.journal.write("reconciled", pids=cleaned.pids, left=cleaned.left)
     if undone:
         supervisor.journal.write("restore-undone")
     methods = Methods(supervisor)
@@ -105,12 +100,16 @@ async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
     keeping.cancel()
     control.close()
     await methods.finished.wait()
+    cgroup.leave(token)  # before the answer to `down`, after which the client checks what is left
     await control.flush()
     if environment == "test":
         remove(paths.services)
     supervisor.children.close()
     remove(paths.run)
     guardian.kill()
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(paths.descendants)
+    cgroup.remove(token)
     supervisor.journal.close()
 
 
