@@ -129,6 +129,7 @@ class Supervisor:
             task.cancel()
         left = self.children.sweep_orphaned()
         left += [f"port {port}" for port in sorted(self.used_ports) if taken(port, name_it=False) is not None]
+        self.ports.close()
         self._ticker.cancel()
         self.logs.update(self.machine.services)
         return left
