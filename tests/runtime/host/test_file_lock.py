@@ -103,6 +103,6 @@ def test_only_files_without_a_holder_are_removed_from_a_folder(tmp_path) -> None
 
     file_lock.remove_free(str(tmp_path))
 
-    assert os.listdir(tmp_path) == ["held"]
+    assert [file.name for file in tmp_path.iterdir()] == ["held"]
     os.close(descriptor)
     file_lock.remove_free(str(tmp_path / "missing"))

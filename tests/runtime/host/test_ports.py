@@ -242,18 +242,18 @@ def test_two_processes_that_remove_lock_files_never_have_the_same_port(locks, tm
     processes = [subprocess.Popen([sys.executable, "-c", CONTENDER, *arguments]) for _ in range(3)]
 
     assert [process.wait(timeout=120) for process in processes] == [0, 0, 0]
-    assert os.listdir(locks) == []
+    assert [*Path(locks).iterdir()] == []
 
 
 @pytest.mark.parametrize("leased", [True, False])
 def test_the_end_of_a_lease_removes_its_lock_file(locks, free, leased) -> None:
     ports = Ports(locks, "/data", leased=leased)
     ports.take("web", "main", free)
-    assert len(os.listdir(locks)) == 1
+    assert len([*Path(locks).iterdir()]) == 1
 
     ports.give_back("web")
 
-    assert os.listdir(locks) == []
+    assert [*Path(locks).iterdir()] == []
 
 
 def test_closing_removes_the_lock_files_of_killed_stacks_but_not_those_of_running_ones(locks) -> None:
@@ -265,12 +265,12 @@ def test_closing_removes_the_lock_files_of_killed_stacks_but_not_those_of_runnin
 
     Ports(locks, "/other", leased=True).close()
 
-    assert os.listdir(locks) == [str(port)]
+    assert [file.name for file in Path(locks).iterdir()] == [str(port)]
     running.close()
 
 
 def test_a_fixed_port_whose_file_is_just_being_removed_is_free(locks, free, monkeypatch) -> None:
-    os.makedirs(locks)
+    Path(locks).mkdir()
     removing = ports_module.file_lock.acquire(f"{locks}/{free}")
     monkeypatch.setattr(
         ports_module.time, "sleep", lambda _: ports_module.file_lock.remove(removing, f"{locks}/{free}")
