@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from infra_runtime.messages import MASK
+from infra_runtime.redaction import MASK
 from pytest_infra.instances import Instances
 
 if TYPE_CHECKING:

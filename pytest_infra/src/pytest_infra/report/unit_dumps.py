@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from infra_runtime.messages import MASK
+from infra_runtime.redaction import MASK
 from infra_runtime.value import frozen
 from pytest_infra.instances import Instances
 from pytest_infra.kit import load

@@ -14,6 +14,7 @@ from infra_runtime.data_directory.logs import Logs
 from infra_runtime.data_directory.paths import Paths, refusal
 from infra_runtime.host.ports import LOOPBACK, PortError, Ports, taken
 from infra_runtime.messages import Phase
+from infra_runtime.redaction import masked_text, redacted
 from infra_runtime.spec import ServiceSpec, optional_exports
 from infra_runtime.supervisor import probes
 from infra_runtime.supervisor.binding import (
@@ -75,6 +76,8 @@ class Supervisor:
 
     def dispatch(self, event: Event) -> None:
         """Pass an event to the state machine, and carry out its effects."""
+        if event.detail:
+            event = event._replace(detail=self.redact(event.detail))
         for effect in self.machine.handle(event, self._loop.time()):
             getattr(self, f"_do_{effect.kind}")(effect)
         if event.kind == "probe-failed":
@@ -136,7 +139,13 @@ class Supervisor:
 
     def log_tail(self, service: str) -> list[str]:
         """Return the last log lines of the current run of a service."""
-        return self.logs.tail(service, since=self._log_marks.get(service, 0))
+        lines = self.logs.tail(service, since=self._log_marks.get(service, 0))
+        return [self.redact(line) for line in lines]
+
+    def redact(self, text: str) -> str:
+        """Return a text for users: the passwords of URLs and all secrets of the stack are masked."""
+        secrets = {secret for bound in self._all_bound.values() for secret in bound.secrets}
+        return redacted(masked_text(text), secrets)
 
     # --- effects -------------------------------------------------------------------------------------
 
