@@ -56,6 +56,8 @@ class ServiceSettings(BaseModel):
     image: str | None = None
     needs: Words = ()
     env: Mapping[str, str] = {}
+    #: names of variables and options that hold secrets, if the names do not show it
+    sensitive: Words = ()
     start_timeout: float = Field(30.0, gt=0)
     restart: Literal["on-failure", "always", "never"] = "on-failure"
 

@@ -12,9 +12,6 @@ from typing import ClassVar, Generic, Literal, SupportsIndex, TypeAlias, TypeVar
 from infra_runtime.message import Message, decode
 from infra_runtime.spec import ServiceSpec
 
-#: what is shown in place of a secret
-MASK = "***"
-
 Params = TypeVar("Params", bound=Message)
 Answer = TypeVar("Answer", bound=Message)
 
@@ -142,6 +139,8 @@ class ServiceEndpoint(Message):
     env: Mapping[str, str]
     #: the path of the executable
     program: str
+    #: the values of its secrets, for programs that mask them in text
+    secrets: tuple[str, ...] = ()
 
 
 class Endpoints(Message):

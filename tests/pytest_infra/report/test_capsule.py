@@ -240,3 +240,48 @@ def test_the_output_omits_copies_of_a_service_that_the_test_does_not_use(suite: 
 
     result.stdout.fnmatch_lines(["*Captured log of pocketbase.1*"])
     result.stdout.no_fnmatch_line("*Captured log of pocketbase.2*")
+
+
+# --- private data ----------------------------------------------------------------------------------
+
+
+def test_only_the_owner_can_read_a_report(echo: Suite) -> None:
+    echo.test(SAY + "def test_bad(shop):\n    say(shop, 'private')\n    assert 0\n")
+
+    echo.run()
+
+    [folder] = capsules(echo).values()
+    paths = [folder.parent, folder, *folder.rglob("*")]
+    modes = {path: path.stat().st_mode & 0o777 for path in paths}
+    assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
+    assert {mode for path, mode in modes.items() if path.is_file()} == {0o600}
+    assert {"capsule.json", "events.jsonl", "shop.log"} <= {path.name for path in paths}
+
+
+def test_a_report_has_no_secret_of_any_service(echo: Suite) -> None:
+    """A service wrote its secrets to its log, and they are in the message of the failure."""
+    with (echo.root / "infra.toml").open("a") as file:
+        file.write(
+            'env = { DATABASE = "db://me:url-password@there", API_TOKEN = "${env.SHOP_KEY}" }\n'
+            'exports = { password = "literal \\"password\\"", link = "${env.SHOP_URL}", opening = "gates" }\n'
+            'sensitive = ["opening"]\n'
+        )
+    (echo.root / ".env").write_text("SHOP_KEY=key-of-the-shop\nSHOP_URL=http://u:upstream-pw@there\n")
+    echo.test(
+        SAY
+        + """
+def test_bad(shop):
+    values = [*shop.values(), "url-password", "key-of-the-shop", "upstream-pw"]
+    for value in values:
+        say(shop, value)
+    pytest.fail(str(values), pytrace=False)
+"""
+    )
+
+    echo.run()
+
+    [folder] = capsules(echo).values()
+    texts = {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
+    assert texts[folder / "logs" / "shop.log"].count("***") == 5
+    for secret in ("url-password", "key-of-the-shop", "upstream-pw", 'literal "password"', "password\\\\"):
+        assert [path.name for path, text in texts.items() if secret in text] == []

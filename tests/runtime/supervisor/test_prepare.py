@@ -64,7 +64,9 @@ def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
 
 
-TREE = Seed(into="${data}", steps=(Run(command=("mkdir", "${out}/made")), Secret(path="${out}/key.secret")))
+TREE = Seed(
+    into="${data}", steps=(Run(command=("mkdir", "${out}/made")), WriteFile(path="${out}/file", text="text"))
+)
 
 # --- files and secrets -----------------------------------------------------------------------------
 
@@ -195,7 +197,7 @@ async def test_a_seed_keeps_the_modes_of_its_files(machine) -> None:
     folder = await machine.prepare(TREE)
 
     assert mode(folder) == 0o700
-    assert mode(folder / "key.secret") == 0o600
+    assert mode(folder / "file") == 0o600
     assert mode(machine.cache) == 0o700
 
 
@@ -230,7 +232,7 @@ async def test_an_incomplete_copy_of_a_seed_is_not_used(machine) -> None:
     machine.fails = ""
     folder = await machine.prepare(TREE)
 
-    assert sorted(path.name for path in folder.iterdir()) == ["key.secret", "made"]
+    assert sorted(path.name for path in folder.iterdir()) == ["file", "made"]
 
 
 @pytest.mark.process

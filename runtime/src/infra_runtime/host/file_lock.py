@@ -38,6 +38,27 @@ def release(descriptor: int) -> None:
     os.close(descriptor)
 
 
+def remove(descriptor: int, path: str) -> None:
+    """Remove the file of a lock that the descriptor holds, and release the lock.
+
+    The file is removed before the release, so `is_current` of the next holder is false for the removed file.
+    """
+    with contextlib.suppress(OSError):  # a file that stays is locked again by its next user
+        if is_current(descriptor, path):
+            os.unlink(path)
+    os.close(descriptor)
+
+
+def remove_free(folder: str) -> None:
+    """Remove the lock files in a folder that no process holds; a killed process leaves them."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            with contextlib.suppress(OSError):
+                path = f"{folder}/{name}"
+                if (descriptor := acquire(path, create=False)) is not None:
+                    remove(descriptor, path)
+
+
 def is_current(descriptor: int, path: str) -> bool:
     """Return whether the path still names the file of a descriptor; a former holder may have removed it."""
     with contextlib.suppress(FileNotFoundError):

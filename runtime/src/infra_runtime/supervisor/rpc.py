@@ -274,6 +274,7 @@ class Methods:
                     data=bound.data,
                     env=bound.env,
                     program=bound.command[0] if bound.command else "",
+                    secrets=tuple(sorted(bound.secrets)),
                 )
                 for name, bound in self._supervisor.bound.items()
             }

@@ -12,6 +12,7 @@ import click
 from infra_cli import output
 from infra_cli.completion import complete_services
 from infra_cli.target import Target, target
+from infra_runtime.config.masking import masked_copy
 
 if TYPE_CHECKING:
     from infra_runtime.messages import Binding
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 def command(
     target: Target, *, services: tuple[str, ...], profile: str | None, bound: bool, as_json: bool
 ) -> None:
-    """Show what `up` would start, in dependency order, without starting it.
+    """Show what `up` would start, in dependency order, without starting it; secrets are masked.
 
     The plan contains references such as ${postgres.url} instead of values, because the same plan is used for
     local processes and for containers. No executable needs to be installed.
@@ -56,7 +57,7 @@ def command(
         for name, binding in bindings.services.items():
             _print(name, _bound(binding))
         return
-    plan = target.resolve(*services, profile=profile, executables=False).plan
+    plan = masked_copy(target.resolve(*services, profile=profile, executables=False).plan)
     if as_json:
         output.say_json(plan.to_json())
         return
