@@ -246,7 +246,7 @@ def test_the_output_omits_copies_of_a_service_that_the_test_does_not_use(suite: 
 
 
 def test_only_the_owner_can_read_a_report(echo: Suite) -> None:
-    echo.test(SAY + "def test_bad(shop):\n    say(shop, 'private')\n    assert 0\n")
+    echo.test(SEND + "def test_failing(shop):\n    send(shop, 'private')\n    assert 0\n")
 
     echo.run()
 
@@ -268,12 +268,12 @@ def test_a_report_has_no_secret_of_any_service(echo: Suite) -> None:
         )
     (echo.root / ".env").write_text("SHOP_KEY=key-of-the-shop\nSHOP_URL=http://u:upstream-pw@there\n")
     echo.test(
-        SAY
+        SEND
         + """
-def test_bad(shop):
+def test_failing(shop):
     values = [*shop.values(), "url-password", "key-of-the-shop", "upstream-pw"]
     for value in values:
-        say(shop, value)
+        send(shop, value)
     pytest.fail(str(values), pytrace=False)
 """
     )

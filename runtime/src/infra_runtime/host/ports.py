@@ -17,6 +17,7 @@ LOOPBACK = "127.0.0.1"
 LISTEN = "0A"
 #: the attempts to lock a fixed port's file before its holder is taken for another stack
 ATTEMPTS = 5
+_NOT_WRITTEN = "(not written to the lock file yet)"
 
 
 class PortError(Exception):
@@ -110,11 +111,12 @@ class Ports:
         return descriptor
 
     def _owner(self, port: int) -> str:
-        with contextlib.suppress(FileNotFoundError):
-            with open(ownership.open_file(self._path(port), os.O_RDONLY), "rb") as file:
-                if owner := os.fsdecode(file.read()):
-                    return owner
-        return "(not written to the lock file yet)"
+        try:
+            descriptor = ownership.open_file(self._path(port), os.O_RDONLY)
+        except FileNotFoundError:
+            return _NOT_WRITTEN
+        with open(descriptor, "rb") as file:
+            return os.fsdecode(file.read()) or _NOT_WRITTEN
 
 
 def taken(port: int, *, name_it: bool = True) -> str | None:

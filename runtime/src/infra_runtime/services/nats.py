@@ -43,7 +43,7 @@ class NatsPorts(Ports):
 class NatsSettings(ServiceSettings):
     ports: NatsPorts = NatsPorts()
     #: the number of accounts `test1`, `test2`, … for the plugin's tests; each delays the start by 1.5 ms
-    accounts: int = Field(0, ge=0)
+    accounts: int = Field(0, ge=0, le=1000)
     #: further keys of the server's configuration, such as `max_payload`; tables are merged
     options: Mapping[str, Any] = {}
 

@@ -56,7 +56,7 @@ class PostgresSettings(ServiceSettings):
     #: data survives a crash of the machine; without it no write waits for the disk
     durable: bool = True
     #: the major version; it is read from the executable if there is one
-    version: int = Field(18, ge=OLDEST)
+    version: int = Field(18, ge=OLDEST, le=99)
     #: of new clusters; C.UTF-8 sorts by code point and has the letters of all languages (before 17: ASCII)
     locale: str = "C.UTF-8"
     #: further server parameters, such as `shared_preload_libraries`
@@ -89,7 +89,7 @@ def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
     seed = Seed(into="${data}", steps=(Run(command=_initdb(settings), env=_ENV),))
     probe = replace(
         PROTOCOL,
-        password="${secret.password}",
+        password="${secret.password}",  # noqa: S106 - a reference
         socket=parameters["unix_socket_directories"].partition(",")[0].strip(),
         # The password is random: thousands of rounds do not make it safer, and take 2 ms a connection.
         iterations=4096 if settings.durable else 1,

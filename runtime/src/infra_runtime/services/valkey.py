@@ -34,7 +34,7 @@ class ValkeySettings(ServiceSettings):
     ports: ValkeyPorts = ValkeyPorts()
     #: keep the data across restarts, in an append-only file
     durable: bool = True
-    databases: int = Field(16, ge=1)
+    databases: int = Field(16, ge=1, le=10_000)
     #: further directives, such as `maxmemory = "64mb"`
     options: Mapping[str, str] = {}
 

@@ -1,6 +1,6 @@
 """Set the password of a PostgreSQL role through the server's Unix socket, which requires none.
 
-All stacks of a user copy the same cluster. In it the role has no password, so TCP logins fail until it is set.
+All stacks of a user copy the same cluster. Its role has no password, so TCP logins fail until it is set.
 Sources: PostgreSQL documentation, "Message Flow" and "Message Formats"; "CREATE ROLE" for the stored form of
 a password; RFC 5802, section 3, and RFC 7677 for its keys.
 """
