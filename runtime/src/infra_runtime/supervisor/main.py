@@ -24,6 +24,8 @@ from infra_runtime.supervisor.supervisor import Supervisor
 
 #: seconds to wait for a predecessor that is still stopping its services
 PATIENCE = 60.0
+#: seconds that a start waits for the removal of leftovers, which continues while services start
+REMOVAL_SECONDS = 1.0
 
 
 def main() -> int:
@@ -71,7 +73,7 @@ async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
     become_subreaper()
     ownership.make_private_folder(paths.home, shared=True)
     cleaned = remains.end(paths)
-    undone = restoration.recover(paths)
+    undone, leftovers = restoration.recover(paths)
     if environment == "test":  # tests start without data; existing data is from a supervisor that was killed
         remove(paths.services)
     journal.rotate(paths.journal)
@@ -93,11 +95,15 @@ async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
     control = Control(paths.control, methods.table())
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, methods.end)
+    removing = asyncio.create_task(remove_leftovers(supervisor, leftovers))
+    await asyncio.wait([removing], timeout=REMOVAL_SECONDS)
     await control.open()
     control_file.write(paths)
-    keeping = asyncio.create_task(control.keep())
+    background = [asyncio.create_task(control.keep()), removing]
     await methods.closing.wait()
-    keeping.cancel()
+    for task in background:
+        task.cancel()
+    await asyncio.gather(*background, return_exceptions=True)
     control.close()
     await methods.finished.wait()
     cgroup.leave(token)  # before the answer to `down`, after which the client checks what is left
@@ -111,6 +117,15 @@ async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
         os.unlink(paths.descendants)
     cgroup.remove(token)
     supervisor.journal.close()
+
+
+async def remove_leftovers(supervisor: Supervisor, leftovers: list[str]) -> None:
+    """Remove what interrupted snapshots left."""
+    if not leftovers:
+        return
+    from infra_runtime.supervisor import snapshots
+
+    await snapshots.remove(supervisor, leftovers)
 
 
 def remove(folder: str) -> None:
