@@ -140,19 +140,22 @@ def send(process: Process, number: int) -> bool:
 
 
 def end(roots: Mapping[int, str], token: str = "", seconds: float = 5.0) -> list[Process]:
-    """Kill all processes of `family` until none is left, and remove their System V shared memory.
+    """Kill all processes of `family` until none is left, and remove the shared memory that they leave.
 
     Return the processes that still run after `seconds`. The call blocks; one round takes 1 to 2 ms. Zombies
     do not count, so their parents may reap them later.
     """
     deadline = time.monotonic() + seconds
     signalled = dict(roots)
+    files: set[str] = set()
     while running := family(signalled, token):
         for process in running:
+            files |= shared_memory.files_of(process.pid)
             send(process, signal.SIGKILL)
             signalled[process.pid] = process.started
         if time.monotonic() > deadline:
             return running
         time.sleep(0.002)
+    shared_memory.remove_files(files)
     shared_memory.remove({pid: start for pid, start in signalled.items() if started(pid) in {"", start}})
     return []

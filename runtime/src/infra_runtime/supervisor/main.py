@@ -16,6 +16,7 @@ from infra_runtime.host.privileges import become_subreaper
 from infra_runtime.supervisor.argv import ALREADY_SUPERVISED
 from infra_runtime.supervisor.children import Guardian
 from infra_runtime.supervisor.control import Control
+from infra_runtime.supervisor.prepare import building_folder
 from infra_runtime.supervisor.rpc import Methods
 from infra_runtime.supervisor.supervisor import Supervisor
 
@@ -74,7 +75,7 @@ async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
     journal.rotate(paths.journal)
     token = os.urandom(8).hex()
     temporary = [paths.services] if environment == "test" else []
-    guardian = Guardian(token, descriptor, [paths.run, *temporary])
+    guardian = Guardian(token, descriptor, [paths.run, building_folder(paths.seeds()), *temporary])
     private_folder(paths.run)  # after the start of the guardian, which removes it in any case
     supervisor = Supervisor(paths, environment=environment, token=token, guardian=guardian)
     supervisor.journal.write("up", pid=os.getpid(), environment=environment, token=token, boot=journal.boot())
