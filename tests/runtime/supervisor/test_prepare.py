@@ -329,6 +329,18 @@ async def test_nothing_of_an_interrupted_build_is_left(machine) -> None:
     assert [path.name for path in machine.cache.iterdir() if path.suffix != ".lock"] == []
 
 
+@pytest.mark.process
+async def test_a_new_seed_replaces_the_least_recently_used_one(machine, monkeypatch) -> None:
+    monkeypatch.setattr(seed_cache.victims, "__defaults__", (5,))
+    other = Seed(into="${data}", steps=(WriteFile(path="${out}/file", text="other"),))
+    await machine.prepare(TREE)
+    (machine.cache / "17.new" / "half").mkdir(parents=True)
+
+    await machine.prepare(other, stack="two")
+
+    assert (cached(machine) / "file").read_text() == "other"
+
+
 async def test_a_changed_program_or_step_changes_the_key_of_a_seed(machine) -> None:
     uses_tool = Seed(into="${data}", steps=(Run(command=("${bin.tool}",)),))
     other_step = Seed(into="${data}", steps=(Run(command=("${bin.tool}", "-x")),))

@@ -156,43 +156,65 @@ def _seed(folder: str, name: str, *, read_all: bool) -> CachedSeed:
     return CachedSeed(name, path, found.files, found.bytes, used, state)
 
 
-def remove(path: str) -> bool:
-    """Remove a seed with its stamp; return False, without a change, while a stack uses it."""
+@contextlib.contextmanager
+def unused(path: str) -> Iterator[bool]:
+    """Yield whether no stack uses or builds a seed; no other one does so within the block.
+
+    The caller may remove the seed in the block; its lock file is removed after that.
+    """
     lock = f"{path}/{BUILDING_LOCK}" if path.endswith(BUILDING) else f"{path}.lock"
     descriptor = None
-    with contextlib.suppress(OSError):
-        if (descriptor := file_lock.acquire(lock)) is None:
-            return False
-        if not file_lock.is_current(descriptor, lock):
-            os.close(descriptor)
-            return False
+    with contextlib.suppress(FileNotFoundError):
+        descriptor = file_lock.acquire(lock)
+        if descriptor is None or not file_lock.is_current(descriptor, lock):
+            if descriptor is not None:
+                os.close(descriptor)
+            yield False
+            return
+    try:
+        yield True
+    finally:
+        if descriptor is not None:
+            file_lock.remove(descriptor, lock)
+
+
+def remove(path: str) -> bool:
+    """Remove a seed with its stamp; return False, without a change, while a stack uses it."""
     import shutil  # 3 ms, and rarely needed
 
+    with unused(path) as free:
+        if free:
+            remove_stamp(path)
+            shutil.rmtree(path, ignore_errors=True)
+    return free and not os.path.lexists(path)
+
+
+def remove_stamp(tree: str) -> None:
+    """Remove the stamp of a seed, so that the seed is not used any longer."""
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(f"{path}.json")
-    shutil.rmtree(path, ignore_errors=True)
-    if descriptor is not None:
-        file_lock.remove(descriptor, lock)
-    return not os.path.lexists(path)
+        os.unlink(f"{tree}.json")
 
 
-def evict(folder: str, most_bytes: int = MOST_BYTES) -> list[CachedSeed]:
-    """Remove damaged seeds, remains of interrupted builds, and the least recently used seeds beyond a size.
+def victims(folder: str, most_bytes: int = MOST_BYTES) -> list[str]:
+    """Return the folders to remove: interrupted builds, and the least recently used seeds beyond a size.
 
-    Seeds that a stack uses stay. Return the removed ones.
+    The sizes are those of the stamps, so the call takes less than a millisecond. Seeds without a stamp are of
+    an earlier version of the kit, which may use them now.
     """
-    known = seeds(folder)
-    size = sum(seed.bytes for seed in known)
-    removed = []
-    for seed in known:
-        if (seed.state != "ok" or size > most_bytes) and remove(seed.path):
-            removed.append(seed)
-            size -= seed.bytes
-    for entry in _scanned(folder):  # lock files of seeds that an earlier version has removed
-        name, _, ending = entry.name.rpartition(".")
-        if ending == "lock" and not os.path.isdir(f"{folder}/{name}"):
-            remove(f"{folder}/{name}")
-    return removed
+    paths, stamped = [], []
+    for entry in _scanned(folder):
+        if entry.name.endswith(BUILDING):
+            paths.append(entry.path)
+        elif size := _stamp(entry.path).get("bytes"):
+            with contextlib.suppress(OSError):
+                stamped.append((os.stat(f"{entry.path}.json").st_mtime, entry.path, size))
+    total = sum(size for _, _, size in stamped)
+    for _, path, size in sorted(stamped):
+        if total <= most_bytes:
+            break
+        paths.append(path)
+        total -= size
+    return paths
 
 
 def _scanned(folder: str) -> list[os.DirEntry[str]]:

@@ -2,8 +2,8 @@
 
 Each PostgreSQL server has a small segment, by which the next server on the same data recognises whether the
 old server still runs. A server removes its segment when it exits, but not when it is killed. The servers that
-`initdb` starts for moments also have a POSIX segment, a file in /dev/shm. The guardian imports this module, so
-the module imports as little as possible.
+`initdb` starts for moments also have a POSIX segment, a file in /dev/shm. The guardian imports this module,
+so the module imports as little as possible.
 """
 
 from __future__ import annotations

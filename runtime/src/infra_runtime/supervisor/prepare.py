@@ -98,11 +98,20 @@ async def _seed(
         async with _locked(f"{tree}.lock"):
             if seed_cache.damage(tree):
                 await _build_seed(seed, bound, scope, others, tree, run)
-        seed_cache.evict(cache)
+        await _evict(cache, run)
     raise StepError(
         f"the seed {tree} in the user's cache is damaged, also after it was built again: {problem};"
         " check the disk, and remove it with `infra cache clean`"
     )
+
+
+async def _evict(cache: str, run: Runner) -> None:
+    """Remove what `seed_cache.victims` returns; another process does it, because it can take a second."""
+    for path in seed_cache.victims(cache):
+        with seed_cache.unused(path) as free:
+            if free:
+                seed_cache.remove_stamp(path)
+                await run(("rm", "-rf", path), {})
 
 
 async def _copy_seed(tree: str, into: str, run: Runner, *, refuses_root: bool) -> str:
@@ -152,8 +161,7 @@ async def _build_seed(
                     if bound.spec.refuses_root:
                         give_to_other_user([out])
                     await _run_step(step, lookup, run)
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(f"{tree}.json")
+            seed_cache.remove_stamp(tree)
             await _remove_folder(run, tree)
             os.rename(out, tree)
             seed_cache.stamp(tree)
