@@ -13,10 +13,14 @@ import pytest
 
 from fakes import seccomp
 from fakes.engine import made, options
+from fakes.stacks import until
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import StartError
+from infra_runtime.host import file_lock
 from infra_runtime.host.privileges import INNER_UID, user_namespaces_work
 from infra_runtime.services.postgres import PROTOCOL
 from infra_runtime.spec import RequireFile, Run, Seed
+from kinds.resources import supervisor
 
 psycopg = pytest.importorskip("psycopg", reason="the minimal profile has no clients")
 
@@ -275,3 +279,35 @@ def test_a_real_cluster_starts_as_root_where_user_namespaces_are_forbidden(tmp_p
     if done.returncode == seccomp.CANNOT:
         pytest.skip("the kernel does not allow to filter system calls")
     assert (done.stdout.split(), done.stderr) == (["False", "ready"], "")
+
+
+@pytest.mark.real("postgres")
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/shm is Linux's")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["shared memory", "post-bootstrap"])
+def test_nothing_of_an_interrupted_initdb_is_left(tmp_path: Path, number: int, moment: str) -> None:
+    """The moments are those at which a server of `initdb` has a segment in /dev/shm, and later."""
+    memory, cache = Path("/dev/shm"), tmp_path / "cache"
+    before = set(memory.iterdir())
+    code = (
+        "import sys; from infra_runtime import start\n"
+        "start('postgres', environment='test', data=sys.argv[1], directory=sys.argv[1] + '/..')\n"
+    )
+    environ = {**os.environ, "INFRA_CACHE": str(cache)}
+    with subprocess.Popen([sys.executable, "-c", code, tmp_path / "data"], env=environ) as client:
+        try:
+            if moment == "shared memory":
+                until(lambda: bool(set(memory.iterdir()) - before) or bool([*cache.glob("seeds/*.json")]))
+            else:
+                until(lambda: bool([*cache.glob("seeds/*.new/*/cluster/base/1/PG_VERSION")]))
+            os.kill(supervisor(tmp_path / "data"), number)
+        finally:
+            client.kill()
+    lock = Paths(str(tmp_path / "data")).lock
+    until(lambda: not file_lock.is_held(lock))
+
+    until(lambda: not set(memory.iterdir()) - before)  # other tests of this machine have segments for moments
+    assert [path.name for path in (cache / "seeds").iterdir() if path.suffix not in {".lock", ".json"}] in (
+        [],
+        [path.name for path in (cache / "seeds").iterdir() if Path(f"{path}.json").exists()],
+    )

@@ -12,17 +12,18 @@ import os
 from infra_runtime.host import ownership
 
 
-def acquire(path: str, *, create: bool = True, wait: bool = False) -> int | None:
+def acquire(path: str, *, create: bool = True, wait: bool = False, shared: bool = False) -> int | None:
     """Return a descriptor that holds the lock of a file; None when another descriptor holds it.
 
     The file is created where it is missing, with mode 0600. With `wait` the function blocks until it has the
-    lock. Closing the descriptor releases the lock.
+    lock. Several descriptors can hold a `shared` lock. Closing the descriptor releases the lock.
 
     Raises `FileNotFoundError` without `create`, and `OSError` for what the disk refuses.
     """
     descriptor = ownership.open_file(path, os.O_RDWR | (os.O_CREAT if create else 0))
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        fcntl.flock(descriptor, kind | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         os.close(descriptor)
         return None

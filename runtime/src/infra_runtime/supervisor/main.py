@@ -19,6 +19,7 @@ from infra_runtime.host.privileges import become_subreaper
 from infra_runtime.supervisor.argv import ALREADY_SUPERVISED
 from infra_runtime.supervisor.children import Guardian
 from infra_runtime.supervisor.control import Control
+from infra_runtime.supervisor.prepare import building_folder
 from infra_runtime.supervisor.rpc import Methods
 from infra_runtime.supervisor.supervisor import Supervisor
 
@@ -79,7 +80,7 @@ async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
     journal.rotate(paths.journal)
     token = os.urandom(8).hex()
     temporary = [paths.services] if environment == "test" else []
-    guardian = Guardian(token, descriptor, [paths.run, *temporary])
+    guardian = Guardian(token, descriptor, [paths.run, building_folder(paths.seeds()), *temporary])
     # Both after the start of the guardian, which removes them in any case.
     ownership.make_private_folder(paths.run)
     group = cgroup.enter(token)
