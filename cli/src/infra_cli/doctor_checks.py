@@ -28,14 +28,14 @@ from infra_runtime.messages import STATUS, Nothing
 from infra_runtime.plan import Plan
 from infra_runtime.value import frozen
 
-#: bytes of free disk space; a new PostgreSQL cluster in development takes about 40 MB
+#: The required free disk space in bytes; a new PostgreSQL cluster in development needs about 40 MB.
 SCARCE, TOO_LITTLE = 1 << 30, 100 << 20
 FICLONE = 0x40049409  # Source: ioctl_ficlone(2)
 
 
 @frozen
 class Finding:
-    """The result of one check."""
+    """The result of one check of `infra dev doctor`."""
 
     topic: str
     state: Literal["fine", "note", "wrong"]
@@ -103,7 +103,7 @@ def _programs(resolved: Resolved | None) -> Iterator[Finding]:
 
 
 def version(path: Path) -> str:
-    """Return the first line that a program prints for its version."""
+    """Return the first line that a program prints when it is asked for its version."""
     for flag in ("--version", "version"):
         try:
             done = subprocess.run(
@@ -121,7 +121,7 @@ def version(path: Path) -> str:
 
 
 def _running(paths: Paths) -> tuple[Finding, set[int]]:
-    """Return the finding on the stack of this directory, and the ports that it uses."""
+    """Return a finding about the stack of this directory, and the ports that the running stack uses."""
     try:
         client = Client.connect(paths)
     except NoStackError:
@@ -161,7 +161,10 @@ def _ports(plan: Plan, own_ports: set[int]) -> Iterator[Finding]:
             elif holder is None:
                 yield Finding(topic=topic, state="fine", text=f"free, for {spec.name} ({name})")
             else:
-                hint = f"Stop it, or set `ports` in [services.{spec.name}] to another number."
+                hint = (
+                    "Stop the program that uses the port, or set another number with `ports` in "
+                    f"[services.{spec.name}]."
+                )
                 text = f"needed by {spec.name} ({name}), but used by {holder}"
                 yield Finding(topic=topic, state="wrong", text=text, hint=hint)
 
@@ -193,9 +196,9 @@ def _disk(topic: str, folder: Path) -> Finding:
 
 
 def _reflink(cache: Path, data: Path) -> Finding:
-    """Check whether copies from the cache, such as a new PostgreSQL cluster, share disk blocks with it."""
+    """Check whether files that are copied from the cache share disk blocks with the cache (reflinks)."""
     if sys.platform != "linux":
-        text = "they share disk blocks if the file system supports it (APFS)"
+        text = "copies from the cache share disk blocks with the cache if the file system supports it (APFS)"
         return Finding(topic="copies", state="note", text=text)
     try:
         with (

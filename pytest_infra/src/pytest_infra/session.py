@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import sys
@@ -45,6 +46,7 @@ class Session:
         #: dotted setting → its value, with secrets masked, and its source
         self.settings: dict[str, str] = {}
         self._kept = False
+        self._secrets: set[str] = set()
 
     def stack(self) -> Stack:
         """Return the stack after all its services are ready."""
@@ -80,6 +82,14 @@ class Session:
     def status(self) -> Status | None:
         """Return the state of the stack, with secrets masked; None before it is opened."""
         return self._stack.status() if self._stack else None
+
+    def secrets(self) -> frozenset[str]:
+        """Return the secrets of all services that this process has seen, with their former values."""
+        if self._stack:
+            with contextlib.suppress(InfraError):
+                endpoints = self._stack.endpoints().values()
+                self._secrets |= {secret for endpoint in endpoints for secret in endpoint.sensitive}
+        return frozenset(self._secrets)
 
     @property
     def data(self) -> list[str]:

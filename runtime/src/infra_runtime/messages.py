@@ -12,9 +12,6 @@ from typing import ClassVar, Generic, Literal, SupportsIndex, TypeAlias, TypeVar
 from infra_runtime.message import Message, decode
 from infra_runtime.spec import ServiceSpec
 
-#: what is shown in place of a secret
-MASK = "***"
-
 Params = TypeVar("Params", bound=Message)
 Answer = TypeVar("Answer", bound=Message)
 
@@ -142,6 +139,8 @@ class ServiceEndpoint(Message):
     env: Mapping[str, str]
     #: the path of the executable
     program: str
+    #: the values of its secrets, for programs that mask them in text
+    secrets: tuple[str, ...] = ()
 
 
 class Endpoints(Message):
@@ -183,6 +182,13 @@ class Snapshot(Message):
     executables: Mapping[str, tuple[str, int, int]]
 
 
+class DamagedSnapshot(Message):
+    """A snapshot that cannot be restored; it can be removed."""
+
+    name: str
+    reason: str
+
+
 class Restored(Message):
     """A snapshot that was restored, and the services as they are after it."""
 
@@ -221,7 +227,7 @@ class Event(Message):
     name: str = ""
     #: `reconciled`: the processes of an earlier supervisor that were killed
     pids: tuple[int, ...] = ()
-    #: `down`: what is left
+    #: `down`, `reconciled`: what is left
     left: tuple[str, ...] = ()
     #: `up`
     environment: str = ""
@@ -229,6 +235,8 @@ class Event(Message):
     token: str = ""
     #: `up`: the boot of the machine
     boot: str = ""
+    #: `up`: the folder of the supervisor's control group; empty where it has none
+    cgroup: str = ""
     #: the line of the journal, with the fields that this version does not know
     record: Mapping[str, object] = field(default_factory=dict)
 

@@ -141,7 +141,7 @@ def test_an_optional_reference_to_a_secret_of_a_service_that_never_starts_fails(
 def test_files_secrets_and_seeds_exist_before_the_first_start(stack_of, data, tmp_path) -> None:
     seed = Seed(
         into="${data}/tree",
-        steps=(Secret(path="${out}/password.secret"), Run(command=("touch", "${out}/made"))),
+        steps=(WriteFile(path="${out}/file", text="text"), Run(command=("touch", "${out}/made"))),
     )
     code = "import sys, time; print(open(sys.argv[1]).read()); time.sleep(600)"
     app = ServiceSpec(
@@ -161,7 +161,7 @@ def test_files_secrets_and_seeds_exist_before_the_first_start(stack_of, data, tm
     key = (folder / "key.secret").read_text()
     assert (folder / "app.conf").read_text() == f"key={key}"
     assert (folder / "tree" / "made").exists()
-    assert (folder / "tree" / "password.secret").stat().st_mode & 0o777 == 0o600
+    assert (folder / "tree" / "file").stat().st_mode & 0o777 == 0o600
     assert stack.app.url == f"app://:{key}@127.0.0.1"
     assert key not in str(stack.status())
     assert "***" in str(stack.status())

@@ -10,6 +10,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 from infra_runtime.host import ownership
 from infra_runtime.message import MessageError
@@ -77,22 +78,37 @@ def last_run(events: list[Event]) -> list[Event]:
     return events[starts[-1] :] if starts else []
 
 
-def left_alive(events: Iterable[Event]) -> dict[int, str]:
-    """Return pid → start time of the processes that were started and not recorded as ended."""
-    running: dict[int, str] = {}
+class Traces(NamedTuple):
+    """What identifies the processes of the runs of a stack that have not ended with a complete `down`."""
+
+    #: pid → start time of the first processes of services, including those that have exited
+    roots: dict[int, str]
+    tokens: tuple[str, ...]
+    #: the folder of each run's control group, with the run's token
+    groups: tuple[tuple[str, str], ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.roots or self.tokens)
+
+
+def traces(events: Iterable[Event]) -> Traces:
+    """Return the traces of the runs since the last one that left nothing; runs before a reboot have none."""
+    roots: dict[int, str] = {}
+    groups: dict[str, str] = {}
     this_boot, same_boot = boot(), False
     for event in events:
         match event.event:
             case "up":
                 # A pid from before the machine's last boot does not identify a process now.
                 same_boot = event.boot == this_boot
+                if same_boot and event.token:
+                    groups[event.token] = event.cgroup
             case "spawned" if same_boot:
-                running[event.pid] = event.started
-            case "exited":
-                running.pop(event.pid, None)
-            case "down":
-                running.clear()
-    return running
+                roots[event.pid] = event.started
+            case "down" if not event.left:
+                roots.clear()
+                groups.clear()
+    return Traces(roots, tuple(groups), tuple((folder, token) for token, folder in groups.items() if folder))
 
 
 def boot() -> str:

@@ -40,6 +40,7 @@ class Paths:
         self.lock = f"{self.data}/supervisor.lock"
         self.marker = f"{self.data}/infra.json"
         self.journal = f"{self.data}/events.jsonl"
+        self.descendants = f"{self.data}/descendants"
         self.logs = f"{self.data}/logs"
         self.services = f"{self.data}/services"
         self.own_log = f"{self.logs}/supervisor.log"

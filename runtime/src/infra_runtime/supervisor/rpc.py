@@ -51,6 +51,7 @@ from infra_runtime.messages import (
 from infra_runtime.spec import encode
 from infra_runtime.supervisor.binding import Scope
 from infra_runtime.supervisor.control import Connection, Handler
+from infra_runtime.supervisor.exclusive_task import ExclusiveTask
 from infra_runtime.supervisor.leases import Leases
 from infra_runtime.supervisor.state import RESTING, SATISFYING, Event
 from infra_runtime.supervisor.supervisor import Supervisor
@@ -74,8 +75,8 @@ class Methods:
         self._supervisor = supervisor
         self._leases = Leases(self.end)
         self._down: asyncio.Task[list[str]] | None = None
-        #: held by the one snapshot or restore that runs
-        self._snapshots = asyncio.Lock()
+        #: runs one save or restore of a snapshot at a time
+        self._snapshots = ExclusiveTask()
         self.closing = asyncio.Event()
         self.finished = asyncio.Event()
 
@@ -224,16 +225,13 @@ class Methods:
         """Save the state of all services under a name."""
         from infra_runtime.supervisor import snapshots  # with shutil 3 ms, which every boot would pay
 
-        async with self._snapshots:
-            return await snapshots.save(self._supervisor, params.name)
+        return await self._snapshots.run(snapshots.save(self._supervisor, params.name))
 
     async def snapshot_restore(self, _connection: Connection, params: SnapshotName) -> Restored:
         """Restore a snapshot, and answer when its services are ready or have failed."""
         from infra_runtime.supervisor import snapshots
 
-        self._refuse_when_ending()
-        async with self._snapshots:
-            snapshot = await snapshots.restore(self._supervisor, params.name)
+        snapshot = await self._snapshots.run(snapshots.restore(self._supervisor, params.name))
         outcome = self._outcome(snapshot.services)
         return Restored(services=outcome.services, failures=outcome.failures, snapshot=snapshot)
 
@@ -261,6 +259,7 @@ class Methods:
                     data=bound.data,
                     env=bound.env,
                     program=bound.command[0] if bound.command else "",
+                    secrets=tuple(sorted(bound.secrets)),
                 )
                 for name, bound in self._supervisor.bound.items()
             }
@@ -336,6 +335,7 @@ class Methods:
     async def _end(self) -> list[str]:
         self.closing.set()
         self._supervisor.journal.write("stopping")
+        await self._snapshots.close()
         left = await self._supervisor.down()
         self._supervisor.journal.write("down", left=left)
         self.finished.set()

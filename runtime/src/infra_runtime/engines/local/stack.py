@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -50,8 +50,17 @@ class Endpoint(Mapping[str, str]):
     The values hold passwords in the clear; `repr` does not.
     """
 
-    def __init__(self, name: str, exports: Mapping[str, str], ports: Mapping[str, int], data: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        exports: Mapping[str, str],
+        ports: Mapping[str, int],
+        data: str,
+        sensitive: Iterable[str] = (),
+    ) -> None:
         self.name = name
+        #: the values that must not occur in output
+        self.sensitive = frozenset(sensitive)
         self.ports = dict(ports)
         self.data = Path(data)
         self._exports = dict(exports)
@@ -123,7 +132,10 @@ class Stack:
     def endpoints(self) -> dict[str, Endpoint]:
         """Return every service that is bound, by name."""
         endpoints = self._client.call(ENDPOINTS, Nothing()).services
-        return {name: Endpoint(name, it.exports, it.ports, it.data) for name, it in endpoints.items()}
+        return {
+            name: Endpoint(name, service.exports, service.ports, service.data, service.secrets)
+            for name, service in endpoints.items()
+        }
 
     def env(self) -> dict[str, str]:
         """Return the variables that `infra runtime exec` sets: `POSTGRES_URL`, `DATABASE_URL`, …"""
