@@ -96,7 +96,7 @@ async def _seed(
     await _remove_folder(run, f"{into}.new")
     copy = stage(into)
     if bound.spec.refuses_root:
-        give_to_other_user([os.path.dirname(copy)])
+        give_to_other_user([os.path.dirname(copy), tree])
     async with _removed_on_failure(os.path.dirname(copy), run):
         await _run_checked(run, *COPY, tree, copy)
     publish(copy, into)

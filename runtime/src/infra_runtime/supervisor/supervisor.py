@@ -195,7 +195,9 @@ class Supervisor:
 
     def _reserve(self, services: Iterable[str]) -> None:
         """Lease the ports of services that are not prepared yet, and of the services in their exports."""
-        for name in services:
+        names = list(services)
+        while names:
+            name = names.pop()
             if name in self._all_bound or name not in self.machine.services:
                 continue
             spec = self.machine.services[name].spec
@@ -208,8 +210,8 @@ class Supervisor:
             self.bound_ahead[name] = Bound(
                 spec, self.paths.service_data(name), self.paths.service_run(name), ports
             )
-            self._reserve(service for service, _ in optional_exports(spec.exports))
-            self._reserve(spec.all_needs())
+            names += [service for service, _ in optional_exports(spec.exports)]
+            names += spec.all_needs()
 
     def _do_spawn(self, effect: Effect) -> None:
         bound = self.bound[effect.service]
