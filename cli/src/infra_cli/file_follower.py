@@ -1,4 +1,4 @@
-"""Reading new lines of files while other processes write them."""
+"""Read new lines of files while other processes write to the files."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 
 from infra_runtime.host.sparse_file import first_data
 
-#: seconds between two reads
+#: The seconds between two reads of a file.
 POLL_INTERVAL = 0.1
-#: bytes at the end of a file in which the last line end is searched
+#: The number of bytes at the end of a file in which the last line end is searched.
 LONGEST = 1 << 20
 
 
 class Follower:
-    """Reads new lines; files may be created, extended, truncated and replaced meanwhile."""
+    """Reads new lines of files that other processes create, extend, truncate and replace."""
 
     def __init__(
         self,
@@ -32,11 +32,11 @@ class Follower:
         return dict(self._read)
 
     def new(self) -> list[tuple[Path, str]]:
-        """Return the complete lines since the last call."""
+        """Return the complete lines that were written since the last call."""
         return [(path, line) for path in self._paths() for line in self._new(path)]
 
     def lines(self) -> Iterator[tuple[Path, str]]:
-        """Yield new lines as they are written, without end."""
+        """Yield new lines when they are written; the generator does not end."""
         while True:
             yield from self.new()
             self._pause(POLL_INTERVAL)
@@ -53,7 +53,7 @@ class Follower:
                 read = first_data(file.fileno(), read)  # the lines in a hole were dropped meanwhile
                 file.seek(read)
                 block = file.read(max(size - read, 0))
-        except FileNotFoundError:  # another process removed the file meanwhile
+        except FileNotFoundError:  # another process has removed the file
             return []
         complete = block.rfind(b"\n") + 1
         self._read[path] = read + complete

@@ -15,7 +15,7 @@ class Unit(Endpoint):
     """The part of a service that one test uses: the service's exports, except those that differ."""
 
     def __init__(self, server: Endpoint, unit_id: str, label: str, **exports: str) -> None:
-        super().__init__(server.name, {**server, **exports}, server.ports, str(server.data))
+        super().__init__(server.name, {**server, **exports}, server.ports, str(server.data), server.sensitive)
         #: the supervised service with the unit: the shared server, or a copy
         self.process = server.name
         #: its name in the service: that of a database or an account, or a prefix

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+from infra_runtime.host import ownership
 from infra_runtime.message import MessageError
 from infra_runtime.messages import Event
 
@@ -24,7 +25,7 @@ class Journal:
     def __init__(self, path: str, now: Callable[[], float] = time.time) -> None:
         self.path = path
         self._now = now
-        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._file = ownership.open_file(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         size = os.fstat(self._file).st_size
         #: whether the last line has no end, after a crash or on a full disk; the next event then starts a new
         #: line
@@ -53,12 +54,13 @@ class Journal:
 
 
 def read(path: str) -> list[Event]:
-    """Return all events of a journal, oldest first."""
+    """Return all events of a journal, oldest first. Raises `OwnershipError` for a file of another user."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return parsed(file)
+        descriptor = ownership.open_file(path, os.O_RDONLY)
     except FileNotFoundError:
         return []
+    with open(descriptor, encoding="utf-8", errors="replace") as file:
+        return parsed(file)
 
 
 def parsed(lines: Iterable[str]) -> list[Event]:

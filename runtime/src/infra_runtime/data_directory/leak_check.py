@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from infra_runtime.data_directory import journal, remains
+from infra_runtime.data_directory import control_file, journal, remains
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import processes
 from infra_runtime.host.ports import holder, taken
@@ -84,13 +83,19 @@ def check_leaks(paths: Paths) -> LeakCheck:
         ready_seconds=_ready_seconds(run, copies),
         processes=tuple(f"process {process.pid}" for process in alive),
         ports=tuple(f"port {port}, held by {holder(port)}" for port in held),
-        sockets=tuple(sorted(_below(paths.run))),
-        folders=(paths.services,) if removes_data and Path(paths.services).is_dir() else (),
+        sockets=tuple(sorted(_below(control_file.run_folder(paths)))),
+        folders=(paths.services,) if removes_data and os.path.lexists(paths.services) else (),
     )
 
 
 def _below(folder: str) -> Iterator[str]:
-    """Yield the paths of all files and folders below a folder; a guardian may remove them meanwhile."""
+    """Yield the paths of all files and folders below a folder; a guardian may remove them meanwhile.
+
+    A link in place of the folder is yielded itself: the files in its target are not those of the stack.
+    """
+    if os.path.islink(folder):
+        yield folder
+        return
     for parent, folders, files in os.walk(folder):
         yield from (f"{parent}/{name}" for name in (*folders, *files))
 

@@ -229,7 +229,7 @@ def send(process: Process, number: int) -> bool:
 
 
 def end(roots: Mapping[int, str], *tokens: str, seconds: float = 5.0) -> list[Process]:
-    """Kill all processes of `family` until none is left, and remove their System V shared memory.
+    """Kill all processes of `family` until none is left, and remove the shared memory that they leave.
 
     The parents of this process are not killed. Return the processes that still run after `seconds`. The call
     blocks; one round takes 1 to 2 ms. Zombies do not count, so their parents may reap them later.
@@ -242,16 +242,19 @@ def kill(roots: Mapping[int, str], *tokens: str, seconds: float = 5.0) -> tuple[
     deadline = time.monotonic() + seconds
     signalled = dict(roots)
     killed: set[int] = set()
+    files: set[str] = set()
     spared = ancestors()
     while running := [
         process for process in family(signalled, *tokens, grouped=True) if process.pid not in spared
     ]:
         for process in running:
+            files |= shared_memory.files_of(process.pid)
             if send(process, signal.SIGKILL):
                 killed.add(process.pid)
             signalled[process.pid] = process.started
         if time.monotonic() > deadline:
             return killed, running
         time.sleep(0.002)
+    shared_memory.remove_files(files)
     shared_memory.remove({pid: start for pid, start in signalled.items() if started(pid) in {"", start}})
     return killed, []

@@ -82,6 +82,8 @@ class ServiceSpec:
     refuses_root: bool = False
     #: the service that this one copies, for example for a single test; copies are not counted as services
     copy_of: str = ""
+    #: variables, exports and options that hold secrets, although their names do not show it
+    sensitive: tuple[str, ...] = ()
     #: for the engines that generate container configurations; None when the kind has no image
     container: Container | None = None
 

@@ -15,11 +15,7 @@ import os
 import signal
 import sys
 
-from infra_runtime.host import cgroup, processes
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from infra_runtime.host import cgroup, disk, processes
 
 
 def main(pipe: int, token: str, *folders: str) -> None:
@@ -41,7 +37,10 @@ def main(pipe: int, token: str, *folders: str) -> None:
     processes.end(roots, token)
     cgroup.remove(token)
     for folder in folders:
-        _remove(folder)
+        try:
+            disk.remove(folder)
+        except OSError:
+            continue  # the other folders are removed in any case
 
 
 def _set_name(name: str) -> None:
@@ -49,28 +48,6 @@ def _set_name(name: str) -> None:
     try:
         with open("/proc/self/comm", "w", encoding="ascii") as file:
             file.write(name)
-    except OSError:
-        return
-
-
-def _remove(folder: str) -> None:
-    """Remove a folder with its content, without shutil, which would double this program's memory."""
-    try:
-        entries = list(os.scandir(folder))
-    except OSError:
-        return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            _remove(entry.path)
-        else:
-            _try(os.unlink, entry.path)
-    _try(os.rmdir, folder)
-
-
-def _try(remove: Callable[[str], None], path: str) -> None:
-    """Call `remove` and ignore an `OSError`, so that the other files are removed in any case."""
-    try:
-        remove(path)
     except OSError:
         return
 

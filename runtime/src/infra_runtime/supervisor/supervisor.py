@@ -16,6 +16,7 @@ from infra_runtime.data_directory.logs import limits as log_limits
 from infra_runtime.data_directory.paths import Paths, refusal
 from infra_runtime.host.ports import LOOPBACK, PortError, Ports, taken
 from infra_runtime.messages import Phase
+from infra_runtime.redaction import masked_text, redacted
 from infra_runtime.spec import ServiceSpec, optional_exports
 from infra_runtime.supervisor import probes
 from infra_runtime.supervisor.binding import (
@@ -81,6 +82,8 @@ class Supervisor:
 
     def dispatch(self, event: Event) -> None:
         """Pass an event to the state machine, and carry out its effects."""
+        if event.detail:
+            event = event._replace(detail=self.redact(event.detail))
         for effect in self.machine.handle(event, self._loop.time()):
             getattr(self, "_do_" + effect.kind.replace("-", "_"))(effect)
         if event.kind == "probe-failed":
@@ -135,6 +138,7 @@ class Supervisor:
             task.cancel()
         left = self.children.sweep_orphaned()
         left += [f"port {port}" for port in sorted(self.used_ports) if taken(port, name_it=False) is not None]
+        self.ports.close()
         self._ticker.cancel()
         self._log_ticker.cancel()
         self.logs.update(self.machine.services, last=True)
@@ -142,7 +146,13 @@ class Supervisor:
 
     def log_tail(self, service: str) -> list[str]:
         """Return the last log lines of the current run of a service."""
-        return self.logs.tail(service, since=self._log_marks.get(service, 0))
+        lines = self.logs.tail(service, since=self._log_marks.get(service, 0))
+        return [self.redact(line) for line in lines]
+
+    def redact(self, text: str) -> str:
+        """Return a text for users: the passwords of URLs and all secrets of the stack are masked."""
+        secrets = {secret for bound in self._all_bound.values() for secret in bound.secrets}
+        return redacted(masked_text(text), secrets)
 
     # --- effects -------------------------------------------------------------------------------------
 

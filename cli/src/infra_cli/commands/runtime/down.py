@@ -1,4 +1,4 @@
-"""`infra runtime down`."""
+"""The command `infra runtime down`, which stops the stack."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from infra_cli.target import Target, target
 from infra_runtime.errors import LeftoverError, NoStackError
 
 
-@click.command(short_help="Stop the stack, and verify that nothing of it is left.")
-@click.option("--wipe", is_flag=True, help="Also remove the data, even if no stack is running.")
+@click.command(short_help="Stop the stack, and verify that none of its processes, ports and sockets is left.")
+@click.option(
+    "--wipe",
+    is_flag=True,
+    help="Also remove the data of the stack; this works even if no stack is running.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @target
 def command(target: Target, *, wipe: bool, as_json: bool) -> None:
@@ -23,8 +27,8 @@ def command(target: Target, *, wipe: bool, as_json: bool) -> None:
     this can use `infra runtime down || test $? -eq 7`. With --wipe, the exit code is 7 only if there is
     nothing to remove either.
 
-    --wipe removes everything that this kit created in the data directory, including snapshots and failure
-    reports, and the directory itself if nothing else is in it. A directory without the marker file
+    --wipe removes everything that pytest-infra created in the data directory, including snapshots and failure
+    reports. The directory itself is removed if it is then empty. A directory without the marker file
     `infra.json` is not changed.
 
     \b
@@ -65,6 +69,6 @@ def command(target: Target, *, wipe: bool, as_json: bool) -> None:
         output.say(f"infra: {proof}" if stopped else f"infra: no stack was running in {paths.data}")
         if wipe:
             output.say(f"infra: removed {', '.join(removed) or 'nothing'} in {paths.data}")
-    # A folder may have been removed by the wipe.
+    # A folder can be missing because --wipe has removed it.
     if left := [item for item in proof.left if item not in proof.folders or Path(item).exists()]:
         raise LeftoverError(left)
