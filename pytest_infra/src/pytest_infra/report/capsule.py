@@ -267,7 +267,9 @@ def _read(path: Path, start: int) -> str:
             if size < start:  # the log was rotated meanwhile, so all lines in it are newer
                 start = 0
             file.seek(max(start, size - SLICE_BYTES))
-            return file.read().decode(errors="replace")
+            return (
+                file.read().lstrip(b"\0").decode(errors="replace")
+            )  # a log above its limit begins with a hole
     except OSError:
         return ""
 
