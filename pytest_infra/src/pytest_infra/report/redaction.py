@@ -1,4 +1,4 @@
-"""Mask the secrets of services as `***` in text that the plugin prints or writes."""
+"""Replace the secrets of services by `***` in texts that the plugin prints or writes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pytest_infra.instances import Instances
 if TYPE_CHECKING:
     from pytest_infra.isolation.unit import Unit
 
-#: characters of the shortest secret that is masked; a shorter value may occur in other text by chance
+#: The length of the shortest secret that is masked. A shorter value can occur in other text by chance.
 SHORTEST = 6
 
 
 def secrets_of(units: Iterable[Unit], instances: Instances) -> set[str]:
-    """Return the values of the units' exports that their kits declare as secret."""
+    """Return the values of those exports of units that the service kits declare as secret."""
     values = {unit[name] for unit in units for name in instances[unit.name].kit.secrets if name in unit}
     return {value for value in values if len(value) >= SHORTEST}
 
