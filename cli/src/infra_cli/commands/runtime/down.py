@@ -25,7 +25,7 @@ def command(target: Target, *, wipe: bool, as_json: bool) -> None:
     A lease is a client's open connection to the supervisor. The command returns when no process, port or
     socket of the stack is left. If no stack is running, the exit code is 7; a script can accept this exit
     code with `infra runtime down || test $? -eq 7`. With --wipe, the exit code is 7 only if no stack is
-    running and there is no data to remove.
+    running and the data directory contains no data to remove.
 
     --wipe removes everything that pytest-infra created in the data directory, including snapshots and failure
     reports. The directory itself is removed if it is then empty. A directory without the marker file
