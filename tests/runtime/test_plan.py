@@ -55,7 +55,7 @@ def test_a_plan_is_the_same_after_json() -> None:
             "${port.http}",
             ports={"http": 80},
             ready=HttpProbe(port="http", status=(200, 204)),
-            prepare=(Seed(into="${data}", steps=(Secret(path="${out}/key.secret"),)),),
+            prepare=(Secret(path="${data}/key.secret"),),
         )
     )
 
@@ -131,9 +131,9 @@ def test_a_reference_is_checked_in_every_field() -> None:
 
 
 def test_the_reference_out_is_valid_inside_a_seed() -> None:
-    seed = Seed(into="${data}", steps=(Secret(path="${out}/password.secret"), Run(command=("x", "${out}"))))
+    seed = Seed(into="${data}", steps=(Run(command=("x", "${out}")),))
 
-    made = plan(service("a", "${secret.password}", prepare=(seed,)))
+    made = plan(service("a", "b", prepare=(seed,)))
 
     assert names(made) == ["a"]
 
@@ -183,6 +183,17 @@ def test_a_seed_cannot_refer_to_values_of_a_stack() -> None:
         ConfigurationError, match=r"refers to \$\{env.TOKEN\}, but all stacks of a user share a seed"
     ):
         make_plan([spec], environment="test", root="/")
+
+
+def test_a_seed_cannot_contain_a_secret() -> None:
+    secret = Seed(into="${data}", steps=(Secret(path="${out}/key.secret"),))
+    reference = Seed(into="${data}", steps=(WriteFile(path="${out}/key", text="${secret.key}"),))
+
+    created = error(service("db", prepare=(secret,)))
+    used = error(service("db", prepare=(reference, Secret(path="${data}/key.secret"))))
+
+    assert "db creates a secret in a seed, which all stacks of a user share" in created
+    assert "${secret.key}, but all stacks of a user share a seed" in used
 
 
 def test_an_optional_reference_is_not_a_need_and_can_be_in_a_cycle() -> None:

@@ -18,9 +18,10 @@ from infra_cli.target import Target
 from infra_runtime import __version__, catalogue
 from infra_runtime.config.resolve import Resolved
 from infra_runtime.config.unknown_variables import misspelled_variables
-from infra_runtime.data_directory.paths import SOCKET_PATH, Paths, private_folder
+from infra_runtime.data_directory.paths import SOCKET_PATH, Paths
 from infra_runtime.engines.local.client import Client
 from infra_runtime.errors import InfraError, NoStackError
+from infra_runtime.host import ownership
 from infra_runtime.host.ports import taken
 from infra_runtime.host.privileges import other_user, user_namespaces_work
 from infra_runtime.messages import STATUS, Nothing
@@ -216,15 +217,15 @@ def _reflink(cache: Path, data: Path) -> Finding:
 def _runtime_folder(paths: Paths) -> Finding:
     longest = len(os.fsencode(f"{paths.service_run('x' * 16)}/.s.PGSQL.65535"))
     try:
-        private_folder(paths.home)
+        ownership.make_private_folder(paths.home, shared=True)
     except OSError as error:
         hint = "Choose another folder with INFRA_RUNTIME_DIR."
-        return Finding(topic="sockets", state="wrong", text=f"{paths.home}: {error.strerror}", hint=hint)
+        return Finding(topic="sockets", state="wrong", text=f"{error.filename}: {error.strerror}", hint=hint)
     if longest > SOCKET_PATH:
         text = f"{paths.home} is too long: the path of a socket can have {SOCKET_PATH} bytes"
         hint = "Choose a shorter folder with INFRA_RUNTIME_DIR."
         return Finding(topic="sockets", state="wrong", text=text, hint=hint)
-    return Finding(topic="sockets", state="fine", text=f"{paths.home}, a private folder")
+    return Finding(topic="sockets", state="fine", text=f"{paths.home}, writable for you alone")
 
 
 def _existing(folder: Path) -> Path:

@@ -160,7 +160,9 @@ class ReportedStack:
             if self._supervisor:
                 processes.send(self._supervisor, signal.SIGKILL)
             self._check_leaks()
-        except SupervisorError:  # the supervisor has just exited
+        except SupervisorError:
+            if self._supervisor and processes.started(self._supervisor.pid) == self._supervisor.started:
+                raise  # it does not answer
             self._check_leaks()
         else:
             if proof is None:

@@ -46,6 +46,11 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "validate": "infra_cli.commands.config.validate",
         "env": "infra_cli.commands.config.env",
     },
+    "cache": {
+        "list": "infra_cli.commands.cache.list",
+        "verify": "infra_cli.commands.cache.verify",
+        "clean": "infra_cli.commands.cache.clean",
+    },
     "export": {
         "compose": "infra_cli.commands.export.compose",
     },
@@ -59,11 +64,14 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
 GROUPS = {
     "runtime": "Start, inspect and stop the stack of this directory.",
     "config": "Show and check the configuration of the stack.",
+    "cache": "Inspect and clean the prepared data that all stacks of a user share.",
     "export": "Write the stack as files for other programs, such as Docker Compose.",
     "dev": "Check the machine, failure reports of tests, and OpenAPI documents.",
 }
-#: command → its full name
-PATHS = {name: f"infra {group} {name}" for group, commands in COMMANDS.items() for name in commands}
+#: command → its full name, of the first group that has such a command
+PATHS = {
+    name: f"infra {group} {name}" for group, commands in reversed(list(COMMANDS.items())) for name in commands
+}
 #: The exit codes with which a shell reports that SIGINT or SIGPIPE has ended a program.
 INTERRUPTED, BROKEN_PIPE = 130, 141
 

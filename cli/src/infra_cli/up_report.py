@@ -18,7 +18,7 @@ Listener: TypeAlias = Callable[[Event], None]
 #: The events that are printed as lines.
 PRINTED_EVENTS = frozenset({
     "ready", "done", "failed", "backoff", "rebinding", "stopped", "paused", "resumed", "killing",
-    "reconciled", "guardian-died", "unkillable",
+    "reconciled", "restore-undone", "guardian-died", "unkillable",
 })  # fmt: skip
 
 

@@ -5,6 +5,7 @@ The first test with an error reports it completely; later tests report the same 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
@@ -63,9 +64,8 @@ class Failures:
 
 def _complete(error: InfraError) -> str:
     notes = [f"and {note}" for note in getattr(error, "__notes__", ())]
-    hint = error.hint.replace(
-        "`--data`", "`--infra-data`"
-    )  # the pytest option that corresponds to this option of `infra`
+    # The pytest option that corresponds to `--data` of `infra` has another name.
+    hint = re.sub("`--data(?=[ `])", "`--infra-data", error.hint)
     return "\n".join(part for part in (str(error), *notes, hint) if part)
 
 

@@ -50,7 +50,7 @@ class Loops:
 
         The new function runs in the event loop of the test.
         """
-        # pytest-asyncio before 1.2 has already replaced the function, so the dictionary does not contain it.
+        # pytest-asyncio before 1.2 has already replaced the function, so `_functions` does not contain it.
         function = self._functions.get(fixturedef.func)
         chosen = function and self._chosen(function, request)
         if chosen is None:

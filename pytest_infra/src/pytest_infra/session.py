@@ -5,6 +5,7 @@ The stack is opened when a test needs it for the first time, and its lease is re
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import sys
@@ -16,12 +17,14 @@ import pytest
 from infra_runtime.config.resolve import Resolved, resolve
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.stack import Endpoint, Stack
-from infra_runtime.errors import ConfigurationError, InfraError
+from infra_runtime.errors import ConfigurationError, InfraError, SupervisorError
 from infra_runtime.messages import Status
 from pytest_infra import options, stack_sharing
 from pytest_infra.failures import Failures
 from pytest_infra.notes import Notes
 
+#: The name of the request under which an error of the supervisor is recorded.
+OPEN = "open"
 #: The type of the fixture `infra_service`, a function from the name of a service to its endpoint.
 ServiceOf: TypeAlias = Callable[[str], Endpoint]
 
@@ -46,6 +49,7 @@ class Session:
         #: dotted setting → its value, with secrets masked, and its source
         self.settings: dict[str, str] = {}
         self._kept = False
+        self._secrets: set[str] = set()
 
     def stack(self) -> Stack:
         """Start all services of the stack, wait until they are ready, and return the stack."""
@@ -88,6 +92,14 @@ class Session:
         """Return the state of the stack, with secrets masked; None if the stack is not open yet."""
         return self._stack.status() if self._stack else None
 
+    def secrets(self) -> frozenset[str]:
+        """Return the secrets of all services that this process has seen, with their former values."""
+        if self._stack:
+            with contextlib.suppress(InfraError):
+                endpoints = self._stack.endpoints().values()
+                self._secrets |= {secret for endpoint in endpoints for secret in endpoint.sensitive}
+        return frozenset(self._secrets)
+
     @property
     def data(self) -> list[str]:
         """Return the data directories of the stacks that this process used."""
@@ -104,7 +116,7 @@ class Session:
 
     def _ready(self, services: tuple[str, ...], profile: str | None) -> Stack:
         selection = services, profile
-        if failure := self.failures.earlier(selection):
+        if failure := self.failures.earlier(OPEN) or self.failures.earlier(selection):
             raise failure
         try:
             return self._start(services, profile)
@@ -119,7 +131,10 @@ class Session:
             return self._stack
         resolved = self._resolve(services, profile)
         if self._stack is None:
-            self._stack = self._open(resolved)
+            try:
+                self._stack = self._open(resolved)
+            except SupervisorError as error:  # tests of other services would wait as long for the same error
+                raise self.failures.outcome(OPEN, error) from None
         self.executables |= resolved.binaries
         self.settings |= {
             key: f"{setting.value} ({setting.source})" for key, setting in resolved.provenance.items()

@@ -184,18 +184,22 @@ def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absen
         "": OWN_NAMES - {"out"},
     }
     seeds = [step for step in spec.prepare if isinstance(step, Seed)]
+    if any(isinstance(step, Secret) for seed in seeds for step in seed.steps):
+        problem = f"{spec.name} creates a secret in a seed, which all stacks of a user share"
+        hint = "Create it in a step after the seed, and set it before the service is ready."
+        raise ConfigurationError(problem, f"services.{spec.name}", hint)
     rest = replace(spec, prepare=tuple(step for step in spec.prepare if not isinstance(step, Seed)))
     services = {*specs, *absent}
     for part, allowed in (
         ((rest, [seed.into for seed in seeds]), scopes),
-        ([seed.steps for seed in seeds], {"bin": None, "secret": scopes["secret"], "": {"out"}}),
+        ([seed.steps for seed in seeds], {"bin": None, "": {"out"}}),
     ):
         for reference in (reference for text in texts(part) for reference in references(text)):
             if allowed is scopes and (export := optional_export(reference)) and export[0] in absent:
                 continue
             if problem := _problem(reference, allowed, services) or _own(reference, spec.name):
                 if allowed is not scopes and not _problem(reference, scopes, services):
-                    problem = "all stacks of a user share a seed: it can use ${bin.…}, ${secret.…}, ${out}"
+                    problem = "all stacks of a user share a seed: it can use ${bin.…} and ${out}"
                 message = f"{spec.name} refers to ${{{reference}}}, but {problem}"
                 raise ConfigurationError(message, f"services.{spec.name}")
 
@@ -228,11 +232,7 @@ def _own(reference: str, name: str) -> str:
 
 
 def _secrets(steps: Iterable[object]) -> Iterator[Secret]:
-    for step in steps:
-        if isinstance(step, Secret):
-            yield step
-        elif isinstance(step, Seed):
-            yield from _secrets(step.steps)
+    return (step for step in steps if isinstance(step, Secret))
 
 
 def _exported(export: tuple[str, str], specs: Mapping[str, ServiceSpec]) -> Iterator[tuple[str, str]]:

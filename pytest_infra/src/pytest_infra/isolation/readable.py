@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from infra_runtime.errors import InfraError
+from pytest_infra.private_files import write
 
 #: The maximum number of characters of one value.
 CHARACTERS = 2000
@@ -17,7 +18,7 @@ class DumpError(InfraError):
 
 def write_json(path: Path, value: object) -> None:
     """Write `value` as indented JSON with every text cut to `CHARACTERS`."""
-    path.write_text(json.dumps(_bounded(value), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write(path, json.dumps(_bounded(value), indent=2, ensure_ascii=False) + "\n")
 
 
 def readable(text: str) -> str:

@@ -2,7 +2,8 @@
 
 The folder is `capsules/TEST` in the data directory. It contains `capsule.json` (states, restarts,
 executables, settings with secrets masked), `logs/SERVICE.log` (the log during the test), `events.jsonl`
-(the journal during the test), `units.json` and `dumps/` (the test's isolation units).
+(the journal during the test), `units.json` and `dumps/` (the test's isolation units). Only their owner can
+read the files, and secrets are masked in all of them except `units.json` of units that are kept.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import functools
 import json
 import os
 import re
-import shutil
 import time
 from collections.abc import Collection, Generator, Iterable
 from pathlib import Path
@@ -22,13 +22,16 @@ import pytest
 
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import InfraError
+from infra_runtime.host import disk
 from infra_runtime.messages import Phase, Services, Status
+from infra_runtime.redaction import redacted
 from pytest_infra import options
 from pytest_infra.instances import Instances
 from pytest_infra.label import label_of
 from pytest_infra.notes import Notes
+from pytest_infra.private_files import make_folder, write
 from pytest_infra.report.leaks import owner_of
-from pytest_infra.report.redaction import redacted, secrets_of
+from pytest_infra.report.redaction import secrets_of
 from pytest_infra.report.unit_dumps import UnitDumps
 from pytest_infra.session import Session
 from pytest_infra.unit_registry import UnitRegistry
@@ -142,12 +145,15 @@ class Capsules:
         Secrets are masked, and empty logs are omitted.
         """
         slices = {}
-        secrets = secrets_of(self._live, self._instances)
+        secrets = self._secrets()
         for path in _logs(self._session.data):
             start = self._marks.get(path, self._opened.get(path, 0))
             if text := _read(path, start):
                 slices[path.stem] = redacted(text, secrets)
         return slices
+
+    def _secrets(self) -> set[str]:
+        return secrets_of(self._live, self._instances, self._session.secrets())
 
     def _write(
         self, item: pytest.Item, report: pytest.TestReport, slices: dict[str, str], status: Status | str
@@ -156,15 +162,17 @@ class Capsules:
         folder = data / FOLDER / name_of(item.nodeid)
         try:
             if item.nodeid not in self._written:
-                shutil.rmtree(folder, ignore_errors=True)  # the existing report is from an earlier run
+                with contextlib.suppress(OSError):
+                    disk.remove(str(folder))  # the existing report is from an earlier run
                 self._written[item.nodeid] = {}
                 item.user_properties.append(("infra_capsule", str(folder)))
-            (folder / "logs").mkdir(parents=True, exist_ok=True)
+            make_folder(folder / "logs")
             for name, text in slices.items():
-                (folder / "logs" / f"{name}.log").write_text(text, encoding="utf-8")
-            (folder / "events.jsonl").write_text("".join(_events(data, self._began)), encoding="utf-8")
+                write(folder / "logs" / f"{name}.log", text)
+            secrets = self._secrets()
+            write(folder / "events.jsonl", redacted("".join(_events(data, self._began)), secrets))
             described = self._describe(item, report, folder, status)
-            (folder / "capsule.json").write_text(json.dumps(described, indent=2), encoding="utf-8")
+            write(folder / "capsule.json", redacted(json.dumps(described, indent=2), secrets))
         except OSError as error:
             report.sections.append((TITLE, f"could not be written: {error}"))
             return None
@@ -197,7 +205,7 @@ class Capsules:
         """
         if report.when != "teardown":
             answering = {service.name for service in _services(status) if service.phase is Phase.READY}
-            saved = self._dumps.save(item.nodeid, self._live, folder, answering)
+            saved = self._dumps.save(item.nodeid, self._live, folder, answering, self._secrets())
             self._written[item.nodeid] = saved.dumps
             for message in saved.messages:
                 self._notes.add_message(message)

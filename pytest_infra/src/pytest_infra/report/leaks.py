@@ -52,9 +52,8 @@ def _in_servers(data: Path, owners: Collection[str], instances: Instances) -> li
         kit = instances[service].kit
         if not kit.leftover:
             continue
-        with contextlib.suppress(
-            ConfigurationError
-        ):  # the client library is missing, so no test can have created a unit
+        # Without the client library, no test can have created a unit.
+        with contextlib.suppress(ConfigurationError):
             names += [name for name in load(kit.leftover)(endpoint) if owner_of(name, kit) in owners]
     return sorted(names)
 

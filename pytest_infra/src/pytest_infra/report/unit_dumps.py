@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from infra_runtime.messages import MASK
+from infra_runtime.redaction import MASK, redacted
 from infra_runtime.value import frozen
 from pytest_infra.instances import Instances
 from pytest_infra.kit import load
-from pytest_infra.report.redaction import redacted, secrets_of
+from pytest_infra.private_files import make_folder, protect, write
+from pytest_infra.report.redaction import secrets_of
 
 if TYPE_CHECKING:
     from pytest_infra.isolation.unit import Unit
@@ -43,8 +43,15 @@ class UnitDumps:
         self._instances, self._keep = instances, keep
         self._tests = 0
 
-    def save(self, test: str, units: Collection[Unit], capsule: Path, answering: Collection[str]) -> Saved:
-        """Write the descriptions and the contents of units.
+    def save(
+        self,
+        test: str,
+        units: Collection[Unit],
+        capsule: Path,
+        answering: Collection[str],
+        secrets: Collection[str] = (),
+    ) -> Saved:
+        """Write the descriptions and the contents of units, with `secrets` masked.
 
         `answering` contains the services that are ready.
         """
@@ -61,23 +68,26 @@ class UnitDumps:
             elif self._tests > MAX_TESTS:
                 dumps[unit.id] = f"no dump: only the first {MAX_TESTS} failed tests of a process have dumps"
             else:
-                dumps |= self._dump(unit, capsule)
+                dumps |= self._dump(unit, capsule, secrets)
         if described:
-            _write_private(capsule / FILE, json.dumps({"units": described}, indent=2))
+            write(capsule / FILE, json.dumps({"units": described}, indent=2) + "\n")
         return Saved(
             dumps=dumps, messages=self._messages(test, units, capsule), kept=any(unit.keep for unit in units)
         )
 
-    def _dump(self, unit: Unit, capsule: Path) -> dict[str, str]:
+    def _dump(self, unit: Unit, capsule: Path, secrets: Collection[str]) -> dict[str, str]:
         target = self._instances[unit.name].kit.dump
         if not target:
             return {}
         folder = capsule / FOLDER / unit.name
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         try:
             files: list[Path] = load(target)(unit, folder)
+            _redact(files, {*secrets, *secrets_of([unit], self._instances)})
         except Exception as error:  # noqa: BLE001 - a failed dump must not hide the failure of the test
             return {unit.id: redacted(f"no dump: {error}", secrets_of([unit], self._instances))}
+        finally:
+            protect(folder)  # the functions of other distributions may create files with any mode
         return {unit.id: ", ".join(str(file.relative_to(capsule)) for file in files)} if files else {}
 
     def _messages(self, test: str, units: Iterable[Unit], capsule: Path) -> list[str]:
@@ -97,7 +107,8 @@ class UnitDumps:
         return urlunsplit(urls[-1]).replace(f":{urls[-1].password}@", f":{MASK}@", 1) if urls else ""
 
 
-def _write_private(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text + "\n")
+def _redact(files: Iterable[Path], secrets: Collection[str]) -> None:
+    for path in files:
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+        if (masked := redacted(text, secrets)) != text:
+            write(path, masked)

@@ -161,6 +161,7 @@ def _spec(service: ServiceConfiguration, offers: Contributions, declaration: Dec
         name=service.name,
         kind=service.kind,
         summary=spec.summary or service.entry.summary,
+        sensitive=(*spec.sensitive, *getattr(service.settings, "sensitive", ())),
         exports={**{f"{port}_port": f"${{port.{port}}}" for port in ports}, **spec.exports},
     )
     return with_own_executables(spec, service.entry, declaration) if service.kind != USER else spec

@@ -23,9 +23,10 @@ def command(target: Target, *, wipe: bool, as_json: bool) -> None:
     """Stop the stack of this directory, even if other clients have a lease on it.
 
     A lease is a client's open connection to the supervisor. The command returns when no process, port or
-    socket of the stack is left. If no stack is running, the exit code is 7; a script can accept this exit
-    code with `infra runtime down || test $? -eq 7`. With --wipe, the exit code is 7 only if no stack is
-    running and the data directory contains no data to remove.
+    socket of the stack is left. If the supervisor was killed, the command kills the processes that are left.
+    If no stack is running, the exit code is 7. A script can accept this exit code with
+    `infra runtime down || test $? -eq 7`. With --wipe, the exit code is 7 only if no stack is running and the
+    data directory contains no data to remove.
 
     --wipe removes everything that pytest-infra created in the data directory, including snapshots and failure
     reports. The directory itself is removed if it is then empty. A directory without the marker file
@@ -37,19 +38,23 @@ def command(target: Target, *, wipe: bool, as_json: bool) -> None:
       infra runtime down --wipe                the next start begins without data
       infra runtime down --env test            stop the stack that a test run has kept
     """
-    from infra_runtime.data_directory.leak_check import check_leaks
+    from infra_runtime.data_directory.leak_check import check_leaks, counted
+    from infra_runtime.data_directory.remains import end_unsupervised
     from infra_runtime.data_directory.wipe import remove
     from infra_runtime.engines.local.client import Client
     from infra_runtime.engines.local.stack import Stack
 
     paths = target.paths()
+    killed: tuple[int, ...] = ()
     stopped = True
     try:
         stack = Stack(Client.connect(paths), paths)
     except NoStackError:
-        if not wipe:
+        cleaned = end_unsupervised(paths)
+        killed = cleaned.pids
+        stopped = bool(cleaned.pids or cleaned.left)
+        if not stopped and not wipe:
             raise
-        stopped = False
     else:
         stack.down()
     proof = check_leaks(paths)
@@ -57,8 +62,11 @@ def command(target: Target, *, wipe: bool, as_json: bool) -> None:
     if not stopped and not removed:
         raise NoStackError(paths.data)
     if as_json:
-        output.say_json({"stopped": stopped, **proof.to_json(), "removed": removed})
+        output.say_json({"stopped": stopped, "killed": list(killed), **proof.to_json(), "removed": removed})
     else:
+        if killed:
+            count = counted(len(killed), "process", "processes")
+            output.say(f"infra: the supervisor had been killed; stopped {count} that it left")
         output.say(f"infra: {proof}" if stopped else f"infra: no stack was running in {paths.data}")
         if wipe:
             output.say(f"infra: removed {', '.join(removed) or 'nothing'} in {paths.data}")

@@ -12,6 +12,7 @@ import click
 from infra_cli import output
 from infra_cli.completion import complete_services
 from infra_cli.target import Target, target
+from infra_runtime.config.masking import masked_copy
 
 if TYPE_CHECKING:
     from infra_runtime.messages import Binding
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
 def command(
     target: Target, *, services: tuple[str, ...], profile: str | None, bound: bool, as_json: bool
 ) -> None:
-    """Show the services that `infra runtime up` would start, in dependency order; nothing is started.
+    """Show the services that `infra runtime up` would start, in dependency order; secrets are masked.
+
+    No service is started.
 
     The plan contains references such as ${postgres.url} instead of values, because the same plan is used for
     local processes and for containers. The executables of the services do not have to be installed.
@@ -58,7 +61,7 @@ def command(
         for name, binding in bindings.services.items():
             _print(name, _bound(binding))
         return
-    plan = target.resolve(*services, profile=profile, executables=False).plan
+    plan = masked_copy(target.resolve(*services, profile=profile, executables=False).plan)
     if as_json:
         output.say_json(plan.to_json())
         return

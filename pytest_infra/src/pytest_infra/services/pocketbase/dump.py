@@ -11,7 +11,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from infra_runtime.messages import MASK
+from infra_runtime.redaction import MASK
 from pytest_infra.isolation.readable import write_json
 from pytest_infra.isolation.unit import Unit
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from infra_runtime.errors import ConfigurationError
 from pytest_infra.isolation.readable import DumpError
 from pytest_infra.isolation.unit import Unit
+from pytest_infra.private_files import write
 from pytest_infra.services.postgres.isolation import Database
 
 #: The maximum size (bytes) and duration (seconds) of a dump.
@@ -39,6 +40,7 @@ def _dump(url: str, program: str, path: Path) -> None:
     timer = threading.Timer(SECONDS, process.kill)
     timer.start()
     size = 0
+    write(path, "")  # so that only its owner can read it
     with process, path.open("wb") as file:
         assert process.stdout is not None and process.stderr is not None  # noqa: S101, PT018 - both are pipes
         while size < BYTES and (block := process.stdout.read(65536)):

@@ -30,7 +30,8 @@ def dump(unit: Unit, folder: Path) -> list[Path]:
     """Write the keys with their values to a file, and return the file."""
     path = folder / f"{unit.id}.json"
     prefix = unit.prefix if isinstance(unit, Keys) else ""
-    with RespConnection(unit.host, unit.port) as connection:
+    password = unit.server_password if isinstance(unit, Keys) else unit.get("password", "")
+    with RespConnection(unit.host, unit.port, password) as connection:
         connection.call("SELECT", unit["database"])
         names = sorted(_scanned(connection, prefix))
         shown = {readable(name): _key(connection, name) for name in names[:KEYS]}

@@ -60,6 +60,8 @@ class Keys(Unit):
             urls["socket_url"] = f"unix://{place}{urlsplit(server['socket_url']).path}?db={database}"
         super().__init__(server, name, label, user=user, password=password, database=str(database), **urls)
         self._connection, self._number = connection, database
+        #: the password of the default user, which can read all keys
+        self.server_password = server.get("password", "")
         self._examples = itertools.count(1)
         #: the prefix that the name of every key and channel must have
         self.prefix = prefix
@@ -105,7 +107,9 @@ class Users:
 
     def __init__(self, server: Endpoint, stack: Path, variant: str) -> None:
         self._server = server
-        self._connection = CommandConnection(lambda: RespConnection(server.host, server.port))
+        self._connection = CommandConnection(
+            lambda: RespConnection(server.host, server.port, server.get("password", ""))
+        )
         self._by_prefix = variant == "prefix"
         count = int(self._connection.run(lambda connection: connection.call("CONFIG", "GET", "databases"))[1])
         if count < 2 and not self._by_prefix:

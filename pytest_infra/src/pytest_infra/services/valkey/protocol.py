@@ -12,7 +12,16 @@ from pytest_infra.isolation.connection import CommandError, LineConnection
 
 
 class RespConnection(LineConnection):
-    """A connection to Valkey as the default user, without a login."""
+    """A connection to Valkey as the default user, which logs in if the server has a password."""
+
+    def __init__(self, host: str, port: int, password: str = "") -> None:
+        super().__init__(host, port)
+        if password:
+            try:
+                self.call("AUTH", password)
+            except BaseException:
+                self.close()
+                raise
 
     def call(self, *words: str) -> Any:
         """Send a command, and return its result; raise `CommandError` if the server rejects it."""
