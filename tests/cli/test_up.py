@@ -97,7 +97,7 @@ def test_a_second_ctrl_c_does_not_wait_for_a_slow_service(infra: CommandLine) ->
     up = infra.start("runtime", "up")
     up.wait_for("Ctrl-C stops it")
     up.interrupt()
-    up.wait_for("kills it at once")
+    up.wait_for("press Ctrl-C again to kill it immediately")
     up.interrupt()
     answer = up.answer()
 
@@ -135,7 +135,7 @@ def test_a_second_up_attaches_and_the_stack_keeps_running_without_the_first(shop
     first = shop.start("runtime", "up", "db")
     first.wait_for("Ctrl-C stops it")
     second = shop.start("runtime", "up", "db")
-    second.wait_for("Ctrl-C leaves it running")
+    second.wait_for("the stack keeps running after Ctrl-C")
     first.interrupt()
     first_answer = first.answer()
     status = shop("runtime", "status", "--json").json
@@ -149,11 +149,12 @@ def test_a_second_up_attaches_and_the_stack_keeps_running_without_the_first(shop
 def test_up_reports_that_a_detached_stack_keeps_running(shop: CommandLine) -> None:
     shop("runtime", "up", "--detach", "db")
     up = shop.start("runtime", "up", "db")
-    up.wait_for("Ctrl-C leaves it running, `infra runtime down` stops it")
+    up.wait_for("the stack keeps running after Ctrl-C, `infra runtime down` stops it")
     up.interrupt()
 
     assert up.answer().err == (
-        "infra: the stack keeps running: another client has a lease, or it is set to stay\n"
+        "infra: the stack keeps running, because another client has a lease or because the stack is "
+        "detached\n"
     )
 
 
@@ -161,14 +162,14 @@ def test_a_request_without_services_is_an_error(shop: CommandLine) -> None:
     up = shop("runtime", "up", "--detach", "--skip", "db,api,worker")
 
     assert up.code == 6
-    assert "no service is left to start" in up.err
+    assert "all services are skipped, so there is no service to start" in up.err
     assert not shop.data.exists()
 
 
 def test_a_stopped_service_is_reported_with_the_command_for_its_log(infra: CommandLine) -> None:
     infra.write(stack_file(service("web", "--exit-after", "0.2", restart='"never"'), ["web"]))
     up = infra.start("runtime", "up")
-    up.wait_for("run `infra runtime logs web` for its last log lines")
+    up.wait_for("`infra runtime logs web` prints the log of the service")
     up.interrupt()
 
     assert " s  web  stopped: exited with status " in up.answer().out

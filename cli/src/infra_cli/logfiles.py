@@ -1,7 +1,8 @@
 """The lines of several services' logs, sorted by time.
 
-Log files contain no times. The supervisor writes the length of each log to its index once a second, so the
-time of a line is accurate to about a second. Within one log the order is always that of the file.
+Log files do not contain times. Instead, each log has an index, to which the supervisor writes the time and
+the length of the log once a second. Therefore the time of a line is accurate to about a second. Lines of the
+same log always have the order of the file.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
 class Line(NamedTuple):
-    """A line of a log, and the latest Unix time at which it was written."""
+    """A line of a log, and the latest Unix time at which the line can have been written."""
 
     time: float
     service: str
@@ -30,14 +31,14 @@ class Line(NamedTuple):
 def merged(folder: Path, services: Mapping[str, int | None], since: float = 0.0) -> Iterator[Line]:
     """Yield the lines of several services since a time, sorted by time.
 
-    `services` has the byte up to which each log is read; None stands for its end.
+    `services` maps each service to the byte up to which its log is read; None means the end of the log.
     """
     logs = (lines(folder, name, since, until) for name, until in services.items())
     return heapq.merge(*logs, key=lambda line: line.time)
 
 
 def lines(folder: Path, service: str, since: float = 0.0, until: int | None = None) -> Iterator[Line]:
-    """Yield the lines of one service: the rotated file, then the current file up to the byte `until`."""
+    """Yield the lines of one service from the rotated log, and from the current log up to byte `until`."""
     for suffix in (".1", ""):
         log, index = folder / f"{service}.log{suffix}", folder / f"{service}.index{suffix}"
         try:
@@ -48,7 +49,7 @@ def lines(folder: Path, service: str, since: float = 0.0, until: int | None = No
         with file:
             times, ends = _index_entries(index)
             before = bisect.bisect_left(times, since)
-            if before:  # a length in the index may be inside a line, which began before `since`
+            if before:  # a length in the index can be inside a line that began before `since`
                 file.seek(max(ends[before - 1] - 1, 0))
                 file.readline()
             offset = file.tell()
@@ -63,7 +64,7 @@ def lines(folder: Path, service: str, since: float = 0.0, until: int | None = No
 
 
 def _index_entries(index: Path) -> tuple[list[float], list[int]]:
-    """Return the times, and the length of the log at each of them."""
+    """Return the times in the index, and the length of the log at each of these times."""
     times, ends = [], []
     try:
         text = index.read_text(encoding="ascii")
@@ -71,16 +72,17 @@ def _index_entries(index: Path) -> tuple[list[float], list[int]]:
         return [], []
     for line in text.splitlines():
         moment_text, _, end = line.partition(" ")
-        if end.isdigit():  # the last line may be incomplete
+        if end.isdigit():  # the last line can be incomplete
             times.append(float(moment_text))
             ends.append(int(end))
     return times, ends
 
 
 def moment(text: str, now: float | None = None) -> float:
-    """Return the Unix time for `30s`, `5m`, `2h`, `1d` (ago), a time of day, or a date and time.
+    """Return the Unix time of a text.
 
-    Raises `ValueError` for any other text.
+    The text is a duration before now (`30s`, `5m`, `2h`, `1d`), a time of day, or a date and time. Raises
+    `ValueError` for any other text.
     """
     now = time.time() if now is None else now
     if span := _SPAN.fullmatch(text.strip()):
@@ -93,5 +95,5 @@ def moment(text: str, now: float | None = None) -> float:
 
 
 def services_with_logs(folder: Path) -> list[str]:
-    """Return the services that have a log; the supervisor's log is left out."""
+    """Return the services that have a log; the log of the supervisor is omitted."""
     return sorted(path.stem for path in folder.glob("*.log") if path.stem != "supervisor")

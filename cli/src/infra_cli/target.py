@@ -1,4 +1,4 @@
-"""The options `--directory`, `--env` and `--data`, by which every command selects a stack."""
+"""The options `--directory`, `--env` and `--data`, with which the user of a command selects a stack."""
 
 from __future__ import annotations
 
@@ -23,27 +23,33 @@ if TYPE_CHECKING:
 
 @frozen
 class Target:
-    """The stack that a command is for; its configuration is read on demand only."""
+    """The stack that the options of a command select.
+
+    The configuration of the stack is read when it is needed for the first time.
+    """
 
     directory: Path | None
     environment: str | None
     data: Path | None
 
     def paths(self) -> Paths:
-        """Return the paths of its data directory."""
+        """Return the paths in the data directory of the stack."""
         from infra_runtime.config.resolve import data_directory
         from infra_runtime.data_directory.paths import Paths
 
         return Paths(str(data_directory(self.directory, environment=self.environment, data=self.data)))
 
     def client(self) -> closing[Client]:
-        """Return a connection to its supervisor, for a `with`. Raises `NoStackError` if none runs."""
+        """Return a connection to the supervisor of the stack, to be used in a `with` statement.
+
+        Raises `NoStackError` if the stack is not running.
+        """
         from infra_runtime.engines.local.client import Client
 
         return closing(Client.connect(self.paths()))
 
     def within(self, environment: str) -> Target:
-        """Return the same target in another environment."""
+        """Return a target with the same directory in another environment."""
         return replace(self, environment=environment)
 
     def stack_file(self) -> StackFile | None:
@@ -53,13 +59,13 @@ class Target:
         return stack_file.find((self.directory or Path.cwd()).resolve())
 
     def service_tables(self) -> dict[str, dict[str, Any]]:
-        """Return the tables below `services` in the stack file, unchanged."""
+        """Return the tables below `services` in the stack file, without any processing."""
         file = self.stack_file()
         services = file.values.get("services") if file else None
         return services if isinstance(services, dict) else {}
 
     def note_misspelled_variables(self) -> None:
-        """Print a note for each variable whose name is similar to one of the kit."""
+        """Print a note for each environment variable whose name resembles a variable of pytest-infra."""
         from infra_cli import output
         from infra_runtime.config.unknown_variables import misspelled_variables
 
@@ -67,7 +73,7 @@ class Target:
             output.note(str(variable))
 
     def resolve(self, *names: str, **options: Any) -> Resolved:
-        """Resolve its configuration to a plan."""
+        """Return the plan for the configuration of the stack."""
         from infra_runtime.config.resolve import resolve
 
         return resolve(
@@ -76,7 +82,7 @@ class Target:
 
 
 def target(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the three options to a command, which receives them as its first parameter `target`."""
+    """Add the three options to a command; the command receives a `Target` as its first argument."""
 
     @click.option(
         "--data",
@@ -87,7 +93,10 @@ def target(command: Callable[..., Any]) -> Callable[..., Any]:
         "-C",
         "--directory",
         type=click.Path(path_type=Path, file_okay=False, exists=True),
-        help="Search for the stack file in this directory and above, instead of the current one.",
+        help=(
+            "Directory in which the search for the stack file starts; the search continues in the "
+            "directories above it. [default: the current directory]"
+        ),
     )
     @click.option(
         "--env", "environment", type=click.Choice(ENVIRONMENTS), help="The environment.  [INFRA_ENV]"

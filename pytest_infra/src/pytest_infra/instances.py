@@ -1,6 +1,6 @@
 """The services that become fixtures, and the kind of each.
 
-The module does not import pydantic, and reads nothing if there is no stack file.
+The module does not import pydantic, and reads nothing if the project has no stack file.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class Loops:
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> Generator[None, object, object]:
         """Replace the fixture's function before other plugins read it, so that it runs in the test's loop."""
-        # pytest-asyncio before 1.2 has already replaced the function; then there is no entry for it.
+        # pytest-asyncio before 1.2 has already replaced the function, so `_functions` does not contain it.
         function = self._functions.get(fixturedef.func)
         chosen = function and self._chosen(function, request)
         if chosen is None:

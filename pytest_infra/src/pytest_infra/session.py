@@ -14,12 +14,14 @@ import pytest
 from infra_runtime.config.resolve import Resolved, resolve
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.stack import Endpoint, Stack
-from infra_runtime.errors import ConfigurationError, InfraError
+from infra_runtime.errors import ConfigurationError, InfraError, SupervisorError
 from infra_runtime.messages import Status
 from pytest_infra import options, stack_sharing
 from pytest_infra.failures import Failures
 from pytest_infra.notes import Notes
 
+#: the request under which an error of the supervisor is recorded
+OPEN = "open"
 #: the value of the fixture `infra_service`: name → endpoint
 ServiceOf: TypeAlias = Callable[[str], Endpoint]
 
@@ -105,7 +107,7 @@ class Session:
 
     def _ready(self, services: tuple[str, ...], profile: str | None) -> Stack:
         selection = services, profile
-        if failure := self.failures.earlier(selection):
+        if failure := self.failures.earlier(OPEN) or self.failures.earlier(selection):
             raise failure
         try:
             return self._start(services, profile)
@@ -120,7 +122,10 @@ class Session:
             return self._stack
         resolved = self._resolve(services, profile)
         if self._stack is None:
-            self._stack = self._open(resolved)
+            try:
+                self._stack = self._open(resolved)
+            except SupervisorError as error:  # tests of other services would wait as long for the same error
+                raise self.failures.outcome(OPEN, error) from None
         self.executables |= resolved.binaries
         self.settings |= {
             key: f"{setting.value} ({setting.source})" for key, setting in resolved.provenance.items()

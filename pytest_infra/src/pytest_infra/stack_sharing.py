@@ -7,12 +7,12 @@ run that started the supervisor. A stack without a note was started by `infra`, 
 import contextlib
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from infra_runtime.config.resolve import Resolved
 from infra_runtime.data_directory.marker import make_data_directory
@@ -29,6 +29,8 @@ NOTE, LOCK = "pytest.json", "pytest.lock"
 KEEP = 8 * 3600.0
 #: seconds between two attempts to lock; another worker has the lock while it starts the supervisor
 LOCK_INTERVAL = 0.002
+#: seconds to wait for the lock: its holder may stop a warm stack, and then starts a supervisor
+LOCK_SECONDS = 180.0
 
 
 class Plan(Message):
@@ -93,7 +95,7 @@ def _join(config: pytest.Config, resolved: Resolved, plan: Plan, data: Path, *, 
     paths = Paths(str(data))
     make_data_directory(paths, resolved.environment)
     path = data / NOTE
-    with FileLock(data / LOCK).acquire(poll_interval=LOCK_INTERVAL):
+    with _locked(data):
         stack, launched = _open(config, replace(resolved, data=data), paths)
         message = ""
         if not launched and resolved.environment == "test" and (note := _read(path)):
@@ -128,7 +130,7 @@ def leave(stack: Stack, *, reuse: float | None, keep: bool) -> None:
 
 def _keep_running(stack: Stack, seconds: float, *, keep: bool) -> None:
     path = stack.data / NOTE
-    with FileLock(stack.data / LOCK).acquire(poll_interval=LOCK_INTERVAL):
+    with _locked(stack.data):
         note = _read(path)
         if keep and note and not note.kept:
             replace(note, kept=True).write(path)
@@ -137,6 +139,19 @@ def _keep_running(stack: Stack, seconds: float, *, keep: bool) -> None:
             return  # `infra` has set the stack to run until it is stopped
         kept = keep or (note is not None and note.kept)
         stack.stay(seconds=max(seconds, KEEP) if kept else seconds)
+
+
+@contextlib.contextmanager
+def _locked(data: Path) -> Iterator[None]:
+    """Hold the lock of a data directory. Raises `SupervisorError` if another process does not release it."""
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(FileLock(data / LOCK).acquire(LOCK_SECONDS, poll_interval=LOCK_INTERVAL))
+        except Timeout:
+            problem = f"another process has locked {data / LOCK} for more than {LOCK_SECONDS:g} s"
+            hint = "A pytest that uses this data directory may be stopped: continue or end it."
+            raise SupervisorError(problem, hint=hint) from None
+        yield
 
 
 def _open(config: pytest.Config, resolved: Resolved, paths: Paths) -> tuple[Stack, bool]:

@@ -253,6 +253,39 @@ def test_a_service_that_exits_on_the_first_signal_gets_no_other() -> None:
     assert world.history[-2:] == ["0.011 db stopping", "0.021 db stopped"]
 
 
+def test_processes_that_remain_after_the_first_one_have_the_rest_of_the_stop_seconds() -> None:
+    steps = (StopStep(signal=signal.SIGINT, seconds=5.0), StopStep(signal=signal.SIGTERM, seconds=2.0))
+    behaviour = Behaviour(stops_after=1.0, rest_stops_after=3.0)
+    world = World([service("db", stop=steps)], {"db": behaviour})
+    world.dispatch("wanted", "db")
+    world.run()
+    began = world.now
+
+    world.dispatch("unwanted", "db")
+    world.run()
+
+    assert world.signals == [("db", signal.SIGINT)]
+    assert world.now == began + 4.0
+    assert world.phase("db") is Phase.STOPPED
+
+
+def test_processes_that_remain_until_the_last_step_ends_are_killed() -> None:
+    steps = (StopStep(signal=signal.SIGINT, seconds=5.0), StopStep(signal=signal.SIGTERM, seconds=2.0))
+    behaviour = Behaviour(stops_after=1.0, rest_stops_after=NEVER)
+    world = World([service("db", stop=steps)], {"db": behaviour})
+    world.dispatch("wanted", "db")
+    world.run()
+    began = world.now
+
+    world.dispatch("unwanted", "db")
+    world.run()
+
+    assert world.signals == [("db", signal.SIGINT), ("db", signal.SIGTERM)]
+    assert world.now == began + 7.0
+    assert not world.rests
+    assert world.phase("db") is Phase.STOPPED
+
+
 def test_a_stop_during_a_start_leaves_no_process() -> None:
     for moment in (0.0, 0.0005, 0.005):
         world = World([service("db")])

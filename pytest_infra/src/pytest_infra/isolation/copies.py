@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from infra_runtime.config.resolve import Resolved
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.engine import attach
 from infra_runtime.engines.local.stack import Endpoint, Stack
+from infra_runtime.host import disk
 from pytest_infra.isolation.slots import Slots
 
 #: the highest number of copies of a service in a stack
@@ -84,7 +85,8 @@ class Copier:
         stack, name = self._open(), self._name(number)
         if name in stack.endpoints():
             stack.stop(name)
-        shutil.rmtree(self._server.data.parent / name, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            disk.remove(str(self._server.data.parent / name))
         return True
 
     def _open(self) -> Stack:

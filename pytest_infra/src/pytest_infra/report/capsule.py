@@ -13,7 +13,6 @@ import functools
 import json
 import os
 import re
-import shutil
 import time
 from collections.abc import Collection, Generator, Iterable
 from pathlib import Path
@@ -23,6 +22,7 @@ import pytest
 
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import InfraError
+from infra_runtime.host import disk
 from infra_runtime.messages import Phase, Services, Status
 from infra_runtime.redaction import redacted
 from pytest_infra import options
@@ -156,7 +156,8 @@ class Capsules:
         folder = data / FOLDER / name_of(item.nodeid)
         try:
             if item.nodeid not in self._written:
-                shutil.rmtree(folder, ignore_errors=True)  # it is the report of an earlier run
+                with contextlib.suppress(OSError):
+                    disk.remove(str(folder))  # it is the report of an earlier run
                 self._written[item.nodeid] = {}
                 item.user_properties.append(("infra_capsule", str(folder)))
             make_folder(folder / "logs")

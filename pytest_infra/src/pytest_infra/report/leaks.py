@@ -52,7 +52,7 @@ def _in_servers(data: Path, owners: Collection[str], instances: Instances) -> li
         kit = instances[service].kit
         if not kit.leftover:
             continue
-        with contextlib.suppress(ConfigurationError):  # the client library is missing, so there are no units
+        with contextlib.suppress(ConfigurationError):  # without the client library, no test had a unit
             names += [name for name in load(kit.leftover)(endpoint) if owner_of(name, kit) in owners]
     return sorted(names)
 

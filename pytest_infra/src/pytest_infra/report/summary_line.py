@@ -10,7 +10,6 @@ from infra_runtime.data_directory import lock
 from infra_runtime.data_directory.leak_check import check_leaks, counted
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client
-from infra_runtime.engines.local.stack import STOP_PATIENCE
 from infra_runtime.errors import InfraError, NoStackError
 from infra_runtime.messages import STATUS, Nothing
 from infra_runtime.value import frozen
@@ -18,6 +17,9 @@ from pytest_infra.instances import Instances
 from pytest_infra.isolation.owner import held
 from pytest_infra.notes import PREFIX
 from pytest_infra.report.leaks import leftover
+
+#: seconds for a stack to stop after its last lease
+STOP_PATIENCE = 90.0
 
 
 @frozen

@@ -1,10 +1,15 @@
-"""Locks on files (flock): held by a descriptor, released when the process ends, however it does."""
+"""Locks on files (flock): held by a descriptor, released when the process ends, however it does.
+
+A file of another user, or a symbolic link, is never opened: `OwnershipError`.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import os
+
+from infra_runtime.host import ownership
 
 
 def acquire(path: str, *, create: bool = True, wait: bool = False, shared: bool = False) -> int | None:
@@ -15,7 +20,7 @@ def acquire(path: str, *, create: bool = True, wait: bool = False, shared: bool 
 
     Raises `FileNotFoundError` without `create`, and `OSError` for what the disk refuses.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
+    descriptor = ownership.open_file(path, os.O_RDWR | (os.O_CREAT if create else 0))
     try:
         kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         fcntl.flock(descriptor, kind | (0 if wait else fcntl.LOCK_NB))
@@ -65,7 +70,7 @@ def is_current(descriptor: int, path: str) -> bool:
 def is_held(path: str) -> bool:
     """Return whether a process holds the lock of a file. False when the file does not exist."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = ownership.open_file(path, os.O_RDONLY)
     except FileNotFoundError:
         return False
     try:

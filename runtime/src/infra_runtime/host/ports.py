@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 
-from infra_runtime.host import file_lock
+from infra_runtime.host import file_lock, ownership
 
 #: below what any kernel hands out by itself (Linux 32768, macOS 49152), above what is well known
 FIRST, LAST = 20000, 32767
@@ -17,6 +17,7 @@ LOOPBACK = "127.0.0.1"
 LISTEN = "0A"
 #: the attempts to lock a fixed port's file before its holder is taken for another stack
 ATTEMPTS = 5
+_NOT_WRITTEN = "(not written to the lock file yet)"
 
 
 class PortError(Exception):
@@ -97,7 +98,7 @@ class Ports:
         return f"{self._locks}/{port}"
 
     def _lock(self, port: int) -> int | None:
-        os.makedirs(self._locks, mode=0o700, exist_ok=True)
+        ownership.make_private_folder(self._locks, shared=True)
         while True:
             if (descriptor := file_lock.acquire(self._path(port))) is None:
                 return None
@@ -110,10 +111,12 @@ class Ports:
         return descriptor
 
     def _owner(self, port: int) -> str:
-        with contextlib.suppress(FileNotFoundError), open(self._path(port), "rb") as file:
-            if owner := os.fsdecode(file.read()):
-                return owner
-        return "(not written to the lock file yet)"
+        try:
+            descriptor = ownership.open_file(self._path(port), os.O_RDONLY)
+        except FileNotFoundError:
+            return _NOT_WRITTEN
+        with open(descriptor, "rb") as file:
+            return os.fsdecode(file.read()) or _NOT_WRITTEN
 
 
 def taken(port: int, *, name_it: bool = True) -> str | None:

@@ -123,7 +123,7 @@ def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
         needs=settings.needs,
         start_timeout=settings.start_timeout,
         # SIGINT ends the sessions and writes a checkpoint. After a SIGQUIT the next start has to recover.
-        stop=(StopStep(signal=signal.SIGINT, seconds=30.0), _AT_ONCE) if settings.durable else (_AT_ONCE,),
+        stop=(_GENTLY, _AT_ONCE) if settings.durable else (_AT_ONCE,),
         restart=settings.restart,
         refuses_root=True,
         container=_container(settings, parameters),
@@ -174,7 +174,9 @@ def _locale(settings: PostgresSettings) -> tuple[str, ...]:
 
 #: the server does not start if the user's locale is not installed on the machine
 _ENV = {"LC_ALL": "C"}
-_AT_ONCE = StopStep(signal=signal.SIGQUIT, seconds=5.0)
+#: the first process signals its children itself; a SIGINT cancels a query in one of them
+_GENTLY = StopStep(signal=signal.SIGINT, seconds=30.0, group=False)
+_AT_ONCE = StopStep(signal=signal.SIGQUIT, seconds=5.0, group=False)
 
 
 def _initdb(settings: PostgresSettings) -> tuple[str, ...]:

@@ -35,6 +35,8 @@ class Stop(BaseModel):
 
     signal: str = "SIGTERM"
     seconds: Seconds = 10.0
+    #: whether the whole session gets the signal, or its first process alone
+    group: bool = True
 
     @field_validator("signal")
     @classmethod
@@ -46,7 +48,7 @@ class Stop(BaseModel):
 
     def step(self) -> StopStep:
         """Return the stop step for the spec."""
-        return StopStep(signal=signal.Signals[self.signal], seconds=self.seconds)
+        return StopStep(signal=signal.Signals[self.signal], seconds=self.seconds, group=self.group)
 
 
 class UserContainer(BaseModel):

@@ -132,9 +132,10 @@ def valkey(settings: ValkeySettings, _: Contributions = ()) -> ServiceSpec:
         needs=settings.needs,
         start_timeout=settings.start_timeout,
         # The server checks for signals only ten times a second: if it has no data to keep, SIGKILL is faster.
-        stop=(StopStep(seconds=10.0),)
+        # A child process that writes a snapshot of the data is stopped by the server.
+        stop=(StopStep(seconds=10.0, group=False),)
         if settings.durable
-        else (StopStep(signal=signal.SIGKILL, seconds=5.0),),
+        else (StopStep(signal=signal.SIGKILL, seconds=5.0, group=False),),
         restart=settings.restart,
         container=Container(
             image=settings.image or IMAGE,

@@ -189,6 +189,19 @@ class Machine:
             return
         yield Effect("sweep", name)
 
+    def _on_first_exited(self, service: Service, event: Event) -> Iterator[Effect]:
+        """Let the remaining processes of a service that is stopping exit by themselves.
+
+        The timer of the stop step keeps running, so they have the rest of its seconds.
+        """
+        if service.phase is not Phase.STOPPING or service.stop_step == len(service.spec.stop):
+            yield from self._on_exited(service, event)
+            return
+        service.pid = 0
+        yield Effect("cancel", service.spec.name)
+        step = service.spec.stop[service.stop_step]
+        yield Effect("signal-rest", service.spec.name, number=step.signal)
+
     def _crash(self, service: Service, status: int, detail: str) -> Iterator[Effect]:
         """Restart a service that exited after it had been ready, with a delay; in a crash loop it fails."""
         service.reason = _exit_text(status) + detail
@@ -308,8 +321,13 @@ class Machine:
         if service.stop_step < len(service.spec.stop):
             step = service.spec.stop[service.stop_step]
             yield Effect("arm", service.spec.name, number=step.seconds)
-            yield Effect("signal", service.spec.name, number=step.signal)
+            yield Effect("signal", service.spec.name, "group" if step.group else "", step.signal)
         else:
+            yield Effect("disarm", service.spec.name)
+            yield Effect("sweep", service.spec.name)
+
+    def _on_rest_exited(self, service: Service, _event: Event) -> Iterator[Effect]:
+        if service.phase is Phase.STOPPING:
             yield Effect("disarm", service.spec.name)
             yield Effect("sweep", service.spec.name)
 

@@ -6,11 +6,13 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
+from signal import valid_signals
 from typing import Any
 
 from infra_runtime import messages
 from infra_runtime.data_directory.paths import PROTOCOL
 from infra_runtime.errors import (
+    ConfigurationError,
     LeftoverError,
     PlanChangedError,
     SupervisorError,
@@ -27,6 +29,7 @@ from infra_runtime.messages import (
     Failure,
     Greeting,
     Hello,
+    Limits,
     Method,
     Names,
     Nothing,
@@ -48,7 +51,9 @@ from infra_runtime.messages import (
 from infra_runtime.spec import encode
 from infra_runtime.supervisor.binding import Scope
 from infra_runtime.supervisor.control import Connection, Handler
+from infra_runtime.supervisor.exclusive_task import ExclusiveTask
 from infra_runtime.supervisor.leases import Leases
+from infra_runtime.supervisor.limits import limits, stop_seconds
 from infra_runtime.supervisor.state import RESTING, SATISFYING, Event
 from infra_runtime.supervisor.supervisor import Supervisor
 
@@ -71,8 +76,8 @@ class Methods:
         self._supervisor = supervisor
         self._leases = Leases(self.end)
         self._down: asyncio.Task[list[str]] | None = None
-        #: held by the one snapshot or restore that runs
-        self._snapshots = asyncio.Lock()
+        #: runs one save or restore of a snapshot at a time
+        self._snapshots = ExclusiveTask()
         self.closing = asyncio.Event()
         self.finished = asyncio.Event()
 
@@ -80,6 +85,7 @@ class Methods:
         """Return method name → handler."""
         return {
             messages.HELLO.name: typed(messages.HELLO, self.hello),
+            messages.LIMITS.name: typed(messages.LIMITS, self.limits),
             messages.UP.name: typed(messages.UP, self.up),
             messages.STATUS.name: typed(messages.STATUS, self.status),
             messages.ENDPOINTS.name: typed(messages.ENDPOINTS, self.endpoints),
@@ -105,6 +111,13 @@ class Methods:
         if params.lease:
             self._leases.take(connection)
         return Greeting(protocol=PROTOCOL, pid=os.getpid(), ending=self._down is not None)
+
+    async def limits(self, _connection: Connection, _params: Nothing) -> Limits:
+        """Return how long the services may take to start and to stop. Clients check by it that it answers."""
+        return self._limits()
+
+    def _limits(self) -> Limits:
+        return limits(service.spec for service in self._supervisor.machine.services.values())
 
     async def up(self, _connection: Connection, params: Up) -> Outcome:
         """Start services and those that they need, and answer when each is ready or has failed.
@@ -178,6 +191,8 @@ class Methods:
 
     async def crash(self, _connection: Connection, params: Crash) -> Outcome:
         """Send a signal to all processes of services; their restart policies decide what follows."""
+        if params.signal not in valid_signals():
+            raise ConfigurationError(f"signal {params.signal} does not exist", hint="`kill -l` lists them.")
         names = self._known(params.services)
         services = self._supervisor.machine.services
         pids = {name: services[name].pid for name in names}
@@ -185,10 +200,21 @@ class Methods:
             self._supervisor.crash(name, params.signal)
         if params.wait:
             for name, pid in pids.items():
-                while pid and services[name].pid == pid:
-                    await self._supervisor.change()
+                await self._exit_of(name, pid, params.signal)
             await self._supervisor.settle(names)
         return self._outcome(names)
+
+    async def _exit_of(self, name: str, pid: int, signal: int) -> None:
+        """Wait until a process has exited after a signal. Raises `WaitTimeoutError` if it ignores it."""
+        service = self._supervisor.machine.services[name]
+        seconds = stop_seconds(service.spec)
+        try:
+            async with asyncio.timeout(seconds):
+                while pid and service.pid == pid:
+                    await self._supervisor.change()
+        except TimeoutError:
+            reason = f"its process {pid} did not exit after signal {signal}"
+            raise WaitTimeoutError(seconds, {name: reason}) from None
 
     async def pause(self, connection: Connection, params: Names) -> Outcome:
         """Stop the processes of services (SIGSTOP): their connections stay open, and nothing answers.
@@ -214,16 +240,13 @@ class Methods:
         """Save the state of all services under a name."""
         from infra_runtime.supervisor import snapshots  # with shutil 3 ms, which every boot would pay
 
-        async with self._snapshots:
-            return await snapshots.save(self._supervisor, params.name)
+        return await self._snapshots.run(snapshots.save(self._supervisor, params.name))
 
     async def snapshot_restore(self, _connection: Connection, params: SnapshotName) -> Restored:
         """Restore a snapshot, and answer when its services are ready or have failed."""
         from infra_runtime.supervisor import snapshots
 
-        self._refuse_when_ending()
-        async with self._snapshots:
-            snapshot = await snapshots.restore(self._supervisor, params.name)
+        snapshot = await self._snapshots.run(snapshots.restore(self._supervisor, params.name))
         outcome = self._outcome(snapshot.services)
         return Restored(services=outcome.services, failures=outcome.failures, snapshot=snapshot)
 
@@ -305,7 +328,11 @@ class Methods:
     async def release(self, connection: Connection, _params: Nothing) -> Released:
         """End the client's lease, and answer whether the stack stops."""
         self._leases.give_back(connection)
-        return Released(leases=len(self._leases), ending=self.closing.is_set() or self._down is not None)
+        return Released(
+            leases=len(self._leases),
+            ending=self.closing.is_set() or self._down is not None,
+            stop_seconds=self._limits().stop,
+        )
 
     async def down(self, _connection: Connection, _params: Nothing) -> Nothing:
         """Stop everything, and answer when nothing is left. Raises `LeftoverError` when something is."""
@@ -323,6 +350,7 @@ class Methods:
     async def _end(self) -> list[str]:
         self.closing.set()
         self._supervisor.journal.write("stopping")
+        await self._snapshots.close()
         left = await self._supervisor.down()
         self._supervisor.journal.write("down", left=left)
         self.finished.set()

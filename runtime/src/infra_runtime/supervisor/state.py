@@ -28,6 +28,8 @@ EventKind: TypeAlias = Literal[
     "probe-failed",  # an attempt of the probe failed; detail: the reason
     "probe-succeeded",
     "exited",  # the first process exited; number: its status (negative: the signal); detail: an explanation
+    "first-exited",  # like `exited`, after a stop signal; other processes of the service keep running
+    "rest-exited",  # the processes that remained after the first one have exited
     "gone",  # no process of the service is left
     "timer",  # the timer that `arm` set has expired
     "killed",  # a client requests that the service is killed and stays stopped
@@ -39,7 +41,8 @@ EffectKind: TypeAlias = Literal[
     "spawn",  # start the first process
     "probe",  # repeat the probe until it succeeds or `cancel` comes
     "cancel",  # cancel preparing or probing
-    "signal",  # send a signal to the first process; number: the signal
+    "signal",  # send a signal to the service; number: the signal; detail: "group" for the whole session
+    "signal-rest",  # send it to the processes that remain after the first one, then report `rest-exited`
     "unfreeze",  # send SIGCONT to all processes, which SIGSTOP has stopped
     "sweep",  # kill all remaining processes of the service, then report `gone`
     "arm",  # start the service's timer, in place of a running one; number: seconds

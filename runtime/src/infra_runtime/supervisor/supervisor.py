@@ -28,10 +28,12 @@ from infra_runtime.supervisor.binding import (
 from infra_runtime.supervisor.children import Children, Guardian
 from infra_runtime.supervisor.machine import Machine, stop_order
 from infra_runtime.supervisor.prepare import StepError, prepare
-from infra_runtime.supervisor.state import SETTLED, Effect, Event
+from infra_runtime.supervisor.state import SETTLED, Effect, Event, EventKind
 
 #: seconds between two updates of the log indexes
 TICK = 1.0
+#: seconds between two checks for processes that remain after the first one; a check takes 1 to 2 ms
+REST_INTERVAL = 0.02
 
 
 class Supervisor:
@@ -79,7 +81,7 @@ class Supervisor:
         if event.detail:
             event = event._replace(detail=self.redact(event.detail))
         for effect in self.machine.handle(event, self._loop.time()):
-            getattr(self, f"_do_{effect.kind}")(effect)
+            getattr(self, "_do_" + effect.kind.replace("-", "_"))(effect)
         if event.kind == "probe-failed":
             return  # `change` does not wait for this event
         changed, self._changed = self._changed, set()
@@ -266,7 +268,16 @@ class Supervisor:
             task.cancel()
 
     def _do_signal(self, effect: Effect) -> None:
-        self.children.signal(effect.service, int(effect.number))
+        self.children.signal(effect.service, int(effect.number), group=effect.detail == "group")
+
+    def _do_signal_rest(self, effect: Effect) -> None:
+        self.children.signal_rest(effect.service, int(effect.number))
+        self._task(effect.service, self._await_rest(effect.service))
+
+    async def _await_rest(self, name: str) -> None:
+        while self.children.has_rest(name):  # noqa: ASYNC110 - the kernel reports no exit of other processes
+            await asyncio.sleep(REST_INTERVAL)
+        self.dispatch(Event("rest-exited", name))
 
     def _do_unfreeze(self, effect: Effect) -> None:
         self.children.signal_all(effect.service, signal.SIGCONT)
@@ -290,6 +301,8 @@ class Supervisor:
     def _do_record(self, effect: Effect) -> None:
         reason = self.machine.services[effect.service].reason
         self.journal.write(effect.detail, effect.service, **({"reason": reason} if reason else {}))
+        if effect.detail == "ready":
+            self.children.record_descendants(self.paths.descendants)
 
     def _ended(self, name: str, pid: int, status: int, orphaned: bool) -> None:
         self.journal.write("exited", name, pid=pid, status=status)
@@ -305,7 +318,8 @@ class Supervisor:
             detail = "; its child processes kept running: configure the program to run in the foreground"
         elif service.phase is Phase.STARTING and status and (reason := refusal(self.bound[name].data)):
             detail = f"; {self.bound[name].data}: {reason}"
-        self.dispatch(Event("exited", name, detail, status))
+        kind: EventKind = "first-exited" if orphaned and service.phase is Phase.STOPPING else "exited"
+        self.dispatch(Event(kind, name, detail, status))
 
     def _port_taken(self, name: str, port: int, holder: str, *, may_rebind: bool) -> None:
         self.refused_ports[name] = port, holder
@@ -320,6 +334,7 @@ class Supervisor:
     def _tick(self) -> None:
         self.logs.update(self.machine.services)
         self.children.report_orphaned()
+        self.children.record_descendants(self.paths.descendants)
         self._ticker = self._loop.call_later(TICK, self._tick)
 
     def pending(self, names: Iterable[str]) -> dict[str, str]:

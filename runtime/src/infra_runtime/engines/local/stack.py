@@ -43,9 +43,6 @@ from infra_runtime.messages import (
     Wait,
 )
 
-#: seconds for a stack to stop: the longest ladder of the catalogue, and then some
-STOP_PATIENCE = 90.0
-
 
 class Endpoint(Mapping[str, str]):
     """Where a service answers: its exports as attributes and as a mapping.
@@ -243,13 +240,7 @@ class Stack:
         Raises `LeftoverError` when anything of it is left.
         """
         self._client.call(DOWN, Nothing())
-        self._await_end()
-
-    def _await_end(self) -> None:
-        if not self._client.await_end(STOP_PATIENCE):
-            raise SupervisorError(
-                f"the supervisor did not end within {STOP_PATIENCE:g} s", self._paths.own_log
-            )
+        self._client.await_end(0.0)  # the services have stopped
         self._client.close()
 
     def finish(self) -> LeakCheck | None:
@@ -266,12 +257,12 @@ class Stack:
         self._client.close()
 
     def _release(self) -> bool:
-        """Whether that was the end of the stack."""
-        ending = self._client.call(RELEASE, Nothing()).ending
-        if ending:
-            self._await_end()
+        """Give the lease back; return whether the stack stopped, because it was the last one."""
+        released = self._client.call(RELEASE, Nothing())
+        if released.ending:
+            self._client.await_end(released.stop_seconds)
         self._client.close()
-        return ending
+        return released.ending
 
     def __enter__(self) -> Self:
         return self
