@@ -101,7 +101,7 @@ class CommandLines:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandLine]:
-    """A project with a stack of all kinds and a service of its own, and with a separate cache."""
+    """A project with all kinds and with a service that the stack file describes, and a separate cache."""
     root = tmp_path / "project"
     root.mkdir()
     (root / "infra.toml").write_text(STACK, encoding="utf-8")
