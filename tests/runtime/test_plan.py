@@ -43,6 +43,19 @@ def test_a_reference_is_a_need() -> None:
     assert names(made) == ["database", "api"]
 
 
+def test_a_long_chain_of_needs_has_an_order() -> None:
+    services = [service(f"s{n}", needs=(f"s{n + 1}",) if n < 2999 else ()) for n in range(3000)]
+
+    assert names(plan(*services)) == [f"s{n}" for n in reversed(range(3000))]
+
+
+def test_a_long_chain_of_exports_is_an_error() -> None:
+    services = [service("s0", exports={"url": "x"})]
+    services += [service(f"s{n}", exports={"url": f"${{s{n - 1}.url}}"}) for n in range(1, 2000)]
+
+    assert "the export s50.url refers to another export" in error(*services)
+
+
 def test_services_without_needs_keep_their_order() -> None:
     assert names(plan(service("z"), service("m"), service("a"))) == ["z", "m", "a"]
 

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from infra_runtime.host.sparse_file import first_data
+
 #: The seconds between two reads of a file.
 POLL_INTERVAL = 0.1
 #: The number of bytes at the end of a file in which the last line end is searched.
@@ -48,8 +50,9 @@ class Follower:
             return []
         try:
             with path.open("rb") as file:
+                read = first_data(file.fileno(), read)  # the lines in a hole were dropped meanwhile
                 file.seek(read)
-                block = file.read(size - read)
+                block = file.read(max(size - read, 0))
         except FileNotFoundError:  # another process has removed the file
             return []
         complete = block.rfind(b"\n") + 1

@@ -57,7 +57,7 @@ def run(target: Target, options: UpOptions, *, as_json: bool) -> int:
                 names = [spec.name for spec in resolved.plan.services]
                 if not names:
                     raise ConfigurationError(
-                        "all services are skipped, so there is no service to start", hint=EMPTY_STACK_HINT
+                        "all services are skipped, so no service can be started", hint=EMPTY_STACK_HINT
                     )
                 stack = ReportedStack(resolved, make_report(names, as_json=as_json))
             stack.start(resolved, options, began)

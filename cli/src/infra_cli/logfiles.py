@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import heapq
+import os
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from infra_runtime.host.sparse_file import first_data
+
+#: bytes; a longer line is split
+LONGEST_LINE = 1 << 20
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d)")
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
@@ -48,15 +53,22 @@ def lines(folder: Path, service: str, since: float = 0.0, until: int | None = No
             continue
         with file:
             times, ends = _index_entries(index)
+            file.seek(first_data(file.fileno()))  # a log above its limit has a hole at its beginning
             before = bisect.bisect_left(times, since)
             if before:  # a length in the index can be inside a line that began before `since`
-                file.seek(max(ends[before - 1] - 1, 0))
+                file.seek(max(ends[before - 1] - 1, file.tell()))
                 file.readline()
             offset = file.tell()
-            for raw in file:
+            # A service may write faster than this function reads.
+            end = os.fstat(file.fileno()).st_size if until is None or suffix else until
+            while raw := file.readline(LONGEST_LINE):
+                # The beginning of the log may have become a hole meanwhile.
+                if raw.startswith(b"\0") and (start := first_data(file.fileno(), offset)) > offset:
+                    offset = file.seek(start)
+                    continue
                 offset += len(raw)
-                if until is not None and not suffix and offset > until:
-                    return
+                if offset > end:
+                    break
                 index_entry = bisect.bisect_left(ends, offset)
                 written = times[index_entry] if index_entry < len(times) else last
                 if written >= since:

@@ -153,7 +153,10 @@ def target(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
     )
     @click.option(
-        "--env", "environment", type=click.Choice(ENVIRONMENTS), help="The environment.  [INFRA_ENV]"
+        "--env",
+        "environment",
+        type=click.Choice(ENVIRONMENTS),
+        help="The environment of the stack: development, test, staging or production. [INFRA_ENV]",
     )
     @functools.wraps(command)
     def with_target(

@@ -59,7 +59,7 @@ class Lines:
             state = (
                 f", ready in {seconds:.2f} s"
                 if ready
-                else " starting; `infra runtime wait` returns when ready"
+                else " starting; `infra runtime wait` returns when all are ready"
             )
             output.say(output.commands(f"infra: {count} {plural}{state}; {how_to_stop}"))
 

@@ -174,7 +174,7 @@ def accept(
     if not reason.strip() or not owner.strip():
         raise CompareError("", "an accepted finding needs a reason and an owner: give --reason and --owner")
     if until is not None and until < today:
-        raise CompareError("", f"the date {until} is in the past: give a later one with --until")
+        raise CompareError("", f"the date {until} is in the past: give a later date with --until")
     entry = Acceptance(
         fingerprint=finding.fingerprint,
         rule=finding.rule,

@@ -61,6 +61,8 @@ class ServiceStatus(Message):
     exports: Mapping[str, str]
     #: the path of the log file
     log: str
+    #: the bytes of the log that were dropped because of a limit
+    log_dropped: int = 0
 
 
 class Services(tuple[ServiceStatus, ...]):

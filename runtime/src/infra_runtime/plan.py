@@ -25,7 +25,11 @@ from infra_runtime.spec import (
     references,
     texts,
 )
+from infra_runtime.spec.order import needs_first
 from infra_runtime.value import frozen
+
+#: the greatest length of a chain of exports that refer to each other; each one is substituted in the next
+EXPORT_DEPTH = 50
 
 
 @frozen
@@ -248,8 +252,9 @@ def _exported(export: tuple[str, str], specs: Mapping[str, ServiceSpec]) -> Iter
 
 def _check_export_cycles(specs: Mapping[str, ServiceSpec]) -> None:
     exports = [(name, export) for name, spec in specs.items() for export in spec.exports]
+    graph = {export: [*_exported(export, specs)] for export in exports}
     try:
-        graphlib.TopologicalSorter({export: [*_exported(export, specs)] for export in exports}).prepare()
+        order = [*graphlib.TopologicalSorter(graph).static_order()]
     except graphlib.CycleError as error:
         cycle = " → ".join(".".join(export) for export in reversed(error.args[1]))
         raise ConfigurationError(
@@ -257,14 +262,28 @@ def _check_export_cycles(specs: Mapping[str, ServiceSpec]) -> None:
             where=f"services.{error.args[1][-1][0]}",
             hint="Remove one of these references.",
         ) from None
+    depths: dict[tuple[str, str], int] = {}
+    for export in order:
+        depths[export] = 1 + max((depths[other] for other in graph.get(export, ())), default=0)
+        if depths[export] > EXPORT_DEPTH:
+            raise ConfigurationError(
+                f"the export {'.'.join(export)} refers to another export, and so on, {depths[export]} times",
+                where=f"services.{export[0]}",
+                hint=f"A chain of exports may have {EXPORT_DEPTH} members: refer to the first one directly.",
+            )
 
 
 def _holds_secret(export: tuple[str, str], specs: Mapping[str, ServiceSpec]) -> bool:
     """Return whether an export, or an export that it refers to, contains a secret."""
-    own = references(specs[export[0]].exports[export[1]])
-    return any(reference.startswith("secret.") for reference in own) or any(
-        _holds_secret(other, specs) for other in _exported(export, specs)
-    )
+    visited, stack = {export}, [export]
+    while stack:
+        service, name = stack.pop()
+        if any(reference.startswith("secret.") for reference in references(specs[service].exports[name])):
+            return True
+        others = set(_exported((service, name), specs)) - visited
+        visited |= others
+        stack += others
+    return False
 
 
 def _by_need(specs: Mapping[str, ServiceSpec]) -> tuple[ServiceSpec, ...]:
@@ -291,17 +310,9 @@ def _by_need(specs: Mapping[str, ServiceSpec]) -> tuple[ServiceSpec, ...]:
             where=f"services.{error.args[1][-1]}",
             hint="Remove one of these references or `needs`.",
         ) from None
-    order: dict[str, ServiceSpec] = {}
-
-    def append(name: str) -> None:
-        if name not in order:
-            for need in sorted(needs[name], key=list(specs).index):
-                append(need)
-            order[name] = specs[name]
-
-    for name in specs:
-        append(name)
-    return tuple(order.values())
+    positions = {name: position for position, name in enumerate(specs)}
+    ordered_needs = {name: sorted(needs[name], key=positions.__getitem__) for name in specs}
+    return tuple(specs[name] for name in needs_first(specs, ordered_needs))
 
 
 def _check_ports(services: Iterable[ServiceSpec]) -> None:

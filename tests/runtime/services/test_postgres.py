@@ -17,7 +17,7 @@ from fakes.stacks import until
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import StartError
 from infra_runtime.host import file_lock
-from infra_runtime.host.privileges import INNER_UID, user_namespaces_work
+from infra_runtime.host.privileges import INNER_UID, other_user, user_namespaces_work
 from infra_runtime.services.postgres import PROTOCOL
 from infra_runtime.spec import RequireFile, Run, Seed
 from kinds.resources import supervisor
@@ -279,6 +279,43 @@ def test_a_real_cluster_starts_as_root_where_user_namespaces_are_forbidden(tmp_p
     if done.returncode == seccomp.CANNOT:
         pytest.skip("the kernel does not allow to filter system calls")
     assert (done.stdout.split(), done.stderr) == (["False", "ready"], "")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root switches to another user")
+@pytest.mark.real("postgres")
+@pytest.mark.parametrize("order", ["without with without", "with without with"])
+def test_a_real_cluster_starts_with_and_without_user_namespaces(tmp_path, order) -> None:
+    """The owner of its files differs; a container may be started with other options than before."""
+    if not user_namespaces_work():
+        pytest.skip("this kernel, or the container's runtime, forbids user namespaces")
+    closed = [folder for folder in Path(sys.executable).parents if not folder.stat().st_mode & stat.S_IXOTH]
+    if closed:
+        pytest.skip(f"another user cannot enter {closed[0]}, which contains the programs")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (tmp_path / "infra.toml").write_text(f"[services.postgres]\nports = {{ client = {port} }}\n")
+    code = (
+        "import sys; from infra_runtime import start\n"
+        "with start('postgres', environment='development', data=sys.argv[1], directory=sys.argv[2]) as s:\n"
+        "    owner = (s.postgres.data / 'cluster' / 'PG_VERSION').stat().st_uid\n"
+        "    print(owner, s.status().services[0].phase)\n"
+    )
+    outcomes = []
+    for mode in order.split():
+        filtered = [sys.executable, seccomp.__file__] if mode == "without" else []
+        done = subprocess.run(
+            [*filtered, sys.executable, "-c", code, tmp_path / "data", tmp_path],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "INFRA_CACHE": str(tmp_path / "cache")},
+        )
+        if done.returncode == seccomp.CANNOT:
+            pytest.skip("the kernel does not allow to filter system calls")
+        outcomes.append((mode, *done.stdout.split(), done.stderr))
+
+    owners = {"with": "0", "without": str(other_user()[0])}
+    assert outcomes == [(mode, owners[mode], "ready", "") for mode in order.split()]
 
 
 @pytest.mark.real("postgres")

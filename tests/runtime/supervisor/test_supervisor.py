@@ -314,6 +314,20 @@ def test_a_crash_loop_fails_the_service(stack_of, data) -> None:
     assert "crash loop: 5 crashes in 10 s" in stack.status().services[0].reason
 
 
+def test_the_log_of_a_verbose_service_is_bounded_and_the_supervisor_answers(
+    stack_of, data, monkeypatch
+) -> None:
+    monkeypatch.setenv("INFRA_LOG_LIMIT", "1000000")
+    stack = stack_of(server("web", command=("yes", "x" * 99), ports={}, ready=None, exports={}))
+    path = Path(Paths(str(data)).logs, "web.log")
+
+    until(lambda: stack.status().services["web"].log_dropped > 100_000_000)
+
+    assert path.stat().st_size > 100_000_000
+    stack.stop("web")
+    until(lambda: path.stat().st_blocks * 512 <= 1_000_000)
+
+
 def test_a_failed_service_does_not_stop_the_others(stack_of, data) -> None:
     stack = stack_of(server("web"))
 

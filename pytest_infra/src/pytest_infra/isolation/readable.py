@@ -1,4 +1,4 @@
-"""Dumps as readable text: long values are cut, and bytes that are not text are escaped."""
+"""Write dumps as readable text: long values are cut, and bytes that are not text are escaped."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 from infra_runtime.errors import InfraError
 from pytest_infra.private_files import write
 
-#: characters of one value
+#: The maximum number of characters of one value.
 CHARACTERS = 2000
 
 
 class DumpError(InfraError):
-    """A unit could not be dumped completely."""
+    """Raised if a unit cannot be dumped completely."""
 
 
 def write_json(path: Path, value: object) -> None:

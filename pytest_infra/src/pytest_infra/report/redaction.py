@@ -1,4 +1,4 @@
-"""The secrets of services that must not occur in what the plugin prints or writes."""
+"""The secrets of services, which must not occur in texts that the plugin prints or writes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def secrets_of(units: Iterable[Unit], instances: Instances, known: Iterable[str] = ()) -> set[str]:
     """Return the values of the units' exports that their kits declare as secret, and the `known` secrets.
 
-    Each is also returned in the form that it has inside JSON text.
+    The result contains each secret in plain form and in the form that it has inside a JSON text.
     """
     values = {unit[name] for unit in units for name in instances[unit.name].kit.secrets if name in unit}
     values |= {secret for unit in units for secret in unit.sensitive} | set(known)

@@ -1,4 +1,4 @@
-"""The units of a failed test: described and dumped in its failure report, and kept with `--infra-keep`."""
+"""Write the units of a failed test to its failure report, and keep them with `--infra-keep`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from pytest_infra.isolation.unit import Unit
 
 FILE, FOLDER = "units.json", "dumps"
-#: failed tests with dumps per process; a dump takes tenths of a second, so that many failures would take long
+#: The maximum number of failed tests of a process for which dumps are written. A dump takes tenths of a
+#: second, so dumps of many failed tests would take long.
 MAX_TESTS = 50
 
 
@@ -27,16 +28,16 @@ MAX_TESTS = 50
 class Saved:
     """The result of saving a failed test's units."""
 
-    #: unit → the files of its dump, or why there is none
+    #: unit → the files of its dump, or the reason why it has no dump
     dumps: dict[str, str]
     #: lines for the end of the run: the URLs of the units that are kept
     messages: list[str]
-    #: whether any unit is kept
+    #: whether at least one unit is kept
     kept: bool
 
 
 class UnitDumps:
-    """Writes the units of failed tests of this process."""
+    """Writes descriptions and dumps of the units of failed tests of this process."""
 
     def __init__(self, instances: Instances, *, keep: bool) -> None:
         self._instances, self._keep = instances, keep
@@ -52,7 +53,7 @@ class UnitDumps:
     ) -> Saved:
         """Write the descriptions and the contents of units, with `secrets` masked.
 
-        `answering`: the services that are ready.
+        `answering` contains the services that are ready.
         """
         described: list[dict[str, Any]] = []
         dumps: dict[str, str] = {}
@@ -98,7 +99,7 @@ class UnitDumps:
         return [*kept, *passwords, *lost]
 
     def _url(self, unit: Unit) -> str:
-        """Return a URL of the unit that needs no password, otherwise one with the password masked."""
+        """Return a URL of the unit without a password, or a URL in which the password is masked."""
         urls = [urlsplit(unit[key]) for key in ("socket_url", "url") if key in unit]
         for url in urls:
             if url.password is None:

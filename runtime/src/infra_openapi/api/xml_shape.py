@@ -80,7 +80,8 @@ def _shape(node: Node, given: str) -> _Shape:
         kind = "attribute" if written.get("attribute") is True else "element"
     if kind == "none":
         return _Shape(kind, "", "")
-    # A prefix is only an abbreviation of a namespace, so prefixes are compared only if there is no namespace.
+    # A prefix is only an abbreviation of a namespace, so prefixes are compared only if the value has no
+    # namespace.
     space = text.get("namespace") or text.get("prefix", "")
     return _Shape(kind, text.get("name", given) if kind in {"element", "attribute"} else "", space)
 

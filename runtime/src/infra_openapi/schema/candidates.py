@@ -42,7 +42,7 @@ class Candidates:
         return next(self._edges(self._node(term), depth - 1), None)
 
     def _edges(self, node: Node, depth: int) -> Iterator[Any]:
-        """Yield values of a schema: simple ones first, then values at its bounds and beyond."""
+        """Yield values of a schema: simple values first, then values at its bounds and beyond."""
         for listed in node.values.values():
             yield from listed.values()
         for group in node.groups if depth > 0 else ():

@@ -59,7 +59,7 @@ def narrower_end(name: str, one: Bound, other: Bound) -> bool:
 class Containment:
     """The keyword `contains` with the minimum and maximum number of matching items.
 
-    `most` is None if there is no maximum.
+    `most` is None if the number has no maximum.
     """
 
     term: Term
@@ -135,7 +135,7 @@ class Node:
     def counterpart(self, pointer: str) -> Element | None:
         """Return the element of the part with this pointer.
 
-        Return the element of the node if there is no such part.
+        The result is the element of the node if such a part does not exist.
         """
         return next((part for part in self.parts if part.pointer == pointer), self.element)
 

@@ -127,7 +127,7 @@ async def _copy_seed(tree: str, into: str, run: Runner, *, refuses_root: bool) -
         await _remove_folder(run, f"{into}.new")
         copy = stage(into)
         if refuses_root:
-            give_to_other_user([os.path.dirname(copy)])
+            give_to_other_user([os.path.dirname(copy), tree])
         async with _removed_on_failure(os.path.dirname(copy), run):
             copying = asyncio.ensure_future(run((*COPY, tree, copy), {}))
             try:

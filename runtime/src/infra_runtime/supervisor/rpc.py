@@ -376,6 +376,7 @@ class Methods:
             ports=bound.ports if bound else {},
             exports=bound.masked_exports if bound else {},
             log=supervisor.logs.path(name),
+            log_dropped=supervisor.logs.dropped(name),
         )
 
     def _is_missing(self, name: str) -> bool:

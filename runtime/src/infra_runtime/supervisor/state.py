@@ -73,6 +73,7 @@ class Service:
     """The state of one service."""
 
     __slots__ = (
+        "attempts",
         "crashes",
         "error",
         "needs",
@@ -84,6 +85,7 @@ class Service:
         "restarts",
         "since",
         "spec",
+        "start_deadline",
         "stop_step",
         "wanted",
     )
@@ -104,5 +106,9 @@ class Service:
         self.error = ""
         self.crashes: list[float] = []
         self.restarts = 0
+        #: how often it was started until it was ready for the first time
+        self.attempts = 0
+        #: the time until which it must be ready; all attempts share it
+        self.start_deadline = 0.0
         self.rebinds = 0
         self.stop_step = 0

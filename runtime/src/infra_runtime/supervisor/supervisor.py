@@ -12,7 +12,8 @@ from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
 from infra_runtime.data_directory.journal import Journal
-from infra_runtime.data_directory.logs import Logs
+from infra_runtime.data_directory.logs import SHORTEST, Logs
+from infra_runtime.data_directory.logs import limits as log_limits
 from infra_runtime.data_directory.paths import Paths, refusal
 from infra_runtime.errors import WaitTimeoutError
 from infra_runtime.host import requirements
@@ -35,7 +36,7 @@ from infra_runtime.supervisor.machine import Machine, stop_order
 from infra_runtime.supervisor.prepare import StepError, prepare
 from infra_runtime.supervisor.state import SETTLED, Effect, Event, EventKind
 
-#: seconds between two updates of the log indexes
+#: seconds between two records of the descendants
 TICK = 1.0
 #: seconds between two checks for processes that remain after the first one; a check takes 1 to 2 ms
 REST_INTERVAL = 0.02
@@ -48,7 +49,8 @@ class Supervisor:
         self.paths, self.environment = paths, environment
         self.machine = Machine()
         self.journal = Journal(paths.journal)
-        self.logs = Logs(paths.logs)
+        limit, total = log_limits(os.environ)
+        self.logs = Logs(paths.logs, limit=limit, total=total)
         #: in tests each service gets ports that are free, elsewhere those of its spec
         self.leased = environment == "test"
         self.ports = Ports(paths.ports, paths.data, leased=self.leased)
@@ -70,6 +72,7 @@ class Supervisor:
         self._log_marks: dict[str, int] = {}
         self._changed: set[asyncio.Future[None]] = set()
         self._ticker = self._loop.call_later(TICK, self._tick)
+        self._log_ticker = self._loop.call_later(SHORTEST, self._bound_logs)
 
     # --- called by the methods of the control socket ---------------------------------------------------
 
@@ -173,7 +176,8 @@ class Supervisor:
         left += [f"port {port}" for port in sorted(self.used_ports) if taken(port, name_it=False) is not None]
         self.ports.close()
         self._ticker.cancel()
-        self.logs.update(self.machine.services)
+        self._log_ticker.cancel()
+        self.logs.update(self.machine.services, last=True)
         return left
 
     def log_tail(self, service: str) -> list[str]:
@@ -242,7 +246,9 @@ class Supervisor:
 
     def _reserve(self, services: Iterable[str]) -> None:
         """Lease the ports of services that are not prepared yet, and of the services in their exports."""
-        for name in services:
+        names = list(services)
+        while names:
+            name = names.pop()
             if name in self._all_bound or name not in self.machine.services:
                 continue
             spec = self.machine.services[name].spec
@@ -255,8 +261,8 @@ class Supervisor:
             self.bound_ahead[name] = Bound(
                 spec, self.paths.service_data(name), self.paths.service_run(name), ports
             )
-            self._reserve(service for service, _ in optional_exports(spec.exports))
-            self._reserve(spec.all_needs())
+            names += [service for service, _ in optional_exports(spec.exports)]
+            names += spec.all_needs()
 
     def _do_spawn(self, effect: Effect) -> None:
         bound = self.bound[effect.service]
@@ -369,10 +375,13 @@ class Supervisor:
         self._tasks[name] = self._loop.create_task(work)
 
     def _tick(self) -> None:
-        self.logs.update(self.machine.services)
         self.children.report_orphaned()
         self.children.record_descendants(self.paths.descendants)
         self._ticker = self._loop.call_later(TICK, self._tick)
+
+    def _bound_logs(self) -> None:
+        seconds = self.logs.update(self.machine.services)
+        self._log_ticker = self._loop.call_later(seconds, self._bound_logs)
 
     def pending(self, names: Iterable[str]) -> dict[str, str]:
         """Return service → reason for the services that are not in a settled phase."""

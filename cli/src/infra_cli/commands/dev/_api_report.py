@@ -119,7 +119,7 @@ def accept(
         name, finding = baseline.chosen(reports, fingerprint)
         path = files[name]
         if path is None:
-            problem = "there is no default file for accepted findings, because neither document is a file"
+            problem = "the file of accepted findings has no default, because neither document is a file"
             raise CompareError("", problem, hint="Set the file with `--accepted FILE`.")
         baseline.accept(path, finding, reason=reason, owner=owner, today=today, until=until)
         output.say(f"{finding.fingerprint} ({finding.rule}) is accepted in {path}")

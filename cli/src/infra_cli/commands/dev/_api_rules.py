@@ -23,7 +23,7 @@ _ADVICE = {
         "What to do: check whether clients depend on the old behaviour. With `--fail-on warning`, the "
         "command fails."
     ),
-    "info": "What to do: nothing.",
+    "info": "What to do: nothing, because existing clients are not affected.",
 }
 
 

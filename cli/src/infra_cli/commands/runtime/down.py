@@ -22,10 +22,11 @@ from infra_runtime.errors import LeftoverError, NoStackError
 def command(target: Target, *, wipe: bool, as_json: bool) -> None:
     """Stop the stack of this directory, even if other clients have a lease on it.
 
-    The command returns when no process, port or socket of the stack is left. If the supervisor was killed,
-    the processes that it left are killed. If no stack is running, the exit code is 7; a script that accepts
-    this can use `infra runtime down || test $? -eq 7`. With --wipe, the exit code is 7 only if there is
-    nothing to remove either.
+    A lease is a client's open connection to the supervisor. The command returns when no process, port or
+    socket of the stack is left. If the supervisor was killed, the command kills the processes that are left.
+    If no stack is running, the exit code is 7. A script can accept this exit code with
+    `infra runtime down || test $? -eq 7`. With --wipe, the exit code is 7 only if no stack is running and the
+    data directory contains no data to remove.
 
     --wipe removes everything that pytest-infra created in the data directory, including snapshots and failure
     reports. The directory itself is removed if it is then empty. A directory without the marker file

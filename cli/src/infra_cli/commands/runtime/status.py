@@ -101,9 +101,10 @@ def row(service: ServiceStatus) -> tuple[str, str, str, str]:
     """Return a table row: name, phase, duration, and the address or the reason why a service is not ready."""
     where = service.exports.get("url") or " ".join(str(port) for port in service.ports.values())
     restarts = f"  (restarts: {service.restarts})" if service.restarts else ""
+    dropped = f"  (log: {service.log_dropped} bytes dropped)" if service.log_dropped else ""
     return (
         service.name,
         output.phase(service.phase),
         output.span(service.seconds),
-        (where if service.ready else service.reason) + restarts,
+        (where if service.ready else service.reason) + restarts + dropped,
     )
