@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fakes.command_line import CommandLine
 
 
@@ -12,10 +14,10 @@ def test_every_command_prints_the_same_json_for_a_snapshot(shop: CommandLine) ->
 
     assert saved["name"] == "before"
     assert sorted(saved["services"]) == ["api", "db", "worker"]
-    assert shop("runtime", "snapshot", "list", "--json").json == {"snapshots": [saved]}
+    assert shop("runtime", "snapshot", "list", "--json").json == {"snapshots": [saved], "damaged": []}
     assert shop("runtime", "snapshot", "restore", "before", "--json").json == saved
     assert shop("runtime", "snapshot", "remove", "before", "--json").json == saved
-    assert shop("runtime", "snapshot", "list", "--json").json == {"snapshots": []}
+    assert shop("runtime", "snapshot", "list", "--json").json == {"snapshots": [], "damaged": []}
 
 
 def test_save_and_restore_print_the_services(shop: CommandLine) -> None:
@@ -31,3 +33,30 @@ def test_the_exit_code_for_a_missing_snapshot_is_12(shop: CommandLine) -> None:
 
     assert (answer.code, answer.out) == (12, "")
     assert "snapshot before: it does not exist" in answer.err
+
+
+def test_the_list_names_damaged_snapshots_after_the_others_and_they_can_be_removed(
+    shop: CommandLine, tmp_path: Path
+) -> None:
+    assert shop("runtime", "up", "--detach").code == 0
+    assert shop("runtime", "snapshot", "save", "before").code == 0
+    folder = Path(shop("runtime", "status", "--json").json["data"]) / "snapshots"
+    (folder / "edited").mkdir()
+    (folder / "edited" / "snapshot.json").write_text("{}")
+    (folder / "linked").symlink_to(tmp_path)
+
+    listed = shop("runtime", "snapshot", "list")
+    damaged = shop("runtime", "snapshot", "list", "--json").json["damaged"]
+
+    assert listed.code == 0
+    assert listed.out.splitlines()[1].startswith("before ")
+    reason = "it is damaged: snapshot.json: format: is missing"
+    assert f"infra: snapshot edited cannot be restored: {reason}\n" in listed.err
+    assert "infra: snapshot linked cannot be restored: " in listed.err
+    assert [snapshot["name"] for snapshot in damaged] == ["edited", "linked"]
+    refused = shop("runtime", "snapshot", "restore", "edited")
+    assert (refused.code, refused.err.count("infra runtime snapshot remove edited")) == (12, 1)
+    assert shop("runtime", "snapshot", "remove", "edited", "--json").json == damaged[0]
+    assert shop("runtime", "snapshot", "remove", "linked").code == 0
+    assert [path.name for path in folder.iterdir()] == ["before"]
+    assert tmp_path.is_dir()

@@ -154,7 +154,7 @@ class DataDirectoryError(InfraError):
     def __init__(self, path: str, reason: str, hint: str = "") -> None:
         super().__init__(path, reason, hint)
         self.path, self.reason = path, reason
-        self.hint = hint or "Select another data directory with `--data` or INFRA_DATA."
+        self.hint = hint or "Select another data directory with `--data DIR` or INFRA_DATA."
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
@@ -165,10 +165,10 @@ class SupervisorError(InfraError):
 
     exit_code = 9
 
-    def __init__(self, reason: str, log: str = "") -> None:
-        super().__init__(reason, log)
+    def __init__(self, reason: str, log: str = "", hint: str = "") -> None:
+        super().__init__(reason, log, hint)
         self.reason, self.log = reason, log
-        self.hint = f"Its log: {log}" if log else "`infra dev doctor` checks this machine."
+        self.hint = hint or f"Its log: {log}" if hint or log else "`infra dev doctor` checks this machine."
 
     def __str__(self) -> str:
         return self.reason
@@ -207,11 +207,11 @@ class SnapshotError(InfraError):
     """A snapshot cannot be taken, or the stack differs too much from the snapshot to restore it."""
 
     exit_code = 12
-    hint = "`infra runtime snapshot list` shows the existing snapshots."
 
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(name, reason)
+    def __init__(self, name: str, reason: str, hint: str = "") -> None:
+        super().__init__(name, reason, hint)
         self.name, self.reason = name, reason
+        self.hint = hint or "`infra runtime snapshot list` shows the existing snapshots."
 
     def __str__(self) -> str:
         return f"snapshot {self.name}: {self.reason}"

@@ -1,4 +1,4 @@
-"""Copies of a service: what a failed start leaves. Copies of real services are in `test_services.py`."""
+"""Copies of a service: the slot of a copy that does not start. `test_services.py` tests real copies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_infra.isolation.owner import FOLDER, held
 from pytest_infra.isolation.slots import USED
 
 
-def test_a_copy_that_does_not_start_frees_its_slot_and_the_next_use_cleans_it(tmp_path: Path) -> None:
+def test_the_slot_of_a_copy_that_does_not_start_is_free_and_marked_for_cleaning(tmp_path: Path) -> None:
     endpoint = Endpoint("shop", {}, {}, str(tmp_path / "services" / "shop"))
     copier = Copier(endpoint, tmp_path, resolved(tmp_path, [server("shop")]))
 

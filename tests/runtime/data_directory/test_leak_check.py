@@ -179,6 +179,20 @@ def test_only_the_last_run_is_checked(paths, journal, sleeper) -> None:
     assert proof.processes == ()
 
 
+def test_a_link_in_place_of_the_folder_of_sockets_is_reported_without_the_files_behind_it(
+    paths, journal, tmp_path
+) -> None:
+    journal.write("up", token=TOKEN)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "file").touch()
+    Path(paths.run).parent.mkdir(parents=True)
+    Path(paths.run).symlink_to(tmp_path / "elsewhere")
+
+    proof = check_leaks(paths)
+
+    assert proof.sockets == (paths.run,)
+
+
 @pytest.mark.parametrize(("environment", "left"), [("test", True), ("development", False)])
 def test_remaining_data_is_reported_in_the_test_environment_only(
     paths, journal, environment: str, left: bool

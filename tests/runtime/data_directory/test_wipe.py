@@ -14,6 +14,7 @@ from infra_runtime.errors import DataDirectoryError
 
 def data_directory(folder: Path, *names: str) -> Paths:
     """Create a data directory of the kit with these folders in it."""
+    folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         (folder / name).mkdir(parents=True)
     paths = Paths(str(folder))
@@ -61,3 +62,60 @@ def test_a_folder_named_like_a_plan_without_a_marker_stays(tmp_path: Path) -> No
 
     assert remove(paths) == []
     assert (tmp_path / "data" / "plan-b").is_dir()
+
+
+def test_a_link_named_like_a_plan_and_the_data_directory_behind_it_stay(tmp_path: Path) -> None:
+    other = data_directory(tmp_path / "other", "services", "snapshots", "logs")
+    paths = data_directory(tmp_path / "data", "services")
+    (tmp_path / "data" / "plan-x").symlink_to(tmp_path / "other")
+
+    assert remove(paths) == ["services"]
+
+    assert (tmp_path / "data" / "plan-x").is_symlink()
+    assert all(Path(path).is_dir() for path in (other.services, other.logs))
+    assert Path(other.marker).is_file()
+
+
+@pytest.mark.parametrize("name", ["services", "snapshots", "logs", "capsules", "xprocess", "events.jsonl"])
+def test_a_link_with_the_name_of_a_folder_of_the_kit_is_removed_and_its_target_stays(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "precious" / "folder").mkdir(parents=True)
+    (tmp_path / "precious" / "file").touch()
+    paths = data_directory(tmp_path / "data")
+    (tmp_path / "data" / name).symlink_to(tmp_path / "precious")
+
+    assert remove(paths) == [name, "infra.json"]
+
+    assert not (tmp_path / "data").exists()
+    assert (tmp_path / "precious" / "file").exists()
+    assert (tmp_path / "precious" / "folder").exists()
+
+
+@pytest.mark.parametrize("inner", ["services/web", "services/web/deep/link", "snapshots/x", "logs/web.log"])
+def test_a_link_in_a_folder_of_the_kit_is_removed_and_its_target_stays(tmp_path: Path, inner: str) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").touch()
+    paths = data_directory(tmp_path / "data")
+    (tmp_path / "data" / inner).parent.mkdir(parents=True)
+    (tmp_path / "data" / inner).symlink_to(tmp_path / "precious")
+
+    remove(paths)
+
+    assert not (tmp_path / "data").exists()
+    assert (tmp_path / "precious" / "file").exists()
+
+
+def test_what_a_killed_wipe_left_is_removed(tmp_path: Path) -> None:
+    paths = data_directory(tmp_path / "data", ".services.removed", "services")
+
+    assert remove(paths) == [".services.removed", "services", "infra.json"]
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_directory_with_only_the_lock_of_a_killed_wipe_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "supervisor.lock").touch()
+
+    assert remove(Paths(str(tmp_path / "data"))) == []
+    assert not (tmp_path / "data").exists()

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import signal
 import socket
+from pathlib import Path
 
 import pytest
 
 from fakes.small_disk import on_a_small_disk
-from fakes.stacks import resolved, server
+from fakes.stacks import alive, journal_events, kill, resolved, server, until
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.engine import LocalEngine
 from infra_runtime.errors import ConfigurationError, DataDirectoryError
 from infra_runtime.spec import Run, Seed
@@ -185,3 +190,38 @@ def test_a_socket_folder_that_is_a_link_is_an_error(data, short, monkeypatch) ->
         LocalEngine().open(resolved(data, [server("web")]))
 
     assert not data.exists()
+
+
+@pytest.mark.parametrize("moment", ["before the start", "before the end", "before a kill"])
+def test_links_in_place_of_folders_of_a_test_stack_are_removed_and_their_targets_stay(
+    stack_of, data, tmp_path, moment
+) -> None:
+    stack = stack_of(server("web"))
+    paths = Paths(str(data))
+    precious = {}
+    if moment == "before the start":
+        stack.close()
+        until(lambda: not Path(paths.services).exists())
+    for folder in (paths.services, paths.run):
+        target = precious[folder] = tmp_path / f"precious {Path(folder).name}"
+        target.mkdir()
+        (target / "file").write_text("content")
+    if moment != "before the start":
+        for folder in precious:
+            Path(folder).rename(f"{folder}.moved")
+    Path(paths.services).symlink_to(precious[paths.services])
+    if moment == "before the start":
+        stack = stack_of(server("web"))
+        assert not Path(paths.services).is_symlink()
+    else:
+        Path(paths.run).symlink_to(precious[paths.run])
+    pid = [event.pid for event in journal_events(data) if event.event == "up"][-1]
+
+    if moment == "before a kill":
+        kill(pid)
+    else:
+        os.kill(pid, signal.SIGTERM)
+
+    until(lambda: not alive(data) and not os.path.lexists(paths.services) and not os.path.lexists(paths.run))
+    assert [(target / "file").read_text() for target in precious.values()] == ["content"] * 2
+    shutil.rmtree(f"{paths.run}.moved", ignore_errors=True)

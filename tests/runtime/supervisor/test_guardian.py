@@ -15,7 +15,6 @@ import pytest
 from fakes.stacks import until
 from infra_runtime.host import processes
 from infra_runtime.host.processes import TOKEN, started
-from infra_runtime.supervisor import guardian
 from infra_runtime.supervisor.children import Guardian
 
 ROOT = Path(processes.__file__).parents[2]
@@ -162,23 +161,15 @@ def test_a_missing_folder_is_not_an_error(guarded) -> None:
     guarded.die()
 
 
-def test_files_that_cannot_be_removed_do_not_prevent_the_removal_of_others(tmp_path, monkeypatch) -> None:
-    folder = tmp_path / "folder"
-    for name in ("a", "b", "c"):
-        (folder / name).mkdir(parents=True)
-        (folder / name / "file").touch()
-    unlink = os.unlink
+def test_a_link_in_place_of_the_folder_is_removed_and_its_target_stays(guarded, tmp_path) -> None:
+    guarded.run.rename(tmp_path / "precious")
+    (tmp_path / "precious" / "data").touch()
+    guarded.run.symlink_to(tmp_path / "precious")
 
-    def refuse(path: str) -> None:
-        if "/b/" in path:
-            raise PermissionError(1, "Operation not permitted", path)
-        unlink(path)
+    guarded.die()
 
-    monkeypatch.setattr(os, "unlink", refuse)
-
-    guardian._remove(str(folder))
-
-    assert [path.name for path in folder.iterdir()] == ["b"]
+    assert not guarded.run.is_symlink()
+    assert (tmp_path / "precious" / "data").exists()
 
 
 def test_the_process_name_of_the_guardian_is_not_python(guarded) -> None:

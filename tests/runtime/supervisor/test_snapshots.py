@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from fakes.stacks import server, spawned
+from fakes.stacks import alive, kill, server, spawned, until
 from infra_runtime.data_directory import snapshots
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.errors import SnapshotError
+from infra_runtime.engines.local.engine import attach
+from infra_runtime.errors import SnapshotError, SupervisorError
 from infra_runtime.host import processes
 from infra_runtime.services.valkey import SAVE
+from infra_runtime.spec import ServiceSpec
 
 
 @pytest.fixture
 def state(data: Path) -> Path:
     """Return the path of a file in the data folder of the service `web`."""
     return data / "services" / "web" / "state"
+
+
+def sleeper_of(name: str) -> ServiceSpec:
+    """Return a service without ports, for stacks that are not of the environment `test`."""
+    return server(name, command=("sleep", "600"), ports={}, ready=None, exports={})
 
 
 def test_a_restored_stack_has_its_old_files_and_its_old_ports(stack_of, state: Path) -> None:
@@ -61,18 +73,207 @@ def test_a_newer_snapshot_replaces_an_older_one_of_the_same_name(stack_of, state
     assert state.read_text() == "two"
 
 
-def test_a_failed_copy_neither_stops_services_nor_changes_files(stack_of, data: Path, state: Path) -> None:
+def damage_content(web: Path) -> None:
+    (web / "folder" / "deep").write_text("other")
+
+
+def damage_by_removal(web: Path) -> None:
+    (web / "folder" / "deep").unlink()
+
+
+def damage_by_addition(web: Path) -> None:
+    (web / "folder" / "added").touch()
+
+
+def damage_by_an_empty_folder_that_is_missing(web: Path) -> None:
+    (web / "empty").rmdir()
+
+
+def damage_a_link(web: Path) -> None:
+    (web / "link").unlink()
+    (web / "link").symlink_to("elsewhere")
+
+
+def damage_by_a_link_to_the_same_content(web: Path) -> None:
+    (web / "folder" / "deep").rename(web.parents[3] / "deep")
+    (web / "folder" / "deep").symlink_to(web.parents[3] / "deep")
+
+
+def damage_all(web: Path) -> None:
+    shutil.rmtree(web)
+
+
+def damage_by_a_link_to_a_folder(web: Path) -> None:
+    web.rename(web.parents[3] / "web")
+    web.symlink_to(web.parents[3] / "web")
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (damage_content, "services/web/folder/deep has changed"),
+        (damage_by_removal, "services/web/folder/deep is missing"),
+        (damage_by_addition, "services/web/folder/added was added"),
+        (damage_by_an_empty_folder_that_is_missing, "services/web/empty is missing"),
+        (damage_a_link, "services/web/link has changed"),
+        (damage_by_a_link_to_the_same_content, "services/web/folder/deep has changed"),
+        (damage_all, "services/web is missing or not a folder"),
+        (damage_by_a_link_to_a_folder, "services/web is missing or not a folder"),
+    ],
+)
+def test_a_damaged_snapshot_is_rejected_with_its_file_and_without_changes(
+    stack_of, data: Path, state: Path, damage: Callable[[Path], None], reason: str
+) -> None:
     stack = stack_of(server("web"))
+    (state.parent / "folder").mkdir()
+    (state.parent / "folder" / "deep").write_text("value")
+    (state.parent / "empty").mkdir()
+    (state.parent / "link").symlink_to("folder")
     stack.snapshot()
     state.write_text("now")
-    shutil.rmtree(data / "snapshots" / "default" / "services" / "web")
     [pid] = spawned(data)
 
-    with pytest.raises(SnapshotError, match=r"cp failed; its output is in .*supervisor\.log"):
-        stack.restore()
+    damage(data / "snapshots" / "default" / "services" / "web")
 
+    with pytest.raises(SnapshotError, match=f"snapshot default: it is damaged: {reason}"):
+        stack.restore()
     assert state.read_text() == "now"
     assert processes.look(pid) is not None
+    assert sorted(path.name for path in (data / "services").iterdir()) == ["web"]
+
+
+def test_a_snapshot_contains_services_that_are_paused_and_they_stay_paused(stack_of, data: Path) -> None:
+    stack = stack_of(server("web"), server("api"))
+    (data / "services" / "web" / "state").write_text("then")
+    pids = {service.name: service.pid for service in stack.status().services}
+    stack.pause("web")
+
+    snapshot = stack.snapshot()
+
+    assert sorted(snapshot.services) == ["api", "web"]
+    assert processes.look(pids["web"]).state in processes.STOPPED
+    assert processes.look(pids["api"]).state not in processes.STOPPED
+    (data / "services" / "web" / "state").write_text("now")
+    stack.restore()
+    assert (data / "services" / "web" / "state").read_text() == "then"
+    assert stack.web.port
+
+
+def test_a_service_whose_folder_is_a_link_is_saved_with_its_content(
+    stack_of, data: Path, tmp_path: Path
+) -> None:
+    stack = stack_of(sleeper_of("web"), environment="development")
+    stack.stop("web")
+    (data / "services" / "web").rename(tmp_path / "other disk")
+    (data / "services" / "web").symlink_to(tmp_path / "other disk")
+    (tmp_path / "other disk" / "state").write_text("then")
+    stack.start("web")
+    stack.snapshot()
+    (tmp_path / "other disk" / "state").write_text("now")
+
+    stack.restore()
+
+    assert (data / "services" / "web" / "state").read_text() == "then"
+    assert (tmp_path / "other disk" / "state").read_text() == "now"
+
+
+@pytest.mark.parametrize("unmovable", ["api", "web"])
+def test_a_restore_that_cannot_exchange_a_folder_leaves_all_services_running_as_before(
+    stack_of, data: Path, unmovable: str
+) -> None:
+    stack = stack_of(server("web"), server("api"))
+    stack.snapshot()
+    pids = spawned(data)
+    for name in ("web", "api"):
+        (data / "services" / name / "state").write_text("now")
+
+    with immovable(data / "services" / unmovable), pytest.raises(SnapshotError) as caught:
+        stack.restore()
+
+    assert f"services/{unmovable}: Operation not permitted; all services continue" in str(caught.value)
+    for name in ("web", "api"):
+        assert (data / "services" / name / "state").read_text() == "now"
+    assert [processes.look(pid).state in processes.STOPPED for pid in pids] == [False, False]
+    assert [service.phase for service in stack.status().services] == ["ready", "ready"]
+    assert sorted(path.name for path in (data / "services").iterdir()) == ["api", "web"]
+
+
+@contextlib.contextmanager
+def immovable(folder: Path) -> Iterator[None]:
+    """Make a folder immutable, so that it cannot be renamed; skip the test when that is not possible."""
+    if os.geteuid() != 0 or subprocess.run(["chattr", "+i", folder], check=False).returncode != 0:
+        pytest.skip("only root can make a folder immutable, on some file systems")
+    try:
+        yield
+    finally:
+        subprocess.run(["chattr", "-i", folder], check=True)
+
+
+def test_a_stack_that_goes_down_during_a_restore_stops(stack_of, data: Path) -> None:
+    stack = stack_of(server("web"))
+    with (data / "services" / "web" / "big").open("wb") as file:
+        file.truncate(1 << 29)
+    stack.snapshot()
+    with ThreadPoolExecutor() as pool:
+        restoring = pool.submit(stack.restore)
+        until((data / "services" / ".restored.new").exists)
+
+        attach(data).down()
+
+    assert isinstance(restoring.exception(), SupervisorError)
+    assert not alive(data)
+
+
+def test_a_killed_supervisor_leaves_one_complete_snapshot_and_the_next_one_cleans_up(
+    stack_of, data: Path
+) -> None:
+    """The kills come at the moments that the file names show, while the files are copied and replaced."""
+    paths = Paths(str(data))
+    for moment in (".default.new", ".default.new/*/services/web", ".default.new/*/snapshot.json"):
+        stack = stack_of(sleeper_of("web"), environment="development")
+        folder = data / "services" / "web" / "files"
+        folder.mkdir(exist_ok=True)
+        for number in range(400):
+            (folder / str(number)).write_text(moment)
+        if not (data / "snapshots").exists():
+            stack.snapshot()
+        pid = stack.status().pid
+        with ThreadPoolExecutor() as pool:
+            saving = pool.submit(stack.snapshot)
+            until(lambda: any((data / "snapshots").glob(moment)) or saving.done())  # noqa: B023 - ends here
+            kill(pid)
+            saving.exception()
+
+        [listed], damaged = snapshots.listing(paths)
+
+        assert (listed.name, damaged) == ("default", [])
+        stack = stack_of(sleeper_of("web"), environment="development")
+        until(lambda: [path.name for path in (data / "snapshots").iterdir()] == ["default"])
+        stack.restore()
+        restored = {path.read_text() for path in folder.iterdir()}
+        assert (len(list(folder.iterdir())), len(restored)) == (400, 1)
+
+
+def test_a_supervisor_that_is_killed_during_a_restore_leaves_one_state(stack_of, data: Path) -> None:
+    for moment in (".restored.new/*/web", ".restored.old", ".restored.removed"):
+        stack = stack_of(sleeper_of("web"), sleeper_of("api"), environment="development")
+        states = [data / "services" / name / "state" for name in ("web", "api")]
+        for path in states:
+            path.write_text("then")
+        stack.snapshot()
+        for path in states:
+            path.write_text("now")
+        pid = stack.status().pid
+        with ThreadPoolExecutor() as pool:
+            restoring = pool.submit(stack.restore)
+            until(lambda: any((data / "services").glob(moment)) or restoring.done())  # noqa: B023
+            kill(pid)
+            restoring.exception()
+
+        stack_of(sleeper_of("web"), sleeper_of("api"), environment="development")
+
+        assert [path.read_text() for path in states] in (["now", "now"], ["then", "then"])
+        until(lambda: sorted(path.name for path in (data / "services").iterdir()) == ["api", "web"])
 
 
 def test_a_restore_leaves_no_temporary_folders(stack_of, data: Path) -> None:

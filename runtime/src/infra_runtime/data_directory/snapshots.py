@@ -1,60 +1,186 @@
-"""The snapshots in a data directory: their folders and descriptions. Needs no running stack."""
+"""The snapshots in a data directory: their folders and descriptions. Needs no running stack.
+
+A snapshot `NAME` replaces an older one by two renames: `NAME` becomes `.NAME.old`, and the new folder becomes
+`NAME`. `.NAME.old` is the snapshot while `NAME` is missing, so that a kill at any moment leaves the old or
+the new one. `.NAME.new` contains a snapshot that is being saved, `.NAME.removed` one that is being removed.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import time
+from dataclasses import replace
 
+from infra_runtime.data_directory.checksums import DESCRIPTION
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import SnapshotError
+from infra_runtime.host import disk
 from infra_runtime.message import MessageError, decode
-from infra_runtime.messages import Snapshot
+from infra_runtime.messages import DamagedSnapshot, Snapshot
 
-#: the file in a snapshot's folder that describes it
-DESCRIPTION = "snapshot.json"
+#: the version of a snapshot's files; 2 has checksums
+FORMAT = 2
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+#: what an interrupted save, replacement or removal leaves
+_LEFTOVER = re.compile(rf"\.({_NAME.pattern})\.(new|old|removed)")
 
 
 def folder_of(paths: Paths, name: str) -> str:
-    """Return the folder of a snapshot. Raises `SnapshotError` for an invalid name."""
+    """Return the folder of a snapshot, which need not exist.
+
+    Raises `SnapshotError` for an invalid name, and when `snapshots` is a symbolic link: its target is not
+    part of the data directory.
+    """
     if not _NAME.fullmatch(name):
         reason = (
             "a name has at most 64 characters: letters, digits, dots, dashes and underscores; the first is"
         )
         raise SnapshotError(name, f"{reason} a letter or a digit")
-    return f"{paths.data}/snapshots/{name}"
+    root = f"{paths.data}/snapshots"
+    if os.path.lexists(root) and not disk.is_folder(root):
+        raise SnapshotError(name, f"{root} is not a folder but a file or a symbolic link; remove it")
+    return f"{root}/{name}"
 
 
-def describe(folder: str) -> Snapshot:
-    """Return the description of a snapshot. Raises `SnapshotError` when there is none."""
-    name = os.path.basename(folder)
+def describe(paths: Paths, name: str) -> tuple[str, Snapshot]:
+    """Return the folder and the description of a snapshot.
+
+    Raises `SnapshotError` when there is none, or when it is damaged.
+    """
+    folder = folder_of(paths, name)
+    old = _old(folder)
+    # A supervisor may replace the snapshot at this moment.
+    for candidate in (folder, old, folder):
+        if os.path.lexists(candidate):
+            return candidate, _description(candidate, name)
+    raise SnapshotError(name, "it does not exist")
+
+
+def _description(folder: str, name: str) -> Snapshot:
+    hint = f"Remove it with `infra runtime snapshot remove {name}`."
+    if not disk.is_folder(folder):
+        kind = "a symbolic link" if os.path.islink(folder) else "a file"
+        raise SnapshotError(name, f"{folder} is {kind} and not the folder of a snapshot", hint)
+    path = f"{folder}/{DESCRIPTION}"
+    if not disk.is_file(path):
+        raise SnapshotError(name, f"it is damaged: {DESCRIPTION} is missing or not a file", hint)
     try:
-        with open(f"{folder}/{DESCRIPTION}", encoding="utf-8") as file:
+        with open(path, encoding="utf-8") as file:
             data = json.load(file)
-    except (OSError, ValueError) as error:
-        raise SnapshotError(name, "it does not exist") from error
-    try:
-        return decode(Snapshot, data)
+        snapshot = replace(decode(Snapshot, data), name=name)  # the folder may have been copied or renamed
+        time.localtime(snapshot.time)
+    except OSError as error:
+        raise SnapshotError(name, f"{path}: {error.strerror}", hint) from error
     except MessageError as error:
-        raise SnapshotError(name, f"{DESCRIPTION} has invalid content: {error}") from error
+        raise SnapshotError(name, f"it is damaged: {DESCRIPTION}: {error}", hint) from error
+    except OverflowError as error:
+        raise SnapshotError(name, f"it is damaged: {DESCRIPTION}: time: {error}", hint) from error
+    except (ValueError, RecursionError) as error:
+        raise SnapshotError(name, f"it is damaged: {DESCRIPTION} is not JSON: {error}", hint) from error
+    if snapshot.format != FORMAT:
+        reason = f"its format is {snapshot.format}; this version reads {FORMAT}"
+        raise SnapshotError(name, reason, hint)
+    for service in snapshot.services:
+        if not disk.is_folder(f"{folder}/services/{service}"):
+            raise SnapshotError(name, f"it is damaged: services/{service} is missing or not a folder", hint)
+    return snapshot
 
 
 def known(paths: Paths) -> list[Snapshot]:
-    """Return the descriptions of all snapshots, oldest first."""
-    root = f"{paths.data}/snapshots"
-    names = os.listdir(root) if os.path.isdir(root) else []
-    snapshots = [
-        describe(f"{root}/{name}") for name in names if os.path.exists(f"{root}/{name}/{DESCRIPTION}")
-    ]
-    return sorted(snapshots, key=lambda snapshot: snapshot.time)
+    """Return the descriptions of all snapshots without the damaged ones, oldest first."""
+    return listing(paths)[0]
 
 
-def remove(paths: Paths, name: str) -> Snapshot:
-    """Remove a snapshot, and return its description. Raises `SnapshotError` when there is none."""
-    import shutil
+def listing(paths: Paths) -> tuple[list[Snapshot], list[DamagedSnapshot]]:
+    """Return the descriptions of all snapshots, oldest first, and the damaged ones, by name.
 
+    Raises `SnapshotError` when `snapshots` is a symbolic link.
+    """
+    root = os.path.dirname(folder_of(paths, "default"))
+    names = set()
+    with contextlib.suppress(FileNotFoundError):
+        for entry in os.listdir(root):
+            leftover = _LEFTOVER.fullmatch(entry)
+            if leftover and leftover[2] == "old":
+                names.add(leftover[1])
+            elif _NAME.fullmatch(entry):
+                names.add(entry)
+    snapshots, damaged = [], []
+    for name in sorted(names):
+        try:
+            snapshots.append(describe(paths, name)[1])
+        except SnapshotError as error:
+            damaged.append(DamagedSnapshot(name=name, reason=error.reason))
+    return sorted(snapshots, key=lambda snapshot: snapshot.time), damaged
+
+
+def remove(paths: Paths, name: str) -> Snapshot | DamagedSnapshot:
+    """Remove a snapshot, which may be damaged, and return its description.
+
+    Raises `SnapshotError` when there is none, or when a file cannot be removed.
+    """
     folder = folder_of(paths, name)
-    snapshot = describe(folder)
-    shutil.rmtree(folder)
-    return snapshot
+    if not os.path.lexists(folder) and not os.path.lexists(_old(folder)):
+        raise SnapshotError(name, "it does not exist")
+    removed: Snapshot | DamagedSnapshot
+    try:
+        removed = describe(paths, name)[1]
+    except SnapshotError as error:
+        removed = DamagedSnapshot(name=name, reason=error.reason)
+    try:
+        if os.path.lexists(folder):
+            disk.remove(_old(folder))  # first, because it would otherwise take the place of the removed one
+            disk.discard(folder)
+        else:
+            disk.discard(_old(folder))
+    except OSError as error:
+        raise SnapshotError(name, f"it cannot be removed: {error.filename}: {error.strerror}") from error
+    return removed
+
+
+def publish(staged: str, folder: str, *, durable: bool) -> None:
+    """Give a complete snapshot its final path. An older one is complete until the new one has its name.
+
+    The older one is at `.NAME.old` afterwards. Raises `OSError`; the older snapshot is unchanged then.
+    """
+    old = _old(folder)
+    if os.path.lexists(folder):
+        disk.remove(old)
+        os.rename(folder, old)
+    try:
+        os.rename(staged, folder)
+        if durable:
+            disk.sync_folder(os.path.dirname(folder))
+    except OSError:
+        if os.path.lexists(folder):
+            os.rename(folder, staged)
+        if os.path.lexists(old):
+            os.rename(old, folder)
+        raise
+
+
+def leftovers(paths: Paths) -> list[str]:
+    """Return the paths that interrupted saves, replacements and removals left and that can be removed.
+
+    An older snapshot gets its name back if the one that was to replace it is missing.
+    """
+    root = f"{paths.data}/snapshots"
+    if not disk.is_folder(root):
+        return []
+    removable = []
+    for entry in sorted(os.listdir(root)):
+        if leftover := _LEFTOVER.fullmatch(entry):
+            name, kind = leftover.groups()
+            if kind == "old" and not os.path.lexists(f"{root}/{name}"):
+                os.rename(f"{root}/{entry}", f"{root}/{name}")
+            else:
+                removable.append(f"{root}/{entry}")
+    return removable
+
+
+def _old(folder: str) -> str:
+    parent, name = os.path.split(folder)
+    return f"{parent}/.{name}.old"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from pathlib import Path
 
 from infra_runtime.data_directory import lock
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import DataDirectoryError
+from infra_runtime.host import disk
 
 #: seconds to wait for the lock
 PATIENCE = 5.0
@@ -29,11 +29,13 @@ def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
     data = Path(paths.data)
     if not data.is_dir() or not any(data.iterdir()):
         return []
-    if not Path(paths.marker).is_file():
+    # A wipe that was killed may leave the lock alone.
+    if not Path(paths.marker).is_file() and {*data.iterdir()} != {Path(paths.lock)}:
         hint = "If you no longer need the directory, remove it with `rm -r`."
         reason = "not removed, because it has no infra.json and so is not a data directory"
         raise DataDirectoryError(paths.data, reason, hint)
-    plans = [path for path in sorted(data.glob("plan-*")) if (path / "infra.json").is_file()]
+    # A link named like a plan was made by another program: the data directory behind it is not part of this.
+    plans = [path for path in sorted(data.glob("plan-*")) if disk.is_folder(str(path)) and _is_marked(path)]
     removed = [path.name for path in plans if remove(Paths(str(path)), patience=patience)]
     marks = [data / ".gitignore", Path(paths.marker)]
     try:
@@ -58,14 +60,15 @@ def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
 
 
 def _clear(paths: list[Path]) -> list[str]:
-    """Remove the existing ones of these files and folders, and return their names."""
+    """Remove the existing ones of these files and folders, and return their names. No link is followed."""
     existing = [path for path in paths if path.exists() or path.is_symlink()]
     for path in existing:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+        disk.discard(str(path))
     return [path.name for path in existing]
+
+
+def _is_marked(data: Path) -> bool:
+    return disk.is_file(str(data / "infra.json"))
 
 
 def _take(paths: Paths, patience: float) -> int:
@@ -85,4 +88,7 @@ def _kit_files(paths: Paths) -> list[Path]:
     journal, data = Path(paths.journal), Path(paths.data)
     rotated = journal.with_name(f"{journal.stem}.1{journal.suffix}")
     folders = [Path(paths.services), data / "snapshots", Path(paths.logs)]
-    return [*folders, *(data / name for name in PLUGIN_FILES), journal, rotated]
+    state = [Path(paths.descendants), Path(paths.control_file)]
+    files = [*folders, *(data / name for name in PLUGIN_FILES), *state, journal, rotated]
+    # A wipe that was killed leaves folders under these names.
+    return [*(Path(disk.removed_name(str(path))) for path in files), *files]

@@ -15,11 +15,7 @@ import os
 import signal
 import sys
 
-from infra_runtime.host import processes
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from infra_runtime.host import cgroup, disk, processes
 
 
 def main(pipe: int, token: str, *folders: str) -> None:
@@ -27,6 +23,7 @@ def main(pipe: int, token: str, *folders: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
     _set_name("infra-guardian")  # so that `pkill python` does not match the guardian
+    cgroup.leave(token)  # a guardian that replaces another one is in the supervisor's group
     roots: dict[int, str] = {}
     rest = b""
     while block := os.read(pipe, 65536):
@@ -38,8 +35,12 @@ def main(pipe: int, token: str, *folders: str) -> None:
             else:
                 roots.pop(int(line[1:]), None)
     processes.end(roots, token)
+    cgroup.remove(token)
     for folder in folders:
-        _remove(folder)
+        try:
+            disk.remove(folder)
+        except OSError:
+            continue  # the other folders are removed in any case
 
 
 def _set_name(name: str) -> None:
@@ -47,28 +48,6 @@ def _set_name(name: str) -> None:
     try:
         with open("/proc/self/comm", "w", encoding="ascii") as file:
             file.write(name)
-    except OSError:
-        return
-
-
-def _remove(folder: str) -> None:
-    """Remove a folder with its content, without shutil, which would double this program's memory."""
-    try:
-        entries = list(os.scandir(folder))
-    except OSError:
-        return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            _remove(entry.path)
-        else:
-            _try(os.unlink, entry.path)
-    _try(os.rmdir, folder)
-
-
-def _try(remove: Callable[[str], None], path: str) -> None:
-    """Call `remove` and ignore an `OSError`, so that the other files are removed in any case."""
-    try:
-        remove(path)
     except OSError:
         return
 

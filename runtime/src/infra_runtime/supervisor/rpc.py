@@ -6,11 +6,13 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
+from signal import valid_signals
 from typing import Any
 
 from infra_runtime import messages
 from infra_runtime.data_directory.paths import PROTOCOL
 from infra_runtime.errors import (
+    ConfigurationError,
     LeftoverError,
     PlanChangedError,
     SupervisorError,
@@ -20,24 +22,19 @@ from infra_runtime.errors import (
 from infra_runtime.message import decode
 from infra_runtime.messages import (
     Answer,
-    Binding,
     Bindings,
     Crash,
     Endpoints,
-    Failure,
     Greeting,
     Hello,
+    Limits,
     Method,
     Names,
     Nothing,
     Outcome,
     Params,
-    Phase,
     Released,
     Restored,
-    ServiceEndpoint,
-    Services,
-    ServiceStatus,
     Snapshot,
     SnapshotName,
     Status,
@@ -46,8 +43,10 @@ from infra_runtime.messages import (
     Wait,
 )
 from infra_runtime.spec import encode
+from infra_runtime.supervisor import answers
 from infra_runtime.supervisor.binding import Scope
 from infra_runtime.supervisor.control import Connection, Handler
+from infra_runtime.supervisor.exclusive_task import ExclusiveTask
 from infra_runtime.supervisor.leases import Leases
 from infra_runtime.supervisor.state import RESTING, SATISFYING, Event
 from infra_runtime.supervisor.supervisor import Supervisor
@@ -71,8 +70,8 @@ class Methods:
         self._supervisor = supervisor
         self._leases = Leases(self.end)
         self._down: asyncio.Task[list[str]] | None = None
-        #: held by the one snapshot or restore that runs
-        self._snapshots = asyncio.Lock()
+        #: runs one save or restore of a snapshot at a time
+        self._snapshots = ExclusiveTask()
         self.closing = asyncio.Event()
         self.finished = asyncio.Event()
 
@@ -80,6 +79,7 @@ class Methods:
         """Return method name → handler."""
         return {
             messages.HELLO.name: typed(messages.HELLO, self.hello),
+            messages.LIMITS.name: typed(messages.LIMITS, self.limits),
             messages.UP.name: typed(messages.UP, self.up),
             messages.STATUS.name: typed(messages.STATUS, self.status),
             messages.ENDPOINTS.name: typed(messages.ENDPOINTS, self.endpoints),
@@ -106,6 +106,10 @@ class Methods:
             self._leases.take(connection)
         return Greeting(protocol=PROTOCOL, pid=os.getpid(), ending=self._down is not None)
 
+    async def limits(self, _connection: Connection, _params: Nothing) -> Limits:
+        """Return how long the services may take to start and to stop. Clients check by it that it answers."""
+        return self._supervisor.limits()
+
     async def up(self, _connection: Connection, params: Up) -> Outcome:
         """Start services and those that they need, and answer when each is ready or has failed.
 
@@ -113,6 +117,7 @@ class Methods:
         once.
         """
         self._refuse_when_ending()
+        self._supervisor.check_files(params.services)
         scope = Scope(params.root, self._supervisor.environment, params.binaries, params.variables)
         services = self._supervisor.machine.services
         for spec in params.services:
@@ -141,23 +146,17 @@ class Methods:
             supervisor.dispatch(Event("wanted", name))
         if wait:
             await self._settle(closure)
-        return self._outcome(wanted)
+        return answers.outcome(self._supervisor, wanted)
 
     async def _settle(self, names: list[str]) -> None:
         await self._supervisor.settle(names)
         self._refuse_when_ending()  # another client has sent `down` meanwhile, so the services are stopped
 
-    def _outcome(self, wanted: Iterable[str]) -> Outcome:
-        """The services and those that they need, with the failures among them."""
-        closure = self._supervisor.machine.closure(wanted)
-        failures = tuple(self._failure(name) for name in closure if self._is_missing(name))
-        return Outcome(services=self._services(closure), failures=failures)
-
     async def stop(self, _connection: Connection, params: Names) -> Outcome:
         """Stop services, and answer when they have ended. Services that need them continue, and may fail."""
         names = self._known(params.services)
         await self._supervisor.stop(names)
-        return Outcome(services=self._services(names))
+        return Outcome(services=answers.services(self._supervisor, names))
 
     async def restart(self, _connection: Connection, params: Names) -> Outcome:
         """Stop and start services, and answer when they are ready again."""
@@ -166,7 +165,7 @@ class Methods:
         for name in names:
             self._supervisor.dispatch(Event("restart", name))
         await self._settle(self._supervisor.machine.closure(names))
-        return self._outcome(names)
+        return answers.outcome(self._supervisor, names)
 
     async def kill(self, _connection: Connection, params: Names) -> Outcome:
         """SIGKILL services, and do not restart them before a request starts them."""
@@ -174,10 +173,12 @@ class Methods:
         for name in names:
             self._supervisor.kill(name)
         await self._supervisor.settle(names)
-        return Outcome(services=self._services(names))
+        return Outcome(services=answers.services(self._supervisor, names))
 
     async def crash(self, _connection: Connection, params: Crash) -> Outcome:
         """Send a signal to all processes of services; their restart policies decide what follows."""
+        if params.signal not in valid_signals():
+            raise ConfigurationError(f"signal {params.signal} does not exist", hint="`kill -l` lists them.")
         names = self._known(params.services)
         services = self._supervisor.machine.services
         pids = {name: services[name].pid for name in names}
@@ -185,10 +186,9 @@ class Methods:
             self._supervisor.crash(name, params.signal)
         if params.wait:
             for name, pid in pids.items():
-                while pid and services[name].pid == pid:
-                    await self._supervisor.change()
+                await self._supervisor.exit_of(name, pid, params.signal)
             await self._supervisor.settle(names)
-        return self._outcome(names)
+        return answers.outcome(self._supervisor, names)
 
     async def pause(self, connection: Connection, params: Names) -> Outcome:
         """Stop the processes of services (SIGSTOP): their connections stay open, and nothing answers.
@@ -201,30 +201,27 @@ class Methods:
         # The client may exit before it resumes them.
         for name in names:
             connection.at_end(partial(self._supervisor.resume, name))
-        return Outcome(services=self._services(names))
+        return Outcome(services=answers.services(self._supervisor, names))
 
     async def resume(self, _connection: Connection, params: Names) -> Outcome:
         """Let paused services go on."""
         names = self._known(params.services)
         for name in names:
             self._supervisor.resume(name)
-        return Outcome(services=self._services(names))
+        return Outcome(services=answers.services(self._supervisor, names))
 
     async def snapshot_save(self, _connection: Connection, params: SnapshotName) -> Snapshot:
         """Save the state of all services under a name."""
         from infra_runtime.supervisor import snapshots  # with shutil 3 ms, which every boot would pay
 
-        async with self._snapshots:
-            return await snapshots.save(self._supervisor, params.name)
+        return await self._snapshots.run(snapshots.save(self._supervisor, params.name))
 
     async def snapshot_restore(self, _connection: Connection, params: SnapshotName) -> Restored:
         """Restore a snapshot, and answer when its services are ready or have failed."""
         from infra_runtime.supervisor import snapshots
 
-        self._refuse_when_ending()
-        async with self._snapshots:
-            snapshot = await snapshots.restore(self._supervisor, params.name)
-        outcome = self._outcome(snapshot.services)
+        snapshot = await self._snapshots.run(snapshots.restore(self._supervisor, params.name))
+        outcome = answers.outcome(self._supervisor, snapshot.services)
         return Restored(services=outcome.services, failures=outcome.failures, snapshot=snapshot)
 
     async def status(self, _connection: Connection, _params: Nothing) -> Status:
@@ -237,40 +234,16 @@ class Methods:
             leases=len(self._leases),
             stay=self._leases.stays,
             stay_seconds=self._leases.stay_seconds,
-            services=self._services(supervisor.machine.services),
+            services=answers.services(supervisor, supervisor.machine.services),
         )
 
     async def endpoints(self, _connection: Connection, _params: Nothing) -> Endpoints:
-        """Return what services export and run with, secrets in the clear."""
-        return Endpoints(
-            services={
-                name: ServiceEndpoint(
-                    kind=bound.spec.kind,
-                    exports=bound.exports,
-                    ports=bound.ports,
-                    data=bound.data,
-                    env=bound.env,
-                    program=bound.command[0] if bound.command else "",
-                )
-                for name, bound in self._supervisor.bound.items()
-            }
-        )
+        """Return what services export and run with; secrets are not masked."""
+        return answers.endpoints(self._supervisor)
 
     async def bound(self, _connection: Connection, _params: Nothing) -> Bindings:
         """Return the values of the services' references; exports are masked."""
-        return Bindings(
-            services={
-                name: Binding(
-                    kind=bound.spec.kind,
-                    data=bound.data,
-                    run=bound.run,
-                    ports=bound.ports,
-                    cwd=bound.cwd,
-                    exports=bound.masked_exports,
-                )
-                for name, bound in self._supervisor.bound.items()
-            }
-        )
+        return answers.bindings(self._supervisor)
 
     async def wait(self, _connection: Connection, params: Wait) -> Outcome:
         """Answer when services are ready. Raises `WaitTimeoutError` after `timeout` seconds."""
@@ -283,7 +256,7 @@ class Methods:
                     names = names or list(supervisor.machine.services)
         except TimeoutError:
             raise WaitTimeoutError(params.timeout, supervisor.pending(names)) from None
-        return self._outcome(names)
+        return answers.outcome(self._supervisor, names)
 
     async def subscribe(self, connection: Connection, _params: Nothing) -> Nothing:
         """Send every event from now on as a notification `event`."""
@@ -304,7 +277,11 @@ class Methods:
     async def release(self, connection: Connection, _params: Nothing) -> Released:
         """End the client's lease, and answer whether the stack stops."""
         self._leases.give_back(connection)
-        return Released(leases=len(self._leases), ending=self.closing.is_set() or self._down is not None)
+        return Released(
+            leases=len(self._leases),
+            ending=self.closing.is_set() or self._down is not None,
+            stop_seconds=self._supervisor.limits().stop,
+        )
 
     async def down(self, _connection: Connection, _params: Nothing) -> Nothing:
         """Stop everything, and answer when nothing is left. Raises `LeftoverError` when something is."""
@@ -322,6 +299,7 @@ class Methods:
     async def _end(self) -> list[str]:
         self.closing.set()
         self._supervisor.journal.write("stopping")
+        await self._snapshots.close()
         left = await self._supervisor.down()
         self._supervisor.journal.write("down", left=left)
         self.finished.set()
@@ -331,54 +309,12 @@ class Methods:
         if self._down is not None:
             raise SupervisorError("the stack is stopping")
 
-    # --- answers -------------------------------------------------------------------------------------
-
     def _known(self, names: Iterable[str]) -> list[str]:
         known = self._supervisor.machine.services
         for name in names:
             if name not in known:
                 raise UnknownServiceError(name, sorted(known))
         return list(names)
-
-    def _services(self, names: Iterable[str]) -> Services:
-        return Services(self._service(name) for name in names)
-
-    def _service(self, name: str) -> ServiceStatus:
-        supervisor, service = self._supervisor, self._supervisor.machine.services[name]
-        bound = supervisor.bound.get(name)
-        return ServiceStatus(
-            name=name,
-            kind=service.spec.kind,
-            summary=service.spec.summary,
-            phase=service.phase,
-            ready=service.phase in SATISFYING,
-            task=service.spec.task,
-            copy_of=service.spec.copy_of,
-            reason=service.reason,
-            pid=service.pid,
-            seconds=round(asyncio.get_running_loop().time() - service.since, 3),
-            restarts=service.restarts,
-            needs=service.needs,
-            ports=bound.ports if bound else {},
-            exports=bound.masked_exports if bound else {},
-            log=supervisor.logs.path(name),
-        )
-
-    def _is_missing(self, name: str) -> bool:
-        """Whether it failed or was stopped. A task that is done is not missing."""
-        service = self._supervisor.machine.services[name]
-        return service.phase is Phase.FAILED or (service.phase is Phase.STOPPED and not service.wanted)
-
-    def _failure(self, name: str) -> Failure:
-        service = self._supervisor.machine.services[name]
-        return Failure(
-            service=name,
-            kind=service.error,
-            reason=service.reason or "was stopped",
-            port=self._supervisor.refused_ports.get(name),
-            log=self._supervisor.logs.path(name),
-            log_tail=tuple(self._supervisor.log_tail(name)) if service.error == "start" else (),
-        )
 
 
 def _changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

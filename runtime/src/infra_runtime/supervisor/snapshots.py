@@ -13,49 +13,61 @@ import json
 import os
 import shutil
 import signal
+import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 
-from infra_runtime.data_directory.paths import FORMAT
-from infra_runtime.data_directory.snapshots import DESCRIPTION, describe, folder_of
-from infra_runtime.errors import SnapshotError
+from infra_runtime.data_directory import checksums, restoration
+from infra_runtime.data_directory.checksums import DESCRIPTION
+from infra_runtime.data_directory.logs import tail
+from infra_runtime.data_directory.snapshots import FORMAT, describe, folder_of, publish
+from infra_runtime.errors import DataDirectoryError, SnapshotError
+from infra_runtime.host import disk
 from infra_runtime.host.file_copy import COPY, stage
 from infra_runtime.host.ports import LOOPBACK
 from infra_runtime.messages import Phase, Snapshot
 from infra_runtime.supervisor import probes
-from infra_runtime.supervisor.state import Event
+from infra_runtime.supervisor.state import SETTLED, Event
 from infra_runtime.supervisor.supervisor import Supervisor
+
+#: the phases of services that a snapshot contains
+RUNNING = frozenset({Phase.READY, Phase.PAUSED})
 
 
 async def save(supervisor: Supervisor, name: str) -> Snapshot:
-    """Take a snapshot; it replaces an older one of the same name. Raises `SnapshotError`."""
+    """Take a snapshot; it replaces an older one of the same name when it is complete.
+
+    Raises `SnapshotError`; the older snapshot is unchanged then.
+    """
     folder = folder_of(supervisor.paths, name)
     states = supervisor.machine.services
-    services = [service for service, state in states.items() if state.phase is Phase.READY]
-    # The name of a snapshot never begins with a dot.
-    async with _staged(f"{os.path.dirname(folder)}/.{name}", supervisor) as staged:
-        os.mkdir(f"{staged}/services")
-        began = time.time()
-        for service in services:
-            await _quiesce(supervisor, service)
-        await supervisor.children.freeze(services)
-        try:
-            sources = [supervisor.paths.service_data(service) for service in services]
-            await _copy(supervisor, name, sources, f"{staged}/services")
-        finally:
+    services = [service for service, state in states.items() if state.phase in RUNNING]
+    with _failing_as(name):
+        _, leftovers = restoration.recover(supervisor.paths)
+        # The name of a snapshot never begins with a dot.
+        async with _staged(f"{os.path.dirname(folder)}/.{name}", supervisor) as staged:
+            os.mkdir(f"{staged}/services")
+            began = time.time()
             for service in services:
-                supervisor.children.signal_all(service, signal.SIGCONT)
-        snapshot = Snapshot(
-            format=FORMAT,
-            name=name,
-            time=began,
-            services={service: states[service].spec.digest() for service in services},
-            executables={service: identity(supervisor.bound[service].command[0]) for service in services},
-        )
-        with open(f"{staged}/{DESCRIPTION}", "w", encoding="utf-8") as file:
-            json.dump(snapshot.to_json(), file)
-        shutil.rmtree(folder, ignore_errors=True)
-        os.rename(staged, folder)
+                await _quiesce(supervisor, service)
+            try:
+                await supervisor.children.freeze(services)
+                sources = [supervisor.paths.service_data(service) for service in services]
+                # -H: the data folder of a service may be a link to another disk.
+                await _copy(supervisor, name, ["-H", *sources], f"{staged}/services")
+            finally:
+                _continue(supervisor, services)
+            snapshot = Snapshot(
+                format=FORMAT,
+                name=name,
+                time=began,
+                services={service: states[service].spec.digest() for service in services},
+                executables={service: identity(supervisor.bound[service].command[0]) for service in services},
+            )
+            disk.write(f"{staged}/{DESCRIPTION}", json.dumps(snapshot.to_json()), durable=False)
+            await _run_checked(supervisor, name, checksums.command("seal", staged, _durable(supervisor)))
+            publish(staged, folder, durable=_is_durable(supervisor))
+        await remove(supervisor, [*leftovers, *restoration.recover(supervisor.paths)[1]])
     supervisor.journal.write("snapshot", name=name, services=services)
     return snapshot
 
@@ -63,53 +75,124 @@ async def save(supervisor: Supervisor, name: str) -> Snapshot:
 async def restore(supervisor: Supervisor, name: str) -> Snapshot:
     """Restore all services of a snapshot and start them again with the same endpoints.
 
-    The services keep running until the copy is complete.
+    The services keep running until the copy is complete and equals the snapshot's checksums. Then they are
+    stopped with SIGSTOP, their folders are exchanged, and they are killed and started again. When a folder
+    cannot be exchanged, all services continue with their old folders.
 
-    Raises `SnapshotError` when the stack's services differ from those of the snapshot.
+    Raises `SnapshotError` when the snapshot is damaged, or when the stack's services differ from those of the
+    snapshot.
     """
-    folder = folder_of(supervisor.paths, name)
-    snapshot = describe(folder)
+    paths = supervisor.paths
+    folder, snapshot = describe(paths, name)
     services = list(snapshot.services)
     _check_fit(supervisor, snapshot)
-    async with _staged(f"{supervisor.paths.services}/.restored", supervisor) as staged:
-        await _copy(supervisor, name, [f"{folder}/services/{service}" for service in services], staged)
-        for service in services:
-            supervisor.kill(service)
-        await supervisor.settle(services)
-        for service in services:
-            data = supervisor.paths.service_data(service)
-            with contextlib.suppress(FileNotFoundError):  # a service that was never started has no folder
-                os.rename(data, f"{staged}/{service}.old")
-            os.rename(f"{staged}/{service}", data)
-        for service in services:
-            supervisor.dispatch(Event("wanted", service))
-        await supervisor.settle(services)
+    if not disk.is_folder(paths.services):
+        raise SnapshotError(name, f"{paths.services} is a symbolic link, whose target is not changed")
+    with _failing_as(name):
+        _, leftovers = restoration.recover(paths)
+        async with _staged(restoration.staging(paths), supervisor) as staged:
+            await _copy(supervisor, name, [f"{folder}/services/{service}" for service in services], staged)
+            await _check(supervisor, name, folder, staged)
+            await _exchange(supervisor, name, staged, services)
+            for service in services:
+                supervisor.kill(service)
+            await supervisor.settle(services)
+            for service in services:
+                supervisor.dispatch(Event("wanted", service))
+            await supervisor.settle(services)
+        await remove(supervisor, [*leftovers, *restoration.recover(paths)[1]])
     supervisor.journal.write("restored", name=name, services=services)
     return snapshot
 
 
+async def _exchange(supervisor: Supervisor, name: str, staged: str, services: Sequence[str]) -> None:
+    """Exchange the folders of services while their processes are stopped.
+
+    When that fails, the services continue with their old folders. Raises `SnapshotError`.
+    """
+    wanted = [service for service in services if supervisor.machine.services[service].wanted]
+    try:
+        await _hold(supervisor, services)
+        restoration.exchange(supervisor.paths, staged, services, durable=_is_durable(supervisor))
+    except DataDirectoryError:
+        for service in services:  # a part of them has the folders of the snapshot
+            supervisor.kill(service)
+        raise
+    except BaseException as error:
+        _continue(supervisor, services)
+        for service in wanted:
+            supervisor.dispatch(Event("wanted", service))
+        if not isinstance(error, OSError):
+            raise
+        reason = f"{error.filename}: {error.strerror}; all services continue with their previous data"
+        hint = "A folder that is a mount point, or is immutable, cannot be exchanged."
+        raise SnapshotError(name, reason, hint) from error
+
+
+@contextlib.contextmanager
+def _failing_as(name: str) -> Iterator[None]:
+    """Raise an `OSError` as the `SnapshotError` of a snapshot."""
+    try:
+        yield
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise SnapshotError(name, f"{where}{error.strerror or error}") from error
+
+
 @contextlib.asynccontextmanager
 async def _staged(path: str, supervisor: Supervisor) -> AsyncIterator[str]:
-    """Yield the path of a new folder for a copy, and remove at the end what is still in it.
-
-    A folder that a killed supervisor left in its place is removed first.
-    """
-    await _remove(supervisor, f"{path}.new")
+    """Yield the path of a new folder for a copy, and remove at the end what is still in it."""
     folder = stage(path)
     os.mkdir(folder, 0o700)
     try:
         yield folder
     finally:
-        await _remove(supervisor, f"{path}.new")
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)  # it is empty, or has been renamed, when its content is complete
+        await remove(supervisor, [f"{path}.new"])
 
 
-async def _remove(supervisor: Supervisor, folder: str) -> None:
-    try:
-        os.rmdir(folder)  # an empty folder does not need a process, which would take milliseconds
-    except FileNotFoundError:
-        pass
-    except OSError:
-        await _run(supervisor, "rm", "-rf", folder)
+async def remove(supervisor: Supervisor, paths: Sequence[str]) -> None:
+    """Remove folders in a process, because that may take seconds; its errors are in the supervisor's log."""
+    filled = []
+    for path in paths:
+        try:
+            os.rmdir(path)  # an empty folder does not need a process, which would take milliseconds
+        except FileNotFoundError:
+            continue
+        except OSError:
+            filled.append(path)
+    if filled:
+        await _run(supervisor, *checksums.command("remove", *filled))
+
+
+async def _hold(supervisor: Supervisor, services: Sequence[str]) -> None:
+    """Stop all processes of services with SIGSTOP, and end services that are neither ready nor at rest."""
+    states = supervisor.machine.services
+    while True:
+        for service in services:
+            if states[service].phase not in SETTLED:
+                supervisor.kill(service)
+        await supervisor.settle(services)
+        await supervisor.children.freeze(services)
+        if supervisor.machine.settled(services):
+            return
+
+
+def _continue(supervisor: Supervisor, services: Sequence[str]) -> None:
+    """Continue the processes of services, except of those that a client has paused."""
+    for service in services:
+        if supervisor.machine.services[service].phase is not Phase.PAUSED:
+            supervisor.children.signal_all(service, signal.SIGCONT)
+
+
+def _is_durable(supervisor: Supervisor) -> bool:
+    """Return whether files must survive a power failure; in tests no write waits for the disk."""
+    return supervisor.environment != "test"
+
+
+def _durable(supervisor: Supervisor) -> str:
+    return str(int(_is_durable(supervisor)))
 
 
 def identity(executable: str) -> tuple[str, int, int]:
@@ -124,8 +207,6 @@ def _check_fit(supervisor: Supervisor, snapshot: Snapshot) -> None:
     A database server cannot always read data of another version, or data that was written under other
     settings.
     """
-    if snapshot.format != FORMAT:
-        raise SnapshotError(snapshot.name, f"its format is {snapshot.format}; this version reads {FORMAT}")
     for service, digest in snapshot.services.items():
         state = supervisor.machine.services.get(service)
         if state is None:
@@ -139,15 +220,36 @@ def _check_fit(supervisor: Supervisor, snapshot: Snapshot) -> None:
                 raise SnapshotError(snapshot.name, reason)
 
 
-async def _copy(supervisor: Supervisor, name: str, sources: list[str], into: str) -> None:
-    if not sources:
-        return
-    if await _run(supervisor, *COPY, *sources, into) != 0:
-        raise SnapshotError(name, f"cp failed; its output is in {supervisor.paths.own_log}")
+async def _copy(supervisor: Supervisor, name: str, sources: Sequence[str], into: str) -> None:
+    if sources:
+        await _run_checked(supervisor, name, (*COPY, *sources, into))
+
+
+async def _check(supervisor: Supervisor, name: str, snapshot: str, copy: str) -> None:
+    """Raise `SnapshotError` when a copy of a snapshot differs from the checksums of the snapshot."""
+    answer = f"{os.path.dirname(copy)}/difference"
+    durable = _durable(supervisor)
+    await _run_checked(supervisor, name, checksums.command("check", snapshot, copy, answer, durable))
+    with open(answer, encoding="utf-8", errors="surrogateescape") as file:
+        difference = file.read()
+    os.unlink(answer)
+    if difference:
+        hint = f"Remove it with `infra runtime snapshot remove {name}`."
+        raise SnapshotError(name, f"it is damaged: {difference}", hint)
+
+
+async def _run_checked(supervisor: Supervisor, name: str, command: Sequence[str]) -> None:
+    """Run a command. Raises `SnapshotError` with the last line of its output when it fails."""
+    log = supervisor.paths.own_log
+    size = os.path.getsize(log) if os.path.exists(log) else 0
+    if await _run(supervisor, *command) != 0:
+        last = "".join(tail(log, 1, size))
+        program = "checksums" if command[0] == sys.executable else command[0]
+        raise SnapshotError(name, f"{program} failed: {last}; its output is in {log}")
 
 
 async def _run(supervisor: Supervisor, *command: str) -> int:
-    return await supervisor.children.run("snapshot", command, cwd="/", log=supervisor.paths.own_log)
+    return await supervisor.children.run(".snapshot", command, cwd="/", log=supervisor.paths.own_log)
 
 
 async def _quiesce(supervisor: Supervisor, service: str) -> None:
@@ -155,5 +257,7 @@ async def _quiesce(supervisor: Supervisor, service: str) -> None:
     bound = supervisor.bound[service]
     if bound.quiesce is None:
         return
+    # A paused service cannot answer. It continues until its data are written, and is stopped again.
+    supervisor.children.signal_all(service, signal.SIGCONT)
     if reason := await probes.attempt(bound.quiesce, LOOPBACK, bound.ports[bound.quiesce.port]):
         raise SnapshotError(service, f"its data could not be written to the disk: {reason}")

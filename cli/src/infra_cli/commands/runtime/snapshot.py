@@ -1,4 +1,4 @@
-"""`infra runtime snapshot`: save, restore, list and remove snapshots."""
+"""The command `infra runtime snapshot`, which saves, restores, lists and removes snapshots."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def command() -> None:
 def save(target: Target, *, name: str, as_json: bool) -> None:
     """Save the state of all running services as the snapshot NAME; an older snapshot NAME is replaced.
 
-    The services are paused during the copy, so that their states are consistent with each other.
+    The services are paused during the copy, so that their states are consistent with each other. Services
+    that a client has paused are saved too. If the command is interrupted, the older snapshot is unchanged.
 
     \b
     Example:
@@ -46,10 +47,11 @@ def save(target: Target, *, name: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document that describes the snapshot.")
 @target
 def restore(target: Target, *, name: str, as_json: bool) -> None:
-    """Restore the state of a snapshot; later changes are lost.
+    """Restore the state that a snapshot contains; later changes of the data are lost.
 
-    The services keep their ports, but connections to them are closed. A snapshot of other versions or other
-    settings is an error, and nothing is changed.
+    The services keep their ports, but connections to them are closed. It is an error if the snapshot is
+    damaged, or of other versions or other settings, or if the data of a service cannot be replaced; all
+    services then continue as before.
 
     \b
     Example:
@@ -71,22 +73,33 @@ def restore(target: Target, *, name: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @target
 def list_all(target: Target, *, as_json: bool) -> None:
-    """List the snapshots in the data directory, oldest first. The stack may be stopped.
+    """List the snapshots in the data directory, the oldest snapshot first.
+
+    The stack does not have to be running.
+
+    Damaged snapshots are reported after the list; they cannot be restored, and `remove` removes them.
 
     \b
     Example:
       infra runtime snapshot list"""
     from infra_runtime.data_directory import snapshots
 
-    existing = snapshots.known(target.paths())
+    existing, damaged = snapshots.listing(target.paths())
     if as_json:
-        output.say_json({"snapshots": [snapshot.to_json() for snapshot in existing]})
+        output.say_json(
+            {
+                "snapshots": [snapshot.to_json() for snapshot in existing],
+                "damaged": [snapshot.to_json() for snapshot in damaged],
+            }
+        )
         return
     rows = (
         (snapshot.name, output.moment(snapshot.time), ", ".join(snapshot.services)) for snapshot in existing
     )
     for line in output.columns(rows, header=("NAME", "TAKEN", "SERVICES")):
         output.say(line)
+    for snapshot in damaged:
+        output.note(f"snapshot {snapshot.name} cannot be restored: {snapshot.reason}")
 
 
 @command.command(short_help="Remove a snapshot.")
@@ -94,7 +107,7 @@ def list_all(target: Target, *, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document that describes the snapshot.")
 @target
 def remove(target: Target, *, name: str, as_json: bool) -> None:
-    """Remove a snapshot from the data directory.
+    """Remove a snapshot from the data directory, also a damaged one.
 
     \b
     Example:

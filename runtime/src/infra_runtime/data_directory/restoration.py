@@ -1,0 +1,102 @@
+"""The exchange of the services' folders in a restore: all folders, or none, also after a kill.
+
+`.restored.new` in the folder of the services contains the copies of the snapshot, `.restored.old` the folders
+that the services had before. A restore is complete when `.restored.old` is renamed to `.restored.removed`.
+As long as `.restored.old` exists, `undo` moves its folders back: it is the journal of the restore.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Sequence
+
+from infra_runtime.data_directory import snapshots
+from infra_runtime.data_directory.paths import Paths
+from infra_runtime.errors import DataDirectoryError
+from infra_runtime.host import disk
+
+#: in the data directory and in the folder of the services
+_LEFTOVER = re.compile(r"\.restored\.(new|removed)|\.(services|snapshots|logs|[0-9a-f]{16})\.removed")
+
+
+def staging(paths: Paths) -> str:
+    """Return the path of the folder in which the copies are made; `host.file_copy.stage` adds `.new`."""
+    return f"{paths.services}/.restored"
+
+
+def exchange(paths: Paths, staged: str, services: Sequence[str], *, durable: bool) -> None:
+    """Replace the folders of the services by their copies in `staged`, and keep the old folders.
+
+    No process may write to the folders meanwhile. Raises `OSError` when a folder cannot be renamed, such as a
+    mount point; all services have their old folders then. Raises `DataDirectoryError` when these could not
+    be moved back.
+    """
+    old = _old(paths)
+    os.mkdir(old, 0o700)
+    try:
+        if durable:
+            disk.sync_folder(paths.services)
+        for service in services:
+            data = paths.service_data(service)
+            if not os.path.lexists(data):
+                os.mkdir(data, 0o700)  # a service that was never started gets an empty folder back
+            os.rename(data, f"{old}/{service}")
+            os.rename(f"{staged}/{service}", data)
+        if durable:
+            for folder in (staged, old, paths.services):
+                disk.sync_folder(folder)
+        os.rename(old, f"{staging(paths)}.removed")
+    except OSError:
+        undo(paths)
+        raise
+    if durable:
+        with contextlib.suppress(OSError):  # a power failure then leaves the old or the new folders
+            disk.sync_folder(paths.services)
+
+
+def undo(paths: Paths) -> bool:
+    """Give the services the folders back that they had before a restore that was not completed.
+
+    Return whether there was such a restore. Raises `DataDirectoryError` when a folder cannot be moved.
+    """
+    old = _old(paths)
+    if not disk.is_folder(paths.services) or not disk.is_folder(old):
+        return False
+    try:
+        for service in sorted(os.listdir(old)):
+            data = paths.service_data(service)
+            if os.path.lexists(data):
+                os.makedirs(f"{staging(paths)}.new", mode=0o700, exist_ok=True)
+                os.rename(data, f"{staging(paths)}.new/{service}-{os.urandom(4).hex()}")
+            os.rename(f"{old}/{service}", data)
+        os.rmdir(old)
+    except OSError as error:
+        reason = f"a restore was interrupted and cannot be undone: {error.strerror}"
+        hint = f"The data of each service from before the restore is in {old}; move it to {paths.services}."
+        raise DataDirectoryError(error.filename or old, reason, hint) from error
+    return True
+
+
+def recover(paths: Paths) -> tuple[bool, list[str]]:
+    """Undo an interrupted restore, and set aside what interrupted saves, restores and removals left.
+
+    Call it when no service runs, or before the next save or restore. Return whether a restore was undone, and
+    the paths to remove, which may take seconds.
+
+    Raises `DataDirectoryError` when the restore cannot be undone.
+    """
+    return undo(paths), disk.set_aside(_leftovers(paths))
+
+
+def _leftovers(paths: Paths) -> list[str]:
+    leftovers = snapshots.leftovers(paths)
+    for folder in (paths.data, paths.services):
+        if disk.is_folder(folder):
+            leftovers += [f"{folder}/{name}" for name in os.listdir(folder) if _LEFTOVER.fullmatch(name)]
+    return leftovers
+
+
+def _old(paths: Paths) -> str:
+    return f"{staging(paths)}.old"

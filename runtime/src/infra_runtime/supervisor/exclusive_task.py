@@ -1,0 +1,43 @@
+"""Tasks that run one after another, and that the end of the stack cancels."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from infra_runtime.errors import SupervisorError
+
+T = TypeVar("T")
+
+
+class ExclusiveTask:
+    """Runs at most one task at a time."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._task: asyncio.Task[Any] | None = None
+        self._closed = False
+
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine when no other one runs, and return its result.
+
+        Raises `SupervisorError` when `close` was called before its end.
+        """
+        async with self._lock:
+            task = asyncio.get_running_loop().create_task(work)
+            self._task = task
+            if self._closed:
+                task.cancel()
+            await asyncio.wait([task])
+            self._task = None
+        if task.cancelled():
+            raise SupervisorError("the stack is stopping")
+        return task.result()
+
+    async def close(self) -> None:
+        """Cancel the running task, and those that wait for it; return when the running one has ended."""
+        self._closed = True
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
