@@ -27,8 +27,12 @@ REFUSED = ("insert several", "many rows", "rows of the large table", "statement 
 REJECTED = {"constraint violation", "backend killed"}
 
 
-def start(folder: Path, options: str) -> Stack:
-    (folder / "infra.toml").write_text(f'use = ["postgres"]\n[services.postgres]\noptions = {options}\n')
+DEBIAN = Path("/usr/lib/postgresql/15/bin")
+
+
+def start(folder: Path, options: str, *, binary: str = "") -> Stack:
+    text = f'use = ["postgres"]\n[services.postgres]\noptions = {options}\n'
+    (folder / "infra.toml").write_text(text + (f'binary = "{binary}"\n' if binary else ""))
     return stacks.start("postgres", directory=folder, environment="test")
 
 
@@ -190,4 +194,16 @@ def test_unlogged_changes_are_not_possible_with_a_minimal_wal(tmp_path: Path) ->
 
         checked.close()
     assert reset == [False, False]
+    assert checked.tally.differences == []
+
+
+@pytest.mark.skipif(not DEBIAN.is_dir(), reason="needs PostgreSQL 15 of Debian")
+def test_postgresql_15_cannot_read_its_wal_so_each_database_is_a_clone(tmp_path: Path) -> None:
+    with start(tmp_path, "{}", binary=str(DEBIAN)) as stack:
+        checked = Recycling(stack.postgres, tmp_path)
+
+        reset = [checked.round([act]) for act in ("insert", "update", "create table")]
+
+        checked.close()
+    assert reset == [False, False, False]
     assert checked.tally.differences == []
