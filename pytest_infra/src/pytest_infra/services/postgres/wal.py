@@ -24,11 +24,11 @@ MAX_BYTES = 64 << 20
 _SCAN = f"""
 select distinct reldatabase::bigint, relfilenode::bigint
 from {SCHEMA}.pg_get_wal_block_info(%s, 'FFFFFFFF/FFFFFFFF', false)
-where (select pg_current_wal_insert_lsn() - %s::pg_lsn) <= {MAX_BYTES}
+where (select pg_current_wal_insert_lsn() - %s::pg_lsn) <= %s
   and reldatabase = any(%s) and not xid = any(%s::xid[])
   and (resource_manager, record_type) not in
       (('Heap2', 'PRUNE'), ('Heap2', 'PRUNE_ON_ACCESS'), ('XLOG', 'FPI_FOR_HINT'))
-"""  # noqa: S608 - the schema and the number are constants
+"""  # noqa: S608 - the schema is a constant
 #: the end of the last record, in SQL
 POSITION = "pg_current_wal_insert_lsn()::text"
 _POSITION = f"select {POSITION}".encode()
@@ -109,7 +109,9 @@ class Wal:
         """
         if not self._changes or not self._position:
             return None
-        return connection.execute(_SCAN, [self._position, self._position, [*self._changes], self._ignored])
+        return connection.execute(
+            _SCAN, [self._position, self._position, MAX_BYTES, [*self._changes], self._ignored]
+        )
 
     def add(self, records: psycopg.Cursor[Any] | None, position: str) -> None:
         """Add the result of `scan`. `position` was determined before it, and before a commit before it.
