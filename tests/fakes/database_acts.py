@@ -38,7 +38,7 @@ create table part (d int, t text) partition by range (d);
 create table part1 partition of part for values from (0) to (10);
 create table part2 partition of part for values from (10) to (20);
 create table parent (k int);
-create table heir_table (extra text) inherits (parent);
+create table derived (extra text) inherits (parent);
 create sequence s start 100;
 create sequence used; select nextval('used') from generate_series(1, 40);
 create sequence cached cache 20; select nextval('cached');
@@ -60,7 +60,7 @@ ROWS: dict[str, str] = {
     " select md5(n::text), repeat('x', n * 400) from generate_series(1, 20) n",
     "insert with a foreign key": "insert into a (t) values ('p');"
     " insert into b (a_id, n) select id, 3 from a",
-    "insert several": "insert into parent values (1); insert into heir_table values (2, 'x')",
+    "insert several": "insert into parent values (1); insert into derived values (2, 'x')",
     "insert into a foreign key's target": "insert into child select k, 'c' from seeded where k < 9",
     "update": "update seeded set v = 'changed' where k % 2 = 0",
     "update of a key": "update seeded set k = k + 1000 where k < 5",
@@ -178,7 +178,7 @@ OTHERS: dict[str, str] = {
     "refresh concurrently": "delete from seeded where k = 1; refresh materialized view concurrently mv",
     "create partition": "create table part3 partition of part for values from (20) to (30)",
     "detach partition": "alter table part detach partition part2",
-    "inheritance": "alter table heir_table no inherit parent",
+    "inheritance": "alter table derived no inherit parent",
     "extended statistics": "create statistics st on k, v from seeded",
     "event trigger": "create function e() returns event_trigger language plpgsql as $$ begin end $$;"
     " create event trigger et on ddl_command_start execute function e()",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def url_of(server: Mapping[str, str], database: str = "") -> str:
-    """Return the URL of a database of a server, by default of its own; of the socket if there is one."""
+    """Return the URL of a database, by default the one in the server's URL; of the socket if there is one."""
     url = server.get("socket_url") or server["url"]
     return url_at(url, database) if database else url
 

@@ -10,7 +10,6 @@ import os
 import subprocess
 import threading
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -79,7 +78,6 @@ class Client:
         self.supervisor = pid
         #: the version of its protocol; 0 before its greeting
         self.protocol = 0
-        _clients.add(self)
 
     @classmethod
     def connect(cls, paths: Paths, *, lease: bool = False, deadlines: Deadlines | None = None) -> Self:
@@ -137,12 +135,12 @@ class Client:
     def _exchange(
         self, method: Method[Params, Answer], params: Params, on_event: Callable[[Event], None]
     ) -> object:
+        if self._connection.closed:  # in a forked child, the lock may be held by a thread of the parent
+            raise SupervisorError(
+                "this lease was given back, by `close`, `finish` or `down`, or it belongs to the parent of a"
+                " forked process"
+            )
         with self._lock:
-            if self._connection.closed:
-                raise SupervisorError(
-                    "this lease was given back, by `close`, `finish` or `down`, or it belongs to the parent"
-                    " of a forked process"
-                )
             if self._silence and not self._connection.has_data():
                 raise self._silence  # the next call to a supervisor that does not answer fails at once
             self._silence = None
@@ -256,12 +254,6 @@ class Client:
         with self._lock:
             return not self._connection.closed and not self._connection.has_data()
 
-    def abandon(self) -> None:
-        """Close the connection in a forked child; that of the parent stays open, with its lease."""
-        self._lock = threading.Lock()  # another thread of the parent may have held it
-        self._connection.abandon()
-        self.child = None
-
     def close(self) -> None:
         """End the connection, and the lease that it was."""
         self._connection.close()
@@ -281,17 +273,6 @@ def _versions(protocol: object) -> str:
     """Return the versions of the protocol of the supervisor and of this kit, for the end of a message."""
     return f"speaks protocol {protocol or 'unknown'}, this kit {PROTOCOL}"
 
-
-#: the clients of this process
-_clients: weakref.WeakSet[Client] = weakref.WeakSet()
-
-
-def _abandon_all() -> None:
-    for client in tuple(_clients):
-        client.abandon()
-
-
-os.register_at_fork(after_in_child=_abandon_all)
 
 #: the child processes that run on as supervisors of other clients; they are reaped when they exit
 _outliving: list[subprocess.Popen[bytes]] = []

@@ -8,6 +8,7 @@ import math
 import os
 import socket
 import time
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ class Connection:
         self._received = bytearray()
         #: the number of bytes at the beginning of `_received` without a line end
         self._searched = 0
+        _connections.add(self)
 
     @property
     def closed(self) -> bool:
@@ -89,7 +91,7 @@ class Connection:
         return True
 
     def abandon(self) -> None:
-        """Close the socket of this process only; another process that has it can continue to use it."""
+        """Close the socket in a forked child; that of the parent stays open, with its lease."""
         descriptor = self._socket.detach()
         if descriptor >= 0:
             os.close(descriptor)
@@ -99,6 +101,18 @@ class Connection:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+
+
+#: the connections of this process
+_connections: weakref.WeakSet[Connection] = weakref.WeakSet()
+
+
+def _abandon_all() -> None:
+    for connection in tuple(_connections):
+        connection.abandon()
+
+
+os.register_at_fork(after_in_child=_abandon_all)
 
 
 def connect(paths: Paths, seconds: float) -> tuple[Connection, int]:
