@@ -27,6 +27,7 @@ def drop(connection: psycopg.Connection[Any], server: Endpoint, database: str) -
     from psycopg import Error
 
     try:
+        statements.require_no_prepared_transaction(connection, database)
         statements.drop(connection, database)
     except Error:
         _remove(connection, server, database)

@@ -18,7 +18,13 @@ from infra_runtime.value import frozen
 from pytest_infra.services.postgres import catalog, wal
 from pytest_infra.services.postgres.catalog import Contents, Sequence, Table
 from pytest_infra.services.postgres.driver import driver
-from pytest_infra.services.postgres.statements import end_sessions, execute, locked, url_of
+from pytest_infra.services.postgres.statements import (
+    end_sessions,
+    execute,
+    locked,
+    require_no_prepared_transaction,
+    url_of,
+)
 
 if TYPE_CHECKING:
     import psycopg
@@ -168,6 +174,7 @@ class Recycler:
             execute(connection, "alter database {} with allow_connections false", name)
             pipeline.sync()
             end_sessions(connection, name)
+            require_no_prepared_transaction(connection, name)
             state_before = connection.execute(_STATE, [name])
             pipeline.sync()
             execute(connection, "alter database {} rename to {}", name, new_name)

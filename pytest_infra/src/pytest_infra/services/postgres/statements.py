@@ -59,6 +59,17 @@ def end_sessions(connection: psycopg.Connection[Any], database: str) -> None:
     connection.execute(statement.format(sql.Literal(database)))
 
 
+def require_no_prepared_transaction(connection: psycopg.Connection[Any], database: str) -> None:
+    """Raise `psycopg.errors.RaiseException` if a database has one; which would delay a change by 5 s."""
+    from psycopg import sql
+
+    statement = sql.SQL(
+        "do $$ begin if exists (select from pg_prepared_xacts where database = {})"
+        " then raise exception 'a transaction is prepared'; end if; end $$"
+    )
+    connection.execute(statement.format(sql.Literal(database)))
+
+
 def drop(connection: psycopg.Connection[Any], database: str) -> None:
     """Disconnect all sessions of a database and drop it, if it exists."""
     execute(connection, "drop database if exists {} with (force)", database)

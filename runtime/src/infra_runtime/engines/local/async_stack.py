@@ -55,6 +55,10 @@ class AsyncStack:
         """See `Stack.env`."""
         return self._stack.env()
 
+    def last_change(self) -> tuple[int, int] | None:
+        """See `Stack.last_change`."""
+        return self._stack.last_change()
+
     status = _twin(Stack.status)
     start = _twin(Stack.start)
     stop = _twin(Stack.stop)
