@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,7 @@ class Failures:
 
 def _complete(error: InfraError) -> str:
     notes = [f"and {note}" for note in getattr(error, "__notes__", ())]
-    hint = error.hint.replace("`--data`", "`--infra-data`")  # the name of that option of `infra` in pytest
+    hint = re.sub("`--data(?=[ `])", "`--infra-data", error.hint)  # the name of that option in pytest
     return "\n".join(part for part in (str(error), *notes, hint) if part)
 
 

@@ -154,7 +154,7 @@ class DataDirectoryError(InfraError):
     def __init__(self, path: str, reason: str, hint: str = "") -> None:
         super().__init__(path, reason, hint)
         self.path, self.reason = path, reason
-        self.hint = hint or "Select another data directory with `--data` or INFRA_DATA."
+        self.hint = hint or "Select another data directory with `--data DIR` or INFRA_DATA."
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"

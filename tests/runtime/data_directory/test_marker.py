@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
+from infra_runtime.data_directory.journal import Journal
 from infra_runtime.data_directory.marker import make_data_directory
 from infra_runtime.data_directory.paths import FORMAT, Paths
 from infra_runtime.errors import DataDirectoryError
@@ -69,3 +75,124 @@ def test_a_path_that_cannot_be_written_is_an_error_with_the_reason(tmp_path: Pat
 
     with pytest.raises(DataDirectoryError, match="Not a directory"):
         make_data_directory(Paths(str(tmp_path / "file" / "data")), "test")
+
+
+def journal_of(paths: Paths, *events: str) -> None:
+    """Create the data directory of a test stack, and write these events to its journal."""
+    make_data_directory(paths, "test")
+    journal = Journal(paths.journal)
+    for event in events:
+        journal.write(event)
+    journal.close()
+
+
+@pytest.mark.parametrize("events", [(), ("up", "down")])
+@pytest.mark.parametrize("name", ["web/deep/file", "file"])
+def test_a_file_that_was_placed_for_a_service_before_the_start_of_a_test_is_an_error_and_stays(
+    tmp_path: Path, name: str, events: tuple[str, ...]
+) -> None:
+    paths = Paths(str(tmp_path / "data"))
+    journal_of(paths, *events)
+    placed = Path(paths.services, name)
+    placed.parent.mkdir(parents=True, exist_ok=True)
+    placed.write_text("content")
+    os.utime(placed, (1, 1))
+
+    with pytest.raises(DataDirectoryError, match="was placed here while no stack was running") as caught:
+        make_data_directory(paths, "test")
+
+    assert caught.value.path == str(placed)
+    assert placed.read_text() == "content"
+
+
+def test_files_from_before_the_end_of_a_test_stack_are_accepted_because_it_could_not_remove_them(
+    tmp_path: Path,
+) -> None:
+    paths = Paths(str(tmp_path / "data"))
+    Path(paths.data).mkdir()
+    journal_of(paths)
+    for name in ("web/old", ".units/unit"):
+        Path(paths.services, name).parent.mkdir(parents=True, exist_ok=True)
+        Path(paths.services, name).touch()
+    journal = Journal(paths.journal, now=lambda: time.time() + 60)
+    journal.write("down")
+    journal.close()
+
+    make_data_directory(paths, "test")
+
+
+def test_files_of_a_stack_that_runs_or_was_killed_are_accepted(tmp_path: Path) -> None:
+    paths = Paths(str(tmp_path / "data"))
+    journal_of(paths, "up", "ready")
+    Path(paths.service_data("web")).mkdir(parents=True)
+    Path(paths.service_data("web"), "file").touch()
+
+    make_data_directory(paths, "test")
+
+
+def test_files_that_were_placed_for_a_service_outside_of_tests_are_accepted(tmp_path: Path) -> None:
+    paths = Paths(str(tmp_path / "data"))
+    make_data_directory(paths, "development")
+    Path(paths.service_data("web")).mkdir(parents=True)
+    Path(paths.service_data("web"), "file").touch()
+
+    make_data_directory(paths, "development")
+
+    assert Path(paths.service_data("web"), "file").exists()
+
+
+def test_the_lock_that_a_killed_wipe_left_does_not_prevent_a_start(tmp_path: Path) -> None:
+    paths = Paths(str(tmp_path / "data"))
+    Path(paths.data).mkdir()
+    Path(paths.lock).touch()
+
+    make_data_directory(paths, "test")
+
+    assert Path(paths.marker).exists()
+
+
+#: creates or checks a data directory as another user, and prints the error
+AS_OTHER_USER = """
+import os, sys
+sys.path[:0] = {path!r}
+from infra_runtime.data_directory.marker import make_data_directory
+from infra_runtime.data_directory.paths import Paths
+from infra_runtime.errors import DataDirectoryError
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+try:
+    make_data_directory(Paths(sys.argv[1], {{}}), "test")
+except DataDirectoryError as error:
+    print(error.path, error.reason, error.hint, sep="\\n")
+"""
+
+
+@pytest.mark.process
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("case", ["missing", "unreadable", "read-only", "a file", "a folder"])
+def test_a_directory_of_another_user_is_an_error_that_names_the_owner_and_the_option(
+    case: str,
+) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="infra-") as folder:
+        Path(folder).chmod(0o755)
+        data = Path(folder) / "checkout" / ".data-test"
+        data.parent.mkdir()
+        culprit = data
+        if case != "missing":
+            make_data_directory(Paths(str(data)), "test")
+            data.chmod(0o700 if case == "unreadable" else 0o755 if case == "read-only" else 0o777)
+        if case == "a file":
+            culprit = data / "events.jsonl"
+            culprit.touch(0o644)
+            (data / "logs").chmod(0o777)
+        elif case == "a folder":
+            culprit = data / "logs"
+        code = AS_OTHER_USER.format(path=[path for path in sys.path if path])
+        command = [sys.executable, "-S", "-c", code, str(data)]
+
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+    assert done.stdout.splitlines() == [
+        str(culprit),
+        f"Permission denied; {culprit.parent if case == 'missing' else culprit} belongs to root",
+        "Select another data directory with `--data DIR` or INFRA_DATA.",
+    ], done.stderr

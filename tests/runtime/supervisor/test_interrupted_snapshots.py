@@ -19,6 +19,7 @@ from fakes.killed import COMPLETE, FAILED, KILLED, statuses
 from fakes.stacks import server
 from infra_runtime.data_directory import checksums, restoration, snapshots, wipe
 from infra_runtime.data_directory.paths import Paths
+from infra_runtime.host import disk
 from infra_runtime.messages import Phase
 from infra_runtime.supervisor.snapshots import restore, save
 
@@ -139,6 +140,12 @@ THEN = {name: {"then"} for name in SERVICES}
 NOW = {"a": {"now"}, "b": {"now"}, "c": set()}
 
 
+def recover(paths: Paths) -> None:
+    """Do what a supervisor does at its start."""
+    for path in restoration.recover(paths)[1]:
+        disk.remove(path)
+
+
 def check_snapshot(data: Path, *accepted: str) -> str:
     """Return the text of the only snapshot, which must be complete and have one of these texts."""
     paths = Paths(str(data))
@@ -164,7 +171,7 @@ def check_no_leftovers(data: Path) -> None:
 def test_a_restore_that_is_killed_leaves_the_old_or_the_new_state(prepared, data) -> None:
     ends = []
     for status in statuses(prepared, lambda: asyncio.run(restore(Stack(data), "s"))):
-        restoration.recover(Paths(str(data)))
+        recover(Paths(str(data)))
 
         assert states(data) in (THEN, NOW)
         assert status == KILLED or states(data) == THEN
@@ -192,8 +199,8 @@ def test_a_recovery_that_is_killed_is_completed_by_the_next_one(prepared, data) 
             shutil.rmtree(data)
             shutil.copytree(data.with_name("interrupted"), data)
 
-        for status in statuses(prepare, lambda: restoration.recover(paths)):
-            restoration.recover(paths)
+        for status in statuses(prepare, lambda: recover(paths)):
+            recover(paths)
 
             assert states(data) == NOW
             check_no_leftovers(data)
@@ -217,7 +224,7 @@ def test_a_restore_that_fails_leaves_the_services_running_with_their_state(prepa
     for status in statuses(prepared, act, fail=True):
         assert states(data) == (NOW if status == FAILED else THEN)
         check_snapshot(data, "then")
-        restoration.recover(Paths(str(data)))
+        recover(Paths(str(data)))
         assert states(data) == (NOW if status == FAILED else THEN)
         check_no_leftovers(data)
         failures += status == FAILED
@@ -233,7 +240,7 @@ def test_a_save_that_is_killed_leaves_the_older_or_the_newer_snapshot(prepared, 
     ):
         before = check_snapshot(data, "then", "now")
 
-        restoration.recover(Paths(str(data)))
+        recover(Paths(str(data)))
 
         assert check_snapshot(data, "then", "now") == before
         assert status == KILLED or before == "now"
@@ -273,7 +280,7 @@ def test_a_removal_that_is_killed_leaves_the_whole_snapshot_or_none(prepared, da
         if listed:
             check_snapshot(data, "then")
 
-        restoration.recover(paths)
+        recover(paths)
 
         assert snapshots.listing(paths) == (listed, [])
         check_no_leftovers(data)

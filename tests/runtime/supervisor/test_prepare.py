@@ -211,8 +211,22 @@ async def test_concurrent_stacks_build_a_seed_once(machine) -> None:
 async def test_a_seed_does_not_change_existing_data(machine) -> None:
     folder = await machine.prepare()
     (folder / "mine").write_text("data")
+    (folder / "key.secret").write_text("key")
 
     await machine.prepare(TREE)
+
+    assert sorted(path.name for path in folder.iterdir()) == ["key.secret", "mine"]
+    assert machine.commands == []
+
+
+async def test_files_in_the_folder_of_a_seed_from_before_the_first_start_are_an_error_and_stay(
+    machine,
+) -> None:
+    folder = await machine.prepare()
+    (folder / "mine").write_text("data")
+
+    with pytest.raises(StepError, match=r"db contains mine, but not key\.secret: .* Move the content to"):
+        await machine.prepare(TREE)
 
     assert [path.name for path in folder.iterdir()] == ["mine"]
     assert machine.commands == []

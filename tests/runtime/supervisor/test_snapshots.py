@@ -248,7 +248,7 @@ def test_a_killed_supervisor_leaves_one_complete_snapshot_and_the_next_one_clean
 
         assert (listed.name, damaged) == ("default", [])
         stack = stack_of(sleeper_of("web"), environment="development")
-        assert [path.name for path in (data / "snapshots").iterdir()] == ["default"]
+        until(lambda: [path.name for path in (data / "snapshots").iterdir()] == ["default"])
         stack.restore()
         restored = {path.read_text() for path in folder.iterdir()}
         assert (len(list(folder.iterdir())), len(restored)) == (400, 1)
@@ -273,7 +273,7 @@ def test_a_supervisor_that_is_killed_during_a_restore_leaves_one_state(stack_of,
         stack_of(sleeper_of("web"), sleeper_of("api"), environment="development")
 
         assert [path.read_text() for path in states] in (["now", "now"], ["then", "then"])
-        assert sorted(path.name for path in (data / "services").iterdir()) == ["api", "web"]
+        until(lambda: sorted(path.name for path in (data / "services").iterdir()) == ["api", "web"])
 
 
 def test_a_restore_leaves_no_temporary_folders(stack_of, data: Path) -> None:

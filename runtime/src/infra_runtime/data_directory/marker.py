@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import threading
 from pathlib import Path
 from typing import Any
 
-from infra_runtime.data_directory.paths import FORMAT, Paths
+from infra_runtime.data_directory import journal
+from infra_runtime.data_directory.paths import FORMAT, Paths, refusal
 from infra_runtime.errors import DataDirectoryError
+from infra_runtime.host import disk
 
 
 def make_data_directory(paths: Paths, environment: str) -> None:
@@ -18,7 +22,7 @@ def make_data_directory(paths: Paths, environment: str) -> None:
     The data of a test are removed at its end. A folder that contains other files is therefore rejected.
 
     Raises `DataDirectoryError` when the directory cannot be written, has no marker, belongs to another
-    environment, or was written by a newer version.
+    environment, was written by a newer version, or contains files that the start of a test would remove.
     """
     data, marker = Path(paths.data), Path(paths.marker)
     try:
@@ -36,10 +40,11 @@ def make_data_directory(paths: Paths, environment: str) -> None:
             _write(marker, {"format": FORMAT, "stack": paths.stack, "environment": environment})
             (data / ".gitignore").write_text("*\n", encoding="utf-8")
         Path(paths.logs).mkdir(exist_ok=True)
+        _check_writable(paths)
         content = json.loads(marker.read_text(encoding="utf-8"))
         written, owner = content["format"], content["environment"]
     except OSError as error:
-        raise DataDirectoryError(paths.data, error.strerror or str(error)) from error
+        raise DataDirectoryError(paths.data, (error.strerror or str(error)) + _owner(paths.data)) from error
     except (ValueError, KeyError, TypeError) as error:
         raise DataDirectoryError(paths.data, "its file infra.json was not written by pytest-infra") from error
     if written > FORMAT:
@@ -49,6 +54,60 @@ def make_data_directory(paths: Paths, environment: str) -> None:
         reason = f"contains the data of the environment {owner}, and this is {environment}"
         hint = "Use another directory with `--data`, or unset INFRA_DATA or INFRA_ENV if one of them is set."
         raise DataDirectoryError(paths.data, reason, hint)
+    if environment == "test" and (placed := placed_file(paths)):
+        reason = "was placed here while no stack was running; the data of a test are removed when it starts"
+        raise DataDirectoryError(placed, reason, "Move it out of the data directory.")
+
+
+def placed_file(paths: Paths) -> str:
+    """Return a file in the services' folders that is newer than the end of the last stack; empty: none.
+
+    A stack that ended with `down` in its journal has left no process that writes files. Older files are what
+    a killed supervisor could not remove.
+    """
+    if not disk.is_folder(paths.services):
+        return ""
+    events = journal.read(paths.journal)
+    if events and events[-1].event != "down":
+        return ""
+    ended = events[-1].time if events else 0.0
+    for service in sorted(Path(paths.services).iterdir()):
+        if service.name.startswith("."):  # files of the kit
+            continue
+        candidates = [f"{folder}/{name}" for folder, _, files in os.walk(service) for name in files]
+        for path in candidates if disk.is_folder(str(service)) else [str(service)]:
+            if os.lstat(path).st_ctime > ended:
+                return path
+    return ""
+
+
+def _check_writable(paths: Paths) -> None:
+    """Raise `DataDirectoryError` when this user cannot write in the directory or to a file of the stack."""
+    if reason := refusal(paths.data):
+        raise DataDirectoryError(paths.data, reason + _owner(paths.data))
+    for path in (paths.logs, paths.services, paths.journal, paths.lock):
+        if os.path.exists(path) and not os.access(path, os.W_OK):
+            raise DataDirectoryError(path, os.strerror(errno.EACCES) + _owner(path))
+
+
+def _owner(path: str) -> str:
+    """Return who owns a file, or the folder in which it would be made, if that is another user."""
+    while not os.path.lexists(path) and os.path.dirname(path) != path:
+        path = os.path.dirname(path)
+    with contextlib.suppress(OSError):
+        uid = os.lstat(path).st_uid
+        if uid != os.geteuid():
+            return f"; {path} belongs to {_user(uid)}"
+    return ""
+
+
+def _user(uid: int) -> str:
+    import pwd  # only errors need it
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"the user {uid}"
 
 
 def _write(marker: Path, content: dict[str, Any]) -> None:

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Sequence
 
 from infra_runtime.data_directory import snapshots
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import DataDirectoryError
 from infra_runtime.host import disk
+
+#: in the data directory and in the folder of the services
+_LEFTOVER = re.compile(r"\.restored\.(new|removed)|\.(services|snapshots|logs|[0-9a-f]{16})\.removed")
 
 
 def staging(paths: Paths) -> str:
@@ -43,7 +47,7 @@ def exchange(paths: Paths, staged: str, services: Sequence[str], *, durable: boo
         if durable:
             for folder in (staged, old, paths.services):
                 disk.sync_folder(folder)
-        os.rename(old, disk.removed_name(staging(paths)))
+        os.rename(old, f"{staging(paths)}.removed")
     except OSError:
         undo(paths)
         raise
@@ -75,30 +79,23 @@ def undo(paths: Paths) -> bool:
     return True
 
 
-def recover(paths: Paths) -> bool:
-    """Undo an interrupted restore, and remove what interrupted saves, restores and removals left.
+def recover(paths: Paths) -> tuple[bool, list[str]]:
+    """Undo an interrupted restore, and set aside what interrupted saves, restores and removals left.
 
-    Call it when no service runs, or before the next save or restore. Return whether a restore was undone.
-    Other leftovers that cannot be removed stay.
+    Call it when no service runs, or before the next save or restore. Return whether a restore was undone, and
+    the paths to remove, which may take seconds.
 
     Raises `DataDirectoryError` when the restore cannot be undone.
     """
-    undone = undo(paths)
-    for path in leftovers(paths):
-        try:
-            disk.remove(path)
-        except OSError:
-            continue  # it occupies space, and does no harm
-    return undone
+    return undo(paths), disk.set_aside(_leftovers(paths))
 
 
-def leftovers(paths: Paths) -> list[str]:
-    """Return the existing paths that an interrupted save, restore or removal left and that can be removed."""
-    removable = snapshots.leftovers(paths)
-    removable += [disk.removed_name(path) for path in (paths.services, f"{paths.data}/snapshots", paths.logs)]
-    if disk.is_folder(paths.services):
-        removable += [f"{staging(paths)}.new", disk.removed_name(staging(paths))]
-    return [path for path in removable if os.path.lexists(path)]
+def _leftovers(paths: Paths) -> list[str]:
+    leftovers = snapshots.leftovers(paths)
+    for folder in (paths.data, paths.services):
+        if disk.is_folder(folder):
+            leftovers += [f"{folder}/{name}" for name in os.listdir(folder) if _LEFTOVER.fullmatch(name)]
+    return leftovers
 
 
 def _old(paths: Paths) -> str:

@@ -10,6 +10,10 @@ import os
 import stat
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 #: opens a folder, and fails when the name is a symbolic link
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -60,6 +64,21 @@ def removed_name(path: str) -> str:
     """Return the path of a folder while `discard` removes it."""
     parent, name = os.path.split(path)
     return os.path.join(parent, f".{name}.removed")
+
+
+def set_aside(paths: Iterable[str]) -> list[str]:
+    """Rename files and folders that are to be removed to unique names of the form `.HEX.removed`.
+
+    Return the new paths. New files can then be made under the old names while the others are removed. What
+    cannot be renamed keeps its name, and is not in the result.
+    """
+    renamed = []
+    for path in paths:
+        new = removed_name(os.path.join(os.path.dirname(path), os.urandom(8).hex()))
+        with contextlib.suppress(OSError):
+            os.rename(path, new)
+            renamed.append(new)
+    return renamed
 
 
 def is_folder(path: str) -> bool:

@@ -23,6 +23,8 @@ from infra_runtime.supervisor.supervisor import Supervisor
 
 #: seconds to wait for a predecessor that is still stopping its services
 PATIENCE = 60.0
+#: seconds that a start waits for the removal of leftovers, which continues while services start
+REMOVAL_SECONDS = 1.0
 
 
 def main() -> int:
@@ -75,7 +77,7 @@ async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
     become_subreaper()
     private_folder(paths.home)
     cleaned = reconcile(paths)
-    undone = restoration.recover(paths)
+    undone, leftovers = restoration.recover(paths)
     if environment == "test":  # tests start without data; existing data is from a supervisor that was killed
         remove(paths.services)
     journal.rotate(paths.journal)
@@ -93,10 +95,14 @@ async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
     control = Control(paths.control, methods.table())
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, methods.end)
+    removing = asyncio.create_task(remove_leftovers(supervisor, leftovers))
+    await asyncio.wait([removing], timeout=REMOVAL_SECONDS)
     await control.open()
-    keeping = asyncio.create_task(control.keep())
+    background = [asyncio.create_task(control.keep()), removing]
     await methods.closing.wait()
-    keeping.cancel()
+    for task in background:
+        task.cancel()
+    await asyncio.gather(*background, return_exceptions=True)
     control.close()
     await methods.finished.wait()
     await control.flush()
@@ -106,6 +112,15 @@ async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
     remove(paths.run)
     guardian.kill()
     supervisor.journal.close()
+
+
+async def remove_leftovers(supervisor: Supervisor, leftovers: list[str]) -> None:
+    """Remove what interrupted snapshots left."""
+    if not leftovers:
+        return
+    from infra_runtime.supervisor import snapshots
+
+    await snapshots.remove(supervisor, leftovers)
 
 
 def remove(folder: str) -> None:

@@ -83,7 +83,8 @@ async def _seed(
     seed: Seed, bound: Bound, scope: Scope, others: Mapping[str, Bound], cache: str, run: Runner
 ) -> None:
     into = substitute(seed.into, resolver(bound, scope, others))
-    if os.path.isdir(into) and os.listdir(into):
+    if os.path.isdir(into) and (existing := sorted(os.listdir(into))):
+        _check_origin(seed, into, existing[0], resolver(bound, scope, others, out=into))
         return
     # All instances of a kind share the tree.
     tree = f"{cache}/{bound.spec.kind or bound.spec.name}-{seed_key(seed, scope)}"
@@ -100,6 +101,19 @@ async def _seed(
     async with _removed_on_failure(os.path.dirname(copy), run):
         await _run_checked(run, *COPY, tree, copy)
     publish(copy, into)
+
+
+def _check_origin(seed: Seed, into: str, existing: str, lookup: Callable[[str], str]) -> None:
+    """Raise `StepError` when a folder has content, but not the secrets of the seed.
+
+    The content was placed there before the first start of the service, which cannot use it.
+    """
+    for step in seed.steps:
+        if isinstance(step, Secret) and not os.path.exists(path := substitute(step.path, lookup)):
+            raise StepError(
+                f"{into} contains {existing}, but not {os.path.basename(path)}:"
+                " it is not from this service. Move the content to another folder; an empty folder is filled"
+            )
 
 
 async def _build_seed(

@@ -43,7 +43,7 @@ async def save(supervisor: Supervisor, name: str) -> Snapshot:
     states = supervisor.machine.services
     services = [service for service, state in states.items() if state.phase in RUNNING]
     with _failing_as(name):
-        restoration.recover(supervisor.paths)
+        _, leftovers = restoration.recover(supervisor.paths)
         # The name of a snapshot never begins with a dot.
         async with _staged(f"{os.path.dirname(folder)}/.{name}", supervisor) as staged:
             os.mkdir(f"{staged}/services")
@@ -67,7 +67,7 @@ async def save(supervisor: Supervisor, name: str) -> Snapshot:
             disk.write(f"{staged}/{DESCRIPTION}", json.dumps(snapshot.to_json()), durable=False)
             await _run_checked(supervisor, name, checksums.command("seal", staged, _durable(supervisor)))
             publish(staged, folder, durable=_is_durable(supervisor))
-        await _remove(supervisor, *restoration.leftovers(supervisor.paths))
+        await remove(supervisor, [*leftovers, *restoration.recover(supervisor.paths)[1]])
     supervisor.journal.write("snapshot", name=name, services=services)
     return snapshot
 
@@ -89,7 +89,7 @@ async def restore(supervisor: Supervisor, name: str) -> Snapshot:
     if not disk.is_folder(paths.services):
         raise SnapshotError(name, f"{paths.services} is a symbolic link, whose target is not changed")
     with _failing_as(name):
-        restoration.recover(paths)
+        _, leftovers = restoration.recover(paths)
         async with _staged(restoration.staging(paths), supervisor) as staged:
             await _copy(supervisor, name, [f"{folder}/services/{service}" for service in services], staged)
             await _check(supervisor, name, folder, staged)
@@ -100,7 +100,7 @@ async def restore(supervisor: Supervisor, name: str) -> Snapshot:
             for service in services:
                 supervisor.dispatch(Event("wanted", service))
             await supervisor.settle(services)
-        await _remove(supervisor, *restoration.leftovers(paths))
+        await remove(supervisor, [*leftovers, *restoration.recover(paths)[1]])
     supervisor.journal.write("restored", name=name, services=services)
     return snapshot
 
@@ -142,7 +142,6 @@ def _failing_as(name: str) -> Iterator[None]:
 @contextlib.asynccontextmanager
 async def _staged(path: str, supervisor: Supervisor) -> AsyncIterator[str]:
     """Yield the path of a new folder for a copy, and remove at the end what is still in it."""
-    await _remove(supervisor, f"{path}.new")
     folder = stage(path)
     os.mkdir(folder, 0o700)
     try:
@@ -150,10 +149,10 @@ async def _staged(path: str, supervisor: Supervisor) -> AsyncIterator[str]:
     finally:
         with contextlib.suppress(OSError):
             os.rmdir(folder)  # it is empty, or has been renamed, when its content is complete
-        await _remove(supervisor, f"{path}.new")
+        await remove(supervisor, [f"{path}.new"])
 
 
-async def _remove(supervisor: Supervisor, *paths: str) -> None:
+async def remove(supervisor: Supervisor, paths: Sequence[str]) -> None:
     """Remove folders in a process, because that may take seconds; its errors are in the supervisor's log."""
     filled = []
     for path in paths:
