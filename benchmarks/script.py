@@ -16,7 +16,8 @@ from typing import Any
 
 import infra_runtime
 from infra_runtime.config.resolve import Resolved
-from infra_runtime.data_directory.paths import Paths, private_folder
+from infra_runtime.data_directory.paths import Paths
+from infra_runtime.host.ownership import make_private_folder
 from infra_runtime.host.ports import Ports
 from infra_runtime.spec import Remove, RequireFile, Secret, Seed, ServiceSpec, WriteFile, encode, substitute
 from infra_runtime.supervisor.binding import Bound, Scope, bind, resolver
@@ -28,8 +29,8 @@ class Script:
 
     def __init__(self, resolved: Resolved) -> None:
         self._paths = Paths(str(resolved.data))
-        private_folder(self._paths.home)
-        private_folder(self._paths.run)
+        make_private_folder(self._paths.home, shared=True)
+        make_private_folder(self._paths.run)
         Path(self._paths.logs).mkdir(parents=True, exist_ok=True)
         self._ports = Ports(self._paths.ports, self._paths.data, leased=True)
         scope = Scope(resolved.plan.root, resolved.environment, resolved.binaries, resolved.variables)

@@ -129,7 +129,17 @@ def test_the_supervisor_imports_the_standard_library_only() -> None:
     packages = {".".join(name.split(".")[:2]) for name in loaded if name.startswith("infra_runtime.")}
     assert packages == {
         f"infra_runtime.{name}"
-        for name in ("errors", "value", "spec", "message", "messages", "host", "data_directory", "supervisor")
+        for name in (
+            "errors",
+            "value",
+            "spec",
+            "message",
+            "messages",
+            "redaction",
+            "host",
+            "data_directory",
+            "supervisor",
+        )
     }
 
 

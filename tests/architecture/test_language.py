@@ -33,17 +33,13 @@ FOLDERS = (
     *("runtime/src", "cli/src", "pytest_infra/src", "tests"),
     *("benchmarks", "examples", "docs", "changelog.d"),
 )
-#: the folders that are still to be rewritten
-OPEN = ("pytest_infra/src", "tests/pytest_infra")
 FILES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
     *sorted(
         path
         for folder in FOLDERS
         for path in (ROOT / folder).rglob("*")
-        if path.suffix in {".py", ".md"}
-        and path != Path(__file__)
-        and not path.relative_to(ROOT).as_posix().startswith(OPEN)
+        if path.suffix in {".py", ".md"} and path != Path(__file__)
     ),
 ]
 

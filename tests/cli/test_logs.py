@@ -56,6 +56,40 @@ def test_a_rotated_file_comes_first(folder: Path) -> None:
     assert texts(list(lines(folder, "a", since=NOON + 25))) == ["a4"]
 
 
+def test_a_hole_at_the_beginning_is_skipped(folder: Path) -> None:
+    with (folder / "a.log").open("wb") as file:
+        file.seek(1 << 40)
+        file.write(b"a2\na3\n")
+
+    assert texts(list(lines(folder, "a"))) == ["a2", "a3"]
+    assert texts(list(lines(folder, "a", since=NOON))) == ["a2", "a3"]
+
+
+def test_a_hole_that_appears_during_the_read_is_skipped(folder: Path) -> None:
+    path = folder / "a.log"
+    path.write_bytes(b"".join(b"%07d\n" % number for number in range(100_000)))
+
+    read = lines(folder, "a")
+    first = next(read).text
+    with path.open("r+b") as file:
+        file.write(bytes(799_992))
+    rest = texts(list(read))
+
+    assert first == "0000000"
+    assert rest[-1] == "0099999"
+    assert len(rest) < 100_000
+    assert not any("\0" in text for text in rest)
+
+
+def test_reading_ends_at_the_size_that_the_log_had_at_first(folder: Path) -> None:
+    read = lines(folder, "a")
+    next(read)
+    with (folder / "a.log").open("ab") as file:
+        file.write(b"a4\n" * 100_000)
+
+    assert texts(list(read)) == ["a2", "a3"]
+
+
 def test_without_an_index_a_line_has_the_time_of_its_file(folder: Path) -> None:
     (folder / "a.index").unlink()
 
@@ -94,6 +128,20 @@ def test_a_follower_returns_complete_lines_once(tmp_path: Path) -> None:
 
     assert new_lines == [(path, "new")]
     assert follower.new() == [(path, "half")]
+
+
+def test_a_follower_skips_a_hole(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_bytes(b"one\n")
+    follower = Follower([log])
+    assert [text for _, text in follower.new()] == ["one"]
+    with log.open("r+b") as file:
+        file.truncate(0)
+        file.seek(1 << 40)
+        file.write(b"two\n")
+
+    assert [text for _, text in follower.new()] == ["two"]
+    assert follower.new() == []
 
 
 def test_an_incomplete_line_is_not_skipped(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_a_misspelled_name_is_reported_with_the_nearest_name(
 
 def test_a_name_without_a_similar_one_is_reported_with_all_names(infra: CommandLine) -> None:
     assert infra("xyzzy").err.splitlines() == [
-        "infra: error: no such command 'xyzzy'; there are: runtime, config, export, dev",
+        "infra: error: no such command 'xyzzy'; there are: runtime, config, cache, export, dev",
         "  hint: Run `infra --help` for its arguments and options.",
     ]
 

@@ -97,7 +97,7 @@ def test_a_second_ctrl_c_does_not_wait_for_a_slow_service(infra: CommandLine) ->
     up = infra.start("runtime", "up")
     up.wait_for("Ctrl-C stops it")
     up.interrupt()
-    up.wait_for("kills it at once")
+    up.wait_for("press Ctrl-C again to kill it immediately")
     up.interrupt()
     answer = up.answer()
 
@@ -135,7 +135,7 @@ def test_a_second_up_attaches_and_the_stack_keeps_running_without_the_first(shop
     first = shop.start("runtime", "up", "db")
     first.wait_for("Ctrl-C stops it")
     second = shop.start("runtime", "up", "db")
-    second.wait_for("Ctrl-C leaves it running")
+    second.wait_for("the stack keeps running after Ctrl-C")
     first.interrupt()
     first_answer = first.answer()
     status = shop("runtime", "status", "--json").json
@@ -149,11 +149,12 @@ def test_a_second_up_attaches_and_the_stack_keeps_running_without_the_first(shop
 def test_up_reports_that_a_detached_stack_keeps_running(shop: CommandLine) -> None:
     shop("runtime", "up", "--detach", "db")
     up = shop.start("runtime", "up", "db")
-    up.wait_for("Ctrl-C leaves it running, `infra runtime down` stops it")
+    up.wait_for(f"the stack keeps running after Ctrl-C, `infra runtime down --data {shop.data}` stops it")
     up.interrupt()
 
     assert up.answer().err == (
-        "infra: the stack keeps running: another client has a lease, or it is set to stay\n"
+        "infra: the stack keeps running, because another client has a lease or because the stack is "
+        "detached\n"
     )
 
 
@@ -161,14 +162,14 @@ def test_a_request_without_services_is_an_error(shop: CommandLine) -> None:
     up = shop("runtime", "up", "--detach", "--skip", "db,api,worker")
 
     assert up.code == 6
-    assert "no service is left to start" in up.err
+    assert "all services are skipped, so no service can be started" in up.err
     assert not shop.data.exists()
 
 
 def test_a_stopped_service_is_reported_with_the_command_for_its_log(infra: CommandLine) -> None:
     infra.write(stack_file(service("web", "--exit-after", "0.2", restart='"never"'), ["web"]))
     up = infra.start("runtime", "up")
-    up.wait_for("run `infra runtime logs web` for its last log lines")
+    up.wait_for(f"`infra runtime logs web --data {infra.data}` prints the log of the service")
     up.interrupt()
 
     assert " s  web  stopped: exited with status " in up.answer().out
@@ -193,7 +194,7 @@ def test_a_detached_stack_runs_until_down(shop: CommandLine) -> None:
     down = shop("runtime", "down")
 
     assert up.code == 0
-    assert "`infra runtime down` stops it" in up.out
+    assert f"`infra runtime down --data {shop.data}` stops it" in up.out
     assert (status["leases"], status["stay"]) == (0, True)
     assert down.code == 0
     assert down.out.endswith(f"{NOTHING_LEFT}\n")
@@ -204,7 +205,7 @@ def test_with_no_wait_up_returns_before_the_services_are_ready(infra: CommandLin
     up = infra("runtime", "up", "--detach", "--no-wait")
 
     assert up.code == 0
-    assert "1 service starting; `infra runtime wait`" in up.out
+    assert f"1 service starting; `infra runtime wait --data {infra.data}`" in up.out
     assert infra("runtime", "status", "--json").json["services"][0]["phase"] in {"preparing", "starting"}
 
 

@@ -30,6 +30,8 @@ from infra_runtime.errors import NoStackError
 
 #: pages contain the ports of the environment `development`, a test has leased ones
 PORT = re.compile(r"(?<=127\.0\.0\.1:)\d+")
+#: in the environment `test`, printed commands have the data directory of the page's project
+DATA = re.compile(r" --data \S*/\.data-test(?=`)")
 #: seconds that a command may take
 TIMEOUT = 120.0
 
@@ -160,7 +162,7 @@ def matches(expected: str, actual: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"\s+", " ", PORT.sub("PORT", text)).strip(" ")
+    return re.sub(r"\s+", " ", DATA.sub("", PORT.sub("PORT", text))).strip(" ")
 
 
 def run(argv: list[str], project: Path) -> subprocess.CompletedProcess[str]:

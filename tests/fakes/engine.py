@@ -28,6 +28,8 @@ def options(spec: ServiceSpec) -> dict[str, str]:
     values = {}
     while words:
         word = words.pop(0)
+        if not word.startswith("-"):  # a subcommand or a configuration file
+            continue
         if word == "-c":
             name, _, value = words.pop(0).partition("=")
         elif "=" in word:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from infra_runtime.data_directory import control_file
 from infra_runtime.data_directory.paths import PROTOCOL, Paths
 
 #: returns the messages that answer a request, in their order; None closes the connection
@@ -36,7 +37,7 @@ def event(name: str) -> dict[str, Any]:
 @contextmanager
 def answering(paths: Paths, **methods: Answer) -> Iterator[list[dict[str, Any]]]:
     """Serve the control socket of `paths`, with a valid answer to `hello`; yield the list of requests."""
-    methods = {"hello": lambda request: [result(request, **GREETING)], **methods}
+    methods = {"hello": lambda request: [result(request, **GREETING)], "limits": lambda _: [], **methods}
     requests: list[dict[str, Any]] = []
     done = threading.Event()
 
@@ -59,7 +60,9 @@ def answering(paths: Paths, **methods: Answer) -> Iterator[list[dict[str, Any]]]
             threads.append(threading.Thread(target=serve, args=(connection,)))
             threads[-1].start()
 
-    Path(paths.run).mkdir(parents=True)
+    Path(paths.run).mkdir(parents=True, mode=0o700)
+    Path(paths.data).mkdir(parents=True, mode=0o700, exist_ok=True)
+    control_file.write(paths)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(paths.control)
         listener.listen()

@@ -43,6 +43,8 @@ class Behaviour:
     status: int = 1
     #: seconds from a signal until the program exits
     stops_after: float = 0.01
+    #: seconds from a signal until the processes exit that remain after the first one; None: none remains
+    rest_stops_after: float | None = None
     #: why preparing fails; empty when it succeeds
     prepare_error: str = ""
     #: why the process cannot be started; empty when it can
@@ -66,6 +68,8 @@ class World:
         self.signals: list[tuple[str, int]] = []
         self.alive: dict[str, int] = {}
         self.starts: dict[str, int] = {}
+        #: the services of which processes remain after the first one has exited
+        self.rests: set[str] = set()
         self._pids = itertools.count(100)
         self._queue: list[tuple[float, int, str, Event]] = []
         self._order = itertools.count()
@@ -83,7 +87,7 @@ class World:
     def dispatch(self, kind: str, name: str, detail: str = "", number: int = 0) -> None:
         """Pass an event to the state machine now, and carry out its effects."""
         for effect in self.machine.handle(Event(kind, name, detail, number), self.now):
-            getattr(self, f"_{effect.kind}")(effect)
+            getattr(self, "_" + effect.kind.replace("-", "_"))(effect)
         self._check()
 
     def run(self, until: float = NEVER) -> None:
@@ -117,6 +121,8 @@ class World:
         """Return whether the timer, task or process that scheduled the event still exists."""
         if tag == "timer":
             return self._timers.get(event.service) == event.number
+        if tag.startswith("rest"):
+            return event.service in self.rests and tag == f"rest {self.starts[event.service]}"
         if tag.startswith("task"):
             return tag == self._task(event.service)
         if tag.startswith("process"):
@@ -164,14 +170,28 @@ class World:
         name = effect.service
         self.signals.append((name, int(effect.number)))
         if name in self.alive:
-            event = Event("exited", name, number=0)
+            remaining = self._behaviour(name).rest_stops_after is not None and effect.number != signal.SIGKILL
+            event = Event("first-exited" if remaining else "exited", name, number=0)
             self._schedule(self._behaviour(name).stops_after, f"process {self.alive[name]}", event)
+        elif name in self.rests:
+            self._signal_rest(effect)
+
+    def _signal_rest(self, effect: Effect) -> None:
+        name = effect.service
+        self.rests.add(name)
+        if self.signals[-1:] != [(name, int(effect.number))]:
+            self.signals.append((name, int(effect.number)))
+        seconds = self._behaviour(name).rest_stops_after
+        self._schedule(
+            NEVER if seconds is None else seconds, f"rest {self.starts[name]}", Event("rest-exited", name)
+        )
 
     def _unfreeze(self, effect: Effect) -> None:
         assert effect.service in self.alive
 
     def _sweep(self, effect: Effect) -> None:
         name = effect.service
+        self.rests.discard(name)
         if name in self.alive:
             self.signals.append((name, signal.SIGKILL))
             self._schedule(
@@ -196,6 +216,8 @@ class World:
     def _check(self) -> None:
         for name in self.alive:
             assert self.phase(name) in LIVING, f"{name} has a process, but its phase is {self.phase(name)}"
+        for name in self.rests:
+            assert self.phase(name) is Phase.STOPPING, f"processes of {name} remain in {self.phase(name)}"
         for name, state in self.machine.services.items():
             if state.phase is Phase.FAILED:
                 assert state.reason, f"{name} failed without a reason"

@@ -28,11 +28,6 @@ EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
             "its routes come from the stack file; one that the admin API added is in memory"
         ),
     },
-    "pocketbase": {
-        "test_no_command_line_has_a_secret": (
-            "`superuser upsert` takes the password as an argument, at the first start of a new seed"
-        ),
-    },
 }
 #: seconds that another process has for what it is about to do
 PATIENCE = 120.0

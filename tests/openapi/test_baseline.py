@@ -215,7 +215,7 @@ def test_a_fingerprint_of_digits_needs_no_quotes(file: Path) -> None:
 def test_a_list_in_another_style_is_not_changed(file: Path, content: str) -> None:
     file.write_text(content, encoding="utf-8")
 
-    with pytest.raises(CompareError, match="at the start of the line"):
+    with pytest.raises(CompareError, match="in the first column of a line"):
         accept(file, broken().findings[0])
 
     assert file.read_text() == content

@@ -1,4 +1,4 @@
-"""What the plugin's tests share."""
+"""The fixture `suite`, which the tests of the plugin share."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ import pytest
 
 from fakes.suite import MARK, Suite
 
-KEPT = ("INFRA_TEST_SUITE", "INFRA_TEST_PROFILE")
+#: variables of the outer test suite that stay set for the inner pytest
+KEPT_VARIABLES = ("INFRA_TEST_SUITE", "INFRA_TEST_PROFILE")
 
 
 @pytest.fixture
 def suite(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> Suite:
-    """An empty project of a user's where warnings are errors; on a laptop, not in CI."""
+    """An empty project of a user, in which warnings are errors and the variable `CI` is not set."""
     for name in list(os.environ):
-        if name.startswith(("INFRA_", "PYTEST_XDIST")) and name not in KEPT:
+        if name.startswith(("INFRA_", "PYTEST_XDIST")) and name not in KEPT_VARIABLES:
             monkeypatch.delenv(name)
     monkeypatch.delenv("CI", raising=False)
-    made = Suite(pytester, monkeypatch)
-    made.with_plugins()
-    monkeypatch.setenv(MARK, made.mark)
-    # The seed of a cluster is worth keeping from one test to the next.
+    project = Suite(pytester, monkeypatch)
+    project.with_plugins()
+    monkeypatch.setenv(MARK, project.mark)
+    # All tests share one cache, because it takes seconds to make the seed of a PostgreSQL cluster.
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
     pytester.makeini("[pytest]\nfilterwarnings = error\n")
-    return made
+    return project

@@ -1,4 +1,4 @@
-"""Trouble on purpose is real while it lasts, and over after the test, whatever the test did."""
+"""Faults that `infra_chaos` causes: the service fails during the fault, and works again after the test."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from fakes.suite import Suite, service
 
-HELP = """
+BEFORE = """
 import os, socket, time, pytest
 
 def connect(shop):
@@ -21,23 +21,23 @@ def test_after(shop):
 """
 
 
-@pytest.mark.parametrize("act", ["killed", "stopped"])
+@pytest.mark.parametrize("fault", ["killed", "stopped"])
 @pytest.mark.parametrize("arguments", [(), ("-n2", "--dist", "loadfile")], ids=["serial", "xdist"])
-def test_a_service_that_is_taken_away_refuses_and_comes_back_at_its_port(
-    suite: Suite, act: str, arguments: tuple[str, ...]
+def test_a_killed_or_stopped_service_refuses_connections_and_restarts_on_its_port(
+    suite: Suite, fault: str, arguments: tuple[str, ...]
 ) -> None:
     suite.stack(service("shop"))
     suite.test(
-        HELP
+        BEFORE
         + f"""
-def test_trouble(shop, infra_chaos):
-    with infra_chaos.{act}("shop"):
+def test_fault(shop, infra_chaos):
+    with infra_chaos.{fault}("shop"):
         with pytest.raises(OSError):
             connect(shop)
     connect(shop)
 
-def test_trouble_that_fails(shop, infra_chaos):
-    with infra_chaos.{act}("shop"):
+def test_fault_that_fails(shop, infra_chaos):
+    with infra_chaos.{fault}("shop"):
         assert 0
 """
         + AFTER
@@ -48,21 +48,21 @@ def test_trouble_that_fails(shop, infra_chaos):
     assert suite.await_end() == []
 
 
-def test_a_frozen_service_answers_nothing_and_is_not_taken_for_dead(suite: Suite) -> None:
+def test_a_paused_service_does_not_answer_and_is_not_restarted(suite: Suite) -> None:
     suite.stack(service("shop"))
     suite.test(
-        HELP
+        BEFORE
         + """
-def test_trouble(shop, infra_stack, infra_chaos):
+def test_fault(shop, infra_stack, infra_chaos):
     with infra_chaos.paused("shop"):
-        [found] = infra_stack.status().services
-        assert found.phase == "paused"
+        [shop_status] = infra_stack.status().services
+        assert shop_status.phase == "paused"
         with socket.create_connection(("127.0.0.1", shop.port), timeout=60) as connection:
             connection.settimeout(0.2)
             with pytest.raises(TimeoutError):
                 connection.recv(1)
-    [found] = infra_stack.status().services
-    assert (found.phase, found.restarts) == ("ready", 0)
+    [shop_status] = infra_stack.status().services
+    assert (shop_status.phase, shop_status.restarts) == ("ready", 0)
 """
         + AFTER
     )
@@ -70,12 +70,12 @@ def test_trouble(shop, infra_stack, infra_chaos):
     suite.run().assert_outcomes(passed=3)
 
 
-def test_a_crash_is_over_when_the_service_is_ready_again(suite: Suite) -> None:
+def test_crash_returns_when_the_service_is_ready_again(suite: Suite) -> None:
     suite.stack(service("shop"))
     suite.test(
-        HELP
+        BEFORE
         + """
-def test_trouble(shop, infra_stack, infra_chaos):
+def test_fault(shop, infra_stack, infra_chaos):
     infra_chaos.crash("shop")
     connect(shop)
     assert infra_stack.status().services[0].restarts == 1
@@ -85,36 +85,36 @@ def test_trouble(shop, infra_stack, infra_chaos):
     suite.run().assert_outcomes(passed=2)
 
 
-def test_a_proxy_is_the_tests_alone_and_gone_after_it(suite: Suite) -> None:
+def test_a_proxy_affects_only_its_test_and_is_closed_after_it(suite: Suite) -> None:
     suite.stack(service("shop"))
     suite.test(
-        HELP
+        BEFORE
         + """
-def test_trouble(shop, infra_chaos):
-    line = infra_chaos.proxy("shop")
-    connect(line.endpoint)
-    with line.cut():
+def test_fault(shop, infra_chaos):
+    proxy = infra_chaos.proxy("shop")
+    connect(proxy.endpoint)
+    with proxy.cut():
         connect(shop)
         with pytest.raises(OSError):
-            connect(line.endpoint)
-    test_trouble.line = line
+            connect(proxy.endpoint)
+    test_fault.proxy = proxy
 
 def test_later(shop):
     with pytest.raises(OSError):
-        connect(test_trouble.line.endpoint)
+        connect(test_fault.proxy.endpoint)
 """
     )
 
     suite.run("-W", "error").assert_outcomes(passed=3)
 
 
-def test_a_marker_does_it_while_the_test_runs(suite: Suite) -> None:
+def test_the_marker_causes_a_fault_while_the_test_runs(suite: Suite) -> None:
     suite.stack(service("shop"))
     suite.test(
-        HELP
+        BEFORE
         + """
 @pytest.mark.infra_chaos(kill="shop")
-def test_trouble(shop):
+def test_fault(shop):
     with pytest.raises(OSError):
         connect(shop)
 """
@@ -124,31 +124,31 @@ def test_trouble(shop):
     suite.run("--strict-markers").assert_outcomes(passed=3)
 
 
-def test_a_marker_that_asks_for_something_unknown_is_told_what_there_is(suite: Suite) -> None:
+def test_the_error_for_an_unknown_fault_in_the_marker_lists_the_known_ones(suite: Suite) -> None:
     suite.stack(service("shop"))
-    suite.test("import pytest\n@pytest.mark.infra_chaos(explode='shop')\ndef test_trouble(): ...\n")
+    suite.test("import pytest\n@pytest.mark.infra_chaos(explode='shop')\ndef test_fault(): ...\n")
 
     result = suite.run()
 
     result.stdout.fnmatch_lines(["*the marker `infra_chaos` takes kill, stop, pause, not 'explode'*"])
 
 
-def test_trouble_that_nobody_ended_is_over_after_the_test(suite: Suite) -> None:
+def test_a_fault_that_the_test_did_not_end_ends_after_the_test(suite: Suite) -> None:
     suite.stack(service("shop"))
     suite.test(
-        HELP
+        BEFORE
         + """
-KEPT = []
+OPEN_FAULTS = []
 
-def test_trouble(shop, infra_chaos):
-    KEPT.append(infra_chaos.paused("shop"))
-    KEPT.append(infra_chaos.stopped("shop"))
-    for act in KEPT:
-        act.__enter__()
+def test_fault(shop, infra_chaos):
+    OPEN_FAULTS.append(infra_chaos.paused("shop"))
+    OPEN_FAULTS.append(infra_chaos.stopped("shop"))
+    for fault in OPEN_FAULTS:
+        fault.__enter__()
 
 def test_after(infra_stack):
-    [found] = infra_stack.status().services
-    assert found.phase == "ready"
+    [shop_status] = infra_stack.status().services
+    assert shop_status.phase == "ready"
 """
     )
 
@@ -157,16 +157,16 @@ def test_after(infra_stack):
 
 @pytest.mark.real("valkey")
 @pytest.mark.parametrize("variant", ["database", "prefix"])
-def test_after_a_restart_a_test_still_may_do_what_it_might(suite: Suite, variant: str) -> None:
+def test_a_unit_can_be_used_after_the_service_was_restarted(suite: Suite, variant: str) -> None:
     pytest.importorskip("valkey")
     suite.stack("[services.valkey]\n")
     suite.test(
         """
         import pytest
 
-        @pytest.mark.parametrize("act", ["killed", "stopped"])
-        def test_it(valkey, valkey_client, infra_chaos, act):
-            with getattr(infra_chaos, act)("valkey"):
+        @pytest.mark.parametrize("fault", ["killed", "stopped"])
+        def test_it(valkey, valkey_client, infra_chaos, fault):
+            with getattr(infra_chaos, fault)("valkey"):
                 pass
             assert valkey_client.set(valkey.prefix + "stock", 1, nx=True)
 
@@ -181,20 +181,20 @@ def test_after_a_restart_a_test_still_may_do_what_it_might(suite: Suite, variant
 
 @pytest.mark.real("pocketbase", "caddy")
 @pytest.mark.parametrize("name", ["pocketbase", "caddy"])
-def test_the_copy_that_a_test_has_of_a_service_is_in_trouble_too(suite: Suite, name: str) -> None:
+def test_a_fault_also_affects_the_copy_of_the_service_that_the_test_uses(suite: Suite, name: str) -> None:
     suite.stack(f"[services.{name}]\n")
     suite.test(
         f"""
         import socket, pytest
 
         def test_it({name}, infra_stack, infra_chaos):
-            places = [{name}.port, infra_stack.{name}.port]
-            assert len(set(places)) == 2
+            ports = [{name}.port, infra_stack.{name}.port]
+            assert len(set(ports)) == 2
             with infra_chaos.killed("{name}"):
-                for port in places:
+                for port in ports:
                     with pytest.raises(OSError):
                         socket.create_connection(("127.0.0.1", port))
-            for port in places:
+            for port in ports:
                 socket.create_connection(("127.0.0.1", port)).close()
         """
     )

@@ -1,4 +1,4 @@
-"""What the fixtures give, and whose fixture a test gets."""
+"""The fixtures of services, and which of several fixtures with the same name a test gets."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_postgres_answers_in_sql(suite: Suite) -> None:
     suite.run().assert_outcomes(passed=1)
 
 
-def test_a_service_of_ones_own_is_a_fixture(suite: Suite) -> None:
+def test_a_service_of_the_user_is_a_fixture(suite: Suite) -> None:
     suite.stack(service("shop-front"))
     suite.test(
         """
@@ -57,7 +57,7 @@ def test_a_service_of_ones_own_is_a_fixture(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize("name", ["infra.test.toml", "pyproject.toml"])
-def test_so_is_one_that_stands_elsewhere(suite: Suite, name: str) -> None:
+def test_a_service_in_an_overlay_file_or_in_pyproject_toml_is_a_fixture(suite: Suite, name: str) -> None:
     table = service("shop")
     if name == "pyproject.toml":
         table = table.replace("[services.", "[tool.infra.services.")
@@ -69,14 +69,14 @@ def test_so_is_one_that_stands_elsewhere(suite: Suite, name: str) -> None:
     suite.run().assert_outcomes(passed=1)
 
 
-def test_only_what_is_asked_for_is_started(suite: Suite) -> None:
+def test_only_requested_services_and_their_dependencies_are_started(suite: Suite) -> None:
     suite.stack(service("db"), service("shop", more='needs = ["db"]'), service("other"))
     suite.test(
         """
         def test_it(shop, infra_service):
             from infra_runtime import attach
             stack = attach(".data-test", lease=False)
-            assert [it.name for it in stack.status().services] == ["db", "shop"]
+            assert [status.name for status in stack.status().services] == ["db", "shop"]
             stack.close()
             assert infra_service("shop").url == shop.url
         """
@@ -88,29 +88,29 @@ def test_only_what_is_asked_for_is_started(suite: Suite) -> None:
     result.stdout.fnmatch_lines(["infra: 2 services, *"])
 
 
-def test_a_fixture_of_the_users_comes_before_ours(suite: Suite) -> None:
+def test_a_fixture_of_the_project_replaces_that_of_the_plugin(suite: Suite) -> None:
     suite.stack(service("shop"), service("cache"))
     suite.pytester.makeconftest(
         """
         import pytest
-        pytest_plugins = ["their_fixtures"]
+        pytest_plugins = ["project_fixtures"]
 
         @pytest.fixture(scope="session")
         def shop(infra_service):
-            return "theirs at " + infra_service("shop").url
+            return "project at " + infra_service("shop").url
         """
     )
-    suite.test("import pytest\n\n@pytest.fixture\ndef postgres(): return 'theirs too'", "their_fixtures")
+    suite.test("import pytest\n\n@pytest.fixture\ndef postgres(): return 'project'", "project_fixtures")
     suite.test(
         """
         def test_it(shop, postgres, cache):
-            assert shop.startswith("theirs at http://")
-            assert postgres == "theirs too"
-            assert cache.mkdir  # pytest's own
+            assert shop.startswith("project at http://")
+            assert postgres == "project"
+            assert cache.mkdir  # the fixture of pytest
         """
     )
 
-    suite.run("-p", "their_fixtures").assert_outcomes(passed=1)
+    suite.run("-p", "project_fixtures").assert_outcomes(passed=1)
 
 
 EXTENDS = """
@@ -118,25 +118,27 @@ import pytest
 
 @pytest.fixture
 def shop(shop):
-    return "theirs around " + shop.url
+    return "project around " + shop.url
 
 @pytest.fixture
 def http_client():
-    return "theirs"
+    return "project"
 """
 USES_EXTENDED = """
 def test_it(shop, http_client):
-    assert shop.startswith("theirs around http://")
-    assert http_client == "theirs"
+    assert shop.startswith("project around http://")
+    assert http_client == "project"
 """
 
 
 @pytest.mark.parametrize("where", ["conftest", "module", "pytest_plugins"])
-def test_it_may_use_ours_by_the_same_name(suite: Suite, where: str) -> None:
+def test_a_fixture_of_the_project_can_request_that_of_the_plugin_by_the_same_name(
+    suite: Suite, where: str
+) -> None:
     suite.stack(service("shop"))
     if where == "pytest_plugins":
-        suite.test(EXTENDS, "their_fixtures")
-        suite.pytester.makeconftest('pytest_plugins = ["their_fixtures"]')
+        suite.test(EXTENDS, "project_fixtures")
+        suite.pytester.makeconftest('pytest_plugins = ["project_fixtures"]')
     elif where == "conftest":
         suite.pytester.makeconftest(EXTENDS)
     suite.test((EXTENDS if where == "module" else "") + USES_EXTENDED)
@@ -144,7 +146,7 @@ def test_it_may_use_ours_by_the_same_name(suite: Suite, where: str) -> None:
     suite.run("-o", "pythonpath=.").assert_outcomes(passed=1)
 
 
-def test_a_conftest_may_bring_the_plugin_itself(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_conftest_can_load_the_plugin(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.delenv("PYTEST_ADDOPTS")
     suite.stack(service("shop"))
@@ -156,7 +158,9 @@ def test_a_conftest_may_bring_the_plugin_itself(suite: Suite, monkeypatch: pytes
     suite.run().assert_outcomes(passed=1)
 
 
-def test_a_service_whose_name_pytest_keeps_for_itself_is_reached_by_name(suite: Suite) -> None:
+def test_a_service_with_the_name_of_a_fixture_of_pytest_is_available_through_infra_service(
+    suite: Suite,
+) -> None:
     suite.stack(service("request"), service("tmp-path"))
     suite.test(
         """
@@ -169,7 +173,7 @@ def test_a_service_whose_name_pytest_keeps_for_itself_is_reached_by_name(suite: 
     suite.run().assert_outcomes(passed=1)
 
 
-def test_a_fixture_of_a_wide_scope_may_ask_for_a_service(suite: Suite) -> None:
+def test_a_fixture_of_session_scope_can_request_a_service(suite: Suite) -> None:
     suite.stack(service("shop"))
     suite.test(
         """
@@ -187,7 +191,7 @@ def test_a_fixture_of_a_wide_scope_may_ask_for_a_service(suite: Suite) -> None:
     suite.run().assert_outcomes(passed=1)
 
 
-def test_unittest_classes_are_served(suite: Suite) -> None:
+def test_unittest_classes_can_use_services(suite: Suite) -> None:
     suite.stack(service("db"), service("shop"))
     suite.test(
         """
@@ -197,7 +201,7 @@ def test_unittest_classes_are_served(suite: Suite) -> None:
         @pytest.mark.infra("db")
         class TestShop(unittest.TestCase):
             @pytest.fixture(autouse=True)
-            def _place(self, shop):
+            def _set_url(self, shop):
                 self.url = shop.url
 
             def test_one(self):
@@ -214,7 +218,7 @@ def test_unittest_classes_are_served(suite: Suite) -> None:
     result.stdout.fnmatch_lines(["infra: 2 services, *"])
 
 
-def test_a_service_that_a_test_stopped_is_there_for_the_next(suite: Suite) -> None:
+def test_a_service_that_a_test_stopped_is_started_for_the_next(suite: Suite) -> None:
     suite.stack(service("shop"))
     suite.test(
         """
@@ -232,7 +236,7 @@ def test_a_service_that_a_test_stopped_is_there_for_the_next(suite: Suite) -> No
 
 
 @pytest.mark.parametrize("arguments", [("--collect-only",), ("--fixtures",), ("--help",), ("--markers",)])
-def test_looking_starts_nothing(suite: Suite, arguments: tuple[str, ...]) -> None:
+def test_pytest_options_that_only_print_start_nothing(suite: Suite, arguments: tuple[str, ...]) -> None:
     suite.stack(service("shop"))
     suite.test("def test_it(shop): pass")
 

@@ -1,4 +1,4 @@
-"""Which services have fixtures, of which kind each is, and that instances of a kind share nothing."""
+"""The services that have fixtures, the kind of each service, and the separation of instances of one kind."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pytest_infra import kit_registry
 from pytest_infra.instances import Instances
 from pytest_infra.options import Options
 
-TWO = """use = ["postgres", "analytics"]
+TWO_INSTANCES = """use = ["postgres", "analytics"]
 
 [services.analytics]
 kind = "postgres"
 """
 
 
-def instances(folder: Path, text: str = "", *services: str) -> dict[str, str]:
-    """Return fixture → kind."""
+def fixture_kinds(folder: Path, text: str = "", *services: str) -> dict[str, str]:
+    """Return the kind of each fixture in a project with this stack file."""
     (folder / "infra.toml").write_text(text, encoding="utf-8")
     options = Options(
         services=services,
@@ -51,22 +51,22 @@ def instances(folder: Path, text: str = "", *services: str) -> dict[str, str]:
     ],
     ids=["kind", "command", "command with overlay", "environment", "overlaid kind"],
 )
-def test_the_table_of_a_service_says_its_kind(tmp_path: Path, text: str, kind: str) -> None:
-    assert instances(tmp_path, text)["analytics"] == kind
+def test_the_kind_of_a_service_is_read_from_its_table(tmp_path: Path, text: str, kind: str) -> None:
+    assert fixture_kinds(tmp_path, text)["analytics"] == kind
 
 
-def test_an_overlay_file_says_it_too(tmp_path: Path) -> None:
+def test_the_kind_of_a_service_is_read_from_an_overlay_file(tmp_path: Path) -> None:
     (tmp_path / "infra.test.toml").write_text('[services.analytics]\nkind = "postgres"')
 
-    assert instances(tmp_path)["analytics"] == "postgres"
+    assert fixture_kinds(tmp_path)["analytics"] == "postgres"
 
 
 def test_a_command_under_the_name_of_a_kind_is_the_users_own_service(tmp_path: Path) -> None:
-    assert instances(tmp_path, '[services.postgres]\ncommand = ["x"]')["postgres"] == ""
+    assert fixture_kinds(tmp_path, '[services.postgres]\ncommand = ["x"]')["postgres"] == ""
 
 
 def test_a_name_with_a_hyphen_has_a_fixture_with_an_underscore(tmp_path: Path) -> None:
-    assert instances(tmp_path, '[services.read-replica]\nkind = "postgres"')["read_replica"] == "postgres"
+    assert fixture_kinds(tmp_path, '[services.read-replica]\nkind = "postgres"')["read_replica"] == "postgres"
 
 
 @pytest.mark.parametrize(
@@ -86,15 +86,15 @@ def test_other_distributions_are_searched_for_kinds_that_are_not_shipped(
     searches = []
     monkeypatch.setattr(kit_registry, "_entry_points", lambda: searches.append(1) or {})
 
-    instances(tmp_path, text, *services)
+    fixture_kinds(tmp_path, text, *services)
 
     assert bool(searches) is searched
 
 
 @pytest.mark.real("postgres")
-def test_instances_of_a_kind_have_servers_migrations_and_clients_of_their_own(suite: Suite) -> None:
+def test_each_instance_of_a_kind_has_its_own_server_migrations_and_clients(suite: Suite) -> None:
     pytest.importorskip("psycopg")
-    suite.stack(TWO)
+    suite.stack(TWO_INSTANCES)
     for table in ("orders", "events"):
         (suite.root / f"{table}.sql").write_text(f"create table {table} (number integer)")
     suite.pytester.makeini(
@@ -139,7 +139,7 @@ def test_instances_of_a_kind_have_servers_migrations_and_clients_of_their_own(su
 @pytest.mark.real("postgres")
 def test_an_instance_does_not_inherit_the_migrations_of_another(suite: Suite) -> None:
     pytest.importorskip("psycopg")
-    suite.stack(TWO)
+    suite.stack(TWO_INSTANCES)
     suite.pytester.makeconftest(
         """
         import pytest
@@ -157,11 +157,11 @@ def test_an_instance_does_not_inherit_the_migrations_of_another(suite: Suite) ->
     suite.test(
         """
         def test_it(postgres_connection, analytics_connection):
-            found = [
+            has_table = [
                 connection.execute("select to_regclass('orders') is not null").fetchone()[0]
                 for connection in (postgres_connection, analytics_connection)
             ]
-            assert found == [True, False]
+            assert has_table == [True, False]
         """
     )
 

@@ -1,4 +1,4 @@
-"""A kit of another distribution: everything that the shipped kinds have."""
+"""A kit from another distribution has all features of the shipped kits."""
 
 from __future__ import annotations
 
@@ -112,9 +112,9 @@ def test_parameters_come_from_the_ini_file_a_fixture_or_the_call(shelves: Suite)
         def test_it(shelf_client, books_client, infra_unit):
             assert shelf_client.call("KEYS") == "a b"
             assert books_client.call("KEYS") == "c d"
-            with infra_unit("books") as one, infra_unit("books", stock=["e=5"]) as other:
+            with infra_unit("books") as default, infra_unit("books", stock=["e=5"]) as custom:
                 keys = []
-                for unit in (one, other):
+                for unit in (default, custom):
                     shelf = Shelf(unit)
                     keys.append(shelf.call("KEYS"))
                     shelf.close()
@@ -129,7 +129,7 @@ def test_parameters_come_from_the_ini_file_a_fixture_or_the_call(shelves: Suite)
     shelves.run().assert_outcomes(passed=2)
 
 
-def test_a_missing_client_library_is_named_with_what_to_install(shelves: Suite) -> None:
+def test_the_error_for_a_missing_client_library_has_the_command_that_installs_it(shelves: Suite) -> None:
     shelves.test("def test_it(books_odd_client): pass")
 
     result = shelves.run()
@@ -141,17 +141,17 @@ def test_a_missing_client_library_is_named_with_what_to_install(shelves: Suite) 
 
 
 FAILS = """
-def test_bad(books, books_client):
+def test_failing(books, books_client):
     books_client.call("PUT", "{key}", "1")
     assert False
 """
 
 
 def _capsule(suite: Suite) -> Path:
-    return suite.root / ".data-test" / "capsules" / "test_it.py.test_bad"
+    return suite.root / ".data-test" / "capsules" / "test_it.py.test_failing"
 
 
-def test_a_failed_tests_unit_is_dumped_and_its_password_is_nowhere(shelves: Suite) -> None:
+def test_the_unit_of_a_failed_test_is_dumped_without_its_password(shelves: Suite) -> None:
     shelves.test(FAILS.format(key="emma"))
 
     result = shelves.run()
@@ -165,7 +165,7 @@ def test_a_failed_tests_unit_is_dumped_and_its_password_is_nowhere(shelves: Suit
     assert "secret-of-" not in log + result.stdout.str()
 
 
-def test_a_dump_that_fails_is_a_line_without_the_password(shelves: Suite) -> None:
+def test_a_dump_that_fails_is_one_line_without_the_password(shelves: Suite) -> None:
     shelves.test(FAILS.format(key="broken"))
 
     shelves.run().assert_outcomes(failed=1)
@@ -174,13 +174,15 @@ def test_a_dump_that_fails_is_a_line_without_the_password(shelves: Suite) -> Non
     assert list(capsule["dumps"].values()) == ["no dump: cannot read it as ***"]
 
 
-def test_a_failed_tests_unit_is_kept(shelves: Suite) -> None:
+def test_the_unit_of_a_failed_test_is_kept(shelves: Suite) -> None:
     shelves.test(FAILS.format(key="emma"))
 
     result = shelves.run("--infra-keep=failed")
 
     shelves.down()
-    result.stdout.fnmatch_lines(["infra: kept for test_it.py::test_bad: books test-*: shelf://127.0.0.1:*"])
+    result.stdout.fnmatch_lines(
+        ["infra: kept for test_it.py::test_failing: books test-*: shelf://127.0.0.1:*"]
+    )
 
 
 def test_a_unit_that_cannot_be_kept_is_reported_with_the_reason(shelves: Suite) -> None:
@@ -194,7 +196,7 @@ def test_a_unit_that_cannot_be_kept_is_reported_with_the_reason(shelves: Suite) 
 
     result.stdout.fnmatch_lines(
         [
-            "infra: not kept for test_it.py::test_bad: books: a tenant ends with its client",
+            "infra: not kept for test_it.py::test_failing: books: a tenant ends with its client",
             "infra: 1 service, *0 processes, 0 ports, 0 sockets left",
         ]
     )
@@ -221,8 +223,8 @@ def test_a_unit_that_was_not_removed_is_named(shelves: Suite) -> None:
     ("text", "reason"),
     [
         (
-            "raise RuntimeError('no luck')",
-            "cannot be loaded: RuntimeError('no luck'); update",
+            "raise RuntimeError('an error in the module')",
+            "cannot be loaded: RuntimeError('an error in the module'); update",
         ),
         ("KIT = {}", "is a dict, not a pytest_infra.ServiceKit"),
     ],
@@ -239,7 +241,7 @@ def test_a_kit_that_cannot_be_loaded_is_a_usage_error(shelves: Suite, text: str,
     result.stderr.no_fnmatch_line("*Traceback*")
 
 
-def test_without_a_kit_the_hook_isolates(shelves: Suite) -> None:
+def test_the_hook_isolates_a_kind_without_a_kit(shelves: Suite) -> None:
     points = shelves.root / "site" / "shelf-1.0.dist-info" / "entry_points.txt"
     points.write_text(points.read_text().partition("[infra.kits]")[0])
     shelves.pytester.makeconftest(

@@ -1,4 +1,4 @@
-"""A line in a service's log leads back to the test that caused it."""
+"""The label of a test: its name and its trace id, which appear in the logs of the services."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from fakes.suite import Suite
 from pytest_infra.label import HEADER_LENGTH, LENGTH, Label, shorten
 
-ASYNC = """
+ASYNC_INI = """
 [pytest]
 filterwarnings = error
 asyncio_mode = auto
@@ -26,11 +26,11 @@ asyncio_default_fixture_loop_scope = function
         ("x" * 100 + "test_a.py::test_b", "x" * (LENGTH - 17) + "test_a.py::test_b"),
     ],
 )
-def test_a_name_is_the_end_of_the_id_and_printable(test: str, name: str) -> None:
+def test_the_name_is_the_end_of_the_test_id_in_printable_characters(test: str, name: str) -> None:
     assert shorten(test) == name
 
 
-def test_a_trace_is_stable_within_a_run_and_another_in_the_next() -> None:
+def test_the_trace_id_is_stable_within_a_run_and_differs_between_runs() -> None:
     label = Label.of("test_a.py::test_b", "run")
 
     assert label == Label.of("test_a.py::test_b", "run")
@@ -38,14 +38,14 @@ def test_a_trace_is_stable_within_a_run_and_another_in_the_next() -> None:
     assert label.trace_id != Label.of("test_a.py::test_c", "run").trace_id
 
 
-def test_headers_are_what_the_recommendation_says() -> None:
+def test_the_headers_have_the_format_of_w3c_trace_context_and_baggage() -> None:
     headers = Label.of('test_a.py::test_b[ü,; "]', "run").headers
 
     assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", headers["traceparent"])
     assert headers["baggage"] == "test.case.name=test_a.py::test_b[%C3%BC%2C%3B%20%22]"
 
 
-def test_a_very_long_id_keeps_its_end_in_the_header() -> None:
+def test_the_header_has_the_end_of_a_very_long_test_id() -> None:
     baggage = Label.of("x" * 10_000 + "::test_b", "run").headers["baggage"]
 
     assert baggage.endswith("::test_b")
@@ -61,51 +61,53 @@ import psycopg, pytest
 def test_it(postgres, key):
     with psycopg.connect(postgres[key]) as connection:
         with pytest.raises(psycopg.Error):
-            connection.execute("select nonsense")
+            connection.execute("select direct_column")
 
 def test_transaction(postgres_transaction):
     with pytest.raises(psycopg.Error):
-        postgres_transaction.execute("select folly")
+        postgres_transaction.execute("select transaction_column")
 
 @pytest.mark.infra_shared
 def test_shared(postgres_connection):
     with pytest.raises(psycopg.Error):
-        postgres_connection.execute("select rubbish")
+        postgres_connection.execute("select shared_column")
 
 async def test_async(postgres):
     import asyncpg
     connection = await asyncpg.connect(postgres.url)
     with pytest.raises(asyncpg.PostgresError):
-        await connection.execute("select humbug")
+        await connection.execute("select async_column")
     await connection.close()
 """
 
 
 @pytest.mark.real("postgres")
 @pytest.mark.parametrize("arguments", [(), ("-n2",)], ids=["serial", "xdist"])
-def test_postgres_logs_the_test_whatever_driver_it_has(suite: Suite, arguments: tuple[str, ...]) -> None:
+def test_postgres_logs_the_name_of_the_test_with_every_driver(
+    suite: Suite, arguments: tuple[str, ...]
+) -> None:
     for library in ("psycopg", "asyncpg", "pytest_asyncio"):
         pytest.importorskip(library)
     suite.with_plugins("asyncio")
-    suite.pytester.makeini(ASYNC)
+    suite.pytester.makeini(ASYNC_INI)
     suite.test(POSTGRES)
 
     result = suite.run(*arguments)
 
     result.assert_outcomes(passed=5)
     log = (suite.root / ".data-test" / "logs" / "postgres.log").read_text()
-    found = set(re.findall(r'/(test_it\.py::\S+) ERROR:  column "(\w+)" does not exist', log))
-    assert found == {
-        ("test_it.py::test_it[url]", "nonsense"),
-        ("test_it.py::test_it[socket_url]", "nonsense"),
-        ("test_it.py::test_transaction", "folly"),
-        ("test_it.py::test_shared", "rubbish"),
-        ("test_it.py::test_async", "humbug"),
+    errors = set(re.findall(r'/(test_it\.py::\S+) ERROR:  column "(\w+)" does not exist', log))
+    assert errors == {
+        ("test_it.py::test_it[url]", "direct_column"),
+        ("test_it.py::test_it[socket_url]", "direct_column"),
+        ("test_it.py::test_transaction", "transaction_column"),
+        ("test_it.py::test_shared", "shared_column"),
+        ("test_it.py::test_async", "async_column"),
     }
 
 
 @pytest.mark.real("postgres")
-def test_a_server_that_was_restarted_between_two_tests_is_told_too(suite: Suite) -> None:
+def test_postgres_has_the_name_of_the_test_after_a_restart_between_two_tests(suite: Suite) -> None:
     pytest.importorskip("psycopg")
     suite.test(
         """
@@ -125,7 +127,7 @@ def test_a_server_that_was_restarted_between_two_tests_is_told_too(suite: Suite)
 
 
 @pytest.mark.real("valkey")
-def test_valkey_knows_the_test_by_its_user_and_by_the_name_of_our_client(suite: Suite) -> None:
+def test_valkey_has_the_name_of_the_test_in_its_user_and_in_the_name_of_its_client(suite: Suite) -> None:
     pytest.importorskip("valkey")
     suite.test(
         """
@@ -135,10 +137,10 @@ def test_valkey_knows_the_test_by_its_user_and_by_the_name_of_our_client(suite: 
             valkey_client.ping()
             other = library.Valkey.from_url(valkey.url)
             other.ping()
-            found = library.Valkey.from_url(infra_stack.valkey.url).client_list()
-            users = [it["user"] for it in found]
+            clients = library.Valkey.from_url(infra_stack.valkey.url).client_list()
+            users = [client["user"] for client in clients]
             assert users.count(valkey.id + "/test_it.py::test_it") == 2
-            assert [it["name"] for it in found if it["name"]] == ["test_it.py::test_it"]
+            assert [client["name"] for client in clients if client["name"]] == ["test_it.py::test_it"]
             other.close()
         """
     )
@@ -148,27 +150,27 @@ def test_valkey_knows_the_test_by_its_user_and_by_the_name_of_our_client(suite: 
 
 
 @pytest.mark.real("nats")
-def test_nats_tells_the_test_of_each_connection(suite: Suite) -> None:
+def test_nats_lists_each_connection_with_the_name_of_the_test(suite: Suite) -> None:
     for library in ("nats", "pytest_asyncio"):
         pytest.importorskip(library)
     suite.with_plugins("asyncio")
-    suite.pytester.makeini(ASYNC)
+    suite.pytester.makeini(ASYNC_INI)
     suite.test(
         """
         import json
         from urllib.request import urlopen
 
         async def test_it(nats_client, nats):
-            with urlopen(nats.monitor_url + "/connz") as answer:
-                found = json.load(answer)["connections"]
-            assert [it["name"] for it in found] == ["test_it.py::test_it"]
+            with urlopen(nats.monitor_url + "/connz") as response:
+                connections = json.load(response)["connections"]
+            assert [connection["name"] for connection in connections] == ["test_it.py::test_it"]
         """
     )
 
     suite.run().assert_outcomes(passed=1)
 
 
-LISTENER = """
+LOGS_HEADERS = """
 import http.server, json, sys
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -185,9 +187,11 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 
 
 @pytest.mark.parametrize("arguments", [(), ("-n2",)], ids=["serial", "xdist"])
-def test_a_service_of_ones_own_logs_the_trace_of_the_test(suite: Suite, arguments: tuple[str, ...]) -> None:
+def test_a_service_of_the_user_receives_the_trace_id_of_the_test(
+    suite: Suite, arguments: tuple[str, ...]
+) -> None:
     pytest.importorskip("httpx")
-    (suite.root / "listener.py").write_text(LISTENER)
+    (suite.root / "listener.py").write_text(LOGS_HEADERS)
     command = '["${bin.python}", "-I", "-S", "${root}/listener.py", "${port.http}"]'
     suite.stack(
         f"[services.api]\ncommand = {command}\nports = {{ http = 18080 }}\nready = {{ tcp = true }}\n"
@@ -206,7 +210,7 @@ def test_a_service_of_ones_own_logs_the_trace_of_the_test(suite: Suite, argument
     suite.run(*arguments).assert_outcomes(passed=1)
 
     log = (suite.root / ".data-test" / "logs" / "api.log").read_text()
-    said = [json.loads(line) for line in log.splitlines() if "traceparent" in line]
+    requests = [json.loads(line) for line in log.splitlines() if "traceparent" in line]
     trace = (suite.root / "trace").read_text()
-    assert [it["traceparent"].split("-")[1] for it in said] == [trace, trace]
-    assert {it["baggage"] for it in said} == {"test.case.name=test_it.py::test_it"}
+    assert [headers["traceparent"].split("-")[1] for headers in requests] == [trace, trace]
+    assert {headers["baggage"] for headers in requests} == {"test.case.name=test_it.py::test_it"}

@@ -1,4 +1,4 @@
-"""The supervisor comes up through pytest-xprocess, which is never believed about a pid."""
+"""The supervisor is started through pytest-xprocess, but the pid file of pytest-xprocess is not used."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ import pytest
 
 from fakes.suite import Suite, service
 
-SOMEBODY = [sys.executable, "-c", "import time; time.sleep(600)"]
+SLEEP_COMMAND = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 
 @pytest.fixture
-def stranger() -> Iterator[subprocess.Popen[bytes]]:
-    """A process of somebody else's."""
-    with subprocess.Popen(SOMEBODY) as process:
+def foreign_process() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that does not belong to the stack."""
+    with subprocess.Popen(SLEEP_COMMAND) as process:
         yield process
         process.kill()
 
 
-def test_it_is_started_through_xprocess(suite: Suite) -> None:
+def test_the_supervisor_is_started_through_xprocess(suite: Suite) -> None:
     suite.stack(service("shop"))
     suite.pytester.makeconftest(
         """
         import xprocess
-        before = xprocess.XProcess.ensure
+        original = xprocess.XProcess.ensure
 
         def ensure(self, name, starter, **options):
-            found = before(self, name, starter, **options)
+            result = original(self, name, starter, **options)
             print("\\nxprocess started", name)
-            return found
+            return result
 
         xprocess.XProcess.ensure = ensure
         """
@@ -46,36 +46,36 @@ def test_it_is_started_through_xprocess(suite: Suite) -> None:
     result.stdout.fnmatch_lines(["*xprocess started supervisor"])
 
 
-def test_a_stale_pid_file_that_names_a_stranger_is_never_believed(
-    suite: Suite, stranger: subprocess.Popen[bytes]
+def test_a_stale_pid_file_with_the_pid_of_a_foreign_process_is_not_used(
+    suite: Suite, foreign_process: subprocess.Popen[bytes]
 ) -> None:
     suite.stack(service("shop"))
     suite.test("def test_it(shop): pass")
     suite.run()
     pid_file = suite.root / ".data-test" / "xprocess" / "supervisor" / "xprocess.PID"
-    pid_file.write_text(str(stranger.pid))
+    pid_file.write_text(str(foreign_process.pid))
 
     result = suite.run()
 
     result.assert_outcomes(passed=1)
-    assert stranger.poll() is None
+    assert foreign_process.poll() is None
     assert not pid_file.exists()
 
 
-def test_xkill_cannot_reach_the_supervisor_nor_a_stranger(suite: Suite) -> None:
-    """Its pid would lie about for the next `pytest --xkill`, and be somebody else's by then."""
+def test_no_pid_file_exists_that_xkill_could_use(suite: Suite) -> None:
+    """With a pid file, a later `pytest --xkill` would kill the process with that pid, even a foreign one."""
     suite.stack(service("shop"))
     suite.test(
-        "def test_it(shop, pytestconfig): print('its files:', list(pytestconfig.rootpath.rglob('*.PID')))"
+        "def test_it(shop, pytestconfig): print('pid files:', list(pytestconfig.rootpath.rglob('*.PID')))"
     )
 
     result = suite.run("-s")
 
-    result.stdout.fnmatch_lines(["*its files: []"])
+    result.stdout.fnmatch_lines(["*pid files: []"])
 
 
 @pytest.mark.parametrize("plugins", ["cacheprovider", "xprocess", "xprocess terminal", "capture", "logging"])
-def test_other_plugins_may_be_missing(suite: Suite, plugins: str) -> None:
+def test_the_stack_is_started_without_optional_plugins(suite: Suite, plugins: str) -> None:
     suite.stack(service("shop"))
     suite.test("def test_it(shop): pass")
 
@@ -84,7 +84,7 @@ def test_other_plugins_may_be_missing(suite: Suite, plugins: str) -> None:
     assert suite.await_end() == []
 
 
-def test_a_failing_tests_report_says_nothing_of_xprocess(suite: Suite) -> None:
+def test_the_output_of_a_failed_test_has_no_section_of_xprocess(suite: Suite) -> None:
     suite.stack(service("shop"))
     suite.test("def test_it(shop): assert not shop.url")
 
@@ -95,7 +95,7 @@ def test_a_failing_tests_report_says_nothing_of_xprocess(suite: Suite) -> None:
     result.stdout.no_fnmatch_line("*Captured stdout*")
 
 
-def test_what_a_broken_supervisor_said_is_in_the_error(suite: Suite) -> None:
+def test_the_error_of_a_supervisor_that_exits_contains_its_output(suite: Suite) -> None:
     suite.stack(service("shop"))
     suite.test("def test_it(shop): pass")
     suite.run()
@@ -108,8 +108,8 @@ def test_what_a_broken_supervisor_said_is_in_the_error(suite: Suite) -> None:
     result.stdout.fnmatch_lines(["infra: the supervisor ended with status 1 *events.jsonl*"])
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
-def test_a_read_only_project_says_so(suite: Suite) -> None:
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can write to read-only directories")
+def test_the_error_in_a_read_only_project_names_the_option_for_another_data_directory(suite: Suite) -> None:
     suite.stack(service("shop"))
     suite.test("def test_it(shop): pass")
     suite.root.chmod(stat.S_IRUSR | stat.S_IXUSR)
@@ -121,7 +121,7 @@ def test_a_read_only_project_says_so(suite: Suite) -> None:
     result.stdout.fnmatch_lines(["infra: *.data-test: Permission denied*", "*--infra-data*"])
 
 
-def test_a_read_only_project_works_with_its_data_elsewhere(suite: Suite, tmp_path: Path) -> None:
+def test_a_read_only_project_works_with_another_data_directory(suite: Suite, tmp_path: Path) -> None:
     suite.stack(service("shop"))
     suite.test("def test_it(shop): pass")
     suite.root.chmod(stat.S_IRUSR | stat.S_IXUSR)

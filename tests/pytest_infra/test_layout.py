@@ -1,4 +1,4 @@
-"""The plugin loads inside its users' projects: nothing of ours may be called what theirs are called."""
+"""The plugin is loaded in the projects of its users: its modules must not hide modules of a project."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ NAMES = ("runtime", "cli", "infra", "session", "options", "launch")
 
 
 @pytest.mark.parametrize("mode", ["prepend", "importlib"])
-def test_a_projects_own_packages_stay_its_own(suite: Suite, mode: str) -> None:
+def test_a_project_can_import_its_packages_with_common_names(suite: Suite, mode: str) -> None:
     suite.stack(service("shop"))
     for name in NAMES:
-        suite.pytester.mkpydir(name).joinpath("mine.py").write_text(f"NAME = 'my {name}'\n")
+        suite.pytester.mkpydir(name).joinpath("module.py").write_text(f"NAME = 'project {name}'\n")
     suite.test(
         f"""
         import importlib
@@ -21,7 +21,7 @@ def test_a_projects_own_packages_stay_its_own(suite: Suite, mode: str) -> None:
 
         @pytest.mark.parametrize("name", {NAMES})
         def test_it(name, shop):
-            assert importlib.import_module(name + ".mine").NAME == "my " + name
+            assert importlib.import_module(name + ".module").NAME == "project " + name
         """
     )
 
@@ -30,7 +30,7 @@ def test_a_projects_own_packages_stay_its_own(suite: Suite, mode: str) -> None:
     result.assert_outcomes(passed=len(NAMES))
 
 
-def test_nothing_of_ours_is_importable_under_a_common_name(suite: Suite) -> None:
+def test_the_plugin_installs_no_module_with_a_common_name(suite: Suite) -> None:
     suite.test(
         f"""
         import importlib.util

@@ -19,11 +19,11 @@ def write(suite: Suite, **files: str) -> None:
 
 
 def test_a_compatible_app_passes_and_the_report_lists_the_changes(suite: Suite) -> None:
-    write(suite, openapi=PETS, today=GROWN)
+    write(suite, openapi=PETS, current=GROWN)
     suite.test(
         """
         def test_it(openapi_snapshot):
-            report = openapi_snapshot.check("today.yaml", "openapi.yaml")
+            report = openapi_snapshot.check("current.yaml", "openapi.yaml")
             assert report.verdict == "compatible"
             assert [finding.rule for finding in report.findings] == ["response-property-added"]
         """
@@ -33,8 +33,8 @@ def test_a_compatible_app_passes_and_the_report_lists_the_changes(suite: Suite) 
 
 
 def test_a_breaking_app_fails_with_the_finding_and_without_a_traceback(suite: Suite) -> None:
-    write(suite, openapi=PETS, today=BROKEN)
-    suite.test(CHECKS.format("'today.yaml', 'openapi.yaml'"))
+    write(suite, openapi=PETS, current=BROKEN)
+    suite.test(CHECKS.format("'current.yaml', 'openapi.yaml'"))
 
     result = suite.run()
 
@@ -42,7 +42,7 @@ def test_a_breaking_app_fails_with_the_finding_and_without_a_traceback(suite: Su
     result.stdout.fnmatch_lines(
         [
             "infra: the API breaks its snapshot",
-            "breaking  response-property-became-optional  today.yaml:*",
+            "breaking  response-property-became-optional  current.yaml:*",
             "*in GET /pets, GET /pets/{id}",
             "*replace the snapshot with `pytest --infra-update-openapi`*",
         ]
@@ -51,9 +51,9 @@ def test_a_breaking_app_fails_with_the_finding_and_without_a_traceback(suite: Su
 
 
 def test_fail_on_none_reports_without_failing(suite: Suite) -> None:
-    write(suite, openapi=PETS, today=BROKEN)
+    write(suite, openapi=PETS, current=BROKEN)
     for fail_on in ("none", "breaking"):
-        suite.test(CHECKS.format(f"'today.yaml', 'openapi.yaml', fail_on={fail_on!r}"), f"test_{fail_on}")
+        suite.test(CHECKS.format(f"'current.yaml', 'openapi.yaml', fail_on={fail_on!r}"), f"test_{fail_on}")
 
     result = suite.run("-rf")
 
@@ -104,12 +104,12 @@ def test_a_missing_snapshot_fails_and_the_hint_names_the_option(suite: Suite) ->
 
 
 def test_the_option_writes_the_snapshot_and_the_next_run_compares_with_it(suite: Suite) -> None:
-    write(suite, today=PETS)
-    suite.test(CHECKS.format("'today.yaml', 'openapi.json'"))
+    write(suite, current=PETS)
+    suite.test(CHECKS.format("'current.yaml', 'openapi.json'"))
 
     suite.run("--infra-update-openapi").assert_outcomes(passed=1)
     suite.run().assert_outcomes(passed=1)
-    write(suite, today=BROKEN)
+    write(suite, current=BROKEN)
     suite.run().assert_outcomes(failed=1)
     suite.run("--infra-update-openapi").assert_outcomes(passed=1)
     suite.run("-n2").assert_outcomes(passed=1)
@@ -119,28 +119,28 @@ def test_the_default_snapshot_is_that_of_the_only_declared_api(suite: Suite) -> 
     (suite.root / "infra.toml").write_text(
         STACK + '[api.pets.rules]\nresponse-property-became-optional = "info"\n'
     )
-    write(suite, **{"api/openapi": PETS, "today": BROKEN})
-    suite.test(CHECKS.format("'today.yaml'"))
+    write(suite, **{"api/openapi": PETS, "current": BROKEN})
+    suite.test(CHECKS.format("'current.yaml'"))
 
     suite.run().assert_outcomes(passed=1)
 
 
 def test_one_of_several_declared_apis_must_be_selected(suite: Suite) -> None:
     (suite.root / "infra.toml").write_text(STACK + STACK[9:].replace("api.pets", "api.cats"))
-    write(suite, **{"api/openapi": PETS, "today": BROKEN})
+    write(suite, **{"api/openapi": PETS, "current": BROKEN})
     suite.test(
         """
         import pytest
 
         def test_none(openapi_snapshot):
             with pytest.raises(ValueError, match="pets, cats"):
-                openapi_snapshot.check("today.yaml")
+                openapi_snapshot.check("current.yaml")
 
         def test_one(openapi_snapshot):
-            openapi_snapshot.check("today.yaml", api="cats")
+            openapi_snapshot.check("current.yaml", api="cats")
 
         def test_another(openapi_snapshot):
-            openapi_snapshot.check("today.yaml", api="dogs")
+            openapi_snapshot.check("current.yaml", api="dogs")
         """
     )
 
@@ -153,15 +153,15 @@ def test_one_of_several_declared_apis_must_be_selected(suite: Suite) -> None:
 
 
 def test_an_accepted_finding_passes(suite: Suite) -> None:
-    write(suite, openapi=PETS, today=BROKEN)
+    write(suite, openapi=PETS, current=BROKEN)
     suite.test(
         """
         def test_it(openapi_snapshot):
-            report = openapi_snapshot.check("today.yaml", "openapi.yaml", fail_on="none")
+            report = openapi_snapshot.check("current.yaml", "openapi.yaml", fail_on="none")
             for finding in report.findings:
                 with open("openapi.accepted.yaml", "a") as file:
                     file.write(f"- {{fingerprint: '{finding.fingerprint}', reason: r, owner: o}}\\n")
-            assert openapi_snapshot.check("today.yaml", "openapi.yaml").verdict == "compatible"
+            assert openapi_snapshot.check("current.yaml", "openapi.yaml").verdict == "compatible"
         """
     )
 
@@ -172,7 +172,7 @@ def test_an_invalid_app_fails_with_the_reason(suite: Suite) -> None:
     reasons = {
         "3": "builtins.int is not an app",
         "{'a': 1}": "is not OpenAPI",
-        "'gone.yaml'": "gone.yaml: does not exist",
+        "'missing.yaml'": "missing.yaml: does not exist",
     }
     write(suite, openapi=PETS)
     for number, app in enumerate(reasons):

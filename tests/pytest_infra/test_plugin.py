@@ -1,4 +1,4 @@
-"""Options, ini values, the marker, the environment; and a plugin that nobody uses, or that is off."""
+"""Options, ini values, the marker and the environment; a plugin that no test uses or that is switched off."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import pytest
 
 from fakes.suite import Suite, free_port, service
 
-TELLS_ENVIRONMENT = """
+RECORDS_ENVIRONMENT = """
 import os, pathlib
 from infra_runtime.config.resolve import is_test_environment
-from pytest_infra import is_test_environment as the_same
+from pytest_infra import is_test_environment as public_name
 
-ENVIRONMENT = os.environ.get("INFRA_ENV"), is_test_environment(), the_same()
+ENVIRONMENT = os.environ.get("INFRA_ENV"), is_test_environment(), public_name()
 """
 
 
-def test_it_is_the_test_environment_in_the_run_and_in_every_process_of_it(
+def test_the_environment_is_test_in_pytest_and_in_every_process_of_the_stack(
     suite: Suite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INFRA_ENV", "production")
     suite.stack(service("shop"))
-    suite.pytester.makeconftest(TELLS_ENVIRONMENT)
+    suite.pytester.makeconftest(RECORDS_ENVIRONMENT)
     suite.test(
         """
         from conftest import ENVIRONMENT
@@ -43,7 +43,9 @@ def test_it_is_the_test_environment_in_the_run_and_in_every_process_of_it(
     suite.run("-n1").assert_outcomes(passed=1)
 
 
-def test_the_environment_is_put_back(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_variable_is_restored_after_the_run(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("INFRA_ENV", "staging")
     suite.test("import os\ndef test_it(): assert os.environ['INFRA_ENV'] == 'test'")
     script = suite.root / "script.py"
@@ -57,11 +59,11 @@ def test_the_environment_is_put_back(suite: Suite, monkeypatch: pytest.MonkeyPat
     assert suite.pytester.runpython(script).ret == 0
 
 
-@pytest.mark.parametrize("by", ["option", "ini"])
-def test_another_environment_may_be_chosen(suite: Suite, by: str) -> None:
+@pytest.mark.parametrize("source", ["option", "ini"])
+def test_another_environment_can_be_selected(suite: Suite, source: str) -> None:
     suite.stack(service("shop", port=free_port()))
     suite.test("def test_it(infra_stack): assert infra_stack.status().environment == 'staging'")
-    choice = ("--infra-env=staging",) if by == "option" else ("-o", "infra_env=staging")
+    choice = ("--infra-env=staging",) if source == "option" else ("-o", "infra_env=staging")
 
     suite.run(*choice).assert_outcomes(passed=1)
 
@@ -87,7 +89,9 @@ def test_an_environment_that_does_not_exist_is_a_usage_error(suite: Suite, choic
     ],
     ids=str,
 )
-def test_options_choose_the_whole_stack(suite: Suite, choice: tuple[str, ...], expected: list[str]) -> None:
+def test_options_select_the_services_of_the_stack(
+    suite: Suite, choice: tuple[str, ...], expected: list[str]
+) -> None:
     suite.stack(
         'use = ["db", "shop"]\nprofiles = { small = ["other"] }',
         service("db"),
@@ -99,7 +103,7 @@ def test_options_choose_the_whole_stack(suite: Suite, choice: tuple[str, ...], e
     suite.run(*choice).assert_outcomes(passed=1)
 
 
-def test_the_data_directory_may_be_elsewhere(suite: Suite, tmp_path: Path) -> None:
+def test_an_option_sets_the_data_directory(suite: Suite, tmp_path: Path) -> None:
     suite.stack(service("shop"))
     suite.test(f"def test_it(infra_stack): assert str(infra_stack.data) == {str(tmp_path / 'data')!r}")
 
@@ -108,7 +112,7 @@ def test_the_data_directory_may_be_elsewhere(suite: Suite, tmp_path: Path) -> No
     assert not (suite.root / ".data-test").exists()
 
 
-def test_the_stack_file_may_be_elsewhere(suite: Suite) -> None:
+def test_an_ini_value_sets_the_directory_of_the_stack_file(suite: Suite) -> None:
     suite.stack(service("shop"))
     (suite.root / "deploy").mkdir()
     (suite.root / "infra.toml").rename(suite.root / "deploy" / "infra.toml")
@@ -129,7 +133,7 @@ def test_the_marker_starts_services_without_an_argument(suite: Suite) -> None:
         def running():
             stack = attach(lease=False)
             try:
-                return {it.name for it in stack.status().services}
+                return {status.name for status in stack.status().services}
             finally:
                 stack.close()
 
@@ -147,7 +151,7 @@ def test_the_marker_starts_services_without_an_argument(suite: Suite) -> None:
     suite.run("--strict-markers").assert_outcomes(passed=3)
 
 
-def test_an_idle_plugin_imports_nothing_of_ours_and_says_nothing(suite: Suite) -> None:
+def test_an_idle_plugin_imports_no_heavy_module_and_prints_nothing(suite: Suite) -> None:
     suite.test(
         """
         import sys
@@ -155,8 +159,8 @@ def test_an_idle_plugin_imports_nothing_of_ours_and_says_nothing(suite: Suite) -
         def test_it():
             heavy = {"pydantic", "filelock", "tomllib"}
             assert not heavy & set(sys.modules)
-            ours = {name for name in sys.modules if name.startswith("infra_runtime")}
-            assert ours <= {"infra_runtime", "infra_runtime.manifest", "infra_runtime.value"}
+            runtime_modules = {name for name in sys.modules if name.startswith("infra_runtime")}
+            assert runtime_modules <= {"infra_runtime", "infra_runtime.manifest", "infra_runtime.value"}
         """
     )
 
@@ -167,7 +171,9 @@ def test_an_idle_plugin_imports_nothing_of_ours_and_says_nothing(suite: Suite) -
     assert not (suite.root / ".data-test").exists()
 
 
-def test_a_project_that_only_depends_on_the_kit_has_no_stack_file(suite: Suite) -> None:
+def test_a_pyproject_toml_with_only_a_dependency_on_pytest_infra_is_not_read_as_a_stack_file(
+    suite: Suite,
+) -> None:
     (suite.root / "pyproject.toml").write_text(
         '[project]\nname = "x"\ndependencies = ["pytest-infra[all]"]\n'
     )
@@ -176,7 +182,7 @@ def test_a_project_that_only_depends_on_the_kit_has_no_stack_file(suite: Suite) 
     suite.run().assert_outcomes(passed=1)
 
 
-def test_it_can_be_switched_off(suite: Suite) -> None:
+def test_the_plugin_can_be_switched_off(suite: Suite) -> None:
     suite.stack(service("shop"))
     suite.test(
         "import os\ndef test_it(request): assert 'INFRA_ENV' not in os.environ\ndef test_two(shop): pass"

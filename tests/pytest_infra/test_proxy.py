@@ -1,4 +1,4 @@
-"""A line to a service that can be made bad, and good again."""
+"""A proxy that delays, limits or cuts connections to a service, and that can be reset."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ pytestmark = pytest.mark.process
 
 @pytest.fixture
 def echo() -> Iterator[Endpoint]:
-    """A server that says what it hears."""
+    """A server that sends back the bytes that it receives."""
     server = socket.create_server(("127.0.0.1", 0))
 
-    def converse(connection: socket.socket) -> None:
+    def send_back(connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
-            while heard := connection.recv(65536):
-                connection.sendall(heard)
+            while data := connection.recv(65536):
+                connection.sendall(data)
 
     def serve() -> None:
         while True:
@@ -33,7 +33,7 @@ def echo() -> Iterator[Endpoint]:
                 connection, _ = server.accept()
             except OSError:
                 return
-            threading.Thread(target=converse, args=(connection,), daemon=True).start()
+            threading.Thread(target=send_back, args=(connection,), daemon=True).start()
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -47,132 +47,133 @@ def echo() -> Iterator[Endpoint]:
 
 @pytest.fixture
 def proxy(echo: Endpoint) -> Iterator[Proxy]:
-    with Proxy(echo) as found:
-        yield found
+    with Proxy(echo) as proxy:
+        yield proxy
 
 
-def dial(proxy: Proxy) -> socket.socket:
+def connect(proxy: Proxy) -> socket.socket:
     return socket.create_connection(("127.0.0.1", proxy.endpoint.port), timeout=60)
 
 
-def ask(connection: socket.socket, text: bytes = b"hello") -> bytes:
-    connection.sendall(text)
-    heard = b""
-    while len(heard) < len(text) and (block := connection.recv(65536)):
-        heard += block
-    return heard
+def exchange(connection: socket.socket, data: bytes = b"hello") -> bytes:
+    """Send bytes, and return as many bytes of the answer."""
+    connection.sendall(data)
+    answer = b""
+    while len(answer) < len(data) and (block := connection.recv(65536)):
+        answer += block
+    return answer
 
 
-def test_an_undisturbed_line_hands_on_everything(proxy: Proxy) -> None:
-    text = bytes(range(256)) * 4000
+def test_a_proxy_without_a_fault_forwards_all_bytes(proxy: Proxy) -> None:
+    data = bytes(range(256)) * 4000
 
-    with dial(proxy) as connection:
-        assert ask(connection, text) == text
+    with connect(proxy) as connection:
+        assert exchange(connection, data) == data
 
 
-def test_the_endpoint_is_the_services_own_but_for_the_port(proxy: Proxy, echo: Endpoint) -> None:
+def test_the_endpoint_differs_from_that_of_the_service_in_the_port_only(proxy: Proxy, echo: Endpoint) -> None:
     assert proxy.endpoint.url == f"tcp://127.0.0.1:{proxy.port}/x"
     assert proxy.endpoint.port == proxy.port != echo.port
     assert proxy.endpoint["user"] == "u"
 
 
-def test_an_end_of_one_direction_is_handed_on(proxy: Proxy) -> None:
-    with dial(proxy) as connection:
-        connection.sendall(b"last words")
+def test_the_end_of_one_direction_is_forwarded(proxy: Proxy) -> None:
+    with connect(proxy) as connection:
+        connection.sendall(b"last bytes")
         connection.shutdown(socket.SHUT_WR)
 
-        assert connection.recv(100) == b"last words"
+        assert connection.recv(100) == b"last bytes"
         assert connection.recv(100) == b""
 
 
-def test_latency_is_waited_once_each_way(proxy: Proxy) -> None:
-    with dial(proxy) as connection:
-        ask(connection)
+def test_latency_delays_each_direction_once(proxy: Proxy) -> None:
+    with connect(proxy) as connection:
+        exchange(connection)
         proxy.latency(0.1)
 
-        began = time.monotonic()
-        ask(connection)
+        start = time.monotonic()
+        exchange(connection)
 
-        assert time.monotonic() - began >= 0.2
+        assert time.monotonic() - start >= 0.2
 
 
-def test_bandwidth_lets_no_more_through_than_it_says(proxy: Proxy) -> None:
+def test_bandwidth_limits_the_throughput(proxy: Proxy) -> None:
     proxy.bandwidth(100_000)
 
-    with dial(proxy) as connection:
-        began = time.monotonic()
-        ask(connection, b"x" * 20_000)
+    with connect(proxy) as connection:
+        start = time.monotonic()
+        exchange(connection, b"x" * 20_000)
 
-        assert time.monotonic() - began >= 0.4
+        assert time.monotonic() - start >= 0.4
 
 
-def test_a_cut_line_resets_who_is_there_and_refuses_who_comes(proxy: Proxy) -> None:
-    with dial(proxy) as connection:
-        ask(connection)
+def test_a_cut_proxy_resets_open_connections_and_refuses_new_ones(proxy: Proxy) -> None:
+    with connect(proxy) as connection:
+        exchange(connection)
 
         with proxy.cut():
             with pytest.raises(ConnectionError):
-                [ask(connection) for _ in range(100)]
+                [exchange(connection) for _ in range(100)]
             with pytest.raises(OSError, match="refused"):
-                dial(proxy)
+                connect(proxy)
 
-    with dial(proxy) as connection:
-        assert ask(connection) == b"hello"
+    with connect(proxy) as connection:
+        assert exchange(connection) == b"hello"
 
 
-def test_a_half_open_line_stays_and_is_silent_until_it_is_mended(proxy: Proxy) -> None:
-    with dial(proxy) as connection:
-        ask(connection)
+def test_a_half_open_connection_stays_open_and_forwards_nothing_until_the_fault_ends(proxy: Proxy) -> None:
+    with connect(proxy) as connection:
+        exchange(connection)
 
         with proxy.half_open():
-            connection.sendall(b"anybody?")
+            connection.sendall(b"request")
             connection.settimeout(0.1)
             with pytest.raises(TimeoutError):
                 connection.recv(100)
 
         connection.settimeout(60)
-        assert connection.recv(100) == b"anybody?"
+        assert connection.recv(100) == b"request"
 
 
-def test_a_reset_line_is_as_good_as_new(proxy: Proxy) -> None:
+def test_reset_removes_all_faults(proxy: Proxy) -> None:
     proxy.latency(60)
     proxy.bandwidth(1)
 
     proxy.reset()
 
-    with dial(proxy) as connection:
-        assert ask(connection) == b"hello"
+    with connect(proxy) as connection:
+        assert exchange(connection) == b"hello"
 
 
-def test_a_proxy_before_a_dead_service_hangs_up() -> None:
+def test_a_proxy_for_a_stopped_service_closes_the_connection() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    dead = Endpoint("dead", {"port": str(port)}, {"main": port}, "/nowhere")
+    stopped = Endpoint("stopped", {"port": str(port)}, {"main": port}, "/nowhere")
 
-    with Proxy(dead) as proxy, dial(proxy) as connection, contextlib.suppress(ConnectionError):
+    with Proxy(stopped) as proxy, connect(proxy) as connection, contextlib.suppress(ConnectionError):
         assert connection.recv(1) == b""
 
 
 @pytest.mark.parametrize(
-    ("ports", "port", "says"),
+    ("ports", "port", "message"),
     [
         ({"client": 1, "monitor": 2}, "monitr", "nats has no port 'monitr'; its ports are: client, monitor"),
         ({}, None, "nats has no port, so there can be no proxy before it"),
     ],
 )
-def test_a_port_that_is_not_there_is_told_with_those_that_are(
-    ports: dict[str, int], port: str | None, says: str
+def test_the_error_for_an_unknown_port_lists_the_ports_of_the_service(
+    ports: dict[str, int], port: str | None, message: str
 ) -> None:
-    with pytest.raises(LookupError, match=says):
+    with pytest.raises(LookupError, match=message):
         Proxy(Endpoint("nats", {}, ports, "/nowhere"), port)
 
 
 def test_a_closed_proxy_leaves_no_thread_and_no_port(echo: Endpoint) -> None:
     threads = threading.active_count()
     proxy = Proxy(echo)
-    with dial(proxy) as connection:
-        ask(connection)
+    with connect(proxy) as connection:
+        exchange(connection)
         during = threading.active_count()
 
         proxy.close()
@@ -180,13 +181,13 @@ def test_a_closed_proxy_leaves_no_thread_and_no_port(echo: Endpoint) -> None:
 
     assert during > threads
     with pytest.raises(OSError, match="refused"):
-        dial(proxy)
+        connect(proxy)
 
 
-def test_a_connection_that_is_only_just_accepted_is_closed_with_the_rest(echo: Endpoint) -> None:
-    """Warnings are errors: a transport that nobody closed would be told."""
+def test_a_connection_that_was_accepted_a_moment_before_is_closed_with_the_others(echo: Endpoint) -> None:
+    """Warnings are errors, so a transport that stays open fails this test."""
     for _ in range(50):
         proxy = Proxy(echo)
-        dial(proxy).close()
+        connect(proxy).close()
         proxy.close()
     gc.collect()

@@ -1,4 +1,4 @@
-"""The reference has every name that the plugin gives to a user."""
+"""The reference page contains the name of every option, ini value, fixture and marker of the plugin."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "plugin.md"
 
 
 @pytest.mark.parametrize(
-    ("asked", "names"),
+    ("option", "patterns"),
     [
         ("--help", [r"--infra-[a-z-]+", r"^  (infra_\w+) \("]),
         ("--fixtures", [r"^(\w+)(?: \[\w+ scope\])? -- .*pytest_infra/"]),
@@ -21,11 +21,13 @@ PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "plugin.md"
     ],
     ids=["options", "fixtures", "markers"],
 )
-def test_it_has_every_name(suite: Suite, asked: str, names: list[str]) -> None:
-    said = suite.run(asked).stdout.str()
+def test_the_page_contains_every_name_that_pytest_prints(
+    suite: Suite, option: str, patterns: list[str]
+) -> None:
+    output = suite.run(option).stdout.str()
 
-    found = [set(re.findall(pattern, said, re.MULTILINE)) for pattern in names]
+    names = [set(re.findall(pattern, output, re.MULTILINE)) for pattern in patterns]
 
-    assert all(found)
+    assert all(names)
     page = PAGE.read_text(encoding="utf-8")
-    assert [name for name in sorted(set().union(*found)) if not re.search(rf"{name}(?![\w-])", page)] == []
+    assert [name for name in sorted(set().union(*names)) if not re.search(rf"{name}(?![\w-])", page)] == []

@@ -1,4 +1,4 @@
-"""One stack for the run, however many processes it has and however they end."""
+"""All processes of a run share one stack, which stops when they exit, even after SIGKILL."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from infra_runtime.data_directory import journal
 
 CLEAN = "0 processes, 0 ports, 0 sockets left"
 
-#: Each test writes the URL of its stack, and waits until a test of each worker has done so: a worker that has run
-#: all its tests would otherwise release the last lease before a slow worker has one.
+#: Each test writes the URL of its stack, and waits until a test of each worker has done so. Otherwise, a
+#: worker that has run all its tests could release the last lease before a slow worker has one.
 WRITES_URL = """
 import os, pathlib, time, pytest
 
@@ -30,7 +30,7 @@ def test_it(shop, number):
         time.sleep(0.01)
 """
 
-#: tells that it is there, and waits to be killed or let go
+#: writes the pid of its process to a file, and waits until the file `go` exists or the process is killed
 WAITS = """
 import os, pathlib, time, pytest
 
@@ -42,9 +42,9 @@ def test_it(shop, number):
 """
 
 
-def until(found: Callable[[], object]) -> None:
+def until(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + 60
-    while not found():
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
@@ -58,7 +58,7 @@ def urls(folder: Path) -> set[str]:
     [("-n0",), ("-n2",), ("-n2", "--dist", "loadscope"), ("-n2", "--dist", "each"), ("-p", "no:xdist")],
     ids=" ".join,
 )
-def test_all_workers_share_one_stack_and_the_last_one_out_stops_it(
+def test_all_workers_share_one_stack_which_stops_after_the_last_one(
     suite: Suite, arguments: tuple[str, ...]
 ) -> None:
     suite.stack(service("shop"))
@@ -76,7 +76,7 @@ def test_all_workers_share_one_stack_and_the_last_one_out_stops_it(
 
 
 @pytest.mark.parametrize("arguments", [("-x",), ("-x", "-n2"), ("--lf",)], ids=" ".join)
-def test_a_run_that_ends_early_ends_well(suite: Suite, arguments: tuple[str, ...]) -> None:
+def test_a_run_that_ends_early_stops_its_stack(suite: Suite, arguments: tuple[str, ...]) -> None:
     suite.stack(service("shop"))
     suite.test("def test_one(shop): assert False\ndef test_two(shop): pass\n")
     if "--lf" in arguments:
@@ -89,7 +89,7 @@ def test_a_run_that_ends_early_ends_well(suite: Suite, arguments: tuple[str, ...
     assert suite.await_end() == []
 
 
-def test_a_killed_run_leaves_nothing(suite: Suite) -> None:
+def test_a_killed_run_leaves_no_process_and_no_socket(suite: Suite) -> None:
     suite.stack(service("shop", "--ignore-term", more='stop = { signal = "SIGTERM", seconds = 0.2 }'))
     suite.test(WAITS)
     run = suite.begin()
@@ -102,7 +102,7 @@ def test_a_killed_run_leaves_nothing(suite: Suite) -> None:
     assert not Path(suite.paths.run).exists()
 
 
-def test_a_killed_controller_and_its_killed_workers_leave_nothing(suite: Suite) -> None:
+def test_a_killed_controller_and_its_killed_workers_leave_no_process_and_no_socket(suite: Suite) -> None:
     suite.stack(service("shop"))
     suite.test(WAITS)
     run = suite.begin("-n2")
@@ -117,8 +117,8 @@ def test_a_killed_controller_and_its_killed_workers_leave_nothing(suite: Suite) 
     assert not Path(suite.paths.run).exists()
 
 
-def test_no_worker_needs_another_to_survive(suite: Suite) -> None:
-    """Not even the one that started the supervisor; and the controller looks after what it never used."""
+def test_the_stack_keeps_running_when_the_worker_that_started_it_is_killed(suite: Suite) -> None:
+    """At the end, the controller checks that the stack has stopped, although it has not used the stack."""
     suite.stack(service("shop"))
     suite.test(
         """
@@ -151,7 +151,7 @@ def test_no_worker_needs_another_to_survive(suite: Suite) -> None:
     assert suite.await_end() == []
 
 
-def test_control_c_stops_the_stack(suite: Suite) -> None:
+def test_ctrl_c_stops_the_stack(suite: Suite) -> None:
     suite.stack(service("shop"))
     suite.test(WAITS)
     run = suite.begin()
@@ -182,8 +182,8 @@ def test_two_runs_with_the_same_plan_share_the_stack(suite: Suite) -> None:
     assert suite.await_end() == []
 
 
-def test_a_run_with_another_plan_has_a_stack_of_its_own(suite: Suite) -> None:
-    """Although nothing that it wants is running yet: plans are compared, not what happens to run."""
+def test_a_run_with_another_plan_has_its_own_stack(suite: Suite) -> None:
+    """The plans are compared, not the running services: the first run has not started the changed service."""
     suite.stack(service("shop"), service("other"))
     suite.test(WAITS)
     suite.test("import pathlib\ndef test_it(infra_stack, other): print(infra_stack.data)\n", "test_other")
@@ -200,20 +200,20 @@ def test_a_run_with_another_plan_has_a_stack_of_its_own(suite: Suite) -> None:
     assert suite.await_end() == []
 
 
-def test_a_stack_that_a_person_started_is_shared_and_left_alone(suite: Suite) -> None:
+def test_a_stack_that_was_running_before_the_run_is_shared_and_keeps_running(suite: Suite) -> None:
     suite.stack(service("shop", port=free_port()))
     suite.test("def test_it(shop, infra_stack): assert infra_stack.data.name == '.data'")
 
     with infra.start(directory=suite.root, environment="development") as stack:
         result = suite.run("--infra-env=development")
-        status = stack.status().services
+        services = stack.status().services
 
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["infra: the stack in *.data keeps running for 1 client *; 0 units left"])
-    assert [it.phase for it in status] == ["ready"]
+    assert [service.phase for service in services] == ["ready"]
 
 
-def test_a_test_that_asks_for_what_is_ready_is_no_event(suite: Suite) -> None:
+def test_only_the_first_request_for_a_service_is_in_the_journal(suite: Suite) -> None:
     suite.stack(service("shop"))
     suite.test(WRITES_URL.format(tests=5, workers=1))
 
@@ -223,7 +223,7 @@ def test_a_test_that_asks_for_what_is_ready_is_no_event(suite: Suite) -> None:
     assert events.count("wanted") == 1
 
 
-def test_two_checkouts_never_see_each_other(suite: Suite, tmp_path: Path) -> None:
+def test_two_checkouts_have_separate_stacks(suite: Suite, tmp_path: Path) -> None:
     for folder in ("one", "two"):
         (suite.root / folder).mkdir()
         suite.stack(service("shop"))
@@ -240,8 +240,8 @@ def test_two_checkouts_never_see_each_other(suite: Suite, tmp_path: Path) -> Non
     assert suite.await_end() == []
 
 
-def test_runs_one_after_another_never_meet_a_stack_that_is_going(suite: Suite) -> None:
-    """The next one comes while the last one's services are stopping."""
+def test_a_run_that_starts_while_a_stack_stops_succeeds(suite: Suite) -> None:
+    """The second group of three runs starts while the services of the first group stop."""
     suite.stack(service("shop"))
     suite.test(WRITES_URL.format(tests=1, workers=1))
 

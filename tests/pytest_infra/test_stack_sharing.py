@@ -1,9 +1,10 @@
-"""A warm stack serves the next run when it asks for that, and never one with another plan."""
+"""A warm stack is used by a later run that has the option `--infra-reuse` and the same plan."""
 
 from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -17,8 +18,8 @@ TEST = "def test_it(shop):\n    assert shop.port\n"
 
 
 @pytest.fixture
-def warm(suite: Suite) -> Suite:
-    """A suite after a run that left its stack warm."""
+def warm(suite: Suite) -> Iterator[Suite]:
+    """A suite whose first run left its stack warm."""
     suite.stack(service("shop"))
     suite.test(TEST)
     result = suite.run("--infra-reuse-for=60")
@@ -37,7 +38,7 @@ def test_the_next_run_uses_the_warm_stack(warm: Suite, arguments: tuple[str, ...
     assert warm.supervisors() == 1
 
 
-def test_a_run_that_does_not_ask_for_it_begins_with_a_stack_of_its_own(warm: Suite) -> None:
+def test_a_run_without_the_option_starts_its_own_stack(warm: Suite) -> None:
     result = warm.run()
 
     result.assert_outcomes(passed=1)
@@ -45,18 +46,18 @@ def test_a_run_that_does_not_ask_for_it_begins_with_a_stack_of_its_own(warm: Sui
     assert warm.await_end() == []
 
 
-def test_a_plan_that_has_changed_is_told_and_starts_anew(warm: Suite) -> None:
+def test_a_changed_plan_is_reported_and_starts_a_new_stack(warm: Suite) -> None:
     warm.stack(service("shop", more="start_timeout = 19"), service("till"))
 
     result = warm.run("--infra-reuse-for=60")
 
     result.assert_outcomes(passed=1)
-    told = "infra: the warm stack had another plan (changed: shop; new: till); a new stack was started"
-    result.stdout.fnmatch_lines([told.replace("[", "[[]")])
+    message = "infra: the warm stack had another plan (changed: shop; new: till); a new stack was started"
+    result.stdout.fnmatch_lines([message.replace("[", "[[]")])
     assert warm.supervisors() == 2
 
 
-def test_a_warm_stack_ends_when_its_time_has_come(suite: Suite) -> None:
+def test_a_warm_stack_stops_after_the_given_number_of_seconds(suite: Suite) -> None:
     suite.stack(service("shop"))
     suite.test(TEST)
 
@@ -65,7 +66,7 @@ def test_a_warm_stack_ends_when_its_time_has_come(suite: Suite) -> None:
     assert suite.await_end() == []
 
 
-def test_a_stack_that_a_person_has_told_to_stay_is_given_no_end(suite: Suite) -> None:
+def test_a_stack_that_stays_without_a_limit_does_not_get_one(suite: Suite) -> None:
     suite.stack(service("shop"))
     suite.test(TEST)
     with stacks.start(directory=suite.root, environment="test") as stack:
@@ -79,7 +80,7 @@ def test_a_stack_that_a_person_has_told_to_stay_is_given_no_end(suite: Suite) ->
     suite.down()
 
 
-def test_in_ci_an_ini_value_leaves_nothing_warm(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_ci_the_ini_value_infra_reuse_has_no_effect(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     suite.stack(service("shop"))
     suite.test(TEST)
     monkeypatch.setenv("CI", "true")
@@ -89,7 +90,7 @@ def test_in_ci_an_ini_value_leaves_nothing_warm(suite: Suite, monkeypatch: pytes
     assert suite.await_end() == []
 
 
-def test_the_path_of_a_test_may_stand_behind_the_option(suite: Suite) -> None:
+def test_the_path_of_a_test_can_follow_the_option(suite: Suite) -> None:
     suite.stack(service("shop"))
     suite.test(TEST)
 
@@ -99,7 +100,7 @@ def test_the_path_of_a_test_may_stand_behind_the_option(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize("seconds", ["soon", "nan", "-1"])
-def test_a_number_of_seconds_that_is_none_is_told(suite: Suite, seconds: str) -> None:
+def test_an_invalid_number_of_seconds_is_reported(suite: Suite, seconds: str) -> None:
     suite.stack(service("shop"))
     suite.test(TEST)
 
@@ -119,12 +120,12 @@ def test_leak(shop, infra_stack):
     environ = {**os.environ, "INFRA_STACK_TOKEN": token}
     child = subprocess.Popen(["sleep", "600"], env=environ, start_new_session=True)
     pathlib.Path("leak").write_text(str(child.pid))
-    child.returncode = 0  # it shall outlive us
+    child.returncode = 0  # otherwise Popen warns that the process is still running
 """
 
 
 @pytest.mark.parametrize(("option", "code"), [("--infra-strict", 1), ("-oinfra_strict=no", 0)])
-def test_a_leak_is_named_and_fails_the_run_where_that_is_asked_for(
+def test_a_leftover_process_is_named_and_fails_the_run_with_infra_strict(
     suite: Suite, option: str, code: int
 ) -> None:
     suite.stack(service("shop"))
@@ -140,13 +141,13 @@ def test_a_leak_is_named_and_fails_the_run_where_that_is_asked_for(
 
 
 @pytest.mark.parametrize(
-    ("old", "told"),
+    ("old", "expected"),
     [
         ({"a": "1", "b": "2"}, "a variable or the interpreter"),
         ({"a": "0", "b": "2"}, "changed: a"),
         ({"a": "1"}, "new: b"),
-        ({"a": "1", "b": "2", "c": "3"}, "gone: c"),
+        ({"a": "1", "b": "2", "c": "3"}, "removed: c"),
     ],
 )
-def test_a_plan_says_what_is_another_than_it_was(old: dict[str, str], told: str) -> None:
-    assert Plan(key="k", services={"a": "1", "b": "2"}).changes(old) == told
+def test_a_plan_lists_its_differences_from_an_earlier_plan(old: dict[str, str], expected: str) -> None:
+    assert Plan(key="k", services={"a": "1", "b": "2"}).changes(old) == expected

@@ -1,4 +1,4 @@
-"""The names for annotations: each is there, in a plain module and for type checkers."""
+"""The names that user code imports for annotations."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import pytest_infra
 
 
 @pytest.mark.process
-def test_each_name_can_be_used_where_annotations_are_evaluated() -> None:
-    kinds = [name for name in pytest_infra.__all__ if name != "is_test_environment"]
-    annotated = (
-        f"from pytest_infra import {name}\ndef test_it(it: {name} | None) -> None: ...\n" for name in kinds
+def test_each_name_can_be_used_in_annotations_that_are_evaluated() -> None:
+    names = [name for name in pytest_infra.__all__ if name != "is_test_environment"]
+    definitions = (
+        f"from pytest_infra import {name}\ndef test_it(value: {name} | None) -> None: ...\n" for name in names
     )
 
-    subprocess.run([sys.executable, "-c", "".join(annotated)], check=True)
+    subprocess.run([sys.executable, "-c", "".join(definitions)], check=True)
 
 
 @pytest.mark.process
-def test_whether_this_is_the_test_environment_can_be_asked_before_all_else() -> None:
-    asked = "from pytest_infra import is_test_environment\nis_test_environment()"
+def test_is_test_environment_can_be_called_before_any_other_import() -> None:
+    call = "from pytest_infra import is_test_environment\nis_test_environment()"
 
-    subprocess.run([sys.executable, "-c", asked], check=True)
+    subprocess.run([sys.executable, "-c", call], check=True)
 
 
-def test_no_other_name_is_there() -> None:
+def test_an_unknown_name_raises_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
-        pytest_infra.Nonsense  # noqa: B018 - the question is the test
+        pytest_infra.Nonsense  # noqa: B018 - the access raises the error

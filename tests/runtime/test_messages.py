@@ -30,7 +30,7 @@ SERVICE: dict[str, Any] = {
     "name": "web", "kind": "", "summary": "", "phase": "ready", "ready": True, "task": False, "copy_of": "",
     "reason": "",
     "pid": 7, "seconds": 1.5, "restarts": 0, "needs": ["db"], "ports": {"http": 80}, "exports": {"url": "u"},
-    "log": "/web.log",
+    "log": "/web.log", "log_dropped": 0,
 }  # fmt: skip
 
 

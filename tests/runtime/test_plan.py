@@ -43,6 +43,19 @@ def test_a_reference_is_a_need() -> None:
     assert names(made) == ["database", "api"]
 
 
+def test_a_long_chain_of_needs_has_an_order() -> None:
+    services = [service(f"s{n}", needs=(f"s{n + 1}",) if n < 2999 else ()) for n in range(3000)]
+
+    assert names(plan(*services)) == [f"s{n}" for n in reversed(range(3000))]
+
+
+def test_a_long_chain_of_exports_is_an_error() -> None:
+    services = [service("s0", exports={"url": "x"})]
+    services += [service(f"s{n}", exports={"url": f"${{s{n - 1}.url}}"}) for n in range(1, 2000)]
+
+    assert "the export s50.url refers to another export" in error(*services)
+
+
 def test_services_without_needs_keep_their_order() -> None:
     assert names(plan(service("z"), service("m"), service("a"))) == ["z", "m", "a"]
 
@@ -55,7 +68,7 @@ def test_a_plan_is_the_same_after_json() -> None:
             "${port.http}",
             ports={"http": 80},
             ready=HttpProbe(port="http", status=(200, 204)),
-            prepare=(Seed(into="${data}", steps=(Secret(path="${out}/key.secret"),)),),
+            prepare=(Secret(path="${data}/key.secret"),),
         )
     )
 
@@ -131,9 +144,9 @@ def test_a_reference_is_checked_in_every_field() -> None:
 
 
 def test_the_reference_out_is_valid_inside_a_seed() -> None:
-    seed = Seed(into="${data}", steps=(Secret(path="${out}/password.secret"), Run(command=("x", "${out}"))))
+    seed = Seed(into="${data}", steps=(Run(command=("x", "${out}")),))
 
-    made = plan(service("a", "${secret.password}", prepare=(seed,)))
+    made = plan(service("a", "b", prepare=(seed,)))
 
     assert names(made) == ["a"]
 
@@ -183,6 +196,17 @@ def test_a_seed_cannot_refer_to_values_of_a_stack() -> None:
         ConfigurationError, match=r"refers to \$\{env.TOKEN\}, but all stacks of a user share a seed"
     ):
         make_plan([spec], environment="test", root="/")
+
+
+def test_a_seed_cannot_contain_a_secret() -> None:
+    secret = Seed(into="${data}", steps=(Secret(path="${out}/key.secret"),))
+    reference = Seed(into="${data}", steps=(WriteFile(path="${out}/key", text="${secret.key}"),))
+
+    created = error(service("db", prepare=(secret,)))
+    used = error(service("db", prepare=(reference, Secret(path="${data}/key.secret"))))
+
+    assert "db creates a secret in a seed, which all stacks of a user share" in created
+    assert "${secret.key}, but all stacks of a user share a seed" in used
 
 
 def test_an_optional_reference_is_not_a_need_and_can_be_in_a_cycle() -> None:

@@ -118,6 +118,7 @@ FIELDS = {
     "quiesce": st.none() | exchanges,
     "refuses_root": st.booleans(),
     "copy_of": words,
+    "sensitive": commands,
     "container": st.none()
     | st.builds(
         Container, image=words, command=commands, env=maps, files=maps, entrypoint=st.none() | commands

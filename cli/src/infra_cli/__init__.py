@@ -1,1 +1,1 @@
-"""The command line `infra`."""
+"""The command-line program `infra`."""

@@ -1,4 +1,4 @@
-"""Shell completion of services, without importing pydantic."""
+"""Shell completion of service names; pydantic is not imported, because its import is slow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from infra_runtime.manifest import KINDS, joined
 def complete_services(
     context: click.Context, _parameter: click.Parameter, prefix: str
 ) -> list[CompletionItem]:
-    """Return the services of the running stack and of the stack file, and all kinds."""
+    """Return the names of all kinds and of the services in the running stack and in the stack file."""
     options = context.params
     target = Target(
         directory=options.get("directory"), environment=options.get("environment"), data=options.get("data")

@@ -18,23 +18,24 @@ from infra_cli.target import Target
 from infra_runtime import __version__, catalogue
 from infra_runtime.config.resolve import Resolved
 from infra_runtime.config.unknown_variables import misspelled_variables
-from infra_runtime.data_directory.paths import SOCKET_PATH, Paths, private_folder
+from infra_runtime.data_directory.paths import SOCKET_PATH, Paths
 from infra_runtime.engines.local.client import Client
 from infra_runtime.errors import InfraError, NoStackError
+from infra_runtime.host import ownership
 from infra_runtime.host.ports import taken
 from infra_runtime.host.privileges import other_user, user_namespaces_work
 from infra_runtime.messages import STATUS, Nothing
 from infra_runtime.plan import Plan
 from infra_runtime.value import frozen
 
-#: bytes of free disk space; a new PostgreSQL cluster in development takes about 40 MB
+#: The required free disk space in bytes; a new PostgreSQL cluster in development needs about 40 MB.
 SCARCE, TOO_LITTLE = 1 << 30, 100 << 20
 FICLONE = 0x40049409  # Source: ioctl_ficlone(2)
 
 
 @frozen
 class Finding:
-    """The result of one check."""
+    """The result of one check of `infra dev doctor`."""
 
     topic: str
     state: Literal["fine", "note", "wrong"]
@@ -102,7 +103,7 @@ def _programs(resolved: Resolved | None) -> Iterator[Finding]:
 
 
 def version(path: Path) -> str:
-    """Return the first line that a program prints for its version."""
+    """Return the first line that a program prints when it is asked for its version."""
     for flag in ("--version", "version"):
         try:
             done = subprocess.run(
@@ -120,7 +121,7 @@ def version(path: Path) -> str:
 
 
 def _running(paths: Paths) -> tuple[Finding, set[int]]:
-    """Return the finding on the stack of this directory, and the ports that it uses."""
+    """Return a finding about the stack of this directory, and the ports that the running stack uses."""
     try:
         client = Client.connect(paths)
     except NoStackError:
@@ -160,7 +161,10 @@ def _ports(plan: Plan, own_ports: set[int]) -> Iterator[Finding]:
             elif holder is None:
                 yield Finding(topic=topic, state="fine", text=f"free, for {spec.name} ({name})")
             else:
-                hint = f"Stop it, or set `ports` in [services.{spec.name}] to another number."
+                hint = (
+                    "Stop the program that uses the port, or set another number with `ports` in "
+                    f"[services.{spec.name}]."
+                )
                 text = f"needed by {spec.name} ({name}), but used by {holder}"
                 yield Finding(topic=topic, state="wrong", text=text, hint=hint)
 
@@ -192,9 +196,9 @@ def _disk(topic: str, folder: Path) -> Finding:
 
 
 def _reflink(cache: Path, data: Path) -> Finding:
-    """Check whether copies from the cache, such as a new PostgreSQL cluster, share disk blocks with it."""
+    """Check whether files that are copied from the cache share disk blocks with the cache (reflinks)."""
     if sys.platform != "linux":
-        text = "they share disk blocks if the file system supports it (APFS)"
+        text = "copies from the cache share disk blocks with the cache if the file system supports it (APFS)"
         return Finding(topic="copies", state="note", text=text)
     try:
         with (
@@ -213,15 +217,15 @@ def _reflink(cache: Path, data: Path) -> Finding:
 def _runtime_folder(paths: Paths) -> Finding:
     longest = len(os.fsencode(f"{paths.service_run('x' * 16)}/.s.PGSQL.65535"))
     try:
-        private_folder(paths.home)
+        ownership.make_private_folder(paths.home, shared=True)
     except OSError as error:
         hint = "Choose another folder with INFRA_RUNTIME_DIR."
-        return Finding(topic="sockets", state="wrong", text=f"{paths.home}: {error.strerror}", hint=hint)
+        return Finding(topic="sockets", state="wrong", text=f"{error.filename}: {error.strerror}", hint=hint)
     if longest > SOCKET_PATH:
         text = f"{paths.home} is too long: the path of a socket can have {SOCKET_PATH} bytes"
         hint = "Choose a shorter folder with INFRA_RUNTIME_DIR."
         return Finding(topic="sockets", state="wrong", text=text, hint=hint)
-    return Finding(topic="sockets", state="fine", text=f"{paths.home}, a private folder")
+    return Finding(topic="sockets", state="fine", text=f"{paths.home}, writable for you alone")
 
 
 def _existing(folder: Path) -> Path:

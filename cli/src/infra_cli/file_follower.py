@@ -1,4 +1,4 @@
-"""Reading new lines of files while other processes write them."""
+"""Read new lines of files while other processes write to the files."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-#: seconds between two reads
+from infra_runtime.host.sparse_file import first_data
+
+#: The seconds between two reads of a file.
 POLL_INTERVAL = 0.1
-#: bytes at the end of a file in which the last line end is searched
+#: The number of bytes at the end of a file in which the last line end is searched.
 LONGEST = 1 << 20
 
 
 class Follower:
-    """Reads new lines; files may be created, extended, truncated and replaced meanwhile."""
+    """Reads new lines of files that other processes create, extend, truncate and replace."""
 
     def __init__(
         self,
@@ -30,11 +32,11 @@ class Follower:
         return dict(self._read)
 
     def new(self) -> list[tuple[Path, str]]:
-        """Return the complete lines since the last call."""
+        """Return the complete lines that were written since the last call."""
         return [(path, line) for path in self._paths() for line in self._new(path)]
 
     def lines(self) -> Iterator[tuple[Path, str]]:
-        """Yield new lines as they are written, without end."""
+        """Yield new lines when they are written; the generator does not end."""
         while True:
             yield from self.new()
             self._pause(POLL_INTERVAL)
@@ -48,9 +50,10 @@ class Follower:
             return []
         try:
             with path.open("rb") as file:
+                read = first_data(file.fileno(), read)  # the lines in a hole were dropped meanwhile
                 file.seek(read)
-                block = file.read(size - read)
-        except FileNotFoundError:  # another process removed the file meanwhile
+                block = file.read(max(size - read, 0))
+        except FileNotFoundError:  # another process has removed the file
             return []
         complete = block.rfind(b"\n") + 1
         self._read[path] = read + complete

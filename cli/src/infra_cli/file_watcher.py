@@ -1,4 +1,4 @@
-"""`infra runtime up --watch`: restart the services whose files change."""
+"""The file watcher of `infra runtime up --watch`, which restarts services when their files change."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ def require_watchfiles() -> None:
 
 
 def globs_of(plan: Plan) -> dict[str, tuple[str, ...]]:
-    """Return service → globs for the services that have globs."""
+    """Return a dictionary from service to globs, for the services that have `watch` globs."""
     return {spec.name: spec.watch for spec in plan.services if spec.watch}
 
 
 def pattern(glob: str) -> re.Pattern[str]:
-    """Return the pattern of a glob.
+    """Return the regular expression for a glob.
 
-    `*` and `?` match inside a folder, `**` matches any folders. A folder matches everything in it.
+    `*` and `?` do not match a slash; `**` matches any number of folders. The name of a folder matches every
+    file in the folder.
     """
     parts = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     words = re.split(r"(\*\*/|\*\*|\*|\?)", glob.removeprefix("./").rstrip("/"))
@@ -50,7 +51,11 @@ def affected_services(changed: Iterable[str], root: Path, globs: Mapping[str, Se
 
 
 def folders(root: Path, globs: Iterable[str]) -> list[Path]:
-    """Return the folders to watch: the parts of the globs before the first wildcard, without subfolders."""
+    """Return the folders to watch.
+
+    These are the parts of the globs before the first wildcard; a folder inside another watched folder is
+    omitted.
+    """
     candidates = set()
     for glob in globs:
         fixed = re.split(r"[*?]", glob, maxsplit=1)[0]
@@ -66,7 +71,8 @@ def folders(root: Path, globs: Iterable[str]) -> list[Path]:
 class Watcher:
     """A thread that restarts services when their files change.
 
-    The interpreter waits for the thread at exit, about 50 ms: ending it during native code could crash.
+    At exit, the interpreter waits for the thread for about 50 ms, because a thread that is ended while it
+    runs native code can crash the interpreter.
     """
 
     def __init__(self, paths: Paths, root: Path, globs: Mapping[str, Sequence[str]]) -> None:
@@ -79,7 +85,7 @@ class Watcher:
         self._thread.start()
 
     def stop(self) -> None:
-        """Let the thread end after its current step."""
+        """Request the end of the thread, which ends after its current step."""
         self._stop.set()
 
     def _run(self) -> None:

@@ -1,4 +1,4 @@
-"""`infra runtime up`: start a stack, report its events and stop it, or detach from it."""
+"""The steps of `infra runtime up`: start a stack, print its events, and stop it or detach from it."""
 
 from __future__ import annotations
 
@@ -24,9 +24,12 @@ from infra_runtime.messages import Event
 from infra_runtime.plan import Plan
 from infra_runtime.value import frozen
 
-#: seconds in which the guardian stops the services of a killed supervisor
+#: The seconds that the guardian (the process that stops the services after a crash of the supervisor) needs
+#: at most.
 GUARDIAN_TIMEOUT = 5.0
-EMPTY_STACK_HINT = "Name a service, skip fewer services, or add services to `use` in the stack file."
+EMPTY_STACK_HINT = (
+    "Give a service as argument, skip fewer services, or add services to `use` in the stack file."
+)
 
 
 @frozen
@@ -42,7 +45,7 @@ class UpOptions:
 
 
 def run(target: Target, options: UpOptions, *, as_json: bool) -> int:
-    """Start a stack and wait until it is stopped, or detach from it. Return the exit code."""
+    """Start a stack, wait until it is stopped or detach from it, and return the exit code."""
     if options.watch:
         require_watchfiles()
     began = time.perf_counter()
@@ -53,7 +56,9 @@ def run(target: Target, options: UpOptions, *, as_json: bool) -> int:
                 resolved = target.resolve(*options.names, profile=options.profile, skip=options.skip)
                 names = [spec.name for spec in resolved.plan.services]
                 if not names:
-                    raise ConfigurationError("no service is left to start", hint=EMPTY_STACK_HINT)
+                    raise ConfigurationError(
+                        "all services are skipped, so no service can be started", hint=EMPTY_STACK_HINT
+                    )
                 stack = ReportedStack(resolved, make_report(names, as_json=as_json))
             stack.start(resolved, options, began)
             if not options.detach:
@@ -62,7 +67,7 @@ def run(target: Target, options: UpOptions, *, as_json: bool) -> int:
         except KeyboardInterrupt:
             if stack is not None:
                 if not stack.shared:
-                    output.note("stopping the stack; Ctrl-C again kills it at once")
+                    output.note("stopping the stack; press Ctrl-C again to kill it immediately")
                 stack.finish()
             return interrupts.exit_code
         except InfraError:
@@ -73,19 +78,24 @@ def run(target: Target, options: UpOptions, *, as_json: bool) -> int:
 
 
 class ReportedStack:
-    """A lease on a stack whose events are printed as a report."""
+    """A lease on a stack (an open connection to its supervisor) that prints the events of the stack."""
 
     def __init__(self, resolved: Resolved, report: Report) -> None:
         self._paths = Paths(str(resolved.data))
         self._report = report
         self._stack = LocalEngine().open(resolved)
         self._has_ended = False
-        #: the stack keeps running after this lease: another client has a lease, or the stack is set to stay
+        #: whether the stack keeps running after the end of this lease, because another client has a lease or
+        #: because the stack is detached
         self.shared = False
         self._supervisor = processes.look(self._stack.status().pid)
 
     def start(self, resolved: Resolved, options: UpOptions, began: float) -> None:
-        """Start the services. Raises the first failure, except with `watch`: a changed file may fix it."""
+        """Start the services.
+
+        Raises the first failure of a service. With `watch`, no failure is raised, because a change of a file
+        can fix the failure.
+        """
         with self._report.starting(self._paths) as listener:
             outcome = self._stack.up(resolved, on_event=listener, wait=options.wait)
         status = self._stack.status()
@@ -102,20 +112,19 @@ class ReportedStack:
         if options.detach:
             return "`infra runtime down` stops it"
         if self.shared:
-            return "Ctrl-C leaves it running, `infra runtime down` stops it"
+            return "the stack keeps running after Ctrl-C, `infra runtime down` stops it"
         return "Ctrl-C stops it"
 
     def detach(self) -> None:
-        """Set the stack to stay, and end the lease."""
+        """End the lease, but keep the stack running until `infra runtime down`."""
         self._stack.stay()
         self._stack.close()
 
     def wait_for_end(self, watched: Plan | None) -> int:
-        """Report events until another process stops the stack; return the exit code.
+        """Print events until another process stops the stack, and return the exit code.
 
-        With `watched`, restart services of that plan when their files change.
-
-        Raises `SupervisorError` if the supervisor exited without stopping the stack.
+        If `watched` is a plan, services of this plan are restarted when their files change. ¶ Raises
+        `SupervisorError` if the supervisor exited without stopping the stack.
         """
         watcher = Watcher(self._paths, Path(watched.root), globs_of(watched)) if watched else None
         received_down = False
@@ -130,7 +139,8 @@ class ReportedStack:
                 watcher.stop()
         self._has_ended = True
         self._check_leaks()
-        # `down --wipe` may have removed the journal; a stack that ended before the first event is in it.
+        # If `infra runtime down --wipe` has removed the journal, it contains no event although the stack was
+        # stopped.
         if not received_down and not _ended(journal.read(self._paths.journal)):
             problem = "the supervisor exited unexpectedly, and its services were stopped"
             raise SupervisorError(problem, self._paths.own_log)
@@ -138,7 +148,10 @@ class ReportedStack:
         return 0
 
     def finish(self) -> None:
-        """End the lease; if it was the last one, report what is left. Ctrl-C kills the supervisor."""
+        """End the lease; after the last lease, print which processes, ports and sockets are left.
+
+        Ctrl-C kills the supervisor.
+        """
         if self._has_ended:
             return
         try:
@@ -147,16 +160,24 @@ class ReportedStack:
             if self._supervisor:
                 processes.send(self._supervisor, signal.SIGKILL)
             self._check_leaks()
-        except SupervisorError:  # it exited a moment ago
+        except SupervisorError:
+            if self._supervisor and processes.started(self._supervisor.pid) == self._supervisor.started:
+                raise  # it does not answer
             self._check_leaks()
         else:
             if proof is None:
-                output.note("the stack keeps running: another client has a lease, or it is set to stay")
+                output.note(
+                    "the stack keeps running, because another client has a lease or because the stack is "
+                    "detached"
+                )
             else:
                 self._report_leaks(proof)
 
     def _check_leaks(self) -> None:
-        """Report what is left; if the supervisor was killed, give its guardian time to stop the services."""
+        """Print which processes, ports and sockets are left.
+
+        If the supervisor was killed, the function first waits until the guardian has stopped the services.
+        """
         deadline = time.monotonic() + GUARDIAN_TIMEOUT
         while not (proof := check_leaks(self._paths)).clean and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Handling of SIGINT (Ctrl-C) and SIGTERM: the first signal can be deferred, the second cannot."""
+"""The handling of SIGINT (Ctrl-C) and SIGTERM; only the first of these signals can be deferred."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any, Self
 
 
 class Interrupts:
-    """A context in which both signals raise `KeyboardInterrupt`; `number` is the last signal, or 0.
+    """A context in which SIGINT and SIGTERM raise `KeyboardInterrupt`.
 
-    A signal that is ignored already (as in a shell's background job) stays ignored.
+    `number` is the number of the last received signal, or 0. A signal that the process already ignores (such
+    as SIGINT in a background job of a shell) stays ignored.
     """
 
     def __init__(self) -> None:
@@ -22,12 +23,12 @@ class Interrupts:
 
     @property
     def exit_code(self) -> int:
-        """The exit code that a shell reports for a program that the signal ended."""
+        """Return the exit code with which a shell reports that the last signal has ended a program."""
         return 128 + (self.number or signal.SIGINT)
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Raise `KeyboardInterrupt` for the first signal after the block, for a second one at once."""
+        """Raise `KeyboardInterrupt` for the first signal after the block, for a second one immediately."""
         self._deferred = True
         try:
             yield

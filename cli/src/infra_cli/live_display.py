@@ -13,9 +13,10 @@ REFRESHES_PER_SECOND = 10.0
 
 @contextmanager
 def live(lines: Callable[[], list[str]], *, keep: bool = False) -> Iterator[None]:
-    """Draw `lines()` repeatedly until the block ends; with `keep` the last lines stay on the screen.
+    """Draw the result of `lines` repeatedly until the block ends.
 
-    `lines` is called from another thread. If it raises an `InfraError`, the previous lines are drawn again.
+    With `keep`, the last lines stay on the screen. The function `lines` is called in another thread. If it
+    raises an `InfraError`, the previous lines are drawn again.
     """
     from rich.console import Console
     from rich.live import Live
@@ -25,7 +26,7 @@ def live(lines: Callable[[], list[str]], *, keep: bool = False) -> Iterator[None
 
     def draw() -> Text:
         nonlocal text
-        # The supervisor may exit, and the main thread may close the connection, at any time.
+        # The supervisor can exit, and the main thread can close the connection, at any time.
         with suppress(InfraError, ValueError, OSError):
             text = Text.from_ansi("\n".join(lines()), no_wrap=True, overflow="ellipsis")
         return text

@@ -1,7 +1,8 @@
-"""The program `infra`: it runs a command, and reports errors by a message, a hint and an exit code.
+"""The program `infra`, which runs a command and reports errors with a message, a hint and an exit code.
 
-A command is a module with the attribute `command`, listed in `COMMANDS`. The module is imported when the
-command is used, and imports slow modules when it runs, so that `infra runtime status` and others are fast.
+A command is a module with the attribute `command`, listed in `COMMANDS`. The module of a command is imported
+only when the command is used, and it imports slow modules only when it runs, so that commands such as `infra
+runtime status` are fast.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from infra_openapi.errors import OpenApiError
 from infra_runtime import __version__
 from infra_runtime.errors import InfraError
 
-#: group → command → its module, in the order of the documentation
+#: group → command → module, in the order of the documentation
 COMMANDS: Mapping[str, Mapping[str, str]] = {
     "runtime": {
         "up": "infra_cli.commands.runtime.up",
@@ -45,6 +46,11 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "validate": "infra_cli.commands.config.validate",
         "env": "infra_cli.commands.config.env",
     },
+    "cache": {
+        "list": "infra_cli.commands.cache.list",
+        "verify": "infra_cli.commands.cache.verify",
+        "clean": "infra_cli.commands.cache.clean",
+    },
     "export": {
         "compose": "infra_cli.commands.export.compose",
     },
@@ -58,12 +64,15 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
 GROUPS = {
     "runtime": "Start, inspect and stop the stack of this directory.",
     "config": "Show and check the configuration of the stack.",
-    "export": "Write the stack as files for another engine.",
-    "dev": "Tools for development with the stack.",
+    "cache": "Inspect and clean the prepared data that all stacks of a user share.",
+    "export": "Write the stack as files for other programs, such as Docker Compose.",
+    "dev": "Check the machine, failure reports of tests, and OpenAPI documents.",
 }
-#: command → its full name
-PATHS = {name: f"infra {group} {name}" for group, commands in COMMANDS.items() for name in commands}
-#: the exit codes that a shell reports for a program that SIGINT or SIGPIPE ended
+#: command → its full name, of the first group that has such a command
+PATHS = {
+    name: f"infra {group} {name}" for group, commands in reversed(list(COMMANDS.items())) for name in commands
+}
+#: The exit codes with which a shell reports that SIGINT or SIGPIPE has ended a program.
 INTERRUPTED, BROKEN_PIPE = 130, 141
 
 
@@ -73,7 +82,11 @@ def _debug(context: click.Context, _parameter: click.Parameter, on: bool) -> Non
 
 
 DEBUG = click.Option(
-    ["--debug"], is_flag=True, expose_value=False, callback=_debug, help="Print the traceback of an error."
+    ["--debug"],
+    is_flag=True,
+    expose_value=False,
+    callback=_debug,
+    help="Print the Python traceback of an error.",
 )
 
 
@@ -96,7 +109,7 @@ class Root(usage_errors.Group):
         return list(COMMANDS)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; report an error and exit with its code."""
+        """Run the command; if it fails, print the error and exit with the exit code of the error."""
         try:
             code = super().invoke(ctx)
             output.flush()
@@ -129,7 +142,7 @@ class Commands(usage_errors.Group):
         return list(COMMANDS[self.name or ""])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
-        """Return the command of that name, with the option `--debug`."""
+        """Return the command with this name, with the option `--debug`."""
         module = COMMANDS[self.name or ""].get(cmd_name)
         if module is None:
             return None
@@ -139,7 +152,7 @@ class Commands(usage_errors.Group):
 @click.group(
     cls=Root,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Begin with `infra runtime up`. Every command has a description: --help.",
+    epilog="Start with `infra runtime up`. Add --help to a command to print its description.",
 )
 @click.version_option(__version__, prog_name="infra")
 def infra() -> None:
@@ -151,7 +164,7 @@ for _name in COMMANDS:
 
 
 def main() -> None:
-    """Run the console script."""
+    """Run `infra` with the arguments of the process; this function is the console script."""
     sys.exit(run(sys.argv[1:]))
 
 
@@ -174,7 +187,7 @@ def run(arguments: Sequence[str]) -> int:
         output.flush()
     except BrokenPipeError:
         code = BROKEN_PIPE
-    except OSError:  # the error was reported before, and the rest of the output cannot be written
+    except OSError:  # the error is already printed, and the rest of the output cannot be written
         code = code or InfraError.exit_code
         _discard_output()
     if code == BROKEN_PIPE:
@@ -185,7 +198,8 @@ def run(arguments: Sequence[str]) -> int:
 def _open_standard_streams() -> None:
     """Open the null device for each closed standard stream.
 
-    Otherwise the next file or socket would get the stream's number, and the output of `infra`.
+    Otherwise the next file or socket would get the file descriptor of the stream, and `infra` would write its
+    output to this file or socket.
     """
     for number in (0, 1, 2):
         try:
@@ -198,6 +212,9 @@ def _open_standard_streams() -> None:
 
 
 def _discard_output() -> None:
-    """Make the interpreter's last flush succeed. Source: Python documentation, "Note on SIGPIPE"."""
+    """Redirect standard output to the null device, so that the flush at exit does not fail.
+
+    Source: Python documentation, "Note on SIGPIPE".
+    """
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,20 +1,21 @@
-"""The output of commands: lines, columns, colours, JSON and error messages."""
+"""Functions that print the output of commands: lines, columns, colours, JSON and error messages."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 
 from infra_openapi.errors import OpenApiError
 from infra_runtime.errors import InfraError
 
-#: phase → colour; other phases have none
+#: phase → colour; all other phases are printed without colour
 COLOURS = {
     "ready": "green", "done": "green", "failed": "red", "backoff": "yellow", "paused": "yellow",
     "starting": "cyan", "preparing": "cyan", "waiting": "cyan", "stopping": "cyan",
@@ -23,8 +24,34 @@ COLOURS = {
 PREFIXES = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
 
 
+#: a command for the running stack in a text for users
+_COMMAND = re.compile(r"`infra runtime ([a-z]+)([^`]*)`")
+
+
+class _Selected:
+    """The stack of the running command: a function from another command to the options that select it."""
+
+    options: ClassVar[Callable[[str], str]] = staticmethod(lambda _command: "")
+
+
+def select_stack(options: Callable[[str], str]) -> None:
+    """Set the options that `commands` adds."""
+    _Selected.options = staticmethod(options)
+
+
+def commands(text: str) -> str:
+    """Return a text whose `infra runtime …` commands select the stack of the running command."""
+
+    def completed(match: re.Match[str]) -> str:
+        command, words = match.groups()
+        options = "" if "--data" in words else _Selected.options(command)
+        return f"`infra runtime {command}{words}{options and f' {options}'}`"
+
+    return _COMMAND.sub(completed, text)
+
+
 def is_terminal() -> bool:
-    """Return whether standard output is a terminal that can move its cursor."""
+    """Return whether standard output is a terminal in which the cursor can be moved."""
     return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
@@ -41,22 +68,22 @@ def styled(text: str, colour: str | None = None, *, bold: bool = False, dim: boo
 
 
 def say(text: str = "") -> None:
-    """Print a line on standard output and flush it, because a program may read it through a pipe."""
+    """Print a line on standard output and flush it, so that a program can read the line from a pipe."""
     click.echo(text, color=has_colour())
 
 
 def note(text: str) -> None:
-    """Print a line for the user on standard error, because a program may read standard output."""
-    click.echo(f"infra: {text}", err=True)
+    """Print a line for the user on standard error; standard output is for data that programs read."""
+    click.echo(f"infra: {commands(text)}", err=True)
 
 
 def say_json(value: Any, *, line: bool = False) -> None:
-    """Print a JSON document, indented, or with `line` on a single line."""
+    """Print a JSON document on several lines; with `line`, on a single line."""
     click.echo(json.dumps(value, indent=None if line else 2, ensure_ascii=False))
 
 
 def flush() -> None:
-    """Flush standard output, so that a closed pipe is detected now and not at exit."""
+    """Flush standard output, so that a closed pipe is detected before the exit of the program."""
     sys.stdout.flush()
 
 
@@ -67,11 +94,14 @@ def complain(error: InfraError | OpenApiError) -> None:
     for additional in getattr(error, "__notes__", ()):
         click.echo(f"infra: {label}: {additional}", err=True)
     if error.hint:
-        click.echo(f"  hint: {error.hint}", err=True)
+        click.echo(f"  hint: {commands(error.hint)}", err=True)
 
 
 def columns(rows: Iterable[Sequence[str]], *, header: Sequence[str] = ()) -> list[str]:
-    """Return rows as aligned lines. Colours do not count for the width; the last column is not padded."""
+    """Return rows of a table as lines with aligned columns.
+
+    Colours do not count for the width, and the last column is not padded.
+    """
     table = [tuple(row) for row in rows]
     if header and table:
         table.insert(0, tuple(styled(word, dim=True) for word in header))
@@ -87,7 +117,7 @@ def columns(rows: Iterable[Sequence[str]], *, header: Sequence[str] = ()) -> lis
 
 
 def phase(name: str) -> str:
-    """Return the name of a phase in its colour."""
+    """Return the name of a phase with its colour."""
     return styled(name, COLOURS.get(name))
 
 
@@ -112,6 +142,6 @@ def moment(time: float) -> str:
 
 
 def urls(exports: Mapping[str, str]) -> dict[str, str]:
-    """Return the exports that are URLs, with `url` first."""
+    """Return the exports of a service that are URLs; the export `url` is the first."""
     addresses = {name: value for name, value in exports.items() if name == "url" or name.endswith("_url")}
     return dict(sorted(addresses.items(), key=lambda item: item[0] != "url"))

@@ -1,4 +1,4 @@
-"""The executables of the catalogue's services, as found for this project."""
+"""Find the executables of the available services."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from infra_runtime.value import frozen
 
 @frozen
 class Program:
-    """One executable: its path, or the problem and a hint."""
+    """One executable: its path if it was found, otherwise the problem and a hint."""
 
     name: str
-    #: the service runs without it
+    #: whether the service also runs without this executable
     optional: bool
     path: Path | None = None
     problem: str = ""
@@ -25,7 +25,7 @@ class Program:
 
 
 def programs(service: str, resolved: Resolved | None, *, kind: str = "") -> Iterator[Program]:
-    """Yield the executables of one service. Its kind is needed if it differs from the name."""
+    """Yield the executables of one service; `kind` is required if it differs from the name of the service."""
     entry = catalogue.entry(kind or service)
     setting = _setting(service, resolved) if resolved else None
     for binary in entry.binaries:

@@ -1,4 +1,4 @@
-"""The reference of the command line as Markdown: `python -m infra_cli.reference > docs/reference/cli.md`."""
+"""Write the reference of the command line: `python -m infra_cli.reference > docs/reference/cli.md`."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ PREFACE = """\
 
 <!-- written by `python -m infra_cli.reference`; a test compares it with the commands -->
 
-`infra` uses the stack file in the working directory or the nearest directory above it. Nearly every command
-has these options:
+`infra` uses the stack file in the working directory or the nearest directory above it. Most commands
+have these options:
 
 - `--directory` sets the directory in which the search for the stack file begins.
 - `--env` sets the environment (default: `INFRA_ENV`, or `development`).
 - `--data` sets the data directory (default: `INFRA_DATA`, or `.data` beside the stack file, `.data-test` in
-  tests). It identifies a running stack.
+  tests). The data directory identifies a running stack.
 - `--json` prints JSON for programs; its format is in [JSON output](json.md).
-- `--debug` prints the traceback of an error. Without it, an error is a message and a hint on standard error,
-  and an [exit code](exit-codes.md).
+- `--debug` prints the traceback of an error. Without this option, an error is reported with a
+  message and a hint on standard error, and with an [exit code](exit-codes.md).
 
-Colours are printed in terminals only, and `NO_COLOR` turns them off. Secrets are masked in the output of all
-commands except `infra config env --reveal`.
+Colours are printed only in terminals; the environment variable `NO_COLOR` disables them. Secrets are masked
+in the output of all commands except `infra config env --reveal`.
 
 To complete commands, options and services with the Tab key, add one of these lines to the shell's start file:
 
@@ -39,7 +39,7 @@ _INFRA_COMPLETE=fish_source infra | source       # ~/.config/fish/config.fish
 
 
 def page() -> str:
-    """Return the whole page."""
+    """Return the text of the page."""
     sections = [PREFACE]
     for group in subcommands(click.Context(infra, info_name="infra")):
         sections.append(f"## {group.command_path}\n\n{group.command.help}\n")
@@ -49,7 +49,7 @@ def page() -> str:
 
 
 def subcommands(context: click.Context) -> Iterator[click.Context]:
-    """Yield a context with the full name for each command of a group; nothing for a command."""
+    """Yield a click context for each command of a group; nothing if the argument is not a group."""
     group = context.command
     if isinstance(group, click.Group):
         for name in group.list_commands(context):
@@ -78,7 +78,7 @@ def _section(context: click.Context) -> Iterator[str]:
 
 
 def _prose(text: str) -> Iterator[str]:
-    """Yield the paragraphs of a help text; one that begins with `\\b` becomes a code block."""
+    """Yield the paragraphs of a help text; a paragraph that begins with `\\b` becomes a code block."""
     for paragraph in text.split("\n\n"):
         if paragraph.startswith("\b"):
             yield f"```text\n{paragraph.removeprefix(chr(8)).strip(chr(10))}\n```\n"

@@ -1,4 +1,4 @@
-"""Starting, stopping, restarting and awaiting services of a running stack."""
+"""Start, stop and restart services of a running stack, and wait for them."""
 
 from __future__ import annotations
 
@@ -13,21 +13,24 @@ from infra_runtime.errors import NoStackError, UnknownServiceError, WaitTimeoutE
 from infra_runtime.message import encode
 from infra_runtime.messages import WAIT, Method, Names, Outcome, Phase, Wait
 
-#: seconds between two attempts to reach a stack that is not running yet
+#: The seconds between two attempts to connect to a stack that is not running yet.
 POLL_INTERVAL = 0.02
 
 
 def control(target: Target, method: Method[Names, Outcome], names: Sequence[str], *, as_json: bool) -> None:
-    """Start, stop or restart services, and print their phases. Raises the first failure."""
+    """Start, stop or restart services, and print their phases.
+
+    Raises the first failure of a service.
+    """
     with target.client() as client:
         outcome = client.call(method, Names(services=tuple(names)))
     print_outcome(outcome, as_json=as_json)
 
 
 def await_ready(target: Target, names: Sequence[str], seconds: float, *, as_json: bool) -> None:
-    """Wait until the stack runs and the services are ready, and print their phases.
+    """Wait until the stack is running and the services are ready, and print their phases.
 
-    Raises `WaitTimeoutError` or the first failure.
+    Raises `WaitTimeoutError`, or the first failure of a service.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -43,7 +46,7 @@ def await_ready(target: Target, names: Sequence[str], seconds: float, *, as_json
         except UnknownServiceError as error:
             if error.known:
                 raise
-            pending = dict.fromkeys(names, "it has not been started yet")
+            pending = dict.fromkeys(names, "the service has not been started yet")
         except WaitTimeoutError as error:
             raise WaitTimeoutError(seconds, error.pending) from None
         if time.monotonic() > deadline:
@@ -53,7 +56,7 @@ def await_ready(target: Target, names: Sequence[str], seconds: float, *, as_json
 
 
 def _at_rest(outcome: Outcome, names: Sequence[str]) -> dict[str, str]:
-    """Return name → phase for the services of `names` that are neither ready nor starting nor failed."""
+    """Return the phases, by name, of those services in `names` that are not ready, starting or failed."""
     return {
         service.name: service.phase
         for service in outcome.services
@@ -62,7 +65,7 @@ def _at_rest(outcome: Outcome, names: Sequence[str]) -> dict[str, str]:
 
 
 def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
-    """Print the services of an outcome. Raises its first failure."""
+    """Print the services of an outcome, and raise the first failure of the outcome."""
     if as_json:
         output.say_json({"services": encode(outcome.services)})
     else:

@@ -1,16 +1,20 @@
-"""The options `--directory`, `--env` and `--data`, by which every command selects a stack."""
+"""The options `--directory`, `--env` and `--data`, with which the user of a command selects a stack."""
 
 from __future__ import annotations
 
 import functools
+import os
+import shlex
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from infra_cli import output
+from infra_runtime.errors import NoStackError
 from infra_runtime.manifest import ENVIRONMENTS
 from infra_runtime.value import frozen
 
@@ -23,27 +27,75 @@ if TYPE_CHECKING:
 
 @frozen
 class Target:
-    """The stack that a command is for; its configuration is read on demand only."""
+    """The stack that the options of a command select.
+
+    The configuration of the stack is read when it is needed for the first time.
+    """
 
     directory: Path | None
     environment: str | None
     data: Path | None
 
     def paths(self) -> Paths:
-        """Return the paths of its data directory."""
+        """Return the paths in the data directory of the stack."""
         from infra_runtime.config.resolve import data_directory
         from infra_runtime.data_directory.paths import Paths
 
         return Paths(str(data_directory(self.directory, environment=self.environment, data=self.data)))
 
     def client(self) -> closing[Client]:
-        """Return a connection to its supervisor, for a `with`. Raises `NoStackError` if none runs."""
+        """Return a connection to the supervisor of the stack, to be used in a `with` statement.
+
+        Raises `NoStackError` if the stack is not running.
+        """
+        return closing(self.connect())
+
+    def connect(self) -> Client:
+        """Return a connection to the supervisor of the stack.
+
+        Raises `NoStackError` if it is not running; the hint then names the project's other running stacks.
+        """
         from infra_runtime.engines.local.client import Client
 
-        return closing(Client.connect(self.paths()))
+        try:
+            return Client.connect(self.paths())
+        except NoStackError as error:
+            error.hint = " ".join(map(describe_stack, self.other_stacks())) or error.hint
+            raise
+
+    def other_stacks(self) -> list[str]:
+        """Return the data directories of the project's other running stacks, such as one that tests keep."""
+        from infra_runtime.data_directory.paths import Paths
+        from infra_runtime.host import file_lock
+
+        file = self.stack_file()
+        root = file.path.parent if file else (self.directory or Path.cwd()).resolve()
+        folders = [
+            folder
+            for name in (".data", ".data-test")
+            for folder in (root / name, *root.glob(f"{name}/plan-*"))
+        ]
+        found = []
+        for paths in (Paths(str(folder)) for folder in folders):
+            with suppress(OSError):  # a folder of another user is not a stack of this one
+                if paths.data != self.paths().data and file_lock.is_held(paths.lock):
+                    found.append(paths.data)
+        return found
+
+    def options(self, command: str) -> str:
+        """Return the options by which a command selects this stack in any terminal; empty for the default."""
+        variables = {"INFRA_ENV", "INFRA_DATA"} & os.environ.keys()
+        if not (self.directory or self.environment or self.data or variables):
+            return ""
+        words = ["--data", self.paths().data]
+        if command == "up":
+            words += ["-C", str(self.directory.resolve())] if self.directory else []
+            environment = self.environment or os.environ.get("INFRA_ENV")
+            words += ["--env", environment] if environment else []
+        return shlex.join(words)
 
     def within(self, environment: str) -> Target:
-        """Return the same target in another environment."""
+        """Return a target with the same directory in another environment."""
         return replace(self, environment=environment)
 
     def stack_file(self) -> StackFile | None:
@@ -53,21 +105,20 @@ class Target:
         return stack_file.find((self.directory or Path.cwd()).resolve())
 
     def service_tables(self) -> dict[str, dict[str, Any]]:
-        """Return the tables below `services` in the stack file, unchanged."""
+        """Return the tables below `services` in the stack file, without any processing."""
         file = self.stack_file()
         services = file.values.get("services") if file else None
         return services if isinstance(services, dict) else {}
 
     def note_misspelled_variables(self) -> None:
-        """Print a note for each variable whose name is similar to one of the kit."""
-        from infra_cli import output
+        """Print a note for each environment variable whose name resembles a variable of pytest-infra."""
         from infra_runtime.config.unknown_variables import misspelled_variables
 
         for variable in misspelled_variables(self.directory):
             output.note(str(variable))
 
     def resolve(self, *names: str, **options: Any) -> Resolved:
-        """Resolve its configuration to a plan."""
+        """Return the plan for the configuration of the stack."""
         from infra_runtime.config.resolve import resolve
 
         return resolve(
@@ -75,8 +126,17 @@ class Target:
         )
 
 
+def describe_stack(data: str) -> str:
+    """Return a sentence about another running stack, with the commands for it."""
+    option = shlex.join(["--data", data])
+    return (
+        f"A stack is running in {data}: `infra runtime status {option}` shows it, "
+        f"`infra runtime down {option}` stops it."
+    )
+
+
 def target(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the three options to a command, which receives them as its first parameter `target`."""
+    """Add the three options to a command; the command receives a `Target` as its first argument."""
 
     @click.option(
         "--data",
@@ -87,15 +147,23 @@ def target(command: Callable[..., Any]) -> Callable[..., Any]:
         "-C",
         "--directory",
         type=click.Path(path_type=Path, file_okay=False, exists=True),
-        help="Search for the stack file in this directory and above, instead of the current one.",
+        help=(
+            "Directory in which the search for the stack file starts; the search continues in the "
+            "directories above it. [default: the current directory]"
+        ),
     )
     @click.option(
-        "--env", "environment", type=click.Choice(ENVIRONMENTS), help="The environment.  [INFRA_ENV]"
+        "--env",
+        "environment",
+        type=click.Choice(ENVIRONMENTS),
+        help="The environment of the stack: development, test, staging or production. [INFRA_ENV]",
     )
     @functools.wraps(command)
     def with_target(
         *args: Any, directory: Path | None, environment: str | None, data: Path | None, **kwargs: Any
     ) -> Any:
-        return command(Target(directory=directory, environment=environment, data=data), *args, **kwargs)
+        selected = Target(directory=directory, environment=environment, data=data)
+        output.select_stack(selected.options)
+        return command(selected, *args, **kwargs)
 
     return with_target

@@ -15,7 +15,7 @@ from infra_runtime.engines.local.client import Client
 from infra_runtime.messages import STATUS, Event, Nothing, Outcome, Phase, Services, Status
 
 Listener: TypeAlias = Callable[[Event], None]
-#: the events that are printed as lines
+#: The events that are printed as lines.
 PRINTED_EVENTS = frozenset({
     "ready", "done", "failed", "backoff", "rebinding", "stopped", "paused", "resumed", "killing",
     "reconciled", "restore-undone", "guardian-died", "unkillable",
@@ -23,7 +23,7 @@ PRINTED_EVENTS = frozenset({
 
 
 class Lines:
-    """A report with a plain line for each event of interest."""
+    """A report that prints one line for each event in `PRINTED_EVENTS`."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._began = time.perf_counter()
@@ -32,7 +32,7 @@ class Lines:
 
     @contextmanager
     def starting(self, paths: Paths) -> Iterator[Listener]:  # noqa: ARG002 - `LiveReport` needs it
-        """Return the listener for the events of the start, which prints each event."""
+        """Yield the function that prints an event, for the events during the start."""
         yield self.event
 
     def event(self, event: Event) -> None:
@@ -43,10 +43,10 @@ class Lines:
             line = f"{output.styled(after, dim=True)}  {name:{self._width}}  {output.phase(event.event)}"
             output.say(f"{line}: {reason}" if reason else line)
             if self._is_up and reason and event.event in {"failed", "stopped"}:
-                output.note(f"run `infra runtime logs {name}` for its last log lines")
+                output.note(f"`infra runtime logs {name}` prints the log of the service")
 
     def ready(self, outcome: Outcome, seconds: float, *, how_to_stop: str) -> None:
-        """Print a table of URLs and how to stop the stack; nothing if `how_to_stop` is empty."""
+        """Print a table of URLs and how to stop the stack; print nothing if `how_to_stop` is empty."""
         if not how_to_stop:
             return
         self._is_up = True
@@ -59,21 +59,24 @@ class Lines:
             state = (
                 f", ready in {seconds:.2f} s"
                 if ready
-                else " starting; `infra runtime wait` returns when ready"
+                else " starting; `infra runtime wait` returns when all are ready"
             )
-            output.say(f"infra: {count} {plural}{state}; {how_to_stop}")
+            output.say(output.commands(f"infra: {count} {plural}{state}; {how_to_stop}"))
 
     def proof(self, proof: LeakCheck) -> None:
-        """Print the last line, with the number of processes, ports and sockets left."""
+        """Print the last line of the report: the numbers of remaining processes, ports and sockets."""
         output.say(f"infra: {proof}")
 
 
 class LiveReport(Lines):
-    """A report with lines, and during the start a live display of each service's phase and reason."""
+    """A report with lines, and with a live display of the services' phases during the start."""
 
     @contextmanager
     def starting(self, paths: Paths) -> Iterator[Listener]:
-        """Draw the phases, read from the supervisor on a separate connection; ignore the events."""
+        """Draw the phases, which are read from the supervisor on a separate connection.
+
+        The events during the start are ignored.
+        """
         with (
             closing(Client.connect(paths)) as client,
             live(lambda: progress_lines(client.call(STATUS, Nothing()))),
@@ -82,15 +85,19 @@ class LiveReport(Lines):
 
 
 class JsonReport:
-    """A report as lines of JSON: the journal's events, `stack` after the start, `proof` at the end."""
+    """A report as lines of JSON.
+
+    The lines are the events of the journal, the line `stack` after the start, and the line `proof` at the
+    end.
+    """
 
     @contextmanager
     def starting(self, paths: Paths) -> Iterator[Listener]:  # noqa: ARG002 - `LiveReport` needs it
-        """Return the listener for the events of the start, which prints each event."""
+        """Yield the function that prints an event, for the events during the start."""
         yield self.event
 
     def event(self, event: Event) -> None:
-        """Print the event as it is in the journal."""
+        """Print the event as a line of JSON, with the same content as in the journal."""
         output.say_json(event.to_json(), line=True)
 
     def ready(self, outcome: Outcome, seconds: float, *, how_to_stop: str) -> None:  # noqa: ARG002 - text only
@@ -98,7 +105,7 @@ class JsonReport:
         self._print("stack", seconds=round(seconds, 3), **outcome.to_json())
 
     def proof(self, proof: LeakCheck) -> None:
-        """Print what is left, each process, port and socket by name."""
+        """Print the processes, ports and sockets that are left."""
         self._print("proof", **proof.to_json())
 
     def _print(self, event: str, **details: object) -> None:
@@ -109,14 +116,14 @@ Report: TypeAlias = Lines | JsonReport
 
 
 def make_report(names: Iterable[str], *, as_json: bool) -> Report:
-    """Return the report on these services: JSON, or a live display in a terminal, or plain lines."""
+    """Return a report about these services: as JSON, as a live display (in a terminal), or as plain lines."""
     if as_json:
         return JsonReport()
     return LiveReport(names) if output.is_terminal() else Lines(names)
 
 
 def progress_lines(status: Status) -> list[str]:
-    """Return a line for each service: spinner or mark, name, phase, time, reason why it is not ready."""
+    """Return a line for each service with its name, its phase, its time, and why it is not ready."""
     spinner = FRAMES[int(time.monotonic() * REFRESHES_PER_SECOND) % len(FRAMES)]
     marks = {"ready": "✓", "done": "✓", "failed": "✗", "idle": "·", "waiting": "·", "stopped": "·"}
     return output.columns(
@@ -132,7 +139,7 @@ def progress_lines(status: Status) -> list[str]:
 
 
 def endpoint_table(services: Services) -> list[str]:
-    """Return the lines of a table with each service's URL, and below it the URLs of further web pages."""
+    """Return the lines of a table with the URLs of each service and of its web pages."""
     rows = []
     for service in services:
         addresses = output.urls(service.exports)

@@ -1,4 +1,4 @@
-"""Messages for usage errors, such as an unknown command, with a similar name as suggestion."""
+"""The messages for usage errors, such as an unknown command; a message suggests a similar name."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from infra_runtime.errors import InfraError, close_match
 
 
 class Group(click.Group):
-    """A group that suggests a command with a similar name, also of another group."""
+    """A group of commands; for an unknown command, it suggests a similar name in this or another group."""
 
-    #: name → full name of the commands of all groups
+    #: the commands of all groups: name → full name
     all_commands: ClassVar[Mapping[str, str]] = {}
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the arguments; without a command, print the help to standard error and exit."""
+        """Parse the arguments; if the command is missing, print the help to standard error and exit."""
         if not args and not ctx.resilient_parsing:
             click.echo(ctx.get_help(), err=True)
             ctx.exit(click.UsageError.exit_code)
@@ -27,7 +27,7 @@ class Group(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command. Raises `UsageError` with the most similar name."""
+        """Return the command; raise `UsageError` with the most similar name if it does not exist."""
         name = args[0]
         if ctx.resilient_parsing or name.startswith("-") or self.get_command(ctx, name):
             return super().resolve_command(ctx, args)
@@ -40,14 +40,16 @@ class Group(click.Group):
         similar = with_prefix[0] if with_prefix else close_match(name, full_names)
         if similar:
             return f"; did you mean `{full_names[similar]}`?"
-        return f"; there are: {', '.join(own_commands)}"
+        return f"; use one of: {', '.join(own_commands)}"
 
 
 def report(error: click.UsageError) -> None:
-    """Print a usage error in the form of all other errors."""
+    """Print a usage error in the same form as all other errors."""
     infra_error = InfraError(_message(error))
     if error.ctx is not None:
-        infra_error.hint = f"Run `{error.ctx.command_path} --help` for its arguments and options."
+        infra_error.hint = (
+            f"`{error.ctx.command_path} --help` prints the arguments and options of the command."
+        )
     output.complain(infra_error)
 
 

@@ -1,4 +1,7 @@
-"""Real infrastructure as pytest fixtures. These names are for annotations, and are imported when used."""
+"""Real infrastructure as pytest fixtures. The names of this package are types for annotations.
+
+Each name is imported when it is used for the first time.
+"""
 
 from __future__ import annotations
 

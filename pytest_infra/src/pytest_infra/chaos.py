@@ -1,7 +1,7 @@
-"""Faults for tests, always undone: services that are killed, stopped or paused, and bad connections.
+"""Cause faults in tests: kill, stop or pause services, and disturb connections.
 
-A fault in a service affects all tests that use the service. Under xdist, run such tests on a separate stack,
-or use a proxy, which only one test uses.
+Every fault ends at the latest after the test. A fault in a service affects all tests that use the service.
+With pytest-xdist, run such tests on a separate stack, or use a proxy, which affects only one test.
 """
 
 from __future__ import annotations
@@ -22,21 +22,22 @@ if TYPE_CHECKING:
 
 
 class Chaos:
-    """Faults in the services of the run. Each is undone when its block ends, at the latest after the test.
+    """Causes faults in the services of the run.
 
-    The name of a service stands for the service and for the copies of it that tests of this process use.
+    A fault ends with its `with` block, at the latest after the test. The name of a service stands for the
+    service and for all copies of it that tests of this process use.
     """
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._session = session_of(config)
         self._proxies = contextlib.ExitStack()
-        #: the functions that undo the current faults
+        #: the functions that end the current faults
         self._pending: list[Callable[[], None]] = []
 
     @contextlib.contextmanager
     def killed(self, service: str) -> Iterator[None]:
-        """Kill a service with SIGKILL; it is not restarted before the block ends."""
+        """Kill a service with SIGKILL; the service is started again at the end of the block."""
         stack, names = self._stack_with(service)
         with self._undoing(lambda: self._start(service, names)):
             stack.kill(*names)
@@ -44,7 +45,7 @@ class Chaos:
 
     @contextlib.contextmanager
     def stopped(self, service: str) -> Iterator[None]:
-        """Stop a service with its stop steps; it is started again when the block ends."""
+        """Stop a service with its stop steps; the service is started again at the end of the block."""
         stack, names = self._stack_with(service)
         with self._undoing(lambda: self._start(service, names)):
             stack.stop(*names)
@@ -52,23 +53,23 @@ class Chaos:
 
     @contextlib.contextmanager
     def paused(self, service: str) -> Iterator[None]:
-        """Pause a service with SIGSTOP: its connections stay open, and it does not answer."""
+        """Pause a service with SIGSTOP; its connections stay open, but the service does not answer."""
         stack, names = self._stack_with(service)
         with self._undoing(lambda: stack.resume(*names)):
             stack.pause(*names)
             yield
 
     def crash(self, service: str) -> None:
-        """Kill a service with SIGKILL, and return when the supervisor has restarted it and it is ready."""
+        """Kill a service with SIGKILL, and wait until the supervisor has restarted it and it is ready."""
         stack, names = self._stack_with(service)
         stack.crash(*names, wait=True)
         self._renew(service)
 
     def proxy(self, service: str | Endpoint, port: str | None = None) -> Proxy:
-        """Return a proxy before a service or a unit; its connections can be slowed down or cut.
+        """Return a proxy between clients and a service or a unit, which can slow down or cut connections.
 
-        Clients use its `endpoint`. `port` selects one of the service's ports; the default is the main port.
-        The proxy ends after the test.
+        Clients connect to the `endpoint` of the proxy. `port` selects one of the service's ports; the default
+        is the main port. The proxy is closed after the test.
         """
         from pytest_infra.proxy import Proxy
 
@@ -76,14 +77,17 @@ class Chaos:
         return self._proxies.enter_context(Proxy(target, port))
 
     def close(self) -> None:
-        """Undo the faults that are not yet undone, and end the proxies."""
+        """End the faults that have not ended yet, and close the proxies."""
         with self._proxies:
             while self._pending:
                 self._pending.pop()()
 
     @contextlib.contextmanager
     def _undoing(self, undo: Callable[[], None]) -> Iterator[None]:
-        """Call `undo` when the block ends; `close` calls it if a block was entered without `with`."""
+        """Call `undo` at the end of the block.
+
+        If a block was entered without `with`, `close` calls `undo`.
+        """
         self._pending.append(undo)
         try:
             yield
@@ -110,13 +114,13 @@ class Chaos:
         return self._session.lease, [service, *sorted(copies)]
 
 
-#: argument of the marker → the fault
+#: argument of the marker `infra_chaos` → the method of `Chaos` that causes the fault
 FAULTS = {"kill": Chaos.killed, "stop": Chaos.stopped, "pause": Chaos.paused}
 
 
 @contextlib.contextmanager
 def marked(item: pytest.Item) -> Iterator[None]:
-    """Apply the faults of a test's markers during the block."""
+    """Cause the faults of a test's markers `infra_chaos` during the block."""
     with contextlib.ExitStack() as faults:
         for marker in item.iter_markers("infra_chaos"):
             if unknown := ", ".join(map(repr, [*marker.args, *(marker.kwargs.keys() - FAULTS.keys())])):

@@ -1,4 +1,4 @@
-"""The URL of an endpoint in the form that a driver requires."""
+"""The URL of an endpoint in the format that a client library (driver) requires."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import ConfigurationError
 from pytest_infra.kit import ServiceKit
 
-#: the value of the fixture `infra_url`: (endpoint, driver) → URL
+#: The type of the fixture `infra_url`, a function from endpoint and driver to URL.
 UrlFor: TypeAlias = Callable[[Endpoint, str], str]
 
 
 def driver_url(endpoint: Endpoint, driver: str, kit: ServiceKit) -> str:
-    """Return the driver's URL of a service or a unit. Raises `ConfigurationError` for an unknown driver.
+    """Return the URL of a service or a unit in the format of a driver.
 
-    The exports in it are percent-encoded, except those that are URLs.
+    The exports that become part of the URL are percent-encoded, except exports that are URLs. Raises
+    `ConfigurationError` for an unknown driver.
     """
     if driver not in kit.urls:
         drivers = ", ".join(kit.urls) or "none"
@@ -33,5 +34,5 @@ def driver_url(endpoint: Endpoint, driver: str, kit: ServiceKit) -> str:
     except KeyError as error:
         raise ConfigurationError(
             f"{endpoint.name} has no export {error}, which the URL for the driver {driver!r} contains",
-            hint="Use an isolation unit: the shared server may not export a login.",
+            hint="Use an isolation unit, because the shared server does not export a user and a password.",
         ) from error

@@ -1,4 +1,7 @@
-"""Test outcomes for errors: the first test reports an error completely, later tests in one line."""
+"""The outcomes of tests after an error in a service.
+
+The first test with an error reports it completely; later tests report the same error in one line.
+"""
 
 from __future__ import annotations
 
@@ -14,25 +17,28 @@ from pytest_infra.notes import PREFIX
 from pytest_infra.options import in_ci
 
 if TYPE_CHECKING:
-    from _pytest.outcomes import Failed  # what `pytest.fail.Exception` is
+    from _pytest.outcomes import Failed  # the class of `pytest.fail.Exception`
 
 
 class Failures:
-    """The services and units that this process could not provide; each is tried only once."""
+    """The services and units that could not be provided in this process; each of them is tried only once."""
 
     def __init__(self) -> None:
         self._errors: dict[Hashable, InfraError] = {}
         #: type of the error and its first argument → the test that reported the error completely
         self._reported: dict[tuple[str, str], str] = {}
-        #: complete outcomes, which pytest may raise again for the next test, and their short messages
+        #: complete outcomes, which pytest can raise again for the next test, with their short messages
         self._complete: list[tuple[Failed, str]] = []
 
     def earlier(self, request: Hashable) -> BaseException | None:
-        """Return the outcome of a request that failed before, otherwise None."""
+        """Return the outcome of a request that has failed before; None if it has not failed."""
         return self._outcome(self._errors[request]) if request in self._errors else None
 
     def outcome(self, request: Hashable, error: InfraError) -> BaseException:
-        """Return the outcome of the running test for an error; the caller raises it."""
+        """Return the outcome of the running test for an error.
+
+        The caller raises the returned outcome.
+        """
         self._errors[request] = error
         return self._outcome(error)
 
@@ -49,7 +55,7 @@ class Failures:
         return outcome
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Shorten the reported outcomes: pytest raises them again for tests with the same fixture."""
+        """Shorten a repeated outcome, which pytest raises again for each test with the same fixture."""
         if report.failed:
             for outcome, short in self._complete:
                 outcome.msg = short
@@ -58,7 +64,8 @@ class Failures:
 
 def _complete(error: InfraError) -> str:
     notes = [f"and {note}" for note in getattr(error, "__notes__", ())]
-    hint = re.sub("`--data(?=[ `])", "`--infra-data", error.hint)  # the name of that option in pytest
+    # The pytest option that corresponds to `--data` of `infra` has another name.
+    hint = re.sub("`--data(?=[ `])", "`--infra-data", error.hint)
     return "\n".join(part for part in (str(error), *notes, hint) if part)
 
 

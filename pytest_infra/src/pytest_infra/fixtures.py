@@ -1,4 +1,4 @@
-"""The fixtures that every run has. Their modules are imported when a test uses them."""
+"""The fixtures that exist in every run; the modules behind them are imported when a test uses them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def infra_stack(request: pytest.FixtureRequest) -> Stack:
-    """The whole stack, running: `infra_stack["api"].url`. All xdist workers share it."""
+    """The whole running stack: `infra_stack["api"].url`. All workers of pytest-xdist share the stack."""
     from pytest_infra import process
 
     return process.session_of(request.config).stack()
@@ -31,7 +31,10 @@ def infra_stack(request: pytest.FixtureRequest) -> Stack:
 
 @pytest.fixture(scope="session")
 def infra_service(request: pytest.FixtureRequest) -> ServiceOf:
-    """A function that starts a service and returns its endpoint, in any scope: `infra_service("api")`."""
+    """A function that starts a service and returns its endpoint: `infra_service("api")`.
+
+    Works in any scope.
+    """
     from pytest_infra import process
 
     return process.session_of(request.config).service
@@ -47,7 +50,7 @@ def infra_label(request: pytest.FixtureRequest) -> Label:
 
 @pytest.fixture(scope="session")
 def infra_unit(request: pytest.FixtureRequest) -> UnitOf:
-    """A unit of a service for a fixture of any scope: `with infra_unit("api") as unit:`."""
+    """A function that creates a unit of a service, in any scope: `with infra_unit("api") as unit:`."""
     from pytest_infra import process
     from pytest_infra.label import running_test
 
@@ -66,7 +69,7 @@ def infra_unit(request: pytest.FixtureRequest) -> UnitOf:
 
 @pytest.fixture(scope="session")
 def infra_url(request: pytest.FixtureRequest) -> UrlFor:
-    """The URL of a service or a unit in the form that a driver requires: `infra_url(api, "http")`."""
+    """A function that returns the URL of a service or unit for a driver: `infra_url(api, "http")`."""
     from pytest_infra.driver_url import driver_url
 
     instances = Instances.of(request.config)
@@ -79,7 +82,7 @@ def infra_url(request: pytest.FixtureRequest) -> UrlFor:
 
 @pytest.fixture
 def infra_chaos(request: pytest.FixtureRequest) -> Iterator[Chaos]:
-    """Faults in services: `with infra_chaos.paused("api"): …`. Every fault is undone after the test."""
+    """Causes faults in services: `with infra_chaos.paused("api"): …`. Faults end after the test."""
     from pytest_infra.chaos import Chaos
 
     chaos = Chaos(request.config)
@@ -91,7 +94,7 @@ def infra_chaos(request: pytest.FixtureRequest) -> Iterator[Chaos]:
 
 @pytest.fixture
 def openapi_snapshot(request: pytest.FixtureRequest) -> OpenapiSnapshot:
-    """Compares an API with its snapshot: `openapi_snapshot.check(app)` fails when the app breaks it."""
+    """Compares an API with its snapshot: `openapi_snapshot.check(app)` fails if a change is breaking."""
     from pytest_infra.openapi import OpenapiSnapshot
 
     return OpenapiSnapshot(request.config)

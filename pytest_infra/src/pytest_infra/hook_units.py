@@ -1,4 +1,4 @@
-"""Isolation units that the user's hook `pytest_infra_isolate` prepares."""
+"""The isolation units that the user's hook `pytest_infra_isolate` creates."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ from pytest_infra.kit_context import KitContext
 
 
 def units(context: KitContext) -> HookUnits:
-    """Return the units of a service without a kit."""
+    """Return the units of a service that has no service kit."""
     return HookUnits(context.endpoint, context.owner, context.config.hook)
 
 
 class HookUnits:
-    """The units that the hook prepares, one for each test; a unit ends with the hook's block."""
+    """The units that the hook creates, one for each test.
+
+    The context manager that the hook returns is entered for the test; its exit removes the unit.
+    """
 
     def __init__(self, server: Endpoint, owner: Owner, hook: pluggy.HookRelay) -> None:
         self._server, self._owner, self._hook = server, owner, hook
         self._open: dict[str, AbstractContextManager[Mapping[str, str]]] = {}
 
     def acquire(self, label: str) -> Unit:
-        """Return the unit that the hook prepares; if no hook isolates the service, the shared server."""
+        """Return the unit that the hook creates; the shared server if no hook isolates the service."""
         name = self._owner.name()
         block = self._hook.pytest_infra_isolate(service=self._server.name, endpoint=self._server, label=label)
         exports = block.__enter__() if block is not None else {}
@@ -35,11 +38,11 @@ class HookUnits:
         return Unit(self._server, name, label, **exports)
 
     def release(self, unit: Unit) -> None:
-        """End the hook's block."""
+        """Exit the context manager of the hook, which removes the unit."""
         block = self._open.pop(unit.id, None)
         if block is not None:
             block.__exit__(None, None, None)
 
     def close(self) -> list[str]:
-        """Return an empty list: no block is open between two tests."""
+        """Return an empty list, because no unit of a hook exists between two tests."""
         return []

@@ -1,4 +1,7 @@
-"""The hook by which users isolate their own services. Every run loads this module, so it imports little."""
+"""The hook with which users isolate their own services.
+
+Every run loads this module, so it imports only small modules.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,9 @@ if TYPE_CHECKING:
 def pytest_infra_isolate(
     service: str, endpoint: Endpoint, label: str
 ) -> AbstractContextManager[Mapping[str, str]] | None:
-    """Prepare an isolation unit of a service; `label` is the id of the test, module or class that uses it.
+    """Return a context manager that creates an isolation unit of a service and removes it at its exit.
 
-    The value of the block contains the exports that differ from those of the service. The unit is removed
-    when the block ends. If the hook returns None, the service is shared.
+    `label` is the id of the test, module or class that uses the unit. The value of the context manager is a
+    mapping with the exports whose values differ from the exports of the service. If the hook returns None,
+    all tests share the service.
     """

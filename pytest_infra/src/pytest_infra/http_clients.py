@@ -1,4 +1,4 @@
-"""Clients of HTTP services of any kind."""
+"""The fixtures with HTTP clients, for services of any kind."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pytest_infra.kit_context import FixtureContext
 if TYPE_CHECKING:
     import httpx
 
-#: the values of the fixtures `http_client` and `http_async_client`
+#: The types of the fixtures `http_client` and `http_async_client`.
 HttpClient: TypeAlias = Callable[..., "httpx.Client"]
 AsyncHttpClient: TypeAlias = Callable[..., "httpx.AsyncClient"]
 
 
 def http_client(context: FixtureContext) -> Iterator[HttpClient]:
-    """Yield a function that returns an httpx client bound to a service, by name or endpoint."""
+    """Yield a function from the name or endpoint of a service to an httpx client for its URL."""
     library = context.library("httpx")
     clients: list[httpx.Client] = []
 
@@ -33,7 +33,7 @@ def http_client(context: FixtureContext) -> Iterator[HttpClient]:
 
 
 async def http_async_client(context: FixtureContext) -> AsyncIterator[AsyncHttpClient]:
-    """Yield a function that returns an asynchronous httpx client bound to a service."""
+    """Yield a function from the name or endpoint of a service to an asynchronous httpx client for its URL."""
     library = context.library("httpx")
     clients: list[httpx.AsyncClient] = []
 
@@ -54,7 +54,8 @@ def _bound(context: FixtureContext, service: str | Endpoint, options: dict[str, 
         request.getfixturevalue(service.replace("-", "_")) if isinstance(service, str) else service
     )
     host = {"Host": endpoint["host_name"]} if "host_name" in endpoint else {}
-    # `trust_env=False`: the proxies in the environment are not for services on this machine.
+    # With `trust_env=False`, httpx ignores the proxies in environment variables, which cannot reach services
+    # on this machine.
     return {
         "base_url": endpoint.url,
         "trust_env": False,

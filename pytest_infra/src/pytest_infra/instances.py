@@ -1,6 +1,6 @@
-"""The services that become fixtures, and the kind of each.
+"""The services for which fixtures are created, with the kind of each service.
 
-The module does not import pydantic, and reads nothing if there is no stack file.
+This module does not import pydantic. If the project has no stack file, it does not read any file.
 """
 
 from __future__ import annotations
@@ -17,31 +17,32 @@ from infra_runtime.manifest import KINDS
 from pytest_infra import kit_registry, options
 from pytest_infra.kit import Parameter, ServiceKit
 
-#: names of pytest's fixtures; `infra_service("request")` returns a service with such a name
+#: The names of pytest's own fixtures. A service with such a name has no fixture, but
+#: `infra_service("request")` returns it.
 RESERVED = frozenset({"request"})
 
-#: the table `[tool.infra]` in all its notations; a mere dependency on pytest-infra does not match
+#: Matches the table `[tool.infra]` in every notation, but not a dependency on pytest-infra.
 _OUR_TABLE = rb"(?m)(?:\btool\s*\.|^)\s*[\"']?infra\b"
 
 
 class Instance(NamedTuple):
-    """A service and the service kit of its kind."""
+    """A service of the run, with the service kit of its kind."""
 
     service: str
     kit: ServiceKit
 
     @property
     def fixture(self) -> str:
-        """Return the name of its fixture."""
+        """Return the name of the service's fixture."""
         return self.service.replace("-", "_")
 
     def parameter_fixture(self, parameter: Parameter) -> str:
-        """Return the name of the fixture and of the ini value of one of the kit's parameters."""
+        """Return the name of a parameter of the kit, which is the name of a fixture and of an ini value."""
         return f"infra_{self.fixture}_{parameter.name}"
 
 
 class Instances:
-    """The services of the run: the shipped kinds, and the services of the options and of the stack file."""
+    """The services of the run: every kind of pytest-infra, and the services in options and stack file."""
 
     KEY: ClassVar[pytest.StashKey[Instances]] = pytest.StashKey()
 
@@ -53,19 +54,22 @@ class Instances:
 
     @classmethod
     def of(cls, config: pytest.Config) -> Instances:
-        """Return the services of the run. Raises `pytest.UsageError` for a kit that cannot be loaded."""
+        """Return the services of the run.
+
+        Raises `pytest.UsageError` if a service kit cannot be loaded.
+        """
         if cls.KEY not in config.stash:
             config.stash[cls.KEY] = cls(options.read(config))
         return config.stash[cls.KEY]
 
     def __getitem__(self, service: str) -> Instance:
-        """Return a service; the name of a service that is not declared is taken as its kind."""
+        """Return a service; if it is not declared, its name is also its kind."""
         if service not in self._instances:
             self._instances[service] = _instance(service, None)
         return self._instances[service]
 
     def fixtures(self) -> dict[str, Instance]:
-        """Return fixture → service, without names that are not identifiers."""
+        """Return a dictionary from fixture name to service, without names that are not Python identifiers."""
         by_fixture = {instance.fixture: instance for instance in self._instances.values()}
         return {
             fixture: instance
@@ -75,7 +79,10 @@ class Instances:
 
 
 def _instance(name: str, kind: str | None) -> Instance:
-    """Return an instance. `kind` is empty for the user's own service, None when no table contains it."""
+    """Return an instance.
+
+    `kind` is empty for the user's own service, and None if no table contains the service.
+    """
     if kind == "":
         return Instance(name, kit_registry.WITHOUT_KIND)
     try:
@@ -97,7 +104,10 @@ def _stack_file_may_exist(directory: Path) -> bool:
 
 
 def _kinds_in_stack_file(chosen: options.Options) -> dict[str, str | None]:
-    """Return service → kind. An invalid file is reported by the first test that needs a service."""
+    """Return a dictionary from service to kind for the services in the stack file.
+
+    If the file is invalid, the result is empty: the first test that needs a service reports the error.
+    """
     from infra_runtime.config import stack_file
     from infra_runtime.errors import ConfigurationError
 
@@ -131,7 +141,7 @@ def _services(table: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
 
 
 def _kind(service: Mapping[str, Any]) -> str | None:
-    """Return a service's kind, empty if the table has `command`: it is then the user's own service."""
+    """Return the kind of a service; an empty string if its table has `command` (a service of the user)."""
     if "command" in service:
         return ""
     kind = service.get("kind")

@@ -1,7 +1,7 @@
-"""The plugin's part of a kind of service: one `ServiceKit` for each kind, shipped or third-party.
+"""Service kits: a `ServiceKit` is the plugin's part of a kind of service.
 
-A kit is data. It names its functions as `"module:name"`, and they are imported when a test needs them. The
-module of a kit must be quick to import, because every run imports the kits of the shipped kinds.
+A kit is data. It contains the names of its functions as `"module:name"`; a function is imported when a test
+needs it. The module of a kit must be fast to import, because every run imports the kits of pytest-infra.
 """
 
 from __future__ import annotations
@@ -12,52 +12,53 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-# `package` is missing because pytest makes a plugin's fixture of that scope only once for the session.
+# `package` is missing, because pytest creates a plugin's fixture with this scope only once for the session.
 Scope: TypeAlias = Literal["function", "class", "module", "session"]
 #: `"package.module:name"`
 Target: TypeAlias = str
 
 
 class KitFixture(NamedTuple):
-    """A fixture that every instance of a kind has, such as a client that is connected to the test's unit.
+    """A fixture that is created for every instance of a kind, such as a client for the test's unit.
 
-    `{service}` in a text is the name of the instance's fixture, such as `analytics`. `KitFixture` and
-    `Parameter` are tuples because the definition of a dataclass takes a millisecond in every run.
+    In the texts, `{service}` stands for the name of the instance's fixture, such as `analytics`. `KitFixture`
+    and `Parameter` are tuples because the definition of a dataclass takes a millisecond in every run.
     """
 
-    #: `{service}_connection`; a name that begins with `_` is for other fixtures of the kit only
+    #: the name, such as `{service}_connection`; a name that begins with `_` is only for other fixtures of the
+    #: kit
     name: str
     #: the generator function, which yields once: `function(context: FixtureContext, **arguments)`
     function: Target
     #: the docstring of the fixture
     summary: str
-    #: argument of the function → the fixture whose value it gets
+    #: argument of the function → the fixture whose value the argument gets
     arguments: Mapping[str, str] = MappingProxyType({"unit": "{service}"})
     scope: Scope = "function"
-    #: the function is an asynchronous generator, which runs in the loop of the test
+    #: whether the function is an asynchronous generator, which runs in the event loop of the test
     asynchronous: bool = False
 
 
 class Parameter(NamedTuple):
     """A setting of the units of a service, such as migrations.
 
-    For an instance called `analytics`, its value comes from the session fixture `infra_analytics_NAME`. The
-    fixture's default is the ini value of the same name.
+    For an instance called `analytics`, the value of the parameter is the value of the session fixture
+    `infra_analytics_NAME`. By default, this fixture returns the ini value of the same name.
     """
 
     name: str
-    #: `read(value, root: Path, where: str)` returns the hashable value that `units` receives.
-    #: Units with equal values share a pool. `where` is the fixture's name, for errors.
+    #: `read(value, root: Path, where: str)` returns the hashable value that `units` receives. Units with
+    #: equal values share a pool. `where` is the name of the fixture, for error messages.
     read: Target
     summary: str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ServiceKit:
-    """How tests get isolation units of a kind of service, and clients that are connected to them."""
+    """The description of how tests get isolation units of a kind, and clients for these units."""
 
     kind: str
-    #: the ways to isolate tests, the default first; `off` is always possible too
+    #: the ways in which tests can be isolated, the default first; `off` is always possible, too
     variants: tuple[str, ...]
     #: `units(context: KitContext)` returns the `Units` of one instance in this process
     units: Target
@@ -69,21 +70,27 @@ class ServiceKit:
     parameters: tuple[Parameter, ...] = ()
     #: driver → the URL that it requires, with exports in braces: `{"asyncpg": "postgresql://{user}@{host}"}`
     urls: Mapping[str, str] = field(default_factory=dict)
-    #: exports that the plugin masks as `***` in everything that it prints or writes
+    #: the exports that are secret; the plugin replaces them by `***` in everything that it prints or writes
     secrets: tuple[str, ...] = ("password",)
-    #: export that isolation needs → the message if it is missing; then all tests share the server
+    #: export that isolation needs → the message if the export is missing, in which case all tests share the
+    #: server
     isolation_exports: Mapping[str, str] = field(default_factory=dict)
-    #: why a failed test's unit cannot be kept after its process exits; empty if it can
+    #: the reason why the unit of a failed test cannot be kept after its process exits; empty if it can be
+    #: kept
     unkeepable: str = ""
-    #: `leftover(endpoint)` returns the names of the units in a server, without those that were kept
+    #: `leftover(endpoint)` returns the names of the units in a server, without the units that were kept
     leftover: Target = ""
-    #: regular expression for the name of a unit, with a group `owner`: the token of the process that made it
+    #: regular expression for the name of a unit; its group `owner` is the token of the process that created
+    #: the unit
     unit_name: str = ""
-    #: pytest plugins whose fixtures of the same names are replaced by this kit's
+    #: pytest plugins whose fixtures are replaced by the fixtures of this kit with the same names
     replaced_plugins: frozenset[str] = frozenset()
 
 
 def load(target: Target) -> Any:
-    """Import a target and return it. Raises `ImportError` or `AttributeError`."""
+    """Import a target (`"module:name"`) and return it.
+
+    Raises `ImportError` or `AttributeError` if it does not exist.
+    """
     module, _, name = target.partition(":")
     return getattr(importlib.import_module(module), name)

@@ -1,4 +1,4 @@
-"""The arguments of the functions of a service kit."""
+"""The arguments that the plugin passes to the functions of a service kit."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ from pytest_infra.label import Label, label_of
 class KitContext:
     """The argument of a kit's `units` function."""
 
-    #: the shared server, which is ready
+    #: the endpoint of the shared server, which is ready
     endpoint: Endpoint
-    #: one of the kit's `variants`
+    #: the variant that the user has chosen, one of the kit's `variants`
     variant: str
     #: parameter → the value that its `read` returned
     parameters: Mapping[str, Any]
-    #: identifies this process; its token is part of the names of units
+    #: the owner of the units: this process, whose token is part of the names of its units
     owner: Owner
-    #: the running stack, of which this process has a lease; `stack.data` is the data directory
+    #: the running stack, on which this process has a lease; `stack.data` is the data directory
     stack: Stack
     #: executable → path
     executables: Mapping[str, str]
     config: pytest.Config
-    #: returns the resolved plan of the service and its dependencies, to start copies of it
+    #: a function that returns the plan of the service and its dependencies, with which copies of the service
+    #: are started
     resolve: Callable[[], Resolved]
 
 
@@ -53,7 +54,7 @@ class FixtureContext:
         return label_of(self.request.node)
 
     def library(self, *names: str) -> Any:
-        """Import the first of these modules that is installed; the test fails if none is installed."""
+        """Import the first of these modules that is installed; if none is installed, the test fails."""
         for name in names:
             try:
                 return importlib.import_module(name)

@@ -1,4 +1,8 @@
-"""Find service kits: shipped kinds by the module's name, kinds of other distributions by entry point."""
+"""Find service kits.
+
+The kits of pytest-infra are found by the name of their module, the kits of other distributions by entry
+point.
+"""
 
 from __future__ import annotations
 
@@ -14,23 +18,24 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 GROUP = "infra.kits"
-#: the kit of a user's own services and of kinds without a kit: the hook `pytest_infra_isolate` isolates them
+#: The kit of the user's own services and of kinds without a kit. The hook `pytest_infra_isolate` isolates
+#: these services.
 WITHOUT_KIND = ServiceKit(
     kind="",
     variants=(),
     units="pytest_infra.hook_units:units",
-    unkeepable="the block of pytest_infra_isolate ends with the test",
+    unkeepable="the context manager of pytest_infra_isolate ends with the test",
 )
 
 
 class KitError(Exception):
-    """The kit of another distribution cannot be loaded."""
+    """Raised if the kit of another distribution cannot be loaded."""
 
 
 def find(kind: str) -> ServiceKit | None:
-    """Return the kit of a kind. Other distributions are searched for kinds that are not shipped.
+    """Return the kit of a kind.
 
-    Raises:
+    Other distributions are searched only if the kind is not part of pytest-infra. ¶Raises:
         KitError: the entry point cannot be loaded, or is not a `ServiceKit`.
     """
     if kind in KINDS:
@@ -42,7 +47,8 @@ def find(kind: str) -> ServiceKit | None:
 
 @functools.cache
 def _entry_points() -> Mapping[str, EntryPoint]:
-    # The search reads the metadata of every distribution, which takes milliseconds; most runs do not need it.
+    # The search reads the metadata of every distribution, which takes milliseconds, and is not needed in most
+    # runs.
     from importlib.metadata import entry_points
 
     return {point.name: point for point in entry_points(group=GROUP)}

@@ -1,4 +1,4 @@
-"""How services identify the test that uses them: a short name for clients, and headers for HTTP.
+"""The label of a test, with which services identify the test: a name for clients, and HTTP headers.
 
 Source: W3C Recommendation "Trace Context"; W3C "Propagation format for distributed context: Baggage";
 OpenTelemetry semantic conventions, "Test".
@@ -14,32 +14,34 @@ from urllib.parse import quote
 
 import pytest
 
-#: characters of a client's name; servers cut the end of longer names, and the end of a test's id is the
-#: most specific part. 63 is the shortest limit among the shipped kinds, that of an SQL identifier.
+#: The maximum number of characters of a client's name. Servers cut the end of longer names, but the end of a
+#: test's id is the most specific part. 63, the limit for an identifier in PostgreSQL, is the shortest limit
+#: of the kinds.
 LENGTH = 63
-#: characters of a test's id in a header; servers accept some thousand bytes for all headers together
+#: The maximum number of characters of a test's id in a header. Servers accept a few thousand bytes for all
+#: headers together.
 HEADER_LENGTH = 512
 
 
 class Label(NamedTuple):
-    """The identity of a test for its services; it is the same in all phases of the test."""
+    """The names and headers that identify a test; they are the same in all phases of the test."""
 
     #: the test's id
     test: str
-    #: the end of the id, without blanks and in ASCII: the name of the test's clients
+    #: the end of the id, without spaces and in ASCII, which is the name of the test's clients
     name: str
     trace_id: str
     span_id: str
 
     @classmethod
     def of(cls, test: str, run: str) -> Self:
-        """Return the label of a test; its trace differs in every run."""
+        """Return the label of a test; its trace id differs in every run."""
         digest = hashlib.sha256(f"{run}\0{test}".encode("utf-8", "replace")).hexdigest()
         return cls(test=test, name=shorten(test), trace_id=digest[:32], span_id=digest[32:48])
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return headers for every request: `traceparent` for tracing libraries, and the id in `baggage`."""
+        """Return headers for requests: `traceparent` for tracing libraries, `baggage` with the test's id."""
         test = quote(self.test[-HEADER_LENGTH:], safe="/:[]", errors="replace")
         return {
             "traceparent": f"00-{self.trace_id}-{self.span_id}-01",
@@ -48,16 +50,16 @@ class Label(NamedTuple):
 
 
 def shorten(test: str) -> str:
-    """Return the end of an id, without blanks and in ASCII, so that every log can contain it."""
+    """Return the end of an id, without spaces and in ASCII, so that every log can contain it."""
     return re.sub(r"[^!-~]+", "-", test)[-LENGTH:]
 
 
-#: the id of a run without xdist, which has a single process
+#: The id of a run without pytest-xdist, which has only one process.
 _RUN = os.urandom(16).hex()
 
 
 def run_id() -> str:
-    """Return the id of the run, the same in all workers.
+    """Return the id of the run, which is the same in all workers.
 
     Source: pytest-xdist's manual, "Identifying workers".
     """
@@ -65,10 +67,10 @@ def run_id() -> str:
 
 
 def label_of(item: pytest.Item) -> Label:
-    """Return a test's label."""
+    """Return the label of a test."""
     return Label.of(item.nodeid, run_id())
 
 
 def running_test() -> str:
-    """Return the id of the running test, empty between tests."""
+    """Return the id of the running test; an empty string between tests."""
     return os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]

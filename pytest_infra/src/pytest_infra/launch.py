@@ -1,4 +1,4 @@
-"""Start the supervisor by pytest-xprocess, without its pid files of earlier runs."""
+"""Start the supervisor with pytest-xprocess; its pid files of earlier runs are ignored."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ NAME = "supervisor"
 
 
 class _NoLog:
-    """A log that discards messages: those of pytest-xprocess would be captured as the test's output."""
+    """A log that discards messages, because messages of pytest-xprocess would appear in the test's output."""
 
     def debug(self, message: str, *arguments: object) -> None:
         """Discard the message."""
 
 
 def launcher(config: pytest.Config, paths: Paths) -> Launch:
-    """Return a function that starts the supervisor of a data directory. Call it under the directory's lock.
+    """Return a function that starts the supervisor of a data directory.
 
-    pytest-xprocess keeps a pid in a file, and later signals the process that has this pid, even if it is a
-    foreign process. Therefore the file is in the data directory, where `--xkill` does not find it, and it is
-    removed before and after the start. A supervisor is only found by its socket.
+    The caller of the returned function must hold the lock of the data directory. pytest-xprocess writes the
+    process id to a file, and later sends signals to the process with this id, even if it is a foreign
+    process. Therefore the file is in the data directory, where `--xkill` does not find it, and it is removed
+    before and after the start. Clients find a supervisor only by its socket.
     """
 
     def launch(argv: list[str]) -> subprocess.Popen[bytes]:
@@ -50,7 +51,9 @@ def launcher(config: pytest.Config, paths: Paths) -> Launch:
                 return argv
 
             def wait(self, log_file: object) -> bool:  # noqa: ARG002 - required by xprocess
-                return True  # the client polls the supervisor, at much shorter intervals than xprocess
+                return (
+                    True  # the client checks the supervisor itself, at much shorter intervals than xprocess
+                )
 
         # XProcess requires a path of the `py` library.
         xprocess = XProcess(config, py.path.local(folder), log=_NoLog())  # noqa: PTH124
@@ -60,7 +63,8 @@ def launcher(config: pytest.Config, paths: Paths) -> Launch:
             warnings.simplefilter("ignore", DeprecationWarning)
             xprocess.ensure(NAME, Supervisor)
         pid_file.unlink(missing_ok=True)
-        # xprocess opens log files for its reports of failing tests; pytest would warn about the open files.
+        # xprocess opens log files for its reports of failing tests. pytest would print warnings about the
+        # open files.
         config.__dict__.get("_extlogfiles", {}).pop(NAME, None)
         (resources,) = xprocess.resources
         resources.release()

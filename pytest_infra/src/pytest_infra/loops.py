@@ -1,4 +1,4 @@
-"""The event loop of an asynchronous fixture: the loop of the test, with pytest-asyncio and with anyio.
+"""Asynchronous fixtures, which run in the event loop of the test, with pytest-asyncio and with anyio.
 
 Source: pytest-asyncio's documentation, "Concepts"; anyio's documentation, "Testing with AnyIO".
 """
@@ -18,7 +18,7 @@ Function: TypeAlias = Callable[..., AsyncIterator[Any]]
 
 
 class Loops:
-    """Makes asynchronous functions into fixtures, for pytest-asyncio with every loop scope, and for anyio."""
+    """Creates fixtures from asynchronous functions, for pytest-asyncio (every loop scope) and anyio."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._asyncio = config.pluginmanager.hasplugin("asyncio")
@@ -29,11 +29,14 @@ class Loops:
         self._functions: dict[Callable[..., Any], Function] = {}
 
     def fixture(self, function: Function, missing: Callable[..., object]) -> object:
-        """Return a fixture with the function's name; `missing` is called if no plugin can run it."""
+        """Return a fixture with the name of the function.
+
+        If no plugin can run the fixture, `missing` is called instead.
+        """
         if not self._asyncio:
             self._functions[missing] = function
             return pytest.fixture(name=function.__name__)(missing)
-        import pytest_asyncio  # pytest has already imported it
+        import pytest_asyncio  # pytest has already imported the plugin
 
         declared = _copy(function)
         self._functions[declared] = function
@@ -43,8 +46,11 @@ class Loops:
     def pytest_fixture_setup(
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> Generator[None, object, object]:
-        """Replace the fixture's function before other plugins read it, so that it runs in the test's loop."""
-        # pytest-asyncio before 1.2 has already replaced the function; then there is no entry for it.
+        """Replace the function of a fixture before other plugins read it.
+
+        The new function runs in the event loop of the test.
+        """
+        # pytest-asyncio before 1.2 has already replaced the function, so `_functions` does not contain it.
         function = self._functions.get(fixturedef.func)
         chosen = function and self._chosen(function, request)
         if chosen is None:
@@ -84,6 +90,6 @@ def _copy(function: Function) -> Function:
         original.__closure__,
     )
     copy.__doc__, copy.__kwdefaults__ = original.__doc__, original.__kwdefaults__
-    # Other attributes are not copied: they include the marks of fixtures.
+    # Other attributes are not copied, because they include the marks of fixtures.
     copy.__dict__["__signature__"] = inspect.signature(original)
     return copy

@@ -1,4 +1,7 @@
-"""What one process of the run reports and closes at its end; every part of the plugin may add to it."""
+"""The notes of one process of the run: what it reports and what it closes at its end.
+
+Every part of the plugin can add notes.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,17 @@ from typing import ClassVar
 
 import pytest
 
-#: the beginning of every line that the plugin prints
+#: The beginning of every line that the plugin prints.
 PREFIX = "infra: "
-#: the attribute of a report in which xdist's workers send their notes
+#: The attribute of a test report with which workers of pytest-xdist send their notes.
 ATTRIBUTE = "infra_notes"
 
 
 class Notes:
-    """The data directories, owners and messages of a process; xdist's workers send them with each report."""
+    """The data directories, owners and messages of a process.
+
+    Workers of pytest-xdist send them to the controller with each test report.
+    """
 
     KEY: ClassVar[pytest.StashKey[Notes]] = pytest.StashKey()
 
@@ -26,7 +32,7 @@ class Notes:
         self.owners: list[str] = []
         #: lines for the end of the run
         self.messages: list[str] = []
-        #: closed after the last fixture, in reverse order
+        #: objects that are closed after the last fixture, in reverse order
         self.closing = contextlib.ExitStack()
 
     @classmethod
@@ -35,7 +41,7 @@ class Notes:
         return config.stash.setdefault(cls.KEY, cls())
 
     def add_message(self, text: str) -> None:
-        """Add a line for the end of the run, once."""
+        """Add a line for the end of the run, unless it has already been added."""
         if text not in self.messages:
             self.messages.append(text)
 
@@ -44,12 +50,15 @@ class Notes:
         self._add(other._to_json())
 
     def add_report(self, report: pytest.TestReport) -> None:
-        """Add the notes that a process has sent with a report."""
+        """Add the notes that a process has sent with a test report."""
         self._add(getattr(report, ATTRIBUTE, {}))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Add the notes to the report: xdist's controller then has them even if this worker is killed."""
+        """Add the notes to the test report.
+
+        The controller of pytest-xdist then has the notes, even if this worker is killed later.
+        """
         report = yield
         if self.data or self.messages:
             vars(report)[ATTRIBUTE] = self._to_json()

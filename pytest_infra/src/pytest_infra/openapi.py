@@ -1,4 +1,4 @@
-"""The fixture `openapi_snapshot`: a test fails when the app has a breaking API change."""
+"""The fixture `openapi_snapshot`, with which a test fails if a change of an API is breaking."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from infra_openapi.sources import Opened
     from infra_runtime.config.stack_file import StackFile
 
-#: the file name of the snapshot if neither the test nor the stack file names one
+#: The file name of the snapshot if neither the test nor the stack file contains another name.
 SNAPSHOT = "openapi.json"
 _FAILING = {"breaking": {"breaking"}, "warning": {"breaking", "warning"}, "none": set[str]()}
 
 
 class OpenapiSnapshot:
-    """Compares an app with its committed snapshot."""
+    """Compares the API of an app with its committed snapshot."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._directory = options.read(config).directory
@@ -38,11 +38,11 @@ class OpenapiSnapshot:
         api: str | None = None,
         fail_on: str = "breaking",
     ) -> Report:
-        """Fail the test if the app breaks its snapshot; otherwise return the report of all changes.
+        """Fail the test if a change since the snapshot is breaking; otherwise return the report.
 
-        `app` is a FastAPI, Litestar, Starlette or Django Ninja app, a document as a mapping, or a source of
-        `infra dev api-check`. `snapshot` is a path, relative to the stack file or to pytest's root directory.
-        By default it is the snapshot of the API `api` in the stack file, or of its only API, or
+        `app` is a FastAPI, Litestar, Starlette or Django Ninja app, a document as a mapping, or a source as
+        for `infra dev api-check`. `snapshot` is a path, relative to the stack file or to pytest's root
+        directory. By default it is the snapshot of the API `api` in the stack file, or of its only API, or
         `openapi.json`. `fail_on` is `breaking`, `warning` or `none`.
         """
         from infra_openapi.errors import OpenApiError
@@ -68,10 +68,10 @@ class OpenapiSnapshot:
         is_file = kind_of(base, home) is Kind.FILE
         if self._update:
             if not is_file:
-                raise CompareError(base, "is not a file, so it cannot be updated")
+                raise CompareError(base, "is not a file, so this run cannot update it")
             write(home / base, revision.document)
         if is_file and not (home / base).exists():
-            hint = f"Write it with `pytest {UPDATE}`, and commit it."
+            hint = f"Create the snapshot with `pytest {UPDATE}`, and commit it."
             raise CompareError(str(home / base), "does not exist", hint=hint)
         report = check(open_source(base, directory=home), revision, policy)
         if report.verdict in _FAILING[fail_on]:
@@ -86,7 +86,7 @@ class OpenapiSnapshot:
         return report
 
     def _declared(self, snapshot: str | Path | None, api: str | None) -> tuple[Path, str, Policy]:
-        """Return the base directory, the path of the snapshot from there, and the policy."""
+        """Return the base directory, the path of the snapshot relative to it, and the policy of the check."""
         from infra_openapi import baseline
         from infra_openapi.check import Policy
         from infra_runtime.config import declared_apis, stack_file

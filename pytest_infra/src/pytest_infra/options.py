@@ -1,4 +1,4 @@
-"""The options of the command line and the ini file; the command line takes precedence."""
+"""The options of the command line and of the ini file; the command line has priority."""
 
 from __future__ import annotations
 
@@ -10,51 +10,65 @@ import pytest
 
 from infra_runtime.manifest import ENVIRONMENTS
 
-#: option → metavar and help; each has an ini value of the same name with underscores. An option without a
-#: metavar is a flag, because an option with an optional value would consume the path of a test after it.
+#: option → metavar and help. Each option has an ini value of the same name with underscores. An option
+#: without a metavar is a flag. No option has an optional value, because such an option would take the path of
+#: a test after it as its value.
 OPTIONS: dict[str, tuple[str, str]] = {
     "infra-services": (
         "NAMES",
-        "the services of the whole stack, separated by commas (default: those of the stack file)",
+        "the services of the whole stack, separated by commas (default: the services of the stack file)",
     ),
     "infra-profile": (
         "NAME",
         "the profile that selects the services: minimal, full, or a profile of the stack file",
     ),
     "infra-env": ("NAME", f"the environment of the run: {', '.join(ENVIRONMENTS)} (default: test)"),
-    "infra-data": ("PATH", "the stack's data directory (default: .data-test beside the stack file)"),
+    "infra-data": ("PATH", "the data directory of the stack (default: .data-test beside the stack file)"),
     "infra-directory": (
         "PATH",
-        "the folder of the stack file; its parents are searched too (default: pytest's root directory)",
+        (
+            "the folder in which the search for the stack file starts; parent folders are searched too "
+            "(default: pytest's root directory)"
+        ),
     ),
     "infra-reuse": (
         "",
-        "keep the stack running for the next run, or use that of an earlier run (CI ignores the ini value)",
+        (
+            "use the stack that an earlier run has kept running, and keep it running for the next run (in "
+            "CI, the ini value is ignored)"
+        ),
     ),
     "infra-reuse-for": (
         "SECONDS",
-        "how long the stack keeps running; on the command line it implies --infra-reuse (default: 3600)",
+        (
+            "the seconds for which the stack keeps running after the run; on the command line, this option "
+            "also sets --infra-reuse (default: 3600)"
+        ),
     ),
     "infra-keep": (
         "no|failed",
-        "keep the isolation units of failed tests, and the stack, for eight hours (CI ignores the ini value)",
+        (
+            "keep the isolation units of failed tests and the stack for eight hours (in CI, the ini value is "
+            "ignored)"
+        ),
     ),
     "infra-strict": (
         "",
-        "fail the run if a process, port, socket or unit of its stack is left (default in CI)",
+        "fail the run if a process, port, socket or isolation unit of its stack is left (default in CI)",
     ),
 }
 
-#: the option that writes snapshots; it has no ini value, because a run that writes them checks nothing
+#: The option with which snapshots are written. It has no ini value, because a run that writes snapshots does
+#: not check the API.
 UPDATE_OPENAPI = "--infra-update-openapi"
 
-#: seconds that a warm stack keeps running
+#: The seconds for which a warm stack keeps running.
 REUSE_SECONDS = 3600.0
 YES_OR_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
 
 class Options(NamedTuple):
-    """The options of this run; for None and empty values the stack file applies.
+    """The options of this run; for None and empty values, the value of the stack file is used.
 
     It is a tuple because the definition of a dataclass takes a millisecond in every run.
     """
@@ -64,9 +78,9 @@ class Options(NamedTuple):
     environment: str
     data: Path | None
     directory: Path
-    #: seconds that the stack keeps running for the next run; None: it ends with this run
+    #: the seconds for which the stack keeps running for the next run; None if the stack stops after this run
     reuse: float | None
-    #: keep the units of failed tests
+    #: whether the units of failed tests are kept
     keep: bool
     strict: bool
 
@@ -81,11 +95,11 @@ def add(parser: pytest.Parser) -> None:
             group.addoption(f"--{name}", metavar=metavar, choices=choices, default=None, help=text)
         else:
             group.addoption(f"--{name}", action="store_const", const="yes", default=None, help=text)
-        parser.addini(ini, f"{text}; --{name} takes precedence", type="string", default="")
+        parser.addini(ini, f"{text}; the option --{name} has priority", type="string", default="")
     group.addoption(
         UPDATE_OPENAPI,
         action="store_true",
-        help="update the snapshots of openapi_snapshot; its checks then pass",
+        help="update the snapshots of the fixture openapi_snapshot; all its checks pass in this run",
     )
 
 
@@ -142,14 +156,17 @@ def _strict(config: pytest.Config) -> bool:
 
 
 def _yes_or_no(name: str, text: str) -> bool | None:
-    """Return the truth value of an option, None if the option is not set."""
+    """Return the value of an option as a boolean; None if the option is not set."""
     if text and text.lower() not in YES_OR_NO:
         raise pytest.UsageError(f"{name}: {text!r} is neither `yes` nor `no`")
     return YES_OR_NO.get(text.lower())
 
 
 def _chosen_outside_ci(config: pytest.Config, name: str) -> str:
-    """Return an option without its ini value in CI, where kept services and units would not be used again."""
+    """Return the value of an option, without its ini value in CI.
+
+    In CI, kept services and units would not be used again.
+    """
     option = getattr(config.known_args_namespace, f"infra_{name}", None)
     return str(option or ("" if in_ci() else config.getini(f"infra_{name}")))
 

@@ -1,4 +1,4 @@
-"""The hooks and fixtures that pytest registers. Heavy modules are imported when a test needs them."""
+"""The hooks and fixtures that pytest registers; large modules are imported when a test needs them."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ __all__ = [
 ]
 
 ENVIRONMENT = "INFRA_ENV"
-#: the name of the plugin that contains the fixtures of the services
+#: The name of the pytest plugin that contains the fixtures of the services.
 SERVICES = "infra-services"
 MARKER = (
-    "infra(*services, profile=None): start these services, and those of the profile, before the test; "
+    "infra(*services, profile=None): start these services, and the services of the profile, before the test; "
     "without arguments, start the whole stack (pytest-infra)"
 )
 CHAOS_MARKER = (
     "infra_chaos(kill=SERVICE, stop=SERVICE, pause=SERVICE): kill, stop or pause the service during the "
-    "test, and undo it afterwards (pytest-infra)"
+    "test, and start or continue it afterwards (pytest-infra)"
 )
 
 
 class _Parser:
-    """Keeps pytest's parser: ini values of services are added later, after the stack file was read."""
+    """Keeps pytest's parser, because the ini values of services are added after the stack file is read."""
 
     def __init__(self, parser: pytest.Parser) -> None:
         self.parser = parser
@@ -58,20 +58,23 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
-    """Add the hook for a user's own services."""
+    """Add the hook for the user's own services."""
     pluginmanager.add_hookspecs(hooks)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Set up the run before any conftest: it may read the environment, and its fixtures may use ours."""
+    """Set up the run before any conftest is loaded.
+
+    A conftest can read the environment of the run, and its fixtures can use the fixtures of this plugin.
+    """
     _begin(early_config)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Add the markers; except in a worker of xdist, also add the report on the whole run."""
+    """Add the markers, and the report about the whole run (not in a worker of pytest-xdist)."""
     if not config.pluginmanager.has_plugin(SERVICES):
-        _begin(config)  # a conftest loaded the plugin, after the hook for initial conftests
+        _begin(config)  # a conftest has loaded the plugin after the hook for initial conftests was called
     config.addinivalue_line("markers", MARKER)
     config.addinivalue_line("markers", variants.MARKER)
     config.addinivalue_line("markers", CHAOS_MARKER)
@@ -80,10 +83,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _begin(config: pytest.Config) -> None:
-    """Set the environment of the run, and make the fixtures of each service.
+    """Set the environment of the run, and create the fixtures of each service.
 
-    A plugin that is loaded later, for example by a conftest's `pytest_plugins`, overrides fixtures of the
-    same name and may use them. Names of fixtures in plugins that were loaded earlier are left out here.
+    A plugin that is loaded later, for example by `pytest_plugins` in a conftest, can override a fixture of
+    the same name and use it. If a plugin that was loaded earlier has a fixture of the same name, the fixture
+    of this plugin is not created.
     """
     before = os.environ.get(ENVIRONMENT)
 
@@ -104,10 +108,11 @@ def _begin(config: pytest.Config) -> None:
     config.pluginmanager.register(Notes.of(config), "infra-notes")
 
 
-# `trylast` makes this the innermost wrapper: if it fails, the other wrappers have started and can finish.
+# With `trylast`, this is the innermost wrapper: if it fails, the other wrappers have already started and can
+# finish.
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
-    """Start the services of the marker before the first fixture; add advice to a scope mismatch."""
+    """Start the services of the marker before the first fixture, and add advice to a scope mismatch."""
     for marker in item.iter_markers("infra"):
         if unknown := ", ".join(marker.kwargs.keys() - {"profile"}):
             pytest.fail(
@@ -129,7 +134,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Apply the faults of the marker `infra_chaos` while the test runs."""
+    """Cause the faults of the marker `infra_chaos` while the test runs."""
     if item.get_closest_marker("infra_chaos") is None:
         return (yield)
     from pytest_infra import chaos

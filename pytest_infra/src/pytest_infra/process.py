@@ -1,4 +1,4 @@
-"""The session and the unit registry of this process; each is created when a test first needs it."""
+"""The session and the unit registry of this process, which are created when a test needs them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_infra.unit_registry import UnitRegistry
 
 
 def session_of(config: pytest.Config) -> Session:
-    """Return the session of this process; the first call also registers the failure reports."""
+    """Return the session of this process; the first call also registers the plugin for failure reports."""
     if Session.KEY not in config.stash:
         session = config.stash[Session.KEY] = Session(config)
         capsules = Capsules(session, config)

@@ -1,4 +1,4 @@
-"""A TCP proxy before an endpoint: it can delay, limit, cut or stall the connections."""
+"""A TCP proxy between clients and an endpoint, which can delay, limit, cut or stall connections."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ T = TypeVar("T")
 
 
 class Conditions:
-    """The current conditions of the connections through a proxy."""
+    """The conditions that currently apply to the connections through a proxy."""
 
     def __init__(self) -> None:
-        #: seconds by which each byte is delayed, in either direction
+        #: the seconds by which each byte is delayed in each direction
         self.latency = 0.0
-        #: bytes per second for each connection and direction; None: no limit
+        #: the bytes per second for each connection and direction; None if there is no limit
         self.bandwidth: float | None = None
-        #: while this event is not set, no byte passes and the connections stay open
+        #: while this event is not set, the proxy forwards no bytes, and the connections stay open
         self.passes = asyncio.Event()
         self.passes.set()
 
 
 class Proxy:
-    """A proxy between clients and a service. Clients use its `endpoint`.
+    """A proxy between clients and a service.
 
-    It runs in its own thread; its methods may be called from every thread.
+    Clients connect to the `endpoint` of the proxy. The proxy runs in its own thread; its methods can be
+    called from every thread.
     """
 
     def __init__(self, target: Endpoint, port: str | None = None) -> None:
@@ -44,7 +45,8 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="infra-proxy", daemon=True)
         self._thread.start()
-        #: task → the client's socket, because a task that is cancelled before its first step closes nothing
+        #: task → the socket of the client, because a task that is cancelled before its first step does not
+        #: close the socket
         self._serving: dict[asyncio.Task[None], socket.socket] = {}
         self._socket = _bound(0)
         self.port: int = self._socket.getsockname()[1]
@@ -52,11 +54,11 @@ class Proxy:
         self._conditions: Conditions = self._run(self._open())
 
     def latency(self, seconds: float) -> None:
-        """Delay every byte by this time, in each direction."""
+        """Delay every byte by these seconds, in each direction."""
         self._conditions.latency = seconds
 
     def bandwidth(self, bytes_per_second: float | None) -> None:
-        """Limit the bytes per second for each connection and direction; None: no limit."""
+        """Limit the bytes per second for each connection and direction; None removes the limit."""
         self._conditions.bandwidth = bytes_per_second
 
     @contextlib.contextmanager
@@ -70,7 +72,7 @@ class Proxy:
 
     @contextlib.contextmanager
     def half_open(self) -> Iterator[None]:
-        """Keep every connection, accept new ones, and forward no byte until the block ends."""
+        """Keep all connections open and accept new connections, but forward no bytes until the block ends."""
         self._call(self._conditions.passes.clear)
         try:
             yield
@@ -78,7 +80,7 @@ class Proxy:
             self._call(self._conditions.passes.set)
 
     def reset(self) -> None:
-        """Remove the latency and the limit of the bandwidth."""
+        """Remove the latency and the bandwidth limit."""
         self._conditions.latency, self._conditions.bandwidth = 0.0, None
 
     def close(self) -> None:
@@ -115,7 +117,7 @@ class Proxy:
         self._loop.add_reader(self._socket, self._accept)
 
     def _accept(self) -> None:
-        """Accept a connection in one step, so that a cut in between cannot lose it."""
+        """Accept a connection in one step, so that a simultaneous `cut` cannot miss the connection."""
         try:
             connection, _ = self._socket.accept()
         except OSError:  # the client has closed the connection
@@ -126,20 +128,20 @@ class Proxy:
         task.add_done_callback(self._serving.pop)
 
     async def _disconnect(self) -> None:
-        """Accept no further connection, and close every open one."""
+        """Stop accepting connections, and close every open connection."""
         self._loop.remove_reader(self._socket)
         self._socket.close()
         if serving := dict(self._serving):
             for task in serving:
                 task.cancel()
             await asyncio.wait(serving)
-        await asyncio.sleep(0)  # the transports close their sockets in the loop's next round
+        await asyncio.sleep(0)  # the transports close their sockets in the next iteration of the event loop
         for connection in serving.values():
             connection.close()
 
     async def _cut(self) -> None:
         await self._disconnect()
-        # The socket is bound and does not listen: the port stays reserved, and connections are refused.
+        # The socket is bound but does not listen, so the port stays reserved and connections are refused.
         self._socket = _bound(self.port)
 
     async def _restore(self) -> None:
@@ -159,13 +161,16 @@ class Proxy:
                 both.create_task(self._pump(client_reader, service_writer))
                 both.create_task(self._pump(service_reader, client_writer))
         except (OSError, ExceptionGroup, asyncio.CancelledError):
-            pass  # one side has closed its connection, so the other one is closed too
+            pass  # one side has closed its connection, so the connection to the other side is closed too
         finally:
             for writer in writers:
                 writer.transport.abort()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Forward one direction. Delayed blocks wait in a queue, so that latency does not limit bandwidth."""
+        """Forward the bytes of one direction.
+
+        Delayed blocks wait in a queue, so that latency does not limit the bandwidth.
+        """
         delayed: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(maxsize=64)
         async with asyncio.TaskGroup() as both:
             both.create_task(self._send(delayed, writer))
@@ -188,10 +193,10 @@ class Proxy:
 
 
 def with_port(target: Endpoint, old: int, new: int) -> Endpoint:
-    """Return an endpoint with the port `new` in place of `old`, in its ports and its exports."""
+    """Return an endpoint in which the port `new` replaces `old`, in its ports and its exports."""
     exports = {name: _replaced(text, old, new) for name, text in target.items()}
     ports: Mapping[str, int] = {name: new if port == old else port for name, port in target.ports.items()}
-    return Endpoint(target.name, exports, ports, str(target.data))
+    return Endpoint(target.name, exports, ports, str(target.data), target.sensitive)
 
 
 def _replaced(text: str, old: int, new: int) -> str:

@@ -1,4 +1,7 @@
-"""The end of the whole run, in xdist's controller or without xdist: check what is left of its stacks."""
+"""The end of the whole run: check which processes, ports and sockets of its stacks are left.
+
+With pytest-xdist, the controller does this check.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """Collects the data directories of all workers, and checks them at the end."""
+    """Collects the data directories of all workers, and checks them at the end of the run."""
 
     def __init__(self) -> None:
         self._notes = Notes()
@@ -25,13 +28,13 @@ class Run:
         self._summary_lines: list[SummaryLine] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Collect the notes of a worker, which may be killed later."""
+        """Collect the notes of a worker with each report, because the worker can be killed later."""
         self._notes.add_report(report)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Check the data directories after all leases of this run have ended."""
-        self._notes.add(Notes.of(session.config))  # after Ctrl-C there may be no report
+        self._notes.add(Notes.of(session.config))  # after Ctrl-C, pytest may have no report
         if self._notes.data:
             from pytest_infra.report import summary_line
 
@@ -44,7 +47,10 @@ class Run:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print the reasons of skipped tests, the messages, and the summary lines (red for a leak)."""
+        """Print the reasons for skipped tests, the messages, and the summary lines.
+
+        A summary line is red if anything is left.
+        """
         for reason, times in _skipped(terminalreporter).items():
             tests = "1 test" if times == 1 else f"{times} tests"
             terminalreporter.write_line(f"{PREFIX}{tests} skipped: {reason}", yellow=True)

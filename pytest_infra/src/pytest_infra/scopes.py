@@ -9,14 +9,17 @@ import pytest
 from pytest_infra.instances import Instances
 from pytest_infra.notes import PREFIX
 
-#: the message of pytest 8.2 to 9.2
+#: Matches the message of pytest 8.2 to 9.2.
 _MISMATCH = re.compile(
     r"ScopeMismatch: You tried to access the \w+ scoped fixture (\w+) with an? (\w+) scoped request"
 )
 
 
 def advice(config: pytest.Config, failure: str) -> str:
-    """Return which fixture to use instead; empty for other failures and for fixtures of other plugins."""
+    """Return advice which fixture to use instead.
+
+    The result is empty for other failures and for fixtures of other plugins.
+    """
     if (mismatch := _MISMATCH.match(failure)) is None:
         return ""
     fixture, scope = mismatch.groups()

@@ -1,4 +1,4 @@
-"""Fixtures that are made from data: a unit of each service, its parameters, and its kit's clients."""
+"""Fixtures that are created from data, for each service: its unit, its parameters, its clients."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ HTTP = (
     KitFixture(
         name="http_client",
         function="pytest_infra.http_clients:http_client",
-        summary='Makes httpx clients bound to a service: `http_client("api").get("/orders")`.',
+        summary='Creates httpx clients for the URL of a service: `http_client("api").get("/orders")`.',
         arguments={},
     ),
     KitFixture(
         name="http_async_client",
         function="pytest_infra.http_clients:http_async_client",
-        summary='Makes asynchronous httpx clients: `await http_async_client("api").get("/orders")`.',
+        summary='Creates asynchronous httpx clients: `await http_async_client("api").get("/orders")`.',
         arguments={},
         asynchronous=True,
     ),
@@ -39,7 +39,7 @@ HTTP = (
 
 
 def plugin_of(config: pytest.Config) -> ModuleType:
-    """Return a plugin with the fixtures of all services, except those that another plugin already has."""
+    """Return a plugin with the fixtures of all services, without names that another plugin already has."""
     plugin = ModuleType("pytest_infra.services")
     loops, scopes = Loops(config), variants.scopes(config)
     plugins = [
@@ -70,7 +70,7 @@ def _not_taken(
     plugins: Iterable[tuple[str, Mapping[str, object]]],
     replaced: frozenset[str],
 ) -> dict[str, object]:
-    """Return the fixtures without those whose names another plugin has; `replaced` plugins do not count."""
+    """Return the fixtures whose names no other plugin has; `replaced` plugins are ignored."""
     others = [names for plugin, names in plugins if plugin not in replaced]
     return {
         name: fixture
@@ -80,12 +80,15 @@ def _not_taken(
 
 
 def _is_fixture(value: object) -> bool:
-    """Return whether a value is a fixture. Source: pytest 8.4, `FixtureFunctionDefinition`; older: a mark."""
+    """Return whether a value is a fixture.
+
+    Source: pytest 8.4, `FixtureFunctionDefinition`; in older versions, a fixture is a function with a mark.
+    """
     return hasattr(value, "_fixture_function_marker") or hasattr(value, "_pytestfixturefunction")
 
 
-# pytest reads the dependencies of a fixture from its arguments, for `--setup-plan`, overriding and scopes.
-# Here the names of the arguments are data, so each function gets a `__signature__`.
+# pytest reads the dependencies of a fixture from its arguments, for `--setup-plan`, overriding and scopes. In
+# this module, the names of the arguments are data, so each function gets a `__signature__`.
 
 
 def _named(function: Any, name: str, summary: str, arguments: Iterable[str]) -> Any:
@@ -158,7 +161,10 @@ def _client_fixture(fixture: KitFixture, instance: Instance | None, loops: Loops
 
 
 def _without_loop(name: str, summary: str | None) -> Callable[[pytest.FixtureRequest], None]:
-    """Return the function of an asynchronous fixture for runs without pytest-asyncio and anyio; it fails."""
+    """Return the function of an asynchronous fixture for runs without pytest-asyncio and anyio.
+
+    The returned function fails with a message.
+    """
 
     def missing(request: pytest.FixtureRequest) -> None:
         from pytest_infra.kit_context import FixtureContext

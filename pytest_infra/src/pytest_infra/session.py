@@ -1,7 +1,11 @@
-"""The run's stack in this process: opened when a test first needs it, and released at the end."""
+"""The stack of the run, as this process uses it.
+
+The stack is opened when a test needs it for the first time, and its lease is released at the end.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import sys
@@ -13,43 +17,46 @@ import pytest
 from infra_runtime.config.resolve import Resolved, resolve
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.stack import Endpoint, Stack
-from infra_runtime.errors import ConfigurationError, InfraError
+from infra_runtime.errors import ConfigurationError, InfraError, SupervisorError
 from infra_runtime.messages import Status
 from pytest_infra import options, stack_sharing
 from pytest_infra.failures import Failures
 from pytest_infra.notes import Notes
 
-#: the value of the fixture `infra_service`: name → endpoint
+#: The name of the request under which an error of the supervisor is recorded.
+OPEN = "open"
+#: The type of the fixture `infra_service`, a function from the name of a service to its endpoint.
 ServiceOf: TypeAlias = Callable[[str], Endpoint]
 
 
 class Session:
-    """The stack that the tests of this process use. They share one lease."""
+    """The stack that the tests of this process use; the tests share one lease."""
 
     KEY: ClassVar[pytest.StashKey[Session]] = pytest.StashKey()
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._options = options.read(config)
-        #: the services that could not be started; each is tried only once
+        #: the services that could not be started; the start of a service is tried only once
         self.failures = Failures()
-        #: called with each data directory when a stack is opened in it
+        #: functions that are called with the data directory when a stack is opened
         self.on_open: list[Callable[[str], None]] = []
         self._stack: Stack | None = None
         self._started: dict[tuple[tuple[str, ...], str | None], tuple[str, ...]] = {}
         self._notes = Notes.of(config)
-        #: executable → its path
+        #: name of an executable → path
         self.executables: dict[str, str] = {}
         #: dotted setting → its value, with secrets masked, and its source
         self.settings: dict[str, str] = {}
         self._kept = False
+        self._secrets: set[str] = set()
 
     def stack(self) -> Stack:
-        """Return the stack after all its services are ready."""
+        """Start all services of the stack, wait until they are ready, and return the stack."""
         return self._ready(self._options.services, self._options.profile)
 
     def service(self, name: str) -> Endpoint:
-        """Return the endpoint of one service after it and its dependencies are ready."""
+        """Start a service and its dependencies, and return its endpoint when it is ready."""
         return self._ready((name,), None)[name]
 
     def require(self, *services: str, profile: str | None = None) -> None:
@@ -63,7 +70,10 @@ class Session:
 
     @property
     def lease(self) -> Stack:
-        """Return the stack of which this process has a lease. A service must have been started before."""
+        """Return the stack on which this process has a lease.
+
+        A service must have been started before.
+        """
         assert self._stack is not None  # noqa: S101 - every caller has started a service
         return self._stack
 
@@ -72,12 +82,23 @@ class Session:
         return self._resolve((service,), None)
 
     def failure(self, request: Hashable, error: InfraError) -> BaseException:
-        """Return the outcome of the running test for an error; the caller raises it."""
+        """Return the outcome of the running test for an error.
+
+        The caller raises the returned outcome.
+        """
         return self.failures.outcome(request, error)
 
     def status(self) -> Status | None:
-        """Return the state of the stack, with secrets masked; None before it is opened."""
+        """Return the state of the stack, with secrets masked; None if the stack is not open yet."""
         return self._stack.status() if self._stack else None
+
+    def secrets(self) -> frozenset[str]:
+        """Return the secrets of all services that this process has seen, with their former values."""
+        if self._stack:
+            with contextlib.suppress(InfraError):
+                endpoints = self._stack.endpoints().values()
+                self._secrets |= {secret for endpoint in endpoints for secret in endpoint.sensitive}
+        return frozenset(self._secrets)
 
     @property
     def data(self) -> list[str]:
@@ -95,7 +116,7 @@ class Session:
 
     def _ready(self, services: tuple[str, ...], profile: str | None) -> Stack:
         selection = services, profile
-        if failure := self.failures.earlier(selection):
+        if failure := self.failures.earlier(OPEN) or self.failures.earlier(selection):
             raise failure
         try:
             return self._start(services, profile)
@@ -105,12 +126,15 @@ class Session:
     def _start(self, services: tuple[str, ...], profile: str | None) -> Stack:
         selection = services, profile
         if self._stack and selection in self._started:
-            # An earlier test may have stopped a service, or a service may have exited.
+            # An earlier test can have stopped a service, or a service can have exited.
             self._stack.start(*self._started[selection])
             return self._stack
         resolved = self._resolve(services, profile)
         if self._stack is None:
-            self._stack = self._open(resolved)
+            try:
+                self._stack = self._open(resolved)
+            except SupervisorError as error:  # tests of other services would wait as long for the same error
+                raise self.failures.outcome(OPEN, error) from None
         self.executables |= resolved.binaries
         self.settings |= {
             key: f"{setting.value} ({setting.source})" for key, setting in resolved.provenance.items()
@@ -149,7 +173,7 @@ class Session:
             whole = self._resolve(self._options.services, self._options.profile, executables=False)
             services = {spec.name: spec.digest() for spec in whole.plan.services}
             parts = [whole.plan.digest, sorted(whole.variables.items())]
-        except ConfigurationError as error:  # the error may be about services that this test does not use
+        except ConfigurationError as error:  # the error can concern services that this test does not use
             services, parts = {}, [str(error)]
         key = hashlib.sha256(json.dumps([sys.prefix, *parts]).encode()).hexdigest()[:12]
         return stack_sharing.Plan(key=key, services=services)

@@ -1,18 +1,19 @@
-"""Select the stack of a run: a new one, the stack of another run with the same plan, or a warm one.
+"""Select the stack of a run: a new stack, the stack of another run with the same plan, or a warm stack.
 
-The selection happens under a lock in the data directory. A file there, the note, contains the plan of the
-run that started the supervisor. A stack without a note was started by `infra`, and every run uses it.
+A warm stack is a stack that an earlier run has kept running. During the selection, the process holds a lock
+in the data directory. A file in the data directory, the note, contains the plan of the run that has started
+the supervisor. A stack without a note was started by `infra`, and every run uses it.
 """
 
 import contextlib
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from infra_runtime.config.resolve import Resolved
 from infra_runtime.data_directory.marker import make_data_directory
@@ -25,14 +26,17 @@ from infra_runtime.value import frozen
 from pytest_infra.launch import launcher
 
 NOTE, LOCK = "pytest.json", "pytest.lock"
-#: seconds that a stack with units of a failed test keeps running: a working day
+#: The seconds for which a stack with units of a failed test keeps running (a working day).
 KEEP = 8 * 3600.0
-#: seconds between two attempts to lock; another worker has the lock while it starts the supervisor
+#: The seconds between two attempts to get the lock. Another worker holds the lock while it starts the
+#: supervisor.
 LOCK_INTERVAL = 0.002
+#: seconds to wait for the lock: its holder may stop a warm stack, and then starts a supervisor
+LOCK_SECONDS = 180.0
 
 
 class Plan(Message):
-    """The plan of a run. Runs with the same key share a stack."""
+    """The plan of a run; runs with the same `key` share a stack."""
 
     #: the digest of the plan, its variables and the interpreter
     key: str
@@ -40,7 +44,7 @@ class Plan(Message):
     services: Mapping[str, str]
 
     def changes(self, old: Mapping[str, str]) -> str:
-        """Describe the differences from the services of an older plan."""
+        """Return a text that describes which services differ from an older plan."""
         changed = [name for name in self.services if name in old and old[name] != self.services[name]]
         differences = {
             "changed": changed,
@@ -54,9 +58,9 @@ class Plan(Message):
 
 
 class _Note(Message):
-    """The file in the data directory that describes the stack to other runs."""
+    """The note: a file in the data directory that describes the stack for other runs."""
 
-    #: the pid of the supervisor
+    #: the process id of the supervisor
     supervisor: int
     #: the plan of the run that started the supervisor
     plan: Plan
@@ -77,9 +81,10 @@ class Shared:
 
 
 def join(config: pytest.Config, resolved: Resolved, plan: Plan, *, warm: bool) -> Shared:
-    """Return the stack of the data directory, or of a folder in it if a run with another plan uses it.
+    """Return the stack of the data directory.
 
-    `warm`: use a stack that an earlier run with the same plan kept running.
+    If a run with another plan uses this stack, return the stack of a folder in the data directory. With
+    `warm`, a stack is used that an earlier run with the same plan has kept running.
     """
     shared = _join(config, resolved, plan, resolved.data, warm=warm)
     if shared is None:
@@ -89,11 +94,11 @@ def join(config: pytest.Config, resolved: Resolved, plan: Plan, *, warm: bool) -
 
 
 def _join(config: pytest.Config, resolved: Resolved, plan: Plan, data: Path, *, warm: bool) -> Shared | None:
-    """Return the stack of one folder; None if a run with another plan is using it."""
+    """Return the stack of one folder; None if a run with another plan is using the stack."""
     paths = Paths(str(data))
     make_data_directory(paths, resolved.environment)
     path = data / NOTE
-    with FileLock(data / LOCK).acquire(poll_interval=LOCK_INTERVAL):
+    with _locked(data):
         stack, launched = _open(config, replace(resolved, data=data), paths)
         message = ""
         if not launched and resolved.environment == "test" and (note := _read(path)):
@@ -119,16 +124,18 @@ def _join(config: pytest.Config, resolved: Resolved, plan: Plan, data: Path, *, 
 
 
 def leave(stack: Stack, *, reuse: float | None, keep: bool) -> None:
-    """Release the lease. The stack keeps running for `reuse` seconds, or longer if units are kept in it."""
+    """Release the lease; the stack keeps running for `reuse` seconds, or longer if it has kept units."""
     if keep or reuse is not None:
-        with contextlib.suppress(SupervisorError):  # the supervisor has exited, so nothing can be kept
+        with contextlib.suppress(
+            SupervisorError
+        ):  # the supervisor has exited, so the stack cannot be kept running
             _keep_running(stack, reuse or 0.0, keep=keep)
     stack.close()
 
 
 def _keep_running(stack: Stack, seconds: float, *, keep: bool) -> None:
     path = stack.data / NOTE
-    with FileLock(stack.data / LOCK).acquire(poll_interval=LOCK_INTERVAL):
+    with _locked(stack.data):
         note = _read(path)
         if keep and note and not note.kept:
             replace(note, kept=True).write(path)
@@ -137,6 +144,19 @@ def _keep_running(stack: Stack, seconds: float, *, keep: bool) -> None:
             return  # `infra` has set the stack to run until it is stopped
         kept = keep or (note is not None and note.kept)
         stack.stay(seconds=max(seconds, KEEP) if kept else seconds)
+
+
+@contextlib.contextmanager
+def _locked(data: Path) -> Iterator[None]:
+    """Hold the lock of a data directory. Raises `SupervisorError` if another process does not release it."""
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(FileLock(data / LOCK).acquire(LOCK_SECONDS, poll_interval=LOCK_INTERVAL))
+        except Timeout:
+            problem = f"another process has locked {data / LOCK} for more than {LOCK_SECONDS:g} s"
+            hint = "A pytest that uses this data directory may be stopped: continue or end it."
+            raise SupervisorError(problem, hint=hint) from None
+        yield
 
 
 def _open(config: pytest.Config, resolved: Resolved, paths: Paths) -> tuple[Stack, bool]:

@@ -1,4 +1,4 @@
-"""The isolation units of this process, by service, from their first use to the end of the run."""
+"""The isolation units of this process, from their creation to their removal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class UnitRegistry:
-    """Makes units when tests request them, lists the units in use, and removes them."""
+    """Creates units when tests request them, lists the units in use, and removes them."""
 
     KEY: ClassVar[pytest.StashKey[UnitRegistry]] = pytest.StashKey()
 
@@ -47,7 +47,7 @@ class UnitRegistry:
     def unit(
         self, service: str, label: str, parameters: Mapping[str, Any], *, shared: bool = False
     ) -> Iterator[Endpoint]:
-        """Yield a unit of a service; without isolation, yield the shared server."""
+        """Yield a unit of a service, or the shared server if isolation is off for this service."""
         endpoint = self._session.service(service)
         instance = self._instances[service]
         variant = self._variants.get(service) or next(iter(instance.kit.variants), "")
@@ -70,7 +70,10 @@ class UnitRegistry:
             units.release(unit)
 
     def close(self) -> None:
-        """Remove all units; `left` then contains the names of those that could not be removed."""
+        """Remove all units.
+
+        The attribute `left` then contains the names of units that could not be removed.
+        """
         for units in self._units.values():
             self.left += units.close()
         self._units.clear()
@@ -79,7 +82,7 @@ class UnitRegistry:
             self._owner = None
 
     def _lacks_exports(self, instance: Instance, endpoint: Endpoint) -> bool:
-        """Return whether an export that isolation needs is missing, and add the kit's message for it."""
+        """Return whether an export that isolation needs is missing; in this case, add the kit's message."""
         missing = [text for export, text in instance.kit.isolation_exports.items() if export not in endpoint]
         for text in missing:
             self._notes.add_message(text.format(service=instance.service))
@@ -88,7 +91,10 @@ class UnitRegistry:
     def _units_of(
         self, instance: Instance, endpoint: Endpoint, variant: str, parameters: Mapping[str, Any]
     ) -> Units:
-        """Return the units of an instance with these parameters; equal parameters share one `Units`."""
+        """Return the provider of units for an instance and these parameters.
+
+        Requests with equal parameters get the same `Units` object.
+        """
         kit, values = instance.kit, dict(parameters)
         read = {
             parameter.name: load(parameter.read)(

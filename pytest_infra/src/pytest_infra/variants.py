@@ -1,4 +1,4 @@
-"""The user's choices for a service: the scope of its fixture, and the variant of its isolation."""
+"""The settings of the user for a service: the scope of its fixture, and the variant of its isolation."""
 
 from __future__ import annotations
 
@@ -17,17 +17,27 @@ MARKER = (
 
 
 def add(parser: pytest.Parser) -> None:
-    """Add the ini values."""
-    parser.addini("infra_scope", "lines `SERVICE: SCOPE`: the tests of a scope share a unit", type="linelist")
+    """Add the ini values `infra_scope` and `infra_isolation`."""
+    parser.addini(
+        "infra_scope",
+        (
+            "lines `SERVICE: SCOPE`; the tests of a scope (function, class, module, session) share an "
+            "isolation unit"
+        ),
+        type="linelist",
+    )
     parser.addini(
         "infra_isolation",
-        "lines `SERVICE: VARIANT`: how tests are isolated; `off` shares the server",
+        (
+            "lines `SERVICE: VARIANT`; the variant defines how tests are isolated, and with `off` all tests "
+            "share the server"
+        ),
         type="linelist",
     )
 
 
 def scopes(config: pytest.Config) -> dict[str, Scope]:
-    """Return service → the scope of its fixture, for the services in `infra_scope`."""
+    """Return a dictionary from service to the scope of its fixture, for the services in `infra_scope`."""
     chosen: dict[str, Scope] = {}
     for service, text in _table(config, "infra_scope").items():
         for scope in get_args(Scope):
@@ -41,7 +51,7 @@ def scopes(config: pytest.Config) -> dict[str, Scope]:
 
 
 def variants(config: pytest.Config) -> dict[str, str]:
-    """Return service → the chosen variant, for the services in `infra_isolation`."""
+    """Return a dictionary from service to variant, for the services in `infra_isolation`."""
     chosen = _table(config, "infra_isolation")
     for service, variant in chosen.items():
         allowed = (*Instances.of(config)[service].kit.variants, OFF)

@@ -3,8 +3,9 @@
     report = compare(load("main.yaml"), load("openapi.yaml"))
     report.verdict      # "compatible", "warning" or "breaking"
 
-`load` reads a file (and the files that it refers to), `parse` takes a text or plain data; both raise
-`CompareError`. The package does not depend on services, the command line or pytest.
+`load` returns the document in a file, with the files that it refers to. `parse` returns the document in a
+text or in plain data. Both raise `CompareError` if the document cannot be read. The package does not depend
+on services, the command line or pytest.
 
 Each name is imported on first use, so that importing `infra_openapi.errors` is fast.
 """

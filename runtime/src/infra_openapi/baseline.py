@@ -1,6 +1,7 @@
-"""Read and extend the file of accepted findings, and apply it to a report.
+"""Read the file of accepted findings, add entries, and apply the file to a report.
 
-The file is a YAML list, so a new entry is appended as lines: a diff shows this entry only, and comments stay.
+The file is a YAML list. A new entry is appended as text, so that a diff shows only the new entry, and
+comments are kept.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from infra_openapi.report import Acceptance, Report, Review
 from infra_openapi.sources import Kind, kind_of
 
 HEADER = """\
-# Accepted findings of `infra dev api-check`. Review each new entry: it allows a breaking change.
+# Accepted findings of `infra dev api-check`. Review each new entry, because it allows a breaking change.
 """
 SUFFIX = ".accepted.yaml"
 _NEEDED = ("fingerprint", "reason", "owner")
@@ -27,7 +28,7 @@ _KNOWN = (*_NEEDED, "rule", "change", "accepted", "until")
 
 
 def beside(source: str, directory: Path) -> Path | None:
-    """Return the default file of accepted findings: `openapi.accepted.yaml` for `openapi.json`."""
+    """Return the default file of accepted findings, such as `openapi.accepted.yaml` for `openapi.json`."""
     kind = kind_of(source, directory)
     if kind not in {Kind.FILE, Kind.GIT}:
         return None
@@ -36,10 +37,11 @@ def beside(source: str, directory: Path) -> Path | None:
 
 
 def read(path: Path) -> tuple[Acceptance, ...]:
-    """Return the entries of the file; a missing file has none.
+    """Return the entries of the file; an empty list if the file does not exist.
 
     Raises:
-        CompareError: an entry is invalid. Ignoring a part of the file could accept a finding by accident.
+        CompareError: an entry is invalid. An invalid entry is not ignored, because the wrong finding could be
+            accepted.
     """
     if not path.exists():
         return ()
@@ -79,9 +81,9 @@ def _entry(entry: Any, file: str, line: int) -> Acceptance:
             known = ", ".join(_KNOWN)
             raise CompareError(file, f"an entry has the unknown key {key!r} (known: {known})", line)
         if isinstance(entry[key], bool) or not isinstance(entry[key], str | int | None):
-            # YAML would change the text of a number with an exponent.
+            # YAML would read some texts as a number with an exponent, and change them.
             raise CompareError(file, f"`{key}` is not a string: put it in quotes", line)
-    # A fingerprint of digits only may be written without quotes.
+    # A fingerprint that consists of digits may be written without quotes.
     texts = {key: str(entry[key]) for key in (*_NEEDED, "rule", "change") if key in entry}
     return Acceptance(
         **texts,
@@ -103,7 +105,10 @@ def _date(entry: dict[str, Any], key: str, file: str, line: int) -> dt.date | No
 
 
 def apply(report: Report, entries: Iterable[Acceptance], today: dt.date) -> Report:
-    """Return the report without accepted findings; its review contains them and the useless entries."""
+    """Return the report without the accepted findings.
+
+    The `review` of the report contains the accepted findings and the expired and stale entries.
+    """
     by_fingerprint = {entry.fingerprint: entry for entry in entries}
     counting, accepted = [], []
     found = set()
@@ -128,7 +133,7 @@ def chosen(reports: Mapping[str, Report], wanted: str) -> tuple[str, Finding]:
     """Return the finding whose fingerprint begins with `wanted`, and the name of its report.
 
     Raises:
-        CompareError: no or several findings match, or the finding is already accepted.
+        CompareError: no finding or more than one finding matches, or the finding is already accepted.
     """
     known = {
         finding.fingerprint: (name, finding)
@@ -138,7 +143,10 @@ def chosen(reports: Mapping[str, Report], wanted: str) -> tuple[str, Finding]:
     accepted = {finding.fingerprint for report in reports.values() for finding, _ in report.review.accepted}
     candidates = sorted(name for name in {*known, *accepted} if name.startswith(wanted))
     if not wanted or not candidates:
-        hint = "The report of `infra dev api-check` shows the fingerprints; the first characters are enough."
+        hint = (
+            "`infra dev api-check` prints the fingerprint of each finding; the first characters are "
+            "sufficient."
+        )
         raise CompareError("", f"no finding has the fingerprint {wanted!r}", hint=hint)
     if len(candidates) > 1:
         raise CompareError(
@@ -158,7 +166,7 @@ def accept(
     today: dt.date,
     until: dt.date | None = None,
 ) -> Acceptance:
-    """Add the finding to the file, and return its entry; it replaces an expired entry.
+    """Add an entry for the finding to the file, and return the entry; an expired entry is replaced.
 
     Raises:
         CompareError: the file is invalid or cannot be written, or the entry is invalid.
@@ -166,7 +174,7 @@ def accept(
     if not reason.strip() or not owner.strip():
         raise CompareError("", "an accepted finding needs a reason and an owner: give --reason and --owner")
     if until is not None and until < today:
-        raise CompareError("", f"the date {until} is in the past: give a later one with --until")
+        raise CompareError("", f"the date {until} is in the past: give a later date with --until")
     entry = Acceptance(
         fingerprint=finding.fingerprint,
         rule=finding.rule,
@@ -193,16 +201,21 @@ def accept(
     except CompareError:
         found = set()
     if found != {one.fingerprint for one in before} | {entry.fingerprint}:
-        # An entry cannot be appended to an indented list, or to a list in brackets.
+        # An entry cannot be appended as text to an indented list, or to a list in brackets.
         path.write_text(original, encoding="utf-8")
         raise CompareError(
-            str(path), "an entry cannot be added: write the list with `- ` at the start of the line", 1
+            str(path),
+            (
+                "an entry cannot be added to this list: start each entry with `- ` in the first column of a "
+                "line"
+            ),
+            1,
         )
     return entry
 
 
 def _without(content: str, entry: Acceptance, entries: Iterable[Acceptance]) -> str:
-    """Return the text without the lines of one entry."""
+    """Return the text of the file without the lines of one entry."""
     lines = content.splitlines(keepends=True)
     later = [other.line for other in entries if other.line > entry.line]
     end = min(later) - 1 if later else len(lines)

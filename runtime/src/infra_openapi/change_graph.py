@@ -1,8 +1,9 @@
-"""The graph of one comparison: each change once, and the operations that it affects.
+"""The change graph of one comparison, which contains each change once with the operations that it affects.
 
-A scope is a pair of elements, one of each document, with facts and links to further scopes. Pairs with equal
-content are skipped, and a known pair is linked instead of compared again, so the cost depends on the number
-of distinct pairs, not on the number of operations. Copies of a schema in several operations are one pair.
+The nodes of the graph are scopes. A scope is a pair of elements, one from each document, with the facts about
+this pair and links to the scopes of its parts. A pair with equal content has no scope. If a pair occurs
+again, the graph gets only a new link, so the cost depends on the number of distinct pairs and not on the
+number of operations. Copies of a schema in several operations are one pair.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from infra_openapi.schema.comparer import Comparer
 from infra_openapi.schema.node import Node, Term
 
 _NAMED = re.compile(r"/(?:components/[^/]+|\$defs|definitions)/[^/]+\Z")
-#: A schema with one of these keywords has parts; other schemas are identified by content and parent.
+#: A schema with one of these keywords has parts. A schema without parts is identified by its content and its
+#: parent.
 _PARTS = frozenset(
     {
         "properties",
@@ -43,7 +45,7 @@ _MOST_COPIES = 50
 
 
 class Scope:
-    """A pair of elements, one of each document, with the facts about its changes."""
+    """A pair of elements, one from each document, with the facts about their differences."""
 
     def __init__(
         self,
@@ -55,7 +57,7 @@ class Scope:
     ) -> None:
         self.graph, self.number = graph, number
         self.base, self.revision = base, revision
-        #: The first scope that linked to this one.
+        #: The first scope that has a link to this scope.
         self.parent = parent
         #: The schemas of this scope; None if the elements are not schemas.
         self.pair: Pair | None = None
@@ -73,14 +75,14 @@ class Scope:
         after: Any = None,
         subject: str = "",
     ) -> None:
-        """Add a fact; a missing element is replaced by the element of the scope."""
+        """Add a fact; if one of its elements is missing, the element of the scope replaces it."""
         base, revision = base or self.base, revision or self.revision
         self.facts.append(Fact(kind, direction, base, revision, before, after, subject))
 
     def enter(
         self, kind: str, base: Element | None, revision: Element | None, direction: Direction
     ) -> Scope | None:
-        """Return the scope of a part; None if both elements are equal, or if the scope already existed."""
+        """Return the new scope of a part; None if both elements are equal or already have a scope."""
         comparer = self.graph.comparer
         if base is not None and revision is not None and comparer.equality.same(base, revision):
             return None
@@ -90,12 +92,12 @@ class Scope:
         return scope if new else None
 
     def schema(self, old: Term, new: Term, mode: Mode, name: str = "") -> None:
-        """Add a pair of schemas to compare."""
+        """Add a pair of schemas to the queue of pairs to compare."""
         self.graph.pair(self, Pair(old, new, mode, name), 0)
 
 
 class ChangeGraph:
-    """All scopes of one comparison, and the queue of schema pairs to compare."""
+    """The scopes of one comparison, and the queue of schema pairs to compare."""
 
     def __init__(self, comparer: Comparer) -> None:
         self.comparer = comparer
@@ -106,7 +108,7 @@ class ChangeGraph:
     def scope(
         self, key: Hashable, base: Element | None, revision: Element | None, parent: Scope | None = None
     ) -> tuple[Scope, bool]:
-        """Return the scope with this key, and whether it is new."""
+        """Return the scope with this key, and whether this call created it."""
         known = self._by_key.get(key)
         if known is not None:
             if len(known.copies) < _MOST_COPIES and _elsewhere(known, base, revision):
@@ -118,7 +120,7 @@ class ChangeGraph:
         return made, True
 
     def content(self, element: Element | None) -> Hashable:
-        """Return a key for the content of an element: equal content in one file has one key."""
+        """Return a key for the content of an element; equal content in one file has the same key."""
         return None if element is None else (element.file, self.comparer.equality.digest(element.raw))
 
     def pair(self, parent: Scope, pair: Pair, index: int) -> None:
@@ -147,7 +149,7 @@ class ChangeGraph:
         return ("like", self.content(element))
 
     def settle(self) -> None:
-        """Compare all pairs in the queue, and the pairs of their parts."""
+        """Compare all pairs in the queue, including the pairs that are added during the comparison."""
         while self._waiting:
             scope, pair = self._waiting.popleft()
             change = self.comparer.change(pair)
@@ -157,7 +159,10 @@ class ChangeGraph:
                 self.pair(scope, part, index)
 
     def reach(self, starts: list[Scope]) -> list[int]:
-        """Return, for each scope, the starts that lead to it as bits: bit 3 is the fourth start."""
+        """Return, for each scope, the start scopes that lead to it.
+
+        The result is a number with one bit for each start scope: bit 3 stands for the fourth start scope.
+        """
         reached = [0] * len(self.scopes)
         waiting: deque[int] = deque()
         for bit, start in enumerate(starts):
@@ -186,7 +191,7 @@ def _key(element: Element | None) -> tuple[str, str] | None:
 
 
 def copies(scope: Scope, element: Element | None, *, revision: bool) -> Iterator[tuple[str, str]]:
-    """Yield file and pointer of every copy of an element inside this scope."""
+    """Yield the file and the pointer of every other copy of an element in this scope."""
     holder: Scope | None = scope
     while element is not None and holder is not None:
         root = holder.revision if revision else holder.base

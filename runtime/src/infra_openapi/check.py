@@ -1,4 +1,4 @@
-"""The complete check: compare two documents, apply accepted findings, determine the line to show."""
+"""The complete API check: compare two documents, apply accepted findings, determine the lines to show."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from infra_openapi.finding import Finding, Level, Location
 from infra_openapi.report import Report
 from infra_openapi.sources import Opened
 
-#: ends of the ids of rules about the list `required` of a schema
+#: The ends of the ids of those rules that concern the list `required` of a schema.
 _REQUIRED = ("-became-required", "-became-optional")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The levels of rules (a preset and single levels), and the file of accepted findings."""
+    """The settings of a check: the levels of the rules, and the file of accepted findings."""
 
     preset: str = "default"
     rules: Mapping[str, Level | str] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Policy:
 def check(
     base: Opened, revision: Opened, policy: Policy | None = None, *, today: dt.date | None = None
 ) -> Report:
-    """Compare two documents, and return the report without the accepted findings.
+    """Compare two documents, and return a report that does not contain the accepted findings.
 
     Raises:
         CompareError: a document, a level or the file of accepted findings is invalid.
@@ -57,7 +57,7 @@ def _today() -> dt.date:
 
 
 def _shown_at(finding: Finding, base: Opened, revision: Opened) -> Location | None:
-    """Return the location to show: in the file of the revision, or of the base without such a file."""
+    """Return the location to show: in the new document if it is a file, otherwise in the old document."""
     for side, own, other in (
         (revision, finding.revision, finding.base),
         (base, finding.base, finding.revision),
@@ -71,9 +71,10 @@ def _shown_at(finding: Finding, base: Opened, revision: Opened) -> Location | No
 
 
 def _changed(finding: Finding, document: Document, location: Location, other: Any) -> Location:
-    """Return the location of the changed keyword, which the id of the rule contains.
+    """Return the location of the changed keyword, whose name is part of the rule's id.
 
-    The location of a finding is its schema, which may be long; the change is one line of it.
+    The location of a finding is a schema, which can have many lines; only one line contains the changed
+    keyword.
     """
     value = document.written_at(location)
     head, _, name = location.pointer.rpartition("/properties/")
@@ -94,7 +95,7 @@ def _changed(finding: Finding, document: Document, location: Location, other: An
 
 
 def _item(value: Any, finding: Finding) -> str:
-    """Return the end of the pointer to the member of a list that is the subject of a finding."""
+    """Return the end of a JSON pointer, which points to the list member that is the subject of a finding."""
     for number, each in enumerate(value if isinstance(value, list) else ()):
         if finding.subject in {each if isinstance(each, str) else "", json.dumps(each, ensure_ascii=False)}:
             return f"/{number}"
@@ -102,13 +103,13 @@ def _item(value: Any, finding: Finding) -> str:
 
 
 def _names(rule: str, keyword: str) -> bool:
-    """Whether the id of a rule contains a keyword: `request-max-length-decreased` contains `maxLength`."""
+    """Return whether a rule's id contains a keyword: `request-max-length-decreased` contains `maxLength`."""
     dashed = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", keyword).lower()
     return re.search(rf"(?:^|-){re.escape(dashed)}(?:-|$)", rule) is not None
 
 
 def _nearest(document: Document, gone: Location | None) -> Location:
-    """Return the nearest existing parent of a location of the other document."""
+    """Return the nearest parent that this document contains of a location in the other document."""
     pointer = gone.pointer if gone else ""
     for file in [gone.file] if gone else []:
         found = document.location(file, pointer)

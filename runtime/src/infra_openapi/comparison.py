@@ -1,4 +1,4 @@
-"""Compare two documents."""
+"""The comparison of two OpenAPI documents."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def compare(
     overrides: Mapping[str, Level | str] | None = None,
     today: dt.date | None = None,
 ) -> Report:
-    """Return the report of all changes from base to revision.
+    """Return the report of all changes from the old document (`base`) to the new document (`revision`).
 
-    `overrides` sets the level of rules, by id or by an id of oasdiff; `ignore` disables a rule.
-    `today` decides whether a sunset date has passed.
+    `overrides` maps the id of a rule, or the corresponding id of oasdiff, to a level; the level `ignore`
+    disables the rule. `today` decides whether a sunset date has passed.
 
     Raises:
         CompareError: a reference is invalid, or an override has an unknown rule or level.
@@ -53,12 +53,13 @@ def compare(
 
 
 class Walker:
-    """Walks through both documents at once, and creates a scope for each operation."""
+    """Compares the operations of both documents; each operation becomes a scope of the change graph."""
 
     def __init__(self, base: Document, revision: Document, today: dt.date) -> None:
         self.base, self.revision, self.today = base, revision, today
         self.graph = ChangeGraph(new_comparer())
-        #: A scope, its operation, and whether the operation is draft or alpha.
+        #: Each scope of an operation, with the operation and whether its stability level is `draft` or
+        #: `alpha`.
         self.starts: list[tuple[Scope, Operation | None, bool]] = []
 
     def compare(self) -> None:
@@ -76,7 +77,7 @@ class Walker:
     def _matched(
         self, olds: list[Endpoint], news: list[Endpoint]
     ) -> Iterator[tuple[Endpoint | None, Endpoint | None]]:
-        """Yield pairs of the same operation: equal path, path template, or address with the server."""
+        """Yield the pairs of operations whose path, path template or full address is equal."""
         for key in (_named, _templated, _addressed):
             waiting = {key(new): new for new in reversed(news)}
             lonely = []
@@ -103,7 +104,7 @@ class Walker:
         return scope
 
     def _both_or_one(self, old: Endpoint | None, new: Endpoint | None, *, called: bool) -> None:
-        """Compare one operation; `called` is true if clients call it, false if the API does."""
+        """Compare one operation; `called` is true if clients call it, false if the API calls it."""
         scope = self._start(old, new)
         if old is not None and new is not None:
             self._operation(scope, old, new, called=called)
@@ -120,7 +121,7 @@ class Walker:
             scope.fact(kind, Direction.NONE, home, end.element, None, None, str(end.name))
 
     def _home(self, end: Endpoint, document: Document) -> Element:
-        """Return the container of an operation in the other document: its path, or the paths."""
+        """Return the element of the other document that would contain an operation: its path, or `paths`."""
         paths = document.root.child("paths")
         return (paths and paths.child(end.name.path)) or paths or document.root
 
@@ -140,7 +141,7 @@ class Walker:
     def _callbacks(self, scope: Scope, old: Endpoint, new: Endpoint, *, called: bool) -> None:
         before, after = self._called_back(old), self._called_back(new)
         for key, first in before.items():
-            # The name of a callback is not sent, so a callback with the same address is the same one.
+            # The name of a callback is not sent, so callbacks with the same address are the same callback.
             second = after.pop(key, None) or after.pop(
                 next((other for other in after if other[1:] == key[1:] and other not in before), key), None
             )
@@ -171,7 +172,7 @@ class Walker:
         return found
 
     def _library(self) -> None:
-        """Compare the schemas of documents without operations, in both directions."""
+        """Compare the schemas of documents that have no operations, as parts of requests and of responses."""
         places = (self.base.root.child("components"), self.revision.root.child("components"))
         before, after = (place.mapping("schemas") if place else {} for place in places)
         for name in before.keys() & after.keys():

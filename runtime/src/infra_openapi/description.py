@@ -1,7 +1,8 @@
-"""Elements in words: `describe` for the subject of a finding, `place` and `container` for its message.
+"""Texts that describe an element, which is a part of a document.
 
-`describe` returns a short path (`Pet.owner.name`). It is part of the fingerprint, so it must not change.
-`place` returns a noun phrase (`the property 'owner.name' of the schema 'Pet' in responses`).
+`describe` returns a short path for the subject of a finding (`Pet.owner.name`). The subject is part of the
+fingerprint, so the path must not change. `place` and `container` return noun phrases for the message of a
+finding (`the property 'owner.name' of the schema 'Pet' in responses`).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _ITEMS = {"items", "prefixItems", "contains"}
 _SILENT = {"allOf", "oneOf", "anyOf", "schema", "content", "get", "paths", "components"}
 _PATHS = frozenset({"paths", "x-ms-paths", "webhooks"})
 _DEFINITIONS = frozenset({"$defs", "definitions"})
-#: section of `components`, or of a Swagger 2.0 document → what one of its members is
+#: section of `components`, or of a Swagger 2.0 document → the noun for one member of the section
 _COMPONENTS = {
     "schemas": "schema",
     "definitions": "schema",
@@ -40,7 +41,7 @@ _COMPONENTS = {
     "pathItems": "path item",
     "securitySchemes": "security scheme",
 }
-#: keyword of a schema → the phrase for the schemas in it
+#: keyword of a schema → the phrase for the schemas under this keyword
 _SUBSCHEMAS = {
     "additionalProperties": "the additional properties",
     "unevaluatedProperties": "the additional properties",
@@ -52,7 +53,7 @@ _SUBSCHEMAS = {
     "then": "the schema in `then`",
     "else": "the schema in `else`",
 }
-#: holder of named or numbered schemas → the phrase for one of them
+#: keyword with several named or numbered schemas → the phrase for one of these schemas
 _MEMBERS = {
     "patternProperties": "the properties that match '{}'",
     "dependentSchemas": "the schema in `dependentSchemas` for '{}'",
@@ -68,7 +69,10 @@ _PART = re.compile(r"/(?:properties|patternProperties|headers|links|responses|en
 
 
 def describe(element: Element) -> str:
-    """Return the location of an element as a short text; a shared part is described by its own name."""
+    """Return a short text that locates an element.
+
+    The text for a part of `components` starts with the name of the part.
+    """
     parts = tokens(element.pointer)
     if len(parts) >= 3 and parts[0] == "components":
         start = parts[2] if parts[1] == "schemas" else f"{parts[1]} {parts[2]}"
@@ -98,7 +102,7 @@ def _message(rest: list[str], operation: str, element: Element) -> str:
 
 
 def _parameter(element: Element) -> tuple[str, str] | None:
-    """Return `in` and `name` of the parameter that contains an element; None without one."""
+    """Return `in` and `name` of the parameter that contains an element; None outside of a parameter."""
     data: Any = element.document.root.raw
     for token in tokens(element.pointer):
         try:
@@ -130,18 +134,20 @@ def _inside(parts: list[str]) -> str:
 
 
 def place(element: Element, direction: Direction, *, called_by_api: bool = False) -> str:
-    """Return a noun phrase for the part of a message that an element describes.
+    """Return a noun phrase for the part of a request or response that an element describes.
 
-    The operation is not in it: a finding has its operations. A schema that several messages can share is
-    followed by `in requests` or `in responses`; `called_by_api` is true inside callbacks and webhooks.
+    The phrase does not contain the operation, because the finding lists its operations. A schema that several
+    messages can share is followed by `in requests` or `in responses`; `called_by_api` is true inside
+    callbacks and webhooks.
     """
     return " of ".join(reversed(list(_phrases(element, _messages(direction, called_by_api=called_by_api)))))
 
 
 def container(element: Element, subject: str, direction: Direction, *, called_by_api: bool = False) -> str:
-    """Return the phrase for what contains the named part: the object of a property, the response of a header.
+    """Return the phrase for the container of a part, such as the object of a property.
 
-    Where the element is not that part, it is the container itself.
+    If the element is not a part with a name (such as a property or a header), the element itself is the
+    container.
     """
     matched = _PART.search(element.pointer)
     name = matched[0].rpartition("/")[2].lower() if matched else ""
@@ -153,7 +159,7 @@ def container(element: Element, subject: str, direction: Direction, *, called_by
 
 
 def _messages(direction: Direction, *, called_by_api: bool) -> str:
-    """Return where a shared schema is used: clients send requests, the API sends those of callbacks."""
+    """Return the words for the messages that use a shared schema: requests, responses, or callbacks."""
     if direction is Direction.NONE:
         return ""
     message = "requests" if (direction is Direction.REQUEST) != called_by_api else "responses"
@@ -161,7 +167,7 @@ def _messages(direction: Direction, *, called_by_api: bool) -> str:
 
 
 def _phrases(element: Element, messages: str) -> Iterator[str]:
-    """Return the phrases from the outermost part to the innermost one."""
+    """Return the phrases for the parts of an element's pointer, the outermost part first."""
     parts = tokens(element.pointer)
     if not parts:
         yield f"the document '{element.file}'" if element.raw is None else f"the schema in '{element.file}'"
@@ -217,7 +223,7 @@ def _response(status: str) -> str:
 
 
 def _media_type(parts: list[str], element: Element) -> str:
-    """Return the media type in brackets where the message has several."""
+    """Return the media type in parentheses, or an empty text if the body has only one media type."""
     if len(parts) < 2 or parts[0] != "content":
         return ""
     data: Any = element.document.root.raw
@@ -259,7 +265,7 @@ def _of_schema(parts: list[str]) -> Iterator[str]:
 
 
 def _chain(names: str) -> Iterator[str]:
-    """Return the phrase for a chain of properties: `owner.name`, `tags[].name`, `tags[]`."""
+    """Return the phrase for nested properties and items, such as `owner.name`, `tags[].name` or `tags[]`."""
     if names.endswith("[]"):
         yield f"the property '{names.removesuffix('[]')}'"
         yield "the items"

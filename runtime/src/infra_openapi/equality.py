@@ -1,4 +1,4 @@
-"""Compare the content of elements by hash, including the targets of references."""
+"""Compare the content of elements (parts of documents) by hash, including the targets of references."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Equality:
 
     def __init__(self) -> None:
         self._digests: dict[int, tuple[bytes, list[str]]] = {}
-        # Objects must not be freed while their id is in the table.
+        # The table contains ids of objects, so the objects must not be freed.
         self._alive: list[Any] = []
         self._clean: dict[tuple[_Key, _Key], bool] = {}
 
@@ -37,7 +37,10 @@ class Equality:
         return known
 
     def same(self, base: Element, revision: Element) -> bool:
-        """Whether both have the same content, including the targets of references; true is always exact."""
+        """Return whether both elements have the same content, including the targets of references.
+
+        The result True is always correct; the result False may be wrong.
+        """
         first, refs = self._content(base.raw)
         if first != self._content(revision.raw)[0]:
             return False
@@ -53,16 +56,16 @@ class Equality:
         return all(self._clean[_key(start)] for start in starts)
 
     def _pairs(self, base: Element, revision: Element, ref: str) -> list[tuple[Element, Element]] | None:
-        """Return the targets of a reference in both documents; None if their numbers differ."""
+        """Return the pairs of a reference's targets in both documents; None if their numbers differ."""
         try:
             before = all_targets(base, ref)
             after = all_targets(revision, ref)
-        except CompareError:  # a reference in an example, which has no target
+        except CompareError:  # the reference is part of an example and has no target
             return None
         return list(zip(before, after, strict=True)) if len(before) == len(after) else None
 
     def _explore(self, start: tuple[Element, Element]) -> None:
-        """Visit all pairs that are referenced from here, then mark those that refer to a difference."""
+        """Visit all pairs that a pair refers to, then mark the pairs that lead to a difference."""
         users: dict[tuple[_Key, _Key], list[tuple[_Key, _Key]]] = {}
         met: dict[tuple[_Key, _Key], bool] = {_key(start): True}
         waiting, different = [start], []

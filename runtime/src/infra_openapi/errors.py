@@ -1,4 +1,4 @@
-"""Why two documents could not be compared."""
+"""The errors that are raised when two documents cannot be compared."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import ClassVar
 
 
 class OpenApiError(Exception):
-    """The base of every error of this package that a user can act on; `hint` is how to fix it, or empty."""
+    """The base class of the errors of this package that a user can fix; `hint` explains how, or is empty."""
 
     hint: str = ""
-    #: The exit code of the command line.
+    #: The exit code of `infra` after this error.
     exit_code: ClassVar[int] = 2
 
 
 class CompareError(OpenApiError):
-    """A document is missing, unreadable or not OpenAPI, so that the comparison has no verdict.
+    """A document is missing, unreadable or not an OpenAPI document, so the comparison has no verdict.
 
-    `line` and `column` count from 1; 0 means that the reason has no location inside the file.
+    `line` and `column` are numbers from 1; 0 means that the error has no location inside the file.
     """
 
     def __init__(self, file: str, reason: str, line: int = 0, column: int = 0, hint: str = "") -> None:
@@ -26,7 +26,7 @@ class CompareError(OpenApiError):
 
     @property
     def where(self) -> str:
-        """`file`, `file:line` or `file:line:column`: as much as is known."""
+        """Return the location as `file`, `file:line` or `file:line:column`, without the unknown parts."""
         place = [self.file] if self.file else []
         if self.line:
             place.append(str(self.line))

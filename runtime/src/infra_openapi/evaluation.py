@@ -1,4 +1,4 @@
-"""Create findings from the facts of a change graph: rules, levels, messages, sorted."""
+"""Create the findings of a comparison: each fact of the change graph gets a rule, a level and a message."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ from infra_openapi.severity import RuleLevels
 from infra_openapi.witness import Witnesses
 
 _LONGEST = 80
-#: how `Bound.to_json` writes an exclusive bound
+#: The words with which `Bound.to_json` writes an exclusive bound.
 _EXCLUSIVE = re.compile(r"exclusive [-+.\de]+")
-#: How the phrase for a header or link starts that several responses share: its container is not known.
+#: The first words of the phrase for a header or link that several responses share, so that it has no single
+#: container.
 _SHARED_PARTS = ("the header ", "the link ")
 
 
 def findings(
     graph: ChangeGraph, starts: list[tuple[Scope, Operation | None, bool]], rule_levels: RuleLevels
 ) -> tuple[Finding, ...]:
-    """Return a finding for each fact that affects an operation, the worst first."""
+    """Return a finding for each fact that affects an operation, sorted by level (breaking first)."""
     reached = graph.reach([scope for scope, _, _ in starts])
     unstable = sum(1 << bit for bit, (_, _, loose) in enumerate(starts) if loose)
     scopes_by_fact: dict[Hashable, list[tuple[Scope, Fact]]] = {}
@@ -49,7 +50,7 @@ def findings(
         if level is None or not bits:
             continue
         if not bits & ~unstable:
-            level = Level.INFO  # draft and alpha guarantee no compatibility
+            level = Level.INFO  # the stability levels `draft` and `alpha` guarantee no compatibility
         if bits not in names:
             names[bits] = _operations(bits, starts)
         finding = _finding(scope, fact, rule, level, names[bits])
@@ -116,7 +117,7 @@ def _finding(scope: Scope, fact: Fact, rule: str, level: Level, operations: tupl
 
 
 def _words(scope: Scope, fact: Fact, element: Element | None) -> dict[str, str]:
-    """Return the values of the placeholders of a rule's message; see `Rule.message`."""
+    """Return the values for the placeholders in a rule's message (`Rule.message`)."""
     called_by_api = _called_by_api(scope)
     place = base_place = container = "the API"
     if fact.base is not None:
@@ -145,7 +146,7 @@ def _words(scope: Scope, fact: Fact, element: Element | None) -> dict[str, str]:
 
 
 def _called_by_api(scope: Scope | None) -> bool:
-    """Whether a scope is inside a callback or a webhook, where the API sends the request."""
+    """Return whether a scope is inside a callback or a webhook, where the API sends the request."""
     while scope is not None:
         element = scope.revision or scope.base
         if element is not None and re.search(r"^/(?:x-)?webhooks/|/callbacks/", element.pointer):
@@ -168,7 +169,7 @@ def _location(element: Element | None) -> Location | None:
 
 
 def shown(value: Any) -> str:
-    """Return a value for a message: a text in quotes, a list with `or`, anything else as JSON."""
+    """Return a value as text for a message: a string in quotes, a list with `or`, any other value as JSON."""
     if isinstance(value, str):
         return value if _EXCLUSIVE.fullmatch(value) else f"'{_cut(value)}'"
     if isinstance(value, list) and value and all(isinstance(member, str) for member in value):

@@ -1,8 +1,8 @@
-"""Every kind of fact that a comparison can state, with the ids of its rules.
+"""Every kind of fact, with the ids of its rules. A fact is one difference between two documents.
 
-An id is written here and nowhere else: from the id in a finding, a search leads to a constant, and a search
-for the constant leads to the code that states the fact (`api/`, `schema/`) and to its row in `rules/`.
-An id is public and does not change.
+Rule ids are written in this module only. To find the code behind a finding, search for the id of its rule:
+the search finds a constant in this module. A search for the constant finds the code that adds the fact (in
+`api/` or `schema/`) and the row in `rules/`. Rule ids are public and do not change.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from infra_openapi.finding import Direction
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FactKind:
-    """A kind of change; each direction in which it can occur has its own rule, with this id.
+    """A kind of change, with the id of a rule for each direction in which the change can occur.
 
-    `undirected` is the id of a change without a direction: of an operation, a server or security.
+    `undirected` is the id for a change without a direction: a change of an operation, a server or security.
     """
 
     request: str = ""
@@ -24,7 +24,7 @@ class FactKind:
     undirected: str = ""
 
     def rule(self, direction: Direction) -> str:
-        """Return the id of the rule for this direction; empty without one."""
+        """Return the id of the rule for this direction; an empty string if the direction has no rule."""
         if direction is Direction.REQUEST:
             return self.request
         return self.response if direction is Direction.RESPONSE else self.undirected

@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Level(enum.StrEnum):
-    """What a change means for clients of the API."""
+    """The severity of a change for clients of the API."""
 
     BREAKING = "breaking"
     WARNING = "warning"
@@ -18,12 +18,12 @@ class Level(enum.StrEnum):
 
     @property
     def severity(self) -> int:
-        """Return 0 for info, 1 for warning, 2 for breaking."""
+        """Return the level as a number: 0 for info, 1 for warning, 2 for breaking."""
         return {"breaking": 2, "warning": 1, "info": 0}[self.value]
 
 
 class Direction(enum.StrEnum):
-    """Whether clients send the changed part (request), receive it (response), or neither (none)."""
+    """Whether the changed part is sent by clients (request), received by clients (response), or neither."""
 
     REQUEST = "request"
     RESPONSE = "response"
@@ -39,7 +39,7 @@ class Direction(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Operation:
-    """A method with its path template; the path of a webhook has a prefix (`webhook:newPet`)."""
+    """An HTTP method with its path template; the path of a webhook has a prefix (`webhook:newPet`)."""
 
     path: str
     method: str
@@ -50,7 +50,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Location:
-    """A JSON pointer in a file, with line and column (from 1; 0 if unknown)."""
+    """A JSON pointer in a file, with line and column (numbers from 1; 0 if unknown)."""
 
     file: str
     pointer: str
@@ -61,22 +61,23 @@ class Location:
         return f"{self.file}:{self.line}:{self.column}" if self.line else f"{self.file}#{self.pointer}"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the value as data for JSON."""
+        """Return these values as a dictionary that can be written as JSON."""
         return {"file": self.file, "pointer": self.pointer, "line": self.line, "column": self.column}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Witness:
-    """An example value of a finding; jsonschema has checked it with both schemas.
+    """An example value that shows a finding; jsonschema has checked the value with both schemas.
 
-    In a request it was valid before and is invalid now; in a response it is valid now and was invalid before.
+    In a request, the value was valid before and is invalid now. In a response, the value is valid now and was
+    invalid before.
     """
 
     kind: Direction
     value: Any
 
     def to_json(self) -> dict[str, Any]:
-        """Return the value as data for JSON."""
+        """Return these values as a dictionary that can be written as JSON."""
         return {"kind": self.kind.value, "value": self.value}
 
 
@@ -85,8 +86,8 @@ class Finding:
     """One change with its locations and every operation that it affects.
 
     `before` and `after` are the changed value as JSON, or None. `subject` is a short text for the changed
-    part: `query parameter limit`, `Pet.name`. `copies` are further locations of the same content: a schema
-    that is repeated instead of referred to.
+    part: `query parameter limit`, `Pet.name`. `copies` are the other locations with the same content: a
+    schema can be written several times in a document instead of being referred to.
     """
 
     rule: str
@@ -101,22 +102,23 @@ class Finding:
     after: Any = None
     witness: Witness | None = None
     copies: tuple[Location, ...] = ()
-    #: The location to show in a file of the working tree; for a removed part, its nearest remaining parent.
+    #: The location to show in a file of the working tree; for a removed part, the location of the nearest
+    #: parent that was not removed.
     shown_at: Location | None = None
 
     @property
     def method(self) -> str:
-        """Return the method of the first affected operation; empty without one."""
+        """Return the method of the first affected operation; an empty string if no operation is affected."""
         return self.operations[0].method if self.operations else ""
 
     @property
     def path(self) -> str:
-        """Return the path of the first affected operation; empty without one."""
+        """Return the path of the first affected operation; an empty string if no operation is affected."""
         return self.operations[0].path if self.operations else ""
 
     @property
     def location(self) -> Location | None:
-        """Return the location in the revision, or in the base if the revision has none."""
+        """Return the location in the new document, or in the old document if the part was removed."""
         return self.revision or self.base
 
     @property
@@ -128,7 +130,7 @@ class Finding:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the finding as data for JSON; `report.schema.json` is its schema."""
+        """Return the finding as a dictionary for JSON, which `report.schema.json` describes."""
         return {
             "rule": self.rule,
             "level": self.level.value,
@@ -154,7 +156,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """A note about a part of a document that is not valid, and how it was read."""
+    """A note about an invalid part of a document and how the comparison interpreted this part."""
 
     file: str
     pointer: str
@@ -162,5 +164,5 @@ class Note:
     line: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """Return the value as data for JSON."""
+        """Return these values as a dictionary that can be written as JSON."""
         return {"file": self.file, "pointer": self.pointer, "line": self.line, "message": self.message}

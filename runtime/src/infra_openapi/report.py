@@ -1,4 +1,4 @@
-"""The report of a comparison: its findings, without the accepted ones, and its notes."""
+"""The report of a comparison: the findings that are not accepted, and notes about invalid parts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 from infra_openapi.finding import Finding, Level, Note
 
-#: The version of the JSON of `Report.to_json`; it increases when a key is removed or changes its meaning.
+#: The version of the JSON format of `Report.to_json`. The version increases when a key is removed or changes
+#: its meaning.
 SCHEMA_VERSION = 1
 
 
@@ -18,14 +19,15 @@ SCHEMA_VERSION = 1
 class Acceptance:
     """One entry of the file of accepted findings: fingerprint, reason, owner, dates.
 
-    `rule` and `change` (the message) are for reviewers; only the fingerprint is compared.
+    An entry applies to the finding with the same fingerprint. `rule` and `change` (the message of the
+    finding) are information for reviewers and are not compared.
     """
 
     fingerprint: str
     reason: str
     owner: str
     accepted: dt.date | None = None
-    #: the last day of the acceptance; None means that it does not expire
+    #: the last day on which the finding is accepted; None means that the entry does not expire
     until: dt.date | None = None
     rule: str = ""
     change: str = ""
@@ -34,15 +36,15 @@ class Acceptance:
 
     @property
     def summary(self) -> str:
-        """Return the message, the rule or the fingerprint: the first that the entry has."""
+        """Return the message of the entry; without a message its rule, and without a rule its fingerprint."""
         return self.change or self.rule or self.fingerprint
 
     def lapsed(self, today: dt.date) -> bool:
-        """Whether the last day of the acceptance has passed."""
+        """Return whether the last day of the acceptance has passed."""
         return self.until is not None and self.until < today
 
     def to_json(self) -> dict[str, Any]:
-        """Return the entry as data for JSON."""
+        """Return the entry as a dictionary for JSON."""
         return {
             "fingerprint": self.fingerprint,
             "rule": self.rule,
@@ -58,13 +60,13 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """The result of applying the file of accepted findings to a report."""
+    """The accepted findings of a report, and the entries of the file that need attention."""
 
-    #: accepted findings, each with its entry
+    #: accepted findings, each with its entry in the file
     accepted: tuple[tuple[Finding, Acceptance], ...] = ()
-    #: entries whose last day has passed: their findings count again
+    #: expired entries: their last day has passed, so their findings are reported again
     expired: tuple[Acceptance, ...] = ()
-    #: entries without a finding, which can be removed
+    #: stale entries: no finding has their fingerprint, so they can be removed
     stale: tuple[Acceptance, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -80,7 +82,10 @@ class Review:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """All findings, sorted by level, location and rule; equal input gives an equal report."""
+    """The findings of a comparison, sorted by level, location and rule.
+
+    Equal documents give an equal report.
+    """
 
     base: str
     revision: str
@@ -102,11 +107,11 @@ class Report:
 
     @property
     def breaking(self) -> bool:
-        """Whether a client that follows the base document can fail with the revision."""
+        """Return whether a client that follows the old document can fail with the new API."""
         return bool(self.counts[Level.BREAKING])
 
     def expanded(self) -> Iterator[Finding]:
-        """Yield each finding once for each affected operation."""
+        """Yield each finding once for each operation that it affects."""
         for finding in self.findings:
             if not finding.operations:
                 yield finding
@@ -114,7 +119,7 @@ class Report:
                 yield replace(finding, operations=(operation,))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report as data for JSON; `schema` is the version of the format."""
+        """Return the report as a dictionary for JSON; the key `schema` contains the version of the format."""
         return {
             "schema": SCHEMA_VERSION,
             "verdict": self.verdict,

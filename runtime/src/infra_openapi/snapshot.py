@@ -1,4 +1,7 @@
-"""The canonical text of a document: equal content gives equal text, so git shows real changes only."""
+"""Snapshot files: the canonical text of a document.
+
+Equal documents have equal texts, so `git diff` shows only real changes.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ import yaml
 from infra_openapi.document import Document
 from infra_openapi.errors import CompareError
 
-#: the first keys of the text; the other ones are sorted by name
+#: The keys at the beginning of the text; all further keys are sorted by name.
 _HEAD = ("openapi", "swagger", "info")
 _WIDTH = 100
 
@@ -26,7 +29,10 @@ def canonical(document: Document, *, as_yaml: bool = False) -> str:
         CompareError: the document refers to other files, or is nested too deeply.
     """
     if not document.alone:
-        hint = "Use a git revision as the base instead, such as main:openapi.yaml: it contains every file."
+        hint = (
+            "Compare with a git revision instead, such as main:openapi.yaml, because a git revision contains "
+            "all files."
+        )
         raise CompareError(document.name, "refers to other files, but a snapshot is one file", hint=hint)
     data = document.original
     ordered = {key: data[key] for key in _HEAD if key in data}
@@ -41,7 +47,9 @@ def canonical(document: Document, *, as_yaml: bool = False) -> str:
 
 
 def write(path: Path, document: Document) -> bool:
-    """Write the snapshot, as YAML if the name ends with `.yaml` or `.yml`. Return False if it is unchanged.
+    """Write the snapshot; return False if the file already has this content.
+
+    The snapshot is YAML if the name ends with `.yaml` or `.yml`, otherwise JSON.
 
     Raises:
         CompareError: the snapshot cannot be written.
@@ -62,10 +70,13 @@ def write(path: Path, document: Document) -> bool:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Replace the file atomically: a reader gets the old or the new content."""
+    """Replace the file atomically.
+
+    A program that reads the file gets either the complete old content or the complete new content.
+    """
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         file.write(content)
-    # A temporary file is private; a snapshot gets the usual permissions of a file.
+    # Only the owner can read a temporary file; the snapshot gets the default permissions of a file.
     mask = os.umask(0)
     os.umask(mask)
     Path(file.name).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~mask)
@@ -81,7 +92,10 @@ def _sorted(value: Any) -> Any:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes YAML 1.2 (core schema) without anchors, so that diffs are local."""
+    """Writes YAML 1.2 (core schema).
+
+    The text has no anchors, so that a change of one part changes only the lines of this part.
+    """
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML's signature
         return True
@@ -98,7 +112,7 @@ _NUMBER_LIKE = re.compile(r"[-+.]?[0-9]|[-+]?\.(?:inf|nan)", re.IGNORECASE)
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     style = "|" if "\n" in value else "'" if _NUMBER_LIKE.match(value) else None
     if _LINE_ENDS.search(value):
-        # In any other style they would end the line.
+        # In other styles, these characters would end the line.
         style = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 

@@ -15,7 +15,7 @@ def level(value: Any) -> str:
 
 
 def change(before: str, after: str) -> str:
-    """Return `decreased`, `increased` or `invalid`; empty without a change."""
+    """Return `decreased`, `increased` or `invalid`; an empty string if the level did not change."""
     if before == after:
         return ""
     if after not in _LEVELS:

@@ -1,7 +1,7 @@
-"""Find an example for a breaking change: values at the bounds of both schemas, checked by jsonschema.
+"""Find an example value for a breaking change, and check the value with jsonschema.
 
-The search does not depend on the rule: it tries values at and beyond every bound, and returns the first one
-that only one side allows. The example is therefore always correct.
+The search does not depend on the rule. It tries values at and beyond every bound of both schemas, and returns
+the first value that is valid in only one of the documents. The example is therefore always correct.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _MOST_SCHEMAS = 1500
 _HIDDEN = {Direction.REQUEST: "readOnly", Direction.RESPONSE: "writeOnly"}
 _NAMED = frozenset({"properties", "patternProperties", "dependentSchemas"})
 _TYPES = frozenset({*TYPES, "integer"})
-#: Keywords whose value is data, not a schema.
+#: Keywords whose value is data, and therefore contains no schemas.
 _DATA = frozenset({"const"})
 _SCHEMA, _NUMBER = (dict, bool), (int, float)
 #: The keywords that jsonschema checks, with the valid types of their values.
@@ -74,9 +74,10 @@ class Witnesses:
         self._checkers: dict[tuple[int, Direction], _Checker] = {}
 
     def of(self, pair: Pair, fact: Fact, *, alone: bool) -> Witness | None:
-        """Return a value that shows this fact of the pair; None if none was found.
+        """Return a value that shows this fact; None if no such value was found.
 
-        If the fact is not `alone`, only the keyword of the fact may reject the value.
+        If the pair of schemas has further facts (`alone` is false), only the keyword of the fact may reject
+        the value.
         """
         keywords = _KEYWORDS.get(fact.kind)
         if keywords is None and not alone:
@@ -105,7 +106,7 @@ class Witnesses:
         return None
 
     def _promising(self, wide: Node, narrow: Node, value: Any) -> bool:
-        """Whether the slower check with jsonschema can succeed."""
+        """Return whether the check with jsonschema, which is slow, can succeed."""
         holds = self._comparer.member.holds
         return holds(narrow, value) is not True and holds(wide, value) is not False
 
@@ -146,11 +147,12 @@ _ABOUT_PATTERNS = frozenset(
         facts.PATTERN_CHANGED,
     }
 )
-#: The facts whose value is the example.
+#: The facts for which the changed value itself is the example.
 _ABOUT_VALUES = frozenset({facts.ENUM_VALUE_ADDED, facts.ENUM_VALUE_REMOVED, facts.CONST_CHANGED})
-#: The facts about one property, whose name is in the message of jsonschema.
+#: The facts about one property; jsonschema's message contains the name of this property.
 _ABOUT_ONE_PROPERTY = _ABOUT_REQUIRED | {facts.PROPERTY_ADDED_TO_CLOSED, facts.PROPERTY_REMOVED_FROM_CLOSED}
-#: The keywords that reject a value for these facts; for other facts, every keyword can.
+#: For some facts, the keywords that can reject the example; for all further facts, every keyword can reject
+#: it.
 _REFUSED_BY: tuple[tuple[frozenset[str], Iterable[FactKind]], ...] = (
     (frozenset({"required"}), _ABOUT_REQUIRED),
     (frozenset({"pattern"}), _ABOUT_PATTERNS),
@@ -218,7 +220,10 @@ _KEYWORDS = {kind: keywords for keywords, kinds in _REFUSED_BY for kind in kinds
 
 
 def _sound(key: str, value: Any) -> bool:
-    """Whether jsonschema can use the value of a keyword; patterns with exponential time are excluded."""
+    """Return whether jsonschema can use the value of a keyword.
+
+    The result is False for patterns that can take exponential time.
+    """
     patterns = [value] if key == "pattern" else list(value) if key == "patternProperties" else []
     if not all(map(harmless, patterns)):
         raise ValueError(key)
@@ -246,7 +251,10 @@ def _shows(fact: Fact, keywords: frozenset[str] | None, complaints: Iterator[Val
 
 
 class _Checker:
-    """Converts the schemas of one document for jsonschema, each once and on demand."""
+    """Converts the schemas of one document for jsonschema.
+
+    Each schema is converted when it is first needed.
+    """
 
     def __init__(self, direction: Direction) -> None:
         self._hidden = _HIDDEN[direction]
@@ -261,7 +269,7 @@ class _Checker:
         self._kind = extend(Draft202012Validator, {"x-follow": follow})  # type: ignore[no-untyped-call]
 
     def complaints(self, node: Node, value: Any) -> Iterator[ValidationError]:
-        """Yield the errors of a value for the schemas of a node."""
+        """Yield the errors that jsonschema finds when it checks a value with the schemas of a node."""
         for element in node.elements:
             name = self._name(element)
             self._rewrite_all()
@@ -310,7 +318,11 @@ class _Checker:
         return self._rewritten(inner) if isinstance(value, dict) else value
 
     def _modernise(self, raw: dict[str, Any], made: dict[str, Any]) -> None:
-        """Convert keywords of OpenAPI 3.0 to JSON Schema 2020-12; hidden properties are not required."""
+        """Convert keywords of OpenAPI 3.0 to JSON Schema 2020-12.
+
+        Properties that are hidden in this direction (read-only in requests, write-only in responses) are no
+        longer required.
+        """
         if raw.get("nullable") is True and isinstance(made.get("type"), str):
             made["type"] = [made["type"], "null"]
             if "enum" in made:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+#: a duration: more than 0, at most a day
+Seconds = Annotated[float, Field(gt=0, le=86400)]
 
 
 def _words(value: Any) -> Any:
@@ -56,7 +58,9 @@ class ServiceSettings(BaseModel):
     image: str | None = None
     needs: Words = ()
     env: Mapping[str, str] = {}
-    start_timeout: float = Field(30.0, gt=0)
+    #: names of variables and options that hold secrets, if the names do not show it
+    sensitive: Words = ()
+    start_timeout: Seconds = 30.0
     restart: Literal["on-failure", "always", "never"] = "on-failure"
 
     def port_map(self) -> dict[str, int]:

@@ -66,6 +66,10 @@ class Alert:
     severity: str = "warning"
     summary: str = ""
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.after <= 86400:
+            raise ValueError("`after` is a number of seconds from 0 to 86400")
+
 
 @frozen
 class Log:

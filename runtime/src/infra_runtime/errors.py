@@ -165,10 +165,10 @@ class SupervisorError(InfraError):
 
     exit_code = 9
 
-    def __init__(self, reason: str, log: str = "") -> None:
-        super().__init__(reason, log)
+    def __init__(self, reason: str, log: str = "", hint: str = "") -> None:
+        super().__init__(reason, log, hint)
         self.reason, self.log = reason, log
-        self.hint = f"Its log: {log}" if log else "`infra dev doctor` checks this machine."
+        self.hint = hint or f"Its log: {log}" if hint or log else "`infra dev doctor` checks this machine."
 
     def __str__(self) -> str:
         return self.reason

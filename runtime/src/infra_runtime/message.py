@@ -76,6 +76,8 @@ def _decode(shape: Any, data: object, path: str) -> object:
     if shape in _WORDS:
         if not isinstance(data, shape) or (shape is int and isinstance(data, bool)):
             raise MessageError(path, f"must be {_WORDS[shape]}, not {_shown(data)}")
+        if shape is float and data != data:  # noqa: PLR0124 - NaN, which Python's JSON module accepts
+            raise MessageError(path, "must be a number, not NaN")
         return data
     if issubclass(shape, Message):
         return _decode_message(shape, data, path)

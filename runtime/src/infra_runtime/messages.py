@@ -7,13 +7,10 @@ Clients and the supervisor use the same definitions. A field that only a newer p
 from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
-from typing import ClassVar, Generic, SupportsIndex, TypeVar, overload
+from typing import ClassVar, Generic, Literal, SupportsIndex, TypeAlias, TypeVar, overload
 
 from infra_runtime.message import Message, decode
 from infra_runtime.spec import ServiceSpec
-
-#: what is shown in place of a secret
-MASK = "***"
 
 Params = TypeVar("Params", bound=Message)
 Answer = TypeVar("Answer", bound=Message)
@@ -64,6 +61,8 @@ class ServiceStatus(Message):
     exports: Mapping[str, str]
     #: the path of the log file
     log: str
+    #: the bytes of the log that were dropped because of a limit
+    log_dropped: int = 0
 
 
 class Services(tuple[ServiceStatus, ...]):
@@ -142,6 +141,8 @@ class ServiceEndpoint(Message):
     env: Mapping[str, str]
     #: the path of the executable
     program: str
+    #: the values of its secrets, for programs that mask them in text
+    secrets: tuple[str, ...] = ()
 
 
 class Endpoints(Message):
@@ -228,7 +229,7 @@ class Event(Message):
     name: str = ""
     #: `reconciled`: the processes of an earlier supervisor that were killed
     pids: tuple[int, ...] = ()
-    #: `down`: what is left
+    #: `down`, `reconciled`: what is left
     left: tuple[str, ...] = ()
     #: `up`
     environment: str = ""
@@ -236,6 +237,8 @@ class Event(Message):
     token: str = ""
     #: `up`: the boot of the machine
     boot: str = ""
+    #: `up`: the folder of the supervisor's control group; empty where it has none
+    cgroup: str = ""
     #: the line of the journal, with the fields that this version does not know
     record: Mapping[str, object] = field(default_factory=dict)
 
@@ -327,34 +330,48 @@ class Released(Message):
     leases: int
     #: it was the last one, and the stack stops
     ending: bool
+    #: seconds that the stop may take
+    stop_seconds: float = 0.0
+
+
+class Limits(Message):
+    """The seconds in which all services of a stack have started or failed, and in which all have stopped."""
+
+    start: float
+    stop: float
+
+
+#: what a method waits for: services that start or stop, the copies of a snapshot, or the client's `timeout`
+Waits: TypeAlias = Literal["start", "stop", "copy", "timeout"]
 
 
 class Method(Generic[Params, Answer]):
-    """A method of the control socket."""
+    """A method of the control socket. Clients derive the deadline of a call from `waits`."""
 
-    def __init__(self, name: str, params: type[Params], answer: type[Answer]) -> None:
-        self.name, self.params, self.answer = name, params, answer
+    def __init__(self, name: str, params: type[Params], answer: type[Answer], *waits: Waits) -> None:
+        self.name, self.params, self.answer, self.waits = name, params, answer, waits
 
     def __repr__(self) -> str:
         return f"<Method {self.name}>"
 
 
 HELLO = Method("hello", Hello, Greeting)
-UP = Method("up", Up, Outcome)
+LIMITS = Method("limits", Nothing, Limits)
+UP = Method("up", Up, Outcome, "start", "stop")
 STATUS = Method("status", Nothing, Status)
 ENDPOINTS = Method("endpoints", Nothing, Endpoints)
 BOUND = Method("bound", Nothing, Bindings)
-START = Method("start", Names, Outcome)
-STOP = Method("stop", Names, Outcome)
-RESTART = Method("restart", Names, Outcome)
-KILL = Method("kill", Names, Outcome)
-CRASH = Method("crash", Crash, Outcome)
-PAUSE = Method("pause", Names, Outcome)
+START = Method("start", Names, Outcome, "start", "stop")
+STOP = Method("stop", Names, Outcome, "stop")
+RESTART = Method("restart", Names, Outcome, "start", "stop")
+KILL = Method("kill", Names, Outcome, "stop")
+CRASH = Method("crash", Crash, Outcome, "start", "stop")
+PAUSE = Method("pause", Names, Outcome, "start", "stop")
 RESUME = Method("resume", Names, Outcome)
-WAIT = Method("wait", Wait, Outcome)
-SNAPSHOT_SAVE = Method("snapshot_save", SnapshotName, Snapshot)
-SNAPSHOT_RESTORE = Method("snapshot_restore", SnapshotName, Restored)
+WAIT = Method("wait", Wait, Outcome, "timeout")
+SNAPSHOT_SAVE = Method("snapshot_save", SnapshotName, Snapshot, "copy")
+SNAPSHOT_RESTORE = Method("snapshot_restore", SnapshotName, Restored, "copy", "start", "stop")
 SUBSCRIBE = Method("subscribe", Nothing, Nothing)
 STAY = Method("stay", Stay, Nothing)
 RELEASE = Method("release", Nothing, Released)
-DOWN = Method("down", Nothing, Nothing)
+DOWN = Method("down", Nothing, Nothing, "stop")

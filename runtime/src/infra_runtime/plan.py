@@ -25,7 +25,11 @@ from infra_runtime.spec import (
     references,
     texts,
 )
+from infra_runtime.spec.order import needs_first
 from infra_runtime.value import frozen
+
+#: the greatest length of a chain of exports that refer to each other; each one is substituted in the next
+EXPORT_DEPTH = 50
 
 
 @frozen
@@ -184,18 +188,22 @@ def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absen
         "": OWN_NAMES - {"out"},
     }
     seeds = [step for step in spec.prepare if isinstance(step, Seed)]
+    if any(isinstance(step, Secret) for seed in seeds for step in seed.steps):
+        problem = f"{spec.name} creates a secret in a seed, which all stacks of a user share"
+        hint = "Create it in a step after the seed, and set it before the service is ready."
+        raise ConfigurationError(problem, f"services.{spec.name}", hint)
     rest = replace(spec, prepare=tuple(step for step in spec.prepare if not isinstance(step, Seed)))
     services = {*specs, *absent}
     for part, allowed in (
         ((rest, [seed.into for seed in seeds]), scopes),
-        ([seed.steps for seed in seeds], {"bin": None, "secret": scopes["secret"], "": {"out"}}),
+        ([seed.steps for seed in seeds], {"bin": None, "": {"out"}}),
     ):
         for reference in (reference for text in texts(part) for reference in references(text)):
             if allowed is scopes and (export := optional_export(reference)) and export[0] in absent:
                 continue
             if problem := _problem(reference, allowed, services) or _own(reference, spec.name):
                 if allowed is not scopes and not _problem(reference, scopes, services):
-                    problem = "all stacks of a user share a seed: it can use ${bin.…}, ${secret.…}, ${out}"
+                    problem = "all stacks of a user share a seed: it can use ${bin.…} and ${out}"
                 message = f"{spec.name} refers to ${{{reference}}}, but {problem}"
                 raise ConfigurationError(message, f"services.{spec.name}")
 
@@ -228,11 +236,7 @@ def _own(reference: str, name: str) -> str:
 
 
 def _secrets(steps: Iterable[object]) -> Iterator[Secret]:
-    for step in steps:
-        if isinstance(step, Secret):
-            yield step
-        elif isinstance(step, Seed):
-            yield from _secrets(step.steps)
+    return (step for step in steps if isinstance(step, Secret))
 
 
 def _exported(export: tuple[str, str], specs: Mapping[str, ServiceSpec]) -> Iterator[tuple[str, str]]:
@@ -248,8 +252,9 @@ def _exported(export: tuple[str, str], specs: Mapping[str, ServiceSpec]) -> Iter
 
 def _check_export_cycles(specs: Mapping[str, ServiceSpec]) -> None:
     exports = [(name, export) for name, spec in specs.items() for export in spec.exports]
+    graph = {export: [*_exported(export, specs)] for export in exports}
     try:
-        graphlib.TopologicalSorter({export: [*_exported(export, specs)] for export in exports}).prepare()
+        order = [*graphlib.TopologicalSorter(graph).static_order()]
     except graphlib.CycleError as error:
         cycle = " → ".join(".".join(export) for export in reversed(error.args[1]))
         raise ConfigurationError(
@@ -257,14 +262,28 @@ def _check_export_cycles(specs: Mapping[str, ServiceSpec]) -> None:
             where=f"services.{error.args[1][-1][0]}",
             hint="Remove one of these references.",
         ) from None
+    depths: dict[tuple[str, str], int] = {}
+    for export in order:
+        depths[export] = 1 + max((depths[other] for other in graph.get(export, ())), default=0)
+        if depths[export] > EXPORT_DEPTH:
+            raise ConfigurationError(
+                f"the export {'.'.join(export)} refers to another export, and so on, {depths[export]} times",
+                where=f"services.{export[0]}",
+                hint=f"A chain of exports may have {EXPORT_DEPTH} members: refer to the first one directly.",
+            )
 
 
 def _holds_secret(export: tuple[str, str], specs: Mapping[str, ServiceSpec]) -> bool:
     """Return whether an export, or an export that it refers to, contains a secret."""
-    own = references(specs[export[0]].exports[export[1]])
-    return any(reference.startswith("secret.") for reference in own) or any(
-        _holds_secret(other, specs) for other in _exported(export, specs)
-    )
+    visited, stack = {export}, [export]
+    while stack:
+        service, name = stack.pop()
+        if any(reference.startswith("secret.") for reference in references(specs[service].exports[name])):
+            return True
+        others = set(_exported((service, name), specs)) - visited
+        visited |= others
+        stack += others
+    return False
 
 
 def _by_need(specs: Mapping[str, ServiceSpec]) -> tuple[ServiceSpec, ...]:
@@ -291,17 +310,9 @@ def _by_need(specs: Mapping[str, ServiceSpec]) -> tuple[ServiceSpec, ...]:
             where=f"services.{error.args[1][-1]}",
             hint="Remove one of these references or `needs`.",
         ) from None
-    order: dict[str, ServiceSpec] = {}
-
-    def append(name: str) -> None:
-        if name not in order:
-            for need in sorted(needs[name], key=list(specs).index):
-                append(need)
-            order[name] = specs[name]
-
-    for name in specs:
-        append(name)
-    return tuple(order.values())
+    positions = {name: position for position, name in enumerate(specs)}
+    ordered_needs = {name: sorted(needs[name], key=positions.__getitem__) for name in specs}
+    return tuple(specs[name] for name in needs_first(specs, ordered_needs))
 
 
 def _check_ports(services: Iterable[ServiceSpec]) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of isolation share."""
+"""The fixture `owner`, which the tests of isolation share."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from pytest_infra.isolation.owner import Owner
 
 @pytest.fixture
 def owner(tmp_path: Path) -> Owner:
-    """This process, in a data directory of its own."""
+    """Return an owner for this process in an empty data directory."""
     return Owner(tmp_path, "")

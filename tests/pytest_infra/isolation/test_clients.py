@@ -1,4 +1,4 @@
-"""Clients as fixtures: connected to the test's unit, closed in the end, and plain about what is missing."""
+"""Client fixtures: connected to the test's unit, closed after the test; errors name missing libraries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from fakes.suite import Suite
 
 INI = "[pytest]\nfilterwarnings = error\nasyncio_default_fixture_loop_scope = function\n"
-ASYNC = """
+ASYNC_TESTS = """
 import pytest
 {mark}
 async def test_nats(nats_client):
@@ -32,51 +32,55 @@ async def test_http(http_async_client, caddy):
 
 @pytest.mark.real("nats", "valkey", "postgres", "caddy")
 @pytest.mark.parametrize("mode", ["strict", "auto"])
-def test_the_asynchronous_ones_work_in_both_modes(suite: Suite, mode: str) -> None:
+def test_asynchronous_clients_work_in_both_modes_of_pytest_asyncio(suite: Suite, mode: str) -> None:
     for library in ("pytest_asyncio", "nats", "valkey", "asyncpg", "httpx"):
         pytest.importorskip(library)
     suite.with_plugins("asyncio")
     suite.pytester.makeini(f"{INI}asyncio_mode = {mode}\n")
-    suite.test(ASYNC.format(mark="@pytest.mark.asyncio" if mode == "strict" else ""))
+    suite.test(ASYNC_TESTS.format(mark="@pytest.mark.asyncio" if mode == "strict" else ""))
 
     suite.run().assert_outcomes(passed=4)
 
 
 @pytest.mark.real("nats", "valkey", "postgres", "caddy")
 @pytest.mark.parametrize(
-    ("usual", "marked"),
+    ("default_scope", "marker_scopes"),
     [("function", ["function", "module", "session"]), ("module", []), ("session", ["function"])],
     ids=str,
 )
-def test_they_run_in_the_loop_of_the_test_that_asks(suite: Suite, usual: str, marked: list[str]) -> None:
+def test_asynchronous_clients_run_in_the_loop_of_their_test(
+    suite: Suite, default_scope: str, marker_scopes: list[str]
+) -> None:
     for library in ("pytest_asyncio", "nats", "valkey", "asyncpg", "httpx"):
         pytest.importorskip(library)
     if tuple(map(int, version("pytest-asyncio").split(".")[:2])) < (1, 2):
-        pytest.skip("before its 1.2 pytest-asyncio takes the loop that its ini value says")
+        pytest.skip("before version 1.2, pytest-asyncio always uses the loop that is set in the ini file")
     suite.with_plugins("asyncio")
-    suite.pytester.makeini(f"{INI}asyncio_default_test_loop_scope = {usual}\n")
-    suite.test(ASYNC.format(mark="@pytest.mark.asyncio"), "test_usual")
-    for scope in marked:
-        suite.test(ASYNC.format(mark=f"@pytest.mark.asyncio(loop_scope='{scope}')"), f"test_{scope}")
+    suite.pytester.makeini(f"{INI}asyncio_default_test_loop_scope = {default_scope}\n")
+    suite.test(ASYNC_TESTS.format(mark="@pytest.mark.asyncio"), "test_default")
+    for scope in marker_scopes:
+        suite.test(ASYNC_TESTS.format(mark=f"@pytest.mark.asyncio(loop_scope='{scope}')"), f"test_{scope}")
 
-    suite.run().assert_outcomes(passed=4 + 4 * len(marked))
+    suite.run().assert_outcomes(passed=4 + 4 * len(marker_scopes))
 
 
 @pytest.mark.real("nats", "valkey", "postgres", "caddy")
-@pytest.mark.parametrize("others", [(), ("asyncio",)], ids=["alone", "beside asyncio"])
-def test_they_serve_tests_that_anyio_runs(suite: Suite, others: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("other_plugins", [(), ("asyncio",)], ids=["anyio", "anyio and asyncio"])
+def test_asynchronous_clients_work_in_tests_that_anyio_runs(
+    suite: Suite, other_plugins: tuple[str, ...]
+) -> None:
     for library in ("anyio", "nats", "valkey", "asyncpg", "httpx"):
         pytest.importorskip(library)
-    suite.with_plugins("anyio", *others)
+    suite.with_plugins("anyio", *other_plugins)
     suite.pytester.makeini("[pytest]\nfilterwarnings = error\n")
     suite.pytester.makeconftest("import pytest\n@pytest.fixture\ndef anyio_backend(): return 'asyncio'")
-    suite.test(ASYNC.format(mark="@pytest.mark.anyio"))
+    suite.test(ASYNC_TESTS.format(mark="@pytest.mark.anyio"))
 
     suite.run("-W", "ignore::pytest.PytestDeprecationWarning").assert_outcomes(passed=4)
 
 
 @pytest.mark.real("valkey", "postgres", "caddy")
-def test_the_synchronous_ones_answer_also_beside_a_plugin_with_a_client_of_that_name(
+def test_synchronous_clients_work_although_another_plugin_has_a_fixture_of_the_same_name(
     suite: Suite,
 ) -> None:
     for library in ("valkey", "psycopg", "httpx"):
@@ -124,7 +128,7 @@ def test_a_transaction_is_rolled_back_after_each_test(suite: Suite) -> None:
 
 
 @pytest.mark.real("valkey")
-def test_a_missing_library_is_named_with_what_to_install(suite: Suite) -> None:
+def test_the_error_for_a_missing_library_has_the_command_that_installs_it(suite: Suite) -> None:
     suite.pytester.makeconftest(
         "import sys\nfor name in ('valkey', 'redis', 'httpx'): sys.modules[name] = None"
     )
@@ -142,7 +146,7 @@ def test_a_missing_library_is_named_with_what_to_install(suite: Suite) -> None:
         )
 
 
-def test_without_pytest_asyncio_the_asynchronous_ones_say_so(suite: Suite) -> None:
+def test_asynchronous_clients_report_that_pytest_asyncio_is_missing(suite: Suite) -> None:
     fixtures = ["nats_client", "valkey_async_client", "postgres_asyncpg", "http_async_client"]
     suite.test("\n".join(f"def test_{name}({name}): pass" for name in fixtures))
 

@@ -1,4 +1,4 @@
-"""The connection that a process keeps: asked again when the server had hung up, never shared by a fork."""
+"""The connection that a process keeps: a command runs again if the server closed it; a fork opens another."""
 
 from __future__ import annotations
 
@@ -12,94 +12,98 @@ from pytest_infra.isolation.connection import CommandConnection, LineConnection
 
 
 class Sockets:
-    """Connects to nobody: each connection is a pair of sockets, and the test has the other ends."""
+    """Makes connections without a server: each is one end of a socket pair; the test has the other end."""
 
     def __init__(self) -> None:
-        self.others: list[socket.socket] = []
-        self.lines: list[LineConnection] = []
+        self.server_ends: list[socket.socket] = []
+        self.connections: list[LineConnection] = []
 
     def connect(self) -> LineConnection:
-        here, there = socket.socketpair()
-        line = LineConnection.__new__(LineConnection)
-        line._socket, line._reader = here, here.makefile("rb")
-        self.others.append(there)
-        self.lines.append(line)
-        return line
+        client_end, server_end = socket.socketpair()
+        connection = LineConnection.__new__(LineConnection)
+        connection._socket, connection._reader = client_end, client_end.makefile("rb")
+        self.server_ends.append(server_end)
+        self.connections.append(connection)
+        return connection
 
     def close(self) -> None:
-        for it in (*self.others, *self.lines):
-            it.close()
+        for end in (*self.server_ends, *self.connections):
+            end.close()
 
 
 @pytest.fixture
 def sockets() -> Iterator[Sockets]:
-    found = Sockets()
-    yield found
-    found.close()
+    pairs = Sockets()
+    yield pairs
+    pairs.close()
 
 
-def _answered(sockets: Sockets, text: bytes) -> bytes:
-    """A question whose answer is there by the time it is asked for."""
-    sockets.others[-1].sendall(text + b"\r\n")
-    return sockets.lines[-1].line()
+def _transfer(sockets: Sockets, text: bytes) -> bytes:
+    """Send a line from the server's end of the newest connection, and read it from the client's end."""
+    sockets.server_ends[-1].sendall(text + b"\r\n")
+    return sockets.connections[-1].line()
 
 
-def test_one_connection_serves_all_questions(sockets: Sockets) -> None:
+def test_all_commands_use_one_connection(sockets: Sockets) -> None:
     kept = CommandConnection(sockets.connect)
 
-    answers = [kept.run(lambda _, number=number: _answered(sockets, b"%d" % number)) for number in range(3)]
+    answers = [kept.run(lambda _, number=number: _transfer(sockets, b"%d" % number)) for number in range(3)]
 
     assert answers == [b"0", b"1", b"2"]
-    assert len(sockets.lines) == 1
+    assert len(sockets.connections) == 1
 
 
-def test_a_question_is_asked_again_when_the_server_had_hung_up(sockets: Sockets) -> None:
+def test_a_command_runs_again_if_the_server_closed_the_connection(sockets: Sockets) -> None:
     kept = CommandConnection(sockets.connect)
     kept.run(lambda _: None)
-    sockets.others[0].close()
+    sockets.server_ends[0].close()
 
-    answer = kept.run(lambda line: line.line() if len(sockets.lines) == 1 else b"again")
+    answer = kept.run(
+        lambda connection: connection.line() if len(sockets.connections) == 1 else b"second attempt"
+    )
 
-    assert answer == b"again"
-    assert len(sockets.lines) == 2
+    assert answer == b"second attempt"
+    assert len(sockets.connections) == 2
 
 
-@pytest.mark.parametrize("error", [TimeoutError("frozen"), ValueError("of the question's own")])
-def test_it_is_not_asked_again_for_another_reason(sockets: Sockets, error: Exception) -> None:
-    asked = []
+@pytest.mark.parametrize("error", [TimeoutError("no answer"), ValueError("an error of the command")])
+def test_a_command_does_not_run_again_after_another_error(sockets: Sockets, error: Exception) -> None:
+    attempts = []
 
-    def question(line: LineConnection) -> None:
-        asked.append(line)
+    def command(connection: LineConnection) -> None:
+        attempts.append(connection)
         raise error
 
     kept = CommandConnection(sockets.connect)
     kept.run(lambda _: None)
 
     with pytest.raises(type(error), match=str(error)):
-        kept.run(question)
-    assert len(asked) == 1
+        kept.run(command)
+    assert len(attempts) == 1
 
 
-def test_nobody_asks_a_server_twice_that_is_not_there() -> None:
-    tried = []
+def test_a_refused_connection_is_not_tried_again() -> None:
+    attempts = []
 
-    def refused() -> LineConnection:
-        tried.append(1)
-        raise ConnectionRefusedError("nobody listens")
+    def refuse() -> LineConnection:
+        attempts.append(1)
+        raise ConnectionRefusedError("no server listens")
 
     with pytest.raises(ConnectionRefusedError):
-        CommandConnection(refused).run(lambda line: line.line())
-    assert len(tried) == 1
+        CommandConnection(refuse).run(lambda connection: connection.line())
+    assert len(attempts) == 1
 
 
-def test_after_a_fork_it_is_the_parents(sockets: Sockets, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_fork_the_child_opens_another_connection(
+    sockets: Sockets, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept = CommandConnection(sockets.connect)
     kept.run(lambda _: None)
     child = os.getpid() + 1
 
     monkeypatch.setattr(os, "getpid", lambda: child)
-    asked = kept.run(lambda line: line)
+    used_by_child = kept.run(lambda connection: connection)
 
-    assert asked is sockets.lines[1]
-    sockets.others[0].sendall(b"still there\r\n")
-    assert sockets.lines[0].line() == b"still there"
+    assert used_by_child is sockets.connections[1]
+    sockets.server_ends[0].sendall(b"still open\r\n")
+    assert sockets.connections[0].line() == b"still open"

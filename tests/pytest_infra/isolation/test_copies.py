@@ -1,4 +1,4 @@
-"""Copies of a service: what a failed start leaves. Copies of real services are in `test_services.py`."""
+"""Copies of a service: the slot of a copy that does not start. `test_services.py` tests real copies."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pytest_infra.isolation.owner import FOLDER, held
 from pytest_infra.isolation.slots import USED
 
 
-def test_a_copy_that_does_not_start_frees_its_seat_for_the_next_to_clean(tmp_path: Path) -> None:
-    whole = Endpoint("shop", {}, {}, str(tmp_path / "services" / "shop"))
-    copier = Copier(whole, tmp_path, resolved(tmp_path, [server("shop")]))
+def test_the_slot_of_a_copy_that_does_not_start_is_free_and_marked_for_cleaning(tmp_path: Path) -> None:
+    endpoint = Endpoint("shop", {}, {}, str(tmp_path / "services" / "shop"))
+    copier = Copier(endpoint, tmp_path, resolved(tmp_path, [server("shop")]))
 
     with pytest.raises(NoStackError):
         copier.make()
 
-    (seat,) = (tmp_path / FOLDER / "seats").iterdir()
-    assert seat.read_bytes() == USED
-    assert not held(seat)
+    (slot,) = (tmp_path / FOLDER / "slots").iterdir()
+    assert slot.read_bytes() == USED
+    assert not held(slot)

@@ -1,4 +1,4 @@
-"""Hypothesis: each example finds its piece as if nobody had been there."""
+"""Hypothesis: each example starts with a clean unit."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ def _with_hypothesis(suite: Suite) -> None:
     suite.pytester.makeini(INI)
 
 
-HEAD = """
+HEADER = """
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-fresh = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, database=None)
+function_scope = HealthCheck.function_scoped_fixture
+example_settings = settings(suppress_health_check=[function_scope], deadline=None, database=None)
 """
 
 
 @pytest.mark.real("postgres")
-def test_rows_of_an_example_are_gone_in_the_next(suite: Suite) -> None:
+def test_the_rows_of_an_example_are_absent_in_the_next(suite: Suite) -> None:
     pytest.importorskip("psycopg")
     suite.test(
-        HEAD
+        HEADER
         + """
-@fresh
+@example_settings
 @given(st.integers(0, 9))
 def test_it(postgres, number):
     with postgres.example() as connection:
@@ -44,13 +45,13 @@ def test_it(postgres, number):
 
 @pytest.mark.real("valkey")
 @pytest.mark.parametrize("variant", ["database", "prefix"])
-def test_so_are_keys(suite: Suite, variant: str) -> None:
+def test_the_keys_of_an_example_are_absent_in_the_next(suite: Suite, variant: str) -> None:
     pytest.importorskip("valkey")
     suite.pytester.makeini(f"{INI}infra_isolation = valkey: {variant}\n")
     suite.test(
-        HEAD
+        HEADER
         + """
-@fresh
+@example_settings
 @given(st.integers(0, 9))
 def test_it(valkey, valkey_client, number):
     with valkey.example() as example:
@@ -62,18 +63,18 @@ def test_it(valkey, valkey_client, number):
 
 
 @pytest.mark.real("nats")
-def test_so_are_streams(suite: Suite) -> None:
+def test_the_streams_of_an_example_are_absent_in_the_next(suite: Suite) -> None:
     suite.test(
-        HEAD
+        HEADER
         + """
 from pytest_infra.services.nats.protocol import NatsConnection
 
-@fresh
+@example_settings
 @given(st.integers(0, 9))
 def test_it(nats, number):
-    with nats.example() as example, NatsConnection(nats.host, nats.port, nats.user, nats.password) as line:
-        assert line.request("$JS.API.STREAM.NAMES")["streams"] is None
-        line.request("$JS.API.STREAM.CREATE.orders", b'{"name": "orders", "subjects": ["orders"]}')
+    with nats.example() as example, NatsConnection(nats.host, nats.port, nats.user, nats.password) as client:
+        assert client.request("$JS.API.STREAM.NAMES")["streams"] is None
+        client.request("$JS.API.STREAM.CREATE.orders", b'{"name": "orders", "subjects": ["orders"]}')
         assert example.prefix.startswith("example")
 """
     )
@@ -82,12 +83,12 @@ def test_it(nats, number):
 
 
 @pytest.mark.real("postgres")
-def test_a_failing_example_is_made_smaller_in_a_clean_place(suite: Suite) -> None:
+def test_hypothesis_shrinks_a_failing_example_with_clean_units(suite: Suite) -> None:
     pytest.importorskip("psycopg")
     suite.test(
-        HEAD
+        HEADER
         + """
-@fresh
+@example_settings
 @given(st.integers())
 def test_it(postgres, number):
     with postgres.example() as connection:
@@ -103,7 +104,7 @@ def test_it(postgres, number):
 
 
 @pytest.mark.real("pocketbase")
-def test_what_has_no_quick_example_says_what_to_do(suite: Suite) -> None:
+def test_the_error_of_a_service_without_fast_examples_has_a_hint(suite: Suite) -> None:
     suite.test(
         """
         import pytest

@@ -1,4 +1,4 @@
-"""Who owns a unit, and who is gone."""
+"""The owner of units, and how other processes detect that it has exited."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from pytest_infra.isolation.owner import FOLDER, Owner, held
 
-WAITS = """
+OWNER_THAT_WAITS = """
 import sys
 from pathlib import Path
 from pytest_infra.isolation.owner import Owner
@@ -23,7 +23,7 @@ sys.stdin.read()
 """
 
 
-def test_no_two_names_are_the_same(tmp_path: Path) -> None:
+def test_all_names_of_units_are_different(tmp_path: Path) -> None:
     owners = [Owner(tmp_path, worker) for worker in ("", "gw0", "gw0")]
 
     names = {owner.name() for owner in owners for _ in range(50)}
@@ -32,7 +32,7 @@ def test_no_two_names_are_the_same(tmp_path: Path) -> None:
     assert all(name.isidentifier() or name[0].isdigit() for name in names)
 
 
-def test_an_owner_lives_until_it_says_otherwise(owner: Owner, tmp_path: Path) -> None:
+def test_an_owner_is_alive_until_it_is_closed(owner: Owner, tmp_path: Path) -> None:
     other = Owner(tmp_path, "gw1")
     before = owner.alive(other.token), other.alive(owner.token), owner.alive(owner.token)
 
@@ -40,13 +40,13 @@ def test_an_owner_lives_until_it_says_otherwise(owner: Owner, tmp_path: Path) ->
 
     assert before == (True, True, True)
     assert not owner.alive(other.token)
-    assert not owner.alive("never-there")
+    assert not owner.alive("unknown")
 
 
 @pytest.mark.process
-def test_a_killed_process_lives_no_longer_and_its_file_goes_with_the_next(tmp_path: Path) -> None:
+def test_a_killed_owner_is_not_alive_and_the_next_owner_that_closes_removes_its_file(tmp_path: Path) -> None:
     child = subprocess.Popen(
-        [sys.executable, "-c", WAITS, str(tmp_path)],
+        [sys.executable, "-c", OWNER_THAT_WAITS, str(tmp_path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -54,55 +54,55 @@ def test_a_killed_process_lives_no_longer_and_its_file_goes_with_the_next(tmp_pa
     assert child.stdout
     token = child.stdout.readline().strip()
     owner = Owner(tmp_path, "")
-    lived = owner.alive(token)
+    alive_before = owner.alive(token)
     os.kill(child.pid, signal.SIGKILL)
     child.communicate()
-    lives = owner.alive(token)
+    alive_after = owner.alive(token)
 
     owner.close()
 
-    assert (lived, lives) == (True, False)
+    assert (alive_before, alive_after) == (True, False)
     assert token.endswith("gw7")
     assert list((tmp_path / FOLDER).iterdir()) == []
 
 
-def test_one_that_begins_while_another_ends_is_not_taken_for_dead(
+def test_an_owner_that_starts_while_another_closes_has_its_file(
     owner: Owner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its file is there for a moment before it is locked."""
+    """The file of the new owner exists for a moment before it is locked; `close` removes unlocked files."""
     lock = fcntl.flock
 
-    def lock_too_late(descriptor: int, how: int) -> None:
+    def close_before_lock(descriptor: int, operation: int) -> None:
         monkeypatch.setattr(fcntl, "flock", lock)
         owner.close()
-        lock(descriptor, how)
+        lock(descriptor, operation)
 
-    monkeypatch.setattr(fcntl, "flock", lock_too_late)
-    begun = Owner(tmp_path, "gw1")
+    monkeypatch.setattr(fcntl, "flock", close_before_lock)
+    new_owner = Owner(tmp_path, "gw1")
 
-    assert held(tmp_path / FOLDER / begun.token)
+    assert held(tmp_path / FOLDER / new_owner.token)
 
 
-def test_two_who_ask_at_once_about_one_who_is_gone_agree(
+def test_two_simultaneous_checks_of_a_dead_owner_have_the_same_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "gone"
+    path = tmp_path / "exited"
     path.touch()
     lock = fcntl.flock
-    answers: list[bool] = []
+    results: list[bool] = []
 
-    def lock_while_another_asks(descriptor: int, how: int) -> None:
+    def check_while_locked(descriptor: int, operation: int) -> None:
         monkeypatch.setattr(fcntl, "flock", lock)
-        lock(descriptor, how)
-        answers.append(held(path))
+        lock(descriptor, operation)
+        results.append(held(path))
 
-    monkeypatch.setattr(fcntl, "flock", lock_while_another_asks)
-    answers.append(held(path))
+    monkeypatch.setattr(fcntl, "flock", check_while_locked)
+    results.append(held(path))
 
-    assert answers == [False, False]
+    assert results == [False, False]
 
 
-def test_an_owner_whose_folder_is_gone_still_closes(tmp_path: Path) -> None:
+def test_an_owner_can_be_closed_after_its_folder_was_removed(tmp_path: Path) -> None:
     owner = Owner(tmp_path, "")
     shutil.rmtree(tmp_path / FOLDER)
 

@@ -1,4 +1,4 @@
-"""The pool: what is handed out was never used, what was used goes away, and no thread stays."""
+"""The pool: it hands out unused units only, removes used units, and leaves no thread."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_infra.isolation.pool import MAX_AHEAD, MAX_USED, Pool
 
 
 class FakeFactory:
-    """Counts, and fails when it is told to."""
+    """Records its calls, and raises the errors that `failures` contains."""
 
     def __init__(self) -> None:
         self.made: list[str] = []
@@ -45,30 +45,30 @@ def factory() -> FakeFactory:
 
 @pytest.fixture
 def pool(factory: FakeFactory) -> Iterator[Pool]:
-    made = Pool(factory, "test")
-    yield made
-    made.close()
+    pool = Pool(factory, "test")
+    yield pool
+    pool.close()
 
 
-def test_no_name_is_handed_out_twice(pool: Pool) -> None:
+def test_no_unit_is_handed_out_twice(pool: Pool) -> None:
     names = [pool.take() for _ in range(40)]
 
     assert len(set(names)) == 40
 
 
-def test_in_the_end_all_that_was_made_is_removed(pool: Pool, factory: FakeFactory) -> None:
+def test_close_removes_all_units_and_ends_the_thread(pool: Pool, factory: FakeFactory) -> None:
     for _ in range(5):
         pool.give_back(pool.take())
 
-    left = pool.close()
+    not_removed = pool.close()
 
-    assert left == []
+    assert not_removed == []
     assert sorted(factory.removed) == sorted(factory.made)
     assert factory.closed
     assert not [thread for thread in threading.enumerate() if thread.name == "infra-test"]
 
 
-def test_it_does_not_make_more_ahead_than_it_may(pool: Pool, factory: FakeFactory) -> None:
+def test_the_number_of_units_that_are_made_ahead_is_limited(pool: Pool, factory: FakeFactory) -> None:
     for _ in range(30):
         pool.take()
 
@@ -77,9 +77,9 @@ def test_it_does_not_make_more_ahead_than_it_may(pool: Pool, factory: FakeFactor
     assert len(factory.made) <= 30 + MAX_AHEAD
 
 
-def test_making_comes_before_removing(factory: FakeFactory) -> None:
+def test_a_unit_is_made_before_a_used_one_is_removed(factory: FakeFactory) -> None:
     factory.gate.clear()
-    pool = Pool(factory, "test")  # its thread is about to make the first
+    pool = Pool(factory, "test")  # its thread waits in `make`
     pool.give_back("used")
     factory.gate.set()
 
@@ -88,7 +88,7 @@ def test_making_comes_before_removing(factory: FakeFactory) -> None:
     assert factory.log[:2] == ["make", "remove"]
 
 
-def test_but_not_for_ever(factory: FakeFactory) -> None:
+def test_too_many_used_units_are_removed_before_another_is_made(factory: FakeFactory) -> None:
     factory.gate.clear()
     pool = Pool(factory, "test")
     for number in range(MAX_USED + 2):
@@ -102,7 +102,7 @@ def test_but_not_for_ever(factory: FakeFactory) -> None:
     assert factory.log[:4] == ["make", "remove", "remove", "make"]
 
 
-def test_a_lost_connection_is_opened_anew_without_a_word(pool: Pool, factory: FakeFactory) -> None:
+def test_a_lost_connection_is_opened_again_without_an_error(pool: Pool, factory: FakeFactory) -> None:
     pool.take()
     factory.failures = [ConnectionError("the server was restarted")]
 
@@ -112,24 +112,24 @@ def test_a_lost_connection_is_opened_anew_without_a_word(pool: Pool, factory: Fa
     assert not factory.failures
 
 
-def test_what_fails_twice_fails_in_the_test_and_the_next_test_tries_again(
+def test_an_error_that_occurs_twice_is_raised_in_the_test_and_the_next_test_gets_a_unit(
     pool: Pool, factory: FakeFactory
 ) -> None:
     taken = [pool.take()]
-    factory.failures = [ConnectionError("gone"), ConnectionError("still gone")]
+    factory.failures = [ConnectionError("first"), ConnectionError("second")]
 
-    with pytest.raises(ConnectionError, match="still gone"):
+    with pytest.raises(ConnectionError, match="second"):
         taken += [pool.take() for _ in range(20)]
 
     assert pool.take() not in taken
 
 
-def test_what_cannot_be_removed_is_named(factory: FakeFactory) -> None:
-    class Stubborn(FakeFactory):
+def test_close_returns_the_units_that_could_not_be_removed(factory: FakeFactory) -> None:
+    class FailingFactory(FakeFactory):
         def remove(self, name: str) -> None:
             raise ConnectionError(name)
 
-    pool = Pool(Stubborn(), "test")
+    pool = Pool(FailingFactory(), "test")
     name = pool.take()
     pool.give_back(name)
 

@@ -1,4 +1,4 @@
-"""Units of the other services: each test has its own, nobody reaches another's, and nothing is left."""
+"""Units of the other services: each test has its own, cannot use another's, and leaves nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _with_asyncio(suite: Suite) -> None:
 
 @WORKERS
 @pytest.mark.real("nats")
-def test_each_test_has_streams_and_buckets_of_its_own(suite: Suite, workers: int) -> None:
+def test_each_test_has_its_own_streams_and_buckets(suite: Suite, workers: int) -> None:
     pytest.importorskip("nats")
     _with_asyncio(suite)
     suite.stack("[services.nats]\n")
@@ -37,9 +37,9 @@ def test_each_test_has_streams_and_buckets_of_its_own(suite: Suite, workers: int
             await streams.publish("orders.new", b"1")
             await streams.create_key_value(bucket="stock")
             assert (await streams.account_info()).streams == 2
-            everybody = await library.connect(infra_stack.nats.url)
-            assert (await everybody.jetstream().account_info()).streams == 0
-            await everybody.close()
+            shared = await library.connect(infra_stack.nats.url)
+            assert (await shared.jetstream().account_info()).streams == 0
+            await shared.close()
             assert nats.password not in repr(nats) + str(nats.describe())
         """
     )
@@ -51,24 +51,27 @@ def test_each_test_has_streams_and_buckets_of_its_own(suite: Suite, workers: int
 
 
 @pytest.mark.real("nats")
-def test_nobody_hears_another_test(suite: Suite) -> None:
+def test_a_message_does_not_reach_another_unit(suite: Suite) -> None:
     suite.stack("[services.nats]\n")
     suite.test(
         """
         from pytest_infra.services.nats.protocol import NatsConnection
 
         def test_it(infra_unit):
-            with infra_unit("nats") as one, infra_unit("nats") as other:
-                lines = [NatsConnection(it.host, it.port, it.user, it.password) for it in (one, other, one)]
-                for line in lines:
-                    line.send(b"SUB news 9\\r\\nPING\\r\\n")
-                    assert line.line() == b"PONG"
-                lines[0].send(b"PUB news 2\\r\\nhi\\r\\n")
-                assert lines[2].line() == b"MSG news 9 2"
-                lines[1].send(b"PING\\r\\n")
-                assert lines[1].line() == b"PONG"
-                for line in lines:
-                    line.close()
+            with infra_unit("nats") as first, infra_unit("nats") as second:
+                publisher, other, subscriber = connections = [
+                    NatsConnection(unit.host, unit.port, unit.user, unit.password)
+                    for unit in (first, second, first)
+                ]
+                for connection in connections:
+                    connection.send(b"SUB news 9\\r\\nPING\\r\\n")
+                    assert connection.line() == b"PONG"
+                publisher.send(b"PUB news 2\\r\\nhi\\r\\n")
+                assert subscriber.line() == b"MSG news 9 2"
+                other.send(b"PING\\r\\n")
+                assert other.line() == b"PONG"
+                for connection in connections:
+                    connection.close()
         """
     )
 
@@ -76,28 +79,28 @@ def test_nobody_hears_another_test(suite: Suite) -> None:
 
 
 @pytest.mark.real("nats")
-def test_a_client_that_a_test_forgot_is_not_there_in_the_next(suite: Suite) -> None:
+def test_a_client_that_a_test_left_open_is_disconnected_before_the_next_test(suite: Suite) -> None:
     suite.stack("[services.nats]\naccounts = 1\n")
     suite.test(
         """
         import pytest
         from pytest_infra.services.nats.protocol import NatsConnection
 
-        forgotten = []
+        left_open = []
 
         @pytest.mark.parametrize("number", range(3))
         def test_it(nats, number):
-            line = NatsConnection(nats.host, nats.port, nats.user, nats.password)
-            assert line.request("$JS.API.STREAM.NAMES")["streams"] is None
-            line.request("$JS.API.STREAM.CREATE.orders", b'{"name": "orders", "subjects": ["orders"]}')
-            for old in forgotten:
+            connection = NatsConnection(nats.host, nats.port, nats.user, nats.password)
+            assert connection.request("$JS.API.STREAM.NAMES")["streams"] is None
+            connection.request("$JS.API.STREAM.CREATE.orders", b'{"name": "orders", "subjects": ["orders"]}')
+            for earlier in left_open:
                 with pytest.raises((ConnectionError, ValueError)):
-                    old.request("$JS.API.STREAM.NAMES")
-                old.close()
-            forgotten[:] = [line]
+                    earlier.request("$JS.API.STREAM.NAMES")
+                earlier.close()
+            left_open[:] = [connection]
 
         def test_last(nats):
-            forgotten[0].close()
+            left_open[0].close()
         """
     )
 
@@ -105,8 +108,8 @@ def test_a_client_that_a_test_forgot_is_not_there_in_the_next(suite: Suite) -> N
 
 
 @pytest.mark.real("nats")
-def test_an_answer_is_heard_by_nobody_who_did_not_ask(suite: Suite) -> None:
-    """The workers of a run look after their accounts by connections to one and the same account."""
+def test_each_connection_of_the_system_account_receives_only_its_own_answers(suite: Suite) -> None:
+    """All workers of a run manage their accounts through connections to the same system account."""
     suite.stack("[services.nats]\n")
     suite.test(
         """
@@ -114,12 +117,14 @@ def test_an_answer_is_heard_by_nobody_who_did_not_ask(suite: Suite) -> None:
 
         def test_it(infra_stack):
             nats = infra_stack.nats
-            lines = [NatsConnection(nats.host, nats.port, "system", nats.account_password) for _ in range(2)]
-            for line in lines:
-                line.request("$SYS.REQ.ACCOUNT.test1.JSZ")
-            for line in lines:
-                assert "connections" in line.request("$SYS.REQ.ACCOUNT.test1.CONNZ")["data"]
-                line.close()
+            connections = [
+                NatsConnection(nats.host, nats.port, "system", nats.account_password) for _ in range(2)
+            ]
+            for connection in connections:
+                connection.request("$SYS.REQ.ACCOUNT.test1.JSZ")
+            for connection in connections:
+                assert "connections" in connection.request("$SYS.REQ.ACCOUNT.test1.CONNZ")["data"]
+                connection.close()
         """
     )
 
@@ -132,7 +137,7 @@ def test_an_answer_is_heard_by_nobody_who_did_not_ask(suite: Suite) -> None:
 @WORKERS
 @pytest.mark.parametrize("variant", ["database", "prefix"])
 @pytest.mark.real("valkey")
-def test_each_test_has_keys_of_its_own(suite: Suite, variant: str, workers: int) -> None:
+def test_each_test_has_its_own_keys(suite: Suite, variant: str, workers: int) -> None:
     pytest.importorskip("valkey")
     suite.pytester.makeini(f"[pytest]\nfilterwarnings = error\ninfra_isolation = valkey: {variant}\n")
     suite.stack("[services.valkey]\n")
@@ -157,20 +162,20 @@ def test_each_test_has_keys_of_its_own(suite: Suite, variant: str, workers: int)
                     valkey_client.publish("news", 1)
             assert valkey.password not in repr(valkey)
 
-        def test_a_shared_key_stays(infra_stack):
+        def test_a_key_is_set_outside_the_units(infra_stack):
             with library.Valkey.from_url(infra_stack.valkey.url) as client:
                 client.set("kept", 1)
 
-        def test_whatever_is_released(infra_stack, infra_unit):
+        def test_the_release_of_a_unit_removes_only_its_keys(infra_stack, infra_unit):
             with library.Valkey.from_url(infra_stack.valkey.url) as client:
                 client.set("kept", 1)
-                with infra_unit("valkey") as unit, library.Valkey.from_url(unit.url) as own:
+                with infra_unit("valkey") as unit, library.Valkey.from_url(unit.url) as unit_client:
                     for number in range(3000):
-                        own.set(f"{unit.prefix}{number}", number)
-                    assert own.ping()
+                        unit_client.set(f"{unit.prefix}{number}", number)
+                    assert unit_client.ping()
                 assert client.get("kept") == b"1"
                 assert unit.user not in client.acl_users()
-                # Other workers have keys of theirs there meanwhile.
+                # Units of other workers have keys too, so only the keys with this prefix are checked.
                 assert not unit.prefix or not client.keys(unit.prefix + "*")
         """
     )
@@ -190,7 +195,7 @@ ready = { http = "/" }
 
 @WORKERS
 @pytest.mark.real("caddy")
-def test_each_test_has_routes_of_its_own(suite: Suite, workers: int) -> None:
+def test_each_test_has_its_own_routes(suite: Suite, workers: int) -> None:
     pytest.importorskip("httpx")
     suite.stack('use = ["caddy", "api"]\n', API)
     suite.test(
@@ -204,10 +209,10 @@ def test_each_test_has_routes_of_its_own(suite: Suite, workers: int) -> None:
             caddy.respond("/hello", body=f"test {number}")
             assert http_client(caddy).get("/hello").text == f"test {number}"
             assert http_client("caddy").get("/api/").text == http_client("api").get("/").text
-            stranger = http_client("caddy", headers={"Host": "stranger.localhost"})
-            assert stranger.get("/hello").status_code == 404
+            other_host = http_client("caddy", headers={"Host": "other.localhost"})
+            assert other_host.get("/hello").status_code == 404
 
-        def test_none_is_left_of_a_unit(caddy, infra_unit):
+        def test_a_released_unit_leaves_no_route(caddy, infra_unit):
             with infra_unit("caddy") as unit:
                 assert unit.url == caddy.url
                 unit.respond(body="hi")
@@ -226,7 +231,7 @@ def test_each_test_has_routes_of_its_own(suite: Suite, workers: int) -> None:
 
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.real("pocketbase")
-def test_each_test_has_a_pocketbase_of_its_own(suite: Suite, workers: int) -> None:
+def test_each_test_has_its_own_pocketbase(suite: Suite, workers: int) -> None:
     pytest.importorskip("httpx")
     migrations = suite.root / "pb_migrations"
     migrations.mkdir()
@@ -245,8 +250,8 @@ def test_each_test_has_a_pocketbase_of_its_own(suite: Suite, workers: int) -> No
             token = client.post("/api/collections/_superusers/auth-with-password", json=login).json()["token"]
             client.headers["Authorization"] = token
             assert client.get("/api/collections/pets").status_code == 200
-            found = client.post("/api/collections", json={"name": "orders", "type": "base"})
-            assert found.status_code == 200, found.text
+            response = client.post("/api/collections", json={"name": "orders", "type": "base"})
+            assert response.status_code == 200, response.text
         """
     )
 
@@ -271,11 +276,12 @@ def test_a_copy_does_not_have_the_name_of_a_declared_instance(suite: Suite, kind
 
         @pytest.fixture(scope="session")
         def declared(infra_stack):
-            return [(it.name, it.pid) for it in infra_stack.status().services if it.name in {names}]
+            services = infra_stack.status().services
+            return [(service.name, service.pid) for service in services if service.name in {names}]
 
         @pytest.mark.parametrize("number", range(2))
         def test_it(infra_stack, declared, {kind}, number):
-            pids = {{it.name: it.pid for it in infra_stack.status().services}}
+            pids = {{service.name: service.pid for service in infra_stack.status().services}}
             assert len(declared) == 2
             assert [(name, pids[name]) for name, _ in declared] == declared
             assert {kind}.process not in {{name for name, _ in declared}}
@@ -285,10 +291,10 @@ def test_a_copy_does_not_have_the_name_of_a_declared_instance(suite: Suite, kind
     suite.run().assert_outcomes(passed=2)
 
 
-# --- one's own -------------------------------------------------------------------------------------
+# --- services of the user --------------------------------------------------------------------------
 
 
-def test_the_hook_isolates_a_service_of_ones_own(suite: Suite) -> None:
+def test_the_hook_isolates_a_service_of_the_user(suite: Suite) -> None:
     suite.stack(service("shop-front"), service("other"))
     suite.pytester.makeconftest(
         """
@@ -321,5 +327,5 @@ def test_the_hook_isolates_a_service_of_ones_own(suite: Suite) -> None:
     suite.run().assert_outcomes(passed=1, failed=1)
 
     tests = ["test_it.py::test_one", "test_it.py::test_two"]
-    said = (suite.root / "tenants").read_text().splitlines()
-    assert said == [f"{sign} {test}" for test in tests for sign in "+-"]
+    lines = (suite.root / "tenants").read_text().splitlines()
+    assert lines == [f"{sign} {test}" for test in tests for sign in "+-"]

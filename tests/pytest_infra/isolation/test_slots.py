@@ -1,4 +1,4 @@
-"""Slots: one holder at a time, and nobody sits down where something was left."""
+"""Slots: each is used by one session at a time, and an unclean slot is cleaned before its next use."""
 
 from __future__ import annotations
 
@@ -12,109 +12,114 @@ from pytest_infra.isolation import slots
 from pytest_infra.isolation.slots import Slots
 
 
-def _slots(tmp_path: Path, count: int = 2) -> Slots:
-    return Slots(tmp_path, "nats", range(1, count + 1), "Give it more.")
+def _session(tmp_path: Path, count: int = 2) -> Slots:
+    """Return the access of one session to the slots; all sessions share the files in the folder."""
+    return Slots(tmp_path, "nats", range(1, count + 1), "Configure more slots.")
 
 
-def _never(number: int) -> bool:
-    raise AssertionError(f"slot {number} was clean")
+def _unexpected(number: int) -> bool:
+    raise AssertionError(f"slot {number} was cleaned unexpectedly")
 
 
-def test_two_sessions_never_have_the_same_seat(tmp_path: Path) -> None:
-    one, other = _slots(tmp_path), _slots(tmp_path)
+def test_two_sessions_never_use_the_same_slot(tmp_path: Path) -> None:
+    first, second = _session(tmp_path), _session(tmp_path)
 
-    taken = one.take(_never), other.take(_never)
+    numbers = first.take(_unexpected), second.take(_unexpected)
 
-    assert sorted(taken) == [1, 2]
-
-
-def test_a_seat_that_was_left_clean_is_taken_again(tmp_path: Path) -> None:
-    one = _slots(tmp_path, 1)
-
-    one.free(one.take(_never))
-
-    assert one.take(_never) == 1
+    assert sorted(numbers) == [1, 2]
 
 
-def test_who_finds_it_used_cleans_it(tmp_path: Path) -> None:
-    one, cleaned = _slots(tmp_path, 1), []
-    one.free(one.take(_never), clean=False)
+def test_a_slot_that_was_freed_clean_is_used_again_without_cleaning(tmp_path: Path) -> None:
+    session = _session(tmp_path, 1)
 
-    number = one.take(lambda it: not cleaned.append(it))  # type: ignore[func-returns-value]  # None is the point
+    session.free(session.take(_unexpected))
+
+    assert session.take(_unexpected) == 1
+
+
+def test_a_slot_that_was_freed_unclean_is_cleaned_by_its_next_user(tmp_path: Path) -> None:
+    session, cleaned = _session(tmp_path, 1), []
+    session.free(session.take(_unexpected), clean=False)
+
+    def clean(number: int) -> bool:
+        cleaned.append(number)
+        return True
+
+    number = session.take(clean)
 
     assert (number, cleaned) == (1, [1])
 
 
-def test_one_that_cannot_be_cleaned_is_passed_over(tmp_path: Path) -> None:
-    one = _slots(tmp_path, 2)
-    one.free(one.take(_never), clean=False)
+def test_a_slot_that_cannot_be_cleaned_is_skipped(tmp_path: Path) -> None:
+    session = _session(tmp_path, 2)
+    session.free(session.take(_unexpected), clean=False)
 
-    assert one.take(lambda _: False) == 2
-
-
-def test_what_was_cleaned_in_vacating_needs_no_cleaning_any_more(tmp_path: Path) -> None:
-    one = _slots(tmp_path, 1)
-
-    one.release(one.take(_never), lambda _: True, keep=False)
-
-    assert one.take(_never) == 1
+    assert session.take(lambda _: False) == 2
 
 
-def test_what_could_not_be_cleaned_in_vacating_is_left_to_the_next(tmp_path: Path) -> None:
-    def stopped(_number: int) -> bool:
+def test_a_slot_that_was_cleaned_at_its_release_is_not_cleaned_again(tmp_path: Path) -> None:
+    session = _session(tmp_path, 1)
+
+    session.release(session.take(_unexpected), lambda _: True, keep=False)
+
+    assert session.take(_unexpected) == 1
+
+
+def test_a_slot_that_could_not_be_cleaned_at_its_release_is_cleaned_by_its_next_user(tmp_path: Path) -> None:
+    def refuse(_number: int) -> bool:
         raise ConnectionRefusedError
 
-    one = _slots(tmp_path, 1)
-    one.release(one.take(_never), stopped, keep=False)
+    session = _session(tmp_path, 1)
+    session.release(session.take(_unexpected), refuse, keep=False)
 
-    with pytest.raises(AssertionError, match="slot 1 was clean"):
-        one.take(_never)
-
-
-def test_one_that_is_kept_is_not_cleaned_in_vacating(tmp_path: Path) -> None:
-    one = _slots(tmp_path, 2)
-
-    one.release(one.take(_never), _never, keep=True)
-
-    assert one.take(_never) == 2
+    with pytest.raises(AssertionError, match="slot 1 was cleaned"):
+        session.take(_unexpected)
 
 
-def test_one_that_is_kept_is_passed_over(tmp_path: Path) -> None:
-    one = _slots(tmp_path, 2)
-    one.free(one.take(_never), keep=True)
+def test_a_kept_slot_is_not_cleaned_at_its_release(tmp_path: Path) -> None:
+    session = _session(tmp_path, 2)
 
-    assert one.take(_never) == 2
+    session.release(session.take(_unexpected), _unexpected, keep=True)
+
+    assert session.take(_unexpected) == 2
 
 
-def test_cleaning_that_fails_leaves_the_seat_to_others(tmp_path: Path) -> None:
-    one, other = _slots(tmp_path, 1), _slots(tmp_path, 1)
-    one.free(one.take(_never), clean=False)
+def test_a_kept_slot_is_not_used_again(tmp_path: Path) -> None:
+    session = _session(tmp_path, 2)
+    session.free(session.take(_unexpected), keep=True)
+
+    assert session.take(_unexpected) == 2
+
+
+def test_a_slot_whose_cleaning_raised_an_error_is_free_for_other_sessions(tmp_path: Path) -> None:
+    first, second = _session(tmp_path, 1), _session(tmp_path, 1)
+    first.free(first.take(_unexpected), clean=False)
     with pytest.raises(AssertionError):
-        one.take(_never)
+        first.take(_unexpected)
 
-    assert other.take(lambda _: True) == 1
+    assert second.take(lambda _: True) == 1
 
 
-def test_when_none_comes_free_the_error_says_what_to_do(
+def test_when_no_slot_becomes_free_the_error_has_the_hint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(slots, "PATIENCE", 0.0)
-    one = _slots(tmp_path, 1)
-    one.take(_never)
+    session = _session(tmp_path, 1)
+    session.take(_unexpected)
 
     with pytest.raises(ConfigurationError, match="none of the 1 slots of nats became free") as caught:
-        _slots(tmp_path, 1).take(_never)
+        _session(tmp_path, 1).take(_unexpected)
 
-    assert caught.value.hint == "Give it more."
+    assert caught.value.hint == "Configure more slots."
 
 
-def test_a_seat_is_free_although_a_process_that_was_forked_has_its_file_open(tmp_path: Path) -> None:
-    one, other = _slots(tmp_path, 1), _slots(tmp_path, 1)
-    number = one.take(_never)
-    inherited = os.dup(one._held[number])  # what a fork does to every file
+def test_a_freed_slot_can_be_taken_although_a_forked_process_has_its_file_open(tmp_path: Path) -> None:
+    first, second = _session(tmp_path, 1), _session(tmp_path, 1)
+    number = first.take(_unexpected)
+    inherited = os.dup(first._held[number])  # a fork duplicates every open file in the same way
 
-    one.free(number)
-    taken = other.take(_never)
+    first.free(number)
+    taken = second.take(_unexpected)
     os.close(inherited)
 
     assert taken == 1

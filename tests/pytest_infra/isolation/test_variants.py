@@ -1,4 +1,4 @@
-"""What users choose: scopes, variants, no isolation at all."""
+"""The settings of isolation: scopes, variants, and no isolation."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ import pytest
 from fakes.suite import Suite, service
 
 INI = "[pytest]\nfilterwarnings = error\n"
-#: scope → the units of eight tests: two functions and two methods in each of two modules
-UNITS = {"function": 8, "class": 6, "module": 2, "session": 1}
-SEEN = """
+#: scope → number of units for eight tests: two functions and two methods in each of two modules
+UNITS_PER_SCOPE = {"function": 8, "class": 6, "module": 2, "session": 1}
+RECORDS_UNITS = """
 import pytest
 
 @pytest.fixture
-def seen(in_function, in_class, in_module, in_session, valkey):
-    with open("seen", "a") as file:
+def record_units(in_function, in_class, in_module, in_session, valkey):
+    with open("units", "a") as file:
         for unit in (in_function, in_class, in_module, in_session, valkey):
             print(unit.name, unit.id, unit.label, file=file)
 
 @pytest.mark.parametrize("number", range(2))
-def test_it(seen, number): ...
+def test_it(record_units, number): ...
 
-class TestOthers:
+class TestMethods:
     @pytest.mark.parametrize("number", range(2))
-    def test_it(self, seen, number): ...
+    def test_it(self, record_units, number): ...
 """
 
 
 @pytest.mark.real("valkey")
-def test_a_unit_lives_as_long_as_its_scope(suite: Suite) -> None:
-    suite.stack("[services.valkey]\n", *(service(f"in-{scope}") for scope in UNITS))
-    lines = "".join(f"    in-{scope}: {scope}\n" for scope in UNITS)
-    suite.pytester.makeini(f"{INI}infra_scope =\n{lines}    valkey: module\n")
-    suite.test(SEEN, "test_one")
-    suite.test(SEEN, "test_two")
+def test_all_tests_in_a_scope_share_one_unit(suite: Suite) -> None:
+    suite.stack("[services.valkey]\n", *(service(f"in-{scope}") for scope in UNITS_PER_SCOPE))
+    scopes = "".join(f"    in-{scope}: {scope}\n" for scope in UNITS_PER_SCOPE)
+    suite.pytester.makeini(f"{INI}infra_scope =\n{scopes}    valkey: module\n")
+    suite.test(RECORDS_UNITS, "test_one")
+    suite.test(RECORDS_UNITS, "test_two")
 
     suite.run().assert_outcomes(passed=8)
 
-    seen = set((suite.root / "seen").read_text().splitlines())
-    assert Counter(line.split()[0] for line in seen) == {
-        **{f"in-{scope}": units for scope, units in UNITS.items()},
+    lines = set((suite.root / "units").read_text().splitlines())
+    assert Counter(line.split()[0] for line in lines) == {
+        **{f"in-{scope}": units for scope, units in UNITS_PER_SCOPE.items()},
         "valkey": 2,
     }
 
@@ -56,7 +56,7 @@ def test_isolation_can_be_switched_off(suite: Suite) -> None:
 
 
 @pytest.mark.real("valkey")
-def test_a_marker_shares_the_service(suite: Suite) -> None:
+def test_the_marker_infra_shared_gives_a_test_the_shared_service(suite: Suite) -> None:
     suite.stack("[services.valkey]\n")
     suite.test(
         """
@@ -77,7 +77,7 @@ def test_a_marker_shares_the_service(suite: Suite) -> None:
 
 
 @pytest.mark.real("nats")
-def test_a_server_without_accounts_is_shared_and_that_is_told(suite: Suite) -> None:
+def test_a_server_without_accounts_is_shared_and_the_output_reports_it(suite: Suite) -> None:
     suite.stack("[services.nats]\naccounts = 0\n")
     suite.test("def test_it(nats, infra_stack): assert nats.url == infra_stack.nats.url")
 
@@ -88,7 +88,7 @@ def test_a_server_without_accounts_is_shared_and_that_is_told(suite: Suite) -> N
 
 
 @pytest.mark.parametrize(
-    ("line", "says"),
+    ("ini_line", "message"),
     [
         ("infra_scope = valkey: galaxy", "'galaxy' is not a scope; choose one of function, class"),
         (
@@ -102,18 +102,20 @@ def test_a_server_without_accounts_is_shared_and_that_is_told(suite: Suite) -> N
         ),
     ],
 )
-def test_a_mistake_is_told_before_any_test(suite: Suite, line: str, says: str) -> None:
-    suite.pytester.makeini(f"{INI}{line}\n")
+def test_an_invalid_ini_value_is_reported_before_any_test_runs(
+    suite: Suite, ini_line: str, message: str
+) -> None:
+    suite.pytester.makeini(f"{INI}{ini_line}\n")
     suite.test("def test_it(valkey): pass")
 
     result = suite.run()
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert says in result.stdout.str() + result.stderr.str()
+    assert message in result.stdout.str() + result.stderr.str()
 
 
 @pytest.mark.real("valkey")
-def test_a_fixture_of_any_scope_may_take_a_unit(suite: Suite) -> None:
+def test_a_fixture_of_a_wider_scope_can_acquire_a_unit(suite: Suite) -> None:
     suite.stack("[services.valkey]\n")
     suite.test(
         """

@@ -1,4 +1,4 @@
-"""What could not be had: the reason, once, in few words, and nothing of our insides."""
+"""Services that do not start: the output has the reason once, in a few lines, without a traceback."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import pytest
 
 from fakes.suite import Suite, service
 
-BROKEN = "--exit-after", "0.01", "--status", "3", "--deaf"
+EXITS_AT_ONCE = "--exit-after", "0.01", "--status", "3", "--deaf"
 
-THREE = "def test_one(shop): pass\ndef test_two(shop): pass\ndef test_three(infra_stack): pass\n"
+THREE_TESTS = "def test_one(shop): pass\ndef test_two(shop): pass\ndef test_three(infra_stack): pass\n"
 
 
-def once(text: str, result: pytest.RunResult) -> bool:
+def occurs_once(text: str, result: pytest.RunResult) -> bool:
     return result.stdout.str().count(text) == 1
 
 
-def test_a_service_that_does_not_start_is_told_once_with_its_last_lines(suite: Suite) -> None:
-    suite.stack(service("shop", *BROKEN))
-    suite.test(THREE)
+def test_a_service_that_does_not_start_is_reported_once_with_the_end_of_its_log(suite: Suite) -> None:
+    suite.stack(service("shop", *EXITS_AT_ONCE))
+    suite.test(THREE_TESTS)
 
     result = suite.run("-rN")
 
     result.assert_outcomes(errors=3)
-    assert once("the last lines of shop's log", result)
-    assert once("| server on", result)
-    assert once("The complete log: ", result)
+    assert occurs_once("the last lines of shop's log", result)
+    assert occurs_once("| server on", result)
+    assert occurs_once("The complete log: ", result)
     lines = result.stdout.str().splitlines()
     assert sum(line.endswith("(see the error of test_it.py::test_one)") for line in lines) == 2
     result.stdout.no_fnmatch_line("*Traceback*")
@@ -34,30 +34,30 @@ def test_a_service_that_does_not_start_is_told_once_with_its_last_lines(suite: S
     result.stdout.fnmatch_lines(["infra: 1 service, never ready; 0 processes, 0 ports, 0 sockets left"])
 
 
-def test_so_it_is_for_a_fixture_of_the_session_that_wants_it(suite: Suite) -> None:
-    suite.stack(service("shop", *BROKEN))
+def test_a_stack_that_does_not_start_is_reported_once(suite: Suite) -> None:
+    suite.stack(service("shop", *EXITS_AT_ONCE))
     suite.test("def test_one(infra_stack): pass\ndef test_two(infra_stack): pass\n")
 
     result = suite.run("-rN")
 
     result.assert_outcomes(errors=2)
-    assert once("the last lines of shop's log", result)
-    assert once("(see the error of test_it.py::test_one)", result)
+    assert occurs_once("the last lines of shop's log", result)
+    assert occurs_once("(see the error of test_it.py::test_one)", result)
 
 
-def test_what_needs_it_refers_to_it(suite: Suite) -> None:
-    suite.stack(service("db", *BROKEN), service("shop", more='needs = ["db"]'), service("other"))
+def test_the_error_of_a_service_that_needs_a_failed_one_is_reported_once(suite: Suite) -> None:
+    suite.stack(service("db", *EXITS_AT_ONCE), service("shop", more='needs = ["db"]'), service("other"))
     suite.test("def test_one(shop): pass\ndef test_two(db): pass\ndef test_three(other): pass\n")
 
     result = suite.run("-rN")
 
     result.assert_outcomes(errors=2, passed=1)
-    assert once("the last lines of db's log", result)
+    assert occurs_once("the last lines of db's log", result)
     result.stdout.fnmatch_lines(["infra: db: exited with status 3 * (see the error of test_it.py::test_one)"])
 
 
-def test_each_worker_tells_it_at_most_once(suite: Suite) -> None:
-    suite.stack(service("shop", *BROKEN))
+def test_each_worker_reports_a_failed_service_at_most_once(suite: Suite) -> None:
+    suite.stack(service("shop", *EXITS_AT_ONCE))
     suite.test(
         "import pytest\n\n@pytest.mark.parametrize('number', range(8))\ndef test_it(shop, number): pass\n"
     )
@@ -68,13 +68,13 @@ def test_each_worker_tells_it_at_most_once(suite: Suite) -> None:
     assert 1 <= result.stdout.str().count("the last lines of shop's log") <= 2
 
 
-def missing_binary(suite: Suite) -> None:
+def use_missing_executable(suite: Suite) -> None:
     suite.stack('use = ["nats"]', '[services.nats]\nbinary = "nowhere/nats-server"\n')
     suite.test("def test_one(nats): pass\ndef test_two(nats): pass\ndef test_three(): pass\n")
 
 
-def test_a_missing_executable_is_skipped_aloud(suite: Suite) -> None:
-    missing_binary(suite)
+def test_tests_without_their_executable_are_skipped_and_the_summary_has_the_reason(suite: Suite) -> None:
+    use_missing_executable(suite)
 
     result = suite.run()
 
@@ -84,19 +84,19 @@ def test_a_missing_executable_is_skipped_aloud(suite: Suite) -> None:
     )
 
 
-def test_a_missing_executable_is_a_failure_in_ci(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
-    missing_binary(suite)
+def test_tests_without_their_executable_fail_in_ci(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_missing_executable(suite)
     monkeypatch.setenv("CI", "true")
 
     result = suite.run("-rN")
 
     result.assert_outcomes(errors=2, passed=1)
-    assert once("pip install 'pytest-infra[nats]'", result)
+    assert occurs_once("pip install 'pytest-infra[nats]'", result)
 
 
-def test_a_port_that_is_taken_is_told_with_who_has_it(suite: Suite) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+def test_the_error_for_a_taken_port_names_the_process_that_uses_it(suite: Suite) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         suite.stack(service("shop", port=port))
         suite.test("def test_it(shop): pass")
 
@@ -109,7 +109,7 @@ def test_a_port_that_is_taken_is_told_with_who_has_it(suite: Suite) -> None:
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
-def test_a_mistake_in_the_stack_file_fails_who_needs_it_and_nobody_else(suite: Suite) -> None:
+def test_a_mistake_in_the_stack_file_fails_only_the_tests_that_need_it(suite: Suite) -> None:
     suite.stack(service("shop", more="neds = []"))
     suite.test("def test_one(shop): pass\ndef test_two(): pass\n")
 
@@ -121,7 +121,7 @@ def test_a_mistake_in_the_stack_file_fails_who_needs_it_and_nobody_else(suite: S
     result.stdout.no_fnmatch_line("*.py:*: *")
 
 
-def test_a_stack_file_that_is_no_toml_is_told_to_who_needs_it(suite: Suite) -> None:
+def test_a_stack_file_that_is_not_toml_fails_only_the_tests_that_need_it(suite: Suite) -> None:
     (suite.root / "infra.toml").write_text("use = [\n")
     suite.test("def test_one(infra_stack): pass\ndef test_two(): pass\n")
 
@@ -131,7 +131,7 @@ def test_a_stack_file_that_is_no_toml_is_told_to_who_needs_it(suite: Suite) -> N
     result.stdout.fnmatch_lines(["infra: *infra.toml: this is not TOML*"])
 
 
-def test_an_unknown_service_is_an_error_of_the_test_that_names_it(suite: Suite) -> None:
+def test_an_unknown_service_fails_only_the_tests_that_name_it(suite: Suite) -> None:
     suite.stack(service("shop"))
     suite.test(
         """
@@ -144,9 +144,9 @@ def test_an_unknown_service_is_an_error_of_the_test_that_names_it(suite: Suite) 
             infra_service("postgre")
 
         @pytest.mark.infra(service="shop")
-        def test_wrong_word(): pass
+        def test_wrong_argument(): pass
 
-        def test_fine(shop): pass
+        def test_existing(shop): pass
         """
     )
 

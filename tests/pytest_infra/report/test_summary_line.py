@@ -1,4 +1,4 @@
-"""The last line is not a promise: somebody looked."""
+"""The summary line: the plugin counts what is left of the run, and names it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from fakes.suite import Suite, service
 from infra_runtime.engines.local import engine as stacks
 
-#: after our lease is given back, and before anybody looks
-LEAVES = """
+#: creates a file in the directory of sockets, after the plugin's lease ends and before the plugin counts
+LEAVES_SOCKET = """
 import pathlib, pytest
 from infra_runtime.data_directory.paths import Paths
 
@@ -21,21 +21,21 @@ def pytest_sessionfinish(session):
         return
     run = pathlib.Path(Paths(".data-test").run)
     run.mkdir()
-    (run / "forgotten").touch()
+    (run / "leftover").touch()
 """
 
 
 @pytest.mark.parametrize("arguments", [(), ("-n2",)], ids=["serial", "xdist"])
-def test_what_is_left_is_named_in_red(suite: Suite, arguments: tuple[str, ...]) -> None:
+def test_the_line_names_a_leftover_socket_in_red(suite: Suite, arguments: tuple[str, ...]) -> None:
     suite.stack(service("shop"))
-    suite.pytester.makeconftest(LEAVES)
+    suite.pytester.makeconftest(LEAVES_SOCKET)
     suite.test("def test_it(shop): pass")
 
     result = suite.run("--color=yes", *arguments)
 
     shutil.rmtree(suite.paths.run)
     result.stdout.re_match_lines(
-        [r"\x1b\[31minfra: 1 service, .*; 0 processes, 0 ports, 1 socket left \(.*/forgotten\)\x1b\[0m"]
+        [r"\x1b\[31minfra: 1 service, .*; 0 processes, 0 ports, 1 socket left \(.*/leftover\)\x1b\[0m"]
     )
 
 
@@ -48,7 +48,7 @@ def test_the_line_is_green_when_nothing_is_left(suite: Suite) -> None:
     result.stdout.re_match_lines([r"\x1b\[32minfra: 1 service, .* 0 sockets left\x1b\[0m"])
 
 
-def test_it_waits_for_the_end_of_a_stack_whose_last_worker_was_killed(suite: Suite) -> None:
+def test_the_line_is_printed_after_the_stack_of_a_killed_worker_has_stopped(suite: Suite) -> None:
     suite.stack(service("shop", "--ignore-term", more='stop = { signal = "SIGTERM", seconds = 0.5 }'))
     suite.test("import os, signal\ndef test_it(shop): os.kill(os.getpid(), signal.SIGKILL)")
 
@@ -58,18 +58,18 @@ def test_it_waits_for_the_end_of_a_stack_whose_last_worker_was_killed(suite: Sui
     assert suite.processes() == []
 
 
-# --- each kind of leak --------------------------------------------------------------------------------
+# --- kinds of leftovers ------------------------------------------------------------------------------
 
 XDIST = pytest.mark.parametrize("arguments", [(), ("-n2",)], ids=["serial", "xdist"])
 STRICT = pytest.mark.parametrize(("option", "code"), [("--infra-strict", 1), ("-oinfra_strict=no", 0)])
-FOLDER = """
+LEAVES_FOLDER = """
 import pathlib, pytest
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session):
     pathlib.Path(".data-test/services/shop").mkdir(parents=True)
 """
-CARELESS = """
+DROPS_NO_DATABASE = """
 from pytest_infra.services.postgres import isolation as databases
 
 def test_it(postgres):
@@ -78,9 +78,9 @@ def test_it(postgres):
 
 
 @STRICT
-def test_a_folder_of_data_that_is_left_is_named(suite: Suite, option: str, code: int) -> None:
+def test_the_line_names_a_leftover_data_folder(suite: Suite, option: str, code: int) -> None:
     suite.stack(service("shop"))
-    suite.pytester.makeconftest(FOLDER)
+    suite.pytester.makeconftest(LEAVES_FOLDER)
     suite.test("def test_it(shop): pass")
 
     result = suite.run(option)
@@ -92,7 +92,7 @@ def test_a_folder_of_data_that_is_left_is_named(suite: Suite, option: str, code:
     assert result.ret == code
 
 
-def test_of_a_supervisor_that_was_killed_nothing_is_left_either(suite: Suite) -> None:
+def test_nothing_is_left_after_the_supervisor_was_killed(suite: Suite) -> None:
     suite.stack(service("shop"))
     suite.test("import os\ndef test_it(shop, infra_stack): os.kill(infra_stack.status().pid, 9)", "test_it")
 
@@ -103,8 +103,8 @@ def test_of_a_supervisor_that_was_killed_nothing_is_left_either(suite: Suite) ->
 
 
 @pytest.fixture
-def held(suite: Suite, request: pytest.FixtureRequest) -> Iterator[Suite]:
-    """A suite whose stack somebody else holds, so that it goes on."""
+def running_suite(suite: Suite, request: pytest.FixtureRequest) -> Iterator[Suite]:
+    """A suite whose stack has another client, so that it keeps running after the inner pytest."""
     name = request.param
     pytest.importorskip({"postgres": "psycopg"}.get(name, name))
     suite.stack(f"[services.{name}]\n")
@@ -114,11 +114,13 @@ def held(suite: Suite, request: pytest.FixtureRequest) -> Iterator[Suite]:
 
 @XDIST
 @pytest.mark.real("postgres")
-@pytest.mark.parametrize("held", ["postgres"], indirect=True)
-def test_a_database_that_was_not_dropped_is_named(held: Suite, arguments: tuple[str, ...]) -> None:
-    held.test(CARELESS)
+@pytest.mark.parametrize("running_suite", ["postgres"], indirect=True)
+def test_the_line_names_a_database_that_was_not_dropped(
+    running_suite: Suite, arguments: tuple[str, ...]
+) -> None:
+    running_suite.test(DROPS_NO_DATABASE)
 
-    result = held.run("--infra-strict", *arguments)
+    result = running_suite.run("--infra-strict", *arguments)
 
     result.assert_outcomes(passed=1)
     result.stdout.re_match_lines([r"infra: the stack in .*; [1-9] units? left \((infra_test_\w+(; )?)+\)$"])
@@ -126,11 +128,11 @@ def test_a_database_that_was_not_dropped_is_named(held: Suite, arguments: tuple[
 
 
 @pytest.mark.real("postgres")
-@pytest.mark.parametrize("held", ["postgres"], indirect=True)
-def test_a_database_of_a_worker_that_was_killed_is_named(held: Suite) -> None:
-    held.test("import os, signal\ndef test_it(postgres): os.kill(os.getpid(), signal.SIGKILL)")
+@pytest.mark.parametrize("running_suite", ["postgres"], indirect=True)
+def test_the_line_names_a_database_of_a_killed_worker(running_suite: Suite) -> None:
+    running_suite.test("import os, signal\ndef test_it(postgres): os.kill(os.getpid(), signal.SIGKILL)")
 
-    result = held.run("-n1", "--max-worker-restart=0")
+    result = running_suite.run("-n1", "--max-worker-restart=0")
 
     result.stdout.re_match_lines(
         [r"infra: the stack in .*; [1-9] units? left \((infra_test_\w+gw0_\d+(; )?)+\)$"]
@@ -138,29 +140,31 @@ def test_a_database_of_a_worker_that_was_killed_is_named(held: Suite) -> None:
 
 
 @pytest.mark.real("valkey")
-@pytest.mark.parametrize("held", ["valkey"], indirect=True)
-def test_keys_of_a_worker_that_was_killed_are_named_once(held: Suite) -> None:
-    held.test("import os, signal\ndef test_it(valkey): os.kill(os.getpid(), signal.SIGKILL)", "test_killed")
-    held.test("def test_it(infra_stack): pass", "test_next")
+@pytest.mark.parametrize("running_suite", ["valkey"], indirect=True)
+def test_the_unit_of_a_killed_worker_is_named_in_one_run_only(running_suite: Suite) -> None:
+    running_suite.test(
+        "import os, signal\ndef test_it(valkey): os.kill(os.getpid(), signal.SIGKILL)", "test_killed"
+    )
+    running_suite.test("def test_it(infra_stack): pass", "test_next")
 
-    killed = held.run("test_killed.py", "-n1", "--max-worker-restart=0")
-    after = held.run("test_next.py")
+    run_with_kill = running_suite.run("test_killed.py", "-n1", "--max-worker-restart=0")
+    next_run = running_suite.run("test_next.py")
 
-    killed.stdout.fnmatch_lines(["infra: the stack in *; 1 unit left (valkey-1)"])
-    after.stdout.fnmatch_lines(["infra: the stack in *; 0 units left"])
+    run_with_kill.stdout.fnmatch_lines(["infra: the stack in *; 1 unit left (valkey-1)"])
+    next_run.stdout.fnmatch_lines(["infra: the stack in *; 0 units left"])
 
 
 @XDIST
 @pytest.mark.real("postgres")
-@pytest.mark.parametrize("held", ["postgres"], indirect=True)
-def test_a_stack_that_goes_on_has_no_unit_of_a_run_that_went_well(
-    held: Suite, arguments: tuple[str, ...]
+@pytest.mark.parametrize("running_suite", ["postgres"], indirect=True)
+def test_a_successful_run_leaves_no_unit_in_a_stack_that_keeps_running(
+    running_suite: Suite, arguments: tuple[str, ...]
 ) -> None:
-    held.test(
+    running_suite.test(
         "import pytest\n@pytest.mark.parametrize('number', range(4))\ndef test_it(postgres, number): pass"
     )
 
-    result = held.run("--infra-strict", *arguments)
+    result = running_suite.run("--infra-strict", *arguments)
 
     result.assert_outcomes(passed=4)
     result.stdout.fnmatch_lines(

@@ -1,4 +1,4 @@
-"""What a failed test had of the services is in its capsule, and stays where that is wished."""
+"""The units of a failed test: the failure report has a dump of each, and `--infra-keep=failed` keeps them."""
 
 from __future__ import annotations
 
@@ -13,32 +13,35 @@ import pytest
 from fakes.suite import Suite
 
 XDIST = pytest.mark.parametrize("arguments", [(), ("-n2",)], ids=["serial", "xdist"])
-DATABASE = """
+DATABASE_TESTS = """
 import psycopg
 
-def test_bad(postgres):
+def test_failing(postgres):
     with psycopg.connect(postgres.url) as connection:
         connection.execute("create table pets (name text)")
         connection.execute("insert into pets values ('Ada')")
     assert False
 
-def test_good(postgres):
+def test_passing(postgres):
     pass
 """
 
 
-def capsule(suite: Suite, name: str = "test_it.py.test_bad") -> Path:
+def capsule(suite: Suite, name: str = "test_it.py.test_failing") -> Path:
+    """Return the directory of a failure report."""
     return suite.root / ".data-test" / "capsules" / name
 
 
-def dumps(suite: Suite, name: str = "test_it.py.test_bad") -> dict[str, str]:
-    found: dict[str, str] = json.loads((capsule(suite, name) / "capsule.json").read_text())["dumps"]
-    return found
+def dumps(suite: Suite, name: str = "test_it.py.test_failing") -> dict[str, str]:
+    """Return the file of each unit's dump, or the reason why it has none."""
+    files: dict[str, str] = json.loads((capsule(suite, name) / "capsule.json").read_text())["dumps"]
+    return files
 
 
 def dump(suite: Suite) -> Any:
-    (place,) = dumps(suite).values()
-    return json.loads((capsule(suite) / place).read_text())
+    """Return the contents of the only dump."""
+    (path,) = dumps(suite).values()
+    return json.loads((capsule(suite) / path).read_text())
 
 
 # --- dumps --------------------------------------------------------------------------------------------
@@ -46,30 +49,30 @@ def dump(suite: Suite) -> Any:
 
 @XDIST
 @pytest.mark.real("postgres")
-def test_the_database_of_a_failed_test_is_there_as_sql(suite: Suite, arguments: tuple[str, ...]) -> None:
+def test_the_failure_report_has_the_database_as_sql(suite: Suite, arguments: tuple[str, ...]) -> None:
     pytest.importorskip("psycopg")
-    suite.test(DATABASE)
+    suite.test(DATABASE_TESTS)
 
     suite.run(*arguments).assert_outcomes(passed=1, failed=1)
 
-    ((unit, place),) = dumps(suite).items()
-    text = (capsule(suite) / place).read_text()
+    ((unit, path),) = dumps(suite).items()
+    text = (capsule(suite) / path).read_text()
     assert "CREATE TABLE public.pets" in text
     assert "\nAda\n" in text
     file = capsule(suite) / "units.json"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert json.loads(file.read_text())["units"] == [
-        {"service": "postgres", "id": unit, "label": "test_it.py::test_bad", "kept": False}
+        {"service": "postgres", "id": unit, "label": "test_it.py::test_failing", "kept": False}
     ]
 
 
 @pytest.mark.real("valkey")
-def test_the_keys_of_a_failed_test_are_there_with_their_values(suite: Suite) -> None:
+def test_the_failure_report_has_the_keys_with_their_values(suite: Suite) -> None:
     pytest.importorskip("valkey")
     suite.stack("[services.valkey]\n")
     suite.test(
         """
-        def test_bad(valkey_client):
+        def test_failing(valkey_client):
             valkey_client.set("stock", "7", ex=100)
             valkey_client.set(b"\\xff", b"\\xfe")
             valkey_client.set("long", "x" * 5000)
@@ -84,9 +87,9 @@ def test_the_keys_of_a_failed_test_are_there_with_their_values(suite: Suite) -> 
 
     suite.run().assert_outcomes(failed=1)
 
-    found = dump(suite)
-    assert found["keys"] == 8
-    shown = found["shown"]
+    contents = dump(suite)
+    assert contents["keys"] == 8
+    shown = contents["shown"]
     assert shown["stock"]["value"] == "7"
     assert 90 < shown["stock"]["ttl"] <= 100
     assert shown["\\xff"]["value"] == "\\xfe"
@@ -99,7 +102,7 @@ def test_the_keys_of_a_failed_test_are_there_with_their_values(suite: Suite) -> 
 
 
 @pytest.mark.real("nats")
-def test_the_streams_of_a_failed_test_are_there_with_their_last_messages(suite: Suite) -> None:
+def test_the_failure_report_has_the_streams_with_their_last_messages(suite: Suite) -> None:
     for library in ("nats", "pytest_asyncio"):
         pytest.importorskip(library)
     suite.with_plugins("asyncio")
@@ -107,7 +110,7 @@ def test_the_streams_of_a_failed_test_are_there_with_their_last_messages(suite: 
     suite.stack("[services.nats]\n")
     suite.test(
         """
-        async def test_bad(nats_client):
+        async def test_failing(nats_client):
             streams = nats_client.jetstream()
             await streams.add_stream(name="orders", subjects=["orders.*"])
             await streams.add_stream(name="empty", subjects=["empty"])
@@ -121,8 +124,8 @@ def test_the_streams_of_a_failed_test_are_there_with_their_last_messages(suite: 
 
     suite.run().assert_outcomes(failed=1)
 
-    orders = next(it for it in dump(suite) if it["config"]["name"] == "orders")
-    assert [it["name"] for it in orders["consumers"]] == ["billing"]
+    orders = next(stream for stream in dump(suite) if stream["config"]["name"] == "orders")
+    assert [consumer["name"] for consumer in orders["consumers"]] == ["billing"]
     assert orders["state"]["messages"] == 29
     assert orders["messages"][-1]["data"] == "28"
     assert orders["messages"][-1]["headers"] == ["shop: 1"]
@@ -130,18 +133,18 @@ def test_the_streams_of_a_failed_test_are_there_with_their_last_messages(suite: 
 
 
 @pytest.mark.real("pocketbase")
-def test_the_collections_of_a_failed_test_are_there_without_what_opens_doors(suite: Suite) -> None:
+def test_the_failure_report_has_the_collections_without_secrets(suite: Suite) -> None:
     pytest.importorskip("httpx")
     suite.stack("[services.pocketbase]\n")
     suite.test(
         """
-        def test_bad(pocketbase, http_client):
+        def test_failing(pocketbase, http_client):
             client = http_client(pocketbase)
             login = {"identity": pocketbase.superuser_email, "password": pocketbase.superuser_password}
             token = client.post("/api/collections/_superusers/auth-with-password", json=login).json()["token"]
             client.headers["Authorization"] = token
-            made = {"name": "pets", "type": "base", "fields": [{"name": "name", "type": "text"}]}
-            assert client.post("/api/collections", json=made).status_code == 200
+            collection = {"name": "pets", "type": "base", "fields": [{"name": "name", "type": "text"}]}
+            assert client.post("/api/collections", json=collection).status_code == 200
             assert client.post("/api/collections/pets/records", json={"name": "Ada"}).status_code == 200
             user = {"email": "ada@example.com", "password": "12345678", "passwordConfirm": "12345678"}
             assert client.post("/api/collections/users/records", json=user).status_code == 200
@@ -151,17 +154,17 @@ def test_the_collections_of_a_failed_test_are_there_without_what_opens_doors(sui
 
     suite.run().assert_outcomes(failed=1)
 
-    found = {it["name"]: it for it in dump(suite)}
-    assert found["pets"]["fields"]["name"] == "text"
-    assert [it["name"] for it in found["pets"]["records"]] == ["Ada"]
-    (user,) = found["users"]["records"]
+    collections = {collection["name"]: collection for collection in dump(suite)}
+    assert collections["pets"]["fields"]["name"] == "text"
+    assert [record["name"] for record in collections["pets"]["records"]] == ["Ada"]
+    (user,) = collections["users"]["records"]
     assert (user["email"], user["password"], user["tokenKey"]) == ("ada@example.com", "***", "***")
 
 
 @pytest.mark.real("caddy")
-def test_the_routes_of_a_failed_test_are_there(suite: Suite) -> None:
+def test_the_failure_report_has_the_routes(suite: Suite) -> None:
     suite.stack("[services.caddy]\n")
-    suite.test("def test_bad(caddy):\n    caddy.respond('/hello', body='hi')\n    assert False\n")
+    suite.test("def test_failing(caddy):\n    caddy.respond('/hello', body='hi')\n    assert False\n")
 
     suite.run().assert_outcomes(failed=1)
 
@@ -170,44 +173,46 @@ def test_the_routes_of_a_failed_test_are_there(suite: Suite) -> None:
 
 
 @pytest.mark.real("postgres")
-def test_a_test_that_fails_in_its_set_up_has_dumps_and_one_in_its_tear_down_keeps_them(suite: Suite) -> None:
+def test_an_error_in_setup_has_dumps_and_an_error_in_teardown_does_not_remove_those_of_the_call(
+    suite: Suite,
+) -> None:
     pytest.importorskip("psycopg")
     suite.test(
         """
         import pytest
 
         @pytest.fixture
-        def early(postgres):
+        def broken_setup(postgres):
             raise RuntimeError
 
         @pytest.fixture
-        def late(postgres):
+        def broken_teardown(postgres):
             yield
             raise RuntimeError
 
-        def test_early(early): ...
+        def test_setup(broken_setup): ...
 
-        def test_late(late):
+        def test_teardown(broken_teardown):
             assert False
         """
     )
 
     suite.run().assert_outcomes(failed=1, errors=2)
 
-    for name in ("test_it.py.test_early", "test_it.py.test_late"):
-        (place,) = dumps(suite, name).values()
-        assert (capsule(suite, name) / place).is_file()
+    for name in ("test_it.py.test_setup", "test_it.py.test_teardown"):
+        (path,) = dumps(suite, name).values()
+        assert (capsule(suite, name) / path).is_file()
 
 
 @pytest.mark.real("postgres")
-def test_a_dump_that_fails_is_a_line_and_nothing_more(suite: Suite) -> None:
+def test_a_dump_that_fails_is_one_line_in_the_failure_report(suite: Suite) -> None:
     pytest.importorskip("psycopg")
     suite.test(
         """
         import pytest
 
         @pytest.fixture
-        def frozen(postgres, infra_stack):
+        def paused_postgres(postgres, infra_stack):
             infra_stack.pause("postgres")
             yield
             infra_stack.resume("postgres")
@@ -218,7 +223,7 @@ def test_a_dump_that_fails_is_a_line_and_nothing_more(suite: Suite) -> None:
             postgres_connection.execute("lock table pets")
             assert False
 
-        def test_paused(frozen):
+        def test_paused(paused_postgres):
             assert False
         """
     )
@@ -241,7 +246,7 @@ def test_a_large_database_is_cut(suite: Suite, monkeypatch: pytest.MonkeyPatch) 
 
         dump.BYTES = 100_000
 
-        def test_bad(postgres):
+        def test_failing(postgres):
             with psycopg.connect(postgres.url) as connection:
                 connection.execute("create table pets as select generate_series(1, 200000)")
             assert False
@@ -250,25 +255,25 @@ def test_a_large_database_is_cut(suite: Suite, monkeypatch: pytest.MonkeyPatch) 
 
     suite.run().assert_outcomes(failed=1)
 
-    (place,) = dumps(suite).values()
-    text = (capsule(suite) / place).read_text()
+    (path,) = dumps(suite).values()
+    text = (capsule(suite) / path).read_text()
     assert len(text) < 200_000
     assert text.splitlines()[-1].startswith("-- cut after ")
 
 
 @pytest.mark.real("postgres")
-def test_a_report_has_no_line_of_another_workers_database(suite: Suite) -> None:
+def test_the_output_has_no_line_of_another_workers_database(suite: Suite) -> None:
     pytest.importorskip("psycopg")
     suite.test(
         """
         import psycopg, pytest
 
-        def test_bad(postgres, infra_service):
-            another = "infra_test_abcdefgw7_1"
+        def test_failing(postgres, infra_service):
+            foreign = "infra_test_abcdefgw7_1"
             with psycopg.connect(infra_service("postgres").url, autocommit=True) as connection:
-                connection.execute(f"create database {another}")
-            urls = postgres.url.replace(postgres.database, another), postgres.url
-            for url, text in zip(urls, ["select folly,\\n humbug", "select nonsense"]):
+                connection.execute(f"create database {foreign}")
+            urls = postgres.url.replace(postgres.database, foreign), postgres.url
+            for url, text in zip(urls, ["select foreign_column,\\n second_line", "select own_column"]):
                 with psycopg.connect(url) as connection, pytest.raises(psycopg.Error):
                     connection.execute(text)
             assert False
@@ -277,9 +282,9 @@ def test_a_report_has_no_line_of_another_workers_database(suite: Suite) -> None:
 
     result = suite.run("--tb=short", "-rN")
 
-    result.stdout.fnmatch_lines(['*/test_it.py::test_bad ERROR:  column "nonsense" does not exist*'])
-    result.stdout.no_fnmatch_line("*humbug*")
-    assert "\t humbug" in (capsule(suite) / "logs" / "postgres.log").read_text()
+    result.stdout.fnmatch_lines(['*/test_it.py::test_failing ERROR:  column "own_column" does not exist*'])
+    result.stdout.no_fnmatch_line("*second_line*")
+    assert "\t second_line" in (capsule(suite) / "logs" / "postgres.log").read_text()
 
 
 # --- --infra-keep -------------------------------------------------------------------------------------
@@ -287,12 +292,13 @@ def test_a_report_has_no_line_of_another_workers_database(suite: Suite) -> None:
 
 @pytest.fixture
 def keeping(suite: Suite) -> Iterator[Suite]:
-    """A suite whose stack is ended at last, as `infra runtime down` does it."""
+    """A suite whose stack is stopped after the test, as `infra runtime down` stops it."""
     yield suite
     suite.down()
 
 
-def names(url: str) -> list[str]:
+def pet_names(url: str) -> list[str]:
+    """Return the rows of the table `pets`."""
     import psycopg
 
     with psycopg.connect(url) as connection:
@@ -301,35 +307,39 @@ def names(url: str) -> list[str]:
 
 @XDIST
 @pytest.mark.real("postgres")
-def test_what_a_failed_test_had_stays_and_is_reached_as_the_summary_says(
+def test_the_unit_of_a_failed_test_is_kept_and_the_summary_has_its_url(
     keeping: Suite, arguments: tuple[str, ...]
 ) -> None:
     pytest.importorskip("psycopg")
-    keeping.test(DATABASE)
+    keeping.test(DATABASE_TESTS)
 
     result = keeping.run("--infra-keep=failed", *arguments)
 
     result.assert_outcomes(passed=1, failed=1)
     (line,) = [
-        it for it in result.outlines if it.startswith("infra: kept for test_it.py::test_bad: postgres ")
+        line
+        for line in result.outlines
+        if line.startswith("infra: kept for test_it.py::test_failing: postgres ")
     ]
-    assert names(line.split()[-1]) == ["Ada"]
+    assert pet_names(line.split()[-1]) == ["Ada"]
     result.stdout.fnmatch_lines(
         ["infra: passwords are in *units.json", "infra: the stack in *.data-test stays warm for 28800 s; *"]
     )
-    assert not [it for it in result.outlines if it.startswith("infra: kept for test_it.py::test_good")]
+    assert not [
+        line for line in result.outlines if line.startswith("infra: kept for test_it.py::test_passing")
+    ]
 
 
 @pytest.mark.real("valkey")
-def test_a_password_is_not_printed_but_in_a_file_for_this_user(keeping: Suite) -> None:
+def test_the_password_of_a_kept_unit_is_only_in_a_file_that_only_the_user_can_read(keeping: Suite) -> None:
     library = pytest.importorskip("valkey")
     keeping.stack("[services.valkey]\n")
-    keeping.test("def test_bad(valkey_client):\n    valkey_client.set('stock', 7)\n    assert False\n")
+    keeping.test("def test_failing(valkey_client):\n    valkey_client.set('stock', 7)\n    assert False\n")
 
     result = keeping.run("--infra-keep=failed")
 
     result.stdout.fnmatch_lines(
-        ["infra: kept for test_it.py::test_bad: valkey database-1: redis://*:[*][*][*]@*"]
+        ["infra: kept for test_it.py::test_failing: valkey database-1: redis://*:[*][*][*]@*"]
     )
     file = capsule(keeping) / "units.json"
     (unit,) = json.loads(file.read_text())["units"]
@@ -341,51 +351,53 @@ def test_a_password_is_not_printed_but_in_a_file_for_this_user(keeping: Suite) -
 
 @XDIST
 @pytest.mark.real("postgres")
-def test_the_next_run_leaves_alone_what_was_kept(keeping: Suite, arguments: tuple[str, ...]) -> None:
+def test_the_next_run_does_not_change_kept_units(keeping: Suite, arguments: tuple[str, ...]) -> None:
     pytest.importorskip("psycopg")
-    keeping.test(DATABASE)
+    keeping.test(DATABASE_TESTS)
     first = keeping.run("--infra-keep=failed")
-    (line,) = [it for it in first.outlines if it.startswith("infra: kept for ")]
+    (line,) = [line for line in first.outlines if line.startswith("infra: kept for ")]
 
-    second = keeping.run("test_it.py::test_good", *arguments)
+    second = keeping.run("test_it.py::test_passing", *arguments)
 
     second.assert_outcomes(passed=1)
     second.stdout.fnmatch_lines(
         ["infra: the warm stack of an earlier run was used, with the units of failed tests that it kept"]
     )
-    assert names(line.split()[-1]) == ["Ada"]
+    assert pet_names(line.split()[-1]) == ["Ada"]
 
 
 @pytest.mark.real("postgres")
-def test_a_run_with_another_plan_does_not_end_what_was_kept(keeping: Suite) -> None:
+def test_a_run_with_another_plan_does_not_stop_a_stack_with_kept_units(keeping: Suite) -> None:
     pytest.importorskip("psycopg")
-    keeping.test(DATABASE)
+    keeping.test(DATABASE_TESTS)
     first = keeping.run("--infra-keep=failed")
-    (line,) = [it for it in first.outlines if it.startswith("infra: kept for ")]
+    (line,) = [line for line in first.outlines if line.startswith("infra: kept for ")]
     keeping.stack("[services.postgres]\nstart_timeout = 17\n")
 
-    keeping.run("-k", "good").assert_outcomes(passed=1, deselected=1)
+    keeping.run("-k", "passing").assert_outcomes(passed=1, deselected=1)
 
-    assert names(line.split()[-1]) == ["Ada"]
+    assert pet_names(line.split()[-1]) == ["Ada"]
     assert keeping.supervisors() == 1
 
 
-def test_services_with_processes_of_their_own_stay_too(keeping: Suite) -> None:
+def test_copies_of_services_are_kept_too(keeping: Suite) -> None:
     httpx = pytest.importorskip("httpx")
     keeping.stack("[services.pocketbase]\n", "[services.caddy]\n")
     keeping.test(
         """
-        def test_bad(pocketbase, caddy):
+        def test_failing(pocketbase, caddy):
             caddy.respond("/hello", body="hi")
             assert False
         """
     )
 
     keeping.run("--infra-keep=failed").assert_outcomes(failed=1)
-    keeping.test("def test_good(pocketbase, caddy): pass")
+    keeping.test("def test_passing(pocketbase, caddy): pass")
     keeping.run().assert_outcomes(passed=1)
 
-    units = {it["service"]: it for it in json.loads((capsule(keeping) / "units.json").read_text())["units"]}
+    units = {
+        unit["service"]: unit for unit in json.loads((capsule(keeping) / "units.json").read_text())["units"]
+    }
     host = {"Host": units["caddy"]["exports"]["host_name"]}
     assert (
         httpx.get(units["pocketbase"]["exports"]["url"] + "/api/health", trust_env=False).status_code == 200
@@ -395,8 +407,8 @@ def test_services_with_processes_of_their_own_stay_too(keeping: Suite) -> None:
 
 
 @pytest.mark.real("postgres")
-def test_nothing_stays_when_nothing_fails(suite: Suite) -> None:
-    suite.test("def test_good(postgres): pass")
+def test_nothing_is_kept_when_no_test_fails(suite: Suite) -> None:
+    suite.test("def test_passing(postgres): pass")
 
     result = suite.run("--infra-keep=failed")
 
@@ -405,17 +417,17 @@ def test_nothing_stays_when_nothing_fails(suite: Suite) -> None:
 
 
 @pytest.mark.real("postgres")
-def test_in_ci_an_ini_value_keeps_nothing(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_ci_the_ini_value_infra_keep_has_no_effect(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("psycopg")
-    suite.test(DATABASE)
+    suite.test(DATABASE_TESTS)
     monkeypatch.setenv("CI", "true")
 
-    suite.run("-o", "infra_keep=failed", "-k", "bad").assert_outcomes(failed=1, deselected=1)
+    suite.run("-o", "infra_keep=failed", "-k", "failing").assert_outcomes(failed=1, deselected=1)
 
     assert suite.await_end() == []
 
 
-def test_a_word_that_is_none_is_told(suite: Suite) -> None:
+def test_an_invalid_value_of_infra_keep_is_reported(suite: Suite) -> None:
     suite.test("def test_it(infra_stack): pass")
 
     result = suite.run("--infra-keep=all")

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from fakes.project import Project
+from infra_runtime.config.unknown_variables import misspelled_variables
+from infra_runtime.errors import ConfigurationError
 
 
 def test_a_service_with_a_dash_is_spelled_with_an_underscore(
@@ -74,3 +78,55 @@ def test_other_variables_in_dotenv_are_ignored(project: Project) -> None:
 
     assert [spec.name for spec in resolved.plan.services] == ["nats", "postgres"]
     assert resolved.provenance["profile"].source == f"{project.root / '.env'}: INFRA_PROFILE"
+
+
+# --- the encoding of .env --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "problem"),
+    [
+        ("A=1\nINFRA_USE=nats\nNAME=J\xfcrgen\n".encode("latin-1"), 3, "not UTF-8: the byte 0xfc"),
+        ("# \x80\nINFRA_ENV=test\n".encode("latin-1"), 1, "not UTF-8: the byte 0x80"),
+        ("INFRA_ENV=test\n".encode("utf-16"), 1, "UTF-16"),
+        ("INFRA_ENV=test\n".encode("utf-16-be"), 1, "UTF-16"),
+        (b"INFRA_USE=nats\r\nX=\xff", 2, "not UTF-8: the byte 0xff"),
+    ],
+)
+@pytest.mark.parametrize(
+    "read",
+    [Project.resolve, lambda project: misspelled_variables(project.root)],
+    ids=["resolve", "misspelled"],
+)
+def test_a_dotenv_that_is_not_utf8_is_an_error_with_its_line(
+    project: Project, content: bytes, line: int, problem: str, read: Callable[[Project], object]
+) -> None:
+    (project.root / ".env").write_bytes(content)
+
+    with pytest.raises(ConfigurationError, match=problem) as caught:
+        read(project)
+
+    assert caught.value.where == f"{project.root / '.env'}:{line}"
+
+
+def test_a_variable_of_the_plan_is_not_read_from_a_dotenv_that_is_not_utf8(project: Project) -> None:
+    (project.root / ".env").write_bytes(b"NAME=caf\xe9")
+    project.write("use = ['a']\n[services.a]\ncommand = ['a']\nenv = { N = '${env.NAME}' }\n")
+
+    with pytest.raises(ConfigurationError, match="0xe9"):
+        project.resolve()
+
+
+def test_a_foreign_dotenv_in_another_encoding_is_not_read(project: Project) -> None:
+    (project.root / ".env").write_bytes(b"NAME=caf\xe9")
+
+    assert project.resolve("nats").environment == "development"
+
+
+def test_the_mark_at_the_beginning_of_a_dotenv_is_ignored(project: Project) -> None:
+    (project.root / ".env").write_bytes(b"\xef\xbb\xbfINFRA_ENV=test\nINFRA_SERVICES__NATS__ACCOUNTS=3\n")
+
+    resolved = project.resolve("nats")
+
+    assert resolved.environment == "test"
+    assert resolved.provenance["services.nats.accounts"].value == "3"

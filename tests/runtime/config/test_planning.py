@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 
 from fakes.engine import written
 from fakes.project import Project
+from infra_runtime.config import planning
 from infra_runtime.config.resolve import resolve
+from infra_runtime.spec import ServiceSpec
 
 API = """
 [services.api]
@@ -261,3 +264,21 @@ def test_the_plan_does_not_depend_on_the_order_of_tables_overlays_and_variables(
             return resolve(directory=folder, executables=False).plan.digest
 
         assert digest(tables, overlays, variables) == digest(TABLES, OVERLAYS, sorted(VARIABLES))
+
+
+def test_a_chain_of_needs_makes_each_spec_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    original = planning._spec
+
+    def counted(service: planning.ServiceConfiguration, *arguments: Any) -> ServiceSpec:
+        made.append(service.name)
+        return original(service, *arguments)
+
+    monkeypatch.setattr(planning, "_spec", counted)
+    tables = [f"[services.t{n}]\ncommand = ['true']\nneeds = ['t{n + 1}']\n" for n in range(50)]
+    project.write("use = ['t0']\n" + "".join(tables) + "[services.t50]\ncommand = ['true']\n")
+
+    names = [spec.name for spec in project.resolve().plan.services]
+
+    assert names == [f"t{n}" for n in reversed(range(51))]
+    assert sorted(made) == sorted(names)

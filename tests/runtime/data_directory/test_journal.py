@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from infra_runtime.data_directory import journal
-from infra_runtime.data_directory.journal import Journal, last_run, left_alive, read
+from infra_runtime.data_directory.journal import Journal, last_run, read, traces
 from infra_runtime.messages import Event
 
 
@@ -17,8 +18,8 @@ def path(tmp_path: Path) -> str:
     return str(tmp_path / "events.jsonl")
 
 
-def up(boot: str | None = None) -> Event:
-    return Event(event="up", boot=journal.boot() if boot is None else boot)
+def up(boot: str | None = None, **fields: str) -> Event:
+    return Event(event="up", boot=journal.boot() if boot is None else boot, **fields)
 
 
 def spawned(pid: int) -> Event:
@@ -79,10 +80,13 @@ def test_an_incomplete_line_is_left_out_and_the_next_one_is_complete(path) -> No
     assert [event.record.get("again") for event in read(path)] == [None, True]
 
 
-def test_a_full_disk_loses_the_event_and_nothing_else() -> None:
+def test_a_full_disk_loses_the_event_and_nothing_else(path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("/dev/full is missing")
-    events, heard = Journal("/dev/full"), []
+    events, heard = Journal(path), []
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, events._file, inheritable=False)
+    os.close(full)
     events.listeners.add(heard.append)
 
     events.write("ready", "web")
@@ -105,10 +109,11 @@ def test_a_missing_journal_has_no_events(path) -> None:
     assert read(path) == []
 
 
-def test_processes_without_a_recorded_exit_are_left_alive() -> None:
+def test_the_traces_contain_processes_that_have_exited() -> None:
+    """Members of their sessions may keep running."""
     events = [up(), spawned(1), spawned(2), Event(event="exited", pid=1)]
 
-    assert left_alive(events) == {2: "start of 2"}
+    assert traces(events).roots == {1: "start of 1", 2: "start of 2"}
 
 
 def test_the_last_run_begins_with_its_supervisor() -> None:
@@ -116,17 +121,27 @@ def test_the_last_run_begins_with_its_supervisor() -> None:
     assert last_run([up(boot="1"), up(boot="2"), Event(event="down")])[0].boot == "2"
 
 
-def test_a_stopped_stack_left_no_process() -> None:
-    assert left_alive([up(), spawned(1), Event(event="down")]) == {}
+def test_a_stack_that_stopped_completely_has_no_traces() -> None:
+    assert not traces([up(token="one"), spawned(1), Event(event="down")])
+
+
+def test_a_stack_that_left_something_when_it_stopped_has_traces() -> None:
+    events = [up(token="one"), spawned(1), Event(event="down", left=("process 1",))]
+
+    assert traces(events).tokens == ("one",)
 
 
 def test_processes_of_all_earlier_runs_are_included() -> None:
     """A supervisor in between may have been killed before it cleaned up."""
-    assert left_alive([up(), spawned(1), up(), spawned(2)]) == {1: "start of 1", 2: "start of 2"}
+    found = traces([up(token="one", cgroup="/cg/infra-one"), spawned(1), up(token="two"), spawned(2)])
+
+    assert found.roots == {1: "start of 1", 2: "start of 2"}
+    assert found.tokens == ("one", "two")
+    assert found.groups == (("/cg/infra-one", "one"),)
 
 
 def test_pids_of_another_boot_of_the_machine_are_ignored() -> None:
-    assert left_alive([up(boot="another"), spawned(1)]) == {}
+    assert not traces([up(boot="another", token="one"), spawned(1)])
 
 
 def test_a_large_journal_is_renamed(path, monkeypatch) -> None:

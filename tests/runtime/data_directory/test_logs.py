@@ -1,13 +1,15 @@
-"""The logs of the services: index, rotation, and last lines."""
+"""The logs of the services: index, bounds, and last lines."""
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 
 from infra_runtime.data_directory import logs
 from infra_runtime.data_directory.logs import Logs, tail
+from infra_runtime.host import sparse_file
 
 
 class Clock:
@@ -63,30 +65,168 @@ def test_a_log_of_the_same_size_adds_no_line_to_the_index(folder, clock) -> None
     assert len(index(folder)) == 1
 
 
-def test_a_large_log_is_rotated_while_a_process_writes_to_it(folder, monkeypatch) -> None:
-    monkeypatch.setattr(logs, "ROTATE_AT", 10)
-    with Path(folder.path("web")).open("a") as child:
-        child.write("much too much\n")
-        child.flush()
+def flood(folder: Logs, size: int, name: str = "web") -> None:
+    """Write lines of 100 bytes, each with its number."""
+    with Path(folder.path(name)).open("a") as file:
+        file.writelines(f"{number:098} \n" for number in range(size // 100))
 
-        folder.update(["web"])
+
+def space(folder: Logs, name: str = "web") -> int:
+    """Return the bytes that a log occupies."""
+    return Path(folder.path(name)).stat().st_blocks * 512
+
+
+def kept(folder: Logs, name: str = "web") -> list[str]:
+    return Path(folder.path(name)).read_bytes().lstrip(b"\0").decode().splitlines()
+
+
+@pytest.fixture
+def small(tmp_path: Path, clock: Clock) -> Logs:
+    """Logs with a limit of 200,000 bytes for each, and 400,000 bytes for all."""
+    return Logs(str(tmp_path / "logs"), now=clock, limit=200_000, total=400_000)
+
+
+def test_the_beginning_of_a_large_log_becomes_a_hole_while_a_process_writes_to_it(small) -> None:
+    with Path(small.path("web")).open("a") as child:
+        flood(small, 1_000_000)
+        size = small.size("web")
+
+        small.update(["web"])
         child.write("next\n")
 
-    old = Path(folder.path("web") + ".1")
-    assert old.read_text() == "much too much\n"
+    first, second, *_, last = kept(small)
+    assert small.size("web") == size + 5
+    assert space(small) <= 200_000
+    assert first.strip() == f"infra: the first {small.dropped('web')} bytes of this log were dropped"
+    assert second.strip().isdecimal()
+    assert last == "next"
+    assert not Path(small.path("web") + ".1").exists()
+
+
+def test_a_log_is_bounded_again_and_again(small, clock) -> None:
+    for _ in range(20):
+        flood(small, 300_000)
+        clock.time += 1
+        small.update(["web"])
+
+        assert space(small) <= 200_000
+    assert kept(small)[0].split()[3] == str(small.dropped("web"))
+    assert sum("dropped" in line for line in kept(small)) == 1
+
+
+def test_a_log_below_its_limit_stays_complete(small) -> None:
+    flood(small, 190_000)
+
+    small.update(["web"])
+
+    assert small.dropped("web") == 0
+    assert len(kept(small)) == 1900
+
+
+def test_a_log_without_line_ends_is_bounded(small) -> None:
+    Path(small.path("web")).write_bytes(b"x" * 1_000_000)
+
+    small.update(["web"])
+
+    assert space(small) <= 200_000
+    assert kept(small)[0].endswith("dropped")
+    assert set(kept(small)[1]) == {"x"}
+
+
+def test_the_total_limit_shortens_the_large_logs_only(small) -> None:
+    for name in ("a", "b", "c", "quiet"):
+        flood(small, 1_000 if name == "quiet" else 190_000, name)
+
+    small.update(["a", "b", "c", "quiet"])
+
+    assert sum(space(small, name) for name in ("a", "b", "c", "quiet")) <= 400_000
+    assert small.dropped("quiet") == 0
+    assert all(small.dropped(name) for name in ("a", "b", "c"))
+
+
+def test_a_log_is_truncated_where_the_file_system_has_no_holes(small, monkeypatch) -> None:
+    def refuse(_descriptor: int, _length: int) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(sparse_file, "punch", refuse)
+    with Path(small.path("web")).open("a") as child:
+        flood(small, 1_000_000)
+
+        small.update(["web"])
+        child.write("next\n")
+
+    old = Path(small.path("web") + ".1")
+    mark, *lines = old.read_text().splitlines()
+    assert Path(small.path("web")).read_text() == "next\n"
+    assert mark == f"infra: the first {small.dropped('web')} bytes of this log were dropped"
+    assert lines[-1].strip().endswith("9999")
     assert old.stat().st_mode & 0o777 == 0o600
-    assert Path(folder.path("web")).read_text() == "next\n"
+    assert not Path(small.folder, "web.index").exists()
 
 
-def test_a_rotation_starts_a_new_index(folder, monkeypatch) -> None:
-    monkeypatch.setattr(logs, "ROTATE_AT", 10)
-    write(folder, "much too much\n")
-    folder.update(["web"])
-    write(folder, "next\n")
-    folder.update(["web"])
+def test_a_log_that_is_too_large_for_the_file_system_is_truncated(small, monkeypatch) -> None:
+    monkeypatch.setattr(logs, "LARGEST", 500_000)
+    flood(small, 1_000_000)
 
-    assert index(folder) == ["100.000 5"]
-    assert Path(folder.folder, "web.index.1").read_text() == "100.000 14\n"
+    small.update(["web"])
+
+    assert small.size("web") == 0
+    assert Path(small.path("web") + ".1").exists()
+
+
+def test_a_link_to_a_foreign_file_is_not_changed(small, tmp_path) -> None:
+    foreign = tmp_path / "foreign"
+    foreign.write_bytes(b"x" * 1_000_000)
+    Path(small.path("web")).symlink_to(foreign)
+
+    small.update(["web"])
+
+    assert foreign.read_bytes() == b"x" * 1_000_000
+
+
+def test_the_index_has_no_lines_for_the_hole(small, clock) -> None:
+    for _ in range(8):
+        flood(small, 50_000)
+        clock.time += 1
+        small.update(["web"])
+
+    assert all(int(line.split()[1]) > small.dropped("web") for line in index(small))
+
+
+def test_an_existing_hole_is_found_after_a_restart(small, clock) -> None:
+    flood(small, 1_000_000)
+    small.update(["web"])
+
+    again = Logs(small.folder, now=clock, limit=200_000)
+    again.update(["web"])
+
+    assert again.dropped("web") == small.dropped("web")
+
+
+def test_a_fast_log_is_checked_more_often(small, clock) -> None:
+    intervals = []
+    for growth in (0, 10_000, 1_000_000, 0):
+        flood(small, growth)
+        clock.time += 0.25
+        intervals.append(small.update(["web"]))
+
+    assert intervals[0] == intervals[3] == logs.LONGEST
+    assert intervals[2] == logs.SHORTEST
+    small.update(["web"], last=True)
+
+
+def test_a_tail_leaves_the_hole_out(small) -> None:
+    flood(small, 1_000_000)
+    small.update(["web"])
+
+    assert small.tail("web", since=0)[-1].strip().endswith("9999")
+    assert not any("\0" in line for line in small.tail("web", lines=9999, since=0))
+
+
+def test_the_limits_come_from_variables() -> None:
+    assert logs.limits({}) == (logs.LIMIT, logs.TOTAL_LIMIT)
+    assert logs.limits({"INFRA_LOG_LIMIT": "5000000", "INFRA_LOG_TOTAL": "9000000"}) == (5_000_000, 9_000_000)
+    assert logs.limits({"INFRA_LOG_LIMIT": "much", "INFRA_LOG_TOTAL": "-1"}) == (logs.LIMIT, logs.TOTAL_LIMIT)
 
 
 def test_a_full_disk_does_not_prevent_the_index_of_another_log(folder, clock) -> None:

@@ -77,6 +77,59 @@ def test_a_path_that_cannot_be_written_is_an_error_with_the_reason(tmp_path: Pat
         make_data_directory(Paths(str(tmp_path / "file" / "data")), "test")
 
 
+def test_a_new_data_directory_is_private_and_the_mode_of_an_existing_one_is_not_changed(tmp_path) -> None:
+    for name in ("new", "existing"):
+        if name == "existing":
+            (tmp_path / name).mkdir(mode=0o755)
+        make_data_directory(Paths(str(tmp_path / name)), "test")
+
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "existing").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_data_directory_that_other_users_can_write_to_is_refused_with_the_fix(tmp_path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    data.chmod(0o777)
+
+    with pytest.raises(DataDirectoryError, match=rf"mode 0777.*`chmod go-rwx {data}`"):
+        make_data_directory(Paths(str(data)), "test")
+
+    assert [*data.iterdir()] == []
+    assert data.stat().st_mode & 0o777 == 0o777
+
+
+FILES = ("infra.json", "supervisor.lock", "events.jsonl", "control.json", "logs/supervisor.log")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_symbolic_link_in_place_of_a_file_is_refused_and_not_followed(tmp_path, name) -> None:
+    paths = Paths(str(tmp_path / "data"))
+    make_data_directory(paths, "test")
+    target, link = tmp_path / "target", tmp_path / "data" / name
+    target.write_text("{}")
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)
+
+    with pytest.raises(DataDirectoryError, match=f"{link}: is a symbolic link"):
+        make_data_directory(paths, "test")
+
+    assert target.read_text() == "{}"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can create files of other users")
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_of_another_user_is_refused_with_its_owner(tmp_path, name) -> None:
+    paths = Paths(str(tmp_path / "data"))
+    make_data_directory(paths, "test")
+    foreign = tmp_path / "data" / name
+    foreign.touch()
+    os.chown(foreign, 64321, 64321)
+
+    with pytest.raises(DataDirectoryError, match=f"{foreign}: belongs to uid 64321, .*remove it"):
+        make_data_directory(paths, "test")
+
+
 def journal_of(paths: Paths, *events: str) -> None:
     """Create the data directory of a test stack, and write these events to its journal."""
     make_data_directory(paths, "test")
@@ -179,20 +232,19 @@ def test_a_directory_of_another_user_is_an_error_that_names_the_owner_and_the_op
         culprit = data
         if case != "missing":
             make_data_directory(Paths(str(data)), "test")
-            data.chmod(0o700 if case == "unreadable" else 0o755 if case == "read-only" else 0o777)
-        if case == "a file":
-            culprit = data / "events.jsonl"
-            culprit.touch(0o644)
-            (data / "logs").chmod(0o777)
-        elif case == "a folder":
-            culprit = data / "logs"
+            data.chmod(0o700 if case == "unreadable" else 0o755)
+        if case in {"a file", "a folder"}:  # all but this one belong to the other user
+            culprit = data / ("events.jsonl" if case == "a file" else "logs")
+            if case == "a file":
+                culprit.touch(0o644)
+            for path in {data, *data.iterdir()} - {culprit}:
+                os.chown(path, 65534, 65534)
         code = AS_OTHER_USER.format(path=[path for path in sys.path if path])
         command = [sys.executable, "-S", "-c", code, str(data)]
 
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
-    assert done.stdout.splitlines() == [
-        str(culprit),
-        f"Permission denied; {culprit.parent if case == 'missing' else culprit} belongs to root",
-        "Select another data directory with `--data DIR` or INFRA_DATA.",
-    ], done.stderr
+    path, reason, hint = done.stdout.splitlines()
+    assert path == str(culprit)
+    assert "belongs to root" in reason
+    assert hint == "Select another data directory with `--data DIR` or INFRA_DATA."

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra_runtime.cache import cache_folder
-from infra_runtime.data_directory.paths import Paths, private_folder, user_cache
+from infra_runtime.data_directory.paths import Paths, user_cache
 
 LONGEST_SOCKET_PATH = 103
 
@@ -53,6 +53,8 @@ def test_environment_variables_set_the_folders_of_sockets_and_seeds() -> None:
         ({"HOME": "/home/me", "XDG_CACHE_HOME": "/fast"}, "/fast/pytest-infra"),
         ({"HOME": "/home/me", "XDG_CACHE_HOME": "relative"}, "/home/me/.cache/pytest-infra"),
         ({}, f"/tmp/infra-{os.geteuid()}/cache"),
+        ({"HOME": "home/me"}, f"/tmp/infra-{os.geteuid()}/cache"),
+        ({"HOME": "."}, f"/tmp/infra-{os.geteuid()}/cache"),
         ({"HOME": ""}, f"/tmp/infra-{os.geteuid()}/cache"),
     ],
 )
@@ -70,40 +72,3 @@ def test_all_caches_are_in_one_folder(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("INFRA_CACHE", str(tmp_path))
 
     assert cache_folder() == Path(Paths("/data").cache) == tmp_path
-
-
-def test_a_private_folder_is_created_with_mode_0700(tmp_path) -> None:
-    private_folder(str(tmp_path / "deep" / "run"))
-
-    assert (tmp_path / "deep" / "run").stat().st_mode & 0o777 == 0o700
-
-
-def test_an_existing_folder_gets_mode_0700(tmp_path) -> None:
-    (tmp_path / "run").mkdir(mode=0o755)
-
-    private_folder(str(tmp_path / "run"))
-
-    assert (tmp_path / "run").stat().st_mode & 0o777 == 0o700
-
-
-def test_a_folder_of_another_user_is_an_error(tmp_path) -> None:
-    """All users can write to `/tmp`, so another user may have created the folder."""
-    folder = tmp_path / "run"
-    folder.mkdir()
-    if os.geteuid() == 0:
-        os.chown(folder, 65534, 65534)
-    else:
-        folder = type(folder)("/")
-
-    with pytest.raises(PermissionError, match="belongs to another user"):
-        private_folder(str(folder))
-
-
-def test_a_link_or_a_file_in_place_of_the_folder_is_an_error(tmp_path) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "file").touch()
-
-    for name in ("link", "file"):
-        with pytest.raises(PermissionError, match="or is not a folder"):
-            private_folder(str(tmp_path / name))

@@ -73,3 +73,36 @@ def test_a_lock_on_a_file_that_was_removed_is_not_current(path) -> None:
     Path(path).touch()
     assert not file_lock.is_current(descriptor, path)
     os.close(descriptor)
+
+
+def test_the_next_holder_of_a_removed_lock_file_locks_a_new_file(path) -> None:
+    descriptor, waiting = file_lock.acquire(path), os.open(path, os.O_RDWR)
+
+    file_lock.remove(descriptor, path)
+
+    assert not Path(path).exists()
+    assert not file_lock.is_current(waiting, path)
+    os.close(waiting)
+
+
+def test_a_lock_file_of_another_holder_is_not_removed(path) -> None:
+    descriptor = file_lock.acquire(path)
+    Path(path).unlink()
+    other = file_lock.acquire(path)
+
+    file_lock.remove(descriptor, path)
+
+    assert file_lock.is_held(path)
+    os.close(other)
+
+
+def test_only_files_without_a_holder_are_removed_from_a_folder(tmp_path) -> None:
+    held, free = str(tmp_path / "held"), str(tmp_path / "free")
+    descriptor = file_lock.acquire(held)
+    os.close(file_lock.acquire(free))
+
+    file_lock.remove_free(str(tmp_path))
+
+    assert [file.name for file in tmp_path.iterdir()] == ["held"]
+    os.close(descriptor)
+    file_lock.remove_free(str(tmp_path / "missing"))

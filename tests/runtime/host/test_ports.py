@@ -211,3 +211,69 @@ def test_the_folder_of_the_lock_files_has_mode_0700(locks) -> None:
     Ports(locks, "/data", leased=True).take("web", "main", 0)
 
     assert Path(locks).stat().st_mode & 0o777 == 0o700
+
+
+# --- the lock files --------------------------------------------------------------------------------
+
+#: leases the only port 300 times, and fails when another process has its lock at the same time
+CONTENDER = """
+import os, sys
+from infra_runtime.host import file_lock, ports
+locks, mark, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+ports.FIRST = ports.LAST = port
+leases = 0
+while leases < 300:
+    stack = ports.Ports(locks, "/data", leased=True)
+    try:
+        stack.take("web", "main", 0)
+    except ports.PortError:
+        continue
+    os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
+    os.unlink(mark)
+    stack.close()
+    leases += 1
+"""
+
+
+def test_two_processes_that_remove_lock_files_never_have_the_same_port(locks, tmp_path, monkeypatch) -> None:
+    narrow(monkeypatch, 1)
+    arguments = [locks, str(tmp_path / "mark"), str(ports_module.FIRST)]
+
+    processes = [subprocess.Popen([sys.executable, "-c", CONTENDER, *arguments]) for _ in range(3)]
+
+    assert [process.wait(timeout=120) for process in processes] == [0, 0, 0]
+    assert [*Path(locks).iterdir()] == []
+
+
+@pytest.mark.parametrize("leased", [True, False])
+def test_the_end_of_a_lease_removes_its_lock_file(locks, free, leased) -> None:
+    ports = Ports(locks, "/data", leased=leased)
+    ports.take("web", "main", free)
+    assert len([*Path(locks).iterdir()]) == 1
+
+    ports.give_back("web")
+
+    assert [*Path(locks).iterdir()] == []
+
+
+def test_closing_removes_the_lock_files_of_killed_stacks_but_not_those_of_running_ones(locks) -> None:
+    running, killed = Ports(locks, "/running", leased=True), Ports(locks, "/killed", leased=True)
+    port = running.take("web", "main", 0)
+    killed.take("web", "main", 0)
+    for _, descriptor in killed._held.values():
+        os.close(descriptor)
+
+    Ports(locks, "/other", leased=True).close()
+
+    assert [file.name for file in Path(locks).iterdir()] == [str(port)]
+    running.close()
+
+
+def test_a_fixed_port_whose_file_is_just_being_removed_is_free(locks, free, monkeypatch) -> None:
+    Path(locks).mkdir()
+    removing = ports_module.file_lock.acquire(f"{locks}/{free}")
+    monkeypatch.setattr(
+        ports_module.time, "sleep", lambda _: ports_module.file_lock.remove(removing, f"{locks}/{free}")
+    )
+
+    assert Ports(locks, "/data", leased=False).take("web", "main", free) == free

@@ -133,6 +133,36 @@ def test_a_token_with_the_same_beginning_is_different(start, token) -> None:
     assert family({}, token) == []
 
 
+def test_a_session_of_an_exited_root_belongs_to_the_family_when_a_member_has_the_token(start, token) -> None:
+    code = "import subprocess, sys; a = subprocess.Popen(['sleep', '60'], env={}); "
+    code += "b = subprocess.Popen(['sleep', '60']); print(a.pid, b.pid, flush=True)"
+    root = start(sys.executable, "-I", "-S", "-c", code, env={**os.environ, TOKEN: token})
+    members = {int(word) for word in root.stdout.readline().split()}
+    began = started(root.pid)
+    root.wait()
+
+    found = pids(family({root.pid: began}, token))
+    without_token = family({root.pid: began})
+    for pid in members:
+        os.kill(pid, signal.SIGKILL)
+
+    assert found == members
+    assert without_token == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the threads of a process are known only on Linux")
+def test_a_process_whose_first_thread_has_exited_is_not_a_zombie(start, token) -> None:
+    code = "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); "
+    code += "print(flush=True); ctypes.CDLL(None).pthread_exit(None)"
+    child = start(sys.executable, "-I", "-S", "-c", code, env={**os.environ, TOKEN: token})
+    child.stdout.readline()
+    until(lambda: b") Z" in Path(f"/proc/{child.pid}/stat").read_bytes())
+
+    assert pids(family({}, token)) == {child.pid}
+    assert end({}, token) == []
+    assert child.wait(60) == -signal.SIGKILL
+
+
 def test_zombies_are_left_out(start) -> None:
     child = start("true")
     until(lambda: look(child.pid).state == ZOMBIE)
@@ -236,6 +266,21 @@ def test_a_process_is_read_from_ps(no_proc, start) -> None:
     assert (found.pid, found.parent, found.session) == (child.pid, os.getpid(), child.pid)
     assert found.started == started(child.pid)
     assert look(1 << 30) is None
+
+
+def test_a_token_in_the_environment_is_read_from_ps(no_proc, start, token) -> None:
+    ours = start("sleep", "600", env={**os.environ, TOKEN: token})
+    until(lambda: processes.has_token(ours.pid, token))
+
+    assert pids(family({}, token)) == {ours.pid}
+
+
+def test_a_token_in_the_arguments_of_a_foreign_process_is_ignored(no_proc, start, token) -> None:
+    foreign = start("sh", "-c", "echo; sleep 600; true", f"{TOKEN}={token}")
+    foreign.stdout.readline()
+
+    assert not processes.has_token(foreign.pid, token)
+    assert family({}, token) == []
 
 
 @pytest.mark.parametrize(

@@ -21,13 +21,13 @@ def run(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.delenv("XDG_CACHE_HOME")
     with ExitStack() as stacks:
 
-        def start(*names: str, environment: str = "test", **settings: Any) -> Stack:
+        def start(*names: str, environment: str = "test", folder: str = "", **settings: Any) -> Stack:
             given = {"services": {names[0]: settings}} if settings else None
             stack = infra.start(
                 *names,
                 environment=environment,
                 directory=project.root,
-                data=tmp_path / f"data-{environment}",
+                data=tmp_path / (folder or f"data-{environment}"),
                 overrides=given,
             )
             return stacks.enter_context(stack)

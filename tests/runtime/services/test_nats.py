@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import urllib.error
 import urllib.request
 
 import pytest
@@ -22,7 +24,77 @@ def test_it_listens_on_the_address_of_the_engine() -> None:
 def test_it_is_ready_when_jetstream_is_ready() -> None:
     probe = made("nats").ready
 
-    assert (probe.port, probe.path) == ("monitor", "/healthz?js-enabled-only=true")
+    assert (probe.port, probe.path) == ("monitor", "/${secret.monitor}/healthz?js-enabled-only=true")
+    assert made("nats", auth=False).ready.path == "/healthz?js-enabled-only=true"
+
+
+def test_clients_need_a_password_which_the_url_contains() -> None:
+    spec = made("nats")
+
+    assert written(spec)["authorization"] == {"user": "shared", "password": "${secret.password}"}
+    assert spec.exports["url"] == "nats://shared:${secret.password}@${host}:${port.client}"
+
+
+def test_with_accounts_for_tests_the_shared_account_needs_the_password_too() -> None:
+    configuration = written(made("nats", accounts=2))
+
+    assert "authorization" not in configuration
+    assert "no_auth_user" not in configuration
+    assert configuration["accounts"]["shared"]["users"] == [
+        {"user": "shared", "password": "${secret.password}"}
+    ]
+
+
+@pytest.mark.parametrize("settings", [{"auth": False}, {"options": {"authorization": {"token": "mine"}}}])
+def test_the_users_own_authorization_replaces_that_of_the_kit(settings) -> None:
+    spec = made("nats", **settings)
+
+    assert spec.exports["url"] == "nats://${host}:${port.client}"
+    assert written(spec).get("authorization") == settings.get("options", {}).get("authorization")
+
+
+def test_a_container_has_no_password() -> None:
+    spec = made("nats")
+
+    assert spec.container.exports["url"] == "nats://${host}:${port.client}"
+    assert "secret" not in "".join(spec.container.files.values())
+
+
+@pytest.mark.real("nats")
+@pytest.mark.parametrize("environment", ["development", "test"])
+def test_a_real_server_refuses_clients_without_the_password(run, environment: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        ports = {"client": one.getsockname()[1], "monitor": other.getsockname()[1]}
+    endpoint = run("nats", environment=environment, ports=ports).nats
+
+    for user, answer in (
+        ({"user": "shared", "pass": endpoint.password}, "PONG"),
+        ({}, "-ERR 'Authorization"),
+    ):
+        with (
+            socket.create_connection((endpoint.host, endpoint.port), 60) as line,
+            line.makefile("rw") as file,
+        ):
+            assert file.readline().startswith("INFO ")
+            file.write(f"CONNECT {json.dumps({'verbose': False, **user})}\r\nPING\r\n")
+            file.flush()
+            assert file.readline().startswith(answer)
+
+
+@pytest.mark.real("nats")
+def test_no_web_page_can_read_the_monitor_of_a_real_server(run) -> None:
+    """The answers for pages that do not know the path have no header that lets a page read them."""
+    endpoint = run("nats").nats
+
+    for path in ("/varz", "/", "/healthz", "/connz?auth=1", "/varz?callback=steal"):
+        request = urllib.request.Request(
+            f"http://{endpoint.host}:{endpoint.ports['monitor']}{path}",
+            headers={"Origin": "http://evil.test"},
+        )
+        with pytest.raises(urllib.error.HTTPError, match="404") as caught:
+            urllib.request.urlopen(request, timeout=60)
+        with caught.value as answer:
+            assert "Access-Control-Allow-Origin" not in answer.headers
 
 
 def test_options_are_merged_into_the_configuration() -> None:

@@ -6,15 +6,21 @@ import socket
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fakes import seccomp
 from fakes.engine import made, options
+from fakes.stacks import until
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import StartError
-from infra_runtime.host.privileges import INNER_UID, user_namespaces_work
+from infra_runtime.host import file_lock
+from infra_runtime.host.privileges import INNER_UID, other_user, user_namespaces_work
+from infra_runtime.services.postgres import PROTOCOL
 from infra_runtime.spec import RequireFile, Run, Seed
+from kinds.resources import supervisor
 
 psycopg = pytest.importorskip("psycopg", reason="the minimal profile has no clients")
 
@@ -48,9 +54,15 @@ def test_it_stops_with_a_checkpoint_only_if_it_is_durable() -> None:
     assert [step.signal for step in made("postgres", durable=False).stop] == [signal.SIGQUIT]
 
 
-def test_the_password_is_in_a_file_and_not_in_an_argument() -> None:
-    assert "--pwfile=${out}/password.secret" in initdb()
-    assert "${secret.password}" not in " ".join((*initdb(), *made("postgres").command))
+def test_the_password_is_in_no_argument_and_set_by_the_probe() -> None:
+    spec = made("postgres")
+
+    assert "${secret.password}" not in " ".join((*initdb(), *spec.command))
+    assert spec.ready == replace(PROTOCOL, password="${secret.password}", socket="${run}", iterations=4096)
+
+
+def test_the_password_is_set_through_the_socket_that_the_options_name() -> None:
+    assert made("postgres", options={"unix_socket_directories": "/a, /b"}).ready.socket == "/a"
 
 
 def test_tcp_connections_need_the_password() -> None:
@@ -98,6 +110,42 @@ def test_a_real_cluster_refuses_a_wrong_password(run) -> None:
 
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(endpoint.url.replace(endpoint.password, "guess"))
+
+
+@pytest.mark.real("postgres")
+def test_real_clusters_of_one_seed_have_different_passwords(run) -> None:
+    passwords = []
+    for name in ("one", "two"):
+        with run("postgres", folder=name) as stack:
+            with psycopg.connect(stack.postgres.url) as connection:
+                (stored,) = connection.execute("select rolpassword from pg_authid where oid = 10").fetchone()
+            passwords += [stack.postgres.password, stored]
+
+    assert len(set(passwords)) == 4
+
+
+@pytest.mark.real("postgres")
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_password_that_the_user_set_stays_after_a_restart(run, durable: bool) -> None:
+    stack = run("postgres", durable=durable)
+    with psycopg.connect(stack.postgres.url) as connection:
+        connection.execute("alter role postgres password 'chosen by the user'")
+
+    stack.restart("postgres")
+
+    own = stack.postgres.url.replace(stack.postgres.password, "chosen%20by%20the%20user")
+    with psycopg.connect(own) as connection:
+        assert connection.execute("select 1").fetchone() == (1,)
+
+
+@pytest.mark.real("postgres")
+def test_the_log_of_a_real_cluster_has_neither_password_nor_keys(run, tmp_path: Path) -> None:
+    stack = run("postgres", options={"log_statement": "all"})
+
+    log = (tmp_path / "data-test" / "logs" / "postgres.log").read_text()
+
+    assert "alter role" in log
+    assert stack.postgres.password not in log
 
 
 @pytest.mark.real("postgres")
@@ -231,3 +279,72 @@ def test_a_real_cluster_starts_as_root_where_user_namespaces_are_forbidden(tmp_p
     if done.returncode == seccomp.CANNOT:
         pytest.skip("the kernel does not allow to filter system calls")
     assert (done.stdout.split(), done.stderr) == (["False", "ready"], "")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root switches to another user")
+@pytest.mark.real("postgres")
+@pytest.mark.parametrize("order", ["without with without", "with without with"])
+def test_a_real_cluster_starts_with_and_without_user_namespaces(tmp_path, order) -> None:
+    """The owner of its files differs; a container may be started with other options than before."""
+    if not user_namespaces_work():
+        pytest.skip("this kernel, or the container's runtime, forbids user namespaces")
+    closed = [folder for folder in Path(sys.executable).parents if not folder.stat().st_mode & stat.S_IXOTH]
+    if closed:
+        pytest.skip(f"another user cannot enter {closed[0]}, which contains the programs")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (tmp_path / "infra.toml").write_text(f"[services.postgres]\nports = {{ client = {port} }}\n")
+    code = (
+        "import sys; from infra_runtime import start\n"
+        "with start('postgres', environment='development', data=sys.argv[1], directory=sys.argv[2]) as s:\n"
+        "    owner = (s.postgres.data / 'cluster' / 'PG_VERSION').stat().st_uid\n"
+        "    print(owner, s.status().services[0].phase)\n"
+    )
+    outcomes = []
+    for mode in order.split():
+        filtered = [sys.executable, seccomp.__file__] if mode == "without" else []
+        done = subprocess.run(
+            [*filtered, sys.executable, "-c", code, tmp_path / "data", tmp_path],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "INFRA_CACHE": str(tmp_path / "cache")},
+        )
+        if done.returncode == seccomp.CANNOT:
+            pytest.skip("the kernel does not allow to filter system calls")
+        outcomes.append((mode, *done.stdout.split(), done.stderr))
+
+    owners = {"with": "0", "without": str(other_user()[0])}
+    assert outcomes == [(mode, owners[mode], "ready", "") for mode in order.split()]
+
+
+@pytest.mark.real("postgres")
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/shm is Linux's")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["shared memory", "post-bootstrap"])
+def test_nothing_of_an_interrupted_initdb_is_left(tmp_path: Path, number: int, moment: str) -> None:
+    """The moments are those at which a server of `initdb` has a segment in /dev/shm, and later."""
+    memory, cache = Path("/dev/shm"), tmp_path / "cache"
+    before = set(memory.iterdir())
+    code = (
+        "import sys; from infra_runtime import start\n"
+        "start('postgres', environment='test', data=sys.argv[1], directory=sys.argv[1] + '/..')\n"
+    )
+    environ = {**os.environ, "INFRA_CACHE": str(cache)}
+    with subprocess.Popen([sys.executable, "-c", code, tmp_path / "data"], env=environ) as client:
+        try:
+            if moment == "shared memory":
+                until(lambda: bool(set(memory.iterdir()) - before) or bool([*cache.glob("seeds/*.json")]))
+            else:
+                until(lambda: bool([*cache.glob("seeds/*.new/*/cluster/base/1/PG_VERSION")]))
+            os.kill(supervisor(tmp_path / "data"), number)
+        finally:
+            client.kill()
+    lock = Paths(str(tmp_path / "data")).lock
+    until(lambda: not file_lock.is_held(lock))
+
+    until(lambda: not set(memory.iterdir()) - before)  # other tests of this machine have segments for moments
+    assert [path.name for path in (cache / "seeds").iterdir() if path.suffix not in {".lock", ".json"}] in (
+        [],
+        [path.name for path in (cache / "seeds").iterdir() if Path(f"{path}.json").exists()],
+    )

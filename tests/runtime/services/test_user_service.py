@@ -151,6 +151,11 @@ def test_stop_can_have_several_steps(api) -> None:
     assert [step.signal for step in spec.stop] == [signal.SIGINT, signal.SIGTERM]
 
 
+def test_a_stop_signal_can_be_limited_to_the_first_process(api) -> None:
+    assert api("").stop[0].group
+    assert not api("stop = { group = false }").stop[0].group
+
+
 def test_a_single_need_can_be_a_text(api) -> None:
     assert api('needs = "postgres"').needs == ("postgres",)
 

@@ -20,6 +20,7 @@ from infra_runtime.data_directory.marker import make_data_directory
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local import client
 from infra_runtime.engines.local.client import raise_failures
+from infra_runtime.engines.local.connection import Deadlines
 from infra_runtime.engines.local.engine import LocalEngine, attach
 from infra_runtime.errors import (
     NoStackError,
@@ -28,6 +29,7 @@ from infra_runtime.errors import (
     SupervisorError,
 )
 from infra_runtime.host import processes
+from infra_runtime.messages import UP
 from infra_runtime.spec import Run, StopStep
 from infra_runtime.supervisor.argv import command
 
@@ -89,7 +91,7 @@ def test_a_text_with_a_null_byte_fails_with_that_reason(stack_of, place) -> None
 
 def test_a_stack_starts_despite_sockets_of_a_dead_supervisor(stack_of, data) -> None:
     paths = Paths(str(data))
-    Path(paths.run).mkdir(parents=True)
+    Path(paths.run).mkdir(parents=True, mode=0o700)
     for name in (paths.control, f"{paths.control}.new"):
         with socket.socket(socket.AF_UNIX) as dead:
             dead.bind(name)
@@ -156,7 +158,7 @@ def test_a_removed_control_socket_is_created_again_within_a_second(stack_of, dat
 
 
 def test_a_supervisor_that_does_not_answer_is_reported(stack_of, data, monkeypatch) -> None:
-    monkeypatch.setattr(client, "HELLO_PATIENCE", 0.1)
+    monkeypatch.setattr(client, "DEADLINES", Deadlines(answer=0.2))
     pid = stack_of(server("web")).status().pid
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -179,6 +181,16 @@ def test_garbage_from_one_client_does_not_disturb_the_others(stack_of, data) -> 
     assert stack.status().leases == 1
 
 
+class Raw:
+    """Parameters that are not checked before they are sent."""
+
+    def __init__(self, params: dict[str, object]) -> None:
+        self.params = params
+
+    def to_json(self) -> dict[str, object]:
+        return self.params
+
+
 PLAN: dict[str, object] = {"services": [], "root": "/", "binaries": {}, "variables": {}}
 
 
@@ -198,7 +210,7 @@ def test_a_plan_of_another_shape_is_refused_with_its_field_and_nothing_starts(
     stack = stack_of(server("web"))
 
     with pytest.raises(SupervisorError, match=f"^up: {field}"):
-        stack._client._exchange("up", params, lambda _event: None)
+        stack._client.call(UP, Raw(params))
 
     assert len(spawned(data)) == 1
 
@@ -395,3 +407,28 @@ def test_all_five_start_below_a_path_too_long_for_a_socket_with_spaces_and_lette
 
     with python(code, folder / "data", *FIVE, env={"PATH": os.environ["PATH"], **bare}) as other:
         assert other.stdout.read().split() == sorted(FIVE)
+
+
+def test_an_unexpected_error_while_the_stack_stops_ends_the_supervisor_and_all_processes(
+    data, monkeypatch
+) -> None:
+    """The guardian kills the services; clients get an error and do not wait."""
+    broken = "from infra_runtime.supervisor import supervisor; "
+    broken += "supervisor.stop_order = lambda *_: 1 / 0; "
+
+    def launch(argv: list[str]) -> subprocess.Popen[bytes]:
+        code = argv[argv.index("-c") + 1]
+        marker = "from infra_runtime.supervisor.main"
+        argv[argv.index(code)] = code.replace(marker, broken + marker)
+        return subprocess.Popen(argv)
+
+    found = resolved(data, [server("web")])
+    stack = LocalEngine(launch=launch).open(found)
+    raise_failures(stack.up(found).failures)
+    monkeypatch.setattr(client, "DEADLINES", Deadlines(margin=1.0))
+
+    with pytest.raises(SupervisorError, match="closed the connection"):
+        stack.down()
+
+    stack.close()
+    until(lambda: not alive(data))

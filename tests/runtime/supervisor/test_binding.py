@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from infra_runtime.redaction import MASK
 from infra_runtime.spec import HttpProbe, ServiceSpec
 from infra_runtime.supervisor.binding import (
-    MASK,
     BindingError,
     Bound,
     MissingSecretError,
@@ -95,14 +95,50 @@ def test_a_secret_of_another_service_stays_masked_through_references(tmp_path) -
     assert app.masked_exports["upstream"] == f"via db://:{MASK}@127.0.0.1"
 
 
-def test_inside_a_seed_out_is_the_folder_that_the_steps_fill(tmp_path) -> None:
-    (tmp_path / "new").mkdir()
-    (tmp_path / "new" / "key.secret").write_text("fresh")
+@pytest.mark.parametrize(
+    ("exports", "masked"),
+    [
+        ({"token": "${env.API_KEY}"}, {"token": MASK}),
+        ({"password": "literal"}, {"password": MASK}),
+        ({"note": "key ${env.API_KEY}"}, {"note": f"key {MASK}"}),
+        ({"note": "${env.UNSET_TOKEN:-default-token}"}, {"note": MASK}),
+        ({"dsn": "${env.DATABASE_URL}"}, {"dsn": f"db://me:{MASK}@there"}),
+        ({"dsn": "user=me password=hunter2"}, {"dsn": f"user=me password={MASK}"}),
+        ({"query": "http://there/?api_key=hunter2"}, {"query": f"http://there/?api_key={MASK}"}),
+        ({"copy": "an-api-key", "api_key": "an-api-key"}, {"copy": MASK, "api_key": MASK}),
+        ({"opening": "hunter2"}, {"opening": MASK}),
+        ({"note": "${env.OPENING}"}, {"note": MASK}),
+        ({"password": "", "host": "${host}"}, {"password": "", "host": "127.0.0.1"}),
+    ],
+)
+def test_exports_that_hold_secrets_are_masked(tmp_path, exports, masked) -> None:
+    variables = {"API_KEY": "an-api-key", "DATABASE_URL": "db://me:hunter2@there", "OPENING": "hunter2"}
+    app = bound(tmp_path, exports=exports, sensitive=("opening", "OPENING"))
 
+    bind(app, SCOPE._replace(variables=variables), {})
+
+    assert app.masked_exports == masked
+    assert MASK not in app.exports.values()
+
+
+def test_the_values_of_all_secrets_of_a_service_are_known(tmp_path) -> None:
+    (tmp_path / "password.secret").write_text("generated")
+    app = bound(
+        tmp_path,
+        command=("app", "db://me:in-the-command@there"),
+        env={"PASSWORD": "${secret.password}", "TOKEN": "in-the-environment", "HOST": "${host}"},
+        exports={"api_key": "in-an-export"},
+    )
+
+    bind(app, SCOPE, {})
+
+    assert app.secrets == {"generated", "in-the-command", "in-the-environment", "in-an-export"}
+
+
+def test_inside_a_seed_out_is_the_folder_that_the_steps_fill(tmp_path) -> None:
     lookup = resolver(bound(tmp_path), SCOPE, {}, out=str(tmp_path / "new"))
 
     assert lookup("out") == str(tmp_path / "new")
-    assert lookup("secret.key") == "fresh"
 
 
 @pytest.mark.parametrize(

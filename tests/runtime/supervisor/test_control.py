@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from infra_runtime.errors import StartError, from_json
+from infra_runtime.errors import StartError, UnknownServiceError, from_json
 from infra_runtime.message import Message, decode
 from infra_runtime.supervisor import control as control_module
 from infra_runtime.supervisor.control import Connection, Control, peer_uid
@@ -65,8 +65,17 @@ class Methods:
     async def broken(self, _connection: Connection, _params: dict[str, Any]) -> dict[str, Any]:
         raise ZeroDivisionError("a bug")
 
+    async def mute(self, _connection: Connection, _params: dict[str, Any]) -> dict[str, Any]:
+        raise UnknownServiceError(5, ["web"])  # type: ignore[arg-type]  # its text cannot be made
+
+    async def opaque(self, _connection: Connection, _params: dict[str, Any]) -> dict[str, Any]:
+        return {"answer": object()}
+
+    async def opaque_error(self, _connection: Connection, _params: dict[str, Any]) -> dict[str, Any]:
+        raise StartError("db", "exited", [object()])  # type: ignore[list-item]  # not JSON data
+
     def table(self) -> dict[str, Any]:
-        names = "echo hold wait fail pick broken"
+        names = "echo hold wait fail pick broken mute opaque opaque_error"
         return {name: getattr(self, name) for name in names.split()}
 
 
@@ -139,7 +148,7 @@ async def test_a_process_of_another_user_gets_no_answer(path, monkeypatch) -> No
 
 
 async def test_a_stale_socket_is_replaced(path) -> None:
-    path.parent.mkdir()
+    path.parent.mkdir(mode=0o700)
     for name in (path, f"{path}.new"):
         with socket.socket(socket.AF_UNIX) as dead:
             dead.bind(str(name))
@@ -170,6 +179,9 @@ async def test_a_stale_socket_is_replaced(path) -> None:
         (b'{"id": 1, "method": "__init__"}', METHOD_NOT_FOUND),
         (b'{"id": 1, "method": "pick"}', INVALID_PARAMS),
         (b'{"id": 1, "method": "broken"}', INTERNAL),
+        (b'{"id": 1, "method": "mute"}', INTERNAL),
+        (b'{"id": 1, "method": "opaque"}', INTERNAL),
+        (b'{"id": 1, "method": "opaque_error"}', INTERNAL),
     ],
     ids=lambda value: repr(value[:20]) if isinstance(value, bytes) else str(value),
 )

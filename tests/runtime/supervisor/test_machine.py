@@ -7,7 +7,8 @@ import signal
 from fakes.world import NEVER, Behaviour, World, service
 from infra_runtime.messages import Phase
 from infra_runtime.spec import StopStep
-from infra_runtime.supervisor.machine import CRASH_LIMIT, stop_order
+from infra_runtime.supervisor.machine import stop_order
+from infra_runtime.supervisor.restart import CRASH_LIMIT
 
 
 def test_a_service_goes_through_preparing_and_starting_to_ready() -> None:
@@ -92,8 +93,10 @@ def test_an_unready_service_fails_at_its_own_deadline() -> None:
     assert not world.alive
 
 
-def test_a_service_that_exits_before_it_is_ready_fails_at_once() -> None:
-    world = World([service("db")], {"db": Behaviour(ready_after=NEVER, runs_for=[0.3], status=2)})
+def test_without_restarts_a_service_that_exits_before_it_is_ready_fails_at_once() -> None:
+    world = World(
+        [service("db", restart="never")], {"db": Behaviour(ready_after=NEVER, runs_for=[0.3], status=2)}
+    )
 
     world.dispatch("wanted", "db")
     world.run()
@@ -101,6 +104,114 @@ def test_a_service_that_exits_before_it_is_ready_fails_at_once() -> None:
     assert world.reason("db") == "exited with status 2 before it was ready"
     assert world.now < 1
     assert world.starts["db"] == 1
+
+
+def test_a_service_that_exits_once_before_it_is_ready_starts_again() -> None:
+    behaviour = Behaviour(ready_after=0.5, runs_for=[0.1, NEVER])
+    world = World([service("web", "db"), service("db")], {"db": behaviour})
+
+    world.dispatch("wanted", "web")
+    world.run()
+
+    assert world.starts == {"db": 2, "web": 1}
+    assert [line.split(" ", 1)[1] for line in world.history[:4]] == [
+        "db preparing", "db backoff", "db preparing", "db ready",
+    ]  # fmt: skip
+    assert world.phase("web") is Phase.READY
+
+
+def test_the_policy_also_applies_before_the_first_readiness() -> None:
+    starts = {}
+    for restart in ("on-failure", "always", "never"):
+        for status in (0, 1):
+            behaviour = Behaviour(ready_after=NEVER, runs_for=[0.1], status=status)
+            world = World([service("db", restart=restart)], {"db": behaviour})
+            world.dispatch("wanted", "db")
+            world.run()
+            starts[restart, status] = world.starts["db"]
+
+    assert starts == {
+        ("on-failure", 0): 1,
+        ("on-failure", 1): CRASH_LIMIT,
+        ("always", 0): CRASH_LIMIT,
+        ("always", 1): CRASH_LIMIT,
+        ("never", 0): 1,
+        ("never", 1): 1,
+    }
+
+
+def test_the_error_after_a_crash_loop_before_readiness_contains_the_number_of_attempts() -> None:
+    world = World([service("db")], {"db": Behaviour(ready_after=NEVER, runs_for=[0.3], status=2)})
+
+    world.dispatch("wanted", "db")
+    world.run()
+
+    assert world.reason("db") == "exited with status 2 before it was ready (5 attempts)"
+    assert world.phase("db") is Phase.FAILED
+    assert world.now < 3
+
+
+def test_all_attempts_share_the_start_deadline() -> None:
+    behaviour = Behaviour(ready_after=NEVER, runs_for=[4.0, 4.0, NEVER])
+    world = World([service("db", start_timeout=10.0)], {"db": behaviour})
+
+    world.dispatch("wanted", "db")
+    world.run(until=9.9)
+    assert world.phase("db") is Phase.STARTING
+    world.run()
+
+    assert world.reason("db") == "not ready after 10 s (3 attempts): connection refused"
+    assert 10.0 <= world.now < 10.1
+
+
+def test_no_attempt_begins_after_the_start_deadline() -> None:
+    behaviour = Behaviour(ready_after=NEVER, runs_for=[4.97])
+    world = World([service("db", start_timeout=5.0)], {"db": behaviour})
+
+    world.dispatch("wanted", "db")
+    world.run()
+
+    assert world.reason("db") == "exited with status 1 before it was ready (1 attempt)"
+
+
+def test_a_request_after_a_failure_has_its_own_start_deadline_and_attempts() -> None:
+    behaviour = Behaviour(ready_after=NEVER, runs_for=[0.1])
+    world = World([service("db")], {"db": behaviour})
+    for _ in range(2):
+        world.dispatch("wanted", "db")
+        world.run(until=world.now + 100)
+
+    assert world.starts["db"] == 2 * CRASH_LIMIT
+    assert world.reason("db").endswith("(5 attempts)")
+
+
+def test_a_failed_task_is_not_repeated() -> None:
+    world = World(
+        [service("migrate", task=True, restart="always")], {"migrate": Behaviour(runs_for=[0.5], status=3)}
+    )
+
+    world.dispatch("wanted", "migrate")
+    world.run()
+
+    assert world.starts["migrate"] == 1
+    assert world.phase("migrate") is Phase.FAILED
+
+
+def chain(length: int) -> list[object]:
+    """Return services that each need the one before."""
+    names = [f"s{number}" for number in range(length)]
+    return [service(name, *names[max(number - 1, 0) : number]) for number, name in enumerate(names)]
+
+
+def test_a_long_chain_of_needs_starts_and_fails() -> None:
+    for error in ("", "Permission denied"):
+        world = World(chain(3000), {"s0": Behaviour(spawn_error=error)})
+
+        world.dispatch("wanted", "s2999")
+        world.run()
+
+        assert world.phase("s2999") is (Phase.FAILED if error else Phase.READY)
+        assert world.settled()
 
 
 def test_a_service_that_cannot_be_prepared_or_spawned_fails_with_the_reason() -> None:
@@ -251,6 +362,39 @@ def test_a_service_that_exits_on_the_first_signal_gets_no_other() -> None:
 
     assert world.signals == [("db", signal.SIGTERM)]
     assert world.history[-2:] == ["0.011 db stopping", "0.021 db stopped"]
+
+
+def test_processes_that_remain_after_the_first_one_have_the_rest_of_the_stop_seconds() -> None:
+    steps = (StopStep(signal=signal.SIGINT, seconds=5.0), StopStep(signal=signal.SIGTERM, seconds=2.0))
+    behaviour = Behaviour(stops_after=1.0, rest_stops_after=3.0)
+    world = World([service("db", stop=steps)], {"db": behaviour})
+    world.dispatch("wanted", "db")
+    world.run()
+    began = world.now
+
+    world.dispatch("unwanted", "db")
+    world.run()
+
+    assert world.signals == [("db", signal.SIGINT)]
+    assert world.now == began + 4.0
+    assert world.phase("db") is Phase.STOPPED
+
+
+def test_processes_that_remain_until_the_last_step_ends_are_killed() -> None:
+    steps = (StopStep(signal=signal.SIGINT, seconds=5.0), StopStep(signal=signal.SIGTERM, seconds=2.0))
+    behaviour = Behaviour(stops_after=1.0, rest_stops_after=NEVER)
+    world = World([service("db", stop=steps)], {"db": behaviour})
+    world.dispatch("wanted", "db")
+    world.run()
+    began = world.now
+
+    world.dispatch("unwanted", "db")
+    world.run()
+
+    assert world.signals == [("db", signal.SIGINT), ("db", signal.SIGTERM)]
+    assert world.now == began + 7.0
+    assert not world.rests
+    assert world.phase("db") is Phase.STOPPED
 
 
 def test_a_stop_during_a_start_leaves_no_process() -> None:

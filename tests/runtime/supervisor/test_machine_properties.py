@@ -18,6 +18,7 @@ behaviours = st.builds(
     runs_for=st.lists(st.sampled_from([0.0, 0.05, 3.0, NEVER]), min_size=1, max_size=4),
     status=st.sampled_from([0, 1, -9]),
     stops_after=st.sampled_from([0.0, 0.5, NEVER]),
+    rest_stops_after=st.sampled_from([None, None, 0.0, 0.5, NEVER]),
     prepare_error=st.sampled_from(["", "", "", "the disk is full"]),
     spawn_error=st.sampled_from(["", "", "", "permission denied"]),
     port_taken=st.integers(0, 7),
@@ -72,6 +73,7 @@ class RandomRequests(RuleBasedStateMachine):
         self.world.run(until=self.world.now + 1000)
 
         assert not self.world.alive
+        assert not self.world.rests
         assert self.world.settled()
 
     @invariant()

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from infra_runtime.data_directory import seed_cache
 from infra_runtime.spec import Remove, RequireFile, Run, Secret, Seed, ServiceSpec, Step, WriteFile
 from infra_runtime.supervisor.binding import Bound, Scope
-from infra_runtime.supervisor.prepare import StepError, prepare, seed_key
+from infra_runtime.supervisor.prepare import StepError, building_folder, prepare, seed_key
 
 pytestmark = pytest.mark.asyncio
 
@@ -43,7 +44,12 @@ class Machine:
         if command[0] == self.fails:
             return 1
         child = await asyncio.create_subprocess_exec(*command, env={**os.environ, **env})
-        return await child.wait()
+        try:
+            return await child.wait()
+        except asyncio.CancelledError:
+            child.kill()
+            await child.wait()
+            raise
 
     async def prepare(self, *steps: Step, stack: str = "one") -> Path:
         """Prepare the service and return its data folder."""
@@ -64,7 +70,9 @@ def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
 
 
-TREE = Seed(into="${data}", steps=(Run(command=("mkdir", "${out}/made")), Secret(path="${out}/key.secret")))
+TREE = Seed(
+    into="${data}", steps=(Run(command=("mkdir", "${out}/made")), WriteFile(path="${out}/file", text="text"))
+)
 
 # --- files and secrets -----------------------------------------------------------------------------
 
@@ -195,7 +203,7 @@ async def test_a_seed_keeps_the_modes_of_its_files(machine) -> None:
     folder = await machine.prepare(TREE)
 
     assert mode(folder) == 0o700
-    assert mode(folder / "key.secret") == 0o600
+    assert mode(folder / "file") == 0o600
     assert mode(machine.cache) == 0o700
 
 
@@ -244,7 +252,7 @@ async def test_an_incomplete_copy_of_a_seed_is_not_used(machine) -> None:
     machine.fails = ""
     folder = await machine.prepare(TREE)
 
-    assert sorted(path.name for path in folder.iterdir()) == ["key.secret", "made"]
+    assert sorted(path.name for path in folder.iterdir()) == ["file", "made"]
 
 
 @pytest.mark.process
@@ -270,6 +278,81 @@ async def test_a_cancelled_start_releases_the_lock_of_a_seed(machine) -> None:
     folder = await asyncio.wait_for(machine.prepare(TREE, stack="two"), 5)
 
     assert (folder / "made").is_dir()
+
+
+def cached(machine: Machine) -> Path:
+    """Return the cached tree."""
+    (tree,) = [path for path in machine.cache.iterdir() if path.is_dir()]
+    return tree
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda tree: (tree / "file").unlink(),
+        lambda tree: (tree / "file").write_text("tex"),
+        lambda tree: (tree / "file").write_text("TEXT"),
+        lambda tree: (tree / "made").rmdir(),
+        lambda tree: (tree / "more").touch(),
+        lambda tree: (tree / "made").rename(tree / "renamed"),
+        lambda tree: ((tree / "file").unlink(), (tree / "file").symlink_to("made")),
+        lambda tree: Path(f"{tree}.json").unlink(),
+        lambda tree: Path(f"{tree}.json").write_text("{"),
+        lambda tree: Path(f"{tree}.json").write_text("{}"),
+        lambda tree: Path(f"{tree}.json").write_text("[]"),
+    ],
+    ids=[
+        *("missing file", "short file", "changed file", "missing folder", "new file", "renamed", "link"),
+        *("no stamp", "cut stamp", "empty stamp", "other JSON"),
+    ],
+)
+async def test_a_damaged_seed_is_built_again(machine, damage) -> None:
+    await machine.prepare(TREE)
+    damage(cached(machine))
+
+    folder = await machine.prepare(TREE, stack="two")
+
+    assert (folder / "file").read_text() == "text"
+    assert sorted(path.name for path in folder.iterdir()) == ["file", "made"]
+    assert machine.times("mkdir") == 2
+    await machine.prepare(TREE, stack="three")
+    assert machine.times("mkdir") == 2
+
+
+@pytest.mark.process
+async def test_a_seed_that_stays_damaged_is_named_in_the_error(machine, monkeypatch) -> None:
+    monkeypatch.setattr(seed_cache, "stamp", lambda _: None)
+
+    with pytest.raises(StepError, match=r"the seed .*/cache/db-.* is damaged.*`infra cache clean`"):
+        await machine.prepare(TREE)
+
+    assert not (machine.folder / "one" / "db.new").exists()
+
+
+@pytest.mark.process
+async def test_nothing_of_an_interrupted_build_is_left(machine) -> None:
+    slow = Seed(into="${data}", steps=(WriteFile(path="${out}/file", text=""), Run(command=("sleep", "60"))))
+    start = asyncio.create_task(machine.prepare(slow))
+    await machine.begun.wait()
+    assert building_folder(str(machine.cache)) in map(str, machine.cache.iterdir())
+
+    start.cancel()
+    await asyncio.gather(start, return_exceptions=True)
+
+    assert [path.name for path in machine.cache.iterdir() if path.suffix != ".lock"] == []
+
+
+@pytest.mark.process
+async def test_a_new_seed_replaces_the_least_recently_used_one(machine, monkeypatch) -> None:
+    monkeypatch.setattr(seed_cache.victims, "__defaults__", (5,))
+    other = Seed(into="${data}", steps=(WriteFile(path="${out}/file", text="other"),))
+    await machine.prepare(TREE)
+    (machine.cache / "17.new" / "half").mkdir(parents=True)
+
+    await machine.prepare(other, stack="two")
+
+    assert (cached(machine) / "file").read_text() == "other"
 
 
 async def test_a_changed_program_or_step_changes_the_key_of_a_seed(machine) -> None:

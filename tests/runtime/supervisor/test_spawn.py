@@ -123,3 +123,19 @@ def test_the_owner_of_folders_stays_unchanged_with_namespaces(tmp_path) -> None:
     give_to_other_user([str(tmp_path)])
 
     assert tmp_path.stat().st_uid == 0
+
+
+@root
+def test_files_of_another_user_belong_to_root_with_namespaces(tmp_path, monkeypatch) -> None:
+    """The kernel did not allow namespaces when they were created."""
+    data = tmp_path / "data"
+    (data / "cluster" / "base").mkdir(parents=True)
+    (data / "cluster" / "base" / "1").touch()
+    monkeypatch.setattr(privileges, "user_namespaces_work", lambda: False)
+    give_to_other_user([str(data)])
+    assert (data / "cluster" / "base" / "1").stat().st_uid == other_user()[0]
+    monkeypatch.setattr(privileges, "user_namespaces_work", lambda: True)
+
+    give_to_other_user([str(data)])
+
+    assert {path.stat().st_uid for path in (data, *data.rglob("*"))} == {0}

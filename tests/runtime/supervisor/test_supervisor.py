@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -18,11 +17,14 @@ from fakes.stacks import alive, journal_events, kill, resolved, server, spawned,
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.engine import LocalEngine, attach
 from infra_runtime.errors import (
+    ConfigurationError,
     NoStackError,
     PlanChangedError,
     PortTakenError,
     StartError,
+    SupervisorError,
     UnknownServiceError,
+    WaitTimeoutError,
 )
 from infra_runtime.host import processes
 from infra_runtime.spec import ExecProbe, Run, Secret, Seed, ServiceSpec, StopStep, WriteFile
@@ -139,7 +141,7 @@ def test_an_optional_reference_to_a_secret_of_a_service_that_never_starts_fails(
 def test_files_secrets_and_seeds_exist_before_the_first_start(stack_of, data, tmp_path) -> None:
     seed = Seed(
         into="${data}/tree",
-        steps=(Secret(path="${out}/password.secret"), Run(command=("touch", "${out}/made"))),
+        steps=(WriteFile(path="${out}/file", text="text"), Run(command=("touch", "${out}/made"))),
     )
     code = "import sys, time; print(open(sys.argv[1]).read()); time.sleep(600)"
     app = ServiceSpec(
@@ -159,7 +161,7 @@ def test_files_secrets_and_seeds_exist_before_the_first_start(stack_of, data, tm
     key = (folder / "key.secret").read_text()
     assert (folder / "app.conf").read_text() == f"key={key}"
     assert (folder / "tree" / "made").exists()
-    assert (folder / "tree" / "password.secret").stat().st_mode & 0o777 == 0o600
+    assert (folder / "tree" / "file").stat().st_mode & 0o777 == 0o600
     assert stack.app.url == f"app://:{key}@127.0.0.1"
     assert key not in str(stack.status())
     assert "***" in str(stack.status())
@@ -310,6 +312,20 @@ def test_a_crash_loop_fails_the_service(stack_of, data) -> None:
     until(lambda: stack.status().services[0].phase == "failed", 20)
 
     assert "crash loop: 5 crashes in 10 s" in stack.status().services[0].reason
+
+
+def test_the_log_of_a_verbose_service_is_bounded_and_the_supervisor_answers(
+    stack_of, data, monkeypatch
+) -> None:
+    monkeypatch.setenv("INFRA_LOG_LIMIT", "1000000")
+    stack = stack_of(server("web", command=("yes", "x" * 99), ports={}, ready=None, exports={}))
+    path = Path(Paths(str(data)).logs, "web.log")
+
+    until(lambda: stack.status().services["web"].log_dropped > 100_000_000)
+
+    assert path.stat().st_size > 100_000_000
+    stack.stop("web")
+    until(lambda: path.stat().st_blocks * 512 <= 1_000_000)
 
 
 def test_a_failed_service_does_not_stop_the_others(stack_of, data) -> None:
@@ -600,11 +616,11 @@ def test_a_starting_service_is_paused_when_it_is_ready(stack_of, tmp_path) -> No
 
     for number, method in enumerate(("pause", "status")):
         request = {"id": f"{number}", "method": method, "params": {"services": ["late"]}}
-        stack._client._socket.sendall(json.dumps(request).encode() + b"\n")
-    assert stack._client._receive()["id"] == "1"  # the pause request was read before
+        stack._client._connection.send(request, 60)
+    assert stack._client._connection.receive()["id"] == "1"  # the pause request was read before
     gate.touch()
 
-    assert stack._client._receive()["result"]["services"][0]["phase"] == "paused"
+    assert stack._client._connection.receive()["result"]["services"][0]["phase"] == "paused"
     stack.resume("late")
     connect(stack.late.port)
 
@@ -616,7 +632,7 @@ def test_a_pause_of_a_starting_service_ends_with_its_client(stack_of, tmp_path) 
     until(lambda: Path(f"{gate}.port").exists())
     with attach(stack.data) as dying:
         request = {"id": "0", "method": "pause", "params": {"services": ["late"]}}
-        dying._client._socket.sendall(json.dumps(request).encode() + b"\n")
+        dying._client._connection.send(request, 60)
         dying.status()  # the pause request was read before
     until(lambda: stack.status().leases == 1)
 
@@ -630,7 +646,6 @@ def test_a_pause_of_a_starting_service_ends_with_its_client(stack_of, tmp_path) 
 def test_a_crash_of_a_service_that_does_not_run_returns_at_once(stack_of, data) -> None:
     stack = stack_of(server("web"), ServiceSpec(name="task", command=("true",), task=True))
     stack.stop("web")
-    stack._client._socket.settimeout(60)
 
     stack.crash("task", wait=True)
     with pytest.raises(StartError, match="web: was stopped"):
@@ -643,3 +658,55 @@ def test_a_requested_crash_restarts_the_service(stack_of, data) -> None:
     stack.crash("web")
 
     until(lambda: len(spawned(data)) == 2 and stack.status().services[0].ready)
+
+
+# --- every request is answered ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "options"),
+    [
+        ("stop", (5,), {}),
+        ("stop", (None,), {}),
+        ("start", (["web"],), {}),
+        ("restart", (b"web",), {}),
+        ("kill", ({},), {}),
+        ("pause", (True,), {}),
+        ("resume", (1.5,), {}),
+        ("crash", ("web",), {"signal": "TERM"}),
+        ("wait", ("web",), {"timeout": float("nan")}),
+        ("wait", ("web",), {"timeout": "long"}),
+        ("snapshot", (7,), {}),
+        ("restore", (None,), {}),
+        ("stay", (), {"seconds": float("nan")}),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_an_argument_of_a_wrong_type_is_an_error_that_names_it(stack_of, method, arguments, options) -> None:
+    stack = stack_of(server("web"))
+
+    with pytest.raises((SupervisorError, TypeError), match=r"must be|not JSON serializable"):
+        getattr(stack, method)(*arguments, **options)
+
+    assert stack.status().services["web"].ready
+
+
+@pytest.mark.parametrize("number", [0, -1, 4711, 2**70])
+def test_a_signal_that_does_not_exist_is_an_error(stack_of, number) -> None:
+    stack = stack_of(server("web"))
+
+    with pytest.raises(ConfigurationError, match=f"signal {number} does not exist"):
+        stack.crash("web", signal=number, wait=True)
+
+
+def test_a_crash_by_a_signal_that_the_service_ignores_ends_after_the_time_of_its_stop_steps(
+    stack_of,
+) -> None:
+    stack = stack_of(server("web", stop=(StopStep(signal=signal.SIGTERM, seconds=0.1),)))
+
+    with pytest.raises(
+        WaitTimeoutError, match=r"not ready after 5\.1 s: web: its process \d+ did not exit after signal"
+    ):
+        stack.crash("web", signal=signal.SIGURG, wait=True)
+
+    assert stack.status().services["web"].ready

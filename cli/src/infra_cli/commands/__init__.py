@@ -1,1 +1,1 @@
-"""The commands of `infra`, one folder for each group."""
+"""The commands of `infra`; each group of commands has its own folder."""

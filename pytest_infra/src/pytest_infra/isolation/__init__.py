@@ -1,1 +1,4 @@
-"""Isolation units: the part of a service that one test uses. A module is imported when a test needs it."""
+"""Isolation units: an isolation unit is the part of a service that belongs to one test.
+
+The modules of this package are imported when a test needs them.
+"""

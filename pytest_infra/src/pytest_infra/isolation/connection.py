@@ -1,4 +1,4 @@
-"""Connections to prepare and remove units; they need no client library of the user."""
+"""Connections to servers, with which units are created and removed without a client library."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Generic, Self, TypeVar
 
 from infra_runtime.errors import InfraError
 
-#: seconds to wait for the answer of a server on this machine
+#: The seconds to wait for the answer of a server on this machine.
 PATIENCE = 10.0
 
 
 class CommandError(InfraError):
-    """A server rejected a command."""
+    """Raised when a server rejects a command."""
 
 
 class LineConnection:
-    """A TCP connection whose answers are read line by line; each line ends in CR LF."""
+    """A TCP connection to a server whose answers are lines that end with CR LF."""
 
     def __init__(self, host: str, port: int) -> None:
         self._socket = socket.create_connection((host, port), PATIENCE)
@@ -27,18 +27,21 @@ class LineConnection:
         self._reader = self._socket.makefile("rb")
 
     def send(self, data: bytes) -> None:
-        """Send all of the data."""
+        """Send the data completely."""
         self._socket.sendall(data)
 
     def line(self) -> bytes:
-        """Return the next line without its end. Raises `ConnectionError` at the end of the stream."""
+        """Return the next line without CR LF.
+
+        Raises `ConnectionError` at the end of the stream.
+        """
         line = self._reader.readline()
         if not line.endswith(b"\r\n"):
             raise ConnectionError("the server has closed the connection")
         return line[:-2]
 
     def block(self, size: int) -> bytes:
-        """Return `size` bytes; the CR LF after them is consumed."""
+        """Return the next `size` bytes; the CR LF after these bytes is read and discarded."""
         return self._reader.read(size + 2)[:size]
 
     def close(self) -> None:
@@ -58,7 +61,10 @@ T = TypeVar("T")
 
 
 class CommandConnection(Generic[C]):
-    """A connection that a process keeps for all its units: to open one takes longer than a command."""
+    """A connection that a process keeps open for all its units.
+
+    Opening a connection takes longer than a command.
+    """
 
     def __init__(self, connect: Callable[[], C]) -> None:
         self._connect = connect
@@ -66,8 +72,8 @@ class CommandConnection(Generic[C]):
         self._process = os.getpid()
 
     def run(self, command: Callable[[C], T]) -> T:
-        """Return the result of `command`; if the kept connection was closed, run it again on a new one."""
-        if self._process != os.getpid():  # after a fork, the connection belongs to the parent
+        """Return the result of `command`; if the connection was closed, run it again on a new connection."""
+        if self._process != os.getpid():  # after a fork, the connection belongs to the parent process
             self._connection, self._process = None, os.getpid()
         kept = self._connection is not None
         try:
@@ -87,8 +93,8 @@ class CommandConnection(Generic[C]):
             raise
 
     def close(self) -> None:
-        """Close the connection if it is open; the next command opens another."""
+        """Close the connection if it is open; the next command opens a new connection."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(OSError):  # a test may have closed all file descriptors
+            with contextlib.suppress(OSError):  # a test can have closed all file descriptors
                 connection.close()

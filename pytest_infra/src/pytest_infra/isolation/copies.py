@@ -1,4 +1,4 @@
-"""Copies of a service: separate processes that the supervisor starts from the same spec."""
+"""Copies of a service; a copy is a separate process that the supervisor starts from the same spec."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from infra_runtime.engines.local.stack import Endpoint, Stack
 from infra_runtime.host import disk
 from pytest_infra.isolation.slots import Slots
 
-#: the highest number of copies of a service in a stack
+#: The maximum number of copies of a service in a stack.
 MAX_COPIES = 128
 
 
 class Copier:
-    """Starts and stops copies named `SERVICE.N`; each has its own folder, ports and sockets.
+    """Starts and stops copies of a service, which are named `SERVICE.N`.
+
+    Each copy has its own folder, ports and sockets.
 
     A stack file cannot declare such a name, because the name of a service has no dot.
     """
@@ -27,7 +29,7 @@ class Copier:
         self, server: Endpoint, stack: Path, resolved: Resolved, *, shared: tuple[str, ...] = ()
     ) -> None:
         self._server, self._data, self._resolved = server, stack, resolved
-        #: prefixes of the flags whose folders a copy shares with the service, because it only reads them
+        #: the prefixes of flags with folders that a copy only reads, so that it shares them with the service
         self._shared = shared
         hint = f"Give its fixture a wider scope: `infra_scope = {server.name}: module`."
         self._slots = Slots(stack, server.name, range(1, MAX_COPIES + 1), hint)
@@ -66,7 +68,7 @@ class Copier:
         self.endpoints.pop(name, None)
 
     def keep(self, name: str) -> None:
-        """Leave a copy running and reserve its number."""
+        """Keep a copy running, and reserve its number."""
         self._slots.free(self._number(name), keep=True)
 
     def close(self) -> None:
@@ -91,6 +93,6 @@ class Copier:
 
     def _open(self) -> Stack:
         if self._stack is None:
-            # This connection needs no lease, because the session of the test has one.
+            # This connection does not need a lease, because the session of the test has a lease.
             self._stack = attach(self._data, lease=False)
         return self._stack

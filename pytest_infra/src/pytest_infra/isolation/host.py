@@ -9,17 +9,23 @@ from pytest_infra.isolation.unit import Unit
 
 
 class Host(Unit):
-    """A host name. `url` is the proxy's URL; requests contain the host name in their `Host` header."""
+    """A host name that belongs to one test.
+
+    `url` is the URL of the proxy; requests contain the host name in the header `Host`.
+    """
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return the headers that every request needs."""
+        """Return the headers that every request must contain."""
         return {"Host": self["host_name"]}
 
     @abstractmethod
     def route(self, path: str = "/*", *, to: Endpoint | str, strip: bool = False) -> None:
-        """Forward requests to a service, or to `HOST:PORT`. The latest route is matched first."""
+        """Add a route that forwards requests to a service or to `HOST:PORT`.
+
+        The route that was added last is matched first.
+        """
 
     @abstractmethod
     def respond(self, path: str = "/*", *, body: str = "", status: int = 200) -> None:
-        """Answer requests with a fixed text."""
+        """Add a route that answers requests with a fixed text."""

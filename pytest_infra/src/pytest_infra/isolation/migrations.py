@@ -1,4 +1,7 @@
-"""Migrations turn an empty unit into a template; their key changes when the template would change."""
+"""Migrations: functions that change an empty unit to a template, from which units are cloned.
+
+Each migration has a key, which changes when the resulting template can change.
+"""
 
 from __future__ import annotations
 
@@ -15,38 +18,44 @@ from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.value import frozen
 
-#: a function that is called with the empty unit
+#: The type of a function that migrates; its argument is the empty unit.
 Migrate: TypeAlias = Callable[[Endpoint], object]
-#: the values that a fixture of migrations may return
+#: The types of the values that a fixture for migrations can return.
 Source: TypeAlias = "str | os.PathLike[str] | Migrate | Migrations | None"
 
 
 @frozen
 class Migrations:
-    """A function that migrates, and a key for everything that its result depends on. Equal keys are equal."""
+    """A function that migrates, with a key for everything that its result depends on.
+
+    Two objects with the same key are equal.
+    """
 
     run: Migrate = field(compare=False)
-    #: sixteen hexadecimal digits; a new template is made when they change
+    #: sixteen hexadecimal digits; if they change, a new template is created
     key: str
 
     @classmethod
     def of(cls, run: Migrate, *files: str | os.PathLike[str], version: str = "") -> Migrations:
-        """Return the migrations of a callable whose result also depends on other files than its module.
+        """Return the migrations of a callable whose result depends on its module and on other files.
 
-        The key depends on the module and on the files, for a folder on all files in it. With a `version` it
-        depends only on that text.
+        The key depends on the content of the module and of the files; a folder stands for all files in it.
+        With a `version`, the key depends only on the text of the version.
         """
         content = [version.encode()] if version else [_source(run), *contents(map(Path, files))]
         return cls(run=run, key=key_of(content))
 
 
 def none() -> Migrations:
-    """Return the migrations of an empty unit."""
+    """Return the migrations that do not change the empty unit."""
     return Migrations(run=lambda _: None, key=key_of([]))
 
 
 def imported(text: str, where: str) -> Migrations:
-    """Import `MODULE:FUNCTION` and return its migrations. Raises `ConfigurationError`."""
+    """Import `MODULE:FUNCTION` and return its migrations.
+
+    Raises `ConfigurationError` if the import fails.
+    """
     module, _, name = text.partition(":")
     try:
         run: Migrate = getattr(import_module(module), name)
@@ -56,7 +65,7 @@ def imported(text: str, where: str) -> Migrations:
 
 
 def key_of(parts: Iterable[bytes]) -> str:
-    """Return the key for the contents that a result depends on."""
+    """Return the key for the contents on which the result of migrations depends."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(hashlib.sha256(part).digest())

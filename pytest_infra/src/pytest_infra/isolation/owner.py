@@ -1,4 +1,7 @@
-"""The owner of units: a process with a token. The token's file is locked until the process exits."""
+"""The owner of units, which is a process with a token.
+
+A file with the name of the token is locked until the process exits.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,16 @@ from pathlib import Path
 from infra_runtime.host import file_lock
 
 LETTERS = string.ascii_lowercase + string.digits
-#: beside the data folders of the services; a wipe removes both
+#: The folder of the locked files, beside the data folders of the services; `infra runtime down --wipe`
+#: removes both.
 FOLDER = "services/.units"
 
 
 class Owner:
-    """A token of this process, with a locked file in the data directory.
+    """The token of this process, with a locked file in the data directory.
 
-    Units have the token in their names. Other processes check the lock: if it is free, the owner has exited,
-    and they may remove its units.
+    The names of the units of this process contain the token. Other processes check the lock: if it is free,
+    the owner has exited, and other processes are allowed to remove its units.
     """
 
     def __init__(self, data: Path, worker: str) -> None:
@@ -36,14 +40,14 @@ class Owner:
         return f"{self.token}_{self._count}"
 
     def alive(self, token: str) -> bool:
-        """Return whether the process with that token is running."""
+        """Return whether the process with this token is running."""
         return token == self.token or held(self._folder / token)
 
     def close(self) -> None:
         """Release the lock, and remove the file of this owner and the files of owners that were killed."""
         self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
-        # The guardian of a stopped stack may remove the folder at the same time.
+        # The guardian of a stopped stack can remove the folder at the same time.
         with contextlib.suppress(FileNotFoundError):
             for path in self._folder.iterdir():
                 if path.is_file():
@@ -51,7 +55,7 @@ class Owner:
 
 
 def held(path: Path) -> bool:
-    """Return whether a running process has the file locked."""
+    """Return whether a running process holds the lock on the file."""
     return file_lock.is_held(str(path))
 
 
@@ -65,7 +69,10 @@ def _locked(path: Path) -> int:
 
 
 def _remove_unless_held(path: Path) -> None:
-    """Remove a file while it is locked; a process that has just created it detects the removal."""
+    """Remove a file while this process holds its lock.
+
+    If another process has just created the file, that process detects the removal.
+    """
     with contextlib.suppress(FileNotFoundError):
         descriptor = file_lock.acquire(str(path), create=False)
         if descriptor is not None:

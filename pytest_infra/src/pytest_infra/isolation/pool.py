@@ -1,4 +1,4 @@
-"""A pool of units that are ready before a test needs them; one thread makes and removes them."""
+"""A pool of units that are created before a test needs them; one thread creates and removes them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from typing import Protocol
 
 from infra_runtime.errors import InfraError
 
-#: units that are ready ahead: the initial number, which doubles whenever a test waits, and its maximum
+#: The number of units that are created in advance: its initial value, which doubles whenever a test has to
+#: wait, and its maximum.
 AHEAD, MAX_AHEAD = 1, 8
-#: used units that may wait for their removal; with more of them, removing comes before making
+#: The number of used units that can wait for their removal. If there are more of them, removing units has
+#: priority over creating units.
 MAX_USED = 16
-#: seconds that a test waits
+#: The seconds that a test waits for a unit.
 PATIENCE = 60.0
 
 
 class Factory(Protocol):
-    """Makes and removes units; only the pool's thread calls its methods."""
+    """Creates and removes units; only the thread of the pool calls the methods."""
 
     @abstractmethod
     def make(self) -> str:
-        """Make a unit and return its name."""
+        """Create a unit and return its name."""
 
     @abstractmethod
     def remove(self, name: str) -> None:
@@ -32,11 +34,14 @@ class Factory(Protocol):
 
     @abstractmethod
     def close(self) -> None:
-        """Close open connections; the next call opens them again."""
+        """Close open connections; the next call of a method opens them again."""
 
 
 class Pool:
-    """Units that are ready, by name. Making comes before removing, because a test may be waiting."""
+    """The names of units that are ready.
+
+    Creating units has priority over removing units, because a test can be waiting.
+    """
 
     def __init__(self, factory: Factory, name: str, *, max_ahead: int = MAX_AHEAD) -> None:
         self._factory = factory
@@ -51,7 +56,10 @@ class Pool:
         self._thread.start()
 
     def take(self) -> str:
-        """Return the name of a unit; wait until it is made if none is ready. Raises the factory's error."""
+        """Return the name of a unit; if no unit is ready, wait until one is created.
+
+        Raises the error of the factory.
+        """
         with self._change:
             if not self._ready:
                 self._ahead = min(self._ahead * 2, self._max_ahead)
@@ -60,7 +68,7 @@ class Pool:
             return self._ready.popleft()
 
     def _wait(self) -> None:
-        self._failure = None  # it is from an earlier attempt; the server may answer again
+        self._failure = None  # the error is from an earlier attempt, and the server can be running again
         self._waiting += 1
         self._change.notify_all()
         deadline = time.monotonic() + PATIENCE
@@ -80,13 +88,13 @@ class Pool:
             self._change.notify_all()
 
     def renew(self) -> None:
-        """Remove the units that are ready and make new ones, because the server may have lost them."""
+        """Replace the units that are ready by new units, because the server can have lost them."""
         with self._change:
             self._used += self._ready
             self._ready.clear()
 
     def close(self) -> list[str]:
-        """Remove all units, end the thread, and return the names of the units that could not be removed."""
+        """Remove all units, end the thread, and return the names of units that could not be removed."""
         with self._change:
             self._closing = True
             self._used += self._ready
@@ -107,7 +115,10 @@ class Pool:
         self._factory.close()
 
     def _try(self, job: Callable[[], None]) -> None:
-        """Run a job; if it fails, run it again on a new connection: the server may have been restarted."""
+        """Run a job; if it fails, run it again on a new connection.
+
+        A job can fail because the server was restarted, which closes the connection.
+        """
         try:
             job()
         except Exception:  # noqa: BLE001 - a permanent error also fails the second attempt
@@ -115,7 +126,7 @@ class Pool:
             job()
 
     def _next(self) -> Callable[[], None] | None:
-        """Wait for the next job and return it; None if the pool is closed."""
+        """Wait for the next job, and return it; None if the pool is closed."""
         with self._change:
             while True:
                 too_few = not self._closing and len(self._ready) < max(self._ahead, self._waiting)

@@ -1,4 +1,4 @@
-"""Dumps as readable text: long values are cut, and bytes that are not text are escaped."""
+"""Write dumps as readable text: long values are cut, and bytes that are not text are escaped."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import json
 from pathlib import Path
 
 from infra_runtime.errors import InfraError
+from pytest_infra.private_files import write
 
-#: characters of one value
+#: The maximum number of characters of one value.
 CHARACTERS = 2000
 
 
 class DumpError(InfraError):
-    """A unit could not be dumped completely."""
+    """Raised if a unit cannot be dumped completely."""
 
 
 def write_json(path: Path, value: object) -> None:
     """Write `value` as indented JSON with every text cut to `CHARACTERS`."""
-    path.write_text(json.dumps(_bounded(value), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write(path, json.dumps(_bounded(value), indent=2, ensure_ascii=False) + "\n")
 
 
 def readable(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Slots: numbered parts of a service, such as accounts, each used by one test after another."""
+"""Slots: numbered parts of a service, such as accounts, which different tests use one after another."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from infra_runtime.host import file_lock
 from pytest_infra.isolation.connection import CommandError
 from pytest_infra.isolation.owner import FOLDER
 
-#: seconds that a test waits for a slot, and between two attempts
+#: The seconds that a test waits for a slot, and the seconds between two attempts.
 PATIENCE, INTERVAL = 60.0, 0.005
-#: contents of a slot's file; the file of a clean slot is empty
+#: The contents of the file of a slot that is not clean or is kept; the file of a clean slot is empty.
 USED, KEPT = b"used", b"kept"
 
 
 class Slots:
-    """The slots of one service, shared by all processes of the run.
+    """The slots of one service, which all processes of the run share.
 
-    Each slot has a file in the data directory, which is locked while a process uses the slot. The lock ends
-    when the process exits, even by SIGKILL. The file's content shows whether the slot is clean.
+    Each slot has a file in the data directory. A process that uses the slot holds a lock on the file. The
+    lock is released when the process exits, even after SIGKILL. The content of the file shows whether the
+    slot is clean.
     """
 
     def __init__(self, data: Path, kind: str, numbers: range, hint: str) -> None:
@@ -33,10 +34,10 @@ class Slots:
         self._held: dict[int, int] = {}
 
     def take(self, clean: Callable[[int], bool]) -> int:
-        """Wait for a free slot and return its number.
+        """Wait for a free slot, and return its number.
 
-        `clean` is called for a slot that its last user did not clean; if it returns False, another slot is
-        tried. Raises `ConfigurationError` if no slot is free in time.
+        If the last user of a slot did not clean it, `clean` is called for the slot. If `clean` returns False,
+        another slot is tried. Raises `ConfigurationError` if no slot is free within `PATIENCE` seconds.
         """
         deadline = time.monotonic() + PATIENCE
         while True:
@@ -52,16 +53,22 @@ class Slots:
             time.sleep(INTERVAL)
 
     def release(self, number: int, clean: Callable[[int], bool], *, keep: bool) -> None:
-        """Clean a slot, unless it is kept, and free it. If cleaning fails, its next user cleans it."""
+        """Clean a slot, unless it is kept, and free it.
+
+        If cleaning fails, the next user of the slot cleans it.
+        """
         cleaned = False
         try:
-            with contextlib.suppress(OSError, CommandError):  # the server may be stopped
+            with contextlib.suppress(OSError, CommandError):  # the server can be stopped
                 cleaned = not keep and clean(number)
         finally:
             self.free(number, keep=keep, clean=cleaned)
 
     def free(self, number: int, *, keep: bool = False, clean: bool = True) -> None:
-        """Free a slot. `clean=False`: its next user cleans it. `keep=True`: it is not used again."""
+        """Free a slot.
+
+        With `clean=False`, the next user of the slot cleans it. With `keep=True`, the slot is not used again.
+        """
         descriptor = self._held.pop(number)
         os.ftruncate(descriptor, 0)
         if keep or not clean:

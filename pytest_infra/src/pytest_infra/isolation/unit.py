@@ -1,4 +1,7 @@
-"""Isolation units, and the interface of a kit: a unit is acquired for a test, and released after it."""
+"""Isolation units, and the interface with which a service kit provides them.
+
+A unit is acquired for a test, and released after the test.
+"""
 
 from __future__ import annotations
 
@@ -12,25 +15,29 @@ from infra_runtime.errors import ConfigurationError
 
 
 class Unit(Endpoint):
-    """The part of a service that one test uses: the service's exports, except those that differ."""
+    """The part of a service that belongs to one test.
+
+    A unit has the exports of the service, some of them with other values.
+    """
 
     def __init__(self, server: Endpoint, unit_id: str, label: str, **exports: str) -> None:
-        super().__init__(server.name, {**server, **exports}, server.ports, str(server.data))
-        #: the supervised service with the unit: the shared server, or a copy
+        super().__init__(server.name, {**server, **exports}, server.ports, str(server.data), server.sensitive)
+        #: the service that contains the unit: the shared server, or a copy of it
         self.process = server.name
-        #: its name in the service: that of a database or an account, or a prefix
+        #: the name of the unit in the service, such as the name of a database or an account, or a prefix
         self.id = unit_id
-        #: the id of the test, module or class that uses it
+        #: the id of the test, module or class that uses the unit
         self.label = label
-        #: do not remove it when it is released
+        #: whether the unit is not removed when it is released
         self.keep = False
-        #: why it cannot be kept after its process exits; empty if it can
+        #: the reason why the unit cannot be kept after its process exits; empty if it can be kept
         self.unkeepable = ""
 
     def example(self) -> AbstractContextManager[Any]:
         """Return a context manager for an empty part of this unit, for one example of Hypothesis."""
         raise ConfigurationError(
-            f"{self.name} does not support `example()`: no part of its units can be made in a millisecond",
+            f"{self.name} does not support `example()`, because its units have no part that can be created "
+            "in a millisecond",
             hint=f'Use a separate unit in each example: `with infra_unit("{self.name}") as {self.name}:`.',
         )
 
@@ -38,7 +45,7 @@ class Unit(Endpoint):
         """Restore the parts of the unit that a restart of the server has removed."""
 
     def describe(self) -> dict[str, str]:
-        """Return its service, its id and its label, without secrets."""
+        """Return a dictionary with service, id and label of the unit, without secrets."""
         return {"service": self.name, "id": self.id, "label": self.label}
 
     def __repr__(self) -> str:
@@ -46,7 +53,7 @@ class Unit(Endpoint):
 
 
 class Units(Protocol):
-    """The units of one service in this process."""
+    """The interface to the units of one service in one process."""
 
     @abstractmethod
     def acquire(self, label: str) -> Unit:
@@ -54,12 +61,12 @@ class Units(Protocol):
 
     @abstractmethod
     def release(self, unit: Unit) -> None:
-        """Remove a unit, unless its `keep` is set."""
+        """Remove a unit, unless its attribute `keep` is set."""
 
     @abstractmethod
     def close(self) -> list[str]:
         """Remove unused units, end threads and connections, and return the names of units that are left."""
 
 
-#: the value of the fixture `infra_unit`: `unit_of(service, label="", **parameters)`
+#: The type of the fixture `infra_unit`, a function `unit_of(service, label="", **parameters)`.
 UnitOf: TypeAlias = Callable[..., AbstractContextManager[Endpoint]]

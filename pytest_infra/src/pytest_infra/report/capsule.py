@@ -1,8 +1,9 @@
-"""The failure report of a test: the logs of its services during the test, in pytest's output and in a folder.
+"""Failure reports: the logs of the services during a failed test, in pytest's output and in a folder.
 
 The folder is `capsules/TEST` in the data directory. It contains `capsule.json` (states, restarts,
 executables, settings with secrets masked), `logs/SERVICE.log` (the log during the test), `events.jsonl`
-(the journal during the test), `units.json` and `dumps/` (the test's isolation units).
+(the journal during the test), `units.json` and `dumps/` (the test's isolation units). Only their owner can
+read the files, and secrets are masked in all of them except `units.json` of units that are kept.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import InfraError
 from infra_runtime.host import disk
 from infra_runtime.messages import Phase, Services, Status
+from infra_runtime.redaction import redacted
 from pytest_infra import options
 from pytest_infra.instances import Instances
 from pytest_infra.label import label_of
 from pytest_infra.notes import Notes
+from pytest_infra.private_files import make_folder, write
 from pytest_infra.report.leaks import owner_of
-from pytest_infra.report.redaction import redacted, secrets_of
+from pytest_infra.report.redaction import secrets_of
 from pytest_infra.report.unit_dumps import UnitDumps
 from pytest_infra.session import Session
 from pytest_infra.unit_registry import UnitRegistry
@@ -37,12 +40,13 @@ if TYPE_CHECKING:
     from pytest_infra.isolation.unit import Unit
     from pytest_infra.kit import ServiceKit
 
-#: the last lines and characters of a service's log in pytest's output; the folder has the complete log
+#: The numbers of lines and characters at the end of a service's log that pytest's output contains. The folder
+#: contains the complete log.
 LINES, CHARACTERS = 40, 6_000
-#: bytes of a log in the folder; the beginning of a longer one is cut
+#: The maximum size of a log in the folder, in bytes; the beginning of a longer log is cut.
 SLICE_BYTES = 8_000_000
 FOLDER = "capsules"
-#: the title of the section in pytest's output that contains the folder's path
+#: The title of the section in pytest's output that contains the path of the folder.
 TITLE = "Failure report"
 
 #: log file → its size in bytes
@@ -57,16 +61,16 @@ class Capsules:
         self._notes, self._instances = Notes.of(config), Instances.of(config)
         self._stash = config.stash
         self._dumps = UnitDumps(self._instances, keep=options.read(config).keep)
-        #: the sizes when the data directory was opened, for the test that opened it
+        #: the sizes of the logs when the data directory was opened, for the test that opened it
         self._opened: Marks = {}
-        #: the sizes when the running test started
+        #: the sizes of the logs when the running test started
         self._marks: Marks = {}
         self._began = time.time()
         #: the sections of the running test's report, after one of its phases has failed
         self._sections: list[tuple[str, str]] = []
         #: the processes in which the running test has used units
         self._processes: set[str] = set()
-        #: test → unit → the files of its dump, for the failed tests of this run
+        #: test → unit → the files of the unit's dump, for the failed tests of this run
         self._written: dict[str, dict[str, str]] = {}
         # xdist's workers share the services, so a log also contains lines from tests of other workers.
         self._shared = " (shared with other workers)" if "PYTEST_XDIST_WORKER" in os.environ else ""
@@ -86,7 +90,7 @@ class Capsules:
     def pytest_runtest_makereport(
         self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """If a phase failed, add the logs of the services to pytest's output and write the failure report."""
+        """After a failed phase, add the services' logs to pytest's output, and write the failure report."""
         report = yield
         if report.failed and self._session.data:
             slices, status = self._slices(), self._status()
@@ -106,11 +110,13 @@ class Capsules:
                 report.user_properties[:] = item.user_properties
             report.sections += self._sections
         elif report.when == "teardown":
-            report.sections += self._sections  # a JUnit file contains the sections of a test's last report
+            report.sections += (
+                self._sections
+            )  # a JUnit file contains only the sections of the last report of a test
         return report
 
     def _status(self) -> Status | str:
-        """Return the state of the stack; if the supervisor does not answer, the error's text."""
+        """Return the state of the stack; the text of the error if the supervisor does not answer."""
         try:
             return self._session.status() or ""
         except InfraError as error:
@@ -118,30 +124,36 @@ class Capsules:
 
     @property
     def _live(self) -> list[Unit]:
-        """The units that the test is using now."""
+        """Return the units that the test is using now."""
         registry = self._stash.get(UnitRegistry.KEY, None)
         return registry.live if registry else []
 
     def _kit(self, process: str, status: Status | str) -> ServiceKit:
-        """Return the kit of a supervised service, which may be a copy of another service."""
+        """Return the kit of a service, which can also be a copy of another service."""
         copies = {service.name: service.copy_of for service in _services(status)}
         return self._instances[copies.get(process) or process].kit
 
     def _copies_of_others(self, status: Status | str) -> set[str]:
-        """Return the copies of services that this test does not use: those of other tests and unused ones."""
+        """Return the copies of services that this test does not use."""
         self._processes |= {unit.process for unit in self._live}
         copies = {service.name for service in _services(status) if service.copy_of}
         return copies - self._processes
 
     def _slices(self) -> dict[str, str]:
-        """Return service → its log since the start of the test, with secrets masked, without empty logs."""
+        """Return a dictionary from service to its log since the start of the test.
+
+        Secrets are masked, and empty logs are omitted.
+        """
         slices = {}
-        secrets = secrets_of(self._live, self._instances)
+        secrets = self._secrets()
         for path in _logs(self._session.data):
             start = self._marks.get(path, self._opened.get(path, 0))
             if text := _read(path, start):
                 slices[path.stem] = redacted(text, secrets)
         return slices
+
+    def _secrets(self) -> set[str]:
+        return secrets_of(self._live, self._instances, self._session.secrets())
 
     def _write(
         self, item: pytest.Item, report: pytest.TestReport, slices: dict[str, str], status: Status | str
@@ -151,15 +163,16 @@ class Capsules:
         try:
             if item.nodeid not in self._written:
                 with contextlib.suppress(OSError):
-                    disk.remove(str(folder))  # it is the report of an earlier run
+                    disk.remove(str(folder))  # the existing report is from an earlier run
                 self._written[item.nodeid] = {}
                 item.user_properties.append(("infra_capsule", str(folder)))
-            (folder / "logs").mkdir(parents=True, exist_ok=True)
+            make_folder(folder / "logs")
             for name, text in slices.items():
-                (folder / "logs" / f"{name}.log").write_text(text, encoding="utf-8")
-            (folder / "events.jsonl").write_text("".join(_events(data, self._began)), encoding="utf-8")
+                write(folder / "logs" / f"{name}.log", text)
+            secrets = self._secrets()
+            write(folder / "events.jsonl", redacted("".join(_events(data, self._began)), secrets))
             described = self._describe(item, report, folder, status)
-            (folder / "capsule.json").write_text(json.dumps(described, indent=2), encoding="utf-8")
+            write(folder / "capsule.json", redacted(json.dumps(described, indent=2), secrets))
         except OSError as error:
             report.sections.append((TITLE, f"could not be written: {error}"))
             return None
@@ -186,10 +199,13 @@ class Capsules:
     def _save_units(
         self, item: pytest.Item, report: pytest.TestReport, folder: Path, status: Status | str
     ) -> dict[str, str]:
-        """Dump the test's units; in its tear-down they are already removed, so return the earlier dumps."""
+        """Dump the units of the test; in its tear-down, return the earlier dumps.
+
+        In the tear-down, the units are already removed.
+        """
         if report.when != "teardown":
             answering = {service.name for service in _services(status) if service.phase is Phase.READY}
-            saved = self._dumps.save(item.nodeid, self._live, folder, answering)
+            saved = self._dumps.save(item.nodeid, self._live, folder, answering, self._secrets())
             self._written[item.nodeid] = saved.dumps
             for message in saved.messages:
                 self._notes.add_message(message)
@@ -203,12 +219,12 @@ def _services(status: Status | str) -> Services:
 
 
 def name_of(nodeid: str) -> str:
-    """Return the name of the folder for a test's id: readable, without separators of a path."""
+    """Return a readable folder name for a test's id, without path separators."""
     return re.sub(r"[^A-Za-z0-9._\[\]-]+", "-", nodeid.replace("::", ".").replace("/", ".")).strip(".-")[:150]
 
 
 def shorten(text: str) -> str:
-    """Return the end of a text for pytest's output; a first line states how many lines are left out."""
+    """Return the end of a text for pytest's output; the first line contains the number of omitted lines."""
     lines = text.splitlines()
     kept = lines[-LINES:]
     while len(kept) > 1 and sum(map(len, kept)) > CHARACTERS:
@@ -220,7 +236,10 @@ def shorten(text: str) -> str:
 
 
 def without_others(text: str, owners: Collection[str], kit: ServiceKit) -> str:
-    """Return a log without the lines that name another worker's unit, and the indented lines after them."""
+    """Return a log without lines that contain the name of another worker's unit.
+
+    The indented lines after such a line are also removed.
+    """
     if not kit.unit_name:
         return text
     lines, included = [], True
@@ -238,7 +257,10 @@ def _logs(data: Iterable[str]) -> list[Path]:
 
 
 def _sizes(data: Iterable[str]) -> Marks:
-    """Return the sizes of the services' logs. It runs for every test, so it only lists the folders."""
+    """Return the sizes of the services' logs.
+
+    The function runs for every test, so it only lists the folders.
+    """
     sizes: Marks = {}
     for folder in data:
         with contextlib.suppress(FileNotFoundError), os.scandir(_folder(folder)) as entries:
@@ -257,10 +279,12 @@ def _read(path: Path, start: int) -> str:
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
-            if size < start:  # the log was rotated meanwhile, so all lines in it are newer
+            if size < start:  # the log was rotated in the meantime, so all lines in the log are newer
                 start = 0
             file.seek(max(start, size - SLICE_BYTES))
-            return file.read().decode(errors="replace")
+            return (
+                file.read().lstrip(b"\0").decode(errors="replace")
+            )  # a log above its limit begins with a hole
     except OSError:
         return ""
 

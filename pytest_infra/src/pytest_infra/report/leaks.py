@@ -1,4 +1,4 @@
-"""Find units that a run left in a stack that keeps running, in its files and its servers."""
+"""Find isolation units that a run has left in a stack that keeps running."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from pytest_infra.kit import ServiceKit, load
 def leftover(data: Path, owners: Collection[str], since: float, instances: Instances) -> list[str]:
     """Return the names of units that no process uses, and that were neither removed nor kept.
 
-    `owners`: the known tokens of the run's processes. `since`: the start of the run, in seconds since the
-    epoch; older files belong to another run.
+    `owners` contains the known tokens of the run's processes. `since` is the start of the run, in seconds
+    since the epoch; older files belong to another run.
     """
     folder = data / FOLDER
     killed = {path.name for path in _since(folder, since) if not held(path)}
@@ -32,9 +32,9 @@ def leftover(data: Path, owners: Collection[str], since: float, instances: Insta
 
 
 def _since(folder: Path, since: float) -> Iterator[Path]:
-    """Yield the files of a folder that have changed since then."""
+    """Yield the files of a folder that have changed since this time."""
     for path in folder.iterdir() if folder.is_dir() else ():
-        with contextlib.suppress(FileNotFoundError):  # another session may remove its files meanwhile
+        with contextlib.suppress(FileNotFoundError):  # another session can remove its files at the same time
             status = path.stat()
             if stat.S_ISREG(status.st_mode) and status.st_mtime >= since:
                 yield path
@@ -52,12 +52,13 @@ def _in_servers(data: Path, owners: Collection[str], instances: Instances) -> li
         kit = instances[service].kit
         if not kit.leftover:
             continue
-        with contextlib.suppress(ConfigurationError):  # the client library is missing, so there are no units
+        # Without the client library, no test can have created a unit.
+        with contextlib.suppress(ConfigurationError):
             names += [name for name in load(kit.leftover)(endpoint) if owner_of(name, kit) in owners]
     return sorted(names)
 
 
 def owner_of(unit: str, kit: ServiceKit) -> str | None:
-    """Return the token of the process that made a unit, from the unit's name."""
+    """Return the token of the process that created a unit, which is part of the unit's name."""
     match = re.fullmatch(kit.unit_name, unit)
     return match["owner"] if match else None

@@ -1,28 +1,28 @@
-"""Mask the secrets of services as `***` in text that the plugin prints or writes."""
+"""The secrets of services, which must not occur in texts that the plugin prints or writes."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from infra_runtime.messages import MASK
+from infra_runtime.redaction import SHORTEST
 from pytest_infra.instances import Instances
 
 if TYPE_CHECKING:
     from pytest_infra.isolation.unit import Unit
 
-#: characters of the shortest secret that is masked; a shorter value may occur in other text by chance
-SHORTEST = 6
 
+def secrets_of(units: Iterable[Unit], instances: Instances, known: Iterable[str] = ()) -> set[str]:
+    """Return the values of the units' exports that their kits declare as secret, and the `known` secrets.
 
-def secrets_of(units: Iterable[Unit], instances: Instances) -> set[str]:
-    """Return the values of the units' exports that their kits declare as secret."""
+    The result contains each secret in plain form and in the form that it has inside a JSON text.
+    """
     values = {unit[name] for unit in units for name in instances[unit.name].kit.secrets if name in unit}
-    return {value for value in values if len(value) >= SHORTEST}
-
-
-def redacted(text: str, secrets: Iterable[str]) -> str:
-    """Return a text with every secret masked."""
-    for secret in secrets:
-        text = text.replace(secret, MASK)
-    return text
+    values |= {secret for unit in units for secret in unit.sensitive} | set(known)
+    return {
+        form
+        for value in values
+        if len(value) >= SHORTEST
+        for form in (value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
+    }

@@ -1,4 +1,4 @@
-"""The summary line of a stack: its services, and what is left of them at the end of the run."""
+"""The summary line of a stack: its services, and the processes, ports and sockets that are left."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from infra_runtime.data_directory import lock
 from infra_runtime.data_directory.leak_check import check_leaks, counted
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client
-from infra_runtime.engines.local.stack import STOP_PATIENCE
 from infra_runtime.errors import InfraError, NoStackError
 from infra_runtime.messages import STATUS, Nothing
 from infra_runtime.value import frozen
@@ -19,20 +18,23 @@ from pytest_infra.isolation.owner import held
 from pytest_infra.notes import PREFIX
 from pytest_infra.report.leaks import leftover
 
+#: seconds for a stack to stop after its last lease
+STOP_PATIENCE = 90.0
+
 
 @frozen
 class SummaryLine:
-    """The line for one data directory; `clean` is False if something is left."""
+    """The summary line for one data directory; `clean` is False if anything is left."""
 
     text: str
     clean: bool
 
 
 def check(data: str, owners: Collection[str], since: float, instances: Instances) -> SummaryLine:
-    """Wait until a stack without leases has stopped, and report the leaks of it.
+    """Wait until a stack without leases has stopped, and return what is left of it.
 
-    If the stack keeps running, report the units that are left in it. `owners`: the tokens of the run's
-    processes. `since`: the start of the run, in seconds since the epoch.
+    If the stack keeps running, the result contains the units that are left in it. `owners` contains the
+    tokens of the run's processes. `since` is the start of the run, in seconds since the epoch.
     """
     paths = Paths(data)
     try:
@@ -54,8 +56,8 @@ def check(data: str, owners: Collection[str], since: float, instances: Instances
 def _leases_or_end(paths: Paths) -> tuple[int, float]:
     """Return the number of leases of a stack, and the seconds that it keeps running without leases.
 
-    Both are zero after its supervisor and its guardian have exited. A stack that runs until
-    `infra runtime down` stops it counts as one lease more.
+    Both numbers are zero after the supervisor and the guardian have exited. If the stack runs until `infra
+    runtime down` stops it, this counts as an additional lease.
     """
     deadline = time.monotonic() + STOP_PATIENCE
     while _supervised(paths):
@@ -70,7 +72,7 @@ def _leases_or_end(paths: Paths) -> tuple[int, float]:
             if leases := status.leases + status.stay:
                 return leases, 0.0
         except NoStackError:
-            pass  # the supervisor is exiting and accepts no client
+            pass  # the supervisor is exiting and does not accept clients
         if time.monotonic() > deadline:
             raise InfraError(f"the supervisor did not exit within {STOP_PATIENCE:g} s")
         time.sleep(0.005)

@@ -1,25 +1,26 @@
-"""The units of a failed test: described and dumped in its failure report, and kept with `--infra-keep`."""
+"""Write the units of a failed test to its failure report, and keep them with `--infra-keep`."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from infra_runtime.messages import MASK
+from infra_runtime.redaction import MASK, redacted
 from infra_runtime.value import frozen
 from pytest_infra.instances import Instances
 from pytest_infra.kit import load
-from pytest_infra.report.redaction import redacted, secrets_of
+from pytest_infra.private_files import make_folder, protect, write
+from pytest_infra.report.redaction import secrets_of
 
 if TYPE_CHECKING:
     from pytest_infra.isolation.unit import Unit
 
 FILE, FOLDER = "units.json", "dumps"
-#: failed tests with dumps per process; a dump takes tenths of a second, so that many failures would take long
+#: The maximum number of failed tests of a process for which dumps are written. A dump takes tenths of a
+#: second, so dumps of many failed tests would take long.
 MAX_TESTS = 50
 
 
@@ -27,23 +28,33 @@ MAX_TESTS = 50
 class Saved:
     """The result of saving a failed test's units."""
 
-    #: unit → the files of its dump, or why there is none
+    #: unit → the files of its dump, or the reason why it has no dump
     dumps: dict[str, str]
     #: lines for the end of the run: the URLs of the units that are kept
     messages: list[str]
-    #: whether any unit is kept
+    #: whether at least one unit is kept
     kept: bool
 
 
 class UnitDumps:
-    """Writes the units of failed tests of this process."""
+    """Writes descriptions and dumps of the units of failed tests of this process."""
 
     def __init__(self, instances: Instances, *, keep: bool) -> None:
         self._instances, self._keep = instances, keep
         self._tests = 0
 
-    def save(self, test: str, units: Collection[Unit], capsule: Path, answering: Collection[str]) -> Saved:
-        """Write the descriptions and the contents of units. `answering`: the services that are ready."""
+    def save(
+        self,
+        test: str,
+        units: Collection[Unit],
+        capsule: Path,
+        answering: Collection[str],
+        secrets: Collection[str] = (),
+    ) -> Saved:
+        """Write the descriptions and the contents of units, with `secrets` masked.
+
+        `answering` contains the services that are ready.
+        """
         described: list[dict[str, Any]] = []
         dumps: dict[str, str] = {}
         self._tests += 1
@@ -57,23 +68,26 @@ class UnitDumps:
             elif self._tests > MAX_TESTS:
                 dumps[unit.id] = f"no dump: only the first {MAX_TESTS} failed tests of a process have dumps"
             else:
-                dumps |= self._dump(unit, capsule)
+                dumps |= self._dump(unit, capsule, secrets)
         if described:
-            _write_private(capsule / FILE, json.dumps({"units": described}, indent=2))
+            write(capsule / FILE, json.dumps({"units": described}, indent=2) + "\n")
         return Saved(
             dumps=dumps, messages=self._messages(test, units, capsule), kept=any(unit.keep for unit in units)
         )
 
-    def _dump(self, unit: Unit, capsule: Path) -> dict[str, str]:
+    def _dump(self, unit: Unit, capsule: Path, secrets: Collection[str]) -> dict[str, str]:
         target = self._instances[unit.name].kit.dump
         if not target:
             return {}
         folder = capsule / FOLDER / unit.name
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         try:
             files: list[Path] = load(target)(unit, folder)
+            _redact(files, {*secrets, *secrets_of([unit], self._instances)})
         except Exception as error:  # noqa: BLE001 - a failed dump must not hide the failure of the test
             return {unit.id: redacted(f"no dump: {error}", secrets_of([unit], self._instances))}
+        finally:
+            protect(folder)  # the functions of other distributions may create files with any mode
         return {unit.id: ", ".join(str(file.relative_to(capsule)) for file in files)} if files else {}
 
     def _messages(self, test: str, units: Iterable[Unit], capsule: Path) -> list[str]:
@@ -85,7 +99,7 @@ class UnitDumps:
         return [*kept, *passwords, *lost]
 
     def _url(self, unit: Unit) -> str:
-        """Return a URL of the unit that needs no password, otherwise one with the password masked."""
+        """Return a URL of the unit without a password, or a URL in which the password is masked."""
         urls = [urlsplit(unit[key]) for key in ("socket_url", "url") if key in unit]
         for url in urls:
             if url.password is None:
@@ -93,7 +107,8 @@ class UnitDumps:
         return urlunsplit(urls[-1]).replace(f":{urls[-1].password}@", f":{MASK}@", 1) if urls else ""
 
 
-def _write_private(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text + "\n")
+def _redact(files: Iterable[Path], secrets: Collection[str]) -> None:
+    for path in files:
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+        if (masked := redacted(text, secrets)) != text:
+            write(path, masked)

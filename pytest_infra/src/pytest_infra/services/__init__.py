@@ -1,1 +1,1 @@
-"""The kits of the shipped kinds: `pytest_infra.services.KIND:KIT`."""
+"""The service kits of pytest-infra: `pytest_infra.services.KIND:KIT`."""

@@ -1,1 +1,1 @@
-"""What is around the schemas: operations, parameters, bodies, responses, security, servers."""
+"""Compare everything except schemas: operations, parameters, bodies, responses, security, servers."""

@@ -21,7 +21,7 @@ _BINARY = frozenset({"binary", "base64", "byte"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A part of a form in one document: its encoding, or None, and its schema."""
+    """A part of a form in one document, with its schema and its encoding (None if it has no encoding)."""
 
     encoding: Element | None
     holder: Element
@@ -29,14 +29,14 @@ class Part:
 
     @property
     def element(self) -> Element:
-        """Return the encoding, or the media type without one."""
+        """Return the element of the encoding; the element of the media type if the part has no encoding."""
         return self.encoding or self.holder
 
 
 def parts(scope: Scope, name: str, old: Element, new: Element) -> Iterator[tuple[str, Part, Part]]:
-    """Yield the parts for which at least one of both media types has an encoding.
+    """Yield each part that has an encoding in at least one of the two media types.
 
-    In OpenAPI, `encoding` applies only to forms, and only to declared properties.
+    In OpenAPI, `encoding` applies only to the declared properties of forms.
     """
     if not name.startswith(("multipart/", _URLENCODED)):
         return
@@ -52,7 +52,7 @@ def parts(scope: Scope, name: str, old: Element, new: Element) -> Iterator[tuple
 
 
 def compare(scope: Scope, name: str, part: str, old: Part, new: Part, direction: Direction) -> None:
-    """State how the encoding of one part of a form changed; `name` is the form's media type."""
+    """Add facts about the changed encoding of one part of a form; `name` is the form's media type."""
     if name == _URLENCODED or (name == _FORM_DATA and old.holder.document.modern):
         before, after = style(old.encoding, "query"), style(new.encoding, "query")
         if differ(scope, before, after, old.term, new.term):
@@ -86,7 +86,7 @@ def _terms(scope: Scope, media: Element) -> dict[str, Term]:
 
 
 def _media_types(scope: Scope, part: Part) -> set[str]:
-    """Return the media types of a part: those of its encoding, else those that its schema implies."""
+    """Return the media types of a part: the ones in its encoding, or the ones that its schema implies."""
     encoding = part.encoding.text("contentType") if part.encoding else ""
     if encoding:
         return {normal(each) for each in encoding.split(",") if each.strip()}
@@ -94,9 +94,9 @@ def _media_types(scope: Scope, part: Part) -> set[str]:
 
 
 def _defaults(scope: Scope, node: Node) -> Iterator[str]:
-    if node.types - {"null"} == {"array"}:  # each member is a part
+    if node.types - {"null"} == {"array"}:  # each item of an array is a part
         node = scope.graph.comparer.node(node.items or ())
-    if node.types >= {"object", "string", "number"}:  # it has no type
+    if node.types >= {"object", "string", "number"}:  # a part without a type
         yield _BYTES
         return
     for kind in node.types - {"null"}:

@@ -1,4 +1,4 @@
-"""A document as the operations that it describes."""
+"""The operations that a document describes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from infra_openapi.finding import Operation
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
-#: OpenAPI describes these headers elsewhere; parameters with these names are ignored.
+#: OpenAPI has other keywords for these headers, so parameters with these names are ignored.
 _IGNORED_HEADERS = frozenset({"accept", "content-type", "authorization"})
 
 
@@ -21,7 +21,8 @@ _IGNORED_HEADERS = frozenset({"accept", "content-type", "authorization"})
 class Endpoint:
     """One operation with its path items and its document.
 
-    `items` are the path item and, if it is a reference, the keys beside the reference, which take precedence.
+    `items` contains the path item. If the path item is a reference, `items` also contains the keys beside the
+    reference, which have priority.
     """
 
     name: Operation
@@ -31,15 +32,15 @@ class Endpoint:
 
     @property
     def variables(self) -> list[str]:
-        """Return the names of the path variables, in order."""
+        """Return the names of the variables in the path, in the order of the path."""
         return _VARIABLE.findall(self.name.path)
 
     def parameters(self) -> dict[tuple[str, str], Element]:
-        """Return the parameters by `in` and name; parameters of the operation override those of its path.
+        """Return the parameters by `in` and name; parameters of the operation replace parameters of its path.
 
-        The key of a path parameter is its position in the path, because its name is not sent. A path
-        variable without a parameter is a string. Header names are in lower case, and the whole query string
-        (3.2) has an empty name.
+        The key of a path parameter is its position in the path, because its name is not sent. A path variable
+        for which no parameter is declared is a string. Header names are in lower case. The parameter for the
+        whole query string (OpenAPI 3.2) has an empty name.
         """
         found: dict[tuple[str, str], Element] = {}
         variables = self.variables
@@ -48,7 +49,7 @@ class Endpoint:
             parameter = follow(element)
             place, name = parameter.text("in"), parameter.text("name")
             if not place:
-                element.document.note(element, "is a parameter without `in`, so it is ignored")
+                element.document.note(element, "is a parameter without `in`, so this parameter is ignored")
                 continue
             if place == "path" and name in variables:
                 name = str(variables.index(name))
@@ -72,26 +73,27 @@ class Endpoint:
 
     @property
     def unstable(self) -> bool:
-        """Whether the level guarantees no compatibility."""
+        """Return whether the stability level is `draft` or `alpha`, which guarantee no compatibility."""
         return self.stability in {"draft", "alpha"}
 
 
 def template(path: str) -> str:
-    """Return a path without the names of its variables, which are not sent."""
+    """Return a path without the names of its variables, because the names are not sent."""
     return _VARIABLE.sub("{}", path)
 
 
 def endpoints(document: Document) -> Iterator[Endpoint]:
     """Yield the operations of all paths, in the order of the document.
 
-    The extension `x-ms-paths` of AutoRest contains further paths, which differ in their query strings.
+    The paths in `x-ms-paths`, an extension of AutoRest for paths that differ only in their query strings, are
+    included.
     """
     for key in ("paths", "x-ms-paths"):
         for path, item in document.root.mapping(key).items():
             if path.startswith("/"):
                 yield from of_path(document, path, item)
             elif not path.startswith("x-"):
-                document.note(item, "is not a path because it does not begin with a slash, so it is ignored")
+                document.note(item, "does not begin with a slash, so it is not a path and is ignored")
 
 
 def webhooks(document: Document) -> Iterator[Endpoint]:

@@ -1,4 +1,4 @@
-"""Compare the life cycle of operations: stability, deprecation, sunset, removal; and their ids and tags."""
+"""Compare the life cycle (stability, deprecation, sunset, removal), ids and tags of operations."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _STABILITY = {
 
 
 def sunset(element: Element) -> Any:
-    """Return the sunset date (`x-sunset`), or None."""
+    """Return the sunset date (`x-sunset`) as in the document; None if it is missing."""
     return element.value("x-sunset")
 
 
 def day(value: Any) -> dt.date | None:
-    """Return a sunset as a date: from a date, a date-time or an HTTP date; None for anything else."""
+    """Return the date in a sunset text (a date, a date-time or an HTTP date); None for any other value."""
     if not isinstance(value, str):
         return None
     try:
@@ -41,12 +41,15 @@ def day(value: Any) -> dt.date | None:
 
 
 def lost(before: Any, after: Any) -> bool:
-    """Whether a sunset date was removed, or replaced by a text that is not a date."""
+    """Return whether a sunset date was removed, or replaced by a text that is not a date."""
     return before is not None and day(after) is None and (after is None or day(before) is not None)
 
 
 def removed(scope: Scope, old: Endpoint, home: Element, today: dt.date, kind: FactKind) -> None:
-    """State that an operation was removed; `kind` is the fact if it was neither unstable nor deprecated."""
+    """Add the fact that an operation was removed.
+
+    `kind` is the kind of the fact if the operation was neither unstable nor deprecated.
+    """
     subject = str(old.name)
     last = sunset(old.element)
     if old.unstable:
@@ -63,7 +66,7 @@ def removed(scope: Scope, old: Endpoint, home: Element, today: dt.date, kind: Fa
 
 
 def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
-    """State how stability, deprecation, sunset, id and tags of an operation changed."""
+    """Add facts about the changed stability, deprecation, sunset, id and tags of an operation."""
     subject = str(new.name)
     _stability(scope, old, new, subject)
     _deprecation(scope, old, new, subject)

@@ -1,4 +1,4 @@
-"""Compare media types and their schemas, headers, and the values of parameters."""
+"""Compare media types with their schemas, headers, and the values of parameters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from infra_openapi.schema.node import Term
 def compare(
     scope: Scope, old: Element, new: Element, direction: Direction, *, negotiated: bool = False
 ) -> None:
-    """State how `content` changed; `negotiated` is true if the client selects the media type."""
+    """Add facts about a changed `content`; `negotiated` is true if the client selects the media type."""
     before, after = _by_name(old), _by_name(new)
     added, removed = facts.MEDIA_TYPE_ADDED, facts.MEDIA_TYPE_REMOVED
     if direction is Direction.RESPONSE and not negotiated:
@@ -27,7 +27,8 @@ def compare(
         if name in after:
             _changed(scope, name, element, after[name], direction)
             continue
-        # It is compared with the narrowest media range of the revision that includes it.
+        # A removed media type is compared with the narrowest media range of the new document that includes
+        # it.
         wider = narrowest(name, list(after))
         if wider is not None:
             _changed(scope, name, element, after[wider], direction)
@@ -77,13 +78,13 @@ def _changed(scope: Scope, name: str, old: Element, new: Element, direction: Dir
 
 
 def _text(name: str, old: Element, new: Element) -> int:
-    """Return `Mode.text` for the values of a media type."""
+    """Return the value of `Mode.text` for a media type: whether its values are sent as text."""
     if name == "text/plain":
         return 1
     if name not in encoding.FORMS:
         return 0
     encodings = (part for element in (old, new) for part in element.mapping("encoding").values())
-    # A part with its own media type may be JSON, which distinguishes numbers and strings.
+    # A part with its own media type can be JSON, which distinguishes numbers from strings.
     return 0 if any(part.text("contentType") for part in encodings) else 2
 
 
@@ -95,7 +96,7 @@ def _term(element: Element, key: str) -> Term:
 def headers(
     scope: Scope, old: Element | None, new: Element | None, direction: Direction, one: Element, other: Element
 ) -> None:
-    """State how headers of a response or of a form part changed; `one` and `other` are their containers."""
+    """Add facts about changed headers; `one` and `other` are the responses or form parts with the headers."""
     before, after = _by_header(old), _by_header(new)
     for name in sorted({**before, **after}):
         first, second = before.get(name), after.get(name)
@@ -112,7 +113,7 @@ def headers(
 
 
 def _by_header(holder: Element | None) -> dict[str, Element]:
-    """Return the headers by lower-case name, without the media type."""
+    """Return the headers by lower-case name, without the header `Content-Type`."""
     found = holder.mapping("headers") if holder is not None else {}
     return {
         name.lower(): follow(element) for name, element in found.items() if name.lower() != "content-type"
@@ -141,7 +142,7 @@ def value(
     subject: str,
     place: str,
 ) -> None:
-    """Compare the value of a parameter or header; `kind` is the fact for a changed serialization."""
+    """Compare the value of a parameter or header; `kind` is the kind of fact for a changed serialization."""
     first, second = old.mapping("content"), new.mapping("content")
     if first and second:
         compare(scope, old, new, direction)

@@ -1,4 +1,4 @@
-"""Compare media types by name: which are equal, and which media ranges include others."""
+"""Compare media types by name: which are equal, and which media ranges include which media types."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ _IDLE = ("charset=", "boundary=")
 
 
 def normal(name: str) -> str:
-    """Normalise a media type: no charset, lower case, no spaces and quotes, sorted parameters."""
+    """Return a media type in lower case, without charset, spaces and quotes, with sorted parameters."""
     kind, *parameters = (part.strip().lower().replace('"', "") for part in name.split(";"))
     return ";".join([kind, *sorted(each for each in parameters if each and not each.startswith(_IDLE))])
 
 
 def covers(wide: str, narrow: str) -> bool:
-    """Whether a media range includes a media type; both are normalised."""
+    """Return whether a media range includes a media type; both arguments are results of `normal`."""
     kind, *asked = wide.split(";")
     other, *given = narrow.split(";")
     included = kind in {"*/*", other} or (kind.endswith("/*") and other.startswith(kind[:-1]))
@@ -21,7 +21,7 @@ def covers(wide: str, narrow: str) -> bool:
 
 
 def narrowest(name: str, offered: list[str]) -> str | None:
-    """Return the narrowest of the offered media ranges that includes a media type."""
+    """Return the narrowest media range of `offered` that includes a media type."""
     found = [other for other in offered if covers(other, name)]
     return max(
         found, key=lambda other: ("*" not in other, not other.startswith("*"), len(other)), default=None

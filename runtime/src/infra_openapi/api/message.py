@@ -1,4 +1,4 @@
-"""Compare the messages of an operation: its body, and its responses with headers and links."""
+"""Compare the messages of an operation: its request body, and its responses with headers and links."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SUCCESS = ("2", "3")
 
 
 def body(scope: Scope, old: Element, new: Element, direction: Direction) -> None:
-    """State how the request body changed; `old` and `new` are the operations."""
+    """Add facts about a changed request body; `old` and `new` are the operations."""
     before, after = _followed(old.child("requestBody")), _followed(new.child("requestBody"))
     inner = scope.enter("body", before, after, direction) if before or after else None
     if inner is None:
@@ -28,7 +28,7 @@ def body(scope: Scope, old: Element, new: Element, direction: Direction) -> None
     elif before is not None:
         was, is_ = before.flag("required"), after.flag("required")
         if _by_fields(before) and _by_fields(after):
-            pass  # its required fields have separate facts
+            pass  # required form fields have separate facts
         elif is_ and not was:
             inner.fact(facts.BODY_BECAME_REQUIRED, direction, before, after, False, True)
         elif was and not is_:
@@ -37,7 +37,7 @@ def body(scope: Scope, old: Element, new: Element, direction: Direction) -> None
 
 
 def _by_fields(body: Element) -> bool:
-    """Whether a body is a form of version 2, which is defined by its fields."""
+    """Return whether a body is a form of Swagger 2.0, which consists of declared fields."""
     return body.document.version.startswith("2") and body.mapping("content").keys() <= encoding.FORMS
 
 
@@ -46,7 +46,10 @@ def _followed(element: Element | None) -> Element | None:
 
 
 def responses(scope: Scope, old: Element, new: Element, direction: Direction) -> None:
-    """State how the responses changed: a status has its own entry, or that of its range, or `default`."""
+    """Add facts about changed responses.
+
+    A status is described by its own entry, by the entry of its range (such as `4XX`), or by `default`.
+    """
     before, after = _by_status(old), _by_status(new)
     compared: set[tuple[str, str]] = set()
     for status in sorted({**before, **after}):
@@ -73,12 +76,14 @@ def _by_status(operation: Element) -> dict[str, Element]:
         ):
             found[name] = element
         elif not status.startswith("x-"):
-            operation.document.note(element, f"has {status!r} instead of a status, so it is ignored")
+            operation.document.note(
+                element, f"has the key {status!r}, which is not a status, so this response is ignored"
+            )
     return found
 
 
 def _meant(status: str, among: dict[str, Element]) -> str:
-    """Return the entry that applies to a status; empty without one."""
+    """Return the key of the response that applies to a status; an empty string if no response applies."""
     for name in (status, f"{status[0]}XX", "default"):
         if name in among:
             return name
@@ -86,7 +91,7 @@ def _meant(status: str, among: dict[str, Element]) -> str:
 
 
 def _any_in(status: str, among: dict[str, Element]) -> bool:
-    """Whether a range is replaced by single statuses."""
+    """Return whether a status range (such as `4XX`) was replaced by single statuses."""
     return status.endswith("XX") and any(other[0] == status[0] for other in among)
 
 
@@ -114,7 +119,7 @@ def _links(scope: Scope, old: Element, new: Element, direction: Direction) -> No
 
 
 def _link(element: Element) -> dict[str, Any]:
-    """Return the target of a link, and its parameters and body."""
+    """Return the operation that a link refers to, and the parameters and the body of the link."""
     raw = element.raw if isinstance(element.raw, dict) else {}
     return {
         key: raw[key] for key in ("operationRef", "operationId", "parameters", "requestBody") if key in raw

@@ -13,7 +13,7 @@ from infra_openapi.document import Element
 from infra_openapi.facts import FactKind
 from infra_openapi.finding import Direction
 
-#: Keyword → the facts that the revision allows something, or no longer allows it.
+#: Keyword → the kinds of fact for a flag that the new document sets, and for a flag that it removes.
 _FLAGS = (
     ("allowReserved", facts.PARAMETER_RESERVED_ALLOWED, facts.PARAMETER_RESERVED_FORBIDDEN),
     ("allowEmptyValue", facts.PARAMETER_EMPTY_ALLOWED, facts.PARAMETER_EMPTY_FORBIDDEN),
@@ -21,7 +21,10 @@ _FLAGS = (
 
 
 def compare(scope: Scope, old: Endpoint, new: Endpoint, direction: Direction, today: dt.date) -> None:
-    """State how the parameters of an operation changed; `today` decides whether a sunset date has passed."""
+    """Add facts about the changed parameters of an operation.
+
+    `today` decides whether a sunset date has passed.
+    """
     before, after = old.parameters(), new.parameters()
     for key in sorted({**before, **after}):
         first, second = before.get(key), after.get(key)
@@ -64,7 +67,7 @@ def _has_default(scope: Scope, element: Element) -> bool:
 
 
 def _removed(element: Element, direction: Direction, today: dt.date) -> tuple[FactKind, str]:
-    """Return the fact for a removed parameter, and its sunset date."""
+    """Return the kind of fact for a removed parameter, and the sunset date of the parameter."""
     last = sunset(element) if element.flag("deprecated") else None
     if last is not None:
         ends = day(last)
@@ -109,7 +112,10 @@ def _changed(scope: Scope, old: Element, new: Element, direction: Direction) -> 
 
 
 def _applies(key: str, element: Element) -> bool:
-    """Whether a flag applies: to query parameters only, except `allowReserved` since OpenAPI 3.2."""
+    """Return whether a flag has an effect.
+
+    Flags apply only to query parameters; since OpenAPI 3.2, `allowReserved` applies to all parameters.
+    """
     place = element.text("in")
     escaped = place != "header" and element.document.version.startswith("3.2")
     return place == "query" or (key == "allowReserved" and escaped)

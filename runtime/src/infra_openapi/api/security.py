@@ -1,4 +1,8 @@
-"""Compare security requirements: alternatives of schemes that must all be satisfied."""
+"""Compare security requirements.
+
+Security requirements are alternatives: a client has to satisfy one of them. One requirement can contain
+several security schemes, and the client must satisfy all of them.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ _ADDRESSES = ("authorizationUrl", "tokenUrl", "refreshUrl", "deviceAuthorization
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Requirement:
-    """One alternative: the scopes of each scheme, and the credentials that a client must send."""
+    """One of the alternatives: the scopes of each scheme, and the credentials that a client must send."""
 
     scopes: Mapping[str, frozenset[str]]
     presented: Mapping[str, str]
@@ -28,7 +32,7 @@ class Requirement:
 
     @property
     def shown(self) -> str:
-        """Return the schemes with their scopes as text."""
+        """Return a text with the schemes and their scopes."""
         parts = [
             name + (f" ({', '.join(sorted(scopes))})" if scopes else "")
             for name, scopes in self.scopes.items()
@@ -37,7 +41,7 @@ class Requirement:
 
     @property
     def key(self) -> str:
-        """Return the content, independent of the order."""
+        """Return the content as a key that does not depend on the order of schemes and scopes."""
         parts = [(name, self.presented[name], sorted(scopes)) for name, scopes in self.scopes.items()]
         return json.dumps(sorted(parts))
 
@@ -46,10 +50,10 @@ class Requirement:
 class Likeness:
     """Decides which scheme of the new document corresponds to a scheme of the old document.
 
-    The name of a scheme is not sent, so a scheme with a new name can correspond to an old one with the same
-    content. Two schemes that both documents define stay different, even with the same content, because
-    their credentials differ. `by_name`: schemes with the same name correspond, whatever their content is;
-    a changed scheme has its own facts.
+    The name of a scheme is not sent, so a new scheme can correspond to an old scheme with another name and
+    the same content. If both documents define two schemes with equal content, the two schemes do not
+    correspond to each other, because their credentials differ. If `by_name` is true, schemes with the same
+    name correspond, even if their content differs; a changed scheme has its own facts.
     """
 
     old: Document
@@ -57,22 +61,25 @@ class Likeness:
     by_name: bool
 
     def covers(self, old: Requirement, new: Requirement) -> bool:
-        """Whether the credentials for the old requirement satisfy the new one."""
+        """Return whether the credentials for the old requirement satisfy the new requirement."""
         return self.alike(old, new) and not self.lacking(old, new)
 
     def alike(self, old: Requirement, new: Requirement) -> bool:
-        """Whether the old requirement has every scheme of the new one, regardless of scopes."""
+        """Return whether the old requirement has every scheme of the new one, regardless of scopes."""
         return all(self._had(old, new, name) for name in new.scopes)
 
     def lacking(self, old: Requirement, new: Requirement) -> list[str]:
-        """Return the scopes that only the new requirement needs."""
+        """Return the scopes that the new requirement needs and the old requirement does not need."""
         found: set[str] = set()
         for name, wanted in new.scopes.items():
             found |= wanted - frozenset[str]().union(*self._had(old, new, name))
         return sorted(found)
 
     def _had(self, old: Requirement, new: Requirement, name: str) -> list[frozenset[str]]:
-        """Return the scopes of the old requirement for a scheme of the new one; empty without it."""
+        """Return the scopes that the old requirement has for a scheme of the new requirement.
+
+        The result is empty if the old requirement does not have the scheme.
+        """
         return [
             scopes
             for other, scopes in old.scopes.items()
@@ -87,7 +94,7 @@ class Likeness:
 
 
 def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
-    """State how the accepted credentials changed."""
+    """Add facts about changes of the accepted credentials."""
     first, one = _requirements(old)
     second, other = _requirements(new)
     strictly = Likeness(old=old.document, new=new.document, by_name=False)
@@ -103,7 +110,7 @@ def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
 
 
 def _met(like: Likeness, old: Requirement, news: list[Requirement]) -> bool:
-    """Whether credentials for an old requirement satisfy a new one."""
+    """Return whether the credentials for one of the old requirements satisfy a new requirement."""
     return any(like.covers(old, new) for new in news if bool(new.scopes) == bool(old.scopes))
 
 
@@ -194,7 +201,10 @@ def _scheme(document: Document, name: str) -> Element | None:
 
 
 def _presented(scheme: Element) -> str:
-    """Return the credentials that a client must send; the name of the scheme is not sent."""
+    """Return a text for the credentials that a client must send.
+
+    The text does not contain the name of the scheme, which is not sent.
+    """
     kind = scheme.text("type")
     if kind == "apiKey":
         name = scheme.text("name")
@@ -212,9 +222,9 @@ def _presented(scheme: Element) -> str:
 
 
 def _schemes(scope: Scope, first: list[Requirement], second: list[Requirement], *, kept: bool) -> None:
-    """Compare the schemes with the same name in both documents, each once per document.
+    """Compare the schemes that have the same name in both documents; each scheme is compared once.
 
-    `kept`: all old credentials are still accepted, so a changed scheme is not reported.
+    If `kept` is true, all old credentials are still accepted, so no facts about changed schemes are added.
     """
     names = {name for each in first for name in each.scopes} & {
         name for each in second for name in each.scopes

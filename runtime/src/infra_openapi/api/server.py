@@ -1,4 +1,4 @@
-"""Compare the addresses of operations: server URLs joined with paths."""
+"""Compare the addresses of operations; an address is a server URL joined with a path."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from infra_openapi.document import Element
 from infra_openapi.finding import Direction
 
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
-#: Placeholder, in braces, for a variable with any value; many values are in braces too.
+#: The placeholder, in braces, for a variable that can have any value. A list of many values is written in
+#: braces too.
 _FREE = "*"
 #: The maximum number of addresses into which the variables of a server are expanded.
 _MOST = 64
@@ -37,18 +38,21 @@ def prefix(endpoint: Endpoint) -> str:
 
 
 def _somewhere(url: str, others: dict[str, Element]) -> bool:
-    """Whether an address can be equal to one of the others; without a host, it can be on any host."""
+    """Return whether an address can be equal to one of the other addresses.
+
+    An address without a host can be on any host.
+    """
     return any(_fills(url, other) or _alike(_split(url), _split(other)) for other in others)
 
 
 def _alike(url: SplitResult, other: SplitResult) -> bool:
-    """Whether both addresses differ only in a scheme or host that one of them does not have."""
+    """Return whether the addresses differ only in a scheme or host that one of them does not have."""
     hosts = url.netloc == other.netloc and "" in {url.scheme, other.scheme}
     return url.path == other.path and (hosts or "" in {url.netloc, other.netloc})
 
 
 def _fills(url: str, other: str) -> bool:
-    """Whether every address that `url` can stand for is one that `other` can stand for."""
+    """Return whether `other` can stand for every address that `url` can stand for."""
     mine, theirs = _VARIABLE.split(url), _VARIABLE.split(other)
     if mine[::2] == theirs[::2]:
         values = zip(mine[1::2], theirs[1::2], strict=True)
@@ -58,14 +62,17 @@ def _fills(url: str, other: str) -> bool:
 
 
 def _open(values: str) -> str:
-    """Return a pattern for the values in braces; the braces of a path are empty."""
+    """Return a regular expression for the values in braces; variables of a path have empty braces."""
     if not values:
         return re.escape("{}")
     return ".+" if values == _FREE else f"(?:{'|'.join(map(re.escape, values.split('|')))})"
 
 
 def _addresses(server: Element) -> list[str]:
-    """Return the addresses of one server; a variable with any value, or with many values, stays in braces."""
+    """Return the addresses of one server, with one address for each value of its variables.
+
+    A variable with any value, or with many values, stays in braces.
+    """
     url = server.text("url")
     variables = server.mapping("variables")
     choices = []
@@ -83,7 +90,7 @@ def _put(url: str, values: dict[str, str]) -> str:
 
 
 def _normal(url: str) -> str:
-    """Normalise an address: no trailing slash, no default port, scheme and host in lower case."""
+    """Return an address without trailing slash and default port, with scheme and host in lower case."""
     parts = _split(url)
     host = parts.netloc.lower().removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, "\0"))
     start = f"{parts.scheme}://{host}" if parts.scheme else f"//{host}" if host else ""
@@ -97,12 +104,12 @@ def _path(url: str) -> str:
 def _split(url: str) -> SplitResult:
     try:
         return urlsplit(url)
-    except ValueError:  # an invalid address, which may still be equal on both sides
+    except ValueError:  # an invalid address, which can still be equal in both documents
         return SplitResult("", "", url, "", "")
 
 
 def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
-    """State which addresses of an operation were added and removed."""
+    """Add facts about the added and removed addresses of an operation."""
     before, one = servers(old)
     after, other = servers(new)
     first = {url + template(old.name.path): element for url, element in before.items()}

@@ -1,4 +1,4 @@
-"""The serialization of a value: `style` and `explode` with their defaults, and when they have an effect."""
+"""The serialization of a value, which `style` and `explode` define: their defaults and their effect."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from infra_openapi.schema.node import Term
 _DEFAULTS = {"query": "form", "cookie": "form", "path": "simple", "header": "simple"}
 _EXPLODED = frozenset({"form", "cookie"})
 _COMPOUND = frozenset({"array", "object"})
-#: Style → the types that `explode` affects, if not arrays and objects: in `simple`, arrays are the same with
-#: and without it; `deepObject` has one form only (OpenAPI 3.1.1, "Style Examples").
+#: Style → the types that `explode` affects, for the styles in which these are not arrays and objects. With
+#: the style `simple`, `explode` does not affect arrays; with `deepObject`, it has no effect (OpenAPI 3.1.1,
+#: "Style Examples").
 _COUNTS = {"simple": frozenset({"object"}), "deepObject": frozenset[str]()}
 
 
 class Style(NamedTuple):
-    """A style and `explode`, with defaults applied."""
+    """The values of `style` and `explode`; missing values are replaced by their defaults."""
 
     name: str
     exploded: bool
@@ -27,7 +28,7 @@ class Style(NamedTuple):
 
 
 def style(element: Element | None, place: str) -> Style:
-    """Return the style of a parameter, header or encoding, with the defaults of its place."""
+    """Return the style of a parameter, header or encoding; the defaults depend on where the value is sent."""
     default = _DEFAULTS.get(place, "simple")
     if element is None:
         return Style(default, default in _EXPLODED)
@@ -36,7 +37,7 @@ def style(element: Element | None, place: str) -> Style:
 
 
 def differ(scope: Scope, before: Style, after: Style, old: Term, new: Term) -> bool:
-    """Whether a value can be written differently with the two styles."""
+    """Return whether the two styles can write a value in different ways."""
     if before.name != after.name:
         return True
     counts = _COUNTS.get(before.name, _COMPOUND)

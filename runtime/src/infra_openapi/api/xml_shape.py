@@ -1,4 +1,4 @@
-"""Compare the XML form of values, which the keyword `xml` of their schemas defines."""
+"""Compare the XML form of values, which the keyword `xml` in their schemas defines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _XML = frozenset({"application/xml", "text/xml"})
 
 
 def used(name: str) -> bool:
-    """Whether a normalised media type is XML."""
+    """Return whether a media type (a result of `normal`) is XML."""
     kind = name.partition(";")[0]
     return kind in _XML or kind.endswith("+xml")
 
@@ -36,7 +36,7 @@ class _Shape(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """Two schemas to compare, each with the name from its property."""
+    """Two schemas to compare, each with the name of its property."""
 
     scope: Scope
     old: Term
@@ -46,7 +46,7 @@ class _Step(NamedTuple):
 
 
 def compare(scope: Scope, old: Term, new: Term, direction: Direction) -> None:
-    """State changed elements, attributes, names and namespaces, once for each pair of schemas."""
+    """Add facts about changed elements, attributes, names and namespaces, once for each pair of schemas."""
     comparer, graph = scope.graph.comparer, scope.graph
     waiting = [_Step(scope, old, new)]
     while waiting:
@@ -61,14 +61,14 @@ def compare(scope: Scope, old: Term, new: Term, direction: Direction) -> None:
         step.scope.leads_to[inner.number] = None
         if not fresh:
             continue
-        # A change between an array and another type has its own fact.
+        # A change from an array to another type, or back, has its own fact.
         if first != second and _array(one) == _array(other):
             inner.fact(facts.XML_CHANGED, direction, _element(one), _element(other), str(first), str(second))
         waiting += _parts(inner, one, other, (first.name or step.before, second.name or step.after))
 
 
 def _shape(node: Node, given: str) -> _Shape:
-    """Return the XML form of a node, with the defaults of `xml`."""
+    """Return the XML form of a node; missing values of `xml` are replaced by their defaults."""
     facet = node.notes.get("xml")
     written = facet.value if facet is not None and isinstance(facet.value, dict) else {}
     text = {key: value for key, value in written.items() if isinstance(value, str)}
@@ -80,7 +80,8 @@ def _shape(node: Node, given: str) -> _Shape:
         kind = "attribute" if written.get("attribute") is True else "element"
     if kind == "none":
         return _Shape(kind, "", "")
-    # A prefix only abbreviates a namespace, so it is compared only without one.
+    # A prefix is only an abbreviation of a namespace, so prefixes are compared only if the value has no
+    # namespace.
     space = text.get("namespace") or text.get("prefix", "")
     return _Shape(kind, text.get("name", given) if kind in {"element", "attribute"} else "", space)
 
@@ -108,11 +109,11 @@ def _parts(scope: Scope, old: Node, new: Node, names: tuple[str, str]) -> Iterat
 
 
 def _branches(group: Group) -> dict[tuple[int, str], Term]:
-    """Return the alternatives by the target of their reference, or by their index."""
+    """Return the alternatives of a union by the target of their reference, or by their index."""
     found: dict[tuple[int, str], Term] = {}
     for index, term in enumerate(group.branches):
         target = target_of(term[0])
-        # Inline alternatives correspond only if their number did not change.
+        # Alternatives without a reference are matched by index, so their number must be equal.
         key = (0, target.pointer) if target is not None else (len(group.branches), str(index))
         found[key] = term
     return found

@@ -1,4 +1,4 @@
-"""Documents: texts as data, what they refer to, and where each part is written."""
+"""OpenAPI documents: their data, the targets of their references, and the location of each part."""
 
 from __future__ import annotations
 

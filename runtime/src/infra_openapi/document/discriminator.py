@@ -1,4 +1,6 @@
-"""Add implicit subtypes: every schema whose `allOf` refers to a base schema with a discriminator.
+"""Add implicit subtypes to discriminators.
+
+A schema is a subtype if its `allOf` refers to a base schema, which is a schema with a discriminator.
 
 Source: OpenAPI 3.1.1, "Discriminator Object" (models that use `allOf`), and Swagger 2.0, "Schema Object".
 """
@@ -14,7 +16,7 @@ _HOME = "#/components/schemas/"
 
 
 def with_subtypes(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the document with each base schema's subtypes in its mapping, by their names."""
+    """Return the document with the subtypes of each base schema in its mapping, by their names."""
     components = data.get("components")
     schemas = components.get("schemas") if isinstance(components, dict) else None
     if not isinstance(components, dict) or not isinstance(schemas, dict):
@@ -51,7 +53,7 @@ def _parents(schema: Any) -> Iterator[str]:
 
 
 def _subtypes(base: str, parents: dict[str, set[str]]) -> set[str]:
-    """Return the schemas whose `allOf` refers to the base, directly or through another schema."""
+    """Return the schemas whose `allOf` refers to the base schema, directly or through another schema."""
     found: set[str] = set()
     waiting = {base}
     while waiting:

@@ -1,4 +1,4 @@
-"""A document with the files that it refers to, and its elements."""
+"""Documents and their elements; a document includes the files that it refers to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from infra_openapi.document.swagger import converted
 from infra_openapi.errors import CompareError
 from infra_openapi.finding import Location, Note
 
-#: Returns the bytes of a file; its name is a path or a URL, resolved against the name of the document.
+#: A function that returns the bytes of a file. The argument is a path or a URL, already resolved relative to
+#: the document.
 Reader: TypeAlias = Callable[[str], bytes]
 
 _SUPPORTED = re.compile(r"3\.[0-2](?:[.-].*)?\Z")
@@ -22,7 +23,7 @@ _SUPPORTED = re.compile(r"3\.[0-2](?:[.-].*)?\Z")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Element:
-    """A part of a document: its value, `raw`, and where that is written: file and JSON pointer."""
+    """A part of a document: its value (`raw`) and its location (file and JSON pointer)."""
 
     document: Document
     file: str
@@ -31,14 +32,17 @@ class Element:
 
     @property
     def identity(self) -> tuple[str, str, int]:
-        """A key that no other element has: file, pointer, and the id of the document."""
+        """Return a unique key for the element: file, pointer, and the id of the document."""
         return self.file, self.pointer, id(self.document)
 
     def child(self, key: str | int) -> Element | None:
-        """Return the member with this key, without following its reference; None without one."""
+        """Return the member with this key; None if it does not exist.
+
+        If the member is a reference, the reference is not followed.
+        """
         raw = self.raw
         if isinstance(raw, dict) and key not in raw:
-            return None  # the most frequent case, and an exception is slow
+            return None  # the most frequent case; this check is faster than an exception
         try:
             inner = raw[key]
         except (KeyError, IndexError, TypeError):
@@ -46,14 +50,20 @@ class Element:
         return Element(self.document, self.file, f"{self.pointer}/{escaped(str(key))}", inner)
 
     def mapping(self, key: str) -> dict[str, Element]:
-        """Return the members of the object under `key`; anything else gives a note and an empty result."""
+        """Return the members of the object under `key`.
+
+        If the value under `key` is not an object, the result is empty and the document gets a note.
+        """
         inner = self.child(key) if isinstance(self.raw, dict) and key in self.raw else None
         if inner is None or inner.raw is None:
             return {}
         return inner.members()
 
     def members(self) -> dict[str, Element]:
-        """Return the members of this object; anything else gives a note and an empty result."""
+        """Return the members of this object.
+
+        If this element is not an object, the result is empty and the document gets a note.
+        """
         if not isinstance(self.raw, dict):
             self.document.note(self, "is not an object, so it is ignored")
             return {}
@@ -64,7 +74,10 @@ class Element:
         }
 
     def items(self, key: str) -> list[Element]:
-        """Return the members of the array under `key`; anything else gives a note and an empty result."""
+        """Return the items of the array under `key`.
+
+        If the value under `key` is not an array, the result is empty and the document gets a note.
+        """
         inner = self.child(key) if isinstance(self.raw, dict) and key in self.raw else None
         if inner is None or inner.raw is None:
             return []
@@ -97,9 +110,10 @@ class Element:
 
 @dataclass(slots=True)
 class References:
-    """The resolved references of one document; the module `reference` fills and reads them.
+    """The resolved references of one document, which the module `reference` adds and reads.
 
-    A key of `targets` is a file, the pointer of the resource around the reference, and the reference.
+    A key of `targets` consists of a file, the pointer of the resource around the reference, and the
+    reference. A resource is a schema with an `$id`.
     """
 
     targets: dict[tuple[str, str, str], Element] = field(default_factory=dict)
@@ -107,7 +121,7 @@ class References:
     underway: set[tuple[str, str, str]] = field(default_factory=set)
     #: File → pointer of each schema with an `$id` → its full address.
     resources: dict[str, dict[str, str]] = field(default_factory=dict)
-    #: File and name of an anchor → the pointers of the schemas that have it.
+    #: File and name of an anchor → the pointers of the schemas with this anchor.
     anchors: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     #: Full address of an `$id` → file and pointer.
     identified: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -159,7 +173,7 @@ class Document:
         return data
 
     def _shaped(self, file: File, parts: Mapping[str, type]) -> None:
-        """Raise `CompareError` for parts of a wrong type, and without any of the first three parts."""
+        """Raise `CompareError` if a part has a wrong type, or if all of the first three parts are missing."""
         for key, kind in parts.items():
             value = file.data.get(key)
             if value is not None and not isinstance(value, kind):
@@ -183,26 +197,29 @@ class Document:
 
     @property
     def digest(self) -> bytes:
-        """Return the hash of the document's file."""
+        """Return a hash of the content of the document's file."""
         return self._files[self.name].digest
 
     @property
     def alone(self) -> bool:
-        """Whether it refers to no other file."""
+        """Return whether the document consists of one file, without references to other files."""
         return len(self._files) == 1
 
     @property
     def modern(self) -> bool:
-        """Whether its schemas are JSON Schema (3.1 and later): siblings of a reference count."""
+        """Return whether the schemas are JSON Schema (since OpenAPI 3.1).
+
+        In JSON Schema, keywords beside a reference have an effect.
+        """
         return not self.version.startswith(("3.0", "2"))
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """The parts of the document that are not valid, and how they were read."""
+        """Return the notes about invalid parts of the document and how they were interpreted."""
         return tuple(self._notes[key] for key in sorted(self._notes))
 
     def note(self, element: Element, message: str) -> None:
-        """Add a note about a part that is not valid, and how it is read."""
+        """Add a note about an invalid part and how it is interpreted."""
         key = (element.file, element.pointer, message)
         if key not in self._notes and len(self._notes) < 1000:
             line = self.location(element.file, element.pointer).line
@@ -230,7 +247,7 @@ class Document:
         return self.data if name == self.name else self._files[name].data
 
     def written_at(self, location: Location) -> Any:
-        """Return the value at a location as it is in the file; None without one."""
+        """Return the value at a location in the file; None if the location does not exist."""
         known = self._files.get(location.file)
         value: Any = known.data if known else None
         for token in tokens(location.pointer):
@@ -241,7 +258,7 @@ class Document:
         return value
 
     def location(self, file: str, pointer: str) -> Location:
-        """Return a location with line and column; a converted part has its original location."""
+        """Return a location with line and column; a converted part has the location in the original file."""
         written = pointer
         if self.written and file == self.name:
             written = _written(pointer, self.written)
@@ -250,7 +267,7 @@ class Document:
         return Location(file=file, pointer=written, line=line, column=column)
 
 
-#: The parts of a document with their types, for version 3 and for version 2.
+#: The top-level parts of a document with their types, for OpenAPI 3 and for Swagger 2.0.
 _PARTS: dict[str, type] = {
     "paths": dict,
     "webhooks": dict,
@@ -281,7 +298,7 @@ def _kind(value: Any) -> str:
 
 
 def _likeness(content: bytes) -> str:
-    """Return a hint for a text that is recognised as something else."""
+    """Return a hint if the text is a known kind of other file, otherwise an empty text."""
     start = content[:200].lstrip().lower()
     if start.startswith(b"version https://git-lfs"):
         return "It is a Git LFS pointer: download the file with `git lfs pull`."
@@ -291,7 +308,10 @@ def _likeness(content: bytes) -> str:
 
 
 def _written(pointer: str, moved: Mapping[str, str]) -> str:
-    """Return a pointer as it was before the conversion: its longest moved prefix is replaced."""
+    """Return a pointer as it was before the conversion from Swagger 2.0.
+
+    The longest prefix of the pointer that the conversion moved is replaced.
+    """
     head = pointer
     while head:
         if head in moved:
@@ -301,6 +321,6 @@ def _written(pointer: str, moved: Mapping[str, str]) -> str:
 
 
 def why_unreadable(error: OSError | ValueError) -> str:
-    """Return the reason why a file cannot be read."""
+    """Return the reason why a file cannot be read, as a short text."""
     # A ValueError means that the name contains a null character.
     return getattr(error, "strerror", None) or str(error)

@@ -1,4 +1,4 @@
-"""A file of a document: its data, and the line of each part."""
+"""A file of a document: its content, its data, and the line of each part."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ class File:
             self.content, self.data, self.line_index = twin.content, twin.data, twin.line_index
 
 
-# Base and revision are often equal, and reading a large file is then most of the work.
+# The old and the new document often contain equal files, and parsing a large file is slow.
 _read_before: WeakValueDictionary[bytes, File] = WeakValueDictionary()

@@ -1,4 +1,7 @@
-"""Decode JSON with the fast decoder of the standard library; the line of an error is searched afterwards."""
+"""Decode JSON with the fast decoder of the standard library.
+
+The decoder does not return the line of every error, so the line is searched afterwards.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +13,21 @@ from typing import Any
 from infra_openapi.document.number import MAX_VALUES, LiteralError, integer, real
 from infra_openapi.errors import CompareError
 
-#: The depth that the message names when the decoder has exhausted its stack, which needs more levels.
+#: The maximum depth in the error message. The decoder itself fails only at a greater depth, when its stack is
+#: exhausted.
 _DEEP = 200
 _STRING = r'"(?:[^"\\]|\\.)*"'
 
 
 class DuplicateKeyError(ValueError):
-    """A JSON object has the same key twice; the decoder does not know the line."""
+    """Raised if a JSON object contains a key twice; the error has no line."""
 
 
 def data(text: str, file: str) -> Any:
-    """Return the decoded text.
+    """Return the data of a JSON text.
 
     Raises:
-        CompareError: it is not JSON, has a key twice, or exceeds a limit.
+        CompareError: the text is not JSON, contains a key twice, or exceeds a limit.
     """
     if _values(text) > MAX_VALUES and _values(re.sub(_STRING, "", text)) > MAX_VALUES:
         raise CompareError(file, f"has more than {MAX_VALUES:,} values")
@@ -44,7 +48,7 @@ def data(text: str, file: str) -> Any:
 
 
 def _values(text: str) -> int:
-    """Return an upper bound of the number of values: one for each container and each comma."""
+    """Return an upper bound of the number of values, computed from the numbers of brackets and commas."""
     return text.count(",") + text.count("[") + text.count("{")
 
 
@@ -72,7 +76,7 @@ def _place(text: str, offset: int) -> tuple[int, int]:
 
 
 def _outside_strings(text: str, literal: str) -> tuple[int, int]:
-    """Return the location of the first such literal outside of strings."""
+    """Return the location of the first occurrence of a literal outside of strings."""
     for token in _tokens(text, re.escape(literal)):
         if not token.group().startswith('"'):
             return _place(text, token.start())
@@ -80,7 +84,7 @@ def _outside_strings(text: str, literal: str) -> tuple[int, int]:
 
 
 def _too_deep(text: str) -> tuple[int, int]:
-    """Return the location where a JSON text is first nested too deeply."""
+    """Return the first location at which a JSON text is nested too deeply."""
     depth = 0
     for token in _tokens(text, r"[{}\[\]]"):
         depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(token.group(), 0)
@@ -90,7 +94,7 @@ def _too_deep(text: str) -> tuple[int, int]:
 
 
 def _twice(text: str, key: str) -> tuple[int, int]:
-    """Return the location where one object has the key for the second time."""
+    """Return the location at which an object contains a key for the second time."""
     open_objects: list[set[str]] = []
     last: re.Match[str] | None = None
     for token in _tokens(text, r"[{}\[\]:]"):

@@ -1,4 +1,4 @@
-"""Find the line and column of a JSON pointer in a text, on demand."""
+"""Find the line and column of a JSON pointer in a text, when they are needed."""
 
 from __future__ import annotations
 
@@ -17,22 +17,29 @@ _scan = json.JSONDecoder().raw_decode
 
 
 class LineIndex:
-    """Finds locations in one text: in JSON by its lines or with the decoder, in YAML by the marks."""
+    """Finds locations in one text.
+
+    Locations in JSON are found with the lines of the text or with the decoder; locations in YAML with the
+    marks that the YAML parser has recorded.
+    """
 
     def __init__(self, content: bytes, data: Any, marks: Marks | None) -> None:
         self._content, self._data, self._marks = content, data, marks
-        #: offset of a container → key → offsets of the key and of its value
+        #: The offset of a container → key → the offset of the key and the offset of its value.
         self._by_line: dict[int, dict[str, tuple[int, int]] | None] = {}
         self._lines = _Lines(content, b"\n")
         self._decoded: _Decoded | None = None
 
     def find(self, pointer: str) -> tuple[int, int]:
-        """Return line and column (from 1) of the last key of the pointer, or of its nearest parent."""
+        """Return line and column (numbers from 1) of the last key of the pointer.
+
+        If the pointer does not exist, the result is the location of its nearest existing parent.
+        """
         if self._marks is not None:
             return self._in_yaml(pointer, self._marks)
         offset = self._in_lines(pointer)
         if offset is not None:
-            # Only spaces precede a member, so its byte offset is its column.
+            # Before a member, the line contains only spaces, so the byte offset is also the column.
             return self._lines.location(offset)
         if self._decoded is None:
             self._decoded = _Decoded(self._content.decode())
@@ -51,7 +58,7 @@ class LineIndex:
         return location
 
     def _in_lines(self, pointer: str) -> int | None:
-        """Return the offset in a text with one line for each member; None for another layout."""
+        """Return the offset in a JSON text with one line for each member; None for another layout."""
         key_at = start = _skip(self._content)
         value: Any = self._data
         for token in tokens(pointer):
@@ -71,7 +78,7 @@ class LineIndex:
     def _members(self, start: int, value: Any) -> dict[str, tuple[int, int]] | None:
         """Return the offsets of each key and its value in a text with one line for each member.
 
-        None for another layout: a single line, or a layout by hand.
+        The result is None for another layout, such as a single line or a manual layout.
         """
         first = _FIRST_LINE.match(self._content, start)
         if first is None:
@@ -89,16 +96,16 @@ class LineIndex:
 
 
 class _Lines(Generic[AnyStr]):
-    """Finds line and column of an offset without a list of all lines."""
+    """Finds the line and column of an offset; a list of all lines is not built."""
 
     def __init__(self, text: AnyStr, end: AnyStr) -> None:
         self._text: AnyStr = text
         self._end: AnyStr = end
-        #: for each block of the text: the number of lines before it, and the offset of its first line
+        #: For each block of the text, the number of lines before the block and the offset of its first line.
         self._before: list[tuple[int, int]] = []
 
     def location(self, offset: int) -> tuple[int, int]:
-        """Return line and column, from 1."""
+        """Return line and column of an offset, as numbers from 1."""
         if not self._before:
             count = begins = 0
             for start in range(0, len(self._text) + 1, _BLOCK):
@@ -137,7 +144,7 @@ class _Decoded:
         return match.end() if match else at
 
     def _children(self, start: int) -> dict[str, tuple[int, int]]:
-        """Return the offsets of key and value for each member of the container at `start`."""
+        """Return the offsets of the key and the value of each member of the container at offset `start`."""
         found: dict[str, tuple[int, int]] = {}
         opening = self._text[start : start + 1]
         at = self._skip(start + 1)
@@ -163,7 +170,7 @@ def _skip(content: bytes, at: int = 0) -> int:
 
 
 def _json(value: Any) -> bytes:
-    # Half of a surrogate pair cannot be UTF-8, so the text must contain it as an escape.
+    # UTF-8 cannot encode half of a surrogate pair, so the text must contain it as an escape sequence.
     return json.dumps(value, ensure_ascii=False).encode(errors="replace")
 
 

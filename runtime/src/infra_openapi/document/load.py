@@ -1,4 +1,7 @@
-"""Load documents from a file, a text or plain data; every reference is followed once."""
+"""Load documents from a file, a text or plain data.
+
+Every reference is followed once, so that invalid references are reported immediately.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,10 @@ from infra_openapi.errors import CompareError
 def load(path: str | Path, *, root: str | Path | None = None, read: Reader | None = None) -> Document:
     """Return the document in a file.
 
-    Other files that it refers to must be below `root`. By default `root` is the working directory if it
-    contains the file, and the directory of the file otherwise. `read` replaces the disk.
-
-    Raises:
-        CompareError: the file is missing, empty or not OpenAPI, or the target of a reference cannot be read.
+    All files that the document refers to must be below `root`. By default, `root` is the working directory if
+    it contains the file, otherwise the directory of the file. `read` is a function that returns the bytes of
+    a file and is used instead of the disk. ¶ Raises: CompareError: the file is missing, empty or not an
+    OpenAPI document, or the target of a reference cannot be read.
     """
     name = str(path)
     try:
@@ -35,10 +37,11 @@ def load(path: str | Path, *, root: str | Path | None = None, read: Reader | Non
 def parse(
     content: str | bytes | Mapping[str, Any], *, name: str = "openapi", read: Reader | None = None
 ) -> Document:
-    """Return the document in a text or in plain data; it can refer to other files only with `read`.
+    """Return the document in a text or in plain data.
 
-    Raises:
-        CompareError: it is empty or not OpenAPI, or the target of a reference does not exist.
+    References to other files are allowed only with `read`, a function that returns the bytes of a file. ¶
+    Raises: CompareError: the document is empty or not an OpenAPI document, or the target of a reference does
+    not exist.
     """
     if not isinstance(content, str | bytes):
         try:
@@ -57,13 +60,13 @@ def _checked(document: Document) -> Document:
 def _nowhere(name: str) -> bytes:
     raise CompareError(
         name,
-        "is another file, which cannot be read here",
-        hint="Pass `read`, or load the document from a file.",
+        "is another file, and a document from a text or from data cannot refer to files",
+        hint="Pass the argument `read`, or load the document from a file.",
     )
 
 
 def disk(document: Path, root: str | Path | None) -> Reader:
-    """Return a reader of the document's file and of files below `root`."""
+    """Return a function that reads the document's file and files below `root` from the disk."""
     home = Path.cwd()
     if root is not None:
         allowed = Path(root).resolve()

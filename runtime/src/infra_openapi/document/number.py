@@ -1,17 +1,18 @@
-"""Convert numbers of a text, with limits for digits and for the number of values."""
+"""Convert numbers in a text; limits apply to the digits of a number and to the number of values."""
 
 from __future__ import annotations
 
 import math
 
-#: The maximum number of values in a document; GitHub's API with every reference expanded has 900,000.
+#: The maximum number of values in a document. The document of GitHub's API with every reference expanded has
+#: 900,000 values.
 MAX_VALUES = 3_000_000
 MAX_DIGITS = 1000
 _SHOWN_DIGITS = 40
 
 
 class LiteralError(ValueError):
-    """An invalid number or word; the caller adds its location."""
+    """Raised for an invalid number or word; the caller adds the location to the message."""
 
     def __init__(self, literal: str, reason: str) -> None:
         super().__init__(literal, reason)
@@ -19,7 +20,7 @@ class LiteralError(ValueError):
 
 
 def integer(digits: str, base: int = 10) -> int:
-    """Convert an integer.
+    """Return the integer that a text contains.
 
     Raises:
         LiteralError: the number has too many digits.
@@ -30,7 +31,7 @@ def integer(digits: str, base: int = 10) -> int:
 
 
 def real(literal: str) -> float:
-    """Convert a number with a fraction or an exponent.
+    """Return the number with a fraction or an exponent that a text contains.
 
     Raises:
         LiteralError: the number is larger than the largest double.

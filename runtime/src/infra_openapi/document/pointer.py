@@ -9,5 +9,5 @@ def tokens(pointer: str) -> list[str]:
 
 
 def escaped(key: str) -> str:
-    """Return a key as it is written in a JSON pointer."""
+    """Return a key with the escape sequences of JSON pointers."""
     return key.replace("~", "~0").replace("/", "~1") if "/" in key or "~" in key else key

@@ -1,4 +1,4 @@
-"""Resolve references: inside a file, to another file, by `$id` and by anchor."""
+"""Resolve references inside a file and to other files, including references by `$id` and by anchor."""
 
 from __future__ import annotations
 
@@ -14,27 +14,29 @@ from infra_openapi.document.pointer import escaped, tokens
 from infra_openapi.document.swagger import as_written
 from infra_openapi.errors import CompareError
 
-# How marshal (version 2, which shares nothing between values) spells a reference's key; a length follows.
+# The bytes with which marshal writes the key `$ref`, followed by a length. Version 2 of marshal does not
+# share parts between values.
 _REFERENCE = re.compile(rb"u(?:\x04\x00\x00\x00\$ref|\x0b\x00\x00\x00\$dynamicRef)u(....)", re.DOTALL)
-# A text that looks like a reference: the mapping of a discriminator has such texts without `$ref`.
+# A text that looks like a reference. The mapping of a discriminator contains such texts without the key
+# `$ref`.
 _ADDRESS = re.compile(rb"u(....)(?=#/|\.\.?/)", re.DOTALL)
-#: Keys whose value is data of the API and not a part of its description.
+#: The keys whose value is example data, which is not a part of the API's description.
 _DATA = frozenset({"example", "examples", "default", "enum", "const"})
 _LONGEST_CHAIN = 100
 
 
 def packed(raw: Any) -> bytes:
-    """Return a value as bytes; the bytes are equal only if the values and the order of their keys are."""
+    """Return a value as bytes; the bytes are equal only if the values and the order of keys are equal."""
     return marshal.dumps(raw, 2)
 
 
 def references(content: bytes) -> list[str]:
-    """Return every distinct reference in a packed value, in order."""
+    """Return every distinct reference in a value (as bytes from `packed`), in the order of the text."""
     return _texts(content, _REFERENCE)
 
 
 def mapped(content: bytes) -> list[str]:
-    """Return every text of a packed value that looks like an address, as in a discriminator's mapping."""
+    """Return every text that looks like a reference in a value (as bytes from `packed`)."""
     return _texts(content, _ADDRESS)
 
 
@@ -47,7 +49,7 @@ def _texts(content: bytes, before: re.Pattern[bytes]) -> list[str]:
 
 
 def check(document: Document) -> None:
-    """Follow every reference of the document once, so that every error is reported before the comparison.
+    """Follow every reference of the document once, so that errors are reported before the comparison.
 
     Raises:
         CompareError: a target does not exist, a reference is circular, or a file must not be read.
@@ -58,7 +60,7 @@ def check(document: Document) -> None:
         element = waiting.pop()
         try:
             content = packed(element.raw)
-        except ValueError as error:  # marshal supports up to 2000 levels
+        except ValueError as error:  # marshal supports at most 2000 nested levels
             raise CompareError(element.file, "is nested too deeply to be read") from error
         for ref in references(content):
             key = f"{element.file} {ref}"
@@ -68,7 +70,8 @@ def check(document: Document) -> None:
             try:
                 target = follow(resolve(element, ref))
             except CompareError:
-                # The reference may be in an example, which is data: follow only those of the description.
+                # The reference can be in an example, which is data. Only references outside of examples are
+                # followed.
                 for real in _described(element):
                     follow(real)
                 continue
@@ -77,7 +80,9 @@ def check(document: Document) -> None:
 
 
 def follow(element: Element) -> Element:
-    """Return the element at the end of a chain of references; without a reference, the element itself.
+    """Return the element at the end of a chain of references.
+
+    The result is the element itself if it is not a reference.
 
     Raises:
         CompareError: a target does not exist, or the chain is circular.
@@ -94,7 +99,7 @@ def follow(element: Element) -> Element:
 
 
 def target_of(element: Element) -> Element | None:
-    """Return the direct target of an element's reference; None if it has no reference."""
+    """Return the direct target of an element's reference; None if the element has no reference."""
     ref = element.raw.get("$ref") if isinstance(element.raw, dict) else None
     return resolve(element, ref) if isinstance(ref, str) else None
 
@@ -188,7 +193,7 @@ def _descend(document: Document, file: str, data: Any, pointer: str) -> Element 
         return None
     element = Element(document, file, "", data)
     for token in tokens(pointer):
-        # A pointer through a reference is not valid, but its meaning is clear.
+        # A JSON pointer that leads through a reference is not valid, but has only one possible meaning.
         inner = element if _has(element.raw, token) else follow(element)
         step: Element | None
         if isinstance(inner.raw, list):
@@ -202,7 +207,10 @@ def _descend(document: Document, file: str, data: Any, pointer: str) -> Element 
 
 
 def _resource(element: Element) -> str:
-    """Return the pointer of the innermost schema with an `$id` around an element; else an empty one."""
+    """Return the pointer of the innermost schema with an `$id` around an element.
+
+    The result is an empty string if no such schema exists.
+    """
     known = element.document.references.resources
     if element.file not in known:
         _index(element.document, element.file, element.document.file(element.file, element))
@@ -216,7 +224,10 @@ def _resource(element: Element) -> str:
 
 
 def _index(document: Document, file: str, data: Any) -> None:
-    """Record the schemas with an `$id` or an anchor; most files have none and are not searched."""
+    """Record the schemas of a file that have an `$id` or an anchor.
+
+    Most files have no such schema; these files are not searched.
+    """
     known = document.references
     if file in known.resources:
         return
@@ -248,7 +259,7 @@ def _has(raw: Any, token: str) -> bool:
 
 
 def _objects(data: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield every object of the description (not of examples) with its pointer, in the order of the text."""
+    """Yield every object outside of examples with its pointer, in the order of the text."""
     waiting: list[tuple[str, Any, bool]] = [("", data, False)]
     while waiting:
         pointer, value, named = waiting.pop()
@@ -267,7 +278,8 @@ def _objects(data: Any) -> Iterator[tuple[str, dict[str, Any]]]:
             ]
 
 
-#: Keys whose members have names that the author chose: a property may have the name `example` or `$ref`.
+#: The keys whose members have names that the author of the document chose. A property can have the name
+#: `example` or `$ref`.
 _MAPS = frozenset(
     {
         "properties",

@@ -43,7 +43,7 @@ _FLOWS = {"accessCode": "authorizationCode", "application": "clientCredentials"}
 
 
 def converted(data: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the document as OpenAPI 3.0, and a table from new to original pointers."""
+    """Return the document as OpenAPI 3.0, and a table that maps new pointers to original pointers."""
     made = _Conversion(data)
     return made.document(), made.written
 
@@ -54,7 +54,7 @@ class _Conversion:
         self.written: dict[str, str] = {}
         self.parameters = _object(data.get("parameters"))
         self.responses = _object(data.get("responses"))
-        #: Copies of shared responses for operations with their own media types.
+        #: Copies of shared responses, for operations that define their own media types.
         self.produced: dict[str, Any] = {}
 
     def document(self) -> dict[str, Any]:
@@ -179,7 +179,10 @@ class _Conversion:
         return made | _style(value)
 
     def typed(self, value: dict[str, Any]) -> dict[str, Any]:
-        """Return the schema of a parameter or header; version 2 has its keywords beside the name."""
+        """Return the schema of a parameter or header.
+
+        Swagger 2.0 has the schema's keywords beside the name.
+        """
         made: dict[str, Any] = _schema({key: value[key] for key in _TYPE_KEYS if key in value})
         return made
 
@@ -239,14 +242,14 @@ class _Conversion:
         return made
 
     def shared(self, value: dict[str, Any], produces: Any) -> dict[str, Any]:
-        """Return a shared response with the media types of the operation that refers to it."""
+        """Return a shared response with the media types of the operation that refers to this response."""
         moved = _moved(value)
         name = str(value["$ref"]).removeprefix("#/responses/").replace("~1", "/").replace("~0", "~")
         if name not in self.responses or _list(produces) == _list(self.data.get("produces")):
             return moved
         made = f"{name} as {', '.join(map(str, _list(produces)))}"
         if made not in self.produced:
-            self.produced[made] = None  # references may be circular
+            self.produced[made] = None  # references can be circular
             at = f"/components/responses/{escaped(made)}"
             self.produced[made] = self.response(
                 self.responses[name], produces, at, f"/responses/{escaped(name)}"
@@ -278,7 +281,7 @@ def as_written(ref: str) -> str:
 
 
 def _schema(value: Any, named: bool = False) -> Any:
-    """Convert references and keywords of a schema; the depth is limited by Python's recursion."""
+    """Convert references and keywords of a schema; Python's recursion limit is the maximum depth."""
     if isinstance(value, list):
         return [_schema(each) for each in value]
     if not isinstance(value, dict):
@@ -302,7 +305,7 @@ def _schema(value: Any, named: bool = False) -> Any:
 
 
 def _style(value: dict[str, Any]) -> dict[str, Any]:
-    """Return the serialization of nested arrays, which version 3 cannot describe."""
+    """Return the serialization of nested arrays, which OpenAPI 3 cannot describe."""
     if value.get("type") != "array":
         return {}
     name = str(value.get("collectionFormat", "csv"))

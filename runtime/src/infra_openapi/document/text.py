@@ -1,4 +1,4 @@
-"""Decode bytes to text, and text to data (JSON or YAML); limits apply, and errors have a line."""
+"""Decode bytes to text, and JSON or YAML text to data; limits apply, and errors contain a line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from infra_openapi.document import json_text, yaml_text
 from infra_openapi.document.yaml_text import Marks
 from infra_openapi.errors import CompareError
 
-#: The largest file that is read: GitHub's API with every reference expanded has 73 MB.
+#: The maximum size of a file. The document of GitHub's API with every reference expanded has 73 MB.
 MAX_BYTES = 96 * 1024 * 1024
 
 _JSON_START = re.compile(r"\s*[{\[]")
@@ -18,7 +18,9 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def encoded(raw: bytes, file: str) -> bytes:
-    """Return the content of a file as UTF-8 without a byte order mark; UTF-16 is recognised by its mark.
+    """Return the content of a file as UTF-8 without byte order mark.
+
+    A file in UTF-16 is recognised by its byte order mark and converted.
 
     Raises:
         CompareError: the file has the byte order mark of UTF-16, but is not UTF-16.
@@ -58,10 +60,10 @@ def _no_text(raw: bytes, encoding: str, error: UnicodeDecodeError, file: str) ->
 
 
 def data(text: str, file: str) -> tuple[Any, Marks | None]:
-    """Return the data of a JSON or YAML text, and the marks of YAML; JSON has none.
+    """Return the data of a JSON or YAML text, and the locations in a YAML text.
 
-    Raises:
-        CompareError: the text is neither, has a key twice, or exceeds a limit.
+    The second value is empty for JSON. ¶ Raises: CompareError: the text is neither JSON nor YAML, contains a
+    key twice, or exceeds a limit.
     """
     problem: CompareError | None = None
     if _JSON_START.match(text):
@@ -71,7 +73,8 @@ def data(text: str, file: str) -> tuple[Any, Marks | None]:
             problem = error
             if file.endswith(".json") or len(text) > yaml_text.MAX_CHARACTERS:
                 raise
-    # A text that starts with a brace may be YAML in flow style; if not, the JSON decoder's error is better.
+    # A text that starts with a brace can be YAML in flow style. If it is not, the error of the JSON decoder
+    # is more precise.
     try:
         return yaml_text.data(text, file)
     except CompareError:

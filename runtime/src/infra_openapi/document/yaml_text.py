@@ -27,45 +27,46 @@ from yaml.events import (
 from infra_openapi.document.number import MAX_VALUES, LiteralError, integer, real
 from infra_openapi.errors import CompareError
 
-#: YAML is some five times slower to read than JSON, and documents written by hand are smaller.
+#: The limit is lower than for JSON: reading YAML takes about five times as long, and documents that people
+#: write are small.
 MAX_CHARACTERS = 32 * 1024 * 1024
 MAX_DEPTH = 200
-#: How many characters aliases may add to the file, counted as if they were expanded.
+#: The maximum number of characters that aliases may add to a file if all of them are expanded.
 MAX_ALIASED = 16_000_000
-#: The characters around a value: indentation, a dash, a colon.
+#: The number of characters around a value, such as indentation, a dash and a colon.
 _AROUND = 16
 
-#: Where each member of a container starts (line, column), by the container's identity and the key or index.
+#: The start (line, column) of each member of a container, by the id of the container and the key or index.
 Marks: TypeAlias = dict[tuple[int, str | int], tuple[int, int]]
 
-# libyaml, where PyYAML was built with it: it is eight times faster.
+# The parser of libyaml, if PyYAML was built with it, because it is eight times faster.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z")
 _OCTAL = re.compile(r"0o[0-7]+\Z")
 _HEX = re.compile(r"0x[0-9a-fA-F]+\Z")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
-# The core schema of YAML 1.2, which OpenAPI requires: `yes`, `on` and 1_000 are strings.
+# OpenAPI requires the core schema of YAML 1.2, in which `yes`, `on` and 1_000 are strings.
 _WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
 _WORDS |= {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _STANDARD_TAG = "tag:yaml.org,2002:"
-# A bracket; or a quoted text or a comment, whose brackets do not count.
+# Matches a bracket, or a quoted text or comment, whose brackets are not counted.
 _BRACKETS = re.compile(r"""[\[{\]}]|"(?:[^"\\]|\\.)*"?|'[^']*'?|\#[^\n]*""", re.DOTALL)
-# Line ends of YAML 1.1 that editors do not treat as line ends.
+# The line ends of YAML 1.1 that editors do not treat as line ends.
 _FOREIGN_ENDS = re.compile("[\x85\u2028\u2029]")
 
 
 def data(text: str, file: str) -> tuple[Any, Marks]:
-    """Return the decoded text, and the location of each value.
+    """Return the data of a YAML text, and the location of each value.
 
     Raises:
-        CompareError: it is not YAML, has a key twice, or exceeds a limit.
+        CompareError: the text is not YAML, contains a key twice, or exceeds a limit.
     """
     builder = _Builder(text, file)
     return builder.build(_events(text, file, builder.stack)), builder.marks
 
 
 def _events(text: str, file: str, stack: Sequence[object]) -> Iterator[Event]:
-    """Yield the parser's events; `stack` holds the containers that the events so far have left open."""
+    """Yield the parser's events; `stack` contains the containers that are not complete yet."""
     if len(text) > MAX_CHARACTERS:
         raise CompareError(file, f"has {len(text):,} characters of YAML; the limit is {MAX_CHARACTERS:,}")
     last: Event | None = None
@@ -82,13 +83,14 @@ def _events(text: str, file: str, stack: Sequence[object]) -> Iterator[Event]:
             line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
             raise CompareError(file, _TOO_DEEP, line, column) from error
         if mark and error.context_mark and mark.index >= len(text.rstrip()):
-            # A missing end is reported where the value begins.
+            # The location of a missing end is the start of the value.
             mark = error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         reason = error.problem or error.context or "syntax error"
         raise CompareError(file, f"is not YAML: {reason}", line, column, _hint(text, line)) from error
     except yaml.reader.ReaderError as error:
-        # Its position counts bytes or characters, depending on the parser; so look for the character.
+        # Depending on the parser, the position of the error is a number of bytes or of characters, so the
+        # character is searched in the text.
         at = text.find(chr(error.character)) if isinstance(error.character, int) else -1
         line, column = (text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)) if at >= 0 else (0, 0)
         raise CompareError(
@@ -101,8 +103,8 @@ def _events(text: str, file: str, stack: Sequence[object]) -> Iterator[Event]:
 def _too_deep_at(text: str, depth: int, start: int, end: int) -> int:
     """Return the index of the first bracket in `text[start:end]` that opens too deep a level, or -1.
 
-    libyaml limits nesting itself since 0.2.6. It reads up to 1,024 characters ahead of its events, so it can
-    reach its limit before an event reaches ours.
+    Since 0.2.6, libyaml has its own limit for nesting. It reads up to 1,024 characters before it emits an
+    event, so libyaml can reach its limit before the limit of this module is reached.
     """
     for match in _BRACKETS.finditer(text, start, end):
         depth += (match[0] in "[{") - (match[0] in "]}")
@@ -147,22 +149,26 @@ def scalar(event: ScalarEvent) -> Any:
 
 
 class _Open:
-    """A container that is not complete yet."""
+    """A mapping or sequence whose end has not been read yet."""
 
     __slots__ = ("anchor", "depth", "key", "merges", "size", "value")
 
     def __init__(self, value: Any, anchor: str | None) -> None:
         self.value, self.anchor = value, anchor
         self.key: Any = _NO_KEY
-        #: in characters, as if nothing were an alias
+        #: the size in characters, with all aliases expanded
         self.size = _AROUND
-        #: of what is inside, as if nothing were an alias
+        #: the depth of the content, with all aliases expanded
         self.depth = 0
         self.merges: list[Any] = []
 
 
 class _Builder:
-    """Makes data of events. A stack of open containers, no recursion: depth is a number to look at."""
+    """Builds data from the parser's events.
+
+    A stack of open containers replaces recursion, so that the depth of the data is limited only by
+    `MAX_DEPTH`.
+    """
 
     def __init__(self, text: str, file: str) -> None:
         self.file = file
@@ -212,7 +218,10 @@ class _Builder:
             self.anchors[event.anchor] = (_UNFINISHED, 0, 0)
 
     def _value(self, stack: list[_Open], event: Event) -> tuple[Any, int, int, str | None]:
-        """What an event completes: a scalar, what an alias names, or the innermost open container."""
+        """Return what an event completes: a scalar, the value of an alias, or the innermost open container.
+
+        The result is the value, its size in characters, its depth, and its anchor.
+        """
         if isinstance(event, ScalarEvent):
             return self._scalar(event), _AROUND + len(event.value), 0, event.anchor
         if isinstance(event, AliasEvent):
@@ -231,13 +240,15 @@ class _Builder:
 
     def _alias(self, event: AliasEvent, above: int) -> tuple[Any, int, int]:
         if event.anchor not in self.anchors:
-            self._refuse(event, f"names the alias *{event.anchor}, which nothing defines")
+            self._refuse(event, f"contains the alias *{event.anchor}, but no anchor with this name")
         value, size, depth = self.anchors[event.anchor]
         if value is _UNFINISHED:
-            self._refuse(event, f"has the alias *{event.anchor} inside itself")
+            self._refuse(event, f"contains the alias *{event.anchor} inside the value that it refers to")
         self.aliased += size
         if self.aliased > MAX_ALIASED:
-            self._refuse(event, f"grows by more than {MAX_ALIASED:,} characters by its aliases")
+            self._refuse(
+                event, f"has aliases that add more than {MAX_ALIASED:,} characters when they are expanded"
+            )
         if above + depth > MAX_DEPTH:
             self._refuse(event, _TOO_DEEP)
         return value, size, depth
@@ -245,14 +256,14 @@ class _Builder:
     def _put(self, top: _Open, value: Any, event: Event) -> None:
         container = top.value
         if isinstance(container, list):
-            # A container in a list was marked where it started; this is its end.
+            # The location of a container in a list was recorded at its start; this event is its end.
             if not isinstance(event, MappingEndEvent | SequenceEndEvent):
                 self._mark(container, len(container), event)
             container.append(value)
         elif top.key is _NO_KEY:
             key = self._key(value, event)
             self._mark(container, key, event)
-            # In quotes it is a name like any other.
+            # In quotes, this key has no special meaning.
             merges = key == "<<" and isinstance(event, ScalarEvent) and event.implicit[0]
             top.key = _MERGE if merges else key
         else:
@@ -262,7 +273,7 @@ class _Builder:
                 return
             key = "<<" if key is _MERGE else key
             if key in container:
-                # The event may be the value's end; the key was marked where it stands.
+                # The event can be the end of the value, so the recorded location of the key is used.
                 line, column = self.marks[id(container), key]
                 raise CompareError(self.file, f"has the key {key!r} twice in one mapping", line, column)
             container[key] = value

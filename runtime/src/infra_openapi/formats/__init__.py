@@ -1,8 +1,9 @@
-"""Render reports as text: a pure function for each format, each in its own module, imported on demand.
+"""Render reports in a format; each format is a function in its own module, which is imported on demand.
 
     render({"": report}, "markdown")
 
-The keys of the reports are the names of declared APIs; the key is "" for two documents of the command line.
+The keys of the reports are the names of the APIs that the stack file declares. The report about two documents
+from the command line has the key "".
 """
 
 from __future__ import annotations
@@ -31,6 +32,6 @@ __all__ = ["FORMATS", "Reports", "View", "render"]
 
 
 def render(reports: Reports, name: str, view: View | None = None) -> str:
-    """Return the reports in a format, with a newline at the end. Equal reports give equal text."""
+    """Return the reports as text in a format, with a newline at the end. Equal reports give equal texts."""
     text: str = import_module(f"{__name__}.{FORMATS[name]}").render(reports, view or View())
     return text

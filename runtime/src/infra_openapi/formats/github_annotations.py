@@ -1,6 +1,7 @@
-"""The format `github`, for GitHub Actions: an annotation on each changed line, and the totals.
+"""The format `github`: GitHub Actions shows an annotation at each changed line, and the totals.
 
-Source: GitHub's documentation, "Workflow commands for GitHub Actions", and how actions/toolkit escapes them.
+Source: GitHub's documentation, "Workflow commands for GitHub Actions". The characters are escaped like in
+actions/toolkit.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The format `gitlab`: a Code Quality report. Source: GitLab's documentation, "Code Quality"."""
+"""The format `gitlab`: a Code Quality report for GitLab. Source: GitLab's documentation, "Code Quality"."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _SEVERITIES = {Level.BREAKING: "blocker", Level.WARNING: "minor", Level.INFO: "i
 
 
 def render(reports: Reports, view: View) -> str:
-    """Return a list of issues; GitLab requires one list for all reports."""
+    """Return a JSON list of issues; GitLab requires one list for all reports."""
     seen: Counter[str] = Counter()
     issues = []
     for name, report in reports.items():
         for finding in view.shown(report):
-            # GitLab ignores an issue whose fingerprint it has already read.
+            # GitLab ignores an issue if another issue of the list has the same fingerprint.
             key = f"{name}/{finding.fingerprint}" if name else finding.fingerprint
             seen[key] += 1
             unique = key if seen[key] == 1 else f"{key}/{seen[key]}"

@@ -29,7 +29,7 @@ article p { margin: .3rem 0; overflow-wrap: anywhere; }
 
 
 def render(reports: Reports, view: View) -> str:
-    """Return the page."""
+    """Return the reports as one HTML page."""
     verdict = worst(list(reports.values()))
     body = "\n".join(line for name, report in reports.items() for line in _report(name, report, view))
     return f"""<!doctype html>

@@ -1,4 +1,4 @@
-"""The format `json`, for programs. Its schema is `report.schema.json`, which is versioned and documented."""
+"""The format `json`, for programs; `report.schema.json` describes it and has a version."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from infra_openapi.report import SCHEMA_VERSION
 
 
 def render(reports: Reports, _view: View) -> str:
-    """Return one report as it is; reports of declared APIs are in `apis`, beside the worst verdict."""
+    """Return the reports as a JSON object.
+
+    The result for two documents is the report itself. The result for declared APIs has the reports in `apis`
+    and the worst verdict in `verdict`.
+    """
     data = {name: report.to_json() for name, report in reports.items()}
     whole = data.get("") or {
         "schema": SCHEMA_VERSION,
@@ -25,7 +29,7 @@ def render(reports: Reports, _view: View) -> str:
 
 @cache
 def schema() -> dict[str, Any]:
-    """Return the JSON schema (draft 2020-12) of the result of `render`."""
+    """Return the JSON schema (draft 2020-12) that describes the result of `render`."""
     text = Path(__file__).with_name("report.schema.json").read_text(encoding="utf-8")
     content: dict[str, Any] = json.loads(text)
     return content

@@ -1,4 +1,4 @@
-"""The format `junit`, for CI servers: a suite for each report, a failure for each breaking change."""
+"""The format `junit`, for CI servers: a report is a test suite, a breaking change a failed test case."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from infra_openapi.formats import Reports
 from infra_openapi.formats.view import View, affected, example, heading
 from infra_openapi.report import Report
 
-#: characters that XML 1.0 does not allow
+#: The characters that XML 1.0 does not allow.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def render(reports: Reports, view: View) -> str:
-    """Return a test case for each finding: failed, skipped with the reason if it is accepted, or passed."""
+    """Return a test case for each finding.
+
+    An accepted finding is a skipped test case with the reason. The test case of any other finding has failed
+    or passed, depending on its level.
+    """
     suites = [line for name, report in reports.items() for line in _suite(name, report, view)]
     lines = ['<?xml version="1.0" encoding="utf-8"?>', "<testsuites>", *suites, "</testsuites>"]
     return "\n".join(lines) + "\n"
@@ -25,7 +29,7 @@ def render(reports: Reports, view: View) -> str:
 def _suite(name: str, report: Report, view: View) -> Iterator[str]:
     findings = list(view.shown(report))
     accepted = report.review.accepted
-    # Some servers treat a suite without a test as an error.
+    # Some CI servers report an error if a test suite has no test case.
     cases = len(findings) + len(accepted) or 1
     failures = sum(_fails(finding, view) for finding in findings)
     title = _attribute(heading(name, report))

@@ -1,4 +1,4 @@
-"""The format `markdown`, for a comment on a pull request or the summary of a job."""
+"""The format `markdown`, for a comment on a pull request or the summary of a CI job."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from infra_openapi.formats.view import View, affected, example, heading, remarks
 from infra_openapi.report import Report
 
 _TITLES = {Level.BREAKING: "Breaking", Level.WARNING: "Warnings", Level.INFO: "Information"}
-#: characters with a meaning in Markdown or HTML; `@` and `#` would mention people and issues
+#: The characters with a meaning in Markdown or HTML; `@` and `#` would create links to users and issues.
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@-])")
 
 
 def render(reports: Reports, view: View) -> str:
-    """Return a section for each report, with a table for each level."""
+    """Return a Markdown section for each report, with a table for each level."""
     return "\n".join(line for name, report in reports.items() for line in _report(name, report, view))
 
 

@@ -1,4 +1,7 @@
-"""The format `sarif`, for code scanning; accepted findings are suppressed. Source: OASIS, SARIF 2.1.0."""
+"""The format `sarif`, for code scanning; accepted findings are marked as suppressed.
+
+Source: OASIS, SARIF 2.1.0.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ def _run(name: str, report: Report, view: View) -> dict[str, Any]:
     }
     return {
         "tool": {"driver": driver},
-        # Distinguishes the runs of several APIs in one upload.
+        # This id distinguishes the runs of several APIs in one upload.
         "automationDetails": {"id": f"infra-api-check/{quote(name or 'documents')}/"},
         "columnKind": "unicodeCodePoints",
         "results": [_result(finding, entry, used, report.revision, view) for finding, entry in entries],
@@ -66,7 +69,8 @@ def _result(
         "ruleIndex": used.index(finding.rule),
         "level": _LEVELS[finding.level],
         "message": {"text": "\n".join(lines)},
-        # Code scanning rejects a result without a location; an app has no file, so its name is used.
+        # Code scanning rejects a result without a location. An app has no file, so the location is the app's
+        # name.
         "locations": [_location(finding.shown_at or Location(file=revision or "revision", pointer=""), view)],
         "partialFingerprints": {"infraApiCheck/v1": finding.fingerprint},
         "properties": {

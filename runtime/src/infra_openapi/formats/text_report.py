@@ -11,12 +11,12 @@ from infra_openapi.report import Report
 
 # Source: ECMA-48, select graphic rendition.
 _STYLES = {"breaking": "31;1", "warning": "33", "info": "36", "compatible": "32", "dim": "2", "bold": "1"}
-#: control characters in a document must not reach the terminal
+#: The control characters, which are replaced because a terminal would execute them.
 _CONTROL = {number: f"\\x{number:02x}" for number in [*range(32), *range(127, 160)]}
 
 
 def render(reports: Reports, view: View) -> str:
-    """Return a paragraph for each finding, and the totals."""
+    """Return a paragraph for each finding, and a line with the totals."""
     blocks = ["\n".join(_report(name, report, view)) for name, report in reports.items()]
     return "\n\n".join(blocks) + "\n"
 

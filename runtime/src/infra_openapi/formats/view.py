@@ -1,4 +1,4 @@
-"""What all formats share: which findings are shown, and how operations, examples and totals are written."""
+"""The options of the formats, and the texts for operations, examples and totals that formats share."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ _LONGEST_VALUE = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """The options of a format: which findings are shown, and how."""
+    """The options of a format."""
 
-    #: findings of a lower level are counted but not shown
+    #: the lowest level that is shown; findings of a lower level are only counted
     level: Level = Level.INFO
-    #: findings of this level or a higher one fail, in formats that distinguish passed from failed
+    #: the lowest level that is a failure, in formats that have passed and failed results
     failing: Level = Level.BREAKING
-    #: the working directory, relative to the root of the repository; CI expects paths from there
+    #: the path of the working directory relative to the root of the repository; CI servers expect paths
+    #: relative to this root
     folder: str = ""
-    #: true for terminal colours; used by `text` only
+    #: whether the output contains terminal colours; only the format `text` has colours
     colour: bool = False
-    #: the version of the program, for formats that contain it
+    #: the version of pytest-infra, for formats that contain the version of the program
     version: str = "0"
 
     def shown(self, report: Report) -> Iterator[Finding]:
-        """Return the findings to show, in the report's order."""
+        """Return the findings to show, in the order of the report."""
         return (finding for finding in report.findings if finding.level.severity >= self.level.severity)
 
     def hidden(self, report: Report) -> int:
@@ -47,14 +48,17 @@ class View:
 
 
 def operations(finding: Finding, most: int = _MOST_OPERATIONS) -> str:
-    """Return the operations that the change affects, shortened to `most`."""
+    """Return a text with the operations that the change affects; at most `most` operations are listed."""
     named = ", ".join(str(operation) for operation in finding.operations[:most])
     more = len(finding.operations) - most
     return f"{named} and {more} more" if more > 0 else named
 
 
 def affected(finding: Finding) -> str:
-    """Return the operations that the change affects; empty if the message contains the only one."""
+    """Return a text with the affected operations.
+
+    The text is empty if the change affects one operation and the message already contains this operation.
+    """
     if len(finding.operations) == 1:
         named = re.escape(str(finding.operations[0]))
         if re.search(rf"{named}(?![\w/{{.-])", finding.message):
@@ -63,7 +67,7 @@ def affected(finding: Finding) -> str:
 
 
 def example(finding: Finding) -> str:
-    """Return the witness as a sentence; empty without one."""
+    """Return a sentence about the example value of a finding; an empty text if the finding has no example."""
     if finding.witness is None:
         return ""
     condition = {
@@ -75,19 +79,19 @@ def example(finding: Finding) -> str:
 
 
 def value(content: Any) -> str:
-    """Return a value as JSON, shortened if it is long."""
+    """Return a value as JSON; a long text is shortened."""
     text = json.dumps(content, ensure_ascii=False)
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
 
 
 def heading(name: str, report: Report) -> str:
-    """Return the names of both documents, after the name of the API."""
+    """Return a heading: the name of the API, if it has one, and the names of both documents."""
     compared = f"{report.base} → {report.revision}"
     return f"{name}: {compared}" if name else compared
 
 
 def total(report: Report) -> str:
-    """Return the number of findings of each level, and of accepted findings."""
+    """Return a text with the number of findings of each level and the number of accepted findings."""
     parts = [f"{report.counts[level]} {level.value}" for level in Level]
     if report.review.accepted:
         parts.append(f"{len(report.review.accepted)} accepted")
@@ -95,7 +99,7 @@ def total(report: Report) -> str:
 
 
 def remarks(report: Report) -> list[str]:
-    """Return a line for each expired or stale entry, and for each note about the documents."""
+    """Return a line for each expired or stale entry of the accepted findings, and for each note."""
     expired = [
         f"{entry.file}:{entry.line}: the acceptance expired on {entry.until}: {entry.summary}"
         for entry in report.review.expired
@@ -109,6 +113,6 @@ def remarks(report: Report) -> list[str]:
 
 
 def verdict(reports: list[Report]) -> str:
-    """Return the worst of the reports' verdicts."""
+    """Return the worst verdict of the reports."""
     verdicts = {report.verdict for report in reports}
     return next((level for level in ("breaking", "warning") if level in verdicts), "compatible")

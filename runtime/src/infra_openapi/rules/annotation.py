@@ -50,7 +50,9 @@ RULES = [
                 mirror=facts.DISCRIMINATOR_MAPPING_REMOVED,
                 peer=("discriminator-mapping-added",),
                 message="added the value {after} to the discriminator of {place}",
-                explain="If the value belongs to a new alternative, the alternative has its own finding.",
+                explain=(
+                    "If the value selects a new alternative, the added alternative is a separate finding."
+                ),
             ),
             Row(
                 fact=facts.DISCRIMINATOR_MAPPING_REMOVED,
@@ -59,11 +61,14 @@ RULES = [
                 peer=("discriminator-mapping-deleted",),
                 message="removed the value {before} from the discriminator of {place}",
                 explain=(
-                    "The discriminator does not change which values are valid, but a program that reads the "
-                    "value may not find its schema."
+                    "A discriminator does not change which values are valid, but generated code that reads "
+                    "the removed value may not find a schema for it."
                 ),
                 deviations={
-                    RESPONSE: (Level.INFO, "clients keep working when they no longer receive a value")
+                    RESPONSE: (
+                        Level.INFO,
+                        "a client still works when the server no longer sends one of the values",
+                    )
                 },
             ),
             Row(
@@ -91,7 +96,7 @@ RULES = [
                     "response-property-deprecated-with-sunset",
                 ),
                 message="deprecated {place} {sunset}",
-                explain="The value is still valid. Clients should stop using it before it is removed.",
+                explain="The value is still valid. Clients should stop using the value before it is removed.",
             ),
             Row(
                 fact=facts.SCHEMA_REACTIVATED,
@@ -123,7 +128,7 @@ RULES = [
                 effect=U,
                 mirror=facts.SCHEMA_STABILITY_INCREASED,
                 message="set the stability level of {place} to {after}, which is not a level",
-                explain="It is unknown which compatibility is guaranteed.",
+                explain="The text does not define which compatibility the API guarantees.",
                 consequence="Write one of the levels `draft`, `alpha`, `beta` and `stable`.",
             ),
         ],

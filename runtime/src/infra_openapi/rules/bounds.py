@@ -1,4 +1,4 @@
-"""The facts and rules of bounds: keywords whose number can be added, removed, increased and decreased."""
+"""The facts and rules of bounds, which are keywords with a number, such as `maxLength`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ N, W = Effect.NARROWED, Effect.WIDENED
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoundFacts:
-    """The facts of one keyword, its name in oasdiff's ids, and its name in messages (`noun`)."""
+    """The facts of one bound, its name in the ids of oasdiff (`peer`), and its name in messages (`noun`)."""
 
     added: FactKind
     removed: FactKind
@@ -27,7 +27,7 @@ class BoundFacts:
 
     @property
     def kinds(self) -> tuple[FactKind, ...]:
-        """All four facts."""
+        """The four facts: bound added, removed, narrowed and widened."""
         return self.added, self.removed, self.increased, self.decreased
 
 
@@ -156,9 +156,8 @@ def _rows(bound: BoundFacts) -> Iterator[Row]:
         peer=(f"{peer}-set", f"exclusive-{peer}-set"),
         message=f"set the {noun} of {{place}} to {{after}}; there was none before",
         explain=(
-            "Values outside the new bound were valid before. Even if the server always "
-            "rejected them, the base "
-            "document allowed them."
+            "Values outside the new bound were valid before. Even if the server always rejected these "
+            "values, the old document allowed them."
         ),
     )
     yield Row(

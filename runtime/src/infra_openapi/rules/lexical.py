@@ -17,7 +17,7 @@ RULES = [
                 mirror=facts.FORMAT_REMOVED,
                 peer=("type-changed",),
                 message="added the format {after} to {place}",
-                explain="Values of other formats were valid before.",
+                explain="Values without this format were valid before.",
             ),
             Row(
                 fact=facts.FORMAT_REMOVED,
@@ -25,7 +25,7 @@ RULES = [
                 mirror=facts.FORMAT_ADDED,
                 peer=("type-generalized",),
                 message="removed the format {before} from {place}",
-                explain="Values of other formats are valid now.",
+                explain="Values without this format are valid now.",
             ),
             Row(
                 fact=facts.FORMAT_NARROWED,
@@ -34,8 +34,8 @@ RULES = [
                 peer=("type-changed",),
                 message="narrowed the format of {place} from {before} to {after}",
                 explain=(
-                    "Formats include one another: `int32` is part of `int64`, `float` of `double`, `email` of"
-                    " `idn-email`, `uri` of `iri`."
+                    "Some formats include another format: every `int32` is an `int64`, every `float` is a "
+                    "`double`, every `email` is an `idn-email`, and every `uri` is an `iri`."
                 ),
             ),
             Row(
@@ -45,8 +45,8 @@ RULES = [
                 peer=("type-generalized",),
                 message="widened the format of {place} from {before} to {after}",
                 explain=(
-                    "Formats include one another: `int32` is part of `int64`, `float` of `double`, `email` of"
-                    " `idn-email`, `uri` of `iri`."
+                    "Some formats include another format: every `int32` is an `int64`, every `float` is a "
+                    "`double`, every `email` is an `idn-email`, and every `uri` is an `iri`."
                 ),
             ),
             Row(
@@ -55,21 +55,27 @@ RULES = [
                 mirror=facts.FORMAT_CHANGED,
                 peer=("type-changed",),
                 message="changed the format of {place} from {before} to {after}",
-                explain="Neither format includes the other.",
+                explain="Neither of the two formats includes the other one.",
             ),
             Row(
                 fact=facts.UNKNOWN_FORMAT_ADDED,
                 effect=U,
                 mirror=facts.FORMAT_REMOVED,
                 message="added the custom format {after} to {place}",
-                explain="The values that a custom format allows are not in the document.",
+                explain=(
+                    "OpenAPI does not define this format, so the comparison cannot determine which values "
+                    "the format allows."
+                ),
             ),
             Row(
                 fact=facts.UNKNOWN_FORMAT_CHANGED,
                 effect=U,
                 mirror=facts.UNKNOWN_FORMAT_CHANGED,
                 message="changed the custom format of {place} from {before} to {after}",
-                explain="The values that a custom format allows are not in the document.",
+                explain=(
+                    "OpenAPI does not define this format, so the comparison cannot determine which values "
+                    "the format allows."
+                ),
             ),
             Row(
                 fact=facts.PATTERN_ADDED,
@@ -77,7 +83,7 @@ RULES = [
                 mirror=facts.PATTERN_REMOVED,
                 peer=("pattern-added",),
                 message="added the pattern {after} to {place}",
-                explain="Strings that do not match were valid before.",
+                explain="Strings that do not match the pattern were valid before.",
             ),
             Row(
                 fact=facts.PATTERN_REMOVED,
@@ -86,8 +92,8 @@ RULES = [
                 peer=("pattern-removed", "pattern-generalized"),
                 message="removed the pattern {before} from {place}",
                 explain=(
-                    "Strings that do not match are valid now. A pattern that matches every string counts as "
-                    "none."
+                    "Strings that do not match the pattern are valid now. A pattern that matches every "
+                    "string is treated like a missing pattern."
                 ),
             ),
             Row(
@@ -100,8 +106,8 @@ RULES = [
                     "strings"
                 ),
                 explain=(
-                    "Some strings match the old pattern and not the new one. Patterns are compared as the "
-                    "sets of strings that they match."
+                    "Some strings match the old pattern but not the new pattern. The comparison determines "
+                    "for each pattern the set of matching strings."
                 ),
             ),
             Row(
@@ -110,11 +116,12 @@ RULES = [
                 mirror=facts.PATTERN_NARROWED,
                 peer=("pattern-generalized",),
                 message=(
-                    "changed the pattern of {place} from {before} to {after}, which matches further strings"
+                    "changed the pattern of {place} from {before} to {after}, which matches additional "
+                    "strings"
                 ),
                 explain=(
-                    "Some strings match the new pattern and not the old one. Patterns are compared as the "
-                    "sets of strings that they match."
+                    "Some strings match the new pattern but not the old pattern. The comparison determines "
+                    "for each pattern the set of matching strings."
                 ),
             ),
             Row(
@@ -124,8 +131,8 @@ RULES = [
                 peer=("pattern-changed",),
                 message="changed the pattern of {place} from {before} to {after}",
                 explain=(
-                    "One of the patterns has a look-around, a back-reference or a Unicode class, or is too "
-                    "large, so the patterns cannot be compared."
+                    "The patterns cannot be compared because one of them has a look-around, a back-reference "
+                    "or a Unicode class, or is too large."
                 ),
             ),
         ],

@@ -1,4 +1,4 @@
-"""The rules for parameters and request bodies, with their media types and the parts of forms."""
+"""The rules for parameters, request bodies, media types and the parts of forms."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from infra_openapi.rules.rule import Effect, Row, directed
 
 N, W, C, U, NEUTRAL = Effect.NARROWED, Effect.WIDENED, Effect.CHANGED, Effect.UNDECIDED, Effect.NEUTRAL
 REQUEST, RESPONSE = Direction.REQUEST, Direction.RESPONSE
-_IGNORED = "OpenAPI does not define whether a server rejects or ignores a parameter that it does not know"
-_ASKED = "the client selects one of the media types that the server offers, as in a request"
+_IGNORED = "OpenAPI does not define whether a server rejects or ignores an undeclared parameter"
+_ASKED = "the client selects one of the media types that the server offers"
 _DEFAULTED = (
-    "the default is the value that the server uses for a missing parameter, so it probably "
-    "accepts the request"
+    "the server uses the default value for a missing parameter, so the server probably accepts the request"
 )
 _ANNOUNCED = "the removal was announced, and the announced date has passed"
-_PROMISED = "the base document announces that it works until that date"
+_PROMISED = "the old document promises that the parameter works until that date"
 
 RULES = [
     *directed(
@@ -34,7 +33,7 @@ RULES = [
                 deviations={
                     RESPONSE: (
                         Level.INFO,
-                        "the receiver of a callback or webhook can ignore a parameter that it does not know",
+                        "the receiver of a callback or webhook can ignore an unexpected parameter",
                     )
                 },
             ),
@@ -56,8 +55,8 @@ RULES = [
                 mirror=facts.PARAMETER_REMOVED,
                 message="added the required {parameter}, which has a default value",
                 explain=(
-                    "Strictly, a request without it is invalid; but the default suggests that the server "
-                    "fills it in."
+                    "According to OpenAPI, a request without the parameter is invalid, but the default value "
+                    "suggests that the server inserts the missing value."
                 ),
                 deviations={REQUEST: (Level.WARNING, _DEFAULTED)},
             ),
@@ -67,12 +66,15 @@ RULES = [
                 mirror=facts.PARAMETER_ADDED,
                 peer=("request-parameter-removed", "request-parameter-removed-with-deprecation"),
                 message="removed the {parameter}",
-                explain="A request that contains it may be rejected, or the server may ignore its value.",
+                explain=(
+                    "The server may reject a request that contains the parameter, or may ignore the "
+                    "parameter."
+                ),
                 deviations={
                     REQUEST: (Level.WARNING, _IGNORED),
                     RESPONSE: (
                         Level.WARNING,
-                        "the parameter was optional, but clients may have used its value",
+                        "the parameter was optional, but clients may have read its value",
                     ),
                 },
             ),
@@ -83,7 +85,7 @@ RULES = [
                 peer=("request-parameter-removed-before-sunset", "request-parameter-sunset-parse"),
                 message="removed the {parameter} before its sunset date {before}",
                 explain=(
-                    "The base document announces that the parameter works until its sunset date (`x-sunset`)."
+                    "The old document promises that the parameter works until its sunset date (`x-sunset`)."
                 ),
                 deviations={RESPONSE: (Level.BREAKING, _PROMISED)},
             ),
@@ -110,8 +112,8 @@ RULES = [
                 mirror=facts.PARAMETER_BECAME_OPTIONAL,
                 message="the {parameter}, which has a default value, became required",
                 explain=(
-                    "Strictly, a request without it is invalid; but the default suggests that the server "
-                    "fills it in."
+                    "According to OpenAPI, a request without the parameter is invalid, but the default value "
+                    "suggests that the server inserts the missing value."
                 ),
                 deviations={REQUEST: (Level.WARNING, _DEFAULTED)},
             ),
@@ -130,8 +132,8 @@ RULES = [
                 peer=("request-parameter-style-changed", "request-parameter-explode-changed"),
                 message="changed the serialization of the {parameter} from {before} to {after}",
                 explain=(
-                    "`style`, `explode` and `content` define how a value is written as text. `explode` has an"
-                    " effect on arrays and objects only."
+                    "`style`, `explode` and `content` define how a value is written as text. `explode` "
+                    "affects only arrays and objects."
                 ),
             ),
             Row(
@@ -170,7 +172,9 @@ RULES = [
                 mirror=facts.PARAMETER_REACTIVATED,
                 peer=("request-parameter-deprecated",),
                 message="deprecated the {parameter} {sunset}",
-                explain="The parameter still works. Clients should stop using it before it is removed.",
+                explain=(
+                    "The parameter still works. Clients should stop using the parameter before it is removed."
+                ),
             ),
             Row(
                 fact=facts.PARAMETER_REACTIVATED,
@@ -187,8 +191,8 @@ RULES = [
                 peer=("request-parameter-sunset-deleted",),
                 message="removed the sunset date {before} of the deprecated {parameter}",
                 explain=(
-                    "The base document announces that the parameter works until its sunset date (`x-sunset`);"
-                    " the revision announces no date."
+                    "The base document announces that the parameter works until its sunset date "
+                    "(`x-sunset`); the new document has no sunset date."
                 ),
                 consequence="The parameter can be removed earlier than announced.",
             ),
@@ -198,8 +202,8 @@ RULES = [
                 waiver="moving a sunset date to a later day affects no client",
                 peer=("request-parameter-sunset-date-changed-too-small",),
                 message="moved the sunset date of the {parameter} from {before} to the earlier date {after}",
-                explain="The base document announces that the parameter works until the later date.",
-                consequence="Clients have less time to stop using it than announced.",
+                explain="The old document promises that the parameter works until the later date.",
+                consequence="Clients have less time than announced to stop using the parameter.",
             ),
         ],
     ),
@@ -214,7 +218,10 @@ RULES = [
                 message="added an optional request body",
                 explain="A request without a body is still valid.",
                 deviations={
-                    RESPONSE: (Level.INFO, "the receiver of a callback or webhook can ignore the body")
+                    RESPONSE: (
+                        Level.INFO,
+                        "the receiver of a callback or webhook can ignore an unexpected body",
+                    )
                 },
             ),
             Row(
@@ -223,7 +230,7 @@ RULES = [
                 mirror=facts.BODY_REMOVED,
                 peer=("request-body-added-required",),
                 message="added a required request body",
-                explain="Existing clients do not send a body, and a request without it is invalid.",
+                explain="Existing clients do not send a body, and a request without a body is invalid.",
             ),
             Row(
                 fact=facts.BODY_REMOVED,
@@ -231,7 +238,10 @@ RULES = [
                 mirror=facts.BODY_ADDED,
                 peer=("request-body-removed",),
                 message="removed the request body",
-                explain="A server may ignore the body, but clients can no longer send the data in it.",
+                explain=(
+                    "The server may ignore a body, so clients can no longer send the data that was in the "
+                    "body."
+                ),
                 deviations={RESPONSE: (Level.BREAKING, "clients could rely on the data in the body")},
             ),
             Row(
@@ -261,7 +271,9 @@ RULES = [
                     "response-media-type-parameter-changed",
                 ),
                 message="removed the media type {before} from {container}",
-                explain="No other media type or media range of the revision includes it.",
+                explain=(
+                    "No other media type or media range of the new document includes the removed media type."
+                ),
                 deviations={RESPONSE: (Level.BREAKING, _ASKED)},
             ),
             Row(
@@ -279,8 +291,8 @@ RULES = [
                 mirror=facts.XML_CHANGED,
                 message="changed the XML form of {place} from {before} to {after}",
                 explain=(
-                    "`xml` defines whether a value is written as an element or an attribute, with which name "
-                    "and namespace. It has no effect on JSON."
+                    "The keyword `xml` defines whether a value is written as an XML element or attribute, "
+                    "and its name and namespace. The keyword has no effect on JSON."
                 ),
             ),
             Row(
@@ -289,8 +301,8 @@ RULES = [
                 mirror=facts.PART_MEDIA_TYPE_ADDED,
                 message="removed the media type {before} of the form part {subject} in {container}",
                 explain=(
-                    "`encoding` defines the media types of a part of a form; without it, the type in the "
-                    "schema defines them."
+                    "`encoding` defines the media types of a part of a form. Without `encoding`, the type in "
+                    "the schema of the part defines the media type."
                 ),
             ),
             Row(
@@ -299,8 +311,8 @@ RULES = [
                 mirror=facts.PART_MEDIA_TYPE_REMOVED,
                 message="added the media type {after} to the form part {subject} in {container}",
                 explain=(
-                    "`encoding` defines the media types of a part of a form; without it, the type in the "
-                    "schema defines them."
+                    "`encoding` defines the media types of a part of a form. Without `encoding`, the type in "
+                    "the schema of the part defines the media type."
                 ),
             ),
             Row(
@@ -312,8 +324,8 @@ RULES = [
                     "{after}"
                 ),
                 explain=(
-                    "`encoding` defines how a property is written as a part of a form: `style` and `explode`,"
-                    " with their defaults."
+                    "`encoding` defines with `style` and `explode` how a property is written as a part of a "
+                    "form."
                 ),
             ),
         ],
@@ -340,7 +352,7 @@ RULES = [
                 message="removed the media type {before} from {container}",
                 explain=(
                     "The API no longer sends this media type in a callback or webhook. The client already "
-                    "handles the other ones."
+                    "handles the remaining media types."
                 ),
             ),
             Row(
@@ -348,7 +360,10 @@ RULES = [
                 effect=W,
                 mirror=facts.DELIVERED_MEDIA_TYPE_REMOVED,
                 message="added the media type {after} to {container}",
-                explain="The receiver of a callback or webhook cannot select the media type.",
+                explain=(
+                    "The receiver of a callback or webhook cannot select the media type, so it may receive "
+                    "the new one."
+                ),
             ),
         ],
     ),

@@ -1,4 +1,4 @@
-"""The rules for operations: their life cycle, servers, security, and names in generated code."""
+"""The rules for operations: life cycle, servers, security, and the names that generated code uses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ RULES = [
                 mirror=facts.OPERATION_ADDED,
                 peer=("api-removed-without-deprecation", "api-path-removed-without-deprecation"),
                 message="removed the operation {name}",
-                explain="The operation was not deprecated first. The server rejects requests to it.",
+                explain=(
+                    "The operation was not deprecated before its removal. The server rejects requests for "
+                    "this operation."
+                ),
             ),
             Row(
                 fact=facts.OPERATION_REMOVED_BEFORE_SUNSET,
@@ -30,7 +33,7 @@ RULES = [
                 peer=("api-removed-before-sunset", "api-path-removed-before-sunset"),
                 message="removed the operation {name} before its sunset date {before}",
                 explain=(
-                    "The base document announces that the operation works until its sunset date (`x-sunset`)."
+                    "The old document promises that the operation works until its sunset date (`x-sunset`)."
                 ),
             ),
             Row(
@@ -49,7 +52,8 @@ RULES = [
                 peer=("api-removed-with-deprecation", "api-path-removed-with-deprecation"),
                 message="removed the deprecated operation {name}, which had no sunset date",
                 explain=(
-                    "The operation was deprecated, but without the date (`x-sunset`) until which it works."
+                    "The operation was deprecated, but the old document has no sunset date (`x-sunset`) "
+                    "until which the operation works."
                 ),
                 deviations={NONE: (Level.WARNING, "the deprecation announced the removal, but not its date")},
             ),
@@ -67,7 +71,7 @@ RULES = [
                 mirror=facts.OPERATION_REMOVED,
                 peer=("endpoint-added",),
                 message="added the operation {name}",
-                explain="No existing client calls it.",
+                explain="No existing client calls the new operation.",
             ),
             Row(
                 fact=facts.OPERATION_DEPRECATED,
@@ -75,7 +79,10 @@ RULES = [
                 mirror=facts.OPERATION_REACTIVATED,
                 peer=("endpoint-deprecated", "endpoint-deprecated-with-sunset"),
                 message="deprecated the operation {name} {sunset}",
-                explain="The operation still works. Clients should replace their calls before it is removed.",
+                explain=(
+                    "The operation still works. Clients should replace their calls before the operation is "
+                    "removed."
+                ),
             ),
             Row(
                 fact=facts.OPERATION_REACTIVATED,
@@ -92,8 +99,8 @@ RULES = [
                 peer=("sunset-deleted",),
                 message="removed the sunset date {before} of the deprecated operation {name}",
                 explain=(
-                    "The base document announces that the operation works until its sunset date (`x-sunset`);"
-                    " the revision announces no date."
+                    "The base document announces that the operation works until its sunset date "
+                    "(`x-sunset`); the new document has no sunset date."
                 ),
                 consequence="The operation can be removed earlier than announced.",
             ),
@@ -105,8 +112,8 @@ RULES = [
                 message=(
                     "moved the sunset date of the operation {name} from {before} to the earlier date {after}"
                 ),
-                explain="The base document announces that the operation works until the later date.",
-                consequence="Clients have less time to replace their calls than announced.",
+                explain="The old document promises that the operation works until the later date.",
+                consequence="Clients have less time than announced to replace their calls.",
             ),
             Row(
                 fact=facts.OPERATION_SUNSET_INVALID,
@@ -114,8 +121,8 @@ RULES = [
                 waiver="correcting an invalid sunset date affects no client",
                 peer=("api-deprecated-sunset-parse", "api-path-sunset-parse"),
                 message="set the sunset date of the operation {name} to {after}, which is not a date",
-                explain="It is unknown until when the operation works.",
-                consequence="Write a date (`2030-12-31`), a date-time or an HTTP date.",
+                explain="The text does not define until when the operation works.",
+                consequence="Replace the text by a date (`2030-12-31`), a date-time or an HTTP date.",
             ),
             Row(
                 fact=facts.OPERATION_STABILITY_INVALID,
@@ -123,7 +130,7 @@ RULES = [
                 mirror=facts.OPERATION_STABILITY_INCREASED,
                 peer=("api-invalid-stability-level",),
                 message="set the stability level of the operation {name} to {after}, which is not a level",
-                explain="It is unknown which compatibility is guaranteed.",
+                explain="The text does not define which compatibility the API guarantees.",
                 consequence="Write one of the levels `draft`, `alpha`, `beta` and `stable`.",
             ),
             Row(
@@ -153,8 +160,8 @@ RULES = [
                 ),
                 message="changed the operation ID of {name} from {before} to {after}",
                 explain=(
-                    "The operation ID is not sent in requests or responses, but generated code takes its "
-                    "names from it."
+                    "The operation ID is not sent in requests or responses, but generated code derives names "
+                    "from the operation ID."
                 ),
             ),
             Row(
@@ -164,8 +171,8 @@ RULES = [
                 peer=("api-operation-id-removed",),
                 message="removed the operation ID {before} of {name}",
                 explain=(
-                    "The operation ID is not sent in requests or responses, but generated code takes its "
-                    "names from it."
+                    "The operation ID is not sent in requests or responses, but generated code derives names "
+                    "from the operation ID."
                 ),
             ),
             Row(
@@ -175,8 +182,8 @@ RULES = [
                 peer=("api-operation-id-added",),
                 message="added the operation ID {after} to {name}",
                 explain=(
-                    "The operation ID is not sent in requests or responses, but generated code takes its "
-                    "names from it."
+                    "The operation ID is not sent in requests or responses, but generated code derives names "
+                    "from the operation ID."
                 ),
             ),
             Row(
@@ -186,8 +193,8 @@ RULES = [
                 peer=("api-tag-removed",),
                 message="removed the tag {before} from {name}",
                 explain=(
-                    "The tag is not sent in requests or responses, but generated code takes its names from "
-                    "it."
+                    "The tag is not sent in requests or responses, but generated code derives names from the "
+                    "tag."
                 ),
             ),
             Row(
@@ -197,8 +204,8 @@ RULES = [
                 peer=("api-tag-added",),
                 message="added the tag {after} to {name}",
                 explain=(
-                    "The tag is not sent in requests or responses, but generated code takes its names from "
-                    "it."
+                    "The tag is not sent in requests or responses, but generated code derives names from the "
+                    "tag."
                 ),
             ),
             Row(
@@ -208,7 +215,7 @@ RULES = [
                 peer=("webhook-removed",),
                 message="removed the callback or webhook {name}",
                 explain="The API no longer sends this request to its clients.",
-                consequence="A client that waits for it never receives it.",
+                consequence="A client that waits for this request never receives it.",
             ),
             Row(
                 fact=facts.CALLBACK_ADDED,
@@ -216,9 +223,7 @@ RULES = [
                 mirror=facts.CALLBACK_REMOVED,
                 peer=("webhook-added",),
                 message="added the callback or webhook {name}",
-                explain=(
-                    "The API sends a request that it did not send before, to clients that subscribe to it."
-                ),
+                explain="The API sends a new request to the clients that subscribe to it.",
                 consequence="Existing clients keep working.",
             ),
         ],
@@ -232,7 +237,8 @@ RULES = [
                 mirror=facts.SERVER_ADDED,
                 message="removed the server address {before}",
                 explain=(
-                    "The operation is no longer available at this address (server URL and path together)."
+                    "The operation is no longer available at this address. An address is a server URL and a "
+                    "path together."
                 ),
             ),
             Row(
@@ -240,7 +246,10 @@ RULES = [
                 effect=W,
                 mirror=facts.SERVER_REMOVED,
                 message="added the server address {after}",
-                explain="The operation is also available at another address (server URL and path together).",
+                explain=(
+                    "The operation is available at an additional address. An address is a server URL and a "
+                    "path together."
+                ),
             ),
         ],
     ),
@@ -269,8 +278,8 @@ RULES = [
                 peer=("api-security-removed", "api-global-security-removed"),
                 message="removed {before} from the accepted security requirements",
                 explain=(
-                    "Security requirements are alternatives: a client has to satisfy one of them. A client "
-                    "that has only these credentials is rejected."
+                    "Security requirements are alternatives: a client has to satisfy one of them. The server "
+                    "rejects a client that has only the removed credentials."
                 ),
             ),
             Row(
@@ -280,8 +289,8 @@ RULES = [
                 peer=("api-security-added", "api-global-security-added"),
                 message="added {after} to the accepted security requirements",
                 explain=(
-                    "Security requirements are alternatives: a client has to satisfy one of them. There is "
-                    "one more to choose from."
+                    "Security requirements are alternatives: a client has to satisfy one of them. Clients "
+                    "can choose an additional alternative."
                 ),
             ),
             Row(
@@ -291,8 +300,8 @@ RULES = [
                 peer=("api-security-removed", "api-global-security-removed"),
                 message="removed {before} from the optional security requirements",
                 explain=(
-                    "The server accepts the request without credentials. Whether it returns the same without "
-                    "them is not in the document."
+                    "The server accepts the request without credentials. The document does not define "
+                    "whether the response without credentials is the same."
                 ),
             ),
             Row(
@@ -301,7 +310,7 @@ RULES = [
                 mirror=facts.SECURITY_SCOPE_REMOVED,
                 peer=("api-security-scope-added", "api-global-security-scope-added"),
                 message="added {after} to the required security scopes",
-                explain="A token that was sufficient before may lack this scope.",
+                explain="A token that was sufficient before may not have this scope.",
             ),
             Row(
                 fact=facts.SECURITY_SCOPE_REMOVED,
@@ -317,7 +326,9 @@ RULES = [
                 mirror=facts.SECURITY_SCHEME_CHANGED,
                 peer=("api-security-component-type-changed",),
                 message="changed the security scheme {subject} from {before} to {after}",
-                explain="Clients must send their credentials in another form or in another place.",
+                explain=(
+                    "Clients must send their credentials in another form or in another part of the request."
+                ),
             ),
             Row(
                 fact=facts.SECURITY_FLOW_REMOVED,
@@ -331,7 +342,7 @@ RULES = [
                 effect=W,
                 mirror=facts.SECURITY_FLOW_REMOVED,
                 message="added the OAuth flow {after} to the security scheme {subject}",
-                explain="There is one more way to get a token.",
+                explain="Clients can get a token with an additional flow.",
             ),
             Row(
                 fact=facts.SECURITY_FLOW_SCOPE_REMOVED,
@@ -339,11 +350,14 @@ RULES = [
                 mirror=facts.SECURITY_FLOW_SCOPE_ADDED,
                 peer=("api-security-component-oauth-scope-removed",),
                 message="removed the OAuth scope {before} from the security scheme {subject}",
-                explain="A client that requests this scope may get no token, or a token without the scope.",
+                explain=(
+                    "A client that requests this scope may get an error instead of a token, or a token "
+                    "without the scope."
+                ),
                 deviations={
                     NONE: (
                         Level.WARNING,
-                        "a server may also ignore a scope that it does not know (RFC 6749, section 3.3)",
+                        "a server may also ignore an unknown scope (RFC 6749, section 3.3)",
                     )
                 },
             ),
@@ -353,7 +367,7 @@ RULES = [
                 mirror=facts.SECURITY_FLOW_SCOPE_REMOVED,
                 peer=("api-security-component-oauth-scope-added",),
                 message="added the OAuth scope {after} to the security scheme {subject}",
-                explain="Clients do not have to request it.",
+                explain="Clients do not have to request the new scope.",
             ),
             Row(
                 fact=facts.SECURITY_URL_CHANGED,
@@ -364,7 +378,10 @@ RULES = [
                     "api-security-component-oauth-token-url-changed",
                 ),
                 message="changed a URL of the security scheme {subject} from {before} to {after}",
-                explain="A client that uses the old URL may get no token: the document no longer names it.",
+                explain=(
+                    "A client that uses the old URL may not get a token, because the new document no longer "
+                    "contains this URL."
+                ),
             ),
         ],
     ),

@@ -1,7 +1,7 @@
 """The ids of oasdiff's checks. Each one is an alias of a rule, or has a reason why no rule corresponds to it.
 
 Source: the catalogue of oasdiff 1.32.1 (`oasdiff checks changelog`, 755 checks), read in November 2026. The
-last line of `_FAMILIES` has four checks that were on its main branch only.
+last line of `_FAMILIES` contains four checks that were only on oasdiff's main branch.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ response-{body,property,header}-schema-became-{,not-}false
 
 request-parameter-{style-changed,explode-changed,became-allow-reserved,became-not-allow-reserved}
 """
-_DAYS = "a minimum number of days until the sunset cannot be set"
+_DAYS = "the API check has no option for a minimum number of days until the sunset date"
 _READ_ONLY = "clients do not send read-only properties"
 _WRITE_ONLY = "clients do not receive write-only properties"
 #: Checks to which no rule corresponds, with the reason.
@@ -99,30 +99,32 @@ _WITHOUT_RULE = {
     "request-parameter-{deprecated-sunset-missing,sunset-date-too-small}": _DAYS,
     "{request,response}-property-{deprecated-sunset-missing,sunset-date-too-small}": _DAYS,
     "{request,response}-property-deprecated-sunset-invalid": (
-        "the date is in the finding of the deprecation, and is not checked"
+        "the finding of the deprecation contains the date, and the API check does not check the date"
     ),
     "api-schema-removed": (
-        "a change of a schema is reported where operations use it; an unused schema has no effect"
+        "a change of a schema is reported where operations use the schema; an unused schema has no effect"
     ),
     "api-security-component-{added,removed}": (
-        "a change of a security scheme is reported where operations require it; an unused one has no effect"
+        "a change of a security scheme is reported where operations require the scheme; an unused scheme has "
+        "no effect"
     ),
     "api-security-component-oauth-scope-changed": "the description of a scope has no effect",
     "{request,response}-{body,property}-all-of-{added,removed}": (
-        "`allOf` is merged; a change of its members is reported by the rule for the changed keyword"
+        "the API check merges the schemas of `allOf`; a change in one of them is reported by the rule for "
+        "the changed keyword"
     ),
     "{request,response}-{body,property}-all-of-{added,removed}-annotation-only": (
-        "annotations have no effect on valid values"
+        "annotations do not change which values are valid"
     ),
     "{request,response}-{body,property}-prefix-items-{added,removed}": (
         "a change of an item is reported as a change of its type or schema"
     ),
-    "request-{optional,required}-property-became-{,not-}write-only": "requests do not change",
+    "request-{optional,required}-property-became-{,not-}write-only": "the change does not affect requests",
     "request-read-only-property-{enum-value-removed,exclusive-max-decreased}": _READ_ONLY,
     "request-read-only-property-exclusive-min-increased": _READ_ONLY,
     "request-read-only-property-{max,max-items,max-length,max-properties}-decreased": _READ_ONLY,
     "request-read-only-property-min-increased": _READ_ONLY,
-    "response-{optional,required}-property-became-{,not-}read-only": "responses do not change",
+    "response-{optional,required}-property-became-{,not-}read-only": "the change does not affect responses",
     "response-{optional,required}-write-only-property-{added,removed}": _WRITE_ONLY,
     "response-write-only-property-{became-optional,became-required,enum-value-added}": _WRITE_ONLY,
 }
@@ -130,7 +132,7 @@ _CHOICE = re.compile(r"\{([^{}]*)\}")
 
 
 def _expanded(family: str) -> Iterator[str]:
-    """Return every id of a family: braces contain alternatives, as in a shell."""
+    """Return every id that a family stands for; braces contain alternatives, as in a shell."""
     braces = _CHOICE.search(family)
     if braces is None:
         yield family

@@ -1,4 +1,4 @@
-"""The rules for the properties of an object: declared, required and undeclared ones."""
+"""The rules for the declared, required and undeclared properties of an object."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from infra_openapi.rules.rule import Effect, Row, directed
 
 N, W, C, U, NEUTRAL = Effect.NARROWED, Effect.WIDENED, Effect.CHANGED, Effect.UNDECIDED, Effect.NEUTRAL
 REQUEST, RESPONSE = Direction.REQUEST, Direction.RESPONSE
-_IGNORED = "OpenAPI does not define whether a server rejects or ignores a property that it does not know"
+_IGNORED = "OpenAPI does not define whether a server rejects or ignores an undeclared property"
 _DEFAULTED = (
-    "the default is the value that the server uses for a missing property, so it probably accepts the request"
+    "the server uses the default value for a missing property, so the server probably accepts the request"
 )
 
 RULES = [
@@ -23,7 +23,7 @@ RULES = [
                 mirror=facts.PROPERTY_REMOVED,
                 peer=("new-optional-request-property", "response-optional-property-added"),
                 message="added the optional property {subject} to {container}",
-                explain="The property may be missing, and the base schema allows undeclared properties.",
+                explain="The property may be missing, and the old schema allows undeclared properties.",
             ),
             Row(
                 fact=facts.PROPERTY_ADDED_REQUIRED,
@@ -44,8 +44,8 @@ RULES = [
                 peer=("new-required-request-property-with-default",),
                 message="added the required property {subject}, which has a default value, to {container}",
                 explain=(
-                    "Strictly, a message without it is invalid; but the default suggests that the server "
-                    "fills it in."
+                    "According to OpenAPI, a message without the property is invalid, but the default value "
+                    "suggests that the server inserts the missing value."
                 ),
                 deviations={REQUEST: (Level.WARNING, _DEFAULTED)},
             ),
@@ -57,8 +57,8 @@ RULES = [
                     "added the property {subject} to {container}, which did not allow undeclared properties"
                 ),
                 explain=(
-                    "The base schema has `additionalProperties: false`, so a client that validates by it "
-                    "rejects the property."
+                    "The old schema has `additionalProperties: false`, so a client that validates messages "
+                    "with the old schema rejects the property."
                 ),
             ),
             Row(
@@ -89,7 +89,7 @@ RULES = [
                     "properties"
                 ),
                 explain=(
-                    "The revision's schema has `additionalProperties: false`, so a message that contains the "
+                    "The new schema has `additionalProperties: false`, so a message that contains the "
                     "property is invalid."
                 ),
             ),
@@ -98,14 +98,14 @@ RULES = [
                 effect=N,
                 mirror=facts.PROPERTY_NO_LONGER_FORBIDDEN,
                 message="forbade the property {subject} in {container}",
-                explain="The schema of the property is `false`: no value is valid.",
+                explain="The schema of the property is `false`, so every value of the property is invalid.",
             ),
             Row(
                 fact=facts.PROPERTY_NO_LONGER_FORBIDDEN,
                 effect=W,
                 mirror=facts.PROPERTY_FORBIDDEN,
                 message="allowed the property {subject} in {container}, which was forbidden before",
-                explain="The schema of the property was `false`: no value was valid.",
+                explain="The schema of the property was `false`, so every value of the property was invalid.",
             ),
             Row(
                 fact=facts.PROPERTY_BECAME_REQUIRED,
@@ -126,8 +126,8 @@ RULES = [
                 peer=("request-property-became-required-with-default",),
                 message="the property {subject} of {container}, which has a default value, became required",
                 explain=(
-                    "Strictly, a message without it is invalid; but the default suggests that the server "
-                    "fills it in."
+                    "According to OpenAPI, a message without the property is invalid, but the default value "
+                    "suggests that the server inserts the missing value."
                 ),
                 deviations={REQUEST: (Level.WARNING, _DEFAULTED)},
             ),
@@ -146,8 +146,8 @@ RULES = [
                 peer=("unevaluated-properties-added",),
                 message="{place} no longer allows undeclared properties",
                 explain=(
-                    "The revision's schema forbids properties that it does not declare "
-                    "(`additionalProperties` or `unevaluatedProperties`)."
+                    "The new schema forbids undeclared properties (`additionalProperties` or "
+                    "`unevaluatedProperties`)."
                 ),
             ),
             Row(
@@ -157,8 +157,8 @@ RULES = [
                 peer=("unevaluated-properties-removed",),
                 message="{place} now allows undeclared properties",
                 explain=(
-                    "The base schema forbids properties that it does not declare, so a client that validates "
-                    "by it rejects them."
+                    "The old schema forbids undeclared properties, so a client that validates messages with "
+                    "the old schema rejects them."
                 ),
             ),
             Row(
@@ -182,14 +182,17 @@ RULES = [
                 effect=W,
                 mirror=facts.PATTERN_PROPERTY_FORBIDDEN,
                 message="{base_place} now allows properties whose names match {after}",
-                explain="The base schema forbids them, so a client that validates by it rejects them.",
+                explain=(
+                    "The old schema forbids these properties, so a client that validates messages with the "
+                    "old schema rejects them."
+                ),
             ),
             Row(
                 fact=facts.PATTERN_PROPERTY_FORBIDDEN,
                 effect=N,
                 mirror=facts.PATTERN_PROPERTY_ALLOWED,
                 message="{place} no longer allows properties whose names match {before}",
-                explain="The revision's schema forbids properties that it does not declare.",
+                explain="The new schema forbids undeclared properties.",
             ),
             Row(
                 fact=facts.PROPERTY_NAMES_ADDED,
@@ -220,7 +223,8 @@ RULES = [
             ),
         ],
     ),
-    # Clients do not send read-only properties, and do not receive write-only ones: one direction each.
+    # Clients do not send read-only properties and do not receive write-only properties, so each rule has one
+    # direction.
     *directed(
         "schema",
         [
@@ -254,7 +258,7 @@ RULES = [
                 mirror=facts.PROPERTY_BECAME_READ_ONLY,
                 peer=("request-optional-property-became-not-read-only",),
                 message="the property {subject} of {container} is no longer read-only",
-                explain="Clients may send the property, but do not have to.",
+                explain="Clients may send the property, but do not have to send it.",
             ),
             Row(
                 fact=facts.REQUIRED_PROPERTY_BECAME_NOT_READ_ONLY,
@@ -267,8 +271,8 @@ RULES = [
                 ),
                 explain=(
                     "While a property is read-only, `required` applies to responses only (OpenAPI 3.0.3, "
-                    "Schema Object, `readOnly`). Now it applies to requests too, and existing clients do not "
-                    "send the property."
+                    "Schema Object, `readOnly`). Now `required` applies to requests too, and existing "
+                    "clients do not send the property."
                 ),
             ),
         ],
@@ -283,8 +287,8 @@ RULES = [
                 peer=("response-optional-property-became-write-only",),
                 message="the property {subject} of {container} became write-only",
                 explain=(
-                    "The server no longer returns the property. It was optional, so a client could not rely "
-                    "on it."
+                    "The server no longer returns the property. The property was optional, so a client could "
+                    "not rely on it."
                 ),
             ),
             Row(

@@ -1,4 +1,4 @@
-"""The rules for responses: statuses, media ranges, headers, links."""
+"""The rules for the status codes, media types, headers and links of responses."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from infra_openapi.rules.rule import Effect, Row, directed
 
 N, W, C, U, NEUTRAL = Effect.NARROWED, Effect.WIDENED, Effect.CHANGED, Effect.UNDECIDED, Effect.NEUTRAL
 REQUEST, RESPONSE = Direction.REQUEST, Direction.RESPONSE
-_CLASSES = "a client must handle an unknown status like the x00 status of its class (RFC 9110, section 15)"
-_IGNORED = "OpenAPI does not define whether a server rejects or ignores a header that it does not know"
+_CLASSES = (
+    "a client must handle an unknown status like the status x00 of the same class (RFC 9110, section 15)"
+)
+_IGNORED = "OpenAPI does not define whether a server rejects or ignores an undeclared header"
 
 RULES = [
     *directed(
@@ -25,7 +27,7 @@ RULES = [
                 deviations={
                     RESPONSE: (
                         Level.BREAKING,
-                        "clients wait for the success response, and may not handle another one",
+                        "clients expect this success response, and may not handle another response",
                     )
                 },
             ),
@@ -35,7 +37,7 @@ RULES = [
                 mirror=facts.SUCCESS_STATUS_REMOVED,
                 peer=("response-success-status-added",),
                 message="added the success response with status {name}",
-                explain="The revision contains another success response.",
+                explain="The new document contains an additional success response.",
                 deviations={RESPONSE: (Level.INFO, _CLASSES)},
             ),
             Row(
@@ -44,7 +46,10 @@ RULES = [
                 mirror=facts.STATUS_ADDED,
                 peer=("response-non-success-status-removed",),
                 message="removed the response with status {name}",
-                explain=("The revision no longer contains this response. Code that handles it can stay."),
+                explain=(
+                    "The new document no longer contains this response. Clients do not have to remove the "
+                    "code that handles it."
+                ),
             ),
             Row(
                 fact=facts.STATUS_ADDED,
@@ -52,7 +57,7 @@ RULES = [
                 mirror=facts.STATUS_REMOVED,
                 peer=("response-non-success-status-added",),
                 message="added the response with status {name}",
-                explain="The revision contains another response that is not a success.",
+                explain="The new document contains an additional response, which is not a success response.",
                 deviations={RESPONSE: (Level.INFO, _CLASSES)},
             ),
             Row(
@@ -87,7 +92,7 @@ RULES = [
                 mirror=facts.HEADER_REMOVED,
                 peer=("response-header-added",),
                 message="added the optional header {subject} to {base_place}",
-                explain="Receivers ignore a header that they do not know.",
+                explain="The receiver of a message ignores an unexpected header.",
             ),
             Row(
                 fact=facts.HEADER_ADDED_REQUIRED,
@@ -126,7 +131,9 @@ RULES = [
                 effect=NEUTRAL,
                 mirror=facts.HEADER_REACTIVATED,
                 message="deprecated the header {subject}{in_container}",
-                explain="The header is still sent. Clients should stop using it before it is removed.",
+                explain=(
+                    "The header is still sent. Clients should stop using the header before it is removed."
+                ),
             ),
             Row(
                 fact=facts.HEADER_REACTIVATED,
@@ -140,15 +147,15 @@ RULES = [
                 effect=N,
                 mirror=facts.LINK_ADDED,
                 message="removed the link {subject} from {place}",
-                explain="A client that selects its next request by links does not find this one.",
+                explain="A client that uses links to select its next request no longer finds this link.",
                 deviations={
                     RESPONSE: (
                         Level.WARNING,
-                        "a link describes another request; the request itself may still work",
+                        "a link only describes another request, and that request may still work",
                     ),
                     REQUEST: (
                         Level.WARNING,
-                        "a link describes another request; the request itself may still work",
+                        "a link only describes another request, and that request may still work",
                     ),
                 },
             ),
@@ -157,14 +164,14 @@ RULES = [
                 effect=NEUTRAL,
                 mirror=facts.LINK_REMOVED,
                 message="added the link {subject} to {base_place}",
-                explain="Clients do not have to follow it.",
+                explain="Clients do not have to use the new link.",
             ),
             Row(
                 fact=facts.LINK_CHANGED,
                 effect=U,
                 mirror=facts.LINK_CHANGED,
                 message="changed the target of the link {subject}{in_container}",
-                explain="The link has another operation, other parameters or another body.",
+                explain="The link now refers to another operation, or has other parameters or another body.",
             ),
         ],
     ),
@@ -177,7 +184,7 @@ RULES = [
                 mirror=facts.MEDIA_TYPE_SPECIALIZED,
                 peer=("response-media-type-name-generalized", "response-media-type-parameter-removed"),
                 message="changed the media type {before} of {container} to the wider {after}",
-                explain="The server can return any media type that the range includes.",
+                explain="The server can return any media type that the wider media range includes.",
             ),
             Row(
                 fact=facts.MEDIA_TYPE_SPECIALIZED,
@@ -185,7 +192,10 @@ RULES = [
                 mirror=facts.MEDIA_TYPE_GENERALIZED,
                 peer=("response-media-type-name-specialized", "response-media-type-parameter-added"),
                 message="changed the media type {before} of {container} to the narrower {after}",
-                explain="The old media range includes the new media type, so clients already accept it.",
+                explain=(
+                    "The old media range includes the new media type, so clients already accept the new "
+                    "media type."
+                ),
             ),
         ],
     ),

@@ -1,4 +1,4 @@
-"""A rule is a row of a table: data, not code."""
+"""Rules of the API check: each rule is a row of a table, not code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from infra_openapi.rules.peer import PEER_IDS
 
 
 class Effect(enum.StrEnum):
-    """How a change affects the set of requests or responses that the document allows."""
+    """The effect of a change on the set of requests or responses that a document allows."""
 
     NARROWED = "narrowed"
     WIDENED = "widened"
@@ -22,9 +22,10 @@ class Effect(enum.StrEnum):
 
 
 def law(effect: Effect, direction: Direction) -> Level:
-    """Return the level of an effect: breaking if a client that follows the base document can fail.
+    """Return the level of an effect: breaking if a client that follows the old document can fail.
 
-    Every request that was valid must stay valid; every response that is possible now must have been possible.
+    Every request that is valid for the old document must be valid for the new document. Every response that
+    is possible in the new document must be possible in the old document.
     """
     if effect is Effect.UNDECIDED:
         return Level.WARNING
@@ -32,14 +33,19 @@ def law(effect: Effect, direction: Direction) -> Level:
         return Level.INFO
     if effect is Effect.CHANGED:
         return Level.BREAKING
-    # Without a direction the change is about operations, servers or credentials: fewer of them break clients.
+    # A change without a direction concerns operations, servers or credentials: clients fail when one is
+    # removed.
     breaking = Effect.WIDENED if direction is Direction.RESPONSE else Effect.NARROWED
     return Level.BREAKING if effect is breaking else Level.INFO
 
 
-_UNDECIDED = "Whether this affects clients is not decided automatically: compare both documents."
-_CALL_FAILS = "A client's request that worked before can fail."
-_NEW_RESPONSE = "A client can receive a value that was not possible before, and fail on it."
+_UNDECIDED = (
+    "The API check cannot decide whether this change affects clients: compare both documents yourself."
+)
+_CALL_FAILS = "A request of an existing client can fail although it worked before."
+_NEW_RESPONSE = (
+    "A client can receive a value that was not possible before, and can fail because of this value."
+)
 #: What an effect means for a client.
 _CONSEQUENCES: dict[tuple[Effect, Direction], str] = {
     (Effect.NARROWED, Direction.REQUEST): "The server can reject a message that it accepted before.",
@@ -49,7 +55,7 @@ _CONSEQUENCES: dict[tuple[Effect, Direction], str] = {
     (Effect.WIDENED, Direction.RESPONSE): _NEW_RESPONSE,
     (Effect.CHANGED, Direction.RESPONSE): _NEW_RESPONSE,
     (Effect.NARROWED, Direction.NONE): _CALL_FAILS,
-    (Effect.WIDENED, Direction.NONE): "Every client's request that worked before still works.",
+    (Effect.WIDENED, Direction.NONE): "Every request that worked before still works.",
     (Effect.CHANGED, Direction.NONE): _CALL_FAILS,
     **{(Effect.UNDECIDED, direction): _UNDECIDED for direction in Direction},
     **{(Effect.NEUTRAL, direction): "Existing clients keep working." for direction in Direction},
@@ -60,10 +66,11 @@ _CONSEQUENCES: dict[tuple[Effect, Direction], str] = {
 class Rule:
     """A kind of change in one direction, with its level and its explanation.
 
-    `message` is a format string with the placeholders of `PLACEHOLDERS`. `explain` is full sentences: what
-    changed, and the consequence for clients. `aliases` are the ids of oasdiff's checks for the same change.
-    `mirror` is the rule for the opposite change; without one, `waiver` is the reason. `deviation` is the
-    reason why `level` is not the level of `law`; both reasons are clauses without a full stop.
+    `message` is a format string with the placeholders of `PLACEHOLDERS`. `explain` contains full sentences
+    about the change and its consequence for clients. `aliases` are the ids of oasdiff's checks for the same
+    change. `mirror` is the rule for the opposite change; if no such rule exists, `waiver` is the reason.
+    `deviation` is the reason why `level` differs from the result of `law`. Both reasons are clauses without a
+    full stop.
     """
 
     id: str
@@ -81,12 +88,12 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A kind of fact, from which one rule for each of its directions is made.
+    """A table row for one kind of fact; each direction of the fact becomes one rule.
 
-    `mirror` is the fact of the opposite change. `deviations` gives a direction another level than the law,
-    with the reason. `consequence` replaces the sentence of `_CONSEQUENCES`. `peer` contains ids of oasdiff's
-    checks, or their ends: `max-length-decreased` stands for the ids of bodies, properties, parameters and
-    headers that end with it.
+    `mirror` is the fact of the opposite change. `deviations` maps a direction to a level that differs from
+    `law`, and the reason. `consequence` replaces the sentence in `_CONSEQUENCES`. `peer` contains ids of
+    oasdiff's checks, or the ends of such ids: `max-length-decreased` stands for every id of a body, property,
+    parameter or header that ends with this text.
     """
 
     fact: FactKind
@@ -129,7 +136,7 @@ _PREFIXES = {
 
 
 def directed(area: str, rows: Iterable[Row]) -> Iterator[Rule]:
-    """Return the rules of facts about requests and responses: up to two for each row."""
+    """Return the rules of facts about requests and responses: one or two rules for each row."""
     for row in rows:
         for direction in (Direction.REQUEST, Direction.RESPONSE):
             if not row.fact.rule(direction):
@@ -151,7 +158,7 @@ def directed(area: str, rows: Iterable[Row]) -> Iterator[Rule]:
 
 
 def undirected(area: str, rows: Iterable[Row]) -> Iterator[Rule]:
-    """Return the rules of facts without a direction: about operations, servers and security."""
+    """Return the rules of facts without a direction, which concern operations, servers and security."""
     for row in rows:
         level, deviation = row.deviations.get(Direction.NONE, (law(row.effect, Direction.NONE), ""))
         yield Rule(

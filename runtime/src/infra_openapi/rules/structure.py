@@ -1,4 +1,4 @@
-"""The rules for the structure of a schema: items, dependencies, unions, conditions."""
+"""The rules for the structure of a schema: items, dependencies between properties, unions, conditions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ RULES = [
                 ),
                 message="{place} must now contain the property {after} when it contains the property {other}",
                 explain=(
-                    "A message could contain the one property without the other before (`dependentRequired`)."
+                    "Before, a message could contain one of these properties without the other "
+                    "(`dependentRequired`)."
                 ),
             ),
             Row(
@@ -35,11 +36,11 @@ RULES = [
                     "dependent-required-changed",
                 ),
                 message=(
-                    "{place} no longer has to contain the property {before} when another one is present "
+                    "{place} no longer has to contain the property {before} when another property is present "
                     "({name})"
                 ),
                 explain=(
-                    "Every message that contained the one property contained the other before "
+                    "Before, every message that contained one of these properties contained the other too "
                     "(`dependentRequired`)."
                 ),
             ),
@@ -50,8 +51,7 @@ RULES = [
                 peer=("dependent-schema-added",),
                 message="added a schema for {base_place} that applies when the property {subject} is present",
                 explain=(
-                    "The presence of the property had no effect on the other values before "
-                    "(`dependentSchemas`)."
+                    "Before, the presence of the property did not restrict the object (`dependentSchemas`)."
                 ),
             ),
             Row(
@@ -61,7 +61,7 @@ RULES = [
                 peer=("dependent-schema-removed",),
                 message="removed the schema for {place} that applied when the property {subject} was present",
                 explain=(
-                    "The presence of the property has no effect on the other values now (`dependentSchemas`)."
+                    "Now the presence of the property does not restrict the object (`dependentSchemas`)."
                 ),
             ),
             Row(
@@ -113,13 +113,13 @@ RULES = [
                 mirror=facts.UNION_NO_LONGER_EXCLUSIVE,
                 message="{place} must now match exactly one alternative (`anyOf` became `oneOf`)",
                 explain=(
-                    "A value that matches two alternatives is now invalid; the comparison found no such "
-                    "value."
+                    "A value that matches two alternatives is now invalid, but the comparison found no value "
+                    "that matches two alternatives."
                 ),
                 deviations={
                     RESPONSE: (
                         Level.INFO,
-                        "every value that matches exactly one alternative was possible before",
+                        "every value that is valid now was valid before",
                     )
                 },
             ),
@@ -129,12 +129,13 @@ RULES = [
                 mirror=facts.UNION_BECAME_EXCLUSIVE,
                 message="{place} may now match more than one alternative (`oneOf` became `anyOf`)",
                 explain=(
-                    "A value that matches two alternatives is now valid; the comparison found no such value."
+                    "A value that matches two alternatives is now valid, but the comparison found no value "
+                    "that matches two alternatives."
                 ),
                 deviations={
                     REQUEST: (
                         Level.INFO,
-                        "every value that matches one alternative is still accepted",
+                        "every value that was valid before is still valid",
                     )
                 },
             ),
@@ -166,10 +167,12 @@ RULES = [
                     "values of {place} may now match two alternatives of `oneOf`, which makes them invalid"
                 ),
                 explain=(
-                    "An alternative is new or allows more values, and overlaps another one. `anyOf`, or a "
-                    "property that distinguishes the alternatives, avoids this."
+                    "A new or widened alternative can allow the same value as another alternative. To avoid "
+                    "this, use `anyOf`, or add a property that distinguishes the alternatives."
                 ),
-                deviations={RESPONSE: (Level.INFO, "fewer values are valid, so clients receive no new ones")},
+                deviations={
+                    RESPONSE: (Level.INFO, "fewer values are valid, so clients receive no new values")
+                },
             ),
             Row(
                 fact=facts.UNION_OVERLAP_REMOVED,
@@ -179,9 +182,15 @@ RULES = [
                     "values of {place} may no longer match two alternatives of `oneOf`, which made them "
                     "invalid"
                 ),
-                explain="An alternative that overlapped another one was removed or allows fewer values.",
+                explain=(
+                    "An alternative that allowed the same value as another alternative was removed, or "
+                    "allows fewer values."
+                ),
                 deviations={
-                    REQUEST: (Level.INFO, "more values are valid, so the server still accepts every old one")
+                    REQUEST: (
+                        Level.INFO,
+                        "more values are valid, so the server still accepts every old value",
+                    )
                 },
             ),
             Row(
@@ -204,18 +213,16 @@ RULES = [
                 mirror=facts.NOT_WIDENED,
                 message="{place} matches more values, which are therefore excluded",
                 explain=(
-                    "The revision's `not` excludes every value that the base's `not` excludes, and further "
-                    "ones."
+                    "The new `not` excludes every value that the old `not` excludes, and additional values."
                 ),
             ),
             Row(
                 fact=facts.NOT_WIDENED,
                 effect=W,
                 mirror=facts.NOT_NARROWED,
-                message="{place} matches fewer values; the other ones are no longer excluded",
+                message="{place} matches fewer values; the remaining values are no longer excluded",
                 explain=(
-                    "The base's `not` excludes every value that the revision's `not` excludes, and further "
-                    "ones."
+                    "The old `not` excludes every value that the new `not` excludes, and additional values."
                 ),
             ),
             Row(
@@ -223,7 +230,7 @@ RULES = [
                 effect=U,
                 mirror=facts.NOT_CHANGED,
                 message="{place} matches other values, which changes the excluded values",
-                explain="Neither exclusion is proved to include the other.",
+                explain="The comparison could not prove that one of the two exclusions includes the other.",
             ),
             Row(
                 fact=facts.CONDITION_ADDED,
@@ -247,8 +254,8 @@ RULES = [
                 mirror=facts.CONDITION_WIDENED,
                 message="a condition of {place} applies to more values (`if`)",
                 explain=(
-                    "`then` and `else` are the same; `if` (or, with `else` alone, its opposite) matches more "
-                    "values."
+                    "`then` and `else` did not change; `if` matches more values (or fewer values, if there "
+                    "is only an `else`)."
                 ),
             ),
             Row(
@@ -257,8 +264,8 @@ RULES = [
                 mirror=facts.CONDITION_NARROWED,
                 message="a condition of {place} applies to fewer values (`if`)",
                 explain=(
-                    "`then` and `else` are the same; `if` (or, with `else` alone, its opposite) matches fewer"
-                    " values."
+                    "`then` and `else` did not change; `if` matches fewer values (or more values, if there "
+                    "is only an `else`)."
                 ),
             ),
             Row(
@@ -266,7 +273,10 @@ RULES = [
                 effect=U,
                 mirror=facts.CONDITION_CHANGED,
                 message="changed a condition of {place} (`if`)",
-                explain="The effect of the new `if` on `then` and `else` is not compared.",
+                explain=(
+                    "The comparison does not evaluate how the new `if` changes the effect of `then` and "
+                    "`else`."
+                ),
             ),
             Row(
                 fact=facts.KEYWORD_UNDECIDED,
@@ -281,7 +291,7 @@ RULES = [
                     "unevaluated-items-removed",
                 ),
                 message="changed `{name}` of {place} from {before} to {after}",
-                explain="The values that this keyword allows are not compared.",
+                explain="The comparison does not evaluate which values this keyword allows.",
             ),
             Row(
                 fact=facts.UNION_OVERLAP_ADDED_FOR_SOME,
@@ -290,7 +300,10 @@ RULES = [
                 message=(
                     "some values of {place} now match two alternatives of `oneOf`, which makes them invalid"
                 ),
-                explain="Exactly one alternative must match. The example matched one alternative before.",
+                explain=(
+                    "A valid value matches exactly one alternative. The example matched one alternative "
+                    "before and matches two now."
+                ),
             ),
             Row(
                 fact=facts.UNION_OVERLAP_REMOVED_FOR_SOME,
@@ -300,7 +313,10 @@ RULES = [
                     "some values of {place} no longer match two alternatives of `oneOf`, which made them "
                     "invalid"
                 ),
-                explain="Exactly one alternative must match. The example matched two alternatives before.",
+                explain=(
+                    "A valid value matches exactly one alternative. The example matched two alternatives "
+                    "before and matches one now."
+                ),
             ),
         ],
     ),

@@ -26,7 +26,7 @@ RULES = [
                     "response-header-type-compatible",
                 ),
                 message="narrowed the type of {place} from {before} to {after}",
-                explain="The revision allows fewer types. Every integer is also a number.",
+                explain="The new document allows fewer types. Every integer is also a number.",
             ),
             Row(
                 fact=facts.TYPE_WIDENED,
@@ -39,7 +39,7 @@ RULES = [
                     "request-property-type-compatible",
                 ),
                 message="widened the type of {place} from {before} to {after}",
-                explain="The revision allows more types. Every integer is also a number.",
+                explain="The new document allows more types. Every integer is also a number.",
             ),
             Row(
                 fact=facts.TYPE_CHANGED,
@@ -47,7 +47,7 @@ RULES = [
                 mirror=facts.TYPE_CHANGED,
                 peer=("type-changed",),
                 message="changed the type of {place} from {before} to {after}",
-                explain="The revision removes types and adds other ones.",
+                explain="The new document removes types and adds other types.",
             ),
             Row(
                 fact=facts.BECAME_NULLABLE,
@@ -71,7 +71,7 @@ RULES = [
                 mirror=facts.BECAME_POSSIBLE,
                 peer=("schema-became-false",),
                 message="{place} no longer has a valid value",
-                explain="The revision's schema is `false`, or its keywords contradict one another.",
+                explain="The new schema is `false`, or its keywords contradict one another.",
             ),
             Row(
                 fact=facts.BECAME_POSSIBLE,
@@ -79,7 +79,7 @@ RULES = [
                 mirror=facts.BECAME_IMPOSSIBLE,
                 peer=("schema-became-not-false",),
                 message="{place} now has valid values",
-                explain="The base schema was `false`, or its keywords contradicted one another.",
+                explain="The old schema is `false`, or its keywords contradict one another.",
             ),
             Row(
                 fact=facts.SCHEMA_ADDED,
@@ -90,7 +90,7 @@ RULES = [
                     "media-type-item-schema-added",
                 ),
                 message="restricted {place} to {after}; any value was allowed before",
-                explain="The base has no schema here, or one without restrictions.",
+                explain="The old document has no schema for this part, or a schema without restrictions.",
             ),
             Row(
                 fact=facts.SCHEMA_REMOVED,
@@ -102,7 +102,7 @@ RULES = [
                     "response-body-media-type-item-schema-removed-untyped",
                 ),
                 message="removed the restriction of {place} to {before}; any value is allowed now",
-                explain="The revision has no schema here, or one without restrictions.",
+                explain="The new document has no schema for this part, or a schema without restrictions.",
             ),
             Row(
                 fact=facts.ENUM_VALUE_REMOVED,
@@ -122,8 +122,8 @@ RULES = [
                 peer=("enum-value-added",),
                 message="added the enum value {after} to {place}",
                 explain=(
-                    "Code that handles each value of the enumeration separately meets a new one. If your "
-                    "clients are prepared for that, use the preset `lenient-enums`."
+                    "Client code that handles each value of the enumeration separately may not handle the "
+                    "new value. If your clients handle unknown values, use the preset `lenient-enums`."
                 ),
             ),
             Row(
@@ -144,7 +144,7 @@ RULES = [
                 mirror=facts.ENUM_ADDED,
                 peer=("const-removed",),
                 message="removed the restriction of {place} to the enum values {before}",
-                explain="The revision has neither `enum` nor `const`: other values are valid now.",
+                explain="The new document has neither `enum` nor `const`, so other values are valid now.",
             ),
             Row(
                 fact=facts.CONST_CHANGED,
@@ -152,7 +152,10 @@ RULES = [
                 mirror=facts.CONST_CHANGED,
                 peer=("const-changed",),
                 message="changed the only valid value of {place} from {before} to {after}",
-                explain="The base and the revision each allow one value (`const`, or `enum` with one value).",
+                explain=(
+                    "Both documents allow exactly one value (`const`, or `enum` with one value), but not the "
+                    "same value."
+                ),
             ),
             Row(
                 fact=facts.EXTENSIBLE_ENUM_VALUE_REMOVED,
@@ -247,8 +250,8 @@ RULES = [
                 peer=("default-value-added",),
                 message="added the default value {after} to {place}",
                 explain=(
-                    "A default does not change which values are valid. It is the value that the server uses "
-                    "when none is sent."
+                    "A default does not change which values are valid. The server uses the default when a "
+                    "request does not contain the value."
                 ),
             ),
             Row(
@@ -258,8 +261,8 @@ RULES = [
                 peer=("default-value-removed",),
                 message="removed the default value {before} from {place}",
                 explain=(
-                    "A default does not change which values are valid. It is the value that the server uses "
-                    "when none is sent. A request without the value may now have another effect."
+                    "A default does not change which values are valid. The server uses the default when a "
+                    "request does not contain the value. Such a request may now have another effect."
                 ),
             ),
             Row(
@@ -269,8 +272,8 @@ RULES = [
                 peer=("default-value-changed",),
                 message="changed the default value of {place} from {before} to {after}",
                 explain=(
-                    "A default does not change which values are valid. It is the value that the server uses "
-                    "when none is sent. A request without the value now has another effect."
+                    "A default does not change which values are valid. The server uses the default when a "
+                    "request does not contain the value. Such a request now has another effect."
                 ),
             ),
         ],

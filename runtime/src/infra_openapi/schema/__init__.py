@@ -1,1 +1,1 @@
-"""Bring schemas into a normal form, and compare them."""
+"""Convert schemas to a normal form, and compare the normal forms."""

@@ -1,4 +1,4 @@
-"""Compare annotations, which do not restrict values: defaults, deprecation, discriminators and others."""
+"""Compare annotations, which do not restrict values, such as `default`, `deprecated`, `discriminator`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STABILITY = {
 
 
 def compare(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
-    """State how the annotations changed."""
+    """Add facts about changed annotations."""
     _default(old, new, change)
     _deprecated(old, new, change)
     _stability(old, new, change)
@@ -104,7 +104,7 @@ def _discriminator(old: Node, new: Node, change: Change, comparer: Comparer) -> 
     holders = before.element, after.element
     first, second = mapping(before.element), mapping(after.element)
     if not (_own(old, before) or _own(new, after)):
-        return  # a subtype does not include the other subtypes, which are compared with the base
+        return  # a subtype does not include the other subtypes, which are compared with the base schema
     alone = not any(element.items(kind) for element in holders for kind in ("oneOf", "anyOf"))
     for value in sorted({**first, **second}):
         one, other = first.get(value), second.get(value)
@@ -127,7 +127,7 @@ def _discriminator(old: Node, new: Node, change: Change, comparer: Comparer) -> 
 
 
 def _own(node: Node, facet: Facet) -> bool:
-    """Whether a keyword is in the schema itself, not in a schema of its `allOf`."""
+    """Return whether a keyword is in the schema itself, not only in a schema of its `allOf`."""
     return facet.element.pointer in {element.pointer for element in node.elements}
 
 
@@ -140,7 +140,7 @@ def _name(element: Element) -> str:
 
 
 def mapping(schema: Element) -> dict[str, Element]:
-    """Return the schemas for the values of a discriminator, from its mapping or by their names."""
+    """Return the schemas for a discriminator's values, from its mapping or by the schemas' names."""
     discriminator = schema.child("discriminator")
     found: dict[str, Element] = {}
     if discriminator is None or not isinstance(discriminator.raw, dict):

@@ -13,8 +13,8 @@ from infra_openapi.schema.node import Containment, Node
 
 
 def compare(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
-    """State how the items changed; `items` applies to the items after `prefixItems`."""
-    # Positions beyond the maximum number of items have no effect.
+    """Add facts about changed items; `items` applies to the items after those of `prefixItems`."""
+    # Schemas for positions beyond the maximum number of items have no effect.
     inner = old if change.mode.direction is Direction.REQUEST else new
     most = inner.facets["maxItems"].value if "maxItems" in inner.facets else math.inf
     count = max(len(old.prefix), len(new.prefix))
@@ -46,7 +46,7 @@ def _contains(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
             comparer.covers(Pair(first.term, second.term, change.mode.inner()))
             and comparer.covers(Pair(second.term, first.term, change.mode.inner()))
         ):
-            # More matching items satisfy `minContains`, but can exceed `maxContains`.
+            # A larger number of matching items satisfies `minContains`, but can exceed `maxContains`.
             change.fact(
                 facts.KEYWORD_UNDECIDED, first.element, second.element, subject="contains with maxContains"
             )

@@ -1,4 +1,4 @@
-"""Generate values at the bounds of a schema and beyond, as candidates for an example."""
+"""Generate candidates for an example value: values at the bounds of a schema and beyond its bounds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from infra_openapi.schema import text_patterns
 from infra_openapi.schema.intersection import intersection
 from infra_openapi.schema.node import Bound, Node, Term
 
-#: Limits: the number of values of a schema and of a part, their size, and their depth.
+#: Limits: the number of values for a schema and for a part of it, the size and the depth of a value.
 _MOST, _FEW, _LONGEST, _DEEPEST = 60, 8, 10_000, 4
 _SAMPLES = {
     "date": "2026-01-31",
@@ -27,7 +27,7 @@ _SAMPLES = {
 
 
 class Candidates:
-    """Generates candidate values: simple ones first, then those at every bound."""
+    """Generates candidate values: simple values first, then values at every bound."""
 
     def __init__(self, node: Callable[[Term], Node]) -> None:
         self._node = node
@@ -42,7 +42,7 @@ class Candidates:
         return next(self._edges(self._node(term), depth - 1), None)
 
     def _edges(self, node: Node, depth: int) -> Iterator[Any]:
-        """Yield values of a schema: simple ones first, then values at its bounds and beyond."""
+        """Yield values of a schema: simple values first, then values at its bounds and beyond."""
         for listed in node.values.values():
             yield from listed.values()
         for group in node.groups if depth > 0 else ():

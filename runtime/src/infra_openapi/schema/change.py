@@ -1,4 +1,4 @@
-"""The result of comparing two schemas: facts without levels, and the pairs of parts to compare."""
+"""The result of the comparison of two schemas: facts, and the pairs of parts that are still to compare."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from infra_openapi.schema.node import Node, Term
 
 
 class Mode(NamedTuple):
-    """How a pair is compared: direction, sent as text or not, and what is compared elsewhere.
+    """The mode of the comparison of two schemas: the direction, and how the values are sent.
 
-    `text`: 1 for values that are sent as text, where 1 and "1" are equal; 2 if also for the properties of
-    an object. `exploded`: a repeatable query parameter, where a single value is an array with one item.
-    `nullless`: null was already compared by the surrounding union.
+    `text` is 1 for values that are sent as text, where 1 and "1" are equal; 2 if the properties of an object
+    are sent as text too; 0 otherwise. `exploded` is true for a repeatable query parameter, where a single
+    value is an array with one item. `nullless` is true if the comparison of the surrounding union has already
+    compared the value null.
     """
 
     direction: Direction
@@ -25,7 +26,7 @@ class Mode(NamedTuple):
     nullless: bool = False
 
     def inner(self) -> Mode:
-        """Return the mode for nested values: only the direction is kept."""
+        """Return the mode for nested values, which keeps only the direction."""
         return Mode(self.direction)
 
     def items(self) -> Mode:
@@ -38,7 +39,7 @@ class Mode(NamedTuple):
 
 
 class Fact(NamedTuple):
-    """One change; `kind` and direction determine its rule."""
+    """One difference between two documents; `kind` and direction determine its rule."""
 
     kind: FactKind
     direction: Direction
@@ -63,7 +64,7 @@ class Pair(NamedTuple):
 
 @dataclass(slots=True)
 class Change:
-    """The facts about one pair, and the pairs of its parts."""
+    """The facts about one pair of schemas, and the pairs of parts to compare."""
 
     mode: Mode
     facts: list[Fact] = field(default_factory=list)
@@ -82,5 +83,5 @@ class Change:
         self.facts.append(Fact(kind, self.mode.direction, base, revision, before, after, subject))
 
     def pair(self, old: Side, new: Side, name: str = "", mode: Mode | None = None) -> None:
-        """Add a pair of parts to compare later."""
+        """Add a pair of parts, which is compared later."""
         self.pairs.append(Pair(old, new, mode or self.mode.inner(), name))

@@ -1,4 +1,4 @@
-"""Compute the change of each schema pair once, and decide whether one schema includes another."""
+"""Compare each pair of schemas once, and decide whether one schema includes another schema."""
 
 from __future__ import annotations
 
@@ -15,23 +15,25 @@ from infra_openapi.schema.membership import Membership
 from infra_openapi.schema.node import Node, Term
 from infra_openapi.schema.normalize import Normalizer
 
-#: The maximum depth of a proof of inclusion.
+#: The maximum depth of nested pairs in a proof that one schema includes another.
 _DEEPEST = 60
 
 
-#: The function that compares two nodes; `Comparer` calls it.
+#: The type of the function that compares two nodes; `Comparer` calls this function.
 Compare: TypeAlias = "Callable[[Node, Node, Mode, Comparer], Change]"
 
 
 class Comparer:
-    """Compares each pair of one comparison once, and decides inclusion.
+    """Compares each pair of schemas once, and decides whether one schema includes another.
 
-    `compare` (see `comparison`) finds the facts of one pair. Some of them depend on inclusion, which depends
-    on the facts of other pairs: so `compare` gets the comparer. Cycles are coinductive: a pair that is being
-    compared counts as included.
+    A schema includes another schema if it allows every value that the other schema allows.
+
+    The function `compare` (in the module `comparison`) finds the facts about one pair. Some facts depend on
+    the inclusion of other pairs, so `compare` gets the comparer as an argument. Cycles are coinductive: while
+    a pair is being compared, its schemas are assumed to include each other.
     """
 
-    #: A value that means: without an example. It differs from every JSON value.
+    #: The value for a missing example. It is not equal to any JSON value.
     nothing: Final = object()
 
     def __init__(self, equality: Equality, compare: Compare) -> None:
@@ -49,28 +51,28 @@ class Comparer:
 
     @property
     def assuming(self) -> bool:
-        """Whether inclusion is being decided, with assumptions that may turn out wrong."""
+        """Return whether a proof of inclusion is running, whose assumptions can turn out to be wrong."""
         return self._depth > 0
 
     def normal(self, side: Side) -> Node:
-        """Return the normal form of one side of a pair."""
+        """Return the normal form of the old or the new schema of a pair."""
         return side if isinstance(side, Node) else self.node(side)
 
     def same_term(self, old: Term | None, new: Term | None) -> bool:
-        """Whether two terms have the same content, including the targets of references."""
+        """Return whether two terms have the same content, including the targets of references."""
         if old is None or new is None or len(old) != len(new):
             return old is None and new is None
         return all(self.equality.same(one, other) for one, other in zip(old, new, strict=True))
 
     def same(self, pair: Pair) -> bool:
-        """Whether both sides have the same content, without computing the normal form."""
+        """Return whether both schemas have the same content; the normal form is not computed."""
         old, new = pair.old, pair.new
         if isinstance(old, Node) or isinstance(new, Node):
             return isinstance(old, Node) and isinstance(new, Node) and self.same_nodes(old, new)
         return self.same_term(old, new)
 
     def same_nodes(self, old: Node, new: Node) -> bool:
-        """Whether both nodes come from a document and have the same content."""
+        """Return whether both nodes come from a document and have the same content."""
         return not (old.derived or new.derived) and self.same_term(old.elements, new.elements)
 
     def key(self, pair: Pair) -> Hashable:
@@ -78,13 +80,13 @@ class Comparer:
         return self.normal(pair.old).key, self.normal(pair.new).key, pair.mode
 
     def change(self, pair: Pair) -> Change:
-        """Return the change of a pair, without its parts."""
+        """Return the change of a pair; differences of its parts are not included."""
         old, new = self.normal(pair.old), self.normal(pair.new)
         key = (old.key, new.key, pair.mode)
         known = self._changes.get(key)
         if known is None:
             known = self._compare(old, new, pair.mode, self)
-            # A union that was matched under a wrong assumption must be matched again.
+            # The alternatives of a union that were matched under a wrong assumption must be matched again.
             if not self._depth or not (old.groups or new.groups):
                 self._changes[key] = known
         return known
@@ -92,9 +94,8 @@ class Comparer:
     def example(self, old: Node, new: Node, direction: Direction) -> Any:
         """Return a value that makes the change breaking, or `nothing`."""
         if self.assuming:
-            return (
-                self.nothing
-            )  # a union only needs to know whether an alternative is included; undecided counts as no
+            # For a union, only the inclusion of alternatives is relevant; undecided means not included.
+            return self.nothing
         wide, narrow = (old, new) if direction is Direction.REQUEST else (new, old)
         for value in self.candidates.of(wide, narrow):
             if self.member.holds(narrow, value) is False and self.member.holds(wide, value):
@@ -102,7 +103,7 @@ class Comparer:
         return self.nothing
 
     def covers(self, pair: Pair) -> bool:
-        """Whether it is proved that the change of a pair is not breaking, at any depth."""
+        """Return whether it is proved that the change of a pair, including all parts, is not breaking."""
         if self.same(pair):
             return True
         key = self.key(pair)
@@ -122,7 +123,8 @@ class Comparer:
         finally:
             self._depth -= 1
         if not holds:
-            # Conclusions that were drawn while this pair was assumed may depend on it.
+            # Results that were computed while this pair was assumed to be included can depend on the
+            # assumption.
             self._included.difference_update(self._trail[mark:])
             del self._trail[mark:]
             self._refuted.add(key)
@@ -136,7 +138,10 @@ class Comparer:
 
 
 def harms(fact: Fact) -> bool:
-    """Whether a fact refutes inclusion. In a union even an optional property distinguishes schemas."""
+    """Return whether a fact refutes inclusion.
+
+    In a union, even a fact about an optional property refutes inclusion.
+    """
     if fact.kind in {facts.PROPERTY_ADDED, facts.PROPERTY_REMOVED} or (
         fact.direction is Direction.RESPONSE and fact.kind is facts.PROPERTY_ADDED_REQUIRED
     ):

@@ -1,4 +1,4 @@
-"""Compare two schemas in normal form, keyword by keyword; the parts become pairs."""
+"""Compare two schemas in normal form, keyword by keyword; their parts become pairs to compare later."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def compare(old: Node, new: Node, mode: Mode, comparer: Comparer) -> Change:
 
 def _members(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
     if change.mode.exploded and "array" in new.types - old.types and not old.types & new.types:
-        # A single value of a repeatable parameter is an array with one item.
+        # For a repeatable parameter, a single value is the same as an array with one item.
         change.fact(facts.TYPE_WIDENED, old.element, new.element, old.type_names, new.type_names)
         change.pair(old, new.items or (), "[]", change.mode.items())
         least = new.facets.get("minItems")
@@ -57,7 +57,7 @@ def _members(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
     shared = scalar.types(old, new, change)
     free = enumeration.values(old, new, shared, change, comparer.member)
     scalar.facets(old, new, free, change)
-    # Keywords for other types are compared too: see `scalar.facets`.
+    # Keywords for types that the schema does not allow are compared too (see `scalar.facets`).
     either = old.types | new.types
     if "object" in free or "object" not in either:
         Objects(comparer.normalizer, comparer.same_term, old, new, change).compare()
@@ -67,7 +67,7 @@ def _members(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
 
 
 def _without_shared_groups(old: Node, new: Node, comparer: Comparer) -> tuple[Node, Node]:
-    """Remove unions that both sides have, and duplicates."""
+    """Return both schemas without duplicate unions and without the unions that both have."""
     first, second = _distinct(old.groups, comparer), _distinct(new.groups, comparer)
     left = list(second)
     for group in first:
@@ -101,6 +101,9 @@ def _same_group(old: Group, new: Group, comparer: Comparer) -> bool:
 
 
 def _only_typed(old: Node, new: Node) -> bool:
-    """Whether the narrower side differs by its types only, which is then the better fact."""
+    """Return whether only the types of the narrower side differ.
+
+    In that case, a fact about the types describes the change better than a fact about the union.
+    """
     side = new if old.unrestrained else old
     return replace(side, types=old.types | new.types, integral=False, groups=()).bare and not side.groups

@@ -1,4 +1,7 @@
-"""Remove types and values that the keywords of a schema exclude: no number is above 3 and below 2."""
+"""Remove the types and values that contradicting keywords of a schema exclude.
+
+For example, `minimum: 3` and `maximum: 2` exclude all numbers.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ def consistent(node: Node) -> Node:
 
 
 def _whole(node: Node) -> Node:
-    """Round the bounds of integers."""
+    """Return the schema with bounds of integers rounded to integers."""
     found = dict(node.facets)
     for name in ("minimum", "maximum"):
         facet = found.get(name)
@@ -46,7 +49,7 @@ def _whole_end(name: str, end: Bound) -> Bound:
 
 
 def _ended(node: Node) -> Node:
-    """Derive `maxItems` if no further item is allowed."""
+    """Return the schema with the `maxItems` that follows from a schema that allows no further items."""
     most, count = node.facets.get("maxItems"), len(node.prefix)
     if most and most.value <= count:
         return replace(node, items=None)
@@ -55,7 +58,7 @@ def _ended(node: Node) -> Node:
 
 
 def _ruled_out(node: Node) -> Iterator[str]:
-    """Return the types without a valid value."""
+    """Return the types that have no valid value."""
     found = node.facets
     low, high = found.get("minimum"), found.get("maximum")
     if low and high:
@@ -80,7 +83,7 @@ def _refuses_all(raw: Any) -> bool:
 
 
 def allows(node: Node, value: Any) -> bool:
-    """Whether a scalar satisfies bounds, `multipleOf` and patterns; true if that cannot be decided."""
+    """Return whether a scalar satisfies bounds, `multipleOf` and patterns; true if this is undecidable."""
     found = node.facets
     if isinstance(value, str):
         least, most = found.get("minLength"), found.get("maxLength")

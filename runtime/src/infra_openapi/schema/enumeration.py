@@ -1,4 +1,4 @@
-"""Compare enumerated values with each other, and with the other keywords."""
+"""Compare enumerated values (`enum`, `const`) with each other and with the other keywords."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _SHORT = 64
 
 
 def texts(old: Node, new: Node, change: Change) -> bool:
-    """Compare enumerations as text, where 1 and "1" are equal; false if one side has other values too."""
+    """Compare enumerations as text, where 1 and "1" are equal.
+
+    The result is False, and no fact is added, if one side also allows values that are not enumerated.
+    """
     if not change.mode.text or old.types == new.types:
         return False
     before, after = _as_text(old), _as_text(new)
@@ -44,7 +47,7 @@ def _as_text(node: Node) -> dict[str, Any]:
 def values(
     old: Node, new: Node, shared: frozenset[str], change: Change, member: Membership
 ) -> frozenset[str]:
-    """State how the enumerated values changed, and return the types that have no enumeration."""
+    """Add facts about changed enumerated values, and return the types that have no enumeration."""
     left = set(shared)
     for name in sorted(shared):
         before, after = (
@@ -76,7 +79,7 @@ def values(
 
 
 def _spelled_out(old: Node, before: dict[str, Any] | None, new: Node, after: dict[str, Any] | None) -> bool:
-    """Whether the pattern of one side matches exactly the values that the other side lists."""
+    """Return whether the pattern of one schema matches exactly the enumerated values of the other schema."""
     side, texts, listing = (old, after, new) if before is None else (new, before, old)
     found = [value for value in (texts or {}).values() if isinstance(value, str)]
     return (
@@ -88,7 +91,7 @@ def _spelled_out(old: Node, before: dict[str, Any] | None, new: Node, after: dic
 
 
 def _listed(node: Node, name: str, other: Node) -> dict[str, Any] | None:
-    """Return the enumerated values of a type; a short range of integers counts as an enumeration too."""
+    """Return the enumerated values of a type; a short range of integers is treated like an enumeration."""
     if name in node.values:
         return dict(node.values[name])
     low, high = node.facets.get("minimum"), node.facets.get("maximum")
@@ -100,7 +103,7 @@ def _listed(node: Node, name: str, other: Node) -> dict[str, Any] | None:
 
 
 def _possible(listed: dict[str, Any] | None, node: Node, member: Membership) -> dict[str, Any] | None:
-    """Return the values that the other keywords of the schema allow."""
+    """Return those enumerated values that the other keywords of the schema allow."""
     if listed is None:
         return None
     return {text: value for text, value in listed.items() if member.holds(node, value) is not False}
@@ -109,8 +112,8 @@ def _possible(listed: dict[str, Any] | None, node: Node, member: Membership) -> 
 def _outside(
     listed: dict[str, Any], own: Node, other: Node, change: Change, member: Membership
 ) -> tuple[list[Any], list[Any]]:
-    """Return the values that the other schema rejects, and those for which this is undecided."""
-    # A format that both sides have rejects no value of the other side.
+    """Return the values that the other schema rejects, and the values for which this is undecided."""
+    # A format that both schemas have does not reject values of the other schema.
     formats = {name: element for name, element in other.formats.items() if name not in own.formats}
     other = replace(other, formats=formats)
     lost: list[Any] = []
@@ -124,7 +127,10 @@ def _outside(
 
 
 def by_values(old: Node, new: Node, gone: frozenset[str], come: frozenset[str], change: Change) -> bool:
-    """State the removed and added values of two enumerations without types; false otherwise."""
+    """Add facts about removed and added values if both schemas are enumerations without types.
+
+    The result is False for other schemas.
+    """
     if old.type_element or new.type_element or not (gone <= old.values.keys() and come <= new.values.keys()):
         return False
     one, other = _enum_element(old), _enum_element(new)

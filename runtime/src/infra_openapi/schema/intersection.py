@@ -1,4 +1,4 @@
-"""Compute the intersection of schemas."""
+"""Compute the intersection of schemas, which allows the values that all of them allow."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from infra_openapi.schema.node import Facet, Node, Term, narrower_end
 
 
 def intersection(one: Node, other: Node, key: Hashable) -> Node:
-    """Return the intersection; each part keeps its element."""
+    """Return the intersection of schemas; each part keeps the element that defines it."""
     types = one.types & other.types
     integral = one.integral or other.integral
     values = _values(one, other, types)
-    # A type without remaining values is removed.
+    # A type is removed if no value of this type remains.
     types = types - {name for name, left in values.items() if not left}
     return Node(
         key=key,
@@ -120,7 +120,7 @@ def multiple(one: float, other: float) -> float:
     )
     if step.denominator == 1:
         return step.numerator
-    # If the result cannot be a float, one of the two numbers is kept.
+    # If the result is too large for a float, one of the two numbers is kept.
     return float(step) if step < sys.float_info.max else one
 
 
@@ -133,7 +133,11 @@ def _properties(one: Node, other: Node) -> dict[str, Term]:
 
 
 def declared(node: Node, name: str) -> Term:
-    """Return the schema of one property: by name, by pattern, or for undeclared properties."""
+    """Return the schema for one property.
+
+    It is the schema under the name of the property, under a pattern that the name matches, or for undeclared
+    properties.
+    """
     found: Term = node.properties.get(name, ())
     matched = name in node.properties
     for pattern, term in node.pattern_properties.items():

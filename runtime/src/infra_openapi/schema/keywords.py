@@ -1,4 +1,4 @@
-"""Read the keywords of one schema in every dialect; keywords without effect are ignored."""
+"""Read the keywords of one schema in every version of OpenAPI; keywords without effect are ignored."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _OPAQUE = ("unevaluatedItems", "propertyDependencies", "contentEncoding", "conte
 _LOOKS_AT_ITEMS = frozenset(
     {"items", "contains", "allOf", "anyOf", "oneOf", "not", "if", "dependentSchemas", "$ref", "$dynamicRef"}
 )
-#: Patterns that match every string.
+#: Frequent patterns that match every string.
 _UNIVERSAL = frozenset(
     {"", "^", "$", ".*", "^.*", ".*$", "^.*$", "[\\s\\S]*", "^[\\s\\S]*$", "(.*)", "^(.*)$"}
 )
 
 
 def types(element: Element) -> tuple[frozenset[str], bool]:
-    """Return the types, and whether numbers must be integers."""
+    """Return the types of a schema, and whether numbers must be integers."""
     raw = element.raw
     declared = raw.get("type")
     if declared is None:
@@ -70,7 +70,7 @@ def facets(element: Element, integral: bool) -> dict[str, Facet]:
     if raw.get("uniqueItems") is True:
         found["uniqueItems"] = Facet(value=True, element=element)
     if _everything(raw.get("contains")):
-        # Every item matches, so only the number of items is restricted.
+        # Every item matches the schema in `contains`, so only the number of items is restricted.
         least, most = _contained(raw)
         if least > found.get("minItems", Facet(value=0, element=element)).value:
             found["minItems"] = Facet(value=least, element=element)
@@ -80,7 +80,7 @@ def facets(element: Element, integral: bool) -> dict[str, Facet]:
 
 
 def contains(element: Element) -> tuple[Containment, ...]:
-    """Return `contains` with its counts, unless it has no effect."""
+    """Return `contains` with its minimum and maximum; an empty tuple if it has no effect."""
     inner = element.child("contains")
     least, most = _contained(element.raw)
     if inner is None or _everything(inner.raw) or (least == 0 and most is None):
@@ -94,7 +94,10 @@ def _contained(raw: dict[str, Any]) -> tuple[int, int | None]:
 
 
 def _count(raw: dict[str, Any], name: str) -> int | None:
-    """Return a count as an integer. `1.0` is 1 in JSON Schema; negative counts are ignored."""
+    """Return the value of a keyword that counts, as an integer; None if it is missing or negative.
+
+    In JSON Schema, `1.0` is the integer 1.
+    """
     value: Any = raw.get(name)
     if not _number(value):
         return None
@@ -107,7 +110,10 @@ def _everything(raw: Any) -> bool:
 
 
 def _bound(raw: dict[str, Any], name: str, strict: str) -> Bound | None:
-    """One end of the range: of 3.0, where `exclusive…` is a truth, and of 3.1, where it is a number."""
+    """Return one end of the range.
+
+    In OpenAPI 3.0, `exclusiveMinimum` and `exclusiveMaximum` are booleans; in 3.1, they are numbers.
+    """
     lower = name == "minimum"
     ends: list[Bound] = []
     if _number(raw.get(name)):
@@ -124,7 +130,7 @@ def _bound(raw: dict[str, Any], name: str, strict: str) -> Bound | None:
 
 
 def patterns(element: Element) -> dict[str, Element]:
-    """Return the pattern, unless it matches every string."""
+    """Return the pattern and its element; an empty dictionary if the pattern matches every string."""
     pattern = element.raw.get("pattern")
     return {pattern: element} if isinstance(pattern, str) and pattern not in _UNIVERSAL else {}
 
@@ -138,15 +144,15 @@ def schema(element: Element, key: str) -> Term | None:
 
 
 def items(element: Element) -> Term | None:
-    """Return the schema of the items after those of `prefix`."""
+    """Return the schema of the items that follow the items of `prefix`."""
     if _leaves_items(element.raw):
         return schema(element, "unevaluatedItems")
-    # In drafts before 2020-12, an array under `items` has the meaning of `prefixItems`.
+    # In JSON Schema before 2020-12, an array under `items` has the meaning of `prefixItems`.
     return schema(element, "additionalItems" if isinstance(element.raw.get("items"), list) else "items")
 
 
 def _leaves_items(raw: dict[str, Any]) -> bool:
-    """Whether `unevaluatedItems` has the effect of `items`, because no other keyword applies to items."""
+    """Return whether `unevaluatedItems` acts like `items`, because no other keyword applies to items."""
     return "unevaluatedItems" in raw and _LOOKS_AT_ITEMS.isdisjoint(raw)
 
 
@@ -164,8 +170,8 @@ def named(element: Element, key: str) -> dict[str, Term]:
 
 
 def required(element: Element) -> dict[str, Element]:
-    """Return the required names."""
-    # A boolean `required` is a keyword of parameters and has no effect in schemas.
+    """Return the names of the required properties."""
+    # A boolean `required` is a keyword for parameters and has no effect in schemas.
     names = element.raw.get("required")
     return (
         {name: element for name in names if isinstance(name, str) and name} if isinstance(names, list) else {}
@@ -173,7 +179,7 @@ def required(element: Element) -> dict[str, Element]:
 
 
 def formats(element: Element) -> dict[str, Element]:
-    """Return the format; newer dialects have other keywords for some formats."""
+    """Return the format; newer versions of JSON Schema have other keywords for some formats."""
     raw = element.raw
     if isinstance(raw.get("format"), str):
         return {raw["format"]: element}
@@ -185,7 +191,7 @@ def formats(element: Element) -> dict[str, Element]:
 
 
 def opaque(element: Element) -> dict[str, Facet]:
-    """Return the keywords that are not interpreted."""
+    """Return the keywords that the comparison does not interpret."""
     names = [name for name in _OPAQUE if name in element.raw]
     if _leaves_items(element.raw):
         names.remove("unevaluatedItems")
@@ -195,7 +201,7 @@ def opaque(element: Element) -> dict[str, Facet]:
 
 
 def dependent(element: Element) -> dict[str, tuple[frozenset[str], Element]]:
-    """Return the names that are required if another property is present."""
+    """Return, for each property in `dependentRequired`, the names that are required if it is present."""
     found: dict[str, tuple[frozenset[str], Element]] = {}
     for key in ("dependentRequired", "dependencies", "dependentSchemas"):
         for name, each in element.mapping(key).items():
@@ -207,7 +213,7 @@ def dependent(element: Element) -> dict[str, tuple[frozenset[str], Element]]:
 
 
 def dependent_schemas(element: Element) -> dict[str, Term]:
-    """Return the schemas that apply if a property is present."""
+    """Return, for each property in `dependentSchemas`, the schema that applies if it is present."""
     found: dict[str, Term] = {}
     for key in ("dependentSchemas", "dependencies"):
         for name, each in element.mapping(key).items():
@@ -217,7 +223,7 @@ def dependent_schemas(element: Element) -> dict[str, Term]:
 
 
 def _only_required(raw: Any) -> list[Any] | None:
-    """Return the required names of a schema that has no other keyword."""
+    """Return the required names of a schema that has no keyword except `required`."""
     if isinstance(raw, dict) and raw.keys() == {"required"} and isinstance(raw["required"], list):
         return raw["required"]
     return None
@@ -235,7 +241,7 @@ def excluded(element: Element) -> frozenset[str]:
 
 
 def doubly_negated(element: Element) -> list[Element]:
-    """Return the schema of a `not` inside a `not`."""
+    """Return the schema that is negated twice (`not` inside `not`); an empty list if there is none."""
     inner = element.child("not")
     if inner is None or not isinstance(inner.raw, dict) or inner.raw.keys() != {"not"}:
         return []
@@ -244,10 +250,13 @@ def doubly_negated(element: Element) -> list[Element]:
 
 
 def negations(element: Element) -> tuple[Term, ...]:
-    """Return what `not` excludes, unless `excluded` or `doubly_negated` covers it."""
+    """Return the schema in `not`.
+
+    The result is empty if `excluded` or `doubly_negated` already returns the effect of `not`.
+    """
     inner = element.child("not")
     if inner is None or inner.raw is False or excluded(element) or doubly_negated(element):
-        # `integer` beside other types does not exclude a whole type.
+        # `integer` together with other types does not exclude a whole type.
         named = (
             inner is not None and isinstance(inner.raw, dict) and "integer" in (inner.raw.get("type") or ())
         )
@@ -256,7 +265,7 @@ def negations(element: Element) -> tuple[Term, ...]:
 
 
 def conditions(element: Element) -> tuple[Condition, ...]:
-    """Return `if` with `then` and `else`; nothing without both of them."""
+    """Return `if` with `then` and `else`; an empty tuple if both `then` and `else` are missing."""
     when = element.child("if")
     then, otherwise = schema(element, "then"), schema(element, "else")
     if when is None or (then is None and otherwise is None):

@@ -23,7 +23,7 @@ _CONDITION = {
 
 
 def compare(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
-    """State how `not`, `if` and uninterpreted keywords changed."""
+    """Add facts about changes of `not`, `if` and the keywords that are not interpreted."""
     _negations(old, new, change, comparer)
     _conditions(old, new, change, comparer)
     _opaque(old, new, change, comparer)
@@ -43,7 +43,8 @@ def _negations(old: Node, new: Node, change: Change, comparer: Comparer) -> None
         word = _inclusion(first, second, comparer)
         if word != "same":
             kind = {"wider": facts.NOT_NARROWED, "narrower": facts.NOT_WIDENED}.get(word)
-            # Compare only what this keyword rejects, without the other keywords of the schema.
+            # Only the values that this keyword rejects are compared, without the other keywords of the
+            # schema.
             one, other = (replace(_BARE, negations=(term,)) for term in (first, second))
             kind = kind or _NOT[_harm(old, new, one, other, change, comparer)]
             change.fact(kind, first[0], second[0])
@@ -56,12 +57,12 @@ def _negations(old: Node, new: Node, change: Change, comparer: Comparer) -> None
 
 
 def _can_apply(term: Term, node: Node, change: Change, comparer: Comparer) -> bool:
-    """Whether a part can apply to values of the other side: both have a common type."""
+    """Return whether a part can apply to values of the other schema, because both have a common type."""
     return bool(change.mode.text or comparer.node(term).types & node.types)
 
 
 def _harm(old: Node, new: Node, first: Node, second: Node, change: Change, comparer: Comparer) -> str:
-    """Return `narrowed` or `widened` if an example shows it, else `changed`."""
+    """Return `narrowed` or `widened` if an example value proves it, otherwise `changed`."""
     request = change.mode.direction is Direction.REQUEST
     sides = (old, second) if request else (first, new)
     if comparer.example(*sides, change.mode.direction) is comparer.nothing:
@@ -70,7 +71,7 @@ def _harm(old: Node, new: Node, first: Node, second: Node, change: Change, compa
 
 
 def _inclusion(old: Term, new: Term, comparer: Comparer) -> str:
-    """Return how the new schema relates to the old one: `same`, `wider`, `narrower` or `other`."""
+    """Return how the new schema relates to the old schema: `same`, `wider`, `narrower` or `other`."""
     forth, back = (
         comparer.covers(Pair(old, new, _STRICT)),
         comparer.covers(Pair(new, old, _STRICT)),
@@ -79,7 +80,7 @@ def _inclusion(old: Term, new: Term, comparer: Comparer) -> str:
 
 
 def _conditions(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
-    """Compare `then` and `else` if `if` is equal, or `if` if they are equal."""
+    """Compare `then` and `else` if both schemas have an equal `if`; compare `if` if the rest is equal."""
     left = list(new.conditions)
     lost = []
     for condition in old.conditions:
@@ -107,7 +108,7 @@ def _conditions(old: Node, new: Node, change: Change, comparer: Comparer) -> Non
 
 
 def _reworded(old: Condition, new: Condition, comparer: Comparer) -> str:
-    """Return how a condition with another `if` changed: an `if` that matches more values restricts more."""
+    """Return the effect of a changed `if`; an `if` that matches more values restricts more."""
     word = _inclusion(old.when, new.when, comparer)
     then = not old.otherwise and not new.otherwise and comparer.same_term(old.then, new.then)
     otherwise = not old.then and not new.then and comparer.same_term(old.otherwise, new.otherwise)
@@ -120,11 +121,11 @@ def _reworded(old: Condition, new: Condition, comparer: Comparer) -> str:
 
 
 def _opaque(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
-    """State changes of keywords that are not interpreted."""
+    """Add facts about changes of keywords that the comparison does not interpret."""
     for name in sorted({**old.opaque, **new.opaque}):
         before, after = old.opaque.get(name), new.opaque.get(name)
         first, second = before.value if before else None, after.value if after else None
-        # Their effect may depend on other keywords, and on references.
+        # The effect of these keywords can depend on other keywords and on references.
         if before and after and comparer.same_term((before.element,), (after.element,)):
             continue
         if first != second or name in _LEANING:

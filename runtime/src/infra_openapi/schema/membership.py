@@ -20,7 +20,8 @@ class Membership:
 
     def __init__(self, normalizer: Normalizer) -> None:
         self._node = normalizer.node
-        #: The questions that are being answered; a repeated one means that a schema is its own alternative.
+        #: The pairs of value and schema that are being checked. If the same pair occurs again, a schema is
+        #: its own alternative.
         self._asked: set[tuple[Hashable, int]] = set()
 
     def holds(self, node: Node, value: Any) -> bool | None:

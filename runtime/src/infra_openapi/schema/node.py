@@ -1,4 +1,4 @@
-"""The normal form of a schema, independent of the way in which it is written."""
+"""The normal form of a schema, in which schemas with the same meaning are equal."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any, TypeAlias
 
 from infra_openapi.document import Element
 
-#: Schemas that must all match, not yet in normal form; the empty tuple allows every value.
+#: A tuple of schemas that must all match and are not yet in normal form. The empty tuple allows every value.
 Term: TypeAlias = tuple[Element, ...]
 
 TYPES = ("null", "boolean", "number", "string", "array", "object")
 ALL_TYPES = frozenset(TYPES)
 
-#: Keyword → the type to which it applies, and the value without an effect.
+#: Keyword → the type to which the keyword applies, and the value with which it has no effect.
 COUNTS = {
     "minLength": ("string", 0),
     "maxLength": ("string", None),
@@ -30,7 +30,7 @@ COUNTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facet:
-    """The value of a keyword, with the schema that contains it."""
+    """The value of a keyword, with the schema that contains the keyword."""
 
     value: Any
     element: Element
@@ -44,12 +44,12 @@ class Bound:
     exclusive: bool = False
 
     def to_json(self) -> Any:
-        """Return the bound as it is shown in a finding."""
+        """Return the bound as findings show it."""
         return f"exclusive {self.value}" if self.exclusive else self.value
 
 
 def narrower_end(name: str, one: Bound, other: Bound) -> bool:
-    """Whether every value that the first bound allows is also allowed by the second."""
+    """Return whether the second bound allows every value that the first bound allows."""
     if one.value == other.value:
         return one.exclusive or not other.exclusive
     return one.value > other.value if name == "minimum" else one.value < other.value
@@ -57,7 +57,10 @@ def narrower_end(name: str, one: Bound, other: Bound) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Containment:
-    """`contains` with the minimum and maximum number of matching items; `most` is None without a maximum."""
+    """The keyword `contains` with the minimum and maximum number of matching items.
+
+    `most` is None if the number has no maximum.
+    """
 
     term: Term
     least: float
@@ -77,7 +80,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """`if`, `then` and `else`."""
+    """A condition: the keywords `if`, `then` and `else`."""
 
     when: Term
     then: Term
@@ -87,10 +90,11 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """A schema or an intersection of schemas in normal form, with its `key` and its origin (`elements`).
+    """A schema or an intersection of schemas in normal form.
 
-    `types` never contains `integer`, which is `number` with `integral`. `values` contains the enumerated
-    values of each type that has an enumeration. `additional` is None if undeclared properties are allowed.
+    `key` identifies the schema, and `elements` are the parts of the document that define it. `types` never
+    contains `integer`: an integer type is `number` with `integral`. `values` contains the enumerated values
+    of each type that has an enumeration. `additional` is None if undeclared properties are allowed.
     """
 
     key: Hashable
@@ -129,17 +133,20 @@ class Node:
         return self.elements[0] if self.elements else None
 
     def counterpart(self, pointer: str) -> Element | None:
-        """Return the element for a part with this pointer, or the element of the node."""
+        """Return the element of the part with this pointer.
+
+        The result is the element of the node if such a part does not exist.
+        """
         return next((part for part in self.parts if part.pointer == pointer), self.element)
 
     @property
     def impossible(self) -> bool:
-        """Whether no value is allowed."""
+        """Return whether the node allows no value."""
         return not self.types
 
     @property
     def bare(self) -> bool:
-        """Whether only `oneOf` and `anyOf` restrict the values."""
+        """Return whether only `oneOf` and `anyOf` restrict the values."""
         return self.types == ALL_TYPES and not any(
             (
                 self.values,
@@ -165,7 +172,7 @@ class Node:
 
     @property
     def unrestrained(self) -> bool:
-        """Whether every value is allowed."""
+        """Return whether the node allows every value."""
         return not self.groups and self.bare
 
     @property
@@ -207,7 +214,7 @@ def _plain(value: Any) -> Any:
 
 
 def type_of(facet: str) -> str:
-    """Return the type to which a keyword applies."""
+    """Return the JSON type to which a keyword applies."""
     if facet in COUNTS:
         return COUNTS[facet][0]
     return "array" if facet == "uniqueItems" else "" if facet == "enum" else "number"

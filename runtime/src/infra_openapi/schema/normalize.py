@@ -1,4 +1,4 @@
-"""Bring schemas into normal form."""
+"""Convert schemas to their normal form."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ _NOTED = (
     "x-stability-level",
     "xml",
 )
-#: The keywords of an alternative that only lists values.
+#: The keywords of an alternative that only enumerates values.
 _VALUE_KEYS = frozenset(
     {"const", "enum", "title", "description", "type", "deprecated", "example", "examples"}
 )
-#: Keywords that evaluate properties in the sense of `unevaluatedProperties`.
+#: Keywords that evaluate properties, so that `unevaluatedProperties` does not apply to them.
 _EVALUATING = frozenset(
     {"$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "not", "if", "dependentSchemas", "dependencies"}
 )
-#: The depth to which unions are searched for possible types.
+#: The maximum depth to which nested unions are searched for possible types.
 _NESTED = 4
 
 
@@ -54,7 +54,7 @@ class Normalizer:
         self._returning: dict[tuple[str, str, int], bool] = {}
 
     def node(self, term: Term) -> Node:
-        """Return the normal form of a term."""
+        """Return the normal form of a term, which is a tuple of schemas that must all match."""
         key = tuple([element.identity for element in term])
         known = self._nodes.get(key)
         if known is None:
@@ -73,7 +73,10 @@ class Normalizer:
         return known
 
     def _element(self, element: Element) -> Node:
-        """Return the node of one schema. A cycle of only references and `allOf` adds no restriction."""
+        """Return the node of one schema.
+
+        A cycle that consists of references and `allOf` adds no restriction.
+        """
         key = element.identity
         if key in self._active:
             return Node(key=(key,), elements=(element,))
@@ -88,12 +91,12 @@ class Normalizer:
         if not isinstance(raw, dict):
             if not isinstance(raw, bool):
                 element.document.note(
-                    element, "is not a schema, so it is read as a schema that allows any value"
+                    element, "is not a schema, and is treated as a schema that allows every value"
                 )
             return Node(key=(key,), elements=(element,), types=ALL_TYPES if raw is not False else frozenset())
         target = target_of(element)
         if target is not None and (len(raw) == 1 or not element.document.modern):
-            # Up to OpenAPI 3.0, keywords beside a reference are ignored.
+            # In OpenAPI 3.0 and earlier, keywords beside a reference have no effect.
             return self.node((target,))
         parts = [] if target is None else [target]
         if isinstance(raw.get("$dynamicRef"), str):
@@ -106,22 +109,22 @@ class Normalizer:
         for each in inner:
             made = intersection(made, each, (key,))
         if raw.get("nullable") is True and (parts or made.groups):
-            # Strictly, this has no effect in 3.0; in practice, null is allowed.
+            # According to OpenAPI 3.0, `nullable` has no effect in this schema, but most servers allow null.
             made = _or_null(made, element)
         saying = [each for each in inner if not each.unrestrained]
         if len(saying) == 1 and local.unrestrained and raw.get("nullable") is not True:
-            # A wrapper around one schema has the identity of the schema, so changes are reported once.
+            # A schema that only wraps another schema has the same key, so that changes are reported once.
             wrapped = saying[0]
             return replace(wrapped, notes=made.notes) if made.notes != wrapped.notes else wrapped
         kept = tuple(term for term in made.negations if self.node(term).types & made.types)
         made = replace(made, negations=kept) if len(kept) < len(made.negations) else made
         if parts and any(self._refuted(group, made.types) for group in made.groups):
             made = replace(made, types=frozenset())
-        # A single schema already has its key and element.
+        # A node of a single schema already has its key and element.
         return consistent(made if made is local else replace(made, key=(key,), elements=(element,)))
 
     def returns(self, group: Group) -> bool:
-        """Whether an alternative of a union is the union itself, without a property or item between them."""
+        """Return whether a union contains itself as an alternative, not only inside a property or an item."""
         start = group.element.identity
         known = self._returning.get(start)
         if known is None:
@@ -135,11 +138,11 @@ class Normalizer:
         return known
 
     def _refuted(self, group: Group, types: frozenset[str]) -> bool:
-        """Whether no alternative has a type that the rest of the schema allows."""
+        """Return whether no alternative has a type that the rest of the schema allows."""
         return not any(types & self._types(self.node(branch), _NESTED) for branch in group.branches)
 
     def _types(self, node: Node, depth: int) -> frozenset[str]:
-        """Return the types that a schema allows, including its unions up to a limited depth."""
+        """Return the types that a schema allows; nested unions are evaluated up to a limited depth."""
         types = node.types
         for group in node.groups if depth else ():
             types &= frozenset().union(
@@ -148,7 +151,7 @@ class Normalizer:
         return types
 
     def _local(self, element: Element, key: Any) -> Node:
-        """Return the node of the keywords of one schema, without references and `allOf`."""
+        """Return the node for the keywords of one schema, without its references and its `allOf`."""
         raw = element.raw
         types, integral = keywords.types(element)
         notes = {name: Facet(value=raw[name], element=element) for name in _NOTED if name in raw}
@@ -181,7 +184,8 @@ class Normalizer:
             # This keyword evaluates every property.
             made = replace(made, unevaluated=None)
         elif made.unevaluated is not None and _EVALUATING.isdisjoint(raw):
-            # No other keyword evaluates properties, and other members of an `allOf` are not considered.
+            # No other keyword of this schema evaluates properties; other schemas in an `allOf` are not
+            # considered.
             made = replace(made, additional=made.unevaluated, unevaluated=None)
         if isinstance(raw.get("$dynamicRef"), str) and not dynamic_target(element, raw["$dynamicRef"]):
             made = replace(
@@ -204,7 +208,7 @@ class Normalizer:
             and set(each.raw) <= _VALUE_KEYS
             for each in branches
         ):
-            # An enumeration with a description of each value.
+            # An enumeration in which each value has its own description.
             union: list[Any] = []
             for each in branches:
                 allowed = [each.raw["const"]] if "const" in each.raw else list(each.raw.get("enum") or [])
@@ -263,7 +267,11 @@ def _once(values: list[Any]) -> list[Any]:
 
 
 def by_type(allowed: list[Any]) -> dict[str, dict[str, Any]]:
-    """Return values by type and canonical text; null, and both booleans together, are equal to their type."""
+    """Return the enumerated values by type and canonical text.
+
+    The type null, and the type boolean if both values are listed, are omitted: these values are the same as
+    their type.
+    """
     found: dict[str, dict[str, Any]] = {}
     for value in allowed:
         found.setdefault(kind_of(value), {})[canonical(value)] = value

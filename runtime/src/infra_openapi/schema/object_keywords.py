@@ -1,4 +1,4 @@
-"""Compare the properties of objects: declared ones, those that match a pattern, and undeclared ones."""
+"""Compare the properties of objects: declared, undeclared, and declared by a pattern."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from infra_openapi.schema.normalize import Normalizer
 Same: TypeAlias = Callable[[Term | None, Term | None], bool]
 _LEADS_ON = frozenset({"$ref", "allOf", "$dynamicRef"})
 
-# By the keyword that hides a property in one direction: the facts for an optional and a required property.
+# Keyword that hides a property in one direction → the kinds of fact for an optional and for a required
+# property.
 _BECAME_HIDDEN = {
     "readOnly": (facts.PROPERTY_BECAME_READ_ONLY, facts.REQUIRED_PROPERTY_BECAME_READ_ONLY),
     "writeOnly": (facts.PROPERTY_BECAME_WRITE_ONLY, facts.REQUIRED_PROPERTY_BECAME_WRITE_ONLY),
@@ -37,13 +38,13 @@ class Objects:
         self._node, self._same = normalizer.node, same
         self.old, self.new, self.change = old, new, change
         self._inner = change.mode.property()
-        # Clients do not send read-only properties, and do not receive write-only ones.
+        # Clients do not send read-only properties, and do not receive write-only properties.
         self._hidden_by = {Direction.REQUEST: "readOnly", Direction.RESPONSE: "writeOnly"}.get(
             change.mode.direction, ""
         )
 
     def compare(self) -> None:
-        """State all changes."""
+        """Add facts about all changes of the object keywords."""
         old, new = self.old, self.new
         names = dict.fromkeys((*old.properties, *new.properties, *old.required, *new.required))
         for name in sorted(names):
@@ -96,7 +97,7 @@ class Objects:
             change.pair(known, second, name, self._inner)
             self._required(name)
             return
-        if name in old.required:  # required, but not declared
+        if name in old.required:  # a required property that is not declared
             self._required(name)
         if self._node(second).impossible:
             change.fact(facts.PROPERTY_FORBIDDEN, element, _at(second), subject=name)
@@ -123,7 +124,7 @@ class Objects:
             change.pair(first, left, name, self._inner)
             self._required(name)
             return
-        if name in new.required:  # required, but not declared
+        if name in new.required:  # a required property that is not declared
             self._required(name)
         if self._node(first).impossible:
             change.fact(facts.PROPERTY_NO_LONGER_FORBIDDEN, _at(first), element, subject=name)
@@ -195,7 +196,7 @@ class Objects:
         for name in sorted({**old.dependent, **new.dependent}):
             before, one = old.dependent.get(name, (frozenset(), old.element))
             after, other = new.dependent.get(name, (frozenset(), new.element))
-            # A property that is always required needs no dependency.
+            # A dependency has no effect if the property is always required.
             for need in sorted(after - before - old.required.keys()):
                 change.fact(facts.DEPENDENT_REQUIRED_ADDED, one, other, None, need, f"{name} → {need}")
             for need in sorted(before - after - new.required.keys()):
@@ -222,7 +223,7 @@ def optional_part(
     name: str,
     subject: str = "",
 ) -> None:
-    """Compare a schema that is optional on both sides; `kinds` are the facts for added and removed."""
+    """Compare two schemas that can be missing; `kinds` are the kinds of fact for added and removed."""
     added, removed = kinds
     if first and second:
         change.pair(first, second, name)

@@ -1,4 +1,4 @@
-"""Find values that match two alternatives of a `oneOf` on one side only."""
+"""Find values that match two alternatives of a `oneOf` in only one of two schemas."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from infra_openapi.schema.node import ALL_TYPES, Group, Node, Term, only
 _SENT = Mode(Direction.REQUEST)
 _ONLY_NULL = frozenset({"null"})
 _ONLY_OBJECT = frozenset({"object"})
-#: Limits: the depth of the search for impossible properties, and the number of pairs.
+#: Limits: the depth of the search for impossible properties, and the number of pairs of alternatives.
 _DEEPEST, _MOST = 4, 2000
 
 
 @dataclass(kw_only=True, eq=False)
 class Exclusive:
-    """A `oneOf` with the other keywords of its schema; `inner` is true inside another union."""
+    """A `oneOf` with the other keywords of its schema; `inner` is true if it is part of another union."""
 
     group: Group
     base: Node
@@ -39,14 +39,17 @@ class Exclusive:
 
 
 class Overlaps:
-    """Searches values that a `oneOf` rejects because two alternatives match."""
+    """Searches for values that a `oneOf` rejects because two alternatives match."""
 
     def __init__(self, comparer: Comparer, mode: Mode) -> None:
-        # The mode that the comparison of unions uses, so its cached answers can be used.
+        # The same mode as in the comparison of unions, so that its cached results can be used.
         self._comparer, self._mode = comparer, mode
 
     def exclusives(self, node: Node, seen: set[Hashable], *, inner: bool = False) -> Iterator[Exclusive]:
-        """Yield the `oneOf` groups without a discriminator, which would select one alternative."""
+        """Yield the `oneOf` groups that have no discriminator.
+
+        A discriminator would select one alternative.
+        """
         if node.key in seen:
             return
         seen.add(node.key)
@@ -58,7 +61,10 @@ class Overlaps:
                 yield from self.exclusives(self._comparer.node(branch), seen, inner=True)
 
     def refusing(self, node: Node, other: Node, *, shown: bool) -> Iterator[tuple[Group, Any]]:
-        """Yield unions of this side that reject values of the other side, with an example if it is needed."""
+        """Yield the unions of this side that reject values of the other side.
+
+        The second value is an example, if one is required.
+        """
         shown = shown and not self._comparer.assuming
         exclusives = list(self.exclusives(node, set()))
         theirs = list(self.exclusives(other, set())) if exclusives else []
@@ -72,10 +78,10 @@ class Overlaps:
                 yield one.group, example
 
     def _new(self, one: Exclusive, theirs: list[Exclusive], *, shown: bool) -> Iterator[bool]:
-        """Yield pairs of alternatives that may overlap in values for which the other side has no such pair.
+        """Yield, for each pair of alternatives with a possible new overlap, whether an example is required.
 
-        The result is true if an example is required: for a union inside a union, because another alternative
-        of the outer union may allow the value; and for two open objects that overlapped before.
+        An example is required for a union inside a union, because another alternative of the outer union can
+        allow the value, and for two open objects that already overlapped before.
         """
         within = {
             (id(other), mine): {
@@ -98,7 +104,7 @@ class Overlaps:
             if not all(other.inner for other in known):
                 continue
             met = all(map(opened, mine)) and any(self._met(one, other) for other in theirs)
-            # Nested unions are compared at their own location.
+            # Nested unions are compared separately, at their own location.
             touched = (self._touched(each, other) for each in mine for other in theirs)
             relevant = not met or (shown and any(touched))
             if not relevant or self._apart(*mine):
@@ -117,7 +123,7 @@ class Overlaps:
                     return
 
     def _around(self, node: Node, other: Exclusive) -> set[int]:
-        """Return the alternatives of the other side that include this one."""
+        """Return the alternatives of the other side that include this alternative."""
         found = set()
         for index, branch in enumerate(other.group.branches):
             wider = self._comparer.node(branch)
@@ -128,11 +134,11 @@ class Overlaps:
         return found
 
     def _met(self, one: Exclusive, other: Exclusive) -> bool:
-        """Whether a union of the other side has as many open objects, so that the overlap is not new."""
+        """Return whether a union of the other side has as many open objects, so the overlap is not new."""
         return sum(map(opened, other.alternatives)) >= sum(map(opened, one.alternatives))
 
     def _touched(self, node: Node, other: Exclusive) -> bool:
-        """Whether an open object differs from the similar one of the other side."""
+        """Return whether an open object differs from the similar object of the other side."""
         sent = self._mode.direction is Direction.REQUEST
         for index in _likely(other.alternatives, node):
             like = other.alternatives[index]
@@ -142,12 +148,12 @@ class Overlaps:
         return False
 
     def _apart(self, one: Node, other: Node) -> bool:
-        """Whether it is proved that both allow no common value except null."""
+        """Return whether it is proved that the two schemas have no common value except null."""
         types = (one.types & other.types) - _ONLY_NULL
         return all(self._empty(_both(_only(one, kind), _only(other, kind)), _DEEPEST) for kind in types)
 
     def _empty(self, node: Node, depth: int) -> bool:
-        """Whether it is proved that no value is allowed."""
+        """Return whether it is proved that a schema allows no value."""
         if node.impossible:
             return True
         if not depth:
@@ -172,7 +178,7 @@ class Overlaps:
         """Return a value that only this union rejects because two alternatives match, or `nothing`."""
         comparer = self._comparer
         if comparer.assuming:
-            return comparer.nothing  # a union asks only whether a branch is included
+            return comparer.nothing  # for a union, only the inclusion of a branch is relevant
         branches = [comparer.node(branch) for branch in group.branches]
         holds = comparer.member.holds
         for value in comparer.candidates.of(other, node):
@@ -188,7 +194,7 @@ class Overlaps:
 
 
 def _circular(comparer: Comparer, node: Node) -> bool:
-    """Whether a schema contains itself; expanded once, it looks like another union."""
+    """Return whether a schema contains itself; after one expansion, it would look like another union."""
     around: set[Hashable] = set()
     done: set[Hashable] = set()
     trail = [(node.key, iter(_inner(node)))]
@@ -210,7 +216,7 @@ def _circular(comparer: Comparer, node: Node) -> bool:
 
 
 def _inner(node: Node) -> list[Term]:
-    """Yield the schemas of the parts of a value, and of its alternatives."""
+    """Yield the schemas of the parts of a value, and the schemas of its alternatives."""
     branches = [branch for group in node.groups for branch in group.branches]
     others = [term for term in (node.items, node.additional) if term is not None]
     return [*node.properties.values(), *node.prefix, *branches, *others]
@@ -230,19 +236,19 @@ def _both(one: Node, other: Node) -> Node:
 
 
 def _needed(node: Node, other: Node) -> bool:
-    """Whether the other schema requires only properties that every value of the node has."""
+    """Return whether the other schema requires only properties that every value of the node has."""
     alone = replace(other, required={}, types=ALL_TYPES).unrestrained
     named = other.required.keys() <= node.required.keys()
     return alone and named and node.types == _ONLY_OBJECT and "object" in other.types
 
 
 def _distinct(first: set[int], second: set[int]) -> bool:
-    """Whether each set can provide a different member."""
+    """Return whether a different member can be selected from each of the sets."""
     return bool(first) and bool(second) and len(first | second) > 1
 
 
 def _likely(among: list[Node], node: Node) -> set[int]:
-    """Return the open objects that share at least half of their properties with this one."""
+    """Return the open objects that have at least half of their properties in common with this object."""
     mine = node.properties.keys()
     return {
         index
@@ -252,12 +258,12 @@ def _likely(among: list[Node], node: Node) -> set[int]:
 
 
 def opened(node: Node) -> bool:
-    """Whether a schema allows objects with undeclared properties."""
+    """Return whether a schema allows objects with undeclared properties."""
     return "object" in node.types and node.additional is None and node.unevaluated is None
 
 
 def plain(value: Any) -> bool:
-    """Whether a value contains no objects."""
+    """Return whether a value contains no objects."""
     if isinstance(value, list):
         return all(map(plain, value))
     return not isinstance(value, dict)

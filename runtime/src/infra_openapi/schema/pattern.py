@@ -1,4 +1,4 @@
-"""Match the patterns of a document with Python's `re`, if the time is bounded."""
+"""Match patterns of a document with Python's `re`, if the pattern cannot take exponential time."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import re
 
 from infra_openapi.schema import regex_automaton
 
-#: A nested repetition, or a repetition of ambiguous alternatives, can take exponential time.
+#: Nested repetitions and repetitions of ambiguous alternatives can take exponential time.
 _RISKY = re.compile(r"[+*}?]\)*\)[+*{]|\|[^()]*\)[+*{]|\\[1-9]")
 _LONGEST = 256
 
 
 def matches(pattern: str, text: str) -> bool | None:
-    """Whether a string matches; None if the pattern is invalid in Python or can take exponential time."""
+    """Return whether a string matches a pattern.
+
+    The result is None if the pattern is invalid in Python or can take exponential time.
+    """
     if len(text) > _LONGEST:
         return None
     answer = regex_automaton.matches(pattern, text)
@@ -22,7 +25,7 @@ def matches(pattern: str, text: str) -> bool | None:
 
 
 def harmless(pattern: str) -> bool:
-    """Whether a pattern is valid in Python and cannot take exponential time."""
+    """Return whether a pattern is valid in Python and cannot take exponential time."""
     if _RISKY.search(pattern):
         return False
     try:

@@ -1,8 +1,9 @@
 """Decide whether all strings that match one regular expression match another one.
 
-It reads the part of ECMAScript's expressions that describes regular languages: literals, classes, groups,
-alternatives, repetitions, `^` and `$`. An expression with anything else (a look-around, a back-reference,
-`\\b`, a property of Unicode) is None here, and what is asked of it stays unanswered.
+The module supports the part of ECMAScript's regular expressions that describes regular languages: literals,
+classes, groups, alternatives, repetitions, `^` and `$`. An expression with any other construct (a
+look-around, a back-reference, `\\b`, a property of Unicode) is not supported: the functions return None for
+it.
 """
 
 from __future__ import annotations
@@ -42,21 +43,25 @@ _START, _END = "^", "$"
 
 
 class _UnreadableError(Exception):
-    """The expression is not supported."""
+    """Raised if an expression is not supported."""
 
 
 @dataclass(slots=True)
 class Automaton:
-    """An automaton: its states and transitions. State 0 is the first; the last state means a match."""
+    """An automaton with states and transitions.
 
-    #: For each state: the characters and the next state.
+    State 0 is the initial state. The last state means that the expression matches.
+    """
+
+    #: For each state, the transitions: the characters and the next state.
     steps: list[list[tuple[Characters, int]]] = field(default_factory=list)
-    #: For each state, transitions without a character: always (""), or at the start or end of the string.
+    #: For each state, the transitions without a character, which are possible always (""), or only at the
+    #: start or end of the string.
     jumps: list[list[tuple[str, int]]] = field(default_factory=list)
     last: int = 0
 
     def state(self) -> int:
-        """Add a state."""
+        """Add a state, and return its number."""
         if len(self.steps) >= _MOST_STATES:
             raise _UnreadableError
         self.steps.append([])
@@ -64,7 +69,7 @@ class Automaton:
         return len(self.steps) - 1
 
     def closure(self, states: Iterable[int], *, start: bool = False, end: bool = False) -> States:
-        """Return the states, and all states that can be entered from them without a character."""
+        """Return the states and all states that can be reached from them without a character."""
         found = set(states)
         waiting = list(found)
         while waiting:
@@ -76,18 +81,18 @@ class Automaton:
         return frozenset(found)
 
     def after(self, states: States, point: int) -> States:
-        """Return the states after one more character."""
+        """Return the states that can be reached with one character."""
         return self.closure(
             to for state in states for characters, to in self.steps[state] if _within(point, characters)
         )
 
     def accepts(self, states: States, *, start: bool) -> bool:
-        """Whether the string can end in these states."""
+        """Return whether the expression matches if the string ends in these states."""
         return self.last in self.closure(states, start=start, end=True)
 
 
 class _Reader:
-    """Parses an expression into an automaton that searches for it anywhere in a string."""
+    """Parses an expression, and builds an automaton that searches for the expression anywhere in a string."""
 
     def __init__(self, expression: str) -> None:
         self._text, self._at = expression, 0
@@ -258,7 +263,7 @@ class _Reader:
             counts = int(least), int(most) if most else None if comma else int(least)
         else:
             return counts
-        self._take("?")  # a lazy repetition matches the same strings
+        self._take("?")  # a lazy repetition matches the same strings as a greedy repetition
         if self._peek() in {"*", "+", "?", "{"}:
             raise _UnreadableError
         return counts
@@ -301,7 +306,7 @@ def automaton(expression: str) -> Automaton | None:
 
 
 def matches(expression: str, text: str) -> bool | None:
-    """Whether the expression matches a string; the time is polynomial in the lengths of both."""
+    """Return whether an expression matches a string, in polynomial time."""
     made = automaton(expression)
     if made is None:
         return None
@@ -312,9 +317,10 @@ def matches(expression: str, text: str) -> bool | None:
 
 
 def counterexample(narrow: Sequence[str], wide: str) -> str | bool | None:
-    """Return a string that matches all narrow expressions and not the wide one; False if none exists.
+    """Return a string that matches all narrow expressions but not the wide one; False if none exists.
 
-    None if undecided: an expression is not supported, or the search is too large.
+    The result is None if this is undecided, because an expression is not supported or the search is too
+    large.
     """
     known = [automaton(expression) for expression in (*narrow, wide)]
     machines = [each for each in known if each is not None]
@@ -343,7 +349,7 @@ def counterexample(narrow: Sequence[str], wide: str) -> str | bool | None:
 
 
 def _points(machines: Iterable[Automaton]) -> list[int]:
-    """Return one character of each class that the automata distinguish, readable ones first."""
+    """Return one character of each class that the automata distinguish, readable characters first."""
     borders = {0}
     for made in machines:
         for steps in made.steps:
@@ -362,12 +368,12 @@ def _readable(low: int, high: int) -> int:
 
 
 def of_lengths(least: float | None, most: float | None) -> str:
-    """Return an expression for all strings with these lengths."""
+    """Return an expression that matches all strings with these lengths."""
     return f"^[^]{{{int(least or 0)},{'' if most is None else int(most)}}}$"
 
 
 def of_texts(texts: Iterable[str]) -> str:
-    """Return an expression for exactly these strings."""
+    """Return an expression that matches exactly these strings."""
     return f"^(?:{'|'.join(map(_quoted, texts))})$"
 
 

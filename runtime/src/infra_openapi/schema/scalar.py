@@ -80,13 +80,14 @@ _ADDED_REMOVED: dict[str, tuple[FactKind, FactKind]] = {
 
 
 def types(old: Node, new: Node, change: Change) -> frozenset[str]:
-    """State how the types changed, and return the types of both sides, which are compared further."""
+    """Add facts about changed types, and return the types of both sides, whose keywords are compared next."""
     before, after = _types(old, change), _types(new, change)
     null = {"null"}
     if change.mode.nullless:
         before, after = before - null, after - null
     elif ALL_TYPES not in (old.types, new.types) and before & after - null:
-        # Null beside a type that stays has its own fact; if no type stays, it is one type of several.
+        # A change of null has its own fact if another type stays; if no type stays, null is treated like the
+        # other types.
         if "null" in before ^ after:
             word = facts.BECAME_NULLABLE if "null" in after else facts.BECAME_NOT_NULLABLE
             change.fact(word, _of_type(old), _of_type(new), old.type_names, new.type_names)
@@ -94,7 +95,9 @@ def types(old: Node, new: Node, change: Change) -> frozenset[str]:
     shared = before & after
     narrowed, widened = bool(before - after), bool(after - before)
     whole, becomes_whole = _integral(old, change), _integral(new, change)
-    listed = "number" in old.values and "number" in new.values  # the values are compared instead
+    listed = (
+        "number" in old.values and "number" in new.values
+    )  # the enumerated values are compared instead of the types
     if "number" in shared and whole != becomes_whole and not listed:
         # Multiples of an integer are integers, also with the type `number`.
         narrowed = narrowed or (becomes_whole and not _whole_step(old))
@@ -108,7 +111,7 @@ def types(old: Node, new: Node, change: Change) -> frozenset[str]:
 
 def _tell_types(old: Node, new: Node, change: Change, narrowed: bool, widened: bool) -> None:
     if old.type_names == new.type_names:
-        return  # only keywords for strings changed, which have their own facts
+        return  # only keywords for strings changed, and these keywords have their own facts
     name = (
         facts.TYPE_CHANGED
         if narrowed and widened
@@ -124,7 +127,7 @@ def _of_type(node: Node) -> Element | None:
 
 
 def _types(node: Node, change: Change) -> frozenset[str]:
-    """Return the types; as text, an unrestricted string includes numbers and booleans."""
+    """Return the types; if values are sent as text, an unrestricted string includes numbers and booleans."""
     if change.mode.text and _any_text(node):
         return node.types | {"number", "boolean"}
     return node.types
@@ -146,10 +149,10 @@ def _any_text(node: Node) -> bool:
 
 
 def facets(old: Node, new: Node, shared: frozenset[str], change: Change) -> None:
-    """State how bounds, `multipleOf`, patterns and formats changed, if they apply to a type of both sides."""
+    """Add facts about changed bounds, `multipleOf`, patterns and formats that apply to a common type."""
     either = old.types | new.types
     for name in sorted({*old.facets, *new.facets} - {"enum"}):
-        # A keyword of a type that is not allowed has no effect, but its change is still reported.
+        # A keyword for a type that is not allowed has no effect, but its change is still reported.
         if type_of(name) in shared or type_of(name) not in either:
             _facet(name, old, new, change)
     if "string" in shared or "string" not in either:
@@ -183,7 +186,7 @@ def _facet(name: str, old: Node, new: Node, change: Change) -> None:
 
 
 def _divides_one(before: Facet | None, old: Node, after: Facet | None, new: Node) -> bool:
-    """Whether `multipleOf` on one side has no effect, because every integer is a multiple of it."""
+    """Return whether every integer is a multiple of an added or removed `multipleOf`."""
     if before is not None and after is not None:
         return False
     side, step = (old, after) if before is None else (new, before)
@@ -191,7 +194,10 @@ def _divides_one(before: Facet | None, old: Node, after: Facet | None, new: Node
 
 
 def _implied_count(name: str, old: Node, new: Node) -> bool:
-    """Whether a changed count has no effect: enough properties are required, or there is at most one item."""
+    """Return whether a changed count has no effect.
+
+    It has no effect if at least as many properties are required, or if the array has at most one item.
+    """
     if name == "uniqueItems":
         return all("maxItems" in node.facets and node.facets["maxItems"].value <= 1 for node in (old, new))
     if name != "minProperties":
@@ -256,7 +262,7 @@ def _format_change(before: str, after: str) -> FactKind:
 
 
 def _implied(name: str, node: Node, others: dict[str, Element]) -> bool:
-    """Whether another format of the same schema implies this format."""
+    """Return whether another format of the same schema implies this format."""
     return any(other in node.formats and other in others for other in WIDER if name in WIDER[other])
 
 
@@ -270,7 +276,7 @@ def _relevant(node: Node, shared: frozenset[str], either: frozenset[str]) -> dic
 
 
 def _within(node: Node, name: str) -> bool:
-    """Whether the bounds of a schema are inside the range of an integer format."""
+    """Return whether the bounds of a schema are inside the range of an integer format."""
     low, high = node.facets.get("minimum"), node.facets.get("maximum")
     if name not in _RANGES or not node.integral or low is None or high is None:
         return False

@@ -11,14 +11,14 @@ from infra_openapi.schema import regex_automaton
 from infra_openapi.schema.change import Change
 from infra_openapi.schema.node import Node
 
-#: Matches no string.
+#: A regular expression that matches no string.
 _NOTHING = "[]"
 
 
 def patterns(old: Node, new: Node, change: Change) -> None:
-    """State how the patterns changed."""
+    """Add facts about changed patterns."""
     request = change.mode.direction is Direction.REQUEST
-    # The change is compatible if the wider side allows everything that the narrower side allows.
+    # The change is compatible if the wider side allows every string that the narrower side allows.
     inner, outer = (old, new) if request else (new, old)
     asked = [pattern for pattern in outer.patterns if pattern not in inner.patterns]
     given = [pattern for pattern in inner.patterns if pattern not in outer.patterns]
@@ -53,12 +53,15 @@ def _one_sided(old: Node, new: Node, change: Change, found: Iterable[str]) -> No
 
 
 def _example(node: Node, expression: str) -> str | bool | None:
-    """Return a string that the schema allows and the expression does not match; False if none exists."""
+    """Return a string that the schema allows and the expression does not match.
+
+    The result is False if no such string exists, and None if this is undecided.
+    """
     return regex_automaton.counterexample(restraints(node), expression)
 
 
 def restraints(node: Node) -> list[str]:
-    """Return the patterns and lengths of a schema as regular expressions."""
+    """Return the patterns and length limits of a schema as regular expressions."""
     least, most = (
         node.facets[name].value if name in node.facets else None for name in ("minLength", "maxLength")
     )
@@ -67,19 +70,19 @@ def restraints(node: Node) -> list[str]:
 
 
 def matching(node: Node) -> str | None:
-    """Return a string that satisfies the patterns and lengths; None if none was found."""
+    """Return a string that satisfies the patterns and length limits; None if none was found."""
     found = regex_automaton.counterexample(restraints(node), _NOTHING)
     return found if isinstance(found, str) else None
 
 
 def told_apart(wide: Node, narrow: Node) -> str | None:
-    """Return a string that one schema allows, and a pattern of the other one does not match."""
+    """Return a string that one schema allows and that a pattern of the other schema does not match."""
     found = (_example(wide, pattern) for pattern in narrow.patterns)
     return next((text for text in found if isinstance(text, str)), None)
 
 
 def implied_length(name: str, old: Node, new: Node, change: Change) -> bool:
-    """Whether the patterns of the narrower side imply the length that the wider side requires."""
+    """Return whether the patterns of the narrower side imply the length that the wider side requires."""
     inner, outer = (old, new) if change.mode.direction is Direction.REQUEST else (new, old)
     if name not in {"minLength", "maxLength"} or name not in outer.facets or not inner.patterns:
         return False
@@ -89,5 +92,5 @@ def implied_length(name: str, old: Node, new: Node, change: Change) -> bool:
 
 
 def listed(node: Node, texts: Iterable[str]) -> bool:
-    """Whether the patterns of the schema match exactly these strings."""
+    """Return whether the patterns of the schema match exactly these strings."""
     return bool(node.patterns) and _example(node, regex_automaton.of_texts(texts)) is False

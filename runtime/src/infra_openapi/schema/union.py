@@ -1,4 +1,4 @@
-"""Compare unions: match old and new alternatives, and state the added and removed ones."""
+"""Compare unions: match the old and new alternatives, and add facts about added and removed alternatives."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Matcher: TypeAlias = "Callable[[Branch, Branch], bool]"
 
 #: The maximum number of combinations of several unions in one schema.
 _MOST = 64
-#: Two objects with at least this share of common properties count as the same object.
+#: If two objects have at least this share of common properties, they are treated as the same object.
 _ALIKE = 0.5
 _ONLY_NULL = frozenset({"null"})
-# A fact without an example, and the fact with an example for some values.
+# The kind of a fact without an example, and the kind of the same fact with an example.
 _BECAME_EXCLUSIVE = facts.UNION_BECAME_EXCLUSIVE, facts.UNION_BECAME_EXCLUSIVE_FOR_SOME
 _NO_LONGER_EXCLUSIVE = facts.UNION_NO_LONGER_EXCLUSIVE, facts.UNION_NO_LONGER_EXCLUSIVE_FOR_SOME
 _OVERLAP_ADDED = facts.UNION_OVERLAP_ADDED, facts.UNION_OVERLAP_ADDED_FOR_SOME
@@ -43,7 +43,7 @@ class Branch:
 
     @property
     def shown(self) -> str:
-        """Return the name of the alternative, or its types."""
+        """Return the name of the alternative; its types if it has no name."""
         return self.label or " or ".join(self.node.type_names)
 
 
@@ -58,7 +58,7 @@ class Unions:
         )
 
     def compare(self) -> None:
-        """Match the alternatives, compare the matching ones, and state the remaining ones."""
+        """Match the alternatives, compare the pairs, and add facts about the remaining alternatives."""
         olds, was_null = self._alternatives(self.old)
         news, is_null = self._alternatives(self.new)
         if not self.change.mode.nullless and was_null != is_null:
@@ -98,9 +98,9 @@ class Unions:
     def _spell_out(
         self, node: Node, found: list[Branch], label: str, element: Element | None, seen: set[object]
     ) -> bool:
-        """Add the alternatives of a node; return whether it allows null.
+        """Add the alternatives of a node, and return whether the node allows null.
 
-        An alternative that is the union itself adds no values.
+        An alternative that is the union itself adds no values, so it is skipped.
         """
         if node.key in seen or node.impossible:
             return False
@@ -161,7 +161,7 @@ class Unions:
             for name in sorted(types)
         ]
 
-    # --- who became whom ----------------------------------------------------------------------------
+    # --- matching old and new alternatives ---------------------------------------------------------
 
     def _pair(self, old: Branch, new: Branch) -> None:
         self.change.pair(old.node, new.node, new.shown, self.mode)
@@ -170,7 +170,7 @@ class Unions:
         return Pair(old.node, new.node, self.mode)
 
     def _match(self, olds: list[Branch], news: list[Branch], by: Matcher) -> None:
-        """Match alternatives, in order, for which `by` is true."""
+        """Match each old alternative with the first new alternative for which `by` returns true."""
         for old in list(olds):
             match = next((new for new in news if by(old, new)), None)
             if match is not None:
@@ -192,7 +192,7 @@ class Unions:
         return bool(first & second) and len(first & second) / len(first | second) >= _ALIKE
 
     def _tags(self, node: Node) -> dict[str, str]:
-        """Return the properties with a single value, which distinguish objects."""
+        """Return the properties that have a single value, because these properties distinguish objects."""
         found = {}
         for name in node.properties.keys() & node.required.keys():
             values = self._comparer.node(node.properties[name]).values.get("string", {})
@@ -208,13 +208,13 @@ class Unions:
         return self._includes(new, old) and self._includes(old, new)
 
     def _includes(self, wide: Branch, narrow: Branch) -> bool:
-        """Whether one alternative includes the other, regardless of their sides."""
+        """Return whether `wide` includes `narrow`; either of them can be the old or the new alternative."""
         request = self.mode.direction is Direction.REQUEST
         first, second = (narrow, wide) if request else (wide, narrow)
         return self._comparer.covers(self._as_pair(first, second))
 
     def _included(self, branches: list[Branch], others: list[Branch], free: list[Branch]) -> list[Branch]:
-        """Remove and match the alternatives that an alternative of the other side includes."""
+        """Match the alternatives that an alternative of the other side includes, and remove them."""
         left = []
         for branch in branches:
             wider = next((other for other in others if self._includes(other, branch)), None)
@@ -226,7 +226,7 @@ class Unions:
         return left
 
     def _exclusive(self, branches: list[Branch]) -> None:
-        """Compare overlaps: `oneOf` rejects values that match two alternatives, `anyOf` does not."""
+        """Add facts about overlaps: a value that matches two alternatives is invalid only in `oneOf`."""
         comparer, (old, new) = self._comparer, (self.old, self.new)
         switched = len(old.groups) == len(new.groups) == 1 and old.groups[0].kind != new.groups[0].kind
         overlaps = Overlaps(comparer, self.mode)
@@ -241,7 +241,7 @@ class Unions:
             if not refusing:
                 continue
             element = refusing[0][0].element
-            # Servers often distinguish open objects in other ways, so an overlap proves nothing.
+            # Servers often distinguish open objects in other ways, so an overlap does not prove a change.
             sure = switched or not any(opened(branch.node) for branch in branches)
             some = any(value is not comparer.nothing and (sure or plain(value)) for _, value in refusing)
             certain, for_some = kinds if switched else overlap_kinds

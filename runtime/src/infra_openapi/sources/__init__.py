@@ -1,9 +1,10 @@
-"""Open a document from a file, a git revision, standard input, a URL, or a Python app.
+"""Open a document from its source: a file, a git revision, standard input, a URL, or a Python app.
 
     opened = open_source("main:api/openapi.yaml")
     opened.document
 
-`kind_of` derives the kind of a source from its text. Only a URL is fetched; only an app's code is executed.
+`kind_of` derives the kind of a source from its text. The network is used only if the source is a URL, and
+code is executed only if the source is a Python app.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from infra_openapi.errors import CompareError
 
 _APP = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?:\(\))?\Z")
 _DOCUMENT = re.compile(r"\.(?:json|ya?ml)\Z", re.IGNORECASE)
-#: seconds to wait for a server, or for the import of an app
+#: The seconds to wait for the response of a server, or for the import of an app.
 PATIENCE = 60.0
 
 
 class Kind(enum.StrEnum):
-    """The kind of a source."""
+    """The kind of a source, which is the place from which a document is read."""
 
     FILE = "file"
     STDIN = "stdin"
@@ -40,7 +41,10 @@ class Kind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """A document and the name of its source; `path` is its file in the working tree, or None."""
+    """A document and the name of its source.
+
+    `path` is its file in the working tree, or None if it has no file.
+    """
 
     name: str
     document: Document
@@ -49,18 +53,18 @@ class Opened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """What is allowed when the references of a document are followed."""
+    """The permissions and the time limit for reading a document and the files that it refers to."""
 
-    #: references to files below this directory are allowed; by default below the working directory
+    #: the directory that contains all files to which references are allowed; by default the working directory
     root: Path | None = None
-    #: true if references to URLs are allowed
+    #: whether references to URLs are allowed
     network: bool = False
-    #: seconds for a server or an app
+    #: the seconds to wait for a server or an app
     timeout: float = PATIENCE
 
 
 def kind_of(source: str, directory: Path = Path()) -> Kind:
-    """Return the kind of a source.
+    """Return the kind of a source, derived from its text.
 
     `main:openapi.yaml` is a file in a git revision; `shop.web:app` is an attribute of a Python module, unless
     it ends with `.json`, `.yaml` or `.yml`. An existing path is always a file.
@@ -77,10 +81,11 @@ def kind_of(source: str, directory: Path = Path()) -> Kind:
 
 
 def open_source(source: str, *, directory: Path | None = None, access: Access | None = None) -> Opened:
-    """Open a source; paths, revisions and modules are relative to `directory`.
+    """Open a source; paths, git revisions and modules are relative to `directory`.
 
     Raises:
-        CompareError: the document is missing, unreadable or not OpenAPI, or the app returned none.
+        CompareError: the document is missing, unreadable or not an OpenAPI document, or the app did not
+            return a document.
     """
     home, access = directory or Path(), access or Access()
     match kind_of(source, home):
@@ -88,7 +93,7 @@ def open_source(source: str, *, directory: Path | None = None, access: Access | 
             return _file(source, home, access)
         case Kind.STDIN:
             if sys.stdin is None:
-                raise CompareError("stdin", "is closed: redirect a document to it")
+                raise CompareError("stdin", "is closed: redirect a document to standard input")
             content = sys.stdin.buffer.read(text.MAX_BYTES + 1)
             return Opened(name="stdin", document=parse(content, name="stdin"))
         case Kind.URL:
@@ -97,8 +102,12 @@ def open_source(source: str, *, directory: Path | None = None, access: Access | 
             name, read = web.reader(source, access.timeout)
             return Opened(name=name, document=load(name, read=read))
         case Kind.SERVICE:
-            hint = "Use `infra dev api-check`, which knows the running stack, or give the URL of the service."
-            raise CompareError(source, "is a service of a stack, and the stack is not known here", hint=hint)
+            hint = "Use `infra dev api-check`, which finds the running stack, or give the URL of the service."
+            raise CompareError(
+                source,
+                "is a service of a stack, but this program has no access to a running stack",
+                hint=hint,
+            )
         case Kind.GIT:
             from infra_openapi.sources import git
 
@@ -112,7 +121,7 @@ def open_source(source: str, *, directory: Path | None = None, access: Access | 
 
 def _file(source: str, home: Path, access: Access) -> Opened:
     path = home / source
-    # The path in messages is relative to the working directory, not to the stack file.
+    # Messages contain the path relative to the working directory, not relative to the stack file.
     shown = Path(os.path.relpath(path)) if not Path(source).is_absolute() else path
     if path.is_fifo():
         return Opened(name=str(shown), document=parse(_drained(path, access.timeout), name=str(shown)))
@@ -128,7 +137,7 @@ def _file(source: str, home: Path, access: Access) -> Opened:
 
 
 def _drained(pipe: Path, timeout: float) -> bytes:
-    """Read a pipe, such as `<(…)` of the shell; a pipe without a writer is empty."""
+    """Return the content of a pipe, such as `<(…)` of the shell; empty if no process writes to the pipe."""
     descriptor = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     content = b""
     deadline = time.monotonic() + timeout
@@ -139,7 +148,8 @@ def _drained(pipe: Path, timeout: float) -> bytes:
             except BlockingIOError:
                 if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
                     raise CompareError(
-                        str(pipe), f"the writer did not close the pipe within {timeout:g} s"
+                        str(pipe),
+                        f"the process that writes to the pipe did not close it within {timeout:g} s",
                     ) from None
                 continue
             if not part:

@@ -1,4 +1,7 @@
-"""Read the document of a Python app in a separate interpreter, which isolates its output and its failures."""
+"""Read the document of a Python app in a separate interpreter.
+
+The separate interpreter isolates the output and the failures of the app.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,9 @@ _TAIL = 3
 
 
 def schema(target: str, directory: Path, timeout: float) -> str:
-    """Return the document of `module:attribute`, imported from `directory`; `module:make()` calls a factory.
+    """Return the document of an app as JSON or YAML text.
+
+    The app is written as `module:attribute`, or `module:make()` for a factory, and imported from `directory`.
 
     Raises:
         CompareError: the app cannot be imported, has no OpenAPI document, or takes too long.
@@ -39,9 +44,10 @@ def schema(target: str, directory: Path, timeout: float) -> str:
 
 
 def _run(target: str, directory: Path, answer: Path, output: Path, timeout: float) -> int:
-    # The text, not the file: with the file, its directory with our modules would be first on `sys.path`.
+    # The text of the script is passed instead of its path: with the path, the directory of the script, which
+    # contains modules of this package, would be the first entry of `sys.path`.
     command = [interpreter(), "-c", _SCRIPT.read_text(encoding="utf-8"), target, str(answer)]
-    # Without a fixed seed, sets of strings have another order in each run.
+    # Without a fixed hash seed, sets of strings have a different order in each run.
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     with output.open("wb") as sink:
         process = subprocess.Popen(
@@ -57,17 +63,23 @@ def _run(target: str, directory: Path, answer: Path, output: Path, timeout: floa
             return process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise CompareError(
-                target, f"the app returned no document within {timeout:g} s", hint="Raise `--timeout`."
+                target,
+                f"the app returned no document within {timeout:g} s",
+                hint="Increase the value of `--timeout`.",
             ) from None
         finally:
-            # Processes that the app started are killed too.
+            # The processes that the app started are killed too.
             with contextlib.suppress(OSError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 
 def interpreter() -> str:
-    """Return the Python of the active virtual environment, which may differ from this one (pipx)."""
+    """Return the Python interpreter of the active virtual environment.
+
+    This interpreter can differ from the one that runs `infra`, for example if pipx has installed
+    pytest-infra.
+    """
     active = os.environ.get("VIRTUAL_ENV")
     python = Path(active or sys.prefix) / "bin" / "python"
     return str(python) if active and python.exists() else sys.executable

@@ -1,7 +1,8 @@
 """Return the OpenAPI document of a Python app.
 
-Standard library only: this file also runs as a script in the user's interpreter. Its arguments are
-`module:attribute` and a file; it imports the app and writes the document, or the error, to the file.
+This module imports only the standard library, because it also runs as a script in the user's interpreter. The
+script has two arguments: `module:attribute` and a file. The script imports the app and writes the document,
+or the error, to the file.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-#: the paths where frameworks serve their document, the most frequent first
+#: The paths at which frameworks serve their document, the most frequent path first.
 _ROUTES = ("/openapi.json", "/schema", "/schema/openapi.json", "/openapi.yaml", "/schema/")
 
 
 def schema_of(app: Any, module: Any = None) -> str:
-    """Return the document of an app as JSON, or as YAML if the app serves only YAML.
+    """Return the document of an app as a JSON text, or as a YAML text if the app serves only YAML.
 
     Raises:
         TypeError: the value is not an app with an OpenAPI document.
@@ -33,7 +34,7 @@ def schema_of(app: Any, module: Any = None) -> str:
     for method in (_method(app, "openapi"), _method(app, "get_openapi_schema"), _method(app, "to_dict")):
         if method is not None:
             return _json(method())
-    # Litestar's document is an object with a method `to_schema`.
+    # The document of a Litestar app is an object with the method `to_schema`.
     described = _method(getattr(app, "openapi_schema", None), "to_schema")
     if described is not None:
         return _json(described())
@@ -53,7 +54,7 @@ def _method(thing: Any, name: str) -> Callable[[], Any] | None:
 
 
 def _generator(module: Any) -> Any:
-    """Return the SchemaGenerator in the module of a Starlette app; None without one."""
+    """Return the SchemaGenerator in the module of a Starlette app; None if the module has none."""
     for value in vars(module).values() if module else ():
         if any(kind.__name__ == "BaseSchemaGenerator" for kind in type(value).__mro__):
             return value
@@ -65,7 +66,7 @@ def _json(document: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Convert a value that is not JSON: frameworks use enums, lazy strings, models and sets."""
+    """Convert a value that JSON does not have: frameworks use enums, lazy strings, models and sets."""
     for name in ("model_dump", "to_dict"):
         method = _method(value, name)
         if method is not None:
@@ -83,7 +84,8 @@ def _plain(value: Any) -> Any:
 def _served(app: Any) -> str:
     tried = []
     for route in _ROUTES:
-        # In another thread, because a coroutine test already runs an event loop in this one.
+        # The request runs in another thread, because a test that is a coroutine already runs an event loop in
+        # this thread.
         with ThreadPoolExecutor(1) as thread:
             status, body = thread.submit(asyncio.run, _get(app, route)).result()
         if status == 200 and ("openapi" in body or "swagger" in body):
@@ -100,7 +102,7 @@ def _bind(app: Any) -> None:
         raise TypeError(
             f"{name} is not an app; if it is a factory, write it with parentheses: {name}()"
         ) from None
-    except ValueError:  # written in C, so it has no signature
+    except ValueError:  # the function is written in C and has no signature
         return
 
 
@@ -150,7 +152,7 @@ def _found(target: str) -> tuple[Any, Any]:
 
 
 def _failure(error: BaseException, home: Path) -> dict[str, Any]:
-    """Return the error and the innermost line of the user's code in its traceback."""
+    """Return a text with the error and the innermost traceback line in the user's code."""
     file, line = "", 0
     for frame in traceback.extract_tb(error.__traceback__):
         path = Path(frame.filename)
@@ -170,7 +172,7 @@ def _failure(error: BaseException, home: Path) -> dict[str, Any]:
 
 
 def main(target: str, answer: str) -> None:
-    """Write the document, or the error, to the file `answer`."""
+    """Write the document of the app, or the error, to the file `answer`."""
     home = Path.cwd()
     if str(home) not in sys.path:
         sys.path.insert(0, str(home))
@@ -183,7 +185,7 @@ def main(target: str, answer: str) -> None:
     Path(answer).write_text(json.dumps(content), encoding="utf-8")
     sys.stdout.flush()
     sys.stderr.flush()
-    # Threads of the app would keep the interpreter alive.
+    # Exit without waiting: running threads of the app would prevent the exit of the interpreter.
     os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""Read a file in a git revision, and the files that it refers to."""
+"""Read an OpenAPI document in a git revision, and the files that it refers to."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from infra_openapi.errors import CompareError
 _PATIENCE = 30.0
 _NOT_GIT_HINT = "Write a Python app as module:attribute, and a file as its path."
 _SHALLOW_HINT = (
-    "A clone in CI is often shallow: run `git fetch --depth 1 origin BRANCH`, then use FETCH_HEAD."
+    "In CI, a clone often contains only the newest commit: run `git fetch --depth 1 origin BRANCH`, then use "
+    "FETCH_HEAD as the revision."
 )
 
 
 def reader(source: str, directory: Path) -> tuple[str, Reader]:
-    """Return the name of the document, `REVISION:/path/from/the/root`, and a reader for such names.
+    """Return the name of the document, and a function that reads files by name.
+
+    The name has the form `REVISION:/path/from/the/root`.
 
     As in git, `main:openapi.yaml` is relative to the root of the repository, `main:./openapi.yaml` to
     `directory`; `:openapi.yaml`, without a revision, is the staged file.
@@ -36,14 +39,19 @@ def reader(source: str, directory: Path) -> tuple[str, Reader]:
         path = repository.from_top(path)
     elif not path.startswith("/"):
         beside = repository.from_top(path)
-    # The slash makes the revision a root directory, so relative references stay inside of it.
+    # The slash makes the revision look like a root directory, so that relative references are resolved inside
+    # the revision.
     start = f"{revision}:/"
     path = path.lstrip("/")
 
     def read(name: str) -> bytes:
         if "://" in name:
             raise CompareError(
-                name, "is on the network, and a document in git can refer to files in git only"
+                name,
+                (
+                    "is on the network, but a document in a git revision can refer only to files in this "
+                    "revision"
+                ),
             )
         if not name.startswith(start):
             raise CompareError(name, f"is outside of {tree}")
@@ -53,8 +61,8 @@ def reader(source: str, directory: Path) -> tuple[str, Reader]:
             hint = ""
             if wanted == path and beside and repository.blob(commit, beside) is not None:
                 hint = (
-                    "The path is relative to the root of the repository; for this directory write"
-                    f" {revision}:./{path}."
+                    "The path is relative to the root of the repository. For a path in the current "
+                    f"directory, write {revision}:./{path}."
                 )
             raise CompareError(name, f"is not in {tree}", hint=hint)
         kind, size, blob = found
@@ -80,7 +88,9 @@ class _Repository:
         code, out, _ = self._git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
         if code:
             raise CompareError(
-                self._source, f"git does not know the revision {revision!r}", hint=_SHALLOW_HINT
+                self._source,
+                f"the revision {revision!r} does not exist in the git repository",
+                hint=_SHALLOW_HINT,
             )
         return out.decode().strip()
 
@@ -92,12 +102,16 @@ class _Repository:
         return joined
 
     def blob(self, commit: str, path: str) -> tuple[str, int, str] | None:
-        """Return kind, size and hash of the object at a path, following symbolic links; None without one."""
+        """Return kind, size and hash of the git object at a path; None if the path does not exist.
+
+        Symbolic links are followed.
+        """
         if "\n" in path or "\0" in path:
             return None
         asked = f"{commit}:{path}\n".encode(errors="surrogateescape")
         _, out, _ = self._git("cat-file", "--batch-check", "--follow-symlinks", given=asked)
-        # One line describes the object; `missing` and broken links give another form.
+        # git describes an existing object in one line of three words; a missing path or a broken link has
+        # another form.
         match out.decode(errors="replace").split():
             case [blob, kind, size] if kind in {"blob", "tree"}:
                 return kind, int(size), blob
@@ -111,7 +125,7 @@ class _Repository:
         return content
 
     def _git(self, *arguments: str, given: bytes = b"") -> tuple[int, bytes, str]:
-        """Return exit code, output, and the first line of git's message."""
+        """Run git, and return its exit code, its output, and the first line of its error message."""
         try:
             done = subprocess.run(
                 ["git", "-C", str(self._directory), *arguments],

@@ -18,7 +18,10 @@ _ACCEPT = "application/json, application/yaml, application/vnd.oai.openapi, */*;
 
 
 def reader(url: str, timeout: float) -> tuple[str, Reader]:
-    """Return the name of the document (its URL without secrets), and a reader for it and its references."""
+    """Return the name of the document (its URL without secrets), and a function that reads files by name.
+
+    The function also reads the files that the document refers to.
+    """
     try:
         urlsplit(url)
     except ValueError as error:
@@ -36,10 +39,10 @@ def reader(url: str, timeout: float) -> tuple[str, Reader]:
 
 
 def fetched(url: str, timeout: float) -> bytes:
-    """Return the body of a response. A redirect is followed on the same server only.
+    """Return the body of the response from a URL; redirects are followed only on the same server.
 
     Raises:
-        CompareError: the response is late, too large, or has another status than 200.
+        CompareError: the response is late or too large, or its status is not 200.
     """
     try:
         import httpx
@@ -47,7 +50,7 @@ def fetched(url: str, timeout: float) -> bytes:
         hint = "Install it with `python -m pip install 'pytest-infra[openapi]'`."
         raise CompareError(_shown(url), "is a URL, but httpx is not installed", hint=hint) from error
     deadline = time.monotonic() + timeout
-    # A server on loopback is reached directly: the proxies of the environment do not apply.
+    # The proxies in environment variables are not used for a server on the loopback address.
     own = (urlsplit(url).hostname or "") in _LOOPBACK
     try:
         with httpx.Client(timeout=timeout, trust_env=not own, headers={"Accept": _ACCEPT}) as client:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +23,7 @@ from pydantic_settings import (
 
 from infra_runtime.catalogue import Words
 from infra_runtime.config.layers import Layer, leaves
+from infra_runtime.config.request import DOTENV_ENCODING, dotenv_text
 from infra_runtime.config.stack_file import Key
 from infra_runtime.errors import ConfigurationError
 
@@ -68,12 +69,15 @@ def from_dotenv(path: Path, services: AbstractSet[str]) -> list[Layer]:
     """Return the layer of a `.env` in a list; the list is empty if the file is missing."""
     if not path.is_file():
         return []
-    source = DotEnvSettingsSource(StackSettings, env_file=path, env_file_encoding="utf-8")
-    return [_layer(source, _names(path), f"{path}: ", services)]
+    content = path.read_bytes()
+    if PREFIX.lower().encode() not in content.lower():
+        return []  # its variables are for other programs
+    lines = dotenv_text(path, content).splitlines()
+    source = DotEnvSettingsSource(StackSettings, env_file=path, env_file_encoding=DOTENV_ENCODING)
+    return [_layer(source, _names(lines), f"{path}: ", services)]
 
 
-def _names(path: Path) -> list[str]:
-    lines = path.read_text(encoding="utf-8").splitlines()
+def _names(lines: Iterable[str]) -> list[str]:
     return [line.partition("=")[0].removeprefix("export ").strip() for line in lines]
 
 
@@ -129,5 +133,5 @@ def _decoded(value: object, where: str) -> object:
         return value
     try:
         return json.loads(value)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"this is not JSON: {error}", where=where) from None

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from infra_runtime.config.masking import masked_copy, masked_value
 from infra_runtime.config.stack_file import Key
-from infra_runtime.messages import MASK
+from infra_runtime.redaction import MASK
 from infra_runtime.value import frozen
 
 #: tables that are replaced as a whole, because the keys of two such tables together may be invalid
 WHOLE = frozenset({"ready", "route"})
-_SECRET = re.compile(r"passw|secret|token|credential|(?:^|_)key(?:$|_)", re.IGNORECASE)
-_USERINFO = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]+@")
 
 
 @frozen
@@ -109,9 +107,8 @@ def leaves(values: Mapping[str, Any], key: Key = ()) -> Iterator[tuple[Key, Any]
             yield (*key, name), value
 
 
-def shown(key: Key, value: object) -> str:
-    """Return the value as text, with secrets masked."""
-    if _SECRET.search(key[-1]) and isinstance(value, str) and not re.fullmatch(r"\$\{[^}]*\}", value):
-        return MASK
-    text = json.dumps(value, default=str, ensure_ascii=False)
-    return _USERINFO.sub(rf"\1:{MASK}@", text)
+def shown(key: Key, value: object, sensitive: Collection[str] = ()) -> str:
+    """Return the value as text, with secrets masked; `sensitive` are further names that hold secrets."""
+    if isinstance(value, str) and (masked := masked_value(key[-1], value, sensitive)) == MASK:
+        return masked
+    return json.dumps(masked_copy({key[-1]: value}, sensitive)[key[-1]], default=str, ensure_ascii=False)

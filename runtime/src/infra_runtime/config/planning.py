@@ -8,6 +8,7 @@ needed.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -117,21 +118,28 @@ def _plan(
 ) -> Plan:
     request = declaration.request
     needed_by = dict.fromkeys(names, "")
+    specs: dict[str, ServiceSpec] = {}
+    consumed: dict[str, Contributions] = {}
     while True:
-        for name, by in needed_by.items():
-            if name not in services:
-                _check_need(name, by, declaration)
-                services[name] = configure(name, declaration)
+        members = len(needed_by)
         offers = _offers(services, needed_by, request.skip)
-        specs = {name: _spec(services[name], offers, declaration) for name in needed_by}
-        missing = {
-            need: name for name, spec in specs.items() for need in spec.all_needs() if need not in specs
-        }
-        if not missing:
+        queue = deque(needed_by)
+        while queue:
+            name = queue.popleft()
+            if name not in services:
+                _check_need(name, needed_by[name], declaration)
+                services[name] = configure(name, declaration)
+            own_offers = _consumed(services[name], offers)
+            if name in specs and own_offers == consumed[name]:
+                continue
+            consumed[name], specs[name] = own_offers, _spec(services[name], own_offers, declaration)
+            for need in specs[name].all_needs():
+                if need not in needed_by:
+                    _check_need(need, name, declaration)
+                    needed_by[need] = name
+                    queue.append(need)
+        if len(needed_by) == members and offers == _offers(services, needed_by, request.skip):
             break
-        for need, by in missing.items():
-            _check_need(need, by, declaration)
-        needed_by |= missing
     optional = {service for spec in specs.values() for service, _ in optional_exports(spec)}
     # The names are read only if they are needed: the catalogue has to search for entry points.
     absent = set(declaration.names()) - specs.keys() if optional - specs.keys() else ()
@@ -149,11 +157,15 @@ def _plan(
     )
 
 
-def _spec(service: ServiceConfiguration, offers: Contributions, declaration: Declaration) -> ServiceSpec:
-    """Return the service's spec with its name, and an export for each port that a contribution refers to."""
-    consumed = [
+def _consumed(service: ServiceConfiguration, offers: Contributions) -> Contributions:
+    """Return the contributions of other services that a service consumes."""
+    return [
         offer for offer in offers if offer.key in service.entry.consumes and offer.service != service.name
     ]
+
+
+def _spec(service: ServiceConfiguration, consumed: Contributions, declaration: Declaration) -> ServiceSpec:
+    """Return the service's spec with its name, and an export for each port that a contribution refers to."""
     spec = service.entry.make(service.settings, consumed)
     ports = sorted({offer.port for offer in service.contributions() if offer.port})
     spec = replace(
@@ -161,6 +173,7 @@ def _spec(service: ServiceConfiguration, offers: Contributions, declaration: Dec
         name=service.name,
         kind=service.kind,
         summary=spec.summary or service.entry.summary,
+        sensitive=(*spec.sensitive, *getattr(service.settings, "sensitive", ())),
         exports={**{f"{port}_port": f"${{port.{port}}}" for port in ports}, **spec.exports},
     )
     return with_own_executables(spec, service.entry, declaration) if service.kind != USER else spec

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from infra_runtime.config.declaration import Declaration
 from infra_runtime.config.layers import Origin, leaves, shown
@@ -21,14 +21,17 @@ def provenance(declaration: Declaration, services: Iterable[ServiceConfiguration
         origins[".".join(key)] = _origin(key, value, declaration.merged.exact_location(key))
     for service in services:
         prefix = ("services", service.name)
+        sensitive = getattr(service.settings, "sensitive", ())
         for key, value in leaves(service.settings.model_dump()):
             full = (*prefix, *key)
-            origins[".".join(full)] = _origin(full, value, service.origins.exact_location(key))
+            origins[".".join(full)] = _origin(
+                full, value, service.origins.exact_location(key), sensitive=sensitive
+            )
         if "kind" in declaration.table(service.name):
             full = (*prefix, "kind")
             origins[".".join(full)] = _origin(full, service.kind, declaration.merged.exact_location(full))
     return dict(sorted(origins.items()))
 
 
-def _origin(key: Key, value: object, source: str) -> Origin:
-    return Origin(value=shown(key, value), source=source or "default")
+def _origin(key: Key, value: object, source: str, *, sensitive: Collection[str] = ()) -> Origin:
+    return Origin(value=shown(key, value, sensitive), source=source or "default")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,6 +18,9 @@ from infra_runtime.manifest import ENVIRONMENTS
 from infra_runtime.plan import Plan
 from infra_runtime.spec import references, texts
 from infra_runtime.value import frozen
+
+#: UTF-8; the mark that some editors write at the beginning is ignored
+DOTENV_ENCODING = "utf-8-sig"
 
 
 @frozen
@@ -161,12 +166,28 @@ def _first(*candidates: tuple[str | None, str]) -> tuple[str, str]:
 def read_dotenv(path: Path, word: bytes) -> Mapping[str, str | None]:
     """Return the file's variables; nothing is parsed and returned if the file does not contain `word`."""
     try:
-        if word not in path.read_bytes():
-            return {}
+        content = path.read_bytes()
     except (FileNotFoundError, IsADirectoryError):  # a virtual environment may be named `.env`
         return {}
     except OSError as error:
         raise ConfigurationError(f"cannot be read: {error}", where=str(path)) from None
+    encodings = ("ascii", "utf-16-le", "utf-16-be")  # a UTF-16 file with the word is an error with a hint
+    if not any(word.decode("ascii").encode(encoding) in content for encoding in encodings):
+        return {}
+    text = dotenv_text(path, content)
     from dotenv import dotenv_values  # imported late: the `.env` of most projects has no variable for the kit
 
-    return dotenv_values(path, interpolate=False)
+    return dotenv_values(stream=io.StringIO(text), interpolate=False)
+
+
+def dotenv_text(path: Path, content: bytes) -> str:
+    """Return the content of a `.env` as text. Raises `ConfigurationError` with the line that is not UTF-8."""
+    hint = "Save the file as UTF-8."
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content:
+        raise ConfigurationError("this file is UTF-16, not UTF-8", where=f"{path}:1", hint=hint)
+    try:
+        return content.decode(DOTENV_ENCODING)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        problem = f"this is not UTF-8: the byte 0x{content[error.start]:02x}"
+        raise ConfigurationError(problem, where=f"{path}:{line}", hint=hint) from None

@@ -23,6 +23,8 @@ from infra_runtime.services import user_service
 from infra_runtime.spec import OWN_NAMES, OWN_SCOPES
 from infra_runtime.value import frozen
 
+#: the logs in a data directory that are not those of services
+OWN_LOGS = frozenset({"supervisor"})
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -88,10 +90,12 @@ def validated(
 def _checked_kind(name: str, declaration: Declaration) -> str:
     table, key = declaration.table(name), ("services", name)
     kind = declaration.kind(name)
-    if kind == name:
-        return name
     problem = ""
-    if name in OWN_SCOPES | OWN_NAMES:
+    if name in OWN_LOGS:
+        problem = f"the supervisor writes the file logs/{name}.log"
+    elif kind == name:
+        return name
+    elif name in OWN_SCOPES | OWN_NAMES:
         problem = "references use that name for something else"
     elif not _NAME.fullmatch(name):
         problem = "a name consists of lower-case letters, digits, - and _, and begins with a letter"

@@ -106,7 +106,7 @@ def _parse(path: Path, text: str) -> Mapping[str, Any]:
 
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits
         match = re.search(r"line (\d+)", str(error))
         hint = ""
         if _LIST_OF_SERVICES.search(text) and _TABLE_OF_SERVICES.search(text):

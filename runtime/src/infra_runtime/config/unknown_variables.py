@@ -18,7 +18,9 @@ PREFIX, NESTED = "INFRA_", "__"
 #: settings that are tables: two underscores separate them from the key in the table
 TABLES = frozenset({"SERVICES", "PROFILES"})
 #: the other settings of the stack, and the variables that are read before the stack is resolved
-NAMES = frozenset({"USE", "PROFILE", "CONFIG_SERVICE", "ENV", "DATA", "RUNTIME_DIR", "CACHE"})
+NAMES = frozenset(
+    {"USE", "PROFILE", "CONFIG_SERVICE", "ENV", "DATA", "RUNTIME_DIR", "CACHE", "LOG_LIMIT", "LOG_TOTAL"}
+)
 #: variables that the supervisor sets for its services
 SET_BY_SUPERVISOR = frozenset({"SERVICE", "STACK_TOKEN"})
 #: greater than the similarity of `INFRA_TEST_PROFILE` and `INFRA_PROFILE`

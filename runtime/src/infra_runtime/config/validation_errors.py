@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from infra_runtime.errors import ConfigurationError, nearest
+from infra_runtime.redaction import is_secret_name, masked_text
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -57,8 +58,14 @@ def _message(details: ErrorDetails, model: type[BaseModel], key: Key) -> str:
             return "input should be a table"
         case _:
             given = details["input"]
-            suffix = f", not {given!r}" if isinstance(given, str | int | float) else ""
+            shown = isinstance(given, str | int | float) and not is_secret_name(key[-1] if key else "")
+            suffix = f", not {_short(given)}" if shown else ""
             return f"{details['msg'][0].lower()}{details['msg'][1:]}{suffix}"
+
+
+def _short(value: object) -> str:
+    text = masked_text(repr(value))
+    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def _fields(model: type, key: Key) -> Iterable[str]:

@@ -10,7 +10,9 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
+from infra_runtime.host import ownership
 from infra_runtime.message import MessageError
 from infra_runtime.messages import Event
 
@@ -23,7 +25,7 @@ class Journal:
     def __init__(self, path: str, now: Callable[[], float] = time.time) -> None:
         self.path = path
         self._now = now
-        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._file = ownership.open_file(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         size = os.fstat(self._file).st_size
         #: whether the last line has no end, after a crash or on a full disk; the next event then starts a new
         #: line
@@ -52,12 +54,13 @@ class Journal:
 
 
 def read(path: str) -> list[Event]:
-    """Return all events of a journal, oldest first."""
+    """Return all events of a journal, oldest first. Raises `OwnershipError` for a file of another user."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return parsed(file)
+        descriptor = ownership.open_file(path, os.O_RDONLY)
     except FileNotFoundError:
         return []
+    with open(descriptor, encoding="utf-8", errors="replace") as file:
+        return parsed(file)
 
 
 def parsed(lines: Iterable[str]) -> list[Event]:
@@ -75,22 +78,37 @@ def last_run(events: list[Event]) -> list[Event]:
     return events[starts[-1] :] if starts else []
 
 
-def left_alive(events: Iterable[Event]) -> dict[int, str]:
-    """Return pid → start time of the processes that were started and not recorded as ended."""
-    running: dict[int, str] = {}
+class Traces(NamedTuple):
+    """What identifies the processes of the runs of a stack that have not ended with a complete `down`."""
+
+    #: pid → start time of the first processes of services, including those that have exited
+    roots: dict[int, str]
+    tokens: tuple[str, ...]
+    #: the folder of each run's control group, with the run's token
+    groups: tuple[tuple[str, str], ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.roots or self.tokens)
+
+
+def traces(events: Iterable[Event]) -> Traces:
+    """Return the traces of the runs since the last one that left nothing; runs before a reboot have none."""
+    roots: dict[int, str] = {}
+    groups: dict[str, str] = {}
     this_boot, same_boot = boot(), False
     for event in events:
         match event.event:
             case "up":
                 # A pid from before the machine's last boot does not identify a process now.
                 same_boot = event.boot == this_boot
+                if same_boot and event.token:
+                    groups[event.token] = event.cgroup
             case "spawned" if same_boot:
-                running[event.pid] = event.started
-            case "exited":
-                running.pop(event.pid, None)
-            case "down":
-                running.clear()
-    return running
+                roots[event.pid] = event.started
+            case "down" if not event.left:
+                roots.clear()
+                groups.clear()
+    return Traces(roots, tuple(groups), tuple((folder, token) for token, folder in groups.items() if folder))
 
 
 def boot() -> str:

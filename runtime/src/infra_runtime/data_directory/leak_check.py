@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from infra_runtime.data_directory import journal
+from infra_runtime.data_directory import control_file, journal, remains
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import processes
 from infra_runtime.host.ports import holder, taken
@@ -69,7 +69,8 @@ def check_leaks(paths: Paths) -> LeakCheck:
     """Check the processes, ports and folders of the journal's last run, whose supervisor must have exited."""
     run = journal.last_run(journal.read(paths.journal))
     spawned = [event for event in run if event.event == "spawned"]
-    alive = processes.family({event.pid: event.started for event in spawned}, run[0].token) if run else []
+    roots = remains.read_descendants(paths.descendants) | {event.pid: event.started for event in spawned}
+    alive = processes.family(roots, run[0].token, grouped=True) if run else []
     ports = sorted({port for event in spawned for port in event.ports.values()})
     held = [port for port in ports if taken(port, name_it=False) is not None]
     copies = {event.service for event in spawned if event.copy_of}
@@ -82,7 +83,7 @@ def check_leaks(paths: Paths) -> LeakCheck:
         ready_seconds=_ready_seconds(run, copies),
         processes=tuple(f"process {process.pid}" for process in alive),
         ports=tuple(f"port {port}, held by {holder(port)}" for port in held),
-        sockets=tuple(sorted(_below(paths.run))),
+        sockets=tuple(sorted(_below(control_file.run_folder(paths)))),
         folders=(paths.services,) if removes_data and os.path.lexists(paths.services) else (),
     )
 

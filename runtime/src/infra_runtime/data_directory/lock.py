@@ -12,7 +12,7 @@ import os
 import signal
 
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.host import file_lock, processes
+from infra_runtime.host import file_lock, ownership, processes
 
 
 def take(paths: Paths) -> int | None:
@@ -38,7 +38,7 @@ def name_holder(descriptor: int, pid: int) -> None:
 def wake_holder(paths: Paths) -> None:
     """Send SIGCONT to the process in the lock file if a signal has stopped it."""
     try:
-        with open(paths.lock, encoding="ascii") as file:
+        with open(ownership.open_file(paths.lock, os.O_RDONLY), encoding="ascii") as file:
             pid, _, start = file.read().strip().partition(" ")
         process = processes.look(int(pid))
     except (OSError, ValueError):

@@ -1,4 +1,8 @@
-"""The log files of the services: each service writes its own file, and the supervisor reads the sizes.
+"""The log files of the services: each service writes its own file, and the supervisor bounds their sizes.
+
+A service appends to its log without the supervisor. When a log exceeds its limit, the supervisor frees the
+space of its beginning: the file has a hole there, so that the offsets of all following lines stay. Where the
+file system has no holes, the end of the log is copied to `NAME.log.1`, and the log is truncated.
 
 Next to `NAME.log` is `NAME.index` with lines of `TIME OFFSET`: the size of the log in bytes at that Unix
 time. The index gives each log line a time, exact to a second, without a change of the service's output.
@@ -9,19 +13,51 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
-ROTATE_AT = 10_000_000  # bytes
+from infra_runtime.host import sparse_file
+
 TAIL_BYTES = 16_384
+#: bytes of one log, and of all logs of a stack
+LIMIT, TOTAL_LIMIT = 20_000_000, 200_000_000
+#: the variables with other limits, in bytes
+LIMIT_VARIABLE, TOTAL_VARIABLE = "INFRA_LOG_LIMIT", "INFRA_LOG_TOTAL"
+#: the smallest limit: smaller logs would have a hole after each line of a verbose service
+LEAST_LIMIT = 65_536
+#: seconds between two lines of an index
+INDEX_SECONDS = 0.9
+#: seconds between two updates: in a flood, and while the logs grow slowly
+SHORTEST, LONGEST = 0.02, 0.25
+#: bytes at the beginning of what is kept, in which the end of a line is searched
+LINE_BYTES = 65_536
+#: bytes of a log with its hole; a log of this size is truncated. Source: ext4 has files up to 16 TB
+LARGEST = 1 << 40
+#: bytes at the end of a log that are copied where the file system has no holes
+COPIED_BYTES = 1_000_000
 
 
 class Logs:
     """The folder with all logs of one stack."""
 
-    def __init__(self, folder: str, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        folder: str,
+        now: Callable[[], float] = time.time,
+        *,
+        limit: int = LIMIT,
+        total: int = TOTAL_LIMIT,
+    ) -> None:
         self.folder = folder
         self._now = now
+        self._limit, self._total = max(limit, LEAST_LIMIT), max(total, LEAST_LIMIT)
         self._sizes: dict[str, int] = {}
+        #: service → the size in the last line of its index, and the time of that line
+        self._indexed: dict[str, tuple[int, float]] = {}
+        #: service → the offset of the first byte after the hole
+        self._starts: dict[str, int] = {}
+        #: service → the bytes that were dropped by truncation
+        self._truncated: dict[str, int] = {}
+        self._updated = now()
         os.makedirs(folder, mode=0o700, exist_ok=True)
 
     def path(self, service: str) -> str:
@@ -29,40 +65,131 @@ class Logs:
         return f"{self.folder}/{service}.log"
 
     def size(self, service: str) -> int:
-        """Return the size of a service's log in bytes; 0 when the file is missing."""
+        """Return the size of a service's log in bytes, with its hole; 0 when the file is missing."""
         try:
             return os.stat(self.path(service)).st_size
         except OSError:
             return 0
 
-    def update(self, services: Iterable[str]) -> None:
-        """Write changed sizes to the indexes, and rotate large logs. The supervisor calls it every second."""
+    def dropped(self, service: str) -> int:
+        """Return the number of bytes of a service's log that were dropped because of a limit."""
+        return self._starts.get(service, 0) + self._truncated.get(service, 0)
+
+    def update(self, services: Iterable[str], *, last: bool = False) -> float:
+        """Write changed sizes to the indexes, and drop the beginnings of large logs.
+
+        Return the seconds until the next update, which is early when a log grows fast. The last update writes
+        all sizes to the indexes.
+        """
+        services = list(services)
+        now, growth = self._now(), 0
         for service in services:
             size = self.size(service)
-            if size == self._sizes.get(service, 0):
-                continue
+            growth = max(growth, size - self._sizes.get(service, 0)) if service in self._sizes else growth
+            if service not in self._starts or size < self._sizes.get(service, 0):
+                self._starts[service] = self._first_data(service) if size else 0
             self._sizes[service] = size
-            # A full disk is ignored: the log has no times then, and cannot grow.
-            with contextlib.suppress(OSError):
-                with open(f"{self.folder}/{service}.index", "a", encoding="ascii") as file:
-                    file.write(f"{self._now():.3f} {size}\n")
-                if size > ROTATE_AT:
-                    self._rotate(service)
-
-    def _rotate(self, service: str) -> None:
-        """Copy the log and truncate it, because the child keeps it open. One or two lines may be lost."""
-        path, index = self.path(service), f"{self.folder}/{service}.index"
-        with open(path, "rb") as source, open(f"{path}.1", "wb") as target:
-            os.fchmod(target.fileno(), 0o600)
-            while block := source.read(1 << 20):
-                target.write(block)
-        os.truncate(path, 0)
-        os.replace(index, f"{index}.1")
-        self._sizes[service] = 0
+            indexed, at = self._indexed.get(service, (0, 0.0))
+            if size != indexed and (last or now - at >= INDEX_SECONDS or size < indexed):
+                self._write_index(service, size, now)
+        self._bound(services)
+        seconds, self._updated = max(now - self._updated, SHORTEST), now
+        return min(max(self._limit / 4 * seconds / growth, SHORTEST), LONGEST) if growth else LONGEST
 
     def tail(self, service: str, lines: int = 15, since: int = 0) -> list[str]:
         """Return the last lines of a service's log after the byte offset `since`."""
         return tail(self.path(service), lines, since)
+
+    def _bound(self, services: list[str]) -> None:
+        """Drop the beginning of each log above its limit, and of the largest logs above the total limit."""
+        kept = {service: self._sizes[service] - self._starts[service] for service in services}
+        limit = self._limit
+        if sum(min(bytes_, limit) for bytes_ in kept.values()) > self._total:
+            limit = max(self._total // len(kept), LEAST_LIMIT)
+        for service, bytes_ in kept.items():
+            if bytes_ > limit:
+                # A full disk is ignored: the log cannot grow then.
+                with contextlib.suppress(OSError):
+                    self._drop(service, limit // 2)
+
+    def _drop(self, service: str, keep: int) -> None:
+        """Replace the beginning of a log by a hole and a line with the number of dropped bytes."""
+        path, size = self.path(service), self._sizes[service]
+        # The service could have replaced its log by a link to another file.
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            cut = size - keep
+            block = os.pread(descriptor, LINE_BYTES, cut)
+            line_end = block.find(b"\n", len(_mark(size)))
+            end = cut + (line_end if line_end >= 0 else len(_mark(size)))
+            # The line has the length of its predecessor, whose number may have one digit more.
+            start = end - len(_mark(end))
+            if size > LARGEST:
+                self._truncate(service, descriptor, size, keep)
+                return
+            dropped = start + self._truncated.get(service, 0)
+            # The line comes first: a reader that has found the end of the hole finds the line there.
+            os.pwrite(descriptor, _mark(dropped).rjust(end - start)[: end - start] + b"\n", start)
+            sparse_file.punch(descriptor, start)
+            self._starts[service] = start
+            self._shorten_index(service, start)
+        except OSError:
+            self._truncate(service, descriptor, size, keep)
+        finally:
+            os.close(descriptor)
+
+    def _truncate(self, service: str, descriptor: int, size: int, keep: int) -> None:
+        """Copy the end of a log and truncate it; lines that the service writes meanwhile are lost."""
+        path = self.path(service)
+        kept = min(keep, COPIED_BYTES)
+        block = os.pread(descriptor, kept, size - kept)
+        dropped = self.dropped(service) + size - self._starts[service] - len(block)
+        os.ftruncate(descriptor, 0)
+        self._truncated[service] = dropped
+        self._starts[service] = self._sizes[service] = 0
+        self._indexed.pop(service, None)
+        with open(f"{path}.1", "wb") as target:
+            os.fchmod(target.fileno(), 0o600)
+            target.write(_mark(dropped) + b"\n" + block.partition(b"\n")[2])
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{self.folder}/{service}.index")
+
+    def _first_data(self, service: str) -> int:
+        try:
+            with open(self.path(service), "rb", buffering=0) as file:
+                return sparse_file.first_data(file.fileno())
+        except OSError:
+            return 0
+
+    def _write_index(self, service: str, size: int, now: float) -> None:
+        # A full disk is ignored: the log has no times then.
+        with contextlib.suppress(OSError), open(self._index(service), "a", encoding="ascii") as file:
+            file.write(f"{now:.3f} {size}\n")
+            self._indexed[service] = size, now
+
+    def _shorten_index(self, service: str, start: int) -> None:
+        """Remove the lines of an index whose offsets are in the hole."""
+        with contextlib.suppress(OSError):
+            with open(self._index(service), encoding="ascii") as file:
+                lines = [line for line in file if int(line.split()[-1]) > start]
+            with open(f"{self._index(service)}.new", "w", encoding="ascii") as file:
+                file.writelines(lines)
+            os.replace(f"{self._index(service)}.new", self._index(service))
+
+    def _index(self, service: str) -> str:
+        return f"{self.folder}/{service}.index"
+
+
+def _mark(dropped: int) -> bytes:
+    """Return the line at the beginning of what is kept of a log."""
+    return b"infra: the first %d bytes of this log were dropped" % dropped
+
+
+def limits(environ: Mapping[str, str]) -> tuple[int, int]:
+    """Return the limit of a log and of all logs in bytes; a variable that is not a number is ignored."""
+    values = (environ.get(LIMIT_VARIABLE, ""), environ.get(TOTAL_VARIABLE, ""))
+    limit, total = (int(text) if text.isdecimal() and text.isascii() else 0 for text in values)
+    return limit or LIMIT, total or TOTAL_LIMIT
 
 
 def tail(path: str, lines: int, since: int = 0) -> list[str]:
@@ -72,7 +199,7 @@ def tail(path: str, lines: int, since: int = 0) -> list[str]:
             size = file.seek(0, os.SEEK_END)
             start = max(since if since <= size else 0, size - TAIL_BYTES)
             file.seek(start)
-            text = file.read().decode(errors="replace")
+            text = file.read().lstrip(b"\0").decode(errors="replace")
     except OSError:
         return []
     return text.splitlines()[-lines:]

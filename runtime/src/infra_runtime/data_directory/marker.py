@@ -13,7 +13,7 @@ from typing import Any
 from infra_runtime.data_directory import journal
 from infra_runtime.data_directory.paths import FORMAT, Paths, refusal
 from infra_runtime.errors import DataDirectoryError
-from infra_runtime.host import disk
+from infra_runtime.host import disk, ownership
 
 
 def make_data_directory(paths: Paths, environment: str) -> None:
@@ -21,12 +21,18 @@ def make_data_directory(paths: Paths, environment: str) -> None:
 
     The data of a test are removed at its end. A folder that contains other files is therefore rejected.
 
-    Raises `DataDirectoryError` when the directory cannot be written, has no marker, belongs to another
-    environment, was written by a newer version, or contains files that the start of a test would remove.
+    A new directory gets mode 0700; the mode of an existing one is not changed.
+
+    Raises `DataDirectoryError` when the directory cannot be written, other users can write to it, it or a
+    file in it belongs to another user, it has no marker, belongs to another environment, was written by a
+    newer version, or contains files that the start of a test would remove.
     """
     data, marker = Path(paths.data), Path(paths.marker)
     try:
-        data.mkdir(parents=True, exist_ok=True)
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ownership.check_folder(paths.data)
+        for file in (paths.marker, paths.lock, paths.journal, paths.control_file, paths.own_log):
+            ownership.check_file(file)
         if not marker.exists():
             # A wipe that was killed may leave the lock.
             foreign_entries = [
@@ -44,6 +50,8 @@ def make_data_directory(paths: Paths, environment: str) -> None:
         content = json.loads(marker.read_text(encoding="utf-8"))
         written, owner = content["format"], content["environment"]
     except OSError as error:
+        if isinstance(error, ownership.OwnershipError):
+            raise DataDirectoryError(str(error.filename), str(error.strerror)) from error
         raise DataDirectoryError(paths.data, (error.strerror or str(error)) + _owner(paths.data)) from error
     except (ValueError, KeyError, TypeError) as error:
         raise DataDirectoryError(paths.data, "its file infra.json was not written by pytest-infra") from error
@@ -97,17 +105,8 @@ def _owner(path: str) -> str:
     with contextlib.suppress(OSError):
         uid = os.lstat(path).st_uid
         if uid != os.geteuid():
-            return f"; {path} belongs to {_user(uid)}"
+            return f"; {path} belongs to {ownership.user_name(uid)}"
     return ""
-
-
-def _user(uid: int) -> str:
-    import pwd  # only errors need it
-
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"the user {uid}"
 
 
 def _write(marker: Path, content: dict[str, Any]) -> None:

@@ -1,7 +1,9 @@
-"""The paths of a stack's files; clients and the supervisor derive them from the data directory.
+"""The paths of a stack's files, derived from the data directory and the environment.
 
 The data directory contains the files that are of interest to users. Sockets, whose paths have at most 103
-bytes, and the lock files of ports are in a folder with a short path that belongs to the user.
+bytes, and the lock files of ports are in a folder with a short path that belongs to the user. The environment
+determines that folder for a new supervisor only; clients find its path in the data directory
+(`control_file`).
 """
 
 from __future__ import annotations
@@ -9,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import stat
 import sys
 from collections.abc import Mapping
 
@@ -20,7 +21,7 @@ SOCKET_PATH = 103
 #: the length of `/FOLDER/.s.PGSQL.32767`, PostgreSQL's socket in a folder with a name of at most 16 bytes
 SOCKET_IN_RUN = 1 + 16 + 1 + 14
 #: the version of the control socket's methods; increased when an older client would misread their answers
-PROTOCOL = 2
+PROTOCOL = 3
 
 
 class Paths:
@@ -29,13 +30,17 @@ class Paths:
     def __init__(self, data: str, environ: Mapping[str, str] = os.environ) -> None:
         self.data = os.path.realpath(data)
         self.stack = hashlib.sha256(os.fsencode(self.data)).hexdigest()[:12]
-        self.home = environ.get("INFRA_RUNTIME_DIR") or f"/tmp/infra-{os.geteuid()}"  # noqa: S108 - owner and mode are checked
+        self.home = environ.get("INFRA_RUNTIME_DIR") or f"/tmp/infra-{os.geteuid()}"  # noqa: S108 - checked
         self.run = f"{self.home}/{self.stack}"
         self.ports = f"{self.home}/ports"
-        self.control = f"{self.run}/control"
+        #: where a new supervisor listens; the name of a service never begins with a dot
+        self.control = f"{self.run}/.control"
+        #: the file that contains the path of the running supervisor's socket
+        self.control_file = f"{self.data}/control.json"
         self.lock = f"{self.data}/supervisor.lock"
         self.marker = f"{self.data}/infra.json"
         self.journal = f"{self.data}/events.jsonl"
+        self.descendants = f"{self.data}/descendants"
         self.logs = f"{self.data}/logs"
         self.services = f"{self.data}/services"
         self.own_log = f"{self.logs}/supervisor.log"
@@ -61,17 +66,17 @@ class Paths:
 
 
 def user_cache(environ: Mapping[str, str] = os.environ) -> str:
-    """Return the path of the kit's folder in the user's cache; empty when HOME is not set.
+    """Return the path of the kit's folder in the user's cache; empty without an absolute path in HOME.
 
     Source: XDG Base Directory Specification; Apple's File System Programming Guide.
     """
     if configured := environ.get("INFRA_CACHE"):
         return configured
-    cache, home = environ.get("XDG_CACHE_HOME", ""), environ.get("HOME")
+    cache, home = environ.get("XDG_CACHE_HOME", ""), environ.get("HOME", "")
     if os.path.isabs(cache):  # the specification requires that a relative path is ignored
         return f"{cache}/pytest-infra"
     folder = "Library/Caches" if sys.platform == "darwin" else ".cache"
-    return f"{home}/{folder}/pytest-infra" if home else ""
+    return f"{home}/{folder}/pytest-infra" if os.path.isabs(home) else ""
 
 
 def refusal(folder: str) -> str:
@@ -89,20 +94,3 @@ def refusal(folder: str) -> str:
         with contextlib.suppress(OSError):
             os.unlink(path)
     return ""
-
-
-def private_folder(path: str) -> None:
-    """Create a folder with mode 0700, or check that an existing one is a folder of this user.
-
-    Raises `OSError` when the folder belongs to another user, who may have created it because all users can
-    write to `/tmp`.
-    """
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    try:
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        status = os.lstat(path)
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
-            raise PermissionError(13, "belongs to another user, or is not a folder", path) from None
-        if status.st_mode & 0o077:
-            os.chmod(path, 0o700)

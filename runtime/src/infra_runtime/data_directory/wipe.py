@@ -88,6 +88,7 @@ def _kit_files(paths: Paths) -> list[Path]:
     journal, data = Path(paths.journal), Path(paths.data)
     rotated = journal.with_name(f"{journal.stem}.1{journal.suffix}")
     folders = [Path(paths.services), data / "snapshots", Path(paths.logs)]
-    files = [*folders, *(data / name for name in PLUGIN_FILES), journal, rotated]
+    state = [Path(paths.descendants), Path(paths.control_file)]
+    files = [*folders, *(data / name for name in PLUGIN_FILES), *state, journal, rotated]
     # A wipe that was killed leaves folders under these names.
     return [*(Path(disk.removed_name(str(path))) for path in files), *files]

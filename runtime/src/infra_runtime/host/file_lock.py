@@ -1,4 +1,7 @@
-"""Locks on files (flock): held by a descriptor, released when the process ends, however it does."""
+"""Locks on files (flock): held by a descriptor, released when the process ends, however it does.
+
+A file of another user, or a symbolic link, is never opened: `OwnershipError`.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,21 @@ import contextlib
 import fcntl
 import os
 
+from infra_runtime.host import ownership
 
-def acquire(path: str, *, create: bool = True, wait: bool = False) -> int | None:
+
+def acquire(path: str, *, create: bool = True, wait: bool = False, shared: bool = False) -> int | None:
     """Return a descriptor that holds the lock of a file; None when another descriptor holds it.
 
     The file is created where it is missing, with mode 0600. With `wait` the function blocks until it has the
-    lock. Closing the descriptor releases the lock.
+    lock. Several descriptors can hold a `shared` lock. Closing the descriptor releases the lock.
 
     Raises `FileNotFoundError` without `create`, and `OSError` for what the disk refuses.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
+    descriptor = ownership.open_file(path, os.O_RDWR | (os.O_CREAT if create else 0))
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        fcntl.flock(descriptor, kind | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         os.close(descriptor)
         return None
@@ -33,6 +39,27 @@ def release(descriptor: int) -> None:
     os.close(descriptor)
 
 
+def remove(descriptor: int, path: str) -> None:
+    """Remove the file of a lock that the descriptor holds, and release the lock.
+
+    The file is removed before the release, so `is_current` of the next holder is false for the removed file.
+    """
+    with contextlib.suppress(OSError):  # a file that stays is locked again by its next user
+        if is_current(descriptor, path):
+            os.unlink(path)
+    os.close(descriptor)
+
+
+def remove_free(folder: str) -> None:
+    """Remove the lock files in a folder that no process holds; a killed process leaves them."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            with contextlib.suppress(OSError):
+                path = f"{folder}/{name}"
+                if (descriptor := acquire(path, create=False)) is not None:
+                    remove(descriptor, path)
+
+
 def is_current(descriptor: int, path: str) -> bool:
     """Return whether the path still names the file of a descriptor; a former holder may have removed it."""
     with contextlib.suppress(FileNotFoundError):
@@ -43,7 +70,7 @@ def is_current(descriptor: int, path: str) -> bool:
 def is_held(path: str) -> bool:
     """Return whether a process holds the lock of a file. False when the file does not exist."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = ownership.open_file(path, os.O_RDONLY)
     except FileNotFoundError:
         return False
     try:

@@ -7,13 +7,17 @@ import errno
 import os
 import socket
 import sys
+import time
 
-from infra_runtime.host import file_lock
+from infra_runtime.host import file_lock, ownership
 
 #: below what any kernel hands out by itself (Linux 32768, macOS 49152), above what is well known
 FIRST, LAST = 20000, 32767
 LOOPBACK = "127.0.0.1"
 LISTEN = "0A"
+#: the attempts to lock a fixed port's file before its holder is taken for another stack
+ATTEMPTS = 5
+_NOT_WRITTEN = "(not written to the lock file yet)"
 
 
 class PortError(Exception):
@@ -53,6 +57,10 @@ class Ports:
         if not self._leased:
             # The lock reserves a fixed port against other stacks, also while no process listens on it.
             descriptor = self._lock(wanted)
+            for _ in range(ATTEMPTS):
+                if descriptor is None:
+                    time.sleep(0.002)  # the process that removes unused lock files holds each for an instant
+                    descriptor = self._lock(wanted)
             if descriptor is None:
                 raise PortError(
                     wanted, f"another of your stacks, with the data directory {self._owner(wanted)}"
@@ -71,27 +79,44 @@ class Ports:
             if taken(port, name_it=False) is None:
                 self._held[service, name] = port, descriptor
                 return port
-            os.close(descriptor)
+            file_lock.remove(descriptor, self._path(port))
         raise PortError(FIRST, f"other processes, like all ports up to {LAST} that tests may lease")
 
     def give_back(self, service: str, name: str | None = None) -> None:
         """End the lease of one port, or of all ports of a service."""
         for key in [key for key in self._held if key[0] == service and name in {None, key[1]}]:
-            os.close(self._held.pop(key)[1])
+            port, descriptor = self._held.pop(key)
+            file_lock.remove(descriptor, self._path(port))
+
+    def close(self) -> None:
+        """End all leases, and remove the lock files that killed processes left."""
+        for service, name in [*self._held]:
+            self.give_back(service, name)
+        file_lock.remove_free(self._locks)
+
+    def _path(self, port: int) -> str:
+        return f"{self._locks}/{port}"
 
     def _lock(self, port: int) -> int | None:
-        # The files are never removed: otherwise two processes could lock two files of the same name.
-        os.makedirs(self._locks, mode=0o700, exist_ok=True)
-        if (descriptor := file_lock.acquire(f"{self._locks}/{port}")) is None:
-            return None
+        ownership.make_private_folder(self._locks, shared=True)
+        while True:
+            if (descriptor := file_lock.acquire(self._path(port))) is None:
+                return None
+            if file_lock.is_current(descriptor, self._path(port)):
+                break
+            os.close(descriptor)  # the former holder has removed the file: lock the one with its name now
         with contextlib.suppress(OSError):  # the lock also works when the disk is full
             os.truncate(descriptor, 0)
             os.write(descriptor, os.fsencode(self._name))
         return descriptor
 
     def _owner(self, port: int) -> str:
-        with open(f"{self._locks}/{port}", "rb") as file:
-            return os.fsdecode(file.read()) or "(not written to the lock file yet)"
+        try:
+            descriptor = ownership.open_file(self._path(port), os.O_RDONLY)
+        except FileNotFoundError:
+            return _NOT_WRITTEN
+        with open(descriptor, "rb") as file:
+            return os.fsdecode(file.read()) or _NOT_WRITTEN
 
 
 def taken(port: int, *, name_it: bool = True) -> str | None:

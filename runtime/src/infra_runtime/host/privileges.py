@@ -109,11 +109,26 @@ def switch_user(uid: int, gid: int) -> None:
 
 
 def give_to_other_user(folders: Sequence[str]) -> None:
-    """Change the owner of folders to `other_user`, unless the services run in a user namespace."""
-    if os.geteuid() != 0 or user_namespaces_work():
+    """Change the owner of folders to the user of programs that refuse root; only root can do so.
+
+    It is `other_user`. In a user namespace it is root: there the files of another user, from a time when the
+    kernel forbade namespaces, could not be opened.
+    """
+    if os.geteuid() != 0:
         return
-    uid, gid = other_user()
+    in_namespace = user_namespaces_work()
+    uid, gid = (os.geteuid(), os.getegid()) if in_namespace else other_user()
     for folder in folders:
+        if in_namespace and not _contains_foreign(folder, uid):
+            continue
         for parent, directories, files in os.walk(folder):
             for path in [parent, *(os.path.join(parent, name) for name in directories + files)]:
                 os.chown(path, uid, gid, follow_symlinks=False)
+
+
+def _contains_foreign(folder: str, uid: int) -> bool:
+    """Return whether the folder or an entry of it has another owner; deeper folders have the same owner."""
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        owners = {os.lstat(folder).st_uid, *(entry.stat(follow_symlinks=False).st_uid for entry in entries)}
+        return owners != {uid}
+    return False

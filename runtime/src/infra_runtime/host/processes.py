@@ -11,11 +11,11 @@ import signal
 import sys
 import time
 
-from infra_runtime.host import shared_memory
+from infra_runtime.host import cgroup, shared_memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 #: the environment variable of all processes that a supervisor starts; its value identifies the supervisor's
 #: run
@@ -45,6 +45,8 @@ def look(pid: int) -> Process | None:
         return None
     # The program's name is in parentheses, and may itself contain spaces and parentheses.
     state, parent, _group, session, *rest = text[text.rindex(")") + 2 :].split()
+    if state == ZOMBIE and int(rest[13]) > 1:
+        state = "S"  # the first thread has exited, and the others keep running
     return Process(pid, int(parent), int(session), rest[15], state)
 
 
@@ -57,21 +59,30 @@ def table() -> dict[int, Process]:
 
 
 def _ask_ps(selection: list[str]) -> dict[int, Process]:
-    import subprocess
-
-    command = ["ps", *selection, "-o", "pid=,ppid=,sess=,stat=,lstart="]
-    # The guardian has no environment variables, but must read the same start time as the supervisor.
-    env = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
-    output = subprocess.run(command, capture_output=True, text=True, check=False, env=env).stdout
     processes = {}
-    for line in output.splitlines():
-        pid, parent, _session, state, *started = line.split()
+    for line in _ps(*selection, *_columns("pid", "ppid", "stat", "lstart")):
+        pid, parent, state, *started = line.split()
         try:
             session = os.getsid(int(pid))
         except OSError:
             continue
         processes[int(pid)] = Process(int(pid), int(parent), session, " ".join(started), state[0])
     return processes
+
+
+def _ps(*arguments: str) -> list[str]:
+    import subprocess
+
+    # The guardian has no environment variables, but must read the same start time as the supervisor.
+    env = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+    command = ["ps", *arguments]
+    output = subprocess.run(command, capture_output=True, check=False, env=env).stdout
+    return output.decode(errors="replace").splitlines()
+
+
+def _columns(*names: str) -> list[str]:
+    """Return the options for columns without headers; BSD takes all text after `=` as one header."""
+    return [word for name in names for word in ("-o", f"{name}=")]
 
 
 def started(pid: int) -> str:
@@ -81,26 +92,79 @@ def started(pid: int) -> str:
 
 
 def has_token(pid: int, token: str) -> bool:
-    """Return whether the process was started with this token in its environment."""
+    """Return whether the process was started with this token in its environment.
+
+    The environment of another user's process is readable for root only, so a token proves that the process
+    belongs to the stack.
+    """
+    if sys.platform != "linux":
+        return pid in _marked_in_ps((token,))
+    mark = f"{TOKEN}={token}".encode()
+    # The first thread may have exited, and its environment with it.
+    threads = (f"/proc/{pid}/task/{thread}/environ" for thread in _listed(f"/proc/{pid}/task"))
+    for path in (f"/proc/{pid}/environ", *threads):
+        try:
+            with open(path, "rb") as file:
+                content = file.read()
+        except ProcessLookupError:
+            continue
+        except OSError:
+            return False
+        if content:
+            return mark in content and mark in content.split(b"\0")
+    return False
+
+
+def _listed(folder: str) -> Iterator[str]:
+    """Yield the names in a folder, which is read only when the first name is requested."""
     try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return f"{TOKEN}={token}".encode() in file.read().split(b"\0")
+        yield from os.listdir(folder)
     except OSError:
-        return False
+        return
 
 
-def family(roots: Mapping[int, str], token: str = "") -> list[Process]:
-    """Return the running processes that belong to these roots (pid → start time), without this process.
+def _marked_in_ps(tokens: Collection[str]) -> set[int]:
+    """Return the pids of the processes with one of these tokens, where only `ps` shows environments."""
+    commands = _commands("axww")
+    marks = {f"{TOKEN}={token}" for token in tokens}
+    marked = set()
+    for pid, text in _commands("axeww").items():
+        # The environment follows the arguments, in which a foreign process may contain the token.
+        arguments = commands.get(pid)
+        if arguments is not None and text.startswith(arguments):
+            marked |= {pid} if marks & set(text[len(arguments) :].split(" ")) else set()
+    return marked
 
-    They are the roots themselves, their descendants, the sessions of running roots, and the processes with
-    the token, which a process keeps when it forks into another session. Zombies are left out: they hold no
-    resources, and cannot be killed.
+
+def _commands(selection: str) -> dict[int, str]:
+    pairs = (line.strip().partition(" ") for line in _ps(selection, *_columns("pid", "command")))
+    return {int(pid): text.strip() for pid, _, text in pairs if pid.isdigit()}
+
+
+def family(roots: Mapping[int, str], *tokens: str, grouped: bool = False) -> list[Process]:
+    """Return the running processes that belong to a stack, without this process.
+
+    They are found by:
+    - `roots`: pid → start time of recorded processes. The members of a root's session belong to the stack as
+      well. When the root has exited, they do if one of them is found in another way;
+    - `tokens`: a process keeps the token when it forks into another session. With `grouped`, the members of
+      the tokens' control groups belong to the stack too, among them a running supervisor;
+    - the parent: descendants of all these processes.
+
+    Zombies are left out: they hold no resources, and cannot be killed.
     """
     processes = table()
-    sessions = {pid for pid, start in roots.items() if pid in processes and processes[pid].started == start}
-    ours = set(sessions)
-    if token:
-        ours |= {pid for pid in processes if has_token(pid, token)}
+    ours = {pid for pid, start in roots.items() if pid in processes and processes[pid].started == start}
+    sessions = set(ours)
+    tokens = tuple(token for token in tokens if token)
+    if tokens and sys.platform == "linux":
+        ours |= {pid for pid in processes if any(has_token(pid, token) for token in tokens)}
+        if grouped:
+            ours |= {pid for pid in processes if any(cgroup.contains(token, pid) for token in tokens)}
+    elif tokens:
+        ours |= _marked_in_ps(tokens) & processes.keys()
+    exited = roots.keys() - processes.keys()
+    sessions |= {processes[pid].session for pid in ours} & exited
     children: dict[int, list[int]] = {}
     for process in processes.values():
         children.setdefault(process.parent, []).append(process.pid)
@@ -114,6 +178,31 @@ def family(roots: Mapping[int, str], token: str = "") -> list[Process]:
                 queue.append(child)
     ours.discard(os.getpid())
     return [processes[pid] for pid in sorted(ours) if processes[pid].state != ZOMBIE]
+
+
+def descendants(pid: int) -> list[Process]:
+    """Return the children of a process and their descendants, without zombies."""
+    processes = table()
+    children: dict[int, list[Process]] = {}
+    for process in processes.values():
+        children.setdefault(process.parent, []).append(process)
+    found: list[Process] = []
+    queue = [pid]
+    while queue:
+        below = children.get(queue.pop(), ())
+        found += below
+        queue += [process.pid for process in below]
+    return [process for process in found if process.state != ZOMBIE]
+
+
+def ancestors() -> set[int]:
+    """Return the pids of this process and of its parents, up to the first process."""
+    pids: set[int] = set()
+    process = look(os.getpid())
+    while process is not None and process.pid not in pids:
+        pids.add(process.pid)
+        process = look(process.parent) if process.parent else None
+    return pids
 
 
 def send(process: Process, number: int) -> bool:
@@ -139,20 +228,33 @@ def send(process: Process, number: int) -> bool:
     return True
 
 
-def end(roots: Mapping[int, str], token: str = "", seconds: float = 5.0) -> list[Process]:
-    """Kill all processes of `family` until none is left, and remove their System V shared memory.
+def end(roots: Mapping[int, str], *tokens: str, seconds: float = 5.0) -> list[Process]:
+    """Kill all processes of `family` until none is left, and remove the shared memory that they leave.
 
-    Return the processes that still run after `seconds`. The call blocks; one round takes 1 to 2 ms. Zombies
-    do not count, so their parents may reap them later.
+    The parents of this process are not killed. Return the processes that still run after `seconds`. The call
+    blocks; one round takes 1 to 2 ms. Zombies do not count, so their parents may reap them later.
     """
+    return kill(roots, *tokens, seconds=seconds)[1]
+
+
+def kill(roots: Mapping[int, str], *tokens: str, seconds: float = 5.0) -> tuple[set[int], list[Process]]:
+    """Do what `end` does; return the pids that got the signal, and the processes that still run."""
     deadline = time.monotonic() + seconds
     signalled = dict(roots)
-    while running := family(signalled, token):
+    killed: set[int] = set()
+    files: set[str] = set()
+    spared = ancestors()
+    while running := [
+        process for process in family(signalled, *tokens, grouped=True) if process.pid not in spared
+    ]:
         for process in running:
-            send(process, signal.SIGKILL)
+            files |= shared_memory.files_of(process.pid)
+            if send(process, signal.SIGKILL):
+                killed.add(process.pid)
             signalled[process.pid] = process.started
         if time.monotonic() > deadline:
-            return running
+            return killed, running
         time.sleep(0.002)
+    shared_memory.remove_files(files)
     shared_memory.remove({pid: start for pid, start in signalled.items() if started(pid) in {"", start}})
-    return []
+    return killed, []

@@ -1,8 +1,9 @@
-"""System V shared memory that killed programs leave: the kernel keeps a segment until a process removes it.
+"""Shared memory that killed programs leave: the kernel keeps a segment until a process removes it.
 
 Each PostgreSQL server has a small segment, by which the next server on the same data recognises whether the
-old server still runs. A server removes its segment when it exits, but not when it is killed. The guardian
-imports this module, so the module imports as little as possible.
+old server still runs. A server removes its segment when it exits, but not when it is killed. The servers that
+`initdb` starts for moments also have a POSIX segment, a file in /dev/shm. The guardian imports this module,
+so the module imports as little as possible.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Source: proc_sysvipc(5); on a system without this file no segment is removed
 TABLE = "/proc/sysvipc/shm"
+#: Source: PostgreSQL, src/backend/storage/ipc/dsm_impl.c, `dsm_impl_posix`
+FILES = "/dev/shm/PostgreSQL."  # noqa: S108 - the beginning of names that are removed only while they are mapped
 IPC_RMID = 0  # Source: <linux/ipc.h>
 
 
@@ -32,6 +35,27 @@ def remove(dead: Mapping[int, str]) -> list[int]:
         for number in segments:
             ctypes.CDLL(None).shmctl(number, IPC_RMID, None)
     return segments
+
+
+def files_of(pid: int) -> set[str]:
+    """Return the POSIX segments of PostgreSQL that a process has mapped. Source: proc_pid_maps(5)."""
+    try:
+        with open(f"/proc/{pid}/maps", "rb") as file:
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return set()
+    if FILES not in text:
+        return set()
+    return {line[line.index(FILES) :].strip() for line in text.splitlines() if FILES in line}
+
+
+def remove_files(paths: set[str]) -> None:
+    """Remove POSIX segments whose processes are dead; those that a process removed before are ignored."""
+    for path in paths:
+        try:
+            os.unlink(path)
+        except OSError:
+            continue
 
 
 def _unattached() -> list[tuple[int, int, int]]:

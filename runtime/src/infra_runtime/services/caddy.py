@@ -71,7 +71,7 @@ class CaddySettings(ServiceSettings):
     #: the first matching route is used; the routes that services contribute come after these
     routes: tuple[Route, ...] = ()
     #: seconds for which a request waits for a service that is restarting
-    patience: float = Field(2.0, ge=0)
+    patience: float = Field(2.0, ge=0, le=3600)
     #: further keys of Caddy's JSON; tables are merged
     options: Mapping[str, Any] = {}
 

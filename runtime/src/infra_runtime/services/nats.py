@@ -43,7 +43,9 @@ class NatsPorts(Ports):
 class NatsSettings(ServiceSettings):
     ports: NatsPorts = NatsPorts()
     #: the number of accounts `test1`, `test2`, … for the plugin's tests; each delays the start by 1.5 ms
-    accounts: int = Field(0, ge=0)
+    #: clients need a password, which `url` contains, unless `options` sets users or accounts
+    auth: bool = True
+    accounts: int = Field(0, ge=0, le=1000)
     #: further keys of the server's configuration, such as `max_payload`; tables are merged
     options: Mapping[str, Any] = {}
 
@@ -62,13 +64,30 @@ def nats(settings: NatsSettings, _: Contributions = ()) -> ServiceSpec:
         "host": "${host}",
         "port": "${port.client}",
     }
-    # The accounts are for the plugin's tests, which never use a container.
-    in_container = _text(overlaid(configuration, settings.options))
+    # The accounts are for the plugin's tests, which never use a container. Only the containers of the stack
+    # reach the server in one, so it needs no password.
+    in_container, exports_in_container = _text(overlaid(configuration, settings.options)), dict(exports)
+    auth = settings.auth and not _AUTH & settings.options.keys()
+    health = "/healthz?js-enabled-only=true"
     prepare: tuple[Step, ...] = ()
+    if auth:
+        prepare = (Secret(path="${data}/password.secret"), Secret(path="${data}/monitor.secret"))
+        # The monitor lets the pages of every web site read its answers, and has no option against that. So
+        # its path is a secret. Source: nats-server, server/monitor.go, `handleResponse`.
+        configuration |= {"authorization": _SHARED, "http_base_path": "/${secret.monitor}"}
+        health = f"/${{secret.monitor}}{health}"
+        exports |= {
+            "url": "nats://shared:${secret.password}@${host}:${port.client}",
+            "monitor_url": "http://${host}:${port.monitor}/${secret.monitor}",
+            "user": "shared",
+            "password": "${secret.password}",
+        }
+        exports_in_container |= {"user": "", "password": ""}
     if settings.accounts:
-        configuration |= _accounts(settings.accounts)
+        configuration.pop("authorization", None)
+        configuration |= _accounts(settings.accounts, auth=auth)
         exports |= {"accounts": str(settings.accounts), "account_password": "${secret.accounts}"}
-        prepare = (Secret(path="${data}/accounts.secret"),)
+        prepare += (Secret(path="${data}/accounts.secret"),)
     return ServiceSpec(
         name="nats",
         command=("${bin.nats-server}", "--config", "${data}/nats.conf"),
@@ -81,7 +100,7 @@ def nats(settings: NatsSettings, _: Contributions = ()) -> ServiceSpec:
         ),
         env=settings.env,
         ports=settings.port_map(),
-        ready=HttpProbe(port="monitor", path="/healthz?js-enabled-only=true", contains="ok"),
+        ready=HttpProbe(port="monitor", path=health, contains="ok"),
         exports=exports,
         needs=settings.needs,
         start_timeout=settings.start_timeout,
@@ -91,6 +110,7 @@ def nats(settings: NatsSettings, _: Contributions = ()) -> ServiceSpec:
             command=("--config", _CONTAINER_FILE),
             env=settings.env,
             files={_CONTAINER_FILE: in_container},
+            exports=exports_in_container if auth else {},
             data="/data",
             ports={"client": 4222, "monitor": 8222},
             # Busybox's wget: the image is Alpine with certificates and time zones only.
@@ -106,22 +126,25 @@ def _text(configuration: Mapping[str, Any]) -> str:
     return json.dumps(configuration, indent=2, ensure_ascii=False)
 
 
+#: keys of `options` with which the user sets users
+_AUTH = frozenset({"authorization", "accounts", "operator", "resolver", "no_auth_user"})
+_SHARED = {"user": "shared", "password": "${secret.password}"}
 #: more than a test needs, but too little to fill a disk
 _LIMITS = {"limits": {"max_connections": 100}}
 _JETSTREAM = {"jetstream": {"max_mem": 64 * 2**20, "max_file": 256 * 2**20, "max_streams": 100}}
 
 
-def _accounts(count: int) -> dict[str, Any]:
-    """Return the accounts: `shared` for clients without a password, `system`, and those of the tests."""
+def _accounts(count: int, *, auth: bool) -> dict[str, Any]:
+    """Return the accounts: `shared` for `url`, `system`, and those of the tests."""
     names = [f"test{number}" for number in range(1, count + 1)]
     return {
         "accounts": {
             "system": {"users": [_user("system")]},
-            "shared": {"jetstream": "enabled", "users": [_user("shared")]},
+            "shared": {"jetstream": "enabled", "users": [_SHARED if auth else _user("shared")]},
             **{name: {"users": [_user(name)], **_LIMITS, **_JETSTREAM} for name in names},
         },
         "system_account": "system",
-        "no_auth_user": "shared",
+        **({} if auth else {"no_auth_user": "shared"}),
     }
 
 

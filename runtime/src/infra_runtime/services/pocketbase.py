@@ -1,4 +1,7 @@
-"""PocketBase: users, records and files behind one HTTP API. Source: its `--help` and its documentation."""
+"""PocketBase: users, records and files behind one HTTP API.
+
+Sources: its `--help`; its documentation, "Extend with JavaScript", event hooks and `$os.getenv`.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,33 @@ from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings
 from infra_runtime.contributions import Contributions
 from infra_runtime.manifest import KINDS
-from infra_runtime.spec import HttpProbe, Run, Secret, Seed, ServiceSpec
+from infra_runtime.spec import HttpProbe, Run, Secret, Seed, ServiceSpec, WriteFile
 
 _PORTS = KINDS["pocketbase"].ports
+EMAIL, PASSWORD = "INFRA_SUPERUSER", "INFRA_SUPERUSER_PASSWORD"
+#: Creates the superuser where none exists. All stacks share the seed, so the keys that sign login tokens are
+#: renewed before. The password is random, so one of few rounds is as safe as one of many; the field's own
+#: setting stays unchanged.
+HOOK = f"""\
+onBootstrap((e) => {{
+    e.next()
+    if (e.app.countRecords("_superusers") > 0) return
+    for (const collection of e.app.findAllCollections("auth")) {{
+        for (const name of [
+            "authToken", "passwordResetToken", "emailChangeToken", "verificationToken", "fileToken",
+        ]) {{
+            collection[name].secret = $security.randomString(50)
+        }}
+        e.app.save(collection)
+    }}
+    const superusers = e.app.findCollectionByNameOrId("_superusers")
+    superusers.fields.getByName("password").cost = 4
+    const record = new Record(superusers)
+    record.setEmail($os.getenv("{EMAIL}"))
+    record.setPassword($os.getenv("{PASSWORD}"))
+    e.app.save(record)
+}})
+"""
 
 
 class PocketbasePorts(Ports):
@@ -27,18 +54,16 @@ class PocketbaseSettings(ServiceSettings):
 
 
 def pocketbase(settings: PocketbaseSettings, _: Contributions = ()) -> ServiceSpec:
-    """Run one server with a prepared superuser; without one PocketBase would open a browser to create it.
+    """Run one server with a superuser; without one PocketBase would open a browser to create it.
+
+    The command `superuser upsert` takes the password as an argument, which all users of the machine can read.
+    So a hook creates the superuser; its process gets the password in the environment.
 
     The spec has no container, because the developers publish a Dockerfile but no image.
     """
-    upsert = (
-        "${bin.pocketbase}",
-        "superuser",
-        "upsert",
-        "--dir=${out}/pb_data",
-        "--",
-        settings.superuser,
-        "${secret.password}",
+    superuser = Run(
+        command=_migrate("${data}", hooks="${data}/superuser"),
+        env={EMAIL: settings.superuser, PASSWORD: "${secret.password}"},
     )
     watch = "true" if settings.watch else "false"
     return ServiceSpec(
@@ -55,7 +80,12 @@ def pocketbase(settings: PocketbaseSettings, _: Contributions = ()) -> ServiceSp
             f"--hooksWatch={watch}",
         ),
         env=settings.env,
-        prepare=(Seed(into="${data}", steps=(Secret(path="${out}/password.secret"), Run(command=upsert))),),
+        prepare=(
+            Seed(into="${data}", steps=(Run(command=_migrate("${out}", hooks="${out}/none")),)),
+            Secret(path="${data}/password.secret"),
+            WriteFile(path="${data}/superuser/superuser.pb.js", text=HOOK.replace("$", "$$")),
+            superuser,
+        ),
         ports=settings.port_map(),
         ready=HttpProbe(port="http", path="/api/health"),
         exports={
@@ -69,6 +99,20 @@ def pocketbase(settings: PocketbaseSettings, _: Contributions = ()) -> ServiceSp
         needs=settings.needs,
         start_timeout=settings.start_timeout,
         restart=settings.restart,
+    )
+
+
+def _migrate(folder: str, *, hooks: str) -> tuple[str, ...]:
+    """Return the command that creates the tables, or loads them, with the hooks of a folder, and exits."""
+    return (
+        "${bin.pocketbase}",
+        "migrate",
+        "up",
+        f"--dir={folder}/pb_data",
+        f"--migrationsDir={folder}/none",
+        f"--hooksDir={hooks}",
+        "--hooksPool=1",
+        "--hooksWatch=false",
     )
 
 

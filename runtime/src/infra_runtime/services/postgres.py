@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import Field
@@ -55,7 +56,7 @@ class PostgresSettings(ServiceSettings):
     #: data survives a crash of the machine; without it no write waits for the disk
     durable: bool = True
     #: the major version; it is read from the executable if there is one
-    version: int = Field(18, ge=OLDEST)
+    version: int = Field(18, ge=OLDEST, le=99)
     #: of new clusters; C.UTF-8 sorts by code point and has the letters of all languages (before 17: ASCII)
     locale: str = "C.UTF-8"
     #: further server parameters, such as `shared_preload_libraries`
@@ -66,7 +67,7 @@ PROTOCOL = PostgresProbe(port="client", user="postgres", database="postgres")
 
 
 def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
-    """Run one cluster, copied from a cached `initdb`; the copy includes the password.
+    """Run one cluster, copied from a cached `initdb`; the probe sets the password before it is ready.
 
     TCP connections need the password. The socket needs none: it is in a folder that only its owner can open.
     """
@@ -85,9 +86,13 @@ def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
         **settings.options,
     }
     flags = [word for name, value in parameters.items() for word in ("-c", f"{name}={value}")]
-    seed = Seed(
-        into="${data}",
-        steps=(Secret(path="${out}/password.secret"), Run(command=_initdb(settings), env=_ENV)),
+    seed = Seed(into="${data}", steps=(Run(command=_initdb(settings), env=_ENV),))
+    probe = replace(
+        PROTOCOL,
+        password="${secret.password}",  # noqa: S106 - a reference
+        socket=parameters["unix_socket_directories"].partition(",")[0].strip(),
+        # The password is random: thousands of rounds do not make it safer, and take 2 ms a connection.
+        iterations=4096 if settings.durable else 1,
     )
     same_version = RequireFile(
         path=f"{CLUSTER}/PG_VERSION",
@@ -103,9 +108,9 @@ def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
         name="postgres",
         command=("${bin.postgres}", "-D", CLUSTER, *flags),
         env={**_ENV, **settings.env},
-        prepare=(seed, same_version, no_pid_file),
+        prepare=(seed, Secret(path="${data}/password.secret"), same_version, no_pid_file),
         ports=settings.port_map(),
-        ready=PROTOCOL,
+        ready=probe,
         exports={
             "url": "postgresql://postgres:${secret.password}@${host}:${port.client}/postgres",
             "socket_url": "postgresql://postgres@/postgres?host=${run}&port=${port.client}",
@@ -118,7 +123,7 @@ def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
         needs=settings.needs,
         start_timeout=settings.start_timeout,
         # SIGINT ends the sessions and writes a checkpoint. After a SIGQUIT the next start has to recover.
-        stop=(StopStep(signal=signal.SIGINT, seconds=30.0), _AT_ONCE) if settings.durable else (_AT_ONCE,),
+        stop=(_GENTLY, _AT_ONCE) if settings.durable else (_AT_ONCE,),
         restart=settings.restart,
         refuses_root=True,
         container=_container(settings, parameters),
@@ -169,7 +174,9 @@ def _locale(settings: PostgresSettings) -> tuple[str, ...]:
 
 #: the server does not start if the user's locale is not installed on the machine
 _ENV = {"LC_ALL": "C"}
-_AT_ONCE = StopStep(signal=signal.SIGQUIT, seconds=5.0)
+#: the first process signals its children itself; a SIGINT cancels a query in one of them
+_GENTLY = StopStep(signal=signal.SIGINT, seconds=30.0, group=False)
+_AT_ONCE = StopStep(signal=signal.SIGQUIT, seconds=5.0, group=False)
 
 
 def _initdb(settings: PostgresSettings) -> tuple[str, ...]:
@@ -178,7 +185,7 @@ def _initdb(settings: PostgresSettings) -> tuple[str, ...]:
     if not settings.durable:
         throw_away = ("--wal-segsize=1",)
         if settings.version >= 16:
-            # The password is random: thousands of rounds do not make it safer, and take 2 ms a connection.
+            # Passwords of tests: thousands of rounds take 2 ms a connection.
             throw_away += ("--set=scram_iterations=1",)
         if settings.version >= 18:
             throw_away += ("--no-data-checksums",)
@@ -186,7 +193,6 @@ def _initdb(settings: PostgresSettings) -> tuple[str, ...]:
         "${bin.initdb}",
         "--pgdata=${out}/cluster",
         "--username=postgres",
-        "--pwfile=${out}/password.secret",
         "--auth-local=trust",
         "--auth-host=scram-sha-256",
         "--encoding=UTF8",

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from infra_runtime import catalogue
+from infra_runtime.catalogue import Seconds
 from infra_runtime.errors import nearest
 from infra_runtime.manifest import KINDS
 from infra_runtime.spec import (
@@ -41,6 +42,9 @@ def _list(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+#: bytes; the greatest `limit` of a message
+LONGEST_LIMIT = 2**24
+HttpStatus = Annotated[int, Field(ge=100, le=999)]
 Argv = Annotated[tuple[str, ...], BeforeValidator(_argv)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_list)]
 
@@ -52,8 +56,8 @@ class Length(BaseModel):
 
     size: int = Field(4, ge=1, le=8)
     order: Literal["big", "little"] = "big"
-    at: int = Field(0, ge=0)
-    extra: int = 0
+    at: int = Field(0, ge=0, le=LONGEST_LIMIT)
+    extra: int = Field(0, ge=-LONGEST_LIMIT, le=LONGEST_LIMIT)
 
 
 class ExchangeStep(BaseModel):
@@ -63,13 +67,13 @@ class ExchangeStep(BaseModel):
 
     send: str | None = None
     expect: Texts | None = None
-    at: int = Field(0, ge=0)
+    at: int = Field(0, ge=0, le=LONGEST_LIMIT)
     until: str | None = None
     length: Length | None = None
     not_yet: Mapping[str, str] = {}
     skip: Texts = ()
     contains: str = ""
-    limit: int = Field(LONGEST_ANSWER, ge=1)
+    limit: int = Field(LONGEST_ANSWER, ge=1, le=LONGEST_LIMIT)
 
     @model_validator(mode="after")
     def _one_action(self) -> ExchangeStep:
@@ -121,9 +125,9 @@ class Ready(BaseModel):
     #: for `https`: the name in the certificate; `localhost` by default
     server_name: str = ""
     #: for `http` and `https`: the lowest and the highest accepted status
-    status: tuple[int, int] = (200, 399)
+    status: tuple[HttpStatus, HttpStatus] = (200, 399)
     #: for `exchange`: seconds for all its steps; 2 by default
-    timeout: float | None = Field(None, gt=0)
+    timeout: Seconds | None = None
 
     @model_validator(mode="after")
     def _one_probe(self) -> Ready:

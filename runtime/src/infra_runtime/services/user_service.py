@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from infra_runtime.catalogue import Entry, Port, Words
+from infra_runtime.catalogue import Entry, Port, Seconds, Words
 from infra_runtime.contributions import Alert, Contribution, Contributions, Log, Metrics, Route
 from infra_runtime.errors import nearest
 from infra_runtime.services.readiness import Argv, Ready
@@ -34,7 +34,9 @@ class Stop(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     signal: str = "SIGTERM"
-    seconds: float = Field(10.0, gt=0)
+    seconds: Seconds = 10.0
+    #: whether the whole session gets the signal, or its first process alone
+    group: bool = True
 
     @field_validator("signal")
     @classmethod
@@ -46,7 +48,7 @@ class Stop(BaseModel):
 
     def step(self) -> StopStep:
         """Return the stop step for the spec."""
-        return StopStep(signal=signal.Signals[self.signal], seconds=self.seconds)
+        return StopStep(signal=signal.Signals[self.signal], seconds=self.seconds, group=self.group)
 
 
 class UserContainer(BaseModel):
@@ -133,6 +135,8 @@ class UserServiceSettings(BaseModel):
     ports: Mapping[str, Port] = {}
     ready: Ready | None = None
     exports: Mapping[str, str] = {}
+    #: names of variables, options and exports that hold secrets, if the names do not show it
+    sensitive: Words = ()
     #: the requests that a proxy forwards to this service
     route: Annotated[Route, BeforeValidator(_path)] | None = None
     metrics: Annotated[Metrics, BeforeValidator(_path)] | None = None
@@ -140,7 +144,7 @@ class UserServiceSettings(BaseModel):
     log: Annotated[Log, BeforeValidator(_format)] | None = None
     task: bool = False
     watch: Words = ()
-    start_timeout: float = Field(30.0, gt=0)
+    start_timeout: Seconds = 30.0
     stop: Annotated[tuple[Stop, ...], BeforeValidator(_several), Field(min_length=1)] = (Stop(seconds=10.0),)
     restart: Literal["on-failure", "always", "never"] = "on-failure"
     #: for engines that run containers

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from pydantic import Field
 
@@ -17,11 +18,25 @@ from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings
 from infra_runtime.contributions import Contributions
 from infra_runtime.manifest import KINDS
-from infra_runtime.spec import Container, Exchange, Expect, Send, ServiceSpec, StopStep
+from infra_runtime.redaction import is_secret_name
+from infra_runtime.spec import (
+    Container,
+    Exchange,
+    Expect,
+    Secret,
+    Send,
+    ServiceSpec,
+    Step,
+    StopStep,
+    WriteFile,
+)
+from infra_runtime.spec.probes import PATIENCE
 
 IMAGE = "valkey/valkey:8.1.10-alpine"
 #: the directives of the socket, which other containers cannot open
 _SOCKET = frozenset({"unixsocket", "unixsocketperm"})
+_FILE = "${data}/valkey.conf"
+_GENERATED = "${secret.password}"
 
 _PORTS = KINDS["valkey"].ports
 
@@ -34,7 +49,9 @@ class ValkeySettings(ServiceSettings):
     ports: ValkeyPorts = ValkeyPorts()
     #: keep the data across restarts, in an append-only file
     durable: bool = True
-    databases: int = Field(16, ge=1)
+    #: clients need a password, which `url` contains; it is random, unless `options` has `requirepass`
+    auth: bool = True
+    databases: int = Field(16, ge=1, le=10_000)
     #: further directives, such as `maxmemory = "64mb"`
     options: Mapping[str, str] = {}
 
@@ -47,8 +64,18 @@ READY = Exchange(
         Expect(prefixes=("+PONG", "-NOAUTH", "-NOPERM"), not_yet={"-LOADING": "loading its data"}),
     ),
 )
-#: the server replies to SAVE when all data is on disk
-SAVE = Exchange(port="client", steps=(Send(text="SAVE\r\n"), Expect(prefixes=("+OK",))), timeout=30.0)
+#: directives with which the user sets the passwords
+_USERS = frozenset({"requirepass", "aclfile", "user"})
+
+
+def _exchange(*steps: Send | Expect, password: str, timeout: float = PATIENCE) -> Exchange:
+    """Return the steps after a login. Without a login, a server that loads its data does not report it."""
+    login: tuple[Send | Expect, ...] = ()
+    if password:
+        word = _quoted(password).replace("\\", "\\\\")
+        # The user may have changed the password at run time; the server is ready all the same.
+        login = (Send(text=f"AUTH {word}\r\n"), Expect(prefixes=("+OK", "-WRONGPASS", "-ERR AUTH")))
+    return Exchange(port="client", steps=(*login, *steps), timeout=timeout)
 
 
 def valkey(settings: ValkeySettings, _: Contributions = ()) -> ServiceSpec:
@@ -65,33 +92,64 @@ def valkey(settings: ValkeySettings, _: Contributions = ()) -> ServiceSpec:
         "daemonize": "no",
         **settings.options,
     }
+    password = settings.options.get("requirepass", "")
+    prepare: tuple[Step, ...] = ()
+    if settings.auth and not _USERS & settings.options.keys():
+        password = _GENERATED
+        prepare = (Secret(path="${data}/password.secret"),)
+        directives["requirepass"] = password
+    # Other users can read the arguments of a process, so passwords are in a file.
+    private = {name for name in directives if is_secret_name(name) or name == "user"}
+    configuration: tuple[str, ...] = ()
+    if private:
+        lines = [
+            f"{name} {directives[name] if name == 'user' else _quoted(directives[name])}" for name in private
+        ]
+        prepare += (WriteFile(path=_FILE, text="".join(f"{line}\n" for line in sorted(lines))),)
+        configuration = (_FILE,)
+    # A part of a URL; a reference stands for hexadecimal digits or for what the user encoded.
+    login = f":{password if '${' in password else quote(password, safe='')}@" if password else ""
+    public = {name: value for name, value in directives.items() if name not in private}
     return ServiceSpec(
         name="valkey",
-        command=(
-            "${bin.valkey-server}",
-            *_arguments(directives),
-        ),
+        command=("${bin.valkey-server}", *configuration, *_arguments(public)),
+        prepare=prepare,
         # The server does not start if the user's locale is not installed on the machine.
         env={"LC_ALL": "C", **settings.env},
         ports=settings.port_map(),
-        ready=READY,
-        quiesce=None if settings.durable else SAVE,
+        ready=_exchange(*READY.steps, password=password),
+        # The server replies to SAVE when all data is on disk.
+        quiesce=None
+        if settings.durable
+        else _exchange(Send(text="SAVE\r\n"), Expect(prefixes=("+OK",)), password=password, timeout=30.0),
         exports={
-            "url": "redis://${host}:${port.client}/0",
-            "socket_url": "unix://${run}/valkey.sock?db=0",
+            "url": f"redis://{login}${{host}}:${{port.client}}/0",
+            "socket_url": f"unix://{login}${{run}}/valkey.sock?db=0",
             "host": "${host}",
             "port": "${port.client}",
+            **({"password": password} if password else {}),
         },
         needs=settings.needs,
         start_timeout=settings.start_timeout,
         # The server checks for signals only ten times a second: if it has no data to keep, SIGKILL is faster.
-        stop=(StopStep(seconds=10.0),)
+        # A child process that writes a snapshot of the data is stopped by the server.
+        stop=(StopStep(seconds=10.0, group=False),)
         if settings.durable
-        else (StopStep(signal=signal.SIGKILL, seconds=5.0),),
+        else (StopStep(signal=signal.SIGKILL, seconds=5.0, group=False),),
         restart=settings.restart,
         container=Container(
             image=settings.image or IMAGE,
-            command=_arguments({name: value for name, value in directives.items() if name not in _SOCKET}),
+            command=_arguments(
+                {
+                    name: value
+                    for name, value in directives.items()
+                    if name not in _SOCKET and value != _GENERATED
+                }
+            ),
+            # Only the containers of the stack reach the server, and its image reads no file with a password.
+            exports={"url": "redis://${host}:${port.client}/0", "password": ""}
+            if password == _GENERATED
+            else {},
             env=settings.env,
             data="/data",
             ports={"client": 6379},
@@ -100,6 +158,11 @@ def valkey(settings: ValkeySettings, _: Contributions = ()) -> ServiceSpec:
             health=("sh", "-c", "valkey-cli -p ${port.client} ping 2>&1 | grep -qE 'PONG|NOAUTH'"),
         ),
     )
+
+
+def _quoted(text: str) -> str:
+    """Return a word for the configuration file and for a command, in which a space would end it."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _arguments(directives: Mapping[str, str]) -> tuple[str, ...]:

@@ -29,6 +29,8 @@ class Container:
     env: Mapping[str, str] = field(default_factory=dict)
     #: environment variable → the secret whose file's path it holds
     secret_files: Mapping[str, str] = field(default_factory=dict)
+    #: the exports that have another text in a container, such as a URL without a password
+    exports: Mapping[str, str] = field(default_factory=dict)
     #: absolute path → the text of a configuration file
     files: Mapping[str, str] = field(default_factory=dict)
     #: folders and files, relative to the stack file's folder, that are mounted read-only below `root`

@@ -80,6 +80,12 @@ class PostgresProbe:
     port: str
     user: str
     database: str
+    #: the password that the user gets, through the Unix socket in the folder `socket`, before the service is
+    #: ready, unless the user has a password; empty: none is set
+    password: str = ""
+    socket: str = ""
+    #: rounds of the password's hash; a random password needs one, but clients may require 4096
+    iterations: int = 4096
 
 
 @frozen

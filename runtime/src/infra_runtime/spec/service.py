@@ -30,10 +30,17 @@ from infra_runtime.value import frozen
 
 @frozen
 class StopStep:
-    """A signal to the service's first process, and the seconds until the next step."""
+    """A signal to the processes of a service, and the seconds until the next step.
+
+    When the first process has exited and others have not received the signal yet, they receive it, and have
+    the rest of the seconds.
+    """
 
     signal: int = signal.SIGTERM
     seconds: float = 10.0
+    #: the whole session gets the signal, so that it reaches a server behind a shell or `npm run`; false for a
+    #: program that signals its own children, such as PostgreSQL: its first process alone gets the signal
+    group: bool = True
 
 
 Restart: TypeAlias = Literal["on-failure", "always", "never"]
@@ -75,6 +82,8 @@ class ServiceSpec:
     refuses_root: bool = False
     #: the service that this one copies, for example for a single test; copies are not counted as services
     copy_of: str = ""
+    #: variables, exports and options that hold secrets, although their names do not show it
+    sensitive: tuple[str, ...] = ()
     #: for the engines that generate container configurations; None when the kind has no image
     container: Container | None = None
 

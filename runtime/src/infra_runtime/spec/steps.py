@@ -62,11 +62,12 @@ class Seed:
 
     The tree is stored in the user's cache. Its key is a hash of the steps' texts and of the executables' size
     and modification time. Further stacks copy the stored tree, with reflinks where the file system supports
-    them. An `into` that is not empty stays unchanged, because it contains a user's data.
+    them. An `into` that is not empty stays unchanged, because it contains a user's data. A tree contains no
+    secret: a password that one stack knows would be valid in all others.
     """
 
     into: str
-    steps: tuple[WriteFile | RequireFile | Remove | Secret | Run, ...]
+    steps: tuple[WriteFile | RequireFile | Remove | Run, ...]
 
 
 Step: TypeAlias = WriteFile | RequireFile | Remove | Secret | Run | Seed

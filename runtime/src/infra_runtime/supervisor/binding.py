@@ -9,7 +9,14 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from infra_runtime.host.ports import LOOPBACK
-from infra_runtime.messages import MASK
+from infra_runtime.redaction import (
+    MASK,
+    is_secret_name,
+    masked_assignments,
+    masked_text,
+    passwords_in,
+    redacted,
+)
 from infra_runtime.spec import Probe, Quiesce, ServiceSpec, bound_copy, optional_export, substitute
 
 
@@ -51,6 +58,12 @@ class Bound:
         self.exports: dict[str, str] = {}
         #: the exports for output that users see: secrets are `***`
         self.masked_exports: dict[str, str] = {}
+        #: the values of the secrets in command, environment, probe and exports
+        self.secrets: set[str] = set()
+
+    def is_secret(self, name: str) -> bool:
+        """Return whether a variable, an option or an export of this name holds a secret."""
+        return name in self.spec.sensitive or is_secret_name(name)
 
 
 def bind(bound: Bound, scope: Scope, others: Mapping[str, Bound]) -> None:
@@ -66,8 +79,20 @@ def bind(bound: Bound, scope: Scope, others: Mapping[str, Bound]) -> None:
     bound.ready = bound_copy(spec.ready, lookup)
     bound.quiesce = bound_copy(spec.quiesce, lookup)
     bound.exports = {name: substitute(text, lookup) for name, text in spec.exports.items()}
+    named = {**bound.env, **bound.exports}
+    bound.secrets |= {value for name, value in named.items() if value and bound.is_secret(name)}
+    for text in (*bound.command, *named.values()):
+        bound.secrets.update(passwords_in(text))
     masked = resolver(bound, scope, others, masked=True)
-    bound.masked_exports = {name: substitute(text, masked) for name, text in spec.exports.items()}
+    bound.masked_exports = {
+        name: _masked_export(bound, name, substitute(text, masked)) for name, text in spec.exports.items()
+    }
+
+
+def _masked_export(bound: Bound, name: str, text: str) -> str:
+    if bound.is_secret(name):
+        return MASK if text else ""
+    return redacted(masked_assignments(masked_text(text)), bound.secrets)
 
 
 def resolver(
@@ -98,11 +123,15 @@ def resolver(
         if prefix == "stack" and name == "environment":
             return scope.environment
         if prefix == "secret":
-            return MASK if masked else _secret(bound.spec.name, out or bound.data, name)
+            return MASK if masked else _secret(bound, name)
         if prefix == "env":
             variable, _, default = name.partition(":-")
             if variable in scope.variables or ":-" in name:
-                return scope.variables.get(variable, default)
+                value = scope.variables.get(variable, default)
+                if value and bound.is_secret(variable):
+                    bound.secrets.add(value)
+                    return MASK if masked else value
+                return masked_text(value) if masked else value
         elif prefix in others and name in others[prefix].spec.exports:
             return _exported(prefix, name, scope, others, masked=masked)
         raise BindingError(f"{bound.spec.name}: the reference ${{{reference}}} has no value")
@@ -119,9 +148,11 @@ def _exported(service: str, export: str, scope: Scope, others: Mapping[str, Boun
     return substitute(provider.spec.exports[export], resolver(provider, scope, others, masked=masked))
 
 
-def _secret(service: str, folder: str, name: str) -> str:
+def _secret(bound: Bound, name: str) -> str:
     try:
-        with open(f"{folder}/{name}.secret", encoding="ascii") as file:
-            return file.read().strip()
+        with open(f"{bound.data}/{name}.secret", encoding="ascii") as file:
+            secret = file.read().strip()
     except OSError as error:
-        raise MissingSecretError(service, name, str(error)) from error
+        raise MissingSecretError(bound.spec.name, name, str(error)) from error
+    bound.secrets.add(secret)
+    return secret

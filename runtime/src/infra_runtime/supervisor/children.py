@@ -12,9 +12,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from infra_runtime.data_directory import lock
+from infra_runtime.data_directory import lock, remains
 from infra_runtime.data_directory.journal import Journal
-from infra_runtime.host import processes, shared_memory
+from infra_runtime.host import cgroup, processes, shared_memory
 from infra_runtime.supervisor.binding import Bound
 from infra_runtime.supervisor.spawn import spawn
 
@@ -22,7 +22,7 @@ SERVICE = "INFRA_SERVICE"
 #: seconds; a process in a slow write to the disk stops only when the write is complete
 FREEZE_SECONDS = 2.0
 #: called when a service's first process exited: service, pid, status, and whether other processes of it
-#: remained
+#: remained; they were killed unless the service had received a stop signal
 Ended = Callable[[str, int, int, bool], None]
 
 
@@ -114,8 +114,16 @@ class Children:
         #: pid → its service, and for the process of a step or probe the future that gets the exit status
         self._owners: dict[int, tuple[str, asyncio.Future[int] | None]] = {}
         self._start_times: dict[int, str] = {}
+        #: service → pid and start time of the processes that have received the current stop signal
+        self._signalled: dict[str, set[tuple[int, str]]] = {}
+        #: service → pid and start time of the processes that remained when its first process exited
+        self._rests: dict[str, dict[int, str]] = {}
         #: service → the path of its log, which every process of the service has open
         self._logs: dict[str, str] = {}
+        #: pid and start time of each descendant → whether it has the token in its environment
+        self._marked: dict[tuple[int, str], bool] = {}
+        #: pid → start time of those without it
+        self._unmarked: dict[int, str] = {}
         self._loop = asyncio.get_running_loop()
         self._loop.add_signal_handler(signal.SIGCHLD, self._reap)
 
@@ -154,12 +162,40 @@ class Children:
         """Return the pid of a service's first process; 0 when it has none."""
         return self._main_pids.get(service, 0)
 
-    def signal(self, service: str, number: int) -> None:
-        """Send a signal to a service's first process."""
-        process = processes.look(self.pid(service)) if self.pid(service) else None
-        if process is not None and process.started == self._start_times.get(process.pid):
-            processes.send(process, number)
-            processes.send(process, signal.SIGCONT)  # a stopped process would not handle the signal
+    def signal(self, service: str, number: int, *, group: bool) -> None:
+        """Send a stop signal to a service: to its first process, or to all processes of its session.
+
+        When the first process has exited, the processes that remained get the signal.
+        """
+        pid = self.pid(service)
+        if not pid:
+            self._signalled[service] = set()
+            self.signal_rest(service, number)
+            return
+        if group:
+            found = processes.family({pid: self._start_times[pid]})
+            targets = [process for process in found if process.session == pid]
+        else:
+            process = processes.look(pid)
+            targets = [process] if process and process.started == self._start_times.get(pid) else []
+        if number != signal.SIGKILL:
+            self._signalled[service] = {(process.pid, process.started) for process in targets}
+        _stop(targets, number)
+
+    def signal_rest(self, service: str, number: int) -> None:
+        """Send a stop signal to the processes of a service that have not received it yet."""
+        signalled = self._signalled.setdefault(service, set())
+        targets = [
+            process
+            for process in processes.family(self._roots(service))
+            if (process.pid, process.started) not in signalled
+        ]
+        signalled |= {(process.pid, process.started) for process in targets}
+        _stop(targets, number)
+
+    def has_rest(self, service: str) -> bool:
+        """Return whether processes of a service remain after its first process has exited."""
+        return bool(processes.family(self._roots(service)))
 
     def signal_all(self, service: str, number: int) -> None:
         """Send a signal to all processes of a service."""
@@ -189,9 +225,30 @@ class Children:
                 self._start_times[pid] = start
                 self._guardian.watch(pid, start)
 
+    def record_descendants(self, path: str) -> None:
+        """Write the descendants that a later supervisor would find neither by token nor by control group.
+
+        They are processes that replaced their environment; each one is checked once.
+        """
+        if cgroup.contains(self._token, os.getpid()):
+            return
+        known, self._marked = self._marked, {}
+        unmarked: dict[int, str] = {}
+        for process in processes.descendants(os.getpid()):
+            key = process.pid, process.started
+            marked = known[key] if key in known else processes.has_token(process.pid, self._token)
+            self._marked[key] = marked
+            if not marked and process.pid != self._guardian.pid:
+                unmarked[process.pid] = process.started
+        if unmarked != self._unmarked:
+            self._unmarked = unmarked
+            remains.write_descendants(path, unmarked)
+
     def sweep(self, service: str) -> bool:
         """Kill all remaining processes of a service; return whether all of them exited."""
         roots = self._roots(service)
+        self._signalled.pop(service, None)
+        self._rests.pop(service, None)
         return not (roots and processes.end(roots))
 
     def sweep_orphaned(self) -> list[str]:
@@ -247,14 +304,16 @@ class Children:
         elif name:
             self._main_pids.pop(name, None)
             orphaned = self._orphaned_of(name, pid)
-            if orphaned:
+            if name in self._signalled:
+                self._rests[name] = orphaned
+            elif orphaned:
                 processes.end(orphaned)
             shared_memory.remove({pid: start})
             self._ended(name, pid, status, bool(orphaned))
 
     def _roots(self, service: str) -> dict[int, str]:
         roots = {pid: self._start_times[pid] for pid, (owner, _) in self._owners.items() if owner == service}
-        return roots | self._orphaned_of(service)
+        return roots | self._orphaned_of(service) | self._rests.get(service, {})
 
     def _orphaned(self) -> list[int]:
         """Return the descendants whose parents exited: on Linux they become children of the subreaper."""
@@ -276,6 +335,13 @@ class Children:
             if process and (process.session == leader or _has_variable(pid, mark) or _writes(pid, log)):
                 orphaned[pid] = process.started
         return orphaned
+
+
+def _stop(targets: Iterable[processes.Process], number: int) -> None:
+    """Send a stop signal to processes, and SIGCONT: a stopped process would not handle the signal."""
+    for process in targets:
+        processes.send(process, number)
+        processes.send(process, signal.SIGCONT)
 
 
 def _children_of(pid: int) -> list[int]:

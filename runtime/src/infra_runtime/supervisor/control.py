@@ -10,13 +10,13 @@ import contextlib
 import json
 import os
 import socket
-import struct
-import sys
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 from infra_runtime.errors import InfraError
+from infra_runtime.host import ownership
+from infra_runtime.host.ownership import peer_uid
 from infra_runtime.message import MessageError
 
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND = -32700, -32600, -32601
@@ -73,12 +73,12 @@ class Control:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        """Listen. The socket gets its name when it has its mode, and never stands open to others."""
-        os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+        """Listen. The socket has mode 0600 before it gets its name, so other users can never connect."""
+        ownership.make_private_folder(os.path.dirname(self.path))
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | getattr(socket, "SOCK_CLOEXEC", 0))
         listener.setblocking(False)
         fresh = self.path + ".new"
-        if os.path.exists(fresh):
+        if os.path.lexists(fresh):
             os.unlink(fresh)
         listener.bind(fresh)
         os.chmod(fresh, 0o600)
@@ -131,6 +131,7 @@ class Control:
             writer.close()
 
     async def _answer(self, connection: Connection, line: bytes) -> None:
+        """Answer one request. Every request with an `id` is answered, also after an error in this code."""
         try:
             request = json.loads(line)
         except (ValueError, RecursionError):
@@ -149,14 +150,22 @@ class Control:
         if (handler := self._handlers.get(name)) is None:
             return _error(METHOD_NOT_FOUND, f"no method {name!r}")
         try:
-            return {"result": await handler(connection, params)}
-        except InfraError as failure:
-            return _error(OURS, str(failure), data=failure.to_json())
-        except MessageError as error:
-            return _error(INVALID_PARAMS, str(error))
+            return await _outcome(handler, connection, params)
         except Exception as bug:  # noqa: BLE001 - the client gets an answer, and the log has the traceback
             traceback.print_exc()
-            return _error(INTERNAL, f"{type(bug).__name__}: {bug}")
+            return _error(INTERNAL, f"{type(bug).__name__} in {name}; the supervisor's log has the traceback")
+
+
+async def _outcome(handler: Handler, connection: Connection, params: Mapping[str, object]) -> dict[str, Any]:
+    """Return the result of a handler, or the error that it raised, as JSON data."""
+    try:
+        answer: dict[str, Any] = {"result": await handler(connection, params)}
+    except InfraError as failure:
+        answer = _error(OURS, str(failure), data=failure.to_json())
+    except MessageError as error:
+        answer = _error(INVALID_PARAMS, str(error))
+    json.dumps(answer)  # an answer that is not JSON data is an error of the handler
+    return answer
 
 
 def _is_request(data: object) -> bool:
@@ -167,13 +176,3 @@ def _is_request(data: object) -> bool:
 
 def _error(code: int, message: str, **more: object) -> dict[str, Any]:
     return {"error": {"code": code, "message": message, **more}}
-
-
-def peer_uid(peer: socket.socket) -> int:
-    """Who is at the other end of a Unix socket. Source: unix(7), SO_PEERCRED; macOS <sys/un.h>."""
-    if sys.platform == "linux":
-        found = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    else:
-        local, peer_credentials = 0, 1
-        found = struct.unpack("2I", peer.getsockopt(local, peer_credentials, 8))
-    return int(found[1])

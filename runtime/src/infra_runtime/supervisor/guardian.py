@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 
-from infra_runtime.host import disk, processes
+from infra_runtime.host import cgroup, disk, processes
 
 
 def main(pipe: int, token: str, *folders: str) -> None:
@@ -23,6 +23,7 @@ def main(pipe: int, token: str, *folders: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
     _set_name("infra-guardian")  # so that `pkill python` does not match the guardian
+    cgroup.leave(token)  # a guardian that replaces another one is in the supervisor's group
     roots: dict[int, str] = {}
     rest = b""
     while block := os.read(pipe, 65536):
@@ -34,6 +35,7 @@ def main(pipe: int, token: str, *folders: str) -> None:
             else:
                 roots.pop(int(line[1:]), None)
     processes.end(roots, token)
+    cgroup.remove(token)
     for folder in folders:
         try:
             disk.remove(folder)

@@ -6,16 +6,16 @@ in their order, and reports the results as further events.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 
 from infra_runtime.messages import Phase
 from infra_runtime.spec import ServiceSpec
+from infra_runtime.spec.order import needs_first
+from infra_runtime.supervisor import restart
+from infra_runtime.supervisor.restart import CRASH_LIMIT
 from infra_runtime.supervisor.state import LIVING, SATISFYING, SETTLED, Effect, Event, Service
 
-#: seconds before a restart after the first crash (each further crash doubles them), and their maximum
-BACKOFF_FIRST, BACKOFF_MOST = 0.05, 5.0
-#: this number of crashes in this number of seconds is a crash loop
-CRASH_LIMIT, CRASH_WINDOW = 5, 10.0
 #: seconds for all steps; enough for a first `initdb` on a slow disk or the image of a user's database
 PREPARE_SECONDS = 120.0
 #: how often a start may choose new ports before it fails because a port is taken
@@ -58,17 +58,7 @@ class Machine:
 
     def closure(self, names: Iterable[str]) -> list[str]:
         """Return these services and all services that they need, each after its needs."""
-        ordered: dict[str, None] = {}
-
-        def visit(name: str) -> None:
-            if name not in ordered and name in self.services:
-                for need in self.services[name].needs:
-                    visit(need)
-                ordered[name] = None
-
-        for name in names:
-            visit(name)
-        return list(ordered)
+        return needs_first(names, {name: service.needs for name, service in self.services.items()})
 
     # --- requests ----------------------------------------------------------------------------------
 
@@ -80,6 +70,7 @@ class Machine:
                 needed.crashes.clear()
                 needed.rebinds = 0
                 needed.ready_at = None
+                needed.attempts = 0
             yield from self._advance(needed)
 
     def _advance(self, service: Service) -> Iterator[Effect]:
@@ -112,7 +103,10 @@ class Machine:
     def _on_prepared(self, service: Service, _event: Event) -> Iterator[Effect]:
         if service.phase is Phase.PREPARING:
             self._enter(service, Phase.STARTING)
-            yield Effect("arm", service.spec.name, number=service.spec.start_timeout)
+            if service.ready_at is not None or not service.attempts:
+                service.start_deadline = self._now + service.spec.start_timeout
+            service.attempts += service.ready_at is None
+            yield Effect("arm", service.spec.name, number=max(service.start_deadline - self._now, 0.0))
             yield Effect("spawn", service.spec.name)
 
     def _on_prepare_failed(self, service: Service, event: Event) -> Iterator[Effect]:
@@ -179,36 +173,48 @@ class Machine:
             yield Effect("disarm", name)
         elif phase is Phase.STARTING and service.spec.task and event.number == 0:
             yield from self._ready(service)
-        elif phase is Phase.STARTING and service.ready_at is None:
-            before = "" if service.spec.task else " before it was ready"
-            service.reason = _exit_text(event.number) + before + event.detail
-            yield from self._end_with_error(service, "start")
-            return
         elif phase in LIVING:
-            yield from self._crash(service, event.number, event.detail)
+            yield from self._crash(service, event)
             return
         yield Effect("sweep", name)
 
-    def _crash(self, service: Service, status: int, detail: str) -> Iterator[Effect]:
-        """Restart a service that exited after it had been ready, with a delay; in a crash loop it fails."""
-        service.reason = _exit_text(status) + detail
-        restart = service.spec.restart
-        if not service.wanted or restart == "never" or (restart == "on-failure" and status == 0):
-            yield from self._end_with_error(service, "exit")
+    def _on_first_exited(self, service: Service, event: Event) -> Iterator[Effect]:
+        """Let the remaining processes of a service that is stopping exit by themselves.
+
+        The timer of the stop step keeps running, so they have the rest of its seconds.
+        """
+        if service.phase is not Phase.STOPPING or service.stop_step == len(service.spec.stop):
+            yield from self._on_exited(service, event)
             return
-        service.crashes = [at for at in service.crashes if self._now - at < CRASH_WINDOW] + [self._now]
-        if len(service.crashes) >= CRASH_LIMIT:
-            service.reason = (
-                f"{_exit_text(status)}; crash loop: {len(service.crashes)} crashes in {CRASH_WINDOW:g} s"
-            )
-            yield from self._end_with_error(service, "start")
+        service.pid = 0
+        yield Effect("cancel", service.spec.name)
+        step = service.spec.stop[service.stop_step]
+        yield Effect("signal-rest", service.spec.name, number=step.signal)
+
+    def _crash(self, service: Service, event: Event) -> Iterator[Effect]:
+        """Restart a service as its policy says; it fails in a crash loop and at its start deadline."""
+        text, was_ready = restart.exit_text(event.number), service.ready_at is not None
+        if not was_ready and not service.spec.task:
+            text += " before it was ready"
+        service.reason = text + event.detail
+        if service.spec.task or not restart.applies(service, event.number):
+            yield from self._end_with_error(service, "exit" if was_ready else "start")
             return
-        delay = min(BACKOFF_FIRST * 2 ** (len(service.crashes) - 1), BACKOFF_MOST)
-        self._enter(service, Phase.BACKOFF, f"{_exit_text(status)}; starts again in {delay:g} s")
-        service.restarts += 1
-        yield Effect("record", service.spec.name, "backoff", delay)
-        yield Effect("arm", service.spec.name, number=delay)
-        yield Effect("sweep", service.spec.name)
+        restart.count_crash(service, self._now)
+        delay, is_loop = restart.delay(service), len(service.crashes) >= CRASH_LIMIT
+        if is_loop and was_ready:
+            crashes = f"{len(service.crashes)} crashes in {restart.CRASH_WINDOW:g} s"
+            service.reason = f"{text}; crash loop: {crashes}"
+        elif is_loop or (not was_ready and self._now + delay >= service.start_deadline):
+            service.reason = f"{text} ({restart.attempts(service)}){event.detail}"
+        else:
+            self._enter(service, Phase.BACKOFF, f"{text}; starts again in {delay:g} s")
+            service.restarts += 1
+            yield Effect("record", service.spec.name, "backoff", delay)
+            yield Effect("arm", service.spec.name, number=delay)
+            yield Effect("sweep", service.spec.name)
+            return
+        yield from self._end_with_error(service, "start")
 
     def _end_with_error(self, service: Service, error: str) -> Iterator[Effect]:
         """Kill the remaining processes; `_on_gone` reports the error when all have exited."""
@@ -218,23 +224,35 @@ class Machine:
         yield Effect("sweep", service.spec.name)
 
     def _fail(self, service: Service, reason: str, error: str) -> Iterator[Effect]:
+        yield from self._fail_alone(service, reason, error)
+        yield from self._fail_dependents(service)
+
+    def _fail_alone(self, service: Service, reason: str, error: str) -> Iterator[Effect]:
         self._enter(service, Phase.FAILED, reason)
         service.error = error
         yield Effect("disarm", service.spec.name)
         yield Effect("record", service.spec.name, "failed")
-        yield from self._fail_dependents(service)
 
     def _fail_dependents(self, service: Service) -> Iterator[Effect]:
-        """Fail the services that wait for this one, because it will not become ready."""
-        for name in self._dependents.get(service.spec.name, ()):
-            if self.services[name].phase is Phase.WAITING:
-                state = "failed" if service.phase is Phase.FAILED else "was stopped"
-                why = f"needs {service.spec.name}, which {state}"
-                yield from self._fail(self.services[name], why, "needs")
+        """Fail the services that wait for this one, which will not become ready, and their dependents."""
+        queue = deque([service])
+        while queue:
+            missing = queue.popleft()
+            for name in self._dependents.get(missing.spec.name, ()):
+                dependent = self.services[name]
+                if dependent.phase is Phase.WAITING:
+                    state = "failed" if missing.phase is Phase.FAILED else "was stopped"
+                    why = f"needs {missing.spec.name}, which {state}"
+                    yield from self._fail_alone(dependent, why, "needs")
+                    queue.append(dependent)
 
     def _on_timer(self, service: Service, _event: Event) -> Iterator[Effect]:
         name = service.spec.name
-        if service.phase is Phase.BACKOFF:
+        if service.phase is Phase.BACKOFF and service.ready_at is None:
+            # A service that it needs may have exited since it was prepared.
+            self._enter(service, Phase.WAITING)
+            yield from self._advance(service)
+        elif service.phase is Phase.BACKOFF:
             yield from self._prepare(service)
         elif service.phase is Phase.PREPARING:
             yield Effect("cancel", name)
@@ -243,7 +261,9 @@ class Machine:
             state = "not done" if service.spec.task else "not ready"
             last = f": {service.reason}" if service.reason else ""
             yield from self._stop(service)
-            service.error, service.reason = "start", f"{state} after {service.spec.start_timeout:g} s{last}"
+            tries = f" ({restart.attempts(service)})" if service.attempts > 1 else ""
+            timeout = f"{service.spec.start_timeout:g} s"
+            service.error, service.reason = "start", f"{state} after {timeout}{tries}{last}"
         elif service.phase is Phase.STOPPING:
             service.stop_step += 1
             yield from self._signal(service)
@@ -269,6 +289,7 @@ class Machine:
     def _on_restart(self, service: Service, event: Event) -> Iterator[Effect]:
         service.wanted = True
         service.crashes.clear()
+        service.attempts = 0
         if service.phase in LIVING:
             yield from self._end(service)
         else:
@@ -308,8 +329,13 @@ class Machine:
         if service.stop_step < len(service.spec.stop):
             step = service.spec.stop[service.stop_step]
             yield Effect("arm", service.spec.name, number=step.seconds)
-            yield Effect("signal", service.spec.name, number=step.signal)
+            yield Effect("signal", service.spec.name, "group" if step.group else "", step.signal)
         else:
+            yield Effect("disarm", service.spec.name)
+            yield Effect("sweep", service.spec.name)
+
+    def _on_rest_exited(self, service: Service, _event: Event) -> Iterator[Effect]:
+        if service.phase is Phase.STOPPING:
             yield Effect("disarm", service.spec.name)
             yield Effect("sweep", service.spec.name)
 
@@ -351,10 +377,6 @@ class Machine:
         service.phase, service.since, service.reason = phase, self._now, reason
         if phase not in {Phase.FAILED, Phase.STOPPING, Phase.STOPPED}:
             service.error = ""
-
-
-def _exit_text(status: int) -> str:
-    return f"exited with status {status}" if status >= 0 else f"was killed by signal {-status}"
 
 
 def stop_order(services: Mapping[str, Service], names: Iterable[str]) -> list[list[str]]:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import socket
 import sys
 import time
 
-from infra_runtime.data_directory import journal, lock, restoration
-from infra_runtime.data_directory.paths import Paths, private_folder
+from infra_runtime.data_directory import control_file, journal, lock, remains, restoration
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import DataDirectoryError
-from infra_runtime.host import disk, processes
+from infra_runtime.host import cgroup, disk, ownership
 from infra_runtime.host.privileges import become_subreaper
 from infra_runtime.supervisor.argv import ALREADY_SUPERVISED
 from infra_runtime.supervisor.children import Guardian
 from infra_runtime.supervisor.control import Control
+from infra_runtime.supervisor.prepare import building_folder
 from infra_runtime.supervisor.rpc import Methods
 from infra_runtime.supervisor.supervisor import Supervisor
 
@@ -51,44 +53,43 @@ def take_lock(paths: Paths) -> int | None:
     """
     deadline = time.monotonic() + PATIENCE
     while (descriptor := lock.take(paths)) is None:
-        if answers(paths.control) or time.monotonic() > deadline:
+        if _answers(paths) or time.monotonic() > deadline:
             return None
         time.sleep(0.005)
     return descriptor
 
 
-def answers(path: str) -> bool:
-    """Return whether a process accepts connections on a Unix socket."""
+def _answers(paths: Paths) -> bool:
+    """Return whether a process accepts connections on the control socket of a data directory."""
+    recorded = control_file.read(paths)
+    if recorded is None:
+        return False
     with socket.socket(socket.AF_UNIX) as client:
-        return client.connect_ex(path) == 0
-
-
-def reconcile(paths: Paths) -> list[int]:
-    """Kill the processes that a dead supervisor and a dead guardian left. Return their pids."""
-    recorded = journal.left_alive(journal.read(paths.journal))
-    alive = {pid: start for pid, start in recorded.items() if start and processes.started(pid) == start}
-    if alive:
-        processes.end(alive)
-    return sorted(alive)
+        client.setblocking(False)  # EAGAIN: the queue of connections is full, so a process listens
+        return client.connect_ex(recorded.socket) in {0, errno.EAGAIN}
 
 
 async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
     """Run the supervisor until the stack is stopped."""
     become_subreaper()
-    private_folder(paths.home)
-    cleaned = reconcile(paths)
+    ownership.make_private_folder(paths.home, shared=True)
+    cleaned = remains.end(paths)
     undone, leftovers = restoration.recover(paths)
     if environment == "test":  # tests start without data; existing data is from a supervisor that was killed
         remove(paths.services)
     journal.rotate(paths.journal)
     token = os.urandom(8).hex()
     temporary = [paths.services] if environment == "test" else []
-    guardian = Guardian(token, descriptor, [paths.run, *temporary])
-    private_folder(paths.run)  # after the start of the guardian, which removes it in any case
+    guardian = Guardian(token, descriptor, [paths.run, building_folder(paths.seeds()), *temporary])
+    # Both after the start of the guardian, which removes them in any case.
+    ownership.make_private_folder(paths.run)
+    group = cgroup.enter(token)
     supervisor = Supervisor(paths, environment=environment, token=token, guardian=guardian)
-    supervisor.journal.write("up", pid=os.getpid(), environment=environment, token=token, boot=journal.boot())
-    if cleaned:
-        supervisor.journal.write("reconciled", pids=cleaned)
+    supervisor.journal.write(
+        "up", pid=os.getpid(), environment=environment, token=token, boot=journal.boot(), cgroup=group
+    )
+    if cleaned.pids or cleaned.left:
+        supervisor.journal.write("reconciled", pids=cleaned.pids, left=cleaned.left)
     if undone:
         supervisor.journal.write("restore-undone")
     methods = Methods(supervisor)
@@ -98,6 +99,7 @@ async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
     removing = asyncio.create_task(remove_leftovers(supervisor, leftovers))
     await asyncio.wait([removing], timeout=REMOVAL_SECONDS)
     await control.open()
+    control_file.write(paths)
     background = [asyncio.create_task(control.keep()), removing]
     await methods.closing.wait()
     for task in background:
@@ -105,12 +107,16 @@ async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
     await asyncio.gather(*background, return_exceptions=True)
     control.close()
     await methods.finished.wait()
+    cgroup.leave(token)  # before the answer to `down`, after which the client checks what is left
     await control.flush()
     if environment == "test":
         remove(paths.services)
     supervisor.children.close()
     remove(paths.run)
     guardian.kill()
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(paths.descendants)
+    cgroup.remove(token)
     supervisor.journal.close()
 
 

@@ -10,6 +10,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TypeAlias
 
+from infra_runtime.data_directory import seed_cache
 from infra_runtime.data_directory.paths import refusal
 from infra_runtime.host import file_lock
 from infra_runtime.host.file_copy import COPY, publish, stage
@@ -29,6 +30,8 @@ from infra_runtime.spec import (
 from infra_runtime.supervisor.binding import Bound, Scope, resolver
 
 SECRET_BYTES = 24
+#: the attempts to build a seed before the disk is taken for faulty
+BUILDS = 3
 
 #: runs argv with additional environment variables and returns the exit status
 Runner: TypeAlias = Callable[[tuple[str, ...], Mapping[str, str]], Awaitable[int]]
@@ -88,19 +91,59 @@ async def _seed(
         return
     # All instances of a kind share the tree.
     tree = f"{cache}/{bound.spec.kind or bound.spec.name}-{seed_key(seed, scope)}"
-    if not os.path.isdir(tree):
-        os.makedirs(cache, mode=0o700, exist_ok=True)
+    os.makedirs(cache, mode=0o700, exist_ok=True)
+    for _ in range(BUILDS):
+        problem = await _copy_seed(tree, into, run, refuses_root=bound.spec.refuses_root)
+        if not problem:
+            return
         async with _locked(f"{tree}.lock"):
-            if not os.path.isdir(tree):
+            if seed_cache.damage(tree):
                 await _build_seed(seed, bound, scope, others, tree, run)
-    # An incomplete copy must not be taken for data: the copy gets its final name when it is complete.
-    await _remove_folder(run, f"{into}.new")
-    copy = stage(into)
-    if bound.spec.refuses_root:
-        give_to_other_user([os.path.dirname(copy)])
-    async with _removed_on_failure(os.path.dirname(copy), run):
-        await _run_checked(run, *COPY, tree, copy)
-    publish(copy, into)
+        await _evict(cache, run)
+    raise StepError(
+        f"the seed {tree} in the user's cache is damaged, also after it was built again: {problem};"
+        " check the disk, and remove it with `infra cache clean`"
+    )
+
+
+async def _evict(cache: str, run: Runner) -> None:
+    """Remove what `seed_cache.victims` returns; another process does it, because it can take a second."""
+    for path in seed_cache.victims(cache):
+        with seed_cache.unused(path) as free:
+            if free:
+                seed_cache.remove_stamp(path)
+                await run(("rm", "-rf", path), {})
+
+
+async def _copy_seed(tree: str, into: str, run: Runner, *, refuses_root: bool) -> str:
+    """Copy a seed; return why it cannot be used, or an empty text.
+
+    The seed is compared with its stamp while another process copies it, so the check takes no extra time.
+    """
+    if not os.path.isdir(tree):
+        return "it does not exist"
+    async with _locked(f"{tree}.lock", shared=True):
+        # An incomplete copy must not be taken for data: the copy gets its final name when it is complete.
+        await _remove_folder(run, f"{into}.new")
+        copy = stage(into)
+        if refuses_root:
+            give_to_other_user([os.path.dirname(copy), tree])
+        async with _removed_on_failure(os.path.dirname(copy), run):
+            copying = asyncio.ensure_future(run((*COPY, tree, copy), {}))
+            try:
+                await asyncio.sleep(0)  # the process starts
+                problem = seed_cache.damage(tree)
+                status = await copying
+            finally:
+                copying.cancel()
+            if status != 0 and not problem:
+                raise StepError(f"{' '.join((*COPY, tree, copy))} exited with status {status}")
+        if problem:
+            await _remove_folder(run, os.path.dirname(copy))
+            return problem
+        publish(copy, into)
+        seed_cache.mark_used(tree)
+        return ""
 
 
 def _check_origin(seed: Seed, into: str, existing: str, lookup: Callable[[str], str]) -> None:
@@ -111,29 +154,52 @@ def _check_origin(seed: Seed, into: str, existing: str, lookup: Callable[[str], 
     for step in seed.steps:
         if isinstance(step, Secret) and not os.path.exists(path := substitute(step.path, lookup)):
             raise StepError(
-                f"{into} contains {existing}, but not {os.path.basename(path)}:"
-                " it is not from this service. Move the content to another folder; an empty folder is filled"
+                f"{into} contains {existing}, but not {os.path.basename(path)}: this service did not create "
+                "it. Move the content elsewhere; the service fills an empty folder at its start"
             )
 
 
 async def _build_seed(
     seed: Seed, bound: Bound, scope: Scope, others: Mapping[str, Bound], tree: str, run: Runner
 ) -> None:
-    out = f"{tree}.new"
-    await _remove_folder(run, out)
-    os.makedirs(out, mode=0o700)
-    lookup = resolver(bound, scope, others, out=out)
-    async with _removed_on_failure(out, run):
-        for step in seed.steps:
-            if bound.spec.refuses_root:
-                give_to_other_user([out])
-            await _run_step(step, lookup, run)
-    os.rename(out, tree)
+    building = building_folder(os.path.dirname(tree))
+    os.makedirs(building, mode=0o700, exist_ok=True)
+    out = f"{building}/{os.path.basename(tree)}"
+    try:
+        async with _locked(f"{building}/{seed_cache.BUILDING_LOCK}", shared=True):
+            await _remove_folder(run, out)
+            os.makedirs(out, mode=0o700)
+            lookup = resolver(bound, scope, others, out=out)
+            async with _removed_on_failure(out, run):
+                for step in seed.steps:
+                    if bound.spec.refuses_root:
+                        give_to_other_user([out])
+                    await _run_step(step, lookup, run)
+            seed_cache.remove_stamp(tree)
+            await _remove_folder(run, tree)
+            os.rename(out, tree)
+            seed_cache.stamp(tree)
+    finally:
+        _remove_unused(building)
+
+
+def building_folder(cache: str) -> str:
+    """Return the folder of the seeds that this process builds; the guardian removes what is left of it."""
+    return f"{cache}/{os.getpid()}{seed_cache.BUILDING}"
+
+
+def _remove_unused(building: str) -> None:
+    """Remove the folder of the builds, unless another service builds a seed in it."""
+    lock = f"{building}/{seed_cache.BUILDING_LOCK}"
+    with contextlib.suppress(OSError):
+        if (descriptor := file_lock.acquire(lock, create=False)) is not None:
+            file_lock.remove(descriptor, lock)
+            os.rmdir(building)
 
 
 @contextlib.asynccontextmanager
 async def _removed_on_failure(tree: str, run: Runner) -> AsyncIterator[None]:
-    """Remove the tree when a step fails, and add the disk's error to the message if there is one."""
+    """Remove the tree when a step fails or is cancelled, and add the disk's error to the message, if any."""
     try:
         yield
     except StepError as error:
@@ -142,6 +208,11 @@ async def _removed_on_failure(tree: str, run: Runner) -> AsyncIterator[None]:
         await run(("rm", "-rf", tree), {})
         if reason:
             raise StepError(f"{error}; {folder}: {reason}") from error
+        raise
+    except asyncio.CancelledError:
+        import shutil  # 3 ms, and rarely needed
+
+        shutil.rmtree(tree, ignore_errors=True)
         raise
 
 
@@ -168,10 +239,16 @@ def seed_key(seed: Seed, scope: Scope) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _locked(path: str) -> AsyncIterator[None]:
+async def _locked(path: str, *, shared: bool = False) -> AsyncIterator[None]:
     """Hold a lock without blocking the loop; other stacks of the user make the same tree."""
-    while (descriptor := file_lock.acquire(path)) is None:  # noqa: ASYNC110 - a lock has no event
-        await asyncio.sleep(0.01)
+    while True:
+        descriptor = file_lock.acquire(path, shared=shared)
+        if descriptor is not None and file_lock.is_current(descriptor, path):
+            break
+        if descriptor is None:
+            await asyncio.sleep(0.01)
+        else:
+            os.close(descriptor)  # the seed was removed meanwhile
     try:
         yield
     finally:

@@ -68,7 +68,7 @@ async def attempt(probe: PortProbe, host: str, port: int, tls: ssl.SSLContext | 
                 case HttpProbe():
                     return await http(host, port, probe, tls)
                 case PostgresProbe():
-                    return await postgres(host, port, probe.user, probe.database)
+                    return await postgres(host, port, probe)
                 case Exchange():
                     if (reason := await exchange(host, port, probe)) is None:
                         return None
@@ -134,14 +134,14 @@ async def _body(reader: asyncio.StreamReader, content: bytes) -> bytes:
     return body
 
 
-async def postgres(host: str, port: int, user: str, database: str) -> str | None:
-    """Send a start-up packet, and expect a request for authentication."""
-    body = b"user\0%b\0database\0%b\0\0" % (user.encode(), database.encode())
+async def postgres(host: str, port: int, probe: PostgresProbe) -> str | None:
+    """Send a start-up packet, and expect a request for authentication; then set the password, if any."""
+    body = b"user\0%b\0database\0%b\0\0" % (probe.user.encode(), probe.database.encode())
     async with connected(host, port) as (reader, writer):
         writer.write(struct.pack("!ii", len(body) + 8, PROTOCOL_3) + body)
         kind, length = struct.unpack("!ci", await reader.readexactly(5))
         if kind == b"R":
-            return None
+            return await _password(port, probe) if probe.password else None
         if kind != b"E":
             return f"{host}:{port}: answered {kind!r}, which is not PostgreSQL"
         parts = (await reader.readexactly(length - 4)).split(b"\0")
@@ -149,6 +149,14 @@ async def postgres(host: str, port: int, user: str, database: str) -> str | None
     code, message = fields.get(b"C", ""), fields.get(b"M", "")
     # A server that answers with any other error is running.
     return message if code == CANNOT_CONNECT_NOW else None
+
+
+async def _password(port: int, probe: PostgresProbe) -> str | None:
+    from infra_runtime.supervisor.postgres_password import set_password  # only stacks with PostgreSQL need it
+
+    if not probe.socket:
+        return "the password cannot be set without a socket: set `unix_socket_directories` to a folder"
+    return await set_password(f"{probe.socket}/.s.PGSQL.{port}", probe.user, probe.password, probe.iterations)
 
 
 async def https(host: str, port: int, probe: HttpProbe, run: Runner, answer: str) -> str | None:

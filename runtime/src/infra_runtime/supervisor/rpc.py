@@ -6,11 +6,13 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
+from signal import valid_signals
 from typing import Any
 
 from infra_runtime import messages
 from infra_runtime.data_directory.paths import PROTOCOL
 from infra_runtime.errors import (
+    ConfigurationError,
     LeftoverError,
     PlanChangedError,
     SupervisorError,
@@ -27,6 +29,7 @@ from infra_runtime.messages import (
     Failure,
     Greeting,
     Hello,
+    Limits,
     Method,
     Names,
     Nothing,
@@ -81,6 +84,7 @@ class Methods:
         """Return method name → handler."""
         return {
             messages.HELLO.name: typed(messages.HELLO, self.hello),
+            messages.LIMITS.name: typed(messages.LIMITS, self.limits),
             messages.UP.name: typed(messages.UP, self.up),
             messages.STATUS.name: typed(messages.STATUS, self.status),
             messages.ENDPOINTS.name: typed(messages.ENDPOINTS, self.endpoints),
@@ -107,6 +111,10 @@ class Methods:
             self._leases.take(connection)
         return Greeting(protocol=PROTOCOL, pid=os.getpid(), ending=self._down is not None)
 
+    async def limits(self, _connection: Connection, _params: Nothing) -> Limits:
+        """Return how long the services may take to start and to stop. Clients check by it that it answers."""
+        return self._supervisor.limits()
+
     async def up(self, _connection: Connection, params: Up) -> Outcome:
         """Start services and those that they need, and answer when each is ready or has failed.
 
@@ -114,6 +122,7 @@ class Methods:
         once.
         """
         self._refuse_when_ending()
+        self._supervisor.check_files(params.services)
         scope = Scope(params.root, self._supervisor.environment, params.binaries, params.variables)
         services = self._supervisor.machine.services
         for spec in params.services:
@@ -179,6 +188,8 @@ class Methods:
 
     async def crash(self, _connection: Connection, params: Crash) -> Outcome:
         """Send a signal to all processes of services; their restart policies decide what follows."""
+        if params.signal not in valid_signals():
+            raise ConfigurationError(f"signal {params.signal} does not exist", hint="`kill -l` lists them.")
         names = self._known(params.services)
         services = self._supervisor.machine.services
         pids = {name: services[name].pid for name in names}
@@ -186,8 +197,7 @@ class Methods:
             self._supervisor.crash(name, params.signal)
         if params.wait:
             for name, pid in pids.items():
-                while pid and services[name].pid == pid:
-                    await self._supervisor.change()
+                await self._supervisor.exit_of(name, pid, params.signal)
             await self._supervisor.settle(names)
         return self._outcome(names)
 
@@ -249,6 +259,7 @@ class Methods:
                     data=bound.data,
                     env=bound.env,
                     program=bound.command[0] if bound.command else "",
+                    secrets=tuple(sorted(bound.secrets)),
                 )
                 for name, bound in self._supervisor.bound.items()
             }
@@ -302,7 +313,11 @@ class Methods:
     async def release(self, connection: Connection, _params: Nothing) -> Released:
         """End the client's lease, and answer whether the stack stops."""
         self._leases.give_back(connection)
-        return Released(leases=len(self._leases), ending=self.closing.is_set() or self._down is not None)
+        return Released(
+            leases=len(self._leases),
+            ending=self.closing.is_set() or self._down is not None,
+            stop_seconds=self._supervisor.limits().stop,
+        )
 
     async def down(self, _connection: Connection, _params: Nothing) -> Nothing:
         """Stop everything, and answer when nothing is left. Raises `LeftoverError` when something is."""
@@ -361,6 +376,7 @@ class Methods:
             ports=bound.ports if bound else {},
             exports=bound.masked_exports if bound else {},
             log=supervisor.logs.path(name),
+            log_dropped=supervisor.logs.dropped(name),
         )
 
     def _is_missing(self, name: str) -> bool:

@@ -249,7 +249,7 @@ async def _run_checked(supervisor: Supervisor, name: str, command: Sequence[str]
 
 
 async def _run(supervisor: Supervisor, *command: str) -> int:
-    return await supervisor.children.run("snapshot", command, cwd="/", log=supervisor.paths.own_log)
+    return await supervisor.children.run(".snapshot", command, cwd="/", log=supervisor.paths.own_log)
 
 
 async def _quiesce(supervisor: Supervisor, service: str) -> None:

@@ -28,6 +28,8 @@ EventKind: TypeAlias = Literal[
     "probe-failed",  # an attempt of the probe failed; detail: the reason
     "probe-succeeded",
     "exited",  # the first process exited; number: its status (negative: the signal); detail: an explanation
+    "first-exited",  # like `exited`, after a stop signal; other processes of the service keep running
+    "rest-exited",  # the processes that remained after the first one have exited
     "gone",  # no process of the service is left
     "timer",  # the timer that `arm` set has expired
     "killed",  # a client requests that the service is killed and stays stopped
@@ -39,7 +41,8 @@ EffectKind: TypeAlias = Literal[
     "spawn",  # start the first process
     "probe",  # repeat the probe until it succeeds or `cancel` comes
     "cancel",  # cancel preparing or probing
-    "signal",  # send a signal to the first process; number: the signal
+    "signal",  # send a signal to the service; number: the signal; detail: "group" for the whole session
+    "signal-rest",  # send it to the processes that remain after the first one, then report `rest-exited`
     "unfreeze",  # send SIGCONT to all processes, which SIGSTOP has stopped
     "sweep",  # kill all remaining processes of the service, then report `gone`
     "arm",  # start the service's timer, in place of a running one; number: seconds
@@ -70,6 +73,7 @@ class Service:
     """The state of one service."""
 
     __slots__ = (
+        "attempts",
         "crashes",
         "error",
         "needs",
@@ -81,6 +85,7 @@ class Service:
         "restarts",
         "since",
         "spec",
+        "start_deadline",
         "stop_step",
         "wanted",
     )
@@ -101,5 +106,9 @@ class Service:
         self.error = ""
         self.crashes: list[float] = []
         self.restarts = 0
+        #: how often it was started until it was ready for the first time
+        self.attempts = 0
+        #: the time until which it must be ready; all attempts share it
+        self.start_deadline = 0.0
         self.rebinds = 0
         self.stop_step = 0

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
+import traceback
 from collections import ChainMap
 from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
 from infra_runtime.data_directory.journal import Journal
-from infra_runtime.data_directory.logs import Logs
+from infra_runtime.data_directory.logs import SHORTEST, Logs
+from infra_runtime.data_directory.logs import limits as log_limits
 from infra_runtime.data_directory.paths import Paths, refusal
+from infra_runtime.errors import WaitTimeoutError
+from infra_runtime.host import requirements
 from infra_runtime.host.ports import LOOPBACK, PortError, Ports, taken
-from infra_runtime.messages import Phase
+from infra_runtime.messages import Limits, Phase
+from infra_runtime.redaction import masked_text, redacted
 from infra_runtime.spec import ServiceSpec, optional_exports
 from infra_runtime.supervisor import probes
 from infra_runtime.supervisor.binding import (
@@ -25,12 +31,15 @@ from infra_runtime.supervisor.binding import (
     resolver,
 )
 from infra_runtime.supervisor.children import Children, Guardian
+from infra_runtime.supervisor.limits import limits, stop_seconds
 from infra_runtime.supervisor.machine import Machine, stop_order
 from infra_runtime.supervisor.prepare import StepError, prepare
-from infra_runtime.supervisor.state import SETTLED, Effect, Event
+from infra_runtime.supervisor.state import SETTLED, Effect, Event, EventKind
 
-#: seconds between two updates of the log indexes
+#: seconds between two records of the descendants
 TICK = 1.0
+#: seconds between two checks for processes that remain after the first one; a check takes 1 to 2 ms
+REST_INTERVAL = 0.02
 
 
 class Supervisor:
@@ -40,7 +49,8 @@ class Supervisor:
         self.paths, self.environment = paths, environment
         self.machine = Machine()
         self.journal = Journal(paths.journal)
-        self.logs = Logs(paths.logs)
+        limit, total = log_limits(os.environ)
+        self.logs = Logs(paths.logs, limit=limit, total=total)
         #: in tests each service gets ports that are free, elsewhere those of its spec
         self.leased = environment == "test"
         self.ports = Ports(paths.ports, paths.data, leased=self.leased)
@@ -62,6 +72,7 @@ class Supervisor:
         self._log_marks: dict[str, int] = {}
         self._changed: set[asyncio.Future[None]] = set()
         self._ticker = self._loop.call_later(TICK, self._tick)
+        self._log_ticker = self._loop.call_later(SHORTEST, self._bound_logs)
 
     # --- called by the methods of the control socket ---------------------------------------------------
 
@@ -73,10 +84,18 @@ class Supervisor:
         self.bound.pop(spec.name, None)
         self.bound_ahead.pop(spec.name, None)
 
+    def check_files(self, specs: Iterable[ServiceSpec]) -> None:
+        """Raise `SupervisorError` if the limit of open files is too low for these services, in addition."""
+        present = (service.spec for service in self.machine.services.values())
+        needed = {spec.name: spec for spec in (*present, *specs)}.values()
+        requirements.check_files(len(needed), sum(len(spec.ports) for spec in needed))
+
     def dispatch(self, event: Event) -> None:
         """Pass an event to the state machine, and carry out its effects."""
+        if event.detail:
+            event = event._replace(detail=self.redact(event.detail))
         for effect in self.machine.handle(event, self._loop.time()):
-            getattr(self, f"_do_{effect.kind}")(effect)
+            getattr(self, "_do_" + effect.kind.replace("-", "_"))(effect)
         if event.kind == "probe-failed":
             return  # `change` does not wait for this event
         changed, self._changed = self._changed, set()
@@ -111,6 +130,18 @@ class Supervisor:
         """Send a signal to all processes of a service; its restart policy decides what follows."""
         self.children.signal_all(name, number)
 
+    async def exit_of(self, name: str, pid: int, number: int) -> None:
+        """Wait until a process has exited after a signal. Raises `WaitTimeoutError` if it ignores it."""
+        service = self.machine.services[name]
+        seconds = stop_seconds(service.spec)
+        try:
+            async with asyncio.timeout(seconds):
+                while pid and service.pid == pid:
+                    await self.change()
+        except TimeoutError:
+            reason = f"its process {pid} did not exit after signal {number}"
+            raise WaitTimeoutError(seconds, {name: reason}) from None
+
     async def pause(self, names: Iterable[str]) -> None:
         """Stop all processes of the ready services with SIGSTOP, and enter the phase `paused`."""
         names = [name for name in names if self.machine.services[name].phase is Phase.READY]
@@ -122,20 +153,42 @@ class Supervisor:
         """Continue a paused service."""
         self.dispatch(Event("resumed", name))
 
+    def limits(self) -> Limits:
+        """Return how long all services may take to start and to stop."""
+        return limits(service.spec for service in self.machine.services.values())
+
     async def down(self) -> list[str]:
-        """Stop all services. Return a text for each remaining process and port."""
+        """Stop all services. Return a text for each remaining process and port.
+
+        After an unexpected error this process exits, and the guardian kills what remains.
+        """
+        try:
+            return await self._down()
+        except Exception:  # noqa: BLE001 - otherwise every client would wait
+            traceback.print_exc()
+            os._exit(1)
+
+    async def _down(self) -> list[str]:
         await self.stop(self.machine.services)
         for task in self._tasks.values():
             task.cancel()
         left = self.children.sweep_orphaned()
         left += [f"port {port}" for port in sorted(self.used_ports) if taken(port, name_it=False) is not None]
+        self.ports.close()
         self._ticker.cancel()
-        self.logs.update(self.machine.services)
+        self._log_ticker.cancel()
+        self.logs.update(self.machine.services, last=True)
         return left
 
     def log_tail(self, service: str) -> list[str]:
         """Return the last log lines of the current run of a service."""
-        return self.logs.tail(service, since=self._log_marks.get(service, 0))
+        lines = self.logs.tail(service, since=self._log_marks.get(service, 0))
+        return [self.redact(line) for line in lines]
+
+    def redact(self, text: str) -> str:
+        """Return a text for users: the passwords of URLs and all secrets of the stack are masked."""
+        secrets = {secret for bound in self._all_bound.values() for secret in bound.secrets}
+        return redacted(masked_text(text), secrets)
 
     # --- effects -------------------------------------------------------------------------------------
 
@@ -193,7 +246,9 @@ class Supervisor:
 
     def _reserve(self, services: Iterable[str]) -> None:
         """Lease the ports of services that are not prepared yet, and of the services in their exports."""
-        for name in services:
+        names = list(services)
+        while names:
+            name = names.pop()
             if name in self._all_bound or name not in self.machine.services:
                 continue
             spec = self.machine.services[name].spec
@@ -206,8 +261,8 @@ class Supervisor:
             self.bound_ahead[name] = Bound(
                 spec, self.paths.service_data(name), self.paths.service_run(name), ports
             )
-            self._reserve(service for service, _ in optional_exports(spec.exports))
-            self._reserve(spec.all_needs())
+            names += [service for service, _ in optional_exports(spec.exports)]
+            names += spec.all_needs()
 
     def _do_spawn(self, effect: Effect) -> None:
         bound = self.bound[effect.service]
@@ -256,7 +311,16 @@ class Supervisor:
             task.cancel()
 
     def _do_signal(self, effect: Effect) -> None:
-        self.children.signal(effect.service, int(effect.number))
+        self.children.signal(effect.service, int(effect.number), group=effect.detail == "group")
+
+    def _do_signal_rest(self, effect: Effect) -> None:
+        self.children.signal_rest(effect.service, int(effect.number))
+        self._task(effect.service, self._await_rest(effect.service))
+
+    async def _await_rest(self, name: str) -> None:
+        while self.children.has_rest(name):  # noqa: ASYNC110 - the kernel reports no exit of other processes
+            await asyncio.sleep(REST_INTERVAL)
+        self.dispatch(Event("rest-exited", name))
 
     def _do_unfreeze(self, effect: Effect) -> None:
         self.children.signal_all(effect.service, signal.SIGCONT)
@@ -280,6 +344,8 @@ class Supervisor:
     def _do_record(self, effect: Effect) -> None:
         reason = self.machine.services[effect.service].reason
         self.journal.write(effect.detail, effect.service, **({"reason": reason} if reason else {}))
+        if effect.detail == "ready":
+            self.children.record_descendants(self.paths.descendants)
 
     def _ended(self, name: str, pid: int, status: int, orphaned: bool) -> None:
         self.journal.write("exited", name, pid=pid, status=status)
@@ -295,7 +361,8 @@ class Supervisor:
             detail = "; its child processes kept running: configure the program to run in the foreground"
         elif service.phase is Phase.STARTING and status and (reason := refusal(self.bound[name].data)):
             detail = f"; {self.bound[name].data}: {reason}"
-        self.dispatch(Event("exited", name, detail, status))
+        kind: EventKind = "first-exited" if orphaned and service.phase is Phase.STOPPING else "exited"
+        self.dispatch(Event(kind, name, detail, status))
 
     def _port_taken(self, name: str, port: int, holder: str, *, may_rebind: bool) -> None:
         self.refused_ports[name] = port, holder
@@ -308,9 +375,13 @@ class Supervisor:
         self._tasks[name] = self._loop.create_task(work)
 
     def _tick(self) -> None:
-        self.logs.update(self.machine.services)
         self.children.report_orphaned()
+        self.children.record_descendants(self.paths.descendants)
         self._ticker = self._loop.call_later(TICK, self._tick)
+
+    def _bound_logs(self) -> None:
+        seconds = self.logs.update(self.machine.services)
+        self._log_ticker = self._loop.call_later(seconds, self._bound_logs)
 
     def pending(self, names: Iterable[str]) -> dict[str, str]:
         """Return service → reason for the services that are not in a settled phase."""

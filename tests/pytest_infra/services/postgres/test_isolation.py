@@ -1,4 +1,4 @@
-"""A database for each test: nobody sees another's, and none is left."""
+"""A database for each test: tests do not share data, and no database is left."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from infra_runtime.engines.local.stack import Stack
 
 pytestmark = pytest.mark.real("postgres")
 
-ALONE = "[services.postgres]\n"
+STACK = "[services.postgres]\n"
 
 
 @pytest.fixture(autouse=True)
 def _with_driver(suite: Suite) -> None:
     pytest.importorskip("psycopg")
-    suite.stack(ALONE)
+    suite.stack(STACK)
 
 
 @pytest.fixture
 def warm(suite: Suite) -> Iterator[Stack]:
-    """The project's stack, held by somebody besides the suite: what is left over can be seen."""
+    """The project's stack, which keeps running after the inner pytest: its databases can be listed."""
     with stacks.start("postgres", directory=suite.root, environment="test") as stack:
         yield stack
 
 
 def databases(stack: Stack) -> list[str]:
-    """Those that are not PostgreSQL's own."""
+    """Return the names of the databases, without those that every cluster has."""
     import psycopg
 
     with psycopg.connect(stack.postgres.socket_url) as connection:
@@ -41,7 +41,7 @@ def databases(stack: Stack) -> list[str]:
     return [name for (name,) in rows if name not in {"postgres", "template0", "template1"}]
 
 
-TWO_THAT_WOULD_COLLIDE = """
+CREATES_SAME_TABLE = """
 import psycopg, pytest
 
 @pytest.mark.parametrize("number", range(8))
@@ -59,8 +59,8 @@ def test_it(postgres, infra_stack, number):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_each_test_has_a_database_of_its_own(suite: Suite, workers: int) -> None:
-    suite.test(TWO_THAT_WOULD_COLLIDE)
+def test_each_test_has_its_own_database(suite: Suite, workers: int) -> None:
+    suite.test(CREATES_SAME_TABLE)
 
     result = suite.run("-n", str(workers))
 
@@ -69,8 +69,10 @@ def test_each_test_has_a_database_of_its_own(suite: Suite, workers: int) -> None
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_only_templates_are_left_in_a_warm_stack(suite: Suite, warm: Stack, workers: int) -> None:
-    suite.test(TWO_THAT_WOULD_COLLIDE)
+def test_only_the_template_is_left_in_a_stack_that_keeps_running(
+    suite: Suite, warm: Stack, workers: int
+) -> None:
+    suite.test(CREATES_SAME_TABLE)
 
     suite.run("-n", str(workers)).assert_outcomes(passed=8)
 
@@ -78,39 +80,41 @@ def test_only_templates_are_left_in_a_warm_stack(suite: Suite, warm: Stack, work
     assert template.startswith("infra_template_")
 
 
-def test_two_sessions_at_once_share_a_template_and_nothing_else(suite: Suite, warm: Stack) -> None:
-    suite.test(TWO_THAT_WOULD_COLLIDE)
+def test_two_simultaneous_sessions_share_the_template_only(suite: Suite, warm: Stack) -> None:
+    suite.test(CREATES_SAME_TABLE)
     first, second = suite.begin(), suite.begin()
 
-    codes = first.wait(60), second.wait(60)
+    exit_statuses = first.wait(60), second.wait(60)
 
-    assert codes == (0, 0)
+    assert exit_statuses == (0, 0)
     assert len(databases(warm)) == 1
 
 
-def test_what_a_killed_session_left_the_next_one_removes(suite: Suite, warm: Stack) -> None:
+def test_the_next_session_removes_the_databases_of_a_killed_session(suite: Suite, warm: Stack) -> None:
     suite.test("import time\ndef test_it(postgres): time.sleep(600)", "test_hangs")
     suite.test("def test_it(postgres): pass")
     killed = suite.begin("test_hangs.py")
     _until(lambda: any(name.startswith("infra_test_") for name in databases(warm)))
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait()
-    left = databases(warm)
+    after_kill = databases(warm)
 
     suite.run("test_it.py").assert_outcomes(passed=1)
 
-    assert any(name.startswith("infra_test_") for name in left)
+    assert any(name.startswith("infra_test_") for name in after_kill)
     assert [name for name in databases(warm) if name.startswith("infra_test_")] == []
 
 
-def test_a_failing_test_gives_its_database_back_too(suite: Suite, warm: Stack) -> None:
+def test_the_database_of_a_failed_test_is_removed_although_a_connection_is_open(
+    suite: Suite, warm: Stack
+) -> None:
     suite.test(
         """
         import psycopg
 
         def test_it(postgres):
             global connection
-            connection = psycopg.connect(postgres.url)  # and it stays open
+            connection = psycopg.connect(postgres.url)  # the test does not close it
             raise ValueError
         """
     )
@@ -122,7 +126,7 @@ def test_a_failing_test_gives_its_database_back_too(suite: Suite, warm: Stack) -
 
 # --- migrations ------------------------------------------------------------------------------------
 
-COUNTS = """
+USES_MIGRATED_TABLE = """
 import psycopg, pytest
 
 @pytest.mark.parametrize("number", range(4))
@@ -134,17 +138,17 @@ def test_it(postgres, number):
 MIGRATION = "create table pets (name text);\ninsert into pets values ('Grace');\n"
 
 
-def test_a_folder_of_sql_files_makes_the_template(suite: Suite) -> None:
+def test_the_sql_files_of_a_folder_are_applied_in_order(suite: Suite) -> None:
     (suite.root / "migrations").mkdir()
     (suite.root / "migrations" / "1.sql").write_text("create table pets (name text)")
     (suite.root / "migrations" / "2.sql").write_text("insert into pets values ('Grace')")
     suite.pytester.makeini("[pytest]\nfilterwarnings = error\ninfra_postgres_migrations = migrations\n")
-    suite.test(COUNTS)
+    suite.test(USES_MIGRATED_TABLE)
 
     suite.run("-n", "2").assert_outcomes(passed=4)
 
 
-def test_a_callable_makes_it_once_for_all_sessions(suite: Suite, warm: Stack) -> None:
+def test_a_migration_function_is_called_once_for_all_sessions(suite: Suite, warm: Stack) -> None:
     suite.pytester.makeconftest(
         f"""
         import pytest, psycopg
@@ -160,7 +164,7 @@ def test_a_callable_makes_it_once_for_all_sessions(suite: Suite, warm: Stack) ->
             return migrate
         """
     )
-    suite.test(COUNTS)
+    suite.test(USES_MIGRATED_TABLE)
 
     suite.run("-n", "4").assert_outcomes(passed=4)
     suite.run().assert_outcomes(passed=4)
@@ -169,9 +173,9 @@ def test_a_callable_makes_it_once_for_all_sessions(suite: Suite, warm: Stack) ->
     assert len(databases(warm)) == 1
 
 
-def test_other_migrations_make_another_template(suite: Suite, warm: Stack) -> None:
+def test_changed_migrations_make_another_template(suite: Suite, warm: Stack) -> None:
     suite.pytester.makeini("[pytest]\nfilterwarnings = error\ninfra_postgres_migrations = one.sql\n")
-    suite.test(COUNTS)
+    suite.test(USES_MIGRATED_TABLE)
     (suite.root / "one.sql").write_text("create table pets (name text)")
     suite.run().assert_outcomes(failed=4)
 
@@ -181,7 +185,7 @@ def test_other_migrations_make_another_template(suite: Suite, warm: Stack) -> No
     assert len(databases(warm)) == 2
 
 
-def test_old_templates_go(suite: Suite, warm: Stack) -> None:
+def test_old_templates_are_removed(suite: Suite, warm: Stack) -> None:
     suite.test(
         """
         import pytest
@@ -200,7 +204,7 @@ def test_old_templates_go(suite: Suite, warm: Stack) -> None:
     assert len(databases(warm)) == 4
 
 
-def test_a_migration_that_fails_is_told_with_its_file(suite: Suite) -> None:
+def test_the_error_of_a_failed_migration_names_its_file(suite: Suite) -> None:
     (suite.root / "wrong.sql").write_text("create tabel pets ()")
     suite.pytester.makeini("[pytest]\nfilterwarnings = error\ninfra_postgres_migrations = wrong.sql\n")
     suite.test("def test_one(postgres): pass\n\ndef test_two(postgres): pass")
@@ -245,7 +249,7 @@ def test_a_missing_extension_in_a_function_has_a_hint(suite: Suite) -> None:
     result.stdout.fnmatch_lines(["*FeatureNotSupported: extension*", "*set `binary` in the table*"])
 
 
-def test_alembic_migrates(suite: Suite) -> None:
+def test_alembic_migrations_are_applied(suite: Suite) -> None:
     pytest.importorskip("alembic")
     scripts = suite.root / "scripts"
     (scripts / "versions").mkdir(parents=True)
@@ -256,7 +260,7 @@ def test_alembic_migrates(suite: Suite) -> None:
         f"def upgrade():\n    op.execute({MIGRATION!r})\n"
     )
     suite.pytester.makeini("[pytest]\nfilterwarnings = error\ninfra_postgres_migrations = alembic.ini\n")
-    suite.test(COUNTS)
+    suite.test(USES_MIGRATED_TABLE)
 
     suite.run().assert_outcomes(passed=4)
 
@@ -273,10 +277,10 @@ with engine.connect() as connection:
 """
 
 
-# --- trouble ---------------------------------------------------------------------------------------
+# --- failures --------------------------------------------------------------------------------------
 
 
-def test_a_server_that_was_killed_and_came_back_serves_the_next_test(suite: Suite) -> None:
+def test_the_next_test_gets_a_database_after_the_server_was_killed_and_started_again(suite: Suite) -> None:
     suite.test(
         """
         import psycopg, pytest
@@ -294,7 +298,7 @@ def test_a_server_that_was_killed_and_came_back_serves_the_next_test(suite: Suit
     suite.run().assert_outcomes(passed=4)
 
 
-def test_a_restored_snapshot_takes_no_later_test_along(suite: Suite) -> None:
+def test_later_tests_get_databases_after_a_snapshot_was_restored(suite: Suite) -> None:
     suite.test(
         """
         import psycopg, pytest, time
@@ -305,7 +309,7 @@ def test_a_restored_snapshot_takes_no_later_test_along(suite: Suite) -> None:
                 infra_stack.snapshot()
             with psycopg.connect(postgres.url) as connection:
                 connection.execute("create table pets (name text)")
-            time.sleep(0.2)  # until databases are ready for the tests to come
+            time.sleep(0.2)  # the pool makes databases ahead, which the restored snapshot does not contain
             if number == 2:
                 infra_stack.restore()
         """
@@ -314,7 +318,7 @@ def test_a_restored_snapshot_takes_no_later_test_along(suite: Suite) -> None:
     suite.run().assert_outcomes(passed=4)
 
 
-def test_without_psycopg_it_says_what_to_install(suite: Suite) -> None:
+def test_the_error_without_psycopg_has_the_command_that_installs_it(suite: Suite) -> None:
     suite.pytester.makeconftest("import sys\nsys.modules['psycopg'] = None")
     suite.test("def test_it(postgres): pass")
 
@@ -326,8 +330,8 @@ def test_without_psycopg_it_says_what_to_install(suite: Suite) -> None:
     )
 
 
-def _until(holds: Any) -> None:
+def _until(condition: Any) -> None:
     deadline = time.monotonic() + 60
-    while not holds():
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""What makes a template, and when it has to be made anew."""
+"""The migrations of a template, and the key that changes when a new template is needed."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from infra_runtime.errors import ConfigurationError
 from pytest_infra.isolation.migrations import Migrations
 from pytest_infra.services.postgres.migrations import hint, read
 
-#: the fixture that errors name
+#: the fixture that the errors name
 WHERE = "infra_postgres_migrations"
 
 
 def _migrate(database: Endpoint) -> None: ...
 
 
-def _differently(database: Endpoint) -> None: ...
+def _migrate_differently(database: Endpoint) -> None: ...
 
 
 def _key(source: object, root: Path) -> str:
-    return read(source, root, WHERE).key  # type: ignore[arg-type]  # also what nobody should give
+    return read(source, root, WHERE).key  # type: ignore[arg-type]  # some tests pass invalid values
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def sql(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_same_files_have_the_same_key_wherever_they_are_named_from(sql: Path) -> None:
+def test_the_same_files_have_the_same_key_with_relative_and_absolute_paths(sql: Path) -> None:
     assert _key("sql", sql.parent) == _key(sql, Path("/")) == _key(str(sql), sql.parent)
 
 
@@ -43,7 +43,7 @@ def test_the_same_files_have_the_same_key_wherever_they_are_named_from(sql: Path
     [("2.sql", "create table c ()"), ("3.sql", ""), ("deeper/1.sql", "")],
     ids=["text", "file", "folder"],
 )
-def test_another_text_and_another_file_have_another_key(sql: Path, file: str, text: str) -> None:
+def test_changed_text_and_new_files_change_the_key(sql: Path, file: str, text: str) -> None:
     before = _key(sql, sql)
     (sql / file).parent.mkdir(exist_ok=True)
 
@@ -52,7 +52,7 @@ def test_another_text_and_another_file_have_another_key(sql: Path, file: str, te
     assert _key(sql, sql) != before
 
 
-def test_a_renamed_file_has_another_key_for_the_order_may_differ(sql: Path) -> None:
+def test_a_renamed_file_changes_the_key_because_the_order_may_change(sql: Path) -> None:
     before = _key(sql, sql)
 
     (sql / "2.sql").rename(sql / "0.sql")
@@ -62,7 +62,7 @@ def test_a_renamed_file_has_another_key_for_the_order_may_differ(sql: Path) -> N
 
 def test_two_functions_of_a_module_have_different_keys(tmp_path: Path) -> None:
     assert _key(_migrate, tmp_path) == _key(_migrate, tmp_path)
-    assert _key(_migrate, tmp_path) != _key(_differently, tmp_path)
+    assert _key(_migrate, tmp_path) != _key(_migrate_differently, tmp_path)
     assert len(_key(_migrate, tmp_path)) == 16
 
 
@@ -73,7 +73,7 @@ def test_migrations_with_the_same_key_are_equal_and_share_a_pool() -> None:
     assert len({first, second, Migrations.of(lambda _: None, version="2")}) == 2
 
 
-def test_a_callable_that_nobody_can_look_into_wants_a_version(tmp_path: Path) -> None:
+def test_a_callable_whose_source_cannot_be_read_requires_a_version(tmp_path: Path) -> None:
     class Callable:
         def __call__(self, database: Endpoint) -> None: ...
 
@@ -85,7 +85,7 @@ def test_a_callable_that_nobody_can_look_into_wants_a_version(tmp_path: Path) ->
     assert first != second
 
 
-def test_further_files_count(sql: Path) -> None:
+def test_the_key_depends_on_additional_files(sql: Path) -> None:
     before = Migrations.of(_migrate, sql).key
 
     (sql / "2.sql").write_text("")
@@ -93,7 +93,7 @@ def test_further_files_count(sql: Path) -> None:
     assert Migrations.of(_migrate, sql).key != before
 
 
-def test_alembic_depends_on_its_scripts(tmp_path: Path) -> None:
+def test_the_key_of_alembic_migrations_depends_on_the_scripts(tmp_path: Path) -> None:
     (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s/scripts\n")
     (tmp_path / "scripts" / "versions").mkdir(parents=True)
     before = _key(tmp_path, tmp_path)
@@ -103,25 +103,25 @@ def test_alembic_depends_on_its_scripts(tmp_path: Path) -> None:
     assert _key("alembic.ini", tmp_path) == _key(tmp_path, tmp_path) != before
 
 
-def test_a_function_may_be_named(tmp_path: Path) -> None:
+def test_a_function_can_be_given_by_module_and_name(tmp_path: Path) -> None:
     assert read("pytest_infra.services.postgres.migrations:read", tmp_path, WHERE).run is read
 
 
 @pytest.mark.parametrize(
-    ("source", "says"),
+    ("source", "message"),
     [
         ("nowhere", "neither a folder"),
         ("no.such.module:function", "cannot be imported"),
         ("os.path:no_such_function", "cannot be imported"),
     ],
 )
-def test_what_it_cannot_be_is_told(tmp_path: Path, source: str, says: str) -> None:
-    with pytest.raises(ConfigurationError, match=says):
+def test_an_invalid_source_is_reported_with_the_reason(tmp_path: Path, source: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
         read(source, tmp_path, WHERE)
 
 
-def test_a_folder_without_sql_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"no \*\.sql"):
+def test_a_folder_without_sql_files_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"contains no `\*\.sql` file"):
         read(tmp_path, tmp_path, WHERE)
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fakes.stacks import until
 from fakes.supervisor import GREETING, answering, error, event, result
+from infra_runtime.data_directory import control_file
 from infra_runtime.data_directory.paths import PROTOCOL, Paths
 from infra_runtime.engines.local import client as client_module
 from infra_runtime.engines.local.client import Client, connect_or_launch, failure, raise_failures
+from infra_runtime.engines.local.connection import Connection, Deadlines
 from infra_runtime.errors import (
     NoStackError,
     PortTakenError,
@@ -20,10 +26,18 @@ from infra_runtime.errors import (
     SupervisorError,
     UnknownServiceError,
 )
+from infra_runtime.host import processes
 from infra_runtime.messages import (
+    DOWN,
+    LIMITS,
     RELEASE,
+    SNAPSHOT_RESTORE,
+    SNAPSHOT_SAVE,
     STATUS,
+    STAY,
     STOP,
+    UP,
+    WAIT,
     Event,
     Failure,
     Names,
@@ -31,10 +45,17 @@ from infra_runtime.messages import (
     Outcome,
     Released,
     Services,
+    SnapshotName,
+    Stay,
+    Up,
+    Wait,
 )
 from infra_runtime.supervisor.argv import ALREADY_SUPERVISED
 
 pytestmark = pytest.mark.process
+
+#: short deadlines, in which a thread of a busy machine still answers
+QUICK = Deadlines(answer=1.0, boot=0.1, copy=0.5, margin=0.1)
 
 
 @pytest.fixture
@@ -67,6 +88,13 @@ def launch(paths: Paths, *statuses: int | None) -> tuple[list[list[str]], Client
         return started, problem
 
 
+def record(paths: Paths) -> None:
+    """Write the control file, as a supervisor does, and create the folder of its socket."""
+    for folder in (paths.data, paths.run):
+        Path(folder).mkdir(mode=0o700)
+    control_file.write(paths)
+
+
 # --- connecting ------------------------------------------------------------------------------------
 
 
@@ -76,7 +104,7 @@ def test_without_a_listening_supervisor_no_stack_is_found(paths) -> None:
 
 
 def test_a_socket_without_a_supervisor_is_not_a_stack(paths) -> None:
-    Path(paths.run).mkdir(parents=True)
+    record(paths)
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(paths.control)
 
@@ -85,7 +113,7 @@ def test_a_socket_without_a_supervisor_is_not_a_stack(paths) -> None:
 
 
 def test_a_file_instead_of_the_socket_is_not_a_stack(paths) -> None:
-    Path(paths.run).mkdir(parents=True)
+    record(paths)
     Path(paths.control).touch()
 
     with pytest.raises(NoStackError):
@@ -124,7 +152,7 @@ def test_a_supervisor_of_another_version_is_told_with_both_versions(paths) -> No
 
 
 def test_a_supervisor_that_never_greets_is_given_up(paths, monkeypatch) -> None:
-    monkeypatch.setattr(client_module, "HELLO_PATIENCE", 0.05)
+    monkeypatch.setattr(client_module, "DEADLINES", QUICK)
 
     with answering(paths, hello=lambda _: []), pytest.raises(SupervisorError, match="does not answer"):
         Client.connect(paths)
@@ -250,7 +278,7 @@ def test_events_come_until_the_supervisor_goes(paths) -> None:
     with answering(paths, subscribe=subscribe, bye=lambda _: None):
         client = Client.connect(paths)
         client.subscribe()
-        client._socket.sendall(b'{"id": 0, "method": "bye"}\n')
+        client._connection.send({"id": 0, "method": "bye"}, 60)
 
         assert [it.event for it in client.events()] == ["ready", "down"]
         client.close()
@@ -263,7 +291,6 @@ def test_an_event_that_comes_while_an_answer_is_waited_for_is_not_lost(paths) ->
     with answering(paths, subscribe=lambda request: [result(request)], stop=stop):
         client = Client.connect(paths)
         client.subscribe()
-        client._socket.settimeout(60)
 
         client.call(STOP, Names(services=()))
 
@@ -271,15 +298,16 @@ def test_an_event_that_comes_while_an_answer_is_waited_for_is_not_lost(paths) ->
         client.close()
 
 
-def test_a_supervisor_that_hangs_up_and_does_not_end_is_waited_for_no_longer_than_was_said(
-    sleeper,
-) -> None:
+def test_a_supervisor_that_hangs_up_and_does_not_exit_is_an_error_after_the_margin(paths, sleeper) -> None:
     ours, theirs = socket.socketpair()
     theirs.close()
-    client = Client(ours)
+    client = Client(Connection(ours), paths, sleeper.pid, QUICK)
     client.child = sleeper
 
-    assert not client.await_end(0.01)
+    with pytest.raises(
+        SupervisorError, match=rf"it did not exit within 0\.6 s; its process {sleeper.pid} is"
+    ):
+        client.await_end(0.5)
 
     client.child = None
     client.close()
@@ -293,6 +321,152 @@ def test_a_client_may_be_closed_twice(paths) -> None:
         client.close()
 
 
+# --- deadlines -------------------------------------------------------------------------------------
+
+
+def limits(**seconds: float) -> Callable[[dict[str, Any]], list[dict[str, Any]]]:
+    return lambda request: [result(request, **{"start": 0.0, "stop": 0.0, **seconds})]
+
+
+def test_a_socket_with_a_full_queue_is_an_error_after_the_deadline(paths) -> None:
+    record(paths)
+    with socket.socket(socket.AF_UNIX) as listener, contextlib.ExitStack() as queue:
+        listener.bind(paths.control)
+        listener.listen(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                waiting = queue.enter_context(socket.socket(socket.AF_UNIX))
+                waiting.setblocking(False)
+                waiting.connect(paths.control)
+
+        with pytest.raises(SupervisorError, match=r"accepted no connection within 1 s"):
+            Client.connect(paths, deadlines=QUICK)
+
+
+@pytest.mark.parametrize("method", [STATUS, DOWN, STAY, LIMITS], ids=str)
+def test_a_call_without_an_answer_ends_with_process_data_directory_and_log(paths, method) -> None:
+    params = Stay(on=True) if method is STAY else Nothing()
+    with answering(paths, **{method.name: lambda _: [], "limits": lambda _: []}):
+        client = Client.connect(paths, deadlines=QUICK)
+
+        with pytest.raises(SupervisorError) as caught:
+            client.call(method, params)
+        client.close()
+
+    assert f"the supervisor of {paths.data} does not answer: `{method.name}` was not answered" in str(
+        caught.value
+    )
+    assert "its process 1 is running" in str(caught.value)
+    assert "`kill -KILL 1` ends it" in caught.value.hint
+    assert paths.own_log in caught.value.hint
+
+
+def test_a_stopped_supervisor_is_named_as_stopped(paths, sleeper) -> None:
+    sleeper.send_signal(signal.SIGSTOP)
+    until(lambda: processes.look(sleeper.pid).state in processes.STOPPED)
+    greeting = {**GREETING, "pid": sleeper.pid}
+    with answering(paths, hello=lambda request: [result(request, **greeting)], status=lambda _: []):
+        client = Client.connect(paths, deadlines=QUICK)
+
+        with pytest.raises(SupervisorError, match="is stopped by a signal or a debugger") as caught:
+            client.call(STATUS, Nothing())
+        client.close()
+
+    assert f"`kill -CONT {sleeper.pid}` continues it" in caught.value.hint
+
+
+def test_a_call_that_waits_for_services_may_last_as_long_as_they_may_take(paths) -> None:
+    """It lasts longer than the deadline of an answer, and meanwhile the supervisor answers the checks."""
+    checks = []
+
+    def stop(request: dict[str, Any]) -> list[dict[str, Any]]:
+        pending.append(request)
+        return []
+
+    def check(request: dict[str, Any]) -> list[dict[str, Any]]:
+        checks.append(request)
+        answers = limits(stop=60.0)(request)
+        return answers if len(checks) < 3 else [*answers, result(pending[0], **OUTCOME)]
+
+    pending: list[dict[str, Any]] = []
+    with answering(paths, stop=stop, limits=check):
+        client = Client.connect(paths, deadlines=QUICK)
+
+        assert client.call(STOP, Names(services=())) == Outcome(services=Services())
+        client.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "seconds"),
+    [
+        (STATUS, Nothing(), 0.1),
+        (STOP, Names(services=()), 0.3),
+        (DOWN, Nothing(), 0.3),
+        (UP, Up(services=(), root="/", binaries={}, variables={}), 0.7),
+        (WAIT, Wait(timeout=0.25), 0.35),
+        (SNAPSHOT_SAVE, SnapshotName(name="x"), 0.6),
+        (SNAPSHOT_RESTORE, SnapshotName(name="x"), 1.2),
+    ],
+    ids=str,
+)
+def test_a_call_that_is_never_finished_ends_after_the_limits_of_the_services_and_the_margin(
+    paths, method, params, seconds
+) -> None:
+    with answering(paths, **{method.name: lambda _: [], "limits": limits(start=0.4, stop=0.2)}):
+        client = Client.connect(paths, deadlines=QUICK)
+
+        with pytest.raises(SupervisorError, match=f"`{method.name}` was not finished within {seconds:g} s"):
+            client.call(method, params)
+        client.close()
+
+
+def test_events_do_not_extend_a_deadline(paths) -> None:
+    def flood(request: dict[str, Any]) -> list[dict[str, Any]]:
+        return [event("ready")] * 1000 + limits()(request)
+
+    with answering(paths, stop=lambda _: [], limits=flood):
+        client = Client.connect(paths, deadlines=QUICK)
+
+        with pytest.raises(SupervisorError, match=r"`stop` was not finished within 0\.1 s"):
+            client.call(STOP, Names(services=()))
+        client.close()
+
+
+def test_after_a_call_without_an_answer_the_next_one_fails_at_once_until_the_supervisor_answers(
+    paths,
+) -> None:
+    pending: list[dict[str, Any]] = []
+
+    def release(request: dict[str, Any]) -> list[dict[str, Any]]:
+        pending.append(request)
+        return [result(request, leases=1, ending=False)] if len(pending) > 1 else []
+
+    with answering(paths, release=release, limits=lambda _: []) as requests:
+        client = Client.connect(paths, deadlines=QUICK)
+        with pytest.raises(SupervisorError, match="`release` was not answered"):
+            client.call(RELEASE, Nothing())
+        sent = len(requests)
+
+        with pytest.raises(SupervisorError, match="`release` was not answered"):
+            client.call(STATUS, Nothing())
+        assert len(requests) == sent
+
+        client._connection.send({"id": 0, "method": "release"}, 60)  # the answer to this is late
+        until(client._connection.has_data)
+        assert client.call(RELEASE, Nothing()).leases == 1
+        client.close()
+
+
+def test_a_request_that_the_supervisor_does_not_read_is_an_error(paths) -> None:
+    ours, theirs = socket.socketpair()
+    client = Client(Connection(ours), paths, 1, QUICK)
+
+    with theirs, pytest.raises(SupervisorError, match=r"`snapshot_save` was not read within 1 s"):
+        client.call(SNAPSHOT_SAVE, SnapshotName(name="x" * 10_000_000))
+
+    client.close()
+
+
 # --- launching -------------------------------------------------------------------------------------
 
 
@@ -302,7 +476,7 @@ def test_a_stack_that_runs_is_joined_and_nothing_is_started(paths) -> None:
         client.close()
 
     assert started == []
-    assert not Path(paths.data).exists()
+    assert not Path(paths.marker).exists()
 
 
 def test_the_error_for_a_supervisor_that_cannot_start_has_its_last_log_line(paths) -> None:
@@ -320,7 +494,7 @@ def test_the_error_for_a_supervisor_that_cannot_start_has_its_last_log_line(path
 
 
 def test_a_second_client_starts_a_supervisor_when_the_first_one_has_exited(paths, monkeypatch) -> None:
-    monkeypatch.setattr(client_module, "BOOT_PATIENCE", 0.1)
+    monkeypatch.setattr(client_module, "DEADLINES", Deadlines(boot=0.1))
 
     started, problem = launch(paths, ALREADY_SUPERVISED, None)
 

@@ -143,7 +143,6 @@ def test_a_wait_that_times_out_names_the_services_that_are_not_ready(stack_of) -
 def test_who_has_no_time_to_wait_is_told_at_once(stack_of) -> None:
     stack = stack_of(server("web"))
     stack._client.call(UP, _order(server("deaf", "--deaf")))
-    stack._client._socket.settimeout(60)
 
     stack.wait("web", timeout=0)
     with pytest.raises(WaitTimeoutError, match="not ready after 0 s: deaf"):

@@ -1,1 +1,1 @@
-"""The commands of `infra config`, one file each."""
+"""The commands of the group `infra config`; each command is one module."""

@@ -1,4 +1,4 @@
-"""`infra config env`."""
+"""The command `infra config env`, which prints the addresses of the running stack as shell variables."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from infra_runtime.messages import BOUND, ENDPOINTS, Nothing
 
 
 @click.command(short_help="Print the addresses of the running stack as shell variables.")
-@click.option("--reveal", is_flag=True, help="Print secrets too.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON document: variable → value.")
+@click.option("--reveal", is_flag=True, help="Also print the variables that contain secrets.")
+@click.option(
+    "--json", "as_json", is_flag=True, help=("Print a JSON document with variables and their values.")
+)
 @target
 def command(target: Target, *, reveal: bool, as_json: bool) -> None:
-    """Print the addresses of the running stack as `export` lines: the same variables as for `exec`.
+    """Print the addresses of the running stack as `export` lines for a shell.
 
-    Without --reveal, a variable that contains a secret is printed as a comment with the secret masked, so
-    that the shell does not set a wrong password and logs do not contain the real one. In JSON its value is
+    The variables are the same as for `infra runtime exec`. Without --reveal, a variable that contains a
+    secret (such as a password) is printed as a comment in which the secret is masked: the shell does not set
+    a wrong password, and logs do not contain the real password. In JSON, the value of such a variable is
     null.
 
     \b

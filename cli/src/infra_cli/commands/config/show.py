@@ -1,4 +1,4 @@
-"""`infra config show`."""
+"""The command `infra config show`, which prints every setting and the source of its value."""
 
 from __future__ import annotations
 
@@ -15,13 +15,21 @@ from infra_runtime.errors import ConfigurationError
 
 @click.command(short_help="Show every setting and the source of its value.")
 @click.argument("keys", nargs=-1, metavar="[KEY…]")
-@click.option("--profile", help="A profile, as for `infra runtime up`.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON document: key → value, source.")
+@click.option(
+    "--profile", help=("Show only the services of this profile of the stack file, or of `minimal` or `full`.")
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print a JSON document with the value and the source of each setting.",
+)
 @target
 def command(target: Target, *, keys: tuple[str, ...], profile: str | None, as_json: bool) -> None:
     """Show every setting of the stack and the source of its value; secrets are masked.
 
-    With KEY, only settings that begin with it, such as `services.postgres`.
+    The source of a value is a line of the stack file, an environment variable, an option or a default. With
+    KEY, such as `services.postgres`, only the settings whose names begin with KEY are shown.
 
     \b
     Examples:
@@ -55,7 +63,7 @@ def _begins(key: str, prefixes: Iterable[str]) -> bool:
 
 
 def _nearest(prefix: str, settings: Iterable[str]) -> str:
-    """Return a suggestion: a setting, or a table of settings, with a similar name."""
+    """Return a text that suggests a setting, or a table of settings, with a similar name."""
     from infra_runtime.errors import nearest
 
     depth = prefix.count(".") + 1
@@ -63,7 +71,10 @@ def _nearest(prefix: str, settings: Iterable[str]) -> str:
 
 
 def _plain(text: str) -> Any:
-    """Return the value of JSON text; masked values and plain text are not JSON and are returned unchanged."""
+    """Return the value of a JSON text.
+
+    A masked value or a plain text is not JSON and is returned unchanged.
+    """
     try:
         return json.loads(text)
     except ValueError:
@@ -71,7 +82,7 @@ def _plain(text: str) -> Any:
 
 
 def _brief(text: str) -> str:
-    """Return the value for the table; keys of a table that are empty are left out."""
+    """Return the value as text for the printed table; empty keys of a dictionary are omitted."""
     value = _plain(text)
     if isinstance(value, dict):
         non_empty = {name: inner for name, inner in value.items() if inner not in (None, "", [])}

@@ -1,4 +1,4 @@
-"""`infra config validate`."""
+"""The command `infra config validate`, which checks the stack file."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from infra_runtime.manifest import ENVIRONMENTS
 
 
 @click.command(short_help="Check the stack file in every environment.")
-@click.option("--profile", help="A profile, as for `infra runtime up`.")
+@click.option(
+    "--profile",
+    help="Check only the services of this profile of the stack file, or of `minimal` or `full`.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @target
 def command(target: Target, *, profile: str | None, as_json: bool) -> None:
-    """Check the stack file and all its references, for every environment or for the one of --env.
+    """Check the stack file and its references, in every environment or in the environment of --env.
 
-    A mistake is reported with file and line, the allowed values and the most similar name; the exit code is
-    6. Executables are not checked: use `infra dev doctor` for that.
+    A mistake is reported with its file and line, the allowed values and the most similar name. The exit code
+    is then 6. The command does not check whether executables are installed: use `infra dev doctor` for this
+    check.
 
     \b
     Example:

@@ -1,1 +1,1 @@
-"""The commands of `infra dev`, one file each."""
+"""The commands of the group `infra dev`; each command is one module."""

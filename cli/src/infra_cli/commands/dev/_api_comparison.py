@@ -1,4 +1,4 @@
-"""The comparisons of `api-check` and `api-snapshot`, and their three exit codes."""
+"""The comparisons of `infra dev api-check` and `infra dev api-snapshot`, and their three exit codes."""
 
 from __future__ import annotations
 
@@ -24,14 +24,18 @@ if TYPE_CHECKING:
     from infra_openapi.sources import Access, Opened
 
 
-#: packages of the extra `openapi`
+#: The packages that the extra `openapi` installs.
 _EXTRA = frozenset({"yaml", "jsonschema", "httpx"})
 _BUG = "This is a bug: please report it with the output of `--debug`."
 
 
 @frozen
 class Comparison:
-    """Two sources to compare; `name` is the name of a declared API, or empty."""
+    """The sources of two documents to compare.
+
+    A source is the place from which a document is read, such as a file or a URL. `name` is the name of an API
+    that the stack file declares, or empty.
+    """
 
     name: str
     base: str
@@ -42,42 +46,47 @@ class Comparison:
     access: Access
 
     def opened(self, source: str) -> Opened:
-        """Open one of the two sources."""
+        """Read the old or the new document from its source."""
         from infra_openapi.sources import Kind, kind_of, open_source
 
         if kind_of(source, self.directory) is Kind.SERVICE:
             service = open_source(service_url(source, self.target), access=self.access)
-            # The port of the URL changes with each start; the name of the source does not.
+            # The report contains the name of the source instead of the URL, because the port of the URL
+            # changes with each start.
             return replace(service, name=source)
         return open_source(source, directory=self.directory, access=self.access)
 
     def report(self, revision: Opened | None = None) -> Report:
-        """Compare the base with the revision."""
+        """Compare the old document with the new document, and return the report."""
         from infra_openapi.check import check
 
         return check(self.opened(self.base), revision or self.opened(self.revision), self.policy)
 
     def snapshot(self) -> Path:
-        """Return the file of the base. Raises `CompareError` if the base is not a file."""
+        """Return the snapshot, which is the file of the old document.
+
+        Raises `CompareError` if the old document is not a file.
+        """
         from infra_openapi.errors import CompareError
         from infra_openapi.sources import Kind, kind_of
 
         if kind_of(self.base, self.directory) is not Kind.FILE:
-            raise CompareError(self.base, "is not a file, so it cannot be updated")
+            raise CompareError(self.base, "is not a file, so `--update` cannot replace it")
         return self.directory / self.base
 
 
 def given(
     base: str, revision: str, *, policy: Policy, target: Target, access: Access, accepted: Path | None
 ) -> Comparison:
-    """Return the comparison of two sources from the command line."""
+    """Return the comparison of the two sources on the command line."""
     from infra_openapi import baseline
     from infra_openapi.sources import Kind, kind_of
 
     if base == revision == "-":
         raise click.UsageError("Standard input (-) can be one of the two documents, but not both.")
     home = target.directory or Path()
-    # The file of accepted findings is beside a document of the working tree, or beside one in git.
+    # The file of accepted findings is beside a document: in the working tree, or in the working tree beside
+    # the path of a document in git.
     files_first = sorted((base, revision), key=lambda source: kind_of(source, home) is not Kind.FILE)
     accepted = accepted or next(filter(None, (baseline.beside(source, home) for source in files_first)), None)
     return Comparison(
@@ -94,7 +103,10 @@ def given(
 def declared(
     names: Sequence[str], *, policy: Policy, target: Target, access: Access, accepted: Path | None
 ) -> list[Comparison]:
-    """Return the comparisons that the stack file declares; rules of the command line take precedence."""
+    """Return the comparisons that the stack file declares.
+
+    Rules on the command line have priority over rules in the stack file.
+    """
     from infra_runtime.config import declared_apis
 
     comparisons = []
@@ -121,7 +133,7 @@ def declared(
 
 
 def service_url(source: str, target: Target) -> str:
-    """Return the URL of `service:NAME/path` in the running stack."""
+    """Return the URL of a source `service:NAME/path` in the running stack."""
     from infra_openapi.errors import CompareError
     from infra_runtime.messages import ENDPOINTS, Nothing
 
@@ -139,7 +151,7 @@ def service_url(source: str, target: Target) -> str:
 
 @contextlib.contextmanager
 def three_exit_codes() -> Iterator[None]:
-    """Exit with 2 on every error, including bugs, because 1 means that the API has a breaking change."""
+    """Exit with 2 after every error, including bugs, because 1 means that the API has a breaking change."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A document can contain characters that the encoding of the terminal does not have.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -155,13 +167,13 @@ def three_exit_codes() -> Iterator[None]:
         if isinstance(error, ImportError) and error.name in _EXTRA:
             hint = "Install it with `python -m pip install 'pytest-infra[openapi]'`."
             raise CouldNotCompareError(f"{error.name} is not installed", hint) from error
-        # A full disk or too little memory is not a bug.
+        # Errors caused by a full disk or too little memory are not bugs.
         hint = "" if isinstance(error, OSError | MemoryError) else _BUG
         raise CouldNotCompareError(f"{type(error).__name__}: {error}".removesuffix(": "), hint) from error
 
 
 class CouldNotCompareError(InfraError):
-    """An error during a comparison that is not a `CompareError`."""
+    """An unexpected error during a comparison, such as a bug."""
 
     exit_code = 2
 

@@ -1,4 +1,4 @@
-"""Print the reports of `infra dev api-check`, derive the exit code, update snapshots, accept findings."""
+"""The results of `infra dev api-check`: printed reports, the exit code, new snapshots, accepted findings."""
 
 from __future__ import annotations
 
@@ -23,14 +23,17 @@ from infra_runtime.value import frozen
 if TYPE_CHECKING:
     from infra_openapi.report import Report
 
-#: formats that show no findings of the level `info` by default
+#: The formats that do not show findings of the level `info` by default.
 _BRIEF = frozenset({"text", "markdown", "github"})
 COMPATIBLE, BREAKING = 0, 1
 
 
 @frozen
 class Shown:
-    """How reports are printed; `level` is the lowest level to print, by default that of the format."""
+    """The options for printed reports.
+
+    `level` is the lowest level to print; the default depends on the format.
+    """
 
     form: str
     level: str | None
@@ -42,7 +45,8 @@ def compared(comparisons: Iterable[Comparison]) -> dict[str, Report]:
     """Return the reports by the name of their API.
 
     Raises:
-        InfraError, OpenApiError: a comparison failed. All comparisons run; more errors are notes of it.
+        InfraError, OpenApiError: a comparison failed. All comparisons run before the first error is raised;
+            further errors are added to the first error as notes.
     """
     reports: dict[str, Report] = {}
     failed: list[InfraError | OpenApiError] = []
@@ -60,7 +64,7 @@ def compared(comparisons: Iterable[Comparison]) -> dict[str, Report]:
 
 
 def show(reports: Mapping[str, Report], shown: Shown) -> None:
-    """Print the reports."""
+    """Print the reports on standard output."""
     from infra_openapi import Level
     from infra_openapi.formats import View, render
 
@@ -76,19 +80,19 @@ def show(reports: Mapping[str, Report], shown: Shown) -> None:
 
 
 def exit_code(reports: Mapping[str, Report], fail_on: str) -> int:
-    """Return 1 if a report has a finding of the level `fail_on` or worse, else 0."""
+    """Return 1 if a report has a finding of the level `fail_on` or a worse level, otherwise 0."""
     failing = {"breaking": {"breaking"}, "warning": {"breaking", "warning"}, "none": set[str]()}[fail_on]
     return BREAKING if any(report.verdict in failing for report in reports.values()) else COMPATIBLE
 
 
 def update(comparisons: Iterable[Comparison], shown: Shown) -> int:
-    """Print the changes, and write the snapshots (`--update`)."""
+    """Print the changes, and replace the snapshots by the new documents (`--update`)."""
     from infra_openapi import CompareError, snapshot
 
     for comparison in comparisons:
         path = comparison.snapshot()
         revision = comparison.opened(comparison.revision)
-        # A missing or invalid snapshot can be replaced.
+        # A snapshot that is missing or invalid can be replaced.
         with contextlib.suppress(CompareError):
             show({comparison.name: comparison.report(revision)}, shown)
         written = snapshot.write(path, revision.document)
@@ -115,8 +119,8 @@ def accept(
         name, finding = baseline.chosen(reports, fingerprint)
         path = files[name]
         if path is None:
-            problem = "no file for accepted findings is known, because neither document is a file"
-            raise CompareError("", problem, hint="Set it with `--accepted FILE`.")
+            problem = "the file of accepted findings has no default, because neither document is a file"
+            raise CompareError("", problem, hint="Set the file with `--accepted FILE`.")
         baseline.accept(path, finding, reason=reason, owner=owner, today=today, until=until)
         output.say(f"{finding.fingerprint} ({finding.rule}) is accepted in {path}")
     return COMPATIBLE
@@ -133,7 +137,10 @@ def _owner() -> str:
 
 
 def _folder() -> str:
-    """Return the working directory relative to the root of its repository; empty without a repository."""
+    """Return the working directory relative to the root of its git repository.
+
+    The result is an empty string if the directory is not in a repository.
+    """
     home = Path.cwd()
     for folder in (home, *home.parents):
         if (folder / ".git").exists():

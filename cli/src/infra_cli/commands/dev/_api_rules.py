@@ -13,14 +13,17 @@ if TYPE_CHECKING:
     from infra_openapi import Rule
 
 COLOURS = {"breaking": "red", "warning": "yellow", "info": "cyan"}
-#: level → what to do about a finding
+#: level → the recommended action for a finding of this level
 _ADVICE = {
     "breaking": (
         "What to do: undo the change, release a new version of the API, or accept the finding with "
         "`infra dev api-check --accept FINGERPRINT --reason TEXT`."
     ),
-    "warning": "What to do: check whether clients depend on it; `--fail-on warning` makes the command fail.",
-    "info": "What to do: nothing.",
+    "warning": (
+        "What to do: check whether clients depend on the old behaviour. With `--fail-on warning`, the "
+        "command fails."
+    ),
+    "info": "What to do: nothing, because existing clients are not affected.",
 }
 
 
@@ -36,26 +39,29 @@ def listing() -> list[str]:
 
 
 def plain(name: str | None) -> list[dict[str, Any]]:
-    """Return every rule as plain data, or the rules with this name."""
+    """Return the rules with this name, or all rules, as data for JSON."""
     from infra_openapi import RULES
 
     return [asdict(rule) for rule in (RULES.values() if name is None else named(name))]
 
 
 def explanations(name: str) -> list[str]:
-    """Return the lines that explain the rules with this name, separated by empty lines."""
+    """Return the text that explains the rules with this name; an empty line separates two rules."""
     blocks = [list(explanation(rule)) for rule in named(name)]
     return [line for lines in blocks for line in (*lines, "")][:-1]
 
 
 def named(name: str) -> list[Rule]:
-    """Return the rule with this id, or the rules for an id of oasdiff. Raises `CompareError` without one."""
+    """Return the rule with this id, or the rules for an id of oasdiff.
+
+    Raises `CompareError` if no such rule exists.
+    """
     from infra_openapi import RULES, CompareError
     from infra_runtime.errors import nearest
 
     rules = [rule for rule in RULES.values() if name in (rule.id, *rule.aliases)]
     if not rules:
-        hint = "`infra dev api-check --list-rules` prints all rules. An id of oasdiff works too."
+        hint = "`infra dev api-check --list-rules` prints all rules. Ids of oasdiff are accepted too."
         raise CompareError("", f"unknown rule {name!r}{_suggested(nearest(name, RULES))}", hint=hint)
     return rules
 

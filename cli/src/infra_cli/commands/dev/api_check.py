@@ -1,4 +1,4 @@
-"""`infra dev api-check`."""
+"""The command `infra dev api-check`, which compares two OpenAPI documents."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ A document is one of:
   -                     standard input
 
 \b
-Exit codes: 0 compatible, 1 breaking, 2 could not compare."""
+Exit codes: 0 compatible, 1 breaking, 2 could not compare.
+"""
 
 
 @frozen
@@ -94,9 +95,14 @@ def _rule(_context: click.Context, _parameter: click.Parameter, values: tuple[st
 @click.option(
     "--level",
     type=click.Choice(LEVELS),
-    help="Print findings of this level and worse.  [default: info; warning for text, markdown, github]",
+    help=(
+        "Print only findings of this level or a worse level. [default: info; warning for text, markdown, "
+        "github]"
+    ),
 )
-@click.option("--expand", is_flag=True, help="Print a finding once for each operation that it affects.")
+@click.option(
+    "--expand", is_flag=True, help=("Print a finding several times: once for each operation that it affects.")
+)
 @click.option(
     "--api",
     "names",
@@ -130,32 +136,48 @@ def _rule(_context: click.Context, _parameter: click.Parameter, values: tuple[st
     metavar="FINDING",
     help="Accept the finding with this fingerprint (or its first characters); can be repeated.",
 )
-@click.option("--reason", default="", help="Why the finding is accepted; required with --accept.")
-@click.option("--owner", default="", help="Who is responsible for accepting it.  [default: git's user.email]")
+@click.option("--reason", default="", help="The reason why the finding is accepted; required with --accept.")
+@click.option(
+    "--owner",
+    default="",
+    help="The person who is responsible for the acceptance. [default: git's user.email]",
+)
 @click.option(
     "--until",
     type=click.DateTime(("%Y-%m-%d",)),
     metavar="DATE",
-    help="Last day of the acceptance, as 2030-12-31; then the finding counts again.",
+    help="Last day of the acceptance, such as 2030-12-31; after this day the finding is reported again.",
 )
-@click.option("--update", is_flag=True, help="Replace the base, a snapshot file, with the revision.")
+@click.option(
+    "--update",
+    is_flag=True,
+    help="Replace the old document, which must be a snapshot file, by the new document.",
+)
 @click.option(
     "--root",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Allow references to files below this directory.  [default: the working directory]",
+    help=(
+        "The directory that contains all files to which the documents may refer. [default: the working "
+        "directory]"
+    ),
 )
-@click.option("--allow-network", is_flag=True, help="Allow references to URLs.")
+@click.option("--allow-network", is_flag=True, help="Allow the documents to refer to URLs.")
 @click.option(
-    "--timeout", type=click.FloatRange(min=0.1), default=60.0, help="Seconds to wait for a server or an app."
+    "--timeout",
+    type=click.FloatRange(min=0.1),
+    default=60.0,
+    help="Seconds to wait for the response of a server or the import of an app.",
 )
-@click.option("--explain", metavar="RULE", help="Explain a rule; ids of oasdiff are accepted too.")
+@click.option(
+    "--explain", metavar="RULE", help=("Explain the rule with this id; ids of oasdiff are accepted too.")
+)
 @click.option("--list-rules", is_flag=True, help="Print all rules with their levels.")
 @target
 def command(target: Target, **options: Any) -> int:
     """Find breaking changes between two versions of an API.
 
-    Compares two OpenAPI documents, BASE (the old one) and REVISION (the new one). Without arguments it
-    checks every API that the stack file declares as [api.NAME].
+    The command compares two OpenAPI documents: BASE is the old document, REVISION is the new document.
+    Without arguments, the command checks every API that the stack file declares as [api.NAME].
 
     \b
     Examples:
@@ -205,7 +227,8 @@ def refuse_contradictions(options: Options) -> None:
     if options.accepts:
         if options.update:
             raise click.UsageError(
-                "--update cannot be combined with --accept: with the new snapshot no finding remains."
+                "--update cannot be combined with --accept: after --update, both documents are equal and no "
+                "finding remains."
             )
         if not options.reason.strip():
             raise click.UsageError("--accept needs --reason TEXT.")
@@ -216,20 +239,25 @@ def refuse_contradictions(options: Options) -> None:
     if options.accepted is not None and not options.accepted.exists():
         from infra_openapi import CompareError
 
-        raise CompareError(str(options.accepted), "does not exist", hint="`--accept FINDING` creates it.")
+        raise CompareError(
+            str(options.accepted),
+            "does not exist",
+            hint="`infra dev api-check --accept FINDING` creates the file.",
+        )
 
 
 def chosen(target: Target, options: Options) -> list[Comparison]:
-    """Return the comparisons: the two documents of the command line, or those of the stack file."""
-    # Large documents are millions of objects that live until the end; searching them for garbage took a
-    # quarter of the time.
+    """Return the comparison of the command line, or the comparisons that the stack file declares."""
+    # The garbage collector is disabled: large documents consist of millions of objects that exist until the
+    # exit, and the collector took a quarter of the time.
     gc.disable()
     from infra_openapi.check import Policy
     from infra_openapi.sources import Access
 
     if options.base is not None and options.revision is None:
         raise click.UsageError(
-            "Give two documents, BASE and REVISION, or none to check the APIs of the stack file."
+            "Give two documents, BASE and REVISION, or no document, to check the APIs that the stack file "
+            "declares."
         )
     if options.base is not None and options.names:
         raise click.UsageError(

@@ -1,4 +1,4 @@
-"""`infra dev api-snapshot`."""
+"""The command `infra dev api-snapshot`, which writes the OpenAPI document of an API as a snapshot file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from infra_cli.commands.dev._api_comparison import Comparison, declared, given, 
 from infra_cli.target import Target, target
 
 
-@click.command(short_help="Write the OpenAPI document of an API in canonical form.")
+@click.command(short_help="Write the OpenAPI document of an API with sorted keys.")
 @click.argument("source", required=False)
 @click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
@@ -22,16 +22,19 @@ from infra_cli.target import Target, target
     help="Write only the snapshot of this API of the stack file; can be repeated.",
 )
 @click.option(
-    "--timeout", type=click.FloatRange(min=0.1), default=60.0, help="Seconds to wait for a server or an app."
+    "--timeout",
+    type=click.FloatRange(min=0.1),
+    default=60.0,
+    help="Seconds to wait for the response of a server or the import of an app.",
 )
 @target
 def command(
     target: Target, source: str | None, file: Path | None, names: tuple[str, ...], timeout: float
 ) -> int:
-    """Write the OpenAPI document of an API in canonical form.
+    """Write the OpenAPI document of an API with sorted keys.
 
-    Keys are sorted, so a diff of two snapshots shows only changes of the API. SOURCE is anything that
-    `infra dev api-check` can read; without FILE the snapshot is printed. Without arguments the command
+    Because the keys are sorted, a diff of two snapshots shows only changes of the API. SOURCE is any document
+    that `infra dev api-check` can read. Without FILE, the snapshot is printed. Without arguments, the command
     writes every snapshot that the stack file declares as [api.NAME].
 
     \b

@@ -1,4 +1,4 @@
-"""`infra dev capsule`: list and show the failure reports of tests."""
+"""The command `infra dev capsule`, which lists and shows the failure reports of tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from infra_cli import output, usage_errors
 from infra_cli.target import Target, target
 from infra_runtime.errors import InfraError
 
-#: the environment whose data directory has the failure reports, unless an option names another one
+#: The environment whose data directory contains the failure reports, if no option selects another
+#: environment.
 TEST = "test"
 
 
@@ -20,7 +21,8 @@ TEST = "test"
 def command() -> None:
     """List and show the failure reports of tests.
 
-    A failure report is the directory that a failed test leaves: logs, states, settings, dumps.
+    A failure report is a directory that is written when a test fails. It contains the logs, states, settings
+    and dumps of the services.
 
     \b
     infra dev capsule list
@@ -28,11 +30,13 @@ def command() -> None:
     """
 
 
-@command.command("list", short_help="List the failure reports, newest last.")
+@command.command("list", short_help="List the failure reports, the newest report last.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @target
 def list_all(target: Target, *, as_json: bool) -> None:
-    """List the failure reports of this project's tests, newest last. The stack may be stopped.
+    """List the failure reports of this project's tests, the newest report last.
+
+    The stack does not have to be running.
 
     \b
     Example:
@@ -56,7 +60,7 @@ def list_all(target: Target, *, as_json: bool) -> None:
 def show(target: Target, *, test: str, as_json: bool) -> None:
     """Show one failure report: the failure, the states of the services, and their logs during the test.
 
-    TEST is the id of the test or a part of it; the newest matching report is shown.
+    TEST is the id of the test or a part of the id. If several reports match, the newest report is shown.
 
     \b
     Examples:
@@ -91,20 +95,20 @@ def show(target: Target, *, test: str, as_json: bool) -> None:
 class NoFailureReportError(InfraError):
     """The data directory has no failure report of a matching test."""
 
-    hint = "Run `infra dev capsule list` for the existing failure reports."
+    hint = "`infra dev capsule list` prints the existing failure reports."
 
     def __init__(self, test: str, existing: list[str]) -> None:
         super().__init__(test, existing)
         self.test, self.existing = test, existing
 
     def __str__(self) -> str:
-        return f"no failure report found of a test with {self.test!r} in its id"
+        return f"no failure report of a test with {self.test!r} in its id exists"
 
 
 def failure_reports(target: Target) -> list[tuple[Path, dict[str, Any]]]:
-    """Return folder and content of each failure report, by the start of its test.
+    """Return the folder and the content of each failure report, sorted by the start of its test.
 
-    The default environment is `test`.
+    If no option selects an environment, the environment is `test`.
     """
     data = Path((target if target.environment or target.data else target.within(TEST)).paths().data)
     reports = []
@@ -112,5 +116,5 @@ def failure_reports(target: Target) -> list[tuple[Path, dict[str, Any]]]:
         try:
             reports.append((path.parent, json.loads(path.read_text(encoding="utf-8"))))
         except (OSError, ValueError):
-            continue  # incomplete: the test run was killed while it wrote the file
+            continue  # the file is incomplete, because the test run was killed while it wrote the file
     return sorted(reports, key=lambda report: float(report[1]["began"]))

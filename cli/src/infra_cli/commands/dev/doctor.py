@@ -1,4 +1,4 @@
-"""`infra dev doctor`."""
+"""The command `infra dev doctor`, which checks whether this machine can run the stack."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ from infra_cli import output
 from infra_cli.target import Target, target
 
 MARKS = {"fine": ("✓", "green"), "note": ("·", None), "wrong": ("✗", "red")}
-#: the width of the longest topic, which is not known in advance, because findings are printed one by one
+#: The width of the longest topic. It is a constant, because each finding is printed before the next topic is
+#: known.
 WIDTH = len("valkey: valkey-server")
 
 
 @click.command(short_help="Check whether this machine can run the stack.")
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON document: a list of topic, state, text, hint."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print a JSON document: a list of findings with topic, state, text and hint.",
 )
 @target
 def command(target: Target, *, as_json: bool) -> int:
     """Check this machine: Python, executables and their versions, ports, user namespaces, disk, folders.
 
-    The exit code is 1 if the stack of this directory cannot run. Missing executables of services that are not
-    in the stack are notes, not errors.
+    The exit code is 1 if the stack of this directory cannot run. A missing executable is only an error if a
+    service of the stack needs it; otherwise it is a note.
 
     \b
     Example:

@@ -1,1 +1,1 @@
-"""The commands of `infra export`, one file each."""
+"""The commands of the group `infra export`; each command is one module."""

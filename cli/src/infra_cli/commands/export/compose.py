@@ -1,4 +1,4 @@
-"""`infra export compose`."""
+"""The command `infra export compose`, which writes the stack as files for Docker Compose."""
 
 from __future__ import annotations
 
@@ -22,16 +22,23 @@ FOLDER = "compose"
 
 @click.command(short_help="Write the stack as files for Docker Compose.")
 @click.argument("services", nargs=-1, metavar="[SERVICE…]", shell_complete=complete_services)
-@click.option("--profile", help="A profile of the stack file, or `minimal` or `full`.")
+@click.option(
+    "--profile",
+    help="Export only the services of this profile of the stack file, or of `minimal` or `full`.",
+)
 @click.option(
     "-o",
     "--output",
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
-    help="The folder of the files.  [default: compose, beside the stack file]",
+    help="The folder in which the files are written. [default: compose, beside the stack file]",
 )
-@click.option("--check", is_flag=True, help="Write nothing; exit with 13 if a file would change. For CI.")
-@click.option("--force", is_flag=True, help="Overwrite files that this command did not generate.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Do not write files; exit with 13 if a file would change. This option is for CI.",
+)
+@click.option("--force", is_flag=True, help="Also overwrite files that this command did not generate.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @target
 def command(
@@ -46,11 +53,12 @@ def command(
 ) -> None:
     """Write the stack as files for Docker Compose.
 
-    `compose.yaml` contains the settings that all environments share, `compose.ENVIRONMENT.yaml` those that
-    differ. With --env, one file is written, complete for that environment. Passwords are files in the folder
-    `secrets`: missing ones are created with random content, and a .gitignore keeps them out of the
-    repository. Your own services run in the image or Dockerfile of their `container` table, or in a generated
-    one. A setting that Compose cannot express is an error with the line of the stack file.
+    `compose.yaml` contains the settings that all environments share. `compose.ENVIRONMENT.yaml` contains the
+    settings that differ in an environment. With --env, the command writes only one file, which is complete
+    for this environment. Passwords are files in the folder `secrets`. Missing password files are created with
+    random content, and a .gitignore file keeps them out of the repository. Your own services run in the image
+    or Dockerfile that their table `container` in the stack file contains, or in a generated Dockerfile. A
+    setting that Compose cannot express is an error with the line of the stack file.
 
     \b
     Examples:
@@ -62,7 +70,7 @@ def command(
     from infra_runtime.engines.compose.project import check_secrets, engine_for, located
 
     if check and force:
-        raise click.UsageError("--check cannot be used with --force: it writes nothing.")
+        raise click.UsageError("--check cannot be used with --force, because --check does not write files.")
     environments = (target.environment,) if target.environment else ENVIRONMENTS
     stacks = [
         target.within(environment).resolve(
@@ -93,8 +101,8 @@ def command(
         rows = [(removed if change.state == "stale" else change.state, change.path) for change in changes]
         _print(target_folder, rows, made, notes)
     if check and (outdated := [change.path for change in changes if change.state != "unchanged"]):
-        problem = f"not up to date: {', '.join(outdated)}"
-        raise ExportError(str(target_folder), problem, "Run `infra export compose`.")
+        problem = f"these files are not up to date: {', '.join(outdated)}"
+        raise ExportError(str(target_folder), problem, "Run `infra export compose` to update them.")
     if not check and not as_json:
         output.say(f"Start it with `{_start(target_folder, stacks)}`.")
 

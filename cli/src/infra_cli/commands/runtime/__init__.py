@@ -1,1 +1,1 @@
-"""The commands of `infra runtime`, one file each."""
+"""The commands of the group `infra runtime`; each command is one module."""

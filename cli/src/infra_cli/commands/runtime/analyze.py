@@ -1,4 +1,4 @@
-"""`infra runtime analyze`."""
+"""The command `infra runtime analyze`, which shows how long each part of the last start took."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ WIDTH = 40
 def command(target: Target, *, as_json: bool) -> None:
     """Show how long each service waited, prepared and started in the last start, and the longest chain.
 
-    The chain lists services that started one after the other; its length is the time of the start. To make
-    the start faster, shorten the chain or make one of its services faster. The stack may be stopped.
+    The longest chain is a list of services, each of which had to wait for the previous service. The duration
+    of this chain is the duration of the start. To make the start faster, remove dependencies from the chain
+    or make one of its services faster. The stack does not have to be running.
 
     \b
     Example:
@@ -57,7 +58,7 @@ def _row(share: Share, start: Start) -> tuple[str, ...]:
 
 
 def _bar(share: Share, total: float) -> str:
-    """Return a bar such as `···▒▒███`: waiting, preparing, starting."""
+    """Return a bar such as `···▒▒███`, whose parts show the times of waiting, preparing and starting."""
     edges = [
         round(WIDTH * end / total) for end in (share.waiting, share.waiting + share.preparing, share.ended)
     ]

@@ -1,4 +1,4 @@
-"""`infra runtime down`."""
+"""The command `infra runtime down`, which stops the stack."""
 
 from __future__ import annotations
 
@@ -11,19 +11,25 @@ from infra_cli.target import Target, target
 from infra_runtime.errors import LeftoverError, NoStackError
 
 
-@click.command(short_help="Stop the stack, and verify that nothing of it is left.")
-@click.option("--wipe", is_flag=True, help="Also remove the data, even if no stack is running.")
+@click.command(short_help="Stop the stack, and verify that none of its processes, ports and sockets is left.")
+@click.option(
+    "--wipe",
+    is_flag=True,
+    help="Also remove the data of the stack; this works even if no stack is running.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @target
 def command(target: Target, *, wipe: bool, as_json: bool) -> None:
     """Stop the stack of this directory, even if other clients have a lease on it.
 
-    The command returns when no process, port or socket of the stack is left. If no stack is running, the exit
-    code is 7; a script that accepts this can use `infra runtime down || test $? -eq 7`. With --wipe, the exit
-    code is 7 only if there is nothing to remove either.
+    A lease is a client's open connection to the supervisor. The command returns when no process, port or
+    socket of the stack is left. If the supervisor was killed, the command kills the processes that are left.
+    If no stack is running, the exit code is 7. A script can accept this exit code with
+    `infra runtime down || test $? -eq 7`. With --wipe, the exit code is 7 only if no stack is running and the
+    data directory contains no data to remove.
 
-    --wipe removes everything that this kit created in the data directory, including snapshots and failure
-    reports, and the directory itself if nothing else is in it. A directory without the marker file
+    --wipe removes everything that pytest-infra created in the data directory, including snapshots and failure
+    reports. The directory itself is removed if it is then empty. A directory without the marker file
     `infra.json` is not changed.
 
     \b
@@ -32,31 +38,39 @@ def command(target: Target, *, wipe: bool, as_json: bool) -> None:
       infra runtime down --wipe                the next start begins without data
       infra runtime down --env test            stop the stack that a test run has kept
     """
-    from infra_runtime.data_directory.leak_check import check_leaks
+    from infra_runtime.data_directory.leak_check import check_leaks, counted
+    from infra_runtime.data_directory.remains import end_unsupervised
     from infra_runtime.data_directory.wipe import remove
-    from infra_runtime.engines.local.client import Client
     from infra_runtime.engines.local.stack import Stack
 
     paths = target.paths()
-    stopped = True
+    killed: tuple[int, ...] = ()
+    not_running: NoStackError | None = None
     try:
-        stack = Stack(Client.connect(paths), paths)
-    except NoStackError:
-        if not wipe:
-            raise
-        stopped = False
+        stack = Stack(target.connect(), paths)
+    except NoStackError as error:
+        cleaned = end_unsupervised(paths)
+        killed = cleaned.pids
+        if not (cleaned.pids or cleaned.left):
+            if not wipe:
+                raise
+            not_running = error
     else:
         stack.down()
     proof = check_leaks(paths)
     removed = remove(paths) if wipe else []
-    if not stopped and not removed:
-        raise NoStackError(paths.data)
+    if not_running and not removed:
+        raise not_running
+    stopped = not_running is None
     if as_json:
-        output.say_json({"stopped": stopped, **proof.to_json(), "removed": removed})
+        output.say_json({"stopped": stopped, "killed": list(killed), **proof.to_json(), "removed": removed})
     else:
+        if killed:
+            count = counted(len(killed), "process", "processes")
+            output.say(f"infra: the supervisor had been killed; stopped {count} that it left")
         output.say(f"infra: {proof}" if stopped else f"infra: no stack was running in {paths.data}")
         if wipe:
             output.say(f"infra: removed {', '.join(removed) or 'nothing'} in {paths.data}")
-    # A folder may have been removed by the wipe.
+    # A folder can be missing because --wipe has removed it.
     if left := [item for item in proof.left if item not in proof.folders or Path(item).exists()]:
         raise LeftoverError(left)

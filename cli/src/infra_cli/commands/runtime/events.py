@@ -1,4 +1,4 @@
-"""`infra runtime events`."""
+"""The command `infra runtime events`, which prints the events of the stack."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from infra_cli.target import Target, target
 if TYPE_CHECKING:
     from infra_runtime.messages import Event
 
-#: keys that are printed in another column, or are of no interest
+#: The keys that have their own column or are not printed.
 LEFT_OUT = frozenset({"time", "event", "service", "token", "started", "boot", "needs"})
 
 
@@ -24,12 +24,17 @@ LEFT_OUT = frozenset({"time", "event", "service", "token", "started", "boot", "n
     "--all",
     "everything",
     is_flag=True,
-    help="Print the events of all runs in this data directory, not only of the last one.",
+    help="Print the events of all runs in this data directory, not only of the last run.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print lines of JSON, as in events.jsonl.")
+@click.option(
+    "--json", "as_json", is_flag=True, help=("Print lines of JSON, in the format of the file events.jsonl.")
+)
 @target
 def command(target: Target, *, follow: bool, everything: bool, as_json: bool) -> None:
-    """Show the events since the stack was started, from its journal; the stack may be stopped.
+    """Show the events since the last start of the stack.
+
+    An event is, for example, that a service is ready or has exited. The events are read from the journal,
+    which is the file events.jsonl, so the stack does not have to be running.
 
     \b
     Examples:

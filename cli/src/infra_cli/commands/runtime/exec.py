@@ -1,4 +1,4 @@
-"""`infra runtime exec`."""
+"""The command `infra runtime exec`, which runs a program with the addresses of the stack."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from infra_runtime.engines.variables import program_variables
 from infra_runtime.errors import StartError, UnknownServiceError
 from infra_runtime.messages import ENDPOINTS, STATUS, Nothing, ServiceEndpoint, Status
 
-#: the exit codes of a shell for a program that does not exist, or that cannot be run
+#: The exit codes with which a shell reports that a program does not exist or cannot be run.
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 
 
@@ -26,11 +26,11 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126
 @click.argument("argv", nargs=-1, required=True, metavar="-- ARGV…", type=click.UNPROCESSED)
 @target
 def command(target: Target, *, service: str, argv: tuple[str, ...]) -> int:
-    """Run a program with the environment of SERVICE and the addresses of all services.
+    """Run a program with the environment variables of SERVICE and the addresses of all services.
 
-    Every export is a variable (POSTGRES_URL, NATS_URL, …). The variables that clients read are set too
-    (DATABASE_URL, PGHOST, REDIS_URL, …). PATH includes the folder of SERVICE's executable. The exit code is
-    that of the program, or 127 if the program does not exist.
+    Each value that a service exports is a variable (POSTGRES_URL, NATS_URL, …). The variables that client
+    libraries read are set too (DATABASE_URL, PGHOST, REDIS_URL, …). PATH includes the folder of SERVICE's
+    executable. The exit code is the exit code of the program, or 127 if the program does not exist.
 
     \b
     Examples:
@@ -39,7 +39,7 @@ def command(target: Target, *, service: str, argv: tuple[str, ...]) -> int:
     """
     argv = argv[argv[0] == "--" :]
     if not argv:
-        raise click.UsageError("The program is missing after --.")
+        raise click.UsageError("Add the program to run after `--`.")
     with target.client() as client:
         endpoints = client.call(ENDPOINTS, Nothing()).services
         status = client.call(STATUS, Nothing())
@@ -62,7 +62,11 @@ def command(target: Target, *, service: str, argv: tuple[str, ...]) -> int:
 def environment(
     own: Mapping[str, str], service: str, endpoints: Mapping[str, ServiceEndpoint], status: Status
 ) -> dict[str, str]:
-    """Return the variables for a program: of the service, else of the stack, else of the user (`own`)."""
+    """Return the variables for a program.
+
+    A variable of the service has priority over a variable of the stack, which has priority over a variable of
+    the user (`own`).
+    """
     folder = os.path.dirname(endpoints[service].program)  # noqa: PTH120 - it may be a bare name
     path = own.get("PATH", os.defpath)
     return {

@@ -1,4 +1,4 @@
-"""`infra runtime list`."""
+"""The command `infra runtime list`, which lists all available services."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from infra_runtime.manifest import KINDS
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @target
 def command(target: Target, *, as_json: bool) -> None:
-    """List all available services: those of the catalogue, of other distributions, and your own.
+    """List all services that a stack can use.
 
-    Services of this stack are marked with *. A missing executable is listed with the way to install it.
+    The list contains the services of pytest-infra, the services of other installed packages, and your own
+    services. Services of this stack are marked with *. A missing executable is listed with a hint for its
+    installation.
 
     \b
     Example:
@@ -32,12 +34,12 @@ def command(target: Target, *, as_json: bool) -> None:
         ("*" * service["in_stack"], service["name"], service["summary"], _programs(service["binaries"]))
         for service in services
     )
-    for line in output.columns(rows, header=("", "SERVICE", "WHAT IT IS", "PROGRAM")):
+    for line in output.columns(rows, header=("", "SERVICE", "DESCRIPTION", "PROGRAM")):
         output.say(line)
 
 
 def _programs(binaries: dict[str, dict[str, Any]]) -> str:
-    """Return the path of the first executable, and the names of missing ones."""
+    """Return the path of the first executable, and the names of the missing executables."""
     missing = [
         output.styled(f"{name} is missing: {binary['hint']}", "yellow")
         for name, binary in binaries.items()
@@ -50,7 +52,7 @@ def _programs(binaries: dict[str, dict[str, Any]]) -> str:
 def available_services(target: Target) -> Iterator[dict[str, Any]]:
     """Yield name, kind, summary, origin, membership in the stack and executables of each service.
 
-    A kind is left out if the stack file uses its name for a user's own service.
+    A kind is omitted if the stack file uses its name for a service of the user.
     """
     from infra_cli.programs import programs
     from infra_runtime import catalogue

@@ -1,4 +1,4 @@
-"""`infra runtime logs`."""
+"""The command `infra runtime logs`, which prints the output of the services."""
 
 from __future__ import annotations
 
@@ -34,14 +34,20 @@ def _pattern(_context: click.Context, _parameter: click.Parameter, text: str | N
 @click.command(short_help="Show the output of the services.")
 @click.argument("services", nargs=-1, metavar="[SERVICE…]", shell_complete=complete_services)
 @click.option(
-    "-f", "--follow", is_flag=True, help="Print new lines until Ctrl-C, even if the stack is restarted."
+    "-f",
+    "--follow",
+    is_flag=True,
+    help="Continue to print new lines until Ctrl-C, even if the stack is restarted.",
 )
 @click.option(
     "--since", callback=_moment, metavar="WHEN",
-    help="Only lines since then: 30s, 5m, 2h or 1d ago, 14:30, 2026-05-01T14:30. Accurate to about a second.",
+    help=(
+        "Print only lines since this time: 30s, 5m, 2h or 1d ago, 14:30, 2026-05-01T14:30. Accurate to about "
+        "a second."
+    ),
 )  # fmt: skip
-@click.option("--grep", callback=_pattern, metavar="REGEX", help="Only lines that contain a match.")
-@click.option("--json", "as_json", is_flag=True, help="Print lines of JSON: time, service, line.")
+@click.option("--grep", callback=_pattern, metavar="REGEX", help="Print only lines that contain a match.")
+@click.option("--json", "as_json", is_flag=True, help="Print lines of JSON with time, service and line.")
 @target
 def command(
     target: Target,
@@ -52,7 +58,7 @@ def command(
     grep: re.Pattern[str],
     as_json: bool,
 ) -> None:
-    """Show the output of the services, sorted by time; the stack may be stopped.
+    """Show the output of the services, sorted by time; the stack does not have to be running.
 
     SERVICE can also be `supervisor`, for the log of the supervisor itself.
 
@@ -89,7 +95,7 @@ def command(
 
 
 class _Writer:
-    """Prints lines with the service's name in front, in a different colour for each service."""
+    """Prints lines after the name of their service; each service has its own colour."""
 
     def __init__(self, services: list[str], *, as_json: bool) -> None:
         self._services = services
@@ -97,7 +103,7 @@ class _Writer:
         self._as_json = as_json
 
     def write(self, line: Line) -> None:
-        """Print a line."""
+        """Print a line of a log."""
         if self._as_json:
             record: dict[str, Any] = {"time": line.time, "service": line.service, "line": line.text}
             output.say_json(record, line=True)

@@ -1,4 +1,4 @@
-"""`infra runtime plan`."""
+"""The command `infra runtime plan`, which shows the services that `infra runtime up` would start."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 from infra_cli import output
 from infra_cli.completion import complete_services
 from infra_cli.target import Target, target
+from infra_runtime.config.masking import masked_copy
 
 if TYPE_CHECKING:
     from infra_runtime.messages import Binding
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     from infra_runtime.spec import ServiceSpec
 
 
-@click.command(short_help="Show what `up` would start.")
+@click.command(short_help="Show the services that `infra runtime up` would start.")
 @click.argument("services", nargs=-1, metavar="[SERVICE…]", shell_complete=complete_services)
-@click.option("--profile", help="A profile of the stack file, or `minimal` or `full`.")
+@click.option(
+    "--profile", help=("Plan only the services of this profile of the stack file, or of `minimal` or `full`.")
+)
 @click.option(
     "--bound",
     is_flag=True,
@@ -32,20 +35,22 @@ if TYPE_CHECKING:
 def command(
     target: Target, *, services: tuple[str, ...], profile: str | None, bound: bool, as_json: bool
 ) -> None:
-    """Show what `up` would start, in dependency order, without starting it.
+    """Show the services that `infra runtime up` would start, in dependency order; secrets are masked.
+
+    No service is started.
 
     The plan contains references such as ${postgres.url} instead of values, because the same plan is used for
-    local processes and for containers. No executable needs to be installed.
+    local processes and for containers. The executables of the services do not have to be installed.
 
     \b
     Examples:
       infra runtime plan
-      infra runtime plan api --env production  `api` and its needs in production
+      infra runtime plan api --env production  `api` and the services that it needs, in production
       infra runtime plan --bound               the ports and folders of the running stack
     """
     if bound:
         if services or profile:
-            raise click.UsageError("--bound shows the running stack: remove SERVICE and --profile.")
+            raise click.UsageError("--bound always shows the running stack: remove SERVICE and --profile.")
         from infra_runtime.messages import BOUND, Nothing
 
         with target.client() as client:
@@ -56,7 +61,7 @@ def command(
         for name, binding in bindings.services.items():
             _print(name, _bound(binding))
         return
-    plan = target.resolve(*services, profile=profile, executables=False).plan
+    plan = masked_copy(target.resolve(*services, profile=profile, executables=False).plan)
     if as_json:
         output.say_json(plan.to_json())
         return
@@ -74,7 +79,7 @@ def _print(name: str, rows: dict[str, str]) -> None:
 
 
 def _symbolic(spec: ServiceSpec, plan: Plan) -> dict[str, str]:
-    without_probe = "when it has exited with 0" if spec.task else "at once"
+    without_probe = "when the task has exited with 0" if spec.task else "at once"
     offers = [offer.to_json() for offer in plan.contributions if offer.service == spec.name]
     return {
         "kind": spec.kind if spec.kind != spec.name else "",

@@ -1,4 +1,4 @@
-"""`infra runtime restart`."""
+"""The command `infra runtime restart`, which stops and starts services."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from infra_cli.completion import complete_services
 from infra_cli.target import Target, target
 
 
-@click.command(short_help="Stop and start services; they keep their ports.")
+@click.command(short_help="Stop services and start them again on the same ports.")
 @click.argument("services", nargs=-1, required=True, metavar="SERVICE…", shell_complete=complete_services)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document: the services as in `status`.")
 @target
 def command(target: Target, *, services: tuple[str, ...], as_json: bool) -> None:
-    """Stop and start services; they keep their ports.
+    """Stop services and start them again on the same ports.
 
-    The command returns when they are ready. A task, such as a migration, runs again.
+    The command returns when the services are ready. A task, such as a migration, runs again.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`infra runtime snapshot`: save, restore, list and remove snapshots."""
+"""The command `infra runtime snapshot`, which saves, restores, lists and removes snapshots."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def save(target: Target, *, name: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document that describes the snapshot.")
 @target
 def restore(target: Target, *, name: str, as_json: bool) -> None:
-    """Restore the state of a snapshot; later changes are lost.
+    """Restore the state that a snapshot contains; later changes of the data are lost.
 
     The services keep their ports, but connections to them are closed. It is an error if the snapshot is
     damaged, or of other versions or other settings, or if the data of a service cannot be replaced; all
@@ -73,7 +73,9 @@ def restore(target: Target, *, name: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @target
 def list_all(target: Target, *, as_json: bool) -> None:
-    """List the snapshots in the data directory, oldest first. The stack may be stopped.
+    """List the snapshots in the data directory, the oldest snapshot first.
+
+    The stack does not have to be running.
 
     Damaged snapshots are reported after the list; they cannot be restored, and `remove` removes them.
 

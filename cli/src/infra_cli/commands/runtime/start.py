@@ -1,4 +1,4 @@
-"""`infra runtime start`."""
+"""The command `infra runtime start`, which starts services of the running stack."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from infra_cli.target import Target, target
 def command(target: Target, *, services: tuple[str, ...], as_json: bool) -> None:
     """Start stopped services and the services that they need.
 
-    The command returns when they are ready. The services must be part of the running stack:
-    `infra runtime up NAME` adds a service to it.
+    The command returns when the services are ready. The services must be part of the running stack: `infra
+    runtime up NAME` adds a service to the stack.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`infra runtime status`."""
+"""The command `infra runtime status`, which shows the services of the running stack."""
 
 from __future__ import annotations
 
@@ -7,22 +7,26 @@ import itertools
 import click
 
 from infra_cli import output
-from infra_cli.target import Target, target
+from infra_cli.target import Target, describe_stack, target
 from infra_runtime.errors import SupervisorError
 from infra_runtime.messages import STATUS, Nothing, ServiceStatus, Status
 
 
 @click.command(short_help="Show the services of the running stack and their addresses.")
-@click.option("--watch", is_flag=True, help="Show changes until the stack is stopped.")
+@click.option("--watch", is_flag=True, help="Show the status continuously until the stack is stopped.")
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON document; with --watch, a line for each change."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print a JSON document; with --watch, print a line of JSON after each change.",
 )
 @target
 def command(target: Target, *, watch: bool, as_json: bool) -> None:
-    """Show each service's phase, its duration, and the address or the reason why the service is not ready.
+    """Show the phase of each service, its duration, and the address or the reason why it is not ready.
 
-    The command works in any terminal, because it requests the status from the supervisor. Secrets are masked.
-    The exit code is 7 if no stack is running, and 0 if one is running, in any phase of its services.
+    The command requests the status from the supervisor, so it works in any terminal. Secrets are masked. The
+    exit code is 7 if no stack is running. If a stack is running, the exit code is 0, whatever the phases of
+    its services are.
 
     \b
     Examples:
@@ -36,10 +40,15 @@ def command(target: Target, *, watch: bool, as_json: bool) -> None:
     with target.client() as client:
         status = client.call(STATUS, Nothing())
     print_status(status, as_json=as_json)
+    for data in target.other_stacks():
+        output.note(describe_stack(data))
 
 
 def follow(target: Target, *, as_json: bool) -> None:
-    """Show the status until the stack is stopped: as a live display, or printed after each change."""
+    """Show the status until the stack is stopped.
+
+    The status is a live display in a terminal; otherwise it is printed after each change.
+    """
     with target.client() as client, target.client() as subscriber:
         subscriber.subscribe()
         if output.is_terminal() and not as_json:
@@ -62,7 +71,7 @@ def follow(target: Target, *, as_json: bool) -> None:
 
 
 def print_status(status: Status, *, as_json: bool, line: bool = False) -> None:
-    """Print a status."""
+    """Print the status of a stack."""
     if as_json:
         output.say_json(status.to_json(), line=line)
     else:
@@ -71,7 +80,7 @@ def print_status(status: Status, *, as_json: bool, line: bool = False) -> None:
 
 
 def lines(status: Status) -> list[str]:
-    """Return the status as text; its secrets are masked already."""
+    """Return the lines of the status; the secrets in the status are already masked."""
     leases = "1 lease" if status.leases == 1 else f"{status.leases} leases"
     details = f"supervisor {status.pid}, {leases}{_stay(status)}"
     head = f"{status.environment} stack in {status.data} ({details})"
@@ -84,17 +93,18 @@ def _stay(status: Status) -> str:
         return ""
     seconds = status.stay_seconds
     if seconds is None:
-        return ", runs until `infra runtime down`"
+        return output.commands(", runs until `infra runtime down`")
     return f", runs {output.span(seconds)} after the last lease"
 
 
 def row(service: ServiceStatus) -> tuple[str, str, str, str]:
-    """Return name, phase, its duration, and the address or the reason why the service is not ready."""
+    """Return a table row: name, phase, duration, and the address or the reason why a service is not ready."""
     where = service.exports.get("url") or " ".join(str(port) for port in service.ports.values())
     restarts = f"  (restarts: {service.restarts})" if service.restarts else ""
+    dropped = f"  (log: {service.log_dropped} bytes dropped)" if service.log_dropped else ""
     return (
         service.name,
         output.phase(service.phase),
         output.span(service.seconds),
-        (where if service.ready else service.reason) + restarts,
+        (where if service.ready else service.reason) + restarts + dropped,
     )

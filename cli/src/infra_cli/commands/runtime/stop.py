@@ -1,4 +1,4 @@
-"""`infra runtime stop`."""
+"""The command `infra runtime stop`, which stops services of the running stack."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from infra_cli.completion import complete_services
 from infra_cli.target import Target, target
 
 
-@click.command(short_help="Stop services; the others keep running.")
+@click.command(short_help="Stop services; the other services of the stack keep running.")
 @click.argument("services", nargs=-1, required=True, metavar="SERVICE…", shell_complete=complete_services)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document: the services as in `status`.")
 @target
 def command(target: Target, *, services: tuple[str, ...], as_json: bool) -> None:
-    """Stop services; the others keep running.
+    """Stop services; the other services of the stack keep running.
 
-    The command returns when all processes of the services have exited. Services that need them keep running,
-    and may report errors.
+    The command returns when all processes of the services have exited. Services that need the stopped
+    services also keep running, and can report errors.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`infra runtime up`."""
+"""The command `infra runtime up`, which starts the stack."""
 
 from __future__ import annotations
 
@@ -14,14 +14,20 @@ def _names(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
 
 @click.command(short_help="Start the stack; Ctrl-C stops it.")
 @click.argument("services", nargs=-1, metavar="[SERVICE…]", shell_complete=complete_services)
-@click.option("--profile", help="A profile of the stack file, or `minimal` or `full`.")
+@click.option(
+    "--profile",
+    help="Start only the services of this profile of the stack file, or of `minimal` or `full`.",
+)
 @click.option(
     "--only", multiple=True, metavar="NAME[,NAME…]", callback=_names, shell_complete=complete_services,
-    help="Only these services and those that they need: the same as SERVICE, but separated by commas.",
+    help=(
+        "Start only these services, separated by commas, and the services that they need (the same as "
+        "SERVICE)."
+    ),
 )  # fmt: skip
 @click.option(
     "--skip", multiple=True, metavar="NAME[,NAME…]", callback=_names, shell_complete=complete_services,
-    help="All services except these.",
+    help="Start all services except these services, separated by commas.",
 )  # fmt: skip
 @click.option(
     "-d",
@@ -32,9 +38,11 @@ def _names(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
 @click.option(
     "--wait/--no-wait",
     default=True,
-    help="With --detach: whether to wait until all services are ready.  [wait]",
+    help="With --detach: return when all services are ready, or immediately. [default: wait]",
 )
-@click.option("--watch", is_flag=True, help="Restart a service when a file of its `watch` globs changes.")
+@click.option(
+    "--watch", is_flag=True, help=("Restart a service when a file changes that matches its `watch` patterns.")
+)
 @click.option("--json", "as_json", is_flag=True, help="Print all events and results as lines of JSON.")
 @target
 def command(
@@ -51,21 +59,24 @@ def command(
 ) -> int:
     """Start the stack of this directory, and print the addresses of its services.
 
-    Without SERVICE, all services of the stack file are started; otherwise the given services and those that
-    they need. Ctrl-C stops the stack and verifies that nothing of it is left; Ctrl-C again kills it at once.
-    If a service fails to start, the whole stack is stopped, except with --watch.
+    Without SERVICE, the command starts all services of the stack file. With SERVICE, the command starts the
+    given services and the services that they need. Ctrl-C stops the stack and verifies that no process, port
+    or socket is left; pressing Ctrl-C again kills all processes immediately. If a service fails to start, the
+    whole stack is stopped, except with --watch.
 
     \b
     Examples:
       infra runtime up                        the whole stack, in the foreground
-      infra runtime up postgres nats          two services, and those that they need
+      infra runtime up postgres nats          two services, and the services that they need
       infra runtime up --detach               in the background; `infra runtime down` stops it
       infra runtime up --env test --skip caddy
     """
     if not wait and not detach:
-        raise click.UsageError("--no-wait can be used with --detach only.")
+        raise click.UsageError("--no-wait can only be used with --detach.")
     if watch and detach:
-        raise click.UsageError("--watch cannot be used with --detach: this command watches the files.")
+        raise click.UsageError(
+            "--watch cannot be used with --detach: the command must keep running to watch the files."
+        )
     from infra_cli.foreground import UpOptions, run
 
     names = (*services, *only)

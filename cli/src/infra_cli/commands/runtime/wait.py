@@ -1,4 +1,4 @@
-"""`infra runtime wait`."""
+"""The command `infra runtime wait`, which waits until services are ready."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from infra_cli.target import Target, target
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document: the services as in `status`.")
 @target
 def command(target: Target, *, services: tuple[str, ...], timeout: float, as_json: bool) -> None:
-    """Wait until services are ready; without SERVICE, all services that the stack has to start.
+    """Wait until the given services are ready; without SERVICE, until all services are ready.
 
-    If the stack is not running yet, the command waits for its start. The exit code is 11 if the time has run
-    out, and 3 if a service has failed.
+    If the stack is not running yet, the command also waits for the start of the stack. The exit code is 11 if
+    the timeout has expired, and 3 if a service has failed.
 
     \b
     Example:

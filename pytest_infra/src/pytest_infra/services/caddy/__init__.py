@@ -1,4 +1,4 @@
-"""The kit of the kind `caddy`: a host name with routes for each test."""
+"""The service kit of the kind `caddy`: each test gets a host name with its own routes."""
 
 from __future__ import annotations
 

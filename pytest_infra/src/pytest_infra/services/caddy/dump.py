@@ -1,4 +1,4 @@
-"""The routes of a host as JSON."""
+"""Dump the routes of a host as JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_infra.services.caddy.isolation import CaddyHost
 
 
 def dump(unit: Unit, folder: Path) -> list[Path]:
-    """Write the routes."""
+    """Write the routes of a host to a file, and return the file."""
     path = folder / f"{unit.id}.json"
     write_json(path, unit.routes() if isinstance(unit, CaddyHost) else [])
     return [path]

@@ -22,13 +22,13 @@ from pytest_infra.isolation.unit import Unit
 from pytest_infra.kit_context import KitContext
 from pytest_infra.services.caddy.protocol import admin_request
 
-#: attempts to send a request, and seconds between two attempts
+#: The number of attempts to send a request, and the seconds between two attempts.
 ATTEMPTS, PAUSE = 50, 0.01
 ROUTES = "/config/apps/http/servers/http/routes"
 
 
 class CaddyHost(Host):
-    """A host name at a Caddy process."""
+    """A host name of a Caddy process that belongs to one test."""
 
     def __init__(self, server: Endpoint, name: str, label: str) -> None:
         super().__init__(server, name, label, host_name=f"{name}.localhost")
@@ -36,7 +36,10 @@ class CaddyHost(Host):
         self._routes: list[str] = []
 
     def route(self, path: str = "/*", *, to: Endpoint | str, strip: bool = False) -> None:
-        """Forward requests to a service, or to `HOST:PORT`. The latest route is matched first."""
+        """Add a route that forwards requests to a service or to `HOST:PORT`.
+
+        The route that was added last is matched first.
+        """
         upstream = to if isinstance(to, str) else f"{to.host}:{to.port}"
         handle: list[dict[str, Any]] = []
         if strip and (prefix := path.removesuffix("*").removesuffix("/")):
@@ -45,7 +48,7 @@ class CaddyHost(Host):
         self._add(path, handle)
 
     def respond(self, path: str = "/*", *, body: str = "", status: int = 200) -> None:
-        """Answer requests with a fixed text."""
+        """Add a route that answers requests with a fixed text."""
         self._add(path, [{"handler": "static_response", "status_code": status, "body": body}])
 
     def _add(self, path: str, handle: list[dict[str, Any]]) -> None:
@@ -56,19 +59,20 @@ class CaddyHost(Host):
             match["path"] = paths
         name = f"{self.id}-{len(self._routes) + 1}"
         route = {"@id": name, "match": [match], "handle": handle, "terminal": True}
-        # The route is inserted before all others, because the last route of the stack matches every request.
+        # The route is inserted before all other routes, because the last route of the stack matches every
+        # request.
         self._routes.append(name)
         _insert(self._socket, name, route)
 
     @contextlib.contextmanager
     def example(self) -> Iterator[CaddyHost]:
-        """Yield this host; the routes that the block adds are removed after it."""
+        """Yield this host; the routes that the block adds are removed at its end."""
         before = len(self._routes)
         yield self
         self.clear(before)
 
     def routes(self) -> list[Any]:
-        """Return the host's routes from the server."""
+        """Request the routes of the host from the server, and return them."""
         return [_request(self._socket, "GET", f"/id/{name}") for name in self._routes]
 
     def clear(self, kept: int = 0) -> None:
@@ -79,15 +83,15 @@ class CaddyHost(Host):
 
 
 def units(context: KitContext) -> Hosts:
-    """Return the hosts of an instance."""
+    """Return the provider of host names for an instance of Caddy."""
     return Hosts(context.endpoint, context.owner, context.stack.data, context.resolve())
 
 
 class Hosts:
     """Host names of a copy of Caddy that only this process uses.
 
-    Caddy replaces the server behind the port when a route is added, and may close connections with requests
-    at that moment. With one copy for each process, this does not affect the tests of other workers.
+    When a route is added, Caddy replaces the server that listens on the port, and can close connections with
+    active requests. With one copy for each process, this does not affect the tests of other workers.
     """
 
     def __init__(self, server: Endpoint, owner: Owner, stack: Path, resolved: Resolved) -> None:
@@ -108,7 +112,7 @@ class Hosts:
         if unit.keep:
             self._keep = True
         elif isinstance(unit, CaddyHost):
-            with contextlib.suppress(OSError):  # a stopped copy has no routes
+            with contextlib.suppress(OSError):  # a copy that is stopped has no routes
                 unit.clear()
 
     def close(self) -> list[str]:
@@ -126,14 +130,15 @@ class Hosts:
 
 
 # --- the admin API ---------------------------------------------------------------------------------
-# Each change of the configuration also replaces the server of the API, which may then close connections.
+# Each change of the configuration also replaces the server of the admin API, which can then close
+# connections.
 
 
 def _insert(socket: str, name: str, route: Mapping[str, Any]) -> None:
     try:
         _request(socket, "PUT", f"{ROUTES}/0", route)
     except CommandError:
-        # An earlier attempt may have succeeded without an answer; then the name exists already.
+        # An earlier attempt can have succeeded without an answer. In this case, the name already exists.
         _request(socket, "GET", f"/id/{name}")
 
 

@@ -1,4 +1,4 @@
-"""Requests to Caddy's admin API, which listens on a socket file.
+"""Send requests to Caddy's admin API, which listens on a Unix socket.
 
 Source: Caddy documentation, "API".
 """
@@ -14,7 +14,7 @@ from pytest_infra.isolation.connection import PATIENCE, CommandError
 
 
 class _SocketFileConnection(http.client.HTTPConnection):
-    """An HTTP connection over a socket file."""
+    """An HTTP connection over a Unix socket."""
 
     def __init__(self, path: str) -> None:
         # Caddy accepts this host name on a socket; older versions reject `localhost`.
@@ -28,7 +28,10 @@ class _SocketFileConnection(http.client.HTTPConnection):
 
 
 def admin_request(socket_path: str, method: str, target: str, body: object = None) -> Any:
-    """Send one request and return the decoded answer, None if it is empty. Raises `CommandError`."""
+    """Send one request, and return the decoded answer; None if it is empty.
+
+    Raises `CommandError` if Caddy returns an error.
+    """
     connection = _SocketFileConnection(socket_path)
     try:
         content = None if body is None else json.dumps(body).encode()

@@ -1,4 +1,4 @@
-"""The kit of the kind `nats`: an account for each test."""
+"""The service kit of the kind `nats`: each test gets an account."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KIT = ServiceKit(
     install={"nats": "pytest-infra[nats]"},
     urls={"nats": "nats://{user}:{password}@{host}:{port}"},
     secrets=("password", "account_password"),
-    # A stack that was started in development has no accounts for tests; this must not fail a test.
+    # A stack in the environment `development` has no accounts for tests. Tests must not fail because of this.
     isolation_exports={
         "account_password": "{service} has no accounts for tests (`services.{service}.accounts`), "
         "so all tests share it"

@@ -1,4 +1,4 @@
-"""The client fixture of NATS, connected to the test's account."""
+"""The client fixture of NATS, which is connected to the account of the test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 async def client(context: FixtureContext, unit: Endpoint) -> AsyncIterator[Client]:
-    """Yield a nats-py client."""
+    """Yield a nats-py client that is connected to the account of the test."""
     library = context.library("nats")
     opened = await library.connect(unit.url, name=context.label.name)
     try:

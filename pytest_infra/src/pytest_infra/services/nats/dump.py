@@ -1,4 +1,4 @@
-"""The streams of an account as JSON, with their consumers and last messages.
+"""Dump the streams of an account as JSON, with their consumers and last messages.
 
 Source: NATS documentation, "JetStream wire API Reference".
 """
@@ -16,12 +16,12 @@ from pytest_infra.isolation.readable import CHARACTERS, write_json
 from pytest_infra.isolation.unit import Unit
 from pytest_infra.services.nats.protocol import NatsConnection
 
-#: the last messages of a stream that are dumped
+#: The number of messages at the end of a stream that are dumped.
 MESSAGES = 20
 
 
 def dump(unit: Unit, folder: Path) -> list[Path]:
-    """Write each stream: its configuration and state, its consumers, its last messages."""
+    """Write the configuration, state, consumers and last messages of each stream, and return the files."""
     path = folder / f"{unit.id}.json"
     with NatsConnection(unit.host, unit.port, unit["user"], unit["password"]) as connection:
         streams = connection.request("$JS.API.STREAM.LIST")["streams"] or []
@@ -47,7 +47,7 @@ def _messages(connection: NatsConnection, stream: dict[str, Any]) -> Iterator[di
         query = json.dumps({"seq": number, "next_by_subj": ">"}).encode()
         try:
             answer = connection.request(f"$JS.API.STREAM.MSG.GET.{stream['config']['name']}", query)
-        except CommandError:  # the remaining messages were deleted
+        except CommandError:  # the remaining messages of the stream were deleted
             return
         message = answer["message"]
         data = base64.b64decode(message.get("data", ""))

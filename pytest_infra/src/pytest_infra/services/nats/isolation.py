@@ -1,4 +1,4 @@
-"""NATS: a separate account for each test, and with it separate subjects, streams, buckets and consumers.
+"""NATS: a separate account for each test, with its own subjects, streams, buckets and consumers.
 
 Source: NATS documentation, "Accounts", "System Events" and "JetStream wire API Reference".
 """
@@ -26,7 +26,7 @@ class Account(Unit):
         url = f"nats://{name}:{server['account_password']}@{server.host}:{server.port}"
         super().__init__(server, name, label, url=url, user=name, password=server["account_password"])
         self._server, self._examples = server, itertools.count(1)
-        #: the beginning of every subject of an example; empty for a test
+        #: the prefix of every subject in an example of Hypothesis; empty for a test
         self.prefix = prefix
 
     @contextlib.contextmanager
@@ -38,15 +38,15 @@ class Account(Unit):
 
 
 def units(context: KitContext) -> Accounts:
-    """Return the accounts of an instance."""
+    """Return the provider of accounts for an instance of NATS."""
     return Accounts(context.endpoint, context.stack.data)
 
 
 class Accounts:
-    """The accounts in the server's configuration; one test at a time uses each.
+    """The accounts in the configuration of the server; each account is used by one test at a time.
 
-    Their number is fixed, because a reload of the configuration can lose an answer that another test is
-    waiting for.
+    The number of accounts is fixed, because after a reload of the configuration, an answer that another test
+    is waiting for can be lost.
     """
 
     def __init__(self, server: Endpoint, stack: Path) -> None:
@@ -68,12 +68,15 @@ class Accounts:
         self._slots.release(int(unit.id.removeprefix(name_of(""))), self._clean, keep=unit.keep)
 
     def close(self) -> list[str]:
-        """Close the connection."""
+        """Close the connection to the system account."""
         self._connection.close()
         return []
 
     def _clean(self, number: int) -> bool:
-        """Clean an account. Return False if it had clients: one that reconnects blocks the account."""
+        """Clean an account; return False if it had clients.
+
+        A client that connects again could disturb the next test, so the account is not used now.
+        """
         name = name_of(number)
         if self._connection.run(lambda connection: _disconnect(connection, name)):
             return False
@@ -83,7 +86,7 @@ class Accounts:
 
 
 def name_of(number: object) -> str:
-    """Return an account's name; `infra_runtime.services.nats` uses the same names."""
+    """Return the name of an account; `infra_runtime.services.nats` uses the same names."""
     return f"test{number}"
 
 

@@ -1,4 +1,4 @@
-"""A connection to NATS that sends requests and waits for their answers.
+"""Send requests to NATS and wait for the answers.
 
 Source: NATS documentation, "Client Protocol".
 """
@@ -13,11 +13,15 @@ from pytest_infra.isolation.connection import CommandError, LineConnection
 
 
 class NatsConnection(LineConnection):
-    """A connection of one user. Raises `CommandError` when the server rejects the login."""
+    """A connection of one user to NATS.
+
+    Raises `CommandError` if the server rejects the login.
+    """
 
     def __init__(self, host: str, port: int, user: str, password: str) -> None:
         super().__init__(host, port)
-        # Every worker has a connection to the system account; the random subject separates their answers.
+        # Every worker has a connection to the system account. The random subject separates the answers for
+        # different workers.
         self._inbox = b"_INBOX." + os.urandom(8).hex().encode()
         self.server: dict[str, Any] = json.loads(self.line().removeprefix(b"INFO "))
         login = {"user": user, "pass": password, "verbose": False, "name": "pytest-infra"}

@@ -1,6 +1,7 @@
-"""The kit of the kind `pocketbase`: a process on a copied folder for each test.
+"""The service kit of the kind `pocketbase`: each test gets a process with a copied folder.
 
-Deleting records by the API would not reset settings, schemas, files, logs and rate limits.
+If records were deleted with the API instead, settings, schemas, files, logs and rate limits would not be
+reset.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The collections of a copy as JSON, read from its database file; passwords and token keys are masked.
+"""Dump the collections of a copy as JSON, from its database file; passwords and keys are masked.
 
 Source: SQLite documentation, "Uniform Resource Identifiers".
 """
@@ -11,18 +11,18 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from infra_runtime.messages import MASK
+from infra_runtime.redaction import MASK
 from pytest_infra.isolation.readable import write_json
 from pytest_infra.isolation.unit import Unit
 
-#: the records of a collection that are dumped
+#: The maximum number of records of a collection that are dumped.
 RECORDS = 100
-#: columns of accounts with which a client could log in
+#: The columns with which a client could log in; their values are masked.
 SECRET = frozenset({"password", "tokenKey"})
 
 
 def dump(unit: Unit, folder: Path) -> list[Path]:
-    """Write the user's collections, with their fields and first records."""
+    """Write the user's collections with their fields and first records, and return the files."""
     path = folder / f"{unit.id}.json"
     uri = f"{(unit.data / 'pb_data' / 'data.db').as_uri()}?mode=ro"
     with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=1)) as connection:

@@ -1,6 +1,7 @@
-"""PocketBase: a separate process on a copied folder for each test; it starts in some milliseconds.
+"""PocketBase: a separate process with a copied folder for each test, which starts in milliseconds.
 
-Deleting records by the API would not reset settings, schemas, files, logs and rate limits.
+If records were deleted with the API instead, settings, schemas, files, logs and rate limits would not be
+reset.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ SHARED = ("--hooksDir=", "--migrationsDir=", "--publicDir=")
 
 
 def units(context: KitContext) -> Copies:
-    """Return the copies of an instance."""
+    """Return the provider of copies for an instance of PocketBase."""
     return Copies(context.endpoint, context.stack.data, context.resolve())
 
 
 class Copies:
-    """Copies of PocketBase, of which one is started ahead."""
+    """Copies of PocketBase; one copy is started before a test needs it."""
 
     def __init__(self, server: Endpoint, stack: Path, resolved: Resolved) -> None:
         self._server = server
@@ -31,14 +32,14 @@ class Copies:
         self._pool = Pool(self._copier, server.name, max_ahead=1)
 
     def acquire(self, label: str) -> Unit:
-        """Return a copy with the superuser and the results of the migrations."""
+        """Return a copy that contains only the superuser and the results of the migrations."""
         name = self._pool.take()
         unit = Unit(self._copier.endpoints[name], name, label)
         unit.name = self._server.name
         return unit
 
     def release(self, unit: Unit) -> None:
-        """Stop the copy in the background and remove its folder."""
+        """Stop the copy and remove its folder, in the background."""
         if unit.keep:
             self._copier.keep(unit.id)
         else:

@@ -1,4 +1,4 @@
-"""The kit of the kind `postgres`: a database for each test, cloned from a migrated template."""
+"""The service kit of the kind `postgres`: each test gets a database, a clone of a migrated template."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client fixtures of PostgreSQL, connected to the test's database."""
+"""The client fixtures of PostgreSQL, which are connected to the database of the test."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def connection(context: FixtureContext, unit: Endpoint) -> Iterator[psycopg.Connection[Any]]:
-    """Yield a psycopg connection; uncommitted changes are rolled back."""
+    """Yield a psycopg connection; uncommitted changes are rolled back after the test."""
     library = context.library("psycopg")
     opened = library.connect(_fastest_url(unit), application_name=context.label.name)
     try:
@@ -28,7 +28,7 @@ def connection(context: FixtureContext, unit: Endpoint) -> Iterator[psycopg.Conn
 def session_database(
     context: FixtureContext, unit_of: UnitOf, migrations: Migrations | None
 ) -> Iterator[psycopg.Connection[Any]]:
-    """Yield a connection to a database of the session, for `transaction`."""
+    """Yield a connection to a database that all tests of the session share, for `transaction`."""
     library = context.library("psycopg")
     with unit_of(context.service, f"{context.service}_transaction", migrations=migrations) as database:
         opened = library.connect(_fastest_url(database))
@@ -41,10 +41,10 @@ def session_database(
 def transaction(
     context: FixtureContext, connection: psycopg.Connection[Any]
 ) -> Iterator[psycopg.Connection[Any]]:
-    """Yield a connection inside a transaction that is rolled back.
+    """Yield a connection inside a transaction that is rolled back after the test.
 
-    This is the fastest isolation, for code that uses a given connection and does not call `commit`. The code
-    may use `connection.transaction()`, which creates a savepoint.
+    This is the fastest isolation. The tested code has to use this connection and must not call `commit`. It
+    can use `connection.transaction()`, which creates a savepoint.
     """
     with connection.transaction(force_rollback=True):
         connection.execute("select set_config('application_name', %s, true)", [context.label.name])
@@ -63,5 +63,8 @@ async def asyncpg_connection(context: FixtureContext, unit: Endpoint) -> AsyncIt
 
 
 def _fastest_url(database: Endpoint) -> str:
-    """Return the URL of the socket if there is one: it needs no password, and connects in half the time."""
+    """Return the URL of the socket if the server has one, otherwise the URL with the port.
+
+    A connection to the socket does not need a password and takes half the time.
+    """
     return database.get("socket_url", database.url)

@@ -1,4 +1,4 @@
-"""Import psycopg, which creates and drops the databases."""
+"""Import psycopg, the driver with which databases are created and dropped."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from infra_runtime.errors import ConfigurationError
 
 
 def driver(service: str) -> Any:
-    """Return psycopg. Raises `ConfigurationError` if it is not installed."""
+    """Return the module psycopg; raise `ConfigurationError` if it is not installed."""
     try:
         import psycopg
     except ImportError as error:

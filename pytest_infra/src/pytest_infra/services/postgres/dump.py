@@ -1,4 +1,4 @@
-"""A database as SQL, by `pg_dump`.
+"""Dump a database as SQL with `pg_dump`.
 
 Source: PostgreSQL documentation, "pg_dump".
 """
@@ -12,14 +12,18 @@ from pathlib import Path
 from infra_runtime.errors import ConfigurationError
 from pytest_infra.isolation.readable import DumpError
 from pytest_infra.isolation.unit import Unit
+from pytest_infra.private_files import write
 from pytest_infra.services.postgres.isolation import Database
 
-#: the maximum size and duration of a dump
+#: The maximum size (bytes) and duration (seconds) of a dump.
 BYTES, SECONDS = 5_000_000, 5.0
 
 
 def dump(unit: Unit, folder: Path) -> list[Path]:
-    """Write the committed data; wait at most one second for a locked table. Raises `DumpError`."""
+    """Write the committed data to a file, and return the file.
+
+    `pg_dump` waits at most one second for a locked table. Raises `DumpError` if the dump is incomplete.
+    """
     program = unit.pg_dump if isinstance(unit, Database) else ""
     if not program:
         raise ConfigurationError("pg_dump is missing in the folder of the server's executables")
@@ -36,6 +40,7 @@ def _dump(url: str, program: str, path: Path) -> None:
     timer = threading.Timer(SECONDS, process.kill)
     timer.start()
     size = 0
+    write(path, "")  # so that only its owner can read it
     with process, path.open("wb") as file:
         assert process.stdout is not None and process.stderr is not None  # noqa: S101, PT018 - both are pipes
         while size < BYTES and (block := process.stdout.read(65536)):

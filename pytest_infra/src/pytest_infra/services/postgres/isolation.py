@@ -1,4 +1,4 @@
-"""PostgreSQL: a separate database for each test, cloned from a template that all sessions share.
+"""PostgreSQL: a separate database for each test, which is a clone of a template.
 
 Source: PostgreSQL documentation, "CREATE DATABASE", "Template Databases" and "file_copy_method".
 """
@@ -26,13 +26,14 @@ if TYPE_CHECKING:
     import psycopg
 
 CLONE, TEMPLATE = "infra_test_", "infra_template_"
-#: the comment of a database that must not be dropped
+#: The comment of a database that is kept and must not be dropped.
 KEPT = "infra: kept"
-#: templates of other migrations that are kept, for other branches
+#: The number of templates with other migrations that are kept, for example for other git branches.
 TEMPLATES_KEPT = 4
-#: how often each strategy is measured when a template is made
+#: The number of measurements of each strategy when a template is created.
 TRIALS = 2
-#: name → a statement before `CREATE DATABASE`, its option, and the oldest version of PostgreSQL that has both
+#: The strategies to clone a database: name → a statement before `CREATE DATABASE`, its option, and the oldest
+#: version of PostgreSQL that has both.
 STRATEGIES: dict[str, tuple[LiteralString, LiteralString, int]] = {
     "clone": ("set file_copy_method = clone", "strategy file_copy", 18),
     "file_copy": ("select 1", "strategy file_copy", 15),
@@ -41,12 +42,12 @@ STRATEGIES: dict[str, tuple[LiteralString, LiteralString, int]] = {
 
 
 class Database(Unit):
-    """A database for one test. `url` and `socket_url` connect to it."""
+    """A database that belongs to one test; `url` and `socket_url` are its URLs."""
 
     def __init__(self, server: Endpoint, name: str, label: str, *, pg_dump: str = "") -> None:
         urls = {key: _at(server[key], name) for key in ("url", "socket_url") if key in server}
         super().__init__(server, name, label, database=name, **urls)
-        #: the path of the executable, empty when it is missing
+        #: the path of `pg_dump`; empty if it is missing
         self.pg_dump = pg_dump
         self._connection: psycopg.Connection[Any] | None = None
 
@@ -54,7 +55,8 @@ class Database(Unit):
     def example(self) -> Iterator[psycopg.Connection[Any]]:
         """Yield a connection in a transaction that is rolled back after the block.
 
-        In it, `connection.transaction()` creates a savepoint. Commits of other connections are not undone.
+        In the block, `connection.transaction()` creates a savepoint. Commits of other connections are not
+        rolled back.
         """
         connection = self._connection
         if connection is None:
@@ -74,13 +76,13 @@ def _at(url: str, database: str) -> str:
 
 
 def units(context: KitContext) -> Databases:
-    """Return the databases of an instance with one set of migrations."""
+    """Return the provider of databases for an instance and its migrations."""
     pg_dump = context.executables.get("pg_dump", "")
     return Databases(context.endpoint, context.owner, context.parameters["migrations"], pg_dump=pg_dump)
 
 
 class Databases:
-    """The databases of one set of migrations."""
+    """The databases for tests that use the same migrations."""
 
     def __init__(self, server: Endpoint, owner: Owner, migrations: Migrations, *, pg_dump: str = "") -> None:
         self._server, self._pg_dump = server, pg_dump
@@ -98,7 +100,7 @@ class Databases:
 
     def acquire(self, label: str) -> Unit:
         """Return a database that no test has used before."""
-        # After a restart of the server, its data may be those of an older snapshot.
+        # After a restart of the server, its data can be the data of an older snapshot.
         if (start_number := _start_number(self._server)) != self._start_number:
             self._start_number = start_number
             self._pool.renew()
@@ -113,7 +115,8 @@ class Databases:
     def _name_sessions(self, database: str, label: str) -> None:
         """Set the application name of a database, so that the server's log contains the test's id.
 
-        This works with every driver. A parameter of the URL does not: asyncpg under SQLAlchemy rejects it.
+        The setting of the database works with every driver. A parameter in the URL does not: SQLAlchemy with
+        asyncpg rejects it.
         """
         try:
             _name_sessions(self._open(), database, label)
@@ -148,16 +151,16 @@ class Databases:
         return self._pool.close()
 
     def _left_over(self, owner: Owner) -> list[str]:
-        """Return the databases of processes that were killed."""
+        """Return the databases that killed processes have left."""
         return [name for name in unkept(self._server) if not owner.alive(owner_of(name))]
 
     def _ensure_template(self) -> str:
-        """Make the template if it is missing, and return the fastest strategy to clone it."""
+        """Create the template if it is missing, and return the fastest strategy to clone it."""
         with self._psycopg.connect(self._admin, autocommit=True) as connection:
             strategy = _strategy_of(connection, self._template)
             if strategy is None:
                 with _locked(connection, self._template):
-                    # Another worker may have made it before this process had the lock.
+                    # Another worker can have created the template before this process got the lock.
                     strategy = _strategy_of(connection, self._template) or self._make_template(connection)
         return strategy
 
@@ -171,13 +174,13 @@ class Databases:
         strategy = _fastest(connection, raw)
         _execute(connection, f"comment on database {{}} is '{strategy}'", raw)
         _execute(connection, "alter database {} rename to {}", raw, self._template)
-        # This is the last step: `is_template` shows that the template is complete.
+        # This statement is the last step, because `is_template` shows that the template is complete.
         _execute(connection, "alter database {} with is_template true", self._template)
         _prune(connection)
         return strategy
 
     def _migrate(self, database: Database) -> None:
-        """Run the migrations; if an extension is missing, add a hint to the error of the user's function."""
+        """Run the migrations; if an extension is missing, add a hint to the error."""
         try:
             self._migrations.run(database)
         except self._psycopg.errors.FeatureNotSupported as error:
@@ -186,7 +189,7 @@ class Databases:
 
 
 class CloneFactory:
-    """Clones and drops databases in the pool's thread, on its own connection."""
+    """Clones and drops databases in the thread of the pool, with its own connection."""
 
     def __init__(self, server: Endpoint, owner: Owner, template: str, strategy: str) -> None:
         self._server, self._owner, self._template = server, owner, template
@@ -204,7 +207,7 @@ class CloneFactory:
         _drop(self._open(), name)
 
     def close(self) -> None:
-        """Close the connection; the next call opens another."""
+        """Close the connection; the next call of a method opens a new connection."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -218,7 +221,7 @@ class CloneFactory:
 
 
 def unkept(server: Endpoint) -> list[str]:
-    """Return the databases that are units, without those that were kept."""
+    """Return the names of the databases that are units, without the databases that were kept."""
     with driver(server.name).connect(_url(server), autocommit=True) as connection:
         rows = connection.execute(
             "select datname from pg_database where starts_with(datname, %s)"
@@ -229,7 +232,7 @@ def unkept(server: Endpoint) -> list[str]:
 
 
 def owner_of(database: str) -> str:
-    """Return the token of the process that made a database."""
+    """Return the token of the process that created a database."""
     return database.removeprefix(CLONE).partition("_")[0]
 
 
@@ -252,7 +255,7 @@ def _execute(connection: psycopg.Connection[Any], text: str, *names: str) -> Non
     """Execute a statement with quoted names in place of `{}`."""
     from psycopg import sql
 
-    # Every text is a constant of this module; only the names in it vary, and they are quoted.
+    # Every statement is a constant of this module. Only the names in a statement vary, and they are quoted.
     statement = sql.SQL(text)  # pyright: ignore[reportArgumentType]
     connection.execute(statement.format(*map(sql.Identifier, names)))
 
@@ -275,7 +278,10 @@ def _drop(connection: psycopg.Connection[Any], name: str) -> None:
 
 
 def _end_sessions(connection: psycopg.Connection[Any], database: str) -> None:
-    """Disconnect all sessions of a database: connections that the migrations left open would block clones."""
+    """Disconnect all sessions of a database.
+
+    Connections that the migrations have left open would prevent clones.
+    """
     connection.execute(
         "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = %s", [database]
     )
@@ -283,7 +289,7 @@ def _end_sessions(connection: psycopg.Connection[Any], database: str) -> None:
 
 @contextlib.contextmanager
 def _locked(connection: psycopg.Connection[Any], name: str) -> Iterator[None]:
-    """Hold an advisory lock of the server, which also ends with the connection."""
+    """Hold an advisory lock of the server; the lock also ends with the connection."""
     connection.execute("select pg_advisory_lock(hashtext(%s))", [name])
     try:
         yield
@@ -301,7 +307,7 @@ def _strategy_of(connection: psycopg.Connection[Any], template: str) -> str | No
 
 
 def _fastest(connection: psycopg.Connection[Any], template: str) -> str:
-    """Return the fastest strategy, measured with this server, this disk and this template."""
+    """Measure the strategies with this server, this disk and this template, and return the fastest one."""
     from psycopg import Error
 
     version = connection.info.server_version // 10_000
@@ -311,7 +317,7 @@ def _fastest(connection: psycopg.Connection[Any], template: str) -> str:
         began = time.perf_counter()
         try:
             _clone(connection, template, trial, strategy)
-        except Error:  # the file system cannot share blocks between files
+        except Error:  # the file system cannot share disk blocks between files
             continue
         finally:
             took = time.perf_counter() - began
@@ -321,7 +327,7 @@ def _fastest(connection: psycopg.Connection[Any], template: str) -> str:
 
 
 def _prune(connection: psycopg.Connection[Any]) -> None:
-    """Drop the oldest templates."""
+    """Drop the oldest templates if there are too many."""
     rows = connection.execute(
         "select datname from pg_database where starts_with(datname, %s) and datistemplate"
         " order by oid desc offset %s",

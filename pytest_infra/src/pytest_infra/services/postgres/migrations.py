@@ -1,4 +1,4 @@
-"""Migrations of a database: SQL files, Alembic, or a function."""
+"""Read the migrations of a database, which are SQL files, Alembic migrations, or a function."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read(source: Source, root: Path, where: str) -> Migrations:
     """Return the migrations for an ini value, or for the value of the fixture `where`.
 
     Raises:
-        ConfigurationError: the value is not a source of migrations.
+        ConfigurationError: the value does not describe migrations.
     """
     if source is None or source == "":
         return none()
@@ -45,7 +45,7 @@ def read(source: Source, root: Path, where: str) -> Migrations:
 
 
 def _sql(path: Path, where: str) -> Migrations:
-    """Return the migrations of a SQL file, or of all `*.sql` files of a folder in the order of the names."""
+    """Return the migrations of a SQL file, or of all `*.sql` files of a folder, sorted by name."""
     files = sorted(path.rglob("*.sql")) if path.is_dir() else [path]
     if not files:
         raise ConfigurationError(f"the folder {path} contains no `*.sql` file", where=where)
@@ -65,7 +65,8 @@ def _sql(path: Path, where: str) -> Migrations:
     return Migrations(run=run, key=key_of(contents(files)))
 
 
-#: the program runs in a separate process, because `env.py` configures logging and may import the application
+#: This program runs in a separate process, because Alembic's `env.py` configures logging and can import the
+#: application.
 _UPGRADE = """
 import os, sys
 from alembic import command
@@ -78,7 +79,7 @@ command.upgrade(config, "head")
 
 def _alembic(ini: Path) -> Migrations:
     def run(database: Endpoint) -> None:
-        # For a plain `postgresql:`, SQLAlchemy uses psycopg2, which may not be installed.
+        # For URLs that begin with `postgresql:`, SQLAlchemy uses psycopg2, which may not be installed.
         url = database.url.replace("postgresql:", "postgresql+psycopg:", 1)
         process = subprocess.run(
             [sys.executable, "-c", _UPGRADE, str(ini)],
@@ -98,13 +99,13 @@ def _alembic(ini: Path) -> Migrations:
 
 
 def hint(error: str, service: str) -> str:
-    """Return a hint for a migration that failed with this error text of the server."""
+    """Return a hint for a migration that has failed with this error message of the server."""
     if (missing := _MISSING_EXTENSION.search(error)) is None:
         return "Correct the migration."
     return (
-        f"This PostgreSQL has no extension {missing[1]}; the view pg_available_extensions lists what it has."
-        " To use an installed server that has the extension, set `binary` in the table"
-        f' `[services.{service}]` of infra.toml, for example `binary = "/usr/lib/postgresql/17/bin"`.'
+        f"This PostgreSQL has no extension {missing[1]}; the view pg_available_extensions lists the"
+        " extensions of the server. To use an installed server that has the extension, set `binary` in the"
+        f' table `[services.{service}]` of infra.toml, for example `binary = "/usr/lib/postgresql/17/bin"`.'
     )
 
 

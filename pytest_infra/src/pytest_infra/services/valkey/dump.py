@@ -1,4 +1,4 @@
-"""The keys of a unit as JSON: the type, the seconds to live, the length and the first elements of each.
+"""Dump the keys of a unit as JSON: type, seconds to live, length and first elements of each key.
 
 Source: Valkey documentation, "Commands".
 """
@@ -13,9 +13,9 @@ from pytest_infra.isolation.unit import Unit
 from pytest_infra.services.valkey.isolation import Keys
 from pytest_infra.services.valkey.protocol import RespConnection
 
-#: the keys that are dumped, and the elements of each
+#: The maximum number of keys that are dumped, and of elements of each key.
 KEYS, ELEMENTS = 1000, 100
-#: type → the command that returns the number of elements, or of bytes
+#: type → the command that returns the number of elements or bytes of a key
 LENGTH = {
     "string": "STRLEN",
     "list": "LLEN",
@@ -27,10 +27,11 @@ LENGTH = {
 
 
 def dump(unit: Unit, folder: Path) -> list[Path]:
-    """Write the keys with their values."""
+    """Write the keys with their values to a file, and return the file."""
     path = folder / f"{unit.id}.json"
     prefix = unit.prefix if isinstance(unit, Keys) else ""
-    with RespConnection(unit.host, unit.port) as connection:
+    password = unit.server_password if isinstance(unit, Keys) else unit.get("password", "")
+    with RespConnection(unit.host, unit.port, password) as connection:
         connection.call("SELECT", unit["database"])
         names = sorted(_scanned(connection, prefix))
         shown = {readable(name): _key(connection, name) for name in names[:KEYS]}

@@ -1,4 +1,6 @@
-"""Valkey: a separate logical database or key prefix for each test, and a user with access to nothing else.
+"""Valkey: a separate logical database or key prefix for each test, with its own user.
+
+The user has access only to the database or the prefix.
 
 Source: Valkey documentation, "ACL" and "Commands".
 """
@@ -21,19 +23,23 @@ from pytest_infra.kit_context import KitContext
 from pytest_infra.label import shorten
 from pytest_infra.services.valkey.protocol import RespConnection
 
-#: commands that affect the whole server are forbidden; the harmless commands of `@dangerous` are allowed
+#: The permissions of a user: commands that affect the whole server are forbidden; the harmless commands of
+#: the category `@dangerous` are allowed.
 RULES = (
     "+@all", "-@admin", "-@dangerous", "-function", "-script|flush", "-script|kill",
     "+info", "+keys", "+sort", "+sort_ro", "+restore", "+role", "+function|list",
 )  # fmt: skip
-#: keys that one step of a scan reads
+#: The number of keys that one step of a scan reads.
 STEP = "1000"
-#: prefixes that can be in use at the same time
+#: The number of prefixes that can be used at the same time.
 PREFIXES = 256
 
 
 class Keys(Unit):
-    """A database, or the keys with a prefix (empty for a database); `url` contains the user."""
+    """A database, or the keys with a prefix; `url` contains the user.
+
+    For a database, `prefix` is empty.
+    """
 
     def __init__(
         self,
@@ -45,7 +51,8 @@ class Keys(Unit):
         prefix: str,
     ) -> None:
         password = secrets.token_hex(16)
-        # `CLIENT LIST` and the log contain the user of every connection, with every client library.
+        # The output of `CLIENT LIST` and the log contain the user of every connection, whichever client
+        # library is used.
         user = f"{name}/{shorten(label)}"
         place = f"{quote(user, safe='')}:{password}@"
         urls = {"url": f"redis://{place}{server.host}:{server.port}/{database}"}
@@ -53,13 +60,15 @@ class Keys(Unit):
             urls["socket_url"] = f"unix://{place}{urlsplit(server['socket_url']).path}?db={database}"
         super().__init__(server, name, label, user=user, password=password, database=str(database), **urls)
         self._connection, self._number = connection, database
+        #: the password of the default user, which can read all keys
+        self.server_password = server.get("password", "")
         self._examples = itertools.count(1)
-        #: the beginning that every key and channel must have
+        #: the prefix that the name of every key and channel must have
         self.prefix = prefix
 
     @contextlib.contextmanager
     def example(self) -> Iterator[Keys]:
-        """Yield keys without content: the database is emptied, or the keys have a further prefix."""
+        """Yield an empty database, or a further prefix without keys."""
         if not self.prefix:
             self.clear()
             yield self
@@ -72,7 +81,7 @@ class Keys(Unit):
         inner.clear()
 
     def renew(self) -> None:
-        """Create the user again: the server keeps users in memory only."""
+        """Create the user again after a restart, because the server keeps users only in memory."""
         pattern = f"{self.prefix}*"
         further = ("-select", "-move") if self.prefix else ("+flushdb",)
         user = "ACL", "SETUSER", self["user"], "reset", "on", f">{self['password']}"
@@ -86,25 +95,30 @@ class Keys(Unit):
 
 
 def units(context: KitContext) -> Users:
-    """Return the databases or prefixes of an instance."""
+    """Return the provider of databases or prefixes for an instance of Valkey."""
     return Users(context.endpoint, context.stack.data, context.variant)
 
 
 class Users:
-    """A user for each unit: it is created with the unit, and removed with its connections."""
+    """Databases or prefixes with a user for each unit.
+
+    The user is created with the unit; when it is removed, the server closes its connections.
+    """
 
     def __init__(self, server: Endpoint, stack: Path, variant: str) -> None:
         self._server = server
-        self._connection = CommandConnection(lambda: RespConnection(server.host, server.port))
+        self._connection = CommandConnection(
+            lambda: RespConnection(server.host, server.port, server.get("password", ""))
+        )
         self._by_prefix = variant == "prefix"
         count = int(self._connection.run(lambda connection: connection.call("CONFIG", "GET", "databases"))[1])
         if count < 2 and not self._by_prefix:
             raise ConfigurationError(
-                f"{server.name} has only one database, so that tests cannot have separate databases",
+                f"{server.name} has only one database, so tests cannot have separate databases",
                 where=f"services.{server.name}.databases",
                 hint=f"Increase the number, or choose `infra_isolation = {server.name}: prefix`.",
             )
-        # Number 0 is the default database of all clients.
+        # The database with the number 0 is not used, because it is the default database of all clients.
         numbers = range(1, PREFIXES + 1) if self._by_prefix else range(1, count)
         slots = f"{server.name}.prefix" if self._by_prefix else server.name
         hint = (
@@ -152,7 +166,7 @@ class Users:
 
 
 def clear(connection: RespConnection, database: int, prefix: str) -> None:
-    """Remove all keys of a database, or those with a prefix, in steps."""
+    """Remove all keys of a database, or all keys with a prefix, in steps."""
     select = "SELECT", str(database)
     if not prefix:
         connection.calls(select, ("FLUSHDB", "ASYNC"))

@@ -1,4 +1,4 @@
-"""A connection to Valkey.
+"""Send commands to Valkey and read the results.
 
 Source: Valkey documentation, "RESP protocol".
 """
@@ -12,16 +12,25 @@ from pytest_infra.isolation.connection import CommandError, LineConnection
 
 
 class RespConnection(LineConnection):
-    """A connection without a login, as the default user."""
+    """A connection to Valkey as the default user, which logs in if the server has a password."""
+
+    def __init__(self, host: str, port: int, password: str = "") -> None:
+        super().__init__(host, port)
+        if password:
+            try:
+                self.call("AUTH", password)
+            except BaseException:
+                self.close()
+                raise
 
     def call(self, *words: str) -> Any:
-        """Send a command and return its result. Raises `CommandError`."""
+        """Send a command, and return its result; raise `CommandError` if the server rejects it."""
         return self.calls(words)[0]
 
     def calls(self, *commands: Sequence[str]) -> list[Any]:
-        """Send several commands at once and return their results.
+        """Send several commands together, and return their results.
 
-        All answers are read before the first error is raised.
+        If a command fails, its error is raised after all answers have been read.
         """
         self.send(b"".join(map(_encoded, commands)))
         results: list[Any] = []

@@ -69,6 +69,7 @@ SPEC: Mapping[str, Row] = {
         attribute="`healthcheck.test`",
         remark="A command of the image. Refused if the image has none.",
     ),
+    "sensitive": Row(outcome="left out", remark="Names whose values are masked in the kit's output."),
     "exports": Row(
         outcome="changed",
         attribute="the values that refer to them",
@@ -136,6 +137,7 @@ USER_SERVICE: Mapping[str, Row] = {
             "needs",
             "ready",
             "exports",
+            "sensitive",
             "task",
             "watch",
             "start_timeout",

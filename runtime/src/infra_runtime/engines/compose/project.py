@@ -13,7 +13,7 @@ from infra_runtime.engines.compose.dockerfile import REQUIREMENTS
 from infra_runtime.engines.compose.engine import Compose
 from infra_runtime.engines.compose.model import Folders
 from infra_runtime.errors import ConfigurationError
-from infra_runtime.messages import MASK
+from infra_runtime.redaction import MASK
 
 #: environments in which real data is protected by a secret
 _PROTECTED = frozenset({"staging", "production"})

@@ -202,7 +202,7 @@ def _export(service: str, name: str, user: ServiceSpec, stack: Stack, field: str
         if optional:
             return ""
         raise ConfigurationError(f"{user.name} refers to {reference}, which {service} does not export", where)
-    text = spec.exports[name]
+    text = container_of(spec).exports.get(name, spec.exports[name])
     if match := _LOOPBACK.search(text):
         raise ConfigurationError(
             f"{user.name} refers to {reference}, which is {text!r}: inside a container, {match[0]} is the"

@@ -1,13 +1,12 @@
-"""How Python code, the command line and the plugin speak to a supervisor: a connection is a lease."""
+"""How Python code, the command line and the plugin call a supervisor: a connection is a lease."""
 
 from __future__ import annotations
 
 import atexit
 import contextlib
 import itertools
-import json
+import math
 import os
-import socket
 import subprocess
 import threading
 import time
@@ -18,14 +17,9 @@ from typing import Any, Self
 
 from infra_runtime.data_directory.logs import tail
 from infra_runtime.data_directory.marker import make_data_directory
-from infra_runtime.data_directory.paths import (
-    PROTOCOL,
-    SOCKET_IN_RUN,
-    SOCKET_PATH,
-    Paths,
-    private_folder,
-    refusal,
-)
+from infra_runtime.data_directory.paths import PROTOCOL, SOCKET_IN_RUN, SOCKET_PATH, Paths, refusal
+from infra_runtime.engines.local import connection
+from infra_runtime.engines.local.connection import Connection, Deadlines, unresponsive
 from infra_runtime.errors import (
     ConfigurationError,
     DataDirectoryError,
@@ -36,70 +30,71 @@ from infra_runtime.errors import (
     SupervisorError,
     from_json,
 )
+from infra_runtime.host import ownership, requirements
 from infra_runtime.message import MessageError, decode
 from infra_runtime.messages import (
     HELLO,
+    LIMITS,
     SUBSCRIBE,
     Answer,
     Event,
     Failure,
     Hello,
+    Limits,
     Method,
     Nothing,
     Params,
+    Wait,
 )
 from infra_runtime.supervisor.argv import ALREADY_SUPERVISED, command
 
-#: seconds until a new supervisor answers; it may have to wait for an old one that stops its services
-BOOT_PATIENCE = 60.0
-#: seconds between two knocks at a supervisor that boots
-KNOCK = 0.001
-#: seconds for a supervisor to greet; it does in milliseconds
-HELLO_PATIENCE = 10.0
-#: of one who subscribes and then only calls, the last ones
+#: the deadlines of clients that were given no others
+DEADLINES = Deadlines()
+#: seconds between two attempts to reach a supervisor that boots
+CONNECT_INTERVAL = 0.001
+#: the events that a client keeps which subscribes and then only calls: the last ones
 KEPT_EVENTS = 1000
 
 
 class Client:
-    """One connection to a supervisor. Calls may come from several threads; they go one after another."""
+    """One connection to a supervisor. Calls may come from several threads; they run one after another."""
 
-    def __init__(self, connection: socket.socket) -> None:
-        self._socket = connection
-        self._reader = connection.makefile("rb")
+    def __init__(
+        self, connected: Connection, paths: Paths, pid: int = 0, deadlines: Deadlines | None = None
+    ) -> None:
+        self._connection = connected
+        self._paths = paths
+        self._deadlines = deadlines or DEADLINES
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._subscribed = False
+        #: the error of the last call, if the supervisor sent nothing
+        self._silence: SupervisorError | None = None
         #: events that came before the answer to a call
         self._early: deque[Event] = deque(maxlen=KEPT_EVENTS)
         #: the supervisor's process, when this process is its parent and so must reap it
         self.child: subprocess.Popen[bytes] | None = None
-        #: the supervisor's pid, and the version of its protocol; 0 before its greeting
-        self.supervisor = self.protocol = 0
+        #: the supervisor's pid
+        self.supervisor = pid
+        #: the version of its protocol; 0 before its greeting
+        self.protocol = 0
 
     @classmethod
-    def connect(cls, paths: Paths, *, lease: bool = False) -> Self:
-        """Connect to the supervisor of a data directory. Raises `NoStackError` when there is none."""
-        connection = socket.socket(socket.AF_UNIX)
-        try:
-            connection.connect(paths.control)
-        except OSError:
-            connection.close()
-            raise NoStackError(paths.data) from None
-        client = cls(connection)
-        connection.settimeout(HELLO_PATIENCE)
+    def connect(cls, paths: Paths, *, lease: bool = False, deadlines: Deadlines | None = None) -> Self:
+        """Connect to the supervisor of a data directory.
+
+        Raises `NoStackError` when there is none, and `DataDirectoryError` or `SupervisorError` for a data
+        directory or a socket of another user, and for a supervisor that does not answer.
+        """
+        connected, pid = connection.connect(paths, (deadlines or DEADLINES).answer)
+        client = cls(connected, paths, pid, deadlines)
         try:
             greeting = client.call(HELLO, Hello(lease=lease))
         except SupervisorError as error:
             client.close()
-            if isinstance(error.__cause__, MessageError):
-                raise
-            if isinstance(error.__cause__, TimeoutError):
-                raise SupervisorError(
-                    f"the supervisor of {paths.data} does not answer; is it stopped, or this machine busy?",
-                    paths.own_log,
-                ) from None
-            raise NoStackError(paths.data) from None  # it was just about to die
-        connection.settimeout(None)
+            if isinstance(error.__cause__, EOFError | OSError):  # the supervisor exited
+                raise NoStackError(paths.data) from None
+            raise
         client.supervisor, client.protocol = greeting.pid, greeting.protocol
         if lease and greeting.ending:
             client.close()
@@ -110,7 +105,7 @@ class Client:
         return client
 
     def adopt(self, child: subprocess.Popen[bytes] | None) -> None:
-        """Look after a supervisor that this process started; one that came too late ends by itself."""
+        """Reap a supervisor that this process started; one that started too late exits by itself."""
         if child is not None and child.pid == self.supervisor:
             self.child = child
         elif child is not None:
@@ -128,7 +123,7 @@ class Client:
         Raises the `InfraError` that the supervisor answers with, and `SupervisorError` when it dies, refuses
         the request or sends an answer of another shape.
         """
-        result = self._exchange(method.name, params.to_json(), on_event or self._early.append)
+        result = self._exchange(method, params, on_event or self._early.append)
         try:
             return decode(method.answer, result)
         except MessageError as error:
@@ -138,25 +133,81 @@ class Client:
             raise SupervisorError(message + _versions(protocol)) from error
 
     def _exchange(
-        self, method: str, params: Mapping[str, object], on_event: Callable[[Event], None]
+        self, method: Method[Params, Answer], params: Params, on_event: Callable[[Event], None]
     ) -> object:
         with self._lock:
-            if self._socket.fileno() < 0:
+            if self._connection.closed:
                 raise SupervisorError("this lease was given back: by `close`, `finish` or `down`")
-            number = next(self._numbers)
-            request = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+            if self._silence and not self._connection.has_data():
+                raise self._silence  # the next call to a supervisor that does not answer fails at once
+            self._silence = None
             try:
-                self._socket.sendall(json.dumps(request).encode() + b"\n")
-                while (message := self._receive()).get("id") != number:
-                    if (event := _event(message)) is not None:
-                        on_event(event)
+                message = self._answer(method, params, on_event)
+            except EOFError as error:
+                raise SupervisorError("the supervisor closed the connection") from error
             except OSError as error:
-                raise SupervisorError(f"the supervisor is gone: {error.strerror or error}") from error
+                raise SupervisorError(f"the supervisor has exited: {error.strerror or error}") from error
         if (problem := message.get("error")) is not None:
             if isinstance(problem.get("data"), dict):
                 raise from_json(problem["data"])
-            raise SupervisorError(f"{method}: {problem.get('message')}")
+            raise SupervisorError(f"{method.name}: {problem.get('message')}")
         return message.get("result")
+
+    def _answer(
+        self, method: Method[Params, Answer], params: Params, on_event: Callable[[Event], None]
+    ) -> dict[str, Any]:
+        """Send a request, and return its answer. This is the place where every call has its deadline.
+
+        A call may last as long as the services that it waits for may take to start and stop. Meanwhile the
+        supervisor must answer a check, so that a stopped one is detected within `Deadlines.answer`.
+        """
+        began, interval = time.monotonic(), self._deadlines.answer / 2
+        number, check, until, limit = self._send(method, params), 0, began + interval, math.inf
+        while True:
+            message = self._connection.receive(min(until, began + limit))
+            if message is not None and message.get("id") == number:
+                return message
+            if message is not None and check and message.get("id") == check:
+                check, until = 0, time.monotonic() + interval
+                limit = self._limit(method, params, message.get("result"))
+            elif message is not None and (event := _event(message)) is not None:
+                on_event(event)
+            now = time.monotonic()
+            if now >= began + limit:
+                raise unresponsive(
+                    self._paths, self.supervisor, f"`{method.name}` was not finished within {limit:g} s"
+                )
+            if now >= until and check:
+                raise self._silent(f"`{method.name}` was not answered within {now - began:.3g} s")
+            if now >= until:
+                check, until = self._send(LIMITS, Nothing()), now + interval
+
+    def _send(self, method: Method[Params, Answer], params: Params) -> int:
+        number = next(self._numbers)
+        request = {"jsonrpc": "2.0", "id": number, "method": method.name, "params": params.to_json()}
+        try:
+            self._connection.send(request, self._deadlines.answer)
+        except TimeoutError:
+            self._connection.close()  # a part of the request may have been sent
+            problem = f"`{method.name}` was not read within {self._deadlines.answer:g} s"
+            raise self._silent(problem) from None
+        return number
+
+    def _limit(self, method: Method[Params, Answer], params: Params, answer: object) -> float:
+        """Return the seconds that a call may last; `answer` is that of `limits`, or invalid."""
+        try:
+            limits = decode(Limits, answer)
+        except MessageError:  # an older supervisor
+            limits = Limits(start=0.0, stop=0.0)
+        timeout = params.timeout if isinstance(params, Wait) else 0.0
+        seconds = {
+            "start": limits.start, "stop": limits.stop, "copy": self._deadlines.copy, "timeout": timeout,
+        }  # fmt: skip
+        return self._deadlines.margin + sum(seconds[part] for part in method.waits)
+
+    def _silent(self, problem: str) -> SupervisorError:
+        self._silence = unresponsive(self._paths, self.supervisor, problem)
+        return self._silence
 
     def subscribe(self) -> None:
         """Receive every event from now on over this connection."""
@@ -169,59 +220,53 @@ class Client:
         self.subscribe()
         while self._early:
             yield self._early.popleft()
-        with contextlib.suppress(OSError, SupervisorError):
+        with contextlib.suppress(OSError, EOFError):
             while True:
-                if (event := _event(self._receive())) is not None:
+                if (event := _event(self._connection.receive() or {})) is not None:
                     yield event
 
-    def _receive(self) -> dict[str, Any]:
-        line = self._reader.readline()
-        if not line:
-            raise SupervisorError("the supervisor closed the connection")
-        message = json.loads(line)
-        return message if isinstance(message, dict) else {}
+    def await_end(self, seconds: float) -> None:
+        """Wait until the supervisor has exited. It may stop services before, which takes at most `seconds`.
 
-    def await_end(self, seconds: float) -> bool:
-        """Wait until the supervisor has ended; false when it takes longer."""
-        self._socket.settimeout(seconds)
-        try:
-            while self._reader.readline():
+        Raises `SupervisorError` when it takes longer.
+        """
+        seconds += self._deadlines.margin
+        if not self._ends(time.monotonic() + seconds):
+            raise unresponsive(self._paths, self.supervisor, f"it did not exit within {seconds:g} s")
+
+    def _ends(self, until: float) -> bool:
+        with contextlib.suppress(OSError, EOFError):
+            while self._connection.receive(until) is not None:
                 pass
-        except TimeoutError:
             return False
-        except OSError:
-            pass
         try:
             if self.child is not None:
-                self.child.wait(seconds)
+                self.child.wait(max(until - time.monotonic(), 0.001))
         except subprocess.TimeoutExpired:
             return False
         return True
 
     def close(self) -> None:
         """End the connection, and the lease that it was."""
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._reader.close()
-        self._socket.close()
+        self._connection.close()
         if self.child is not None:
             _outliving.append(self.child)
             self.child = None
 
 
 def _event(message: Mapping[str, object]) -> Event | None:
-    """The event of a notification; None for any other message, and for an event of an unknown shape."""
+    """Return the event of a notification; None for other messages, and for an event of an unknown shape."""
     with contextlib.suppress(MessageError):
         return Event.parse(message.get("params")) if message.get("method") == "event" else None
     return None
 
 
 def _versions(protocol: object) -> str:
-    """The supervisor's version of the protocol, and this kit's, for the end of an error's sentence."""
+    """Return the versions of the protocol of the supervisor and of this kit, for the end of a message."""
     return f"speaks protocol {protocol or 'unknown'}, this kit {PROTOCOL}"
 
 
-#: supervisors of ours that live on for others: kept, so that they are reaped when they end
+#: the child processes that run on as supervisors of other clients; they are reaped when they exit
 _outliving: list[subprocess.Popen[bytes]] = []
 
 
@@ -237,33 +282,37 @@ def _reap() -> None:
 def _let_go() -> None:
     for child in _outliving:
         if child.poll() is None:
-            child.returncode = 0  # it outlives us on purpose: no warning about it
+            child.returncode = 0  # it runs on as intended, so Popen must not warn about it
 
 
 #: starts a supervisor; returns the child process, or None when another process is its parent
 Launch = Callable[[list[str]], "subprocess.Popen[bytes] | None"]
 
 
-def connect_or_launch(paths: Paths, environment: str, *, launch: Launch | None = None) -> Client:
-    """A lease on the supervisor of a data directory, which is started if there is none.
+def connect_or_launch(
+    paths: Paths, environment: str, *, launch: Launch | None = None, deadlines: Deadlines | None = None
+) -> Client:
+    """Return a lease on the supervisor of a data directory, which is started if there is none.
 
-    Raises `DataDirectoryError` for a directory that cannot serve, `ConfigurationError` for a folder of
-    sockets that cannot, `SupervisorError` when none comes up.
+    Raises `DataDirectoryError` for a data directory that cannot be used, `ConfigurationError` for a folder of
+    sockets that cannot be used, `SupervisorError` when no supervisor starts or this machine can run none.
     """
     _reap()
     with contextlib.suppress(NoStackError):
-        return Client.connect(paths, lease=True)
+        return Client.connect(paths, lease=True, deadlines=deadlines)
+    requirements.check()
     _make_home(paths)
     make_data_directory(paths, environment)
     argv = command(paths, environment)
     launch = launch or _launcher(paths)
     child = launch(argv)
-    #: another one came first; should that one be gone already, it is our turn again
+    #: another supervisor was first; if it has exited already, the next round starts one again
     second = False
-    deadline = time.monotonic() + BOOT_PATIENCE
+    boot_seconds = (deadlines or DEADLINES).boot
+    deadline = time.monotonic() + boot_seconds
     while True:
         with contextlib.suppress(NoStackError):
-            client = Client.connect(paths, lease=True)
+            client = Client.connect(paths, lease=True, deadlines=deadlines)
             client.adopt(child)
             return client
         status = child.poll() if child is not None else None
@@ -277,35 +326,35 @@ def connect_or_launch(paths: Paths, environment: str, *, launch: Launch | None =
             last = [line for line in tail(paths.own_log, 1) if line]
             raise SupervisorError(": ".join([reason, *last]), paths.own_log)
         if time.monotonic() > deadline:
-            raise SupervisorError(f"no supervisor answered within {BOOT_PATIENCE:g} s", paths.own_log)
-        time.sleep(KNOCK)
+            raise SupervisorError(f"no supervisor answered within {boot_seconds:g} s", paths.own_log)
+        time.sleep(CONNECT_INTERVAL)
 
 
 def _make_home(paths: Paths) -> None:
-    """Make the folder for sockets and locks, or make sure of it. Raises `ConfigurationError`."""
+    """Create the folder for sockets and locks, or check an existing one. Raises `ConfigurationError`."""
     for name, path in (("INFRA_RUNTIME_DIR", paths.home), ("INFRA_CACHE", paths.cache)):
         if not Path(path).is_absolute():
-            hint = "The supervisor runs elsewhere: begin it with a slash."
+            hint = "The supervisor has another working directory: begin the path with a slash."
             raise ConfigurationError(f"{path!r} is not an absolute path", where=name, hint=hint)
     if len(os.fsencode(paths.run)) > SOCKET_PATH - SOCKET_IN_RUN:
         raise ConfigurationError(
             f"{paths.home} is too long for the paths of sockets, which may have {SOCKET_PATH} bytes",
             where="INFRA_RUNTIME_DIR",
-            hint="Name a shorter one, or unset it: the default is short.",
+            hint="Set it to a shorter path, or unset it: the default is short.",
         )
     try:
-        private_folder(paths.home)
+        ownership.make_private_folder(paths.home, shared=True)
     except OSError as error:
         raise ConfigurationError(
             f"{error.filename}: {error.strerror}",
             where="INFRA_RUNTIME_DIR",
-            hint="It names the folder for sockets and locks: set it to one that is yours.",
+            hint="It is the folder for sockets and locks: set it to one that only you can write to.",
         ) from error
 
 
 def _launcher(paths: Paths) -> Launch:
     def launch(argv: list[str]) -> subprocess.Popen[bytes]:
-        log = os.open(paths.own_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        log = ownership.open_file(paths.own_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         try:
             return subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -43,9 +43,6 @@ from infra_runtime.messages import (
     Wait,
 )
 
-#: seconds for a stack to stop: the longest ladder of the catalogue, and then some
-STOP_PATIENCE = 90.0
-
 
 class Endpoint(Mapping[str, str]):
     """Where a service answers: its exports as attributes and as a mapping.
@@ -53,8 +50,17 @@ class Endpoint(Mapping[str, str]):
     The values hold passwords in the clear; `repr` does not.
     """
 
-    def __init__(self, name: str, exports: Mapping[str, str], ports: Mapping[str, int], data: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        exports: Mapping[str, str],
+        ports: Mapping[str, int],
+        data: str,
+        sensitive: Iterable[str] = (),
+    ) -> None:
         self.name = name
+        #: the values that must not occur in output
+        self.sensitive = frozenset(sensitive)
         self.ports = dict(ports)
         self.data = Path(data)
         self._exports = dict(exports)
@@ -126,7 +132,10 @@ class Stack:
     def endpoints(self) -> dict[str, Endpoint]:
         """Return every service that is bound, by name."""
         endpoints = self._client.call(ENDPOINTS, Nothing()).services
-        return {name: Endpoint(name, it.exports, it.ports, it.data) for name, it in endpoints.items()}
+        return {
+            name: Endpoint(name, service.exports, service.ports, service.data, service.secrets)
+            for name, service in endpoints.items()
+        }
 
     def env(self) -> dict[str, str]:
         """Return the variables that `infra runtime exec` sets: `POSTGRES_URL`, `DATABASE_URL`, …"""
@@ -231,13 +240,7 @@ class Stack:
         Raises `LeftoverError` when anything of it is left.
         """
         self._client.call(DOWN, Nothing())
-        self._await_end()
-
-    def _await_end(self) -> None:
-        if not self._client.await_end(STOP_PATIENCE):
-            raise SupervisorError(
-                f"the supervisor did not end within {STOP_PATIENCE:g} s", self._paths.own_log
-            )
+        self._client.await_end(0.0)  # the services have stopped
         self._client.close()
 
     def finish(self) -> LeakCheck | None:
@@ -254,12 +257,12 @@ class Stack:
         self._client.close()
 
     def _release(self) -> bool:
-        """Whether that was the end of the stack."""
-        ending = self._client.call(RELEASE, Nothing()).ending
-        if ending:
-            self._await_end()
+        """Give the lease back; return whether the stack stopped, because it was the last one."""
+        released = self._client.call(RELEASE, Nothing())
+        if released.ending:
+            self._client.await_end(released.stop_seconds)
         self._client.close()
-        return ending
+        return released.ending
 
     def __enter__(self) -> Self:
         return self

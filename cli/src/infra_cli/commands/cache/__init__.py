@@ -1,0 +1,1 @@
+"""The commands of `infra cache`, one file each."""

@@ -1,0 +1,47 @@
+"""`infra cache clean`."""
+
+from __future__ import annotations
+
+import click
+
+from infra_cli import output
+from infra_cli.commands.cache.list import document, size
+from infra_runtime.data_directory import seed_cache
+from infra_runtime.data_directory.paths import Paths
+
+
+@click.command(short_help="Remove seeds.")
+@click.argument("seeds", nargs=-1, metavar="[SEED…]")
+@click.option(
+    "--damaged", is_flag=True, help="Only those that are damaged, and remains of interrupted builds."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON document: the removed and the used seeds."
+)
+def command(*, seeds: tuple[str, ...], damaged: bool, as_json: bool) -> None:
+    """Remove the named seeds, or all; the next stack that needs one builds it again.
+
+    A seed that a stack copies at this moment stays. Running stacks have their own copies, so they do not
+    change.
+
+    \b
+    Examples:
+      infra cache clean
+      infra cache clean --damaged"""
+    folder = Paths(".").seeds()
+    known = seed_cache.seeds(folder, read_all=damaged)
+    if unknown := set(seeds) - {seed.name for seed in known}:
+        raise click.UsageError(f"unknown seeds: {', '.join(sorted(unknown))}; `infra cache list` lists them")
+    selected = [
+        seed for seed in known if seed.name in (seeds or {seed.name}) and not (damaged and seed.state == "ok")
+    ]
+    removed = [seed for seed in selected if seed_cache.remove(seed.path)]
+    used = [seed for seed in selected if seed not in removed]
+    if as_json:
+        output.say_json({**document(folder, removed), "in_use": document(folder, used)["seeds"]})
+        return
+    for seed in removed:
+        output.say(f"removed  {seed.name}  {size(seed.bytes)}")
+    for seed in used:
+        output.say(f"in use   {seed.name}")
+    output.say(f"{len(removed)} removed, {size(sum(seed.bytes for seed in removed))} freed")

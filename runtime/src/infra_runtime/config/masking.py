@@ -1,0 +1,102 @@
+"""Plans and settings with their secrets masked, for output."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+from infra_runtime.redaction import (
+    MASK,
+    REFERENCE,
+    is_secret_name,
+    masked_assignments,
+    masked_text,
+    unless_symbolic,
+)
+
+#: a reference to a variable, with its default
+_DEFAULT = re.compile(r"(\$\{\s*env\.([^}:]+?):-)([^}]+)(?=\})")
+#: NAME=VALUE, "NAME": "VALUE", NAME VALUE at the start of a line
+_ASSIGNMENT = re.compile(
+    r"""(["']?)(?P<name>[A-Za-z_][\w.-]*)\1(?P<sign>\s*[:=]\s*|\s+(?=["'][^"']))"""
+    r"""(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|(?:\$\{[^}]*\}|[^\s,;&}"'\]])+)"""
+)
+_DIRECTIVE = re.compile(r"(?m)^(\s*(?:requirepass|masterauth|AUTH|PASS)\s+)(\S.*)$")
+_COMMAND = re.compile(r"\b((?:AUTH|PASS|IDENTIFIED BY)\s+)([^\s\\]+)")
+_SCHEME = re.compile(r"\b((?:Bearer|Basic|Token)\s+)([\w.~+/=-]{6,})")
+_PRIVATE_KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END|$)", re.DOTALL)
+
+
+def masked_value(name: str, text: str, declared: Collection[str] = ()) -> str:
+    """Return the value of a variable, an export or a setting, masked if its name or its text has a secret.
+
+    A value of references only is symbolic and stays, except for the default of a secret variable.
+    `declared` are further names that hold secrets.
+    """
+    if name in declared or is_secret_name(name):
+        return _masked_defaults(text, all_names=True) if not REFERENCE.sub("", text) else MASK
+    return masked_code(text, declared)
+
+
+def masked_code(text: str, declared: Collection[str] = ()) -> str:
+    """Return a text of a plan or a setting without its secrets.
+
+    These are the passwords of its URLs, its assignments to a secret's name, the logins of its requests, and
+    the defaults of its secret variables.
+    """
+
+    text = _masked_defaults(text, declared)
+    text = masked_text(text)
+    for pattern in (_DIRECTIVE, _COMMAND, _SCHEME):
+        text = pattern.sub(lambda match: f"{match[1]}{unless_symbolic(match[2])}", text)
+    text = _PRIVATE_KEY.sub(rf"\1{MASK}\2", text)
+    return masked_assignments(text, _ASSIGNMENT, lambda name: name in declared or is_secret_name(name))
+
+
+def masked_copy(value: Any, declared: Collection[str] = ()) -> Any:
+    """Return a copy of a plan, of a part of it, or of JSON data with its secrets masked.
+
+    Fields of dataclasses have fixed names, so only the keys of tables are examined. In a list of words, the
+    word after `--password` is a secret.
+    """
+    if isinstance(value, str):
+        return masked_code(value, declared)
+    if is_dataclass(value) and not isinstance(value, type):
+        declared = {*declared, *getattr(value, "sensitive", ())}
+        changes = {item.name: masked_copy(getattr(value, item.name), declared) for item in fields(value)}
+        return replace(value, **changes)
+    if isinstance(value, Mapping):
+        return {key: _masked_entry(str(key), inner, declared) for key, inner in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(_masked_words(value, declared))
+    return value
+
+
+def _masked_entry(name: str, value: Any, declared: Collection[str]) -> Any:
+    if isinstance(value, str):
+        return masked_value(name, value, declared)
+    if isinstance(value, list | tuple) and is_secret_name(name):
+        return type(value)(MASK if isinstance(inner, str) else inner for inner in value)
+    if isinstance(value, int) and not isinstance(value, bool) and "passw" in name.lower():
+        return MASK
+    return masked_copy(value, declared)
+
+
+def _masked_words(words: Iterable[Any], declared: Collection[str]) -> Iterator[Any]:
+    flag = ""
+    for word in words:
+        secret = isinstance(word, str) and flag and not word.startswith("-")
+        yield masked_value(flag, word, declared) if secret else masked_copy(word, declared)
+        option = isinstance(word, str) and word.startswith("-") and "=" not in word
+        name = word.lstrip("-") if option else ""
+        flag = name if name in declared or is_secret_name(name) else ""
+
+
+def _masked_defaults(text: str, declared: Collection[str] = (), *, all_names: bool = False) -> str:
+    def default(match: re.Match[str]) -> str:
+        secret = all_names or match[2] in declared or is_secret_name(match[2])
+        return f"{match[1]}{MASK}" if secret else match[0]
+
+    return _DEFAULT.sub(default, text)

@@ -1,0 +1,70 @@
+"""The control file of a data directory: the path of the control socket, and the process that listens on it.
+
+Clients find the socket by this file and not by their environment, which may differ from that of the process
+that started the stack. The file stays when the supervisor exits; the next supervisor replaces it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import NamedTuple
+
+from infra_runtime.data_directory.paths import Paths
+from infra_runtime.errors import DataDirectoryError
+from infra_runtime.host import ownership, processes
+
+_DAMAGED = "was not written by pytest-infra"
+_REMOVE = "Stop the supervisor of this data directory if one is running, and remove the file."
+
+
+class ControlFile(NamedTuple):
+    """The content of the file."""
+
+    #: the path of the control socket
+    socket: str
+    #: the supervisor's pid and start time
+    pid: int
+    started: str
+    #: the data directory; another path means that the directory was copied or moved
+    data: str
+
+
+def write(paths: Paths) -> None:
+    """Write the file for this process, by renaming a complete one."""
+    content = ControlFile(paths.control, os.getpid(), processes.started(os.getpid()), paths.data)
+    new = f"{paths.control_file}.new"
+    if os.path.lexists(new):
+        os.unlink(new)
+    descriptor = ownership.open_file(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    with open(descriptor, "w", encoding="ascii") as file:
+        json.dump(content._asdict(), file)
+    os.replace(new, paths.control_file)
+
+
+def read(paths: Paths) -> ControlFile | None:
+    """Return the content of the file; None when no supervisor has written it for this data directory.
+
+    Raises `DataDirectoryError` when another user can have written it, or its content is invalid.
+    """
+    try:
+        ownership.check_folder(paths.data)
+        with open(ownership.open_file(paths.control_file, os.O_RDONLY), encoding="ascii") as file:
+            content = json.load(file)
+        found = ControlFile(**{name: content[name] for name in ControlFile._fields})
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise DataDirectoryError(error.filename or paths.data, error.strerror or str(error)) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataDirectoryError(paths.control_file, _DAMAGED, _REMOVE) from error
+    texts = (found.socket, found.started, found.data)
+    if not all(isinstance(text, str) for text in texts) or type(found.pid) is not int:
+        raise DataDirectoryError(paths.control_file, _DAMAGED, _REMOVE)
+    return found if found.data == paths.data and os.path.isabs(found.socket) else None
+
+
+def run_folder(paths: Paths) -> str:
+    """Return the folder of the last supervisor's sockets."""
+    found = read(paths)
+    return os.path.dirname(found.socket) if found else paths.run

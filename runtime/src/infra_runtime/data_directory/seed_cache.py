@@ -1,0 +1,225 @@
+"""The seeds in the user's cache: their stamps, by which damage is found, and their removal.
+
+A seed is the folder `KIND-KEY`. Beside it are `KIND-KEY.json`, its stamp, whose modification time is that of
+the last use, and `KIND-KEY.lock`: shared while a stack copies the seed, exclusive while it is built or
+removed. `PID.new` contains what the supervisor with this pid builds; it holds the lock of a file in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from infra_runtime.host import file_lock
+
+#: the sizes of all seeds together after a new one was built; a cluster of PostgreSQL has 25 to 40 MB
+MOST_BYTES = 2 * 2**30
+BUILDING, BUILDING_LOCK = ".new", "lock"
+
+
+class Tree(NamedTuple):
+    """The number of files of a folder, their bytes, and a hash of names, types, sizes and times."""
+
+    files: int
+    bytes: int
+    digest: str
+
+
+class CachedSeed(NamedTuple):
+    """A seed in the cache."""
+
+    name: str
+    path: str
+    files: int
+    bytes: int
+    #: Unix seconds
+    used: float
+    #: `ok`, `damaged`, or `incomplete` for a build that runs or was interrupted
+    state: str
+
+
+def stamp(tree: str) -> None:
+    """Write the stamp of a complete seed, with a hash of the content that `damage` compares."""
+    found = inspect(tree)
+    table = {"files": found.files, "bytes": found.bytes, "digest": found.digest, "content": content(tree)}
+    descriptor = os.open(f"{tree}.json.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "w", encoding="ascii") as file:
+        json.dump(table, file)
+    os.replace(f"{tree}.json.new", f"{tree}.json")
+
+
+def damage(tree: str, *, read_all: bool = False) -> str:
+    """Return how a seed differs from its stamp; empty when it is intact.
+
+    Names, sizes and modification times are compared, which takes some milliseconds; with `read_all` the
+    content of all files, too.
+    """
+    table = _stamp(tree)
+    if not table:
+        return "its stamp is missing or cannot be read"
+    try:
+        found = inspect(tree)
+        if found.files != table["files"]:
+            return f"it has {found.files} files instead of {table['files']}"
+        if found.bytes != table["bytes"]:
+            return f"it has {found.bytes} bytes instead of {table['bytes']}"
+        if found.digest != table["digest"]:
+            return "the name, the type or the modification time of a file has changed"
+        if read_all and content(tree) != table["content"]:
+            return "the content of a file has changed"
+    except OSError as error:
+        return f"{error.filename}: {error.strerror}"
+    except KeyError:
+        return "its stamp is incomplete"
+    return ""
+
+
+def mark_used(tree: str) -> None:
+    """Record the time of a use."""
+    with contextlib.suppress(OSError):
+        os.utime(f"{tree}.json")
+
+
+def inspect(tree: str) -> Tree:
+    """Return what a folder contains, without reading the files. Raises `OSError`."""
+    lines, size = [], 0
+    for path, status in _entries(tree, ""):
+        kind = stat.S_IFMT(status.st_mode)
+        if stat.S_ISDIR(status.st_mode):
+            lines.append(f"{path} {kind}")
+        else:
+            lines.append(f"{path} {kind} {status.st_size} {status.st_mtime_ns}")
+            size += status.st_size
+    text = "\n".join(sorted(lines)).encode("utf-8", "surrogateescape")
+    return Tree(len(lines), size, hashlib.sha256(text).hexdigest())
+
+
+def content(tree: str) -> str:
+    """Return a hash of the names and the content of all files. Raises `OSError`."""
+    total = hashlib.sha256()
+    for path, status in sorted(_entries(tree, "")):
+        total.update(path.encode("utf-8", "surrogateescape") + b"\0")
+        if stat.S_ISREG(status.st_mode):
+            with open(f"{tree}/{path}", "rb", buffering=0) as file:
+                total.update(hashlib.file_digest(file, "sha256").digest())
+        elif stat.S_ISLNK(status.st_mode):
+            total.update(os.fsencode(os.readlink(f"{tree}/{path}")))
+    return total.hexdigest()
+
+
+def _entries(tree: str, folder: str) -> Iterator[tuple[str, os.stat_result]]:
+    with os.scandir(f"{tree}/{folder}") as entries:
+        for entry in entries:
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            status = entry.stat(follow_symlinks=False)
+            yield path, status
+            if stat.S_ISDIR(status.st_mode):
+                yield from _entries(tree, path)
+
+
+def _stamp(tree: str) -> dict[str, Any]:
+    try:
+        with open(f"{tree}.json", encoding="ascii") as file:
+            table = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return table if isinstance(table, dict) else {}
+
+
+# --- all seeds -------------------------------------------------------------------------------------
+
+
+def seeds(folder: str, *, read_all: bool = False) -> list[CachedSeed]:
+    """Return the seeds of a cache, the least recently used first."""
+    names = [entry.name for entry in _scanned(folder) if entry.is_dir(follow_symlinks=False)]
+    return sorted((_seed(folder, name, read_all=read_all) for name in names), key=lambda seed: seed.used)
+
+
+def _seed(folder: str, name: str, *, read_all: bool) -> CachedSeed:
+    path = f"{folder}/{name}"
+    used = 0.0
+    for file in (f"{path}.json", path):
+        with contextlib.suppress(OSError):
+            used = used or os.stat(file).st_mtime
+    try:
+        found = inspect(path)
+    except OSError:
+        found = Tree(0, 0, "")
+    state = (
+        "incomplete" if name.endswith(BUILDING) else "damaged" if damage(path, read_all=read_all) else "ok"
+    )
+    return CachedSeed(name, path, found.files, found.bytes, used, state)
+
+
+@contextlib.contextmanager
+def unused(path: str) -> Iterator[bool]:
+    """Yield whether no stack uses or builds a seed; no other one does so within the block.
+
+    The caller may remove the seed in the block; its lock file is removed after that.
+    """
+    lock = f"{path}/{BUILDING_LOCK}" if path.endswith(BUILDING) else f"{path}.lock"
+    descriptor = None
+    with contextlib.suppress(FileNotFoundError):
+        descriptor = file_lock.acquire(lock)
+        if descriptor is None or not file_lock.is_current(descriptor, lock):
+            if descriptor is not None:
+                os.close(descriptor)
+            yield False
+            return
+    try:
+        yield True
+    finally:
+        if descriptor is not None:
+            file_lock.remove(descriptor, lock)
+
+
+def remove(path: str) -> bool:
+    """Remove a seed with its stamp; return False, without a change, while a stack uses it."""
+    import shutil  # 3 ms, and rarely needed
+
+    with unused(path) as free:
+        if free:
+            remove_stamp(path)
+            shutil.rmtree(path, ignore_errors=True)
+    return free and not os.path.lexists(path)
+
+
+def remove_stamp(tree: str) -> None:
+    """Remove the stamp of a seed, so that the seed is not used any longer."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(f"{tree}.json")
+
+
+def victims(folder: str, most_bytes: int = MOST_BYTES) -> list[str]:
+    """Return the folders to remove: interrupted builds, and the least recently used seeds beyond a size.
+
+    The sizes are those of the stamps, so the call takes less than a millisecond. Seeds without a stamp are of
+    an earlier version of the kit, which may use them now.
+    """
+    paths, stamped = [], []
+    for entry in _scanned(folder):
+        if entry.name.endswith(BUILDING):
+            paths.append(entry.path)
+        elif size := _stamp(entry.path).get("bytes"):
+            with contextlib.suppress(OSError):
+                stamped.append((os.stat(f"{entry.path}.json").st_mtime, entry.path, size))
+    total = sum(size for _, _, size in stamped)
+    for _, path, size in sorted(stamped):
+        if total <= most_bytes:
+            break
+        paths.append(path)
+        total -= size
+    return paths
+
+
+def _scanned(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:
+        return []

@@ -1,0 +1,171 @@
+"""A connection to the control socket: found in the data directory, verified, and read with deadlines."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from infra_runtime.data_directory import control_file
+from infra_runtime.data_directory.paths import Paths
+from infra_runtime.errors import NoStackError, SupervisorError
+from infra_runtime.host import ownership, processes
+from infra_runtime.value import frozen
+
+#: seconds between two attempts to connect while the queue of the socket is full
+RETRY_INTERVAL = 0.005
+
+
+@frozen
+class Deadlines:
+    """The seconds that a client waits for its supervisor."""
+
+    #: for an answer that depends on no service; in a longer call, for the answer to a check
+    answer: float = 20.0
+    #: for a new supervisor, which may have to wait for an old one that stops its services
+    boot: float = 60.0
+    #: for the copies of a snapshot
+    copy: float = 3600.0
+    #: in addition to the time that the services may take to start and stop
+    margin: float = 15.0
+
+
+class Connection:
+    """One connection; messages are JSON objects, one per line."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
+        self._received = bytearray()
+        #: the number of bytes at the beginning of `_received` without a line end
+        self._searched = 0
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._socket.fileno() < 0
+
+    def send(self, message: Mapping[str, object], seconds: float) -> None:
+        """Send a message. Raises `TimeoutError` when the other side does not read, or another `OSError`."""
+        self._socket.settimeout(seconds)
+        self._socket.sendall(json.dumps(message).encode() + b"\n")
+
+    def receive(self, until: float = math.inf) -> dict[str, Any] | None:
+        """Return the next message; None when none is complete at a time of the monotonic clock.
+
+        Raises `EOFError` at the end, and `OSError`.
+        """
+        while (end := self._received.find(b"\n", self._searched)) < 0:
+            self._searched = len(self._received)
+            # A message that has arrived is read even if the time is over: this process may have been stopped.
+            self._socket.settimeout(None if until == math.inf else max(until - time.monotonic(), 0.001))
+            try:
+                block = self._socket.recv(1 << 16)
+            except TimeoutError:
+                return None
+            if not block:
+                raise EOFError
+            self._received += block
+        line = bytes(self._received[:end])
+        del self._received[: end + 1]
+        self._searched = 0
+        message = json.loads(line)
+        return message if isinstance(message, dict) else {}
+
+    def has_data(self) -> bool:
+        """Return whether something can be read without waiting, also the end of the connection."""
+        self._socket.settimeout(0)
+        try:
+            self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
+
+    def close(self) -> None:
+        """End the connection."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+
+def connect(paths: Paths, seconds: float) -> tuple[Connection, int]:
+    """Return a connection to the supervisor of a data directory, and its pid. Nothing is sent.
+
+    The owner of the data directory is the user of the stack. The socket, every folder above it and the
+    process that listens must belong to that user, or to root.
+
+    Raises:
+        NoStackError: no supervisor listens.
+        DataDirectoryError: the data directory or its control file belongs to another user.
+        SupervisorError: the socket, a folder above it or the process belongs to another user, or the
+            supervisor accepts no connection.
+    """
+    recorded = control_file.read(paths)
+    if recorded is None:
+        raise NoStackError(paths.data)
+    trusted = ownership.trusted_uids(paths.data)
+    try:
+        ownership.check_socket(recorded.socket, trusted)
+        connected = _open(recorded.socket, time.monotonic() + seconds)
+        listener = ownership.peer_uid(connected)
+    except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
+        raise NoStackError(paths.data) from None
+    except TimeoutError:
+        problem = f"it accepted no connection within {seconds:g} s"
+        raise unresponsive(paths, recorded.pid, problem) from None
+    except OSError as error:
+        if processes.started(recorded.pid) != recorded.started:
+            # The supervisor has exited, and another user has taken the place of its socket.
+            raise NoStackError(paths.data) from None
+        raise _untrusted(paths, f"{error.filename or recorded.socket}: {error.strerror or error}") from error
+    if listener not in trusted:
+        connected.close()
+        raise _untrusted(paths, f"{recorded.socket}: {ownership.user_name(listener)} listens there")
+    return Connection(connected), recorded.pid
+
+
+def _open(path: str, until: float) -> socket.socket:
+    connected = socket.socket(socket.AF_UNIX)
+    try:
+        while True:
+            # Without a timeout, the call would wait for space in a full queue. Source: connect(2), EAGAIN
+            connected.settimeout(max(until - time.monotonic(), 0.001))
+            try:
+                connected.connect(path)
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise TimeoutError from None
+                time.sleep(RETRY_INTERVAL)
+            else:
+                return connected
+    except BaseException:
+        connected.close()
+        raise
+
+
+def _untrusted(paths: Paths, problem: str) -> SupervisorError:
+    user = ownership.user_name(Path(paths.data).stat().st_uid)
+    hint = f"Only {user} and root may serve the stack in {paths.data}. Nothing was sent. "
+    hint += "Run `infra runtime down` as the user who started the stack, and start it again; "
+    hint += "INFRA_RUNTIME_DIR sets the folder of new sockets."
+    return SupervisorError(f"the control socket is not trusted: {problem}", hint=hint)
+
+
+def unresponsive(paths: Paths, pid: int, problem: str) -> SupervisorError:
+    """Return the error for a supervisor that does not answer: its process, its state, and what to do."""
+    process = processes.look(pid)
+    end = f"`kill -KILL {pid}` ends it, and its guardian stops the services"
+    if process is None or process.state == processes.ZOMBIE:
+        state, hint = "has exited", "Try again."
+    elif process.state in processes.STOPPED:
+        state, hint = "is stopped by a signal or a debugger", f"`kill -CONT {pid}` continues it; {end}."
+    else:
+        state, hint = "is running", f"If this machine is busy, try again; {end}."
+    reason = f"the supervisor of {paths.data} does not answer: {problem}; its process {pid} {state}"
+    return SupervisorError(reason, paths.own_log, f"{hint} Its log: {paths.own_log}")

@@ -1,0 +1,133 @@
+"""The control group of a supervisor, with all its descendants, whatever session and environment they have.
+
+It is used where the second version of control groups is mounted and writable. The guardian imports this
+module, so the module imports as little as possible. Source: Linux kernel, "Control Group v2".
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PROCESSES = "cgroup.procs"
+#: the files with limits that programs read, such as the virtual machine of Java; `max` stands for no limit
+LIMITS = ("memory.max", "cpu.max", "pids.max")
+#: seconds to wait until the kernel has removed the killed processes from a group
+PATIENCE = 0.5
+
+
+def name(token: str) -> str:
+    """Return the name of the group for a supervisor's token."""
+    return f"infra-{token}"
+
+
+def enter(token: str) -> str:
+    """Create a group below this process's group and move this process into it; return the group's folder.
+
+    Return an empty text where this is not possible; this process is then in the same group as before. It also
+    stays there when the group has a limit: programs read limits from their own group only, and the new group
+    has none.
+    """
+    parent = current()
+    folder = f"{parent}/{name(token)}"
+    if not parent or _is_limited(parent) or not _try(os.mkdir, folder):
+        return ""
+    if not _move_to(folder):
+        _try(os.rmdir, folder)
+        return ""
+    return folder
+
+
+def leave(token: str) -> None:
+    """Move this process to the group above the token's group, if it is in that one."""
+    folder = current()
+    if os.path.basename(folder) == name(token):
+        _move_to(os.path.dirname(folder))
+
+
+def remove(token: str, folder: str = "") -> None:
+    """Remove the group of a token and the groups below it, if no process is in them.
+
+    `folder` is the one that `enter` returned; without it the group is below this process's group.
+    """
+    folder = folder or f"{current()}/{name(token)}"
+    deadline = time.monotonic() + PATIENCE
+    while os.path.basename(folder) == name(token) and os.path.isdir(folder):
+        for group, _folders, _files in os.walk(folder, topdown=False):
+            _try(os.rmdir, group)
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.001)
+
+
+def contains(token: str, pid: int) -> bool:
+    """Return whether a process is in the group of a token, or in a group below it."""
+    return name(token) in _path(pid).split("/")
+
+
+def _path(pid: int) -> str:
+    """Return the path of a process's group; empty when it is unknown. Source: cgroups(7)."""
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="surrogateescape") as file:
+            return next((line[3:].rstrip("\n") for line in file if line.startswith("0::")), "")
+    except OSError:
+        return ""
+
+
+def current() -> str:
+    """Return the folder of this process's group; empty where there is none that can be used."""
+    path = _path(os.getpid())
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+            mounts = [line.split(" ") for line in file if path and " - cgroup2 " in line]
+    except OSError:
+        return ""
+    for mount in mounts:
+        root, point = mount[3], mount[4]
+        if path != root and not path.startswith(root.rstrip("/") + "/"):
+            continue
+        folder = f"{point}/{path[len(root.rstrip('/')) :].lstrip('/')}".rstrip("/")
+        # In a container the mount may show other groups than the path names.
+        if _has_member(folder, os.getpid()):
+            return folder
+    return ""
+
+
+def _is_limited(folder: str) -> bool:
+    for name_of_limit in LIMITS:
+        try:
+            with open(f"{folder}/{name_of_limit}", encoding="ascii") as file:
+                if not file.read().startswith("max"):
+                    return True
+        except OSError:
+            continue
+    return False
+
+
+def _has_member(folder: str, pid: int) -> bool:
+    try:
+        with open(f"{folder}/{PROCESSES}", encoding="ascii") as file:
+            return f"{pid}\n" in file
+    except OSError:
+        return False
+
+
+def _move_to(folder: str) -> bool:
+    try:
+        with open(f"{folder}/{PROCESSES}", "w", encoding="ascii") as file:
+            file.write("0")
+    except OSError:
+        return False
+    return True
+
+
+def _try(change: Callable[[str], None], folder: str) -> bool:
+    try:
+        change(folder)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,229 @@
+"""Checks of owner and mode, so that no file, folder or socket of another user is used in place of ours.
+
+Every user can write to `/tmp`, and so can create what this kit expects there. The users that a process trusts
+are itself and root. Root also trusts the owner of the folder that it works in: so `sudo infra runtime down`
+stops the stack of the user who started it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import os
+import socket
+import stat
+import struct
+import sys
+
+#: the uid of accounts without a mapping in this user namespace. Source: user_namespaces(7)
+OVERFLOW_UID = 65534
+#: a path with more symbolic links is an error. Source: path_resolution(7)
+LINK_LIMIT = 40
+WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+
+
+class OwnershipError(PermissionError):
+    """A path belongs to another user, or other users can change it; the text describes the fix."""
+
+    def __init__(self, problem: str, path: str) -> None:
+        super().__init__(errno.EACCES, problem, path)
+
+    def __reduce__(self) -> tuple[type[OwnershipError], tuple[str, str]]:
+        return type(self), (str(self.strerror), str(self.filename))
+
+
+def trusted_uids(folder: str) -> set[int]:
+    """Return the uids whose files, sockets and processes are trusted for the files in a folder."""
+    uid = os.geteuid()
+    return {uid, os.stat(folder).st_uid} if uid == 0 else {uid, 0}
+
+
+def user_name(uid: int) -> str:
+    """Return name and uid of a user for messages, such as `alice (uid 1000)`."""
+    import pwd
+
+    try:
+        return f"{pwd.getpwuid(uid).pw_name} (uid {uid})"
+    except KeyError:
+        return f"uid {uid}"
+
+
+# --- files -----------------------------------------------------------------------------------------
+
+
+def open_file(path: str, flags: int, mode: int = 0o600) -> int:
+    """Open a regular file that belongs to a trusted user, and return its descriptor. Links are not followed.
+
+    Raises `OwnershipError` for a file of another user, for a symbolic link, and for anything but a file.
+    """
+    try:
+        # Without O_NONBLOCK, opening a pipe would wait for its other end.
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, mode)
+    except OSError as error:
+        _explain(error, path)
+        raise
+    try:
+        _check_file(os.fstat(descriptor), path)
+        os.set_blocking(descriptor, True)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def check_file(path: str) -> None:
+    """Check a file as `open_file` does, without opening it; a missing file is accepted."""
+    try:
+        _check_file(os.lstat(path), path)
+    except FileNotFoundError:
+        return
+
+
+def _explain(error: OSError, path: str) -> None:
+    """Raise an `OwnershipError` for a file that could not be opened, if that is the reason."""
+    if error.errno in {errno.EACCES, errno.EPERM, errno.ELOOP, errno.EISDIR, errno.ENXIO}:
+        try:
+            status = os.lstat(path)
+        except OSError:
+            return
+        _check_file(status, path)
+        if status.st_uid != os.geteuid():
+            raise OwnershipError(_foreign(status), path) from error
+
+
+def _check_file(status: os.stat_result, path: str) -> None:
+    if stat.S_ISLNK(status.st_mode):
+        raise OwnershipError(f"is a symbolic link of {user_name(status.st_uid)}, not a file; remove it", path)
+    if status.st_uid not in trusted_uids(os.path.dirname(path) or "."):
+        raise OwnershipError(_foreign(status), path)
+    if not stat.S_ISREG(status.st_mode):
+        raise OwnershipError("is not a regular file; remove it", path)
+
+
+def _foreign(status: os.stat_result) -> str:
+    owner, this = user_name(status.st_uid), user_name(os.geteuid())
+    return f"belongs to {owner}, and this process runs as {this}; remove it, or run as that user"
+
+
+# --- folders ---------------------------------------------------------------------------------------
+
+
+def make_private_folder(path: str, *, shared: bool = False) -> None:
+    """Create a folder with mode 0700, or check that an existing one belongs to this user.
+
+    The mode of an existing folder is never changed: other users must have no access to it, or with `shared`
+    no write access. Raises `OwnershipError`.
+    """
+    _make_folders(os.path.dirname(path))
+    check_parents(path)
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        status = os.lstat(path)
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+            owner = user_name(status.st_uid)
+            problem = f"belongs to another user, or is not a folder (its owner is {owner}); remove it"
+            raise OwnershipError(problem, path) from None
+        if status.st_mode & (WRITABLE_BY_OTHERS if shared else 0o077):
+            raise OwnershipError(_open_to_others(status, path), path) from None
+
+
+def _make_folders(path: str) -> None:
+    """Create the missing folders of a path with mode 0700, independent of the umask."""
+    if not os.path.isdir(path):
+        _make_folders(os.path.dirname(path))
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, 0o700)
+
+
+def check_folder(path: str) -> None:
+    """Check that a folder belongs to this user (for root: to any user), and no other can write to it."""
+    status = os.stat(path)
+    if os.geteuid() not in {0, status.st_uid}:
+        raise OwnershipError(_foreign(status), path)
+    if status.st_mode & WRITABLE_BY_OTHERS:
+        raise OwnershipError(_open_to_others(status, path), path)
+
+
+def check_parents(path: str, trusted: set[int] | None = None) -> None:
+    """Check each folder above a path, following symbolic links as the kernel does.
+
+    It belongs to a trusted user, and other users cannot write to it, or it has the sticky bit, as `/tmp` has.
+    Raises `OwnershipError`.
+    """
+    trusted = trusted or {os.geteuid(), 0}
+    folder, names, links = "/", os.path.dirname(path).split("/"), 0
+    _check_parent(folder, os.lstat(folder), trusted)
+    while names:
+        name = names.pop(0)
+        if name in {"", "."}:
+            continue
+        child = os.path.dirname(folder) if name == ".." else f"{folder.rstrip('/')}/{name}"
+        status = os.lstat(child)
+        if stat.S_ISLNK(status.st_mode):
+            links += 1
+            if status.st_uid not in trusted | _root_uids():
+                raise OwnershipError(f"is a symbolic link of {user_name(status.st_uid)}", child)
+            if links > LINK_LIMIT:
+                raise OwnershipError("has too many symbolic links", path)
+            target = os.readlink(child)
+            folder, names = ("/" if target.startswith("/") else folder), target.split("/") + names
+        else:
+            _check_parent(child, status, trusted)
+            folder = child
+
+
+def _check_parent(folder: str, status: os.stat_result, trusted: set[int]) -> None:
+    if not stat.S_ISDIR(status.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder)
+    if status.st_uid not in trusted | _root_uids():
+        raise OwnershipError(f"belongs to {user_name(status.st_uid)}; use another folder", folder)
+    is_sticky = status.st_mode & stat.S_ISVTX and status.st_uid in _root_uids()
+    if status.st_mode & WRITABLE_BY_OTHERS and not is_sticky:
+        raise OwnershipError(_open_to_others(status, folder), folder)
+
+
+@functools.cache
+def _root_uids() -> frozenset[int]:
+    """Return the uids under which folders of root appear: in a user namespace without root, another one."""
+    try:
+        with open("/proc/self/uid_map", encoding="ascii") as file:
+            mapped = {int(line.split()[0]) for line in file}
+    except OSError:
+        return frozenset({0})
+    return frozenset({0}) if 0 in mapped else frozenset({0, OVERFLOW_UID})
+
+
+def _open_to_others(status: os.stat_result, path: str) -> str:
+    access = "write to" if status.st_mode & WRITABLE_BY_OTHERS else "enter"
+    fix = "use another folder, such as a new one in it"
+    if status.st_uid == os.geteuid() and not status.st_mode & stat.S_ISVTX:
+        fix = f"use another folder, or run `chmod go-rwx {path}`"
+    return f"other users can {access} it (mode {stat.S_IMODE(status.st_mode):04o}); {fix}"
+
+
+# --- sockets ---------------------------------------------------------------------------------------
+
+
+def check_socket(path: str, trusted: set[int]) -> None:
+    """Check a Unix socket and each folder above it. Raises `OwnershipError`, or `FileNotFoundError`."""
+    check_parents(path, trusted)
+    status = os.lstat(path)
+    if status.st_uid not in trusted:
+        raise OwnershipError(_foreign(status), path)
+    if not stat.S_ISSOCK(status.st_mode):
+        raise FileNotFoundError(errno.ENOENT, "is not a socket", path)
+
+
+def peer_uid(peer: socket.socket) -> int:
+    """Return the uid of the process at the other end of a Unix socket.
+
+    Source: unix(7), SO_PEERCRED with `struct ucred`; macOS <sys/un.h>, LOCAL_PEERCRED with `struct xucred`.
+    """
+    if sys.platform == "linux":
+        credentials = struct.unpack("iII", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    else:
+        local, peer_credentials = 0, 1
+        credentials = struct.unpack("2I", peer.getsockopt(local, peer_credentials, 8))
+    return int(credentials[1])

@@ -1,0 +1,99 @@
+"""Secrets in what the kit prints: the names that hold secrets, and texts with the secrets masked.
+
+A value is known to be a secret where it is bound: `${secret.…}`, a variable, an export or a header with the
+name of a secret, a name that the service declares as `sensitive`, and the password of a URL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+#: what is shown in place of a secret
+MASK = "***"
+#: characters of the shortest secret that is replaced in other text, which may contain a shorter one by chance
+SHORTEST = 6
+
+_NAME = re.compile(
+    r"passw|passphrase|pgpass|(?:^|[^a-z])pass(?:$|[^a-z])|(?:^|[^a-z])pwd|secret|token|credential|masterauth|requirepass"
+    r"|(?:^|[^a-z])(?:key|keys)(?:$|[^a-z])|(?:api|access|private|signing|encryption|license|account)_?-?keys?"
+    r"|(?:^|[^a-z])(?:authorization|cookie|dsn_?auth|salt|pin|otp|jwt|bearer)(?:$|[^a-z])",
+    re.IGNORECASE,
+)
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+#: names of paths, such as API_KEY_FILE, and of settings about secrets
+_HARMLESS = re.compile(
+    r"(?:^|[^a-z])(?:file|files|path|folder|dir|directory|length|size|count|type|algorithm|method|ttl|name)$",
+    re.IGNORECASE,
+)
+REFERENCE = re.compile(r"\$\{[^}]*\}")
+#: the user and the password of a URL; a number before a slash is a port
+_USERINFO = re.compile(r"(?<=://)([^/?#@\s:\"']*):(?!\d+(?:[/?#]|$))([^\s\"']*)@(?=[^@\s]*)")
+#: a token in place of a user; `postgresql://me@host` has a user without a password
+_USER_TOKEN = re.compile(r"(?<=(?:nats|http)://)([^/?#@\s:\"']{8,})@|(?<=https://)([^/?#@\s:\"']{8,})@")
+
+#: a parameter of a URL, of libpq or of a command line
+_PAIR = re.compile(r"""(?P<name>[\w.-]+)=(?P<value>"[^"]*"|'[^']*'|[^\s;&,"']+)""")
+
+
+def is_secret_name(name: str) -> bool:
+    """Return whether a variable, an export, a header or a setting with this name holds a secret."""
+    words = _CAMEL.sub("_", name)
+    return bool(_NAME.search(words)) and not _HARMLESS.search(words)
+
+
+def masked_text(text: str) -> str:
+    """Return a text without the passwords of its URLs."""
+    if "://" not in text:
+        return text
+    text = _USERINFO.sub(lambda match: f"{match[1]}:{unless_symbolic(match[2])}@", text)
+    return _USER_TOKEN.sub(lambda match: f"{unless_symbolic(match[1] or match[2])}@", text)
+
+
+def masked_assignments(
+    text: str, pattern: re.Pattern[str] = _PAIR, is_secret: Callable[[str], bool] = is_secret_name
+) -> str:
+    """Return a text without the values of its assignments to a secret's name: `host=db password=…`.
+
+    `pattern` has the groups `name` and `value`. A value may contain further assignments.
+    """
+    parts, start = [], 0
+    while match := pattern.search(text, start):
+        value = match["value"]
+        quote = value[0] if value[0] in "\"'" else ""
+        if is_secret(match["name"]):
+            hidden = unless_symbolic(value.strip(quote) if quote else value)
+            parts += [text[start : match.start("value")], quote, hidden, quote]
+            start = match.end()
+        else:
+            parts.append(text[start : match.start("value")])
+            start = match.start("value")
+    return "".join((*parts, text[start:]))
+
+
+def unless_symbolic(value: str) -> str:
+    """Return the mask, or a value that consists of references, which a plan shows."""
+    return MASK if REFERENCE.sub("", value) or not value else value
+
+
+# --- secrets by their values -----------------------------------------------------------------------
+
+
+def passwords_in(text: str) -> Iterator[str]:
+    """Yield the passwords of the URLs in a text, as they are in it and decoded."""
+    for match in _USERINFO.finditer(text):
+        yield match[2]
+        if "%" in match[2]:
+            from urllib.parse import unquote  # the supervisor rarely needs it, and it takes milliseconds
+
+            yield unquote(match[2])
+    for match in _USER_TOKEN.finditer(text):
+        yield match[1] or match[2]
+
+
+def redacted(text: str, secrets: Iterable[str]) -> str:
+    """Return a text in which each of these secrets is masked, the longest first."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= SHORTEST:
+            text = text.replace(secret, MASK)
+    return text

@@ -1,0 +1,26 @@
+"""How long the services of a stack may take to start and to stop, as their specs limit it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from infra_runtime.messages import Limits
+from infra_runtime.spec import ServiceSpec
+from infra_runtime.supervisor.machine import PREPARE_SECONDS
+
+#: seconds to kill the processes of a service that remain after its last stop step
+SWEEP_SECONDS = 5.0
+
+
+def limits(specs: Iterable[ServiceSpec]) -> Limits:
+    """Return the limits of these services, as if each started and stopped after the others."""
+    specs = list(specs)
+    return Limits(
+        start=sum(PREPARE_SECONDS + spec.start_timeout for spec in specs),
+        stop=sum(stop_seconds(spec) for spec in specs),
+    )
+
+
+def stop_seconds(spec: ServiceSpec) -> float:
+    """Return the seconds in which all processes of a service have exited after the first stop step."""
+    return sum(step.seconds for step in spec.stop) + SWEEP_SECONDS

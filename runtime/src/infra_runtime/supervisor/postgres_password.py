@@ -1,0 +1,92 @@
+"""Set the password of a PostgreSQL role through the server's Unix socket, which requires none.
+
+All stacks of a user copy the same cluster. Its role has no password, so TCP logins fail until it is set.
+Sources: PostgreSQL documentation, "Message Flow" and "Message Formats"; "CREATE ROLE" for the stored form of
+a password; RFC 5802, section 3, and RFC 7677 for its keys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import binascii
+import contextlib
+import hashlib
+import hmac
+import os
+import struct
+
+PROTOCOL_3 = 196608  # Source: PostgreSQL documentation, "Message Formats", StartupMessage
+
+
+async def set_password(path: str, user: str, password: str, iterations: int) -> str | None:
+    """Give the role a password if it has none; return None, or the reason why that is impossible.
+
+    `path` is the server's socket. The server and its log get the keys of the password, not the password.
+
+    Raises `OSError` or `asyncio.IncompleteReadError` when the server closes the connection.
+    """
+    reader, writer = await asyncio.open_unix_connection(path)
+    try:
+        body = b"user\0%b\0database\0postgres\0\0" % user.encode()
+        writer.write(struct.pack("!ii", len(body) + 8, PROTOCOL_3) + body)
+        name = user.replace("'", "''")
+        missing = f"select 1 from pg_authid where rolname = '{name}' and rolpassword is null"  # noqa: S608
+        if (reason := await _until_ready(reader)) is not None:
+            return reason
+        rows, reason = await _query(reader, writer, missing)
+        if reason is None and rows:
+            role = user.replace('"', '""')
+            stored = stored_form(password, os.urandom(16), iterations)
+            _, reason = await _query(reader, writer, f"alter role \"{role}\" password '{stored}'")
+        writer.write(b"X\0\0\0\4")
+        return reason
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):  # the server may have closed it first
+            await writer.wait_closed()
+
+
+def stored_form(password: str, salt: bytes, iterations: int) -> str:
+    """Return the keys from which the server verifies an ASCII password with SCRAM-SHA-256."""
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode("ascii"), salt, iterations)
+    stored_key = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server_key = hmac.digest(salted, b"Server Key", "sha256")
+    coded = [binascii.b2a_base64(part, newline=False).decode() for part in (salt, stored_key, server_key)]
+    return f"SCRAM-SHA-256${iterations}:{coded[0]}${coded[1]}:{coded[2]}"
+
+
+async def _query(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, query: str
+) -> tuple[int, str | None]:
+    """Return the number of rows, and the server's error if there is one."""
+    text = query.encode() + b"\0"
+    writer.write(b"Q" + struct.pack("!i", len(text) + 4) + text)
+    rows, reason = 0, None
+    while True:
+        kind, body = await _message(reader)
+        if kind == b"Z":
+            return rows, reason
+        rows += kind == b"D"
+        if kind == b"E":
+            reason = _error(body)
+
+
+async def _until_ready(reader: asyncio.StreamReader) -> str | None:
+    while True:
+        kind, body = await _message(reader)
+        if kind == b"Z":
+            return None
+        if kind == b"E":
+            return _error(body)
+        if kind == b"R" and body != b"\0\0\0\0":
+            return "its socket requires a password: add the line `local all all trust` to pg_hba.conf"
+
+
+async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    kind, length = struct.unpack("!ci", await reader.readexactly(5))
+    return kind, await reader.readexactly(length - 4)
+
+
+def _error(body: bytes) -> str:
+    fields = {part[:1]: part[1:].decode(errors="replace") for part in body.split(b"\0") if part}
+    return f"cannot set the password: {fields.get(b'M', 'unknown error')}"

@@ -1,0 +1,169 @@
+"""Printed commands select the stack that they are about, in every terminal."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.command_line import CommandLine, service, stack_file
+from fakes.suite import free_port
+
+pytestmark = pytest.mark.process
+
+COMMAND = re.compile(r"`infra ([^`]*)`")
+#: the options and variables that select a stack
+SELECTIONS = [
+    ((), {}),
+    (("--env", "test"), {}),
+    (("--data", "../my data"), {}),
+    (("--env", "staging", "--data", "../other"), {}),
+    (("-C", "."), {}),
+    ((), {"INFRA_ENV": "test"}),
+    ((), {"INFRA_DATA": "../elsewhere"}),
+]
+
+
+def one_service(name: str) -> str:
+    """Return a stack file with one service, on a port that is free."""
+    return stack_file(service(name, ports=f"{{ main = {free_port()} }}"), [name])
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[CommandLine]:
+    """Run `infra` in a project with one service, without variables."""
+    line = CommandLine(tmp_path / "project")
+    line.write(one_service("web"))
+    del line.environ["INFRA_ENV"]
+    yield line
+    line.end()
+    for data in ("../my data", "../other", "../elsewhere", ".data-test"):
+        line("runtime", "down", "--data", data)
+
+
+def printed(text: str, name: str) -> list[str]:
+    """Return the words of the printed command with this name."""
+    [command] = {words for words in COMMAND.findall(text) if words.startswith(f"runtime {name}")}
+    return shlex.split(command)
+
+
+def elsewhere(shop: CommandLine, words: list[str]) -> CommandLine:
+    """Return another terminal; a command without options is for the project's folder."""
+    folder = shop.root if "--data" not in words else shop.root.parent / "other terminal"
+    line = CommandLine(folder)
+    del line.environ["INFRA_ENV"]
+    return line
+
+
+@pytest.mark.parametrize(("options", "environ"), SELECTIONS, ids=str)
+def test_the_commands_that_up_and_status_print_work_in_another_terminal(shop, options, environ) -> None:
+    up = shop("runtime", "up", "--detach", "--no-wait", *options, environ=environ)
+    assert up.code == 0, up
+    wait = printed(up.out, "wait")
+    assert elsewhere(shop, wait)(*wait).code == 0
+
+    status = shop("runtime", "status", *options, environ=environ)
+    down = printed(status.out, "down")
+    assert elsewhere(shop, down)(*down).code == 0
+
+    again = shop("runtime", "up", "--detach", *options, environ=environ)
+    down = printed(again.out, "down")
+    assert elsewhere(shop, down)(*down).code == 0
+
+
+@pytest.mark.parametrize(("options", "environ"), SELECTIONS, ids=str)
+def test_the_hint_of_status_without_a_stack_starts_the_stack_that_was_meant(shop, options, environ) -> None:
+    status = shop("runtime", "status", *options, environ=environ)
+    assert status.code == 7
+
+    up = printed(status.err, "up")
+    started = CommandLine(shop.root)
+    del started.environ["INFRA_ENV"]
+    assert started(*up, "--detach").code == 0
+
+    assert shop("runtime", "status", *options, environ=environ).code == 0
+    assert shop("runtime", "down", *options, environ=environ).code == 0
+
+
+def test_status_without_a_stack_names_the_stack_of_another_environment(shop) -> None:
+    shop("runtime", "up", "--detach", "--env", "test")
+
+    for command in ("status", "down"):
+        answer = shop("runtime", command)
+        assert answer.code == 7
+        assert f"no stack is running in {shop.root}/.data" in answer.err
+        assert f"A stack is running in {shop.data}: " in answer.err
+    words = printed(answer.err, "status")
+    assert elsewhere(shop, words)(*words).code == 0
+    words = printed(answer.err, "down")
+    assert elsewhere(shop, words)(*words).code == 0
+
+
+def test_status_of_a_stack_mentions_the_stack_of_another_environment(shop) -> None:
+    shop("runtime", "up", "--detach", "--env", "test")
+    shop("runtime", "up", "--detach")
+
+    answer = shop("runtime", "status")
+    alone = shop("runtime", "status", "--env", "test")
+
+    assert f"A stack is running in {shop.data}: " in answer.err
+    assert f"A stack is running in {shop.root}/.data: " in alone.err
+    assert shop("runtime", "status", "--json").json["environment"] == "development"
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"INFRA_RUNTIME_DIR": "/tmp/infra-other-runtime-dir"},
+        {"XDG_RUNTIME_DIR": "/run/user/1000"},
+        {"TMPDIR": "/var/tmp"},
+        {"HOME": "relative"},
+        {"HOME": ""},
+    ],
+    ids=str,
+)
+def test_a_terminal_with_other_variables_finds_the_same_stack(shop, environ) -> None:
+    shop("runtime", "up", "--detach")
+
+    status = shop("runtime", "status", "--json", environ=environ)
+    down = shop("runtime", "down", environ=environ)
+
+    assert status.json["services"][0]["ready"]
+    assert down.code == 0
+    assert "0 processes, 0 ports, 0 sockets left" in down.out
+
+
+def test_a_stack_starts_with_a_relative_home(shop) -> None:
+    up = shop("runtime", "up", "--detach", environ={"HOME": "home"})
+
+    assert up.code == 0, up
+    assert not (shop.root / "home").exists()
+
+
+# --- names that the kit uses for its own files -----------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["control", "ports", "snapshot", "infra", "logs", "services", "cache"])
+def test_a_service_may_have_the_name_of_a_file_or_folder_of_the_kit(shop, name) -> None:
+    shop.write(one_service(name))
+
+    assert shop("runtime", "up", "--detach").code == 0
+    assert shop("runtime", "snapshot", "save").code == 0
+    assert shop("runtime", "snapshot", "restore").code == 0
+    assert shop("runtime", "status", "--json").json["services"][0]["ready"]
+    assert "0 processes, 0 ports, 0 sockets left" in shop("runtime", "down").out
+
+
+def test_a_service_cannot_have_the_name_of_the_supervisors_log(shop) -> None:
+    shop.write(one_service("supervisor"))
+
+    for command in (("config", "validate"), ("runtime", "up", "--detach")):
+        answer = shop(*command)
+        assert answer.code == 6
+        assert (
+            "a service cannot be called 'supervisor': the supervisor writes the file logs/supervisor.log"
+            in answer.err
+        )
