@@ -132,3 +132,19 @@ def test_a_read_only_project_works_with_another_data_directory(suite: Suite, tmp
     result.assert_outcomes(passed=1)
     assert (tmp_path / "data" / "events.jsonl").exists()
     assert not (suite.root / ".data-test").exists()
+
+
+def test_a_run_without_the_fixture_of_xprocess_has_no_reminder_of_it(suite: Suite) -> None:
+    suite.stack(service("shop"))
+    suite.test("def test_it(shop): pass")
+
+    output = suite.run("-v").stdout.str()
+
+    assert "1 passed" in output
+    assert "xprocess reminder" not in output
+
+
+def test_the_reminder_of_xprocess_stays_for_its_own_processes(suite: Suite) -> None:
+    suite.test("def test_it(xprocess): pass")
+
+    assert "xprocess reminder" in suite.run("-v").stdout.str()

@@ -147,3 +147,13 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Remove the units and release the lease, after the last fixture was torn down."""
     Notes.of(session.config).closing.close()
+    _omit_reminder(session.config)
+
+
+def _omit_reminder(config: pytest.Config) -> None:
+    """Remove the remaining hooks of pytest-xprocess, unless a test used its fixture `xprocess`.
+
+    With `-v` its last hook reminds the user to stop processes with `--xkill`; ours are stopped already.
+    """
+    if not hasattr(config, "_xprocess") and (xprocess := config.pluginmanager.get_plugin("xprocess")):
+        config.pluginmanager.unregister(xprocess)

@@ -22,7 +22,7 @@ class Conditions:
     def __init__(self) -> None:
         #: the seconds by which each byte is delayed in each direction
         self.latency = 0.0
-        #: the bytes per second for each connection and direction; None if there is no limit
+        #: the bytes per second for each connection and direction; None: unlimited
         self.bandwidth: float | None = None
         #: while this event is not set, the proxy forwards no bytes, and the connections stay open
         self.passes = asyncio.Event()

@@ -74,6 +74,8 @@ TREE = Seed(
     into="${data}", steps=(Run(command=("mkdir", "${out}/made")), WriteFile(path="${out}/file", text="text"))
 )
 
+KEY = Secret(path="${data}/key.secret")
+
 # --- files and secrets -----------------------------------------------------------------------------
 
 
@@ -221,7 +223,7 @@ async def test_a_seed_does_not_change_existing_data(machine) -> None:
     (folder / "mine").write_text("data")
     (folder / "key.secret").write_text("key")
 
-    await machine.prepare(TREE)
+    await machine.prepare(TREE, KEY)
 
     assert sorted(path.name for path in folder.iterdir()) == ["key.secret", "mine"]
     assert machine.commands == []
@@ -233,8 +235,8 @@ async def test_files_in_the_folder_of_a_seed_from_before_the_first_start_are_an_
     folder = await machine.prepare()
     (folder / "mine").write_text("data")
 
-    with pytest.raises(StepError, match=r"db contains mine, but not key\.secret: .* Move the content to"):
-        await machine.prepare(TREE)
+    with pytest.raises(StepError, match=r"db contains mine, but not key\.secret: .* Move the content"):
+        await machine.prepare(TREE, KEY)
 
     assert [path.name for path in folder.iterdir()] == ["mine"]
     assert machine.commands == []

@@ -17,7 +17,7 @@ PROCESSES = "cgroup.procs"
 #: the files with limits that programs read, such as the virtual machine of Java; `max` stands for no limit
 LIMITS = ("memory.max", "cpu.max", "pids.max")
 #: seconds to wait until the kernel has removed the killed processes from a group
-PATIENCE = 0.5
+PATIENCE = 2.0
 
 
 def name(token: str) -> str:

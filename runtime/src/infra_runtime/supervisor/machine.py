@@ -197,7 +197,9 @@ class Machine:
         if not was_ready and not service.spec.task:
             text += " before it was ready"
         service.reason = text + event.detail
-        if service.spec.task or not restart.applies(service, event.number):
+        # A known cause, such as a full disk, is reported at once.
+        is_explained = bool(event.detail) and not was_ready
+        if service.spec.task or is_explained or not restart.applies(service, event.number):
             yield from self._end_with_error(service, "exit" if was_ready else "start")
             return
         restart.count_crash(service, self._now)
@@ -206,7 +208,7 @@ class Machine:
             crashes = f"{len(service.crashes)} crashes in {restart.CRASH_WINDOW:g} s"
             service.reason = f"{text}; crash loop: {crashes}"
         elif is_loop or (not was_ready and self._now + delay >= service.start_deadline):
-            service.reason = f"{text} ({restart.attempts(service)}){event.detail}"
+            service.reason = f"{text} ({restart.attempts(service)})"
         else:
             self._enter(service, Phase.BACKOFF, f"{text}; starts again in {delay:g} s")
             service.restarts += 1

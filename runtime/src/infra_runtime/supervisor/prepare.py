@@ -21,6 +21,7 @@ from infra_runtime.spec import (
     Run,
     Secret,
     Seed,
+    ServiceSpec,
     WriteFile,
     encode,
     references,
@@ -87,7 +88,7 @@ async def _seed(
 ) -> None:
     into = substitute(seed.into, resolver(bound, scope, others))
     if os.path.isdir(into) and (existing := sorted(os.listdir(into))):
-        _check_origin(seed, into, existing[0], resolver(bound, scope, others, out=into))
+        _check_origin(bound.spec, into, existing[0], resolver(bound, scope, others, out=into))
         return
     # All instances of a kind share the tree.
     tree = f"{cache}/{bound.spec.kind or bound.spec.name}-{seed_key(seed, scope)}"
@@ -146,13 +147,14 @@ async def _copy_seed(tree: str, into: str, run: Runner, *, refuses_root: bool) -
         return ""
 
 
-def _check_origin(seed: Seed, into: str, existing: str, lookup: Callable[[str], str]) -> None:
-    """Raise `StepError` when a folder has content, but not the secrets of the seed.
+def _check_origin(spec: ServiceSpec, into: str, existing: str, lookup: Callable[[str], str]) -> None:
+    """Raise `StepError` when the folder of a seed has content, but not the secrets of the service.
 
     The content was placed there before the first start of the service, which cannot use it.
     """
-    for step in seed.steps:
-        if isinstance(step, Secret) and not os.path.exists(path := substitute(step.path, lookup)):
+    paths = [substitute(step.path, lookup) for step in spec.prepare if isinstance(step, Secret)]
+    for path in paths:
+        if os.path.dirname(path) == into and not os.path.exists(path):
             raise StepError(
                 f"{into} contains {existing}, but not {os.path.basename(path)}: this service did not create "
                 "it. Move the content elsewhere; the service fills an empty folder at its start"

@@ -22,11 +22,9 @@ from infra_runtime.errors import (
 from infra_runtime.message import decode
 from infra_runtime.messages import (
     Answer,
-    Binding,
     Bindings,
     Crash,
     Endpoints,
-    Failure,
     Greeting,
     Hello,
     Limits,
@@ -35,12 +33,8 @@ from infra_runtime.messages import (
     Nothing,
     Outcome,
     Params,
-    Phase,
     Released,
     Restored,
-    ServiceEndpoint,
-    Services,
-    ServiceStatus,
     Snapshot,
     SnapshotName,
     Status,
@@ -49,6 +43,7 @@ from infra_runtime.messages import (
     Wait,
 )
 from infra_runtime.spec import encode
+from infra_runtime.supervisor import answers
 from infra_runtime.supervisor.binding import Scope
 from infra_runtime.supervisor.control import Connection, Handler
 from infra_runtime.supervisor.exclusive_task import ExclusiveTask
@@ -151,23 +146,17 @@ class Methods:
             supervisor.dispatch(Event("wanted", name))
         if wait:
             await self._settle(closure)
-        return self._outcome(wanted)
+        return answers.outcome(self._supervisor, wanted)
 
     async def _settle(self, names: list[str]) -> None:
         await self._supervisor.settle(names)
         self._refuse_when_ending()  # another client has sent `down` meanwhile, so the services are stopped
 
-    def _outcome(self, wanted: Iterable[str]) -> Outcome:
-        """The services and those that they need, with the failures among them."""
-        closure = self._supervisor.machine.closure(wanted)
-        failures = tuple(self._failure(name) for name in closure if self._is_missing(name))
-        return Outcome(services=self._services(closure), failures=failures)
-
     async def stop(self, _connection: Connection, params: Names) -> Outcome:
         """Stop services, and answer when they have ended. Services that need them continue, and may fail."""
         names = self._known(params.services)
         await self._supervisor.stop(names)
-        return Outcome(services=self._services(names))
+        return Outcome(services=answers.services(self._supervisor, names))
 
     async def restart(self, _connection: Connection, params: Names) -> Outcome:
         """Stop and start services, and answer when they are ready again."""
@@ -176,7 +165,7 @@ class Methods:
         for name in names:
             self._supervisor.dispatch(Event("restart", name))
         await self._settle(self._supervisor.machine.closure(names))
-        return self._outcome(names)
+        return answers.outcome(self._supervisor, names)
 
     async def kill(self, _connection: Connection, params: Names) -> Outcome:
         """SIGKILL services, and do not restart them before a request starts them."""
@@ -184,7 +173,7 @@ class Methods:
         for name in names:
             self._supervisor.kill(name)
         await self._supervisor.settle(names)
-        return Outcome(services=self._services(names))
+        return Outcome(services=answers.services(self._supervisor, names))
 
     async def crash(self, _connection: Connection, params: Crash) -> Outcome:
         """Send a signal to all processes of services; their restart policies decide what follows."""
@@ -199,7 +188,7 @@ class Methods:
             for name, pid in pids.items():
                 await self._supervisor.exit_of(name, pid, params.signal)
             await self._supervisor.settle(names)
-        return self._outcome(names)
+        return answers.outcome(self._supervisor, names)
 
     async def pause(self, connection: Connection, params: Names) -> Outcome:
         """Stop the processes of services (SIGSTOP): their connections stay open, and nothing answers.
@@ -212,14 +201,14 @@ class Methods:
         # The client may exit before it resumes them.
         for name in names:
             connection.at_end(partial(self._supervisor.resume, name))
-        return Outcome(services=self._services(names))
+        return Outcome(services=answers.services(self._supervisor, names))
 
     async def resume(self, _connection: Connection, params: Names) -> Outcome:
         """Let paused services go on."""
         names = self._known(params.services)
         for name in names:
             self._supervisor.resume(name)
-        return Outcome(services=self._services(names))
+        return Outcome(services=answers.services(self._supervisor, names))
 
     async def snapshot_save(self, _connection: Connection, params: SnapshotName) -> Snapshot:
         """Save the state of all services under a name."""
@@ -232,7 +221,7 @@ class Methods:
         from infra_runtime.supervisor import snapshots
 
         snapshot = await self._snapshots.run(snapshots.restore(self._supervisor, params.name))
-        outcome = self._outcome(snapshot.services)
+        outcome = answers.outcome(self._supervisor, snapshot.services)
         return Restored(services=outcome.services, failures=outcome.failures, snapshot=snapshot)
 
     async def status(self, _connection: Connection, _params: Nothing) -> Status:
@@ -245,41 +234,16 @@ class Methods:
             leases=len(self._leases),
             stay=self._leases.stays,
             stay_seconds=self._leases.stay_seconds,
-            services=self._services(supervisor.machine.services),
+            services=answers.services(supervisor, supervisor.machine.services),
         )
 
     async def endpoints(self, _connection: Connection, _params: Nothing) -> Endpoints:
-        """Return what services export and run with, secrets in the clear."""
-        return Endpoints(
-            services={
-                name: ServiceEndpoint(
-                    kind=bound.spec.kind,
-                    exports=bound.exports,
-                    ports=bound.ports,
-                    data=bound.data,
-                    env=bound.env,
-                    program=bound.command[0] if bound.command else "",
-                    secrets=tuple(sorted(bound.secrets)),
-                )
-                for name, bound in self._supervisor.bound.items()
-            }
-        )
+        """Return what services export and run with; secrets are not masked."""
+        return answers.endpoints(self._supervisor)
 
     async def bound(self, _connection: Connection, _params: Nothing) -> Bindings:
         """Return the values of the services' references; exports are masked."""
-        return Bindings(
-            services={
-                name: Binding(
-                    kind=bound.spec.kind,
-                    data=bound.data,
-                    run=bound.run,
-                    ports=bound.ports,
-                    cwd=bound.cwd,
-                    exports=bound.masked_exports,
-                )
-                for name, bound in self._supervisor.bound.items()
-            }
-        )
+        return answers.bindings(self._supervisor)
 
     async def wait(self, _connection: Connection, params: Wait) -> Outcome:
         """Answer when services are ready. Raises `WaitTimeoutError` after `timeout` seconds."""
@@ -292,7 +256,7 @@ class Methods:
                     names = names or list(supervisor.machine.services)
         except TimeoutError:
             raise WaitTimeoutError(params.timeout, supervisor.pending(names)) from None
-        return self._outcome(names)
+        return answers.outcome(self._supervisor, names)
 
     async def subscribe(self, connection: Connection, _params: Nothing) -> Nothing:
         """Send every event from now on as a notification `event`."""
@@ -345,55 +309,12 @@ class Methods:
         if self._down is not None:
             raise SupervisorError("the stack is stopping")
 
-    # --- answers -------------------------------------------------------------------------------------
-
     def _known(self, names: Iterable[str]) -> list[str]:
         known = self._supervisor.machine.services
         for name in names:
             if name not in known:
                 raise UnknownServiceError(name, sorted(known))
         return list(names)
-
-    def _services(self, names: Iterable[str]) -> Services:
-        return Services(self._service(name) for name in names)
-
-    def _service(self, name: str) -> ServiceStatus:
-        supervisor, service = self._supervisor, self._supervisor.machine.services[name]
-        bound = supervisor.bound.get(name)
-        return ServiceStatus(
-            name=name,
-            kind=service.spec.kind,
-            summary=service.spec.summary,
-            phase=service.phase,
-            ready=service.phase in SATISFYING,
-            task=service.spec.task,
-            copy_of=service.spec.copy_of,
-            reason=service.reason,
-            pid=service.pid,
-            seconds=round(asyncio.get_running_loop().time() - service.since, 3),
-            restarts=service.restarts,
-            needs=service.needs,
-            ports=bound.ports if bound else {},
-            exports=bound.masked_exports if bound else {},
-            log=supervisor.logs.path(name),
-            log_dropped=supervisor.logs.dropped(name),
-        )
-
-    def _is_missing(self, name: str) -> bool:
-        """Whether it failed or was stopped. A task that is done is not missing."""
-        service = self._supervisor.machine.services[name]
-        return service.phase is Phase.FAILED or (service.phase is Phase.STOPPED and not service.wanted)
-
-    def _failure(self, name: str) -> Failure:
-        service = self._supervisor.machine.services[name]
-        return Failure(
-            service=name,
-            kind=service.error,
-            reason=service.reason or "was stopped",
-            port=self._supervisor.refused_ports.get(name),
-            log=self._supervisor.logs.path(name),
-            log_tail=tuple(self._supervisor.log_tail(name)) if service.error == "start" else (),
-        )
 
 
 def _changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
