@@ -76,8 +76,8 @@ def test_a_misspelled_name_is_reported_with_the_nearest_name(
 
 def test_a_name_without_a_similar_one_is_reported_with_all_names(infra: CommandLine) -> None:
     assert infra("xyzzy").err.splitlines() == [
-        "infra: error: no such command 'xyzzy'; there are: runtime, config, cache, export, dev",
-        "  hint: Run `infra --help` for its arguments and options.",
+        "infra: error: no such command 'xyzzy'; use one of: runtime, config, cache, export, dev",
+        "  hint: `infra --help` prints the arguments and options of the command.",
     ]
 
 

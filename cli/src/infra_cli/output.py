@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 import click
 
@@ -23,28 +23,29 @@ COLOURS = {
 #: the colours of service names in logs, in the order of the services
 PREFIXES = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
 
-
 #: a command for the running stack in a text for users
 _COMMAND = re.compile(r"`infra runtime ([a-z]+)([^`]*)`")
-
-
-class _Selected:
-    """The stack of the running command: a function from another command to the options that select it."""
-
-    options: ClassVar[Callable[[str], str]] = staticmethod(lambda _command: "")
+#: the key of the options in click's context
+_OPTIONS = "infra_cli.output.options"
 
 
 def select_stack(options: Callable[[str], str]) -> None:
-    """Set the options that `commands` adds."""
-    _Selected.options = staticmethod(options)
+    """Set the options that `commands` adds: a function from a command to the options that select the stack.
+
+    They are set for the running invocation of `infra`.
+    """
+    click.get_current_context().meta[_OPTIONS] = options
 
 
 def commands(text: str) -> str:
     """Return a text whose `infra runtime …` commands select the stack of the running command."""
 
+    context = click.get_current_context(silent=True)
+    options_of = context.meta.get(_OPTIONS) if context else None
+
     def completed(match: re.Match[str]) -> str:
         command, words = match.groups()
-        options = "" if "--data" in words else _Selected.options(command)
+        options = "" if "--data" in words or options_of is None else options_of(command)
         return f"`infra runtime {command}{words}{options and f' {options}'}`"
 
     return _COMMAND.sub(completed, text)

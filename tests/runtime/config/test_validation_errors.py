@@ -18,7 +18,7 @@ MISTAKES = [
     ("services.nats = 1", "infra.toml:1: `services.nats` should be a table"),
     ("[services.nats]\nprot = 1", "infra.toml:2: services.nats.prot: unknown key 'prot'; did you mean 'port"),
     ("[services.nats.ports]\nclent = 1", "unknown key 'clent'; did you mean 'client'? (allowed: client, mon"),
-    ("[services.nats]\nxyzzy = 1", "unknown key 'xyzzy'; there are: accounts, binary, env, image, needs, op"),
+    ("[services.nats]\nxyzzy = 1", "unknown key 'xyzzy'; there are: accounts, auth, binary, env, image"),
     # values
     ("[use]\nnats = 1", "infra.toml:1: use: input should be a list"),
     (API + "env = ['A=1']", "infra.toml:4: services.api.env: input should be a table"),

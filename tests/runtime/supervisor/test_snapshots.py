@@ -9,7 +9,6 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,8 +19,7 @@ from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.engine import attach
 from infra_runtime.errors import SnapshotError, SupervisorError
 from infra_runtime.host import processes
-from infra_runtime.services.valkey import SAVE
-from infra_runtime.spec import ServiceSpec
+from infra_runtime.spec import Exchange, Expect, Send, ServiceSpec
 
 
 @pytest.fixture
@@ -325,7 +323,8 @@ def test_a_snapshot_of_another_build_of_the_program_is_rejected(stack_of, tmp_pa
 
 
 def test_a_service_that_cannot_save_its_memory_is_named_with_the_reason(stack_of, data: Path) -> None:
-    stack = stack_of(server("web", "--deaf", ready=None, quiesce=replace(SAVE, port="main")))
+    save = Exchange(port="main", steps=(Send(text="SAVE\r\n"), Expect(prefixes=("+OK",))))
+    stack = stack_of(server("web", "--deaf", ready=None, quiesce=save))
 
     with pytest.raises(SnapshotError, match=r"could not be written to the disk: [0-9.:]+ Connection refused"):
         stack.snapshot()

@@ -197,7 +197,9 @@ def _empty(root: int, path: str, errors: list[OSError]) -> None:
 def _remove_files(folder: int, path: str, errors: list[OSError]) -> list[str]:
     """Remove the files and links in an open folder, and return the names of the folders in it."""
     with os.scandir(folder) as entries:
-        listed = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        # In the order of the inodes, which is that of the disk, thousands of files are removed faster.
+        ordered = sorted(entries, key=lambda entry: entry.inode())
+    listed = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in ordered]
     for name, is_directory in listed:
         if not is_directory:
             try:
