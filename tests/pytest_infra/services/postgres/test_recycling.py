@@ -146,6 +146,13 @@ def test_a_restart_between_the_acts_and_the_reset_is_noticed(stack: Stack, check
     assert checked.tally.differences == []
 
 
+def test_a_reset_that_fails_logs_no_warning(checked: Recycling, caplog: pytest.LogCaptureFixture) -> None:
+    """It would appear in the log of the test that is running."""
+    assert not checked.round(["prepared transaction"])
+
+    assert caplog.records == []
+
+
 def test_a_restored_snapshot_between_the_acts_and_the_reset_is_noticed(
     stack: Stack, checked: Recycling
 ) -> None:

@@ -22,6 +22,7 @@ from pytest_infra.services.postgres.statements import (
     end_sessions,
     execute,
     locked,
+    pipeline,
     require_no_prepared_transaction,
     url_of,
 )
@@ -170,16 +171,16 @@ class Recycler:
         `rename` fails if a session is left or begins. Its commit writes the records of the sessions to the
         file of the WAL.
         """
-        with connection.pipeline() as pipeline:
+        with pipeline(connection) as sending:
             execute(connection, "alter database {} with allow_connections false", name)
-            pipeline.sync()
+            sending.sync()
             end_sessions(connection, name)
             require_no_prepared_transaction(connection, name)
             state_before = connection.execute(_STATE, [name])
-            pipeline.sync()
+            sending.sync()
             execute(connection, "alter database {} rename to {}", name, new_name)
             execute(connection, "alter database {} with allow_connections true", new_name)
-            pipeline.sync()
+            sending.sync()
             records = self._wal.scan(connection)
         _, position, state = state_before.fetchone() or (0, "", "")
         self._wal.add(records, position)

@@ -6,6 +6,8 @@ Source: PostgreSQL documentation, "ALTER DATABASE" and "DROP DATABASE".
 from __future__ import annotations
 
 import contextlib
+import logging
+import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -73,6 +75,26 @@ def require_no_prepared_transaction(connection: psycopg.Connection[Any], databas
 def drop(connection: psycopg.Connection[Any], database: str) -> None:
     """Disconnect all sessions of a database and drop it, if it exists."""
     execute(connection, "drop database if exists {} with (force)", database)
+
+
+@contextlib.contextmanager
+def pipeline(connection: psycopg.Connection[Any]) -> Iterator[psycopg.Pipeline]:
+    """Send statements without waiting for each result, and raise the first error.
+
+    psycopg would also log a warning after an error. It would appear in the log of the test that is running.
+    """
+    thread = threading.get_ident()
+
+    def is_of_another_thread(record: logging.LogRecord) -> bool:
+        return record.thread != thread
+
+    logger = logging.getLogger("psycopg")
+    logger.addFilter(is_of_another_thread)
+    try:
+        with connection.pipeline() as opened:
+            yield opened
+    finally:
+        logger.removeFilter(is_of_another_thread)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
+from pytest_infra.services.postgres.statements import pipeline
+
 if TYPE_CHECKING:
     import psycopg
 
@@ -94,11 +96,11 @@ class Wal:
 
     def read(self, connection: psycopg.Connection[Any]) -> None:
         """Read the WAL up to now. `connection` commits synchronously, outside a transaction."""
-        with connection.pipeline() as pipeline:
+        with pipeline(connection) as sending:
             position = connection.execute(_POSITION)
-            pipeline.sync()
+            sending.sync()
             connection.execute(_FLUSH)
-            pipeline.sync()
+            sending.sync()
             records = self.scan(connection)
         self.add(records, (position.fetchone() or ("",))[0])
 
