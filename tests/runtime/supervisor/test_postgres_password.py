@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import hmac
 import struct
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from infra_runtime.supervisor.argv import LEFT_OUT
 from infra_runtime.supervisor.postgres_password import set_password, stored_form
 
 READY = b"R\0\0\0\x08\0\0\0\0" + b"Z\0\0\0\x05I"
@@ -27,6 +33,29 @@ def test_the_stored_form_is_that_of_rfc_7677() -> None:
     assert head == "SCRAM-SHA-256$4096:W22ZaJ0SNZ+1/35uOipKWA=="
     assert [len(key) for key in keys.split(":")] == [44, 44]
     assert "pencil" not in stored
+
+
+@pytest.mark.process
+def test_the_stored_form_needs_no_module_that_the_supervisor_leaves_out() -> None:
+    code = (
+        f"import sys; sys.path[:0] = {sys.path!r}; sys.modules.update(dict.fromkeys({LEFT_OUT!r}))\n"
+        "from infra_runtime.supervisor.postgres_password import stored_form\n"
+        "print(stored_form('pencil', bytes(16), 2))"
+    )
+
+    done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == stored_form("pencil", bytes(16), 2)
+
+
+def test_the_keys_are_those_of_openssl() -> None:
+    salted = hashlib.pbkdf2_hmac("sha256", b"pencil", bytes(16), 1000)
+    client_key = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+
+    assert f":{base64.b64encode(hmac.digest(salted, b'Server Key', 'sha256')).decode()}" in stored_form(
+        "pencil", bytes(16), 1000
+    )
+    assert f"${base64.b64encode(client_key).decode()}:" in stored_form("pencil", bytes(16), 1000)
 
 
 @asynccontextmanager

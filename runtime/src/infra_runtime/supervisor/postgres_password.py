@@ -48,11 +48,31 @@ async def set_password(path: str, user: str, password: str, iterations: int) -> 
 
 def stored_form(password: str, salt: bytes, iterations: int) -> str:
     """Return the keys from which the server verifies an ASCII password with SCRAM-SHA-256."""
-    salted = hashlib.pbkdf2_hmac("sha256", password.encode("ascii"), salt, iterations)
+    salted = _salted(password.encode("ascii"), salt, iterations)
     stored_key = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
     server_key = hmac.digest(salted, b"Server Key", "sha256")
     coded = [binascii.b2a_base64(part, newline=False).decode() for part in (salt, stored_key, server_key)]
     return f"SCRAM-SHA-256${iterations}:{coded[0]}${coded[1]}:{coded[2]}"
+
+
+def _salted(password: bytes, salt: bytes, iterations: int) -> bytes:
+    """Return the first block of PBKDF2 with HMAC-SHA-256. Source: RFC 8018, section 5.2.
+
+    `hashlib.pbkdf2_hmac` needs OpenSSL, which the supervisor does not import.
+    """
+    key = hmac.new(password, digestmod="sha256")
+
+    def digest(message: bytes) -> bytes:
+        keyed = key.copy()
+        keyed.update(message)
+        return keyed.digest()
+
+    block = digest(salt + b"\0\0\0\1")
+    total = int.from_bytes(block, "big")
+    for _ in range(iterations - 1):
+        block = digest(block)
+        total ^= int.from_bytes(block, "big")
+    return total.to_bytes(len(block), "big")
 
 
 async def _query(

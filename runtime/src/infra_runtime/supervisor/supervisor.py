@@ -22,14 +22,7 @@ from infra_runtime.messages import Limits, Phase
 from infra_runtime.redaction import masked_text, redacted
 from infra_runtime.spec import ServiceSpec, optional_exports
 from infra_runtime.supervisor import probes
-from infra_runtime.supervisor.binding import (
-    BindingError,
-    Bound,
-    MissingSecretError,
-    Scope,
-    bind,
-    resolver,
-)
+from infra_runtime.supervisor.binding import BindingError, Bound, MissingSecretError, Scope, bind, resolver
 from infra_runtime.supervisor.children import Children, Guardian
 from infra_runtime.supervisor.limits import limits, stop_seconds
 from infra_runtime.supervisor.machine import Machine, stop_order
@@ -193,7 +186,7 @@ class Supervisor:
     # --- effects -------------------------------------------------------------------------------------
 
     def _do_prepare(self, effect: Effect) -> None:
-        self._task(effect.service, self._prepare(effect.service))
+        self._task(effect.service, self._prepare(effect.service), failed="prepare-failed")
 
     async def _prepare(self, name: str) -> None:
         spec = self.machine.services[name].spec
@@ -280,7 +273,7 @@ class Supervisor:
         self.dispatch(Event("spawned", effect.service, number=pid))
 
     def _do_probe(self, effect: Effect) -> None:
-        self._task(effect.service, self._probe(effect.service))
+        self._task(effect.service, self._probe(effect.service), failed="probe-failed")
 
     async def _probe(self, name: str) -> None:
         bound = self.bound[name]
@@ -315,7 +308,7 @@ class Supervisor:
 
     def _do_signal_rest(self, effect: Effect) -> None:
         self.children.signal_rest(effect.service, int(effect.number))
-        self._task(effect.service, self._await_rest(effect.service))
+        self._task(effect.service, self._await_rest(effect.service), failed="rest-exited")
 
     async def _await_rest(self, name: str) -> None:
         while self.children.has_rest(name):  # noqa: ASYNC110 - the kernel reports no exit of other processes
@@ -370,9 +363,17 @@ class Supervisor:
 
     # -------------------------------------------------------------------------------------------------
 
-    def _task(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+    def _task(self, name: str, work: Coroutine[Any, Any, None], *, failed: EventKind) -> None:
+        """Run a task for a service; `failed` is the event of an error that the task does not handle."""
         self._do_cancel(Effect("cancel", name))
-        self._tasks[name] = self._loop.create_task(work)
+        self._tasks[name] = self._loop.create_task(self._guarded(name, work, failed))
+
+    async def _guarded(self, name: str, work: Coroutine[Any, Any, None], failed: EventKind) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - without an event the service would wait for its time limit
+            traceback.print_exc()
+            self.dispatch(Event(failed, name, f"internal error, see supervisor.log: {error!r}"))
 
     def _tick(self) -> None:
         self.children.report_orphaned()
