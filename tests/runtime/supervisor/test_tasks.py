@@ -22,6 +22,7 @@ class RecordingSupervisor(Supervisor):
         self.events.append(event)
 
 
+@pytest.mark.asyncio
 async def test_an_unexpected_error_in_a_task_is_an_event_and_a_traceback(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -93,6 +93,7 @@ async def _seed(
     # All instances of a kind share the tree.
     tree = f"{cache}/{bound.spec.kind or bound.spec.name}-{seed_key(seed, scope)}"
     os.makedirs(cache, mode=0o700, exist_ok=True)
+    problem = ""
     for _ in range(BUILDS):
         problem = await _copy_seed(tree, into, run, refuses_root=bound.spec.refuses_root)
         if not problem:
