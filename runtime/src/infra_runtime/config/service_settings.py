@@ -23,7 +23,7 @@ from infra_runtime.services import user_service
 from infra_runtime.spec import OWN_NAMES, OWN_SCOPES
 from infra_runtime.value import frozen
 
-#: the logs in a data directory that are not those of services
+#: the names of logs in a data directory that do not belong to a service
 OWN_LOGS = frozenset({"supervisor"})
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 

@@ -1,8 +1,9 @@
 """The log files of the services: each service writes its own file, and the supervisor bounds their sizes.
 
 A service appends to its log without the supervisor. When a log exceeds its limit, the supervisor frees the
-space of its beginning: the file has a hole there, so that the offsets of all following lines stay. Where the
-file system has no holes, the end of the log is copied to `NAME.log.1`, and the log is truncated.
+disk space of the log's beginning: the file has a hole at its beginning, and the offsets of all following lines
+do not change. If the file system does not support holes, the end of the log is copied to `NAME.log.1`, and the
+log is truncated.
 
 Next to `NAME.log` is `NAME.index` with lines of `TIME OFFSET`: the size of the log in bytes at that Unix
 time. The index gives each log line a time, exact to a second, without a change of the service's output.
@@ -65,7 +66,7 @@ class Logs:
         return f"{self.folder}/{service}.log"
 
     def size(self, service: str) -> int:
-        """Return the size of a service's log in bytes, with its hole; 0 when the file is missing."""
+        """Return the size of a service's log in bytes, including its hole; 0 if the file is missing."""
         try:
             return os.stat(self.path(service)).st_size
         except OSError:
@@ -78,8 +79,8 @@ class Logs:
     def update(self, services: Iterable[str], *, last: bool = False) -> float:
         """Write changed sizes to the indexes, and drop the beginnings of large logs.
 
-        Return the seconds until the next update, which is early when a log grows fast. The last update writes
-        all sizes to the indexes.
+        Return the seconds until the next update; they are fewer when a log grows fast. The last update
+        (`last`) writes all sizes to the indexes.
         """
         services = list(services)
         now, growth = self._now(), 0
@@ -108,7 +109,7 @@ class Logs:
             limit = max(self._total // len(kept), LEAST_LIMIT)
         for service, bytes_ in kept.items():
             if bytes_ > limit:
-                # A full disk is ignored: the log cannot grow then.
+                # An error on a full disk is ignored, because the log cannot grow on a full disk.
                 with contextlib.suppress(OSError):
                     self._drop(service, limit // 2)
 
@@ -139,7 +140,7 @@ class Logs:
             os.close(descriptor)
 
     def _truncate(self, service: str, descriptor: int, size: int, keep: int) -> None:
-        """Copy the end of a log and truncate it; lines that the service writes meanwhile are lost."""
+        """Copy the end of a log and truncate the log; lines that are written during the copy are lost."""
         path = self.path(service)
         kept = min(keep, COPIED_BYTES)
         block = os.pread(descriptor, kept, size - kept)
@@ -162,13 +163,13 @@ class Logs:
             return 0
 
     def _write_index(self, service: str, size: int, now: float) -> None:
-        # A full disk is ignored: the log has no times then.
+        # An error on a full disk is ignored: the log lines have no times in this case.
         with contextlib.suppress(OSError), open(self._index(service), "a", encoding="ascii") as file:
             file.write(f"{now:.3f} {size}\n")
             self._indexed[service] = size, now
 
     def _shorten_index(self, service: str, start: int) -> None:
-        """Remove the lines of an index whose offsets are in the hole."""
+        """Remove the lines of a log's index whose offsets are in the hole of the log."""
         with contextlib.suppress(OSError):
             with open(self._index(service), encoding="ascii") as file:
                 lines = [line for line in file if int(line.split()[-1]) > start]
@@ -181,19 +182,19 @@ class Logs:
 
 
 def _mark(dropped: int) -> bytes:
-    """Return the line at the beginning of what is kept of a log."""
+    """Return the first line of a log with a hole: the line with the number of dropped bytes."""
     return b"infra: the first %d bytes of this log were dropped" % dropped
 
 
 def limits(environ: Mapping[str, str]) -> tuple[int, int]:
-    """Return the limit of a log and of all logs in bytes; a variable that is not a number is ignored."""
+    """Return the limits in bytes for one log and for all logs; a variable that is not a number is ignored."""
     values = (environ.get(LIMIT_VARIABLE, ""), environ.get(TOTAL_VARIABLE, ""))
     limit, total = (int(text) if text.isdecimal() and text.isascii() else 0 for text in values)
     return limit or LIMIT, total or TOTAL_LIMIT
 
 
 def tail(path: str, lines: int, since: int = 0) -> list[str]:
-    """Return the last lines of a file after the byte offset `since`; none when the file is missing."""
+    """Return the last lines of a file after the byte offset `since`; an empty list if there is no file."""
     try:
         with open(path, "rb") as file:
             size = file.seek(0, os.SEEK_END)

@@ -18,7 +18,7 @@ PLUGIN_FILES = ("capsules", "xprocess", "pytest.json", "pytest.lock")
 
 
 def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
-    """Remove the kit's files, and the directory if it is empty then. Return the removed names.
+    """Remove the files of pytest-infra, and then the directory if it is empty. Return the removed names.
 
     When other files remain, the marker remains too, so that the directory can be used again.
 
@@ -60,7 +60,7 @@ def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
 
 
 def _clear(paths: list[Path]) -> list[str]:
-    """Remove the existing ones of these files and folders, and return their names. No link is followed."""
+    """Remove those of these paths that exist, and return their names. No link is followed."""
     existing = [path for path in paths if path.exists() or path.is_symlink()]
     for path in existing:
         disk.discard(str(path))
@@ -72,9 +72,9 @@ def _is_marked(data: Path) -> bool:
 
 
 def _take(paths: Paths, patience: float) -> int:
-    """Return the locked descriptor of the data directory. Raises `BlockingIOError` after `patience` seconds.
+    """Return the descriptor of the locked lock file. Raises `BlockingIOError` after `patience` seconds.
 
-    A guardian holds the lock a few milliseconds longer than its supervisor answers on the control socket.
+    The lock may still be held when the control socket is closed: the guardian exits some milliseconds later.
     """
     deadline = time.monotonic() + patience
     while (descriptor := lock.take(paths)) is None:

@@ -43,7 +43,7 @@ class StepError(Exception):
 
 
 async def prepare(bound: Bound, scope: Scope, others: Mapping[str, Bound], cache: str, run: Runner) -> None:
-    """Create the service's folders and run its steps in their order.
+    """Create the service's folders and run the steps of its spec that prepare its data, in their order.
 
     Raises `StepError`, `BindingError`, and `OSError` when a file cannot be written.
     """
@@ -191,7 +191,7 @@ def building_folder(cache: str) -> str:
 
 
 def _remove_unused(building: str) -> None:
-    """Remove the folder of the builds, unless another service builds a seed in it."""
+    """Remove `building`, the folder in which seeds are built, unless another service builds a seed in it."""
     lock = f"{building}/{seed_cache.BUILDING_LOCK}"
     with contextlib.suppress(OSError):
         if (descriptor := file_lock.acquire(lock, create=False)) is not None:

@@ -121,7 +121,7 @@ def interpolated(parts: Iterable[Piece], spec: ServiceSpec, field: str) -> str:
 
 
 def container_of(spec: ServiceSpec) -> Container:
-    """Return the container of a service that has one."""
+    """Return the container of a service. Raises `ValueError` if the service has no container."""
     if spec.container is None:
         raise ValueError(f"{spec.name} has no container")
     return spec.container
