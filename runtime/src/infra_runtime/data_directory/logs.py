@@ -19,21 +19,21 @@ from collections.abc import Callable, Iterable, Mapping
 from infra_runtime.host import sparse_file
 
 TAIL_BYTES = 16_384
-#: bytes of one log, and of all logs of a stack
+#: the default limits in bytes: for one log, and for all logs of a stack
 LIMIT, TOTAL_LIMIT = 20_000_000, 200_000_000
-#: the variables with other limits, in bytes
+#: the variables that set other limits, in bytes
 LIMIT_VARIABLE, TOTAL_VARIABLE = "INFRA_LOG_LIMIT", "INFRA_LOG_TOTAL"
 #: the smallest limit: smaller logs would have a hole after each line of a verbose service
 LEAST_LIMIT = 65_536
 #: seconds between two lines of an index
 INDEX_SECONDS = 0.9
-#: seconds between two updates: in a flood, and while the logs grow slowly
+#: seconds between two updates: while a log grows fast, and while the logs grow slowly
 SHORTEST, LONGEST = 0.02, 0.25
-#: bytes at the beginning of what is kept, in which the end of a line is searched
+#: bytes at the beginning of the kept part of a log, in which the end of a line is searched
 LINE_BYTES = 65_536
 #: bytes of a log with its hole; a log of this size is truncated. Source: ext4 has files up to 16 TB
 LARGEST = 1 << 40
-#: bytes at the end of a log that are copied where the file system has no holes
+#: bytes at the end of a log that are copied if the file system does not support holes
 COPIED_BYTES = 1_000_000
 
 
@@ -123,13 +123,13 @@ class Logs:
             block = os.pread(descriptor, LINE_BYTES, cut)
             line_end = block.find(b"\n", len(_mark(size)))
             end = cut + (line_end if line_end >= 0 else len(_mark(size)))
-            # The line has the length of its predecessor, whose number may have one digit more.
+            # The new line is as long as the line that it replaces, whose number may have one digit more.
             start = end - len(_mark(end))
             if size > LARGEST:
                 self._truncate(service, descriptor, size, keep)
                 return
             dropped = start + self._truncated.get(service, 0)
-            # The line comes first: a reader that has found the end of the hole finds the line there.
+            # The line is written before the hole, so that a reader always finds it at the end of the hole.
             os.pwrite(descriptor, _mark(dropped).rjust(end - start)[: end - start] + b"\n", start)
             sparse_file.punch(descriptor, start)
             self._starts[service] = start

@@ -35,13 +35,13 @@ def make_data_directory(paths: Paths, environment: str) -> None:
         for file in (paths.marker, paths.lock, paths.journal, paths.control_file, paths.own_log):
             ownership.check_file(file)
         if not marker.exists():
-            # A wipe that was killed may leave the lock.
+            # An interrupted wipe may leave the lock file.
             foreign_entries = [
                 entry
                 for entry in data.iterdir()
                 if not entry.name.startswith(marker.name) and str(entry) != paths.lock
             ]
-            # Another process may have written the marker and its files meanwhile.
+            # Another process may have written the marker and its files since the check.
             if foreign_entries and not marker.exists():
                 raise DataDirectoryError(paths.data, "it is not empty, and pytest-infra did not create it")
             _write(marker, {"format": FORMAT, "stack": paths.stack, "environment": environment})
@@ -100,7 +100,7 @@ def _check_writable(paths: Paths) -> None:
 
 
 def _owner(path: str) -> str:
-    """Return the name of the owner of a file or, if it is missing, of its folder; empty if it is this user."""
+    """Return the end of a message with the other user who owns a file or its folder; empty if there is none."""
     while not os.path.lexists(path) and os.path.dirname(path) != path:
         path = os.path.dirname(path)
     with contextlib.suppress(OSError):

@@ -16,7 +16,7 @@ Outcome: TypeAlias = Literal["kept", "changed", "left out", "refused"]
 
 @frozen
 class Row:
-    """One field: the outcome, the attribute of Compose, and the remark in the table."""
+    """One row of the table: how a field is exported, the attribute of Compose, and a remark."""
 
     outcome: Outcome
     attribute: str = ""
@@ -205,7 +205,7 @@ The files need Docker Compose 2.23.1 or later, which reads configurations from t
 
 
 def page() -> str:
-    """Return the whole page."""
+    """Return the text of the page, in Markdown."""
     return _PAGE.format(
         spec=_table("field", SPEC),
         own=_table("key", USER_SERVICE),
