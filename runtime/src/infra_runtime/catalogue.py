@@ -133,7 +133,7 @@ def exists(name: str) -> bool:
 
 
 def names() -> list[str]:
-    """Return the names of all kinds: the manifest's in its order, then those of other distributions, sorted."""
+    """Return the names of all kinds: those of the manifest, then those of other distributions, sorted."""
     return [*KINDS, *sorted(joined().keys() - KINDS.keys())]
 
 

@@ -36,7 +36,7 @@ class _Shape(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """Two schemas to compare; `before` and `after` are the names of the properties that have these schemas."""
+    """Two schemas to compare; `before` and `after` are the names of the properties with these schemas."""
 
     scope: Scope
     old: Term

@@ -57,7 +57,7 @@ class BinarySearch:
 
 
 def search(binary: Binary, setting: str | None, *, name: str = "") -> BinarySearch:
-    """Search for an executable like `locate`, but without an error if it is missing. `name` defaults to `binary.name`."""
+    """Search for an executable like `locate`, without an error. `name` defaults to `binary.name`."""
     try:
         path = str(locate(binary, setting=setting))
     except BinaryMissingError:

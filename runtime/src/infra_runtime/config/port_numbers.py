@@ -32,7 +32,7 @@ def further_instances(declaration: Declaration) -> dict[str, str]:
 def default_ports(
     declaration: Declaration, further: Mapping[str, str], ports: Callable[[str], Mapping[str, int]]
 ) -> dict[str, Layer]:
-    """Return, for each further instance, the layer with its ports: the next numbers that no other service has.
+    """Return, for each further instance, the layer with its ports: the next numbers without a service.
 
     `ports` returns the ports that a service has without this layer.
     """

@@ -50,7 +50,7 @@ def end(paths: Paths) -> Cleaned:
 
 
 def end_unsupervised(paths: Paths, *, patience: float = PATIENCE) -> Cleaned:
-    """Kill the processes of a stack whose supervisor was killed, and remove the stack's sockets and test data.
+    """Kill the processes of a stack whose supervisor was killed; remove its sockets, folders and test data.
 
     The function changes nothing if the last run of the stack has ended completely, or if a supervisor runs.
     """

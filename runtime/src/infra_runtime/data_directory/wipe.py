@@ -34,7 +34,7 @@ def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
         hint = "If you no longer need the directory, remove it with `rm -r`."
         reason = "not removed, because it has no infra.json and so is not a data directory"
         raise DataDirectoryError(paths.data, reason, hint)
-    # A link with the name of a plan was made by another program; its target does not belong to this directory.
+    # A link with the name of a plan was made by another program; its target is not part of this directory.
     plans = [path for path in sorted(data.glob("plan-*")) if disk.is_folder(str(path)) and _is_marked(path)]
     removed = [path.name for path in plans if remove(Paths(str(path)), patience=patience)]
     marks = [data / ".gitignore", Path(paths.marker)]

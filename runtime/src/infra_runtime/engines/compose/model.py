@@ -149,7 +149,7 @@ def _image(container: Container, folders: Folders) -> dict[str, Value]:
 
 
 def _environment(spec: ServiceSpec, stack: Stack) -> tuple[dict[str, Value], dict[str, list[Piece]]]:
-    """Return the variables in the Compose file, and the variables that are read from secret files at start."""
+    """Return the variables in the Compose file, and those that are read from secret files at start."""
     container = container_of(spec)
     plain: dict[str, Value] = {}
     from_secrets: dict[str, list[Piece]] = {}
@@ -293,7 +293,7 @@ def _restart(spec: ServiceSpec, stack: Stack) -> str:
 
 
 def _stop(spec: ServiceSpec) -> dict[str, Value]:
-    """Return signal and waiting time: Compose sends only one signal, then SIGKILL after the time of all steps."""
+    """Return the first stop signal, and the seconds of all steps, after which Compose sends SIGKILL."""
     if not spec.stop:
         return {}
     return {

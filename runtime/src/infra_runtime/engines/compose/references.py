@@ -133,7 +133,7 @@ def inner_port(spec: ServiceSpec, name: str) -> int:
 
 
 def _lookup(spec: ServiceSpec, stack: Stack, field: str, *, inside: bool) -> Callable[[str], str]:
-    """Return the function reference → value for texts of the service; `inside` false: for other containers."""
+    """Return the function reference → value; `inside` is false for texts that other containers use."""
     container = container_of(spec)
     secrets = frozenset(container.secret_files.values())
     known = {

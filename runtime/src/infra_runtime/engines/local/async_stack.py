@@ -19,7 +19,7 @@ T = TypeVar("T")
 def _twin(
     method: Callable[Concatenate[Stack, P], T],
 ) -> Callable[Concatenate[AsyncStack, P], Coroutine[Any, Any, T]]:
-    """Return a coroutine function that calls the method in a thread, so that it does not block the event loop."""
+    """Return a coroutine function that calls the method in a thread, and does not block the event loop."""
 
     @functools.wraps(method)
     async def awaited(self: AsyncStack, /, *arguments: P.args, **options: P.kwargs) -> T:

@@ -27,7 +27,7 @@ class Deadlines:
 
     #: for an answer that depends on no service; in a longer call, for the answer to a check
     answer: float = 20.0
-    #: for a new supervisor, which may have to wait for an old one that stops its services
+    #: for a new supervisor, which may have to wait until an earlier supervisor has stopped its services
     boot: float = 60.0
     #: for the copies of a snapshot
     copy: float = 3600.0
@@ -134,7 +134,7 @@ def _open(path: str, until: float) -> socket.socket:
     connected = socket.socket(socket.AF_UNIX)
     try:
         while True:
-            # Without a timeout, the call would wait if the queue of the socket is full. Source: connect(2), EAGAIN
+            # Without a timeout, the call would wait while the queue is full. Source: connect(2), EAGAIN
             connected.settimeout(max(until - time.monotonic(), 0.001))
             try:
                 connected.connect(path)
@@ -158,7 +158,7 @@ def _untrusted(paths: Paths, problem: str) -> SupervisorError:
 
 
 def unresponsive(paths: Paths, pid: int, problem: str) -> SupervisorError:
-    """Return the error for a supervisor that does not answer: its pid, its state, and how to fix the problem."""
+    """Return the error for a supervisor that does not answer, with its pid, its state and a hint."""
     process = processes.look(pid)
     end = f"`kill -KILL {pid}` ends it, and its guardian stops the services"
     if process is None or process.state == processes.ZOMBIE:
