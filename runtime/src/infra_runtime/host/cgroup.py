@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PROCESSES = "cgroup.procs"
-#: the files with limits that programs read, such as the virtual machine of Java; `max` stands for no limit
+#: files whose limits programs such as the Java virtual machine read; the text `max` means no limit
 LIMITS = ("memory.max", "cpu.max", "pids.max")
 #: seconds to wait until the kernel has removed the killed processes from a group
 PATIENCE = 2.0
@@ -80,7 +80,7 @@ def _path(pid: int) -> str:
 
 
 def current() -> str:
-    """Return the folder of this process's group; empty where there is none that can be used."""
+    """Return the folder of this process's group; empty if no usable group exists."""
     path = _path(os.getpid())
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
@@ -92,7 +92,7 @@ def current() -> str:
         if path != root and not path.startswith(root.rstrip("/") + "/"):
             continue
         folder = f"{point}/{path[len(root.rstrip('/')) :].lstrip('/')}".rstrip("/")
-        # In a container the mount may show other groups than the path names.
+        # In a container, the mounted folder may belong to other groups than the path.
         if _has_member(folder, os.getpid()):
             return folder
     return ""

@@ -15,11 +15,11 @@ FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_TOPDIR_FL = 0x80086601, 0x40086602, 0x00020
 
 
 def stage(into: str) -> str:
-    """Create the folder `INTO.new`, and return the path in it for a copy that `publish` renames to `into`."""
+    """Create the folder `INTO.new`; return the path in it for a copy that `publish` renames to `into`."""
     folder = f"{into}.new"
     os.makedirs(folder, mode=0o700)
     spread(folder)
-    # ext4 chooses the place on the disk by a hash of the name.
+    # ext4 chooses the part of the disk by a hash of the name.
     return f"{folder}/{os.urandom(4).hex()}"
 
 

@@ -69,13 +69,13 @@ def is_current(descriptor: int, path: str) -> bool:
 
 
 def is_held(path: str) -> bool:
-    """Return whether a process holds the lock of a file. False when the file does not exist."""
+    """Return whether a process holds the lock of a file; False if the file does not exist."""
     try:
         descriptor = ownership.open_file(path, os.O_RDONLY)
     except FileNotFoundError:
         return False
     try:
-        # A shared lock: two processes that ask at the same moment do not take each other for the holder.
+        # The lock is shared, so that two processes that check at the same time do not block each other.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

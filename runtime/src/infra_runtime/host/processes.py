@@ -81,7 +81,7 @@ def _ps(*arguments: str) -> list[str]:
 
 
 def _columns(*names: str) -> list[str]:
-    """Return the options for columns without headers; BSD takes all text after `=` as one header."""
+    """Return the options for columns without headers: one option each, as BSD requires."""
     return [word for name in names for word in ("-o", f"{name}=")]
 
 
@@ -124,12 +124,12 @@ def _listed(folder: str) -> Iterator[str]:
 
 
 def _marked_in_ps(tokens: Collection[str]) -> set[int]:
-    """Return the pids of the processes with one of these tokens, where only `ps` shows environments."""
+    """Return the pids of processes with one of these tokens, on systems where only `ps` shows environments."""
     commands = _commands("axww")
     marks = {f"{TOKEN}={token}" for token in tokens}
     marked = set()
     for pid, text in _commands("axeww").items():
-        # The environment follows the arguments, in which a foreign process may contain the token.
+        # The environment follows the arguments; the arguments of an unrelated process may contain the token.
         arguments = commands.get(pid)
         if arguments is not None and text.startswith(arguments):
             marked |= {pid} if marks & set(text[len(arguments) :].split(" ")) else set()

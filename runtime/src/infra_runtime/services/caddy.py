@@ -27,7 +27,7 @@ _ADDRESS = re.compile(r"[^/\s]+:\d+")
 
 
 class Route(BaseModel):
-    """Requests, and their target: a service of the stack, another server, or files."""
+    """A set of requests, and their target: a service of the stack, another server, or files."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -37,7 +37,7 @@ class Route(BaseModel):
     strip: bool = False
     #: a service that exports `host` and `port`, or `HOST:PORT`
     to: str | None = None
-    #: a folder; a relative path starts at the stack file's folder
+    #: a folder; a relative path refers to the stack file's folder
     files: str | None = None
 
     @field_validator("path")
@@ -85,7 +85,7 @@ class CaddySettings(ServiceSettings):
 
 
 def caddy(settings: CaddySettings, contributions: Contributions = ()) -> ServiceSpec:
-    """Run one proxy. Its admin API listens on a socket with mode 0600."""
+    """Return the spec of one proxy. Its admin API listens on a socket with mode 0600."""
     targets = (*settings.routes, *_contributed(contributions))
     routes = [*(_route(route, settings.patience) for route in targets), _NOT_FOUND]
     server = {
@@ -223,6 +223,6 @@ ENTRY = Entry(
     binaries=(Binary(name="caddy"),),
     consumes=("route",),
     roles=("proxy",),
-    # A test that stops a service gets the error at once.
+    # In tests, a request to a stopped service returns the error at once.
     defaults={"test": {"patience": 0.0}, "production": {"ports": {"http": 80, "https": 443}}},
 )
