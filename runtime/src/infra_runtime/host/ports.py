@@ -43,8 +43,9 @@ class Ports:
     def take(self, service: str, name: str, wanted: int) -> int:
         """Reserve and return the port `name` of a service; further calls return the same port.
 
-        `wanted` is the number of a fixed port, or 0 for any free port. Raises `PortError` if the fixed port is
-        in use or no port is free, and `PermissionError` for a port below 1024 that needs privileges.
+        `wanted` is the number of the port in an environment with fixed ports; otherwise, any free port is used.
+        Raises `PortError` if the fixed port is in use or no port is free, and `PermissionError` for a port below
+        1024 that needs privileges.
         """
         held = self._held.get((service, name))
         if held:

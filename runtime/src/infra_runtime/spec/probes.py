@@ -111,7 +111,8 @@ class LengthPrefix:
     """The length field in the header of a message, by which the reader finds the end of the message.
 
     The field has `size` bytes at the offset `at`. The length of the message is the number in the field plus
-    `extra`. `extra` is the number of bytes that are not counted in the field, such as the header.
+    `extra`. `extra` is the number of bytes that the field does not count, such as the header; 0 if it counts
+    all bytes of the message.
     """
 
     size: int = 4

@@ -7,13 +7,13 @@ from typing import Literal, NamedTuple, TypeAlias
 from infra_runtime.messages import Phase
 from infra_runtime.spec import ServiceSpec
 
-#: phases that a service leaves only after an event from outside
+#: phases that a service leaves only after a request or an exit of its process
 SETTLED = frozenset({Phase.IDLE, Phase.READY, Phase.DONE, Phase.PAUSED, Phase.STOPPED, Phase.FAILED})
 #: phases in which a service may have a process
 LIVING = frozenset({Phase.STARTING, Phase.READY, Phase.PAUSED, Phase.STOPPING})
 #: phases in which the spec of a service may be replaced
 RESTING = frozenset({Phase.IDLE, Phase.DONE, Phase.STOPPED, Phase.FAILED})
-#: phases that let a dependent start
+#: phases of a service in which services that need it can start
 SATISFYING = frozenset({Phase.READY, Phase.DONE})
 
 EventKind: TypeAlias = Literal[
@@ -42,7 +42,7 @@ EffectKind: TypeAlias = Literal[
     "probe",  # repeat the probe until it succeeds or `cancel` comes
     "cancel",  # cancel preparing or probing
     "signal",  # send a signal to the service; number: the signal; detail: "group" for the whole session
-    "signal-rest",  # send it to the processes that remain after the first one, then report `rest-exited`
+    "signal-rest",  # send the signal to the processes that remain after the first, then report `rest-exited`
     "unfreeze",  # send SIGCONT to all processes, which SIGSTOP has stopped
     "sweep",  # kill all remaining processes of the service, then report `gone`
     "arm",  # start the service's timer, in place of a running one; number: seconds
@@ -100,15 +100,15 @@ class Service:
         self.since = 0.0
         #: the time at which the service became ready for the first time; None until then
         self.ready_at: float | None = None
-        #: why the service is in this phase; of a failed service, the cause
+        #: the reason for the phase; for a failed service, the cause of the failure
         self.reason = ""
         #: the kind of the failure: start | exit | needs | port-taken
         self.error = ""
         self.crashes: list[float] = []
         self.restarts = 0
-        #: how often it was started until it was ready for the first time
+        #: the number of attempts to start the service before it was ready for the first time
         self.attempts = 0
-        #: the time until which it must be ready; all attempts share it
+        #: the time until which the service must be ready; it applies to all attempts together
         self.start_deadline = 0.0
         self.rebinds = 0
         self.stop_step = 0
