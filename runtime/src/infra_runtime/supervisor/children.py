@@ -122,7 +122,7 @@ class Children:
         self._logs: dict[str, str] = {}
         #: pid and start time of each descendant → whether it has the token in its environment
         self._marked: dict[tuple[int, str], bool] = {}
-        #: pid → start time of those without it
+        #: pid → start time of the descendants without the token
         self._unmarked: dict[int, str] = {}
         self._loop = asyncio.get_running_loop()
         self._loop.add_signal_handler(signal.SIGCHLD, self._reap)

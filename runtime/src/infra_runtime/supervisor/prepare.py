@@ -31,7 +31,7 @@ from infra_runtime.spec import (
 from infra_runtime.supervisor.binding import Bound, Scope, resolver
 
 SECRET_BYTES = 24
-#: the number of attempts to build a seed; if all fail, the error message blames the disk
+#: the number of attempts to build a seed; if all fail, the disk is probably faulty
 BUILDS = 3
 
 #: a function that runs a command with additional environment variables and returns the exit status

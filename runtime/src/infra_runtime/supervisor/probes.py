@@ -58,7 +58,10 @@ async def ask(probe: Probe, host: str, ports: Mapping[str, int], run: Runner, fo
 
 
 async def attempt(probe: PortProbe, host: str, port: int, tls: ssl.SSLContext | None = None) -> str | None:
-    """Return None when the service is ready, else the reason; an HTTP request is encrypted with `tls`."""
+    """Connect to a port once for a probe. Return None if the service is ready, else the reason.
+
+    With `tls`, the HTTP request is encrypted.
+    """
     timeout = probe.timeout if isinstance(probe, Exchange) else PATIENCE
     try:
         async with asyncio.timeout(timeout):
