@@ -42,14 +42,14 @@ def pytest_configure(config: pytest.Config) -> None:
     """Set the environment variable of this session, which the workers of xdist inherit."""
     if not hasattr(config, "workerinput"):
         os.environ[MARK] = uuid.uuid4().hex
-    # A background job of a script ignores SIGINT, and a job under nohup ignores SIGHUP. The processes that the
-    # tests start would inherit this.
+    # A background job of a script ignores SIGINT, and a job under nohup ignores SIGHUP. The processes that
+    # the tests start would inherit this.
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
     # In a plain run, Hypothesis tries few examples, which differ each time. Under tox, it tries five times as
-    # many. In CI, the examples are the same in each run, so that only a change of the code can cause a failure.
-    # The examples have no deadline, because a busy machine would exceed it.
+    # many. In CI, the examples are the same in each run, so that only a change of the code can cause a
+    # failure. The examples have no deadline, because a busy machine would exceed it.
     settings.register_profile(
         "suite",
         deadline=None,

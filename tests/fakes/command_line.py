@@ -170,7 +170,7 @@ class CommandLine:
         return self._running[-1]
 
     def in_terminal(self, *arguments: str, type_after: Mapping[str, str], **environ: str) -> tuple[int, str]:
-        """Run `infra` in a terminal, and type each value after its key was printed. Return status and output."""
+        """Run in a terminal, and type each value after its key was printed. Return exit code and output."""
         pid, terminal = pty.fork()
         if pid == 0:
             os.chdir(self.root)

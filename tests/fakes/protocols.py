@@ -1,7 +1,7 @@
 """Probes for seven protocols as exchanges, and a fake server for each protocol.
 
-A `Conversation` contains the messages of the server: a greeting, and the answer to each request. The numbers in
-the messages are from the specifications of the protocols.
+A `Conversation` contains the messages of the server: a greeting, and the answer to each request. The numbers
+in the messages are from the specifications of the protocols.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Conversation:
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """A probe, a server that is ready, a server that is not ready, and the reason that the probe then returns."""
+    """A probe, a server that is ready, a server that is not ready, and the probe's reason for the latter."""
 
     probe: Exchange
     ready: Conversation
@@ -186,7 +186,7 @@ PROTOCOLS = {
 
 @contextlib.asynccontextmanager
 async def serving(handler: Handler) -> AsyncIterator[int]:
-    """Yield the port of a server that calls the handler for each connection, and then closes the connection."""
+    """Yield the port of a server that calls the handler for each connection and then closes it."""
     connections: list[asyncio.Task[None]] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -208,7 +208,7 @@ async def serving(handler: Handler) -> AsyncIterator[int]:
 
 
 def speaking(conversation: Conversation, *, piece: int = 2**20) -> Handler:
-    """Return a handler that answers the expected request, in pieces of `piece` bytes, and no other request."""
+    """Return a handler that answers only the expected request, in pieces of `piece` bytes."""
 
     async def send(writer: asyncio.StreamWriter, data: bytes) -> None:
         for start in range(0, len(data), piece):

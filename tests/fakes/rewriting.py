@@ -101,7 +101,7 @@ _INNER = ("items", "additionalProperties")
 
 
 def places(data: dict[str, Any]) -> list[tuple[Any, Any]]:
-    """Return every schema of a document as a pair: the object that contains it, and its key in this object."""
+    """Return every schema of a document as a pair: the object that contains it, and its key in it."""
     return list(_places(data))
 
 

@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> None:
             file.write(str(os.getpid()))
         time.sleep(600)
     if "--wait-for" in options:
-        # Write the port to FILE.port, and bind it only when FILE exists, so that a test can use the port first.
+        # Write the port to FILE.port, and bind it when FILE exists: a test uses the port before.
         with open(value("--wait-for") + ".port", "w", encoding="ascii") as file:  # noqa: PTH123
             file.write(str(port))
         while not os.path.exists(value("--wait-for")):  # noqa: PTH110

@@ -131,7 +131,7 @@ class Tenants:
         self._admin.close()
         return []
 
-#: units that a test has the kit forget
+#: units that a test has removed from the kit's list
 FORGOTTEN = set()
 
 def units(context):

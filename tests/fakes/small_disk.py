@@ -1,7 +1,7 @@
 """Run Python code with a data directory on a small file system, which the code can fill or make read-only.
 
-The code can use `data` (the data directory on this file system), the functions `fill()`, `make_read_only()` and
-`up()`, and the names of `fakes.stacks`.
+The code can use `data` (the data directory on this file system), the functions `fill()`, `make_read_only()`
+and `up()`, and the names of `fakes.stacks`.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ os.environ["HOME"] = "/"
 
 
 def start_as(uid: int, code: str, *arguments: object) -> subprocess.Popen[str]:
-    """Start code that can read the list `arguments`. It runs as root until it calls `become()`, then as `uid`."""
+    """Start code that can use the list `arguments`; it is root until it calls `become()`, then `uid`."""
     if os.geteuid() != 0:
         pytest.skip("only root can run a process as another user")
     command = [interpreter(), "-I", "-S", "-B", "-c", PRELUDE + code, str(uid), *map(str, arguments)]

@@ -43,8 +43,8 @@ class Metrics:
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _FORBID_UNKNOWN_KEYS
 
-    #: the name of one of the service's ports; the planner adds the export `NAME_port` for this port. In a stack
-    #: file, the key is optional: the default is the port called `http`, or the only port
+    #: the name of one of the service's ports; the planner adds the export `NAME_port` for this port. In a
+    #: stack file, the key is optional: the default is the port called `http`, or the only port
     port: str = ""
     path: str = "/metrics"
 

@@ -1,7 +1,8 @@
 """The messages between clients and the supervisor: every request, answer and event has a type.
 
-The methods of the control socket are at the end of the module, each with the types of its parameters and of its
-answer. Clients and the supervisor use the same definitions. A field that only a newer version sends is ignored.
+The methods of the control socket are at the end of the module, each with the types of its parameters and of
+its answer. Clients and the supervisor use the same definitions. A field that only a newer version sends is
+ignored.
 """
 
 from collections.abc import Mapping
@@ -335,7 +336,7 @@ class Released(Message):
 
 
 class Limits(Message):
-    """The seconds after which all services of a stack have started or failed, and those to stop all of them."""
+    """The longest times in seconds in which all services of a stack start (or fail) and stop."""
 
     start: float
     stop: float

@@ -1,8 +1,8 @@
 """Mask secrets in output: recognise the names of secrets, and replace secret values in texts.
 
-When references are replaced, these values count as secrets: `${secret.…}`, the value of a variable, an export or
-a header with the name of a secret, a value whose name the service declares as `sensitive`, and passwords in
-URLs.
+When references are replaced, these values count as secrets: `${secret.…}`, the value of a variable, an export
+or a header with the name of a secret, a value whose name the service declares as `sensitive`, and passwords
+in URLs.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """`@frozen`, a decorator for frozen, keyword-only dataclasses, which is faster than `dataclass` at import.
 
-`dataclasses.dataclass` compiles the methods of each class at import, which takes about 0.6 ms per class; a start
-of a stack imports about 40 classes, in the client and in the supervisor. The classes made by `frozen` share
-their methods, which read the fields of the class; this takes about 0.02 ms per class. The functions `fields`,
-`replace` and `asdict` of `dataclasses` work as usual.
+`dataclasses.dataclass` compiles the methods of each class at import, which takes about 0.6 ms per class; a
+start of a stack imports about 40 classes, in the client and in the supervisor. The classes made by `frozen`
+share their methods, which read the fields of the class; this takes about 0.02 ms per class. The functions
+`fields`, `replace` and `asdict` of `dataclasses` work as usual.
 """
 
 from __future__ import annotations

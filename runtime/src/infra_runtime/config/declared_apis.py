@@ -60,7 +60,7 @@ def declared(directory: Path | None = None, names: Sequence[str] = ()) -> list[A
     """Return the APIs of the stack file in or above a directory, in its order; `names` selects some of them.
 
     Raises:
-        ConfigurationError: the stack file is missing or invalid, or does not declare the selected API or any API.
+        ConfigurationError: the stack file is missing or invalid, or does not declare the requested APIs.
     """
     start = (directory or Path.cwd()).resolve()
     file = stack_file.find(start)

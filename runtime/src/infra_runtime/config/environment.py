@@ -56,7 +56,7 @@ class StackSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the caller's values as the only source, because `layers` has already merged all other sources."""
+        """Return the caller's values as the only source: `layers` has already merged all other sources."""
         return (init_settings,)
 
 

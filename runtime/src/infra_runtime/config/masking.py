@@ -43,8 +43,8 @@ def masked_value(name: str, text: str, declared: Collection[str] = ()) -> str:
 def masked_code(text: str, declared: Collection[str] = ()) -> str:
     """Return a text of a plan or a setting with its secrets masked.
 
-    The secrets are the passwords in URLs, values that are assigned to a secret's name, the logins in requests,
-    and the defaults of secret variables.
+    The secrets are the passwords in URLs, values that are assigned to a secret's name, the logins in
+    requests, and the defaults of secret variables.
     """
 
     text = _masked_defaults(text, declared)

@@ -93,8 +93,8 @@ def _offers(
 ) -> list[Contribution]:
     """Return the contributions for the consumers, sorted.
 
-    Under the keys `BRING_IN` they are from all services, under other keys only from `members`, the services of
-    the plan.
+    Under the keys `BRING_IN` they are from all services, under other keys only from `members`, the services
+    of the plan.
     """
     members = set(members)
     return sorted(

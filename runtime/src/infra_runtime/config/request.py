@@ -164,7 +164,7 @@ def _first(*candidates: tuple[str | None, str]) -> tuple[str, str]:
 
 
 def read_dotenv(path: Path, word: bytes) -> Mapping[str, str | None]:
-    """Return the file's variables; if it does not contain `word`, it is not parsed and the result is empty."""
+    """Return the file's variables; without parsing, return no variable if the file does not contain `word`."""
     try:
         content = path.read_bytes()
     except (FileNotFoundError, IsADirectoryError):  # a virtual environment may be named `.env`

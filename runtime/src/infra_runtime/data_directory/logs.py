@@ -1,9 +1,9 @@
 """The log files of the services: each service writes its own file, and the supervisor bounds their sizes.
 
 A service appends to its log without the supervisor. When a log exceeds its limit, the supervisor frees the
-disk space of the log's beginning: the file has a hole at its beginning, and the offsets of all following lines
-do not change. If the file system does not support holes, the end of the log is copied to `NAME.log.1`, and the
-log is truncated.
+disk space of the log's beginning: the file has a hole at its beginning, and the offsets of all following
+lines do not change. If the file system does not support holes, the end of the log is copied to `NAME.log.1`,
+and the log is truncated.
 
 Next to `NAME.log` is `NAME.index` with lines of `TIME OFFSET`: the size of the log in bytes at that Unix
 time. The index gives each log line a time, exact to a second, without a change of the service's output.

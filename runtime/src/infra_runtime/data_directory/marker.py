@@ -71,8 +71,8 @@ def make_data_directory(paths: Paths, environment: str) -> None:
 def placed_file(paths: Paths) -> str:
     """Return the path of a file in the services' folders that is newer than the end of the last run.
 
-    The result is empty if there is no such file. After a run that ended with `down` in its journal, no process
-    of the stack writes files. Older files are remains of a killed supervisor.
+    The result is empty if there is no such file. After a run that ended with `down` in its journal, no
+    process of the stack writes files. Older files are remains of a killed supervisor.
     """
     if not disk.is_folder(paths.services):
         return ""

@@ -18,7 +18,7 @@ from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import cgroup, processes
 from infra_runtime.value import frozen
 
-#: seconds to wait for the guardian of a killed supervisor, which cleans up and holds the lock meanwhile
+#: seconds to wait for the guardian of a killed supervisor, which holds the lock until it has cleaned up
 PATIENCE = 10.0
 
 

@@ -1,7 +1,7 @@
 """The exchange of the services' folders in a restore: all folders or none, also if the process is killed.
 
-`.restored.new` in the folder of the services contains the copies of the snapshot, and `.restored.old` contains
-the previous folders of the services. A restore is complete when `.restored.old` is renamed to
+`.restored.new` in the folder of the services contains the copies of the snapshot, and `.restored.old`
+contains the previous folders of the services. A restore is complete when `.restored.old` is renamed to
 `.restored.removed`. As long as `.restored.old` exists, the restore is not complete, and `undo` moves the
 folders in it back.
 """

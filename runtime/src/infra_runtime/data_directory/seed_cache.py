@@ -1,9 +1,10 @@
 """The seeds in the user's cache: the check for damaged seeds, and the removal of seeds.
 
 A seed is the folder `KIND-KEY`. Beside the folder are two files. `KIND-KEY.json` is the stamp of the seed: it
-describes the content, and its modification time is the time of the last use. `KIND-KEY.lock` is locked: shared
-while a stack copies the seed, exclusive while the seed is built or removed. The folder `PID.new` contains the
-seeds that the supervisor with this pid builds; this supervisor holds the lock of a file in the folder.
+describes the content, and its modification time is the time of the last use. `KIND-KEY.lock` is locked:
+shared while a stack copies the seed, exclusive while the seed is built or removed. The folder `PID.new`
+contains the seeds that the supervisor with this pid builds; this supervisor holds the lock of a file in the
+folder.
 """
 
 from __future__ import annotations

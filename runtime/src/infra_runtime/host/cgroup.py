@@ -29,9 +29,9 @@ def name(token: str) -> str:
 def enter(token: str) -> str:
     """Create a group below this process's group and move this process into it; return the new group's folder.
 
-    If this is not possible, return an empty text; the process is in the same group as before. The same applies
-    if the present group has a limit: programs read limits from their own group only, and the new group has no
-    limits.
+    If this is not possible, return an empty text; the process is in the same group as before. The same
+    applies if the present group has a limit: programs read limits from their own group only, and the new
+    group has no limits.
     """
     parent = current()
     folder = f"{parent}/{name(token)}"

@@ -44,8 +44,8 @@ def remove(path: str) -> None:
 def discard(path: str) -> None:
     """Remove a path like `remove`; a folder is either complete or missing at any moment.
 
-    The folder `NAME` is first renamed to `.NAME.removed`. If the call is interrupted, the next call for the same
-    path removes `.NAME.removed`. A folder that cannot be renamed, such as a mount point, is emptied.
+    The folder `NAME` is first renamed to `.NAME.removed`. If the call is interrupted, the next call for the
+    same path removes `.NAME.removed`. A folder that cannot be renamed, such as a mount point, is emptied.
     """
     renamed = removed_name(path)
     remove(renamed)
@@ -99,7 +99,7 @@ def _type(path: str) -> int:
 
 
 def write(path: str, text: str, *, durable: bool) -> None:
-    """Write a text to `PATH.new` and rename the file to `path`; with `durable`, it survives a power failure."""
+    """Write a text to `PATH.new`, and rename it to `path`; with `durable`, it survives a power failure."""
     descriptor = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         data = memoryview(text.encode(errors="surrogateescape"))

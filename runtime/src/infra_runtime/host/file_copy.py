@@ -1,4 +1,4 @@
-"""Copies of folders: a copy gets its final name when it is complete, in a part of the disk with few inodes."""
+"""Copy folders: a copy gets its final name when it is complete, and ext4 stores it in a separate place."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ def publish(copy: str, into: str) -> None:
 def spread(folder: str) -> None:
     """Make ext4 place the sub-folders of a folder far apart; for folders whose sub-folders are often removed.
 
-    ext4 places a file near its folder, and a folder near its parent. Without a journal, ext4 does not reuse the
-    inode of a removed file for minutes, and skips all such inodes for each new file. If clusters and databases
-    are often created and removed in one part of the disk, this takes ten times as long as the copy itself.
-    Source: chattr(1), attribute T; Linux, fs/ext4/ialloc.c, `find_group_orlov` and `recently_deleted`.
+    ext4 places a file near its folder, and a folder near its parent. Without a journal, ext4 does not reuse
+    the inode of a removed file for minutes, and skips all such inodes for each new file. If clusters and
+    databases are often created and removed in one part of the disk, this takes ten times as long as the copy
+    itself. Source: chattr(1), attribute T; Linux, fs/ext4/ialloc.c, `find_group_orlov` and
+    `recently_deleted`.
     """
     if sys.platform != "linux":
         return

@@ -29,7 +29,7 @@ class PortError(Exception):
 
 
 class Ports:
-    """The ports of one stack. Each port is reserved by a locked file, so that no two stacks use the same port.
+    """The ports of one stack. A locked file reserves each port, so that no two stacks use the same port.
 
     `owner`, the data directory of the stack, is written to these files, for error messages of other stacks.
     """
@@ -43,9 +43,9 @@ class Ports:
     def take(self, service: str, name: str, wanted: int) -> int:
         """Reserve and return the port `name` of a service; further calls return the same port.
 
-        `wanted` is the number of the port in an environment with fixed ports; otherwise, any free port is used.
-        Raises `PortError` if the fixed port is in use or no port is free, and `PermissionError` for a port below
-        1024 that needs privileges.
+        `wanted` is the number of the port in an environment with fixed ports; otherwise, any free port is
+        used. Raises `PortError` if the fixed port is in use or no port is free, and `PermissionError` for a
+        port below 1024 that needs privileges.
         """
         held = self._held.get((service, name))
         if held:

@@ -42,8 +42,9 @@ def become_subreaper() -> None:
 def enter_user_namespace() -> None:
     """Enter a user namespace in which this process is not root; outside of it, its files belong to root.
 
-    The process also enters a new IPC namespace. The kernel removes PostgreSQL's System V segment together with
-    this namespace, also after SIGKILL. Source: user_namespaces(7), "Defining user and group ID mappings".
+    The process also enters a new IPC namespace. The kernel removes PostgreSQL's System V segment together
+    with this namespace, also after SIGKILL. Source: user_namespaces(7), "Defining user and group ID
+    mappings".
     """
     uid, gid = os.geteuid(), os.getegid()
     _call("unshare", CLONE_NEWUSER | CLONE_NEWIPC)

@@ -26,8 +26,8 @@ def remove(dead: Mapping[int, str]) -> list[int]:
     """Remove the unattached segments that these dead processes (pid → start time) created.
 
     Pids are reused, so the creator of a segment must have the pid of a process, and the segment must not be
-    older than this process. The caller ensures that no other process has the pid now. Return the numbers of the
-    removed segments.
+    older than this process. The caller ensures that no other process has the pid now. Return the numbers of
+    the removed segments.
     """
     segments = [number for number, pid, created in _unattached() if _had_started(dead.get(pid, ""), created)]
     if segments:

@@ -64,16 +64,17 @@ def nats(settings: NatsSettings, _: Contributions = ()) -> ServiceSpec:
         "host": "${host}",
         "port": "${port.client}",
     }
-    # The accounts are for tests with the plugin, which never use containers. Only containers of the same stack
-    # can connect to a server in a container, so it needs no password.
+    # The accounts are for tests with the plugin, which never use containers. Only containers of the same
+    # stack can connect to a server in a container, so it needs no password.
     in_container, exports_in_container = _text(overlaid(configuration, settings.options)), dict(exports)
     auth = settings.auth and not _AUTH & settings.options.keys()
     health = "/healthz?js-enabled-only=true"
     prepare: tuple[Step, ...] = ()
     if auth:
         prepare = (Secret(path="${data}/password.secret"), Secret(path="${data}/monitor.secret"))
-        # The pages of every web site can read the answers of the monitor, and no option prevents this. Therefore
-        # the path of the monitor is a secret. Source: nats-server, server/monitor.go, `handleResponse`.
+        # The pages of every web site can read the answers of the monitor, and no option prevents this.
+        # Therefore the path of the monitor is a secret. Source: nats-server, server/monitor.go,
+        # `handleResponse`.
         configuration |= {"authorization": _SHARED, "http_base_path": "/${secret.monitor}"}
         health = f"/${{secret.monitor}}{health}"
         exports |= {

@@ -13,9 +13,9 @@ from infra_runtime.spec import HttpProbe, Run, Secret, Seed, ServiceSpec, WriteF
 
 _PORTS = KINDS["pocketbase"].ports
 EMAIL, PASSWORD = "INFRA_SUPERUSER", "INFRA_SUPERUSER_PASSWORD"
-#: A hook that creates the superuser if none exists. All stacks share the seed, so the hook first renews the keys
-#: that sign login tokens. The password is random, so a hash with few rounds is as safe as one with many rounds;
-#: the setting of the password field is not changed.
+#: A hook that creates the superuser if none exists. All stacks share the seed, so the hook first renews the
+#: keys that sign login tokens. The password is random, so a hash with few rounds is as safe as one with many
+#: rounds; the setting of the password field is not changed.
 HOOK = f"""\
 onBootstrap((e) => {{
     e.next()

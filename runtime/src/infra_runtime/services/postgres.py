@@ -67,17 +67,17 @@ PROTOCOL = PostgresProbe(port="client", user="postgres", database="postgres")
 
 
 def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of one cluster, a copy of a seed. The probe sets the password before the service is ready.
+    """Return the spec of one cluster, a copy of a seed. The probe sets the password of the superuser.
 
-    TCP connections need the password. Connections to the Unix socket do not need it, because only the owner can
-    open the folder of the socket.
+    TCP connections need the password. Connections to the Unix socket do not need it, because only the owner
+    can open the folder of the socket.
     """
     parameters = {
         "listen_addresses": "${host}",
         "port": "${port.client}",
         "unix_socket_directories": "${run}",
         "unix_socket_permissions": "0700",
-        # POSIX shared memory would remain in /dev/shm after a SIGKILL, and is limited to 64 MB in a container.
+        # POSIX shared memory would remain in /dev/shm after a SIGKILL; in a container, it has only 64 MB.
         "dynamic_shared_memory_type": "mmap",
         "log_line_prefix": "%m [%p] %q%u@%d/%a ",
         "log_timezone": "UTC",

@@ -88,7 +88,7 @@ CONTAINER_ROOT, CONTAINER_DATA = "/app", "/data"
 
 
 def _container(settings: UserServiceSettings, cwd: str) -> Container:
-    """Return the container; without an image or a Dockerfile, the engine generates a Dockerfile for Python."""
+    """Return the container; without image and Dockerfile, the engine generates a Dockerfile for Python."""
     table = settings.container or UserContainer()
     generated = not (table.image or table.build or table.dockerfile)
     command = table.command or settings.command

@@ -69,7 +69,7 @@ _USERS = frozenset({"requirepass", "aclfile", "user"})
 
 
 def _exchange(*steps: Send | Expect, password: str, timeout: float = PATIENCE) -> Exchange:
-    """Return an exchange that logs in and then runs `steps`: a server reports only then that it loads its data."""
+    """Return an exchange that logs in and then runs `steps`; a server reports its state only after a login."""
     login: tuple[Send | Expect, ...] = ()
     if password:
         word = _quoted(password).replace("\\", "\\\\")
@@ -79,7 +79,7 @@ def _exchange(*steps: Send | Expect, password: str, timeout: float = PATIENCE) -
 
 
 def valkey(settings: ValkeySettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of one node without automatic snapshots; with `durable`, an append-only file has the data."""
+    """Return the spec of one node; its data is in an append-only file (`durable`) or only in memory."""
     directives = {
         "bind": "${host}",
         "port": "${port.client}",

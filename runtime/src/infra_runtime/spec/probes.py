@@ -140,7 +140,7 @@ class Expect:
     #: how the message ends: with an escaped delimiter, or after a length that its header contains
     until: str | LengthPrefix = field(default="\\n", metadata=ESCAPED)
     not_yet: Mapping[str, str] = field(default_factory=dict)
-    #: messages with these prefixes are read and ignored, such as the first lines of an answer with several lines
+    #: messages with these prefixes are read and ignored, such as the first lines of a long answer
     skip: tuple[str, ...] = field(default=(), metadata=ESCAPED)
     contains: str = field(default="", metadata=ESCAPED)
     #: the maximum number of bytes of the message and of the messages that are skipped before it

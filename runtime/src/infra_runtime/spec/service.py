@@ -32,14 +32,14 @@ from infra_runtime.value import frozen
 class StopStep:
     """A signal to the processes of a service, and the seconds until the next step.
 
-    When the first process has exited, other processes of the service that have not received the signal receive
-    it, and have the rest of the seconds to exit.
+    When the first process has exited, other processes of the service that have not received the signal
+    receive it, and have the rest of the seconds to exit.
     """
 
     signal: int = signal.SIGTERM
     seconds: float = 10.0
-    #: whether all processes of the session get the signal, so that it reaches a server that a shell or `npm run`
-    #: has started; false if only the first process gets it, because it signals its children, like PostgreSQL
+    #: whether all processes of the session get the signal, so that it reaches a server behind a shell or
+    #: `npm run`; false if only the first process gets it, such as PostgreSQL, which signals its children
     group: bool = True
 
 

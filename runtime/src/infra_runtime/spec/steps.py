@@ -60,10 +60,10 @@ class Run:
 class Seed:
     """Fill the folder `into` once with a copy of the files that the steps create in `${out}`.
 
-    The folder with these files is stored in the user's cache. Its key is a hash of the steps' texts and of the
-    executables' sizes and modification times. Each stack copies the stored folder, with reflinks if the file
-    system supports them. If `into` is not empty, it is not changed, because it contains a user's data. A seed
-    must not contain a secret: all stacks would have the same one.
+    The folder with these files is stored in the user's cache. Its key is a hash of the steps' texts and of
+    the executables' sizes and modification times. Each stack copies the stored folder, with reflinks if the
+    file system supports them. If `into` is not empty, it is not changed, because it contains a user's data. A
+    seed must not contain a secret: all stacks would have the same one.
     """
 
     into: str

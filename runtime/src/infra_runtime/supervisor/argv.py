@@ -9,8 +9,8 @@ from infra_runtime.data_directory.paths import Paths
 
 #: the exit status of a supervisor if another supervisor already runs for the same data directory
 ALREADY_SUPERVISED = 20
-#: modules that the supervisor must not import: asyncio works without ssl, which saves a third of the boot time
-#: and 4 MB, and hashlib works without OpenSSL, which saves 3 ms and 3 MB
+#: modules that the supervisor must not import: asyncio works without ssl, which saves a third of the boot
+#: time and 4 MB, and hashlib works without OpenSSL, which saves 3 ms and 3 MB
 LEFT_OUT = ("ssl", "_hashlib")
 
 

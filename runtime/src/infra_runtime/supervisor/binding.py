@@ -45,7 +45,7 @@ class Scope(NamedTuple):
 
 
 class Bound:
-    """One service with its folders and ports on this machine and, after `bind`, its texts without references."""
+    """One service with its folders and ports on this machine and, after `bind`, its texts with all values."""
 
     def __init__(self, spec: ServiceSpec, data: str, run: str, ports: Mapping[str, int]) -> None:
         self.spec, self.data, self.run = spec, data, run
@@ -105,9 +105,9 @@ def resolver(
 ) -> Callable[[str], str]:
     """Return a function that returns the value of a reference of this service.
 
-    `out` is the folder that the steps of a `Seed` fill. The value of an optional reference to another service is
-    known before that service starts, because its ports and secrets are known; the value is empty if `others`
-    does not contain the service.
+    `out` is the folder that the steps of a `Seed` fill. The value of an optional reference to another service
+    is known before that service starts, because its ports and secrets are known; the value is empty if
+    `others` does not contain the service.
     """
     own_values = {"host": LOOPBACK, "data": bound.data, "run": bound.run, "root": scope.root, "out": out}
 

@@ -19,10 +19,10 @@ from infra_runtime.supervisor.binding import Bound
 from infra_runtime.supervisor.spawn import spawn
 
 SERVICE = "INFRA_SERVICE"
-#: seconds to wait until SIGSTOP has paused a process; a process pauses only when a write to the disk is complete
+#: seconds to wait until SIGSTOP has paused a process, which first completes a write to the disk
 FREEZE_SECONDS = 2.0
-#: called when the first process of a service has exited, with service, pid, status, and whether other processes
-#: of the service remained; they were killed unless the service had received a stop signal
+#: called when the first process of a service has exited, with service, pid, status, and whether other
+#: processes of the service remained; they were killed unless the service had received a stop signal
 Ended = Callable[[str, int, int, bool], None]
 
 
@@ -148,7 +148,7 @@ class Children:
         env: Mapping[str, str] | None = None,
         refuses_root: bool = False,
     ) -> int:
-        """Run a command of a service and return the exit status; if cancelled, kill the command's processes."""
+        """Run a command of a service and return its exit status; if cancelled, kill all its processes."""
         pid = self._spawn(service, command, env or {}, cwd, log, refuses_root=refuses_root)
         future: asyncio.Future[int] = self._loop.create_future()
         self._owners[pid] = service, future
@@ -316,7 +316,7 @@ class Children:
         return roots | self._orphaned_of(service) | self._rests.get(service, {})
 
     def _orphaned(self) -> list[int]:
-        """Return the pids of descendants whose parents have exited: on Linux, they are children of this process."""
+        """Return the descendants whose parents have exited: on Linux, they are children of this process."""
         if sys.platform != "linux":
             return []
         return [

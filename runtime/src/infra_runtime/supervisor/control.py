@@ -1,6 +1,6 @@
 """The control socket: JSON-RPC 2.0 with one message per line, for processes of this user and of root.
 
-Source: JSON-RPC 2.0 specification. The error code 1 is not in the specification; its `data` is an `InfraError`.
+Source: JSON-RPC 2.0 specification. The error code 1 is an addition; its `data` is an `InfraError`.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Control:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        """Start to listen. The socket has mode 0600 before it gets its path, so other users cannot connect."""
+        """Start to listen. The socket gets mode 0600 before its path, so that no other user can connect."""
         ownership.make_private_folder(os.path.dirname(self.path))
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | getattr(socket, "SOCK_CLOEXEC", 0))
         listener.setblocking(False)

@@ -15,7 +15,7 @@ from infra_runtime.supervisor.probes import HTTPS_PROBE, attempt, interval
 
 
 def main() -> None:
-    """Send the request of the probe. Exit with 0 if it succeeds; else write the reason to a file, exit with 1."""
+    """Send the request of the probe. Exit with 0 if it succeeds, else with 1 and the reason in a file."""
     host, port, answer = sys.argv[1:]
     probe = decode(json.loads(os.environ[HTTPS_PROBE]), TYPES)
     reason = asyncio.run(ready(probe, host, int(port)))

@@ -129,8 +129,9 @@ class Machine:
     def _on_port_taken(self, service: Service, event: Event) -> Iterator[Effect]:
         """Choose another port, or fail the service.
 
-        The event occurs before the spawn, when the service has no process, or after the first process has exited
-        because of the port. In the latter case, `Children` has killed the other processes of the service.
+        The event occurs before the spawn, when the service has no process, or after the first process has
+        exited because of the port. In the latter case, `Children` has killed the other processes of the
+        service.
         """
         if service.phase not in {Phase.PREPARING, Phase.STARTING, Phase.BACKOFF}:
             return
@@ -192,7 +193,7 @@ class Machine:
         yield Effect("signal-rest", service.spec.name, number=step.signal)
 
     def _crash(self, service: Service, event: Event) -> Iterator[Effect]:
-        """Restart a service if its policy requires this; fail it in a crash loop and at its start deadline."""
+        """Restart a service according to its policy; fail it in a crash loop and at its start deadline."""
         text, was_ready = restart.exit_text(event.number), service.ready_at is not None
         if not was_ready and not service.spec.task:
             text += " before it was ready"

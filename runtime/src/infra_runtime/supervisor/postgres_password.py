@@ -1,8 +1,8 @@
 """Set the password of a PostgreSQL role through the server's Unix socket, which requires no password.
 
-All stacks of a user copy the same cluster. The role in it has no password, so TCP logins fail until it is set.
-Sources: PostgreSQL documentation, "Message Flow" and "Message Formats"; "CREATE ROLE" for the stored form of
-a password; RFC 5802, section 3, and RFC 7677 for its keys.
+All stacks of a user copy the same cluster. The role in it has no password, so TCP logins fail until it is
+set. Sources: PostgreSQL documentation, "Message Flow" and "Message Formats"; "CREATE ROLE" for the stored
+form of a password; RFC 5802, section 3, and RFC 7677 for its keys.
 """
 
 from __future__ import annotations

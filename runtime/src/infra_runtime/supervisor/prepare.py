@@ -119,7 +119,7 @@ async def _evict(cache: str, run: Runner) -> None:
 async def _copy_seed(tree: str, into: str, run: Runner, *, refuses_root: bool) -> str:
     """Copy a seed; return the reason why the seed cannot be used, or an empty text.
 
-    The seed is compared with its stamp while another process copies it, so the check takes no additional time.
+    The seed is compared with its stamp during the copy by another process, so the check takes no extra time.
     """
     if not os.path.isdir(tree):
         return "it does not exist"
@@ -186,7 +186,7 @@ async def _build_seed(
 
 
 def building_folder(cache: str) -> str:
-    """Return the folder in which this process builds seeds; the guardian removes it if the process is killed."""
+    """Return the folder in which this process builds seeds; the guardian removes its remains after a kill."""
     return f"{cache}/{os.getpid()}{seed_cache.BUILDING}"
 
 

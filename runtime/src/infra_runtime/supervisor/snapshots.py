@@ -1,9 +1,9 @@
 """Save and restore snapshots: the state of all services at one moment.
 
-A snapshot is saved in these steps: services that have data in memory write it to their files; all processes are
-paused with SIGSTOP; the folders of the services are copied (the copies share disk blocks if the file system
-supports this); the processes continue. The copy contains the same data as the disk after a power failure, and
-every service of the catalogue can start with such data.
+A snapshot is saved in these steps: services that have data in memory write it to their files; all processes
+are paused with SIGSTOP; the folders of the services are copied (the copies share disk blocks if the file
+system supports this); the processes continue. The copy contains the same data as the disk after a power
+failure, and every service of the catalogue can start with such data.
 """
 
 from __future__ import annotations
@@ -75,12 +75,12 @@ async def save(supervisor: Supervisor, name: str) -> Snapshot:
 async def restore(supervisor: Supervisor, name: str) -> Snapshot:
     """Restore all services of a snapshot and start them again with the same endpoints.
 
-    The services keep running until a copy of the snapshot is complete and matches the checksums. Then they are
-    paused with SIGSTOP, their folders are exchanged, and they are killed and started again. If a folder cannot
-    be exchanged, all services continue with their old folders.
+    The services keep running until a copy of the snapshot is complete and matches the checksums. Then they
+    are paused with SIGSTOP, their folders are exchanged, and they are killed and started again. If a folder
+    cannot be exchanged, all services continue with their old folders.
 
-    Raises `SnapshotError` if the snapshot is damaged, or if the services of the stack differ from the services
-    in the snapshot.
+    Raises `SnapshotError` if the snapshot is damaged, or if the services of the stack differ from the
+    services in the snapshot.
     """
     paths = supervisor.paths
     folder, snapshot = describe(paths, name)
@@ -167,7 +167,7 @@ async def remove(supervisor: Supervisor, paths: Sequence[str]) -> None:
 
 
 async def _hold(supervisor: Supervisor, services: Sequence[str]) -> None:
-    """Pause the processes of services with SIGSTOP; kill services that are starting, stopping or restarting."""
+    """Pause the processes of services with SIGSTOP; kill services that are in no settled phase."""
     states = supervisor.machine.services
     while True:
         for service in services:

@@ -85,7 +85,7 @@ class Supervisor:
         self.bound_ahead.pop(spec.name, None)
 
     def check_files(self, specs: Iterable[ServiceSpec]) -> None:
-        """Raise `SupervisorError` if the limit of open files is too low for these and the present services."""
+        """Raise `SupervisorError` if the limit of open files is too low for these additional services."""
         present = (service.spec for service in self.machine.services.values())
         needed = {spec.name: spec for spec in (*present, *specs)}.values()
         requirements.check_files(len(needed), sum(len(spec.ports) for spec in needed))
@@ -131,7 +131,7 @@ class Supervisor:
         self.children.signal_all(name, number)
 
     async def exit_of(self, name: str, pid: int, number: int) -> None:
-        """Wait until a process has exited after a signal. Raises `WaitTimeoutError` if it ignores the signal."""
+        """Wait until a process has exited after a signal. Raises `WaitTimeoutError` if it does not exit."""
         service = self.machine.services[name]
         seconds = stop_seconds(service.spec)
         try:

@@ -18,8 +18,8 @@ _IGNORED = (
 def dockerfile(requirements: str) -> str:
     """Return the Dockerfile that installs the packages in `requirements` and copies the project to /app.
 
-    The program does not run as root. `/data`, and a new volume that is mounted at `/data`, belong to the user of
-    the program.
+    The program does not run as root. `/data`, and a new volume that is mounted at `/data`, belong to the user
+    of the program.
     """
     if requirements == "pyproject.toml":
         install = "COPY . .\nRUN pip install --no-cache-dir .\n"

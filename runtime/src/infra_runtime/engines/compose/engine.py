@@ -47,8 +47,8 @@ class Compose:
         """Return the files for plans of several environments, as relative path → text.
 
         `compose.yaml` contains the common part of all plans, and `compose.ENVIRONMENT.yaml` the rest of the
-        plan for this environment. If there is only one plan, `compose.yaml` contains all of it. The same plans
-        always result in the same bytes.
+        plan for this environment. If there is only one plan, `compose.yaml` contains all of it. The same
+        plans always result in the same bytes.
 
         Raises:
             ConfigurationError: a setting cannot be expressed; the location is its dotted key.

@@ -69,7 +69,7 @@ SPEC: Mapping[str, Row] = {
         attribute="`healthcheck.test`",
         remark="A command of the image. Refused if the image has none.",
     ),
-    "sensitive": Row(outcome="left out", remark="Names whose values are masked in the kit's output."),
+    "sensitive": Row(outcome="left out", remark="Names whose values `infra` masks in its output."),
     "exports": Row(
         outcome="changed",
         attribute="the values that refer to them",

@@ -69,9 +69,9 @@ def write(folder: Path, files: Mapping[str, str], *, force: bool = False) -> lis
 def make_secrets(folder: Path, names: Iterable[str]) -> list[str]:
     """Create the missing secret files with random content; return the names of the new files.
 
-    Only the owner can open the folder, but all users can read the files: a container whose user is not root has
-    to read them, and Compose does not change their owner. Source: Compose Specification, "secrets", note on
-    `uid`, `gid` and `mode`.
+    Only the owner can open the folder, but all users can read the files: a container whose user is not root
+    has to read them, and Compose does not change their owner. Source: Compose Specification, "secrets", note
+    on `uid`, `gid` and `mode`.
     """
     made = []
     secrets_folder = folder / SECRETS

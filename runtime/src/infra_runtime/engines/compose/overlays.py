@@ -12,7 +12,7 @@ Model = Mapping[str, Value]
 def common(models: Sequence[Model]) -> dict[str, Value]:
     """Return the part that all models share, in the order of the first model. Lists are not split.
 
-    Compose appends the lists of an overlay to the lists of the base, so each list must be in only one of them.
+    Compose appends the lists of an overlay to the lists of the base, so a list must not be in both files.
     """
     first, *others = models
     common_part: dict[str, Value] = {}

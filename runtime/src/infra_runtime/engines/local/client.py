@@ -87,7 +87,7 @@ class Client:
         """Connect to the supervisor of a data directory.
 
         Raises `NoStackError` if no supervisor runs, `DataDirectoryError` or `SupervisorError` if the data
-        directory or the socket belongs to another user, and `SupervisorError` if the supervisor does not answer.
+        directory or the socket belongs to another user, and `SupervisorError` if no answer arrives.
         """
         connected, pid = connection.connect(paths, (deadlines or DEADLINES).answer)
         client = cls(connected, paths, pid, deadlines)
@@ -123,8 +123,8 @@ class Client:
     ) -> Answer:
         """Call a method and return its answer; events that arrive earlier go to `on_event`, or to `events`.
 
-        Raises the `InfraError` in the supervisor's answer, and `SupervisorError` if the supervisor exits, rejects
-        the request or sends an answer of another type.
+        Raises the `InfraError` in the supervisor's answer, and `SupervisorError` if the supervisor exits,
+        rejects the request or sends an answer of another type.
         """
         result = self._exchange(method, params, on_event or self._early.append)
         try:
@@ -198,7 +198,7 @@ class Client:
         return number
 
     def _limit(self, method: Method[Params, Answer], params: Params, answer: object) -> float:
-        """Return the seconds that a call may last; `answer` is the answer to `limits`, which may be invalid."""
+        """Return the seconds that a call may last; `answer`, the answer to `limits`, may be invalid."""
         try:
             limits = decode(Limits, answer)
         except MessageError:  # an older supervisor
@@ -378,7 +378,7 @@ def failure(failed: Failure) -> InfraError:
 
 
 def raise_failures(failures: Sequence[Failure]) -> None:
-    """Raise the first failure, with the other failures as notes; consequences of other failures are omitted."""
+    """Raise the first failure, with the others as notes; a failure that another one causes is omitted."""
     causes = [failed for failed in failures if failed.kind != "needs"] or failures
     if causes:
         error = failure(causes[0])

@@ -155,8 +155,8 @@ class Stack:
     ) -> Outcome:
         """Start the services of a resolved plan, and return their states and the failures.
 
-        `wanted` contains the names of the services to start; services that they need are started too. If it is
-        empty, all services are started. If `wait` is false, the method returns at once.
+        `wanted` contains the names of the services to start; services that they need are started too. If it
+        is empty, all services are started. If `wait` is false, the method returns at once.
         """
         if on_event is not None:
             self._client.subscribe()
@@ -199,7 +199,8 @@ class Stack:
     def crash(self, *services: str, signal: int = 9, wait: bool = False) -> None:
         """Send a signal to all processes of services; their restart policy decides whether they start again.
 
-        With `wait`, return when the services are ready again. Raises `StartError` if they do not become ready.
+        With `wait`, return when the services are ready again. Raises `StartError` if one does not become
+        ready.
         """
         request = Crash(services=services, signal=signal, wait=wait)
         raise_failures(self._client.call(CRASH, request).failures)
