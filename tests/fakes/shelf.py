@@ -131,7 +131,7 @@ class Tenants:
         self._admin.close()
         return []
 
-#: units that a test has removed from the kit's list
+#: units that the kit does not remove at their end, so that a test can check the report of remaining units
 FORGOTTEN = set()
 
 def units(context):

@@ -164,7 +164,7 @@ def _first(*candidates: tuple[str | None, str]) -> tuple[str, str]:
 
 
 def read_dotenv(path: Path, word: bytes) -> Mapping[str, str | None]:
-    """Return the file's variables; without parsing, return no variable if the file does not contain `word`."""
+    """Return the file's variables; if the file does not contain `word`, return none without parsing it."""
     try:
         content = path.read_bytes()
     except (FileNotFoundError, IsADirectoryError):  # a virtual environment may be named `.env`
