@@ -69,7 +69,7 @@ _USERS = frozenset({"requirepass", "aclfile", "user"})
 
 
 def _exchange(*steps: Send | Expect, password: str, timeout: float = PATIENCE) -> Exchange:
-    """Return an exchange that logs in and then runs `steps`: the server's state is known only after a login."""
+    """Return an exchange that logs in and then runs `steps`: the state of the server needs a login."""
     login: tuple[Send | Expect, ...] = ()
     if password:
         word = _quoted(password).replace("\\", "\\\\")
