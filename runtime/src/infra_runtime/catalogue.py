@@ -58,7 +58,7 @@ class ServiceSettings(BaseModel):
     image: str | None = None
     needs: Words = ()
     env: Mapping[str, str] = {}
-    #: names of variables and options that hold secrets, if the names do not show it
+    #: names of variables and options that contain secrets although the names do not show it
     sensitive: Words = ()
     start_timeout: Seconds = 30.0
     restart: Literal["on-failure", "always", "never"] = "on-failure"

@@ -116,7 +116,7 @@ class Status(Message):
     leases: int
     #: whether the stack continues after its last lease has ended
     stay: bool
-    #: for how many seconds; None: until `down`
+    #: the seconds for which the stack continues; None: until `down`
     stay_seconds: float | None
     services: Services
 
@@ -319,7 +319,7 @@ class SnapshotName(Message):
 
 
 class Stay(Message):
-    """Whether the stack continues after its last lease, and for how many seconds; None: until `down`."""
+    """The request that the stack continues after its last lease, for some seconds or (None) until `down`."""
 
     on: bool
     seconds: float | None = None

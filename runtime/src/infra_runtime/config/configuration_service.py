@@ -73,7 +73,7 @@ async def _entries(server: str, bucket: str) -> dict[str, bytes]:
     from nats.js.errors import NoKeysError
 
     async def quiet(_: Exception) -> None:
-        """Do nothing: the error is raised anyway, and nats-py would also log a traceback."""
+        """Ignore the error: it is raised in any case, and the default function also logs a traceback."""
 
     connection = await nats.connect(server, allow_reconnect=False, connect_timeout=1, error_cb=quiet)
     try:

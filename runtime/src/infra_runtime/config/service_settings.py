@@ -124,7 +124,7 @@ def _checked_kind(name: str, declaration: Declaration) -> str:
 def _facts(entry: Entry, declaration: Declaration, name: str) -> list[Layer]:
     """Return the layer with the settings that are read from the executable, such as its version.
 
-    A missing executable is not an error here: the plan may not need it.
+    A missing executable is not an error in this function, because the plan may not need the executable.
     """
     if entry.facts is None or not declaration.executables:
         return []

@@ -42,7 +42,7 @@ class StackFile:
 
 
 def find(directory: Path) -> StackFile | None:
-    """Return the stack file in a directory, or in the nearest directory above it; None if there is none.
+    """Return the stack file in a directory, or in the nearest directory above; None if none is found.
 
     Raises `ConfigurationError` if a directory has two stack files, or a file cannot be read.
     """

@@ -52,7 +52,7 @@ class Start:
 
 
 def last_start(run: Sequence[Event]) -> Start | None:
-    """Return the last start in a run for which a service was prepared; None when there is none."""
+    """Return the last start in a run for which a service was prepared; None if the run has no such start."""
     requests = [number for number, event in enumerate(run) if event.event == "wanted"]
     for number in reversed(requests):
         if (start := _start(run, number)) is not None:

@@ -55,9 +55,9 @@ class PostgresSettings(ServiceSettings):
     ports: PostgresPorts = PostgresPorts()
     #: whether data survives a crash of the machine; if false, no write waits for the disk
     durable: bool = True
-    #: the major version; it is read from the executable if there is one
+    #: the major version; by default, it is read from the executable
     version: int = Field(18, ge=OLDEST, le=99)
-    #: the locale of new clusters; C.UTF-8 sorts by code point and knows all letters (before 17: only ASCII)
+    #: the locale of new clusters; C.UTF-8 sorts by code point and has all letters (before 17: only ASCII)
     locale: str = "C.UTF-8"
     #: further server parameters, such as `shared_preload_libraries`
     options: Mapping[str, str] = {}

@@ -135,7 +135,7 @@ class UserServiceSettings(BaseModel):
     ports: Mapping[str, Port] = {}
     ready: Ready | None = None
     exports: Mapping[str, str] = {}
-    #: names of variables, options and exports that hold secrets, if the names do not show it
+    #: names of variables, options and exports that contain secrets although the names do not show it
     sensitive: Words = ()
     #: the requests that a proxy forwards to this service
     route: Annotated[Route, BeforeValidator(_path)] | None = None

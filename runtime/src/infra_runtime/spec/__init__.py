@@ -12,7 +12,7 @@ by values. To bind a spec means to replace its references. These names may be us
     secret.NAME     the text of the secret that a `Secret` step created
     env.NAME        a variable of the client's environment; `${env.NAME:-default}` when it may be unset
     stack.NAME      a property of the stack; the only NAME is `environment`
-    out             inside a `Seed`: the folder that its steps fill
+    out             in the steps of a `Seed`: the folder that these steps fill
     SERVICE.EXPORT  an export of another service; the reference also makes that service a need
     SERVICE.EXPORT? the same without a need: the value is known before that service starts, because its ports
                     are chosen in advance; the value is empty if the stack has no such service

@@ -39,7 +39,7 @@ class Container:
     root: str = ""
     #: the folder whose content is kept when the container is removed; empty if the service stores no data
     data: str = ""
-    #: port name → number inside the container; a port of the service that is missing here keeps its number
+    #: port name → number inside the container; other ports of the service keep their numbers
     ports: Mapping[str, int] = field(default_factory=dict)
     #: a command in the image that exits with 0 when the service is ready; if empty, it is made from `ready`
     health: tuple[str, ...] = ()

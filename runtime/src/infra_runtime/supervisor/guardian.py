@@ -40,7 +40,7 @@ def main(pipe: int, token: str, *folders: str) -> None:
         try:
             disk.remove(folder)
         except OSError:
-            continue  # the other folders are removed nevertheless
+            continue  # after an error, the next folders are removed nevertheless
 
 
 def _set_name(name: str) -> None:

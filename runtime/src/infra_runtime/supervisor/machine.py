@@ -16,9 +16,9 @@ from infra_runtime.supervisor import restart
 from infra_runtime.supervisor.restart import CRASH_LIMIT
 from infra_runtime.supervisor.state import LIVING, SATISFYING, SETTLED, Effect, Event, Service
 
-#: seconds for all steps; enough for a first `initdb` on a slow disk or the image of a user's database
+#: the time limit in seconds for the steps that prepare a service; enough for `initdb` on a slow disk
 PREPARE_SECONDS = 120.0
-#: how often a start may choose new ports before it fails because a port is taken
+#: the number of times that a start can choose new ports before it fails because a port is in use
 REBIND_LIMIT = 5
 
 

@@ -58,7 +58,7 @@ def stored_form(password: str, salt: bytes, iterations: int) -> str:
 async def _query(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, query: str
 ) -> tuple[int, str | None]:
-    """Return the number of rows, and the server's error if there is one."""
+    """Run a query. Return the number of rows, and the server's error message or None."""
     text = query.encode() + b"\0"
     writer.write(b"Q" + struct.pack("!i", len(text) + 4) + text)
     rows, reason = 0, None

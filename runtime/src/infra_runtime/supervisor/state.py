@@ -24,7 +24,7 @@ EventKind: TypeAlias = Literal[
     "prepare-failed",  # detail: the reason
     "spawned",  # number: the pid
     "spawn-failed",  # detail: the reason
-    "port-taken",  # detail: the port and the process that holds it; number: 1 when another port may be chosen
+    "port-taken",  # detail: the port and the process that uses it; number: 1 if another port can be chosen
     "probe-failed",  # an attempt of the probe failed; detail: the reason
     "probe-succeeded",
     "exited",  # the first process exited; number: its status (negative: the signal); detail: an explanation
@@ -37,13 +37,13 @@ EventKind: TypeAlias = Literal[
     "resumed",
 ]
 EffectKind: TypeAlias = Literal[
-    "prepare",  # bind the spec and run its steps
+    "prepare",  # run the steps that prepare the service, and replace the references in its spec
     "spawn",  # start the first process
-    "probe",  # repeat the probe until it succeeds or `cancel` comes
+    "probe",  # repeat the probe until it succeeds or the effect `cancel` follows
     "cancel",  # cancel preparing or probing
     "signal",  # send a signal to the service; number: the signal; detail: "group" for the whole session
     "signal-rest",  # send the signal to the processes that remain after the first, then report `rest-exited`
-    "unfreeze",  # send SIGCONT to all processes, which SIGSTOP has stopped
+    "unfreeze",  # send SIGCONT to all processes, which SIGSTOP has paused
     "sweep",  # kill all remaining processes of the service, then report `gone`
     "arm",  # start the service's timer, in place of a running one; number: seconds
     "disarm",  # stop the service's timer
@@ -52,7 +52,7 @@ EffectKind: TypeAlias = Literal[
 
 
 class Event(NamedTuple):
-    """An input of the state machine: something that happened to one service."""
+    """An input of the state machine: a change that concerns one service."""
 
     kind: EventKind
     service: str
