@@ -30,7 +30,7 @@ class Route:
 
     path: str = "/*"
     host: str | None = None
-    #: remove the fixed part of the path before forwarding
+    #: whether the fixed part of the path is removed before a request is forwarded
     strip: bool = False
 
     def __post_init__(self) -> None:

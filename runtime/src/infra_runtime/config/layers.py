@@ -39,7 +39,7 @@ class Merged:
         self.locations: dict[Key, str] = {}
 
     def location(self, key: Key) -> str:
-        """Return the location of a key or of the first key below it, or else of the table that contains it."""
+        """Return the location of a key or the first key below it, or else of the table that contains it."""
         below = [location for path, location in self.locations.items() if path[: len(key)] == key]
         if below:
             return below[0]

@@ -43,7 +43,7 @@ class NatsPorts(Ports):
 class NatsSettings(ServiceSettings):
     ports: NatsPorts = NatsPorts()
     #: the number of accounts `test1`, `test2`, … for the plugin's tests; each delays the start by 1.5 ms
-    #: clients need a password, which `url` contains, unless `options` sets users or accounts
+    #: whether clients need a password, which `url` contains; ignored if `options` sets users or accounts
     auth: bool = True
     accounts: int = Field(0, ge=0, le=1000)
     #: further keys of the server's configuration, such as `max_payload`; tables are merged
@@ -114,7 +114,7 @@ def nats(settings: NatsSettings, _: Contributions = ()) -> ServiceSpec:
             exports=exports_in_container if auth else {},
             data="/data",
             ports={"client": 4222, "monitor": 8222},
-            # Busybox's wget: the image is Alpine with certificates and time zones only.
+            # The check uses the wget of Busybox: the image is Alpine with only certificates and time zones.
             health=(
                 *("wget", "-q", "-O", "/dev/null"),
                 "http://127.0.0.1:${port.monitor}/healthz?js-enabled-only=true",

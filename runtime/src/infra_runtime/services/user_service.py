@@ -83,7 +83,7 @@ class UserContainer(BaseModel):
         return self
 
 
-#: the folders of the project in a generated image, and of `${data}` in a container
+#: the folder of the project in a generated image, and the folder for `${data}` in a container
 CONTAINER_ROOT, CONTAINER_DATA = "/app", "/data"
 
 
@@ -147,7 +147,7 @@ class UserServiceSettings(BaseModel):
     start_timeout: Seconds = 30.0
     stop: Annotated[tuple[Stop, ...], BeforeValidator(_several), Field(min_length=1)] = (Stop(seconds=10.0),)
     restart: Literal["on-failure", "always", "never"] = "on-failure"
-    #: for engines that run containers
+    #: how the service runs in a container, for engines that run containers
     container: UserContainer | None = None
 
     @model_validator(mode="after")
@@ -166,7 +166,7 @@ class UserServiceSettings(BaseModel):
         return self
 
     def _port(self, key: str, name: str | None) -> str:
-        """Return the port that a key names; the name is optional if the service has one port."""
+        """Return the name of a port, which is the value of `key` or, if this is missing, the only port."""
         if name:
             return name
         if len(self.ports) != 1:
@@ -178,7 +178,7 @@ class UserServiceSettings(BaseModel):
         return self._port("metrics", metrics.port or ("http" if "http" in self.ports else None))
 
     def probe(self) -> Probe | None:
-        """Return the probe that `ready` describes; without `ready` it checks that the first port is open."""
+        """Return the probe in `ready`; without `ready`, a probe that connects to the first port."""
         if self.ready is None:
             return TcpProbe(port=next(iter(self.ports))) if self.ports and not self.task else None
         return self.ready.probe("" if self.ready.exec else self._port("ready", self.ready.port))

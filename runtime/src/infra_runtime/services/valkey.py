@@ -47,9 +47,9 @@ class ValkeyPorts(Ports):
 
 class ValkeySettings(ServiceSettings):
     ports: ValkeyPorts = ValkeyPorts()
-    #: keep the data across restarts, in an append-only file
+    #: whether the data is kept across restarts, in an append-only file
     durable: bool = True
-    #: clients need a password, which `url` contains; it is random, unless `options` has `requirepass`
+    #: whether clients need a password, which `url` contains; it is random, or `requirepass` in `options`
     auth: bool = True
     databases: int = Field(16, ge=1, le=10_000)
     #: further directives, such as `maxmemory = "64mb"`
@@ -64,12 +64,12 @@ READY = Exchange(
         Expect(prefixes=("+PONG", "-NOAUTH", "-NOPERM"), not_yet={"-LOADING": "loading its data"}),
     ),
 )
-#: directives with which the user sets the passwords
+#: directives that set passwords
 _USERS = frozenset({"requirepass", "aclfile", "user"})
 
 
 def _exchange(*steps: Send | Expect, password: str, timeout: float = PATIENCE) -> Exchange:
-    """Return an exchange that logs in and then runs `steps`: the state of the server needs a login."""
+    """Return an exchange that logs in and runs `steps`; only after a login, the server reports loading."""
     login: tuple[Send | Expect, ...] = ()
     if password:
         word = _quoted(password).replace("\\", "\\\\")

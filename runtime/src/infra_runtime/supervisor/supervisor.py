@@ -43,7 +43,7 @@ REST_INTERVAL = 0.02
 
 
 class Supervisor:
-    """All services of one data directory."""
+    """The supervisor of the services of one data directory."""
 
     def __init__(self, paths: Paths, *, environment: str, token: str, guardian: Guardian) -> None:
         self.paths, self.environment = paths, environment
@@ -61,7 +61,7 @@ class Supervisor:
         self.scopes: dict[str, Scope] = {}
         #: all ports that this supervisor has used; `down` checks that each of them is free
         self.used_ports: set[int] = set()
-        #: service → the port that it could not get, and the process that holds the port
+        #: service → the port that it could not use, and the process that uses the port
         self.refused_ports: dict[str, tuple[int, str]] = {}
         self._loop = asyncio.get_running_loop()
         self.children = Children(
@@ -110,13 +110,13 @@ class Supervisor:
             await self.change()
 
     async def change(self) -> None:
-        """Wait for the next event of any service."""
+        """Wait for the next event of any service, except a failed attempt of a probe."""
         future = self._loop.create_future()
         self._changed.add(future)
         await future
 
     async def stop(self, names: Iterable[str]) -> None:
-        """Stop services, dependents before their needs, and wait until all their processes have exited."""
+        """Stop services, each before the services that it needs; wait until all processes have exited."""
         for wave in stop_order(self.machine.services, names):
             for name in wave:
                 self.dispatch(Event("unwanted", name))
@@ -127,7 +127,7 @@ class Supervisor:
         self.dispatch(Event("killed", name))
 
     def crash(self, name: str, number: int) -> None:
-        """Send a signal to all processes of a service; its restart policy decides what follows."""
+        """Send a signal to all processes of a service; its restart policy decides if it starts again."""
         self.children.signal_all(name, number)
 
     async def exit_of(self, name: str, pid: int, number: int) -> None:
@@ -160,7 +160,7 @@ class Supervisor:
     async def down(self) -> list[str]:
         """Stop all services. Return a text for each remaining process and port.
 
-        After an unexpected error this process exits, and the guardian kills what remains.
+        After an unexpected error, this process exits, and the guardian kills the remaining processes.
         """
         try:
             return await self._down()

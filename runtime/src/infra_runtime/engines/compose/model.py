@@ -27,9 +27,9 @@ from infra_runtime.spec import Container, ServiceSpec
 from infra_runtime.value import frozen
 
 DOCKERFILE = "Dockerfile"
-#: relative to the folder of the Compose files
+#: the folder of the secrets, relative to the folder of the Compose files
 SECRETS = "secrets"
-#: where Compose mounts secrets. Source: Compose Specification, "secrets"
+#: the folder in a container in which Compose mounts secrets. Source: Compose Specification, "secrets"
 _SECRETS_INSIDE = "/run/secrets"
 #: environments in which the ports are published on this machine only
 _ON_THIS_MACHINE = frozenset({"development", "test"})
@@ -243,14 +243,14 @@ def _dependencies(spec: ServiceSpec, stack: Stack) -> dict[str, Value]:
 
 
 def _ports(spec: ServiceSpec, stack: Stack) -> list[Value]:
-    """Return the published ports: all ports if `environment` is in `LOCAL`, else those of public services."""
+    """Return the published ports: all in development and test, else those of public services."""
     on_this_machine = stack.environment in _ON_THIS_MACHINE
     if not on_this_machine and not container_of(spec).public:
         return []
     ports: list[Value] = []
     for name, number in spec.ports.items():
         port: dict[str, Value] = {"target": inner_port(spec, name)}
-        if stack.environment != "test":  # in tests Docker chooses a free port
+        if stack.environment != "test":  # in the environment `test`, Docker chooses a free port
             port["published"] = str(number)
         if on_this_machine:
             port["host_ip"] = "127.0.0.1"
@@ -274,7 +274,7 @@ def _mount(path: str, root: str, folders: Folders) -> dict[str, Value]:
         "source": posixpath.normpath(posixpath.join(folders.project, path)).replace("$", "$$"),
         "target": posixpath.normpath(posixpath.join(root, path)).replace("$", "$$"),
         "read_only": True,
-        # A missing folder is an error; otherwise Docker would create one that belongs to root.
+        # A missing folder is an error; otherwise Docker would create a folder that belongs to root.
         "bind": {"create_host_path": False},
     }
 
