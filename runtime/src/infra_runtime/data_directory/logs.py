@@ -194,7 +194,7 @@ def limits(environ: Mapping[str, str]) -> tuple[int, int]:
 
 
 def tail(path: str, lines: int, since: int = 0) -> list[str]:
-    """Return the last lines of a file after the byte offset `since`; an empty list if there is no file."""
+    """Return the last lines of a file after the byte offset `since`; an empty list if the file is missing."""
     try:
         with open(path, "rb") as file:
             size = file.seek(0, os.SEEK_END)

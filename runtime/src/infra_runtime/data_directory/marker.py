@@ -71,7 +71,7 @@ def make_data_directory(paths: Paths, environment: str) -> None:
 def placed_file(paths: Paths) -> str:
     """Return the path of a file in the services' folders that is newer than the end of the last run.
 
-    The result is empty if there is no such file. After a run that ended with `down` in its journal, no
+    The result is empty if no file is newer. After a run that ended with `down` in its journal, no
     process of the stack writes files. Older files are remains of a killed supervisor.
     """
     if not disk.is_folder(paths.services):

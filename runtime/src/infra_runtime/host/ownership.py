@@ -1,8 +1,8 @@
 """Checks of owner and mode, so that no file, folder or socket of another user is used.
 
 Every user can write to `/tmp`, and so can create a file that pytest-infra would use. A process trusts files
-of its own user and of root. A process of root also trusts the owner of the data directory, so that
-`sudo infra runtime down` stops the stack of another user.
+that belong to the same user or to root. A process of root also trusts the owner of the data directory, so
+that `sudo infra runtime down` stops the stack of another user.
 """
 
 from __future__ import annotations
