@@ -132,7 +132,7 @@ class Client:
         except MessageError as error:
             # Before the greeting is decoded, the version is known only if the answer contains it.
             protocol = self.protocol or (result.get("protocol") if isinstance(result, dict) else None)
-            message = f"the supervisor's answer to {method.name} has another shape ({error}): it "
+            message = f"the supervisor's answer to {method.name} has another type ({error}): it "
             raise SupervisorError(message + _versions(protocol)) from error
 
     def _exchange(
@@ -267,7 +267,7 @@ def _event(message: Mapping[str, object]) -> Event | None:
 
 def _versions(protocol: object) -> str:
     """Return the end of a message: the protocol versions of the supervisor and of this client."""
-    return f"speaks protocol {protocol or 'unknown'}, this kit {PROTOCOL}"
+    return f"uses protocol version {protocol or 'unknown'}, this client uses {PROTOCOL}"
 
 
 #: child processes that keep running as supervisors of other clients; their exit status is read when they exit
