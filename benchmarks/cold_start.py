@@ -2,7 +2,7 @@
 
 Each variant is a separate process. "call" is the time of the call without the imports; "process" is
 the time from its start until all services are ready (for the command line: to its exit). The caches
-are warm: binaries in the page cache, the result of `initdb` in the kit's cache, bytecode compiled.
+are warm: binaries in the page cache, the result of `initdb` in the cache of pytest-infra, bytecode compiled.
 """
 
 from __future__ import annotations

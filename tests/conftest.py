@@ -1,4 +1,4 @@
-"""What all tests share: groups of tests, missing servers, and a suite that leaves no process behind."""
+"""Hooks for all tests: assign groups, skip tests without their server, and detect remaining processes."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from infra_runtime import catalogue
 from infra_runtime.binaries import Binary, locate
 from infra_runtime.errors import BinaryMissingError
 
-#: in the environment of everything that the suite starts, however deep
+#: the environment variable that all processes of this test session have
 MARK = "INFRA_TEST_SUITE"
-#: `minimal`: the bare install, no test with a real server runs; `full`: all run, a missing one is a failure
+#: `minimal`: without extras, tests with real servers do not run; `full`: a missing server is a failure
 PROFILE = "INFRA_TEST_PROFILE"
-#: seconds that a stack has to go after its last lease
+#: seconds in which a stack must have stopped after its last lease
 GRACE = 60.0
 
 #: every test is in exactly one of these groups: CONTRIBUTING.md describes them
 GROUPS = ("unit", "process", "nested", "real")
-#: fixtures that start processes or listen on a socket; other tests that do so are marked in their module
+#: fixtures that start processes or listen on a socket; other tests with processes have a marker
 PROCESS_FIXTURES = frozenset(
     {"data", "guarded", "infra", "left_behind", "open_shop", "run", "sleeper", "stack_of", "web"}
 )
-#: folders and modules in which every test does so
+#: folders and modules in which every test starts processes or listens on a socket
 PROCESS_FOLDERS = ("tests/benchmarks/test_benchmarks.py", "tests/kinds/")
 #: audit events that a test of the group `unit` must not cause
 FORBIDDEN_IN_UNIT = frozenset(
@@ -39,17 +39,17 @@ FORBIDDEN_IN_UNIT = frozenset(
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Mark this session, once: xdist's workers inherit the mark."""
+    """Set the environment variable of this session, which the workers of xdist inherit."""
     if not hasattr(config, "workerinput"):
         os.environ[MARK] = uuid.uuid4().hex
-    # A script's background job ignores Ctrl-C, one under nohup the terminal's end, and what the tests start
-    # would inherit that.
+    # A background job of a script ignores SIGINT, and a job under nohup ignores SIGHUP. The processes that
+    # the tests start would inherit this.
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
-    # On a laptop Hypothesis tries few examples, other ones each time. tox tries five times as many. In CI
-    # they are the same in each run, so that a failure comes from the change. No example has a deadline: a
-    # loaded machine would exceed it.
+    # In a plain run, Hypothesis tries few examples, which differ each time. Under tox, it tries five times as
+    # many. In CI, the examples are the same in each run, so that only a change of the code can cause a
+    # failure. The examples have no deadline, because a busy machine would exceed it.
     settings.register_profile(
         "suite",
         deadline=None,
@@ -65,7 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put each test into its group; a marker in its module takes precedence over fixtures and folders."""
+    """Assign a group to each test; a marker in the module takes precedence over fixtures and folders."""
     for item in items:
         marked = [group for group in GROUPS if item.get_closest_marker(group)]
         if len(marked) > 1:
@@ -87,7 +87,7 @@ _unit_test_runs = False
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Guard the tests of the group `unit` and their fixtures; check that the servers of a test are there."""
+    """Start the check of the group `unit` if the test belongs to it; require the servers of other tests."""
     global _unit_test_runs  # noqa: PLW0603 - an audit hook stays for the life of the process
     _unit_test_runs = item.get_closest_marker("unit") is not None
     if _unit_test_runs and "pytester" in getattr(item, "fixturenames", ()):
@@ -97,7 +97,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_teardown() -> None:
-    """End the guard: a fixture of the module may end a process here."""
+    """End the check of the group `unit`, because a fixture of the module may end a process at tear-down."""
     global _unit_test_runs  # noqa: PLW0603
     _unit_test_runs = False
 
@@ -115,7 +115,7 @@ sys.addaudithook(_guard)
 
 
 def _require_servers(item: pytest.Item) -> None:
-    """Skip, or fail, a test whose server is missing."""
+    """Skip a test whose server is missing; in the environment `full` and in CI, fail it."""
     wanted = [name for marker in item.iter_markers("real") for name in marker.args]
     if not wanted:
         return
@@ -130,7 +130,7 @@ def _require_servers(item: pytest.Item) -> None:
 
 
 def missing(name: str) -> str:
-    """Why a service of the catalogue, or a single executable, cannot run here; empty when it can."""
+    """Return the reason why a kind, or an executable, cannot run on this machine; empty if it can."""
     try:
         for binary in _binaries(name):
             locate(binary)
@@ -149,12 +149,12 @@ def _binaries(name: str) -> Iterator[Binary]:
     yield known.get(name, Binary(name=name))
 
 
-# --- nothing is left -------------------------------------------------------------------------------
+# --- remaining processes ---------------------------------------------------------------------------
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
-    """Fail the whole session when a process that it started is still there."""
+    """Fail the test session if a process that it started is still running."""
     yield
     if hasattr(session.config, "workerinput"):
         return

@@ -1,4 +1,4 @@
-"""Small OpenAPI documents, and their comparison."""
+"""Functions that build small OpenAPI documents, and functions that compare two of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ JSON = "application/json"
 
 
 def document(paths: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-    """Return a document with these paths."""
+    """Return an OpenAPI document with these paths; `more` are further keys of the document."""
     return {"openapi": "3.1.0", "info": {"title": "T", "version": "1"}, "paths": paths or {}, **more}
 
 
@@ -24,7 +24,7 @@ def operation(responses: dict[str, Any] | None = None, **more: Any) -> dict[str,
 
 
 def body(schema: Any, **more: Any) -> dict[str, Any]:
-    """Return a JSON body."""
+    """Return a request or response body in JSON with this schema."""
     return {"content": {JSON: {"schema": schema}}, **more}
 
 
@@ -50,7 +50,7 @@ def query(schema: Any = None, name: str = "q", **more: Any) -> dict[str, Any]:
 
 
 def report(base: dict[str, Any], revision: dict[str, Any], **how: Any) -> Report:
-    """Compare two documents."""
+    """Compare two documents, and return the report."""
     return compare(parse(base, name="base"), parse(revision, name="revision"), **how)
 
 

@@ -1,4 +1,4 @@
-"""Pairs of documents that differ by one fact outside schemas, for every rule about such facts."""
+"""Pairs of documents that differ by one fact outside of schemas, for every rule about such facts."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ PAIRS: list[tuple[str, Any, Any]] = [
     ("security-option-removed", secured({"key": []}, {}), secured({"token": []}, {})),
     ("security-flow-scope-removed", secured({"oauth": []}), secured({"oauth": []}, schemes={"oauth": READS})),
     ("security-flow-scope-added", secured({"oauth": []}, schemes={"oauth": READS}), secured({"oauth": []})),
-    # --- what a client sends
+    # --- requests
     ("request-parameter-added", takes(), takes(query())),
     ("request-parameter-added-required", takes(), takes(query(required=True))),
     (
@@ -224,7 +224,7 @@ PAIRS: list[tuple[str, Any, Any]] = [
     ),
     ("request-part-media-type-added", form(contentType="text/csv"), form(contentType="text/*")),
     ("request-xml-changed", written("request", name="b"), written("request", attribute=True)),
-    # --- what a client receives
+    # --- responses
     ("response-xml-changed", written("response"), written("response", namespace="urn:a")),
     ("response-media-type-removed", answer(**content("a/b", JSON)), answer(**content(JSON))),
     ("response-media-type-added", answer(**content(JSON)), answer(**content("a/b", JSON))),

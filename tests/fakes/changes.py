@@ -24,7 +24,7 @@ CLOSED_CAT, CLOSED_DOG = {**CAT, **CLOSED}, {**DOG, **CLOSED}
 LETTERS = {"type": "string", "pattern": r"^\p{L}+$"}
 SHORT = {**LETTERS, "maxLength": 5}
 
-#: The fact, the schema of the base, and the schema of the revision.
+#: The fact, the schema in the old document, and the schema in the new document.
 PAIRS: list[tuple[str, Any, Any]] = [
     ("type-narrowed", NUMBER, WHOLE),
     ("type-narrowed", {"type": ["string", "integer"]}, TEXT),
@@ -195,7 +195,7 @@ _READ = having(b={**TEXT, "readOnly": True})
 _MUST_READ = having("b", b={**TEXT, "readOnly": True})
 _WRITE = having(b={**TEXT, "writeOnly": True})
 _MUST_WRITE = having("b", b={**TEXT, "writeOnly": True})
-#: Facts with one direction only.
+#: Facts that exist only in requests, or only in responses.
 REQUESTS: list[tuple[str, Any, Any]] = [
     ("union-overlap-added-for-some", {"oneOf": [NUMBER, TEXT]}, {"oneOf": [NUMBER, WHOLE, TEXT]}),
     ("property-became-read-only", having(b=TEXT), _READ),

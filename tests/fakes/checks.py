@@ -1,4 +1,4 @@
-"""Run `infra dev api-check` in a directory; in this process, because that is faster."""
+"""Run `infra dev api-check` in a directory, without a new process, because this is faster."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Said:
 
 
 class Checks:
-    """Runs commands in a directory, which is the working directory."""
+    """Functions that run commands and write files in a directory, which is the working directory."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -110,15 +110,15 @@ class Checks:
         self.git("commit", "-qm", "now")
 
     def __call__(self, *arguments: str) -> Said:
-        """`infra dev api-check ARGUMENTS`."""
+        """Run `infra dev api-check ARGUMENTS`."""
         return self.infra("dev", "api-check", *arguments)
 
     def snapshot(self, *arguments: str) -> Said:
-        """`infra dev api-snapshot ARGUMENTS`."""
+        """Run `infra dev api-snapshot ARGUMENTS`."""
         return self.infra("dev", "api-snapshot", *arguments)
 
     def infra(self, *arguments: str) -> Said:
-        """`infra ARGUMENTS`, with pipes for its output."""
+        """Run `infra ARGUMENTS`; the command writes its output to pipes."""
         out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = run(arguments)

@@ -1,4 +1,4 @@
-"""Run the real `infra` in a user's project and read its output."""
+"""Run the real command `infra` in a project of a user, and read the output."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import Any
 from fakes.stacks import SERVER
 
 INFRA = str(Path(sysconfig.get_path("scripts")) / "infra")
-#: seconds; a test that waits longer has failed
+#: the time limit in seconds; a test that waits longer fails
 PATIENCE = 120.0
 
 #: three small services: `api` refers to `db`, and `worker` needs `api`
@@ -54,19 +54,19 @@ def service(name: str, *options: str, **fields: str) -> str:
 
 
 class Answer:
-    """Exit code and output of a finished `infra`."""
+    """Exit code and output of an `infra` process that has exited."""
 
     def __init__(self, code: int, out: str, err: str, seconds: float) -> None:
         self.code, self.out, self.err, self.seconds = code, out, err, seconds
 
     @property
     def json(self) -> Any:
-        """Standard output as one JSON document."""
+        """The standard output, parsed as one JSON document."""
         return json.loads(self.out)
 
     @property
     def json_lines(self) -> list[dict[str, Any]]:
-        """Standard output as one JSON document per line."""
+        """The standard output, parsed as one JSON document per line."""
         return [json.loads(line) for line in self.out.splitlines()]
 
     def __repr__(self) -> str:
@@ -74,7 +74,7 @@ class Answer:
 
 
 class Running:
-    """A running `infra`."""
+    """A running `infra` process."""
 
     def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
         self.process = process
@@ -83,16 +83,16 @@ class Running:
 
     @property
     def out(self) -> str:
-        """Its standard output so far."""
+        """The standard output that the process has written until now."""
         return self._out.read_text(encoding="utf-8")
 
     @property
     def err(self) -> str:
-        """Its standard error so far."""
+        """The standard error that the process has written until now."""
         return self._err.read_text(encoding="utf-8")
 
     def wait_for(self, text: str) -> None:
-        """Wait until its output contains the text."""
+        """Wait until the output of the process contains the text."""
         deadline = time.monotonic() + PATIENCE
         while text not in self.out + self.err:
             assert self.process.poll() is None, f"exited without {text!r}: {self.answer()}"
@@ -100,18 +100,18 @@ class Running:
             time.sleep(0.01)
 
     def interrupt(self, number: int = signal.SIGINT) -> None:
-        """Send SIGINT or another signal."""
+        """Send SIGINT, or another signal, to the process."""
         self.process.send_signal(number)
 
     def answer(self) -> Answer:
-        """Wait until it exits, and return its exit code and output."""
+        """Wait until the process exits, and return its exit code and output."""
         code = self.process.wait(PATIENCE)
         seconds = time.monotonic() - self._began
         return Answer(code, self.out, self.err, seconds)
 
 
 class CommandLine:
-    """Runs `infra` in a project's folder, without the variables of the user's environment."""
+    """Functions that run `infra` in a project's folder, without the variables of the user's environment."""
 
     def __init__(self, root: Path, **environ: str) -> None:
         self.root = root
@@ -170,7 +170,7 @@ class CommandLine:
         return self._running[-1]
 
     def in_terminal(self, *arguments: str, type_after: Mapping[str, str], **environ: str) -> tuple[int, str]:
-        """Run in a terminal, and type each value when its key was printed. Return exit code and output."""
+        """Run in a terminal, and type each value after its key was printed. Return exit code and output."""
         pid, terminal = pty.fork()
         if pid == 0:
             os.chdir(self.root)
@@ -198,5 +198,5 @@ class CommandLine:
         self("runtime", "down", "--env", "development")
 
 
-#: variables of the machine that every stack needs
+#: environment variables of the machine that every stack needs
 KEPT = frozenset({"INFRA_RUNTIME_DIR", "INFRA_CACHE", "INFRA_TEST_SUITE"})

@@ -63,7 +63,7 @@ WORDS = Entry(
 
 
 class Distribution:
-    """A distribution that is installed until the test ends."""
+    """A distribution that is importable until the test ends."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder

@@ -10,7 +10,7 @@ from infra_runtime.spec import ServiceSpec, WriteFile, substitute
 
 
 def made(name: str, **settings: Any) -> ServiceSpec:
-    """Return the spec that the catalogue makes from these settings."""
+    """Return the spec that the kind makes from these settings."""
     kind = entry(name)
     return kind.make(kind.settings.model_validate(settings), ())
 

@@ -20,11 +20,11 @@ _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
 def statuses(prepare: Callable[[], None], act: Callable[[], None], *, fail: bool = False) -> Iterator[int]:
-    """Yield the exit status of `act` in a new process, stopped before its first, second, … change.
+    """Run `act` in a new process, which is killed before its first change; then before its second, and so on.
 
-    `prepare` runs before each process starts. With `fail` the change raises `OSError` (no space left), and
-    the process continues. The last status is that of a process that made all its changes. The caller can
-    check the disk after each status.
+    Yield the exit status of each process; the caller can check the disk after each status. `prepare` runs
+    before each process. With `fail`, the process is not killed, but the change raises `OSError` (no space
+    left). The last status is the status of a process that made all its changes.
     """
     for step in range(1, 1000):
         prepare()
@@ -37,7 +37,7 @@ def statuses(prepare: Callable[[], None], act: Callable[[], None], *, fail: bool
 
 
 def run(act: Callable[[], None], step: int, *, fail: bool = False) -> tuple[int, bool]:
-    """Run code in a forked process until its change number `step`; return its status and whether it came."""
+    """Run code in a forked process until change number `step`; return status and whether it was reached."""
     read_end, write_end = os.pipe()
     if (pid := os.fork()) == 0:
         status = BUG
@@ -84,7 +84,7 @@ def _intercept(step: int, write_end: int, *, fail: bool) -> None:
         change(f"descriptor {descriptor}")
         return write(descriptor, data)
 
-    # These two cause no audit event. A kill does not depend on what has reached the disk, so nothing waits.
+    # These two functions cause no audit event. They do nothing, because a kill does not lose written data.
     os.write = counted_write
     os.fsync = lambda descriptor: change(f"descriptor {descriptor}")
     disk.sync_file_system = change

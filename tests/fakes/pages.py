@@ -28,12 +28,12 @@ class Block:
     language: str
     text: str
     title: str = ""
-    #: why it is not run; empty if it is run
+    #: the reason why the block is not run; empty if it is run
     reason: str = ""
 
     @property
     def needs_servers(self) -> bool:
-        """Whether running it may start services."""
+        """Whether the block may start services."""
         return not self.reason and not self.title and self.language in {"python", "console"}
 
 
@@ -53,5 +53,5 @@ def blocks(page: Path) -> list[Block]:
 
 
 def links(page: Path) -> list[str]:
-    """Return the targets of a page's links, without those to other sites."""
+    """Return the targets of a page's links, without links to other web sites."""
     return [target for target in LINK.findall(page.read_text(encoding="utf-8")) if target]

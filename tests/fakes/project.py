@@ -1,4 +1,4 @@
-"""A user's project for tests: a folder with a stack file, and its resolution."""
+"""A user's project for tests: a folder with a stack file, which can be resolved to a plan."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Project:
         return next(spec for spec in self.resolve(**more).plan.services if spec.name == name)
 
     def error(self, *names: str, **more: Any) -> str:
-        """Return the message of the `ConfigurationError`, with paths relative to the project."""
+        """Return the message of the expected `ConfigurationError`, with paths relative to the project."""
         with pytest.raises(ConfigurationError) as caught:
             self.resolve(*names, **more)
         return str(caught.value).replace(f"{self.root}/", "")

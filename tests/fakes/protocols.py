@@ -1,7 +1,7 @@
-"""Seven protocols as exchanges, and fake servers that answer a probe in them.
+"""Probes for seven protocols as exchanges, and a fake server for each protocol.
 
-A `Conversation` is the server's side: a greeting, then for each request the answer. The numbers come from
-the protocols' specifications.
+A `Conversation` contains the messages of the server: a greeting, and the answer to each request. The numbers
+in the messages are from the specifications of the protocols.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ KAFKA = Exchange(
 
 @dataclass(frozen=True, kw_only=True)
 class Conversation:
-    """The messages that a server sends: at once, and as the answer to the expected request."""
+    """The messages that a server sends: a greeting, and the answer to the expected request."""
 
     greeting: bytes = b""
     request: bytes = b""
@@ -104,7 +104,7 @@ class Conversation:
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """A probe, a server that is ready, and a server that is not ready, with its reason."""
+    """A probe, a server that is ready, a server that is not ready, and the probe's reason for the latter."""
 
     probe: Exchange
     ready: Conversation
@@ -186,7 +186,7 @@ PROTOCOLS = {
 
 @contextlib.asynccontextmanager
 async def serving(handler: Handler) -> AsyncIterator[int]:
-    """Yield the port of a server that calls the handler for each connection, and then closes it."""
+    """Yield the port of a server that calls the handler for each connection and then closes it."""
     connections: list[asyncio.Task[None]] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -208,7 +208,7 @@ async def serving(handler: Handler) -> AsyncIterator[int]:
 
 
 def speaking(conversation: Conversation, *, piece: int = 2**20) -> Handler:
-    """Answer the expected request, in pieces of `piece` bytes; send nothing for any other request."""
+    """Return a handler that answers only the expected request, in pieces of `piece` bytes."""
 
     async def send(writer: asyncio.StreamWriter, data: bytes) -> None:
         for start in range(0, len(data), piece):
@@ -240,7 +240,7 @@ async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 
 def endless(data: bytes) -> Handler:
-    """Send the same bytes until the client closes the connection."""
+    """Return a handler that sends the same bytes until the client closes the connection."""
 
     async def handle(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""Random documents, rewritings without an effect, and changes with exactly one finding."""
+"""Random OpenAPI documents, rewritings of them without an effect, and changes with exactly one finding."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _OBJECTS = st.fixed_dictionaries(
 
 @st.composite
 def documents(draw: st.DrawFn) -> dict[str, Any]:
-    """Generate documents with two shared schemas, which may refer to each other and themselves."""
+    """Generate documents with two shared schemas, which may refer to each other and to themselves."""
 
     def content() -> dict[str, Any]:
         return {"application/json": {"schema": draw(SCHEMAS)}}
@@ -94,14 +94,14 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-# --- rewritings: each changes the text, but not its meaning ------------------------------------------------
+# --- rewritings: each changes the text of a document, but not its meaning ----------------------------------
 
 Rewriting = Callable[[dict[str, Any], Random], None]
 _INNER = ("items", "additionalProperties")
 
 
 def places(data: dict[str, Any]) -> list[tuple[Any, Any]]:
-    """Yield every schema of a document as its container and key."""
+    """Return every schema of a document as a pair: the object that contains it, and its key in it."""
     return list(_places(data))
 
 
@@ -119,17 +119,17 @@ def _places(data: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
 
 
 def items(data: dict[str, Any]) -> list[dict[str, Any]]:
-    """Yield every path item."""
+    """Return every path item of a document."""
     return [*data["paths"].values(), *data["components"].get("pathItems", {}).values()]
 
 
 def operations(data: dict[str, Any]) -> list[dict[str, Any]]:
-    """Yield every operation."""
+    """Return every operation of a document."""
     return [item[method] for item in items(data) for method in ("get", "post") if method in item]
 
 
 def messages(data: dict[str, Any]) -> list[dict[str, Any]]:
-    """Yield every request body and response."""
+    """Return every request body and every response of a document."""
     found = [
         each for kind in ("responses", "requestBodies") for each in data["components"].get(kind, {}).values()
     ]
@@ -277,7 +277,7 @@ def hoist_the_parameters(data: dict[str, Any], random: Random) -> None:
 def hoist_the_security(data: dict[str, Any], random: Random) -> None:
     del random
     found = operations(data)
-    # Without `security`, all requests are allowed; with a document-wide requirement they would not be.
+    # Without `security`, all requests are allowed; a requirement of the whole document would change this.
     if "key" in data["components"]["securitySchemes"] and all("security" in each for each in found):
         for operation in found:
             del operation["security"]

@@ -1,6 +1,7 @@
 """Run a program for which the kernel forbids user namespaces, as container runtimes do.
 
-python seccomp.py PROGRAM [ARGUMENT…]. Needs root; exits with 77 when the filter cannot be installed.
+The command line is `python seccomp.py PROGRAM [ARGUMENT…]`. The script needs root; it exits with 77 if the
+filter cannot be installed.
 """
 
 import ctypes

@@ -1,6 +1,6 @@
 """Create a System V shared memory segment, write its number to a file, and keep running.
 
-python -I -S segment.py FILE
+The command line is `python -I -S segment.py FILE`.
 """
 
 import ctypes

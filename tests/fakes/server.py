@@ -1,9 +1,9 @@
-"""A small TCP server with faults that options switch on; tests start it as a child process.
+"""A small TCP server, which tests start as a child process; its options turn faults on.
 
-python -I -S server.py PORT [--exit-after S] [--status N] [--ignore-term] [--fork-away S] [--stray FILE]
-    [--wait-for FILE] [--deaf]
+    python -I -S server.py PORT [--exit-after S] [--status N] [--ignore-term] [--fork-away S] [--stray FILE]
+        [--wait-for FILE] [--deaf]
 
-The server imports the standard library only.
+The server imports only the standard library.
 """
 
 import os
@@ -29,14 +29,14 @@ def main(arguments: list[str]) -> None:
         os.setsid()
         time.sleep(float(value("--fork-away", "0")))
     if "--stray" in options and os.fork() == 0:
-        # A grandchild in its own session that ignores SIGTERM and has no parent that waits for it.
+        # Start a grandchild process in its own session that ignores SIGTERM and whose parent has exited.
         os.setsid()
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         with open(value("--stray"), "w", encoding="ascii") as file:  # noqa: PTH123 - no pathlib: boot fast
             file.write(str(os.getpid()))
         time.sleep(600)
     if "--wait-for" in options:
-        # Write the port to a file, and bind it when the file exists; a test takes the port in the meantime.
+        # Write the port to FILE.port, and bind it when FILE exists: a test uses the port before.
         with open(value("--wait-for") + ".port", "w", encoding="ascii") as file:  # noqa: PTH123
             file.write(str(port))
         while not os.path.exists(value("--wait-for")):  # noqa: PTH110

@@ -1,4 +1,4 @@
-"""A third-party distribution: the kind `shelf`, a server that keeps texts, with an entry and a kit."""
+"""A third-party distribution with the kind `shelf`, a server that stores texts: entry and service kit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from textwrap import dedent
 
 import pytest
 
-#: LOGIN tenant password, PUT key text, GET key, KEYS, TENANTS, DROP tenant; each answer is a line
+#: requests: LOGIN tenant password, PUT key text, GET key, KEYS, TENANTS, DROP tenant; each answer is one line
 SERVER = """
 import socketserver, sys
 
@@ -131,7 +131,7 @@ class Tenants:
         self._admin.close()
         return []
 
-#: units that a test has the kit forget
+#: units that the kit does not remove at their end, so that a test can check the report of remaining units
 FORGOTTEN = set()
 
 def units(context):

@@ -1,7 +1,7 @@
-"""Run Python code with a folder on its own small file system, which may be full or read-only.
+"""Run Python code with a data directory on a small file system, which the code can fill or make read-only.
 
-The code can use `data`, a data directory on that file system, `fill()`, `make_read_only()`, `up()`, and the
-names of `fakes.stacks`.
+The code can use `data` (the data directory on this file system), the functions `fill()`, `make_read_only()`
+and `up()`, and the names of `fakes.stacks`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def on_a_small_disk(folder: Path, size: str, code: str) -> list[str]:
     namespace = ["unshare", "--user", "--map-root-user", "--mount"]
     if shutil.which("unshare") is None:
         pytest.skip("the command unshare is missing; the test needs a mount namespace")
-    # Inside the namespace the process is root, but cannot use root's folder in /tmp.
+    # In the namespace, the process has the uid of root, but it cannot use root's folder in /tmp.
     with tempfile.TemporaryDirectory(prefix="infra-", dir="/tmp") as short:
         done = subprocess.run(
             [*namespace, "sh", "-c", mount, "sh", str(folder), sys.executable, PRELUDE + code],

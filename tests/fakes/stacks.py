@@ -1,4 +1,4 @@
-"""Stacks of small real processes for tests of the supervisor: no catalogue, no stack file."""
+"""Stacks of small real processes for tests of the supervisor, without catalogue and stack file."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def server(name: str, *options: str, **fields: Any) -> ServiceSpec:
 
 
 def resolved(data: Path, services: Sequence[ServiceSpec], *, environment: str = "test") -> Resolved:
-    """Return these services as `config.resolve` returns a resolved stack file."""
+    """Return these services as a `Resolved`, which `config.resolve` returns for a stack file."""
     plan = make_plan(services, environment=environment, root=str(data.parent))
     return Resolved(
         plan=plan,
@@ -58,14 +58,14 @@ def spawned(data: Path) -> dict[int, str]:
 
 
 def alive(data: Path) -> list[int]:
-    """Return the pids of the running processes of a stack, with their descendants."""
+    """Return the pids of the running processes of a stack, including their descendants."""
     tokens = [event.token for event in journal_events(data) if event.event == "up"]
     roots = {pid: start for pid, start in spawned(data).items() if processes.started(pid) == start}
     return sorted({process.pid for token in tokens for process in processes.family(roots, token)})
 
 
 def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    """Wait for a condition that another process fulfils; only for tests with real processes."""
+    """Wait until a condition is true because of another process; only for tests with real processes."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "the condition was not fulfilled in time"
@@ -73,5 +73,5 @@ def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
 
 
 def kill(pid: int) -> None:
-    """Kill a process of the test's own stack with SIGKILL."""
+    """Kill a process of the test's stack with SIGKILL."""
     os.kill(pid, signal.SIGKILL)

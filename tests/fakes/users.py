@@ -12,11 +12,11 @@ import pytest
 
 import infra_runtime
 
-#: two uids without an account
+#: two user ids without an account
 ALICE, MALLORY = 64321, 64322
 RUNTIME = str(Path(infra_runtime.__file__).parents[1])
 
-#: what the code may use
+#: the definitions that the code can use
 PRELUDE = f"""
 import sys
 sys.path[:0] = [{RUNTIME!r}]
@@ -40,7 +40,7 @@ os.environ["HOME"] = "/"
 
 
 def start_as(uid: int, code: str, *arguments: object) -> subprocess.Popen[str]:
-    """Start code as another user; `arguments` is a list in it. It runs as root until it calls `become()`."""
+    """Start code that can use the list `arguments`; it is root until it calls `become()`, then `uid`."""
     if os.geteuid() != 0:
         pytest.skip("only root can run a process as another user")
     command = [interpreter(), "-I", "-S", "-B", "-c", PRELUDE + code, str(uid), *map(str, arguments)]
@@ -50,7 +50,7 @@ def start_as(uid: int, code: str, *arguments: object) -> subprocess.Popen[str]:
 
 
 def run_as(uid: int, code: str, *arguments: object) -> str:
-    """Run code as another user to its end, and return what it prints."""
+    """Run code as another user until it exits, and return its output."""
     with start_as(uid, "become()\n" + code, *arguments) as child:
         output, errors = child.communicate(timeout=120)
     assert child.returncode == 0, errors
@@ -59,7 +59,7 @@ def run_as(uid: int, code: str, *arguments: object) -> str:
 
 @functools.cache
 def interpreter() -> str:
-    """Return a Python that every user can execute, and that can import the runtime, or skip the test."""
+    """Return a Python that every user can execute and that can import the runtime; else skip the test."""
     code = f"import sys; assert sys.version_info >= (3, 11); sys.path.insert(0, {RUNTIME!r}); "
     code += "import infra_runtime.supervisor.main"
     for candidate in (sys.executable, "/usr/bin/python3", "/usr/local/bin/python3"):

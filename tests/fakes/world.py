@@ -21,7 +21,7 @@ NEVER = float("inf")
 
 
 def service(name: str, *needs: str, **options: object) -> ServiceSpec:
-    """Return a minimal spec; it has a probe unless it is a task."""
+    """Return a minimal spec with a probe; a task has no probe."""
     ready = None if options.get("task") else TcpProbe(port="main")
     defaults = {
         "ready": ready,
@@ -33,7 +33,7 @@ def service(name: str, *needs: str, **options: object) -> ServiceSpec:
 
 @dataclass(kw_only=True)
 class Behaviour:
-    """The behaviour of a simulated program; the last entry of a sequence is used for all further starts."""
+    """The behaviour of a simulated program at each start; the last entry also applies to further starts."""
 
     #: seconds until the probe succeeds
     ready_after: float = 0.01
@@ -43,20 +43,20 @@ class Behaviour:
     status: int = 1
     #: seconds from a signal until the program exits
     stops_after: float = 0.01
-    #: seconds from a signal until the processes exit that remain after the first one; None: none remains
+    #: seconds from a signal until the remaining processes exit after the first process; None: none remains
     rest_stops_after: float | None = None
-    #: why preparing fails; empty when it succeeds
+    #: the reason why preparing fails; empty if it succeeds
     prepare_error: str = ""
-    #: why the process cannot be started; empty when it can
+    #: the reason why the process cannot be started; empty if it can be started
     spawn_error: str = ""
-    #: the number of starts at which another process has the port
+    #: the number of starts at which another process uses the port
     port_taken: int = 0
     may_rebind: bool = True
 
 
 @dataclass
 class World:
-    """Carries out effects as the supervisor does, and checks invariants after each event."""
+    """A simulated supervisor: it carries out effects, and checks invariants after each event."""
 
     specs: Sequence[ServiceSpec]
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
@@ -68,12 +68,12 @@ class World:
         self.signals: list[tuple[str, int]] = []
         self.alive: dict[str, int] = {}
         self.starts: dict[str, int] = {}
-        #: the services of which processes remain after the first one has exited
+        #: the services of which processes remain after the first process has exited
         self.rests: set[str] = set()
         self._pids = itertools.count(100)
         self._queue: list[tuple[float, int, str, Event]] = []
         self._order = itertools.count()
-        #: service → how often its preparing or probing was cancelled
+        #: service → the number of cancellations of preparing or probing
         self._cancellations: dict[str, int] = {}
         #: service → the number of its running timer
         self._timers: dict[str, int] = {}

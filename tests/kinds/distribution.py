@@ -46,7 +46,7 @@ def install(kind: str, site: Path) -> None:
 def installed(kind: str, site: Path) -> Iterator[None]:
     """Install the kind's distribution, unless it is shipped, for this process and its children.
 
-    The environment has no variables of ours meanwhile.
+    In the block, the environment has no variables of pytest-infra or pytest-xdist, except `KEPT`.
     """
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):

@@ -25,7 +25,7 @@ from infra_runtime.spec import ServiceSpec
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """Create an empty project with its own cache, and unset the variables of the kit."""
+    """Create an empty project with its own cache, and unset the variables of pytest-infra."""
     for name in list(os.environ):
         if name.startswith("INFRA_") and name not in ("INFRA_TEST_SUITE", "INFRA_TEST_PROFILE"):
             monkeypatch.delenv(name)

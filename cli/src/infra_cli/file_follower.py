@@ -50,7 +50,7 @@ class Follower:
             return []
         try:
             with path.open("rb") as file:
-                read = first_data(file.fileno(), read)  # the lines in a hole were dropped meanwhile
+                read = first_data(file.fileno(), read)  # the lines in a hole were dropped
                 file.seek(read)
                 block = file.read(max(size - read, 0))
         except FileNotFoundError:  # another process has removed the file

@@ -62,7 +62,7 @@ def lines(folder: Path, service: str, since: float = 0.0, until: int | None = No
             # A service may write faster than this function reads.
             end = os.fstat(file.fileno()).st_size if until is None or suffix else until
             while raw := file.readline(LONGEST_LINE):
-                # The beginning of the log may have become a hole meanwhile.
+                # The beginning of the log may have become a hole since then.
                 if raw.startswith(b"\0") and (start := first_data(file.fileno(), offset)) > offset:
                     offset = file.seek(start)
                     continue

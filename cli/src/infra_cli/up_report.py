@@ -123,7 +123,7 @@ def make_report(names: Iterable[str], *, as_json: bool) -> Report:
 
 
 def progress_lines(status: Status) -> list[str]:
-    """Return a line for each service with its name, its phase, its time, and why it is not ready."""
+    """Return a line for each service: name, phase, seconds in this phase, and the reason for the phase."""
     spinner = FRAMES[int(time.monotonic() * REFRESHES_PER_SECOND) % len(FRAMES)]
     marks = {"ready": "✓", "done": "✓", "failed": "✗", "idle": "·", "waiting": "·", "stopped": "·"}
     return output.columns(

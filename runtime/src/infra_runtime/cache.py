@@ -1,4 +1,4 @@
-"""The user's cache folder: files that the kit can create again at any time."""
+"""The user's cache folder: files that pytest-infra can create again at any time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from infra_runtime.data_directory.paths import user_cache
 
 
 def cache_folder() -> Path | None:
-    """Return the kit's folder in the user's cache; None when the user has no home directory."""
+    """Return the folder of pytest-infra in the user's cache; None when the user has no home directory."""
     folder = user_cache()
     return Path(folder) if folder else None
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write `text` to a file that only its owner can read; an `OSError` is ignored, as it is only a cache."""
+    """Write `text` to a cache file that only its owner can read; an `OSError` is ignored."""
     import tempfile  # imported here because a plan from the cache writes no file, and the import is slow
 
     temporary = ""

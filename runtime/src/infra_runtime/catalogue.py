@@ -1,4 +1,4 @@
-"""The catalogue: the kinds of the manifest, and those that other distributions add by entry point."""
+"""The catalogue: the kinds of the manifest, and the kinds that other distributions add by entry point."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _words(value: Any) -> Any:
     )
 
 
-#: a list, or a text with commas, such as an environment variable contains
+#: a list, or a text with commas between the items, as in an environment variable
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 
@@ -52,13 +52,13 @@ class ServiceSettings(BaseModel):
 
     #: sets the first of `ports`
     port: Port | None = None
-    #: the path of the executable or its folder; without it the executable is searched for
+    #: the path of the executable or its folder; without this setting, the executable is searched for
     binary: str | None = None
-    #: for engines that run containers: an image with the same entry point as the default, such as a mirror's
+    #: for engines that run containers: an image with the same entry point as the default image
     image: str | None = None
     needs: Words = ()
     env: Mapping[str, str] = {}
-    #: names of variables and options that hold secrets, if the names do not show it
+    #: names of variables and options that contain secrets although the names do not show it
     sensitive: Words = ()
     start_timeout: Seconds = 30.0
     restart: Literal["on-failure", "always", "never"] = "on-failure"
@@ -98,22 +98,22 @@ class Entry:
     summary: str = ""
     settings: type[BaseModel]
     #: settings and the contributions under the keys of `consumes` → the spec, whose `name` and `summary` the
-    #: planner sets. Pure: no process, no I/O, no clock.
+    #: planner sets. The function is pure: no process, no I/O, no clock.
     make: Callable[[Any, Contributions], ServiceSpec]
-    #: the setting `binary` names the first one
+    #: the executables of the kind; the setting `binary` is the path of the first one
     binaries: tuple[Binary, ...] = ()
     extra: str = ""
-    #: environment → settings whose default differs there
+    #: environment → settings whose default differs in this environment
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    #: returns settings that are read from the executable, such as its version
+    #: function that reads settings from the executable, such as its version
     facts: Callable[[Path], Mapping[str, Any]] | None = None
-    #: settings → the contributions of the service; pure. The planner sets each contribution's `service`.
+    #: pure function: settings → contributions of the service, whose `service` the planner sets
     contributions: Callable[[Any], Iterable[Contribution]] = _no_contributions
     #: the keys of the contributions that `make` receives
     consumes: tuple[str, ...] = ()
     #: the roles that a service of this kind provides, such as `proxy` or `metrics-store`
     roles: tuple[str, ...] = ()
-    #: name → probe for `ready = { NAME = true }` of the user's own services; its port is not used
+    #: name → probe for `ready = { NAME = true }` of the user's own services; the probe's port is not used
     protocols: Mapping[str, PortProbe] = field(default_factory=dict)
 
 
@@ -133,15 +133,16 @@ def exists(name: str) -> bool:
 
 
 def names() -> list[str]:
-    """Return all kinds: those of the manifest in its order, then those of other distributions, sorted."""
+    """Return the names of all kinds: those of the manifest, then those of other distributions, sorted."""
     return [*KINDS, *sorted(joined().keys() - KINDS.keys())]
 
 
 def code_files(name: str) -> list[Path] | None:
     """Return the files on which the plan depends for a kind of another distribution.
 
-    They are the loaded modules of its top-level package, and the folder that the distribution is installed
-    in: installing, upgrading and removing it changes this folder. None if they cannot be found.
+    They are the loaded modules of the kind's top-level package, and the folder in which the distribution is
+    installed: installing, upgrading and removing the distribution changes this folder. The result is None if
+    the distribution cannot be found.
     """
     point = joined()[name]
     package = point.module.partition(".")[0]

@@ -1,8 +1,8 @@
 """Contributions: values that services offer to each other under a key, such as a route.
 
-A kind names the keys that it consumes, and the planner passes it every contribution under these keys. The
-values under the keys of `SHAPES` have a fixed type, so that any proxy can use the route of any service. The
-values under other keys can have any form.
+A kind lists the keys that it consumes, and the planner passes every contribution under these keys to the
+kind's function `make`. The values under the keys of `SHAPES` have a fixed type, so that any proxy can use the
+route of any service. The values under other keys can have any form.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from infra_runtime.value import frozen
 
-#: read by pydantic, which validates these shapes where they come from a stack file
+#: pydantic reads this setting when it validates these shapes from a stack file
 _FORBID_UNKNOWN_KEYS: Mapping[str, Any] = {"extra": "forbid"}
 
 
@@ -30,7 +30,7 @@ class Route:
 
     path: str = "/*"
     host: str | None = None
-    #: remove the fixed part of the path before forwarding
+    #: whether the fixed part of the path is removed before a request is forwarded
     strip: bool = False
 
     def __post_init__(self) -> None:
@@ -43,8 +43,8 @@ class Metrics:
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _FORBID_UNKNOWN_KEYS
 
-    #: the name of one of the service's ports; the planner adds the export `NAME_port` for it. In a stack file
-    #: it is optional: the default is the port called `http`, or the only port
+    #: the name of one of the service's ports; the planner adds the export `NAME_port` for this port. In a
+    #: stack file, the key is optional: the default is the port called `http`, or the only port
     port: str = ""
     path: str = "/metrics"
 
@@ -87,8 +87,8 @@ SHAPES: Mapping[str, type[Route | Metrics | Alert | Log]] = {
     "alert": Alert,
     "log": Log,
 }
-#: keys whose contributing services are added to the plan of a consumer: a proxy needs the services behind it.
-#: Under any other key a consumer gets the contributions of the services that are in the plan already.
+#: Keys whose contributing services are added to the plan of a consumer: a proxy needs the services behind it.
+#: Under all other keys, a consumer gets only the contributions of services that are already in the plan.
 BRING_IN = frozenset({"route"})
 
 

@@ -12,14 +12,14 @@ from typing import Any, ClassVar
 
 
 def close_match(name: str, known: Iterable[str], *, likeness: float = 0.6) -> str:
-    """Return the known name that is most like a name; empty when none is. `likeness` is between 0 and 1."""
-    import difflib  # only errors need it
+    """Return the known name that is most similar to `name`; empty if none reaches `likeness` (0 to 1)."""
+    import difflib  # imported here because only errors need it
 
     return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=likeness)), "")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the end of an error message: the name that was perhaps meant, or else all known names."""
+    """Return the end of an error message: the most similar known name, or else all known names."""
     known = sorted(known)
     if near := close_match(name, known):
         return f"; did you mean {near!r}?"
@@ -27,10 +27,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 class InfraError(Exception):
-    """The base class of all errors that a user can fix. Bugs in the kit are never wrapped in it."""
+    """The base class of all errors that a user can fix. Bugs in pytest-infra raise other exceptions."""
 
     hint: str = ""
-    #: The exit code of the command line; scripts can distinguish the classes by it.
+    #: The exit code of a command that fails with this error; scripts can distinguish the classes by it.
     exit_code: ClassVar[int] = 1
 
     def to_json(self) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class StartError(InfraError):
 
 
 class PortTakenError(InfraError):
-    """Another process listens on a port that a service must have; the kit never stops that process."""
+    """Another process listens on a fixed port of a service; pytest-infra never stops that process."""
 
     exit_code = 4
 
@@ -133,7 +133,7 @@ class UnknownServiceError(InfraError):
 
 
 class PlanChangedError(InfraError):
-    """A service of a running stack was requested with another specification."""
+    """A client requested a service that runs with another spec."""
 
     exit_code = 6
     hint = "Run `infra runtime down` first, or use another data directory for this stack."
@@ -243,7 +243,7 @@ def from_json(data: dict[str, Any]) -> InfraError:
     error_class = _error_classes(InfraError).get(data.get("kind", ""))
     error = InfraError(data.get("message", "unknown error"))
     if error_class is not None:
-        with contextlib.suppress(TypeError):  # another version of the kit may have other arguments
+        with contextlib.suppress(TypeError):  # another version of pytest-infra may have other arguments
             error = error_class(*data["args"]) if "args" in data else error
     error.hint = data.get("hint", error.hint)
     return error

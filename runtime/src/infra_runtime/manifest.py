@@ -1,8 +1,8 @@
-"""The manifest: the kinds that ship with the kit, as data that needs no further import.
+"""The manifest: the table of the kinds that are part of pytest-infra, readable without importing the kinds.
 
-Code that lists the kinds without loading them reads this table: the catalogue, the plugin's fixtures, shell
-completion, the environment of `infra runtime exec`, the documentation's tests. Of the kinds of other
-distributions only the entry points are available here.
+The catalogue, the plugin's fixtures, shell completion, the environment of `infra runtime exec` and the tests
+of the documentation read this table. For the kinds of other distributions, this module has only the entry
+points.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ GROUP = "infra.services"
 
 @frozen
 class Kind:
-    """The data of a kind that is available before its module is imported."""
+    """The data of a kind that are available before the kind's module is imported."""
 
     name: str
     summary: str
@@ -31,9 +31,9 @@ class Kind:
     ports: Mapping[str, int]
     #: the extra of this distribution that installs the server
     extra: str = ""
-    #: environment variable → export, for the variables that clients of such a server read
+    #: environment variable → export, for the variables that client libraries of this kind read
     variables: Mapping[str, str] = field(default_factory=dict)
-    #: the names in `protocols` of its entry: `ready = { NAME = true }` in the stack file
+    #: the names in `protocols` of the kind's entry, for `ready = { NAME = true }` in the stack file
     protocols: tuple[str, ...] = ()
 
     @property
@@ -95,11 +95,11 @@ KINDS: Mapping[str, Kind] = {
 #: the values of INFRA_ENV
 ENVIRONMENTS = ("development", "test", "staging", "production")
 
-#: the services of a stack whose stack file names none; a fixed list, so that a new kind changes no stack
+#: the services of a stack whose stack file lists none; the list is fixed, so that a new kind changes no stack
 DEFAULT_STACK = ("nats", "postgres", "valkey", "caddy", "pocketbase")
 #: profile → services, besides `full`, which is the default stack and the user's own services
 PROFILES: Mapping[str, tuple[str, ...]] = {"minimal": ("nats", "postgres")}
-#: the kind whose servers can store further settings of a stack (the setting `config_service`)
+#: the kind whose servers can store settings of a stack (the setting `config_service`)
 CONFIGURATION_KIND = KINDS["nats"]
 
 

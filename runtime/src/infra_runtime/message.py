@@ -1,4 +1,4 @@
-"""`Message`: a frozen value that crosses a process boundary as JSON.
+"""`Message`: a frozen value that one process sends to another as JSON.
 
 `decode` needs the types of the fields, so a module that defines messages must not have
 `from __future__ import annotations`.
@@ -22,7 +22,7 @@ _WORDS: dict[object, str] = {
 
 
 class MessageError(ValueError):
-    """JSON data does not have the shape of a message; `field` is the path of the field, `a.b[0].c`."""
+    """JSON data do not match the type of a message; `field` is the path of the wrong field, `a.b[0].c`."""
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(field, problem)
@@ -34,13 +34,13 @@ class MessageError(ValueError):
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 class Message:
-    """The base of every message. Its fields are its annotations; a field without a default is required."""
+    """The base class of messages. The annotations are the fields; a field without a default is required."""
 
     def __init_subclass__(cls) -> None:
         frozen(cls)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the message as plain JSON data, its fields in the order of their definition."""
+        """Return the message as plain JSON data, with the fields in the order of their definition."""
         return {item.name: encode(getattr(self, item.name)) for item in fields(self)}  # type: ignore[arg-type]
 
 
@@ -58,9 +58,9 @@ def encode(value: object) -> Any:
 
 
 def decode(shape: type[T], data: object) -> T:
-    """Return the message of a type that JSON data has. Fields that the type does not have are ignored.
+    """Return JSON data as a value of the type `shape`. Fields that this type does not have are ignored.
 
-    Raises `MessageError` with the path of the field that is missing or has the wrong type.
+    Raises `MessageError` with the path of a field that is missing or has the wrong type.
     """
     return typing.cast(T, _decode(shape, data, ""))
 

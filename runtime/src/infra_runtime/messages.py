@@ -1,7 +1,8 @@
-"""The contract between clients and the supervisor: every request, answer and event as a typed value.
+"""The messages between clients and the supervisor: every request, answer and event has a type.
 
-The methods of the control socket are at the end, each with the type of its parameters and of its answer.
-Clients and the supervisor use the same definitions. A field that only a newer peer knows is ignored.
+The methods of the control socket are at the end of the module, each with the types of its parameters and of
+its answer. Clients and the supervisor use the same definitions. A field that only a newer version sends is
+ignored.
 """
 
 from collections.abc import Mapping
@@ -35,7 +36,7 @@ class Phase(StrEnum):
 
 
 class ServiceStatus(Message):
-    """What the supervisor knows of a service; secrets are masked."""
+    """The state of a service; secrets are masked."""
 
     name: str
     #: empty for the user's own service
@@ -45,23 +46,23 @@ class ServiceStatus(Message):
     #: the service is ready, or the task is done
     ready: bool
     task: bool
-    #: the service that this one copies; empty for the services of the plan
+    #: the service of which this service is a copy; empty for the services of the plan
     copy_of: str
-    #: why the service is in this phase; may be empty
+    #: the reason for this phase; may be empty
     reason: str
-    #: 0: no process
+    #: the pid of the first process; 0 if the service has no process
     pid: int
     #: seconds in this phase
     seconds: float
     restarts: int
     needs: tuple[str, ...]
-    #: name → number; empty before the service is bound
+    #: port name → number; empty before the references of the service are replaced
     ports: Mapping[str, int]
-    #: name → text; empty before the service is bound
+    #: export → text; empty before the references of the service are replaced
     exports: Mapping[str, str]
     #: the path of the log file
     log: str
-    #: the bytes of the log that were dropped because of a limit
+    #: the number of bytes at the beginning of the log that were dropped because of a limit
     log_dropped: int = 0
 
 
@@ -91,23 +92,23 @@ class Services(tuple[ServiceStatus, ...]):
 
 
 class Failure(Message):
-    """Why a service did not become ready."""
+    """The reason why a service did not become ready."""
 
     service: str
     #: `start`, `port-taken`, or `needs` when a service that it needs has failed
     kind: str
     reason: str
-    #: the number of the port that is taken, and the process that holds it
+    #: the number of the port that is in use, and the process that uses it
     port: tuple[int, str] | None = None
     log: str = ""
-    #: the last lines of the log, when the service itself failed
+    #: the last lines of the log, if the service itself failed
     log_tail: tuple[str, ...] = ()
 
 
 class Status(Message):
     """The state of a stack; secrets are masked."""
 
-    #: of the supervisor
+    #: the pid of the supervisor
     pid: int
     environment: str
     #: the data directory
@@ -115,13 +116,13 @@ class Status(Message):
     leases: int
     #: whether the stack continues after its last lease has ended
     stay: bool
-    #: for how many seconds; None: until `down`
+    #: the seconds for which the stack continues; None: until `down`
     stay_seconds: float | None
     services: Services
 
 
 class Outcome(Message):
-    """The services that a request concerned, as they are after it, and those that failed."""
+    """The states of services after a request, and the failures among them."""
 
     services: Services
     failures: tuple[Failure, ...] = ()
@@ -131,7 +132,7 @@ class Outcome(Message):
 
 
 class ServiceEndpoint(Message):
-    """Where a service listens and what it runs with, secrets in the clear: for programs, not for people."""
+    """The exports, ports and settings of a running service, including secrets; never shown to users."""
 
     kind: str
     exports: Mapping[str, str]
@@ -146,13 +147,13 @@ class ServiceEndpoint(Message):
 
 
 class Endpoints(Message):
-    """The endpoints of the services that are bound, by name."""
+    """Service name → endpoint, for the services whose references are replaced."""
 
     services: Mapping[str, ServiceEndpoint]
 
 
 class Binding(Message):
-    """The values of a service's references on this machine; exports are masked."""
+    """The values of a service's references on this machine; secrets in exports are masked."""
 
     kind: str
     data: str
@@ -163,7 +164,7 @@ class Binding(Message):
 
 
 class Bindings(Message):
-    """The bindings of the services that are bound, by name."""
+    """Service name → binding, for the services whose references are replaced."""
 
     services: Mapping[str, Binding]
 
@@ -192,7 +193,7 @@ class DamagedSnapshot(Message):
 
 
 class Restored(Message):
-    """A snapshot that was restored, and the services as they are after it."""
+    """A snapshot that was restored, and the states of the services afterwards."""
 
     services: Services
     failures: tuple[Failure, ...]
@@ -203,12 +204,12 @@ class Restored(Message):
 
 
 class Event(Message):
-    """Something that happened to a stack or to one of its services. `event` decides which fields are set."""
+    """A change of a stack or of one of its services. The value of `event` determines which fields are set."""
 
     #: Unix seconds
     time: float = 0.0
     event: str
-    #: empty: the event concerns the stack
+    #: the name of the service; empty if the event concerns the stack
     service: str = ""
     reason: str = ""
     #: `up`, `spawned`, `exited`, `guardian-died`
@@ -229,21 +230,21 @@ class Event(Message):
     name: str = ""
     #: `reconciled`: the processes of an earlier supervisor that were killed
     pids: tuple[int, ...] = ()
-    #: `down`, `reconciled`: what is left
+    #: `down`, `reconciled`: the remaining processes, ports and sockets
     left: tuple[str, ...] = ()
     #: `up`
     environment: str = ""
-    #: `up`: the processes of the stack have it in their environment
+    #: `up`: the token in the environment of all processes of the stack
     token: str = ""
-    #: `up`: the boot of the machine
+    #: `up`: the identifier of the machine's boot
     boot: str = ""
-    #: `up`: the folder of the supervisor's control group; empty where it has none
+    #: `up`: the folder of the supervisor's control group; empty if it has none
     cgroup: str = ""
-    #: the line of the journal, with the fields that this version does not know
+    #: the line of the journal as JSON data, including fields that this version does not know
     record: Mapping[str, object] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
-        """Return the event as it is in the journal."""
+        """Return the event as JSON data, with the same fields as its line in the journal."""
         return dict(self.record)
 
     @classmethod
@@ -260,7 +261,7 @@ class Nothing(Message):
 
 
 class Hello(Message):
-    """With `lease` the stack runs at least as long as this connection."""
+    """The first request of a client. With `lease`, the stack runs at least as long as this connection."""
 
     lease: bool = False
 
@@ -270,12 +271,12 @@ class Greeting(Message):
 
     protocol: int
     pid: int
-    #: the stack is stopping
+    #: whether the stack is stopping
     ending: bool
 
 
 class Up(Message):
-    """The services to start, with everything that the supervisor needs to bind them."""
+    """The services to start, and all values that the supervisor needs to replace their references."""
 
     services: tuple[ServiceSpec, ...]
     #: the folder of the stack file
@@ -284,9 +285,9 @@ class Up(Message):
     binaries: Mapping[str, str]
     #: the name in `${env.NAME}` → value
     variables: Mapping[str, str]
-    #: the services to start, with those that they need; empty: all
+    #: the names of the services to start; the services that they need start too. Empty: all services
     wanted: tuple[str, ...] = ()
-    #: whether the answer comes when all are ready or have failed
+    #: whether the supervisor answers only when all services are ready or have failed
     wait: bool = True
 
 
@@ -297,7 +298,7 @@ class Names(Message):
 
 
 class Crash(Message):
-    """The services to signal. With `wait` the answer comes when they are ready again."""
+    """The services that get a signal. With `wait`, the answer is sent when they are ready again."""
 
     services: tuple[str, ...]
     signal: int = 9
@@ -305,7 +306,7 @@ class Crash(Message):
 
 
 class Wait(Message):
-    """The services to wait for; none: all. `timeout` in seconds."""
+    """The services to wait for (empty: all services), and the `timeout` in seconds."""
 
     services: tuple[str, ...] = ()
     timeout: float = 60.0
@@ -318,7 +319,7 @@ class SnapshotName(Message):
 
 
 class Stay(Message):
-    """Whether the stack continues after its last lease, and for how many seconds; None: until `down`."""
+    """The request that the stack continues after its last lease, for some seconds or (None) until `down`."""
 
     on: bool
     seconds: float | None = None
@@ -328,14 +329,14 @@ class Released(Message):
     """The answer to a client that ends its lease."""
 
     leases: int
-    #: it was the last one, and the stack stops
+    #: whether the lease was the last one, so that the stack stops
     ending: bool
     #: seconds that the stop may take
     stop_seconds: float = 0.0
 
 
 class Limits(Message):
-    """The seconds in which all services of a stack have started or failed, and in which all have stopped."""
+    """The longest times in seconds in which all services of a stack start (or fail) and stop."""
 
     start: float
     stop: float

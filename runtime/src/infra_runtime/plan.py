@@ -1,4 +1,4 @@
-"""A plan: the specs of one stack in dependency order, with every reference still symbolic."""
+"""A plan: the specs of one stack in dependency order, before references are replaced by values."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from infra_runtime.spec import (
 from infra_runtime.spec.order import needs_first
 from infra_runtime.value import frozen
 
-#: the greatest length of a chain of exports that refer to each other; each one is substituted in the next
+#: the greatest length of a chain of exports, each of which refers to the next
 EXPORT_DEPTH = 50
 
 
 @frozen
 class Plan:
-    """The services of a stack, each one after the services that it needs."""
+    """The services of a stack, each after the services that it needs."""
 
     environment: str
     root: str
@@ -56,7 +56,7 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits that identify the content of the plan."""
+        """A hash of the plan's content, as sixteen hexadecimal digits."""
         text = json.dumps(self.to_json(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -112,8 +112,8 @@ def make_plan(
 ) -> Plan:
     """Return a plan in which every reference is valid.
 
-    The order is that of `services`, except that a service comes after those that it needs. `absent` are the
-    names of known services that are not in the plan: optional references to them are empty.
+    The order is that of `services`, except that a service comes after the services that it needs. `absent`
+    contains the names of services that exist but are not in the plan: optional references to them are empty.
 
     Raises:
         ConfigurationError: a duplicate name or port, an unknown need, export, port or secret, or a cycle.
@@ -209,7 +209,7 @@ def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absen
 
 
 def _problem(reference: str, scopes: Mapping[str, Collection[str] | None], services: Iterable[str]) -> str:
-    """Return what is wrong with a reference, or an empty text. None in `scopes`: every name is valid."""
+    """Return the mistake in a reference, or an empty text. A scope that is None accepts every name."""
     scope, dot, name = reference.partition(".")
     if optional_export(reference):
         name = name.removesuffix("?")
@@ -288,8 +288,8 @@ def _holds_secret(export: tuple[str, str], specs: Mapping[str, ServiceSpec]) -> 
 
 def _by_need(specs: Mapping[str, ServiceSpec]) -> tuple[ServiceSpec, ...]:
     needs = {name: spec.all_needs() for name, spec in specs.items()}
-    # A secret exists after its service is prepared. A service with an optional reference to a secret waits
-    # for that, although it does not need the other service.
+    # A secret exists when its service is prepared. A service with an optional reference to a secret waits
+    # until the other service is prepared, although it does not need the other service.
     waits = {
         name: {
             *needs[name],

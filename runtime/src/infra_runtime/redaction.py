@@ -1,7 +1,8 @@
-"""Secrets in what the kit prints: the names that hold secrets, and texts with the secrets masked.
+"""Mask secrets in output: recognise the names of secrets, and replace secret values in texts.
 
-A value is known to be a secret where it is bound: `${secret.…}`, a variable, an export or a header with the
-name of a secret, a name that the service declares as `sensitive`, and the password of a URL.
+When references are replaced, these values count as secrets: `${secret.…}`, the value of a variable, an export
+or a header with the name of a secret, a value whose name the service declares as `sensitive`, and passwords
+in URLs.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-#: what is shown in place of a secret
+#: the text that replaces a secret
 MASK = "***"
-#: characters of the shortest secret that is replaced in other text, which may contain a shorter one by chance
+#: the length of the shortest secret that is masked in other texts, which may contain a shorter one by chance
 SHORTEST = 6
 
 _NAME = re.compile(
@@ -21,15 +22,15 @@ _NAME = re.compile(
     re.IGNORECASE,
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-#: names of paths, such as API_KEY_FILE, and of settings about secrets
+#: names of paths, such as API_KEY_FILE, and of settings that concern secrets but are not secret
 _HARMLESS = re.compile(
     r"(?:^|[^a-z])(?:file|files|path|folder|dir|directory|length|size|count|type|algorithm|method|ttl|name)$",
     re.IGNORECASE,
 )
 REFERENCE = re.compile(r"\$\{[^}]*\}")
-#: the user and the password of a URL; a number before a slash is a port
+#: the user and the password in a URL; a number before a slash is a port
 _USERINFO = re.compile(r"(?<=://)([^/?#@\s:\"']*):(?!\d+(?:[/?#]|$))([^\s\"']*)@(?=[^@\s]*)")
-#: a token in place of a user; `postgresql://me@host` has a user without a password
+#: a token in the place of a user in a URL; `postgresql://me@host` has a user without a password
 _USER_TOKEN = re.compile(r"(?<=(?:nats|http)://)([^/?#@\s:\"']{8,})@|(?<=https://)([^/?#@\s:\"']{8,})@")
 
 #: a parameter of a URL, of libpq or of a command line
@@ -43,7 +44,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def masked_text(text: str) -> str:
-    """Return a text without the passwords of its URLs."""
+    """Return a text in which the passwords of URLs are masked."""
     if "://" not in text:
         return text
     text = _USERINFO.sub(lambda match: f"{match[1]}:{unless_symbolic(match[2])}@", text)
@@ -53,7 +54,7 @@ def masked_text(text: str) -> str:
 def masked_assignments(
     text: str, pattern: re.Pattern[str] = _PAIR, is_secret: Callable[[str], bool] = is_secret_name
 ) -> str:
-    """Return a text without the values of its assignments to a secret's name: `host=db password=…`.
+    """Return a text in which values that are assigned to a secret's name are masked: `host=db password=…`.
 
     `pattern` has the groups `name` and `value`. A value may contain further assignments.
     """
@@ -72,7 +73,7 @@ def masked_assignments(
 
 
 def unless_symbolic(value: str) -> str:
-    """Return the mask, or a value that consists of references, which a plan shows."""
+    """Return the mask; if the value consists of references only, return the value unchanged."""
     return MASK if REFERENCE.sub("", value) or not value else value
 
 
@@ -80,7 +81,7 @@ def unless_symbolic(value: str) -> str:
 
 
 def passwords_in(text: str) -> Iterator[str]:
-    """Yield the passwords of the URLs in a text, as they are in it and decoded."""
+    """Yield the passwords of the URLs in a text, each as written in the URL and decoded."""
     for match in _USERINFO.finditer(text):
         yield match[2]
         if "%" in match[2]:

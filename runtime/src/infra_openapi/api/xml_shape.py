@@ -36,7 +36,7 @@ class _Shape(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """Two schemas to compare, each with the name of its property."""
+    """Two schemas to compare; `before` and `after` are the names of the properties with these schemas."""
 
     scope: Scope
     old: Term

@@ -128,7 +128,10 @@ RULES = [
                 effect=U,
                 mirror=facts.SCHEMA_STABILITY_INCREASED,
                 message="set the stability level of {place} to {after}, which is not a level",
-                explain="The text does not define which compatibility the API guarantees.",
+                explain=(
+                    "The new value of `x-stability-level` does not define which compatibility the API "
+                    "guarantees."
+                ),
                 consequence="Write one of the levels `draft`, `alpha`, `beta` and `stable`.",
             ),
         ],

@@ -158,7 +158,7 @@ def directed(area: str, rows: Iterable[Row]) -> Iterator[Rule]:
 
 
 def undirected(area: str, rows: Iterable[Row]) -> Iterator[Rule]:
-    """Return the rules of facts without a direction, which concern operations, servers and security."""
+    """Return the rules of facts outside of requests and responses: operations, servers, security."""
     for row in rows:
         level, deviation = row.deviations.get(Direction.NONE, (law(row.effect, Direction.NONE), ""))
         yield Rule(

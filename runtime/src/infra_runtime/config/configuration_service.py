@@ -17,8 +17,8 @@ SECONDS = 3.0
 def read_bucket(url: str) -> dict[str, Any]:
     """Return the bucket as nested tables: `services.postgres.port` → its value.
 
-    The path of `url` is the name of the bucket. A value that is not JSON is returned as text. A server that
-    cannot be read is an error, because without its values a different stack would start.
+    The path of `url` is the name of the bucket. A value that is not JSON is returned as text. If the server
+    cannot be read, this is an error, because without the values of the bucket a different stack would start.
 
     Raises:
         ConfigurationError: the server or the bucket is missing, or nats-py is not installed.
@@ -50,7 +50,7 @@ def read_bucket(url: str) -> dict[str, Any]:
 
 
 def _read_in_thread(server: str, bucket: str) -> dict[str, bytes]:
-    """Return the entries, read in a thread because the caller may run inside an event loop."""
+    """Return key → value of the bucket, read in a thread because the caller may run inside an event loop."""
     result: list[dict[str, bytes]] = []
     failure: list[BaseException] = []
 
@@ -73,7 +73,7 @@ async def _entries(server: str, bucket: str) -> dict[str, bytes]:
     from nats.js.errors import NoKeysError
 
     async def quiet(_: Exception) -> None:
-        """Do nothing: the error is raised anyway, and nats-py would also log a traceback."""
+        """Ignore the error: it is raised in any case, and the default function also logs a traceback."""
 
     connection = await nats.connect(server, allow_reconnect=False, connect_timeout=1, error_cb=quiet)
     try:

@@ -45,11 +45,11 @@ class Declaration:
         return service if catalogue.exists(service) else None
 
     def names(self) -> list[str]:
-        """Return all names of the catalogue and of the tables, also those that the stack does not use."""
+        """Return the names of all kinds and of all tables, also the names that the stack does not use."""
         return list(dict.fromkeys([*catalogue.names(), *self.stack.services]))
 
     def mentioned(self) -> Iterator[str]:
-        """Yield the names of the services that the tables need or refer to."""
+        """Yield the names of the services that the tables of other services need or refer to."""
         for table in self.stack.services.values():
             needs = table.get("needs", ())
             yield from needs.split(",") if isinstance(needs, str) else needs

@@ -1,4 +1,4 @@
-"""The APIs that the stack file declares: the source of each, and the snapshot that it is compared with.
+"""The APIs that the stack file declares: the source of each document, and the snapshot to compare it with.
 
 [api.shop]
 snapshot = "openapi.json"
@@ -31,7 +31,7 @@ class ApiSettings(BaseModel):
     snapshot: str = Field(min_length=1)
     #: the new document: a file, a git revision, a URL, `service:NAME/path`, or a Python app
     source: str = Field(min_length=1)
-    #: the file of accepted findings; by default beside the snapshot
+    #: the file with the findings that the user has accepted; by default beside the snapshot
     accepted: str | None = None
     preset: str = "default"
     #: rule → level, or `ignore`
@@ -40,14 +40,14 @@ class ApiSettings(BaseModel):
 
 @frozen
 class Api:
-    """An API with its name and the directory that its relative paths start at."""
+    """An API with its name, and the directory to which its relative paths refer."""
 
     name: str
     directory: Path
     settings: ApiSettings
 
     def policy(self) -> Policy:
-        """Return the preset, the rules and the accepted findings by which its changes are judged."""
+        """Return the preset, the rules and the accepted findings that decide the level of each change."""
         settings = self.settings
         configured = self.directory / settings.accepted if settings.accepted else None
         baseline_file = configured or baseline.beside(settings.snapshot, self.directory)
@@ -60,7 +60,7 @@ def declared(directory: Path | None = None, names: Sequence[str] = ()) -> list[A
     """Return the APIs of the stack file in or above a directory, in its order; `names` selects some of them.
 
     Raises:
-        ConfigurationError: the stack file is missing, declares no API or none of that name, or is invalid.
+        ConfigurationError: the stack file is missing or invalid, or does not declare the requested APIs.
     """
     start = (directory or Path.cwd()).resolve()
     file = stack_file.find(start)

@@ -56,7 +56,7 @@ class StackSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the values that the caller passes as the only source: `layers` has merged the others."""
+        """Return the caller's values as the only source: `layers` has already merged all other sources."""
         return (init_settings,)
 
 
@@ -71,7 +71,7 @@ def from_dotenv(path: Path, services: AbstractSet[str]) -> list[Layer]:
         return []
     content = path.read_bytes()
     if PREFIX.lower().encode() not in content.lower():
-        return []  # its variables are for other programs
+        return []  # the variables in this file are for other programs
     lines = dotenv_text(path, content).splitlines()
     source = DotEnvSettingsSource(StackSettings, env_file=path, env_file_encoding=DOTENV_ENCODING)
     return [_layer(source, _names(lines), f"{path}: ", services)]
@@ -88,7 +88,7 @@ def _layer(source: EnvSettingsSource, names: list[str], file: str, services: Abs
         name = re.search(r'field "(\w+)"', str(error))
         where = f"{file}{PREFIX}{name[1].upper() if name else ''}"
         raise ConfigurationError(f"this is not JSON: {error.__cause__ or error}", where=where) from None
-    # pydantic returns the names in lower case; messages and the keys of `env` have the original ones.
+    # pydantic returns the names in lower case; messages and the keys of `env` contain the original names.
     original_names = {name.lower(): name for name in names if name.upper().startswith(PREFIX)}
 
     def variable(key: Key) -> str:

@@ -13,7 +13,7 @@ from infra_runtime.spec import ServiceSpec, map_texts, rename
 
 
 def binary_setting(declaration: Declaration, service: str) -> str | None:
-    """Return the setting `binary` of a service; a relative path starts at the stack file's folder."""
+    """Return the setting `binary` of a service; a relative path refers to the stack file's folder."""
     setting = declaration.table(service).get("binary")
     if not isinstance(setting, str):
         return None
@@ -21,10 +21,10 @@ def binary_setting(declaration: Declaration, service: str) -> str | None:
 
 
 def with_own_executables(spec: ServiceSpec, entry: Entry, declaration: Declaration) -> ServiceSpec:
-    """Return the spec with `${bin.NAME@SERVICE}` for the executables that differ from those of the kind.
+    """Return the spec with `${bin.NAME@SERVICE}` for executables that differ from the kind's executables.
 
-    `${bin.NAME}` is the same executable for the whole plan. An instance has its own executables if its
-    setting `binary` differs from the one of the service that is named like the kind.
+    `${bin.NAME}` is the same executable in the whole plan. An instance has its own executables if its setting
+    `binary` differs from the same setting of the service with the name of the kind.
     """
     if not _has_own_executables(spec.name, entry.name, declaration):
         return spec
@@ -39,11 +39,11 @@ def _has_own_executables(service: str, kind: str, declaration: Declaration) -> b
 
 
 def sought(declaration: Declaration, plan: Plan, entries: Mapping[str, Entry]) -> tuple[BinarySearch, ...]:
-    """Return every executable that the plan names, and those that are optional for its services.
+    """Return every executable that the plan refers to, and the optional executables of its services.
 
     `entries` are the catalogue's entries of the plan's kinds.
 
-    Raises `BinaryMissingError` if an executable that the plan names is missing.
+    Raises `BinaryMissingError` if an executable that the plan refers to is missing.
     """
     available: dict[str, tuple[Binary, str | None]] = {}
     for spec in plan.services:

@@ -11,7 +11,7 @@ from infra_runtime.config.stack_file import Key
 from infra_runtime.redaction import MASK
 from infra_runtime.value import frozen
 
-#: tables that are replaced as a whole, because the keys of two such tables together may be invalid
+#: tables that are not merged: the first layer's table is used, because a mixture of keys may be invalid
 WHOLE = frozenset({"ready", "route"})
 
 
@@ -39,7 +39,7 @@ class Merged:
         self.locations: dict[Key, str] = {}
 
     def location(self, key: Key) -> str:
-        """Return the location of the key or of the first key below it, or else of the table around it."""
+        """Return the location of a key or the first key below it, or else of the table that contains it."""
         below = [location for path, location in self.locations.items() if path[: len(key)] == key]
         if below:
             return below[0]
@@ -63,7 +63,7 @@ class Merged:
 
 
 def merge(layers: Sequence[Layer]) -> Merged:
-    """Merge the layers; a key of an earlier layer replaces the same key of a later one.
+    """Merge the layers; a key of an earlier layer replaces the same key of a later layer.
 
     In the result, tables come after the other values and are sorted by name, because the order of tables in a
     file has no meaning.
@@ -108,7 +108,7 @@ def leaves(values: Mapping[str, Any], key: Key = ()) -> Iterator[tuple[Key, Any]
 
 
 def shown(key: Key, value: object, sensitive: Collection[str] = ()) -> str:
-    """Return the value as text, with secrets masked; `sensitive` are further names that hold secrets."""
+    """Return the value as text, with secrets masked; `sensitive` contains further names of secrets."""
     if isinstance(value, str) and (masked := masked_value(key[-1], value, sensitive)) == MASK:
         return masked
     return json.dumps(masked_copy({key[-1]: value}, sensitive)[key[-1]], default=str, ensure_ascii=False)

@@ -32,8 +32,8 @@ _PRIVATE_KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END|$)"
 def masked_value(name: str, text: str, declared: Collection[str] = ()) -> str:
     """Return the value of a variable, an export or a setting, masked if its name or its text has a secret.
 
-    A value of references only is symbolic and stays, except for the default of a secret variable.
-    `declared` are further names that hold secrets.
+    A value that consists of references only is not masked, except for the default of a secret variable.
+    `declared` contains further names of secrets.
     """
     if name in declared or is_secret_name(name):
         return _masked_defaults(text, all_names=True) if not REFERENCE.sub("", text) else MASK
@@ -41,10 +41,10 @@ def masked_value(name: str, text: str, declared: Collection[str] = ()) -> str:
 
 
 def masked_code(text: str, declared: Collection[str] = ()) -> str:
-    """Return a text of a plan or a setting without its secrets.
+    """Return a text of a plan or a setting with its secrets masked.
 
-    These are the passwords of its URLs, its assignments to a secret's name, the logins of its requests, and
-    the defaults of its secret variables.
+    The secrets are the passwords in URLs, values that are assigned to a secret's name, the logins in
+    requests, and the defaults of secret variables.
     """
 
     text = _masked_defaults(text, declared)
@@ -58,8 +58,8 @@ def masked_code(text: str, declared: Collection[str] = ()) -> str:
 def masked_copy(value: Any, declared: Collection[str] = ()) -> Any:
     """Return a copy of a plan, of a part of it, or of JSON data with its secrets masked.
 
-    Fields of dataclasses have fixed names, so only the keys of tables are examined. In a list of words, the
-    word after `--password` is a secret.
+    Fields of dataclasses have fixed names, so only the keys of tables are compared with the names of secrets.
+    In a list of words, the word after `--password` is a secret.
     """
     if isinstance(value, str):
         return masked_code(value, declared)

@@ -1,7 +1,7 @@
 """The plan cache: resolved plans in the user's cache, reused while files and variables are the same.
 
-The cache contains values of the stack file and of the catalogue only, never one of a variable, an argument or
-the configuration service. A stack with such values is resolved each time.
+The cache contains values of the stack file and of the catalogue only, never a value of a variable, an
+argument or the configuration service, which can be a secret. A stack with such values is resolved each time.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from infra_runtime.config.layers import Origin
 from infra_runtime.config.request import Request, Resolved, make_resolved
 from infra_runtime.plan import Plan
 
-#: the number of files that the cache keeps, the newest ones; each has about 20 kB
+#: the number of files in the cache, each about 20 kB; older files are removed
 KEPT = 50
 _PACKAGE = Path(__file__).parents[1]
 _VALUES = ("INFRA_SERVICES", "INFRA_PROFILES", "INFRA_CONFIG_SERVICE")
 
 
 def load(request: Request, *, executables: bool) -> Resolved | None:
-    """Return the cached resolution, or None if there is none or an executable or a file has changed."""
+    """Return the cached resolution; None if the cache has none, or if an executable or a file has changed."""
     path = _path(request, executables=executables)
     if path is None:
         return None
@@ -58,7 +58,8 @@ def store(
 ) -> None:
     """Write a resolution to the cache if it can be cached.
 
-    It is valid until one of `files` or an executable changes; `programs` are those that were searched for.
+    It is valid until one of `files` or an executable changes; `programs` are the results of the searches for
+    executables.
     """
     path = _path(request, executables=executables)
     if path is None or resolved.provenance["config_service"].value != "null":
@@ -75,7 +76,7 @@ def store(
 
 
 def _path(request: Request, *, executables: bool) -> Path | None:
-    """Return the cache file of this request's resolution, or None if it must not be cached."""
+    """Return the cache file of this request's resolution, or None if the resolution must not be cached."""
     folder = cache_folder()
     dotenv = _bytes(request.root / ".env")
     dotenv = dotenv if b"INFRA_" in dotenv else b""
@@ -112,7 +113,7 @@ def _bytes(path: Path) -> bytes:
 def _code() -> Iterator[tuple[str, int, int]]:
     """Yield name, time of the last change and size of each module that makes plans.
 
-    In an editable install, these files change without a new version.
+    In an editable install, these modules change without a new version of pytest-infra.
     """
     for folder in (_PACKAGE, *(_PACKAGE / name for name in ("config", "services", "binaries", "spec"))):
         for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
@@ -152,7 +153,7 @@ def _states(files: Iterable[str]) -> dict[str, list[int] | None]:
 
 
 def _remove_old_files(folder: Path) -> None:
-    """Remove all but the newest files. Another process may remove some at the same time."""
+    """Remove all files except the newest. Another process may remove some of them at the same time."""
     try:
         files = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
         for path in files[KEPT:]:

@@ -1,8 +1,7 @@
 """Resolve a request to a plan, without the plan cache, in two passes.
 
 The first pass validates the settings of the services and collects their contributions. The second pass makes
-the specs, some of which consume contributions, and repeats until the plan contains every service that is
-needed.
+the specs; some kinds consume contributions for this. It repeats until the plan contains every needed service.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ def resolved(request: Request, *, executables: bool) -> Resolved:
 def _configured_tables(declaration: Declaration) -> dict[str, ServiceConfiguration]:
     """Return every service that has a table, selected or not.
 
-    Raises `ConfigurationError`, one for the mistakes of all services.
+    Raises one `ConfigurationError` with the mistakes of all services.
     """
     services, errors = {}, []
     for name in declaration.stack.services:
@@ -94,7 +93,8 @@ def _offers(
 ) -> list[Contribution]:
     """Return the contributions for the consumers, sorted.
 
-    They are those of `members`, the services of the plan; under the keys `BRING_IN` those of all services.
+    Under the keys `BRING_IN` they are from all services, under other keys only from `members`, the services
+    of the plan.
     """
     members = set(members)
     return sorted(
@@ -141,7 +141,7 @@ def _plan(
         if len(needed_by) == members and offers == _offers(services, needed_by, request.skip):
             break
     optional = {service for spec in specs.values() for service, _ in optional_exports(spec)}
-    # The names are read only if they are needed: the catalogue has to search for entry points.
+    # The names of all kinds are read only if necessary, because the catalogue searches for entry points then.
     absent = set(declaration.names()) - specs.keys() if optional - specs.keys() else ()
     roles: dict[str, list[str]] = {}
     for name in sorted(specs):
@@ -192,7 +192,7 @@ def _check_need(need: str, by: str, declaration: Declaration) -> None:
 
 
 def _with_location(error: ConfigurationError, declaration: Declaration) -> ConfigurationError:
-    """Return the error of a service in a plan with the line of the stack file."""
+    """Return the error with the line of the stack file that contains the service's setting as location."""
     scope, _, name = error.where.partition(".")
     if scope != "services":
         return error

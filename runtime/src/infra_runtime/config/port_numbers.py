@@ -13,8 +13,8 @@ from infra_runtime.config.stack_file import Key
 def further_instances(declaration: Declaration) -> dict[str, str]:
     """Return service → kind for each instance that is not the first of its kind.
 
-    The first instance is the one that is named like the kind, or else the first by name. The result does not
-    depend on the services that a request names, so that a service always has the same port.
+    The first instance is the service with the name of the kind, or else the first in alphabetical order. The
+    result does not depend on the services in the request, so that a service always has the same port.
     """
     instances: dict[str, list[str]] = {}
     for name in sorted(declared(declaration)):
@@ -32,7 +32,7 @@ def further_instances(declaration: Declaration) -> dict[str, str]:
 def default_ports(
     declaration: Declaration, further: Mapping[str, str], ports: Callable[[str], Mapping[str, int]]
 ) -> dict[str, Layer]:
-    """Return, for each further instance, the layer with its port numbers: the next that no other service has.
+    """Return, for each further instance, the layer with its ports: the next numbers without a service.
 
     `ports` returns the ports that a service has without this layer.
     """
@@ -62,7 +62,7 @@ def _source(kind: str) -> Callable[[Key], str]:
 
 
 def _implicit(declaration: Declaration, name: str, numbers: Mapping[str, int]) -> list[str]:
-    """Return the names of the ports that no source sets; the setting `port` sets the first port."""
+    """Return the names of the ports whose numbers no source sets; the setting `port` sets the first port."""
     table = declaration.table(name)
     given = set(table.get("ports", {}))
     if table.get("port") is not None:

@@ -19,7 +19,7 @@ from infra_runtime.plan import Plan
 from infra_runtime.spec import references, texts
 from infra_runtime.value import frozen
 
-#: UTF-8; the mark that some editors write at the beginning is ignored
+#: UTF-8; the byte order mark that some editors write at the beginning is ignored
 DOTENV_ENCODING = "utf-8-sig"
 
 
@@ -67,9 +67,9 @@ class Request:
 def make_resolved(
     request: Request, plan: Plan, programs: Iterable[BinarySearch], provenance: Mapping[str, Origin]
 ) -> Resolved:
-    """Return the answer to a request. Raises `ConfigurationError` for a variable that is not set.
+    """Return the resolution of a request. Raises `ConfigurationError` for a variable that is not set.
 
-    `programs` are the executables that were searched for, found or not.
+    `programs` are the results of the searches for executables, including those that were not found.
     """
     return Resolved(
         plan=plan,
@@ -117,7 +117,7 @@ def make_request(
     overrides: Mapping[str, Any] | None = None,
     variables_required: bool = True,
 ) -> Request:
-    """Return the request with defaults for what is not given.
+    """Return the request with default values for arguments that are None.
 
     Raises `ConfigurationError` for an unknown environment, and for a file that cannot be read.
     """
@@ -164,7 +164,7 @@ def _first(*candidates: tuple[str | None, str]) -> tuple[str, str]:
 
 
 def read_dotenv(path: Path, word: bytes) -> Mapping[str, str | None]:
-    """Return the file's variables; nothing is parsed and returned if the file does not contain `word`."""
+    """Return the file's variables; if the file does not contain `word`, return none without parsing it."""
     try:
         content = path.read_bytes()
     except (FileNotFoundError, IsADirectoryError):  # a virtual environment may be named `.env`
@@ -175,7 +175,7 @@ def read_dotenv(path: Path, word: bytes) -> Mapping[str, str | None]:
     if not any(word.decode("ascii").encode(encoding) in content for encoding in encodings):
         return {}
     text = dotenv_text(path, content)
-    from dotenv import dotenv_values  # imported late: the `.env` of most projects has no variable for the kit
+    from dotenv import dotenv_values  # imported late: most `.env` files have no variable of pytest-infra
 
     return dotenv_values(stream=io.StringIO(text), interpolate=False)
 

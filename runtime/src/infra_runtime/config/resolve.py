@@ -26,7 +26,7 @@ def is_test_environment() -> bool:
 def data_directory(
     directory: Path | None = None, *, environment: str | None = None, data: Path | None = None
 ) -> Path:
-    """Return the data directory without resolving the stack; that is enough to attach to a running stack."""
+    """Return the data directory without resolving the stack; a client that attaches needs only its path."""
     return make_request(directory=directory, environment=environment, data=data).data
 
 
@@ -42,10 +42,10 @@ def resolve(
     executables: bool = True,
     variables_required: bool = True,
 ) -> Resolved:
-    """Resolve the stack of a directory, or the services `names` of it and the services that they need.
+    """Resolve the stack of a directory, or only its services `names` and the services that they need.
 
-    Without `executables` no executable is searched for: engines that run elsewhere have their own. Without
-    `variables_required` a `${env.NAME}` may be unset: such engines read it where the stack starts.
+    If `executables` is false, no executable is searched for: containers have their own. If
+    `variables_required` is false, a `${env.NAME}` may be unset: Compose reads it when the stack starts.
 
     Raises:
         ConfigurationError: the stack file, a variable or an argument has an invalid value.

@@ -1,4 +1,4 @@
-"""The services of a request: those that it names, or else those of the stack."""
+"""Select the services of a request: the services that it names, or else the services of the stack."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def selected(declaration: Declaration) -> list[str]:
 
 
 def declared(declaration: Declaration) -> set[str]:
-    """Return every service that any request for this stack can start."""
+    """Return the names of all services that a request for this stack can start."""
     stack = declaration.stack
     in_use = _everything(declaration) if stack.use is None else stack.use
     names = {*in_use, *stack.services, *_stack(declaration), *declaration.mentioned()}
@@ -52,7 +52,7 @@ def _profiles(declaration: Declaration) -> Mapping[str, Sequence[str]]:
 
 
 def _check_lists(declaration: Declaration) -> None:
-    """Check `profile`, `use` and every profile, whether or not the request uses them."""
+    """Check `profile`, `use` and every profile, also if the request does not use them."""
     stack, profiles = declaration.stack, _profiles(declaration)
     if stack.profile is not None and stack.profile not in profiles:
         raise ConfigurationError(

@@ -23,7 +23,7 @@ from infra_runtime.services import user_service
 from infra_runtime.spec import OWN_NAMES, OWN_SCOPES
 from infra_runtime.value import frozen
 
-#: the logs in a data directory that are not those of services
+#: the names of logs in a data directory that do not belong to a service
 OWN_LOGS = frozenset({"supervisor"})
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
@@ -124,7 +124,7 @@ def _checked_kind(name: str, declaration: Declaration) -> str:
 def _facts(entry: Entry, declaration: Declaration, name: str) -> list[Layer]:
     """Return the layer with the settings that are read from the executable, such as its version.
 
-    A missing executable is not an error here: the plan may not need it.
+    A missing executable is not an error in this function, because the plan may not need the executable.
     """
     if entry.facts is None or not declaration.executables:
         return []

@@ -1,4 +1,4 @@
-"""The sources of one request, in order of precedence."""
+"""The sources of the settings of one request (arguments, variables, files), in order of precedence."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BESIDE = frozenset({"environment", "api"})
 
 
 def layers(request: Request) -> list[Layer]:
-    """Return the layers of command line, environment, `.env`, overlay, stack file, configuration service."""
+    """Return the layers: command line, environment, `.env`, overlay, stack file, configuration service."""
     files = list(_files(request))
     services = {name for layer in files for name in _services(layer.values)}
     given = dict(request.overrides)
@@ -34,7 +34,7 @@ def layers(request: Request) -> list[Layer]:
         *from_dotenv(request.root / ".env", services),
         *files,
     ]
-    # Each of these sources may name the configuration service, which has the lowest precedence.
+    # Each of these sources may set the URL of the configuration service, which has the lowest precedence.
     address = merge(sources).values.get("config_service")
     if isinstance(address, str) and address:
         bucket = {name: value for name, value in read_bucket(address).items() if name in _TOP}

@@ -42,9 +42,9 @@ class StackFile:
 
 
 def find(directory: Path) -> StackFile | None:
-    """Return the stack file of this directory or of the nearest directory above it that has one.
+    """Return the stack file in a directory, or in the nearest directory above; None if none is found.
 
-    Raises `ConfigurationError` if a directory has two, or a file cannot be read.
+    Raises `ConfigurationError` if a directory has two stack files, or a file cannot be read.
     """
     for folder in (directory, *directory.parents):
         stack_file, project = folder / NAME, folder / "pyproject.toml"
@@ -87,7 +87,7 @@ def _has_stack_table(path: Path) -> bool:
         return False
     if _STACK_TABLE.search(content):
         return True
-    # Most files above the current directory describe no stack: they may be invalid, and parsing is slow.
+    # Most `pyproject.toml` files above the directory describe no stack: they may be invalid; parsing is slow.
     if b"infra" not in content or b"tool" not in content:
         return False
     try:
@@ -106,7 +106,7 @@ def _parse(path: Path, text: str) -> Mapping[str, Any]:
 
     try:
         return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # also a number of thousands of digits
+    except (ValueError, RecursionError) as error:  # ValueError also for a number with thousands of digits
         match = re.search(r"line (\d+)", str(error))
         hint = ""
         if _LIST_OF_SERVICES.search(text) and _TABLE_OF_SERVICES.search(text):
@@ -150,7 +150,7 @@ def _add_line(lines: dict[Key, int], table: Key, parts: Key, line: int) -> None:
 
 
 def _statements(text: str) -> Iterator[tuple[int, int]]:
-    """Yield offset and line number of every line that does not continue a value of the line before."""
+    """Yield offset and number of every line that does not continue a value from the previous line."""
     depth, end, line = 0, 0, 1
     yield end, line
     for token in _TOKEN.finditer(text):

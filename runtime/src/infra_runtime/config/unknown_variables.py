@@ -1,6 +1,6 @@
-"""Misspelled variables: names that begin with `INFRA_` and are similar to a variable of the kit.
+"""Misspelled variables: names that begin with `INFRA_` and are similar to a variable of pytest-infra.
 
-Other programs may use `INFRA_…` too, so a name that is not similar to a variable of the kit is not reported.
+Other programs may use `INFRA_…` too, so a name that is not similar to such a variable is not reported.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SIMILARITY = 0.75
 
 @frozen
 class MisspelledVariable:
-    """A variable, the file that sets it (empty for the environment), and the name that was perhaps meant."""
+    """A variable, the file that sets it (empty for the environment), and the most similar known name."""
 
     name: str
     file: str
@@ -41,7 +41,7 @@ class MisspelledVariable:
 
 
 def misspelled_variables(directory: Path | None = None) -> list[MisspelledVariable]:
-    """Return those of the environment and of the `.env` beside the stack file."""
+    """Return the misspelled variables of the environment and of the `.env` beside the stack file."""
     start = (directory or Path.cwd()).resolve()
     file = stack_file.find(start)
     path = (file.path.parent if file else start) / ".env"
@@ -56,7 +56,7 @@ def _among(names: Iterable[str], file: str) -> Iterator[MisspelledVariable]:
 
 
 def _meant(word: str) -> str:
-    """Return the most similar name, without the prefix; empty if `word` is correct or similar to none."""
+    """Return the most similar known name, without prefix; empty if `word` is known or similar to no name."""
     head, nested, rest = word.partition(NESTED)
     known = TABLES if nested else TABLES | NAMES | SET_BY_SUPERVISOR
     if head in known:

@@ -1,4 +1,4 @@
-"""Validation errors of pydantic as messages for users: location, problem, allowed and similar names."""
+"""Translate validation errors of pydantic to messages: location, problem, allowed and similar names."""
 
 from __future__ import annotations
 

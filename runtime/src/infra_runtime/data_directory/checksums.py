@@ -1,6 +1,6 @@
-"""The checksums of a snapshot: what each file of it must contain, and the first difference of a copy.
+"""The checksums of the files in a snapshot, and their comparison with a copy of the snapshot.
 
-Hashing reads every file, and the supervisor has one thread: it runs `main` in another process.
+Hashing reads every file, and the supervisor has only one thread. Therefore it runs `main` in another process.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from infra_runtime.host import disk
 DESCRIPTION = "snapshot.json"
 #: the field of the description with path → checksum
 FILES = "files"
-#: bytes of a hash; enough to detect every accidental change
+#: the length of a hash in bytes; enough to detect every accidental change
 HASH_BYTES = 16
 
 
@@ -42,7 +42,7 @@ def checksums(folder: str) -> dict[str, str]:
 
 
 def _checksum(path: str) -> str:
-    import hashlib  # 3 ms, which every start of a supervisor would pay
+    import hashlib  # imported here because it takes 3 ms, and a supervisor must start fast
 
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
@@ -56,9 +56,9 @@ def _checksum(path: str) -> str:
 
 
 def seal(snapshot: str, *, durable: bool) -> None:
-    """Add the checksums of a snapshot's files to its description, and write all of it to the disk.
+    """Add the checksums of a snapshot's files to its description.
 
-    Raises `OSError`.
+    With `durable`, the snapshot survives a power failure afterwards. Raises `OSError`.
     """
     path = f"{snapshot}/{DESCRIPTION}"
     with open(path, encoding="utf-8") as file:
@@ -70,10 +70,10 @@ def seal(snapshot: str, *, durable: bool) -> None:
 
 
 def difference(snapshot: str, copy: str, *, durable: bool) -> str:
-    """Return the first difference between a copy of a snapshot's services and its checksums; empty: none.
+    """Return the first difference between a copy of a snapshot's services and the snapshot's checksums.
 
-    The result begins with the path of the file in the snapshot's folder. A copy without a difference is
-    written to the disk.
+    The result begins with the path of the file in the snapshot's folder; it is empty if the copy is correct.
+    With `durable`, a correct copy survives a power failure afterwards.
     """
     try:
         with open(f"{snapshot}/{DESCRIPTION}", encoding="utf-8") as file:
@@ -105,7 +105,7 @@ def command(*arguments: str) -> tuple[str, ...]:
 def main(arguments: list[str]) -> None:
     """Run `seal SNAPSHOT DURABLE`, `check SNAPSHOT COPY ANSWER DURABLE` or `remove PATH …`.
 
-    `check` writes the difference to the file ANSWER. DURABLE is `1` or `0`.
+    `check` writes the difference to the file ANSWER. DURABLE is `1` (true) or `0` (false).
     """
     match arguments:
         case ["seal", snapshot, durable]:

@@ -1,7 +1,7 @@
 """The control file of a data directory: the path of the control socket, and the process that listens on it.
 
-Clients find the socket by this file and not by their environment, which may differ from that of the process
-that started the stack. The file stays when the supervisor exits; the next supervisor replaces it.
+Clients find the socket by this file, because their environment variables may differ from the variables of the
+process that started the stack. The file remains when the supervisor exits; the next supervisor replaces it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _REMOVE = "Stop the supervisor of this data directory if one is running, and rem
 
 
 class ControlFile(NamedTuple):
-    """The content of the file."""
+    """The content of a control file."""
 
     #: the path of the control socket
     socket: str
@@ -31,7 +31,7 @@ class ControlFile(NamedTuple):
 
 
 def write(paths: Paths) -> None:
-    """Write the file for this process, by renaming a complete one."""
+    """Write the control file for this process under a temporary name, and rename it when it is complete."""
     content = ControlFile(paths.control, os.getpid(), processes.started(os.getpid()), paths.data)
     new = f"{paths.control_file}.new"
     if os.path.lexists(new):
@@ -43,9 +43,9 @@ def write(paths: Paths) -> None:
 
 
 def read(paths: Paths) -> ControlFile | None:
-    """Return the content of the file; None when no supervisor has written it for this data directory.
+    """Return the content of the control file; None if no supervisor has written it for this data directory.
 
-    Raises `DataDirectoryError` when another user can have written it, or its content is invalid.
+    Raises `DataDirectoryError` if another user can have written the file, or if its content is invalid.
     """
     try:
         ownership.check_folder(paths.data)

@@ -18,9 +18,9 @@ class Share:
     """The times of one service during a start, in seconds."""
 
     service: str
-    #: waiting for the services that it needs
+    #: waiting until the services that it needs are ready
     waiting: float
-    #: running its steps: files, seeds, commands
+    #: running the steps that prepare it: files, seeds, commands
     preparing: float
     #: from the start of its process to the first successful probe
     starting: float
@@ -41,7 +41,7 @@ class Start:
     boot: float
     #: from the request until the last service was ready or failed
     seconds: float
-    #: in the order in which the services became ready
+    #: the services, in the order in which they became ready
     shares: tuple[Share, ...]
     #: the critical path: each service waited for the one before it; the last one was ready last
     chain: tuple[str, ...]
@@ -52,7 +52,7 @@ class Start:
 
 
 def last_start(run: Sequence[Event]) -> Start | None:
-    """Return the last start in a run for which a service was prepared; None when there is none."""
+    """Return the last start in a run for which a service was prepared; None if the run has no such start."""
     requests = [number for number, event in enumerate(run) if event.event == "wanted"]
     for number in reversed(requests):
         if (start := _start(run, number)) is not None:

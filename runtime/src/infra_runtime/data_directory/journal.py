@@ -1,6 +1,7 @@
 """The journal `events.jsonl`: the events of a stack, one JSON object per line, in the order of time.
 
-The next supervisor of the data directory reads in it which processes the previous one may have left.
+The next supervisor of the data directory reads the journal to find processes that the previous supervisor
+left.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ class Journal:
         self._now = now
         self._file = ownership.open_file(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         size = os.fstat(self._file).st_size
-        #: whether the last line has no end, after a crash or on a full disk; the next event then starts a new
-        #: line
+        #: whether the last line is incomplete, after a crash or on a full disk; the next event then starts a
+        #: new line
         self._cut = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
         self.listeners: set[Callable[[Mapping[str, object]], None]] = set()
 
     def write(self, event: str, service: str = "", **details: object) -> None:
-        """Write one event: `time` (Unix seconds), `event`, `service` when it concerns one, and details.
+        """Write one event: `time` (Unix seconds), `event`, `service` if it concerns a service, and details.
 
         The details are fields of `messages.Event`.
         """
@@ -41,7 +42,7 @@ class Journal:
         if service:
             record["service"] = service
         record |= details
-        # On a full disk the event is lost, and the supervisor continues.
+        # On a full disk, the event is lost and the supervisor continues.
         with contextlib.suppress(OSError):
             line = b"\n" * self._cut + json.dumps(record, separators=(",", ":")).encode() + b"\n"
             self._cut = os.write(self._file, line) < len(line)
@@ -64,7 +65,7 @@ def read(path: str) -> list[Event]:
 
 
 def parsed(lines: Iterable[str]) -> list[Event]:
-    """Return the events in these lines, without lines that are incomplete after a crash or on a full disk."""
+    """Return the events in these lines; lines that are incomplete, such as after a crash, are ignored."""
     events = []
     for line in lines:
         with contextlib.suppress(ValueError, MessageError):
@@ -79,7 +80,7 @@ def last_run(events: list[Event]) -> list[Event]:
 
 
 class Traces(NamedTuple):
-    """What identifies the processes of the runs of a stack that have not ended with a complete `down`."""
+    """The data that identify processes of a stack's runs that have not ended with a complete `down`."""
 
     #: pid → start time of the first processes of services, including those that have exited
     roots: dict[int, str]
@@ -92,7 +93,7 @@ class Traces(NamedTuple):
 
 
 def traces(events: Iterable[Event]) -> Traces:
-    """Return the traces of the runs since the last one that left nothing; runs before a reboot have none."""
+    """Return the traces of the runs after the last run that left no process; a reboot removes all traces."""
     roots: dict[int, str] = {}
     groups: dict[str, str] = {}
     this_boot, same_boot = boot(), False

@@ -1,4 +1,4 @@
-"""The leak check: it finds processes, ports and sockets that remain of a stopped stack, by its journal."""
+"""The leak check: with the journal of a stopped stack, find its remaining processes, ports and sockets."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from infra_runtime.value import frozen
 class LeakCheck:
     """The result of a leak check of the last run of a stack; each remaining item is described by a text."""
 
-    #: the number of services, without copies
+    #: the number of services, without copies for single tests
     services: int
     #: seconds in which at least one service was starting for the first time; None when none became ready
     ready_seconds: float | None
     processes: tuple[str, ...]
     ports: tuple[str, ...]
     sockets: tuple[str, ...]
-    #: the folder with the services' data, which a stack of the test environment must remove
+    #: the folder with the data of the services, if it remains in the environment `test`
     folders: tuple[str, ...] = ()
     #: services that did not become ready, and tasks that failed
     never_ready: tuple[str, ...] = ()
@@ -89,9 +89,9 @@ def check_leaks(paths: Paths) -> LeakCheck:
 
 
 def _below(folder: str) -> Iterator[str]:
-    """Yield the paths of all files and folders below a folder; a guardian may remove them meanwhile.
+    """Yield the paths of all files and folders below a folder; a guardian may remove them at the same time.
 
-    A link in place of the folder is yielded itself: the files in its target are not those of the stack.
+    If the folder is a link, only the link is yielded: the files in its target do not belong to the stack.
     """
     if os.path.islink(folder):
         yield folder

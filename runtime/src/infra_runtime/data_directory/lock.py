@@ -1,8 +1,8 @@
-"""The lock of a data directory: while a process holds it, no process of an earlier supervisor runs.
+"""The lock of a data directory: when a process gets the lock, no process of an earlier stack is running.
 
-The supervisor and its guardian share the lock, and the lock file contains the guardian's pid. When a signal
-stops the guardian after its supervisor's death, the kernel does not continue it; the process that waits for
-the lock does.
+The supervisor and its guardian share the lock, and the lock file contains the guardian's pid. If a signal has
+paused the guardian after the exit of its supervisor, the process that waits for the lock continues the
+guardian.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from infra_runtime.host import file_lock, ownership, processes
 
 
 def take(paths: Paths) -> int | None:
-    """Return the locked descriptor; None when another process has it."""
+    """Return the descriptor of the locked file; None when another process holds the lock."""
     descriptor = file_lock.acquire(paths.lock)
     if descriptor is None:
         wake_holder(paths)
         return None
-    if not file_lock.is_current(descriptor, paths.lock):  # its former holder has removed the file
+    if not file_lock.is_current(descriptor, paths.lock):  # the previous holder has removed the file
         os.close(descriptor)
         return None
     os.ftruncate(descriptor, 0)
@@ -29,14 +29,14 @@ def take(paths: Paths) -> int | None:
 
 
 def name_holder(descriptor: int, pid: int) -> None:
-    """Write pid and start time of the guardian, which still holds the lock after the supervisor's death."""
+    """Write pid and start time of the guardian, which holds the lock also after the supervisor's exit."""
     with contextlib.suppress(OSError):  # the lock also works when the disk is full
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{pid} {processes.started(pid)}\n".encode(), 0)
 
 
 def wake_holder(paths: Paths) -> None:
-    """Send SIGCONT to the process in the lock file if a signal has stopped it."""
+    """Send SIGCONT to the process whose pid is in the lock file, if a signal has paused this process."""
     try:
         with open(ownership.open_file(paths.lock, os.O_RDONLY), encoding="ascii") as file:
             pid, _, start = file.read().strip().partition(" ")

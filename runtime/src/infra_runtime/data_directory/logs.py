@@ -1,8 +1,9 @@
 """The log files of the services: each service writes its own file, and the supervisor bounds their sizes.
 
 A service appends to its log without the supervisor. When a log exceeds its limit, the supervisor frees the
-space of its beginning: the file has a hole there, so that the offsets of all following lines stay. Where the
-file system has no holes, the end of the log is copied to `NAME.log.1`, and the log is truncated.
+disk space of the log's beginning: the file has a hole at its beginning, and the offsets of all following
+lines do not change. If the file system does not support holes, the end of the log is copied to `NAME.log.1`,
+and the log is truncated.
 
 Next to `NAME.log` is `NAME.index` with lines of `TIME OFFSET`: the size of the log in bytes at that Unix
 time. The index gives each log line a time, exact to a second, without a change of the service's output.
@@ -18,21 +19,21 @@ from collections.abc import Callable, Iterable, Mapping
 from infra_runtime.host import sparse_file
 
 TAIL_BYTES = 16_384
-#: bytes of one log, and of all logs of a stack
+#: the default limits in bytes: for one log, and for all logs of a stack
 LIMIT, TOTAL_LIMIT = 20_000_000, 200_000_000
-#: the variables with other limits, in bytes
+#: the variables that set other limits, in bytes
 LIMIT_VARIABLE, TOTAL_VARIABLE = "INFRA_LOG_LIMIT", "INFRA_LOG_TOTAL"
 #: the smallest limit: smaller logs would have a hole after each line of a verbose service
 LEAST_LIMIT = 65_536
 #: seconds between two lines of an index
 INDEX_SECONDS = 0.9
-#: seconds between two updates: in a flood, and while the logs grow slowly
+#: seconds between two updates: while a log grows fast, and while the logs grow slowly
 SHORTEST, LONGEST = 0.02, 0.25
-#: bytes at the beginning of what is kept, in which the end of a line is searched
+#: bytes at the beginning of the kept part of a log, in which the end of a line is searched
 LINE_BYTES = 65_536
 #: bytes of a log with its hole; a log of this size is truncated. Source: ext4 has files up to 16 TB
 LARGEST = 1 << 40
-#: bytes at the end of a log that are copied where the file system has no holes
+#: bytes at the end of a log that are copied if the file system does not support holes
 COPIED_BYTES = 1_000_000
 
 
@@ -65,7 +66,7 @@ class Logs:
         return f"{self.folder}/{service}.log"
 
     def size(self, service: str) -> int:
-        """Return the size of a service's log in bytes, with its hole; 0 when the file is missing."""
+        """Return the size of a service's log in bytes, including its hole; 0 if the file is missing."""
         try:
             return os.stat(self.path(service)).st_size
         except OSError:
@@ -78,8 +79,8 @@ class Logs:
     def update(self, services: Iterable[str], *, last: bool = False) -> float:
         """Write changed sizes to the indexes, and drop the beginnings of large logs.
 
-        Return the seconds until the next update, which is early when a log grows fast. The last update writes
-        all sizes to the indexes.
+        Return the seconds until the next update; they are fewer when a log grows fast. The last update
+        (`last`) writes all sizes to the indexes.
         """
         services = list(services)
         now, growth = self._now(), 0
@@ -108,7 +109,7 @@ class Logs:
             limit = max(self._total // len(kept), LEAST_LIMIT)
         for service, bytes_ in kept.items():
             if bytes_ > limit:
-                # A full disk is ignored: the log cannot grow then.
+                # An error on a full disk is ignored, because the log cannot grow on a full disk.
                 with contextlib.suppress(OSError):
                     self._drop(service, limit // 2)
 
@@ -122,13 +123,13 @@ class Logs:
             block = os.pread(descriptor, LINE_BYTES, cut)
             line_end = block.find(b"\n", len(_mark(size)))
             end = cut + (line_end if line_end >= 0 else len(_mark(size)))
-            # The line has the length of its predecessor, whose number may have one digit more.
+            # The new line is as long as the line that it replaces, whose number may have one digit more.
             start = end - len(_mark(end))
             if size > LARGEST:
                 self._truncate(service, descriptor, size, keep)
                 return
             dropped = start + self._truncated.get(service, 0)
-            # The line comes first: a reader that has found the end of the hole finds the line there.
+            # The line is written before the hole, so that a reader always finds it at the end of the hole.
             os.pwrite(descriptor, _mark(dropped).rjust(end - start)[: end - start] + b"\n", start)
             sparse_file.punch(descriptor, start)
             self._starts[service] = start
@@ -139,7 +140,7 @@ class Logs:
             os.close(descriptor)
 
     def _truncate(self, service: str, descriptor: int, size: int, keep: int) -> None:
-        """Copy the end of a log and truncate it; lines that the service writes meanwhile are lost."""
+        """Copy the end of a log and truncate the log; lines that are written during the copy are lost."""
         path = self.path(service)
         kept = min(keep, COPIED_BYTES)
         block = os.pread(descriptor, kept, size - kept)
@@ -162,13 +163,13 @@ class Logs:
             return 0
 
     def _write_index(self, service: str, size: int, now: float) -> None:
-        # A full disk is ignored: the log has no times then.
+        # An error on a full disk is ignored: the log lines have no times in this case.
         with contextlib.suppress(OSError), open(self._index(service), "a", encoding="ascii") as file:
             file.write(f"{now:.3f} {size}\n")
             self._indexed[service] = size, now
 
     def _shorten_index(self, service: str, start: int) -> None:
-        """Remove the lines of an index whose offsets are in the hole."""
+        """Remove the lines of a log's index whose offsets are in the hole of the log."""
         with contextlib.suppress(OSError):
             with open(self._index(service), encoding="ascii") as file:
                 lines = [line for line in file if int(line.split()[-1]) > start]
@@ -181,19 +182,19 @@ class Logs:
 
 
 def _mark(dropped: int) -> bytes:
-    """Return the line at the beginning of what is kept of a log."""
+    """Return the first line of a log with a hole: the line with the number of dropped bytes."""
     return b"infra: the first %d bytes of this log were dropped" % dropped
 
 
 def limits(environ: Mapping[str, str]) -> tuple[int, int]:
-    """Return the limit of a log and of all logs in bytes; a variable that is not a number is ignored."""
+    """Return the limits in bytes for one log and for all logs; a variable that is not a number is ignored."""
     values = (environ.get(LIMIT_VARIABLE, ""), environ.get(TOTAL_VARIABLE, ""))
     limit, total = (int(text) if text.isdecimal() and text.isascii() else 0 for text in values)
     return limit or LIMIT, total or TOTAL_LIMIT
 
 
 def tail(path: str, lines: int, since: int = 0) -> list[str]:
-    """Return the last lines of a file after the byte offset `since`; none when the file is missing."""
+    """Return the last lines of a file after the byte offset `since`; an empty list if the file is missing."""
     try:
         with open(path, "rb") as file:
             size = file.seek(0, os.SEEK_END)

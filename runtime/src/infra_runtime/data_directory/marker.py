@@ -1,4 +1,4 @@
-"""The marker file of a data directory, without which no file in a directory is removed."""
+"""The marker file of a data directory; in a directory without this file, no file is removed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from infra_runtime.host import disk, ownership
 def make_data_directory(paths: Paths, environment: str) -> None:
     """Create the data directory, or check that an existing one can be used in this environment.
 
-    The data of a test are removed at its end. A folder that contains other files is therefore rejected.
+    The data of a test are removed at its end. Therefore a folder that contains other files is rejected.
 
-    A new directory gets mode 0700; the mode of an existing one is not changed.
+    A new directory gets mode 0700; the mode of an existing directory is not changed.
 
-    Raises `DataDirectoryError` when the directory cannot be written, other users can write to it, it or a
-    file in it belongs to another user, it has no marker, belongs to another environment, was written by a
-    newer version, or contains files that the start of a test would remove.
+    Raises `DataDirectoryError` if the directory cannot be written, if other users can write to it, if the
+    directory or a file in it belongs to another user, or if the directory contains files but no marker,
+    belongs to another environment, was written by a newer version of pytest-infra, or contains files that the
+    start of a test would remove.
     """
     data, marker = Path(paths.data), Path(paths.marker)
     try:
@@ -34,13 +35,13 @@ def make_data_directory(paths: Paths, environment: str) -> None:
         for file in (paths.marker, paths.lock, paths.journal, paths.control_file, paths.own_log):
             ownership.check_file(file)
         if not marker.exists():
-            # A wipe that was killed may leave the lock.
+            # An interrupted wipe may leave the lock file.
             foreign_entries = [
                 entry
                 for entry in data.iterdir()
                 if not entry.name.startswith(marker.name) and str(entry) != paths.lock
             ]
-            # Another process may have written the marker and its files meanwhile.
+            # Another process may have written the marker and its files since the check.
             if foreign_entries and not marker.exists():
                 raise DataDirectoryError(paths.data, "it is not empty, and pytest-infra did not create it")
             _write(marker, {"format": FORMAT, "stack": paths.stack, "environment": environment})
@@ -68,10 +69,10 @@ def make_data_directory(paths: Paths, environment: str) -> None:
 
 
 def placed_file(paths: Paths) -> str:
-    """Return a file in the services' folders that is newer than the end of the last stack; empty: none.
+    """Return the path of a file in the services' folders that is newer than the end of the last run.
 
-    A stack that ended with `down` in its journal has left no process that writes files. Older files are what
-    a killed supervisor could not remove.
+    The result is empty if no file is newer. After a run that ended with `down` in its journal, no
+    process of the stack writes files. Older files are remains of a killed supervisor.
     """
     if not disk.is_folder(paths.services):
         return ""
@@ -80,7 +81,7 @@ def placed_file(paths: Paths) -> str:
         return ""
     ended = events[-1].time if events else 0.0
     for service in sorted(Path(paths.services).iterdir()):
-        if service.name.startswith("."):  # files of the kit
+        if service.name.startswith("."):  # files of pytest-infra, not of a service
             continue
         candidates = [f"{folder}/{name}" for folder, _, files in os.walk(service) for name in files]
         for path in candidates if disk.is_folder(str(service)) else [str(service)]:
@@ -90,7 +91,7 @@ def placed_file(paths: Paths) -> str:
 
 
 def _check_writable(paths: Paths) -> None:
-    """Raise `DataDirectoryError` when this user cannot write in the directory or to a file of the stack."""
+    """Raise `DataDirectoryError` if this user cannot write to the directory or to a file of the stack."""
     if reason := refusal(paths.data):
         raise DataDirectoryError(paths.data, reason + _owner(paths.data))
     for path in (paths.logs, paths.services, paths.journal, paths.lock):
@@ -99,7 +100,7 @@ def _check_writable(paths: Paths) -> None:
 
 
 def _owner(path: str) -> str:
-    """Return who owns a file, or the folder in which it would be made, if that is another user."""
+    """Return the end of a message: the other user who owns a file or its folder; empty if none does."""
     while not os.path.lexists(path) and os.path.dirname(path) != path:
         path = os.path.dirname(path)
     with contextlib.suppress(OSError):
@@ -110,7 +111,7 @@ def _owner(path: str) -> str:
 
 
 def _write(marker: Path, content: dict[str, Any]) -> None:
-    """Write the marker by renaming a complete file; two processes may do this at the same time."""
+    """Write the marker under a temporary name, and rename it; two processes may do this at the same time."""
     temporary = marker.with_name(f"{marker.name}.{os.getpid()}-{threading.get_ident()}")
     temporary.write_text(json.dumps(content), encoding="utf-8")
     temporary.replace(marker)

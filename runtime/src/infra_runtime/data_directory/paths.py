@@ -1,9 +1,9 @@
 """The paths of a stack's files, derived from the data directory and the environment.
 
 The data directory contains the files that are of interest to users. Sockets, whose paths have at most 103
-bytes, and the lock files of ports are in a folder with a short path that belongs to the user. The environment
-determines that folder for a new supervisor only; clients find its path in the data directory
-(`control_file`).
+bytes, and the lock files of ports are in another folder, whose path is short and which belongs to the user. A
+new supervisor determines this folder by the environment variables; clients read its path from the data
+directory (`control_file`).
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import os
 import sys
 from collections.abc import Mapping
 
-#: the version of the data directory's layout; increased when an older kit would misread it
+#: the version of the data directory's layout; increased when older versions of pytest-infra would misread it
 FORMAT = 1
 #: the greatest length in bytes of a socket's path. Source: unix(7) has 108 with the NUL, macOS 104
 SOCKET_PATH = 103
 #: the length of `/FOLDER/.s.PGSQL.32767`, PostgreSQL's socket in a folder with a name of at most 16 bytes
 SOCKET_IN_RUN = 1 + 16 + 1 + 14
-#: the version of the control socket's methods; increased when an older client would misread their answers
+#: the version of the control socket's methods; increased when older clients would misread the answers
 PROTOCOL = 3
 
 
@@ -33,7 +33,7 @@ class Paths:
         self.home = environ.get("INFRA_RUNTIME_DIR") or f"/tmp/infra-{os.geteuid()}"  # noqa: S108 - checked
         self.run = f"{self.home}/{self.stack}"
         self.ports = f"{self.home}/ports"
-        #: where a new supervisor listens; the name of a service never begins with a dot
+        #: the path of a new supervisor's socket; the dot avoids a conflict with the name of a service
         self.control = f"{self.run}/.control"
         #: the file that contains the path of the running supervisor's socket
         self.control_file = f"{self.data}/control.json"
@@ -47,7 +47,7 @@ class Paths:
         self.cache = user_cache(environ) or f"{self.home}/cache"
 
     def seeds(self) -> str:
-        """Return the folder of the seeds; it is next to the sockets when the user's cache is not writable."""
+        """Return the folder of the seeds; it is next to the sockets if the user's cache is not writable."""
         for folder in (self.cache, f"{self.home}/cache"):
             with contextlib.suppress(OSError):
                 os.makedirs(f"{folder}/seeds", mode=0o700, exist_ok=True)
@@ -56,17 +56,17 @@ class Paths:
         return f"{self.cache}/seeds"
 
     def service_data(self, service: str) -> str:
-        """Return the folder that `${data}` stands for."""
+        """Return the service's data folder, which replaces `${data}`."""
         return f"{self.services}/{service}"
 
     def service_run(self, service: str) -> str:
-        """Return the folder that `${run}` stands for; a long service name is replaced by a short hash."""
+        """Return the folder that replaces `${run}`; in its path, a hash replaces a long service name."""
         name = service if len(service) <= 16 else hashlib.sha256(service.encode()).hexdigest()[:12]
         return f"{self.run}/{name}"
 
 
 def user_cache(environ: Mapping[str, str] = os.environ) -> str:
-    """Return the path of the kit's folder in the user's cache; empty without an absolute path in HOME.
+    """Return the folder of pytest-infra in the user's cache; empty without an absolute path in HOME.
 
     Source: XDG Base Directory Specification; Apple's File System Programming Guide.
     """
@@ -80,7 +80,7 @@ def user_cache(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def refusal(folder: str) -> str:
-    """Return why no file can be written in a folder; empty when it can.
+    """Return the reason why files cannot be written to a folder; empty if they can be written.
 
     A program that fails because of a full disk cannot write the reason to its log.
     """

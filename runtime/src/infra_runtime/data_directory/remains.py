@@ -1,7 +1,8 @@
-"""The processes that a stack has left: found by its traces, and killed when no supervisor runs.
+"""Find and kill the processes of a stack that still run when its supervisor does not run any longer.
 
-The traces are in the journal and in the file `descendants`, which contains the descendants that have neither
-the stack's token in their environment nor the control group of its supervisor.
+The processes are found by their traces (`journal.Traces`). The traces are in the journal and in the file
+`descendants`. This file contains the descendants of services that have neither the stack's token in their
+environment nor the control group of the supervisor.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import cgroup, processes
 from infra_runtime.value import frozen
 
-#: seconds to wait for the guardian of a killed supervisor, which cleans up and holds the lock meanwhile
+#: seconds to wait for the guardian of a killed supervisor, which holds the lock until it has cleaned up
 PATIENCE = 10.0
 
 
@@ -30,7 +31,7 @@ class Cleaned:
 
 
 def find(paths: Paths) -> Traces:
-    """Return the traces of a data directory: the journal's with the recorded descendants."""
+    """Return the traces in a data directory: those in the journal and those in the file `descendants`."""
     found = journal.traces(journal.read(paths.journal))
     return found._replace(roots=read_descendants(paths.descendants) | found.roots) if found else found
 
@@ -49,9 +50,9 @@ def end(paths: Paths) -> Cleaned:
 
 
 def end_unsupervised(paths: Paths, *, patience: float = PATIENCE) -> Cleaned:
-    """Kill the processes of a stack whose supervisor was killed, and remove its sockets and test data.
+    """Kill the processes of a stack whose supervisor was killed; remove its sockets, folders and test data.
 
-    Nothing happens when the last run has ended completely, or when a supervisor runs.
+    The function changes nothing if the last run of the stack has ended completely, or if a supervisor runs.
     """
     if not find(paths):
         return Cleaned()
@@ -79,7 +80,7 @@ def end_unsupervised(paths: Paths, *, patience: float = PATIENCE) -> Cleaned:
 
 
 def read_descendants(path: str) -> dict[int, str]:
-    """Return pid → start time of the recorded descendants; none when the machine has rebooted since."""
+    """Return pid → start time of the recorded descendants; empty if the machine has rebooted since then."""
     try:
         with open(path, encoding="ascii", errors="replace") as file:
             boot, *lines = file.read().splitlines() or [""]

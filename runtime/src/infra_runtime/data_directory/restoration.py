@@ -1,8 +1,9 @@
-"""The exchange of the services' folders in a restore: all folders, or none, also after a kill.
+"""The exchange of the services' folders in a restore: all folders or none, also if the process is killed.
 
-`.restored.new` in the folder of the services contains the copies of the snapshot, `.restored.old` the folders
-that the services had before. A restore is complete when `.restored.old` is renamed to `.restored.removed`.
-As long as `.restored.old` exists, `undo` moves its folders back: it is the journal of the restore.
+`.restored.new` in the folder of the services contains the copies of the snapshot, and `.restored.old`
+contains the previous folders of the services. A restore is complete when `.restored.old` is renamed to
+`.restored.removed`. As long as `.restored.old` exists, the restore is not complete, and `undo` moves the
+folders in it back.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import DataDirectoryError
 from infra_runtime.host import disk
 
-#: in the data directory and in the folder of the services
+#: the name of the folder, in the data directory and in the folder of the services
 _LEFTOVER = re.compile(r"\.restored\.(new|removed)|\.(services|snapshots|logs|[0-9a-f]{16})\.removed")
 
 
@@ -29,9 +30,9 @@ def staging(paths: Paths) -> str:
 def exchange(paths: Paths, staged: str, services: Sequence[str], *, durable: bool) -> None:
     """Replace the folders of the services by their copies in `staged`, and keep the old folders.
 
-    No process may write to the folders meanwhile. Raises `OSError` when a folder cannot be renamed, such as a
-    mount point; all services have their old folders then. Raises `DataDirectoryError` when these could not
-    be moved back.
+    No process may write to the folders during the exchange. Raises `OSError` if a folder cannot be renamed,
+    such as a mount point; all services have their old folders afterwards. Raises `DataDirectoryError` if the
+    old folders could not be moved back.
     """
     old = _old(paths)
     os.mkdir(old, 0o700)
@@ -52,14 +53,14 @@ def exchange(paths: Paths, staged: str, services: Sequence[str], *, durable: boo
         undo(paths)
         raise
     if durable:
-        with contextlib.suppress(OSError):  # a power failure then leaves the old or the new folders
+        with contextlib.suppress(OSError):  # without the sync, a power failure leaves the old or new folders
             disk.sync_folder(paths.services)
 
 
 def undo(paths: Paths) -> bool:
-    """Give the services the folders back that they had before a restore that was not completed.
+    """Undo a restore that was not completed: move the previous folders of the services back.
 
-    Return whether there was such a restore. Raises `DataDirectoryError` when a folder cannot be moved.
+    Return whether there was such a restore. Raises `DataDirectoryError` if a folder cannot be moved.
     """
     old = _old(paths)
     if not disk.is_folder(paths.services) or not disk.is_folder(old):
@@ -80,12 +81,12 @@ def undo(paths: Paths) -> bool:
 
 
 def recover(paths: Paths) -> tuple[bool, list[str]]:
-    """Undo an interrupted restore, and set aside what interrupted saves, restores and removals left.
+    """Undo an interrupted restore, and rename the remains of interrupted saves, restores and removals.
 
-    Call it when no service runs, or before the next save or restore. Return whether a restore was undone, and
-    the paths to remove, which may take seconds.
+    Call the function when no service runs, or before the next save or restore. Return whether a restore was
+    undone, and the paths of the remains. The caller removes them, which may take seconds.
 
-    Raises `DataDirectoryError` when the restore cannot be undone.
+    Raises `DataDirectoryError` if the restore cannot be undone.
     """
     return undo(paths), disk.set_aside(_leftovers(paths))
 

@@ -1,8 +1,10 @@
-"""The seeds in the user's cache: their stamps, by which damage is found, and their removal.
+"""The seeds in the user's cache: the check for damaged seeds, and the removal of seeds.
 
-A seed is the folder `KIND-KEY`. Beside it are `KIND-KEY.json`, its stamp, whose modification time is that of
-the last use, and `KIND-KEY.lock`: shared while a stack copies the seed, exclusive while it is built or
-removed. `PID.new` contains what the supervisor with this pid builds; it holds the lock of a file in it.
+A seed is the folder `KIND-KEY`. Beside the folder are two files. `KIND-KEY.json` is the stamp of the seed: it
+describes the content, and its modification time is the time of the last use. `KIND-KEY.lock` is locked:
+shared while a stack copies the seed, exclusive while the seed is built or removed. The folder `PID.new`
+contains the seeds that the supervisor with this pid builds; this supervisor holds the lock of a file in the
+folder.
 """
 
 from __future__ import annotations
@@ -17,13 +19,13 @@ from typing import Any, NamedTuple
 
 from infra_runtime.host import file_lock
 
-#: the sizes of all seeds together after a new one was built; a cluster of PostgreSQL has 25 to 40 MB
+#: the greatest total size of all seeds after a build, in bytes; a cluster of PostgreSQL has 25 to 40 MB
 MOST_BYTES = 2 * 2**30
 BUILDING, BUILDING_LOCK = ".new", "lock"
 
 
 class Tree(NamedTuple):
-    """The number of files of a folder, their bytes, and a hash of names, types, sizes and times."""
+    """The number of files in a folder, their bytes, and a hash of names, types, sizes and times."""
 
     files: int
     bytes: int
@@ -39,7 +41,7 @@ class CachedSeed(NamedTuple):
     bytes: int
     #: Unix seconds
     used: float
-    #: `ok`, `damaged`, or `incomplete` for a build that runs or was interrupted
+    #: `ok`, `damaged`, or `incomplete` for a build that is running or was interrupted
     state: str
 
 
@@ -54,10 +56,10 @@ def stamp(tree: str) -> None:
 
 
 def damage(tree: str, *, read_all: bool = False) -> str:
-    """Return how a seed differs from its stamp; empty when it is intact.
+    """Return how a seed differs from its stamp; empty if it does not differ.
 
-    Names, sizes and modification times are compared, which takes some milliseconds; with `read_all` the
-    content of all files, too.
+    Names, sizes and modification times are compared, which takes some milliseconds. With `read_all`, the
+    content of all files is compared, too.
     """
     table = _stamp(tree)
     if not table:
@@ -80,13 +82,13 @@ def damage(tree: str, *, read_all: bool = False) -> str:
 
 
 def mark_used(tree: str) -> None:
-    """Record the time of a use."""
+    """Set the time of the seed's last use to now."""
     with contextlib.suppress(OSError):
         os.utime(f"{tree}.json")
 
 
 def inspect(tree: str) -> Tree:
-    """Return what a folder contains, without reading the files. Raises `OSError`."""
+    """Return the `Tree` of a folder, without reading the content of the files. Raises `OSError`."""
     lines, size = [], 0
     for path, status in _entries(tree, ""):
         kind = stat.S_IFMT(status.st_mode)
@@ -158,9 +160,9 @@ def _seed(folder: str, name: str, *, read_all: bool) -> CachedSeed:
 
 @contextlib.contextmanager
 def unused(path: str) -> Iterator[bool]:
-    """Yield whether no stack uses or builds a seed; no other one does so within the block.
+    """Yield whether no stack uses or builds a seed; then the seed stays unused until the block ends.
 
-    The caller may remove the seed in the block; its lock file is removed after that.
+    The caller may remove the seed in the block. The lock file of the seed is removed after the block.
     """
     lock = f"{path}/{BUILDING_LOCK}" if path.endswith(BUILDING) else f"{path}.lock"
     descriptor = None
@@ -180,7 +182,7 @@ def unused(path: str) -> Iterator[bool]:
 
 def remove(path: str) -> bool:
     """Remove a seed with its stamp; return False, without a change, while a stack uses it."""
-    import shutil  # 3 ms, and rarely needed
+    import shutil  # imported here because the import takes 3 ms and is rarely needed
 
     with unused(path) as free:
         if free:
@@ -196,10 +198,11 @@ def remove_stamp(tree: str) -> None:
 
 
 def victims(folder: str, most_bytes: int = MOST_BYTES) -> list[str]:
-    """Return the folders to remove: interrupted builds, and the least recently used seeds beyond a size.
+    """Return the folders to remove: interrupted builds, and the least recently used seeds.
 
-    The sizes are those of the stamps, so the call takes less than a millisecond. Seeds without a stamp are of
-    an earlier version of the kit, which may use them now.
+    The other seeds together have at most `most_bytes`. The sizes are read from the stamps, so the call takes
+    less than a millisecond. Seeds without a stamp are not returned: they belong to an earlier version of
+    pytest-infra, which may use them now.
     """
     paths, stamped = [], []
     for entry in _scanned(folder):

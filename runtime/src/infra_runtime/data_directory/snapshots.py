@@ -1,4 +1,4 @@
-"""The snapshots in a data directory: their folders and descriptions. Needs no running stack.
+"""The snapshots in a data directory: their folders and descriptions. The stack need not run.
 
 A snapshot `NAME` replaces an older one by two renames: `NAME` becomes `.NAME.old`, and the new folder becomes
 `NAME`. `.NAME.old` is the snapshot while `NAME` is missing, so that a kill at any moment leaves the old or
@@ -24,12 +24,12 @@ from infra_runtime.messages import DamagedSnapshot, Snapshot
 #: the version of a snapshot's files; 2 has checksums
 FORMAT = 2
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-#: what an interrupted save, replacement or removal leaves
+#: the names of folders that an interrupted save, replacement or removal leaves
 _LEFTOVER = re.compile(rf"\.({_NAME.pattern})\.(new|old|removed)")
 
 
 def folder_of(paths: Paths, name: str) -> str:
-    """Return the folder of a snapshot, which need not exist.
+    """Return the path of a snapshot's folder; the folder does not have to exist.
 
     Raises `SnapshotError` for an invalid name, and when `snapshots` is a symbolic link: its target is not
     part of the data directory.
@@ -48,7 +48,7 @@ def folder_of(paths: Paths, name: str) -> str:
 def describe(paths: Paths, name: str) -> tuple[str, Snapshot]:
     """Return the folder and the description of a snapshot.
 
-    Raises `SnapshotError` when there is none, or when it is damaged.
+    Raises `SnapshotError` if the snapshot does not exist or is damaged.
     """
     folder = folder_of(paths, name)
     old = _old(folder)
@@ -120,7 +120,7 @@ def listing(paths: Paths) -> tuple[list[Snapshot], list[DamagedSnapshot]]:
 def remove(paths: Paths, name: str) -> Snapshot | DamagedSnapshot:
     """Remove a snapshot, which may be damaged, and return its description.
 
-    Raises `SnapshotError` when there is none, or when a file cannot be removed.
+    Raises `SnapshotError` if the snapshot does not exist, or if a file cannot be removed.
     """
     folder = folder_of(paths, name)
     if not os.path.lexists(folder) and not os.path.lexists(_old(folder)):
@@ -132,7 +132,7 @@ def remove(paths: Paths, name: str) -> Snapshot | DamagedSnapshot:
         removed = DamagedSnapshot(name=name, reason=error.reason)
     try:
         if os.path.lexists(folder):
-            disk.remove(_old(folder))  # first, because it would otherwise take the place of the removed one
+            disk.remove(_old(folder))  # first: while `NAME` is missing, `.NAME.old` is the snapshot
             disk.discard(folder)
         else:
             disk.discard(_old(folder))
@@ -142,9 +142,9 @@ def remove(paths: Paths, name: str) -> Snapshot | DamagedSnapshot:
 
 
 def publish(staged: str, folder: str, *, durable: bool) -> None:
-    """Give a complete snapshot its final path. An older one is complete until the new one has its name.
+    """Rename a complete snapshot to its final path, and an older snapshot of this name to `.NAME.old`.
 
-    The older one is at `.NAME.old` afterwards. Raises `OSError`; the older snapshot is unchanged then.
+    Raises `OSError`; in this case, the older snapshot is unchanged.
     """
     old = _old(folder)
     if os.path.lexists(folder):
@@ -165,7 +165,7 @@ def publish(staged: str, folder: str, *, durable: bool) -> None:
 def leftovers(paths: Paths) -> list[str]:
     """Return the paths that interrupted saves, replacements and removals left and that can be removed.
 
-    An older snapshot gets its name back if the one that was to replace it is missing.
+    An older snapshot `.NAME.old` is renamed to `NAME` if `NAME` is missing.
     """
     root = f"{paths.data}/snapshots"
     if not disk.is_folder(root):

@@ -18,7 +18,7 @@ PLUGIN_FILES = ("capsules", "xprocess", "pytest.json", "pytest.lock")
 
 
 def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
-    """Remove the kit's files, and the directory if it is empty then. Return the removed names.
+    """Remove the files of pytest-infra, and then the directory if it is empty. Return the removed names.
 
     When other files remain, the marker remains too, so that the directory can be used again.
 
@@ -29,12 +29,12 @@ def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
     data = Path(paths.data)
     if not data.is_dir() or not any(data.iterdir()):
         return []
-    # A wipe that was killed may leave the lock alone.
+    # An interrupted wipe may leave only the lock file.
     if not Path(paths.marker).is_file() and {*data.iterdir()} != {Path(paths.lock)}:
         hint = "If you no longer need the directory, remove it with `rm -r`."
         reason = "not removed, because it has no infra.json and so is not a data directory"
         raise DataDirectoryError(paths.data, reason, hint)
-    # A link named like a plan was made by another program: the data directory behind it is not part of this.
+    # A link with the name of a plan was made by another program; its target is not part of this directory.
     plans = [path for path in sorted(data.glob("plan-*")) if disk.is_folder(str(path)) and _is_marked(path)]
     removed = [path.name for path in plans if remove(Paths(str(path)), patience=patience)]
     marks = [data / ".gitignore", Path(paths.marker)]
@@ -42,8 +42,8 @@ def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
         descriptor = _take(paths, patience)
         try:
             removed += _clear(_kit_files(paths))
-            # The lock is removed last, while it is held; a supervisor that waits for it creates the directory
-            # again.
+            # The lock file is removed last, while it is locked; a supervisor that waits for the lock creates
+            # the directory again.
             if {*data.iterdir()} <= {*marks, Path(paths.lock)}:
                 removed += _clear(marks)
             Path(paths.lock).unlink()
@@ -60,7 +60,7 @@ def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
 
 
 def _clear(paths: list[Path]) -> list[str]:
-    """Remove the existing ones of these files and folders, and return their names. No link is followed."""
+    """Remove those of these paths that exist, and return their names. No link is followed."""
     existing = [path for path in paths if path.exists() or path.is_symlink()]
     for path in existing:
         disk.discard(str(path))
@@ -72,9 +72,9 @@ def _is_marked(data: Path) -> bool:
 
 
 def _take(paths: Paths, patience: float) -> int:
-    """Return the locked descriptor of the data directory. Raises `BlockingIOError` after `patience` seconds.
+    """Return the descriptor of the locked lock file. Raises `BlockingIOError` after `patience` seconds.
 
-    A guardian holds the lock a few milliseconds longer than its supervisor answers on the control socket.
+    The lock may still be held when the control socket is closed: the guardian exits some milliseconds later.
     """
     deadline = time.monotonic() + patience
     while (descriptor := lock.take(paths)) is None:
@@ -90,5 +90,5 @@ def _kit_files(paths: Paths) -> list[Path]:
     folders = [Path(paths.services), data / "snapshots", Path(paths.logs)]
     state = [Path(paths.descendants), Path(paths.control_file)]
     files = [*folders, *(data / name for name in PLUGIN_FILES), *state, journal, rotated]
-    # A wipe that was killed leaves folders under these names.
+    # An interrupted wipe leaves folders under these names.
     return [*(Path(disk.removed_name(str(path))) for path in files), *files]

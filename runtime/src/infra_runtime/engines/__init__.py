@@ -1,1 +1,1 @@
-"""Engines bind a plan and render or run it."""
+"""Engines replace the references of a plan by values, and write the plan as files or run it."""

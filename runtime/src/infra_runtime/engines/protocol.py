@@ -29,12 +29,12 @@ class Engine(Protocol):
 
 
 class RunningEngine(Protocol):
-    """Runs a plan. An engine may be both: it renders a plan, and runs it."""
+    """An engine that runs a plan. A class can implement both `Engine` and `RunningEngine`."""
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """The word by which users choose the engine, such as `local`."""
+        """The name by which users choose the engine, such as `local`."""
 
     @abstractmethod
     def open(self, resolved: Resolved) -> Stack:

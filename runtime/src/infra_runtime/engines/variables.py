@@ -17,8 +17,8 @@ def program_variables(services: Mapping[str, ServiceEndpoint] | Mapping[str, Bin
 def variables(exports: Mapping[str, Mapping[str, str]], kinds: Mapping[str, str]) -> dict[str, str]:
     """Return `SERVICE_EXPORT` for every export, and the names that client libraries read.
 
-    `exports` is service → export → value, `kinds` is service → kind. Names such as DATABASE_URL come from the
-    instance that has the name of its kind, or else from the first instance by name.
+    `exports` is service → export → value, `kinds` is service → kind. Variables such as DATABASE_URL contain
+    the value of the instance with the name of its kind, or else of the first instance in alphabetical order.
     """
     values = {
         f"{service}_{name}".upper().replace("-", "_"): value

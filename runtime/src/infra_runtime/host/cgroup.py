@@ -1,7 +1,8 @@
-"""The control group of a supervisor, with all its descendants, whatever session and environment they have.
+"""The control group (cgroup) of a supervisor, which contains all descendants of the supervisor.
 
-It is used where the second version of control groups is mounted and writable. The guardian imports this
-module, so the module imports as little as possible. Source: Linux kernel, "Control Group v2".
+Control groups identify descendants that have another session and another environment. They are used if the
+second version of control groups is mounted and writable. The guardian imports this module, so the module
+imports as little as possible. Source: Linux kernel, "Control Group v2".
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PROCESSES = "cgroup.procs"
-#: the files with limits that programs read, such as the virtual machine of Java; `max` stands for no limit
+#: files whose limits programs such as the Java virtual machine read; the text `max` means no limit
 LIMITS = ("memory.max", "cpu.max", "pids.max")
 #: seconds to wait until the kernel has removed the killed processes from a group
 PATIENCE = 2.0
@@ -26,11 +27,11 @@ def name(token: str) -> str:
 
 
 def enter(token: str) -> str:
-    """Create a group below this process's group and move this process into it; return the group's folder.
+    """Create a group below this process's group and move this process into it; return the new group's folder.
 
-    Return an empty text where this is not possible; this process is then in the same group as before. It also
-    stays there when the group has a limit: programs read limits from their own group only, and the new group
-    has none.
+    If this is not possible, return an empty text; the process is in the same group as before. The same
+    applies if the present group has a limit: programs read limits from their own group only, and the new
+    group has no limits.
     """
     parent = current()
     folder = f"{parent}/{name(token)}"
@@ -43,7 +44,7 @@ def enter(token: str) -> str:
 
 
 def leave(token: str) -> None:
-    """Move this process to the group above the token's group, if it is in that one."""
+    """If this process is in the token's group, move it to the group above."""
     folder = current()
     if os.path.basename(folder) == name(token):
         _move_to(os.path.dirname(folder))
@@ -52,7 +53,7 @@ def leave(token: str) -> None:
 def remove(token: str, folder: str = "") -> None:
     """Remove the group of a token and the groups below it, if no process is in them.
 
-    `folder` is the one that `enter` returned; without it the group is below this process's group.
+    `folder` is the result of `enter`; if it is empty, the group is below this process's group.
     """
     folder = folder or f"{current()}/{name(token)}"
     deadline = time.monotonic() + PATIENCE
@@ -79,7 +80,7 @@ def _path(pid: int) -> str:
 
 
 def current() -> str:
-    """Return the folder of this process's group; empty where there is none that can be used."""
+    """Return the folder of this process's group; empty if no usable group exists."""
     path = _path(os.getpid())
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
@@ -91,7 +92,7 @@ def current() -> str:
         if path != root and not path.startswith(root.rstrip("/") + "/"):
             continue
         folder = f"{point}/{path[len(root.rstrip('/')) :].lstrip('/')}".rstrip("/")
-        # In a container the mount may show other groups than the path names.
+        # In a container, the mounted folder may belong to other groups than the path.
         if _has_member(folder, os.getpid()):
             return folder
     return ""

@@ -1,6 +1,6 @@
-"""Changes on the disk that survive a kill: removal that follows no link, synced writes, synced folders.
+"""Changes on the disk that are complete or undone after a kill: removing and writing files and folders.
 
-The guardian imports this module, so it imports little.
+The removal follows no symbolic link. The guardian imports this module, so it imports as little as possible.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: opens a folder, and fails when the name is a symbolic link
+#: flags that open a folder, and fail if the path is a symbolic link
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def remove(path: str) -> None:
     """Remove a file, a symbolic link, or a folder with its content. A missing path is ignored.
 
-    No link is followed: a link is removed, its target stays. The folder that contains `path` must not be a
-    link either; the folders above it may be. A removal that is interrupted leaves a part of the content;
-    `discard` does not.
+    No symbolic link is followed: the link is removed, and its target remains. The folder that contains `path`
+    must not be a link; the folders above it may be links. If this function is interrupted, a part of the
+    content remains under `path`; `discard` avoids this.
 
-    Raises the first `OSError`, after everything else has been removed. Its filename is the path.
+    Raises the first `OSError`, after everything else has been removed. Its `filename` is the path.
     """
     parent, name = os.path.split(path)
     try:
@@ -42,10 +42,10 @@ def remove(path: str) -> None:
 
 
 def discard(path: str) -> None:
-    """Remove a path like `remove`, but so that a folder is complete or missing at any moment.
+    """Remove a path like `remove`; a folder is either complete or missing at any moment.
 
-    The folder `NAME` is renamed to `.NAME.removed`. When this call is interrupted, the next call for the same
-    path removes that. A folder that cannot be renamed, such as a mount point, is emptied in its place.
+    The folder `NAME` is first renamed to `.NAME.removed`. If the call is interrupted, the next call for the
+    same path removes `.NAME.removed`. A folder that cannot be renamed, such as a mount point, is emptied.
     """
     renamed = removed_name(path)
     remove(renamed)
@@ -61,16 +61,16 @@ def discard(path: str) -> None:
 
 
 def removed_name(path: str) -> str:
-    """Return the path of a folder while `discard` removes it."""
+    """Return the temporary path, `.NAME.removed`, that a folder has while `discard` removes it."""
     parent, name = os.path.split(path)
     return os.path.join(parent, f".{name}.removed")
 
 
 def set_aside(paths: Iterable[str]) -> list[str]:
-    """Rename files and folders that are to be removed to unique names of the form `.HEX.removed`.
+    """Rename files and folders to unique names of the form `.HEX.removed`, so that they can be removed later.
 
-    Return the new paths. New files can then be made under the old names while the others are removed. What
-    cannot be renamed keeps its name, and is not in the result.
+    Return the new paths. While they are removed, new files can be created under the old names. A path that
+    cannot be renamed keeps its name and is not in the result.
     """
     renamed = []
     for path in paths:
@@ -82,12 +82,12 @@ def set_aside(paths: Iterable[str]) -> list[str]:
 
 
 def is_folder(path: str) -> bool:
-    """Return whether a path is a folder and no symbolic link."""
+    """Return whether a path is a folder and not a symbolic link."""
     return _type(path) == stat.S_IFDIR
 
 
 def is_file(path: str) -> bool:
-    """Return whether a path is a regular file and no symbolic link."""
+    """Return whether a path is a regular file and not a symbolic link."""
     return _type(path) == stat.S_IFREG
 
 
@@ -99,7 +99,7 @@ def _type(path: str) -> int:
 
 
 def write(path: str, text: str, *, durable: bool) -> None:
-    """Write a text file: to `PATH.new`, which then gets the name. `durable`: also after a power failure."""
+    """Write a text to `PATH.new`, and rename it to `path`; with `durable`, it survives a power failure."""
     descriptor = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         data = memoryview(text.encode(errors="surrogateescape"))
@@ -156,7 +156,7 @@ def _remove(name: str, folder: int, path: str, errors: list[OSError]) -> None:
             os.close(root)
         os.rmdir(name, dir_fd=folder)
     except FileNotFoundError:
-        pass  # another process has removed it meanwhile
+        pass  # another process has removed it at the same time
     except OSError as error:
         error.filename = path
         errors.append(error)
@@ -165,8 +165,8 @@ def _remove(name: str, folder: int, path: str, errors: list[OSError]) -> None:
 def _empty(root: int, path: str, errors: list[OSError]) -> None:
     """Remove the content of an open folder.
 
-    Each folder below the first level is moved to the first level and emptied there: at most two folders are
-    open, however deep the tree is.
+    Each folder below the first level is moved to the first level before it is emptied, so that at most two
+    folders are open at the same time, also in a deep tree.
     """
     prefix, number = os.urandom(4).hex(), 0
     waiting = [(name, f"{path}/{name}") for name in _remove_files(root, path, errors)]
@@ -197,7 +197,7 @@ def _empty(root: int, path: str, errors: list[OSError]) -> None:
 def _remove_files(folder: int, path: str, errors: list[OSError]) -> list[str]:
     """Remove the files and links in an open folder, and return the names of the folders in it."""
     with os.scandir(folder) as entries:
-        # In the order of the inodes, which is that of the disk, thousands of files are removed faster.
+        # The files are sorted by inode: this is their order on the disk, and the removal is faster.
         ordered = sorted(entries, key=lambda entry: entry.inode())
     listed = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in ordered]
     for name, is_directory in listed:
@@ -217,6 +217,6 @@ def _open(name: str, parent: int) -> int:
     folder = os.open(name, _FOLDER, dir_fd=parent)
     mode = os.fstat(folder).st_mode
     if mode & 0o700 != 0o700:
-        with contextlib.suppress(OSError):  # the removal reports what it cannot remove
+        with contextlib.suppress(OSError):  # the removal that follows reports the error
             os.fchmod(folder, stat.S_IMODE(mode) | 0o700)
     return folder

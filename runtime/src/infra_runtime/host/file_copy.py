@@ -1,4 +1,4 @@
-"""Copies of folders: a copy gets its final name when it is complete, and is placed where ext4 is fast."""
+"""Copy folders: a copy gets its final name when it is complete, and ext4 stores it in a separate place."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import os
 import struct
 import sys
 
-#: copies a folder, and shares its blocks where the file system supports it (GNU's option, and Apple's)
+#: command that copies a folder and shares its disk blocks if possible (GNU's option, and Apple's)
 COPY = ("cp", "-a", "--reflink=auto") if sys.platform == "linux" else ("cp", "-Rpc")
-#: Source: <linux/fs.h>, as on x86-64 and ARM64; on other processors the call fails, which is ignored
+#: Source: <linux/fs.h> for x86-64 and ARM64; on other processors the call fails, and the error is ignored
 FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_TOPDIR_FL = 0x80086601, 0x40086602, 0x00020000
 
 
 def stage(into: str) -> str:
-    """Create the folder `INTO.new`, and return the path in it for a copy that `publish` renames to `into`."""
+    """Create the folder `INTO.new`; return the path in it for a copy that `publish` renames to `into`."""
     folder = f"{into}.new"
     os.makedirs(folder, mode=0o700)
     spread(folder)
-    # ext4 chooses the place on the disk by a hash of the name.
+    # ext4 chooses the part of the disk by a hash of the name.
     return f"{folder}/{os.urandom(4).hex()}"
 
 
@@ -30,12 +30,13 @@ def publish(copy: str, into: str) -> None:
 
 
 def spread(folder: str) -> None:
-    """Make ext4 place the sub-folders of a folder far apart; use it where sub-folders are often removed.
+    """Make ext4 place the sub-folders of a folder far apart; for folders whose sub-folders are often removed.
 
-    ext4 places a file near its folder, and a folder near its parent. Without a journal it does not reuse the
-    inode of a removed file for minutes, and skips all such inodes for each new file. Where clusters and
-    databases are created and removed often, that takes ten times as long as the copy itself. Source:
-    chattr(1), attribute T; Linux, fs/ext4/ialloc.c, `find_group_orlov` and `recently_deleted`.
+    ext4 places a file near its folder, and a folder near its parent. Without a journal, ext4 does not reuse
+    the inode of a removed file for minutes, and skips all such inodes for each new file. If clusters and
+    databases are often created and removed in one part of the disk, this takes ten times as long as the copy
+    itself. Source: chattr(1), attribute T; Linux, fs/ext4/ialloc.c, `find_group_orlov` and
+    `recently_deleted`.
     """
     if sys.platform != "linux":
         return

@@ -1,6 +1,6 @@
-"""Locks on files (flock): held by a descriptor, released when the process ends, however it does.
+"""Locks on files (flock): a descriptor holds the lock, and the kernel releases it when the process exits.
 
-A file of another user, or a symbolic link, is never opened: `OwnershipError`.
+A file of another user or a symbolic link is never opened; it is an `OwnershipError`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from infra_runtime.host import ownership
 def acquire(path: str, *, create: bool = True, wait: bool = False, shared: bool = False) -> int | None:
     """Return a descriptor that holds the lock of a file; None when another descriptor holds it.
 
-    The file is created where it is missing, with mode 0600. With `wait` the function blocks until it has the
-    lock. Several descriptors can hold a `shared` lock. Closing the descriptor releases the lock.
+    A missing file is created with mode 0600. With `wait`, the function blocks until it has the lock. Several
+    descriptors can hold a `shared` lock. Closing the descriptor releases the lock.
 
-    Raises `FileNotFoundError` without `create`, and `OSError` for what the disk refuses.
+    Raises `FileNotFoundError` if the file is missing and `create` is false, and `OSError` for other errors.
     """
     descriptor = ownership.open_file(path, os.O_RDWR | (os.O_CREAT if create else 0))
     try:
@@ -34,7 +34,7 @@ def acquire(path: str, *, create: bool = True, wait: bool = False, shared: bool 
 
 
 def release(descriptor: int) -> None:
-    """Release a lock at once, also where a forked process still has the file open."""
+    """Release a lock immediately, also if a forked process still has the file open."""
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     os.close(descriptor)
 
@@ -42,16 +42,17 @@ def release(descriptor: int) -> None:
 def remove(descriptor: int, path: str) -> None:
     """Remove the file of a lock that the descriptor holds, and release the lock.
 
-    The file is removed before the release, so `is_current` of the next holder is false for the removed file.
+    The file is removed before the lock is released. A process that then locks the removed file detects this
+    with `is_current`.
     """
-    with contextlib.suppress(OSError):  # a file that stays is locked again by its next user
+    with contextlib.suppress(OSError):  # if the file remains, the next process locks it again
         if is_current(descriptor, path):
             os.unlink(path)
     os.close(descriptor)
 
 
 def remove_free(folder: str) -> None:
-    """Remove the lock files in a folder that no process holds; a killed process leaves them."""
+    """Remove the lock files in a folder that no process has locked; killed processes leave such files."""
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
             with contextlib.suppress(OSError):
@@ -61,20 +62,20 @@ def remove_free(folder: str) -> None:
 
 
 def is_current(descriptor: int, path: str) -> bool:
-    """Return whether the path still names the file of a descriptor; a former holder may have removed it."""
+    """Return whether the descriptor's file is still at `path`; a previous holder may have removed it."""
     with contextlib.suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(descriptor), os.stat(path))
     return False
 
 
 def is_held(path: str) -> bool:
-    """Return whether a process holds the lock of a file. False when the file does not exist."""
+    """Return whether a process holds the lock of a file; False if the file does not exist."""
     try:
         descriptor = ownership.open_file(path, os.O_RDONLY)
     except FileNotFoundError:
         return False
     try:
-        # A shared lock: two processes that ask at the same moment do not take each other for the holder.
+        # The lock is shared, so that two processes that check at the same time do not block each other.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

@@ -1,8 +1,8 @@
-"""Checks of owner and mode, so that no file, folder or socket of another user is used in place of ours.
+"""Checks of owner and mode, so that no file, folder or socket of another user is used.
 
-Every user can write to `/tmp`, and so can create what this kit expects there. The users that a process trusts
-are itself and root. Root also trusts the owner of the folder that it works in: so `sudo infra runtime down`
-stops the stack of the user who started it.
+Every user can write to `/tmp`, and so can create a file that pytest-infra would use. A process trusts files
+that belong to the same user or to root. A process of root also trusts the owner of the data directory, so
+that `sudo infra runtime down` stops the stack of another user.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 class OwnershipError(PermissionError):
-    """A path belongs to another user, or other users can change it; the text describes the fix."""
+    """A path belongs to another user, or other users can change it; the message describes the fix."""
 
     def __init__(self, problem: str, path: str) -> None:
         super().__init__(errno.EACCES, problem, path)
@@ -55,7 +55,7 @@ def user_name(uid: int) -> str:
 def open_file(path: str, flags: int, mode: int = 0o600) -> int:
     """Open a regular file that belongs to a trusted user, and return its descriptor. Links are not followed.
 
-    Raises `OwnershipError` for a file of another user, for a symbolic link, and for anything but a file.
+    Raises `OwnershipError` for a file of another user, for a symbolic link, and if the path is not a file.
     """
     try:
         # Without O_NONBLOCK, opening a pipe would wait for its other end.
@@ -81,7 +81,7 @@ def check_file(path: str) -> None:
 
 
 def _explain(error: OSError, path: str) -> None:
-    """Raise an `OwnershipError` for a file that could not be opened, if that is the reason."""
+    """Raise an `OwnershipError` if the owner or the type of a file is the reason for `error`."""
     if error.errno in {errno.EACCES, errno.EPERM, errno.ELOOP, errno.EISDIR, errno.ENXIO}:
         try:
             status = os.lstat(path)
@@ -112,8 +112,8 @@ def _foreign(status: os.stat_result) -> str:
 def make_private_folder(path: str, *, shared: bool = False) -> None:
     """Create a folder with mode 0700, or check that an existing one belongs to this user.
 
-    The mode of an existing folder is never changed: other users must have no access to it, or with `shared`
-    no write access. Raises `OwnershipError`.
+    The mode of an existing folder is never changed. Raises `OwnershipError` if other users have access to it;
+    with `shared`, only if they have write access.
     """
     _make_folders(os.path.dirname(path))
     check_parents(path)
@@ -138,7 +138,7 @@ def _make_folders(path: str) -> None:
 
 
 def check_folder(path: str) -> None:
-    """Check that a folder belongs to this user (for root: to any user), and no other can write to it."""
+    """Check that a folder belongs to this user (for root: to any user), and no other user can write to it."""
     status = os.stat(path)
     if os.geteuid() not in {0, status.st_uid}:
         raise OwnershipError(_foreign(status), path)
@@ -149,8 +149,8 @@ def check_folder(path: str) -> None:
 def check_parents(path: str, trusted: set[int] | None = None) -> None:
     """Check each folder above a path, following symbolic links as the kernel does.
 
-    It belongs to a trusted user, and other users cannot write to it, or it has the sticky bit, as `/tmp` has.
-    Raises `OwnershipError`.
+    Each folder must belong to a trusted user. Other users must not be able to write to it, unless it has the
+    sticky bit, as `/tmp` has. Raises `OwnershipError`.
     """
     trusted = trusted or {os.geteuid(), 0}
     folder, names, links = "/", os.path.dirname(path).split("/"), 0
@@ -186,7 +186,7 @@ def _check_parent(folder: str, status: os.stat_result, trusted: set[int]) -> Non
 
 @functools.cache
 def _root_uids() -> frozenset[int]:
-    """Return the uids under which folders of root appear: in a user namespace without root, another one."""
+    """Return the uids that folders of root can have; in a user namespace without root, it is another uid."""
     try:
         with open("/proc/self/uid_map", encoding="ascii") as file:
             mapped = {int(line.split()[0]) for line in file}

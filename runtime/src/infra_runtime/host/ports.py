@@ -1,4 +1,4 @@
-"""Ports: check that fixed ports are free, lease ports by lock files, find the process that holds a port."""
+"""Ports: check that fixed ports are free, reserve ports by lock files, find the process that uses a port."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import time
 
 from infra_runtime.host import file_lock, ownership
 
-#: below what any kernel hands out by itself (Linux 32768, macOS 49152), above what is well known
+#: below the ports that kernels choose for connections (Linux 32768, macOS 49152), above well-known ports
 FIRST, LAST = 20000, 32767
 LOOPBACK = "127.0.0.1"
 LISTEN = "0A"
-#: the attempts to lock a fixed port's file before its holder is taken for another stack
+#: the number of attempts to lock the file of a fixed port; after them, another stack holds the lock
 ATTEMPTS = 5
 _NOT_WRITTEN = "(not written to the lock file yet)"
 
@@ -29,9 +29,9 @@ class PortError(Exception):
 
 
 class Ports:
-    """The ports of one stack. A lease is a locked file, so that two stacks never lease the same port.
+    """The ports of one stack. A locked file reserves each port, so that no two stacks use the same port.
 
-    `owner` is the text of that file, for error messages of other stacks: the data directory of the stack.
+    `owner`, the data directory of the stack, is written to these files, for error messages of other stacks.
     """
 
     def __init__(self, locks: str, owner: str, *, leased: bool) -> None:
@@ -41,10 +41,11 @@ class Ports:
         self._held: dict[tuple[str, str], tuple[int, int]] = {}  # (service, name) → port, descriptor
 
     def take(self, service: str, name: str, wanted: int) -> int:
-        """Return the port for a service's named endpoint; further calls return the same port.
+        """Reserve and return the port `name` of a service; further calls return the same port.
 
-        Raises `PortError` when a fixed port is in use or no port is free, and `PermissionError` for a port
-        below 1024 that needs privileges.
+        `wanted` is the number of the port in an environment with fixed ports; otherwise, any free port is
+        used. Raises `PortError` if the fixed port is in use or no port is free, and `PermissionError` for a
+        port below 1024 that needs privileges.
         """
         held = self._held.get((service, name))
         if held:
@@ -55,11 +56,11 @@ class Ports:
                 raise PortError(held[0], holder)
             self.give_back(service, name)
         if not self._leased:
-            # The lock reserves a fixed port against other stacks, also while no process listens on it.
+            # Because of the lock, other stacks do not use a fixed port, also while no process listens on it.
             descriptor = self._lock(wanted)
             for _ in range(ATTEMPTS):
                 if descriptor is None:
-                    time.sleep(0.002)  # the process that removes unused lock files holds each for an instant
+                    time.sleep(0.002)  # a process that removes unused lock files locks each for a short time
                     descriptor = self._lock(wanted)
             if descriptor is None:
                 raise PortError(
@@ -83,13 +84,13 @@ class Ports:
         raise PortError(FIRST, f"other processes, like all ports up to {LAST} that tests may lease")
 
     def give_back(self, service: str, name: str | None = None) -> None:
-        """End the lease of one port, or of all ports of a service."""
+        """Release one port, or all ports, of a service."""
         for key in [key for key in self._held if key[0] == service and name in {None, key[1]}]:
             port, descriptor = self._held.pop(key)
             file_lock.remove(descriptor, self._path(port))
 
     def close(self) -> None:
-        """End all leases, and remove the lock files that killed processes left."""
+        """Release all ports, and remove the lock files that killed processes left."""
         for service, name in [*self._held]:
             self.give_back(service, name)
         file_lock.remove_free(self._locks)
@@ -104,7 +105,7 @@ class Ports:
                 return None
             if file_lock.is_current(descriptor, self._path(port)):
                 break
-            os.close(descriptor)  # the former holder has removed the file: lock the one with its name now
+            os.close(descriptor)  # the previous holder has removed this file: lock the new file at the path
         with contextlib.suppress(OSError):  # the lock also works when the disk is full
             os.truncate(descriptor, 0)
             os.write(descriptor, os.fsencode(self._name))
@@ -133,7 +134,7 @@ def taken(port: int, *, name_it: bool = True) -> str | None:
             if client.connect_ex((LOOPBACK, port)) == 0:
                 return holder(port) if name_it else "a process"
     with socket.socket() as server:
-        # With this option a connection in the state TIME_WAIT does not block the port; a listener does.
+        # With this option, a connection in the state TIME_WAIT does not block the port, but a listener does.
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             server.bind((LOOPBACK, port))
@@ -146,9 +147,9 @@ def taken(port: int, *, name_it: bool = True) -> str | None:
 
 
 def holder(port: int) -> str:
-    """Return the process that listens on a port, such as `pid 4711 (python -m http.server)`.
+    """Return a text for the process that listens on a port, such as `pid 4711 (python -m http.server)`.
 
-    Only root can see the processes of other users; they are returned as `a process of another user`.
+    Only root can see the processes of other users; for them, the text is `a process of another user`.
     """
     if sys.platform != "linux":
         return _ask_lsof(port)
@@ -176,7 +177,7 @@ def holder(port: int) -> str:
 
 
 def command(pid: int) -> str:
-    """Return the command line of a process, cut to 78 characters."""
+    """Return the command line of a process, at most 78 characters."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             words = file.read().replace(b"\0", b" ").decode(errors="replace").strip()

@@ -1,4 +1,4 @@
-"""Running a program that refuses root: in a user namespace, or as another user."""
+"""Run a program that does not start as root: in a user namespace, or as another user."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CLONE_NEWUSER, CLONE_NEWIPC = 0x10000000, 0x08000000  # Source: <linux/sched.h>
 PR_SET_CHILD_SUBREAPER = 36  # Source: <linux/prctl.h>
 PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 8, 47, 2
 CAPABILITY_VERSION_3, CAP_DAC_OVERRIDE = 0x20080522, 1  # Source: <linux/capability.h>
-#: the uid of the child inside its user namespace, where it stands for root; any number except 0 works
+#: the uid inside the user namespace of a child that is root outside; any number except 0 works
 INNER_UID = 1000
 #: the uid of the account without privileges. Source: systemd, "Users, Groups, UIDs and GIDs"
 UNPRIVILEGED = 65534
@@ -34,16 +34,17 @@ def _call(name: str, *arguments: object) -> None:
 
 
 def become_subreaper() -> None:
-    """Make orphaned descendants children of this process, so that it finds them. Works only on Linux."""
+    """Make orphaned descendants children of this process, so that it finds them; only on Linux."""
     if sys.platform == "linux":
         _call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def enter_user_namespace() -> None:
-    """Enter a user namespace where the program is not root, while its files belong to root outside of it.
+    """Enter a user namespace in which this process is not root; outside of it, its files belong to root.
 
-    In the new IPC namespace the kernel removes PostgreSQL's System V segment with the process, also after
-    SIGKILL. Source: user_namespaces(7), "Defining user and group ID mappings".
+    The process also enters a new IPC namespace. The kernel removes PostgreSQL's System V segment together
+    with this namespace, also after SIGKILL. Source: user_namespaces(7), "Defining user and group ID
+    mappings".
     """
     uid, gid = os.geteuid(), os.getegid()
     _call("unshare", CLONE_NEWUSER | CLONE_NEWIPC)
@@ -58,7 +59,7 @@ def enter_user_namespace() -> None:
 
 @functools.cache
 def user_namespaces_work() -> bool:
-    """Return whether a user namespace can be created, tested in a child; container runtimes may forbid it."""
+    """Return whether a child process can create a user namespace; container runtimes may forbid it."""
     if sys.platform != "linux":
         return False
     _libc()
@@ -86,9 +87,10 @@ def other_user() -> tuple[int, int]:
 def switch_user(uid: int, gid: int) -> None:
     """Switch to another user, and keep root's right to enter every folder.
 
-    The folders of the stack have mode 0700, and often those above the checkout. The right is kept over `exec`
-    as an ambient capability; in a container where root itself lacks it, the child starts without it.
-    Source: capabilities(7), "Transformation of capabilities during execve()".
+    This right is necessary because the folders of the stack, and often the folders above the checkout, have
+    mode 0700. After `exec`, the process has the right as an ambient capability. In a container in which root
+    does not have the right, the child process starts without it. Source: capabilities(7), "Transformation of
+    capabilities during execve()".
     """
     import ctypes
 
@@ -109,10 +111,10 @@ def switch_user(uid: int, gid: int) -> None:
 
 
 def give_to_other_user(folders: Sequence[str]) -> None:
-    """Change the owner of folders to the user of programs that refuse root; only root can do so.
+    """Change the owner of folders to the user of programs that do not start as root; only root can do this.
 
-    It is `other_user`. In a user namespace it is root: there the files of another user, from a time when the
-    kernel forbade namespaces, could not be opened.
+    Without user namespaces, the owner is `other_user`. With a user namespace, the owner is root: files that
+    belong to another user, from a time when the kernel did not allow namespaces, cannot be opened in it.
     """
     if os.geteuid() != 0:
         return
@@ -127,7 +129,7 @@ def give_to_other_user(folders: Sequence[str]) -> None:
 
 
 def _contains_foreign(folder: str, uid: int) -> bool:
-    """Return whether the folder or an entry of it has another owner; deeper folders have the same owner."""
+    """Return whether a folder or a direct entry of it has another owner; deeper entries are not checked."""
     with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
         owners = {os.lstat(folder).st_uid, *(entry.stat(follow_symlinks=False).st_uid for entry in entries)}
         return owners != {uid}

@@ -1,7 +1,7 @@
-"""The processes of a stack: how to identify them, and how to kill them without signalling foreign processes.
+"""Identify and kill the processes of a stack, without sending signals to other processes.
 
-A process is identified by its pid *and* its start time: a pid is reused, the pair is not. The guardian
-imports this module, so the module imports as little as possible.
+A process is identified by its pid *and* its start time, because the kernel reuses pids. The guardian imports
+this module, so the module imports as little as possible.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: run
 TOKEN = "INFRA_STACK_TOKEN"  # noqa: S105 - the variable's name, not a secret
 ZOMBIE = "Z"
-#: the states of a process that a signal or a debugger has stopped
+#: the states of a process that a signal or a debugger has paused
 STOPPED = "Tt"
 
 
@@ -46,7 +46,7 @@ def look(pid: int) -> Process | None:
     # The program's name is in parentheses, and may itself contain spaces and parentheses.
     state, parent, _group, session, *rest = text[text.rindex(")") + 2 :].split()
     if state == ZOMBIE and int(rest[13]) > 1:
-        state = "S"  # the first thread has exited, and the others keep running
+        state = "S"  # the first thread has exited, but other threads keep running
     return Process(pid, int(parent), int(session), rest[15], state)
 
 
@@ -73,7 +73,7 @@ def _ask_ps(selection: list[str]) -> dict[int, Process]:
 def _ps(*arguments: str) -> list[str]:
     import subprocess
 
-    # The guardian has no environment variables, but must read the same start time as the supervisor.
+    # Environment variables are fixed: the guardian has none, but must read the same text as the supervisor.
     env = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
     command = ["ps", *arguments]
     output = subprocess.run(command, capture_output=True, check=False, env=env).stdout
@@ -81,12 +81,12 @@ def _ps(*arguments: str) -> list[str]:
 
 
 def _columns(*names: str) -> list[str]:
-    """Return the options for columns without headers; BSD takes all text after `=` as one header."""
+    """Return the options for columns without headers: one option each, as BSD requires."""
     return [word for name in names for word in ("-o", f"{name}=")]
 
 
 def started(pid: int) -> str:
-    """Return the start time of a process as an opaque text; empty when the process does not exist."""
+    """Return the start time of a process as a text to compare; empty if the process does not exist."""
     process = look(pid)
     return process.started if process else ""
 
@@ -100,7 +100,7 @@ def has_token(pid: int, token: str) -> bool:
     if sys.platform != "linux":
         return pid in _marked_in_ps((token,))
     mark = f"{TOKEN}={token}".encode()
-    # The first thread may have exited, and its environment with it.
+    # If the first thread has exited, only other threads have the environment.
     threads = (f"/proc/{pid}/task/{thread}/environ" for thread in _listed(f"/proc/{pid}/task"))
     for path in (f"/proc/{pid}/environ", *threads):
         try:
@@ -124,12 +124,12 @@ def _listed(folder: str) -> Iterator[str]:
 
 
 def _marked_in_ps(tokens: Collection[str]) -> set[int]:
-    """Return the pids of the processes with one of these tokens, where only `ps` shows environments."""
+    """Return the pids of processes with one of these tokens, on systems without /proc, with `ps`."""
     commands = _commands("axww")
     marks = {f"{TOKEN}={token}" for token in tokens}
     marked = set()
     for pid, text in _commands("axeww").items():
-        # The environment follows the arguments, in which a foreign process may contain the token.
+        # The environment follows the arguments; the arguments of an unrelated process may contain the token.
         arguments = commands.get(pid)
         if arguments is not None and text.startswith(arguments):
             marked |= {pid} if marks & set(text[len(arguments) :].split(" ")) else set()
@@ -145,13 +145,13 @@ def family(roots: Mapping[int, str], *tokens: str, grouped: bool = False) -> lis
     """Return the running processes that belong to a stack, without this process.
 
     They are found by:
-    - `roots`: pid → start time of recorded processes. The members of a root's session belong to the stack as
-      well. When the root has exited, they do if one of them is found in another way;
-    - `tokens`: a process keeps the token when it forks into another session. With `grouped`, the members of
-      the tokens' control groups belong to the stack too, among them a running supervisor;
+    - `roots`: pid → start time of recorded processes. All processes in the session of a root belong to the
+      stack. If the root has exited, they belong to it only if one of them is found in another way;
+    - `tokens`: a process keeps the token when it forks into another session. With `grouped`, all processes in
+      the tokens' control groups belong to the stack, including a running supervisor;
     - the parent: descendants of all these processes.
 
-    Zombies are left out: they hold no resources, and cannot be killed.
+    Zombies are not returned, because they hold no resources and cannot be killed.
     """
     processes = table()
     ours = {pid for pid, start in roots.items() if pid in processes and processes[pid].started == start}
@@ -206,9 +206,9 @@ def ancestors() -> set[int]:
 
 
 def send(process: Process, number: int) -> bool:
-    """Send a signal to this process; return whether it was sent. A reused pid gets no signal.
+    """Send a signal to this process; return whether it was sent. If its pid was reused, no signal is sent.
 
-    Where the kernel has pidfds, the pid cannot be reused between the check and the signal.
+    If the kernel supports pidfds, the pid cannot be reused between the check and the signal.
     """
     try:
         if hasattr(os, "pidfd_open") and hasattr(signal, "pidfd_send_signal"):
@@ -232,7 +232,7 @@ def end(roots: Mapping[int, str], *tokens: str, seconds: float = 5.0) -> list[Pr
     """Kill all processes of `family` until none is left, and remove the shared memory that they leave.
 
     The parents of this process are not killed. Return the processes that still run after `seconds`. The call
-    blocks; one round takes 1 to 2 ms. Zombies do not count, so their parents may reap them later.
+    blocks; one round takes 1 to 2 ms. Zombies are ignored, so their parents can read the exit status later.
     """
     return kill(roots, *tokens, seconds=seconds)[1]
 

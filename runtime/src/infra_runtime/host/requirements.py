@@ -1,6 +1,6 @@
-"""What a stack needs of this machine: a usable /proc, a loopback interface, and enough open files.
+"""The requirements for this machine: a usable /proc, a loopback interface, and enough open files.
 
-Without one of them, services would start and could not be stopped, or every probe would fail.
+Without one of them, services could start but not be stopped, or every probe would fail.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FILES_PER_SERVICE = 3
 
 
 def check(proc: str = "/proc") -> None:
-    """Raise `SupervisorError` if no stack can run here."""
+    """Raise `SupervisorError` if no stack can run on this machine."""
     check_files(0)
     if sys.platform == "linux":
         _check_proc(proc)
@@ -28,7 +28,7 @@ def check(proc: str = "/proc") -> None:
 
 
 def check_files(services: int, ports: int = 0) -> None:
-    """Raise the soft limit of open files to what so many services and ports need.
+    """Raise the soft limit of open files to the number that these numbers of services and ports need.
 
     Raises `SupervisorError` if the hard limit is lower.
     """
@@ -62,7 +62,7 @@ def _check_proc(proc: str) -> None:
 
 
 def _check_loopback() -> None:
-    """Check that 127.0.0.1 has a route; the connection of a UDP socket sends nothing."""
+    """Check that 127.0.0.1 has a route, by connecting a UDP socket, which sends nothing."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("127.0.0.1", 9))

@@ -1,9 +1,9 @@
-"""Shared memory that killed programs leave: the kernel keeps a segment until a process removes it.
+"""Remove the shared memory of killed programs: the kernel keeps a segment until a process removes it.
 
-Each PostgreSQL server has a small segment, by which the next server on the same data recognises whether the
-old server still runs. A server removes its segment when it exits, but not when it is killed. The servers that
-`initdb` starts for moments also have a POSIX segment, a file in /dev/shm. The guardian imports this module,
-so the module imports as little as possible.
+Each PostgreSQL server has a small segment, by which the next server for the same data detects whether the old
+server is still running. A server removes its segment when it exits, but not when it is killed. The temporary
+servers that `initdb` starts also have a POSIX segment, which is a file in /dev/shm. The guardian imports this
+module, so the module imports as little as possible.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ IPC_RMID = 0  # Source: <linux/ipc.h>
 def remove(dead: Mapping[int, str]) -> list[int]:
     """Remove the unattached segments that these dead processes (pid → start time) created.
 
-    Pids are reused, so a segment must have the pid of a process as its creator and must not be older than the
-    process. The caller ensures that no foreign process has the pid now. Return the numbers of the segments.
+    Pids are reused, so the creator of a segment must have the pid of a process, and the segment must not be
+    older than this process. The caller ensures that no other process has the pid now. Return the numbers of
+    the removed segments.
     """
     segments = [number for number, pid, created in _unattached() if _had_started(dead.get(pid, ""), created)]
     if segments:
-        import ctypes  # a third of the guardian's memory, and rarely needed
+        import ctypes  # imported here: it takes a third of the guardian's memory, and is rarely needed
 
         for number in segments:
             ctypes.CDLL(None).shmctl(number, IPC_RMID, None)
@@ -50,7 +51,7 @@ def files_of(pid: int) -> set[str]:
 
 
 def remove_files(paths: set[str]) -> None:
-    """Remove POSIX segments whose processes are dead; those that a process removed before are ignored."""
+    """Remove the POSIX segments of processes that have exited; missing files are ignored."""
     for path in paths:
         try:
             os.unlink(path)

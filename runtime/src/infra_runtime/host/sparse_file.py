@@ -1,6 +1,6 @@
-"""Files with a hole at their beginning: the offsets of the content stay, and the hole needs no space.
+"""Files with a hole at their beginning: the hole needs no disk space, and the offsets do not change.
 
-Source: fallocate(2), lseek(2). ext4, XFS, Btrfs, tmpfs and overlayfs on these have holes.
+Source: fallocate(2), lseek(2). ext4, XFS, Btrfs, tmpfs, and overlayfs on one of these, support holes.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ BLOCK = 65536
 
 
 def punch(descriptor: int, length: int) -> None:
-    """Free the space of the first `length` bytes, which are zeros then.
+    """Free the disk space of the first `length` bytes, which are read as zeros afterwards.
 
-    Raises `OSError` where the file system has no holes.
+    Raises `OSError` if the file system does not support holes.
     """
     import ctypes
 
@@ -29,9 +29,9 @@ def punch(descriptor: int, length: int) -> None:
 
 
 def first_data(descriptor: int, offset: int = 0) -> int:
-    """Return the offset of the first byte that is not zero, at or after `offset`; the size if there is none.
+    """Return the offset of the first byte that is not zero, at or after `offset`.
 
-    The content of a hole is not read.
+    If all bytes are zero, return the size of the file. The content of a hole is not read.
     """
     size = os.fstat(descriptor).st_size
     while offset < size:
@@ -39,7 +39,7 @@ def first_data(descriptor: int, offset: int = 0) -> int:
             try:
                 offset = os.lseek(descriptor, offset, os.SEEK_DATA)
             except OSError as error:
-                if error.errno == errno.ENXIO:  # there is a hole up to the end
+                if error.errno == errno.ENXIO:  # the file consists of a hole from `offset` to the end
                     return size
         block = os.pread(descriptor, BLOCK, offset)
         if content := block.lstrip(b"\0"):

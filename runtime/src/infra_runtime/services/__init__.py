@@ -1,1 +1,1 @@
-"""The kinds that ship with the kit, one module each: the settings, and the function that makes a spec."""
+"""The kinds of pytest-infra, one module each: the settings, and the function that makes a spec."""

@@ -27,17 +27,17 @@ _ADDRESS = re.compile(r"[^/\s]+:\d+")
 
 
 class Route(BaseModel):
-    """Requests, and their target: a service of the stack, another server, or files."""
+    """A set of requests, and their target: a service of the stack, another server, or files."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: str = "/*"
     host: str | None = None
-    #: remove the fixed part of the path before forwarding
+    #: whether the fixed part of the path is removed before a request is forwarded
     strip: bool = False
     #: a service that exports `host` and `port`, or `HOST:PORT`
     to: str | None = None
-    #: a folder; a relative path starts at the stack file's folder
+    #: a folder; a relative path refers to the stack file's folder
     files: str | None = None
 
     @field_validator("path")
@@ -66,9 +66,9 @@ class CaddyPorts(Ports):
 
 class CaddySettings(ServiceSettings):
     ports: CaddyPorts = CaddyPorts()
-    #: listen for HTTPS too, with certificates of a local authority in the data directory
+    #: whether Caddy also listens for HTTPS, with certificates of a local authority in the data directory
     https: bool = False
-    #: the first matching route is used; the routes that services contribute come after these
+    #: the first matching route is used; the routes that services contribute follow after these routes
     routes: tuple[Route, ...] = ()
     #: seconds for which a request waits for a service that is restarting
     patience: float = Field(2.0, ge=0, le=3600)
@@ -76,7 +76,7 @@ class CaddySettings(ServiceSettings):
     options: Mapping[str, Any] = {}
 
     def port_map(self) -> dict[str, int]:
-        """Return each port's name and number; without HTTPS its port is left out."""
+        """Return each port's name and number; the port for HTTPS is omitted if `https` is false."""
         return {
             name: port
             for name, port in ServiceSettings.port_map(self).items()
@@ -85,11 +85,11 @@ class CaddySettings(ServiceSettings):
 
 
 def caddy(settings: CaddySettings, contributions: Contributions = ()) -> ServiceSpec:
-    """Run one proxy. Its admin API listens on a socket with mode 0600."""
+    """Return the spec of one proxy. Its admin API listens on a socket with mode 0600."""
     targets = (*settings.routes, *_contributed(contributions))
     routes = [*(_route(route, settings.patience) for route in targets), _NOT_FOUND]
     server = {
-        # HTTP/3 would use a UDP port that has not been leased.
+        # HTTP/3 is off, because it would use a UDP port that is not reserved for this stack.
         "protocols": ["h1", "h2"],
         "automatic_https": {"disable": True},
         "logs": {},
@@ -159,7 +159,7 @@ def _contributed(contributions: Contributions) -> list[Route]:
 
 
 _OK = {"handler": "static_response", "status_code": 200}
-#: the health check goes through HTTPS, because Caddy opens the port shortly before it has the certificate
+#: the health check uses HTTPS, because Caddy opens the port shortly before it has the certificate
 _THROUGH_HTTPS = {
     "handler": "reverse_proxy",
     "upstreams": [{"dial": "${host}:${port.https}"}],
@@ -223,6 +223,6 @@ ENTRY = Entry(
     binaries=(Binary(name="caddy"),),
     consumes=("route",),
     roles=("proxy",),
-    # A test that stops a service gets the error at once.
+    # In tests, a request to a stopped service returns the error at once.
     defaults={"test": {"patience": 0.0}, "production": {"ports": {"http": 80, "https": 443}}},
 )

@@ -43,7 +43,7 @@ class NatsPorts(Ports):
 class NatsSettings(ServiceSettings):
     ports: NatsPorts = NatsPorts()
     #: the number of accounts `test1`, `test2`, … for the plugin's tests; each delays the start by 1.5 ms
-    #: clients need a password, which `url` contains, unless `options` sets users or accounts
+    #: whether clients need a password, which `url` contains; ignored if `options` sets users or accounts
     auth: bool = True
     accounts: int = Field(0, ge=0, le=1000)
     #: further keys of the server's configuration, such as `max_payload`; tables are merged
@@ -51,7 +51,7 @@ class NatsSettings(ServiceSettings):
 
 
 def nats(settings: NatsSettings, _: Contributions = ()) -> ServiceSpec:
-    """Run one node with JetStream on disk; it is ready when JetStream is ready, not when the port opens."""
+    """Return the spec of one node with JetStream on disk, which is ready when JetStream is ready."""
     configuration: dict[str, Any] = {
         "server_name": "infra",
         "listen": "${host}:${port.client}",
@@ -64,16 +64,17 @@ def nats(settings: NatsSettings, _: Contributions = ()) -> ServiceSpec:
         "host": "${host}",
         "port": "${port.client}",
     }
-    # The accounts are for the plugin's tests, which never use a container. Only the containers of the stack
-    # reach the server in one, so it needs no password.
+    # The accounts are for tests with the plugin, which never use containers. Only containers of the same
+    # stack can connect to a server in a container, so it needs no password.
     in_container, exports_in_container = _text(overlaid(configuration, settings.options)), dict(exports)
     auth = settings.auth and not _AUTH & settings.options.keys()
     health = "/healthz?js-enabled-only=true"
     prepare: tuple[Step, ...] = ()
     if auth:
         prepare = (Secret(path="${data}/password.secret"), Secret(path="${data}/monitor.secret"))
-        # The monitor lets the pages of every web site read its answers, and has no option against that. So
-        # its path is a secret. Source: nats-server, server/monitor.go, `handleResponse`.
+        # The pages of every web site can read the answers of the monitor, and no option prevents this.
+        # Therefore the path of the monitor is a secret. Source: nats-server, server/monitor.go,
+        # `handleResponse`.
         configuration |= {"authorization": _SHARED, "http_base_path": "/${secret.monitor}"}
         health = f"/${{secret.monitor}}{health}"
         exports |= {
@@ -113,7 +114,7 @@ def nats(settings: NatsSettings, _: Contributions = ()) -> ServiceSpec:
             exports=exports_in_container if auth else {},
             data="/data",
             ports={"client": 4222, "monitor": 8222},
-            # Busybox's wget: the image is Alpine with certificates and time zones only.
+            # The check uses the wget of Busybox: the image is Alpine with only certificates and time zones.
             health=(
                 *("wget", "-q", "-O", "/dev/null"),
                 "http://127.0.0.1:${port.monitor}/healthz?js-enabled-only=true",
@@ -126,16 +127,16 @@ def _text(configuration: Mapping[str, Any]) -> str:
     return json.dumps(configuration, indent=2, ensure_ascii=False)
 
 
-#: keys of `options` with which the user sets users
+#: keys of `options` that define users of the server
 _AUTH = frozenset({"authorization", "accounts", "operator", "resolver", "no_auth_user"})
 _SHARED = {"user": "shared", "password": "${secret.password}"}
-#: more than a test needs, but too little to fill a disk
+#: bytes; more than a test needs, but too few to fill a disk
 _LIMITS = {"limits": {"max_connections": 100}}
 _JETSTREAM = {"jetstream": {"max_mem": 64 * 2**20, "max_file": 256 * 2**20, "max_streams": 100}}
 
 
 def _accounts(count: int, *, auth: bool) -> dict[str, Any]:
-    """Return the accounts: `shared` for `url`, `system`, and those of the tests."""
+    """Return the accounts: `shared` for `url`, `system`, and `count` accounts for tests."""
     names = [f"test{number}" for number in range(1, count + 1)]
     return {
         "accounts": {

@@ -13,9 +13,9 @@ from infra_runtime.spec import HttpProbe, Run, Secret, Seed, ServiceSpec, WriteF
 
 _PORTS = KINDS["pocketbase"].ports
 EMAIL, PASSWORD = "INFRA_SUPERUSER", "INFRA_SUPERUSER_PASSWORD"
-#: Creates the superuser where none exists. All stacks share the seed, so the keys that sign login tokens are
-#: renewed before. The password is random, so one of few rounds is as safe as one of many; the field's own
-#: setting stays unchanged.
+#: A hook that creates the superuser if none exists. All stacks share the seed, so the hook first renews the
+#: keys that sign login tokens. The password is random, so a hash with few rounds is as safe as one with many
+#: rounds; the setting of the password field is not changed.
 HOOK = f"""\
 onBootstrap((e) => {{
     e.next()
@@ -54,10 +54,10 @@ class PocketbaseSettings(ServiceSettings):
 
 
 def pocketbase(settings: PocketbaseSettings, _: Contributions = ()) -> ServiceSpec:
-    """Run one server with a superuser; without one PocketBase would open a browser to create it.
+    """Return the spec of one server with a superuser; without one, PocketBase would open a browser.
 
     The command `superuser upsert` takes the password as an argument, which all users of the machine can read.
-    So a hook creates the superuser; its process gets the password in the environment.
+    Therefore a hook creates the superuser; the process of the hook gets the password in its environment.
 
     The spec has no container, because the developers publish a Dockerfile but no image.
     """
@@ -103,7 +103,7 @@ def pocketbase(settings: PocketbaseSettings, _: Contributions = ()) -> ServiceSp
 
 
 def _migrate(folder: str, *, hooks: str) -> tuple[str, ...]:
-    """Return the command that creates the tables, or loads them, with the hooks of a folder, and exits."""
+    """Return the command that creates or updates the tables, with the hooks in a folder, and then exits."""
     return (
         "${bin.pocketbase}",
         "migrate",

@@ -53,11 +53,11 @@ class PostgresPorts(Ports):
 
 class PostgresSettings(ServiceSettings):
     ports: PostgresPorts = PostgresPorts()
-    #: data survives a crash of the machine; without it no write waits for the disk
+    #: whether data survives a crash of the machine; if false, no write waits for the disk
     durable: bool = True
-    #: the major version; it is read from the executable if there is one
+    #: the major version; by default, it is read from the executable
     version: int = Field(18, ge=OLDEST, le=99)
-    #: of new clusters; C.UTF-8 sorts by code point and has the letters of all languages (before 17: ASCII)
+    #: the locale of new clusters; C.UTF-8 sorts by code point and has all letters (before 17: only ASCII)
     locale: str = "C.UTF-8"
     #: further server parameters, such as `shared_preload_libraries`
     options: Mapping[str, str] = {}
@@ -67,16 +67,17 @@ PROTOCOL = PostgresProbe(port="client", user="postgres", database="postgres")
 
 
 def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
-    """Run one cluster, copied from a cached `initdb`; the probe sets the password before it is ready.
+    """Return the spec of one cluster, a copy of a seed. The probe sets the password of the superuser.
 
-    TCP connections need the password. The socket needs none: it is in a folder that only its owner can open.
+    TCP connections need the password. Connections to the Unix socket do not need it, because only the owner
+    can open the folder of the socket.
     """
     parameters = {
         "listen_addresses": "${host}",
         "port": "${port.client}",
         "unix_socket_directories": "${run}",
         "unix_socket_permissions": "0700",
-        # POSIX shared memory would stay in /dev/shm after a SIGKILL, and it has 64 MB in a container.
+        # POSIX shared memory would remain in /dev/shm after a SIGKILL; in a container, it has only 64 MB.
         "dynamic_shared_memory_type": "mmap",
         "log_line_prefix": "%m [%p] %q%u@%d/%a ",
         "log_timezone": "UTC",
@@ -91,7 +92,7 @@ def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
         PROTOCOL,
         password="${secret.password}",  # noqa: S106 - a reference
         socket=parameters["unix_socket_directories"].partition(",")[0].strip(),
-        # The password is random: thousands of rounds do not make it safer, and take 2 ms a connection.
+        # The password is random: thousands of hash rounds do not make it safer, and take 2 ms per connection.
         iterations=4096 if settings.durable else 1,
     )
     same_version = RequireFile(
@@ -101,7 +102,7 @@ def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
         " set `binary` to an executable of the cluster's version, move the data with pg_dump,"
         " or delete the data with `infra runtime down --wipe`",
     )
-    # The pid in the file may belong to an unrelated process by now, and the server would take it for another
+    # The pid in the file may now belong to an unrelated process, which the server would treat as another
     # server of this cluster. Without the file, it still detects another server through its shared memory.
     no_pid_file = Remove(path=f"{CLUSTER}/postmaster.pid")
     return ServiceSpec(
@@ -131,7 +132,7 @@ def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
 
 
 def _container(settings: PostgresSettings, parameters: Mapping[str, str]) -> Container:
-    """Return the container: the official image, whose script makes the cluster."""
+    """Return the container: the official image, whose start script creates the cluster."""
     problem = ""
     if not settings.image and settings.locale not in _IMAGE_LOCALES | BUILT_IN_LOCALES:
         problem = (
@@ -157,7 +158,7 @@ def _container(settings: PostgresSettings, parameters: Mapping[str, str]) -> Con
         secret_files={"POSTGRES_PASSWORD_FILE": "password"},
         data="/var/lib/postgresql" if settings.version >= 18 else "/var/lib/postgresql/data",
         ports={"client": 5432},
-        # Over TCP: while the image's script makes the cluster, a temporary server listens on the socket only.
+        # The check uses TCP: while the script creates the cluster, a temporary server listens on the socket.
         health=("pg_isready", "-q", "-h", "127.0.0.1", "-p", "${port.client}", "-U", "postgres"),
         problem=problem,
     )
@@ -180,12 +181,12 @@ _AT_ONCE = StopStep(signal=signal.SIGQUIT, seconds=5.0, group=False)
 
 
 def _initdb(settings: PostgresSettings) -> tuple[str, ...]:
-    """Return the command that makes a cluster. Segments of 1 MB make a test's copy 15 MB smaller."""
+    """Return the command that creates a cluster. WAL segments of 1 MB make each copy 15 MB smaller."""
     throw_away: tuple[str, ...] = ()
     if not settings.durable:
         throw_away = ("--wal-segsize=1",)
         if settings.version >= 16:
-            # Passwords of tests: thousands of rounds take 2 ms a connection.
+            # This is for passwords in tests: thousands of hash rounds take 2 ms per connection.
             throw_away += ("--set=scram_iterations=1",)
         if settings.version >= 18:
             throw_away += ("--no-data-checksums",)
@@ -212,7 +213,7 @@ def _throw_away(version: int) -> dict[str, str]:
         # A test's tables exist for about a second, and an autovacuum worker in a template delays its clones.
         "autovacuum": "off",
         "checkpoint_timeout": "1h",
-        # Creating and dropping a test's database makes a checkpoint, which is of no interest in a test's log.
+        # Creating and dropping a test's database causes a checkpoint, which is not relevant in a test's log.
         "log_checkpoints": "off",
         "max_wal_size": "1GB",
         # The plugin reads in the WAL what a test has changed; a checkpoint must not remove it before that.

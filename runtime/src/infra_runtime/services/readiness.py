@@ -1,4 +1,4 @@
-"""The key `ready` of a user's own service, and the probe that it describes."""
+"""The key `ready` of a user's own service, and its conversion to a probe."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PROTOCOLS = {protocol: kind.name for kind in KINDS.values() for protocol in kind
 
 def _argv(value: Any) -> Any:
     if isinstance(value, str):
-        raise ValueError(  # noqa: TRY004 - pydantic takes no TypeError
+        raise ValueError(  # noqa: TRY004 - pydantic does not convert a TypeError
             f"a command is a list of words, because no shell splits it: {value.split()!r}".replace("'", '"')
         )
     if value in ([], ()):
@@ -42,7 +42,7 @@ def _list(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-#: bytes; the greatest `limit` of a message
+#: the greatest `limit` of a message, in bytes
 LONGEST_LIMIT = 2**24
 HttpStatus = Annotated[int, Field(ge=100, le=999)]
 Argv = Annotated[tuple[str, ...], BeforeValidator(_argv)]
@@ -106,7 +106,7 @@ class ExchangeStep(BaseModel):
 class Ready(BaseModel):
     """The probe of a service. Exactly one of `http`, `https`, `tcp`, `exec`, `exchange` or a protocol is set.
 
-    The protocols are those of the catalogue's kinds, each with the value `true`.
+    The protocols are the names in `Entry.protocols` of all kinds, each with the value `true`.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -120,13 +120,13 @@ class Ready(BaseModel):
     port: str | None = None
     #: for `http` and `https`: a text that the body contains
     contains: str = ""
-    #: for `https`: a file with the authority's certificate; without it every certificate is accepted
+    #: for `https`: a file with the certificate of the authority; without it, every certificate is accepted
     ca: str = ""
     #: for `https`: the name in the certificate; `localhost` by default
     server_name: str = ""
     #: for `http` and `https`: the lowest and the highest accepted status
     status: tuple[HttpStatus, HttpStatus] = (200, 399)
-    #: for `exchange`: seconds for all its steps; 2 by default
+    #: for `exchange`: the time limit for all steps in seconds; 2 by default
     timeout: Seconds | None = None
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""A user's own service, as the stack file describes it."""
+"""The settings of a user's own service in the stack file, and their conversion to a spec."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from infra_runtime.spec import Container, Probe, ServiceSpec, StopStep, TcpProbe
 
 
 def _text(value: Any) -> Any:
-    # The text for `PORT = 8000` is clear; the text for `true` is not.
+    # `PORT = 8000` has only one obvious text; `true` does not (`true`, `True` or `1`).
     if isinstance(value, bool):
         raise ValueError(  # noqa: TRY004 - pydantic does not convert a TypeError
             'the value of a variable is a text: write "true" or "1"'
@@ -35,7 +35,7 @@ class Stop(BaseModel):
 
     signal: str = "SIGTERM"
     seconds: Seconds = 10.0
-    #: whether the whole session gets the signal, or its first process alone
+    #: whether all processes of the session get the signal, or only the first process
     group: bool = True
 
     @field_validator("signal")
@@ -52,24 +52,24 @@ class Stop(BaseModel):
 
 
 class UserContainer(BaseModel):
-    """The container of a service: an existing image, or one that is built."""
+    """The container of a service: an existing image, or a folder from which an image is built."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     image: str | None = None
-    #: the folder that the image is built from, relative to the stack file
+    #: the folder from which the image is built, relative to the stack file
     build: str | None = None
     #: the path of the Dockerfile, relative to `build`
     dockerfile: str | None = None
     #: the command line in the image, if it is not the service's `command`
     command: Argv | None = None
-    #: the folder of the image with the same files as the stack file's folder
+    #: the folder in the image that contains the same files as the stack file's folder
     root: str = ""
     #: a command of the image that exits with 0 when the service is ready
     health: Argv | None = None
     #: the program of the image that sends a health check made from `ready`
     health_client: Literal["python", "curl", "wget"] | None = None
-    #: publish the ports for clients outside the stack in staging and production too
+    #: whether clients outside the stack can use the ports in staging and production, too
     public: bool = False
 
     @model_validator(mode="after")
@@ -83,12 +83,12 @@ class UserContainer(BaseModel):
         return self
 
 
-#: the folders of the project in a generated image, and of `${data}` in a container
+#: the folder of the project in a generated image, and the folder for `${data}` in a container
 CONTAINER_ROOT, CONTAINER_DATA = "/app", "/data"
 
 
 def _container(settings: UserServiceSettings, cwd: str) -> Container:
-    """Return the container; without an image or a Dockerfile the engine generates a Dockerfile for Python."""
+    """Return the container; without image and Dockerfile, the engine generates a Dockerfile for Python."""
     table = settings.container or UserContainer()
     generated = not (table.image or table.build or table.dockerfile)
     command = table.command or settings.command
@@ -135,7 +135,7 @@ class UserServiceSettings(BaseModel):
     ports: Mapping[str, Port] = {}
     ready: Ready | None = None
     exports: Mapping[str, str] = {}
-    #: names of variables, options and exports that hold secrets, if the names do not show it
+    #: names of variables, options and exports that contain secrets although the names do not show it
     sensitive: Words = ()
     #: the requests that a proxy forwards to this service
     route: Annotated[Route, BeforeValidator(_path)] | None = None
@@ -147,7 +147,7 @@ class UserServiceSettings(BaseModel):
     start_timeout: Seconds = 30.0
     stop: Annotated[tuple[Stop, ...], BeforeValidator(_several), Field(min_length=1)] = (Stop(seconds=10.0),)
     restart: Literal["on-failure", "always", "never"] = "on-failure"
-    #: for engines that run containers
+    #: how the service runs in a container, for engines that run containers
     container: UserContainer | None = None
 
     @model_validator(mode="after")
@@ -166,7 +166,7 @@ class UserServiceSettings(BaseModel):
         return self
 
     def _port(self, key: str, name: str | None) -> str:
-        """Return the port that a key names; the name is optional if the service has one port."""
+        """Return the name of a port, which is the value of `key` or, if this is missing, the only port."""
         if name:
             return name
         if len(self.ports) != 1:
@@ -178,7 +178,7 @@ class UserServiceSettings(BaseModel):
         return self._port("metrics", metrics.port or ("http" if "http" in self.ports else None))
 
     def probe(self) -> Probe | None:
-        """Return the probe that `ready` describes; without `ready` it checks that the first port is open."""
+        """Return the probe in `ready`; without `ready`, a probe that connects to the first port."""
         if self.ready is None:
             return TcpProbe(port=next(iter(self.ports))) if self.ports and not self.task else None
         return self.ready.probe("" if self.ready.exec else self._port("ready", self.ready.port))
@@ -196,9 +196,9 @@ class UserServiceSettings(BaseModel):
 
 
 def user_service(settings: UserServiceSettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the service as data.
+    """Return the spec of a user's own service.
 
-    It exports `host`, `port`, a `NAME_port` for each port, and `url` where a port is called `http`.
+    The service exports `host`, `port`, a `NAME_port` for each port, and `url` if a port is called `http`.
     """
     exports = {"host": "${host}"}
     for port in settings.ports:
@@ -206,7 +206,7 @@ def user_service(settings: UserServiceSettings, _: Contributions = ()) -> Servic
         exports[f"{port}_port"] = f"${{port.{port}}}"
     if "http" in settings.ports:
         exports["url"] = "http://${host}:${port.http}"
-    # The working directory depends neither on the supervisor's nor on the directory of the start command.
+    # The working directory does not depend on the working directory of the supervisor or of the client.
     cwd = settings.cwd if settings.cwd.startswith(("/", "${")) else f"${{root}}/{settings.cwd}"
     return ServiceSpec(
         name="",

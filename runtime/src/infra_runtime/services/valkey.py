@@ -47,9 +47,9 @@ class ValkeyPorts(Ports):
 
 class ValkeySettings(ServiceSettings):
     ports: ValkeyPorts = ValkeyPorts()
-    #: keep the data across restarts, in an append-only file
+    #: whether the data is kept across restarts, in an append-only file
     durable: bool = True
-    #: clients need a password, which `url` contains; it is random, unless `options` has `requirepass`
+    #: whether clients need a password, which `url` contains; it is random, or `requirepass` in `options`
     auth: bool = True
     databases: int = Field(16, ge=1, le=10_000)
     #: further directives, such as `maxmemory = "64mb"`
@@ -64,22 +64,22 @@ READY = Exchange(
         Expect(prefixes=("+PONG", "-NOAUTH", "-NOPERM"), not_yet={"-LOADING": "loading its data"}),
     ),
 )
-#: directives with which the user sets the passwords
+#: directives that set passwords
 _USERS = frozenset({"requirepass", "aclfile", "user"})
 
 
 def _exchange(*steps: Send | Expect, password: str, timeout: float = PATIENCE) -> Exchange:
-    """Return the steps after a login. Without a login, a server that loads its data does not report it."""
+    """Return an exchange that logs in and runs `steps`; only after a login, the server reports loading."""
     login: tuple[Send | Expect, ...] = ()
     if password:
         word = _quoted(password).replace("\\", "\\\\")
-        # The user may have changed the password at run time; the server is ready all the same.
+        # The user may have changed the password at run time; the server is ready nevertheless.
         login = (Send(text=f"AUTH {word}\r\n"), Expect(prefixes=("+OK", "-WRONGPASS", "-ERR AUTH")))
     return Exchange(port="client", steps=(*login, *steps), timeout=timeout)
 
 
 def valkey(settings: ValkeySettings, _: Contributions = ()) -> ServiceSpec:
-    """Run one node. Automatic snapshots are off: with `durable`, the append-only file keeps the data."""
+    """Return the spec of one node; its data is in an append-only file (`durable`) or only in memory."""
     directives = {
         "bind": "${host}",
         "port": "${port.client}",
@@ -107,7 +107,7 @@ def valkey(settings: ValkeySettings, _: Contributions = ()) -> ServiceSpec:
         ]
         prepare += (WriteFile(path=_FILE, text="".join(f"{line}\n" for line in sorted(lines))),)
         configuration = (_FILE,)
-    # A part of a URL; a reference stands for hexadecimal digits or for what the user encoded.
+    # In a URL, the password is encoded. The value of a reference is hexadecimal, or the user has encoded it.
     login = f":{password if '${' in password else quote(password, safe='')}@" if password else ""
     public = {name: value for name, value in directives.items() if name not in private}
     return ServiceSpec(
@@ -131,7 +131,7 @@ def valkey(settings: ValkeySettings, _: Contributions = ()) -> ServiceSpec:
         },
         needs=settings.needs,
         start_timeout=settings.start_timeout,
-        # The server checks for signals only ten times a second: if it has no data to keep, SIGKILL is faster.
+        # The server checks for signals only ten times a second; without durable data, SIGKILL is faster.
         # A child process that writes a snapshot of the data is stopped by the server.
         stop=(StopStep(seconds=10.0, group=False),)
         if settings.durable
@@ -161,7 +161,7 @@ def valkey(settings: ValkeySettings, _: Contributions = ()) -> ServiceSpec:
 
 
 def _quoted(text: str) -> str:
-    """Return a word for the configuration file and for a command, in which a space would end it."""
+    """Return a text as one quoted word of the configuration file or of a command."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 

@@ -1,7 +1,7 @@
-"""The specification of a service as frozen data that can be converted to JSON and back.
+"""The spec (specification) of a service as frozen data that can be converted to JSON and back.
 
-A spec contains references instead of values: `${port.client}`, `${data}`, `${postgres.url}` stay
-unchanged until an engine binds them. These names may be used in `${…}`:
+A spec contains references such as `${port.client}`, `${data}` and `${postgres.url}`, which an engine replaces
+by values. To bind a spec means to replace its references. These names may be used in `${…}`:
 
     bin.NAME        the path of an executable; `bin.NAME@SERVICE` is the one that only this service uses
     port.NAME       one of the service's own ports
@@ -12,10 +12,10 @@ unchanged until an engine binds them. These names may be used in `${…}`:
     secret.NAME     the text of the secret that a `Secret` step created
     env.NAME        a variable of the client's environment; `${env.NAME:-default}` when it may be unset
     stack.NAME      a property of the stack; the only NAME is `environment`
-    out             inside a `Seed`: the folder that its steps fill
+    out             in the steps of a `Seed`: the folder that these steps fill
     SERVICE.EXPORT  an export of another service; the reference also makes that service a need
-    SERVICE.EXPORT? the same without a need: bound from the leased ports before that service starts, and
-                    empty when the stack has no such service
+    SERVICE.EXPORT? the same without a need: the value is known before that service starts, because its ports
+                    are chosen in advance; the value is empty if the stack has no such service
 
 `$$` stands for a dollar sign.
 """

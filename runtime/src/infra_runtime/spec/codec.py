@@ -1,4 +1,4 @@
-"""Specs as JSON data: each object carries the name of its class."""
+"""Convert specs to JSON data and back; each JSON object contains the name of its class."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def encode(value: object) -> Any:
 
 
 def decode(data: Any, types: Mapping[str, type]) -> Any:
-    """Return what `encode` was given; `types` maps the names of the classes that may occur.
+    """Return the value that `encode` converted; `types` maps the names of the allowed classes to classes.
 
     Raises `KeyError` or `TypeError` for data that `encode` did not write.
     """

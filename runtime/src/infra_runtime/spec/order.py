@@ -1,4 +1,4 @@
-"""The order of services by their needs; without recursion, because a chain of needs may be long."""
+"""Sort services by their needs; without recursion, because a chain of needs may be long."""
 
 from __future__ import annotations
 

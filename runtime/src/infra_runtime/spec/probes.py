@@ -25,7 +25,7 @@ _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|(.?))", re.DOTALL)
 
 
 def unescape(text: str) -> bytes:
-    """Return the bytes that an escaped text stands for. Raises `ValueError` for an unknown escape."""
+    """Return the bytes that an escaped text represents. Raises `ValueError` for an unknown escape."""
     parts, end = [], 0
     for match in _ESCAPE.finditer(text):
         if not match[1] and match[2] not in _SHORT:
@@ -62,7 +62,7 @@ class HttpProbe:
     status: tuple[int, int] = (200, 399)
     contains: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
-    #: HTTPS; a child process of the supervisor sends the request, because the supervisor imports no ssl
+    #: whether the request uses HTTPS; a child process sends it, because the supervisor does not import ssl
     tls: bool = False
     #: the path of a file with the authority's certificate; empty: the server's certificate is not verified
     ca: str = ""
@@ -80,8 +80,8 @@ class PostgresProbe:
     port: str
     user: str
     database: str
-    #: the password that the user gets, through the Unix socket in the folder `socket`, before the service is
-    #: ready, unless the user has a password; empty: none is set
+    #: the password that the probe sets for `user` through the Unix socket in the folder `socket`, if the user
+    #: has no password; the service is ready afterwards. Empty: no password is set
     password: str = ""
     socket: str = ""
     #: rounds of the password's hash; a random password needs one, but clients may require 4096
@@ -110,9 +110,9 @@ class Send:
 class LengthPrefix:
     """The length field in the header of a message, by which the reader finds the end of the message.
 
-    The field has `size` bytes at the offset `at`. The length of the message is the field's number plus
-    `extra`, the bytes that the number does not include, such as the header; 0 when it includes the whole
-    message.
+    The field has `size` bytes at the offset `at`. The length of the message is the number in the field plus
+    `extra`. `extra` is the number of bytes that the field does not count, such as the header; 0 if it counts
+    all bytes of the message.
     """
 
     size: int = 4
@@ -140,10 +140,10 @@ class Expect:
     #: how the message ends: with an escaped delimiter, or after a length that its header contains
     until: str | LengthPrefix = field(default="\\n", metadata=ESCAPED)
     not_yet: Mapping[str, str] = field(default_factory=dict)
-    #: messages with these prefixes are read and ignored: the first lines of an answer with several
+    #: messages with these prefixes are read and ignored, such as the first lines of a long answer
     skip: tuple[str, ...] = field(default=(), metadata=ESCAPED)
     contains: str = field(default="", metadata=ESCAPED)
-    #: bytes of the message and of those that are skipped before it
+    #: the maximum number of bytes of the message and of the messages that are skipped before it
     limit: int = LONGEST_ANSWER
 
     def __post_init__(self) -> None:
@@ -160,7 +160,7 @@ class Expect:
 
 @frozen
 class Exchange:
-    """Ready when a connection to the port sends and receives what the steps describe, in their order."""
+    """Ready when all steps succeed, in their order, on one connection to the port."""
 
     port: str
     steps: tuple[Send | Expect, ...]
@@ -175,5 +175,5 @@ class Exchange:
 #: the probes that connect to one port
 PortProbe: TypeAlias = TcpProbe | HttpProbe | PostgresProbe | Exchange
 Probe: TypeAlias = PortProbe | ExecProbe
-#: the request that makes a service write its memory to its files, before a snapshot copies them
+#: the type of a request that makes a service write its data from memory to its files, before a snapshot
 Quiesce: TypeAlias = Exchange

@@ -10,7 +10,7 @@ from typing import Any
 
 OWN_SCOPES = frozenset({"bin", "port", "secret", "env", "stack"})
 OWN_NAMES = frozenset({"host", "data", "run", "root", "out"})
-#: metadata of a dataclass field whose texts have backslash escapes; values of references are escaped in them
+#: metadata of a dataclass field whose texts have backslash escapes; values of references are escaped, too
 ESCAPED: Mapping[str, bool] = MappingProxyType({"escaped": True})
 _REFERENCE = re.compile(r"\$\$|\$\{([^}]*)\}")
 

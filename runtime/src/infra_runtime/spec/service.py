@@ -32,14 +32,14 @@ from infra_runtime.value import frozen
 class StopStep:
     """A signal to the processes of a service, and the seconds until the next step.
 
-    When the first process has exited and others have not received the signal yet, they receive it, and have
-    the rest of the seconds.
+    When the first process has exited, other processes of the service that have not received the signal
+    receive it, and have the rest of the seconds to exit.
     """
 
     signal: int = signal.SIGTERM
     seconds: float = 10.0
-    #: the whole session gets the signal, so that it reaches a server behind a shell or `npm run`; false for a
-    #: program that signals its own children, such as PostgreSQL: its first process alone gets the signal
+    #: whether all processes of the session get the signal, so that it reaches a server behind a shell or
+    #: `npm run`; false if only the first process gets it, such as PostgreSQL, which signals its children
     group: bool = True
 
 
@@ -58,13 +58,13 @@ class ServiceSpec:
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: str = "${data}"
     prepare: tuple[Step, ...] = ()
-    #: name → the port in development; in tests a leased port replaces it
+    #: port name → number in development; in tests, it is replaced by the number of a free port
     ports: Mapping[str, int] = field(default_factory=dict)
     #: None: the service is ready as soon as its process runs (a task: when it has exited with 0)
     ready: Probe | None = None
-    #: name → text for other services and for users; `url` is the one that clients use first
+    #: export → text, for other services and for users; `url` is the address for clients
     exports: Mapping[str, str] = field(default_factory=dict)
-    #: services that must be ready before this one starts, in addition to those that references name
+    #: services that must be ready before this service starts, in addition to the services in its references
     needs: tuple[str, ...] = ()
     #: seconds from the start of the process until the service is ready; for a task: until it exits
     start_timeout: float = 30.0
@@ -80,15 +80,15 @@ class ServiceSpec:
     #: true for a program that refuses to run as root: the supervisor runs it in a user namespace or as
     #: another user
     refuses_root: bool = False
-    #: the service that this one copies, for example for a single test; copies are not counted as services
+    #: the service of which this service is a copy, for example for a single test; copies are not counted
     copy_of: str = ""
-    #: variables, exports and options that hold secrets, although their names do not show it
+    #: names of variables, exports and options that contain secrets although the names do not show it
     sensitive: tuple[str, ...] = ()
     #: for the engines that generate container configurations; None when the kind has no image
     container: Container | None = None
 
     def all_needs(self) -> tuple[str, ...]:
-        """Return `needs` and the services that references name; sorted, without duplicates."""
+        """Return `needs` and the services in the spec's references; sorted, without duplicates."""
         named = (other_service(reference) for text in texts(self) for reference in references(text))
         return tuple(sorted({name for name in (*self.needs, *named) if name and name != self.name}))
 

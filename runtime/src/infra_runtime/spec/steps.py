@@ -1,4 +1,4 @@
-"""Steps that prepare a service before it starts: files, secrets, commands, and cached trees."""
+"""The steps that prepare a service before it starts: files, secrets, commands, and seeds."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ class Run:
 
 @frozen
 class Seed:
-    """Fill the folder `into` once with a tree of files that the steps create in `${out}`.
+    """Fill the folder `into` once with a copy of the files that the steps create in `${out}`.
 
-    The tree is stored in the user's cache. Its key is a hash of the steps' texts and of the executables' size
-    and modification time. Further stacks copy the stored tree, with reflinks where the file system supports
-    them. An `into` that is not empty stays unchanged, because it contains a user's data. A tree contains no
-    secret: a password that one stack knows would be valid in all others.
+    The folder with these files is stored in the user's cache. Its key is a hash of the steps' texts and of
+    the executables' sizes and modification times. Each stack copies the stored folder, with reflinks if the
+    file system supports them. If `into` is not empty, it is not changed, because it contains a user's data. A
+    seed must not contain a secret: all stacks would have the same one.
     """
 
     into: str

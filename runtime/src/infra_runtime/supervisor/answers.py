@@ -1,4 +1,4 @@
-"""The answers that describe services: their states, endpoints and failures, from the supervisor's state."""
+"""Create the answers to clients that describe services: their states, endpoints and failures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from infra_runtime.supervisor.supervisor import Supervisor
 
 
 def outcome(supervisor: Supervisor, names: Iterable[str]) -> Outcome:
-    """Return the states of services and of those that they need, with the failures among them."""
+    """Return the states of services and of the services that they need, and the failures among them."""
     closure = supervisor.machine.closure(names)
     failures = tuple(_failure(supervisor, name) for name in closure if _is_missing(supervisor, name))
     return Outcome(services=services(supervisor, closure), failures=failures)
@@ -51,7 +51,7 @@ def endpoints(supervisor: Supervisor) -> Endpoints:
 
 
 def bindings(supervisor: Supervisor) -> Bindings:
-    """Return the values of all services' references; exports are masked."""
+    """Return the values of all services' references; secrets in exports are masked."""
     return Bindings(
         services={
             name: Binding(

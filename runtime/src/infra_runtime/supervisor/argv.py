@@ -1,4 +1,4 @@
-"""The command line that starts a supervisor, and its exit status when another one runs already."""
+"""The command line that starts a supervisor, and the exit status of a second supervisor."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 
 from infra_runtime.data_directory.paths import Paths
 
-#: the exit status of a supervisor whose data directory another supervisor serves already
+#: the exit status of a supervisor if another supervisor already runs for the same data directory
 ALREADY_SUPERVISED = 20
-#: modules that the supervisor must not import: asyncio works without ssl, hashlib without OpenSSL;
-#: that saves a third of the boot and 4 MB, and 3 ms and 3 MB
+#: modules that the supervisor must not import: asyncio works without ssl, which saves a third of the boot
+#: time and 4 MB, and hashlib works without OpenSSL, which saves 3 ms and 3 MB
 LEFT_OUT = ("ssl", "_hashlib")
 
 

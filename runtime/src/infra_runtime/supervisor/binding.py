@@ -1,6 +1,6 @@
-"""Binding: the replacement of each `${…}` in a spec by its value on this machine.
+"""Binding: the replacement of each reference `${…}` in a spec by its value on this machine.
 
-The exports are bound a second time with secrets masked, for output that users see.
+Each export is bound twice: once with the values of secrets, and once with masked secrets, for users.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from infra_runtime.spec import Probe, Quiesce, ServiceSpec, bound_copy, optional
 
 
 class BindingError(Exception):
-    """A reference has no value. The planner finds most of these errors, this one appears at run time."""
+    """A reference has no value. The planner finds most of these errors, but not all of them."""
 
 
 class MissingSecretError(BindingError):
-    """The secret of a service does not exist, because the service was not prepared yet."""
+    """The secret of a service does not exist, because the service is not prepared yet."""
 
     def __init__(self, service: str, secret: str, reason: str) -> None:
         super().__init__(service, secret, reason)
@@ -45,7 +45,7 @@ class Scope(NamedTuple):
 
 
 class Bound:
-    """One service with its folders and ports on this machine, and its spec's texts once they are bound."""
+    """One service with its folders and ports on this machine and, after `bind`, its texts with all values."""
 
     def __init__(self, spec: ServiceSpec, data: str, run: str, ports: Mapping[str, int]) -> None:
         self.spec, self.data, self.run = spec, data, run
@@ -56,7 +56,7 @@ class Bound:
         self.ready: Probe | None = None
         self.quiesce: Quiesce | None = None
         self.exports: dict[str, str] = {}
-        #: the exports for output that users see: secrets are `***`
+        #: the exports for users: secrets are replaced by `***`
         self.masked_exports: dict[str, str] = {}
         #: the values of the secrets in command, environment, probe and exports
         self.secrets: set[str] = set()
@@ -67,7 +67,7 @@ class Bound:
 
 
 def bind(bound: Bound, scope: Scope, others: Mapping[str, Bound]) -> None:
-    """Set command, environment, working directory, probes and exports, after the steps have run.
+    """Set command, environment, working directory, probes and exports; the service must be prepared.
 
     Raises `BindingError`.
     """
@@ -105,8 +105,9 @@ def resolver(
 ) -> Callable[[str], str]:
     """Return a function that returns the value of a reference of this service.
 
-    `out` is the folder that the steps of a `Seed` fill. An optional reference gets its value before the other
-    service starts, from that service's leased ports and secrets; it is empty when `others` lacks the service.
+    `out` is the folder that the steps of a `Seed` fill. The value of an optional reference to another service
+    is known before that service starts, because its ports and secrets are known; the value is empty if
+    `others` does not contain the service.
     """
     own_values = {"host": LOOPBACK, "data": bound.data, "run": bound.run, "root": scope.root, "out": out}
 
@@ -140,7 +141,7 @@ def resolver(
 
 
 def _exported(service: str, export: str, scope: Scope, others: Mapping[str, Bound], *, masked: bool) -> str:
-    """Return an export of another service; the service may be unbound until now."""
+    """Return an export of another service, also before that service is bound."""
     provider = others[service]
     exports = provider.masked_exports if masked else provider.exports
     if export in exports:

@@ -19,15 +19,15 @@ from infra_runtime.supervisor.binding import Bound
 from infra_runtime.supervisor.spawn import spawn
 
 SERVICE = "INFRA_SERVICE"
-#: seconds; a process in a slow write to the disk stops only when the write is complete
+#: seconds to wait until SIGSTOP has paused a process, which first completes a write to the disk
 FREEZE_SECONDS = 2.0
-#: called when a service's first process exited: service, pid, status, and whether other processes of it
-#: remained; they were killed unless the service had received a stop signal
+#: called when the first process of a service has exited, with service, pid, status, and whether other
+#: processes of the service remained; they were killed unless the service had received a stop signal
 Ended = Callable[[str, int, int, bool], None]
 
 
 class Guardian:
-    """The supervisor's end of the pipe to the guardian; starts the guardian again when it was killed."""
+    """The supervisor's end of the pipe to the guardian. A guardian that was killed is started again."""
 
     def __init__(self, token: str, descriptor: int, folders: Sequence[str]) -> None:
         self._token = token
@@ -53,14 +53,14 @@ class Guardian:
         child = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", code, *arguments],
             stdin=subprocess.DEVNULL,
-            # A process group in the supervisor's session, not a new session: when the supervisor dies, the
-            # group is orphaned, and the kernel continues its stopped processes.
+            # The guardian gets a process group in the supervisor's session, not a new session: when the
+            # supervisor exits, the group is orphaned, and the kernel continues paused processes of the group.
             # Source: setpgid(2), orphaned process groups.
             process_group=0,
             pass_fds=(read_end, self._lock),
             env={},
         )
-        child.returncode = 0  # Popen must not wait for it: `Children` reaps all children
+        child.returncode = 0  # Popen must not wait for the process: `Children` reads its exit status
         self.pid = child.pid
         lock.name_holder(self._lock, self.pid)
         os.close(read_end)
@@ -69,17 +69,17 @@ class Guardian:
         os.set_blocking(self._pipe, False)
 
     def watch(self, pid: int, start: str) -> None:
-        """Record a process that was started."""
+        """Send the guardian a record of a process that was started."""
         self._records[pid] = start
         self._send(f"+{pid} {start}\n")
 
     def forget(self, pid: int) -> None:
-        """Remove the record of a process that exited."""
+        """Remove the guardian's record of a process that has exited."""
         if self._records.pop(pid, None) is not None:
             self._send(f"-{pid}\n")
 
     def kill(self) -> None:
-        """Kill the guardian when it is no longer needed: with SIGKILL, which also ends a stopped process."""
+        """Kill the guardian when it is no longer needed: with SIGKILL, which also ends a paused process."""
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         self.close()
@@ -90,8 +90,8 @@ class Guardian:
         self._pipe = -1
 
     def _send(self, text: str) -> None:
-        # The pipe is broken when the guardian was killed: SIGCHLD follows, and `_reaped` starts a new
-        # guardian with all records. The pipe is full when the guardian does not read: it is killed, with the
+        # If the guardian was killed, the pipe is broken: SIGCHLD follows, and `_reaped` starts a new guardian
+        # with all records. If the guardian does not read, the pipe is full: the guardian is killed, with the
         # same result.
         try:
             os.write(self._pipe, text.encode())
@@ -118,19 +118,19 @@ class Children:
         self._signalled: dict[str, set[tuple[int, str]]] = {}
         #: service → pid and start time of the processes that remained when its first process exited
         self._rests: dict[str, dict[int, str]] = {}
-        #: service → the path of its log, which every process of the service has open
+        #: service → the path of its log, which is open in every process of the service
         self._logs: dict[str, str] = {}
         #: pid and start time of each descendant → whether it has the token in its environment
         self._marked: dict[tuple[int, str], bool] = {}
-        #: pid → start time of those without it
+        #: pid → start time of the descendants without the token
         self._unmarked: dict[int, str] = {}
         self._loop = asyncio.get_running_loop()
         self._loop.add_signal_handler(signal.SIGCHLD, self._reap)
 
     def start(self, bound: Bound, log: str) -> tuple[int, str]:
-        """Start the first process of a service; return its pid and start time.
+        """Start the first process of a service; return the pid and the start time of the process.
 
-        Raises `OSError` or `subprocess.SubprocessError` when it cannot be executed.
+        Raises `OSError` or `subprocess.SubprocessError` if the command cannot be executed.
         """
         name, refuses_root = bound.spec.name, bound.spec.refuses_root
         pid = self._spawn(name, bound.command, bound.env, bound.cwd, log, refuses_root=refuses_root)
@@ -148,7 +148,7 @@ class Children:
         env: Mapping[str, str] | None = None,
         refuses_root: bool = False,
     ) -> int:
-        """Run a command of a service and return its exit status; a cancelled call kills the process tree."""
+        """Run a command of a service and return its exit status; if cancelled, kill all its processes."""
         pid = self._spawn(service, command, env or {}, cwd, log, refuses_root=refuses_root)
         future: asyncio.Future[int] = self._loop.create_future()
         self._owners[pid] = service, future
@@ -159,13 +159,13 @@ class Children:
                 processes.end({pid: self._start_times.get(pid, "")})
 
     def pid(self, service: str) -> int:
-        """Return the pid of a service's first process; 0 when it has none."""
+        """Return the pid of a service's first process; 0 if the service has no process."""
         return self._main_pids.get(service, 0)
 
     def signal(self, service: str, number: int, *, group: bool) -> None:
         """Send a stop signal to a service: to its first process, or to all processes of its session.
 
-        When the first process has exited, the processes that remained get the signal.
+        If the first process has exited, the remaining processes get the signal.
         """
         pid = self.pid(service)
         if not pid:
@@ -203,7 +203,7 @@ class Children:
             processes.send(process, number)
 
     async def freeze(self, services: Iterable[str]) -> None:
-        """Stop all processes of the services with SIGSTOP, including those that they fork meanwhile."""
+        """Pause all processes of services with SIGSTOP, including processes that they start at that time."""
         roots = {pid: start for service in services for pid, start in self._roots(service).items()}
         deadline = self._loop.time() + FREEZE_SECONDS
         while True:
@@ -217,8 +217,8 @@ class Children:
     def report_orphaned(self) -> None:
         """Send the guardian a record of each orphaned process.
 
-        Without a record the guardian finds a process by the token in its environment, and some processes
-        replace their environment.
+        Without a record, the guardian finds a process only by the token in its environment, and some programs
+        overwrite their environment.
         """
         for pid in self._orphaned():
             if pid not in self._start_times and (start := processes.started(pid)):
@@ -226,9 +226,9 @@ class Children:
                 self._guardian.watch(pid, start)
 
     def record_descendants(self, path: str) -> None:
-        """Write the descendants that a later supervisor would find neither by token nor by control group.
+        """Write the descendants that a later supervisor would not find by token or control group to a file.
 
-        They are processes that replaced their environment; each one is checked once.
+        These processes have overwritten their environment. Each process is checked only once.
         """
         if cgroup.contains(self._token, os.getpid()):
             return
@@ -245,7 +245,7 @@ class Children:
             remains.write_descendants(path, unmarked)
 
     def sweep(self, service: str) -> bool:
-        """Kill all remaining processes of a service; return whether all of them exited."""
+        """Kill all remaining processes of a service; return whether all of them have exited."""
         roots = self._roots(service)
         self._signalled.pop(service, None)
         self._rests.pop(service, None)
@@ -257,7 +257,7 @@ class Children:
         return [f"process {process.pid}" for process in processes.end(orphaned)] if orphaned else []
 
     def close(self) -> None:
-        """Stop reaping children, before the event loop ends."""
+        """Stop reading the exit statuses of child processes, before the event loop ends."""
         self._loop.remove_signal_handler(signal.SIGCHLD)
 
     def _spawn(
@@ -274,7 +274,7 @@ class Children:
         child = spawn(
             command, env={**os.environ, **marks, **env}, cwd=cwd, log=log, refuses_root=refuses_root
         )
-        child.returncode = 0  # Popen must not wait for it: `_reap` reaps all children
+        child.returncode = 0  # Popen must not wait for the process: `_reap` reads its exit status
         self._logs[service] = log
         self._start_times[child.pid] = processes.started(child.pid)
         self._guardian.watch(child.pid, self._start_times[child.pid])
@@ -316,7 +316,7 @@ class Children:
         return roots | self._orphaned_of(service) | self._rests.get(service, {})
 
     def _orphaned(self) -> list[int]:
-        """Return the descendants whose parents exited: on Linux they become children of the subreaper."""
+        """Return the descendants whose parents have exited: on Linux, they are children of this process."""
         if sys.platform != "linux":
             return []
         return [
@@ -338,14 +338,14 @@ class Children:
 
 
 def _stop(targets: Iterable[processes.Process], number: int) -> None:
-    """Send a stop signal to processes, and SIGCONT: a stopped process would not handle the signal."""
+    """Send a stop signal to processes, and then SIGCONT, because a paused process does not handle signals."""
     for process in targets:
         processes.send(process, number)
         processes.send(process, signal.SIGCONT)
 
 
 def _children_of(pid: int) -> list[int]:
-    """Return the pids of the direct children. Source: proc_pid_task_children(5)."""
+    """Return the pids of a process's direct children. Source: proc_pid_task_children(5)."""
     try:
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
             return [int(word) for word in file.read().split()]
@@ -354,9 +354,9 @@ def _children_of(pid: int) -> list[int]:
 
 
 def _writes(pid: int, log: str) -> bool:
-    """Return whether the process writes to this log.
+    """Return whether a process has this log open as its output.
 
-    This identifies PostgreSQL's processes: they overwrite their environment with the process title.
+    This identifies PostgreSQL's processes, which overwrite their environment with the title of the process.
     """
     try:
         return log in {os.readlink(f"/proc/{pid}/fd/{number}") for number in (1, 2)}

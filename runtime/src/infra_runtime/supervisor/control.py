@@ -1,6 +1,6 @@
-"""The control socket: JSON-RPC 2.0, one message a line, for this user alone.
+"""The control socket: JSON-RPC 2.0 with one message per line, for processes of this user and of root.
 
-Source: JSON-RPC 2.0 specification. Error codes of our own: 1, with the `InfraError` as `data`.
+Source: JSON-RPC 2.0 specification. The error code 1 is an addition; its `data` is an `InfraError`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from infra_runtime.message import MessageError
 
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND = -32700, -32600, -32601
 INVALID_PARAMS, INTERNAL, OURS = -32602, -32603, 1
-#: a plan of some thousand services is a few megabytes
+#: the greatest length of a line in bytes; a plan with thousands of services has a few megabytes
 LONGEST_LINE = 64 << 20
 
 
 class Connection:
-    """One client."""
+    """The connection of one client."""
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
@@ -34,20 +34,20 @@ class Connection:
         self._gone = False
 
     def at_end(self, act: Callable[[], None]) -> None:
-        """Act when the client is gone, however it went; at once, if it went before its call was done."""
+        """Call `act` when the connection is closed for any reason; at once if it is already closed."""
         if self._gone:
             act()
         else:
             self._closing.append(act)
 
     def end(self) -> None:
-        """It is gone."""
+        """Call the functions of `at_end`, after the connection was closed."""
         self._gone = True
         for act in self._closing:
             act()
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Send a message; ignore a client that has disconnected, disconnect one that does not read."""
+        """Send a message; if the client has disconnected, ignore this; if it does not read, disconnect it."""
         if self._writer.transport.get_write_buffer_size() > LONGEST_LINE:
             self._writer.transport.abort()
         if not self._writer.is_closing():
@@ -58,12 +58,12 @@ class Connection:
         self.send({"jsonrpc": "2.0", "method": method, "params": params})
 
 
-#: takes the parameters of a request as JSON data, and returns the answer as JSON data
+#: a function from a connection and the parameters of a request (JSON data) to the answer (JSON data)
 Handler: TypeAlias = Callable[[Connection, Mapping[str, object]], Awaitable[object]]
 
 
 class Control:
-    """Serves the methods of `handlers` on a Unix socket."""
+    """The server of the control socket; `handlers` contains a function for each method."""
 
     def __init__(self, path: str, handlers: Mapping[str, Handler]) -> None:
         self.path = path
@@ -73,7 +73,7 @@ class Control:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        """Listen. The socket has mode 0600 before it gets its name, so other users can never connect."""
+        """Start to listen. The socket gets mode 0600 before its path, so that no other user can connect."""
         ownership.make_private_folder(os.path.dirname(self.path))
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | getattr(socket, "SOCK_CLOEXEC", 0))
         listener.setblocking(False)
@@ -88,7 +88,7 @@ class Control:
         self._server = await asyncio.start_server(self._serve, sock=listener, limit=LONGEST_LINE)
 
     def close(self) -> None:
-        """Take no further client; those who are here stay connected."""
+        """Accept no further clients; the existing connections stay open."""
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -96,7 +96,7 @@ class Control:
                 os.unlink(self.path)
 
     async def keep(self, interval: float = 1.0) -> None:
-        """Listen again when the socket file was removed: some machines clean /tmp while a stack runs."""
+        """Listen again if the socket file was removed: some machines clean /tmp while a stack runs."""
         while True:
             await asyncio.sleep(interval)
             with contextlib.suppress(OSError):
@@ -111,7 +111,7 @@ class Control:
             return False
 
     async def flush(self) -> None:
-        """Wait until the answers that are under way are sent."""
+        """Wait until the answers to all received requests are sent."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=1)
 
@@ -125,7 +125,7 @@ class Control:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
         except (ConnectionError, ValueError, asyncio.CancelledError):
-            pass  # the client disconnected, or sent a line longer than every request
+            pass  # the client has disconnected, or has sent a line that is longer than any request
         finally:
             connection.end()
             writer.close()
@@ -143,7 +143,7 @@ class Control:
         else:
             answer = await self._call(connection, request["method"], request.get("params") or {})
             if "id" not in request:
-                return  # a notification
+                return  # a request without an `id` is a notification, which gets no answer
         connection.send({"jsonrpc": "2.0", "id": number, **answer})
 
     async def _call(self, connection: Connection, name: str, params: Mapping[str, object]) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Iterable
 from infra_runtime.spec import Exchange, Expect, LengthPrefix, Send, unescape
 from infra_runtime.spec.probes import LONGEST_ANSWER
 
-TYPE_CHECKING = False  # type checkers recognise this name; importing ssl would cost a third of the boot
+TYPE_CHECKING = False  # type checkers recognise this name; importing ssl takes a third of the boot time
 if TYPE_CHECKING:
     import ssl
 
-#: characters of an answer that a reason quotes
+#: the number of characters of an answer that a reason contains
 QUOTED = 120
 #: control characters, and the replacement character for bytes that are not UTF-8
 _UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ufffd]+")
@@ -24,9 +24,9 @@ _UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ufffd]+")
 async def connected(
     host: str, port: int, *, limit: int = LONGEST_ANSWER, tls: ssl.SSLContext | None = None, name: str = ""
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """Open a connection for a block; `limit` is the number of bytes that one read may search.
+    """Open a connection, and close it at the end of the block; `limit` is the size of the read buffer.
 
-    With `tls` the connection is encrypted, and `name` is the server's name in the handshake.
+    With `tls`, the connection is encrypted, and `name` is the name of the server in the handshake.
     """
     reader, writer = await asyncio.open_connection(
         host, port, limit=limit, ssl=tls, server_hostname=name if tls else None
@@ -38,9 +38,9 @@ async def connected(
 
 
 async def exchange(host: str, port: int, probe: Exchange) -> str | None:
-    """Run the steps. Return None when every answer was as expected, else the reason.
+    """Run the steps of a probe. Return None if every answer was as expected, else the reason.
 
-    Raises `OSError` for a connection that fails.
+    Raises `OSError` if the connection fails.
     """
     limit = max(step.limit for step in probe.steps if isinstance(step, Expect))
     async with connected(host, port, limit=limit) as (reader, writer):
@@ -99,12 +99,12 @@ def _begins(message: bytes, at: int, prefixes: Iterable[str]) -> bool:
 
 
 def readable(message: bytes) -> str:
-    """Return the longest run of readable characters in a message, shortened."""
+    """Return the longest sequence of readable characters in a message, shortened if necessary."""
     parts = _UNREADABLE.split(message.decode("utf-8", "replace"))
     return max(parts, key=len).strip()[:QUOTED]
 
 
 def _quoted(message: bytes) -> str:
-    """Return a message in a readable form: quoted text, or escaped bytes when it is not text."""
+    """Return a message in a readable form: quoted text, or escaped bytes if it is not text."""
     text = message[:QUOTED].decode("utf-8", "replace").rstrip("\r\n")
     return repr(message[: QUOTED // 3])[1:] if _UNREADABLE.search(text) else repr(text)

@@ -1,4 +1,4 @@
-"""Tasks that run one after another, and that the end of the stack cancels."""
+"""Asyncio tasks that run one after another, and are cancelled when the stack stops."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class ExclusiveTask:
-    """Runs at most one task at a time."""
+    """A queue of coroutines, of which at most one runs at a time."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
@@ -20,9 +20,9 @@ class ExclusiveTask:
         self._closed = False
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine when no other one runs, and return its result.
+        """Wait until no other coroutine of the queue runs, run `work`, and return its result.
 
-        Raises `SupervisorError` when `close` was called before its end.
+        Raises `SupervisorError` if `close` is called before `work` ends.
         """
         async with self._lock:
             task = asyncio.get_running_loop().create_task(work)
@@ -36,7 +36,7 @@ class ExclusiveTask:
         return task.result()
 
     async def close(self) -> None:
-        """Cancel the running task, and those that wait for it; return when the running one has ended."""
+        """Cancel the running task and the waiting coroutines; return when the running task has ended."""
         self._closed = True
         if self._task is not None:
             self._task.cancel()

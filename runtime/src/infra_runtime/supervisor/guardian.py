@@ -1,12 +1,12 @@
 """The guardian: the process that stops the services when the supervisor exits unexpectedly.
 
-The guardian reads a pipe that only the supervisor writes to. A supervisor that stops normally kills the
-guardian. When the pipe ends before, the supervisor is dead: the guardian kills all processes that the
-supervisor had started, and removes the folder of its sockets and, in tests, the data of the services. The
-guardian also holds the lock of the data directory, so that a new supervisor starts only after the old
-processes have exited.
+The guardian reads from a pipe to which only the supervisor writes. A supervisor that stops normally kills the
+guardian. If the pipe is closed earlier, the supervisor has exited unexpectedly: the guardian kills all
+processes that the supervisor had started, and removes the folder of the sockets and, in tests, the data of
+the services. The guardian also holds the lock of the data directory, so that a new supervisor starts only
+after the old processes have exited. Each line in the pipe is a record:
 
-    +PID START\\n   a process was started        -PID\\n   it exited
+    +PID START\\n   a process was started        -PID\\n   the process has exited
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def main(pipe: int, token: str, *folders: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
     _set_name("infra-guardian")  # so that `pkill python` does not match the guardian
-    cgroup.leave(token)  # a guardian that replaces another one is in the supervisor's group
+    cgroup.leave(token)  # a guardian that the supervisor starts later is in the supervisor's group
     roots: dict[int, str] = {}
     rest = b""
     while block := os.read(pipe, 65536):
@@ -40,7 +40,7 @@ def main(pipe: int, token: str, *folders: str) -> None:
         try:
             disk.remove(folder)
         except OSError:
-            continue  # the other folders are removed in any case
+            continue  # after an error, the next folders are removed nevertheless
 
 
 def _set_name(name: str) -> None:

@@ -1,4 +1,4 @@
-"""The process of an HTTPS probe: the one part of the supervisor that imports ssl."""
+"""The process of an HTTPS probe, which imports ssl; the supervisor itself does not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from infra_runtime.supervisor.probes import HTTPS_PROBE, attempt, interval
 
 
 def main() -> None:
-    """Send the request. Exit with 0 when it succeeds; else write the reason to a file and exit with 1."""
+    """Send the request of the probe. Exit with 0 if it succeeds, else with 1 and the reason in a file."""
     host, port, answer = sys.argv[1:]
     probe = decode(json.loads(os.environ[HTTPS_PROBE]), TYPES)
     reason = asyncio.run(ready(probe, host, int(port)))
@@ -26,7 +26,7 @@ def main() -> None:
 
 
 async def ready(probe: HttpProbe, host: str, port: int) -> str | None:
-    """Repeat the request until it succeeds or `PATIENCE` ends; returns None, or the last reason."""
+    """Repeat the request until it succeeds or `PATIENCE` is over; return None, or the last reason."""
     began = time.monotonic()
     while (reason := await _once(probe, host, port)) is not None:
         waited = time.monotonic() - began
@@ -38,7 +38,7 @@ async def ready(probe: HttpProbe, host: str, port: int) -> str | None:
 
 async def _once(probe: HttpProbe, host: str, port: int) -> str | None:
     try:
-        context = _context(probe.ca)  # for each attempt: the server may write the file during its start
+        context = _context(probe.ca)  # for each attempt, because the server may write the file at its start
     except OSError as error:
         return f"{probe.ca}: {error.strerror or error}"
     return await attempt(probe, host, port, context)

@@ -1,4 +1,4 @@
-"""Leases: the stack runs until the last lease ends, or as long as a client has configured with `stay`."""
+"""Leases: the stack runs until the last lease ends, or longer if a client has requested it with `stay`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Leases:
         self._holders: set[Connection] = set()
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = self._loop.call_later(FIRST_LEASE, self._check)
-        #: whether the stack keeps running after its last lease, and for how many seconds; None: without limit
+        #: whether the stack keeps running after its last lease, and for how many seconds; None: until `down`
         self.stays = False
         self.stay_seconds: float | None = None
 

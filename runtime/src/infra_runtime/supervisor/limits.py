@@ -1,4 +1,4 @@
-"""How long the services of a stack may take to start and to stop, as their specs limit it."""
+"""The time limits for starting and stopping the services of a stack, computed from their specs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SWEEP_SECONDS = 5.0
 
 
 def limits(specs: Iterable[ServiceSpec]) -> Limits:
-    """Return the limits of these services, as if each started and stopped after the others."""
+    """Return the limits for these services if they start and stop one after another."""
     specs = list(specs)
     return Limits(
         start=sum(PREPARE_SECONDS + spec.start_timeout for spec in specs),

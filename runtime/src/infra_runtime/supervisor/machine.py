@@ -1,7 +1,7 @@
 """The state machine of the supervisor: a pure function from events to effects.
 
-It uses no process, no clock and no file. The time comes with each event. The caller carries out the effects
-in their order, and reports the results as further events.
+It uses no process, no clock and no file. The time is an argument together with each event. The caller carries
+out the effects in their order, and reports the results as further events.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from infra_runtime.supervisor import restart
 from infra_runtime.supervisor.restart import CRASH_LIMIT
 from infra_runtime.supervisor.state import LIVING, SATISFYING, SETTLED, Effect, Event, Service
 
-#: seconds for all steps; enough for a first `initdb` on a slow disk or the image of a user's database
+#: the time limit in seconds for the steps that prepare a service; enough for `initdb` on a slow disk
 PREPARE_SECONDS = 120.0
-#: how often a start may choose new ports before it fails because a port is taken
+#: the number of times that a start can choose new ports before it fails because a port is in use
 REBIND_LIMIT = 5
 
 
@@ -33,7 +33,7 @@ class Machine:
             self.add(spec)
 
     def add(self, spec: ServiceSpec) -> None:
-        """Add a service, or replace the spec of one that is idle, stopped or failed."""
+        """Add a service, or replace the spec of a service that is idle, stopped or failed."""
         previous = self.services.get(spec.name)
         if previous is not None:
             for need in previous.needs:
@@ -53,7 +53,7 @@ class Machine:
         return list(handler(service, event))
 
     def settled(self, names: Iterable[str]) -> bool:
-        """Return whether all these services keep their phase until another event comes from outside."""
+        """Return whether the phases of all these services change only after a request or an exit."""
         return all(self.services[name].phase in SETTLED for name in names)
 
     def closure(self, names: Iterable[str]) -> list[str]:
@@ -129,8 +129,9 @@ class Machine:
     def _on_port_taken(self, service: Service, event: Event) -> Iterator[Effect]:
         """Choose another port, or fail the service.
 
-        The event comes before the spawn, when the service has no process, or after the first process exited
-        because of the port; `Children` has killed the other processes of the service by then.
+        The event occurs before the spawn, when the service has no process, or after the first process has
+        exited because of the port. In the latter case, `Children` has killed the other processes of the
+        service.
         """
         if service.phase not in {Phase.PREPARING, Phase.STARTING, Phase.BACKOFF}:
             return
@@ -181,7 +182,7 @@ class Machine:
     def _on_first_exited(self, service: Service, event: Event) -> Iterator[Effect]:
         """Let the remaining processes of a service that is stopping exit by themselves.
 
-        The timer of the stop step keeps running, so they have the rest of its seconds.
+        The timer of the stop step keeps running, so these processes have the rest of the step's seconds.
         """
         if service.phase is not Phase.STOPPING or service.stop_step == len(service.spec.stop):
             yield from self._on_exited(service, event)
@@ -192,7 +193,7 @@ class Machine:
         yield Effect("signal-rest", service.spec.name, number=step.signal)
 
     def _crash(self, service: Service, event: Event) -> Iterator[Effect]:
-        """Restart a service as its policy says; it fails in a crash loop and at its start deadline."""
+        """Restart a service according to its policy; fail it in a crash loop and at its start deadline."""
         text, was_ready = restart.exit_text(event.number), service.ready_at is not None
         if not was_ready and not service.spec.task:
             text += " before it was ready"
@@ -236,7 +237,7 @@ class Machine:
         yield Effect("record", service.spec.name, "failed")
 
     def _fail_dependents(self, service: Service) -> Iterator[Effect]:
-        """Fail the services that wait for this one, which will not become ready, and their dependents."""
+        """Fail the services that need this service, which will not become ready, and their dependents."""
         queue = deque([service])
         while queue:
             missing = queue.popleft()
@@ -353,7 +354,7 @@ class Machine:
         if service.wanted and not service.error:
             yield from self._on_wanted(
                 service, event
-            )  # with its needs, which may have been stopped meanwhile
+            )  # with the services that it needs, which may have been stopped in the meantime
         else:
             yield from self._fail_dependents(service)
 
@@ -382,7 +383,7 @@ class Machine:
 
 
 def stop_order(services: Mapping[str, Service], names: Iterable[str]) -> list[list[str]]:
-    """Return groups of services in the order in which to stop them: dependents before their needs."""
+    """Return groups of services in the order of stopping: dependents before the services that they need."""
     remaining = set(names)
     waves: list[list[str]] = []
     while remaining:

@@ -23,9 +23,9 @@ from infra_runtime.supervisor.prepare import building_folder
 from infra_runtime.supervisor.rpc import Methods
 from infra_runtime.supervisor.supervisor import Supervisor
 
-#: seconds to wait for a predecessor that is still stopping its services
+#: seconds to wait for an earlier supervisor that is still stopping its services
 PATIENCE = 60.0
-#: seconds that a start waits for the removal of leftovers, which continues while services start
+#: seconds that a start waits for the removal of leftovers; after them, the removal continues in parallel
 REMOVAL_SECONDS = 1.0
 
 
@@ -47,9 +47,9 @@ def main() -> int:
 
 
 def take_lock(paths: Paths) -> int | None:
-    """Return the locked descriptor of the data directory; None when another supervisor serves it already.
+    """Return the descriptor of the locked lock file; None if another supervisor runs for the data directory.
 
-    The guardian of a killed supervisor also holds the lock while it cleans up; the function waits for that.
+    The guardian of a killed supervisor holds the lock while it cleans up; the function waits until it exits.
     """
     deadline = time.monotonic() + PATIENCE
     while (descriptor := lock.take(paths)) is None:
@@ -75,13 +75,13 @@ async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
     ownership.make_private_folder(paths.home, shared=True)
     cleaned = remains.end(paths)
     undone, leftovers = restoration.recover(paths)
-    if environment == "test":  # tests start without data; existing data is from a supervisor that was killed
+    if environment == "test":  # tests start without data; existing data was left by a killed supervisor
         remove(paths.services)
     journal.rotate(paths.journal)
     token = os.urandom(8).hex()
     temporary = [paths.services] if environment == "test" else []
     guardian = Guardian(token, descriptor, [paths.run, building_folder(paths.seeds()), *temporary])
-    # Both after the start of the guardian, which removes them in any case.
+    # Both folders are created after the start of the guardian, which removes them in any case.
     ownership.make_private_folder(paths.run)
     group = cgroup.enter(token)
     supervisor = Supervisor(paths, environment=environment, token=token, guardian=guardian)
@@ -107,7 +107,7 @@ async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
     await asyncio.gather(*background, return_exceptions=True)
     control.close()
     await methods.finished.wait()
-    cgroup.leave(token)  # before the answer to `down`, after which the client checks what is left
+    cgroup.leave(token)  # before the answer to `down`, after which the client runs the leak check
     await control.flush()
     if environment == "test":
         remove(paths.services)
@@ -121,7 +121,7 @@ async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
 
 
 async def remove_leftovers(supervisor: Supervisor, leftovers: list[str]) -> None:
-    """Remove what interrupted snapshots left."""
+    """Remove the folders that interrupted snapshots and restores left."""
     if not leftovers:
         return
     from infra_runtime.supervisor import snapshots
@@ -130,6 +130,6 @@ async def remove_leftovers(supervisor: Supervisor, leftovers: list[str]) -> None
 
 
 def remove(folder: str) -> None:
-    """Remove a folder with its content; what cannot be removed stays."""
+    """Remove a folder with its content; errors are ignored."""
     with contextlib.suppress(OSError):
         disk.remove(folder)

@@ -1,8 +1,8 @@
-"""Set the password of a PostgreSQL role through the server's Unix socket, which requires none.
+"""Set the password of a PostgreSQL role through the server's Unix socket, which requires no password.
 
-All stacks of a user copy the same cluster. Its role has no password, so TCP logins fail until it is set.
-Sources: PostgreSQL documentation, "Message Flow" and "Message Formats"; "CREATE ROLE" for the stored form of
-a password; RFC 5802, section 3, and RFC 7677 for its keys.
+All stacks of a user copy the same cluster. The role in it has no password, so TCP logins fail until it is
+set. Sources: PostgreSQL documentation, "Message Flow" and "Message Formats"; "CREATE ROLE" for the stored
+form of a password; RFC 5802, section 3, and RFC 7677 for its keys.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ PROTOCOL_3 = 196608  # Source: PostgreSQL documentation, "Message Formats", Star
 
 
 async def set_password(path: str, user: str, password: str, iterations: int) -> str | None:
-    """Give the role a password if it has none; return None, or the reason why that is impossible.
+    """Set the password of a role that has none; return None, or the reason why it cannot be set.
 
-    `path` is the server's socket. The server and its log get the keys of the password, not the password.
+    `path` is the server's socket. Only keys that are derived from the password are sent, not the password.
 
     Raises `OSError` or `asyncio.IncompleteReadError` when the server closes the connection.
     """
@@ -42,7 +42,7 @@ async def set_password(path: str, user: str, password: str, iterations: int) -> 
         return reason
     finally:
         writer.close()
-        with contextlib.suppress(OSError):  # the server may have closed it first
+        with contextlib.suppress(OSError):  # the server may have closed the connection first
             await writer.wait_closed()
 
 
@@ -78,7 +78,7 @@ def _salted(password: bytes, salt: bytes, iterations: int) -> bytes:
 async def _query(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, query: str
 ) -> tuple[int, str | None]:
-    """Return the number of rows, and the server's error if there is one."""
+    """Run a query. Return the number of rows, and the server's error message or None."""
     text = query.encode() + b"\0"
     writer.write(b"Q" + struct.pack("!i", len(text) + 4) + text)
     rows, reason = 0, None

@@ -31,10 +31,10 @@ from infra_runtime.spec import (
 from infra_runtime.supervisor.binding import Bound, Scope, resolver
 
 SECRET_BYTES = 24
-#: the attempts to build a seed before the disk is taken for faulty
+#: the number of attempts to build a seed; if all fail, the disk is probably faulty
 BUILDS = 3
 
-#: runs argv with additional environment variables and returns the exit status
+#: a function that runs a command with additional environment variables and returns the exit status
 Runner: TypeAlias = Callable[[tuple[str, ...], Mapping[str, str]], Awaitable[int]]
 
 
@@ -43,7 +43,7 @@ class StepError(Exception):
 
 
 async def prepare(bound: Bound, scope: Scope, others: Mapping[str, Bound], cache: str, run: Runner) -> None:
-    """Create the service's folders and run its steps in their order.
+    """Create the service's folders and run the steps of its spec that prepare its data, in their order.
 
     Raises `StepError`, `BindingError`, and `OSError` when a file cannot be written.
     """
@@ -90,7 +90,7 @@ async def _seed(
     if os.path.isdir(into) and (existing := sorted(os.listdir(into))):
         _check_origin(bound.spec, into, existing[0], resolver(bound, scope, others, out=into))
         return
-    # All instances of a kind share the tree.
+    # All instances of a kind with the same settings share the seed.
     tree = f"{cache}/{bound.spec.kind or bound.spec.name}-{seed_key(seed, scope)}"
     os.makedirs(cache, mode=0o700, exist_ok=True)
     problem = ""
@@ -109,7 +109,7 @@ async def _seed(
 
 
 async def _evict(cache: str, run: Runner) -> None:
-    """Remove what `seed_cache.victims` returns; another process does it, because it can take a second."""
+    """Remove the folders of `seed_cache.victims` in another process, because this can take a second."""
     for path in seed_cache.victims(cache):
         with seed_cache.unused(path) as free:
             if free:
@@ -118,14 +118,14 @@ async def _evict(cache: str, run: Runner) -> None:
 
 
 async def _copy_seed(tree: str, into: str, run: Runner, *, refuses_root: bool) -> str:
-    """Copy a seed; return why it cannot be used, or an empty text.
+    """Copy a seed; return the reason why the seed cannot be used, or an empty text.
 
-    The seed is compared with its stamp while another process copies it, so the check takes no extra time.
+    The seed is compared with its stamp during the copy by another process, so the check takes no extra time.
     """
     if not os.path.isdir(tree):
         return "it does not exist"
     async with _locked(f"{tree}.lock", shared=True):
-        # An incomplete copy must not be taken for data: the copy gets its final name when it is complete.
+        # An incomplete copy must not be used as data, so the copy gets its final name when it is complete.
         await _remove_folder(run, f"{into}.new")
         copy = stage(into)
         if refuses_root:
@@ -133,7 +133,7 @@ async def _copy_seed(tree: str, into: str, run: Runner, *, refuses_root: bool) -
         async with _removed_on_failure(os.path.dirname(copy), run):
             copying = asyncio.ensure_future(run((*COPY, tree, copy), {}))
             try:
-                await asyncio.sleep(0)  # the process starts
+                await asyncio.sleep(0)  # the process of the copy starts before the check
                 problem = seed_cache.damage(tree)
                 status = await copying
             finally:
@@ -149,9 +149,9 @@ async def _copy_seed(tree: str, into: str, run: Runner, *, refuses_root: bool) -
 
 
 def _check_origin(spec: ServiceSpec, into: str, existing: str, lookup: Callable[[str], str]) -> None:
-    """Raise `StepError` when the folder of a seed has content, but not the secrets of the service.
+    """Raise `StepError` if the target folder of a seed has content but the service has no secrets yet.
 
-    The content was placed there before the first start of the service, which cannot use it.
+    In this case, the content was created before the first start of the service, which cannot use it.
     """
     paths = [substitute(step.path, lookup) for step in spec.prepare if isinstance(step, Secret)]
     for path in paths:
@@ -187,12 +187,12 @@ async def _build_seed(
 
 
 def building_folder(cache: str) -> str:
-    """Return the folder of the seeds that this process builds; the guardian removes what is left of it."""
+    """Return the folder in which this process builds seeds; the guardian removes its remains after a kill."""
     return f"{cache}/{os.getpid()}{seed_cache.BUILDING}"
 
 
 def _remove_unused(building: str) -> None:
-    """Remove the folder of the builds, unless another service builds a seed in it."""
+    """Remove the folder in which seeds are built, unless a seed of another service is built in it."""
     lock = f"{building}/{seed_cache.BUILDING_LOCK}"
     with contextlib.suppress(OSError):
         if (descriptor := file_lock.acquire(lock, create=False)) is not None:
@@ -202,7 +202,7 @@ def _remove_unused(building: str) -> None:
 
 @contextlib.asynccontextmanager
 async def _removed_on_failure(tree: str, run: Runner) -> AsyncIterator[None]:
-    """Remove the tree when a step fails or is cancelled, and add the disk's error to the message, if any."""
+    """If a step fails or is cancelled, remove the seed; add an error of the disk to the message."""
     try:
         yield
     except StepError as error:
@@ -213,14 +213,14 @@ async def _removed_on_failure(tree: str, run: Runner) -> AsyncIterator[None]:
             raise StepError(f"{error}; {folder}: {reason}") from error
         raise
     except asyncio.CancelledError:
-        import shutil  # 3 ms, and rarely needed
+        import shutil  # imported here because the import takes 3 ms and is rarely needed
 
         shutil.rmtree(tree, ignore_errors=True)
         raise
 
 
 async def _remove_folder(run: Runner, folder: str) -> None:
-    if os.path.lexists(folder):  # the check saves the milliseconds of a process; the folder rarely exists
+    if os.path.lexists(folder):  # the folder rarely exists, and starting a process takes milliseconds
         await _run_checked(run, "rm", "-rf", folder)
 
 
@@ -230,7 +230,7 @@ async def _run_checked(run: Runner, *command: str) -> None:
 
 
 def seed_key(seed: Seed, scope: Scope) -> str:
-    """Return a hash of all that a cached tree depends on: the texts of the steps and their executables."""
+    """Return the key of a seed in the cache: a hash of the texts of the steps and of their executables."""
     binaries = {}
     for reference in sorted({name for text in texts(seed) for name in references(text)}):
         prefix, _, name = reference.partition(".")
@@ -243,7 +243,7 @@ def seed_key(seed: Seed, scope: Scope) -> str:
 
 @contextlib.asynccontextmanager
 async def _locked(path: str, *, shared: bool = False) -> AsyncIterator[None]:
-    """Hold a lock without blocking the loop; other stacks of the user make the same tree."""
+    """Hold a lock, and wait for it without blocking the event loop; other stacks may build the same seed."""
     while True:
         descriptor = file_lock.acquire(path, shared=shared)
         if descriptor is not None and file_lock.is_current(descriptor, path):
@@ -251,7 +251,7 @@ async def _locked(path: str, *, shared: bool = False) -> AsyncIterator[None]:
         if descriptor is None:
             await asyncio.sleep(0.01)
         else:
-            os.close(descriptor)  # the seed was removed meanwhile
+            os.close(descriptor)  # the seed and its lock file were removed at the same time
     try:
         yield
     finally:

@@ -25,16 +25,16 @@ from infra_runtime.spec import (
 from infra_runtime.spec.probes import PATIENCE
 from infra_runtime.supervisor.exchange import connected, exchange
 
-TYPE_CHECKING = False  # type checkers recognise this name; importing ssl would cost a third of the boot
+TYPE_CHECKING = False  # type checkers recognise this name; importing ssl takes a third of the boot time
 if TYPE_CHECKING:
     import ssl
 
-#: runs argv with additional environment variables and returns the exit status
+#: a function that runs a command with additional environment variables and returns the exit status
 Runner: TypeAlias = Callable[[tuple[str, ...], Mapping[str, str]], Awaitable[int]]
 
 #: the environment variable that contains the probe, for the process of an HTTPS probe
 HTTPS_PROBE = "INFRA_HTTPS_PROBE"
-#: seconds for the start of that process on a busy machine
+#: additional seconds for the start of the process of an HTTPS probe on a busy machine
 BOOT = 5.0
 #: seconds between two attempts: a tenth of the time since the first attempt, within these bounds
 QUICKEST, SLOWEST = 0.001, 0.05
@@ -45,9 +45,9 @@ CANNOT_CONNECT_NOW = "57P03"  # Source: PostgreSQL documentation, "Error Codes"
 
 
 async def ask(probe: Probe, host: str, ports: Mapping[str, int], run: Runner, folder: str) -> str | None:
-    """Return None when the service is ready, else the reason.
+    """Run one attempt of a probe. Return None if the service is ready, else the reason.
 
-    `run` runs a command and returns its exit status; a process of the probe may write into `folder`.
+    `run` runs a command and returns its exit status; a process of the probe may write to `folder`.
     """
     if isinstance(probe, ExecProbe):
         return await command(probe, run)
@@ -58,7 +58,10 @@ async def ask(probe: Probe, host: str, ports: Mapping[str, int], run: Runner, fo
 
 
 async def attempt(probe: PortProbe, host: str, port: int, tls: ssl.SSLContext | None = None) -> str | None:
-    """Return None when the service is ready, else the reason; an HTTP request is encrypted with `tls`."""
+    """Connect to a port once for a probe. Return None if the service is ready, else the reason.
+
+    With `tls`, the HTTP request is encrypted.
+    """
     timeout = probe.timeout if isinstance(probe, Exchange) else PATIENCE
     try:
         async with asyncio.timeout(timeout):
@@ -87,12 +90,12 @@ async def attempt(probe: PortProbe, host: str, port: int, tls: ssl.SSLContext | 
 
 
 def interval(waited: float) -> float:
-    """Return the seconds until the next attempt, after so many seconds of waiting."""
+    """Return the seconds until the next attempt; `waited` is the time since the first attempt."""
     return min(max(waited * 0.1, QUICKEST), SLOWEST)
 
 
 async def tcp(host: str, port: int) -> str | None:
-    """Connect to the port."""
+    """Connect to the port, and close the connection."""
     async with connected(host, port):
         return None
 
@@ -135,7 +138,7 @@ async def _body(reader: asyncio.StreamReader, content: bytes) -> bytes:
 
 
 async def postgres(host: str, port: int, probe: PostgresProbe) -> str | None:
-    """Send a start-up packet, and expect a request for authentication; then set the password, if any."""
+    """Send a start-up packet, and expect a request for authentication; then set the password of the probe."""
     body = b"user\0%b\0database\0%b\0\0" % (probe.user.encode(), probe.database.encode())
     async with connected(host, port) as (reader, writer):
         writer.write(struct.pack("!ii", len(body) + 8, PROTOCOL_3) + body)
@@ -152,7 +155,7 @@ async def postgres(host: str, port: int, probe: PostgresProbe) -> str | None:
 
 
 async def _password(port: int, probe: PostgresProbe) -> str | None:
-    from infra_runtime.supervisor.postgres_password import set_password  # only stacks with PostgreSQL need it
+    from infra_runtime.supervisor.postgres_password import set_password  # only PostgreSQL needs this module
 
     if not probe.socket:
         return "the password cannot be set without a socket: set `unix_socket_directories` to a folder"
@@ -160,10 +163,10 @@ async def _password(port: int, probe: PostgresProbe) -> str | None:
 
 
 async def https(host: str, port: int, probe: HttpProbe, run: Runner, answer: str) -> str | None:
-    """Start a process that repeats the request until it succeeds or `PATIENCE` ends.
+    """Start a process that repeats the request until it succeeds or `PATIENCE` is over.
 
-    The process gets the probe in its environment: headers may be secret, and arguments are visible to other
-    users. It writes the last reason to the file `answer`.
+    The process gets the probe in an environment variable, because headers may be secret, and other users can
+    read arguments. It writes the last reason to the file `answer`.
     """
     with contextlib.suppress(FileNotFoundError):
         os.unlink(answer)
@@ -188,7 +191,7 @@ async def https(host: str, port: int, probe: HttpProbe, run: Runner, answer: str
 
 
 async def command(probe: ExecProbe, run: Runner) -> str | None:
-    """Run the command; the service is ready when it exits with 0 in time. Its output goes to the log."""
+    """Run the command of the probe, with its output in the log; the service is ready if it exits with 0."""
     try:
         async with asyncio.timeout(probe.timeout):
             status = await run(probe.command, {})

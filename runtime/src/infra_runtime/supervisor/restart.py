@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from infra_runtime.supervisor.state import Service
 
-#: seconds before a restart after the first crash (each further crash doubles them), and their maximum
+#: the seconds before a restart after the first crash, which each further crash doubles, and their maximum
 BACKOFF_FIRST, BACKOFF_MOST = 0.05, 5.0
 #: this number of crashes in this number of seconds is a crash loop
 CRASH_LIMIT, CRASH_WINDOW = 5, 10.0
 
 
 def applies(service: Service, status: int) -> bool:
-    """Return whether the policy of a service starts it again after it exited with this status."""
+    """Return whether a service that exited with this status starts again, according to its policy."""
     policy = service.spec.restart
     return service.wanted and (policy == "always" or (policy == "on-failure" and status != 0))
 
 
 def count_crash(service: Service, now: float) -> None:
-    """Add a crash, and remove those that were too long ago for a crash loop."""
+    """Record a crash, and remove crashes that were too long ago to belong to a crash loop."""
     service.crashes = [at for at in service.crashes if now - at < CRASH_WINDOW] + [now]
 
 

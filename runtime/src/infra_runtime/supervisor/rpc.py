@@ -1,4 +1,4 @@
-"""The supervisor's side of the control socket: one typed handler for each method in `messages`."""
+"""The methods of the control socket in the supervisor: a handler for each method in `messages`."""
 
 from __future__ import annotations
 
@@ -101,19 +101,19 @@ class Methods:
         }
 
     async def hello(self, connection: Connection, params: Hello) -> Greeting:
-        """Greet a client; with `lease`, the stack runs at least as long as this connection."""
+        """Answer the first request of a client; with `lease`, the stack runs as long as this connection."""
         if params.lease:
             self._leases.take(connection)
         return Greeting(protocol=PROTOCOL, pid=os.getpid(), ending=self._down is not None)
 
     async def limits(self, _connection: Connection, _params: Nothing) -> Limits:
-        """Return how long the services may take to start and to stop. Clients check by it that it answers."""
+        """Return the time limits of the services. Clients also use this request to check the supervisor."""
         return self._supervisor.limits()
 
     async def up(self, _connection: Connection, params: Up) -> Outcome:
-        """Start services and those that they need, and answer when each is ready or has failed.
+        """Start services and the services that they need, and answer when each is ready or has failed.
 
-        A service that already runs with the same spec is left as it is. Without `wait` the answer comes at
+        A service that already runs with the same spec is not changed. Without `wait`, the answer is sent at
         once.
         """
         self._refuse_when_ending()
@@ -139,7 +139,7 @@ class Methods:
         closure = supervisor.machine.closure(wanted)
         services = {name: supervisor.machine.services[name] for name in closure}
         if any(service.phase not in SATISFYING for service in services.values()):
-            # Every test sends this request; the journal has those that start something.
+            # Every test sends this request; only requests that start a service are written to the journal.
             needs = {name: service.needs for name, service in services.items()}
             supervisor.journal.write("wanted", services=wanted, needs=needs)
         for name in wanted:
@@ -150,10 +150,10 @@ class Methods:
 
     async def _settle(self, names: list[str]) -> None:
         await self._supervisor.settle(names)
-        self._refuse_when_ending()  # another client has sent `down` meanwhile, so the services are stopped
+        self._refuse_when_ending()  # if another client has sent `down`, the services are stopped
 
     async def stop(self, _connection: Connection, params: Names) -> Outcome:
-        """Stop services, and answer when they have ended. Services that need them continue, and may fail."""
+        """Stop services, and answer when they have stopped. Services that need them keep running."""
         names = self._known(params.services)
         await self._supervisor.stop(names)
         return Outcome(services=answers.services(self._supervisor, names))
@@ -168,7 +168,7 @@ class Methods:
         return answers.outcome(self._supervisor, names)
 
     async def kill(self, _connection: Connection, params: Names) -> Outcome:
-        """SIGKILL services, and do not restart them before a request starts them."""
+        """Kill services with SIGKILL; they stay stopped until a request starts them."""
         names = self._known(params.services)
         for name in names:
             self._supervisor.kill(name)
@@ -176,7 +176,7 @@ class Methods:
         return Outcome(services=answers.services(self._supervisor, names))
 
     async def crash(self, _connection: Connection, params: Crash) -> Outcome:
-        """Send a signal to all processes of services; their restart policies decide what follows."""
+        """Send a signal to all processes of services; their restart policies decide if they start again."""
         if params.signal not in valid_signals():
             raise ConfigurationError(f"signal {params.signal} does not exist", hint="`kill -l` lists them.")
         names = self._known(params.services)
@@ -191,20 +191,20 @@ class Methods:
         return answers.outcome(self._supervisor, names)
 
     async def pause(self, connection: Connection, params: Names) -> Outcome:
-        """Stop the processes of services (SIGSTOP): their connections stay open, and nothing answers.
+        """Pause the processes of services with SIGSTOP: connections stay open, but are not answered.
 
-        A service that is starting is paused when it is ready; one that does not run is left as it is.
+        A service that is starting is paused when it is ready; a service that is not running is not changed.
         """
         names = self._known(params.services)
         await self._supervisor.settle(names)
         await self._supervisor.pause(names)
-        # The client may exit before it resumes them.
+        # The services continue if the client exits before it resumes them.
         for name in names:
             connection.at_end(partial(self._supervisor.resume, name))
         return Outcome(services=answers.services(self._supervisor, names))
 
     async def resume(self, _connection: Connection, params: Names) -> Outcome:
-        """Let paused services go on."""
+        """Continue paused services."""
         names = self._known(params.services)
         for name in names:
             self._supervisor.resume(name)
@@ -212,7 +212,7 @@ class Methods:
 
     async def snapshot_save(self, _connection: Connection, params: SnapshotName) -> Snapshot:
         """Save the state of all services under a name."""
-        from infra_runtime.supervisor import snapshots  # with shutil 3 ms, which every boot would pay
+        from infra_runtime.supervisor import snapshots  # imported here: with shutil, the import takes 3 ms
 
         return await self._snapshots.run(snapshots.save(self._supervisor, params.name))
 
@@ -225,7 +225,7 @@ class Methods:
         return Restored(services=outcome.services, failures=outcome.failures, snapshot=snapshot)
 
     async def status(self, _connection: Connection, _params: Nothing) -> Status:
-        """Return what may be shown to people; secrets are masked."""
+        """Return the state of the stack and of its services; secrets are masked."""
         supervisor = self._supervisor
         return Status(
             pid=os.getpid(),
@@ -238,11 +238,11 @@ class Methods:
         )
 
     async def endpoints(self, _connection: Connection, _params: Nothing) -> Endpoints:
-        """Return what services export and run with; secrets are not masked."""
+        """Return the exports, ports and settings of the services; secrets are not masked."""
         return answers.endpoints(self._supervisor)
 
     async def bound(self, _connection: Connection, _params: Nothing) -> Bindings:
-        """Return the values of the services' references; exports are masked."""
+        """Return the values of the services' references; secrets in exports are masked."""
         return answers.bindings(self._supervisor)
 
     async def wait(self, _connection: Connection, params: Wait) -> Outcome:
@@ -259,7 +259,7 @@ class Methods:
         return answers.outcome(self._supervisor, names)
 
     async def subscribe(self, connection: Connection, _params: Nothing) -> Nothing:
-        """Send every event from now on as a notification `event`."""
+        """Send every further event to the client, as a notification `event`."""
         journal = self._supervisor.journal
 
         def listener(record: Mapping[str, object]) -> None:
@@ -284,14 +284,14 @@ class Methods:
         )
 
     async def down(self, _connection: Connection, _params: Nothing) -> Nothing:
-        """Stop everything, and answer when nothing is left. Raises `LeftoverError` when something is."""
+        """Stop the stack, and answer when no process is left. Raises `LeftoverError` if one remains."""
         left = await asyncio.shield(self.end())
         if left:
             raise LeftoverError(left)
         return Nothing()
 
     def end(self) -> asyncio.Task[list[str]]:
-        """Begin to stop the stack, and return the task that does; the same one at every call."""
+        """Begin to stop the stack, and return the task that does this; every call returns the same task."""
         if self._down is None:
             self._down = asyncio.get_running_loop().create_task(self._end())
         return self._down

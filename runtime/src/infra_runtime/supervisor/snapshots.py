@@ -1,9 +1,9 @@
 """Save and restore snapshots: the state of all services at one moment.
 
-Saving takes these steps: services that hold data in memory write it to their files, all processes are stopped
-with SIGSTOP, their folders are copied (sharing blocks where the file system supports it), and the processes
-continue. The copy equals the state of the disk after a power failure; every service of the catalogue recovers
-from that.
+A snapshot is saved in these steps: services that have data in memory write it to their files; all processes
+are paused with SIGSTOP; the folders of the services are copied (the copies share disk blocks if the file
+system supports this); the processes continue. The copy contains the same data as the disk after a power
+failure, and every service of the catalogue can start with such data.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ RUNNING = frozenset({Phase.READY, Phase.PAUSED})
 
 
 async def save(supervisor: Supervisor, name: str) -> Snapshot:
-    """Take a snapshot; it replaces an older one of the same name when it is complete.
+    """Save a snapshot; when it is complete, it replaces an older snapshot with the same name.
 
-    Raises `SnapshotError`; the older snapshot is unchanged then.
+    Raises `SnapshotError`; in this case, the older snapshot is unchanged.
     """
     folder = folder_of(supervisor.paths, name)
     states = supervisor.machine.services
@@ -75,12 +75,12 @@ async def save(supervisor: Supervisor, name: str) -> Snapshot:
 async def restore(supervisor: Supervisor, name: str) -> Snapshot:
     """Restore all services of a snapshot and start them again with the same endpoints.
 
-    The services keep running until the copy is complete and equals the snapshot's checksums. Then they are
-    stopped with SIGSTOP, their folders are exchanged, and they are killed and started again. When a folder
+    The services keep running until a copy of the snapshot is complete and matches the checksums. Then they
+    are paused with SIGSTOP, their folders are exchanged, and they are killed and started again. If a folder
     cannot be exchanged, all services continue with their old folders.
 
-    Raises `SnapshotError` when the snapshot is damaged, or when the stack's services differ from those of the
-    snapshot.
+    Raises `SnapshotError` if the snapshot is damaged, or if the services of the stack differ from the
+    services in the snapshot.
     """
     paths = supervisor.paths
     folder, snapshot = describe(paths, name)
@@ -106,16 +106,16 @@ async def restore(supervisor: Supervisor, name: str) -> Snapshot:
 
 
 async def _exchange(supervisor: Supervisor, name: str, staged: str, services: Sequence[str]) -> None:
-    """Exchange the folders of services while their processes are stopped.
+    """Exchange the folders of services while their processes are paused.
 
-    When that fails, the services continue with their old folders. Raises `SnapshotError`.
+    If the exchange fails, the services continue with their old folders. Raises `SnapshotError`.
     """
     wanted = [service for service in services if supervisor.machine.services[service].wanted]
     try:
         await _hold(supervisor, services)
         restoration.exchange(supervisor.paths, staged, services, durable=_is_durable(supervisor))
     except DataDirectoryError:
-        for service in services:  # a part of them has the folders of the snapshot
+        for service in services:  # some services have the folders of the snapshot, others the old folders
             supervisor.kill(service)
         raise
     except BaseException as error:
@@ -131,7 +131,7 @@ async def _exchange(supervisor: Supervisor, name: str, staged: str, services: Se
 
 @contextlib.contextmanager
 def _failing_as(name: str) -> Iterator[None]:
-    """Raise an `OSError` as the `SnapshotError` of a snapshot."""
+    """Convert an `OSError` in the block to a `SnapshotError` with the name of the snapshot."""
     try:
         yield
     except OSError as error:
@@ -141,19 +141,19 @@ def _failing_as(name: str) -> Iterator[None]:
 
 @contextlib.asynccontextmanager
 async def _staged(path: str, supervisor: Supervisor) -> AsyncIterator[str]:
-    """Yield the path of a new folder for a copy, and remove at the end what is still in it."""
+    """Yield the path of a new folder for a copy; at the end of the block, remove what is still in it."""
     folder = stage(path)
     os.mkdir(folder, 0o700)
     try:
         yield folder
     finally:
         with contextlib.suppress(OSError):
-            os.rmdir(folder)  # it is empty, or has been renamed, when its content is complete
+            os.rmdir(folder)  # the folder is empty, or was renamed, if its content was complete
         await remove(supervisor, [f"{path}.new"])
 
 
 async def remove(supervisor: Supervisor, paths: Sequence[str]) -> None:
-    """Remove folders in a process, because that may take seconds; its errors are in the supervisor's log."""
+    """Remove folders in another process, which may take seconds; errors are in the supervisor's log."""
     filled = []
     for path in paths:
         try:
@@ -167,7 +167,7 @@ async def remove(supervisor: Supervisor, paths: Sequence[str]) -> None:
 
 
 async def _hold(supervisor: Supervisor, services: Sequence[str]) -> None:
-    """Stop all processes of services with SIGSTOP, and end services that are neither ready nor at rest."""
+    """Pause the processes of services with SIGSTOP; kill services that are in no settled phase."""
     states = supervisor.machine.services
     while True:
         for service in services:
@@ -180,7 +180,7 @@ async def _hold(supervisor: Supervisor, services: Sequence[str]) -> None:
 
 
 def _continue(supervisor: Supervisor, services: Sequence[str]) -> None:
-    """Continue the processes of services, except of those that a client has paused."""
+    """Continue the processes of services, except services that a client has paused."""
     for service in services:
         if supervisor.machine.services[service].phase is not Phase.PAUSED:
             supervisor.children.signal_all(service, signal.SIGCONT)
@@ -196,7 +196,7 @@ def _durable(supervisor: Supervisor) -> str:
 
 
 def identity(executable: str) -> tuple[str, int, int]:
-    """Return path, size and modification time, which differ between two builds of a program."""
+    """Return path, size and modification time of an executable, which differ between two builds."""
     status = os.stat(shutil.which(executable) or executable)
     return executable, status.st_size, status.st_mtime_ns
 
@@ -257,7 +257,7 @@ async def _quiesce(supervisor: Supervisor, service: str) -> None:
     bound = supervisor.bound[service]
     if bound.quiesce is None:
         return
-    # A paused service cannot answer. It continues until its data are written, and is stopped again.
+    # A paused service cannot answer. It continues until its data are written, and is then paused again.
     supervisor.children.signal_all(service, signal.SIGCONT)
     if reason := await probes.attempt(bound.quiesce, LOOPBACK, bound.ports[bound.quiesce.port]):
         raise SnapshotError(service, f"its data could not be written to the disk: {reason}")

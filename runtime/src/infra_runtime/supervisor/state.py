@@ -7,13 +7,13 @@ from typing import Literal, NamedTuple, TypeAlias
 from infra_runtime.messages import Phase
 from infra_runtime.spec import ServiceSpec
 
-#: phases that a service leaves only after an event from outside
+#: phases that a service leaves only after a request or an exit of its process
 SETTLED = frozenset({Phase.IDLE, Phase.READY, Phase.DONE, Phase.PAUSED, Phase.STOPPED, Phase.FAILED})
 #: phases in which a service may have a process
 LIVING = frozenset({Phase.STARTING, Phase.READY, Phase.PAUSED, Phase.STOPPING})
 #: phases in which the spec of a service may be replaced
 RESTING = frozenset({Phase.IDLE, Phase.DONE, Phase.STOPPED, Phase.FAILED})
-#: phases that let a dependent start
+#: phases of a service in which services that need it can start
 SATISFYING = frozenset({Phase.READY, Phase.DONE})
 
 EventKind: TypeAlias = Literal[
@@ -24,7 +24,7 @@ EventKind: TypeAlias = Literal[
     "prepare-failed",  # detail: the reason
     "spawned",  # number: the pid
     "spawn-failed",  # detail: the reason
-    "port-taken",  # detail: the port and the process that holds it; number: 1 when another port may be chosen
+    "port-taken",  # detail: the port and the process that uses it; number: 1 if another port can be chosen
     "probe-failed",  # an attempt of the probe failed; detail: the reason
     "probe-succeeded",
     "exited",  # the first process exited; number: its status (negative: the signal); detail: an explanation
@@ -37,13 +37,13 @@ EventKind: TypeAlias = Literal[
     "resumed",
 ]
 EffectKind: TypeAlias = Literal[
-    "prepare",  # bind the spec and run its steps
+    "prepare",  # run the steps that prepare the service, and replace the references in its spec
     "spawn",  # start the first process
-    "probe",  # repeat the probe until it succeeds or `cancel` comes
+    "probe",  # repeat the probe until it succeeds or the effect `cancel` follows
     "cancel",  # cancel preparing or probing
     "signal",  # send a signal to the service; number: the signal; detail: "group" for the whole session
-    "signal-rest",  # send it to the processes that remain after the first one, then report `rest-exited`
-    "unfreeze",  # send SIGCONT to all processes, which SIGSTOP has stopped
+    "signal-rest",  # send the signal to the processes that remain after the first, then report `rest-exited`
+    "unfreeze",  # send SIGCONT to all processes, which SIGSTOP has paused
     "sweep",  # kill all remaining processes of the service, then report `gone`
     "arm",  # start the service's timer, in place of a running one; number: seconds
     "disarm",  # stop the service's timer
@@ -52,7 +52,7 @@ EffectKind: TypeAlias = Literal[
 
 
 class Event(NamedTuple):
-    """An input of the state machine: something that happened to one service."""
+    """An input of the state machine: a change that concerns one service."""
 
     kind: EventKind
     service: str
@@ -100,15 +100,15 @@ class Service:
         self.since = 0.0
         #: the time at which the service became ready for the first time; None until then
         self.ready_at: float | None = None
-        #: why the service is in this phase; of a failed service, the cause
+        #: the reason for the phase; for a failed service, the cause of the failure
         self.reason = ""
         #: the kind of the failure: start | exit | needs | port-taken
         self.error = ""
         self.crashes: list[float] = []
         self.restarts = 0
-        #: how often it was started until it was ready for the first time
+        #: the number of attempts to start the service before it was ready for the first time
         self.attempts = 0
-        #: the time until which it must be ready; all attempts share it
+        #: the time until which the service must be ready; it applies to all attempts together
         self.start_deadline = 0.0
         self.rebinds = 0
         self.stop_step = 0

@@ -36,7 +36,7 @@ REST_INTERVAL = 0.02
 
 
 class Supervisor:
-    """All services of one data directory."""
+    """The supervisor of the services of one data directory."""
 
     def __init__(self, paths: Paths, *, environment: str, token: str, guardian: Guardian) -> None:
         self.paths, self.environment = paths, environment
@@ -44,17 +44,17 @@ class Supervisor:
         self.journal = Journal(paths.journal)
         limit, total = log_limits(os.environ)
         self.logs = Logs(paths.logs, limit=limit, total=total)
-        #: in tests each service gets ports that are free, elsewhere those of its spec
+        #: in tests, each service gets free ports; in other environments, the ports in its spec
         self.leased = environment == "test"
         self.ports = Ports(paths.ports, paths.data, leased=self.leased)
         self.bound: dict[str, Bound] = {}
-        #: services that optional references name, with their ports, until they are prepared
+        #: services in optional references, with their ports, until these services are prepared
         self.bound_ahead: dict[str, Bound] = {}
         self._all_bound = ChainMap(self.bound, self.bound_ahead)
         self.scopes: dict[str, Scope] = {}
         #: all ports that this supervisor has used; `down` checks that each of them is free
         self.used_ports: set[int] = set()
-        #: service → the port that it could not get, and the process that holds the port
+        #: service → the port that it could not use, and the process that uses the port
         self.refused_ports: dict[str, tuple[int, str]] = {}
         self._loop = asyncio.get_running_loop()
         self.children = Children(
@@ -72,13 +72,13 @@ class Supervisor:
     def add(self, spec: ServiceSpec, scope: Scope) -> None:
         """Add a service that is not running, or replace its spec."""
         self.machine.add(spec)
-        self.ports.give_back(spec.name)  # not when a service stops, so that it starts again on the same ports
+        self.ports.give_back(spec.name)  # a stopped service keeps its ports until its spec is replaced
         self.scopes[spec.name] = scope
         self.bound.pop(spec.name, None)
         self.bound_ahead.pop(spec.name, None)
 
     def check_files(self, specs: Iterable[ServiceSpec]) -> None:
-        """Raise `SupervisorError` if the limit of open files is too low for these services, in addition."""
+        """Raise `SupervisorError` if the limit of open files is too low for these additional services."""
         present = (service.spec for service in self.machine.services.values())
         needed = {spec.name: spec for spec in (*present, *specs)}.values()
         requirements.check_files(len(needed), sum(len(spec.ports) for spec in needed))
@@ -90,7 +90,7 @@ class Supervisor:
         for effect in self.machine.handle(event, self._loop.time()):
             getattr(self, "_do_" + effect.kind.replace("-", "_"))(effect)
         if event.kind == "probe-failed":
-            return  # `change` does not wait for this event
+            return  # the event does not change a service, so `change` keeps waiting
         changed, self._changed = self._changed, set()
         for future in changed:
             if not future.done():
@@ -103,13 +103,13 @@ class Supervisor:
             await self.change()
 
     async def change(self) -> None:
-        """Wait for the next event of any service."""
+        """Wait for the next event of any service, except a failed attempt of a probe."""
         future = self._loop.create_future()
         self._changed.add(future)
         await future
 
     async def stop(self, names: Iterable[str]) -> None:
-        """Stop services, dependents before their needs, and wait until all their processes have exited."""
+        """Stop services, each before the services that it needs; wait until all processes have exited."""
         for wave in stop_order(self.machine.services, names):
             for name in wave:
                 self.dispatch(Event("unwanted", name))
@@ -120,11 +120,11 @@ class Supervisor:
         self.dispatch(Event("killed", name))
 
     def crash(self, name: str, number: int) -> None:
-        """Send a signal to all processes of a service; its restart policy decides what follows."""
+        """Send a signal to all processes of a service; its restart policy decides if it starts again."""
         self.children.signal_all(name, number)
 
     async def exit_of(self, name: str, pid: int, number: int) -> None:
-        """Wait until a process has exited after a signal. Raises `WaitTimeoutError` if it ignores it."""
+        """Wait until a process has exited after a signal. Raises `WaitTimeoutError` if it does not exit."""
         service = self.machine.services[name]
         seconds = stop_seconds(service.spec)
         try:
@@ -136,7 +136,7 @@ class Supervisor:
             raise WaitTimeoutError(seconds, {name: reason}) from None
 
     async def pause(self, names: Iterable[str]) -> None:
-        """Stop all processes of the ready services with SIGSTOP, and enter the phase `paused`."""
+        """Pause all processes of the ready services with SIGSTOP; these services enter the phase `paused`."""
         names = [name for name in names if self.machine.services[name].phase is Phase.READY]
         await self.children.freeze(names)
         for name in names:
@@ -147,17 +147,17 @@ class Supervisor:
         self.dispatch(Event("resumed", name))
 
     def limits(self) -> Limits:
-        """Return how long all services may take to start and to stop."""
+        """Return the time limits for starting and stopping all services."""
         return limits(service.spec for service in self.machine.services.values())
 
     async def down(self) -> list[str]:
         """Stop all services. Return a text for each remaining process and port.
 
-        After an unexpected error this process exits, and the guardian kills what remains.
+        After an unexpected error, this process exits, and the guardian kills the remaining processes.
         """
         try:
             return await self._down()
-        except Exception:  # noqa: BLE001 - otherwise every client would wait
+        except Exception:  # noqa: BLE001 - otherwise every client would wait for the answer
             traceback.print_exc()
             os._exit(1)
 
@@ -219,10 +219,10 @@ class Supervisor:
             self.dispatch(Event("prepared", name))
 
     async def _bind_ahead(self, bound: Bound) -> None:
-        """Lease the ports and wait for the secrets that the optional references of a service contain.
+        """Lease the ports, and wait for the secrets, to which the optional references of a service refer.
 
-        The other services need not be running. A secret exists when the other service is prepared; the
-        planner rejects services that would wait for each other's secrets.
+        The other services do not have to run. A secret exists when the other service is prepared; the planner
+        rejects services that would wait for each other's secrets.
         """
         exports = optional_exports(bound.spec)
         self._reserve(service for service, _ in exports)
@@ -250,7 +250,7 @@ class Supervisor:
                 try:
                     ports[port] = self.ports.take(name, port, wanted)
                 except (PortError, OSError):
-                    ports[port] = wanted  # the start of that service reports the error
+                    ports[port] = wanted  # the error is reported when the other service starts
             self.bound_ahead[name] = Bound(
                 spec, self.paths.service_data(name), self.paths.service_run(name), ports
             )

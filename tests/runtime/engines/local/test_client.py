@@ -146,7 +146,7 @@ def test_a_supervisor_of_another_version_is_told_with_both_versions(paths) -> No
 
     with (
         answering(paths, hello=lambda request: [result(request, **other)]),
-        pytest.raises(SupervisorError, match=f"speaks protocol 99, this kit {PROTOCOL}"),
+        pytest.raises(SupervisorError, match=f"uses protocol version 99, this client uses {PROTOCOL}"),
     ):
         Client.connect(paths)
 
@@ -205,15 +205,17 @@ def test_a_missing_field_is_named_with_the_versions_of_both_sides(paths) -> None
         client.close()
 
     assert str(caught.value) == (
-        "the supervisor's answer to release has another shape (ending: is missing): "
-        f"it speaks protocol {PROTOCOL}, this kit {PROTOCOL}"
+        "the supervisor's answer to release has another type (ending: is missing): "
+        f"it uses protocol version {PROTOCOL}, this client uses {PROTOCOL}"
     )
 
 
 def test_a_greeting_of_another_shape_is_refused_with_both_versions(paths) -> None:
     with (
         answering(paths, hello=lambda request: [result(request, protocol=99)]),
-        pytest.raises(SupervisorError, match=f"pid: is missing.*speaks protocol 99, this kit {PROTOCOL}"),
+        pytest.raises(
+            SupervisorError, match=f"pid: is missing.*uses protocol version 99, this client uses {PROTOCOL}"
+        ),
     ):
         Client.connect(paths)
 

@@ -1,4 +1,4 @@
-"""A running stack in Python's hands, with real processes and without any server of the catalogue."""
+"""Tests of `Stack` with real processes, and without any server of the catalogue."""
 
 from __future__ import annotations
 

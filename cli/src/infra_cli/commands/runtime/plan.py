@@ -65,7 +65,8 @@ def command(
     if as_json:
         output.say_json(plan.to_json())
         return
-    output.say(f"{plan.environment}, {plan.ports} ports, root {plan.root}")
+    ports = "fixed ports" if plan.ports == "fixed" else "ports chosen at start"
+    output.say(f"environment {plan.environment}, {ports}, project folder {plan.root}")
     for spec in plan.services:
         _print(spec.name, _symbolic(spec, plan))
 

@@ -1,4 +1,4 @@
-"""The Compose engine: a plan as files for `docker compose`."""
+"""The Compose engine, which writes a plan as files for `docker compose`."""
 
 from infra_runtime.engines.compose.engine import FIRST_LINE, Compose
 from infra_runtime.engines.compose.model import Folders

@@ -6,7 +6,7 @@ import posixpath
 
 #: Source: docker-library/official-images, `library/python`
 PYTHON = "python:3.13.15-slim-bookworm"
-#: files that list what to install; the first one that the project has is used
+#: files that list the packages to install; the first file that the project has is used
 REQUIREMENTS = ("requirements.txt", "pyproject.toml")
 #: files that are left out of the image
 _IGNORED = (
@@ -18,7 +18,8 @@ _IGNORED = (
 def dockerfile(requirements: str) -> str:
     """Return the Dockerfile that installs the packages in `requirements` and copies the project to /app.
 
-    The program does not run as root. `/data`, and a new volume that is mounted there, belong to its user.
+    The program does not run as root. `/data`, and a new volume that is mounted at `/data`, belong to the user
+    of the program.
     """
     if requirements == "pyproject.toml":
         install = "COPY . .\nRUN pip install --no-cache-dir .\n"

@@ -33,7 +33,7 @@ class Compose:
     """The engine that renders plans as Compose files. Implements `Engine`."""
 
     name: ClassVar[str] = "compose"
-    #: the Compose project, which names its containers and volumes
+    #: the name of the Compose project, which is part of the names of containers and volumes
     project: str
     folders: Folders = field(default_factory=Folders)
     #: the project's `requirements.txt` or `pyproject.toml`; empty when it has neither
@@ -44,9 +44,11 @@ class Compose:
         return self.render_environments([plan])
 
     def render_environments(self, plans: Sequence[Plan]) -> Mapping[str, str]:
-        """Return `compose.yaml` with the common part, and `compose.ENVIRONMENT.yaml` with the rest of each.
+        """Return the files for plans of several environments, as relative path → text.
 
-        A single plan results in `compose.yaml` alone. The same plans result in the same bytes.
+        `compose.yaml` contains the common part of all plans, and `compose.ENVIRONMENT.yaml` the rest of the
+        plan for this environment. If there is only one plan, `compose.yaml` contains all of it. The same
+        plans always result in the same bytes.
 
         Raises:
             ConfigurationError: a setting cannot be expressed; the location is its dotted key.

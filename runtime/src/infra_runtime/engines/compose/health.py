@@ -1,4 +1,4 @@
-"""Health checks: the probe of a service as a command of its image."""
+"""Health checks of containers: the probe of a service, expressed as a command of its image."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ Outcome: TypeAlias = Literal["kept", "changed", "left out", "refused"]
 
 @frozen
 class Row:
-    """One field: the outcome, the attribute of Compose, and the remark in the table."""
+    """One row of the table: how a field is exported, the attribute of Compose, and a remark."""
 
     outcome: Outcome
     attribute: str = ""
@@ -69,7 +69,7 @@ SPEC: Mapping[str, Row] = {
         attribute="`healthcheck.test`",
         remark="A command of the image. Refused if the image has none.",
     ),
-    "sensitive": Row(outcome="left out", remark="Names whose values are masked in the kit's output."),
+    "sensitive": Row(outcome="left out", remark="Names whose values `infra` masks in its output."),
     "exports": Row(
         outcome="changed",
         attribute="the values that refer to them",
@@ -205,7 +205,7 @@ The files need Docker Compose 2.23.1 or later, which reads configurations from t
 
 
 def page() -> str:
-    """Return the whole page."""
+    """Return the text of the page, in Markdown."""
     return _PAGE.format(
         spec=_table("field", SPEC),
         own=_table("key", USER_SERVICE),

@@ -27,11 +27,11 @@ from infra_runtime.spec import Container, ServiceSpec
 from infra_runtime.value import frozen
 
 DOCKERFILE = "Dockerfile"
-#: relative to the folder of the Compose files
+#: the folder of the secrets, relative to the folder of the Compose files
 SECRETS = "secrets"
-#: where Compose mounts secrets. Source: Compose Specification, "secrets"
+#: the folder in a container in which Compose mounts secrets. Source: Compose Specification, "secrets"
 _SECRETS_INSIDE = "/run/secrets"
-#: environments whose ports are for this machine alone
+#: environments in which the ports are published on this machine only
 _ON_THIS_MACHINE = frozenset({"development", "test"})
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WILDCARD = re.compile(r"[*?\[]")
@@ -85,7 +85,7 @@ def secret_names(models: Iterable[Mapping[str, Value]]) -> list[str]:
 
 
 def generated_images(plan: Plan) -> list[str]:
-    """Return the services that run in the image of the generated Dockerfile."""
+    """Return the names of the services that run in an image that the generated Dockerfile builds."""
     return [spec.name for spec in plan.services if spec.container and _is_generated(spec.container)]
 
 
@@ -149,7 +149,7 @@ def _image(container: Container, folders: Folders) -> dict[str, Value]:
 
 
 def _environment(spec: ServiceSpec, stack: Stack) -> tuple[dict[str, Value], dict[str, list[Piece]]]:
-    """Return the variables of the Compose file, and those that are read from secret files at start."""
+    """Return the variables in the Compose file, and those that are read from secret files at start."""
     container = container_of(spec)
     plain: dict[str, Value] = {}
     from_secrets: dict[str, list[Piece]] = {}
@@ -185,8 +185,9 @@ def _check_secret_variable(spec: ServiceSpec, name: str, parts: Iterable[Piece])
 def _script(variables: Mapping[str, list[Piece]]) -> str:
     """Return the shell script that reads the secrets' files into variables and executes the command.
 
-    An assignment fails if its last command substitution fails, and `-e` ends the script then. With
-    `export NAME="$(…)"` it would continue. Source: POSIX, "Shell Command Language", 2.9.1 and 2.14 (export).
+    An assignment fails if its last command substitution fails; in this case, `-e` ends the script. With
+    `export NAME="$(…)"`, the script would continue. Source: POSIX, "Shell Command Language", 2.9.1 and 2.14
+    (export).
     """
     lines = []
     for name, parts in variables.items():
@@ -207,7 +208,7 @@ def _secrets(spec: ServiceSpec, stack: Stack, variables: Mapping[str, list[Piece
     return list(dict.fromkeys([*mounted, *read]))
 
 
-# --- the rest, one field each ----------------------------------------------------------------------
+# --- other fields, one function each ---------------------------------------------------------------
 
 
 def _config_name(host: str, path: str) -> str:
@@ -215,7 +216,7 @@ def _config_name(host: str, path: str) -> str:
 
 
 def _working_folder(spec: ServiceSpec, stack: Stack) -> str | None:
-    """Return the working directory, or None for the one of the image."""
+    """Return the working directory; None if it is the working directory of the image."""
     container = container_of(spec)
     if {"${root}": container.root, "${data}": container.data}.get(spec.cwd) == "":
         return None
@@ -231,7 +232,7 @@ def _dependencies(spec: ServiceSpec, stack: Stack) -> dict[str, Value]:
                 hint = f"Remove it from `needs`, or describe {name} as your own service with an image."
                 message = f"{spec.name} needs {name}, which has no container image"
                 raise ConfigurationError(message, where=setting_key(spec.name, "needs"), hint=hint)
-            continue  # an optional reference to a service that is absent
+            continue  # an optional reference to a service that is not in the plan
         condition = "service_started"
         if need.task:
             condition = "service_completed_successfully"
@@ -242,14 +243,14 @@ def _dependencies(spec: ServiceSpec, stack: Stack) -> dict[str, Value]:
 
 
 def _ports(spec: ServiceSpec, stack: Stack) -> list[Value]:
-    """Return the published ports: all of them on this machine, elsewhere those of public services."""
+    """Return the published ports: all in development and test, else those of public services."""
     on_this_machine = stack.environment in _ON_THIS_MACHINE
     if not on_this_machine and not container_of(spec).public:
         return []
     ports: list[Value] = []
     for name, number in spec.ports.items():
         port: dict[str, Value] = {"target": inner_port(spec, name)}
-        if stack.environment != "test":  # in tests Docker chooses a free port
+        if stack.environment != "test":  # in the environment `test`, Docker chooses a free port
             port["published"] = str(number)
         if on_this_machine:
             port["host_ip"] = "127.0.0.1"
@@ -273,7 +274,7 @@ def _mount(path: str, root: str, folders: Folders) -> dict[str, Value]:
         "source": posixpath.normpath(posixpath.join(folders.project, path)).replace("$", "$$"),
         "target": posixpath.normpath(posixpath.join(root, path)).replace("$", "$$"),
         "read_only": True,
-        # A missing folder is an error; otherwise Docker would create one that belongs to root.
+        # A missing folder is an error; otherwise Docker would create a folder that belongs to root.
         "bind": {"create_host_path": False},
     }
 
@@ -292,7 +293,7 @@ def _restart(spec: ServiceSpec, stack: Stack) -> str:
 
 
 def _stop(spec: ServiceSpec) -> dict[str, Value]:
-    """Return the first signal, and the seconds of all steps: Compose sends one signal before SIGKILL."""
+    """Return the first stop signal, and the seconds of all steps, after which Compose sends SIGKILL."""
     if not spec.stop:
         return {}
     return {

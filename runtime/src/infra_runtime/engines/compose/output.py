@@ -1,4 +1,4 @@
-"""The folder of the Compose files: writing and comparing them, and making the files with the secrets."""
+"""Write or compare the Compose files in their folder, and create the files with the secrets."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ def write(folder: Path, files: Mapping[str, str], *, force: bool = False) -> lis
 
 
 def make_secrets(folder: Path, names: Iterable[str]) -> list[str]:
-    """Make the secrets that do not exist yet, with random content; return their names.
+    """Create the missing secret files with random content; return the names of the new files.
 
-    The folder is private, but the files are readable for all: a container whose user is not root has to read
-    them, and Compose does not change their owner. Source: Compose Specification, "secrets", note on `uid`,
-    `gid` and `mode`.
+    Only the owner can open the folder, but all users can read the files: a container whose user is not root
+    has to read them, and Compose does not change their owner. Source: Compose Specification, "secrets", note
+    on `uid`, `gid` and `mode`.
     """
     made = []
     secrets_folder = folder / SECRETS

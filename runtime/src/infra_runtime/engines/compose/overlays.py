@@ -10,9 +10,9 @@ Model = Mapping[str, Value]
 
 
 def common(models: Sequence[Model]) -> dict[str, Value]:
-    """Return the part that all models share, in the order of the first. Lists are not split.
+    """Return the part that all models share, in the order of the first model. Lists are not split.
 
-    Compose appends the lists of an overlay to those of the base, so a list can be in one of them only.
+    Compose appends the lists of an overlay to the lists of the base, so a list must not be in both files.
     """
     first, *others = models
     common_part: dict[str, Value] = {}
@@ -30,7 +30,7 @@ def common(models: Sequence[Model]) -> dict[str, Value]:
 
 
 def rest(model: Model, base: Model) -> dict[str, Value]:
-    """Return the part of `model` that is not in `base`: merging the two results in the model."""
+    """Return the part of `model` that is not in `base`: merging `base` and this part results in `model`."""
     remaining: dict[str, Value] = {}
     for key, value in model.items():
         if key not in base:

@@ -22,8 +22,8 @@ _PROTECTED = frozenset({"staging", "production"})
 def engine_for(root: Path, output: Path) -> Compose:
     """Return the engine for a project and the folder of its Compose files.
 
-    The Compose project has the name in `pyproject.toml`, or else that of the folder. The former is preferred
-    because the folder of a checkout may have different names on different machines.
+    The name of the Compose project is the name in `pyproject.toml`, or else the name of the project's folder.
+    The name in `pyproject.toml` is preferred because the name of the folder may differ between machines.
     """
     pyproject = _pyproject(root / "pyproject.toml")
     name = pyproject.get("project", {}).get("name")
@@ -41,7 +41,7 @@ def engine_for(root: Path, output: Path) -> Compose:
 
 
 def check_secrets(stacks: Sequence[Resolved]) -> None:
-    """Raise `ConfigurationError`, with its location, for a secret that would be written to a file.
+    """Raise `ConfigurationError`, with the location of the setting, for a secret that a file would contain.
 
     The values that `infra config show` masks count as secrets. Secrets in the stack file are accepted in
     development and test.
@@ -61,7 +61,7 @@ def check_secrets(stacks: Sequence[Resolved]) -> None:
 
 
 def located(error: ConfigurationError, stacks: Sequence[Resolved]) -> ConfigurationError:
-    """Return the error with file and line of its setting as location, if they are known."""
+    """Return the error with file and line of the setting as location, if they are known."""
     key = error.where
     while key.startswith("services."):
         for resolved in stacks:

@@ -1,4 +1,4 @@
-"""The values of a plan's references inside containers."""
+"""The values that replace a plan's references inside containers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MARK = "\0"
 
 @frozen
 class Piece:
-    """A part of a bound text: plain text, the content of a secret's file, or a variable read at start."""
+    """A part of a text whose references are replaced: plain text, a secret from a file, or a variable."""
 
     kind: Literal["text", "secret", "variable"]
     value: str
@@ -87,7 +87,7 @@ def setting_key(service: str, field: str) -> str:
 
 
 def pieces(text: str, spec: ServiceSpec, stack: Stack, field: str) -> list[Piece]:
-    """Return the text with its references bound, as pieces. `field` is the setting that the text is from.
+    """Return a text with its references replaced, as pieces. `field` is the setting that contains the text.
 
     Raises:
         ConfigurationError: a reference has no value in a container.
@@ -104,7 +104,7 @@ def pieces(text: str, spec: ServiceSpec, stack: Stack, field: str) -> list[Piece
 
 
 def interpolated(parts: Iterable[Piece], spec: ServiceSpec, field: str) -> str:
-    """Return the text for a value of the Compose file: dollars doubled, variables in Compose's syntax.
+    """Return a text as a value of the Compose file: dollar signs doubled, variables in Compose's syntax.
 
     Raises `ConfigurationError` for a secret, which would be readable in the file or in the list of processes.
     """
@@ -121,7 +121,7 @@ def interpolated(parts: Iterable[Piece], spec: ServiceSpec, field: str) -> str:
 
 
 def container_of(spec: ServiceSpec) -> Container:
-    """Return the container of a service that has one."""
+    """Return the container of a service. Raises `ValueError` if the service has no container."""
     if spec.container is None:
         raise ValueError(f"{spec.name} has no container")
     return spec.container
@@ -133,7 +133,7 @@ def inner_port(spec: ServiceSpec, name: str) -> int:
 
 
 def _lookup(spec: ServiceSpec, stack: Stack, field: str, *, inside: bool) -> Callable[[str], str]:
-    """Return the function reference → value, for the service itself or (`inside` false) for others."""
+    """Return the function reference → value; `inside` is false for texts that other containers use."""
     container = container_of(spec)
     secrets = frozenset(container.secret_files.values())
     known = {
@@ -183,7 +183,7 @@ def _variable(name: str) -> str:
 
 
 def _export(service: str, name: str, user: ServiceSpec, stack: Stack, field: str) -> str:
-    """Return another service's export for the service `user`; empty if it is optional and absent."""
+    """Return the export of `service` for a text of `user`; empty if it is optional and not in the plan."""
     name, optional = name.removesuffix("?"), name.endswith("?")
     reference = f"${{{service}.{name}}}"
     where = setting_key(user.name, field)

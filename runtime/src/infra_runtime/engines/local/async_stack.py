@@ -1,4 +1,4 @@
-"""The twins of `start`, `attach` and `Stack` for async code: the same names; what waits is awaited."""
+"""`start`, `attach` and `Stack` for async code: the same names; methods that wait are coroutines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 def _twin(
     method: Callable[Concatenate[Stack, P], T],
 ) -> Callable[Concatenate[AsyncStack, P], Coroutine[Any, Any, T]]:
-    """The same in a thread, so that the loop goes on meanwhile."""
+    """Return a coroutine function that calls the method in a thread, and does not block the event loop."""
 
     @functools.wraps(method)
     async def awaited(self: AsyncStack, /, *arguments: P.args, **options: P.kwargs) -> T:
@@ -29,18 +29,18 @@ def _twin(
 
 
 class AsyncStack:
-    """A `Stack` for async code: the same names; what waits is awaited."""
+    """A `Stack` for async code: it has the same names; methods that wait are coroutines."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
 
     @property
     def data(self) -> Path:
-        """See `Stack.data`."""
+        """The data directory of the stack, as in `Stack.data`."""
         return self._stack.data
 
     def __getattr__(self, name: str) -> Endpoint:
-        if name.startswith("_"):  # a copy that is being made asks, before it has a stack
+        if name.startswith("_"):  # `copy` reads such names before the new object has `_stack`
             raise AttributeError(name)
         return getattr(self._stack, name)  # type: ignore[no-any-return]  # a Stack's unknown names are endpoints
 
@@ -48,11 +48,11 @@ class AsyncStack:
         return self._stack[name]
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """See `Stack.endpoints`."""
+        """The endpoints by service name, as in `Stack.endpoints`."""
         return self._stack.endpoints()
 
     def env(self) -> dict[str, str]:
-        """See `Stack.env`."""
+        """The variables for programs, as in `Stack.env`."""
         return self._stack.env()
 
     def last_change(self) -> tuple[int, int] | None:
@@ -81,14 +81,14 @@ class AsyncStack:
 
 @asynccontextmanager
 async def astart(*services: str, **options: Any) -> AsyncIterator[AsyncStack]:
-    """`start` for async code: `async with infra.astart("postgres") as stack`."""
+    """Do what `start` does, in async code: `async with infra.astart("postgres") as stack`."""
     async with _held(functools.partial(engine.start, *services, **options)) as held:
         yield held
 
 
 @asynccontextmanager
 async def aattach(data: Path | str | None = None, **options: Any) -> AsyncIterator[AsyncStack]:
-    """`attach` for async code."""
+    """Do what `attach` does, in async code: `async with infra.aattach() as stack`."""
     async with _held(functools.partial(engine.attach, data, **options)) as held:
         yield held
 

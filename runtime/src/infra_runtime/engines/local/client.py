@@ -1,4 +1,7 @@
-"""How Python code, the command line and the plugin call a supervisor: a connection is a lease."""
+"""The client of a supervisor, for Python code, the command line and the plugin.
+
+A connection is a lease: the stack runs at least until the connection closes.
+"""
 
 from __future__ import annotations
 
@@ -48,16 +51,16 @@ from infra_runtime.messages import (
 )
 from infra_runtime.supervisor.argv import ALREADY_SUPERVISED, command
 
-#: the deadlines of clients that were given no others
+#: the default deadlines of a client
 DEADLINES = Deadlines()
-#: seconds between two attempts to reach a supervisor that boots
+#: seconds between two attempts to connect to a supervisor that is starting
 CONNECT_INTERVAL = 0.001
-#: the events that a client keeps which subscribes and then only calls: the last ones
+#: the number of events that a client stores until `events` is read; older events are dropped
 KEPT_EVENTS = 1000
 
 
 class Client:
-    """One connection to a supervisor. Calls may come from several threads; they run one after another."""
+    """One connection to a supervisor. Several threads can call methods; the calls run one after another."""
 
     def __init__(
         self, connected: Connection, paths: Paths, pid: int = 0, deadlines: Deadlines | None = None
@@ -68,23 +71,23 @@ class Client:
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._subscribed = False
-        #: the error of the last call, if the supervisor sent nothing
+        #: the error of the last call, if the supervisor did not answer it
         self._silence: SupervisorError | None = None
-        #: events that came before the answer to a call
+        #: events that arrived before the answer to a call
         self._early: deque[Event] = deque(maxlen=KEPT_EVENTS)
-        #: the supervisor's process, when this process is its parent and so must reap it
+        #: the supervisor's process, if this process is its parent and must read its exit status
         self.child: subprocess.Popen[bytes] | None = None
         #: the supervisor's pid
         self.supervisor = pid
-        #: the version of its protocol; 0 before its greeting
+        #: the version of the supervisor's protocol; 0 before its greeting
         self.protocol = 0
 
     @classmethod
     def connect(cls, paths: Paths, *, lease: bool = False, deadlines: Deadlines | None = None) -> Self:
         """Connect to the supervisor of a data directory.
 
-        Raises `NoStackError` when there is none, and `DataDirectoryError` or `SupervisorError` for a data
-        directory or a socket of another user, and for a supervisor that does not answer.
+        Raises `NoStackError` if no supervisor runs, `DataDirectoryError` or `SupervisorError` if the data
+        directory or the socket belongs to another user, and `SupervisorError` if no answer arrives.
         """
         connected, pid = connection.connect(paths, (deadlines or DEADLINES).answer)
         client = cls(connected, paths, pid, deadlines)
@@ -105,7 +108,7 @@ class Client:
         return client
 
     def adopt(self, child: subprocess.Popen[bytes] | None) -> None:
-        """Reap a supervisor that this process started; one that started too late exits by itself."""
+        """Record the supervisor's process as a child of this process, so that its exit status is read."""
         if child is not None and child.pid == self.supervisor:
             self.child = child
         elif child is not None:
@@ -118,18 +121,18 @@ class Client:
         *,
         on_event: Callable[[Event], None] | None = None,
     ) -> Answer:
-        """Call a method and return its answer; events that come before go to `on_event`, or to `events`.
+        """Call a method and return its answer; events that arrive earlier go to `on_event`, or to `events`.
 
-        Raises the `InfraError` that the supervisor answers with, and `SupervisorError` when it dies, refuses
-        the request or sends an answer of another shape.
+        Raises the `InfraError` in the supervisor's answer, and `SupervisorError` if the supervisor exits,
+        rejects the request or sends an answer of another type.
         """
         result = self._exchange(method, params, on_event or self._early.append)
         try:
             return decode(method.answer, result)
         except MessageError as error:
-            # Before its greeting is decoded, the version is known only if the answer has it.
+            # Before the greeting is decoded, the version is known only if the answer contains it.
             protocol = self.protocol or (result.get("protocol") if isinstance(result, dict) else None)
-            message = f"the supervisor's answer to {method.name} has another shape ({error}): it "
+            message = f"the supervisor's answer to {method.name} has another type ({error}): it "
             raise SupervisorError(message + _versions(protocol)) from error
 
     def _exchange(
@@ -159,10 +162,11 @@ class Client:
     def _answer(
         self, method: Method[Params, Answer], params: Params, on_event: Callable[[Event], None]
     ) -> dict[str, Any]:
-        """Send a request, and return its answer. This is the place where every call has its deadline.
+        """Send a request, and return its answer before the deadline of the call.
 
-        A call may last as long as the services that it waits for may take to start and stop. Meanwhile the
-        supervisor must answer a check, so that a stopped one is detected within `Deadlines.answer`.
+        A call may last as long as its services may take to start and stop. During this time, the client sends
+        checks that the supervisor must answer, so that a paused supervisor is detected within
+        `Deadlines.answer`.
         """
         began, interval = time.monotonic(), self._deadlines.answer / 2
         number, check, until, limit = self._send(method, params), 0, began + interval, math.inf
@@ -197,7 +201,7 @@ class Client:
         return number
 
     def _limit(self, method: Method[Params, Answer], params: Params, answer: object) -> float:
-        """Return the seconds that a call may last; `answer` is that of `limits`, or invalid."""
+        """Return the seconds that a call may last; `answer`, the answer to `limits`, may be invalid."""
         try:
             limits = decode(Limits, answer)
         except MessageError:  # an older supervisor
@@ -213,13 +217,13 @@ class Client:
         return self._silence
 
     def subscribe(self) -> None:
-        """Receive every event from now on over this connection."""
+        """Request that the supervisor sends every further event over this connection."""
         if not self._subscribed:
             self.call(SUBSCRIBE, Nothing())
             self._subscribed = True
 
     def events(self) -> Iterator[Event]:
-        """Yield every event since `subscribe`, or from now on, until the supervisor exits. Blocks."""
+        """Yield every event since `subscribe`, or since this call, until the supervisor exits. Blocks."""
         self.subscribe()
         while self._early:
             yield self._early.popleft()
@@ -229,7 +233,7 @@ class Client:
                     yield event
 
     def await_end(self, seconds: float) -> None:
-        """Wait until the supervisor has exited. It may stop services before, which takes at most `seconds`.
+        """Wait until the supervisor has exited. It may first stop services, which takes at most `seconds`.
 
         Raises `SupervisorError` when it takes longer.
         """
@@ -255,7 +259,7 @@ class Client:
             return not self._connection.closed and not self._connection.has_data()
 
     def close(self) -> None:
-        """End the connection, and the lease that it was."""
+        """Close the connection, which also ends its lease."""
         self._connection.close()
         if self.child is not None:
             _outliving.append(self.child)
@@ -263,23 +267,23 @@ class Client:
 
 
 def _event(message: Mapping[str, object]) -> Event | None:
-    """Return the event of a notification; None for other messages, and for an event of an unknown shape."""
+    """Return the event in a notification; None for other messages, and for an event of an unknown type."""
     with contextlib.suppress(MessageError):
         return Event.parse(message.get("params")) if message.get("method") == "event" else None
     return None
 
 
 def _versions(protocol: object) -> str:
-    """Return the versions of the protocol of the supervisor and of this kit, for the end of a message."""
-    return f"speaks protocol {protocol or 'unknown'}, this kit {PROTOCOL}"
+    """Return the end of a message: the protocol versions of the supervisor and of this client."""
+    return f"uses protocol version {protocol or 'unknown'}, this client uses {PROTOCOL}"
 
 
-#: the child processes that run on as supervisors of other clients; they are reaped when they exit
+#: child processes that keep running as supervisors of other clients; their exit status is read when they exit
 _outliving: list[subprocess.Popen[bytes]] = []
 
 
 def _reap() -> None:
-    # One by one: another thread may add to it meanwhile.
+    # The list is not iterated, because another thread may add a process at the same time.
     for child in tuple(_outliving):
         if child.poll() is not None:
             with contextlib.suppress(ValueError):
@@ -290,7 +294,7 @@ def _reap() -> None:
 def _let_go() -> None:
     for child in _outliving:
         if child.poll() is None:
-            child.returncode = 0  # it runs on as intended, so Popen must not warn about it
+            child.returncode = 0  # the process keeps running intentionally, so Popen must not warn about it
 
 
 #: starts a supervisor; returns the child process, or None when another process is its parent
@@ -300,10 +304,10 @@ Launch = Callable[[list[str]], "subprocess.Popen[bytes] | None"]
 def connect_or_launch(
     paths: Paths, environment: str, *, launch: Launch | None = None, deadlines: Deadlines | None = None
 ) -> Client:
-    """Return a lease on the supervisor of a data directory, which is started if there is none.
+    """Return a client with a lease on the supervisor of a data directory; start the supervisor if necessary.
 
-    Raises `DataDirectoryError` for a data directory that cannot be used, `ConfigurationError` for a folder of
-    sockets that cannot be used, `SupervisorError` when no supervisor starts or this machine can run none.
+    Raises `DataDirectoryError` if the data directory cannot be used, `ConfigurationError` if the folder of
+    the sockets cannot be used, and `SupervisorError` if the supervisor does not start.
     """
     _reap()
     with contextlib.suppress(NoStackError):
@@ -314,7 +318,7 @@ def connect_or_launch(
     argv = command(paths, environment)
     launch = launch or _launcher(paths)
     child = launch(argv)
-    #: another supervisor was first; if it has exited already, the next round starts one again
+    #: another supervisor got the lock first; if it has exited since, the next round starts a supervisor again
     second = False
     boot_seconds = (deadlines or DEADLINES).boot
     deadline = time.monotonic() + boot_seconds
@@ -382,7 +386,7 @@ def failure(failed: Failure) -> InfraError:
 
 
 def raise_failures(failures: Sequence[Failure]) -> None:
-    """Raise the first failure; the others are its notes. Failures that follow from others are left out."""
+    """Raise the first failure, with the others as notes; a failure that another one causes is omitted."""
     causes = [failed for failed in failures if failed.kind != "needs"] or failures
     if causes:
         error = failure(causes[0])

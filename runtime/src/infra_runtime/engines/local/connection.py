@@ -1,4 +1,4 @@
-"""A connection to the control socket: found in the data directory, verified, and read with deadlines."""
+"""A connection to the control socket, whose path is in the data directory and whose owner is checked."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Deadlines:
 
     #: for an answer that depends on no service; in a longer call, for the answer to a check
     answer: float = 20.0
-    #: for a new supervisor, which may have to wait for an old one that stops its services
+    #: for a new supervisor, which may have to wait until an earlier supervisor has stopped its services
     boot: float = 60.0
     #: for the copies of a snapshot
     copy: float = 3600.0
@@ -38,12 +38,12 @@ class Deadlines:
 
 
 class Connection:
-    """One connection; messages are JSON objects, one per line."""
+    """One connection to the control socket; messages are JSON objects, one per line."""
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
         self._received = bytearray()
-        #: the number of bytes at the beginning of `_received` without a line end
+        #: the number of bytes at the beginning of `_received` that contain no line end
         self._searched = 0
         _connections.add(self)
 
@@ -53,18 +53,18 @@ class Connection:
         return self._socket.fileno() < 0
 
     def send(self, message: Mapping[str, object], seconds: float) -> None:
-        """Send a message. Raises `TimeoutError` when the other side does not read, or another `OSError`."""
+        """Send a message. Raises `TimeoutError` if the supervisor does not read it, or another `OSError`."""
         self._socket.settimeout(seconds)
         self._socket.sendall(json.dumps(message).encode() + b"\n")
 
     def receive(self, until: float = math.inf) -> dict[str, Any] | None:
-        """Return the next message; None when none is complete at a time of the monotonic clock.
+        """Return the next message; None if no message is complete at `until`, a time of the monotonic clock.
 
-        Raises `EOFError` at the end, and `OSError`.
+        Raises `EOFError` if the supervisor has closed the connection, and `OSError`.
         """
         while (end := self._received.find(b"\n", self._searched)) < 0:
             self._searched = len(self._received)
-            # A message that has arrived is read even if the time is over: this process may have been stopped.
+            # A message that has arrived is read also after the deadline: this process may have been paused.
             self._socket.settimeout(None if until == math.inf else max(until - time.monotonic(), 0.001))
             try:
                 block = self._socket.recv(1 << 16)
@@ -80,7 +80,7 @@ class Connection:
         return message if isinstance(message, dict) else {}
 
     def has_data(self) -> bool:
-        """Return whether something can be read without waiting, also the end of the connection."""
+        """Return whether data, or the end of the connection, can be read without waiting."""
         self._socket.settimeout(0)
         try:
             self._socket.recv(1, socket.MSG_PEEK)
@@ -97,7 +97,7 @@ class Connection:
             os.close(descriptor)
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
@@ -116,7 +116,7 @@ os.register_at_fork(after_in_child=_abandon_all)
 
 
 def connect(paths: Paths, seconds: float) -> tuple[Connection, int]:
-    """Return a connection to the supervisor of a data directory, and its pid. Nothing is sent.
+    """Return a connection to the supervisor of a data directory, and the supervisor's pid. Nothing is sent.
 
     The owner of the data directory is the user of the stack. The socket, every folder above it and the
     process that listens must belong to that user, or to root.
@@ -142,7 +142,7 @@ def connect(paths: Paths, seconds: float) -> tuple[Connection, int]:
         raise unresponsive(paths, recorded.pid, problem) from None
     except OSError as error:
         if processes.started(recorded.pid) != recorded.started:
-            # The supervisor has exited, and another user has taken the place of its socket.
+            # The supervisor has exited, and another user has created a socket with the same path.
             raise NoStackError(paths.data) from None
         raise _untrusted(paths, f"{error.filename or recorded.socket}: {error.strerror or error}") from error
     if listener not in trusted:
@@ -155,7 +155,7 @@ def _open(path: str, until: float) -> socket.socket:
     connected = socket.socket(socket.AF_UNIX)
     try:
         while True:
-            # Without a timeout, the call would wait for space in a full queue. Source: connect(2), EAGAIN
+            # Without a timeout, the call would wait while the queue is full. Source: connect(2), EAGAIN
             connected.settimeout(max(until - time.monotonic(), 0.001))
             try:
                 connected.connect(path)
@@ -179,7 +179,7 @@ def _untrusted(paths: Paths, problem: str) -> SupervisorError:
 
 
 def unresponsive(paths: Paths, pid: int, problem: str) -> SupervisorError:
-    """Return the error for a supervisor that does not answer: its process, its state, and what to do."""
+    """Return the error for a supervisor that does not answer, with its pid, its state and a hint."""
     process = processes.look(pid)
     end = f"`kill -KILL {pid}` ends it, and its guardian stops the services"
     if process is None or process.state == processes.ZOMBIE:

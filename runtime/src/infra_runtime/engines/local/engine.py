@@ -17,18 +17,18 @@ from infra_runtime.value import frozen
 class LocalEngine:
     """Runs plans under a supervisor on this machine. Implements `RunningEngine`."""
 
-    #: starts the supervisor's process; None: as a child of this process
+    #: starts the supervisor's process; None: the supervisor is a child of this process
     launch: Launch | None = None
 
     @property
     def name(self) -> str:
-        """The word by which users choose the engine."""
+        """The name by which users choose the engine."""
         return "local"
 
     def open(self, resolved: Resolved) -> Stack:
         """Return a lease on the stack of a resolved plan. No service is started yet.
 
-        The supervisor of the plan's data directory is started if none runs there.
+        If no supervisor of the plan's data directory is running, it is started.
         """
         paths = Paths(str(resolved.data))
         return Stack(connect_or_launch(paths, resolved.environment, launch=self.launch), paths)
@@ -43,16 +43,16 @@ def start(
     data: Path | str | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Stack:
-    """Start services and what they need, or the whole stack file; returns when all of them are ready.
+    """Start services and the services that they need, or the whole stack; return when all are ready.
 
-    A stack that runs in the data directory already is joined. Closing the stack gives the lease back;
-    with the last lease the stack stops, also when this process is killed.
+    If the stack is already running in its data directory, this process gets another lease on it. Closing the
+    returned stack ends the lease. The stack stops when the last lease ends, also when this process is killed.
 
     Raises:
-        ConfigurationError: the stack file or a setting is wrong.
-        BinaryMissingError: an executable is nowhere to be found.
-        PortTakenError: another process holds a fixed port.
-        StartError: a service did not become ready; the error has its last lines.
+        ConfigurationError: the stack file or a setting contains an invalid value.
+        BinaryMissingError: an executable was not found.
+        PortTakenError: another process listens on a fixed port.
+        StartError: a service did not become ready; the error contains the last lines of its log.
     """
     resolved = resolve(
         services,
@@ -75,9 +75,9 @@ def start(
 def attach(
     data: Path | str | None = None, *, lease: bool = True, directory: Path | str | None = None
 ) -> Stack:
-    """Join the stack that runs in a data directory (by default: this project's).
+    """Connect to the stack that runs in a data directory; by default, the data directory of this project.
 
-    Raises `NoStackError` when none does.
+    Raises `NoStackError` if no stack runs in this directory.
     """
     if data is None:
         data = data_directory(Path(directory) if directory else None)

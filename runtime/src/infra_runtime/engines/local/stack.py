@@ -1,4 +1,4 @@
-"""`start()` and `attach()`: a running stack in Python's hands, and where its services answer."""
+"""`Stack`, a running stack for Python code, and `Endpoint`, the addresses of its services."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ from infra_runtime.messages import (
 
 
 class Endpoint(Mapping[str, str]):
-    """Where a service answers: its exports as attributes and as a mapping.
+    """The address of a service: its exports as attributes and as a mapping.
 
-    The values hold passwords in the clear; `repr` does not.
+    The values contain passwords; `repr` masks them.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Endpoint(Mapping[str, str]):
         sensitive: Iterable[str] = (),
     ) -> None:
         self.name = name
-        #: the values that must not occur in output
+        #: the secret values, which must not occur in output
         self.sensitive = frozenset(sensitive)
         self.ports = dict(ports)
         self.data = Path(data)
@@ -67,22 +67,22 @@ class Endpoint(Mapping[str, str]):
 
     @property
     def url(self) -> str:
-        """The URL that clients connect to. Raises `AttributeError` when the service exports none."""
+        """The URL for clients. Raises `AttributeError` if the service does not export a URL."""
         return self.__getattr__("url")
 
     @property
     def host(self) -> str:
-        """Always loopback."""
+        """The host name or address for clients, which is always a loopback address."""
         return self._exports.get("host", "127.0.0.1")
 
     @property
     def port(self) -> int:
-        """The one that it exports as `port`, or its first. Raises `AttributeError` when it has none."""
+        """The export `port`, or else the first port. Raises `AttributeError` if the service has no port."""
         first = next(iter(self.ports.values()), None)
         return int(self.__getattr__("port")) if "port" in self._exports or first is None else first
 
     def __getattr__(self, name: str) -> str:
-        if name.startswith("_"):  # a copy that is being made asks, before it has any exports
+        if name.startswith("_"):  # `copy` reads such names before the new object has exports
             raise AttributeError(name)
         if name in self._exports:
             return self._exports[name]
@@ -102,7 +102,7 @@ class Endpoint(Mapping[str, str]):
 
 
 class Stack:
-    """A lease on a running stack. Closing it stops the stack, unless another client has a lease too."""
+    """A lease on a running stack. Closing the lease stops the stack, unless another client has a lease."""
 
     def __init__(self, client: Client, paths: Paths) -> None:
         self._client = client
@@ -111,7 +111,7 @@ class Stack:
 
     @property
     def data(self) -> Path:
-        """The data directory, which names the stack."""
+        """The path of the data directory, which identifies the stack."""
         return Path(self._paths.data)
 
     def __getattr__(self, name: str) -> Endpoint:
@@ -130,7 +130,7 @@ class Stack:
         return self._endpoints[name]
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """Return every service that is bound, by name."""
+        """Return service name → endpoint for all services whose ports are known."""
         endpoints = self._client.call(ENDPOINTS, Nothing()).services
         return {
             name: Endpoint(name, service.exports, service.ports, service.data, service.secrets)
@@ -138,7 +138,7 @@ class Stack:
         }
 
     def env(self) -> dict[str, str]:
-        """Return the variables that `infra runtime exec` sets: `POSTGRES_URL`, `DATABASE_URL`, …"""
+        """Return the variables that `infra runtime exec` sets, such as `POSTGRES_URL` and `DATABASE_URL`."""
         return program_variables(self._client.call(ENDPOINTS, Nothing()).services)
 
     def status(self) -> Status:
@@ -153,10 +153,10 @@ class Stack:
         *,
         wait: bool = True,
     ) -> Outcome:
-        """Start the services of a resolved plan, and return them as they are then, with those that failed.
+        """Start the services of a resolved plan, and return their states and the failures.
 
-        `wanted` names the services to start, with those that they need; empty: all. Without `wait` the method
-        returns at once.
+        `wanted` contains the names of the services to start; services that they need are started too. If it
+        is empty, all services are started. If `wait` is false, the method returns at once.
         """
         if on_event is not None:
             self._client.subscribe()
@@ -172,7 +172,7 @@ class Stack:
         return self._client.call(UP, request, on_event=on_event)
 
     def events(self) -> Iterator[Event]:
-        """Yield every event since `up` had an `on_event`, or from now on, until the stack ends. Blocks."""
+        """Yield every event since `up` with `on_event`, or since this call, until the stack ends. Blocks."""
         return self._client.events()
 
     def last_change(self) -> tuple[int, int] | None:
@@ -191,10 +191,10 @@ class Stack:
         raise_failures(outcome.failures)
         known = {name: endpoint.ports for name, endpoint in (self._endpoints or {}).items()}
         if any(known.get(service.name) != service.ports for service in outcome.services):
-            self._endpoints = None  # a port was taken meanwhile, and another one was chosen
+            self._endpoints = None  # if a port was in use, another port was chosen
 
     def stop(self, *services: str) -> None:
-        """Stop services, and return when nothing of them is left."""
+        """Stop services, and return when all their processes have exited."""
         self._client.call(STOP, Names(services=services))
 
     def restart(self, *services: str) -> None:
@@ -203,23 +203,24 @@ class Stack:
         self._endpoints = None
 
     def kill(self, *services: str) -> None:
-        """SIGKILL services, and do not restart them before `start`."""
+        """Kill services with SIGKILL; they stay stopped until `start` is called."""
         self._client.call(KILL, Names(services=services))
 
     def crash(self, *services: str, signal: int = 9, wait: bool = False) -> None:
-        """Send a signal to all processes of services; the restart policy decides what follows.
+        """Send a signal to all processes of services; their restart policy decides whether they start again.
 
-        With `wait`, return when they are ready again; raises `StartError` when they don't come back.
+        With `wait`, return when the services are ready again. Raises `StartError` if one does not become
+        ready.
         """
         request = Crash(services=services, signal=signal, wait=wait)
         raise_failures(self._client.call(CRASH, request).failures)
 
     def pause(self, *services: str) -> None:
-        """Freeze services: their connections stay open, and nothing answers until `resume`."""
+        """Pause the processes of services: connections stay open, but are not answered until `resume`."""
         self._client.call(PAUSE, Names(services=services))
 
     def resume(self, *services: str) -> None:
-        """Let paused services go on."""
+        """Continue paused services."""
         self._client.call(RESUME, Names(services=services))
 
     def snapshot(self, name: str = "default") -> Snapshot:
@@ -230,9 +231,9 @@ class Stack:
         return self._client.call(SNAPSHOT_SAVE, SnapshotName(name=name))
 
     def restore(self, name: str = "default") -> None:
-        """Restore a snapshot. Endpoints stay the same, connections are closed.
+        """Restore a snapshot. The endpoints do not change; all connections are closed.
 
-        Raises `SnapshotError` when the services have other settings or versions now.
+        Raises `SnapshotError` if the settings or versions of the services have changed since the snapshot.
         """
         raise_failures(self._client.call(SNAPSHOT_RESTORE, SnapshotName(name=name)).failures)
 
@@ -241,33 +242,33 @@ class Stack:
         raise_failures(self._client.call(WAIT, Wait(services=services, timeout=timeout)).failures)
 
     def stay(self, *, on: bool = True, seconds: float | None = None) -> None:
-        """Have the stack outlive its last lease, by so many seconds or for good; or no longer."""
+        """Set whether the stack keeps running after its last lease, and for how long; None: until `down`."""
         self._client.call(STAY, Stay(on=on, seconds=seconds))
 
     def down(self) -> None:
-        """Stop the stack for all clients; return when its supervisor has exited too.
+        """Stop the stack for all clients; return when its supervisor has exited.
 
-        Raises `LeftoverError` when anything of it is left.
+        Raises `LeftoverError` if a process, port or socket of the stack remains.
         """
         self._client.call(DOWN, Nothing())
         self._client.await_end(0.0)  # the services have stopped
         self._client.close()
 
     def finish(self) -> LeakCheck | None:
-        """Give the lease back; when it was the last, wait for the end and look for what is left.
+        """End the lease. If it was the last, wait until the stack has stopped, and return the leak check.
 
-        None: the stack keeps running, because another client has a lease.
+        Return None if the stack keeps running, because another client has a lease.
         """
         return check_leaks(self._paths) if self._release() else None
 
     def close(self) -> None:
-        """Give the lease back; when it was the last, return when the stack is gone."""
+        """End the lease; if it was the last lease, return when the stack has stopped."""
         with contextlib.suppress(SupervisorError):
             self._release()
         self._client.close()
 
     def _release(self) -> bool:
-        """Give the lease back; return whether the stack stopped, because it was the last one."""
+        """End the lease; return whether it was the last lease, so that the stack stopped."""
         released = self._client.call(RELEASE, Nothing())
         if released.ending:
             self._client.await_end(released.stop_seconds)
