@@ -112,9 +112,9 @@ class Suite:
             client = Client.connect(self.paths)
         except NoStackError:
             return
-        client.call(DOWN, Nothing())
-        client.await_end(60)
-        client.close()
+        with contextlib.closing(client):
+            client.call(DOWN, Nothing())
+            client.await_end(60)
         assert self.await_end() == []
 
     def await_end(self) -> list[str]:

@@ -95,17 +95,24 @@ def test_the_output_of_a_failed_test_has_no_section_of_xprocess(suite: Suite) ->
     result.stdout.no_fnmatch_line("*Captured stdout*")
 
 
+#: starts a process that fails instead of the supervisor
+FAILING_SUPERVISOR = """
+import sys
+from infra_runtime.supervisor import argv
+
+argv.command = lambda paths, environment: [sys.executable, "-c", "raise SystemExit('no such codec')"]
+"""
+
+
 def test_the_error_of_a_supervisor_that_exits_contains_its_output(suite: Suite) -> None:
     suite.stack(service("shop"))
     suite.test("def test_it(shop): pass")
-    suite.run()
-    (suite.root / ".data-test" / "events.jsonl").unlink()
-    (suite.root / ".data-test" / "events.jsonl").mkdir()
+    suite.pytester.makeconftest(FAILING_SUPERVISOR)
 
     result = suite.run()
 
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["infra: the supervisor ended with status 1 *events.jsonl*"])
+    result.stdout.fnmatch_lines(["infra: the supervisor ended with status 1 *no such codec*"])
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can write to read-only directories")

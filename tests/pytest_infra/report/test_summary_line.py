@@ -70,10 +70,10 @@ def pytest_sessionfinish(session):
     pathlib.Path(".data-test/services/shop").mkdir(parents=True)
 """
 DROPS_NO_DATABASE = """
-from pytest_infra.services.postgres import isolation as databases
+from pytest_infra.services.postgres import obstacles
 
 def test_it(postgres):
-    databases._drop = lambda connection, name: None
+    obstacles.drop = lambda connection, server, name: None
 """
 
 

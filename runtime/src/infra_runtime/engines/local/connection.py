@@ -134,7 +134,6 @@ def connect(paths: Paths, seconds: float) -> tuple[Connection, int]:
     try:
         ownership.check_socket(recorded.socket, trusted)
         connected = _open(recorded.socket, time.monotonic() + seconds)
-        listener = ownership.peer_uid(connected)
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
         raise NoStackError(paths.data) from None
     except TimeoutError:
@@ -145,10 +144,11 @@ def connect(paths: Paths, seconds: float) -> tuple[Connection, int]:
             # The supervisor has exited, and another user has created a socket with the same path.
             raise NoStackError(paths.data) from None
         raise _untrusted(paths, f"{error.filename or recorded.socket}: {error.strerror or error}") from error
-    if listener not in trusted:
-        connected.close()
+    connection = Connection(connected)
+    if (listener := ownership.peer_uid(connected)) not in trusted:
+        connection.close()
         raise _untrusted(paths, f"{recorded.socket}: {ownership.user_name(listener)} listens there")
-    return Connection(connected), recorded.pid
+    return connection, recorded.pid
 
 
 def _open(path: str, until: float) -> socket.socket:
