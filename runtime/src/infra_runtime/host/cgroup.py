@@ -25,21 +25,23 @@ def name(token: str) -> str:
     return f"infra-{token}"
 
 
-def enter(token: str) -> str:
-    """Create a group below this process's group and move this process into it; return the group's folder.
+def planned(token: str) -> str:
+    """Return the folder that `enter` creates, below this process's group; empty where it creates none.
 
-    Return an empty text where this is not possible; this process is then in the same group as before. It also
-    stays there when the group has a limit: programs read limits from their own group only, and the new group
+    None is created in a group with a limit: programs read limits from their own group only, and the new group
     has none.
     """
     parent = current()
-    folder = f"{parent}/{name(token)}"
-    if not parent or _is_limited(parent) or not _try(os.mkdir, folder):
-        return ""
-    if not _move_to(folder):
+    return "" if not parent or _is_limited(parent) else f"{parent}/{name(token)}"
+
+
+def enter(folder: str) -> None:
+    """Create the group that `planned` returned, and move this process into it.
+
+    Where this is not possible, this process stays in the same group as before.
+    """
+    if folder and _try(os.mkdir, folder) and not _move_to(folder):
         _try(os.rmdir, folder)
-        return ""
-    return folder
 
 
 def leave(token: str) -> None:
@@ -52,7 +54,7 @@ def leave(token: str) -> None:
 def remove(token: str, folder: str = "") -> None:
     """Remove the group of a token and the groups below it, if no process is in them.
 
-    `folder` is the one that `enter` returned; without it the group is below this process's group.
+    `folder` is the one that `planned` returned; without it the group is below this process's group.
     """
     folder = folder or f"{current()}/{name(token)}"
     deadline = time.monotonic() + PATIENCE
