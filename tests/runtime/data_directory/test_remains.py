@@ -21,7 +21,7 @@ from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.engine import LocalEngine
 from infra_runtime.engines.local.stack import Stack
-from infra_runtime.host import processes
+from infra_runtime.host import ownership, processes
 from infra_runtime.spec import ServiceSpec
 
 pytestmark = pytest.mark.process
@@ -265,7 +265,10 @@ def test_what_is_left_after_the_down_event_is_removed(tmp_path, monkeypatch) -> 
     group, socket = tmp_path / "infra-one", Path(paths.control)
     for folder in (paths.services, socket.parent, group):
         Path(folder).mkdir(parents=True)
-    socket.touch()
+    ownership.make_private_folder(paths.ports)
+    lock_file = Path(paths.ports, "20001")
+    for file in (socket, lock_file):
+        file.touch()
     record = Journal(paths.journal)
     record.write("up", token="one", boot=remains.journal.boot(), cgroup=str(group), environment="test")
     record.write("down", left=[])
@@ -275,6 +278,7 @@ def test_what_is_left_after_the_down_event_is_removed(tmp_path, monkeypatch) -> 
 
     assert not socket.parent.exists()
     assert not group.exists()
+    assert not lock_file.exists()
     assert Path(paths.services).exists()  # the user may have placed files in it since then
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from infra_runtime.data_directory import control_file, journal, lock
 from infra_runtime.data_directory.journal import Journal, Traces
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.host import cgroup, disk, processes
+from infra_runtime.host import cgroup, disk, file_lock, processes
 from infra_runtime.value import frozen
 
 #: seconds to wait for the guardian of a killed supervisor, which cleans up and holds the lock meanwhile
@@ -73,6 +73,7 @@ def end_locked(paths: Paths) -> Cleaned:
     for folder in (control_file.run_folder(paths), *([paths.services] if removes_data else [])):
         with contextlib.suppress(OSError):
             disk.remove(folder)
+    file_lock.remove_free(paths.ports)
     if traces:
         record = Journal(paths.journal)
         if cleaned.pids or cleaned.left:

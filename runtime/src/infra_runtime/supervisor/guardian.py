@@ -2,9 +2,9 @@
 
 The guardian reads a pipe that only the supervisor writes to. A supervisor that stops normally kills the
 guardian. When the pipe ends before, the supervisor is dead: the guardian kills all processes that the
-supervisor had started, and removes the folder of its sockets and, in tests, the data of the services. The
-guardian also holds the lock of the data directory, so that a new supervisor starts only after the old
-processes have exited.
+supervisor had started, and removes the folder of its sockets, the lock files of its ports and, in tests, the
+data of the services. The guardian also holds the lock of the data directory, so that a new supervisor starts
+only after the old processes have exited.
 
     +PID START\\n   a process was started        -PID\\n   it exited
 """
@@ -18,8 +18,8 @@ import sys
 from infra_runtime.host import cgroup, disk, processes
 
 
-def main(pipe: int, token: str, *folders: str) -> None:
-    """Read the pipe to its end, then kill the processes and remove the folders."""
+def main(pipe: int, token: str, ports: str, *folders: str) -> None:
+    """Read the pipe to its end, then kill the processes, and remove the folders and the free lock files."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
     _set_name("infra-guardian")  # so that `pkill python` does not match the guardian
@@ -41,6 +41,9 @@ def main(pipe: int, token: str, *folders: str) -> None:
             disk.remove(folder)
         except OSError:
             continue  # the other folders are removed in any case
+    from infra_runtime.host import file_lock  # imported here, because it needs memory and is rarely used
+
+    file_lock.remove_free(ports)
 
 
 def _set_name(name: str) -> None:

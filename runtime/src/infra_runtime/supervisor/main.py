@@ -80,7 +80,8 @@ async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
     journal.rotate(paths.journal)
     token = os.urandom(8).hex()
     temporary = [paths.services] if environment == "test" else []
-    guardian = Guardian(token, descriptor, [paths.run, building_folder(paths.seeds()), *temporary])
+    folders = [paths.run, building_folder(paths.seeds()), *temporary]
+    guardian = Guardian(token, descriptor, paths.ports, folders)
     # Both after the start of the guardian, which removes them in any case.
     ownership.make_private_folder(paths.run)
     supervisor = Supervisor(paths, environment=environment, token=token, guardian=guardian)
