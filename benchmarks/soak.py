@@ -28,9 +28,10 @@ from infra_runtime.host import processes
 
 Child: TypeAlias = subprocess.Popen[bytes]
 #: seconds to wait until nothing is left, and for a run to exit
-PATIENCE, RUN_SECONDS = 10.0, 120.0
+PATIENCE, RUN_SECONDS = 20.0, 120.0
 TARGETS = ("pytest", "xdist worker", "xdist controller", "supervisor", "guardian", "both", "service")
 MOMENTS = ("start", "tests", "clones", "stop", "snapshot save", "snapshot restore")
+TEST = ("--env", "test")
 SNAPSHOTS = {"snapshot save", "snapshot restore"}
 #: writes a file when the first test runs, and when the tests have ended
 CONFTEST = """\
@@ -154,6 +155,8 @@ class Scene:
         self._cwd, self._environ, self._chance = cwd, environ | {MARK: str(cwd)}, chance
         self._traces = Traces(cwd, environ["TMPDIR"], environ["INFRA_RUNTIME_DIR"], environ["INFRA_CACHE"])
         self._left: list[str] = []
+        #: the options that select the stack of the round, in the environment `test` or `development`
+        self._stacks: list[tuple[str, ...]] = []
 
     def kill(self, target: str, moment: str) -> tuple[bool, float]:
         """Start the run, kill the target at the moment, and wait for the end of the run.
@@ -163,6 +166,7 @@ class Scene:
         xdist = target.startswith("xdist") or (target != "pytest" and self._chance.random() < 0.3)
         up = moment in SNAPSHOTS or (target in TARGETS[3:] and moment in {"start", "stop"} and not xdist)
         command = [INFRA, "runtime", "up"] if up else [*PYTEST, *(["-n", "2"] if xdist else [])]
+        self._stacks.append(() if up else TEST)
         child = self._start(command)
         helper = self._await(child, moment, up=up)
         found = self._signal(target, child.pid)
@@ -269,24 +273,23 @@ class Scene:
         if target != "both" and self._chance.random() < 0.5:
             self._user()
         self._traces.collect()
-        for options in (["--env", "test"], []):
+        for options in self._stacks:
             self._run(INFRA, "runtime", "down", "--wipe", *options, accepted={0, 7})
         self._gone(time.perf_counter())
         self._left += self._traces.files()
         return seconds, tuple(self._left)
 
     def _user(self) -> None:
-        """Use the stack again, in one of three ways."""
-        match self._chance.choice(("pytest", "up", "down")):
-            case "pytest":
-                self._run(*PYTEST, "-k", "1-", "--co", accepted={0, 5})
-                self._run(*PYTEST, "test_it.py::test_it[1]", accepted={0})
-            case "up":
-                self._run(INFRA, "runtime", "up", "--detach", accepted={0})
-                self._traces.collect()
-                self._run(INFRA, "runtime", "down", accepted={0})
-        for options in (["--env", "test"], []):
+        """Use the stack again, or stop it."""
+        [options] = self._stacks
+        if self._chance.random() < 0.5:
             self._run(INFRA, "runtime", "down", *options, accepted={0, 7})
+        elif options == TEST:
+            self._run(*PYTEST, "test_it.py::test_it[1]", accepted={0})
+        else:
+            self._run(INFRA, "runtime", "up", "--detach", accepted={0})
+            self._traces.collect()
+            self._run(INFRA, "runtime", "down", accepted={0})
 
     def _gone(self, began: float) -> float:
         """Wait until no process, port, socket, segment or group is left; return the seconds since `began`."""
