@@ -119,7 +119,7 @@ def table(title: str, groups: dict[str, list[Kill]]) -> None:
 
 
 def play(folder: Path, number: int, chance: random.Random) -> Kill:
-    """Run one round in a project of its own, and remove the project unless something is left."""
+    """Run one round in a project of its own, and remove the project."""
     target = chance.choice(TARGETS)
     moment = chance.choice(MOMENTS[:4] if target in TARGETS[:3] else MOMENTS)
     cwd = project(folder, f"p{number}", conftest_py=CONFTEST, infra_toml=STACK.format(**free_ports(chance)))
@@ -233,7 +233,7 @@ class Scene:
         child = self._start([*command], "user.log")
         self._wait(child)
         if child.returncode not in accepted:
-            text = (self._cwd / "user.log").read_text(encoding="utf-8", errors="replace")[-600:]
+            text = (self._cwd / "user.log").read_text(encoding="utf-8", errors="replace")[-3000:]
             self._left.append(f"{' '.join(command[1:])}: exit status {child.returncode}: {text.strip()}")
 
     def _signal(self, target: str, root: int) -> bool:
