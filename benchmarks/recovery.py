@@ -22,7 +22,7 @@ from infra_runtime.config.resolve import resolve
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client
 from infra_runtime.engines.local.stack import Stack
-from infra_runtime.supervisor.machine import BACKOFF_FIRST
+from infra_runtime.supervisor.restart import BACKOFF_FIRST
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from infra_cli.interrupts import Interrupts
 from infra_cli.target import Target
 from infra_cli.up_report import Report, make_report
 from infra_runtime.config.resolve import Resolved
-from infra_runtime.data_directory import journal
+from infra_runtime.data_directory import journal, remains
 from infra_runtime.data_directory.leak_check import LeakCheck, check_leaks
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import failure, raise_failures
@@ -159,6 +159,7 @@ class ReportedStack:
         except KeyboardInterrupt:
             if self._supervisor:
                 processes.send(self._supervisor, signal.SIGKILL)
+                remains.end_unsupervised(self._paths)  # the guardian may have been killed too
             self._check_leaks()
         except SupervisorError:
             if self._supervisor and processes.started(self._supervisor.pid) == self._supervisor.started:

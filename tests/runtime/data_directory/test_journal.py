@@ -125,6 +125,14 @@ def test_a_stack_that_stopped_completely_has_no_traces() -> None:
     assert not traces([up(token="one"), spawned(1), Event(event="down")])
 
 
+def test_the_group_of_a_stack_that_stopped_is_known_until_the_next_start() -> None:
+    """The supervisor may have been killed between its `down` and the removal of the group."""
+    events = [up(token="one", cgroup="/cg/infra-one"), Event(event="down")]
+
+    assert traces(events).groups == (("/cg/infra-one", "one"),)
+    assert traces([*events, up(token="two")]).groups == ()
+
+
 def test_a_stack_that_left_something_when_it_stopped_has_traces() -> None:
     events = [up(token="one"), spawned(1), Event(event="down", left=("process 1",))]
 

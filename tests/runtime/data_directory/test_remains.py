@@ -14,14 +14,14 @@ import pytest
 
 from fakes.command_line import CommandLine
 from fakes.stacks import alive, journal_events, resolved, server, spawned, until
-from infra_runtime.data_directory import remains
+from infra_runtime.data_directory import remains, wipe
 from infra_runtime.data_directory.journal import Journal
 from infra_runtime.data_directory.leak_check import check_leaks
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.engine import LocalEngine
 from infra_runtime.engines.local.stack import Stack
-from infra_runtime.host import processes
+from infra_runtime.host import ownership, processes
 from infra_runtime.spec import ServiceSpec
 
 pytestmark = pytest.mark.process
@@ -256,3 +256,42 @@ def test_the_group_of_a_token_is_removed_with_its_processes(start, data) -> None
     remains.end_unsupervised(Paths(str(data)))
 
     assert not folder or not Path(folder).exists()
+
+
+def test_what_is_left_after_the_down_event_is_removed(tmp_path, monkeypatch) -> None:
+    """A supervisor and its guardian may be killed between the event and their exit."""
+    monkeypatch.setenv("INFRA_RUNTIME_DIR", str(tmp_path / "run"))
+    paths = Paths(str(tmp_path / "data"))
+    group, socket = tmp_path / "infra-one", Path(paths.control)
+    for folder in (paths.services, socket.parent, group):
+        Path(folder).mkdir(parents=True)
+    ownership.make_private_folder(paths.ports)
+    lock_file = Path(paths.ports, "20001")
+    for file in (socket, lock_file):
+        file.touch()
+    record = Journal(paths.journal)
+    record.write("up", token="one", boot=remains.journal.boot(), cgroup=str(group), environment="test")
+    record.write("down", left=[])
+    record.close()
+
+    assert remains.end_unsupervised(paths) == remains.Cleaned()
+
+    assert not socket.parent.exists()
+    assert not group.exists()
+    assert not lock_file.exists()
+    assert Path(paths.services).exists()  # the user may have placed files in it since then
+
+
+def test_a_wipe_ends_the_processes_of_a_separate_plan(start, data) -> None:
+    stack = start(server("web"))
+    [first] = spawned(data)
+    kill_both(data, stack.status().pid)
+    outer = Paths(str(data.parent / "outer"))
+    Path(outer.data).mkdir()
+    Path(outer.marker).write_text("{}")
+    data.rename(f"{outer.data}/plan-4711")
+
+    wipe.remove(outer)
+
+    assert not is_running(first)
+    assert not Path(outer.data).exists()

@@ -58,10 +58,10 @@ def test_other_files_and_the_marker_are_not_removed(tmp_path: Path) -> None:
 
 
 def test_a_folder_named_like_a_plan_without_a_marker_stays(tmp_path: Path) -> None:
-    paths = data_directory(tmp_path / "data", "plan-b")
+    paths = data_directory(tmp_path / "data", "plan-b/notes")
 
     assert remove(paths) == []
-    assert (tmp_path / "data" / "plan-b").is_dir()
+    assert (tmp_path / "data" / "plan-b" / "notes").is_dir()
 
 
 def test_a_link_named_like_a_plan_and_the_data_directory_behind_it_stay(tmp_path: Path) -> None:
@@ -119,3 +119,35 @@ def test_a_directory_with_only_the_lock_of_a_killed_wipe_is_removed(tmp_path: Pa
 
     assert remove(Paths(str(tmp_path / "data"))) == []
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("name", ["infra.json.4711-4712", "supervisor.lock", ""])
+def test_what_a_killed_start_of_a_separate_plan_left_is_removed(tmp_path: Path, name: str) -> None:
+    paths = data_directory(tmp_path / "data", "services", "plan-4711")
+    if name:
+        (tmp_path / "data" / "plan-4711" / name).touch()
+
+    remove(paths)
+
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["infra.json.4711-4712", "control.json.new", "descendants.new", ".infra-4711"]
+)
+def test_a_file_whose_writing_was_killed_is_removed(tmp_path: Path, name: str) -> None:
+    paths = data_directory(tmp_path / "data")
+    (tmp_path / "data" / name).touch()
+
+    assert remove(paths) == [name, "infra.json"]
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_copy_of_the_marker_that_the_user_made_stays(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "infra.json.bak").touch()
+
+    with pytest.raises(DataDirectoryError, match=r"no infra\.json"):
+        remove(Paths(str(tmp_path / "data")))
+
+    assert (tmp_path / "data" / "infra.json.bak").exists()

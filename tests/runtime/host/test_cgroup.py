@@ -31,7 +31,8 @@ def run(code: str, token: str) -> list[str]:
 @pytest.mark.process
 def test_a_process_stays_in_the_group_when_it_changes_session_and_environment(token) -> None:
     code = """
-folder = cgroup.enter(token)
+folder = cgroup.planned(token)
+cgroup.enter(folder)
 child = subprocess.Popen(["sleep", "600"], start_new_session=True, env={})
 print(folder, cgroup.contains(token, child.pid), sep="\\n")
 child.kill()
@@ -52,7 +53,8 @@ print(os.path.exists(folder), cgroup.contains(token, os.getpid()))
 def test_a_group_with_a_process_is_not_removed(token) -> None:
     code = """
 cgroup.PATIENCE = 0.01
-folder = cgroup.enter(token)
+folder = cgroup.planned(token)
+cgroup.enter(folder)
 cgroup.remove(token, folder)
 print(folder, os.path.exists(folder), sep="\\n")
 cgroup.leave(token)
@@ -82,7 +84,7 @@ def test_a_group_with_a_limit_is_not_left(tmp_path, monkeypatch) -> None:
     (tmp_path / "memory.max").write_text("1073741824\n")
     monkeypatch.setattr(cgroup, "current", lambda: str(tmp_path))
 
-    assert cgroup.enter("token") == ""
+    assert cgroup.planned("token") == ""
     assert not (tmp_path / cgroup.name("token")).exists()
 
 
@@ -90,7 +92,8 @@ def test_a_group_that_cannot_be_entered_is_removed(tmp_path, monkeypatch) -> Non
     monkeypatch.setattr(cgroup, "current", lambda: str(tmp_path))
     monkeypatch.setattr(cgroup, "_move_to", lambda _folder: False)
 
-    assert cgroup.enter("token") == ""
+    cgroup.enter(cgroup.planned("token"))
+
     assert not list(tmp_path.iterdir())
 
 
@@ -98,7 +101,7 @@ def test_a_machine_without_control_groups_is_not_an_error(monkeypatch) -> None:
     monkeypatch.setattr(cgroup, "_path", lambda _pid: "")
 
     assert cgroup.current() == ""
-    assert cgroup.enter("token") == ""
+    assert cgroup.planned("token") == ""
     assert not cgroup.contains("token", 1)
 
 

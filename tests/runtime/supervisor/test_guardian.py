@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fakes.stacks import until
-from infra_runtime.host import processes
+from infra_runtime.host import file_lock, processes
 from infra_runtime.host.processes import TOKEN, started
 from infra_runtime.supervisor.children import Guardian
 
@@ -25,15 +25,27 @@ class Guarded:
 
     def __init__(self, folder: Path) -> None:
         self.run = folder / "run"
-        self.run.mkdir()
+        self.ports = folder / "ports"
+        for path in (self.run, self.ports):
+            path.mkdir(mode=0o700)
         self.token = uuid.uuid4().hex
         self.children: list[subprocess.Popen[bytes]] = []
         read_end, self.pipe = os.pipe()
         code = (
             f"import sys; sys.path.insert(0, {str(ROOT)!r}); import infra_runtime.supervisor.guardian as g; "
         )
-        code += "g.main(int(sys.argv[1]), sys.argv[2], sys.argv[3]); print(*sorted(sys.modules))"
-        command = [sys.executable, "-I", "-S", "-c", code, str(read_end), self.token, str(self.run)]
+        code += "g.main(int(sys.argv[1]), *sys.argv[2:]); print(*sorted(sys.modules))"
+        command = [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            code,
+            str(read_end),
+            self.token,
+            str(self.ports),
+            str(self.run),
+        ]
         self.process = subprocess.Popen(command, pass_fds=(read_end,), stdout=subprocess.PIPE, text=True)
         os.close(read_end)
 
@@ -93,7 +105,7 @@ def test_a_process_with_the_token_is_killed_without_a_record(guarded) -> None:
 @pytest.mark.process
 def test_a_guardian_that_does_not_read_is_killed_and_does_not_block_the_supervisor(tmp_path) -> None:
     with (tmp_path / "lock").open("w") as lock:
-        pipe = Guardian("token", lock.fileno(), [])
+        pipe = Guardian("token", lock.fileno(), str(tmp_path / "ports"), [])
         os.kill(pipe.pid, signal.SIGSTOP)
 
         for pid in range(100_000, 110_000):
@@ -153,6 +165,18 @@ def test_the_folder_of_the_sockets_is_removed_with_its_content(guarded, tmp_path
 
     assert not guarded.run.exists()
     assert (tmp_path / "precious" / "data").exists()
+
+
+def test_the_lock_files_of_ports_that_no_process_holds_are_removed(guarded) -> None:
+    free, held = guarded.ports / "20001", guarded.ports / "20002"
+    free.touch()
+    descriptor = file_lock.acquire(str(held))
+
+    guarded.die()
+
+    assert not free.exists()
+    assert held.exists()
+    file_lock.release(descriptor)
 
 
 def test_a_missing_folder_is_not_an_error(guarded) -> None:

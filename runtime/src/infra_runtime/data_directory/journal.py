@@ -85,7 +85,8 @@ class Traces(NamedTuple):
     #: pid → start time of the first processes of services, including those that have exited
     roots: dict[int, str]
     tokens: tuple[str, ...]
-    #: the folder of each run's control group, with the run's token
+    #: the folder of each run's control group, with the run's token; a run that was killed after its `down`
+    #: may have left the group
     groups: tuple[tuple[str, str], ...] = ()
 
     def __bool__(self) -> bool:
@@ -96,20 +97,23 @@ def traces(events: Iterable[Event]) -> Traces:
     """Return the traces of the runs after the last run that left no process; a reboot removes all traces."""
     roots: dict[int, str] = {}
     groups: dict[str, str] = {}
+    ended: dict[str, str] = {}
     this_boot, same_boot = boot(), False
     for event in events:
         match event.event:
             case "up":
                 # A pid from before the machine's last boot does not identify a process now.
                 same_boot = event.boot == this_boot
+                ended = {}  # the new supervisor has removed the former group
                 if same_boot and event.token:
                     groups[event.token] = event.cgroup
             case "spawned" if same_boot:
                 roots[event.pid] = event.started
             case "down" if not event.left:
                 roots.clear()
-                groups.clear()
-    return Traces(roots, tuple(groups), tuple((folder, token) for token, folder in groups.items() if folder))
+                ended, groups = groups, {}
+    pairs = tuple((folder, token) for token, folder in (ended | groups).items() if folder)
+    return Traces(roots, tuple(groups), pairs)
 
 
 def boot() -> str:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from infra_runtime.data_directory import control_file, journal, lock
 from infra_runtime.data_directory.journal import Journal, Traces
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.host import cgroup, processes
+from infra_runtime.host import cgroup, disk, file_lock, processes
 from infra_runtime.value import frozen
 
 #: seconds to wait for the guardian of a killed supervisor, which holds the lock until it has cleaned up
@@ -31,18 +31,16 @@ class Cleaned:
 
 
 def find(paths: Paths) -> Traces:
-    """Return the traces in a data directory: those in the journal and those in the file `descendants`."""
-    found = journal.traces(journal.read(paths.journal))
-    return found._replace(roots=read_descendants(paths.descendants) | found.roots) if found else found
+    """Return the traces of a data directory: the journal's with the recorded descendants."""
+    traces = journal.traces(journal.read(paths.journal))
+    return traces._replace(roots=read_descendants(paths.descendants) | traces.roots) if traces else traces
 
 
 def end(paths: Paths) -> Cleaned:
     """Kill the processes that a dead supervisor and a dead guardian left; the caller holds the lock."""
-    found = find(paths)
-    if not found:
-        return Cleaned()
-    pids, left = processes.kill(found.roots, *found.tokens)
-    for folder, token in found.groups:
+    traces = find(paths)
+    pids, left = processes.kill(traces.roots, *traces.tokens) if traces else (set(), [])
+    for folder, token in traces.groups:
         cgroup.remove(token, folder)
     with contextlib.suppress(OSError):
         os.unlink(paths.descendants)
@@ -54,7 +52,7 @@ def end_unsupervised(paths: Paths, *, patience: float = PATIENCE) -> Cleaned:
 
     The function changes nothing if the last run of the stack has ended completely, or if a supervisor runs.
     """
-    if not find(paths):
+    if not _has_remains(paths):
         return Cleaned()
     deadline = time.monotonic() + patience
     while (descriptor := lock.take(paths)) is None:
@@ -62,21 +60,35 @@ def end_unsupervised(paths: Paths, *, patience: float = PATIENCE) -> Cleaned:
             return Cleaned()
         time.sleep(0.005)
     try:
-        run = journal.last_run(journal.read(paths.journal))
-        cleaned = end(paths)
-        import shutil
+        return end_locked(paths)
+    finally:
+        os.close(descriptor)
 
-        shutil.rmtree(control_file.run_folder(paths), ignore_errors=True)
-        if run and run[0].environment == "test":
-            shutil.rmtree(paths.services, ignore_errors=True)
+
+def end_locked(paths: Paths) -> Cleaned:
+    """Do what `end_unsupervised` does, without its checks; the caller holds the lock."""
+    traces, run = find(paths), journal.last_run(journal.read(paths.journal))
+    cleaned = end(paths)
+    # After a `down`, files among the data of a test can be the user's.
+    removes_data = bool(traces) and bool(run) and run[0].environment == "test"
+    for folder in (control_file.run_folder(paths), *([paths.services] if removes_data else [])):
+        with contextlib.suppress(OSError):
+            disk.remove(folder)
+    file_lock.remove_free(paths.ports)
+    if traces:
         record = Journal(paths.journal)
         if cleaned.pids or cleaned.left:
             record.write("reconciled", pids=cleaned.pids, left=cleaned.left)
         record.write("down", left=cleaned.left)
         record.close()
-    finally:
-        os.close(descriptor)
     return cleaned
+
+
+def _has_remains(paths: Paths) -> bool:
+    """Return whether the last run has not ended, or was killed between its `down` and its exit."""
+    traces = find(paths)
+    folders = [control_file.run_folder(paths), *(folder for folder, _ in traces.groups)]
+    return bool(traces) or any(map(os.path.lexists, folders))
 
 
 def read_descendants(path: str) -> dict[int, str]:

@@ -26,21 +26,23 @@ def name(token: str) -> str:
     return f"infra-{token}"
 
 
-def enter(token: str) -> str:
-    """Create a group below this process's group and move this process into it; return the new group's folder.
+def planned(token: str) -> str:
+    """Return the folder that `enter` creates below this process's group; an empty text if it creates none.
 
-    If this is not possible, return an empty text; the process is in the same group as before. The same
-    applies if the present group has a limit: programs read limits from their own group only, and the new
-    group has no limits.
+    No folder is created below a group with a limit: programs read limits from their own group only, and the
+    new group has no limits.
     """
     parent = current()
-    folder = f"{parent}/{name(token)}"
-    if not parent or _is_limited(parent) or not _try(os.mkdir, folder):
-        return ""
-    if not _move_to(folder):
+    return "" if not parent or _is_limited(parent) else f"{parent}/{name(token)}"
+
+
+def enter(folder: str) -> None:
+    """Create the group that `planned` returned, and move this process into it.
+
+    Where this is not possible, this process stays in the same group as before.
+    """
+    if folder and _try(os.mkdir, folder) and not _move_to(folder):
         _try(os.rmdir, folder)
-        return ""
-    return folder
 
 
 def leave(token: str) -> None:
@@ -53,7 +55,7 @@ def leave(token: str) -> None:
 def remove(token: str, folder: str = "") -> None:
     """Remove the group of a token and the groups below it, if no process is in them.
 
-    `folder` is the result of `enter`; if it is empty, the group is below this process's group.
+    `folder` is the result of `planned`; if it is empty, the group is below this process's group.
     """
     folder = folder or f"{current()}/{name(token)}"
     deadline = time.monotonic() + PATIENCE

@@ -29,8 +29,10 @@ Ended = Callable[[str, int, int, bool], None]
 class Guardian:
     """The supervisor's end of the pipe to the guardian. A guardian that was killed is started again."""
 
-    def __init__(self, token: str, descriptor: int, folders: Sequence[str]) -> None:
+    def __init__(self, token: str, descriptor: int, ports: str, folders: Sequence[str]) -> None:
         self._token = token
+        #: the folder with the lock files of the ports, of which the guardian removes those that are free
+        self._ports = ports
         #: the lock of the data directory
         self._lock = descriptor
         #: the folders that the guardian removes after the supervisor's exit
@@ -49,7 +51,7 @@ class Guardian:
         root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
         code = f"import sys; sys.path.insert(0, {root!r}); import infra_runtime.supervisor.guardian as g; "
         code += "g.main(int(sys.argv[1]), *sys.argv[2:])"
-        arguments = [str(read_end), self._token, *self._folders]
+        arguments = [str(read_end), self._token, self._ports, *self._folders]
         child = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", code, *arguments],
             stdin=subprocess.DEVNULL,

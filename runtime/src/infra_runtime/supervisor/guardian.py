@@ -2,9 +2,9 @@
 
 The guardian reads from a pipe to which only the supervisor writes. A supervisor that stops normally kills the
 guardian. If the pipe is closed earlier, the supervisor has exited unexpectedly: the guardian kills all
-processes that the supervisor had started, and removes the folder of the sockets and, in tests, the data of
-the services. The guardian also holds the lock of the data directory, so that a new supervisor starts only
-after the old processes have exited. Each line in the pipe is a record:
+processes that the supervisor had started, and removes the folder of the sockets, the lock files of the ports
+and, in tests, the data of the services. The guardian also holds the lock of the data directory, so that a new
+supervisor starts only after the old processes have exited. Each line in the pipe is a record:
 
     +PID START\\n   a process was started        -PID\\n   the process has exited
 """
@@ -18,8 +18,8 @@ import sys
 from infra_runtime.host import cgroup, disk, processes
 
 
-def main(pipe: int, token: str, *folders: str) -> None:
-    """Read the pipe to its end, then kill the processes and remove the folders."""
+def main(pipe: int, token: str, ports: str, *folders: str) -> None:
+    """Read the pipe to its end, then kill the processes, and remove the folders and the free lock files."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
     _set_name("infra-guardian")  # so that `pkill python` does not match the guardian
@@ -41,6 +41,9 @@ def main(pipe: int, token: str, *folders: str) -> None:
             disk.remove(folder)
         except OSError:
             continue  # after an error, the next folders are removed nevertheless
+    from infra_runtime.host import file_lock  # imported here, because it needs memory and is rarely used
+
+    file_lock.remove_free(ports)
 
 
 def _set_name(name: str) -> None:

@@ -80,14 +80,16 @@ async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
     journal.rotate(paths.journal)
     token = os.urandom(8).hex()
     temporary = [paths.services] if environment == "test" else []
-    guardian = Guardian(token, descriptor, [paths.run, building_folder(paths.seeds()), *temporary])
-    # Both folders are created after the start of the guardian, which removes them in any case.
+    folders = [paths.run, building_folder(paths.seeds()), *temporary]
+    guardian = Guardian(token, descriptor, paths.ports, folders)
+    # Both after the start of the guardian, which removes them in any case.
     ownership.make_private_folder(paths.run)
-    group = cgroup.enter(token)
     supervisor = Supervisor(paths, environment=environment, token=token, guardian=guardian)
+    group = cgroup.planned(token)
     supervisor.journal.write(
         "up", pid=os.getpid(), environment=environment, token=token, boot=journal.boot(), cgroup=group
     )
+    cgroup.enter(group)  # after the event, by which the next supervisor finds the group of a killed one
     if cleaned.pids or cleaned.left:
         supervisor.journal.write("reconciled", pids=cleaned.pids, left=cleaned.left)
     if undone:
@@ -113,10 +115,10 @@ async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
         remove(paths.services)
     supervisor.children.close()
     remove(paths.run)
-    guardian.kill()
     with contextlib.suppress(FileNotFoundError):
         os.unlink(paths.descendants)
     cgroup.remove(token)
+    guardian.kill()  # last, so that it cleans up when this process is killed before
     supervisor.journal.close()
 
 

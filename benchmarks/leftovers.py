@@ -1,0 +1,131 @@
+"""What a killed stack can leave: processes, ports, sockets, shared memory, control groups, and files."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from infra_runtime.data_directory import journal
+from infra_runtime.host import cgroup, processes, shared_memory
+from infra_runtime.host.ports import holder, taken
+
+#: the variable by which a round finds the processes that it has started; its value is the round's project
+MARK = "INFRA_SOAK_ROUND"
+#: the names of files and folders that exist only during a change
+TEMPORARY = re.compile(r".*\.(new|old|removed)$")
+#: the token in the command line of a guardian
+TOKEN = re.compile(r"\b[0-9a-f]{16}\b")
+
+
+def words(pid: int) -> str:
+    """Return the command line of a process; empty when the process has exited."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def members(folder: str, groups: Iterable[str] = (), *, named: bool = True) -> list[processes.Process]:
+    """Return the processes of a round: those with its mark in their environment, and their descendants.
+
+    With `named`, processes with the folder in their command line belong to it too, and those in the control
+    groups of the supervisors with the tokens `groups`. They are counted, but not signalled.
+    """
+    table = processes.table()
+    mark, own = f"{MARK}={folder}".encode(), os.getpid()
+    found = set()
+    for pid in table:
+        try:
+            environ = Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError:
+            continue
+        text = words(pid) if named else ""
+        if mark in environ.split(b"\0") or f"{folder}/" in text:
+            found.add(pid)
+    found |= {pid for pid in table for token in groups if cgroup.contains(token, pid)}
+    queue = list(found)
+    while queue:
+        pid = queue.pop()
+        children = {child for child, process in table.items() if process.parent == pid} - found
+        found |= children
+        queue += children
+    return [table[pid] for pid in sorted(found - {own}) if table[pid].state != processes.ZOMBIE]
+
+
+class Traces:
+    """What the stacks of a round have used, and what is left of it."""
+
+    def __init__(self, cwd: Path, temporary: str, run: str, cache: str) -> None:
+        self._cwd, self._temporary, self._run, self._cache = cwd, Path(temporary), Path(run), Path(cache)
+        self._shared_files = _shared_files()
+        self._tokens: set[str] = set()
+        self._ports: set[int] = set()
+        self._pids: set[int] = set()
+
+    def collect(self, family: Iterable[processes.Process] = ()) -> None:
+        """Read the journals, which are removed with the data directory, and the processes that run now."""
+        patterns = (".data*/events*.jsonl", ".data*/plan-*/events*.jsonl")
+        for path in [path for pattern in patterns for path in self._cwd.glob(pattern)]:
+            for event in journal.read(str(path)):
+                self._tokens |= {event.token} if event.token else set()
+                self._ports |= {*event.ports.values()} if event.ports else set()
+                self._pids |= {event.pid} if event.pid else set()
+        for process in family:
+            self._pids.add(process.pid)
+            if "supervisor.guardian" in (text := words(process.pid)):
+                self._tokens |= {*TOKEN.findall(text)}
+
+    def running(self) -> list[str]:
+        """Return what is left, without files: processes, ports, sockets, shared memory, control groups."""
+        family = members(str(self._cwd), self._tokens)
+        left = [f"process {process.pid} ({words(process.pid)[:200]})" for process in family]
+        pids = {process.pid for process in family} | self._pids
+        for port in self._ports:
+            if taken(port, name_it=False) and (match := re.match(r"pid (\d+)", text := holder(port))):
+                left += [f"port {port}, held by {text}"] if int(match[1]) in pids else []
+        left += [f"socket {path}" for path in _below(self._run) if path.is_socket()]
+        left += [f"shared memory {number}" for number in _segments(self._pids)]
+        left += [f"shared memory {path}" for path in _shared_files() - self._shared_files if _is_unused(path)]
+        return left + [f"control group {path}" for path in self._groups()]
+
+    def files(self) -> list[str]:
+        """Return the files that are left after a wipe: data, run folders, lock files, temporary files."""
+        paths = [path for data in self._cwd.glob(".data*") for path in (data, *_below(data))]
+        # pytest keeps the temporary folders of its last runs.
+        kept = f"{self._temporary}/pytest-of-"
+        paths += [path for path in _below(self._temporary) if not str(path).startswith(kept)]
+        paths += [path for path in _below(self._run) if path != self._run / "ports"]
+        paths += [path for path in self._cache.glob("*/*") if TEMPORARY.match(path.name)]
+        return [f"file {path}" for path in paths]
+
+    def _groups(self) -> Iterator[Path]:
+        top = cgroup.current()
+        for path in Path(top).rglob("infra-*") if top else ():
+            if path.name.removeprefix("infra-") in self._tokens:
+                yield path
+
+
+def _below(folder: Path) -> list[Path]:
+    """Return all files and folders below a folder, which may change meanwhile."""
+    return [Path(parent, name) for parent, folders, files in os.walk(folder) for name in (*folders, *files)]
+
+
+def _segments(pids: set[int]) -> list[int]:
+    """Return the numbers of the segments that these processes made. Source: proc_sysvipc(5)."""
+    try:
+        names, *rows = [line.split() for line in Path(shared_memory.TABLE).read_text().splitlines()]
+    except (OSError, ValueError):
+        return []
+    number, creator = names.index("shmid"), names.index("cpid")
+    return [int(row[number]) for row in rows if int(row[creator]) in pids]
+
+
+def _shared_files() -> set[str]:
+    return {str(path) for path in Path("/dev/shm").glob("PostgreSQL.*")}
+
+
+def _is_unused(path: str) -> bool:
+    """Return whether no process has this segment mapped, so that it is left for good."""
+    return not any(path in shared_memory.files_of(pid) for pid in processes.table())

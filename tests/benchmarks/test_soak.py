@@ -1,0 +1,32 @@
+"""The soak run kills processes of the stacks that it has started, and counts what is left."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """Return a folder with a short path: the path of a socket has at most 103 bytes."""
+    with tempfile.TemporaryDirectory(prefix="soak-", dir="/tmp") as name:
+        yield Path(name)
+
+
+@pytest.mark.real("postgres", "valkey")
+def test_a_few_kills_leave_nothing(checkout: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(temporary))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.soak", "--kills", "3", "--seed", "1"],
+        cwd=checkout, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "kills: 3; left over: nothing" in done.stdout
+    assert not list(temporary.iterdir())
