@@ -102,7 +102,7 @@ class Traces:
 
     def _groups(self) -> Iterator[Path]:
         top = cgroup.current()
-        for path in Path(top).rglob("infra-*") if top else ():
+        for path in _below(Path(top)) if top else ():
             if path.name.removeprefix("infra-") in self._tokens:
                 yield path
 
