@@ -119,7 +119,7 @@ def table(title: str, groups: dict[str, list[Kill]]) -> None:
 
 
 def play(folder: Path, number: int, chance: random.Random) -> Kill:
-    """Run one round in a project of its own, and remove the project."""
+    """Run one round in a new project, and remove the project."""
     target = chance.choice(TARGETS)
     moment = chance.choice(MOMENTS[:4] if target in TARGETS[:3] else MOMENTS)
     cwd = project(folder, f"p{number}", conftest_py=CONFTEST, infra_toml=STACK.format(**free_ports(chance)))

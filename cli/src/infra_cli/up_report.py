@@ -73,9 +73,9 @@ class LiveReport(Lines):
 
     @contextmanager
     def starting(self, paths: Paths) -> Iterator[Listener]:
-        """Draw the phases, which are read from the supervisor on a separate connection.
+        """Draw the phase of each service (waiting, starting, ready, …), read on a separate connection.
 
-        The events during the start are ignored.
+        The phases contain what the events of the start would report, so the events are ignored.
         """
         with (
             closing(Client.connect(paths)) as client,

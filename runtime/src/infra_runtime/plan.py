@@ -203,7 +203,7 @@ def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absen
                 continue
             if problem := _problem(reference, allowed, services) or _own(reference, spec.name):
                 if allowed is not scopes and not _problem(reference, scopes, services):
-                    problem = "all stacks of a user share a seed: it can use ${bin.…} and ${out}"
+                    problem = "all stacks of a user share a seed, which can only refer to ${bin.…} and ${out}"
                 message = f"{spec.name} refers to ${{{reference}}}, but {problem}"
                 raise ConfigurationError(message, f"services.{spec.name}")
 

@@ -81,8 +81,8 @@ RULES = [
                     "{after}"
                 ),
                 explain=(
-                    "The same value now selects another schema. Generated code uses the value to select a "
-                    "class."
+                    "The same value of the property now selects another schema. Generated code uses the value to "
+                    "select a class."
                 ),
             ),
             Row(
