@@ -81,7 +81,7 @@ RULES = [
                     "{after}"
                 ),
                 explain=(
-                    "The same value of the property now selects another schema. Generated code uses the value to "
+                    "The same value of the property now selects another schema. Generated code uses it to "
                     "select a class."
                 ),
             ),

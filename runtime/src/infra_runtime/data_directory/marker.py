@@ -100,7 +100,7 @@ def _check_writable(paths: Paths) -> None:
 
 
 def _owner(path: str) -> str:
-    """Return the last part of an error message: the other user who owns a file or its folder; empty if none does."""
+    """Return the last part of an error: the other user who owns a file or its folder; empty if none does."""
     while not os.path.lexists(path) and os.path.dirname(path) != path:
         path = os.path.dirname(path)
     with contextlib.suppress(OSError):

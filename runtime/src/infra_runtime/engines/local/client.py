@@ -274,7 +274,7 @@ def _event(message: Mapping[str, object]) -> Event | None:
 
 
 def _versions(protocol: object) -> str:
-    """Return the last part of an error message: the protocol versions of the supervisor and of this client."""
+    """Return the last part of an error: the protocol versions of the supervisor and of this client."""
     return f"uses protocol version {protocol or 'unknown'}, this client uses {PROTOCOL}"
 
 
