@@ -12,12 +12,14 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from fakes.project import Project
 from infra_runtime import catalogue, contributions
-from infra_runtime.config.declared_apis import ApiSettings
 from infra_runtime.config.environment import StackSettings
 from infra_runtime.config.resolve import resolve
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.manifest import KINDS
 from infra_runtime.services.user_service import UserServiceSettings
+
+pytest.importorskip("yaml", reason="the minimal profile has no YAML parser")
+from infra_runtime.config.declared_apis import ApiSettings
 
 #: the other fields of a dataclass, whose numbers are checked after all fields are set
 REQUIRED = {contributions.Alert: {"name": "down", "expression": "up == 0"}}
