@@ -104,7 +104,7 @@ def test_a_second_ctrl_c_does_not_wait_for_a_slow_service(infra: CommandLine) ->
     assert answer.code == 130
     assert NOTHING_LEFT in answer.out
     # The supervisor was killed, and did not wait for the service's stop steps.
-    assert {event.event for event in journal_events(infra.data)}.isdisjoint({"exited", "stopped", "down"})
+    assert {event.event for event in journal_events(infra.data)}.isdisjoint({"exited", "stopped"})
 
 
 def test_down_from_another_process_ends_up_with_exit_code_0(shop: CommandLine) -> None:
