@@ -111,6 +111,11 @@ async def serving(path: Path) -> AsyncIterator[tuple[Control, Methods]]:
         methods.gate.set()
         control.close()
         await control.flush()
+        # The connections end after their clients have closed them; a transport that is open after the test
+        # would be reported in another test.
+        if serving_tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(serving_tasks, timeout=5)
+        await asyncio.sleep(0)
 
 
 @contextlib.asynccontextmanager
