@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,17 @@ from infra_runtime.config.resolve import Resolved
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host.ownership import make_private_folder
 from infra_runtime.host.ports import Ports
-from infra_runtime.spec import Remove, RequireFile, Secret, Seed, ServiceSpec, WriteFile, encode, substitute
+from infra_runtime.spec import (
+    Remove,
+    RequireFile,
+    Run,
+    Secret,
+    Seed,
+    ServiceSpec,
+    WriteFile,
+    encode,
+    substitute,
+)
 from infra_runtime.supervisor.binding import Bound, Scope, bind, resolver
 from infra_runtime.supervisor.prepare import seed_key
 
@@ -58,6 +69,13 @@ class Script:
                 tree = f"{paths.cache}/seeds/{spec.name}-{seed_key(step, scope)}"
                 trees.append((tree, substitute(step.into, lookup)))
                 shutil.copytree(*trees[-1])  # binding reads the secrets in it
+            elif isinstance(step, Run):  # its result is part of the tree that the script copies
+                command = [substitute(word, lookup) for word in step.command]
+                env = {name: substitute(text, lookup) for name, text in step.env.items()}
+                subprocess.run(command, env={**os.environ, **env}, check=True, capture_output=True)
+                tree = f"{paths.data}/prepared/{spec.name}"
+                shutil.copytree(trees[-1][1], tree, dirs_exist_ok=True)
+                trees[-1] = tree, trees[-1][1]
             elif not isinstance(step, RequireFile | Remove):  # these steps have no effect in a new folder
                 raise TypeError(
                     f"{spec.name}: a launch script does not support the step {type(step).__name__}"
