@@ -35,21 +35,25 @@ async def launch(services: Iterable[Service]) -> list[tuple[Service, Child]]:
 
 
 async def _launch(service: Service) -> tuple[Service, Child]:
-    _write(service)
+    _make_folders(service)
     for tree, into in service["trees"]:
         staged = stage(into)
         copy = await asyncio.create_subprocess_exec(*COPY, tree, staged)
         if await copy.wait() != 0:
             raise SystemExit(f"cannot copy {tree}")
         publish(staged, into)
+    _write_files(service)
     child = start(service)
     await ready(service, child)
     return service, child
 
 
-def _write(service: Service) -> None:
+def _make_folders(service: Service) -> None:
     for folder in ("data", "run"):
         Path(service[folder]).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _write_files(service: Service) -> None:
     for path, text in service["files"]:
         Path(path).write_text(text, encoding="utf-8")
 

@@ -70,12 +70,17 @@ class Script:
                 trees.append((tree, substitute(step.into, lookup)))
                 shutil.copytree(*trees[-1])  # binding reads the secrets in it
             elif isinstance(step, Run):  # its result is part of the tree that the script copies
+                into = trees[-1][1]
+                for path, text in files:
+                    Path(path).parent.mkdir(parents=True, exist_ok=True)
+                    Path(path).write_text(text, encoding="utf-8")
                 command = [substitute(word, lookup) for word in step.command]
                 env = {name: substitute(text, lookup) for name, text in step.env.items()}
                 subprocess.run(command, env={**os.environ, **env}, check=True, capture_output=True)
                 tree = f"{paths.data}/prepared/{spec.name}"
-                shutil.copytree(trees[-1][1], tree, dirs_exist_ok=True)
-                trees[-1] = tree, trees[-1][1]
+                shutil.copytree(into, tree)
+                trees[-1] = tree, into
+                files = [(path, text) for path, text in files if not path.startswith(f"{into}/")]
             elif not isinstance(step, RequireFile | Remove):  # these steps have no effect in a new folder
                 raise TypeError(
                     f"{spec.name}: a launch script does not support the step {type(step).__name__}"
