@@ -13,10 +13,10 @@ import pytest
 
 from fakes import seccomp
 from fakes.engine import made, options
-from fakes.stacks import journal_events, until
+from fakes.stacks import alive, journal_events, until
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import StartError
-from infra_runtime.host import file_lock, processes, shared_memory
+from infra_runtime.host import file_lock, shared_memory
 from infra_runtime.host.privileges import INNER_UID, other_user, user_namespaces_work
 from infra_runtime.services.postgres import PROTOCOL
 from infra_runtime.spec import RequireFile, Run, Seed
@@ -318,9 +318,9 @@ def test_a_real_cluster_starts_with_and_without_user_namespaces(tmp_path, order)
     assert outcomes == [(mode, owners[mode], "ready", "") for mode in order.split()]
 
 
-def mapped_segments() -> set[str]:
-    """Return the paths of the segments that a process uses: those of other tests on this machine."""
-    return {path for pid in processes.table() for path in shared_memory.files_of(pid)}
+def mapped_segments(data: Path) -> set[str]:
+    """Return the paths of the segments that the processes of a stack use; other tests have segments, too."""
+    return {path for pid in alive(data) for path in shared_memory.files_of(pid)}
 
 
 @pytest.mark.real("postgres")
@@ -329,8 +329,7 @@ def mapped_segments() -> set[str]:
 @pytest.mark.parametrize("moment", ["shared memory", "post-bootstrap"])
 def test_nothing_of_an_interrupted_initdb_is_left(tmp_path: Path, number: int, moment: str) -> None:
     """The moments are those at which a server of `initdb` has a segment in /dev/shm, and later."""
-    memory, cache = Path("/dev/shm"), tmp_path / "cache"
-    before = set(memory.iterdir())
+    cache, used = tmp_path / "cache", set[str]()
     code = (
         "import sys; from infra_runtime import start\n"
         "start('postgres', environment='test', data=sys.argv[1], directory=sys.argv[1] + '/..')\n"
@@ -340,16 +339,17 @@ def test_nothing_of_an_interrupted_initdb_is_left(tmp_path: Path, number: int, m
         try:
             until(lambda: "up" in {event.event for event in journal_events(tmp_path / "data")})
             if moment == "shared memory":
-                until(lambda: bool(set(memory.iterdir()) - before) or bool([*cache.glob("seeds/*.json")]))
+                until(lambda: mapped_segments(tmp_path / "data") or [*cache.glob("seeds/*.json")])
             else:
                 until(lambda: bool([*cache.glob("seeds/*.new/*/cluster/base/1/PG_VERSION")]))
+            used |= mapped_segments(tmp_path / "data")
             os.kill(supervisor(tmp_path / "data"), number)
         finally:
             client.kill()
     lock = Paths(str(tmp_path / "data")).lock
     until(lambda: not file_lock.is_held(lock))
 
-    until(lambda: not {str(path) for path in set(memory.iterdir()) - before} - mapped_segments())
+    until(lambda: not any(os.path.lexists(path) for path in used))
     assert [path.name for path in (cache / "seeds").iterdir() if path.suffix not in {".lock", ".json"}] in (
         [],
         [path.name for path in (cache / "seeds").iterdir() if Path(f"{path}.json").exists()],
