@@ -7,7 +7,6 @@ successful probe, and exits when its standard input ends.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import shutil
 import subprocess
@@ -27,35 +26,29 @@ from infra_runtime.supervisor.spawn import spawn
 PATIENCE = 30.0
 Service: TypeAlias = Mapping[str, Any]
 Child: TypeAlias = "subprocess.Popen[bytes]"
+#: a service and its first process
+Running: TypeAlias = tuple[Service, Child]
 
 
-async def launch(services: Iterable[Service]) -> list[tuple[Service, Child]]:
-    """Start all services at once; return when the last one is ready."""
-    return await asyncio.gather(*map(_launch, services))
+async def launch(services: Iterable[Service], running: dict[str, Running]) -> None:
+    """Start all services at once; return when the last one is ready.
+
+    Each started service is added to `running` at once, so that the caller can end it after an error.
+    """
+    async with asyncio.TaskGroup() as group:
+        for service in services:
+            group.create_task(_launch(service, running))
 
 
-async def _launch(service: Service) -> tuple[Service, Child]:
-    _make_folders(service)
-    for tree, into in service["trees"]:
-        staged = stage(into)
-        copy = await asyncio.create_subprocess_exec(*COPY, tree, staged)
-        if await copy.wait() != 0:
-            raise SystemExit(f"cannot copy {tree}")
-        publish(staged, into)
-    _write_files(service)
+async def _launch(service: Service, running: dict[str, Running]) -> None:
+    staged = stage(service["data"])
+    copy = await asyncio.create_subprocess_exec(*COPY, service["tree"], staged)
+    if await copy.wait() != 0:
+        raise SystemExit(f"cannot copy {service['tree']}")
+    publish(staged, service["data"])
     child = start(service)
+    running[service["name"]] = service, child
     await ready(service, child)
-    return service, child
-
-
-def _make_folders(service: Service) -> None:
-    for folder in ("data", "run"):
-        Path(service[folder]).mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def _write_files(service: Service) -> None:
-    for path, text in service["files"]:
-        Path(path).write_text(text, encoding="utf-8")
 
 
 def start(service: Service) -> Child:
@@ -85,23 +78,24 @@ async def _no_command(command: tuple[str, ...], _env: Mapping[str, str]) -> int:
     raise TypeError(f"the benchmark supports no probe with a command: {command[0]}")
 
 
-def end(running: Iterable[tuple[Service, Child]]) -> None:
+def end(running: Mapping[str, Running]) -> None:
     """Stop all services, and remove their data."""
-    for service, child in running:
+    for service, child in running.values():
         child.send_signal(service["stop"])
-    for service, child in running:
+    for service, child in running.values():
         child.wait()
-        for folder in ("data", "run"):
-            with contextlib.suppress(FileNotFoundError):
-                shutil.rmtree(service[folder])
+        shutil.rmtree(service["data"])
 
 
 def main() -> None:
     """Launch the script of the first argument."""
     services = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     user_namespaces_work()  # the supervisor tests this at run time, the author of a script knows the result
-    began = time.perf_counter()
-    running = asyncio.run(launch(services))
-    print(time.perf_counter() - began, flush=True)
-    sys.stdin.read()
-    end(running)
+    running: dict[str, Running] = {}
+    try:
+        began = time.perf_counter()
+        asyncio.run(launch(services, running))
+        print(time.perf_counter() - began, flush=True)
+        sys.stdin.read()
+    finally:
+        end(running)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.rounds import Measures, Variant, count, headline, rounds, table
-from benchmarks.script import Script
+from benchmarks.script import script
 from benchmarks.stage import INFRA, PYTEST, PYTHON, SERVICES, held, project, stage, timed
 from infra_runtime.config.resolve import resolve
 from infra_runtime.data_directory import journal
@@ -92,9 +92,8 @@ def bare(folder: Path) -> Iterator[Variant]:
     cwd = project(folder, "bare")
     with held([PYTHON, "-c", API, *SERVICES], cwd):
         pass  # the first start fills the cache of seeds
-    script = Script(resolve(SERVICES, directory=cwd, environment="test"))
-    with contextlib.closing(script):
-        yield lambda: _bare(script.command(), cwd)
+    with script(resolve(SERVICES, directory=cwd, environment="test")) as launched:
+        yield lambda: _bare(launched.command(), cwd)
 
 
 def _bare(command: list[str], cwd: Path) -> Measures:

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import infra_runtime as infra
-from benchmarks.bare import Child, Service, end, launch, ready, start
+from benchmarks.bare import Running, end, launch, ready, start
 from benchmarks.rounds import Measures, Variant, count, headline, rounds, table
-from benchmarks.script import Script
+from benchmarks.script import script
 from benchmarks.stage import SERVICES, project, stage
 from infra_runtime.config.resolve import resolve
 from infra_runtime.data_directory.paths import Paths
@@ -65,18 +65,16 @@ def restarted(stack: Stack, service: str) -> Variant:
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[Mapping[str, Variant]]:
     """Start the same services without a supervisor; yield a variant for each that starts it again."""
-    script = Script(resolve(SERVICES, directory=project(folder, "alone"), environment="test"))
-    with contextlib.closing(script):
-        running = {
-            service["name"]: (service, child) for service, child in asyncio.run(launch(script.services))
-        }
+    running: dict[str, Running] = {}
+    with script(resolve(SERVICES, directory=project(folder, "alone"), environment="test")) as launched:
         try:
+            asyncio.run(launch(launched.services, running))
             yield {name: booted(running, name) for name in running}
         finally:
-            end(running.values())
+            end(running)
 
 
-def booted(running: dict[str, tuple[Service, Child]], name: str) -> Variant:
+def booted(running: dict[str, Running], name: str) -> Variant:
     """Return a variant that kills a service with its children, starts it, and probes until it is ready."""
 
     def measure() -> Measures:

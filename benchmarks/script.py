@@ -1,17 +1,18 @@
 """A launch script: the values that the supervisor computes for a stack, so that it can start without one.
 
-The script contains all values that can be computed before: ports, executables, texts of configuration files.
-So the comparison favours the launch without a supervisor.
+The script contains all values that can be computed before, and the prepared data folders, which a start only
+copies. So the comparison favours the launch without a supervisor.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import os
-import secrets
 import shutil
-import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,88 +21,17 @@ from infra_runtime.config.resolve import Resolved
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host.ownership import make_private_folder
 from infra_runtime.host.ports import Ports
-from infra_runtime.spec import (
-    Remove,
-    RequireFile,
-    Run,
-    Secret,
-    Seed,
-    ServiceSpec,
-    WriteFile,
-    encode,
-    substitute,
-)
-from infra_runtime.supervisor.binding import Bound, Scope, bind, resolver
-from infra_runtime.supervisor.prepare import seed_key
+from infra_runtime.spec import ServiceSpec, encode
+from infra_runtime.supervisor.binding import Bound, Scope, bind
+from infra_runtime.supervisor.prepare import prepare
 
 
 class Script:
-    """A resolved plan in the form that `benchmarks.bare` launches. Its seeds must be in the cache."""
+    """A resolved plan in the form that `benchmarks.bare` launches."""
 
-    def __init__(self, resolved: Resolved) -> None:
-        self._paths = Paths(str(resolved.data))
-        make_private_folder(self._paths.home, shared=True)
-        make_private_folder(self._paths.run)
-        Path(self._paths.logs).mkdir(parents=True, exist_ok=True)
-        self._ports = Ports(self._paths.ports, self._paths.data, leased=True)
-        scope = Scope(resolved.plan.root, resolved.environment, resolved.binaries, resolved.variables)
-        others: dict[str, Bound] = {}
-        self.services = [self._service(spec, scope, others) for spec in resolved.plan.services]
-        shutil.rmtree(self._paths.services)
-        self._path = resolved.data / "bare.json"
-        self._path.write_text(json.dumps(self.services), encoding="utf-8")
-
-    def _service(self, spec: ServiceSpec, scope: Scope, others: dict[str, Bound]) -> dict[str, Any]:
-        paths = self._paths
-        ports = {name: self._ports.take(spec.name, name, wanted) for name, wanted in spec.ports.items()}
-        bound = Bound(spec, paths.service_data(spec.name), paths.service_run(spec.name), ports)
-        lookup = resolver(bound, scope, others)
-        files, trees = [], []
-        for step in spec.prepare:
-            if isinstance(step, WriteFile):
-                files.append((substitute(step.path, lookup), substitute(step.text, lookup)))
-            elif isinstance(step, Secret):
-                secret = Path(substitute(step.path, lookup))
-                secret.parent.mkdir(parents=True, exist_ok=True)
-                secret.write_text(secrets.token_hex(24), encoding="ascii")  # the next steps refer to it
-                files.append((str(secret), secret.read_text(encoding="ascii")))
-            elif isinstance(step, Seed):
-                tree = f"{paths.cache}/seeds/{spec.name}-{seed_key(step, scope)}"
-                trees.append((tree, substitute(step.into, lookup)))
-                shutil.copytree(*trees[-1])  # binding reads the secrets in it
-            elif isinstance(step, Run):  # its result is part of the tree that the script copies
-                into = trees[-1][1]
-                for path, text in files:
-                    Path(path).parent.mkdir(parents=True, exist_ok=True)
-                    Path(path).write_text(text, encoding="utf-8")
-                command = [substitute(word, lookup) for word in step.command]
-                env = {name: substitute(text, lookup) for name, text in step.env.items()}
-                subprocess.run(command, env={**os.environ, **env}, check=True, capture_output=True)
-                tree = f"{paths.data}/prepared/{spec.name}"
-                shutil.copytree(into, tree)
-                trees[-1] = tree, into
-                files = [(path, text) for path, text in files if not path.startswith(f"{into}/")]
-            elif not isinstance(step, RequireFile | Remove):  # these steps have no effect in a new folder
-                raise TypeError(
-                    f"{spec.name}: a launch script does not support the step {type(step).__name__}"
-                )
-        bind(bound, scope, others)
-        others[spec.name] = bound
-        return {
-            "name": spec.name,
-            "data": bound.data,
-            "run": bound.run,
-            "files": files,
-            "trees": trees,
-            "command": bound.command,
-            "env": {**os.environ, **bound.env},
-            "cwd": bound.cwd,
-            "log": f"{paths.logs}/{spec.name}.log",
-            "refuses_root": spec.refuses_root,
-            "ready": encode(bound.ready),
-            "ports": ports,
-            "stop": spec.stop[0].signal,
-        }
+    def __init__(self, services: list[dict[str, Any]], path: Path) -> None:
+        self.services, self._path = services, path
+        path.write_text(json.dumps(services), encoding="utf-8")
 
     def command(self) -> list[str]:
         """Return the argv that launches the script, in an interpreter as isolated as the supervisor's."""
@@ -110,8 +40,57 @@ class Script:
         code += "from benchmarks.bare import main; main()"
         return [sys.executable, "-I", "-S", "-c", code, str(self._path)]
 
-    def close(self) -> None:
-        """End the leases of the ports, and remove the folder of the sockets."""
-        for service in self.services:
-            self._ports.give_back(service["name"])
-        shutil.rmtree(self._paths.run)
+
+@contextlib.contextmanager
+def script(resolved: Resolved) -> Iterator[Script]:
+    """Yield the script of a stack; after the block, end the leases of the ports and remove the run folder."""
+    paths = Paths(str(resolved.data))
+    make_private_folder(paths.home, shared=True)
+    make_private_folder(paths.run)
+    ports = Ports(paths.ports, paths.data, leased=True)
+    try:
+        Path(paths.logs).mkdir(parents=True, exist_ok=True)
+        yield Script(asyncio.run(_services(resolved, paths, ports)), resolved.data / "bare.json")
+    finally:
+        ports.close()
+        shutil.rmtree(paths.run)
+
+
+async def _services(resolved: Resolved, paths: Paths, ports: Ports) -> list[dict[str, Any]]:
+    scope = Scope(resolved.plan.root, resolved.environment, resolved.binaries, resolved.variables)
+    others: dict[str, Bound] = {}
+    services = []
+    for spec in resolved.plan.services:
+        leased = {name: ports.take(spec.name, name, wanted) for name, wanted in spec.ports.items()}
+        bound = Bound(spec, paths.service_data(spec.name), paths.service_run(spec.name), leased)
+        await prepare(bound, scope, others, paths.seeds(), _run)
+        bind(bound, scope, others)
+        others[spec.name] = bound
+        tree = f"{paths.data}/prepared/{spec.name}"
+        os.renames(bound.data, tree)
+        services.append(_service(spec, bound, tree, f"{paths.logs}/{spec.name}.log"))
+    return services
+
+
+def _service(spec: ServiceSpec, bound: Bound, tree: str, log: str) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "tree": tree,
+        "data": bound.data,
+        "run": bound.run,
+        "command": bound.command,
+        "env": {**os.environ, **bound.env},
+        "cwd": bound.cwd,
+        "log": log,
+        "refuses_root": spec.refuses_root,
+        "ready": encode(bound.ready),
+        "ports": bound.ports,
+        "stop": spec.stop[0].signal,
+    }
+
+
+async def _run(command: tuple[str, ...], env: Mapping[str, str]) -> int:
+    process = await asyncio.create_subprocess_exec(
+        *command, env={**os.environ, **env}, stdout=asyncio.subprocess.DEVNULL
+    )
+    return await process.wait()

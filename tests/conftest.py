@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -154,28 +155,33 @@ def _binaries(name: str) -> Iterator[Binary]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
-    """Fail the test session if a process that it started is still running."""
+    """Fail the test session if a process that it started is still running, and kill the process."""
     yield
     if hasattr(session.config, "workerinput"):
         return
     if left := _left():
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        print("\nthe suite left processes behind:", *left, sep="\n  ")
+        print("\nthe suite left processes, which are killed now:")
+        for process, command in left.items():
+            print(f"  {process.pid}: {command}")
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
-def _left() -> list[str]:
+def _left() -> dict[psutil.Process, str]:
     deadline = time.monotonic() + GRACE
-    while (found := _ours()) and time.monotonic() < deadline:
+    while (left := _ours()) and time.monotonic() < deadline:
         time.sleep(0.05)
-    return found
+    return left
 
 
-def _ours() -> list[str]:
-    found = []
+def _ours() -> dict[psutil.Process, str]:
+    """Return the running processes that have the mark of this session, with their command lines."""
+    ours = {}
     for process in psutil.process_iter():
         try:
             if process.environ().get(MARK) == os.environ[MARK] and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(f"{process.pid}: {' '.join(process.cmdline())[:160]}")
+                ours[process] = " ".join(process.cmdline())[:160]
         except (psutil.Error, OSError):
             continue
-    return found
+    return ours
