@@ -17,6 +17,7 @@ from fakes.stacks import alive, journal_events, resolved, server, spawned, until
 from infra_runtime.data_directory import remains, wipe
 from infra_runtime.data_directory.journal import Journal
 from infra_runtime.data_directory.leak_check import check_leaks
+from infra_runtime.data_directory.marker import make_data_directory
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.engine import LocalEngine
@@ -63,7 +64,7 @@ def without_group(argv: list[str]) -> subprocess.Popen[bytes]:
     """Start a supervisor as on a machine without a writable control group."""
     code = argv[4].replace(
         "from infra_runtime.supervisor",
-        "import infra_runtime.host.cgroup as c; c.enter = lambda _: ''; from infra_runtime.supervisor",
+        "import infra_runtime.host.cgroup as c; c.planned = lambda _: ''; from infra_runtime.supervisor",
         1,
     )
     return subprocess.Popen([*argv[:4], code, *argv[5:]], stdin=subprocess.DEVNULL, start_new_session=True)
@@ -93,10 +94,10 @@ def start(request: pytest.FixtureRequest, data: Path) -> Iterator[Callable[..., 
     """Start a stack whose supervisor has a control group where possible, and one that has none."""
     stacks = []
 
-    def run(*specs: ServiceSpec) -> Stack:
-        found = resolved(data, specs)
-        stacks.append(LocalEngine(launch=request.param).open(found))
-        raise_failures(stacks[-1].up(found).failures)
+    def run(*specs: ServiceSpec, folder: Path = data) -> Stack:
+        stack_plan = resolved(folder, specs)
+        stacks.append(LocalEngine(launch=request.param).open(stack_plan))
+        raise_failures(stacks[-1].up(stack_plan).failures)
         return stacks[-1]
 
     yield run
@@ -283,15 +284,14 @@ def test_what_is_left_after_the_down_event_is_removed(tmp_path, monkeypatch) -> 
 
 
 def test_a_wipe_ends_the_processes_of_a_separate_plan(start, data) -> None:
-    stack = start(server("web"))
-    [first] = spawned(data)
-    kill_both(data, stack.status().pid)
-    outer = Paths(str(data.parent / "outer"))
-    Path(outer.data).mkdir()
-    Path(outer.marker).write_text("{}")
-    data.rename(f"{outer.data}/plan-4711")
+    outer, inner = Paths(str(data)), Paths(str(data / "plan-4711"))
+    make_data_directory(outer, "test")
+    stack = start(server("web"), folder=Path(inner.data))
+    [first] = spawned(Path(inner.data))
+    kill_both(Path(inner.data), stack.status().pid)
 
     wipe.remove(outer)
 
     assert not is_running(first)
     assert not Path(outer.data).exists()
+    assert not Path(inner.run).exists()
