@@ -108,8 +108,11 @@ class Session:
         return self._notes.data
 
     def alone(self) -> bool:
-        """Return whether no other client has a lease of the stack."""
-        return self._status_is(lambda status: status.leases == 1)
+        """Return whether this process alone uses the stack.
+
+        Another client may have a lease; a detached stack belongs to a user, who may change it at any time.
+        """
+        return self._status_is(lambda status: status.leases == 1 and not status.detached)
 
     def stops(self) -> bool:
         """Return whether the stack stops when this process releases its lease."""

@@ -140,7 +140,7 @@ def _keep_running(stack: Stack, seconds: float, *, keep: bool) -> None:
         if keep and note and not note.kept:
             replace(note, kept=True).write(path)
         status = stack.status()
-        if status.stay and status.stay_seconds is None:
+        if status.detached:
             return  # `infra` has set the stack to run until it is stopped
         kept = keep or (note is not None and note.kept)
         stack.stay(seconds=max(seconds, KEEP) if kept else seconds)

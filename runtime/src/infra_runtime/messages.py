@@ -120,6 +120,11 @@ class Status(Message):
     stay_seconds: float | None
     services: Services
 
+    @property
+    def detached(self) -> bool:
+        """Return whether the stack continues until `down`, as after `infra runtime up --detach`."""
+        return self.stay and self.stay_seconds is None
+
 
 class Outcome(Message):
     """The states of services after a request, and the failures among them."""

@@ -46,6 +46,18 @@ def test_a_missing_file_has_no_content(paths, tmp_path) -> None:
     assert control_file.read(Paths(str(tmp_path / "missing"))) is None
 
 
+@pytest.mark.parametrize("socket", ["/home/ada/.control", "/run/{stack}/other", "{stack}/.control", "/"])
+def test_a_path_that_is_not_one_of_a_control_socket_is_an_error(paths, socket: str) -> None:
+    """The folder of the socket is removed at the end, so it must be the one that the supervisor made."""
+    control_file.write(paths)
+    content = json.loads(Path(paths.control_file).read_text())
+    content["socket"] = socket.format(stack=paths.stack)
+    Path(paths.control_file).write_text(json.dumps(content))
+
+    with pytest.raises(DataDirectoryError, match="was not written by pytest-infra"):
+        control_file.run_folder(paths)
+
+
 def test_the_file_of_a_copied_data_directory_is_that_of_the_original(paths, tmp_path) -> None:
     control_file.write(paths)
     copy = tmp_path / "copy"
@@ -69,13 +81,6 @@ def test_a_file_with_another_content_is_an_error_with_the_fix(paths, text) -> No
     ) as caught:
         control_file.read(paths)
     assert "remove the file" in caught.value.hint
-
-
-def test_a_relative_socket_is_not_used(paths) -> None:
-    content = {"socket": "control", "pid": 1, "started": "", "data": paths.data}
-    Path(paths.control_file).write_text(json.dumps(content))
-
-    assert control_file.read(paths) is None
 
 
 def test_a_symbolic_link_is_not_read(paths, tmp_path) -> None:

@@ -230,6 +230,21 @@ def test_this_process_and_its_parents_are_never_killed(tmp_path) -> None:
     assert alive_line == "alive"
 
 
+def test_the_next_start_removes_the_sockets_in_another_runtime_folder(
+    start, data, short, monkeypatch
+) -> None:
+    monkeypatch.setenv("INFRA_RUNTIME_DIR", str(short))
+    stack = start(server("web"))
+    former = Path(Paths(str(data)).run)
+    kill_both(data, stack.status().pid)
+    assert former.exists()
+    monkeypatch.delenv("INFRA_RUNTIME_DIR")
+
+    start(server("web"))
+
+    assert not former.exists()
+
+
 def test_the_down_command_stops_what_a_killed_supervisor_left(tmp_path, pid_file) -> None:
     project = CommandLine(tmp_path / "project")
     words = '["sh", "-c", "' + f"(setsid sleep 600 & echo $! > {pid_file}) ; exec sleep 600" + '"]'

@@ -10,7 +10,7 @@ import json
 import os
 from typing import NamedTuple
 
-from infra_runtime.data_directory.paths import Paths
+from infra_runtime.data_directory.paths import SOCKET, Paths
 from infra_runtime.errors import DataDirectoryError
 from infra_runtime.host import ownership, processes
 
@@ -61,7 +61,12 @@ def read(paths: Paths) -> ControlFile | None:
     texts = (found.socket, found.started, found.data)
     if not all(isinstance(text, str) for text in texts) or type(found.pid) is not int:
         raise DataDirectoryError(paths.control_file, _DAMAGED, _REMOVE)
-    return found if found.data == paths.data and os.path.isabs(found.socket) else None
+    if found.data != paths.data:
+        return None
+    # The folder of the socket is removed at the end, so no other folder is accepted.
+    if not (os.path.isabs(found.socket) and found.socket.endswith(f"/{paths.stack}/{SOCKET}")):
+        raise DataDirectoryError(paths.control_file, _DAMAGED, _REMOVE)
+    return found
 
 
 def run_folder(paths: Paths) -> str:

@@ -20,6 +20,8 @@ FORMAT = 1
 SOCKET_PATH = 103
 #: the length of `/FOLDER/.s.PGSQL.32767`, PostgreSQL's socket in a folder with a name of at most 16 bytes
 SOCKET_IN_RUN = 1 + 16 + 1 + 14
+#: the name of the control socket in the stack's folder of sockets
+SOCKET = ".control"
 #: the version of the control socket's methods; increased when older clients would misread the answers
 PROTOCOL = 3
 
@@ -34,7 +36,7 @@ class Paths:
         self.run = f"{self.home}/{self.stack}"
         self.ports = f"{self.home}/ports"
         #: the path of a new supervisor's socket; the dot avoids a conflict with the name of a service
-        self.control = f"{self.run}/.control"
+        self.control = f"{self.run}/{SOCKET}"
         #: the file that contains the path of the running supervisor's socket
         self.control_file = f"{self.data}/control.json"
         self.lock = f"{self.data}/supervisor.lock"

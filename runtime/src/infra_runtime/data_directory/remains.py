@@ -37,13 +37,21 @@ def find(paths: Paths) -> Traces:
 
 
 def end(paths: Paths) -> Cleaned:
-    """Kill the processes that a dead supervisor and a dead guardian left; the caller holds the lock."""
+    """Kill the processes that a dead supervisor and a dead guardian left, and remove their sockets.
+
+    The caller holds the lock. PostgreSQL, for example, does not start beside the lock file of a socket if a
+    running process has the pid in it.
+    """
     traces = find(paths)
     pids, left = processes.kill(traces.roots, *traces.tokens) if traces else (set(), [])
     for folder, token in traces.groups:
         cgroup.remove(token, folder)
     with contextlib.suppress(OSError):
         os.unlink(paths.descendants)
+    # A supervisor that was killed while it started has not written its control file yet.
+    for folder in {control_file.run_folder(paths), paths.run}:
+        with contextlib.suppress(OSError):
+            disk.remove(folder)
     return Cleaned(pids=tuple(sorted(pids)), left=tuple(f"process {process.pid}" for process in left))
 
 
@@ -71,9 +79,9 @@ def end_locked(paths: Paths) -> Cleaned:
     cleaned = end(paths)
     # After a `down`, files among the data of a test can be the user's.
     removes_data = bool(traces) and bool(run) and run[0].environment == "test"
-    for folder in (control_file.run_folder(paths), *([paths.services] if removes_data else [])):
+    if removes_data:
         with contextlib.suppress(OSError):
-            disk.remove(folder)
+            disk.remove(paths.services)
     file_lock.remove_free(paths.ports)
     if traces:
         record = Journal(paths.journal)

@@ -74,7 +74,6 @@ async def supervise(paths: Paths, descriptor: int, environment: str) -> None:
     become_subreaper()
     ownership.make_private_folder(paths.home, shared=True)
     cleaned = remains.end(paths)
-    remove(paths.run)  # PostgreSQL does not start if the pid in an old lock file was reused
     undone, leftovers = restoration.recover(paths)
     if environment == "test":  # tests start without data; existing data was left by a killed supervisor
         remove(paths.services)

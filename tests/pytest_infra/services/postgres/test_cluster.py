@@ -122,6 +122,39 @@ def test_later_tests_do_not_see_roles_databases_and_settings(suite: Suite) -> No
     result.stdout.no_fnmatch_line("*changed the server*")
 
 
+def test_changes_of_a_detached_stack_are_reported_and_nothing_of_its_user_is_dropped(suite: Suite) -> None:
+    suite.stack(OPTIONS)
+    suite.test(
+        """
+        import psycopg
+
+        def test_one(postgres, infra_stack):
+            with psycopg.connect(infra_stack.postgres.url, autocommit=True) as user:
+                user.execute("create database of_the_user")
+
+        def test_two(postgres):
+            pass
+        """
+    )
+    with stacks.start("postgres", directory=suite.root, environment="test") as running:
+        running.stay()
+    try:
+        result = suite.run()
+
+        result.assert_outcomes(passed=2)
+        result.stdout.fnmatch_lines(
+            ["infra: postgres: * changed the server for later tests: database of_the_user"]
+        )
+        with (
+            stacks.attach(suite.paths.data) as running,
+            psycopg.connect(url_of(running.postgres)) as connection,
+        ):
+            query = "select count(*) from pg_database where datname = 'of_the_user'"
+            assert connection.execute(query).fetchone() == (1,)
+    finally:
+        suite.down()
+
+
 def test_with_several_workers_a_change_is_reported(suite: Suite, tmp_path: Path) -> None:
     """The test of another worker may have made it."""
     suite.stack(OPTIONS)
