@@ -17,7 +17,8 @@ import stat
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from infra_runtime.host import file_lock
+from infra_runtime.data_directory.checksums import checksums
+from infra_runtime.host import disk, file_lock
 
 #: the greatest total size of all seeds after a build, in bytes; a cluster of PostgreSQL has 25 to 40 MB
 MOST_BYTES = 2 * 2**30
@@ -103,15 +104,7 @@ def inspect(tree: str) -> Tree:
 
 def content(tree: str) -> str:
     """Return a hash of the names and the content of all files. Raises `OSError`."""
-    total = hashlib.sha256()
-    for path, status in sorted(_entries(tree, "")):
-        total.update(path.encode("utf-8", "surrogateescape") + b"\0")
-        if stat.S_ISREG(status.st_mode):
-            with open(f"{tree}/{path}", "rb", buffering=0) as file:
-                total.update(hashlib.file_digest(file, "sha256").digest())
-        elif stat.S_ISLNK(status.st_mode):
-            total.update(os.fsencode(os.readlink(f"{tree}/{path}")))
-    return total.hexdigest()
+    return hashlib.sha256(json.dumps(checksums(tree), sort_keys=True).encode()).hexdigest()
 
 
 def _entries(tree: str, folder: str) -> Iterator[tuple[str, os.stat_result]]:
@@ -182,12 +175,11 @@ def unused(path: str) -> Iterator[bool]:
 
 def remove(path: str) -> bool:
     """Remove a seed with its stamp; return False, without a change, while a stack uses it."""
-    import shutil  # imported here because the import takes 3 ms and is rarely needed
-
     with unused(path) as free:
         if free:
             remove_stamp(path)
-            shutil.rmtree(path, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                disk.remove(path)
     return free and not os.path.lexists(path)
 
 

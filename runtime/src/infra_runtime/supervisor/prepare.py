@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from infra_runtime.data_directory import seed_cache
 from infra_runtime.data_directory.paths import refusal
-from infra_runtime.host import file_lock
+from infra_runtime.host import disk, file_lock
 from infra_runtime.host.file_copy import COPY, publish, stage
 from infra_runtime.host.privileges import give_to_other_user
 from infra_runtime.spec import (
@@ -213,9 +213,8 @@ async def _removed_on_failure(tree: str, run: Runner) -> AsyncIterator[None]:
             raise StepError(f"{error}; {folder}: {reason}") from error
         raise
     except asyncio.CancelledError:
-        import shutil  # imported here because the import takes 3 ms and is rarely needed
-
-        shutil.rmtree(tree, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            disk.remove(tree)
         raise
 
 
