@@ -63,6 +63,8 @@ class PostgresSettings(ServiceSettings):
     options: Mapping[str, str] = {}
 
 
+#: POSIX shared memory would remain in /dev/shm after a SIGKILL; in a container, it has only 64 MB
+SHARED_MEMORY = "mmap"
 PROTOCOL = PostgresProbe(port="client", user="postgres", database="postgres")
 
 
@@ -77,8 +79,7 @@ def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
         "port": "${port.client}",
         "unix_socket_directories": "${run}",
         "unix_socket_permissions": "0700",
-        # POSIX shared memory would remain in /dev/shm after a SIGKILL; in a container, it has only 64 MB.
-        "dynamic_shared_memory_type": "mmap",
+        "dynamic_shared_memory_type": SHARED_MEMORY,
         "log_line_prefix": "%m [%p] %q%u@%d/%a ",
         "log_timezone": "UTC",
         # JIT saves time in queries that take seconds, but delays shorter ones by about 100 ms.
@@ -182,14 +183,17 @@ _AT_ONCE = StopStep(signal=signal.SIGQUIT, seconds=5.0, group=False)
 
 def _initdb(settings: PostgresSettings) -> tuple[str, ...]:
     """Return the command that creates a cluster. WAL segments of 1 MB make each copy 15 MB smaller."""
-    throw_away: tuple[str, ...] = ()
+    # The servers that initdb starts use shared memory, too; after a SIGKILL it remains outside the folder.
+    parameters = [f"dynamic_shared_memory_type={SHARED_MEMORY}"]
+    flags: tuple[str, ...] = ()
     if not settings.durable:
-        throw_away = ("--wal-segsize=1",)
-        if settings.version >= 16:
-            # This is for passwords in tests: thousands of hash rounds take 2 ms per connection.
-            throw_away += ("--set=scram_iterations=1",)
+        flags = ("--wal-segsize=1",)
+        # This is for passwords in tests: thousands of hash rounds take 2 ms per connection.
+        parameters.append("scram_iterations=1")
         if settings.version >= 18:
-            throw_away += ("--no-data-checksums",)
+            flags += ("--no-data-checksums",)
+    if settings.version >= 16:
+        flags += tuple(f"--set={parameter}" for parameter in parameters)
     return (
         "${bin.initdb}",
         "--pgdata=${out}/cluster",
@@ -198,7 +202,7 @@ def _initdb(settings: PostgresSettings) -> tuple[str, ...]:
         "--auth-host=scram-sha-256",
         "--encoding=UTF8",
         *_locale(settings),
-        *throw_away,
+        *flags,
         "--no-sync",
         "--no-instructions",
     )
