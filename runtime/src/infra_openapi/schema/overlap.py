@@ -73,7 +73,7 @@ def overlaps(comparer: Comparer, old: Side, new: Side, change: Change) -> None:
         if group is not None and not (example is UNDECIDED and search.disproved()):
             one, other = (group.element if each is side else each.node.element for each in (old, new))
             change.fact(kinds[example is not UNDECIDED], one, other)
-        if search.exhausted and harmful:
+        if search.exhausted and harmful and group is None:
             change.fact(facts.UNION_TOO_LARGE, old.node.element, new.node.element)
 
 
@@ -99,11 +99,13 @@ class _Search:
         for exclusive in exclusives:
             answer: Any = NOTHING
             for first, second in self._pairs(exclusive, peers):
+                if self.exhausted:
+                    break
                 if answer is UNDECIDED and not self._provable(first.node, second.node):
                     continue
                 found = self._common(exclusive, first, second)
                 answer = answer if found is NOTHING else found
-                if self.exhausted or (found is not NOTHING and (found is not UNDECIDED or not self._shown)):
+                if found is not NOTHING and (found is not UNDECIDED or not self._shown):
                     break
             if answer is not NOTHING:
                 return exclusive.group, answer
@@ -188,9 +190,7 @@ class _Search:
         answer: Any = NOTHING
         outer = [self._side.node] if exclusive.inner else []
         for sender in self._senders.rivals(first):
-            self._questions += 1
-            if self._questions > self.most:
-                self.exhausted = True
+            if not self._more():
                 return answer
             held, denied = [first.node, second.node], [*sender.excluded(), *outer]
             ask = self._comparer.question(self._direction).ask
@@ -216,10 +216,16 @@ class _Search:
         """
         if not (members.opened(first) and members.opened(second)):
             return True
+        if self._direction is not Direction.REQUEST or not self._more():
+            return False
         ask = self._comparer.question(Direction.NONE).ask
-        return self._direction is Direction.REQUEST and (
-            ask(held=[first], denied=[second]) is NOTHING or ask(held=[second], denied=[first]) is NOTHING
-        )
+        return ask(held=[first], denied=[second]) is NOTHING or ask(held=[second], denied=[first]) is NOTHING
+
+    def _more(self) -> bool:
+        """Count a question, and return whether it is allowed."""
+        self._questions += 1
+        self.exhausted = self._questions > self.most
+        return not self.exhausted
 
     def _proves(self, value: Any, first: Node, second: Node) -> bool:
         """Return whether a value matches both alternatives, and only the other side accepts it."""
