@@ -1,4 +1,4 @@
-"""Snapshot files: the canonical text of a document.
+"""Write an OpenAPI document as a snapshot file, in a canonical text.
 
 Equal documents have equal texts, so `git diff` shows only real changes.
 """
@@ -23,7 +23,9 @@ _WIDTH = 100
 
 
 def canonical(document: Document, *, as_yaml: bool = False) -> str:
-    """Return the document as JSON or YAML with sorted keys and a newline at the end. Lists keep their order.
+    """Return an OpenAPI document as JSON or YAML text with sorted keys and a newline at the end.
+
+    Lists keep their order.
 
     Raises:
         CompareError: the document refers to other files, or is nested too deeply.
@@ -47,7 +49,7 @@ def canonical(document: Document, *, as_yaml: bool = False) -> str:
 
 
 def write(path: Path, document: Document) -> bool:
-    """Write the snapshot; return False if the file already has this content.
+    """Write a document to a snapshot file; return False if the file already has this content.
 
     The snapshot is YAML if the name ends with `.yaml` or `.yml`, otherwise JSON.
 
@@ -70,7 +72,7 @@ def write(path: Path, document: Document) -> bool:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Replace the file atomically.
+    """Replace the content of a file atomically.
 
     A program that reads the file gets either the complete old content or the complete new content.
     """
@@ -92,7 +94,7 @@ def _sorted(value: Any) -> Any:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes YAML 1.2 (core schema).
+    """Writes data as YAML 1.2 (core schema).
 
     The text has no anchors, so that a change of one part changes only the lines of this part.
     """

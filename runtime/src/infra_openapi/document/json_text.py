@@ -1,6 +1,7 @@
-"""Decode JSON with the fast decoder of the standard library.
+"""Decode JSON with the decoder of Python's standard library, which is fast.
 
-The decoder does not return the line of every error, so the line is searched afterwards.
+The decoder does not return the line of every error. If an error occurs, the functions of this module search
+the text for its line.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _STRING = r'"(?:[^"\\]|\\.)*"'
 
 
 class DuplicateKeyError(ValueError):
-    """Raised if a JSON object contains a key twice; the error has no line."""
+    """Raised if a JSON object contains a key twice; the line of the key is searched later."""
 
 
 def data(text: str, file: str) -> Any:
@@ -48,7 +49,10 @@ def data(text: str, file: str) -> Any:
 
 
 def _values(text: str) -> int:
-    """Return an upper bound of the number of values, computed from the numbers of brackets and commas."""
+    """Return an upper bound of the number of values in a JSON text.
+
+    The bound is computed from the numbers of brackets and commas.
+    """
     return text.count(",") + text.count("[") + text.count("{")
 
 
@@ -76,7 +80,7 @@ def _place(text: str, offset: int) -> tuple[int, int]:
 
 
 def _outside_strings(text: str, literal: str) -> tuple[int, int]:
-    """Return the location of the first occurrence of a literal outside of strings."""
+    """Return line and column of the first occurrence of `literal` that is not inside a JSON string."""
     for token in _tokens(text, re.escape(literal)):
         if not token.group().startswith('"'):
             return _place(text, token.start())
@@ -84,7 +88,7 @@ def _outside_strings(text: str, literal: str) -> tuple[int, int]:
 
 
 def _too_deep(text: str) -> tuple[int, int]:
-    """Return the first location at which a JSON text is nested too deeply."""
+    """Return line and column of the first bracket in a JSON text that is nested too deeply."""
     depth = 0
     for token in _tokens(text, r"[{}\[\]]"):
         depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(token.group(), 0)
@@ -94,7 +98,7 @@ def _too_deep(text: str) -> tuple[int, int]:
 
 
 def _twice(text: str, key: str) -> tuple[int, int]:
-    """Return the location at which an object contains a key for the second time."""
+    """Return line and column of the place where an object contains `key` for the second time."""
     open_objects: list[set[str]] = []
     last: re.Match[str] | None = None
     for token in _tokens(text, r"[{}\[\]:]"):

@@ -1,4 +1,4 @@
-"""Load documents from a file, a text or plain data.
+"""Load OpenAPI documents from a file, a text or plain data.
 
 Every reference is followed once, so that invalid references are reported immediately.
 """
@@ -18,12 +18,15 @@ from infra_openapi.errors import CompareError
 
 
 def load(path: str | Path, *, root: str | Path | None = None, read: Reader | None = None) -> Document:
-    """Return the document in a file.
+    """Return the OpenAPI document in a file.
 
     All files that the document refers to must be below `root`. By default, `root` is the working directory if
     it contains the file, otherwise the directory of the file. `read` is a function that returns the bytes of
-    a file and is used instead of the disk. ¶ Raises: CompareError: the file is missing, empty or not an
-    OpenAPI document, or the target of a reference cannot be read.
+    a file and is used instead of the disk.
+
+    Raises:
+        CompareError: the file is missing, empty or not an OpenAPI document, or the target of a reference
+            cannot be read.
     """
     name = str(path)
     try:
@@ -37,11 +40,13 @@ def load(path: str | Path, *, root: str | Path | None = None, read: Reader | Non
 def parse(
     content: str | bytes | Mapping[str, Any], *, name: str = "openapi", read: Reader | None = None
 ) -> Document:
-    """Return the document in a text or in plain data.
+    """Return the OpenAPI document in a text or in plain data.
 
-    References to other files are allowed only with `read`, a function that returns the bytes of a file. ¶
-    Raises: CompareError: the document is empty or not an OpenAPI document, or the target of a reference does
-    not exist.
+    References to other files are allowed only with `read`, a function that returns the bytes of a file.
+
+    Raises:
+        CompareError: the document is empty or not an OpenAPI document, or the target of a reference does not
+            exist.
     """
     if not isinstance(content, str | bytes):
         try:
@@ -66,7 +71,7 @@ def _nowhere(name: str) -> bytes:
 
 
 def disk(document: Path, root: str | Path | None) -> Reader:
-    """Return a function that reads the document's file and files below `root` from the disk."""
+    """Return a function that reads files from the disk: the file `document`, and files below `root`."""
     home = Path.cwd()
     if root is not None:
         allowed = Path(root).resolve()

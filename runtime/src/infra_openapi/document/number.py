@@ -1,4 +1,4 @@
-"""Convert numbers in a text; limits apply to the digits of a number and to the number of values."""
+"""Convert numbers in a JSON or YAML text; the number of digits and of values is limited."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ _SHOWN_DIGITS = 40
 
 
 class LiteralError(ValueError):
-    """Raised for an invalid number or word; the caller adds the location to the message."""
+    """Raised for an invalid number or word in a JSON or YAML text.
+
+    The caller adds the location in the file to the message.
+    """
 
     def __init__(self, literal: str, reason: str) -> None:
         super().__init__(literal, reason)

@@ -1,4 +1,4 @@
-"""Decode bytes to text, and JSON or YAML text to data; limits apply, and errors contain a line."""
+"""Decode bytes to text, and JSON or YAML text to data; sizes are limited, and errors contain a line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def encoded(raw: bytes, file: str) -> bytes:
-    """Return the content of a file as UTF-8 without byte order mark.
+    """Return the content of a file as UTF-8 without a byte order mark.
 
     A file in UTF-16 is recognised by its byte order mark and converted.
 
@@ -34,7 +34,7 @@ def encoded(raw: bytes, file: str) -> bytes:
 
 
 def decoded(raw: bytes, file: str) -> str:
-    """Return the text of a file.
+    """Return the text of an OpenAPI file from its bytes.
 
     Raises:
         CompareError: the file is too large, empty, or not text.
@@ -60,10 +60,12 @@ def _no_text(raw: bytes, encoding: str, error: UnicodeDecodeError, file: str) ->
 
 
 def data(text: str, file: str) -> tuple[Any, Marks | None]:
-    """Return the data of a JSON or YAML text, and the locations in a YAML text.
+    """Return the data of a JSON or YAML text, and the location of each value in a YAML text.
 
-    The second value is empty for JSON. ¶ Raises: CompareError: the text is neither JSON nor YAML, contains a
-    key twice, or exceeds a limit.
+    The second value is None for a JSON text.
+
+    Raises:
+        CompareError: the text is neither JSON nor YAML, contains a key twice, or exceeds a limit.
     """
     problem: CompareError | None = None
     if _JSON_START.match(text):

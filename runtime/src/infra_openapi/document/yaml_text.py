@@ -66,7 +66,10 @@ def data(text: str, file: str) -> tuple[Any, Marks]:
 
 
 def _events(text: str, file: str, stack: Sequence[object]) -> Iterator[Event]:
-    """Yield the parser's events; `stack` contains the containers that are not complete yet."""
+    """Yield the events of the YAML parser; raise `CompareError` if the text exceeds a limit.
+
+    `stack` contains the mappings and sequences whose end has not been read yet.
+    """
     if len(text) > MAX_CHARACTERS:
         raise CompareError(file, f"has {len(text):,} characters of YAML; the limit is {MAX_CHARACTERS:,}")
     last: Event | None = None
@@ -101,7 +104,7 @@ def _events(text: str, file: str, stack: Sequence[object]) -> Iterator[Event]:
 
 
 def _too_deep_at(text: str, depth: int, start: int, end: int) -> int:
-    """Return the index of the first bracket in `text[start:end]` that opens too deep a level, or -1.
+    """Return the index of the first bracket in `text[start:end]` that is nested too deeply, or -1.
 
     Since 0.2.6, libyaml has its own limit for nesting. It reads up to 1,024 characters before it emits an
     event, so libyaml can reach its limit before the limit of this module is reached.
@@ -122,7 +125,7 @@ def _hint(text: str, line: int) -> str:
 
 
 def scalar(event: ScalarEvent) -> Any:
-    """Return the value of a YAML scalar; quoted scalars, dates and unknown words are strings.
+    """Return the value of a YAML scalar; a quoted scalar, a date and an unknown word are strings.
 
     Raises:
         LiteralError: the scalar is a number that is too large.
@@ -149,7 +152,7 @@ def scalar(event: ScalarEvent) -> Any:
 
 
 class _Open:
-    """A mapping or sequence whose end has not been read yet."""
+    """A YAML mapping or sequence whose end has not been read yet."""
 
     __slots__ = ("anchor", "depth", "key", "merges", "size", "value")
 
@@ -164,10 +167,10 @@ class _Open:
 
 
 class _Builder:
-    """Builds data from the parser's events.
+    """Builds data from the events of the YAML parser.
 
-    A stack of open containers replaces recursion, so that the depth of the data is limited only by
-    `MAX_DEPTH`.
+    The builder uses a stack of open containers and no recursion, so that the depth of the data is limited
+    only by `MAX_DEPTH`.
     """
 
     def __init__(self, text: str, file: str) -> None:
@@ -218,9 +221,10 @@ class _Builder:
             self.anchors[event.anchor] = (_UNFINISHED, 0, 0)
 
     def _value(self, stack: list[_Open], event: Event) -> tuple[Any, int, int, str | None]:
-        """Return what an event completes: a scalar, the value of an alias, or the innermost open container.
+        """Return the value that a YAML event completes.
 
-        The result is the value, its size in characters, its depth, and its anchor.
+        The value is a scalar, the value of an alias, or the innermost open container. The result also
+        contains the size of the value in characters, its depth, and its anchor.
         """
         if isinstance(event, ScalarEvent):
             return self._scalar(event), _AROUND + len(event.value), 0, event.anchor

@@ -1,4 +1,4 @@
-"""The ids of oasdiff's checks. Each one is an alias of a rule, or has a reason why no rule corresponds to it.
+"""The ids of oasdiff's checks; each id is an alias of a rule, or has a reason why no rule corresponds.
 
 Source: the catalogue of oasdiff 1.32.1 (`oasdiff checks changelog`, 755 checks), read in November 2026. The
 last line of `_FAMILIES` contains four checks that were only on oasdiff's main branch.
@@ -132,7 +132,7 @@ _CHOICE = re.compile(r"\{([^{}]*)\}")
 
 
 def _expanded(family: str) -> Iterator[str]:
-    """Return every id that a family stands for; braces contain alternatives, as in a shell."""
+    """Yield every id that a text with braces stands for; braces contain alternatives, as in a shell."""
     braces = _CHOICE.search(family)
     if braces is None:
         yield family

@@ -1,4 +1,4 @@
-"""Rules of the API check: each rule is a row of a table, not code."""
+"""The type of the rules of the API check, and the table rows from which the rules are created."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ class Effect(enum.StrEnum):
 
 
 def law(effect: Effect, direction: Direction) -> Level:
-    """Return the level of an effect: breaking if a client that follows the old document can fail.
+    """Return the level that follows from the effect of a change and from its direction.
+
+    The level is breaking if a client that follows the old document can fail.
 
     Every request that is valid for the old document must be valid for the new document. Every response that
     is possible in the new document must be possible in the old document.
@@ -136,7 +138,7 @@ _PREFIXES = {
 
 
 def directed(area: str, rows: Iterable[Row]) -> Iterator[Rule]:
-    """Return the rules of facts about requests and responses: one or two rules for each row."""
+    """Return the rules for facts about requests and responses: one or two rules for each row."""
     for row in rows:
         for direction in (Direction.REQUEST, Direction.RESPONSE):
             if not row.fact.rule(direction):
@@ -158,7 +160,10 @@ def directed(area: str, rows: Iterable[Row]) -> Iterator[Rule]:
 
 
 def undirected(area: str, rows: Iterable[Row]) -> Iterator[Rule]:
-    """Return the rules of facts outside of requests and responses: operations, servers, security."""
+    """Return the rules for facts that are not about requests or responses.
+
+    Such facts are about operations, servers or security.
+    """
     for row in rows:
         level, deviation = row.deviations.get(Direction.NONE, (law(row.effect, Direction.NONE), ""))
         yield Rule(

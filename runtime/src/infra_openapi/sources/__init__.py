@@ -41,9 +41,9 @@ class Kind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """A document and the name of its source.
+    """An OpenAPI document that was read, and the name of its source.
 
-    `path` is its file in the working tree, or None if it has no file.
+    `path` is the file of the document in the working tree, or None if the source is not a file.
     """
 
     name: str
@@ -81,7 +81,9 @@ def kind_of(source: str, directory: Path = Path()) -> Kind:
 
 
 def open_source(source: str, *, directory: Path | None = None, access: Access | None = None) -> Opened:
-    """Open a source; paths, git revisions and modules are relative to `directory`.
+    """Read the document from a source.
+
+    Paths, git revisions and Python modules are relative to `directory`.
 
     Raises:
         CompareError: the document is missing, unreadable or not an OpenAPI document, or the app did not
@@ -137,7 +139,10 @@ def _file(source: str, home: Path, access: Access) -> Opened:
 
 
 def _drained(pipe: Path, timeout: float) -> bytes:
-    """Return the content of a pipe, such as `<(…)` of the shell; empty if no process writes to the pipe."""
+    """Return the content of a named pipe, such as `<(…)` of the shell.
+
+    The result is empty if no process writes to the pipe.
+    """
     descriptor = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     content = b""
     deadline = time.monotonic() + timeout

@@ -18,7 +18,7 @@ _SHALLOW_HINT = (
 
 
 def reader(source: str, directory: Path) -> tuple[str, Reader]:
-    """Return the name of the document, and a function that reads files by name.
+    """Return the name of the document in a git revision, and a function that reads files of the revision.
 
     The name has the form `REVISION:/path/from/the/root`.
 
@@ -102,7 +102,7 @@ class _Repository:
         return joined
 
     def blob(self, commit: str, path: str) -> tuple[str, int, str] | None:
-        """Return kind, size and hash of the git object at a path; None if the path does not exist.
+        """Return kind, size and hash of the git object for the path `path`; None if the path does not exist.
 
         Symbolic links are followed.
         """

@@ -1,4 +1,4 @@
-"""Fetch a document from a URL; its references are fetched from the same server only."""
+"""Fetch an OpenAPI document from a URL; files that it refers to are fetched from the same server only."""
 
 from __future__ import annotations
 
