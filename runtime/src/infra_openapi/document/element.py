@@ -93,12 +93,12 @@ class Element:
         ]
 
     def text(self, key: str, default: str = "") -> str:
-        """Return the string that this element contains under `key`, or `default` if there is no string."""
+        """Return the string that this element contains under `key`, or `default` without a string."""
         value = self.raw.get(key) if isinstance(self.raw, dict) else None
         return value if isinstance(value, str) else default
 
     def flag(self, key: str, default: bool = False) -> bool:
-        """Return the boolean that this element contains under `key`, or `default` if there is no boolean."""
+        """Return the boolean that this element contains under `key`, or `default` without a boolean."""
         value = self.raw.get(key) if isinstance(self.raw, dict) else None
         return value if isinstance(value, bool) else default
 

@@ -135,7 +135,10 @@ def rows() -> list[Row]:
 
 def _rows(bound: BoundFacts) -> Iterator[Row]:
     peer, noun = bound.peer, bound.noun
-    fewer, more = "The bound allows fewer values.", "The bound allows more values."
+    fewer, more = (
+        "The new bound allows fewer values than the old bound.",
+        "The new bound allows more values than the old bound.",
+    )
     yield Row(
         fact=bound.increased,
         effect=N if bound.lower else W,
@@ -159,8 +162,8 @@ def _rows(bound: BoundFacts) -> Iterator[Row]:
         peer=(f"{peer}-set", f"exclusive-{peer}-set"),
         message=f"set the {noun} of {{place}} to {{after}}; there was none before",
         explain=(
-            "Values outside the new bound were valid before. Even if the server always rejected these "
-            "values, the old document allowed them."
+            "Before the change, values outside the new bound were valid. Even if the server always rejected "
+            "these values, the old document allowed them."
         ),
     )
     yield Row(
@@ -169,5 +172,5 @@ def _rows(bound: BoundFacts) -> Iterator[Row]:
         mirror=bound.added,
         peer=(f"{peer}-unset", f"exclusive-{peer}-unset"),
         message=f"removed the {noun} of {{place}}; it was {{before}}",
-        explain="Values outside the old bound are valid now.",
+        explain="After the change, values outside the removed bound are valid.",
     )

@@ -119,12 +119,16 @@ _WITHOUT_RULE = {
     "{request,response}-{body,property}-prefix-items-{added,removed}": (
         "a change of an item is reported as a change of its type or schema"
     ),
-    "request-{optional,required}-property-became-{,not-}write-only": "the change does not affect requests",
+    "request-{optional,required}-property-became-{,not-}write-only": (
+        "a write-only property is sent in requests like any other property"
+    ),
     "request-read-only-property-{enum-value-removed,exclusive-max-decreased}": _READ_ONLY,
     "request-read-only-property-exclusive-min-increased": _READ_ONLY,
     "request-read-only-property-{max,max-items,max-length,max-properties}-decreased": _READ_ONLY,
     "request-read-only-property-min-increased": _READ_ONLY,
-    "response-{optional,required}-property-became-{,not-}read-only": "the change does not affect responses",
+    "response-{optional,required}-property-became-{,not-}read-only": (
+        "a read-only property is sent in responses like any other property"
+    ),
     "response-{optional,required}-write-only-property-{added,removed}": _WRITE_ONLY,
     "response-write-only-property-{became-optional,became-required,enum-value-added}": _WRITE_ONLY,
 }

@@ -42,22 +42,32 @@ def law(effect: Effect, direction: Direction) -> Level:
 
 
 _UNDECIDED = (
-    "The API check cannot decide whether this change affects clients: compare both documents yourself."
+    "The API check cannot decide whether this change affects clients: compare the old and the new document "
+    "yourself."
 )
-_CALL_FAILS = "A request of an existing client can fail although it worked before."
+_CALL_FAILS = "A request of an existing client can fail, although the request worked before the change."
 _NEW_RESPONSE = (
-    "A client can receive a value that was not possible before, and can fail because of this value."
+    "A client can receive a value that was not possible before the change, and can fail because of this "
+    "value."
 )
 #: What an effect means for a client.
 _CONSEQUENCES: dict[tuple[Effect, Direction], str] = {
-    (Effect.NARROWED, Direction.REQUEST): "The server can reject a message that it accepted before.",
-    (Effect.WIDENED, Direction.REQUEST): "The server still accepts every message that it accepted before.",
-    (Effect.CHANGED, Direction.REQUEST): "The server can reject a message that it accepted before.",
-    (Effect.NARROWED, Direction.RESPONSE): "Everything that a client can receive now was possible before.",
+    (Effect.NARROWED, Direction.REQUEST): (
+        "The server can reject a message that it accepted before the change."
+    ),
+    (Effect.WIDENED, Direction.REQUEST): (
+        "The server still accepts every message that it accepted before the change."
+    ),
+    (Effect.CHANGED, Direction.REQUEST): (
+        "The server can reject a message that it accepted before the change."
+    ),
+    (Effect.NARROWED, Direction.RESPONSE): (
+        "Every value that a client can receive after the change was possible before the change."
+    ),
     (Effect.WIDENED, Direction.RESPONSE): _NEW_RESPONSE,
     (Effect.CHANGED, Direction.RESPONSE): _NEW_RESPONSE,
     (Effect.NARROWED, Direction.NONE): _CALL_FAILS,
-    (Effect.WIDENED, Direction.NONE): "Every request that worked before still works.",
+    (Effect.WIDENED, Direction.NONE): "Every request that worked before the change still works.",
     (Effect.CHANGED, Direction.NONE): _CALL_FAILS,
     **{(Effect.UNDECIDED, direction): _UNDECIDED for direction in Direction},
     **{(Effect.NEUTRAL, direction): "Existing clients keep working." for direction in Direction},
