@@ -59,7 +59,7 @@ def read(path: Path) -> tuple[Acceptance, ...]:
     if entries is None:
         return ()
     if not isinstance(entries, list):
-        raise CompareError(name, "is not a list of accepted findings", 1)
+        raise CompareError(name, "the file is not a list of accepted findings", 1)
     locations = marks or {}
     entries_by_fingerprint: dict[str, Acceptance] = {}
     for number, entry in enumerate(entries):
@@ -67,7 +67,7 @@ def read(path: Path) -> tuple[Acceptance, ...]:
         acceptance = _entry(entry, name, line)
         if acceptance.fingerprint in entries_by_fingerprint:
             raise CompareError(
-                name, f"has two entries for {acceptance.fingerprint}: remove one of them", line
+                name, f"the file has two entries for {acceptance.fingerprint}: remove one of them", line
             )
         entries_by_fingerprint[acceptance.fingerprint] = acceptance
     return tuple(entries_by_fingerprint.values())

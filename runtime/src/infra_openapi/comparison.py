@@ -46,7 +46,7 @@ def compare(
             walker.compare()
             changes = findings(walker.graph, walker.starts, rule_levels)
         except RecursionError as error:
-            raise CompareError(revision.name, "is nested too deeply to be compared") from error
+            raise CompareError(revision.name, "the document is nested too deeply to be compared") from error
     return Report(
         base=base.name, revision=revision.name, findings=changes, notes=(*base.notes, *revision.notes)
     )

@@ -35,7 +35,9 @@ def canonical(document: Document, *, as_yaml: bool = False) -> str:
             "Compare with a git revision instead, such as main:openapi.yaml, because a git revision contains "
             "all files."
         )
-        raise CompareError(document.name, "refers to other files, but a snapshot is one file", hint=hint)
+        raise CompareError(
+            document.name, "the document refers to other files, but a snapshot is one file", hint=hint
+        )
     data = document.original
     ordered = {key: data[key] for key in _HEAD if key in data}
     ordered |= {key: data[key] for key in sorted(data) if key not in _HEAD}
@@ -45,7 +47,7 @@ def canonical(document: Document, *, as_yaml: bool = False) -> str:
             return json.dumps(ordered, indent=2, ensure_ascii=False) + "\n"
         return str(yaml.dump(ordered, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH))
     except RecursionError as error:
-        raise CompareError(document.name, "is nested too deeply to be written") from error
+        raise CompareError(document.name, "the document is nested too deeply to be written") from error
 
 
 def write(path: Path, document: Document) -> bool:
@@ -64,10 +66,10 @@ def write(path: Path, document: Document) -> bool:
         _replace(path, content)
     except UnicodeEncodeError as error:
         raise CompareError(
-            document.name, "contains half of a surrogate pair, which cannot be written as UTF-8"
+            document.name, "the document contains half of a surrogate pair, which cannot be written as UTF-8"
         ) from error
     except OSError as error:
-        raise CompareError(str(path), f"cannot be written: {error.strerror or error}") from error
+        raise CompareError(str(path), f"the file cannot be written: {error.strerror or error}") from error
     return True
 
 

@@ -51,7 +51,7 @@ class Endpoint:
             parameter = follow(element)
             place, name = parameter.text("in"), parameter.text("name")
             if not place:
-                element.document.note(element, "is a parameter without `in`, so this parameter is ignored")
+                element.document.note(element, "the parameter has no `in`, so the comparison ignores it")
                 continue
             if place == "path" and name in variables:
                 name = str(variables.index(name))
@@ -98,7 +98,10 @@ def endpoints(document: Document) -> Iterator[Endpoint]:
             if path.startswith("/"):
                 yield from of_path(document, path, item)
             elif not path.startswith("x-"):
-                document.note(item, "does not begin with a slash, so it is not a path and is ignored")
+                document.note(
+                    item,
+                    "the key does not begin with a slash, so it is not a path and the comparison ignores it",
+                )
 
 
 def webhooks(document: Document) -> Iterator[Endpoint]:
@@ -121,7 +124,7 @@ def of_path(document: Document, path: str, item: Element) -> Iterator[Endpoint]:
             if element is None or method in seen:
                 continue
             if not isinstance(element.raw, dict):
-                document.note(element, "is not an operation, so it is ignored")
+                document.note(element, "the value is not an operation, so the comparison ignores it")
                 continue
             seen.add(method)
             name = Operation(method=method.upper(), path=path)
@@ -131,5 +134,5 @@ def of_path(document: Document, path: str, item: Element) -> Iterator[Endpoint]:
 def _is_item(place: Element) -> bool:
     if isinstance(place.raw, dict):
         return True
-    place.document.note(place, "is not a path item, so it is ignored")
+    place.document.note(place, "the value is not a path item, so the comparison ignores it")
     return False

@@ -77,7 +77,7 @@ def _by_status(operation: Element) -> dict[str, Element]:
             found[name] = element
         elif not status.startswith("x-"):
             operation.document.note(
-                element, f"has the key {status!r}, which is not a status, so this response is ignored"
+                element, f"the key {status!r} is not a status, so the comparison ignores this response"
             )
     return found
 

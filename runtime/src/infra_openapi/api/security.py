@@ -192,7 +192,9 @@ def _requirement(element: Element, document: Document) -> Requirement:
     for name, asked in element.members().items():
         scheme = _scheme(document, name)
         if scheme is None:
-            document.note(element, f"requires the security scheme {name!r}, which is not defined")
+            document.note(
+                element, f"the security requirement contains the scheme {name!r}, which is not defined"
+            )
         scopes[name] = frozenset(map(str, asked.raw if isinstance(asked.raw, list) else []))
         presented[name] = _presented(scheme) if scheme else name
     return Requirement(scopes=scopes, presented=presented, element=element)

@@ -67,7 +67,7 @@ class Element:
         document.
         """
         if not isinstance(self.raw, dict):
-            self.document.note(self, "is not an object, so it is ignored")
+            self.document.note(self, "the value is not an object, so the comparison ignores it")
             return {}
         at = self.pointer
         return {
@@ -85,7 +85,7 @@ class Element:
         if inner is None or inner.raw is None:
             return []
         if not isinstance(inner.raw, list):
-            self.document.note(inner, "is not an array, so it is ignored")
+            self.document.note(inner, "the value is not an array, so the comparison ignores it")
             return []
         at = inner.pointer
         return [
@@ -146,31 +146,37 @@ class Document:
     def _versioned(self, file: File) -> dict[str, Any]:
         data = file.data
         if not isinstance(data, dict):
-            reason = f"is not OpenAPI: it is {_kind(data)}, not an object"
+            reason = f"the document is not OpenAPI: it is {_kind(data)}, not an object"
             raise CompareError(file.name, reason, 1, hint=_likeness(file.content))
         if "swagger" in data:
             if "openapi" in data:
-                self._refuse(file, "/swagger", "has both `openapi` and `swagger`: remove one of them")
+                self._refuse(
+                    file, "/swagger", "the document has both `openapi` and `swagger`: remove one of them"
+                )
             self.version = str(data["swagger"])
             if self.version not in {"2.0", "2"}:
                 self._refuse(
-                    file, "/swagger", f"has the Swagger version {self.version!r}; only 2.0 is supported"
+                    file,
+                    "/swagger",
+                    f"the document has the Swagger version {self.version!r}; only 2.0 is supported",
                 )
             self._shaped(file, _PARTS_OF_2)
             try:
                 data, self.written = converted(data)
             except RecursionError as error:
-                raise CompareError(file.name, "is nested too deeply to be read") from error
+                raise CompareError(file.name, "the document is nested too deeply to be read") from error
             return data
         version = data.get("openapi")
         if version is None:
-            raise CompareError(file.name, "is not OpenAPI: it has neither `openapi` nor `swagger`", 1)
+            raise CompareError(
+                file.name, "the document is not OpenAPI: it has neither `openapi` nor `swagger`", 1
+            )
         self.version = str(version)
         if not _SUPPORTED.match(self.version) or not isinstance(version, str | float):
             self._refuse(
                 file,
                 "/openapi",
-                f"has the OpenAPI version {version!r}; 3.0, 3.1, 3.2 and Swagger 2.0 are supported",
+                f"the OpenAPI version {version!r} is not supported; 3.0, 3.1, 3.2 and Swagger 2.0 are",
             )
         self._shaped(file, _PARTS)
         return data
@@ -186,7 +192,9 @@ class Document:
                 self._refuse(file, f"/{key}", f"`{key}` is {_kind(value)}, not {_KINDS[kind]}")
         one, other, last = list(parts)[:3]
         if not any(isinstance(file.data.get(key), dict) for key in (one, other, last)):
-            raise CompareError(file.name, f"is not OpenAPI: it has neither {one} nor {other} nor {last}", 1)
+            raise CompareError(
+                file.name, f"the document is not OpenAPI: it has neither {one} nor {other} nor {last}", 1
+            )
 
     def _refuse(self, file: File, pointer: str, reason: str) -> None:
         raise CompareError(file.name, reason, *file.line_index.find(pointer))
@@ -244,12 +252,16 @@ class Document:
                 raw = self._read(name)
             except (OSError, ValueError) as error:
                 location = asked_by.location()
-                reason = f"refers to {name!r}, which cannot be read: {why_unreadable(error)}"
+                reason = f"the document refers to {name!r}, which cannot be read: {why_unreadable(error)}"
                 raise CompareError(location.file, reason, location.line, location.column) from error
             except CompareError as error:
                 location = asked_by.location()
                 raise CompareError(
-                    location.file, f"refers to {error}", location.line, location.column, error.hint
+                    location.file,
+                    f"the document refers to {error}",
+                    location.line,
+                    location.column,
+                    error.hint,
                 ) from error
             self._files[name] = File(name, raw)
         return self.data if name == self.name else self._files[name].data

@@ -31,18 +31,24 @@ def data(text: str, file: str) -> Any:
         CompareError: the text is not JSON, contains a key twice, or exceeds a limit.
     """
     if _values(text) > MAX_VALUES and _values(re.sub(_STRING, "", text)) > MAX_VALUES:
-        raise CompareError(file, f"has more than {MAX_VALUES:,} values")
+        raise CompareError(file, f"the document has more than {MAX_VALUES:,} values")
     try:
         return json.loads(
             text, object_pairs_hook=_unique, parse_int=integer, parse_float=real, parse_constant=_constant
         )
     except json.JSONDecodeError as error:
-        raise CompareError(file, f"is not JSON: {error.msg}", error.lineno, error.colno) from error
+        raise CompareError(
+            file, f"the document is not JSON: {error.msg}", error.lineno, error.colno
+        ) from error
     except RecursionError as error:
-        raise CompareError(file, f"is nested more than {_DEEP} levels deep", *_too_deep(text)) from error
+        raise CompareError(
+            file, f"the document is nested more than {_DEEP} levels deep", *_too_deep(text)
+        ) from error
     except DuplicateKeyError as error:
         line, column = _twice(text, str(error))
-        raise CompareError(file, f"has the key {str(error)!r} twice in one object", line, column) from error
+        raise CompareError(
+            file, f"the document has the key {str(error)!r} twice in one object", line, column
+        ) from error
     except LiteralError as error:
         line, column = _outside_strings(text, error.literal)
         raise CompareError(file, error.reason, line, column) from error
@@ -68,7 +74,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _constant(word: str) -> Any:
-    raise LiteralError(word, f"is not JSON: {word} is not a JSON value")
+    raise LiteralError(word, f"the document is not JSON: {word} is not a JSON value")
 
 
 def _tokens(text: str, pattern: str) -> Iterator[re.Match[str]]:

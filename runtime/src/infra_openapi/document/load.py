@@ -52,7 +52,7 @@ def parse(
         try:
             content = json.dumps(content)
         except (TypeError, ValueError, RecursionError) as error:
-            raise CompareError(name, f"is not data that can be written as JSON: {error}") from error
+            raise CompareError(name, f"the content cannot be written as JSON: {error}") from error
     raw = content.encode(errors="surrogatepass") if isinstance(content, str) else content
     return _checked(Document(File(name, raw), read or _nowhere))
 
@@ -65,7 +65,7 @@ def _checked(document: Document) -> Document:
 def _nowhere(name: str) -> bytes:
     raise CompareError(
         name,
-        "is another file, and a document from a text or from data cannot refer to files",
+        "the target is another file, and a document from a text or from data cannot refer to files",
         hint="Pass the argument `read`, or load the document from a file.",
     )
 
@@ -82,22 +82,26 @@ def disk(document: Path, root: str | Path | None) -> Reader:
         if "://" in name:
             raise CompareError(
                 name,
-                "is on the network, and network access is not allowed",
+                "the document is on the network, and network access is not allowed",
                 hint="Allow it with `--allow-network`.",
             )
         path = Path(name)
         if path != document and not path.resolve().is_relative_to(allowed):
             raise CompareError(
-                name, f"is outside of {allowed}", hint="Set `--root` to a directory that contains both files."
+                name,
+                f"the file is outside of {allowed}",
+                hint="Set `--root` to a directory that contains both files.",
             )
         if path.is_dir():
-            raise CompareError(name, "is a directory, not a file")
+            raise CompareError(name, "the path is a directory, not a file")
         if not path.exists():
-            raise CompareError(name, "does not exist")
+            raise CompareError(name, "the file does not exist")
         if not path.is_file():
-            raise CompareError(name, "is not a regular file")
+            raise CompareError(name, "the path is not a regular file")
         if path.stat().st_size > source.MAX_BYTES:
-            raise CompareError(name, f"has {path.stat().st_size:,} bytes; the limit is {source.MAX_BYTES:,}")
+            raise CompareError(
+                name, f"the file has {path.stat().st_size:,} bytes; the limit is {source.MAX_BYTES:,}"
+            )
         return path.read_bytes()
 
     return read

@@ -29,7 +29,9 @@ def integer(digits: str, base: int = 10) -> int:
         LiteralError: the number has too many digits.
     """
     if len(digits) > MAX_DIGITS:
-        raise LiteralError(digits, f"has a number of {len(digits)} digits; the limit is {MAX_DIGITS}")
+        raise LiteralError(
+            digits, f"the document has a number of {len(digits)} digits; the limit is {MAX_DIGITS}"
+        )
     return int(digits, base)
 
 
@@ -41,5 +43,7 @@ def real(literal: str) -> float:
     """
     value = float(literal)
     if math.isinf(value):
-        raise LiteralError(literal, f"has the number {literal[:_SHOWN_DIGITS]}, which is too large")
+        raise LiteralError(
+            literal, f"the document has the number {literal[:_SHOWN_DIGITS]}, which is too large"
+        )
     return value

@@ -67,7 +67,7 @@ def check(document: Document) -> None:
         try:
             content = packed(element.raw)
         except ValueError as error:  # marshal supports at most 2000 nested levels
-            raise CompareError(element.file, "is nested too deeply to be read") from error
+            raise CompareError(element.file, "the document is nested too deeply to be read") from error
         for ref in references(content):
             key = f"{element.file} {ref}"
             if key in seen:

@@ -40,23 +40,25 @@ def decoded(raw: bytes, file: str) -> str:
         CompareError: the file is too large, empty, or not text.
     """
     if len(raw) > MAX_BYTES:
-        raise CompareError(file, f"has {len(raw):,} bytes; the limit is {MAX_BYTES:,}")
+        raise CompareError(file, f"the document has {len(raw):,} bytes; the limit is {MAX_BYTES:,}")
     try:
         text = encoded(raw, file).decode()
     except UnicodeDecodeError as error:
         raise _no_text(raw, "UTF-8", error, file) from error
     if "\x00" in text:
         raise CompareError(
-            file, "is a binary file, not a text file", text.count("\n", 0, text.index("\x00")) + 1
+            file,
+            "the document is a binary file, not a text file",
+            text.count("\n", 0, text.index("\x00")) + 1,
         )
     if not text or text.isspace():
-        raise CompareError(file, "is empty")
+        raise CompareError(file, "the file is empty")
     return text
 
 
 def _no_text(raw: bytes, encoding: str, error: UnicodeDecodeError, file: str) -> CompareError:
     line = raw.count(b"\n", 0, error.start) + 1
-    return CompareError(file, f"is not {encoding} text (byte {error.start})", line)
+    return CompareError(file, f"the document is not {encoding} text (byte {error.start})", line)
 
 
 def data(text: str, file: str) -> tuple[Any, Marks | None]:

@@ -111,7 +111,7 @@ def remarks(report: Report) -> list[str]:
         f"{entry.file}:{entry.line}: no finding matches this entry, so it can be removed: {entry.summary}"
         for entry in report.review.stale
     ]
-    notes = [f"{note.file}:{note.line}: {note.pointer or '/'} {note.message}" for note in report.notes]
+    notes = [f"{note.file}:{note.line}: {note.pointer or '/'}: {note.message}" for note in report.notes]
     return [*expired, *stale, *notes]
 
 

@@ -157,7 +157,10 @@ def mapping(schema: Element) -> dict[str, Element]:
             try:
                 found[value] = resolve(schema, ref)
             except CompareError:
-                schema.document.note(target, f"maps to {target.raw!r}, which does not exist")
+                schema.document.note(
+                    target,
+                    f"the discriminator maps a value to the schema {target.raw!r}, which does not exist",
+                )
     mapped = {(element.file, element.pointer) for element in found.values()}
     for kind in ("oneOf", "anyOf"):
         for branch in schema.items(kind):

@@ -35,7 +35,9 @@ def types(element: Element) -> tuple[frozenset[str], bool]:
     names = declared if isinstance(declared, list) else [declared]
     known = {name for name in names if isinstance(name, str) and (name in ALL_TYPES or name == "integer")}
     if len(known) != len(names):
-        element.document.note(element, f"has the unknown type {declared!r}, which is ignored")
+        element.document.note(
+            element, f"the schema has the unknown type {declared!r}, which the comparison ignores"
+        )
         if not known:
             return ALL_TYPES, False
     if raw.get("nullable") is True:

@@ -92,7 +92,7 @@ class Normalizer:
         if not isinstance(raw, dict):
             if not isinstance(raw, bool):
                 element.document.note(
-                    element, "is not a schema, and is treated as a schema that allows every value"
+                    element, "the value is not a schema, and is treated as a schema that allows every value"
                 )
             return Node(key=(key,), elements=(element,), types=ALL_TYPES if raw is not False else frozenset())
         target = target_of(element)

@@ -95,7 +95,7 @@ def open_source(source: str, *, directory: Path | None = None, access: Access | 
             return _file(source, home, access)
         case Kind.STDIN:
             if sys.stdin is None:
-                raise CompareError("stdin", "is closed: redirect a document to standard input")
+                raise CompareError("stdin", "standard input is closed: redirect a document to standard input")
             content = sys.stdin.buffer.read(text.MAX_BYTES + 1)
             return Opened(name="stdin", document=parse(content, name="stdin"))
         case Kind.URL:
@@ -107,7 +107,7 @@ def open_source(source: str, *, directory: Path | None = None, access: Access | 
             hint = "Use `infra dev api-check`, which finds the running stack, or give the URL of the service."
             raise CompareError(
                 source,
-                "is a service of a stack, but this program has no access to a running stack",
+                "the source is a service of a stack, but this program has no access to a running stack",
                 hint=hint,
             )
         case Kind.GIT:
@@ -130,9 +130,9 @@ def _file(source: str, home: Path, access: Access) -> Opened:
     try:
         read: Reader = disk(shown, access.root)
     except ValueError as error:
-        raise CompareError(str(shown), f"is not a path: {error}") from error
+        raise CompareError(str(shown), f"the source is not a path: {error}") from error
     except (OSError, RuntimeError) as error:
-        raise CompareError(str(shown), f"is a circular symbolic link: {error}") from error
+        raise CompareError(str(shown), f"the path is a circular symbolic link: {error}") from error
     if access.network:
         read = _with_network(read, access.timeout)
     return Opened(name=str(shown), document=load(shown, read=read), path=shown)
