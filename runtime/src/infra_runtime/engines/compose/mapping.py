@@ -258,17 +258,18 @@ _PAGE = """\
 
 <!-- written by `python -m infra_runtime.engines.compose.mapping`; a test compares it with the code -->
 
-The command `infra export compose` writes the files with which `docker compose` runs a stack in containers. [Export a
-stack to Docker Compose](../how-to/export-to-compose.md) explains how to use the command. The tables on this page list
-every field of a service, and how the command exports the field (the outcome):
+The command `infra export compose` writes the files with which `docker compose` runs a stack in
+containers. [Export a stack to Docker Compose](../how-to/export-to-compose.md) explains how to use the
+command. The tables on this page list every field of a service, and how the command exports the field
+(the outcome):
 
 - **kept**: Compose has the same setting
 - **changed**: Compose has a setting with the same effect in a container
 - **left out**: the field is not exported, because only the local engine uses it
 - **refused**: the command reports an error with the line of the stack file, never a warning
 
-The exported files need Docker Compose 2.23.1 or later, because this version can read configuration files whose content
-is part of the Compose file.
+The exported files need Docker Compose 2.23.1 or later, because this version can read configuration files
+whose content is part of the Compose file.
 
 ## A service of the stack
 
