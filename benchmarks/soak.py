@@ -1,8 +1,9 @@
-"""SIGKILL at random moments to every process of a stack: the time until nothing is left, and what remains.
+"""Kill processes of a stack with SIGKILL at random moments, and check that nothing is left.
 
-A round starts a run (`pytest`, `pytest -n 2`, or `infra runtime up`) in a new project, kills a process of it,
-and ends the stack as a user would. The processes that are signalled are those with a variable of this script
-in their environment, and their descendants. The exit status is 1 when anything is left.
+A round starts a run (`pytest`, `pytest -n 2`, or `infra runtime up`) in a new project, kills a process of
+this run, and ends the stack as a user would. The benchmark measures the time until nothing is left. The
+processes that can get a signal are those with a variable of this script in their environment, and their
+descendants. The exit status is 1 if anything is left.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ client = {valkey}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kill:
-    """The result of a round; without `signalled`, the process did not exist at the moment of the kill."""
+    """The result of one round; `signalled` is false if the process did not exist at the time of the kill."""
 
     target: str
     moment: str
@@ -77,7 +78,7 @@ class Kill:
 
 
 def main() -> None:
-    """Kill, count and print; exit with 1 when something is left."""
+    """Run the rounds, count what is left, and print the result; exit with 1 if anything is left."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--kills", type=int, default=1000, help="default: 1000")
     parser.add_argument("--minutes", type=float, default=30, help="default: 30; the first limit ends the run")
@@ -100,14 +101,14 @@ def main() -> None:
 
 
 def report(number: int, kill: Kill) -> None:
-    """Print the progress: a line for a round that left something, and one for every tenth round."""
+    """Print the progress: a line for each round that left something, and a line for every tenth round."""
     if kill.left or number % 10 == 0:
         left = "; ".join(kill.left) or "nothing left"
         print(f"round {number}: {kill.target}, {kill.moment}, {kill.seconds:.2f} s: {left}", flush=True)
 
 
 def table(title: str, groups: dict[str, list[Kill]]) -> None:
-    """Print a line for each group: the number of kills, the times, and the number of leftovers."""
+    """Print a line for each group of kills: the number of kills, the times, and the number of leftovers."""
     print(f"\n{title:18}  {'kills':>6}  {'median':>9}  {'99 %':>9}  left")
     for name, rounds in groups.items():
         kills = [kill for kill in rounds if kill.signalled]
@@ -119,7 +120,7 @@ def table(title: str, groups: dict[str, list[Kill]]) -> None:
 
 
 def play(folder: Path, number: int, chance: random.Random) -> Kill:
-    """Run one round in a new project, and remove the project."""
+    """Run one round of the benchmark in a new project, and remove the project."""
     target = chance.choice(TARGETS)
     moment = chance.choice(MOMENTS[:4] if target in TARGETS[:3] else MOMENTS)
     cwd = project(folder, f"p{number}", conftest_py=CONFTEST, infra_toml=STACK.format(**free_ports(chance)))
@@ -143,13 +144,16 @@ def play(folder: Path, number: int, chance: random.Random) -> Kill:
 
 
 def free_ports(chance: random.Random) -> dict[str, int]:
-    """Return ports for the development stack, outside the ranges of other programs and of leased ports."""
+    """Return ports for a stack in the environment `development`.
+
+    The ports are outside the ranges of other programs and of leased ports.
+    """
     first = chance.randrange(12000, 19998)
     return {"postgres": first, "valkey": first + 1}
 
 
 class Scene:
-    """The run of one round: its project, its environment, and its traces."""
+    """The run of one round: its project, its environment variables, and the traces of its stacks."""
 
     def __init__(self, *, cwd: Path, environ: dict[str, str], chance: random.Random) -> None:
         self._cwd, self._environ, self._chance = cwd, environ | {MARK: str(cwd)}, chance
@@ -159,9 +163,9 @@ class Scene:
         self._stacks: list[tuple[str, ...]] = []
 
     def kill(self, target: str, moment: str) -> tuple[bool, float]:
-        """Start the run, kill the target at the moment, and wait for the end of the run.
+        """Start the run, kill the target at the given moment, and wait for the end of the run.
 
-        Return whether the target existed, and the time at which the stack had to end.
+        The result is whether the target existed, and the time at which the stack had to end.
         """
         xdist = target.startswith("xdist") or (target != "pytest" and self._chance.random() < 0.3)
         up = moment in SNAPSHOTS or (target in TARGETS[3:] and moment in {"start", "stop"} and not xdist)
@@ -187,7 +191,10 @@ class Scene:
         return found, time.perf_counter() if survives else killed
 
     def _await(self, child: Child, moment: str, *, up: bool) -> subprocess.Popen[bytes] | None:
-        """Wait for a random time within the moment; return the program that saves or restores a snapshot."""
+        """Wait until a random time within the moment of the kill.
+
+        The result is the program that saves or restores a snapshot, or None if the moment does not need one.
+        """
         if moment == "start":
             time.sleep(self._chance.uniform(0.1, 1.5))
             return None
@@ -229,7 +236,7 @@ class Scene:
             child.wait()
 
     def _run(self, *command: str, accepted: set[int]) -> None:
-        """Run a command of the user; an unexpected exit status is recorded like something that is left."""
+        """Run a command as a user would; an unexpected exit status is treated like something that is left."""
         child = self._start([*command], "user.log")
         self._wait(child)
         if child.returncode not in accepted:
@@ -237,7 +244,7 @@ class Scene:
             self._left.append(f"{' '.join(command[1:])}: exit status {child.returncode}: {text.strip()}")
 
     def _signal(self, target: str, root: int) -> bool:
-        """Kill the target; return whether it exists."""
+        """Kill the target process of the round; return whether it existed."""
         family = members(str(self._cwd), named=False)
         self._traces.collect(family)
         roles = {process.pid: words(process.pid) for process in family}
@@ -265,7 +272,10 @@ class Scene:
         return sum(processes.send(process, signal.SIGKILL) for process in victims) > 0
 
     def end(self, target: str, ended: float) -> tuple[float, tuple[str, ...]]:
-        """End the stack as a user; return the seconds until nothing was left, and what is left at last."""
+        """End the stack as a user would.
+
+        The result is the seconds until nothing was left, and descriptions of what is left at the end.
+        """
         self._traces.collect()
         if target == "both":
             self._user()
@@ -280,7 +290,7 @@ class Scene:
         return seconds, tuple(self._left)
 
     def _user(self) -> None:
-        """Use the stack again, or stop it."""
+        """Use the stack again, or stop the stack, as a user would after a kill."""
         [options] = self._stacks
         if self._chance.random() < 0.5:
             self._run(INFRA, "runtime", "down", *options, accepted={0, 7})
@@ -292,7 +302,10 @@ class Scene:
             self._run(INFRA, "runtime", "down", accepted={0})
 
     def _gone(self, began: float) -> float:
-        """Wait until no process, port, socket, segment or group is left; return the seconds since `began`."""
+        """Wait until nothing of the stack is left, and return the seconds since `began`.
+
+        The method waits for processes, ports, sockets, shared memory segments and control groups.
+        """
         deadline = time.perf_counter() + PATIENCE
         while left := self._traces.running():
             if time.perf_counter() > deadline:
@@ -302,7 +315,7 @@ class Scene:
         return max(time.perf_counter() - began, 0.0)
 
     def kill_all(self) -> None:
-        """Kill what a round that failed has left, so that it does not affect the next rounds."""
+        """Kill the processes that a failed round has left, so that they do not affect the next rounds."""
         for process in members(str(self._cwd), named=False):
             processes.send(process, signal.SIGKILL)
 
