@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from infra_runtime.data_directory.logs import tail
+from infra_runtime.data_directory.logs import limits, tail
 from infra_runtime.data_directory.marker import make_data_directory
 from infra_runtime.data_directory.paths import PROTOCOL, SOCKET_IN_RUN, SOCKET_PATH, Paths, refusal
 from infra_runtime.engines.local import connection
@@ -313,6 +313,7 @@ def connect_or_launch(
     with contextlib.suppress(NoStackError):
         return Client.connect(paths, lease=True, deadlines=deadlines)
     requirements.check()
+    limits(os.environ)
     _make_home(paths)
     make_data_directory(paths, environment)
     argv = command(paths, environment)
