@@ -44,7 +44,7 @@ MISTAKES = [
     ("[services.api]\ncommand = 'a b'", 'no shell splits it: ["a", "b"]'),
     ("[services.api]\ncommand = []", "infra.toml:2: services.api.command: the command is empty"),
     # a user's own service
-    (API + "env = { DEBUG = true }", "services.api.env.DEBUG: the value of an environment variable is a text"),
+    (API + "env = { DEBUG = true }", "services.api.env.DEBUG: the value of an environment variable is"),
     (API + "needs = ['api']", "infra.toml:1: api needs itself"),
     (API + "cwd = '${api.url}'", "api refers to ${api.url}, but a service cannot refer to its own exports"),
     (API + "cwd = '${port.http'", "infra.toml:1: api has a ${ without a } in '${port.http'"),

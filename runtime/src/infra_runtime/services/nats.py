@@ -138,7 +138,8 @@ _JETSTREAM = {"jetstream": {"max_mem": 64 * 2**20, "max_file": 256 * 2**20, "max
 def _accounts(count: int, *, auth: bool) -> dict[str, Any]:
     """Return the accounts of the server's configuration: `shared` (used by `url`), `system`, and for tests.
 
-    `count` is the number of accounts for tests."""
+    `count` is the number of accounts for tests.
+    """
     names = [f"test{number}" for number in range(1, count + 1)]
     return {
         "accounts": {

@@ -108,7 +108,8 @@ def pocketbase(settings: PocketbaseSettings, _: Contributions = ()) -> ServiceSp
 def _migrate(folder: str, *, hooks: str) -> tuple[str, ...]:
     """Return the command that creates or updates the tables of PocketBase's database, and then exits.
 
-    `folder` is the data folder; `hooks` is the folder with the JavaScript hooks that the command runs."""
+    `folder` is the data folder; `hooks` is the folder with the JavaScript hooks that the command runs.
+    """
     return (
         "${bin.pocketbase}",
         "migrate",

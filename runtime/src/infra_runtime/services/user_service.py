@@ -171,7 +171,8 @@ class UserServiceSettings(BaseModel):
     def _port(self, key: str, name: str | None) -> str:
         """Return the name of the port that a setting uses: `name`, or if it is None, the service's only port.
 
-        `key` is the name of the setting, for the error message."""
+        `key` is the name of the setting, for the error message.
+        """
         if name:
             return name
         if len(self.ports) != 1:

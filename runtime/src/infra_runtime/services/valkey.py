@@ -71,7 +71,8 @@ _USERS = frozenset({"requirepass", "aclfile", "user"})
 def _exchange(*steps: Send | Expect, password: str, timeout: float = PATIENCE) -> Exchange:
     """Return a probe that logs in and then runs `steps`.
 
-    The server reports only after a login that it is still loading its data."""
+    The server reports only after a login that it is still loading its data.
+    """
     login: tuple[Send | Expect, ...] = ()
     if password:
         word = _quoted(password).replace("\\", "\\\\")

@@ -155,7 +155,8 @@ class Children:
     ) -> int:
         """Run a command for a service and return the exit status of the command.
 
-        If this coroutine is cancelled, all processes of the command are killed."""
+        If this coroutine is cancelled, all processes of the command are killed.
+        """
         pid = self._spawn(service, command, env or {}, cwd, log, refuses_root=refuses_root)
         future: asyncio.Future[int] = self._loop.create_future()
         self._owners[pid] = service, future

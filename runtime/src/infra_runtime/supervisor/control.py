@@ -49,7 +49,8 @@ class Connection:
     def send(self, message: Mapping[str, Any]) -> None:
         """Send a message to the client; do nothing if the client has disconnected.
 
-        A client that does not read its messages is disconnected."""
+        A client that does not read its messages is disconnected.
+        """
         if self._writer.transport.get_write_buffer_size() > LONGEST_LINE:
             self._writer.transport.abort()
         if not self._writer.is_closing():
@@ -103,7 +104,8 @@ class Control:
     async def keep(self, interval: float = 1.0) -> None:
         """Check the socket file at an interval in seconds, and listen again if the file was removed.
 
-        Some machines remove old files in /tmp while a stack runs."""
+        Some machines remove old files in /tmp while a stack runs.
+        """
         while True:
             await asyncio.sleep(interval)
             with contextlib.suppress(OSError):

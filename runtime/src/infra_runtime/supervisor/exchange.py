@@ -70,7 +70,8 @@ async def _receive(reader: asyncio.StreamReader, step: Expect) -> str | None:
 async def _message(reader: asyncio.StreamReader, until: str | LengthPrefix, limit: int) -> bytes:
     """Read one message of a service, which ends with a text or begins with its length.
 
-    Raises `IncompleteReadError`, and `LimitOverrunError` if the message has more than `limit` bytes."""
+    Raises `IncompleteReadError`, and `LimitOverrunError` if the message has more than `limit` bytes.
+    """
     if isinstance(until, str):
         message = await reader.readuntil(unescape(until))
         if len(message) > limit:

@@ -31,7 +31,8 @@ def main() -> None:
 async def ready(probe: HttpProbe, host: str, port: int) -> str | None:
     """Send the request until the service is ready or `PATIENCE` seconds are over.
 
-    Return None if the service is ready, else the reason from the last request."""
+    Return None if the service is ready, else the reason from the last request.
+    """
     began = time.monotonic()
     while (reason := await _once(probe, host, port)) is not None:
         waited = time.monotonic() - began

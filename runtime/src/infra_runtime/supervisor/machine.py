@@ -194,9 +194,7 @@ class Machine:
         yield Effect("signal-rest", service.spec.name, number=step.signal)
 
     def _crash(self, service: Service, event: Event) -> Iterator[Effect]:
-        """Restart a service that has exited, if its policy requires this, or set it to failed.
-
-        A service fails when it is in a crash loop, or when its deadline for the start has passed."""
+        """Restart an exited service if its policy requires this; else, or in a crash loop, it fails."""
         text, was_ready = restart.exit_text(event.number), service.ready_at is not None
         if not was_ready and not service.spec.task:
             text += " before it was ready"
@@ -388,7 +386,8 @@ class Machine:
 def stop_order(services: Mapping[str, Service], names: Iterable[str]) -> list[list[str]]:
     """Return groups of services, in the order in which the groups stop.
 
-    A service stops before the services that it needs; the services of one group stop at the same time."""
+    A service stops before the services that it needs; the services of one group stop at the same time.
+    """
     remaining = set(names)
     waves: list[list[str]] = []
     while remaining:

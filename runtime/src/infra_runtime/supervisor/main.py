@@ -32,7 +32,8 @@ REMOVAL_SECONDS = 1.0
 def main() -> int:
     """Run the supervisor of a data directory until its last lease ends, and return the exit status.
 
-    The function `argv.command` builds the command line."""
+    The function `argv.command` builds the command line.
+    """
     data, environment = sys.argv[1:]
     paths = Paths(data)
     descriptor = take_lock(paths)

@@ -111,7 +111,8 @@ async def _seed(
 async def _evict(cache: str, run: Runner) -> None:
     """Remove the seeds that the cache no longer needs (`seed_cache.victims`), in another process.
 
-    The removal can take a second, and the event loop must not wait for it."""
+    The removal can take a second, and the event loop must not wait for it.
+    """
     for path in seed_cache.victims(cache):
         with seed_cache.unused(path) as free:
             if free:
@@ -207,7 +208,8 @@ def _remove_unused(building: str) -> None:
 async def _removed_on_failure(tree: str, run: Runner) -> AsyncIterator[None]:
     """Remove an incomplete seed if the block fails or is cancelled.
 
-    If the disk has a problem (full or read-only), this reason is added to the error message."""
+    If the disk has a problem (full or read-only), this reason is added to the error message.
+    """
     try:
         yield
     except StepError as error:
@@ -249,7 +251,8 @@ def seed_key(seed: Seed, scope: Scope) -> str:
 async def _locked(path: str, *, shared: bool = False) -> AsyncIterator[None]:
     """Hold the lock file of a seed during the block, because another stack may build the same seed.
 
-    The function waits for the lock without blocking the event loop."""
+    The function waits for the lock without blocking the event loop.
+    """
     while True:
         descriptor = file_lock.acquire(path, shared=shared)
         if descriptor is not None and file_lock.is_current(descriptor, path):

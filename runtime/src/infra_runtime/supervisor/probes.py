@@ -104,7 +104,8 @@ async def tcp(host: str, port: int) -> str | None:
 async def http(host: str, port: int, probe: HttpProbe, tls: ssl.SSLContext | None = None) -> str | None:
     """Send a GET request, and compare the status and the body with those that the probe expects.
 
-    Return None if the service is ready, else the reason. Source: RFC 9112."""
+    Return None if the service is ready, else the reason. Source: RFC 9112.
+    """
     headers = "".join(f"{name}: {value}\r\n" for name, value in probe.headers.items())
     host_header = "" if any(name.lower() == "host" for name in probe.headers) else f"Host: {host}:{port}\r\n"
     request = f"GET {probe.path} HTTP/1.1\r\n{host_header}{headers}Connection: close\r\n\r\n"
@@ -131,7 +132,8 @@ async def http(host: str, port: int, probe: HttpProbe, tls: ssl.SSLContext | Non
 async def _body(reader: asyncio.StreamReader, content: bytes) -> bytes:
     """Return the body of an HTTP answer, read only until it contains `content`.
 
-    The body arrives in parts, and the server may keep the connection open."""
+    The body arrives in parts, and the server may keep the connection open.
+    """
     body = b""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE / 4):
@@ -145,7 +147,8 @@ async def _body(reader: asyncio.StreamReader, content: bytes) -> bytes:
 async def postgres(host: str, port: int, probe: PostgresProbe) -> str | None:
     """Run the probe of PostgreSQL: send a start-up packet and expect a request for authentication.
 
-    Then set the password of the probe's role. Return None if the service is ready, else the reason."""
+    Then set the password of the probe's role. Return None if the service is ready, else the reason.
+    """
     body = b"user\0%b\0database\0%b\0\0" % (probe.user.encode(), probe.database.encode())
     async with connected(host, port) as (reader, writer):
         writer.write(struct.pack("!ii", len(body) + 8, PROTOCOL_3) + body)
@@ -201,7 +204,8 @@ async def https(host: str, port: int, probe: HttpProbe, run: Runner, answer: str
 async def command(probe: ExecProbe, run: Runner) -> str | None:
     """Run the command of a probe; its output is written to the service's log.
 
-    Return None if the command exits with 0 (the service is ready), else the reason."""
+    Return None if the command exits with 0 (the service is ready), else the reason.
+    """
     try:
         async with asyncio.timeout(probe.timeout):
             status = await run(probe.command, {})

@@ -112,7 +112,8 @@ class Methods:
     async def limits(self, _connection: Connection, _params: Nothing) -> Limits:
         """Return the time limits for starting and stopping the services.
 
-        Clients also send this request to check that the supervisor answers."""
+        Clients also send this request to check that the supervisor answers.
+        """
         return self._supervisor.limits()
 
     async def up(self, _connection: Connection, params: Up) -> Outcome:
@@ -297,7 +298,8 @@ class Methods:
     async def down(self, _connection: Connection, _params: Nothing) -> Nothing:
         """Stop the stack, and answer when all its processes have exited.
 
-        Raises `LeftoverError` if a process or a port remains."""
+        Raises `LeftoverError` if a process or a port remains.
+        """
         left = await asyncio.shield(self.end())
         if left:
             raise LeftoverError(left)

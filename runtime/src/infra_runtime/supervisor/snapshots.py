@@ -169,7 +169,8 @@ async def remove(supervisor: Supervisor, paths: Sequence[str]) -> None:
 async def _hold(supervisor: Supervisor, services: Sequence[str]) -> None:
     """Pause the processes of services with SIGSTOP before their folders are exchanged.
 
-    A service that is starting or stopping is killed instead."""
+    A service that is starting or stopping is killed instead.
+    """
     states = supervisor.machine.services
     while True:
         for service in services:
@@ -257,7 +258,8 @@ async def _run(supervisor: Supervisor, *command: str) -> int:
 async def _quiesce(supervisor: Supervisor, service: str) -> None:
     """Make a service write its data in memory to its files, before a snapshot is saved.
 
-    Raises `SnapshotError` with the service's answer if the service cannot write them."""
+    Raises `SnapshotError` with the service's answer if the service cannot write them.
+    """
     bound = supervisor.bound[service]
     if bound.quiesce is None:
         return

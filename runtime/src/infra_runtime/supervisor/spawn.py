@@ -15,7 +15,8 @@ def spawn(
 ) -> subprocess.Popen[bytes]:
     """Start a child process whose output is appended to the file `log`.
 
-    Raises `OSError` if the command cannot be executed."""
+    Raises `OSError` if the command cannot be executed.
+    """
     prepare: Callable[[], None] | None = None
     if refuses_root and os.geteuid() == 0:
         if privileges.user_namespaces_work():
