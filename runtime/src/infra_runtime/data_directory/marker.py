@@ -73,7 +73,7 @@ def placed_file(paths: Paths) -> str:
 
     Such a file is newer than the end of the last run: after a run that ended with `down` in its journal, no
     process of the stack writes files. Older files are remains of a killed supervisor. The result is empty if
-    there is no such file.
+    all files are older.
     """
     if not disk.is_folder(paths.services):
         return ""

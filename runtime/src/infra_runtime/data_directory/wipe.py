@@ -74,9 +74,10 @@ def _clear(paths: list[Path]) -> list[str]:
 
 
 def _remove_plan(data: Path, patience: float) -> bool:
-    """Remove the data directory of a separate stack in a test run; return whether it contained its files.
+    """Remove the folder of a test run's separate stack, which is in the data directory of the main stack.
 
-    If the start of the stack was killed, the folder may be empty or contain an incomplete marker.
+    Return whether files were removed. If the start of the stack was killed, the folder may be empty or
+    contain an incomplete marker.
     """
     paths = Paths(str(data))
     if disk.is_file(paths.marker) or {*data.iterdir()} <= {Path(paths.lock), *_temporary(paths)}:

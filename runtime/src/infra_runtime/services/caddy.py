@@ -155,7 +155,8 @@ def caddy(settings: CaddySettings, contributions: Contributions = ()) -> Service
 def _contributed(contributions: Contributions) -> list[Route]:
     """Return the routes that services contribute, sorted for the proxy, which uses the first matching route.
 
-    Routes with a host precede routes without a host; a route with a longer path precedes a shorter one.
+    A route with a longer path precedes a route with a shorter path. If the paths have the same length, a
+    route with a host precedes a route without a host.
     """
     routes = [Route(to=offer.service, **asdict(offer.value)) for offer in contributions]
     return sorted(routes, key=lambda route: (-len(route.path), route.host is None, route.host, route.to))

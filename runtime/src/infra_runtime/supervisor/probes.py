@@ -96,7 +96,10 @@ def interval(waited: float) -> float:
 
 
 async def tcp(host: str, port: int) -> str | None:
-    """Run a TCP probe: connect to the port and close the connection. Return None, because it was accepted."""
+    """Run a TCP probe: connect to a port and close the connection. Return None: the service is ready.
+
+    Raises `OSError` if the port does not accept the connection.
+    """
     async with connected(host, port):
         return None
 

@@ -21,7 +21,7 @@ _START_INTERVAL, _INTERVAL, _TIMEOUT = 1, 10, 5
 
 
 def health_check(spec: ServiceSpec, stack: Stack) -> dict[str, Value] | None:
-    """Return the `healthcheck` of a service for Compose; None if the service has no probe.
+    """Return the `healthcheck` of a service for Compose; None for a task, or without a probe.
 
     Raises:
         ConfigurationError: the probe cannot be expressed as a command of the image.
