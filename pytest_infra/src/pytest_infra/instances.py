@@ -33,7 +33,7 @@ class Instance(NamedTuple):
 
     @property
     def fixture(self) -> str:
-        """Return the name of the fixture for this service, such as `postgres`."""
+        """Return the name of this service's fixture: the service's name with `_` instead of `-`."""
         return self.service.replace("-", "_")
 
     def parameter_fixture(self, parameter: Parameter) -> str:

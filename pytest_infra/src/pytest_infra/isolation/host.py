@@ -1,4 +1,4 @@
-"""The isolation unit of a proxy such as Caddy: a host name with routes that belongs to one test."""
+"""The isolation unit of a proxy: a host name, with routes, that belongs to one test."""
 
 from __future__ import annotations
 
