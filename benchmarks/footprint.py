@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def members(stack: Stack) -> dict[str, list[int]]:
-    """Return the pids of the stack: supervisor, guardian, and the services with their children."""
+    """Return the process ids of a stack: supervisor, guardian, and the services with their children."""
     status = stack.status()
     services = {service.name: family(service.pid) for service in status.services}
     service_pids = {pid for pids in services.values() for pid in pids}

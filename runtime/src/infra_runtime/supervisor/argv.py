@@ -1,4 +1,4 @@
-"""The command line that starts a supervisor, and the exit status of a second supervisor."""
+"""The command line that starts a supervisor, and its exit status if another supervisor already runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ LEFT_OUT = ("ssl", "_hashlib")
 
 
 def command(paths: Paths, environment: str) -> list[str]:
-    """Return the argv that starts a supervisor with this package, isolated (-I) and without site (-S)."""
+    """Return the command line that starts a supervisor for a data directory.
+
+    Python runs isolated (-I) and without `site` (-S), and imports the package of this process.
+    """
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     code = f"import sys; sys.path.insert(0, {root!r}); sys.modules.update(dict.fromkeys({LEFT_OUT!r})); "
     code += "from infra_runtime.supervisor.main import main; sys.exit(main())"
