@@ -27,7 +27,7 @@ from infra_runtime.supervisor.restart import BACKOFF_FIRST
 
 
 def main() -> None:
-    """Measure the variants and print a table for each service."""
+    """Measure how long services take to be ready again after a kill, and print a table for each service."""
     chosen = count(__doc__, 20)
     headline(f"SIGKILL of a service, until it is ready again (first back-off: {BACKOFF_FIRST * 1000:g} ms)")
     with stage() as folder, supervised(folder) as stack, alone(folder) as boots:

@@ -82,7 +82,10 @@ def table(
     scale: float = 1000,
     digits: int = 1,
 ) -> None:
-    """Print a line for each figure: the median, the quartiles, and the ratio to the baseline."""
+    """Print a table with a line for each measured figure, such as a duration.
+
+    A line contains the median, the quartiles, and the ratio to the baseline.
+    """
     width = max(map(len, results))
     head = f"{'':{width}}  {'median':>12}  {'quartiles':^22}"
     print(head + (f"  ratio to “{baseline}” (quartiles)" if baseline else ""))

@@ -171,7 +171,7 @@ def free_ports(number: int) -> dict[str, int]:
 
 
 class Scene:
-    """The run of one round: its project, its environment variables, and the traces of its stacks."""
+    """The run of one round: its project, its environment variables, and what its stacks have left."""
 
     def __init__(self, *, cwd: Path, environ: dict[str, str], chance: random.Random) -> None:
         self._cwd, self._environ, self._chance = cwd, environ | {MARK: str(cwd)}, chance
