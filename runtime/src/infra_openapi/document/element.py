@@ -206,7 +206,7 @@ class Document:
 
     @property
     def original(self) -> Any:
-        """Return the data of the main file of the document, before a conversion from Swagger 2.0."""
+        """Return the data of the main file of the document, without the conversion from Swagger 2.0."""
         return self._files[self.name].data
 
     @property

@@ -47,7 +47,10 @@ _FLOWS = {"accessCode": "authorizationCode", "application": "clientCredentials"}
 
 
 def converted(data: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the document as OpenAPI 3.0, and a table that maps new pointers to original pointers."""
+    """Return a Swagger 2.0 document as OpenAPI 3.0, and a table of JSON pointers.
+
+    The table maps the pointer of each moved part in the new document to its pointer in the original document.
+    """
     made = _Conversion(data)
     return made.document(), made.written
 
