@@ -69,7 +69,7 @@ class Equality:
         return list(zip(before, after, strict=True)) if len(before) == len(after) else None
 
     def _explore(self, start: tuple[Element, Element]) -> None:
-        """Visit all pairs of elements to which references lead from a pair.
+        """Visit all pairs of elements to which `$ref` references lead from a pair.
 
         The pairs from which a difference can be reached are marked as different.
         """

@@ -325,7 +325,10 @@ class Children:
         return roots | self._orphaned_of(service) | self._rests.get(service, {})
 
     def _orphaned(self) -> list[int]:
-        """Return the pids of descendants whose parents have exited: on Linux, children of this process."""
+        """Return the pids of descendants whose parents have exited; an empty list except on Linux.
+
+        On Linux, these descendants have become children of this process.
+        """
         if sys.platform != "linux":
             return []
         return [
