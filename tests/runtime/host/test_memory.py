@@ -163,7 +163,7 @@ def test_the_mounted_group_counts_in_a_container_that_shows_the_path_of_the_host
     assert memory.memory_left() == (3 * GB // 4, f"the control group {machine.groups}")
 
 
-def test_memory_that_cannot_be_read_is_no_limit(machine: Machine, tmp_path: Path) -> None:
+def test_memory_that_cannot_be_read_does_not_limit_the_data(machine: Machine, tmp_path: Path) -> None:
     (tmp_path / "proc/meminfo").unlink()
     (tmp_path / "proc/self/cgroup").unlink()
 

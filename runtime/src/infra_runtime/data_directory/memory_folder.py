@@ -135,7 +135,7 @@ def _marker(paths: Paths) -> dict[str, object]:
 
 
 def _record(paths: Paths, name: str) -> None:
-    """Write the name of the folder to the marker. Raises `OSError` if there is no marker."""
+    """Write the name of the folder to the marker. Raises `OSError` if the marker is missing."""
     content = _marker(paths)
     if not content:
         raise FileNotFoundError(2, os.strerror(2), paths.marker)
