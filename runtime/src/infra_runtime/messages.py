@@ -248,6 +248,8 @@ class Event(Message):
     boot: str = ""
     #: `up`: the folder of the supervisor's control group; empty if it has none
     cgroup: str = ""
+    #: `up`: the folder in RAM with the data of the services; empty if the data are on the disk
+    folder: str = ""
     #: the line of the journal as JSON data, including fields that this version does not know
     record: Mapping[str, object] = field(default_factory=dict)
 
