@@ -140,8 +140,8 @@ class Client:
     ) -> object:
         if self._connection.closed:  # in a forked child, the lock may be held by a thread of the parent
             raise SupervisorError(
-                "this lease was given back, by `close`, `finish` or `down`, or it belongs to the parent of a"
-                " forked process"
+                "the connection to the stack was closed by `close`, `finish` or `down`, or belongs to the"
+                " parent of this forked process"
             )
         with self._lock:
             if self._silence and not self._connection.has_data():
@@ -239,7 +239,9 @@ class Client:
         """
         seconds += self._deadlines.margin
         if not self._ends(time.monotonic() + seconds):
-            raise unresponsive(self._paths, self.supervisor, f"it did not exit within {seconds:g} s")
+            raise unresponsive(
+                self._paths, self.supervisor, f"the supervisor did not exit within {seconds:g} s"
+            )
 
     def _ends(self, until: float) -> bool:
         with contextlib.suppress(OSError, EOFError):
@@ -346,13 +348,13 @@ def _make_home(paths: Paths) -> None:
     """Create or check the folder for sockets and lock files. Raises `ConfigurationError`."""
     for name, path in (("INFRA_RUNTIME_DIR", paths.home), ("INFRA_CACHE", paths.cache)):
         if not Path(path).is_absolute():
-            hint = "The supervisor has another working directory: begin the path with a slash."
+            hint = "The supervisor has another working directory, so the path must begin with a slash."
             raise ConfigurationError(f"{path!r} is not an absolute path", where=name, hint=hint)
     if len(os.fsencode(paths.run)) > SOCKET_PATH - SOCKET_IN_RUN:
         raise ConfigurationError(
             f"{paths.home} is too long for the paths of sockets, which may have {SOCKET_PATH} bytes",
             where="INFRA_RUNTIME_DIR",
-            hint="Set it to a shorter path, or unset it: the default is short.",
+            hint="Set INFRA_RUNTIME_DIR to a shorter path, or unset it: the default is short.",
         )
     try:
         ownership.make_private_folder(paths.home, shared=True)
@@ -360,7 +362,7 @@ def _make_home(paths: Paths) -> None:
         raise ConfigurationError(
             f"{error.filename}: {error.strerror}",
             where="INFRA_RUNTIME_DIR",
-            hint="It is the folder for sockets and locks: set it to one that only you can write to.",
+            hint="Set INFRA_RUNTIME_DIR (for sockets and locks) to a folder that only you can change.",
         ) from error
 
 
