@@ -212,7 +212,7 @@ def _memory(resolved: Resolved) -> Finding:
 def _reflink(cache: Path, data: Path) -> Finding:
     """Return a finding: whether files that are copied from the cache share disk blocks with it (reflinks)."""
     if sys.platform != "linux":
-        text = "copies from the cache share disk blocks with the cache if the file system supports it (APFS)"
+        text = "copies from the cache share disk blocks with the cache if the file system is APFS"
         return Finding(topic="copies", state="note", text=text)
     try:
         with (

@@ -115,7 +115,7 @@ def _checked_kind(name: str, declaration: Declaration) -> str:
         raise ConfigurationError(
             f"{name} has both a `command` and a `kind`",
             where=declaration.location((*key, "kind")),
-            hint="Remove `kind` for your own service, or `command` for an instance of that kind.",
+            hint="Remove `kind` for your own service, or `command` for a service of this kind.",
         )
     if kind != USER and not catalogue.exists(kind):
         raise ConfigurationError(

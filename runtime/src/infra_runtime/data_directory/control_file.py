@@ -15,7 +15,7 @@ from infra_runtime.errors import DataDirectoryError
 from infra_runtime.host import ownership, processes
 
 _DAMAGED = "was not written by pytest-infra"
-_REMOVE = "Stop the supervisor of this data directory if one is running, and remove the file."
+_REMOVE = "Stop the supervisor of this data directory if it is running, and remove the file."
 
 
 class ControlFile(NamedTuple):

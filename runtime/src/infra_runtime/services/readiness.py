@@ -147,9 +147,7 @@ class Ready(BaseModel):
         chosen = [*(probe for probe in probes if getattr(self, probe) is not None), *protocols]
         if len(chosen) != 1:
             allowed = ", ".join((*probes, *PROTOCOLS))
-            raise ValueError(
-                f"has {' and '.join(chosen) or 'no probe'}; set exactly one probe; allowed are {allowed}"
-            )
+            raise ValueError(f"has {' and '.join(chosen) or 'no probe'}; set exactly one probe: {allowed}")
         if self.exchange is not None:
             self.probe("")
         return self

@@ -107,7 +107,7 @@ class Guardian:
 
 
 class Children:
-    """All processes that the supervisor started, by service."""
+    """All processes that the supervisor has started, with the service to which each process belongs."""
 
     def __init__(
         self, guardian: Guardian, journal: Journal, *, environment: str, token: str, ended: Ended

@@ -139,8 +139,8 @@ class Client:
     ) -> object:
         if self._connection.closed:  # in a forked child, the lock may be held by a thread of the parent
             raise SupervisorError(
-                "this lease was given back, by `close`, `finish` or `down`, or it belongs to the parent of a"
-                " forked process"
+                "the connection to the stack was closed by `close`, `finish` or `down`, or belongs to the"
+                " parent of this forked process"
             )
         with self._lock:
             if self._silence and not self._connection.has_data():
@@ -238,7 +238,9 @@ class Client:
         """
         seconds += self._deadlines.margin
         if not self._ends(time.monotonic() + seconds):
-            raise unresponsive(self._paths, self.supervisor, f"it did not exit within {seconds:g} s")
+            raise unresponsive(
+                self._paths, self.supervisor, f"the supervisor did not exit within {seconds:g} s"
+            )
 
     def _ends(self, until: float) -> bool:
         with contextlib.suppress(OSError, EOFError):
