@@ -98,7 +98,11 @@ def _changed(finding: Finding, document: Document, location: Location, other: An
 
 
 def _item(value: Any, finding: Finding) -> str:
-    """Return the last part of a JSON pointer, for the list item that a finding is about."""
+    """Return the end of a JSON pointer that leads to a list item.
+
+    A finding can be about one item of a list in the document, such as `required`; then its location is this
+    item. The result is an empty text for any other finding.
+    """
     for number, each in enumerate(value if isinstance(value, list) else ()):
         if finding.subject in {each if isinstance(each, str) else "", json.dumps(each, ensure_ascii=False)}:
             return f"/{number}"

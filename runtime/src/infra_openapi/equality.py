@@ -13,7 +13,7 @@ _Key: TypeAlias = tuple[str, str]
 
 
 class Equality:
-    """Decides which elements of two documents are equal; each pair is compared once."""
+    """Decides which elements (parts) of two documents have the same content; each pair is compared once."""
 
     def __init__(self) -> None:
         self._digests: dict[int, tuple[bytes, list[str]]] = {}

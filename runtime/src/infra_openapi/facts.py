@@ -14,7 +14,7 @@ from infra_openapi.finding import Direction
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FactKind:
-    """A kind of fact, with the ids of the rules for requests and for responses; empty if there is no rule.
+    """A kind of fact, with the ids of the rules for requests and for responses; an id may be empty.
 
     `undirected` is the id of the rule for a fact that is about neither requests nor responses, such as the
     change of an operation, a server or security.

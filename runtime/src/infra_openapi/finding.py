@@ -162,7 +162,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """A note about an invalid part of a document and how the comparison interpreted this part."""
+    """A note: an invalid part of a document, and how the comparison interpreted this part."""
 
     file: str
     pointer: str

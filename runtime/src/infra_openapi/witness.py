@@ -272,7 +272,7 @@ class _Checker:
         self._kind = extend(Draft202012Validator, {"x-follow": follow})  # type: ignore[no-untyped-call]
 
     def complaints(self, node: Node, value: Any) -> Iterator[ValidationError]:
-        """Yield the errors that jsonschema finds when it checks a value with the schemas of a node."""
+        """Yield the errors that jsonschema finds if it checks the value with the schemas of `node`."""
         for element in node.elements:
             name = self._name(element)
             self._rewrite_all()

@@ -81,7 +81,7 @@ def _changed(scope: Scope, name: str, old: Element, new: Element, direction: Dir
 
 
 def _text(name: str, old: Element, new: Element) -> int:
-    """Return the value of `Mode.text` for a media type, which states whether its values are sent as text."""
+    """Return how the values of a media type are sent as text, as a value of `Mode.text`."""
     if name == "text/plain":
         return 1
     if name not in encoding.FORMS:

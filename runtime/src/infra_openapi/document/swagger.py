@@ -246,7 +246,10 @@ class _Conversion:
         return made
 
     def shared(self, value: dict[str, Any], produces: Any) -> dict[str, Any]:
-        """Return a shared response with the media types of the operation that refers to this response."""
+        """Return a response of `responses` in Swagger 2.0 with the media types of one operation.
+
+        In Swagger 2.0, the operation that refers to a shared response defines the media types.
+        """
         moved = _moved(value)
         name = str(value["$ref"]).removeprefix("#/responses/").replace("~1", "/").replace("~0", "~")
         if name not in self.responses or _list(produces) == _list(self.data.get("produces")):

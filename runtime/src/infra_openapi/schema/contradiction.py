@@ -33,7 +33,10 @@ def consistent(node: Node) -> Node:
 
 
 def _whole(node: Node) -> Node:
-    """Return the schema with fractional bounds rounded to integers, because it allows only integers."""
+    """Return the schema with bounds that are integers, because the schema allows only integers.
+
+    For example, `minimum: 1.5` becomes `minimum: 2`.
+    """
     found = dict(node.facets)
     for name in ("minimum", "maximum"):
         facet = found.get(name)

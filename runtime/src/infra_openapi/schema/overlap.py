@@ -146,7 +146,10 @@ class Overlaps:
         return sum(map(opened, other.alternatives)) >= sum(map(opened, one.alternatives))
 
     def _touched(self, node: Node, other: Exclusive) -> bool:
-        """Return whether an open object differs from the most similar object of the other document."""
+        """Return whether the open object `node` differs from the most similar open object of `other`.
+
+        An open object is a schema that allows undeclared properties.
+        """
         sent = self._mode.direction is Direction.REQUEST
         for index in _likely(other.alternatives, node):
             like = other.alternatives[index]

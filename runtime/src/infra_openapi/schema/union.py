@@ -48,7 +48,7 @@ class Branch:
 
 
 class Unions:
-    """Compares two schemas, at least one of which is a union."""
+    """Compares an old and a new schema, at least one of which is a union (`oneOf`, `anyOf`)."""
 
     def __init__(self, comparer: Comparer, old: Node, new: Node, change: Change) -> None:
         self._comparer, self.old, self.new, self.change = comparer, old, new, change
@@ -58,7 +58,7 @@ class Unions:
         )
 
     def compare(self) -> None:
-        """Match old with new alternatives, compare each pair, and add facts about unmatched alternatives."""
+        """Match the old and new alternatives of a union, compare each pair, and add facts about the rest."""
         olds, was_null = self._alternatives(self.old)
         news, is_null = self._alternatives(self.new)
         if not self.change.mode.nullless and was_null != is_null:
@@ -170,7 +170,7 @@ class Unions:
         return Pair(old.node, new.node, self.mode)
 
     def _match(self, olds: list[Branch], news: list[Branch], by: Matcher) -> None:
-        """Match each old alternative with the first new alternative for which the function `by` returns true.
+        """Match each old alternative of a union with the first new one for which the function `by` is true.
 
         Matched alternatives are removed from both lists.
         """
