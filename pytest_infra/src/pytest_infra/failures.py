@@ -58,7 +58,10 @@ class Failures:
         return outcome
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Shorten a repeated outcome, which pytest raises again for each test with the same fixture."""
+        """Shorten the report of a test to one line if an earlier test has reported the same error.
+
+        pytest raises the same exception again for each test that uses the fixture with the error.
+        """
         if report.failed:
             for outcome, short in self._complete:
                 outcome.msg = short

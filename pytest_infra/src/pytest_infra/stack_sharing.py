@@ -54,7 +54,7 @@ class Plan(Message):
         text = "; ".join(
             f"{kind}: {', '.join(sorted(names))}" for kind, names in differences.items() if names
         )
-        return text or "a variable or the interpreter"
+        return text or "a variable, the interpreter or the setting tmpfs"
 
 
 class _Note(Message):
@@ -162,7 +162,9 @@ def _locked(data: Path) -> Iterator[None]:
             held.enter_context(FileLock(data / LOCK).acquire(LOCK_SECONDS, poll_interval=LOCK_INTERVAL))
         except Timeout:
             problem = f"another process has locked {data / LOCK} for more than {LOCK_SECONDS:g} s"
-            hint = "A pytest that uses this data directory may be stopped: continue or end it."
+            hint = (
+                "A pytest process that uses this data directory may be paused: continue or end this process."
+            )
             raise SupervisorError(problem, hint=hint) from None
         yield
 

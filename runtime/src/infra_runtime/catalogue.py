@@ -175,7 +175,7 @@ def _loaded(point: EntryPoint) -> Entry:
     except Exception as error:
         raise ConfigurationError(
             f"the kind {point.name!r} cannot be loaded from {target}: {error!r}",
-            hint="Repair or uninstall that distribution.",
+            hint="Update or uninstall the distribution that contains this kind.",
         ) from error
     return _checked(entry, target)
 

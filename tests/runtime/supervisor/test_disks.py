@@ -208,7 +208,7 @@ def test_a_socket_folder_that_is_a_link_is_an_error(data, short, monkeypatch) ->
 def test_links_in_place_of_folders_of_a_test_stack_are_removed_and_their_targets_stay(
     stack_of, data, tmp_path, moment
 ) -> None:
-    stack = stack_of(server("web"))
+    stack = stack_of(server("web"), tmpfs=False)
     paths = Paths(str(data))
     precious = {}
     if moment == "before the start":
@@ -223,7 +223,7 @@ def test_links_in_place_of_folders_of_a_test_stack_are_removed_and_their_targets
             Path(folder).rename(f"{folder}.moved")
     Path(paths.services).symlink_to(precious[paths.services])
     if moment == "before the start":
-        stack = stack_of(server("web"))
+        stack = stack_of(server("web"), tmpfs=False)
         assert not Path(paths.services).is_symlink()
     else:
         Path(paths.run).symlink_to(precious[paths.run])

@@ -93,7 +93,7 @@ class Element:
         ]
 
     def text(self, key: str, default: str = "") -> str:
-        """Return the string that this element contains under `key`, or `default` without a string."""
+        """Return the string under `key` in this element, or `default` if the value is not a string."""
         value = self.raw.get(key) if isinstance(self.raw, dict) else None
         return value if isinstance(value, str) else default
 

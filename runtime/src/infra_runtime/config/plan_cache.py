@@ -40,7 +40,7 @@ def load(request: Request, *, executables: bool) -> Resolved | None:
         sought = [_sought(executable) for executable in data["sought"]]
         plan = Plan.from_json(data["plan"])
         provenance = {key: Origin(**origin) for key, origin in data["provenance"].items()}
-        identities, files = data["identities"], data["files"]
+        identities, files, tmpfs = data["identities"], data["files"], data["tmpfs"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     now = [search(executable.binary, executable.setting, name=executable.name) for executable in sought]
@@ -48,7 +48,7 @@ def load(request: Request, *, executables: bool) -> Resolved | None:
         return None
     if files != _states(files):
         return None
-    return make_resolved(request, plan, sought, provenance)
+    return make_resolved(request, plan, sought, provenance, tmpfs=tmpfs)
 
 
 def store(
@@ -69,6 +69,7 @@ def store(
         return
     data = {
         "plan": resolved.plan.to_json(),
+        "tmpfs": resolved.tmpfs,
         "sought": [asdict(executable) for executable in programs],
         "identities": _identities(programs),
         "files": _states(map(str, files)),

@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from infra_runtime.data_directory import lock, remains
+from infra_runtime.data_directory import lock, memory_folder, remains
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import DataDirectoryError
 from infra_runtime.host import disk
@@ -35,7 +35,7 @@ def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
     # A wipe that was killed may leave the lock alone, and a start the file that becomes the marker.
     if not Path(paths.marker).is_file() and not {*data.iterdir()} <= {Path(paths.lock), *_temporary(paths)}:
         hint = "If you no longer need the directory, remove it with `rm -r`."
-        reason = "not removed, because it has no infra.json and so is not a data directory"
+        reason = "the folder is not removed: it has no file infra.json, so it is not a data directory"
         raise DataDirectoryError(paths.data, reason, hint)
     # A link named like a plan was made by another program: the data directory behind it is not part of this.
     plans = [path for path in sorted(data.glob("plan-*")) if disk.is_folder(str(path))]
@@ -47,6 +47,7 @@ def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
             # The journal is the only record of the processes. A link in its place is removed, but not read.
             with contextlib.suppress(OwnershipError, DataDirectoryError):
                 remains.end_locked(paths)
+            memory_folder.remove(paths)
             removed += _clear(_kit_files(paths))
             # The lock file is removed last, while it is locked; a supervisor that waits for the lock creates
             # the directory again.
@@ -59,7 +60,7 @@ def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
             os.close(descriptor)
     except BlockingIOError:
         hint = f"Run `infra runtime down --data {paths.data}` first."
-        raise DataDirectoryError(paths.data, "a supervisor is running in it", hint) from None
+        raise DataDirectoryError(paths.data, "a supervisor is running in this data directory", hint) from None
     except OSError as error:
         raise DataDirectoryError(error.filename or paths.data, error.strerror or str(error)) from error
     return removed
@@ -91,7 +92,7 @@ def _remove_plan(data: Path, patience: float) -> bool:
 def _temporary(paths: Paths) -> list[Path]:
     """Return the temporary files under which files of the stack are written; they remain after a kill."""
     data = Path(paths.data)
-    new = [Path(f"{path}.new") for path in (paths.descendants, paths.control_file)]
+    new = [Path(f"{path}.new") for path in (paths.descendants, paths.control_file, paths.marker)]
     return [*new, *data.glob("infra.json.[0-9]*-[0-9]*"), *data.glob(".infra-[0-9]*")]
 
 

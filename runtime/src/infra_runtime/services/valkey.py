@@ -61,7 +61,9 @@ READY = Exchange(
     port="client",
     steps=(
         Send(text="PING\r\n"),
-        Expect(prefixes=("+PONG", "-NOAUTH", "-NOPERM"), not_yet={"-LOADING": "loading its data"}),
+        Expect(
+            prefixes=("+PONG", "-NOAUTH", "-NOPERM"), not_yet={"-LOADING": "the server is loading its data"}
+        ),
     ),
 )
 #: directives that set passwords

@@ -203,7 +203,9 @@ class Recycler:
             raise NotExactError("a part of the WAL is missing")
         relations = {contents.files.get(file, 0) for file in changes}
         if not relations <= contents.tables.keys() | contents.sequences.keys():
-            raise NotExactError("a catalog, a new relation, or a table that cannot be restored")
+            raise NotExactError(
+                "the test has changed a catalog, a new relation, or a table that cannot be restored"
+            )
         return (
             [table for oid, table in contents.tables.items() if oid in relations],
             [sequence for oid, sequence in contents.sequences.items() if oid in relations],

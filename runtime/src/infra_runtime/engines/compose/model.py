@@ -173,16 +173,17 @@ def _environment(spec: ServiceSpec, stack: Stack) -> tuple[dict[str, Value], dic
 def _check_secret_variable(spec: ServiceSpec, name: str, parts: Iterable[Piece]) -> None:
     where = setting_key(spec.name, f"env.{name}")
     if container_of(spec).entrypoint is None:
-        problem = "the entry point of its image cannot be replaced by one that reads a secret's file"
+        problem = "the image's entry point cannot be replaced by a script that reads the secret from a file"
         raise ConfigurationError(f"{spec.name}: the variable {name} contains a secret, but {problem}", where)
     if not _VARIABLE.fullmatch(name):
-        message = f"{spec.name}: the variable {name!r} contains a secret, but a shell cannot assign that name"
+        problem = "a shell cannot set a variable with this name"
+        message = f"{spec.name}: the variable {name!r} contains a secret, but {problem}"
         raise ConfigurationError(message, where, hint="Use letters, digits and _.")
     if any(piece.kind == "variable" for piece in parts):
         raise ConfigurationError(
             f"{spec.name}: the variable {name} contains both a secret and a ${{env.…}}",
             where=where,
-            hint="Use two variables, one for each.",
+            hint="Use two variables: one for the secret, and one for ${env.…}.",
         )
 
 
@@ -233,7 +234,7 @@ def _dependencies(spec: ServiceSpec, stack: Stack) -> dict[str, Value]:
         need = stack.services.get(name)
         if need is None:
             if name in spec.needs:
-                hint = f"Remove it from `needs`, or describe {name} as your own service with an image."
+                hint = f"Remove {name} from `needs`, or describe {name} as your own service with an image."
                 message = f"{spec.name} needs {name}, which has no container image"
                 raise ConfigurationError(message, where=setting_key(spec.name, "needs"), hint=hint)
             continue  # an optional reference to a service that is not in the plan
