@@ -58,7 +58,7 @@ def examine(target: Target) -> Iterator[Finding]:
         yield Finding(
             topic="stack file",
             state="fine",
-            text=f"{file.path if file else 'none, the defaults are used'}: {names}",
+            text=f"{file.path if file else 'none, the defaults are used'}; services: {names}",
         )
         for variable in misspelled_variables(target.directory):
             yield Finding(topic="variables", state="note", text=str(variable))
@@ -205,7 +205,7 @@ def _memory(resolved: Resolved) -> Finding:
     if reason := memory.obstacle():
         return Finding(topic="data in RAM", state="note", text=f"no: {reason}")
     left, where = memory.room()
-    text = f"yes, in {memory.TMPFS}; {where} has {memory.megabytes(left)} left"
+    text = f"yes, in {memory.TMPFS}; {where} has {memory.megabytes(left)} of memory left"
     return Finding(topic="data in RAM", state="fine", text=text)
 
 

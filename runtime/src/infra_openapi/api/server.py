@@ -77,7 +77,7 @@ def _open(values: str) -> str:
 def _addresses(server: Element) -> list[str]:
     """Return the addresses of one server, one for each combination of values of its variables.
 
-    A variable with any value, or with many values, stays in braces.
+    A variable that is not limited to listed values, or that has many values, stays in braces.
     """
     url = server.text("url")
     variables = server.mapping("variables")

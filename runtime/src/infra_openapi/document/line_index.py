@@ -123,7 +123,7 @@ class _Lines(Generic[AnyStr]):
 
 
 class _Decoded:
-    """Finds locations in a JSON text of any layout, with the decoder."""
+    """Finds locations in a JSON text of any layout, with Python's JSON decoder."""
 
     def __init__(self, text: str) -> None:
         self._text = text
