@@ -32,7 +32,7 @@ _OPTIONS = "infra_cli.output.options"
 def select_stack(options: Callable[[str], str]) -> None:
     """Set the options that `commands` adds: a function from a command to the options that select the stack.
 
-    They are set for the running invocation of `infra`.
+    The options are set for the running invocation of `infra`.
     """
     click.get_current_context().meta[_OPTIONS] = options
 

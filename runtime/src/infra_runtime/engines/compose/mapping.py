@@ -23,29 +23,35 @@ class Row:
     remark: str = ""
 
 
-_STOP = "The first signal; the seconds of all steps together. SIGKILL follows."
-_RESTART = "In staging and production `on-failure` becomes `unless-stopped`: it survives a reboot."
-_PORTS = (
-    "In development on 127.0.0.1 with the same number, in tests with a free one; in staging and production"
-    " only those of public services, on all addresses. Inside the container a kind uses its image's numbers."
+_STOP = "Compose sends the first signal, waits for the seconds of all stop steps, and sends SIGKILL."
+_RESTART = (
+    "In staging and production, `on-failure` becomes `unless-stopped`, so a reboot restarts the service."
 )
-_WATCH = "In development: `sync+restart`; without a known folder `rebuild` or `restart`."
+_PORTS = (
+    "In development, ports are published on 127.0.0.1 with the same number, in tests with a free number. In"
+    " staging and production, only the ports of public services are published, on all addresses. Inside the"
+    " container, a kind uses the port numbers of its image."
+)
+_WATCH = (
+    "In development, the action is `sync+restart`, or `rebuild` or `restart` if the project's folder in"
+    " the image is not known."
+)
 
-_START_TIMEOUT = "During this time a failed check does not count."
+_START_TIMEOUT = "During this time, a failed health check does not count."
 
 #: field of `ServiceSpec` → its row
 SPEC: Mapping[str, Row] = {
     "name": Row(
         outcome="kept",
         attribute="the key in `services`",
-        remark="Also the host name: `_` becomes `-`; a name of more than 63 characters is cut, with a hash.",
+        remark="Also the host name, with `-` for `_`; the end of a name of more than 63 characters becomes a hash.",
     ),
     "command": Row(
         outcome="changed",
         attribute="`command`, `entrypoint`",
-        remark="Your own service keeps it. A kind has the arguments for its image's entry point.",
+        remark="Your own service keeps its command. A kind has the arguments for its image's entry point.",
     ),
-    "kind": Row(outcome="left out", remark="The image is chosen by kind during planning."),
+    "kind": Row(outcome="left out", remark="The kind determines the image."),
     "summary": Row(outcome="left out", remark="A description."),
     "env": Row(
         outcome="kept",
@@ -67,19 +73,19 @@ SPEC: Mapping[str, Row] = {
     "ready": Row(
         outcome="changed",
         attribute="`healthcheck.test`",
-        remark="A command of the image. Refused if the image has none.",
+        remark="The probe becomes a command of the image. Refused if the image has no suitable program.",
     ),
-    "sensitive": Row(outcome="left out", remark="Names whose values `infra` masks in its output."),
+    "sensitive": Row(outcome="left out", remark="The names of variables whose values `infra` masks."),
     "exports": Row(
         outcome="changed",
-        attribute="the values that refer to them",
-        remark="With the service's host name. Refused: a path, a socket, `localhost`.",
+        attribute="the values that refer to exports",
+        remark="An export contains the service's host name. Refused: a path, a socket, `localhost`.",
     ),
     "needs": Row(
         outcome="kept",
         attribute="`depends_on`",
-        remark="`service_healthy`; for a task `service_completed_successfully`; without a probe"
-        " `service_started`. References are needs too. Refused: a service without an image.",
+        remark="The condition is `service_healthy`, for a task `service_completed_successfully`, and for a"
+        " service without a probe `service_started`. References are needs. Refused: a need without an image.",
     ),
     "start_timeout": Row(outcome="kept", attribute="`healthcheck.start_period`", remark=_START_TIMEOUT),
     "stop": Row(outcome="changed", attribute="`stop_signal`, `stop_grace_period`", remark=_STOP),
@@ -88,15 +94,15 @@ SPEC: Mapping[str, Row] = {
     "task": Row(
         outcome="kept",
         attribute='`restart: "no"`',
-        remark="Services that need it wait until it has exited with 0.",
+        remark="Services that need a task wait until the task has exited with 0.",
     ),
     "watch": Row(outcome="kept", attribute="`develop.watch`", remark=_WATCH),
-    "refuses_root": Row(outcome="left out", remark="The image's script changes the user."),
+    "refuses_root": Row(outcome="left out", remark="The start script of the image changes the user."),
     "copy_of": Row(outcome="left out", remark="Copies for single tests are not part of a plan."),
     "container": Row(
         outcome="kept",
         attribute="`image`, `build`, `volumes`, `configs`, `secrets`",
-        remark="A kind without one is left out, with a note in the file and in the output.",
+        remark="A kind without a container is left out, with a note in the file and in the output.",
     ),
 }
 
@@ -105,30 +111,34 @@ USER_SERVICE: Mapping[str, Row] = {
     "command": Row(
         outcome="kept",
         attribute="`command`",
-        remark="The image's entry point is removed. `container.command` replaces it. Refused: a secret.",
+        remark="`command` (or `container.command`) replaces the image's entry point. Refused: a secret.",
     ),
     "env": SPEC["env"],
     "cwd": Row(
         outcome="kept",
         attribute="`working_dir`",
-        remark="The image's directory if the folder of the project in the image is not known.",
+        remark="If the project's folder in the image is not known, the image's working directory is used.",
     ),
-    "ports": Row(outcome="changed", attribute="`ports`", remark="The same number inside the container."),
+    "ports": Row(
+        outcome="changed", attribute="`ports`", remark="The port has the same number inside the container."
+    ),
     "route": Row(
-        outcome="kept", attribute="the configuration of Caddy", remark="With the service's host name."
+        outcome="kept",
+        attribute="the configuration of Caddy",
+        remark="The target is the service's host name.",
     ),
     **{
         key: Row(
             outcome="kept",
-            attribute="the configuration of the service that uses it",
-            remark="Planning adds it, as for the local engine.",
+            attribute="the configuration of the services that consume the contribution",
+            remark="The value is part of the plan, as for the local engine.",
         )
         for key in ("metrics", "alert", "log")
     },
     "container": Row(
         outcome="kept",
         attribute="`image` or `build`",
-        remark="Without this table, a Dockerfile for Python is generated.",
+        remark="If the table `container` is missing, a Dockerfile for Python is generated.",
     ),
     **{
         key: SPEC[key]
@@ -150,31 +160,40 @@ USER_SERVICE: Mapping[str, Row] = {
 #: reference → its row
 REFERENCES: Mapping[str, Row] = {
     "${host}": Row(outcome="changed", attribute="`0.0.0.0`", remark="All addresses of the container."),
-    "${port.NAME}": Row(outcome="changed", remark="The number inside the container."),
+    "${port.NAME}": Row(outcome="changed", remark="The number of the port inside the container."),
     "${SERVICE.EXPORT}": Row(
-        outcome="changed", remark="With that service's host name and port number inside the container."
+        outcome="changed",
+        remark="The value contains the host name of SERVICE and the port number in its container.",
     ),
-    "${SERVICE.EXPORT?}": Row(outcome="changed", remark="Empty if that service is absent or left out."),
+    "${SERVICE.EXPORT?}": Row(
+        outcome="changed", remark="The value is empty if SERVICE is missing or left out."
+    ),
     "${env.NAME}": Row(
         outcome="kept",
         attribute="`${NAME:?…}`",
-        remark="Compose reads it at start, from the environment or from `.env` beside `compose.yaml`.",
+        remark="Compose reads it at start, from its environment or the `.env` beside `compose.yaml`.",
     ),
     "${env.NAME:-other}": Row(outcome="kept", attribute="`${NAME:-other}`"),
     "${secret.NAME}": Row(
         outcome="changed",
         attribute="`secrets`",
-        remark="A file in `/run/secrets`. Only in `env`.",
+        remark="The secret is a file in `/run/secrets`. Refused outside `env`.",
     ),
     "${data}": Row(
-        outcome="changed", attribute="`volumes`", remark="A named volume; for your own service at `/data`."
+        outcome="changed",
+        attribute="`volumes`",
+        remark="A named volume; for your own service, it is at `/data`.",
     ),
-    "${run}": Row(outcome="changed", attribute="`/tmp`", remark="Refused in exports for others."),
+    "${run}": Row(
+        outcome="changed", attribute="`/tmp`", remark="Refused in exports that other services use."
+    ),
     "${root}": Row(
         outcome="changed",
         remark="`container.root`; `/app` in the generated image. Refused if neither exists.",
     ),
-    "${bin.NAME}": Row(outcome="changed", remark="The name alone, which the image finds in its PATH."),
+    "${bin.NAME}": Row(
+        outcome="changed", remark="The name of the program, which is found in the image's PATH."
+    ),
     "${stack.environment}": Row(outcome="kept", remark="The name of the environment."),
 }
 
