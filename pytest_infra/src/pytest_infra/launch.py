@@ -12,7 +12,7 @@ import pytest
 from xprocess import ProcessStarter, XProcess  # type: ignore[import-untyped]  # it has none
 
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.engines.local.client import Launch
+from infra_runtime.engines.local.launch import Launch
 
 NAME = "supervisor"
 

@@ -52,6 +52,13 @@ OPTIONS: dict[str, tuple[str, str]] = {
             "ignored)"
         ),
     ),
+    "infra-tmpfs": (
+        "yes|no",
+        (
+            "keep the data of the services in RAM if there is enough room; only in the environment test "
+            "(default: the value of the stack file, or else yes)"
+        ),
+    ),
     "infra-strict": (
         "",
         "fail the run if a process, port, socket or isolation unit of its stack is left (default in CI)",
@@ -83,6 +90,8 @@ class Options(NamedTuple):
     #: whether the units of failed tests are kept
     keep: bool
     strict: bool
+    #: whether the data of the services are in RAM; None: the stack file decides
+    tmpfs: bool | None
 
 
 def add(parser: pytest.Parser) -> None:
@@ -120,6 +129,7 @@ def read(config: pytest.Config) -> Options:
         reuse=_reuse(config),
         keep=_keep(config),
         strict=_strict(config),
+        tmpfs=_yes_or_no("infra_tmpfs", _chosen(config, "tmpfs")),
     )
 
 

@@ -43,6 +43,9 @@ class Run:
                 summary_line.check(data, self._notes.owners, self._began, instances)
                 for data in self._notes.data
             ]
+            for data in self._notes.data:
+                for text in summary_line.memory_events(data, self._began):
+                    self._notes.add_message(text)
             if options.read(session.config).strict and not all(line.clean for line in self._summary_lines):
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

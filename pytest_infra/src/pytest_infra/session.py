@@ -10,11 +10,12 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Hashable
+from dataclasses import replace
 from typing import ClassVar, TypeAlias
 
 import pytest
 
-from infra_runtime.config.resolve import Resolved, resolve
+from infra_runtime.config.resolve import Origin, Resolved, resolve
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.stack import Endpoint, Stack
 from infra_runtime.errors import ConfigurationError, InfraError, SupervisorError
@@ -171,7 +172,7 @@ class Session:
     def _resolve(
         self, services: tuple[str, ...], profile: str | None, *, executables: bool = True
     ) -> Resolved:
-        return resolve(
+        resolved = resolve(
             services,
             directory=self._options.directory,
             environment=self._options.environment,
@@ -179,6 +180,10 @@ class Session:
             data=self._options.data,
             executables=executables,
         )
+        if (tmpfs := self._options.tmpfs) is None:
+            return resolved
+        origin = Origin(value=json.dumps(tmpfs), source="infra_tmpfs")
+        return replace(resolved, tmpfs=tmpfs, provenance={**resolved.provenance, "tmpfs": origin})
 
     # --- which stack -----------------------------------------------------------------------------------
 
@@ -197,7 +202,7 @@ class Session:
         try:
             whole = self._resolve(self._options.services, self._options.profile, executables=False)
             services = {spec.name: spec.digest() for spec in whole.plan.services}
-            parts = [whole.plan.digest, sorted(whole.variables.items())]
+            parts = [whole.plan.digest, sorted(whole.variables.items()), whole.tmpfs]
         except ConfigurationError as error:  # the error can concern services that this test does not use
             services, parts = {}, [str(error)]
         key = hashlib.sha256(json.dumps([sys.prefix, *parts]).encode()).hexdigest()[:12]

@@ -54,7 +54,7 @@ class Plan(Message):
         text = "; ".join(
             f"{kind}: {', '.join(sorted(names))}" for kind, names in differences.items() if names
         )
-        return text or "a variable or the interpreter"
+        return text or "a variable, the interpreter or the setting tmpfs"
 
 
 class _Note(Message):

@@ -1,8 +1,7 @@
 """The messages between clients and the supervisor: every request, answer and event has a type.
 
 The methods of the control socket are at the end of the module, each with the types of its parameters and of
-its answer. Clients and the supervisor use the same definitions. A field that only a newer version sends is
-ignored.
+its answer. A field that only a newer version sends is ignored.
 """
 
 from collections.abc import Mapping
@@ -248,6 +247,8 @@ class Event(Message):
     boot: str = ""
     #: `up`: the folder of the supervisor's control group; empty if it has none
     cgroup: str = ""
+    #: `up`: the folder in RAM with the data of the services; empty if the data are on the disk
+    folder: str = ""
     #: the line of the journal as JSON data, including fields that this version does not know
     record: Mapping[str, object] = field(default_factory=dict)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.stacks import alive, journal_events, kill, resolved, server, spawned, until
+from fakes.stacks import alive, journal_events, kill, resolved, server, services_of, spawned, until
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.engine import LocalEngine, attach
 from infra_runtime.errors import (
@@ -157,7 +157,7 @@ def test_files_secrets_and_seeds_exist_before_the_first_start(stack_of, data, tm
 
     stack = stack_of(app)
 
-    folder = data / "services" / "app"
+    folder = services_of(data) / "app"
     key = (folder / "key.secret").read_text()
     assert (folder / "app.conf").read_text() == f"key={key}"
     assert (folder / "tree" / "made").exists()

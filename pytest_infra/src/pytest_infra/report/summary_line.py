@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
-from infra_runtime.data_directory import lock
+from infra_runtime.data_directory import journal, lock
 from infra_runtime.data_directory.leak_check import check_leaks, counted
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client
@@ -20,6 +20,7 @@ from pytest_infra.report.leaks import leftover
 
 #: seconds for a stack to stop after its last lease
 STOP_PATIENCE = 90.0
+MEMORY_EVENTS = frozenset({"memory-low", "memory-lost"})
 
 
 @frozen
@@ -52,6 +53,18 @@ def check(data: str, owners: Collection[str], since: float, instances: Instances
         return SummaryLine(text=f"{PREFIX}{text}; {left}", clean=not units)
     leaks = check_leaks(paths)
     return SummaryLine(text=f"{PREFIX}{leaks}", clean=leaks.clean)
+
+
+def memory_events(data: str, since: float) -> list[str]:
+    """Return the reasons of the events about the services' data in RAM: little room, and lost data.
+
+    `since` is the start of the run, in seconds since the epoch.
+    """
+    try:
+        events = journal.read(Paths(data).journal)
+    except OSError:
+        return []
+    return [event.reason for event in events if event.event in MEMORY_EVENTS and event.time >= since]
 
 
 def _leases_or_end(paths: Paths) -> tuple[int, float]:

@@ -45,6 +45,8 @@ class StackSettings(BaseSettings):
     profiles: Mapping[str, Words] = {}
     #: `nats://HOST:PORT/BUCKET`; the URL may contain a password
     config_service: SecretStr | None = None
+    #: in tests, the data of the services are in RAM if there is enough room
+    tmpfs: bool = True
     services: Mapping[str, Mapping[str, Any]] = {}
 
     @classmethod

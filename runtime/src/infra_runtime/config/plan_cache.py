@@ -28,9 +28,9 @@ _VALUES = ("INFRA_SERVICES", "INFRA_PROFILES", "INFRA_CONFIG_SERVICE")
 
 
 def load(request: Request, *, executables: bool) -> Resolved | None:
-    """Return the resolved plan of a request from the cache.
+    """Return the plan for a stack file and its settings, with the paths of the executables, from the cache.
 
-    Return None if the cache does not contain it, or if an executable or a file has changed since then.
+    Return None if the cache does not contain the plan, or if an executable or a file has changed since then.
     """
     path = _path(request, executables=executables)
     if path is None:
@@ -40,7 +40,7 @@ def load(request: Request, *, executables: bool) -> Resolved | None:
         sought = [_sought(executable) for executable in data["sought"]]
         plan = Plan.from_json(data["plan"])
         provenance = {key: Origin(**origin) for key, origin in data["provenance"].items()}
-        identities, files = data["identities"], data["files"]
+        identities, files, tmpfs = data["identities"], data["files"], data["tmpfs"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     now = [search(executable.binary, executable.setting, name=executable.name) for executable in sought]
@@ -48,7 +48,7 @@ def load(request: Request, *, executables: bool) -> Resolved | None:
         return None
     if files != _states(files):
         return None
-    return make_resolved(request, plan, sought, provenance)
+    return make_resolved(request, plan, sought, provenance, tmpfs=tmpfs)
 
 
 def store(
@@ -69,6 +69,7 @@ def store(
         return
     data = {
         "plan": resolved.plan.to_json(),
+        "tmpfs": resolved.tmpfs,
         "sought": [asdict(executable) for executable in programs],
         "identities": _identities(programs),
         "files": _states(map(str, files)),

@@ -45,7 +45,8 @@ def resolved(request: Request, *, executables: bool) -> Resolved:
         raise _with_location(error, declaration) from None
     entries = {service.kind: service.entry for service in services.values()}
     programs = sought(declaration, plan, entries) if executables else ()
-    resolution = make_resolved(request, plan, programs, provenance(declaration, services.values()))
+    origins = provenance(declaration, services.values())
+    resolution = make_resolved(request, plan, programs, origins, tmpfs=stack.tmpfs)
     file_groups = [catalogue.code_files(kind) for kind in sorted(entries.keys() - {USER, *KINDS})]
     if None not in file_groups:
         files = [file for group in file_groups if group for file in group]

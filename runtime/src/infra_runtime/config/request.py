@@ -39,6 +39,8 @@ class Resolved:
     stack_file: Path | None
     #: dotted key → its value, with secrets masked, and its source
     provenance: Mapping[str, Origin]
+    #: whether the data of the services are in RAM in the environment `test`, if there is enough room
+    tmpfs: bool = True
 
     @property
     def environment(self) -> str:
@@ -65,7 +67,12 @@ class Request:
 
 
 def make_resolved(
-    request: Request, plan: Plan, programs: Iterable[BinarySearch], provenance: Mapping[str, Origin]
+    request: Request,
+    plan: Plan,
+    programs: Iterable[BinarySearch],
+    provenance: Mapping[str, Origin],
+    *,
+    tmpfs: bool,
 ) -> Resolved:
     """Return the result for a request, with the paths of executables and the values of variables.
 
@@ -80,6 +87,7 @@ def make_resolved(
         variables=variables(plan, request),
         stack_file=request.file.path if request.file else None,
         provenance=provenance,
+        tmpfs=tmpfs,
     )
 
 

@@ -49,8 +49,9 @@ class ServiceConfiguration:
 
 
 def configure(name: str, declaration: Declaration, *, ports: Layer | None = None) -> ServiceConfiguration:
-    """Validate the merged settings of a service. `ports` has the ports of a further instance of a kind.
+    """Validate the merged settings of a service and return them.
 
+    `ports` contains the default ports of the second and later instances of a kind; it is None for the first.
     Raises `ConfigurationError`.
     """
     table, key = declaration.table(name), ("services", name)

@@ -19,7 +19,10 @@ PREFIX, NESTED = "INFRA_", "__"
 TABLES = frozenset({"SERVICES", "PROFILES"})
 #: the other settings of the stack, and the variables that are read before the stack is resolved
 NAMES = frozenset(
-    {"USE", "PROFILE", "CONFIG_SERVICE", "ENV", "DATA", "RUNTIME_DIR", "CACHE", "LOG_LIMIT", "LOG_TOTAL"}
+    {
+        *("USE", "PROFILE", "CONFIG_SERVICE", "TMPFS"),
+        *("ENV", "DATA", "RUNTIME_DIR", "CACHE", "LOG_LIMIT", "LOG_TOTAL"),
+    }
 )
 #: variables that the supervisor sets for its services
 SET_BY_SUPERVISOR = frozenset({"SERVICE", "STACK_TOKEN"})

@@ -70,6 +70,6 @@ def read(paths: Paths) -> ControlFile | None:
 
 
 def run_folder(paths: Paths) -> str:
-    """Return the folder that contains the sockets of the last supervisor of a data directory."""
+    """Return the folder that contains the sockets of the supervisor that was started most recently."""
     found = read(paths)
     return os.path.dirname(found.socket) if found else paths.run

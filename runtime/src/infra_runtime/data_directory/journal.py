@@ -96,6 +96,8 @@ class Traces(NamedTuple):
     #: the folder of each run's control group, with the run's token; a run that was killed after its `down`
     #: may have left the group
     groups: tuple[tuple[str, str], ...] = ()
+    #: the folder in RAM of the last run, if a reboot has ended this run
+    lost: str = ""
 
     def __bool__(self) -> bool:
         return bool(self.roots or self.tokens)
@@ -109,22 +111,24 @@ def traces(events: Iterable[Event]) -> Traces:
     roots: dict[int, str] = {}
     groups: dict[str, str] = {}
     ended: dict[str, str] = {}
-    this_boot, same_boot = boot(), False
+    this_boot, same_boot, lost = boot(), False, ""
     for event in events:
         match event.event:
             case "up":
                 # A pid from before the machine's last boot does not identify a process now.
                 same_boot = event.boot == this_boot
                 ended = {}  # the new supervisor has removed the former group
+                lost = "" if same_boot else event.folder
                 if same_boot and event.token:
                     groups[event.token] = event.cgroup
             case "spawned" if same_boot:
                 roots[event.pid] = event.started
             case "down" if not event.left:
                 roots.clear()
+                lost = ""
                 ended, groups = groups, {}
     pairs = tuple((folder, token) for token, folder in (ended | groups).items() if folder)
-    return Traces(roots, tuple(groups), pairs)
+    return Traces(roots, tuple(groups), pairs, lost)
 
 
 def boot() -> str:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from infra_runtime.data_directory import control_file, journal, remains
+from infra_runtime.data_directory import control_file, journal, memory_folder, remains
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import processes
 from infra_runtime.host.ports import holder, taken
@@ -26,7 +26,8 @@ class LeakCheck:
     processes: tuple[str, ...]
     ports: tuple[str, ...]
     sockets: tuple[str, ...]
-    #: the folder with the data of the services, if it remains in the environment `test`
+    #: the folders with the data of the services, on the disk and in RAM, if they remain in the environment
+    #: `test`
     folders: tuple[str, ...] = ()
     #: services that did not become ready, and tasks that failed
     never_ready: tuple[str, ...] = ()
@@ -80,6 +81,7 @@ def check_leaks(paths: Paths) -> LeakCheck:
     services = dict.fromkeys(event.service for event in spawned if event.service not in copies)
     ready = {event.service for event in run if event.event in {"ready", "done"}}
     removes_data = bool(run) and run[0].environment == "test"
+    data = [paths.services, memory_folder.existing(paths)] if removes_data else []
     return LeakCheck(
         services=len(services),
         never_ready=tuple(name for name in services if name not in ready),
@@ -87,7 +89,7 @@ def check_leaks(paths: Paths) -> LeakCheck:
         processes=tuple(f"process {process.pid}" for process in alive),
         ports=tuple(f"port {port}, held by {holder(port)}" for port in held),
         sockets=tuple(sorted(_below(control_file.run_folder(paths)))),
-        folders=(paths.services,) if removes_data and os.path.lexists(paths.services) else (),
+        folders=tuple(folder for folder in data if os.path.lexists(folder)),
     )
 
 

@@ -16,6 +16,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 
+from infra_runtime.errors import ConfigurationError
 from infra_runtime.host import sparse_file
 
 TAIL_BYTES = 16_384
@@ -193,10 +194,22 @@ def _mark(dropped: int) -> bytes:
 
 
 def limits(environ: Mapping[str, str]) -> tuple[int, int]:
-    """Return the limits in bytes for one log and for all logs; a variable that is not a number is ignored."""
-    values = (environ.get(LIMIT_VARIABLE, ""), environ.get(TOTAL_VARIABLE, ""))
-    limit, total = (int(text) if text.isdecimal() and text.isascii() else 0 for text in values)
-    return limit or LIMIT, total or TOTAL_LIMIT
+    """Return the limits in bytes for one log and for all logs.
+
+    Raises `ConfigurationError` if a variable is neither empty nor a number of bytes greater than 0.
+    """
+    return _limit(environ, LIMIT_VARIABLE, LIMIT), _limit(environ, TOTAL_VARIABLE, TOTAL_LIMIT)
+
+
+def _limit(environ: Mapping[str, str], variable: str, default: int) -> int:
+    text = environ.get(variable, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdecimal() and len(text) < 19 and int(text)):
+        raise ConfigurationError(
+            f"{text!r} is not a number of bytes", variable, f"Set {variable} to a number such as {default}."
+        )
+    return int(text)
 
 
 def tail(path: str, lines: int, since: int = 0) -> list[str]:

@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Mapping
 
-from infra_runtime.data_directory import control_file, journal, lock
+from infra_runtime.data_directory import control_file, journal, lock, memory_folder
 from infra_runtime.data_directory.journal import Journal, Traces
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import cgroup, disk, file_lock, processes
@@ -28,6 +28,8 @@ class Cleaned:
 
     pids: tuple[int, ...] = ()
     left: tuple[str, ...] = ()
+    #: the folder in RAM whose data a reboot has removed; empty if there was none
+    lost: str = ""
 
 
 def find(paths: Paths) -> Traces:
@@ -37,7 +39,7 @@ def find(paths: Paths) -> Traces:
 
 
 def end(paths: Paths) -> Cleaned:
-    """Kill the processes that an exited supervisor and its exited guardian left, and remove the sockets.
+    """Kill the processes that a dead supervisor and a dead guardian left; remove sockets and data in RAM.
 
     The caller holds the lock of the data directory. The sockets must be removed because PostgreSQL, for
     example, does not start if the lock file of a socket exists and a running process has the pid in this
@@ -49,11 +51,15 @@ def end(paths: Paths) -> Cleaned:
         cgroup.remove(token, folder)
     with contextlib.suppress(OSError):
         os.unlink(paths.descendants)
+    with contextlib.suppress(OSError):
+        memory_folder.remove(paths)
     # A supervisor that was killed while it started has not written its control file yet.
     for folder in {control_file.run_folder(paths), paths.run}:
         with contextlib.suppress(OSError):
             disk.remove(folder)
-    return Cleaned(pids=tuple(sorted(pids)), left=tuple(f"process {process.pid}" for process in left))
+    return Cleaned(
+        pids=tuple(sorted(pids)), left=tuple(f"process {process.pid}" for process in left), lost=traces.lost
+    )
 
 
 def end_unsupervised(paths: Paths, *, patience: float = PATIENCE) -> Cleaned:
@@ -103,6 +109,7 @@ def _has_remains(paths: Paths) -> bool:
     """
     traces = find(paths)
     folders = [control_file.run_folder(paths), *(folder for folder, _ in traces.groups)]
+    folders.append(memory_folder.existing(paths))
     return bool(traces) or any(map(os.path.lexists, folders))
 
 

@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from infra_runtime.data_directory import lock, remains
+from infra_runtime.data_directory import lock, memory_folder, remains
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import DataDirectoryError
 from infra_runtime.host import disk
@@ -47,6 +47,7 @@ def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
             # The journal is the only record of the processes. A link in its place is removed, but not read.
             with contextlib.suppress(OwnershipError, DataDirectoryError):
                 remains.end_locked(paths)
+            memory_folder.remove(paths)
             removed += _clear(_kit_files(paths))
             # The lock file is removed last, while it is locked; a supervisor that waits for the lock creates
             # the directory again.
@@ -91,7 +92,7 @@ def _remove_plan(data: Path, patience: float) -> bool:
 def _temporary(paths: Paths) -> list[Path]:
     """Return the temporary files under which files of the stack are written; they remain after a kill."""
     data = Path(paths.data)
-    new = [Path(f"{path}.new") for path in (paths.descendants, paths.control_file)]
+    new = [Path(f"{path}.new") for path in (paths.descendants, paths.control_file, paths.marker)]
     return [*new, *data.glob("infra.json.[0-9]*-[0-9]*"), *data.glob(".infra-[0-9]*")]
 
 

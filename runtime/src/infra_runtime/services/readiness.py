@@ -50,7 +50,10 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_list)]
 
 
 class Length(BaseModel):
-    """The key `length` of an exchange: where a message's header contains the length of the message."""
+    """The key `length` of a probe that sends and expects bytes.
+
+    It is the position of the length of a message in the header of the message.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -2,8 +2,8 @@
 
 Sources: Valkey documentation, "Configuration" and "Persistence"; for the container
 valkey-io/valkey-container, `docker-entrypoint.sh`, which passes arguments that begin with `-` on to
-`valkey-server` and gives the working directory `/data` to its user, and the Dockerfile, which turns
-`protected-mode` off.
+`valkey-server` and makes the user `valkey` the owner of the working directory `/data`, and the Dockerfile,
+which turns `protected-mode` off.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from infra_runtime.messages import (
     Services,
     ServiceStatus,
 )
-from infra_runtime.supervisor.state import SATISFYING
+from infra_runtime.supervisor.state import SATISFYING, SETTLED
 from infra_runtime.supervisor.supervisor import Supervisor
 
 
@@ -25,6 +25,16 @@ def outcome(supervisor: Supervisor, names: Iterable[str]) -> Outcome:
     closure = supervisor.machine.closure(names)
     failures = tuple(_failure(supervisor, name) for name in closure if _is_missing(supervisor, name))
     return Outcome(services=services(supervisor, closure), failures=failures)
+
+
+def pending(supervisor: Supervisor, names: Iterable[str]) -> dict[str, str]:
+    """Return service → reason for the services that are not in a settled phase."""
+    states = supervisor.machine.services
+    return {
+        name: states[name].reason or states[name].phase.value
+        for name in names
+        if states[name].phase not in SETTLED
+    }
 
 
 def services(supervisor: Supervisor, names: Iterable[str]) -> Services:

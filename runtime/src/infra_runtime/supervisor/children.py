@@ -32,12 +32,12 @@ class Guardian:
     A guardian that was killed is started again.
     """
 
-    def __init__(self, token: str, descriptor: int, ports: str, folders: Sequence[str]) -> None:
+    def __init__(self, token: str, locks: Sequence[int], ports: str, folders: Sequence[str]) -> None:
         self._token = token
         #: the folder with the lock files of the ports, of which the guardian removes those that are free
         self._ports = ports
-        #: the lock of the data directory
-        self._lock = descriptor
+        #: the lock of the data directory, and further locks that the guardian also holds
+        self._locks = tuple(locks)
         #: the folders that the guardian removes after the supervisor's exit
         self._folders = folders
         #: pid → start time of the running processes
@@ -62,12 +62,12 @@ class Guardian:
             # supervisor exits, the group is orphaned, and the kernel continues paused processes of the group.
             # Source: setpgid(2), orphaned process groups.
             process_group=0,
-            pass_fds=(read_end, self._lock),
+            pass_fds=(read_end, *self._locks),
             env={},
         )
         child.returncode = 0  # Popen must not wait for the process: `Children` reads its exit status
         self.pid = child.pid
-        lock.name_holder(self._lock, self.pid)
+        lock.name_holder(self._locks[0], self.pid)
         os.close(read_end)
         for pid, start in self._records.items():
             self._send(f"+{pid} {start}\n")
@@ -325,7 +325,10 @@ class Children:
         return roots | self._orphaned_of(service) | self._rests.get(service, {})
 
     def _orphaned(self) -> list[int]:
-        """Return the pids of descendants whose parents have exited: on Linux, children of this process."""
+        """Return the pids of descendants whose parents have exited; an empty list except on Linux.
+
+        On Linux, these descendants have become children of this process.
+        """
         if sys.platform != "linux":
             return []
         return [

@@ -269,7 +269,7 @@ class Methods:
                     await supervisor.change()
                     names = names or list(supervisor.machine.services)
         except TimeoutError:
-            raise WaitTimeoutError(params.timeout, supervisor.pending(names)) from None
+            raise WaitTimeoutError(params.timeout, answers.pending(supervisor, names)) from None
         return answers.outcome(self._supervisor, names)
 
     async def subscribe(self, connection: Connection, _params: Nothing) -> Nothing:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
 import traceback
 from collections import ChainMap
 from collections.abc import Coroutine, Iterable, Mapping
@@ -27,7 +28,8 @@ from infra_runtime.supervisor.children import Children, Guardian
 from infra_runtime.supervisor.limits import limits, stop_seconds
 from infra_runtime.supervisor.machine import Machine, stop_order
 from infra_runtime.supervisor.prepare import StepError, prepare
-from infra_runtime.supervisor.state import SETTLED, Effect, Event, EventKind
+from infra_runtime.supervisor.service_folders import ServiceFolders
+from infra_runtime.supervisor.state import Effect, Event, EventKind
 
 #: seconds between two records of the descendants
 TICK = 1.0
@@ -38,8 +40,11 @@ REST_INTERVAL = 0.02
 class Supervisor:
     """The supervisor of the services of one data directory."""
 
-    def __init__(self, paths: Paths, *, environment: str, token: str, guardian: Guardian) -> None:
+    def __init__(
+        self, paths: Paths, *, environment: str, token: str, guardian: Guardian, places: ServiceFolders
+    ) -> None:
         self.paths, self.environment = paths, environment
+        self._places = places
         self.machine = Machine()
         self.journal = Journal(paths.journal)
         limit, total = log_limits(os.environ)
@@ -207,6 +212,8 @@ class Supervisor:
             return await self._run(bound, command, env)
 
         try:
+            if renewed := self._places.renew():
+                self.journal.write("memory-lost", reason=renewed)
             await self._bind_ahead(bound)
             await prepare(bound, self.scopes[name], self._all_bound, self.paths.seeds(), run)
             bind(bound, self.scopes[name], self._all_bound)
@@ -378,17 +385,11 @@ class Supervisor:
     def _tick(self) -> None:
         self.children.report_orphaned()
         self.children.record_descendants(self.paths.descendants)
+        if warning := self._places.warning():
+            self.journal.write("memory-low", reason=warning)
+            print(f"infra: {warning}", file=sys.stderr, flush=True)
         self._ticker = self._loop.call_later(TICK, self._tick)
 
     def _bound_logs(self) -> None:
         seconds = self.logs.update(self.machine.services)
         self._log_ticker = self._loop.call_later(seconds, self._bound_logs)
-
-    def pending(self, names: Iterable[str]) -> dict[str, str]:
-        """Return service → reason (such as `starting`) for services that are still starting or stopping."""
-        services = self.machine.services
-        return {
-            name: services[name].reason or services[name].phase.value
-            for name in names
-            if services[name].phase not in SETTLED
-        }

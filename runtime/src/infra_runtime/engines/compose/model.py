@@ -39,7 +39,7 @@ _WILDCARD = re.compile(r"[*?\[]")
 
 @frozen
 class Folders:
-    """The relative paths between the folders of the Compose files and of the project, separated by `/`."""
+    """The relative paths between the folder of the Compose files and the folder of the project, with `/`."""
 
     #: from the Compose files to the stack file's folder
     project: str = ".."

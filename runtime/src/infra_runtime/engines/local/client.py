@@ -15,16 +15,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Self
 
-from infra_runtime.data_directory.logs import tail
+from infra_runtime.data_directory.logs import limits, tail
 from infra_runtime.data_directory.marker import make_data_directory
-from infra_runtime.data_directory.paths import PROTOCOL, SOCKET_IN_RUN, SOCKET_PATH, Paths, refusal
+from infra_runtime.data_directory.paths import PROTOCOL, Paths, refusal
 from infra_runtime.engines.local import connection
 from infra_runtime.engines.local.connection import Connection, Deadlines, unresponsive
+from infra_runtime.engines.local.launch import Launch, launcher, make_home
 from infra_runtime.errors import (
-    ConfigurationError,
     DataDirectoryError,
     InfraError,
     NoStackError,
@@ -33,7 +32,7 @@ from infra_runtime.errors import (
     SupervisorError,
     from_json,
 )
-from infra_runtime.host import ownership, requirements
+from infra_runtime.host import requirements
 from infra_runtime.message import MessageError, decode
 from infra_runtime.messages import (
     HELLO,
@@ -299,14 +298,17 @@ def _let_go() -> None:
             child.returncode = 0  # the process keeps running intentionally, so Popen must not warn about it
 
 
-#: starts a supervisor; returns the child process, or None when another process is its parent
-Launch = Callable[[list[str]], "subprocess.Popen[bytes] | None"]
-
-
 def connect_or_launch(
-    paths: Paths, environment: str, *, launch: Launch | None = None, deadlines: Deadlines | None = None
+    paths: Paths,
+    environment: str,
+    *,
+    tmpfs: bool = True,
+    launch: Launch | None = None,
+    deadlines: Deadlines | None = None,
 ) -> Client:
     """Return a client with a lease on the supervisor of a data directory; start the supervisor if necessary.
+
+    With `tmpfs`, a supervisor that is started keeps the data of a test's services in RAM if possible.
 
     Raises `DataDirectoryError` if the data directory cannot be used, `ConfigurationError` if the folder of
     the sockets cannot be used, and `SupervisorError` if the supervisor does not start.
@@ -315,10 +317,11 @@ def connect_or_launch(
     with contextlib.suppress(NoStackError):
         return Client.connect(paths, lease=True, deadlines=deadlines)
     requirements.check()
-    _make_home(paths)
+    limits(os.environ)
+    make_home(paths)
     make_data_directory(paths, environment)
-    argv = command(paths, environment)
-    launch = launch or _launcher(paths)
+    argv = command(paths, environment, tmpfs=tmpfs)
+    launch = launch or launcher(paths)
     child = launch(argv)
     #: another supervisor got the lock first; if it has exited since, the next round starts a supervisor again
     second = False
@@ -342,41 +345,6 @@ def connect_or_launch(
         if time.monotonic() > deadline:
             raise SupervisorError(f"no supervisor answered within {boot_seconds:g} s", paths.own_log)
         time.sleep(CONNECT_INTERVAL)
-
-
-def _make_home(paths: Paths) -> None:
-    """Create or check the folder for sockets and lock files. Raises `ConfigurationError`."""
-    for name, path in (("INFRA_RUNTIME_DIR", paths.home), ("INFRA_CACHE", paths.cache)):
-        if not Path(path).is_absolute():
-            hint = "The supervisor has another working directory, so the path must begin with a slash."
-            raise ConfigurationError(f"{path!r} is not an absolute path", where=name, hint=hint)
-    if len(os.fsencode(paths.run)) > SOCKET_PATH - SOCKET_IN_RUN:
-        raise ConfigurationError(
-            f"{paths.home} is too long for the paths of sockets, which may have {SOCKET_PATH} bytes",
-            where="INFRA_RUNTIME_DIR",
-            hint="Set INFRA_RUNTIME_DIR to a shorter path, or unset it: the default is short.",
-        )
-    try:
-        ownership.make_private_folder(paths.home, shared=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{error.filename}: {error.strerror}",
-            where="INFRA_RUNTIME_DIR",
-            hint="Set INFRA_RUNTIME_DIR (for sockets and locks) to a folder that only you can change.",
-        ) from error
-
-
-def _launcher(paths: Paths) -> Launch:
-    def launch(argv: list[str]) -> subprocess.Popen[bytes]:
-        log = ownership.open_file(paths.own_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        try:
-            return subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
-            )
-        finally:
-            os.close(log)
-
-    return launch
 
 
 def failure(failed: Failure) -> InfraError:

@@ -8,7 +8,8 @@ from typing import Any
 
 from infra_runtime.config.resolve import Resolved, data_directory, resolve
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.engines.local.client import Client, Launch, connect_or_launch, raise_failures
+from infra_runtime.engines.local.client import Client, connect_or_launch, raise_failures
+from infra_runtime.engines.local.launch import Launch
 from infra_runtime.engines.local.stack import Stack
 from infra_runtime.value import frozen
 
@@ -31,7 +32,8 @@ class LocalEngine:
         If no supervisor runs for the plan's data directory, a supervisor is started.
         """
         paths = Paths(str(resolved.data))
-        return Stack(connect_or_launch(paths, resolved.environment, launch=self.launch), paths)
+        client = connect_or_launch(paths, resolved.environment, tmpfs=resolved.tmpfs, launch=self.launch)
+        return Stack(client, paths)
 
 
 def start(
