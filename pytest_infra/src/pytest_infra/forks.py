@@ -1,7 +1,7 @@
 """Processes that a test forks: a child uses none of its parent's leases, units, connections and threads.
 
 A child that returns from the test, for example by an exception, runs the rest of the suite like its parent.
-It then gets its own lease and its own units. pytest-forked runs each test in such a child.
+The child then gets its own lease and its own units. pytest-forked runs each test in such a child.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 
 class Ports(BaseModel):
-    """The ports of a service by name; the setting `port` sets the first one."""
+    """The ports of a service by name; the setting `port` is the number of the first port."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

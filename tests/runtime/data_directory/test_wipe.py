@@ -149,7 +149,7 @@ def test_a_copy_of_the_marker_that_the_user_made_stays(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "infra.json.bak").touch()
 
-    with pytest.raises(DataDirectoryError, match=r"no infra\.json"):
+    with pytest.raises(DataDirectoryError, match=r"no file infra\.json"):
         remove(Paths(str(tmp_path / "data")))
 
     assert (tmp_path / "data" / "infra.json.bak").exists()

@@ -368,7 +368,8 @@ def _children_of(pid: int) -> list[int]:
 def _writes(pid: int, log: str) -> bool:
     """Return whether a process has the log file of a service open as its output.
 
-    This identifies PostgreSQL's processes, which overwrite their environment with the title of the process.
+    The open file identifies PostgreSQL's processes, which overwrite their environment with the title of the
+    process.
     """
     try:
         return log in {os.readlink(f"/proc/{pid}/fd/{number}") for number in (1, 2)}

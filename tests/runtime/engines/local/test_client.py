@@ -359,7 +359,7 @@ def test_a_call_without_an_answer_ends_with_process_data_directory_and_log(paths
         caught.value
     )
     assert "its process 1 is running" in str(caught.value)
-    assert "`kill -KILL 1` ends it" in caught.value.hint
+    assert "`kill -KILL 1` ends the supervisor" in caught.value.hint
     assert paths.own_log in caught.value.hint
 
 

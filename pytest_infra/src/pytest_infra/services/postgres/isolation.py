@@ -110,7 +110,8 @@ class Databases:
     def _name_sessions(self, database: str, label: str) -> None:
         """Set the application name of a database, so that the server's log contains the test's id.
 
-        This works with every driver. A parameter of the URL does not: asyncpg under SQLAlchemy rejects it.
+        The setting of the database works with every driver. A parameter of the URL would not: asyncpg under
+        SQLAlchemy rejects such a parameter.
         """
         try:
             name_sessions(self._open(), database, shorten(label))

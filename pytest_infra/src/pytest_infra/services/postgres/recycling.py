@@ -174,8 +174,8 @@ class Recycler:
     ) -> None:
         """End all sessions of a database, rename the database, and read the changes of the sessions.
 
-        `rename` fails if a session is left or begins. Its commit writes the records of the sessions to the
-        file of the WAL.
+        The statement that renames the database fails if a session is left or begins. The commit of this
+        statement writes the records of the ended sessions to the file of the WAL.
         """
         with pipeline(connection) as sending:
             execute(connection, "alter database {} with allow_connections false", name)

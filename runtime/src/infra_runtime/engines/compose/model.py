@@ -151,8 +151,8 @@ def _image(container: Container, folders: Folders) -> dict[str, Value]:
 def _environment(spec: ServiceSpec, stack: Stack) -> tuple[dict[str, Value], dict[str, list[Piece]]]:
     """Return the environment variables of a container, in two parts: without and with secrets.
 
-    Variables without secrets are in the Compose file. The container reads the others from secret files at
-    start.
+    Variables without secrets are in the Compose file. The container reads variables with secrets from
+    secret files when it starts.
     """
     container = container_of(spec)
     plain: dict[str, Value] = {}

@@ -356,7 +356,7 @@ def failure(failed: Failure) -> InfraError:
 
 
 def raise_failures(failures: Sequence[Failure]) -> None:
-    """Raise an error for the first failure; the others are its notes, except failures that it causes."""
+    """Raise an error for the first failure; further independent failures are notes of the error."""
     causes = [failed for failed in failures if failed.kind != "needs"] or failures
     if causes:
         error = failure(causes[0])
