@@ -123,8 +123,9 @@ class ReportedStack:
     def wait_for_end(self, watched: Plan | None) -> int:
         """Print events until another process stops the stack, and return the exit code.
 
-        If `watched` is a plan, services of this plan are restarted when their files change. ¶ Raises
-        `SupervisorError` if the supervisor exited without stopping the stack.
+        If `watched` is a plan, services of this plan are restarted when their files change.
+
+        Raises `SupervisorError` if the supervisor exited without stopping the stack.
         """
         watcher = Watcher(self._paths, Path(watched.root), globs_of(watched)) if watched else None
         received_down = False
