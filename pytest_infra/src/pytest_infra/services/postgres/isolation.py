@@ -20,7 +20,7 @@ from pytest_infra.services.postgres import obstacles, template
 from pytest_infra.services.postgres.cluster import Cluster
 from pytest_infra.services.postgres.driver import driver
 from pytest_infra.services.postgres.factory import CLONE, DatabaseFactory
-from pytest_infra.services.postgres.migrations import hint
+from pytest_infra.services.postgres.failed_migration import MigrationError, of_exception
 from pytest_infra.services.postgres.statements import execute, name_sessions, url_at, url_of
 
 if TYPE_CHECKING:
@@ -186,13 +186,14 @@ class Databases:
         return template.ensure(self._server, self._template, self._migrate)
 
     def _migrate(self, name: str) -> None:
-        """Run the migrations; if an extension is missing, add a hint to the error of the user's function."""
+        """Run the migrations. Raises `MigrationError`."""
         database = Database(self._server, name, self._template)
         try:
             self._migrations.run(database)
-        except self._psycopg.errors.FeatureNotSupported as error:
-            error.add_note(hint(str(error), database.name))
+        except MigrationError:
             raise
+        except Exception as error:
+            raise of_exception(error, database.name) from error
 
 
 def unkept(server: Endpoint) -> list[str]:
