@@ -10,7 +10,7 @@ import pytest
 from infra_runtime.engines.local import engine as stacks
 from infra_runtime.engines.local.stack import Endpoint, Stack
 from pytest_infra.services.postgres import obstacles
-from pytest_infra.services.postgres.isolation import Database
+from pytest_infra.services.postgres.database import Database
 from pytest_infra.services.postgres.statements import execute, url_of
 
 _numbers = itertools.count(1)

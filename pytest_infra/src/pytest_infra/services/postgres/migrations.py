@@ -36,7 +36,7 @@ def _read(source: Source, root: Path, where: str) -> Migrations:
     if (config := alembic_config.find(path, root, where)) is not None:
         return alembic_upgrade.migrations(config)
     if path.is_dir() or (path.suffix == ".sql" and path.is_file()):
-        return sql_files.migrations(path, where)
+        return sql_files.migrations(path, root, where)
     if ":" in text:
         return imported(text, where)
     problem = "does not exist" if not path.exists() else "is not a SQL file"
