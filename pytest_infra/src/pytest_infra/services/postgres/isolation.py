@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,10 +16,11 @@ from pytest_infra.label import shorten
 from pytest_infra.notes import Notes
 from pytest_infra.services.postgres import obstacles, template
 from pytest_infra.services.postgres.cluster import Cluster
+from pytest_infra.services.postgres.database import Database
 from pytest_infra.services.postgres.driver import driver
 from pytest_infra.services.postgres.factory import CLONE, DatabaseFactory
-from pytest_infra.services.postgres.migrations import hint
-from pytest_infra.services.postgres.statements import execute, name_sessions, url_at, url_of
+from pytest_infra.services.postgres.failed_migration import MigrationError, of_exception
+from pytest_infra.services.postgres.statements import execute, name_sessions, url_of
 
 if TYPE_CHECKING:
     import psycopg
@@ -30,36 +29,6 @@ if TYPE_CHECKING:
 CLUSTERS: pytest.StashKey[dict[str, Cluster]] = pytest.StashKey()
 #: the comment of a database that must not be dropped
 KEPT = "infra: kept"
-
-
-class Database(Unit):
-    """An isolation unit of PostgreSQL: a database for one test; `url` and `socket_url` are its addresses."""
-
-    def __init__(self, server: Endpoint, name: str, label: str, *, pg_dump: str = "") -> None:
-        urls = {key: url_at(server[key], name) for key in ("url", "socket_url") if key in server}
-        super().__init__(server, name, label, database=name, **urls)
-        #: the path of the executable, empty when it is missing
-        self.pg_dump = pg_dump
-        self._connection: psycopg.Connection[Any] | None = None
-
-    @contextlib.contextmanager
-    def example(self) -> Iterator[psycopg.Connection[Any]]:
-        """Yield a connection for one example of Hypothesis, in a transaction that is rolled back afterwards.
-
-        In the block, `connection.transaction()` creates a savepoint. Commits of other connections are not
-        undone.
-        """
-        connection = self._connection
-        if connection is None:
-            connection = self._connection = driver(self.name).connect(url_of(self))
-        with connection.transaction(force_rollback=True):
-            yield connection
-
-    def close(self) -> None:
-        """Close the connection for examples, if it is open."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
 
 
 def units(context: KitContext) -> Databases:
@@ -72,7 +41,7 @@ class Databases:
 
     def __init__(self, context: KitContext) -> None:
         server = self._server = context.endpoint
-        self._pg_dump = context.executables.get("pg_dump", "")
+        self._executables = context.executables
         self._alone, self._stops = context.alone, context.stops
         self._report = Notes.of(context.config).add_message
         self._psycopg = driver(server.name)
@@ -105,7 +74,7 @@ class Databases:
             self._factory.strategy = self._ensure_template()
             name = self._pool.take()
         self._name_sessions(name, label)
-        return Database(self._server, name, label, pg_dump=self._pg_dump)
+        return Database(self._server, name, label, executables=self._executables)
 
     def _name_sessions(self, database: str, label: str) -> None:
         """Set the application name of a database, so that the server's log contains the test's id.
@@ -188,13 +157,14 @@ class Databases:
         return template.ensure(self._server, self._template, self._migrate)
 
     def _migrate(self, name: str) -> None:
-        """Run the migrations in the database `name`; if an extension is missing, add a hint to the error."""
-        database = Database(self._server, name, self._template)
+        """Run the migrations. Raises `MigrationError`."""
+        database = Database(self._server, name, self._template, executables=self._executables)
         try:
             self._migrations.run(database)
-        except self._psycopg.errors.FeatureNotSupported as error:
-            error.add_note(hint(str(error), database.name))
+        except MigrationError:
             raise
+        except Exception as error:
+            raise of_exception(error, database.name) from error
 
 
 def unkept(server: Endpoint) -> list[str]:
