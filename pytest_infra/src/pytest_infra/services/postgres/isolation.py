@@ -106,21 +106,23 @@ class Databases:
         if unit.keep:
             with self._psycopg.connect(url_of(self._server), autocommit=True) as connection:
                 execute(connection, f"comment on database {{}} is '{KEPT}'", unit.id)
-        elif not self._dropped_with_cluster_changes(unit):
+        elif not self._dropped(unit):
             self._pool.give_back(unit.id)
 
-    def _dropped_with_cluster_changes(self, unit: Unit) -> bool:
+    def _dropped(self, unit: Unit) -> bool:
         """Undo what the test has changed in the whole server, and report what cannot be undone.
 
-        Return whether the test's database was dropped, on whose objects a role may depend. While other
-        processes use the server, their tests may have made the changes, so that they are only reported.
+        Return whether the test's database was dropped. It is dropped if it contains what has a name in the
+        whole server, or if the test has changed the server, because a role may depend on its objects. While
+        other processes use the server, their tests may have changed it: such changes are only reported.
         """
         try:
             connection = self._open()
+            if dropped := obstacles.exist(connection, unit.id):
+                obstacles.drop(connection, self._server, unit.id)
             if not self._cluster.changed(connection):
-                return False
-            alone = self._alone()
-            if alone:
+                return dropped
+            if alone := self._alone():
                 obstacles.drop(connection, self._server, unit.id)
                 left = self._cluster.restore(connection)
             else:
@@ -129,10 +131,16 @@ class Databases:
         except self._psycopg.OperationalError:  # the test has stopped or restarted the server
             self._close_connection()
             return False
+        except self._psycopg.Error as error:
+            message = str(error).partition("\n")[0]
+            self._report(
+                f"{self._server.name}: after {unit.label}, the server could not be checked: {message}"
+            )
+            return False
         for change in left:
             who = unit.label if alone else f"{unit.label} or a test of another process"
             self._report(f"{self._server.name}: {who} changed the server for later tests: {change}")
-        return alone
+        return alone or dropped
 
     def close(self) -> list[str]:
         """Drop all databases of this process, unless the server stops now and its data are removed."""
