@@ -77,6 +77,12 @@ class Overlaps:
             if example is not self._comparer.nothing or certain:
                 yield one.group, example
 
+    def swallowed(self, group: Group) -> bool:
+        """Return whether an alternative allows every object, so that all objects of another match both."""
+        nodes = [node for node in map(self._comparer.node, group.branches) if "object" in node.types]
+        others = sum(not self._empty(node, _DEEPEST) for node in nodes)
+        return others > 1 and any(replace(node, types=ALL_TYPES).unrestrained for node in nodes)
+
     def _new(self, one: Exclusive, theirs: list[Exclusive], *, shown: bool) -> Iterator[bool]:
         """Yield, for each pair of alternatives with a possible new overlap, whether an example is required.
 
@@ -135,7 +141,11 @@ class Overlaps:
 
     def _met(self, one: Exclusive, other: Exclusive) -> bool:
         """Return whether a union of the other side has as many open objects, so the overlap is not new."""
-        return sum(map(opened, other.alternatives)) >= sum(map(opened, one.alternatives))
+        known, mine = (
+            sum(opened(node) and not self._empty(node, _DEEPEST) for node in side.alternatives)
+            for side in (other, one)
+        )
+        return known >= mine
 
     def _touched(self, node: Node, other: Exclusive) -> bool:
         """Return whether an open object differs from the similar object of the other side."""
