@@ -13,6 +13,7 @@ from infra_openapi.change_graph import ChangeGraph, Scope, copies
 from infra_openapi.description import describe
 from infra_openapi.document import Element
 from infra_openapi.finding import Finding, Level, Location, Operation
+from infra_openapi.identity import identity, unnamed
 from infra_openapi.rules import RULES
 from infra_openapi.schema.change import Fact
 from infra_openapi.schema.comparer import harms
@@ -113,6 +114,8 @@ def _finding(scope: Scope, fact: Fact, rule: str, level: Level, operations: tupl
         before=fact.before,
         after=fact.after,
         copies=tuple(_copies(scope, fact)),
+        identity=identity(fact),
+        unnamed=unnamed(fact),
     )
 
 
