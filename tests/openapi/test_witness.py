@@ -19,9 +19,15 @@ OTHERS = {
     "x": {"type": "object", "properties": {"x": {"type": "string"}}},
     "y": {"type": "object", "properties": {"y": {"type": "string"}}},
 }
-#: An extensible enum rejects nothing; the other ones need values that the search does not try.
+#: Extensible enums and discriminators reject nothing; the others need values that the search does not try.
 WITHOUT = {
     "request-extensible-enum-value-removed",
+    "request-discriminator-mapping-removed",
+    *(
+        f"{side}-discriminator-{fact}"
+        for side in ("request", "response")
+        for fact in ("property-changed", "mapping-changed")
+    ),
     "request-schema-stability-decreased",
     "response-schema-stability-decreased",
     "request-pattern-property-added",
