@@ -344,6 +344,20 @@ def test_an_entry_with_the_fingerprint_of_an_earlier_version_still_accepts_a_nam
     assert (after.verdict, after.review.stale) == ("compatible", ())
 
 
+def test_entries_of_an_earlier_version_accept_all_removed_values_together(file: Path) -> None:
+    kinds = [takes(query({"type": "string", "enum": list(values)})) for values in ("abc", "c", "d")]
+    now = report(kinds[0], kinds[1])
+    (finding,) = now.findings
+    first, second = finding.former_fingerprints
+    entry = "- {{fingerprint: '{}', reason: r, owner: o}}\n"
+
+    file.write_text(entry.format(first), encoding="utf-8")
+    assert reviewed(now, file).findings == (finding,)
+
+    file.write_text(entry.format(first) + entry.format(second), encoding="utf-8")
+    assert reviewed(now, file).verdict == "compatible"
+
+
 def test_an_entry_of_an_earlier_version_does_not_accept_two_findings(file: Path) -> None:
     now = report(
         using("Pet", "Pet", Pet=PET), using("Cat", "Dog", Cat=LOOSE_PET, Dog=LOOSE_PET | {"title": "D"})

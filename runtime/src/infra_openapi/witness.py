@@ -91,7 +91,11 @@ class Witnesses:
             takes, refuses = self._checker(wide, direction), self._checker(narrow, direction)
             first_tries: tuple[Any, ...] = ()
             if fact.kind in _ABOUT_VALUES:
-                first_tries = (fact.before, fact.after)
+                first_tries = tuple(
+                    value
+                    for side in (fact.before, fact.after)
+                    for value in (side if isinstance(side, list) and fact.kind in _ABOUT_LISTS else [side])
+                )
             elif fact.kind in _ABOUT_PATTERNS:
                 first_tries = (text_patterns.told_apart(wide, narrow),)
             for value in chain(first_tries, self._candidates.of(wide, narrow)):
@@ -149,6 +153,8 @@ _ABOUT_PATTERNS = frozenset(
 )
 #: The facts for which the changed value itself is the example.
 _ABOUT_VALUES = frozenset({facts.ENUM_VALUE_ADDED, facts.ENUM_VALUE_REMOVED, facts.CONST_CHANGED})
+#: The facts whose values are lists of enumerated values.
+_ABOUT_LISTS = frozenset({facts.ENUM_VALUE_ADDED, facts.ENUM_VALUE_REMOVED})
 #: The facts about one property; jsonschema's message contains the name of this property.
 _ABOUT_ONE_PROPERTY = _ABOUT_REQUIRED | {facts.PROPERTY_ADDED_TO_CLOSED, facts.PROPERTY_REMOVED_FROM_CLOSED}
 #: For some facts, the keywords that can reject the example; for all further facts, every keyword can reject
