@@ -88,7 +88,8 @@ def _text(name: str, old: Element, new: Element) -> int:
         return 0
     encodings = (part for element in (old, new) for part in element.mapping("encoding").values())
     # A part with its own media type can be JSON, which distinguishes numbers from strings.
-    return 0 if any(part.text("contentType") for part in encodings) else 2
+    typed = (part.text("contentType") for part in encodings if not encoding.styled(name, part))
+    return 0 if any(kind and not kind.lower().startswith("text/") for kind in typed) else 2
 
 
 def _term(element: Element, key: str) -> Term:
