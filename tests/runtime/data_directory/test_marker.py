@@ -126,7 +126,7 @@ def test_a_file_of_another_user_is_refused_with_its_owner(tmp_path, name) -> Non
     foreign.touch()
     os.chown(foreign, 64321, 64321)
 
-    with pytest.raises(DataDirectoryError, match=f"{foreign}: belongs to uid 64321, .*remove it"):
+    with pytest.raises(DataDirectoryError, match=f"{foreign}: belongs to uid 64321, .*remove the file"):
         make_data_directory(paths, "test")
 
 
