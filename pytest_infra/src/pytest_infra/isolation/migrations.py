@@ -28,9 +28,10 @@ Source: TypeAlias = "str | os.PathLike[str] | Migrate | Migrations | Sequence[So
 
 @frozen
 class Migrations:
-    """A function that migrates, with a key for everything that its result depends on.
+    """A function that changes an empty isolation unit (such as a database), with a key.
 
-    Two objects with the same key are equal.
+    The key is a hash of everything on which the result of the function depends. Two objects with the same key
+    are equal.
     """
 
     run: Migrate = field(compare=False)
@@ -77,7 +78,7 @@ def flattened(source: Source, where: str) -> Iterator[tuple[Source, str]]:
 
 
 def imported(text: str, where: str) -> Migrations:
-    """Import `MODULE:FUNCTION` and return its migrations.
+    """Import the function in the text `MODULE:FUNCTION`, and return the migrations that it runs.
 
     Raises `ConfigurationError` if the import fails.
     """
@@ -94,7 +95,7 @@ def imported(text: str, where: str) -> Migrations:
 
 
 def key_of(parts: Iterable[bytes]) -> str:
-    """Return the key for the contents on which the result of migrations depends."""
+    """Return the key of migrations: a hash of the contents on which their result depends."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(hashlib.sha256(part).digest())

@@ -26,7 +26,7 @@ MAX_TESTS = 50
 
 @frozen
 class Saved:
-    """The result of saving a failed test's units."""
+    """The result of `UnitDumps.save` for one failed test: its dumps, and messages for the user."""
 
     #: unit → the files of its dump, or the reason why it has no dump
     dumps: dict[str, str]
@@ -37,7 +37,7 @@ class Saved:
 
 
 class UnitDumps:
-    """Writes descriptions and dumps of the units of failed tests of this process."""
+    """An object that writes descriptions and dumps of failed tests' isolation units to failure reports."""
 
     def __init__(self, instances: Instances, *, keep: bool) -> None:
         self._instances, self._keep = instances, keep
@@ -51,7 +51,7 @@ class UnitDumps:
         answering: Collection[str],
         secrets: Collection[str] = (),
     ) -> Saved:
-        """Write the descriptions and the contents of units, with `secrets` masked.
+        """Write the descriptions and the contents of a failed test's units; `secrets` are masked in them.
 
         `answering` contains the services that are ready.
         """

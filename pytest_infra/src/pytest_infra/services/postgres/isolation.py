@@ -32,12 +32,12 @@ KEPT = "infra: kept"
 
 
 def units(context: KitContext) -> Databases:
-    """Return the databases of an instance with one set of migrations."""
+    """Return the object that creates isolation units (databases) of a service with one set of migrations."""
     return Databases(context)
 
 
 class Databases:
-    """The databases of one set of migrations."""
+    """The databases of tests, cloned from the template of one set of migrations."""
 
     def __init__(self, context: KitContext) -> None:
         server = self._server = context.endpoint
@@ -63,7 +63,7 @@ class Databases:
             self._pool.give_back(name)
 
     def acquire(self, label: str) -> Unit:
-        """Return a database that is equal to a new clone of the template, under a name that is new."""
+        """Return a database that is equal to a new clone of the template and has a new name."""
         # After a restart of the server, its data may be those of an older snapshot.
         if (start_number := _start_number(self._server)) != self._start_number:
             self._start_number = start_number
@@ -79,7 +79,8 @@ class Databases:
     def _name_sessions(self, database: str, label: str) -> None:
         """Set the application name of a database, so that the server's log contains the test's id.
 
-        This works with every driver. A parameter of the URL does not: asyncpg under SQLAlchemy rejects it.
+        The setting of the database works with every driver. A parameter of the URL would not: asyncpg under
+        SQLAlchemy rejects such a parameter.
         """
         try:
             name_sessions(self._open(), database, shorten(label))
@@ -99,27 +100,29 @@ class Databases:
             self._kept_connection = None
 
     def release(self, unit: Unit) -> None:
-        """Reset or drop the database in the background, or mark it as kept."""
+        """Reset or drop the database of a test in the background; a unit with `keep` is kept instead."""
         if isinstance(unit, Database):
             unit.close()
         if unit.keep:
             with self._psycopg.connect(url_of(self._server), autocommit=True) as connection:
                 execute(connection, f"comment on database {{}} is '{KEPT}'", unit.id)
-        elif not self._dropped_with_cluster_changes(unit):
+        elif not self._dropped(unit):
             self._pool.give_back(unit.id)
 
-    def _dropped_with_cluster_changes(self, unit: Unit) -> bool:
+    def _dropped(self, unit: Unit) -> bool:
         """Undo what the test has changed in the whole server, and report what cannot be undone.
 
-        Return whether the test's database was dropped, on whose objects a role may depend. While other
-        processes use the server, their tests may have made the changes, so that they are only reported.
+        Return whether the test's database was dropped. It is dropped if it contains what has a name in the
+        whole server, or if the test has changed the server, because a role may depend on its objects. While
+        other processes use the server, their tests may have changed it: such changes are only reported.
         """
         try:
             connection = self._open()
+            if dropped := obstacles.exist(connection, unit.id):
+                obstacles.drop(connection, self._server, unit.id)
             if not self._cluster.changed(connection):
-                return False
-            alone = self._alone()
-            if alone:
+                return dropped
+            if alone := self._alone():
                 obstacles.drop(connection, self._server, unit.id)
                 left = self._cluster.restore(connection)
             else:
@@ -128,13 +131,19 @@ class Databases:
         except self._psycopg.OperationalError:  # the test has stopped or restarted the server
             self._close_connection()
             return False
+        except self._psycopg.Error as error:
+            message = str(error).partition("\n")[0]
+            self._report(
+                f"{self._server.name}: after {unit.label}, the server could not be checked: {message}"
+            )
+            return False
         for change in left:
             who = unit.label if alone else f"{unit.label} or a test of another process"
             self._report(f"{self._server.name}: {who} changed the server for later tests: {change}")
-        return alone
+        return alone or dropped
 
     def close(self) -> list[str]:
-        """Drop all databases of this process, unless the server stops now, with its data."""
+        """Drop all databases of this process, unless the server stops now and its data are removed."""
         self._close_connection()
         return self._pool.close(remove=not self._stops())
 
@@ -149,7 +158,7 @@ class Databases:
         return cluster
 
     def _left_over(self, owner: Owner) -> list[str]:
-        """Return the databases of processes that were killed."""
+        """Return the names of databases that killed processes have left in the server."""
         return [name for name in unkept(self._server) if not owner.alive(owner_of(name))]
 
     def _ensure_template(self) -> str:
@@ -167,7 +176,7 @@ class Databases:
 
 
 def unkept(server: Endpoint) -> list[str]:
-    """Return the databases that are units, without those that were kept."""
+    """Return the names of all tests' databases in a server, without databases that were kept."""
     with driver(server.name).connect(url_of(server), autocommit=True) as connection:
         rows = connection.execute(
             "select datname from pg_database where starts_with(datname, %s)"
@@ -178,12 +187,12 @@ def unkept(server: Endpoint) -> list[str]:
 
 
 def owner_of(database: str) -> str:
-    """Return the token of the process that made a database."""
+    """Return the token of the process that created a test's database; it is part of the database's name."""
     return database.removeprefix(CLONE).partition("_")[0]
 
 
 def _start_number(server: Endpoint) -> int:
-    """Return a number that differs for each start of the server."""
+    """Return a number that differs for each start of the server, to detect a restart."""
     try:
         return (server.data / "cluster" / "postmaster.pid").stat().st_mtime_ns
     except OSError:
