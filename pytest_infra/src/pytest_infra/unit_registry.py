@@ -130,7 +130,8 @@ class UnitRegistry:
                 executables=self._session.executables,
                 config=self._config,
                 resolve=lambda: self._session.resolved(instance.service),
-                alone=self._session.alone,
+                alone=lambda: self._session.alone(instance.service),
+                exclusive=lambda: self._session.exclusive(instance.service),
                 stops=self._session.stops,
             )
             self._units[key] = load(kit.units)(context)

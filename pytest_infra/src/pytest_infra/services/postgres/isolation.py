@@ -72,7 +72,7 @@ class Databases:
     def __init__(self, context: KitContext) -> None:
         server = self._server = context.endpoint
         self._pg_dump = context.executables.get("pg_dump", "")
-        self._alone, self._stops = context.alone, context.stops
+        self._alone, self._stops, self._exclusive = context.alone, context.stops, context.exclusive
         self._report = Notes.of(context.config).add_message
         self._psycopg = driver(server.name)
         self._migrations = context.parameters["migrations"]
@@ -104,6 +104,8 @@ class Databases:
             self._factory.strategy = self._ensure_template()
             name = self._pool.take()
         self._name_sessions(name, label)
+        if self._exclusive():  # what tests of other workers have changed before is not a change of this test
+            self._cluster.accept(self._open())
         return Database(self._server, name, label, pg_dump=self._pg_dump)
 
     def _name_sessions(self, database: str, label: str) -> None:
