@@ -1,6 +1,6 @@
-"""The stack of the run, as this process uses it.
+"""The session of this process: it starts the stack and services for tests, and holds a lease on the stack.
 
-The stack is opened when a test needs it for the first time, and its lease is released at the end.
+The stack is opened when a test needs it for the first time, and the lease is released at the end of the run.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Hashable
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, TypeAlias
 
 import pytest
 
-from infra_runtime.config.resolve import Resolved, resolve
+from infra_runtime.config.resolve import Origin, Resolved, resolve
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.stack import Endpoint, Stack
 from infra_runtime.errors import ConfigurationError, InfraError, SupervisorError
@@ -62,11 +63,11 @@ class Session:
         return self._ready(self._options.services, self._options.profile)
 
     def service(self, name: str) -> Endpoint:
-        """Start a service and its dependencies, and return its endpoint when it is ready."""
+        """Start a service and the services that it needs; return the service's endpoint when it is ready."""
         return self._ready((name,), None)[name]
 
     def require(self, *services: str, profile: str | None = None) -> None:
-        """Start the services of the marker `infra`."""
+        """Start the services that the marker `infra` of a test names, and wait until they are ready."""
         if services:
             self._ready(services, None)
         if profile:
@@ -84,7 +85,7 @@ class Session:
         return self._stack
 
     def resolved(self, service: str) -> Resolved:
-        """Return the plan of a service and its dependencies."""
+        """Return the resolved plan of a service and of the services that it needs."""
         return self._resolve((service,), None)
 
     def needed(self, service: str) -> frozenset[str]:
@@ -102,9 +103,9 @@ class Session:
         return self._resolve(self._options.services, self._options.profile, executables=False).data
 
     def failure(self, request: Hashable, error: InfraError) -> BaseException:
-        """Return the outcome of the running test for an error.
+        """Return the exception that pytest reports for the running test when a request fails with this error.
 
-        The caller raises the returned outcome.
+        The caller raises the exception.
         """
         return self.failures.outcome(request, error)
 
@@ -113,7 +114,7 @@ class Session:
         return self._stack.status() if self._stack else None
 
     def secrets(self) -> frozenset[str]:
-        """Return the secrets of all services that this process has seen, with their former values."""
+        """Return the secrets of all services that this process has used, including their earlier values."""
         if self._stack:
             with contextlib.suppress(InfraError):
                 endpoints = self._stack.endpoints().values()
@@ -136,7 +137,8 @@ class Session:
     def alone(self, service: str) -> bool:
         """Return whether this process alone uses a service.
 
-        Another client may have a lease; a detached stack belongs to a user, who may change it at any time.
+        The result is False if another client has a lease. The result is also False for a detached stack,
+        because its user may change the stack at any time.
         """
         clients = self._workers if self.exclusive(service) else 1
         return self._status_is(lambda status: status.leases <= clients and not status.detached)
@@ -197,7 +199,7 @@ class Session:
     def _resolve(
         self, services: tuple[str, ...], profile: str | None, *, executables: bool = True
     ) -> Resolved:
-        return resolve(
+        resolved = resolve(
             services,
             directory=self._options.directory,
             environment=self._options.environment,
@@ -205,6 +207,10 @@ class Session:
             data=self._options.data,
             executables=executables,
         )
+        if (tmpfs := self._options.tmpfs) is None:
+            return resolved
+        origin = Origin(value=json.dumps(tmpfs), source="infra_tmpfs")
+        return replace(resolved, tmpfs=tmpfs, provenance={**resolved.provenance, "tmpfs": origin})
 
     # --- which stack -----------------------------------------------------------------------------------
 
@@ -223,7 +229,7 @@ class Session:
         try:
             whole = self._resolve(self._options.services, self._options.profile, executables=False)
             services = {spec.name: spec.digest() for spec in whole.plan.services}
-            parts = [whole.plan.digest, sorted(whole.variables.items())]
+            parts = [whole.plan.digest, sorted(whole.variables.items()), whole.tmpfs]
         except ConfigurationError as error:  # the error can concern services that this test does not use
             services, parts = {}, [str(error)]
         key = hashlib.sha256(json.dumps([sys.prefix, *parts]).encode()).hexdigest()[:12]

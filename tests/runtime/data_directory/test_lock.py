@@ -27,7 +27,7 @@ def left_behind(paths: Paths) -> Iterator[Guardian]:
     """Yield a stopped guardian, the only remaining process of its stack."""
     descriptor = lock.take(paths)
     assert descriptor is not None
-    guardian = Guardian("token", descriptor, paths.ports, [])
+    guardian = Guardian("token", [descriptor], paths.ports, [])
     os.kill(guardian.pid, signal.SIGSTOP)
     until(lambda: state(guardian.pid) in processes.STOPPED)
     os.close(descriptor)

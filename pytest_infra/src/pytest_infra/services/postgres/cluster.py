@@ -1,4 +1,4 @@
-"""What a test has changed outside its database, in the whole server: roles, databases, tablespaces, settings.
+"""Find and undo changes that a test makes to the whole server: roles, databases, tablespaces, settings.
 
 The state is the content of the shared system catalogs. Changed rows are written back, which is exact for
 every kind of change; only objects with files (databases, tablespaces) are dropped with their statements.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 #: `ALTER SYSTEM` writes this file
 SYSTEM_FILE = "postgresql.auto.conf"
-#: seconds to wait until the server has read its settings again
+#: seconds to wait until the server has reloaded its settings
 PATIENCE = 2.0
 
 #: the databases of the kit, and the names of the roles, databases and tablespaces of a row
@@ -150,13 +150,16 @@ class Cluster:
         self.accept(connection)
 
     def accept(self, connection: psycopg.Connection[Any]) -> None:
-        """Take the present state as the one to return to, for example after migrations that create roles."""
+        """Record the present state of the server; `restore` returns to it.
+
+        Called, for example, after migrations that create roles.
+        """
         self._versions = self._read_versions(connection)
         self._state = _read(connection)
         self._system = dict(connection.execute(_SYSTEM).fetchall())
 
     def changed(self, connection: psycopg.Connection[Any]) -> bool:
-        """Return whether anything differs. This is called after each test."""
+        """Return whether the state of the server differs from the recorded state; called after each test."""
         versions = self._read_versions(connection)
         if versions == self._versions:
             return False
@@ -164,7 +167,7 @@ class Cluster:
         return _read(connection) != self._state
 
     def restore(self, connection: psycopg.Connection[Any]) -> list[str]:
-        """Undo the changes and return those that could not be undone, as texts such as `role ada`.
+        """Undo the changes of the server; return those that could not be undone, as texts such as `role ada`.
 
         The database of the test must have been dropped before, because its objects may depend on a role.
         """
@@ -189,7 +192,7 @@ class Cluster:
         return sorted({text for text in texts if text})
 
     def _read_versions(self, connection: psycopg.Connection[Any]) -> str:
-        """Return a text that differs after each change, without the contents."""
+        """Return a text that differs after each change of the server's roles, settings and other objects."""
         try:
             file = (self._server.data / "cluster" / SYSTEM_FILE).stat()
             written = f"{file.st_ino} {file.st_mtime_ns}"
@@ -275,7 +278,7 @@ def _write_row(connection: psycopg.Connection[Any], catalog: str, key: str, cont
 
 
 def _attempt(action: Callable[..., object], *arguments: object) -> None:
-    """Call a function; what it does not undo is found by the comparison afterwards."""
+    """Call a function that undoes a change; ignore its error, because a later comparison finds the change."""
     from psycopg import OperationalError
     from psycopg.errors import ObjectInUse
 
@@ -289,7 +292,7 @@ def _attempt(action: Callable[..., object], *arguments: object) -> None:
 
 
 def _reload(connection: psycopg.Connection[Any]) -> None:
-    """Have the server read its settings again, and wait until it has: this session reads them after it."""
+    """Make the server reload its settings, and wait until it has reloaded them."""
     before = connection.execute("select pg_conf_load_time(), pg_reload_conf()").fetchone()
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,10 +16,11 @@ from pytest_infra.label import shorten
 from pytest_infra.notes import Notes
 from pytest_infra.services.postgres import obstacles, template
 from pytest_infra.services.postgres.cluster import Cluster
+from pytest_infra.services.postgres.database import Database
 from pytest_infra.services.postgres.driver import driver
 from pytest_infra.services.postgres.factory import CLONE, DatabaseFactory
-from pytest_infra.services.postgres.migrations import hint
-from pytest_infra.services.postgres.statements import execute, name_sessions, url_at, url_of
+from pytest_infra.services.postgres.failed_migration import MigrationError, of_exception
+from pytest_infra.services.postgres.statements import execute, name_sessions, url_of
 
 if TYPE_CHECKING:
     import psycopg
@@ -32,46 +31,17 @@ CLUSTERS: pytest.StashKey[dict[str, Cluster]] = pytest.StashKey()
 KEPT = "infra: kept"
 
 
-class Database(Unit):
-    """A database for one test. `url` and `socket_url` connect to it."""
-
-    def __init__(self, server: Endpoint, name: str, label: str, *, pg_dump: str = "") -> None:
-        urls = {key: url_at(server[key], name) for key in ("url", "socket_url") if key in server}
-        super().__init__(server, name, label, database=name, **urls)
-        #: the path of the executable, empty when it is missing
-        self.pg_dump = pg_dump
-        self._connection: psycopg.Connection[Any] | None = None
-
-    @contextlib.contextmanager
-    def example(self) -> Iterator[psycopg.Connection[Any]]:
-        """Yield a connection in a transaction that is rolled back after the block.
-
-        In it, `connection.transaction()` creates a savepoint. Commits of other connections are not undone.
-        """
-        connection = self._connection
-        if connection is None:
-            connection = self._connection = driver(self.name).connect(url_of(self))
-        with connection.transaction(force_rollback=True):
-            yield connection
-
-    def close(self) -> None:
-        """Close the connection for examples, if it is open."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-
 def units(context: KitContext) -> Databases:
-    """Return the databases of an instance with one set of migrations."""
+    """Return the object that creates isolation units (databases) of a service with one set of migrations."""
     return Databases(context)
 
 
 class Databases:
-    """The databases of one set of migrations."""
+    """The databases of tests, cloned from the template of one set of migrations."""
 
     def __init__(self, context: KitContext) -> None:
         server = self._server = context.endpoint
-        self._pg_dump = context.executables.get("pg_dump", "")
+        self._executables = context.executables
         self._alone, self._stops, self._exclusive = context.alone, context.stops, context.exclusive
         self._report = Notes.of(context.config).add_message
         self._psycopg = driver(server.name)
@@ -93,7 +63,7 @@ class Databases:
             self._pool.give_back(name)
 
     def acquire(self, label: str) -> Unit:
-        """Return a database that is equal to a new clone of the template, under a name that is new."""
+        """Return a database that is equal to a new clone of the template and has a new name."""
         # After a restart of the server, its data may be those of an older snapshot.
         if (start_number := _start_number(self._server)) != self._start_number:
             self._start_number = start_number
@@ -106,12 +76,13 @@ class Databases:
         self._name_sessions(name, label)
         if self._exclusive():  # what tests of other workers have changed before is not a change of this test
             self._cluster.accept(self._open())
-        return Database(self._server, name, label, pg_dump=self._pg_dump)
+        return Database(self._server, name, label, executables=self._executables)
 
     def _name_sessions(self, database: str, label: str) -> None:
         """Set the application name of a database, so that the server's log contains the test's id.
 
-        This works with every driver. A parameter of the URL does not: asyncpg under SQLAlchemy rejects it.
+        The setting of the database works with every driver. A parameter of the URL would not: asyncpg under
+        SQLAlchemy rejects such a parameter.
         """
         try:
             name_sessions(self._open(), database, shorten(label))
@@ -131,7 +102,7 @@ class Databases:
             self._kept_connection = None
 
     def release(self, unit: Unit) -> None:
-        """Reset or drop the database in the background, or mark it as kept."""
+        """Reset or drop the database of a test in the background; a unit with `keep` is kept instead."""
         if isinstance(unit, Database):
             unit.close()
         if unit.keep:
@@ -174,7 +145,7 @@ class Databases:
         return alone or dropped
 
     def close(self) -> list[str]:
-        """Drop all databases of this process, unless the server stops now, with its data."""
+        """Drop all databases of this process, unless the server stops now and its data are removed."""
         self._close_connection()
         return self._pool.close(remove=not self._stops())
 
@@ -189,24 +160,25 @@ class Databases:
         return cluster
 
     def _left_over(self, owner: Owner) -> list[str]:
-        """Return the databases of processes that were killed."""
+        """Return the names of databases that killed processes have left in the server."""
         return [name for name in unkept(self._server) if not owner.alive(owner_of(name))]
 
     def _ensure_template(self) -> str:
         return template.ensure(self._server, self._template, self._migrate)
 
     def _migrate(self, name: str) -> None:
-        """Run the migrations; if an extension is missing, add a hint to the error of the user's function."""
-        database = Database(self._server, name, self._template)
+        """Run the migrations. Raises `MigrationError`."""
+        database = Database(self._server, name, self._template, executables=self._executables)
         try:
             self._migrations.run(database)
-        except self._psycopg.errors.FeatureNotSupported as error:
-            error.add_note(hint(str(error), database.name))
+        except MigrationError:
             raise
+        except Exception as error:
+            raise of_exception(error, database.name) from error
 
 
 def unkept(server: Endpoint) -> list[str]:
-    """Return the databases that are units, without those that were kept."""
+    """Return the names of all tests' databases in a server, without databases that were kept."""
     with driver(server.name).connect(url_of(server), autocommit=True) as connection:
         rows = connection.execute(
             "select datname from pg_database where starts_with(datname, %s)"
@@ -217,12 +189,12 @@ def unkept(server: Endpoint) -> list[str]:
 
 
 def owner_of(database: str) -> str:
-    """Return the token of the process that made a database."""
+    """Return the token of the process that created a test's database; it is part of the database's name."""
     return database.removeprefix(CLONE).partition("_")[0]
 
 
 def _start_number(server: Endpoint) -> int:
-    """Return a number that differs for each start of the server."""
+    """Return a number that differs for each start of the server, to detect a restart."""
     try:
         return (server.data / "cluster" / "postmaster.pid").stat().st_mtime_ns
     except OSError:

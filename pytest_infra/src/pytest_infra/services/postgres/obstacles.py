@@ -1,4 +1,4 @@
-"""What prevents `DROP DATABASE`: prepared transactions, replication slots, subscriptions and a template flag.
+"""Drop a database although prepared transactions, slots, subscriptions or its template flag prevent this.
 
 Source: PostgreSQL, `src/backend/commands/dbcommands.c`, `dropdb`.
 """
@@ -47,7 +47,10 @@ def roll_back(server: Endpoint, database: str, transactions: Iterable[str]) -> N
 
 
 def drop(connection: psycopg.Connection[Any], server: Endpoint, database: str) -> None:
-    """Drop a database if it exists, with everything that prevents it. `connection` is to another database."""
+    """Drop a database if it exists, after removing everything that prevents this.
+
+    `connection` is a connection to another database of the server.
+    """
     from psycopg import Error
 
     try:
