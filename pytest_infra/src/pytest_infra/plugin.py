@@ -81,6 +81,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _begin(config)  # a conftest has loaded the plugin after the hook for initial conftests was called
     config.addinivalue_line("markers", MARKER)
     config.addinivalue_line("markers", variants.MARKER)
+    config.addinivalue_line("markers", variants.ISOLATION_MARKER)
     config.addinivalue_line("markers", CHAOS_MARKER)
     config.addinivalue_line("markers", EXCLUSIVE_MARKER)
     if not hasattr(config, "workerinput"):

@@ -10,7 +10,7 @@ from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.host.file_copy import spread
 from pytest_infra.isolation.owner import Owner
 from pytest_infra.isolation.pool import Pool
-from pytest_infra.isolation.unit import Unit
+from pytest_infra.isolation.unit import Unit, Units
 from pytest_infra.kit_context import KitContext
 from pytest_infra.label import shorten
 from pytest_infra.notes import Notes
@@ -19,7 +19,8 @@ from pytest_infra.services.postgres.cluster import Cluster
 from pytest_infra.services.postgres.database import Database
 from pytest_infra.services.postgres.driver import driver
 from pytest_infra.services.postgres.factory import CLONE, DatabaseFactory
-from pytest_infra.services.postgres.failed_migration import MigrationError, of_exception
+from pytest_infra.services.postgres.failed_migration import migrate
+from pytest_infra.services.postgres.servers import Servers
 from pytest_infra.services.postgres.statements import execute, name_sessions, url_of
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ CLUSTERS: pytest.StashKey[dict[str, Cluster]] = pytest.StashKey()
 KEPT = "infra: kept"
 
 
-def units(context: KitContext) -> Databases:
+def units(context: KitContext) -> Units:
     """Return the object that creates isolation units (databases) of a service with one set of migrations."""
-    return Databases(context)
+    return Servers(context) if context.variant == "server" else Databases(context)
 
 
 class Databases:
@@ -168,13 +169,7 @@ class Databases:
 
     def _migrate(self, name: str) -> None:
         """Run the migrations. Raises `MigrationError`."""
-        database = Database(self._server, name, self._template, executables=self._executables)
-        try:
-            self._migrations.run(database)
-        except MigrationError:
-            raise
-        except Exception as error:
-            raise of_exception(error, database.name) from error
+        migrate(self._migrations, Database(self._server, name, self._template, executables=self._executables))
 
 
 def unkept(server: Endpoint) -> list[str]:
