@@ -10,7 +10,7 @@ _LOGIN = "{user}:{password}@{host}:{port}/{database}"
 KIT = ServiceKit(
     kind="postgres",
     # In the variant `clone`, no database is used again for another test.
-    variants=("database", "clone"),
+    variants=("database", "clone", "server"),
     units="pytest_infra.services.postgres.isolation:units",
     dump="pytest_infra.services.postgres.dump:dump",
     leftover="pytest_infra.services.postgres.isolation:unkept",
