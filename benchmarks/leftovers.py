@@ -57,8 +57,8 @@ def members(folder: str, groups: Iterable[str] = (), *, named: bool = True) -> l
 class Traces:
     """What the stacks of a round have used, and what is left of it."""
 
-    def __init__(self, cwd: Path, temporary: str, run: str, cache: str) -> None:
-        self._cwd, self._temporary, self._run, self._cache = cwd, Path(temporary), Path(run), Path(cache)
+    def __init__(self, cwd: Path, temporary: str, run: str) -> None:
+        self._cwd, self._temporary, self._run = cwd, Path(temporary), Path(run)
         self._shared_files = _shared_files()
         self._tokens: set[str] = set()
         self._ports: set[int] = set()
@@ -97,7 +97,6 @@ class Traces:
         kept = f"{self._temporary}/pytest-of-"
         paths += [path for path in _below(self._temporary) if not str(path).startswith(kept)]
         paths += [path for path in _below(self._run) if path != self._run / "ports"]
-        paths += [path for path in self._cache.glob("*/*") if TEMPORARY.match(path.name)]
         return [f"file {path}" for path in paths]
 
     def _groups(self) -> Iterator[Path]:
@@ -105,6 +104,11 @@ class Traces:
         for path in _below(Path(top)) if top else ():
             if path.name.removeprefix("infra-") in self._tokens:
                 yield path
+
+
+def unfinished(cache: Path) -> list[str]:
+    """Return the temporary files and folders of a cache, which exist only while a seed is built."""
+    return [f"file {path}" for path in cache.glob("*/*") if TEMPORARY.match(path.name)]
 
 
 def _below(folder: Path) -> list[Path]:

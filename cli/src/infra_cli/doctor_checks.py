@@ -105,7 +105,7 @@ def _programs(resolved: Resolved | None) -> Iterator[Finding]:
 
 
 def version(path: Path) -> str:
-    """Return the first line that a program prints when it is asked for its version."""
+    """Return the version of a program for output: the first line that `PROGRAM --version` prints."""
     for flag in ("--version", "version"):
         try:
             done = subprocess.run(
@@ -210,7 +210,7 @@ def _memory(resolved: Resolved) -> Finding:
 
 
 def _reflink(cache: Path, data: Path) -> Finding:
-    """Check whether files that are copied from the cache share disk blocks with the cache (reflinks)."""
+    """Return a finding: whether files that are copied from the cache share disk blocks with it (reflinks)."""
     if sys.platform != "linux":
         text = "copies from the cache share disk blocks with the cache if the file system supports it (APFS)"
         return Finding(topic="copies", state="note", text=text)

@@ -91,7 +91,7 @@ class ReportedStack:
         self._supervisor = processes.look(self._stack.status().pid)
 
     def start(self, resolved: Resolved, options: UpOptions, began: float) -> None:
-        """Start the services.
+        """Start the services of a resolved stack, and print their events and addresses.
 
         Raises the first failure of a service. With `watch`, no failure is raised, because a change of a file
         can fix the failure.
@@ -175,7 +175,7 @@ class ReportedStack:
                 self._report_leaks(proof)
 
     def _check_leaks(self) -> None:
-        """Print which processes, ports and sockets are left.
+        """Print which processes, ports and sockets of the stopped stack are left.
 
         If the supervisor was killed, the function first waits until the guardian has stopped the services.
         """

@@ -95,11 +95,11 @@ class Target:
         return shlex.join(words)
 
     def within(self, environment: str) -> Target:
-        """Return a target with the same directory in another environment."""
+        """Return a target that selects the stack of the same directory in another environment."""
         return replace(self, environment=environment)
 
     def stack_file(self) -> StackFile | None:
-        """Return the stack file, or None if there is none."""
+        """Return the stack file of the selected directory; None if no stack file exists."""
         from infra_runtime.config import stack_file
 
         return stack_file.find((self.directory or Path.cwd()).resolve())
@@ -118,7 +118,7 @@ class Target:
             output.note(str(variable))
 
     def resolve(self, *names: str, **options: Any) -> Resolved:
-        """Return the plan for the configuration of the stack."""
+        """Return the resolved plan of the selected stack; `names` restricts the plan to these services."""
         from infra_runtime.config.resolve import resolve
 
         return resolve(
@@ -136,7 +136,10 @@ def describe_stack(data: str) -> str:
 
 
 def target(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the three options to a command; the command receives a `Target` as its first argument."""
+    """Add the options `--directory`, `--env` and `--data` to a command.
+
+    The command receives a `Target` as its first argument.
+    """
 
     @click.option(
         "--data",

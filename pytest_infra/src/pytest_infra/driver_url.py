@@ -15,7 +15,7 @@ UrlFor: TypeAlias = Callable[[Endpoint, str], str]
 
 
 def driver_url(endpoint: Endpoint, driver: str, kit: ServiceKit) -> str:
-    """Return the URL of a service or a unit in the format of a driver.
+    """Return the URL of a service or an isolation unit in the format of a driver (client library).
 
     The exports that become part of the URL are percent-encoded, except exports that are URLs. Raises
     `ConfigurationError` for an unknown driver.

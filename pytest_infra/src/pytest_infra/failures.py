@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 class Failures:
-    """The services and units that could not be provided in this process; each of them is tried only once."""
+    """The requests for services and isolation units that have failed in this process.
+
+    A service that did not start is not started again for later tests.
+    """
 
     def __init__(self) -> None:
         self._errors: dict[Hashable, InfraError] = {}
@@ -31,13 +34,13 @@ class Failures:
         self._complete: list[tuple[Failed, str]] = []
 
     def earlier(self, request: Hashable) -> BaseException | None:
-        """Return the outcome of a request that has failed before; None if it has not failed."""
+        """Return the outcome of a request that has failed before; None if the request has not failed."""
         return self._outcome(self._errors[request]) if request in self._errors else None
 
     def outcome(self, request: Hashable, error: InfraError) -> BaseException:
-        """Return the outcome of the running test for an error.
+        """Return the exception that pytest reports for the running test when a request fails with this error.
 
-        The caller raises the returned outcome.
+        The caller raises the exception. If an earlier test has reported the error, the text is one line.
         """
         self._errors[request] = error
         return self._outcome(error)

@@ -1,4 +1,4 @@
-"""The fixtures that exist in every run; the modules behind them are imported when a test uses them."""
+"""The fixtures that exist in every run; the modules that they need are imported when a test uses them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def infra_stack(request: pytest.FixtureRequest) -> Stack:
 def infra_service(request: pytest.FixtureRequest) -> ServiceOf:
     """A function that starts a service and returns its endpoint: `infra_service("api")`.
 
-    Works in any scope.
+    Fixtures of every scope can use this fixture.
     """
     from pytest_infra import process
 
@@ -50,7 +50,10 @@ def infra_label(request: pytest.FixtureRequest) -> Label:
 
 @pytest.fixture(scope="session")
 def infra_unit(request: pytest.FixtureRequest) -> UnitOf:
-    """A function that creates a unit of a service, in any scope: `with infra_unit("api") as unit:`."""
+    """A function that creates an isolation unit of a service: `with infra_unit("api") as unit:`.
+
+    Fixtures of every scope can use this fixture.
+    """
     from pytest_infra import process
     from pytest_infra.label import running_test
 

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def on_fork(config: pytest.Config, reset: Callable[[pytest.Config], object]) -> None:
-    """Call a function with the configuration in each child that is forked from now on."""
+    """Call `reset` with pytest's configuration in each child process that is forked from now on."""
     reference = weakref.ref(config)
 
     def in_child() -> None:
@@ -30,12 +30,18 @@ def on_fork(config: pytest.Config, reset: Callable[[pytest.Config], object]) -> 
 
 
 def keep(value: object) -> None:
-    """Keep an object until this child exits: its finaliser would close a connection of the parent."""
+    """Keep an object of the parent until this forked child exits.
+
+    Without this, the object's finaliser would close a connection of the parent process.
+    """
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(value))
 
 
 def ended_by_its_process(fixture: Iterator[T]) -> Iterator[T]:
-    """Yield the value of a fixture's generator; only the process that began it also ends it."""
+    """Yield the value of a fixture; only the process that set up the fixture also tears it down.
+
+    A forked child does not tear it down, because the value belongs to the parent process.
+    """
     process = os.getpid()
     yield next(fixture)
     if os.getpid() != process:

@@ -17,7 +17,7 @@ from pytest_infra.label import Label, label_of
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class KitContext:
-    """The argument of a kit's `units` function."""
+    """The argument of the function `units` of a service kit: the server, and the settings of its units."""
 
     #: the endpoint of the shared server, which is ready
     endpoint: Endpoint
@@ -43,7 +43,7 @@ class KitContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FixtureContext:
-    """The first argument of the function of a `KitFixture`."""
+    """The first argument of the function of a kit's fixture: the test, the fixture and the service."""
 
     #: the name of the fixture
     fixture: str

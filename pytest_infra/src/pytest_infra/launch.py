@@ -18,10 +18,10 @@ NAME = "supervisor"
 
 
 class _NoLog:
-    """A log that discards messages, because messages of pytest-xprocess would appear in the test's output."""
+    """A log that discards the messages of pytest-xprocess, which would appear in the test's output."""
 
     def debug(self, message: str, *arguments: object) -> None:
-        """Discard the message."""
+        """Discard a message of pytest-xprocess."""
 
 
 def launcher(config: pytest.Config, paths: Paths) -> Launch:

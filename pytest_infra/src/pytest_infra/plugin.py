@@ -44,27 +44,27 @@ CHAOS_MARKER = (
 
 
 class _Parser:
-    """Keeps pytest's parser, because the ini values of services are added after the stack file is read."""
+    """A plugin that stores pytest's parser, to which the ini values of services are added later."""
 
     def __init__(self, parser: pytest.Parser) -> None:
         self.parser = parser
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    """Add options and ini values."""
+    """Add the options and ini values of pytest-infra to pytest's parser."""
     options.add(parser)
     variants.add(parser)
     pluginmanager.register(_Parser(parser), "infra-parser")
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
-    """Add the hook for the user's own services."""
+    """Add the hook `pytest_infra_isolate`, with which users isolate their own services."""
     pluginmanager.add_hookspecs(hooks)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Set up the run before any conftest is loaded.
+    """Set up the plugin for the run, before pytest loads any `conftest.py`.
 
     A conftest can read the environment of the run, and its fixtures can use the fixtures of this plugin.
     """
@@ -112,7 +112,10 @@ def _begin(config: pytest.Config) -> None:
 # finish.
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
-    """Start the services of the marker before the first fixture, and add advice to a scope mismatch."""
+    """Start the services of a test's marker `infra` before its fixtures are set up.
+
+    If a fixture of the test fails with a scope mismatch, advice is added to the error.
+    """
     for marker in item.iter_markers("infra"):
         if unknown := ", ".join(marker.kwargs.keys() - {"profile"}):
             pytest.fail(

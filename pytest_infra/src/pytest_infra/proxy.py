@@ -117,7 +117,7 @@ class Proxy:
         self._loop.add_reader(self._socket, self._accept)
 
     def _accept(self) -> None:
-        """Accept a connection in one step, so that a simultaneous `cut` cannot miss the connection."""
+        """Accept the connection of a client in one step, so that a simultaneous `cut` also closes it."""
         try:
             connection, _ = self._socket.accept()
         except OSError:  # the client has closed the connection
@@ -167,7 +167,7 @@ class Proxy:
                 writer.transport.abort()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Forward the bytes of one direction.
+        """Forward the bytes of a connection in one direction, under the current conditions.
 
         Delayed blocks wait in a queue, so that latency does not limit the bandwidth.
         """
@@ -193,7 +193,7 @@ class Proxy:
 
 
 def with_port(target: Endpoint, old: int, new: int) -> Endpoint:
-    """Return an endpoint in which the port `new` replaces `old`, in its ports and its exports."""
+    """Return a copy of an endpoint in which the port number `new` replaces `old`, in ports and exports."""
     exports = {name: _replaced(text, old, new) for name, text in target.items()}
     ports: Mapping[str, int] = {name: new if port == old else port for name, port in target.ports.items()}
     return Endpoint(target.name, exports, ports, str(target.data), target.sensitive)

@@ -16,7 +16,7 @@ _MISMATCH = re.compile(
 
 
 def advice(config: pytest.Config, failure: str) -> str:
-    """Return advice which fixture to use instead.
+    """Return advice for a scope mismatch: which fixture of this plugin to use in a wide scope.
 
     The result is empty for other failures and for fixtures of other plugins.
     """

@@ -1,4 +1,4 @@
-"""Fixtures that are created from data, for each service: its unit, its parameters, its clients."""
+"""The fixtures of each service, which are created from its kit: isolation unit, parameters, clients."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ HTTP = (
 
 
 def plugin_of(config: pytest.Config) -> ModuleType:
-    """Return a plugin with the fixtures of all services, without names that another plugin already has."""
+    """Return a pytest plugin with the fixtures of all services.
+
+    If another plugin already has a fixture of the same name, the fixture is not created.
+    """
     plugin = ModuleType("pytest_infra.services")
     loops, scopes = Loops(config), variants.scopes(config)
     plugins = [
@@ -70,7 +73,7 @@ def _not_taken(
     plugins: Iterable[tuple[str, Mapping[str, object]]],
     replaced: frozenset[str],
 ) -> dict[str, object]:
-    """Return the fixtures whose names no other plugin has; `replaced` plugins are ignored."""
+    """Return the fixtures whose names no other plugin has; the plugins in `replaced` are ignored."""
     others = [names for plugin, names in plugins if plugin not in replaced]
     return {
         name: fixture
@@ -80,7 +83,7 @@ def _not_taken(
 
 
 def _is_fixture(value: object) -> bool:
-    """Return whether a value is a fixture.
+    """Return whether an attribute of a plugin is a pytest fixture.
 
     Source: pytest 8.4, `FixtureFunctionDefinition`; in older versions, a fixture is a function with a mark.
     """

@@ -1,6 +1,6 @@
-"""The stack of the run, as this process uses it.
+"""The session of this process: it starts the stack and services for tests, and holds a lease on the stack.
 
-The stack is opened when a test needs it for the first time, and its lease is released at the end.
+The stack is opened when a test needs it for the first time, and the lease is released at the end of the run.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ class Session:
         return self._ready(self._options.services, self._options.profile)
 
     def service(self, name: str) -> Endpoint:
-        """Start a service and its dependencies, and return its endpoint when it is ready."""
+        """Start a service and the services that it needs; return the service's endpoint when it is ready."""
         return self._ready((name,), None)[name]
 
     def require(self, *services: str, profile: str | None = None) -> None:
-        """Start the services of the marker `infra`."""
+        """Start the services that the marker `infra` of a test names, and wait until they are ready."""
         if services:
             self._ready(services, None)
         if profile:
@@ -81,13 +81,13 @@ class Session:
         return self._stack
 
     def resolved(self, service: str) -> Resolved:
-        """Return the plan of a service and its dependencies."""
+        """Return the resolved plan of a service and of the services that it needs."""
         return self._resolve((service,), None)
 
     def failure(self, request: Hashable, error: InfraError) -> BaseException:
-        """Return the outcome of the running test for an error.
+        """Return the exception that pytest reports for the running test when a request fails with this error.
 
-        The caller raises the returned outcome.
+        The caller raises the exception.
         """
         return self.failures.outcome(request, error)
 
@@ -96,7 +96,7 @@ class Session:
         return self._stack.status() if self._stack else None
 
     def secrets(self) -> frozenset[str]:
-        """Return the secrets of all services that this process has seen, with their former values."""
+        """Return the secrets of all services that this process has used, including their earlier values."""
         if self._stack:
             with contextlib.suppress(InfraError):
                 endpoints = self._stack.endpoints().values()
@@ -111,7 +111,8 @@ class Session:
     def alone(self) -> bool:
         """Return whether this process alone uses the stack.
 
-        Another client may have a lease; a detached stack belongs to a user, who may change it at any time.
+        The result is False if another client has a lease. It is also False for a detached stack, because its
+        user may change the stack at any time.
         """
         return self._status_is(lambda status: status.leases == 1 and not status.detached)
 

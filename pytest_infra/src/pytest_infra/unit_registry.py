@@ -1,4 +1,4 @@
-"""The isolation units of this process, from their creation to their removal."""
+"""The registry of this process's isolation units, which creates and removes them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class UnitRegistry:
-    """Creates units when tests request them, lists the units in use, and removes them."""
+    """The registry that creates isolation units when tests request them, lists them, and removes them."""
 
     KEY: ClassVar[pytest.StashKey[UnitRegistry]] = pytest.StashKey()
 
@@ -50,7 +50,7 @@ class UnitRegistry:
     def unit(
         self, service: str, label: str, parameters: Mapping[str, Any], *, shared: bool = False
     ) -> Iterator[Endpoint]:
-        """Yield a unit of a service, or the shared server if isolation is off for this service."""
+        """Yield an isolation unit of a service, or the shared server if isolation is off for the service."""
         endpoint = self._session.service(service)
         instance = self._instances[service]
         variant = self._variants.get(service) or next(iter(instance.kit.variants), "")
@@ -75,7 +75,7 @@ class UnitRegistry:
                 units.release(unit)
 
     def close(self) -> None:
-        """Remove all units.
+        """Remove all isolation units of this process.
 
         The attribute `left` then contains the names of units that could not be removed.
         """
@@ -95,7 +95,10 @@ class UnitRegistry:
             self._owner.abandon()
 
     def _lacks_exports(self, instance: Instance, endpoint: Endpoint) -> bool:
-        """Return whether an export that isolation needs is missing; in this case, add the kit's message."""
+        """Return whether a service lacks an export that its isolation needs.
+
+        In this case, the message of the service kit is added to the messages of the run.
+        """
         missing = [text for export, text in instance.kit.isolation_exports.items() if export not in endpoint]
         for text in missing:
             self._notes.add_message(text.format(service=instance.service))
@@ -104,9 +107,9 @@ class UnitRegistry:
     def _units_of(
         self, instance: Instance, endpoint: Endpoint, variant: str, parameters: Mapping[str, Any]
     ) -> Units:
-        """Return the provider of units for an instance and these parameters.
+        """Return the object that provides isolation units of a service with these parameters.
 
-        Requests with equal parameters get the same `Units` object.
+        Requests with equal parameters get the same object.
         """
         kit, values = instance.kit, dict(parameters)
         read = {
@@ -137,7 +140,10 @@ class UnitRegistry:
         return self._units[key]
 
     def _read(self, instance: Instance, parameter: Parameter, value: Any) -> Any:
-        """Return what the kit makes of a parameter's value; it is read once, as it may name many files."""
+        """Return the value of a parameter in the form that the service kit uses.
+
+        The result is stored, because reading the value may read many files (such as migrations).
+        """
         key = instance.service, parameter.name, tuple(value) if isinstance(value, list) else value
         if key not in self._parameters:
             read = load(parameter.read)

@@ -37,7 +37,7 @@ def add(parser: pytest.Parser) -> None:
 
 
 def scopes(config: pytest.Config) -> dict[str, Scope]:
-    """Return a dictionary from service to the scope of its fixture, for the services in `infra_scope`."""
+    """Return service → scope of the service's fixture, for the services in the ini value `infra_scope`."""
     chosen: dict[str, Scope] = {}
     for service, text in _table(config, "infra_scope").items():
         for scope in get_args(Scope):
@@ -51,7 +51,7 @@ def scopes(config: pytest.Config) -> dict[str, Scope]:
 
 
 def variants(config: pytest.Config) -> dict[str, str]:
-    """Return a dictionary from service to variant, for the services in `infra_isolation`."""
+    """Return service → variant of its isolation, for the services in the ini value `infra_isolation`."""
     chosen = _table(config, "infra_isolation")
     for service, variant in chosen.items():
         allowed = (*Instances.of(config)[service].kit.variants, OFF)

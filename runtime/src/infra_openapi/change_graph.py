@@ -75,14 +75,17 @@ class Scope:
         after: Any = None,
         subject: str = "",
     ) -> None:
-        """Add a fact; if one of its elements is missing, the element of the scope replaces it."""
+        """Add a fact to the scope.
+
+        If the fact has no element in one document, the element of the scope in that document is used.
+        """
         base, revision = base or self.base, revision or self.revision
         self.facts.append(Fact(kind, direction, base, revision, before, after, subject))
 
     def enter(
         self, kind: str, base: Element | None, revision: Element | None, direction: Direction
     ) -> Scope | None:
-        """Return the new scope of a part; None if both elements are equal or already have a scope."""
+        """Return a new scope for a pair of parts; None if the parts are equal or already have a scope."""
         comparer = self.graph.comparer
         if base is not None and revision is not None and comparer.equality.same(base, revision):
             return None
@@ -92,7 +95,7 @@ class Scope:
         return scope if new else None
 
     def schema(self, old: Term, new: Term, mode: Mode, name: str = "") -> None:
-        """Add a pair of schemas to the queue of pairs to compare."""
+        """Add an old and a new schema to the queue of schema pairs that are compared later."""
         self.graph.pair(self, Pair(old, new, mode, name), 0)
 
 
@@ -108,7 +111,7 @@ class ChangeGraph:
     def scope(
         self, key: Hashable, base: Element | None, revision: Element | None, parent: Scope | None = None
     ) -> tuple[Scope, bool]:
-        """Return the scope with this key, and whether this call created it."""
+        """Return the scope with the key `key`, and whether this call created the scope."""
         known = self._by_key.get(key)
         if known is not None:
             if len(known.copies) < _MOST_COPIES and _elsewhere(known, base, revision):
@@ -120,7 +123,7 @@ class ChangeGraph:
         return made, True
 
     def content(self, element: Element | None) -> Hashable:
-        """Return a key for the content of an element; equal content in one file has the same key."""
+        """Return a key for the content of an element; elements with equal content in one file share a key."""
         return None if element is None else (element.file, self.comparer.equality.digest(element.raw))
 
     def pair(self, parent: Scope, pair: Pair, index: int) -> None:
@@ -149,7 +152,7 @@ class ChangeGraph:
         return ("like", self.content(element))
 
     def settle(self) -> None:
-        """Compare all pairs in the queue, including the pairs that are added during the comparison."""
+        """Compare all schema pairs in the queue, including pairs that are added during the comparison."""
         while self._waiting:
             scope, pair = self._waiting.popleft()
             change = self.comparer.change(pair)
@@ -159,9 +162,10 @@ class ChangeGraph:
                 self.pair(scope, part, index)
 
     def reach(self, starts: list[Scope]) -> list[int]:
-        """Return, for each scope, the start scopes that lead to it.
+        """Return, for each scope, the start scopes from which links lead to this scope.
 
-        The result is a number with one bit for each start scope: bit 3 stands for the fourth start scope.
+        The result for a scope is a number with one bit for each start scope: bit 3 stands for the fourth
+        start scope.
         """
         reached = [0] * len(self.scopes)
         waiting: deque[int] = deque()
@@ -191,7 +195,7 @@ def _key(element: Element | None) -> tuple[str, str] | None:
 
 
 def copies(scope: Scope, element: Element | None, *, revision: bool) -> Iterator[tuple[str, str]]:
-    """Yield the file and the pointer of every other copy of an element in this scope."""
+    """Yield the file and the JSON pointer of every other copy of an element in this scope."""
     holder: Scope | None = scope
     while element is not None and holder is not None:
         root = holder.revision if revision else holder.base

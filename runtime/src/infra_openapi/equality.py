@@ -37,9 +37,10 @@ class Equality:
         return known
 
     def same(self, base: Element, revision: Element) -> bool:
-        """Return whether both elements have the same content, including the targets of references.
+        """Return whether two elements have the same content, including the targets of their references.
 
-        The result True is always correct; the result False may be wrong.
+        If the result is True, the content is certainly the same. If it is False, the content can still be the
+        same.
         """
         first, refs = self._content(base.raw)
         if first != self._content(revision.raw)[0]:
@@ -56,7 +57,10 @@ class Equality:
         return all(self._clean[_key(start)] for start in starts)
 
     def _pairs(self, base: Element, revision: Element, ref: str) -> list[tuple[Element, Element]] | None:
-        """Return the pairs of a reference's targets in both documents; None if their numbers differ."""
+        """Return the pairs of targets that a reference has in both documents.
+
+        The result is None if the reference does not have the same number of targets in both documents.
+        """
         try:
             before = all_targets(base, ref)
             after = all_targets(revision, ref)
@@ -65,7 +69,10 @@ class Equality:
         return list(zip(before, after, strict=True)) if len(before) == len(after) else None
 
     def _explore(self, start: tuple[Element, Element]) -> None:
-        """Visit all pairs that a pair refers to, then mark the pairs that lead to a difference."""
+        """Visit all pairs of elements to which references lead from a pair.
+
+        The pairs from which a difference can be reached are marked as different.
+        """
         users: dict[tuple[_Key, _Key], list[tuple[_Key, _Key]]] = {}
         met: dict[tuple[_Key, _Key], bool] = {_key(start): True}
         waiting, different = [start], []

@@ -24,7 +24,7 @@ class FactKind:
     undirected: str = ""
 
     def rule(self, direction: Direction) -> str:
-        """Return the id of the rule for this direction; an empty string if the direction has no rule."""
+        """Return the id of the rule for a fact with this direction; empty if the direction has no rule."""
         if direction is Direction.REQUEST:
             return self.request
         return self.response if direction is Direction.RESPONSE else self.undirected

@@ -1,4 +1,4 @@
-"""Find an example value for a breaking change, and check the value with jsonschema.
+"""Find an example value that shows why a change is breaking, and check the value with jsonschema.
 
 The search does not depend on the rule. It tries values at and beyond every bound of both schemas, and returns
 the first value that is valid in only one of the documents. The example is therefore always correct.
@@ -66,7 +66,7 @@ _UNDERSTOOD: dict[str, tuple[type, ...]] = {
 
 
 class Witnesses:
-    """Finds examples for the findings of one comparison."""
+    """Finds example values for the findings of one comparison."""
 
     def __init__(self, comparer: Comparer) -> None:
         self._comparer = comparer
@@ -74,7 +74,7 @@ class Witnesses:
         self._checkers: dict[tuple[int, Direction], _Checker] = {}
 
     def of(self, pair: Pair, fact: Fact, *, alone: bool) -> Witness | None:
-        """Return a value that shows this fact; None if no such value was found.
+        """Return an example value that shows the change of a fact; None if no such value was found.
 
         If the pair of schemas has further facts (`alone` is false), only the keyword of the fact may reject
         the value.
@@ -106,7 +106,10 @@ class Witnesses:
         return None
 
     def _promising(self, wide: Node, narrow: Node, value: Any) -> bool:
-        """Return whether the check with jsonschema, which is slow, can succeed."""
+        """Return whether a value can be an example: the schema `wide` allows it, and `narrow` rejects it.
+
+        This fast test avoids most of the slow checks with jsonschema.
+        """
         holds = self._comparer.member.holds
         return holds(narrow, value) is not True and holds(wide, value) is not False
 
@@ -220,7 +223,7 @@ _KEYWORDS = {kind: keywords for keywords, kinds in _REFUSED_BY for kind in kinds
 
 
 def _sound(key: str, value: Any) -> bool:
-    """Return whether jsonschema can use the value of a keyword.
+    """Return whether jsonschema can evaluate the value of a keyword.
 
     The result is False for patterns that can take exponential time.
     """
@@ -251,7 +254,7 @@ def _shows(fact: Fact, keywords: frozenset[str] | None, complaints: Iterator[Val
 
 
 class _Checker:
-    """Converts the schemas of one document for jsonschema.
+    """Converts the schemas of one document to a form that jsonschema can evaluate.
 
     Each schema is converted when it is first needed.
     """
@@ -318,7 +321,7 @@ class _Checker:
         return self._rewritten(inner) if isinstance(value, dict) else value
 
     def _modernise(self, raw: dict[str, Any], made: dict[str, Any]) -> None:
-        """Convert keywords of OpenAPI 3.0 to JSON Schema 2020-12.
+        """Convert the keywords of a schema of OpenAPI 3.0 to JSON Schema 2020-12.
 
         Properties that are hidden in this direction (read-only in requests, write-only in responses) are no
         longer required.

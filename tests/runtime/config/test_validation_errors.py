@@ -18,7 +18,7 @@ MISTAKES = [
     ("services.nats = 1", "infra.toml:1: `services.nats` should be a table"),
     ("[services.nats]\nprot = 1", "infra.toml:2: services.nats.prot: unknown key 'prot'; did you mean 'port"),
     ("[services.nats.ports]\nclent = 1", "unknown key 'clent'; did you mean 'client'? (allowed: client, mon"),
-    ("[services.nats]\nxyzzy = 1", "unknown key 'xyzzy'; there are: accounts, auth, binary, env, image"),
+    ("[services.nats]\nxyzzy = 1", "unknown key 'xyzzy'; known names: accounts, auth, binary, env"),
     # values
     ("[use]\nnats = 1", "infra.toml:1: use: input should be a list"),
     (API + "env = ['A=1']", "infra.toml:4: services.api.env: input should be a table"),
@@ -30,7 +30,7 @@ MISTAKES = [
     ("[services.Db]\nkind = 'postgres'", "infra.toml:1: a service cannot be called 'Db': a name consists o"),
     ("[services.v2]\nkind = 'valkey'\ndatabase = 1", "infra.toml:3: services.v2.database: unknown key 'dat"),
     ("[services.Api]\ncommand = ['x']", "infra.toml:1: a service cannot be called 'Api': a name consists of"),
-    ("[services.port]\ncommand = ['x']", "a service cannot be called 'port': references use that name fo"),
+    ("[services.port]\ncommand = ['x']", "a service cannot be called 'port': references ${port.…} alread"),
     ("use = ['ntas']", "infra.toml:1: unknown service 'ntas'; did you mean 'nats'?"),
     ("profile = 'minmal'", "infra.toml:1: unknown profile 'minmal'; did you mean 'minimal'?"),
     ("use = ['nats']\nprofiles.p = ['ntas']", "infra.toml:2: unknown service 'ntas'; did you mean"),
@@ -44,7 +44,7 @@ MISTAKES = [
     ("[services.api]\ncommand = 'a b'", 'no shell splits it: ["a", "b"]'),
     ("[services.api]\ncommand = []", "infra.toml:2: services.api.command: the command is empty"),
     # a user's own service
-    (API + "env = { DEBUG = true }", "services.api.env.DEBUG: the value of a variable is a text: write"),
+    (API + "env = { DEBUG = true }", "services.api.env.DEBUG: the value of an environment variable is"),
     (API + "needs = ['api']", "infra.toml:1: api needs itself"),
     (API + "cwd = '${api.url}'", "api refers to ${api.url}, but a service cannot refer to its own exports"),
     (API + "cwd = '${port.http'", "infra.toml:1: api has a ${ without a } in '${port.http'"),

@@ -485,7 +485,7 @@ def test_a_health_command_of_the_stack_file_is_not_changed(project: Project) -> 
     ("table", "problem"),
     [
         ("image = 'a:1'\nbuild = '.'\n", "either an `image` or a `build`"),
-        ("health = ['a']\nhealth_client = 'curl'\n", "either `health`, a whole command, or"),
+        ("health = ['a']\nhealth_client = 'curl'\n", "set `health` (a whole command) or"),
         ("root = 'app'\n", "`root` should be an absolute path"),
     ],
 )

@@ -178,6 +178,18 @@ def test_a_relative_folder_is_an_error_because_client_and_supervisor_resolve_it_
     assert not data.exists()
 
 
+@pytest.mark.parametrize("name", ["INFRA_LOG_LIMIT", "INFRA_LOG_TOTAL"])
+def test_an_invalid_limit_of_logs_is_an_error_before_the_data_directory_is_created(
+    data, monkeypatch, name
+) -> None:
+    monkeypatch.setenv(name, "10 MB")
+
+    with pytest.raises(ConfigurationError, match=f"^{name}: '10 MB' is not a number of bytes"):
+        LocalEngine().open(resolved(data, [server("web")]))
+
+    assert not data.exists()
+
+
 def test_a_socket_folder_that_is_a_link_is_an_error(data, short, monkeypatch) -> None:
     (short / "elsewhere").mkdir()
     (short / "run").symlink_to(short / "elsewhere")

@@ -563,7 +563,7 @@ def test_the_spec_of_a_stopped_service_can_be_replaced(stack_of) -> None:
 def test_the_error_for_an_unknown_service_suggests_a_similar_name(stack_of) -> None:
     stack = stack_of(server("web"))
 
-    with pytest.raises(UnknownServiceError, match="no service 'wbe' here; did you mean 'web'"):
+    with pytest.raises(UnknownServiceError, match="this stack has no service 'wbe'; did you mean 'web'"):
         stack.restart("wbe")
 
 

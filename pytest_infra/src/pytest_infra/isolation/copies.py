@@ -18,7 +18,7 @@ MAX_COPIES = 128
 
 
 class Copier:
-    """Starts and stops copies of a service, which are named `SERVICE.N`.
+    """An object that starts and stops copies of a service; the copies have the names `SERVICE.N`.
 
     Each copy has its own folder, ports and sockets.
 
@@ -37,7 +37,7 @@ class Copier:
         self.endpoints: dict[str, Endpoint] = {}
 
     def make(self) -> str:
-        """Start a copy, wait until it is ready, and return its name."""
+        """Start a copy of the service, wait until the copy is ready, and return its name."""
         number = self._slots.take(self._clean)
         try:
             return self._start(self._name(number))
@@ -62,21 +62,21 @@ class Copier:
         return name
 
     def reset(self, name: str) -> str | None:  # noqa: ARG002 - the interface of a factory
-        """Return None: a used copy is removed, as only its process knows what a test has changed."""
+        """Return None: a copy that a test has used cannot be reset and must be removed."""
         return None
 
     def remove(self, name: str) -> None:
-        """Stop a copy and remove its folder."""
+        """Stop a copy of the service, and remove the data folder of the copy."""
         number = self._number(name)
         self._slots.free(number, clean=self._clean(number))
         self.endpoints.pop(name, None)
 
     def keep(self, name: str) -> None:
-        """Keep a copy running, and reserve its number."""
+        """Keep a copy of the service running, and do not use the number in its name again."""
         self._slots.free(self._number(name), keep=True)
 
     def close(self) -> None:
-        """Close the connection to the supervisor."""
+        """Close the connection to the supervisor with which copies are started and stopped."""
         if self._stack is not None:
             self._stack.close()
             self._stack = None

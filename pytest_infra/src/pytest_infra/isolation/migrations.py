@@ -26,9 +26,10 @@ Source: TypeAlias = "str | os.PathLike[str] | Migrate | Migrations | None"
 
 @frozen
 class Migrations:
-    """A function that migrates, with a key for everything that its result depends on.
+    """A function that changes an empty isolation unit (such as a database), with a key.
 
-    Two objects with the same key are equal.
+    The key is a hash of everything on which the result of the function depends. Two objects with the same key
+    are equal.
     """
 
     run: Migrate = field(compare=False)
@@ -47,12 +48,12 @@ class Migrations:
 
 
 def none() -> Migrations:
-    """Return the migrations that do not change the empty unit."""
+    """Return the migrations for units without migrations: the function does not change the empty unit."""
     return Migrations(run=lambda _: None, key=key_of([]))
 
 
 def imported(text: str, where: str) -> Migrations:
-    """Import `MODULE:FUNCTION` and return its migrations.
+    """Import the function in the text `MODULE:FUNCTION`, and return the migrations that it runs.
 
     Raises `ConfigurationError` if the import fails.
     """
@@ -65,7 +66,7 @@ def imported(text: str, where: str) -> Migrations:
 
 
 def key_of(parts: Iterable[bytes]) -> str:
-    """Return the key for the contents on which the result of migrations depends."""
+    """Return the key of migrations: a hash of the contents on which their result depends."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(hashlib.sha256(part).digest())

@@ -1,6 +1,6 @@
-"""Isolation units, and the interface with which a service kit provides them.
+"""The class of isolation units, and the interface with which a service kit creates and removes units.
 
-A unit is acquired for a test, and released after the test.
+A unit is acquired before a test, and released after the test.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ class Unit(Endpoint):
         )
 
     def renew(self) -> None:
-        """Restore the parts of the unit that a restart of the server has removed."""
+        """Create again what a restart of the server has removed from the unit, such as its user."""
 
     def describe(self) -> dict[str, str]:
-        """Return a dictionary with service, id and label of the unit, without secrets."""
+        """Return the service, the id and the label of the unit as JSON data for reports, without secrets."""
         return {"service": self.name, "id": self.id, "label": self.label}
 
     def __repr__(self) -> str:
@@ -53,15 +53,18 @@ class Unit(Endpoint):
 
 
 class Units(Protocol):
-    """The interface to the units of one service in one process."""
+    """The interface with which the plugin gets and removes the isolation units of one service."""
 
     @abstractmethod
     def acquire(self, label: str) -> Unit:
-        """Return an empty unit that no other test uses."""
+        """Return an isolation unit that no other test uses and that no test has changed.
+
+        `label` is the id of the test, module or class that uses the unit.
+        """
 
     @abstractmethod
     def release(self, unit: Unit) -> None:
-        """Remove a unit, unless its attribute `keep` is set."""
+        """Remove an isolation unit after its test, unless the attribute `keep` of the unit is set."""
 
     @abstractmethod
     def close(self) -> list[str]:

@@ -25,17 +25,18 @@ MEMORY_EVENTS = frozenset({"memory-low", "memory-lost"})
 
 @frozen
 class SummaryLine:
-    """The summary line for one data directory; `clean` is False if anything is left."""
+    """The line at the end of a test run about one stack; `clean` is False if a process or unit is left."""
 
     text: str
     clean: bool
 
 
 def check(data: str, owners: Collection[str], since: float, instances: Instances) -> SummaryLine:
-    """Wait until a stack without leases has stopped, and return what is left of it.
+    """Return the summary line of a stack: the processes, ports and sockets that are left.
 
-    If the stack keeps running, the result contains the units that are left in it. `owners` contains the
-    tokens of the run's processes. `since` is the start of the run, in seconds since the epoch.
+    If the stack has no lease, the function first waits until the stack has stopped. If the stack keeps
+    running, the line contains the isolation units that are left in the stack. `owners` contains the tokens of
+    the run's processes. `since` is the start of the run, in seconds since the epoch.
     """
     paths = Paths(data)
     try:

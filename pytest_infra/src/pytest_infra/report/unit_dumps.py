@@ -26,7 +26,7 @@ MAX_TESTS = 50
 
 @frozen
 class Saved:
-    """The result of saving a failed test's units."""
+    """The result of `UnitDumps.save` for one failed test: its dumps, and messages for the user."""
 
     #: unit → the files of its dump, or the reason why it has no dump
     dumps: dict[str, str]
@@ -37,7 +37,7 @@ class Saved:
 
 
 class UnitDumps:
-    """Writes descriptions and dumps of the units of failed tests of this process."""
+    """An object that writes descriptions and dumps of failed tests' isolation units to failure reports."""
 
     def __init__(self, instances: Instances, *, keep: bool) -> None:
         self._instances, self._keep = instances, keep
@@ -51,7 +51,7 @@ class UnitDumps:
         answering: Collection[str],
         secrets: Collection[str] = (),
     ) -> Saved:
-        """Write the descriptions and the contents of units, with `secrets` masked.
+        """Write the descriptions and the contents of a failed test's units; `secrets` are masked in them.
 
         `answering` contains the services that are ready.
         """
@@ -99,7 +99,7 @@ class UnitDumps:
         return [*kept, *passwords, *lost]
 
     def _url(self, unit: Unit) -> str:
-        """Return a URL of the unit without a password, or a URL in which the password is masked."""
+        """Return a URL of an isolation unit for output: without a password, or with a masked password."""
         urls = [urlsplit(unit[key]) for key in ("socket_url", "url") if key in unit]
         for url in urls:
             if url.password is None:

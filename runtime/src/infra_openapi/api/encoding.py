@@ -1,4 +1,4 @@
-"""Compare the parts of forms: their serialization and media types."""
+"""Compare the parts of form bodies (multipart and urlencoded): serialization and media types."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BINARY = frozenset({"binary", "base64", "byte"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A part of a form in one document, with its schema and its encoding (None if it has no encoding)."""
+    """A part of a form in one document: its schema, and its `encoding` (None if it has no `encoding`)."""
 
     encoding: Element | None
     holder: Element
@@ -29,14 +29,15 @@ class Part:
 
     @property
     def element(self) -> Element:
-        """Return the element of the encoding; the element of the media type if the part has no encoding."""
+        """Return the element of the part's `encoding`, or of the form's media type without an `encoding`."""
         return self.encoding or self.holder
 
 
 def parts(scope: Scope, name: str, old: Element, new: Element) -> Iterator[tuple[str, Part, Part]]:
-    """Yield each part that has an encoding in at least one of the two media types.
+    """Yield the name of each part of a form that has an `encoding` in the old or the new document.
 
-    In OpenAPI, `encoding` applies only to the declared properties of forms.
+    The old and the new part follow the name. In OpenAPI, `encoding` applies only to the declared properties
+    of forms.
     """
     if not name.startswith(("multipart/", _URLENCODED)):
         return
@@ -52,7 +53,10 @@ def parts(scope: Scope, name: str, old: Element, new: Element) -> Iterator[tuple
 
 
 def compare(scope: Scope, name: str, part: str, old: Part, new: Part, direction: Direction) -> None:
-    """Add facts about the changed encoding of one part of a form; `name` is the form's media type."""
+    """Add facts about the changed `encoding` of one part of a form.
+
+    `name` is the media type of the form, and `part` is the name of the part.
+    """
     if name == _URLENCODED or (name == _FORM_DATA and old.holder.document.modern):
         before, after = style(old.encoding, "query"), style(new.encoding, "query")
         if differ(scope, before, after, old.term, new.term):
@@ -86,7 +90,10 @@ def _terms(scope: Scope, media: Element) -> dict[str, Term]:
 
 
 def _media_types(scope: Scope, part: Part) -> set[str]:
-    """Return the media types of a part: the ones in its encoding, or the ones that its schema implies."""
+    """Return the media types of a part of a form.
+
+    They are listed in the `encoding` of the part, or the schema of the part implies them.
+    """
     encoding = part.encoding.text("contentType") if part.encoding else ""
     if encoding:
         return {normal(each) for each in encoding.split(",") if each.strip()}

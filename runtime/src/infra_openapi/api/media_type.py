@@ -21,7 +21,10 @@ def covers(wide: str, narrow: str) -> bool:
 
 
 def narrowest(name: str, offered: list[str]) -> str | None:
-    """Return the narrowest media range of `offered` that includes a media type."""
+    """Return the narrowest media range in `offered` that includes the media type `name`.
+
+    The result is None if no media range in `offered` includes the media type.
+    """
     found = [other for other in offered if covers(other, name)]
     return max(
         found, key=lambda other: ("*" not in other, not other.startswith("*"), len(other)), default=None

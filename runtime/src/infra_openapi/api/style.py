@@ -1,4 +1,4 @@
-"""The serialization of a value, which `style` and `explode` define: their defaults and their effect."""
+"""The serialization of a parameter or header (`style`, `explode`): defaults and effect on values."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ class Style(NamedTuple):
 
 
 def style(element: Element | None, place: str) -> Style:
-    """Return the style of a parameter, header or encoding; the defaults depend on where the value is sent."""
+    """Return the `style` and `explode` of a parameter, header or encoding, with their defaults.
+
+    The defaults depend on where the value is sent, for example in the path or in the query.
+    """
     default = _DEFAULTS.get(place, "simple")
     if element is None:
         return Style(default, default in _EXPLODED)
@@ -37,7 +40,7 @@ def style(element: Element | None, place: str) -> Style:
 
 
 def differ(scope: Scope, before: Style, after: Style, old: Term, new: Term) -> bool:
-    """Return whether the two styles can write a value in different ways."""
+    """Return whether two serializations can write a value of the schemas in different ways."""
     if before.name != after.name:
         return True
     counts = _COUNTS.get(before.name, _COMPOUND)

@@ -1,4 +1,4 @@
-"""The format `github`: GitHub Actions shows an annotation at each changed line, and the totals.
+"""The output format `github`: GitHub Actions shows an annotation at each changed line, and the totals.
 
 Source: GitHub's documentation, "Workflow commands for GitHub Actions". The characters are escaped like in
 actions/toolkit.
@@ -14,7 +14,7 @@ _COMMANDS = {Level.BREAKING: "error", Level.WARNING: "warning", Level.INFO: "not
 
 
 def render(reports: Reports, view: View) -> str:
-    """Return one workflow command for each finding."""
+    """Return one workflow command of GitHub Actions for each finding."""
     lines = []
     for name, report in reports.items():
         lines += [_command(finding, view) for finding in view.shown(report)]

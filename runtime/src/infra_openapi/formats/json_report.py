@@ -1,4 +1,7 @@
-"""The format `json`, for programs; `report.schema.json` describes it and has a version."""
+"""The output format `json`, for programs.
+
+The file `report.schema.json` describes the format and has a version.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,10 @@ from infra_openapi.report import SCHEMA_VERSION
 
 
 def render(reports: Reports, _view: View) -> str:
-    """Return the reports as a JSON object.
+    """Return the reports as text with one JSON object.
 
-    The result for two documents is the report itself. The result for declared APIs has the reports in `apis`
-    and the worst verdict in `verdict`.
+    If two documents were compared, the object is the report. If declared APIs were compared, the object
+    contains the reports in `apis` and the worst verdict in `verdict`.
     """
     data = {name: report.to_json() for name, report in reports.items()}
     whole = data.get("") or {

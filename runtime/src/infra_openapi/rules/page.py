@@ -1,4 +1,4 @@
-"""The documentation pages of the rules; `python -m infra_openapi.rules.page docs` writes them."""
+"""Generate the documentation pages of the rules; `python -m infra_openapi.rules.page docs` writes them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,10 @@ def _areas() -> Iterator[str]:
 
 
 def _area_position(rule: Rule) -> int:
-    """Return the position of a rule's area in the page; areas have the order of their first rules."""
+    """Return the position of a rule's area in the page that lists all rules.
+
+    The areas have the order of their first rules in `RULES`.
+    """
     areas = list(dict.fromkeys(listed.area for listed in RULES.values()))
     return areas.index(rule.area)
 
@@ -72,7 +75,7 @@ def _meaning(rule: Rule) -> str:
 
 
 def peer_table() -> str:
-    """Return a table of oasdiff's ids, each with its rules or with the reason why it has no rule."""
+    """Return a Markdown table of oasdiff's ids, each with its rules or the reason why it has no rule."""
     entries: dict[str, list[str]] = {name: [f"none: {reason}"] for name, reason in WITHOUT_RULE.items()}
     for rule in RULES.values():
         for alias in rule.aliases:
@@ -86,7 +89,7 @@ def _cell(text: str) -> str:
 
 
 def pages(docs: Path) -> dict[Path, str]:
-    """Return the path and the content of each generated page."""
+    """Return the path and the content of each generated page in the folder `docs`."""
     by_hand = (docs / PEER_PAGE).read_text(encoding="utf-8").partition(MARK)[0]
     return {docs / RULES_PAGE: rules_page(), docs / PEER_PAGE: by_hand + peer_table()}
 

@@ -28,7 +28,10 @@ _VALUES = ("INFRA_SERVICES", "INFRA_PROFILES", "INFRA_CONFIG_SERVICE")
 
 
 def load(request: Request, *, executables: bool) -> Resolved | None:
-    """Return the cached resolution; None if the cache has none, or if an executable or a file has changed."""
+    """Return the resolved plan of a request from the cache.
+
+    Return None if the cache does not contain it, or if an executable or a file has changed since then.
+    """
     path = _path(request, executables=executables)
     if path is None:
         return None
@@ -56,10 +59,10 @@ def store(
     executables: bool,
     files: Iterable[Path] = (),
 ) -> None:
-    """Write a resolution to the cache if it can be cached.
+    """Write the resolved plan of a request to the cache, unless it depends on values that are not cached.
 
-    It is valid until one of `files` or an executable changes; `programs` are the results of the searches for
-    executables.
+    The cached plan is valid until one of `files` or an executable changes; `programs` are the results of the
+    searches for executables.
     """
     path = _path(request, executables=executables)
     if path is None or resolved.provenance["config_service"].value != "null":
@@ -77,7 +80,7 @@ def store(
 
 
 def _path(request: Request, *, executables: bool) -> Path | None:
-    """Return the cache file of this request's resolution, or None if the resolution must not be cached."""
+    """Return the path of the cache file for a request; None if the resolved plan must not be cached."""
     folder = cache_folder()
     dotenv = _bytes(request.root / ".env")
     dotenv = dotenv if b"INFRA_" in dotenv else b""
@@ -112,7 +115,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _code() -> Iterator[tuple[str, int, int]]:
-    """Yield name, time of the last change and size of each module that makes plans.
+    """Yield name, time of the last change and size of each module whose code creates plans.
 
     In an editable install, these modules change without a new version of pytest-infra.
     """
@@ -141,7 +144,7 @@ def _identities(sought: Sequence[BinarySearch]) -> list[list[int]]:
 
 
 def _states(files: Iterable[str]) -> dict[str, list[int] | None]:
-    """Return, for each file, the time of its last change and its size; None for a missing file."""
+    """Return path → time of the last change and size for each of the files; None for a missing file."""
     states: dict[str, list[int] | None] = {}
     for file in files:
         try:
@@ -154,7 +157,10 @@ def _states(files: Iterable[str]) -> dict[str, list[int] | None]:
 
 
 def _remove_old_files(folder: Path) -> None:
-    """Remove all files except the newest. Another process may remove some of them at the same time."""
+    """Remove all files in the plan cache except the newest `KEPT` files.
+
+    Another process may remove files at the same time.
+    """
     try:
         files = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
         for path in files[KEPT:]:

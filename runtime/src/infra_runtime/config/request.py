@@ -1,4 +1,4 @@
-"""A request for a stack and its resolution, as values."""
+"""A request for a stack (`Request`), and its result (`Resolved`): a plan with all values that it needs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DOTENV_ENCODING = "utf-8-sig"
 
 @frozen
 class Resolved:
-    """A plan and all other values that an engine needs.
+    """A resolved request: a plan, and all other values that an engine needs to run or export it.
 
     `variables` may contain secrets; `provenance` does not.
     """
@@ -44,13 +44,13 @@ class Resolved:
 
     @property
     def environment(self) -> str:
-        """The environment of the plan."""
+        """The name of the plan's environment, such as `test`."""
         return self.plan.environment
 
 
 @frozen
 class Request:
-    """The arguments of a resolution, with environment, root and data directory determined."""
+    """A request to resolve a stack; environment, stack file's folder and data directory are determined."""
 
     names: tuple[str, ...]
     environment: str
@@ -74,7 +74,9 @@ def make_resolved(
     *,
     tmpfs: bool,
 ) -> Resolved:
-    """Return the resolution of a request. Raises `ConfigurationError` for a variable that is not set.
+    """Return the result for a request, with the paths of executables and the values of variables.
+
+    Raises `ConfigurationError` for a required variable that is not set.
 
     `programs` are the results of the searches for executables, including those that were not found.
     """
@@ -90,7 +92,7 @@ def make_resolved(
 
 
 def variables(plan: Plan, request: Request) -> dict[str, str]:
-    """Return the values of the plan's `${env.…}`, from the environment or else from `.env`.
+    """Return NAME → value for each `${env.NAME}` in a plan, from the environment or the file `.env`.
 
     Raises `ConfigurationError` if a variable is required and is not set.
     """
@@ -125,7 +127,7 @@ def make_request(
     overrides: Mapping[str, Any] | None = None,
     variables_required: bool = True,
 ) -> Request:
-    """Return the request with default values for arguments that are None.
+    """Return a request for a stack; an argument that is None gets its default value.
 
     Raises `ConfigurationError` for an unknown environment, and for a file that cannot be read.
     """
@@ -172,7 +174,7 @@ def _first(*candidates: tuple[str | None, str]) -> tuple[str, str]:
 
 
 def read_dotenv(path: Path, word: bytes) -> Mapping[str, str | None]:
-    """Return the file's variables; if the file does not contain `word`, return none without parsing it."""
+    """Return the variables in a file `.env`; empty, without parsing, if the file does not contain `word`."""
     try:
         content = path.read_bytes()
     except (FileNotFoundError, IsADirectoryError):  # a virtual environment may be named `.env`
@@ -189,13 +191,16 @@ def read_dotenv(path: Path, word: bytes) -> Mapping[str, str | None]:
 
 
 def dotenv_text(path: Path, content: bytes) -> str:
-    """Return the content of a `.env` as text. Raises `ConfigurationError` with the line that is not UTF-8."""
+    """Return the content of a file `.env` as text.
+
+    Raises `ConfigurationError` with the number of a line that is not UTF-8.
+    """
     hint = "Save the file as UTF-8."
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content:
-        raise ConfigurationError("this file is UTF-16, not UTF-8", where=f"{path}:1", hint=hint)
+        raise ConfigurationError("the file is UTF-16, not UTF-8", where=f"{path}:1", hint=hint)
     try:
         return content.decode(DOTENV_ENCODING)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        problem = f"this is not UTF-8: the byte 0x{content[error.start]:02x}"
+        problem = f"the file is not UTF-8: the byte 0x{content[error.start]:02x}"
         raise ConfigurationError(problem, where=f"{path}:{line}", hint=hint) from None

@@ -19,14 +19,17 @@ __all__ = ["Origin", "Resolved", "data_directory", "is_test_environment", "resol
 
 
 def is_test_environment() -> bool:
-    """Return whether this is a test, or a process that a test's stack started."""
+    """Return whether this process is a test run, or was started by a test run's stack."""
     return os.environ.get("INFRA_ENV") == "test"
 
 
 def data_directory(
     directory: Path | None = None, *, environment: str | None = None, data: Path | None = None
 ) -> Path:
-    """Return the data directory without resolving the stack; a client that attaches needs only its path."""
+    """Return the path of a stack's data directory, without resolving the stack.
+
+    A client that connects to a running stack needs only this path.
+    """
     return make_request(directory=directory, environment=environment, data=data).data
 
 

@@ -43,7 +43,7 @@ class ServiceConfiguration:
     origins: Merged
 
     def contributions(self) -> Iterator[Contribution]:
-        """Yield the contributions of the service."""
+        """Yield the contributions that the service offers to other services."""
         for offer in self.entry.contributions(self.settings):
             yield replace(offer, service=self.name)
 
@@ -80,7 +80,10 @@ def configure(name: str, declaration: Declaration, *, ports: Layer | None = None
 def validated(
     model: type[Model], values: Mapping[str, Any], prefix: Key, location: Callable[[Key], str]
 ) -> Model:
-    """Return the values as a model. Raises `ConfigurationError` with the location of each mistake."""
+    """Return an instance of a pydantic model with these values.
+
+    Raises `ConfigurationError` with the location of each mistake.
+    """
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -96,7 +99,7 @@ def _checked_kind(name: str, declaration: Declaration) -> str:
     elif kind == name:
         return name
     elif name in OWN_SCOPES | OWN_NAMES:
-        problem = "references use that name for something else"
+        problem = f"references ${{{name}.…}} already have another meaning"
     elif not _NAME.fullmatch(name):
         problem = "a name consists of lower-case letters, digits, - and _, and begins with a letter"
     if problem:
@@ -122,7 +125,7 @@ def _checked_kind(name: str, declaration: Declaration) -> str:
 
 
 def _facts(entry: Entry, declaration: Declaration, name: str) -> list[Layer]:
-    """Return the layer with the settings that are read from the executable, such as its version.
+    """Return the layer with settings that are read from a service's executable, such as its version.
 
     A missing executable is not an error in this function, because the plan may not need the executable.
     """

@@ -32,7 +32,7 @@ SIMILARITY = 0.75
 
 @frozen
 class MisspelledVariable:
-    """A variable, the file that sets it (empty for the environment), and the most similar known name."""
+    """A misspelled variable, the file that sets it (empty: the environment), and the most similar name."""
 
     name: str
     file: str
@@ -59,7 +59,10 @@ def _among(names: Iterable[str], file: str) -> Iterator[MisspelledVariable]:
 
 
 def _meant(word: str) -> str:
-    """Return the most similar known name, without prefix; empty if `word` is known or similar to no name."""
+    """Return the known variable name that is most similar to `word`; both are without the prefix `INFRA_`.
+
+    Return an empty text if `word` is a known name, or if no known name is similar.
+    """
     head, nested, rest = word.partition(NESTED)
     known = TABLES if nested else TABLES | NAMES | SET_BY_SUPERVISOR
     if head in known:

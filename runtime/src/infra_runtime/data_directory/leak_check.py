@@ -1,4 +1,4 @@
-"""The leak check: with the journal of a stopped stack, find its remaining processes, ports and sockets."""
+"""The leak check: find the processes, ports and sockets that remain of a stopped stack, with its journal."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ class LeakCheck:
 
     @property
     def left(self) -> tuple[str, ...]:
-        """All remaining items as texts."""
+        """The descriptions of all remaining processes, ports, sockets and folders."""
         return (*self.processes, *self.ports, *self.sockets, *self.folders)
 
     @property
     def clean(self) -> bool:
-        """Whether no item remains."""
+        """Whether no process, port, socket or folder of the stack remains."""
         return not self.left
 
     def to_json(self) -> dict[str, Any]:
-        """Return the result as plain JSON data."""
+        """Return the result of the leak check as JSON data."""
         return {**asdict(self), "clean": self.clean}
 
     def __str__(self) -> str:
@@ -62,12 +62,15 @@ class LeakCheck:
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """Return the number with its noun, such as `1 port` or `0 ports`."""
+    """Return a number with its noun, such as `1 port` or `0 ports`; by default, the plural ends with `s`."""
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def check_leaks(paths: Paths) -> LeakCheck:
-    """Check the processes, ports and folders of the journal's last run, whose supervisor must have exited."""
+    """Return what the last run of a stack has left: processes, ports, sockets and folders.
+
+    The supervisor of the run must have exited.
+    """
     run = journal.last_run(journal.read(paths.journal))
     spawned = [event for event in run if event.event == "spawned"]
     roots = remains.read_descendants(paths.descendants) | {event.pid: event.started for event in spawned}

@@ -1,4 +1,4 @@
-"""The marker file of a data directory; in a directory without this file, no file is removed."""
+"""The marker file `infra.json` of a data directory. In a directory without it, no file is removed."""
 
 from __future__ import annotations
 
@@ -69,10 +69,11 @@ def make_data_directory(paths: Paths, environment: str) -> None:
 
 
 def placed_file(paths: Paths) -> str:
-    """Return the path of a file in the services' folders that is newer than the end of the last run.
+    """Return the path of a file that another program placed in the services' folders after the last run.
 
-    The result is empty if no file is newer. After a run that ended with `down` in its journal, no
-    process of the stack writes files. Older files are remains of a killed supervisor.
+    Such a file is newer than the end of the last run: after a run that ended with `down` in its journal, no
+    process of the stack writes files. Older files are remains of a killed supervisor. The result is empty if
+    all files are older.
     """
     if not disk.is_folder(paths.services):
         return ""
@@ -91,7 +92,7 @@ def placed_file(paths: Paths) -> str:
 
 
 def _check_writable(paths: Paths) -> None:
-    """Raise `DataDirectoryError` if this user cannot write to the directory or to a file of the stack."""
+    """Raise `DataDirectoryError` if this user cannot write to the data directory or to a file in it."""
     if reason := refusal(paths.data):
         raise DataDirectoryError(paths.data, reason + _owner(paths.data))
     for path in (paths.logs, paths.services, paths.journal, paths.lock):
@@ -100,7 +101,10 @@ def _check_writable(paths: Paths) -> None:
 
 
 def _owner(path: str) -> str:
-    """Return the last part of an error: the other user who owns a file or its folder; empty if none does."""
+    """Return the end of an error message: the path that belongs to another user, and the name of that user.
+
+    The path is the file or its folder. The result is empty if both belong to this user.
+    """
     while not os.path.lexists(path) and os.path.dirname(path) != path:
         path = os.path.dirname(path)
     with contextlib.suppress(OSError):
@@ -111,9 +115,10 @@ def _owner(path: str) -> str:
 
 
 def _write(marker: Path, content: dict[str, Any]) -> None:
-    """Write the marker under a temporary name, and give it the final name if no other process has done it.
+    """Write the marker file under a temporary name, and give the complete file its final name.
 
-    An existing marker is not replaced, because a supervisor may have added the name of its folder in RAM.
+    Two processes may call this function for the same data directory at the same time. An existing marker is
+    not replaced, because a supervisor may have added the name of its folder in RAM.
     """
     temporary = marker.with_name(f"{marker.name}.{os.getpid()}-{threading.get_ident()}")
     temporary.write_text(json.dumps(content), encoding="utf-8")

@@ -1,8 +1,9 @@
-"""The snapshots in a data directory: their folders and descriptions. The stack need not run.
+"""The snapshots in a data directory: find, describe, publish and remove them, also while no stack runs.
 
 A snapshot `NAME` replaces an older one by two renames: `NAME` becomes `.NAME.old`, and the new folder becomes
 `NAME`. `.NAME.old` is the snapshot while `NAME` is missing, so that a kill at any moment leaves the old or
-the new one. `.NAME.new` contains a snapshot that is being saved, `.NAME.removed` one that is being removed.
+the new one. `.NAME.new` contains a snapshot that is being saved, `.NAME.removed` a snapshot that is being
+removed.
 """
 
 from __future__ import annotations
@@ -90,12 +91,12 @@ def _description(folder: str, name: str) -> Snapshot:
 
 
 def known(paths: Paths) -> list[Snapshot]:
-    """Return the descriptions of all snapshots without the damaged ones, oldest first."""
+    """Return the descriptions of all snapshots that are not damaged, oldest first."""
     return listing(paths)[0]
 
 
 def listing(paths: Paths) -> tuple[list[Snapshot], list[DamagedSnapshot]]:
-    """Return the descriptions of all snapshots, oldest first, and the damaged ones, by name.
+    """Return the intact snapshots, oldest first, and the damaged snapshots, in the order of their names.
 
     Raises `SnapshotError` when `snapshots` is a symbolic link.
     """
@@ -163,7 +164,7 @@ def publish(staged: str, folder: str, *, durable: bool) -> None:
 
 
 def leftovers(paths: Paths) -> list[str]:
-    """Return the paths that interrupted saves, replacements and removals left and that can be removed.
+    """Return the paths of incomplete snapshots, which interrupted operations left and the caller may remove.
 
     An older snapshot `.NAME.old` is renamed to `NAME` if `NAME` is missing.
     """

@@ -20,9 +20,10 @@ PLUGIN_FILES = ("capsules", "xprocess", "pytest.json", "pytest.lock")
 
 
 def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
-    """Remove the files of pytest-infra, and then the directory if it is empty. Return the removed names.
+    """Remove the files of a stack, and then the data directory if it is empty. Return the removed names.
 
-    When other files remain, the marker remains too, so that the directory can be used again.
+    If files of other programs remain, the marker remains too, so that the directory can be used again.
+    `patience` is the time in seconds to wait for the lock.
 
     Raises:
         DataDirectoryError: the directory contains files but no marker, a supervisor runs in it, or a file
@@ -66,7 +67,7 @@ def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
 
 
 def _clear(paths: list[Path]) -> list[str]:
-    """Remove those of these paths that exist, and return their names. No link is followed."""
+    """Remove the existing ones of these paths, and return their names. Symbolic links are not followed."""
     existing = [path for path in paths if path.exists() or path.is_symlink()]
     for path in existing:
         disk.discard(str(path))
@@ -74,9 +75,10 @@ def _clear(paths: list[Path]) -> list[str]:
 
 
 def _remove_plan(data: Path, patience: float) -> bool:
-    """Remove the data directory of a separate plan; return whether files of the kit were in it.
+    """Remove the folder of a test run's separate stack, which is in the data directory of the main stack.
 
-    The start of a run that was killed may leave the folder empty, or with the beginning of a marker.
+    Return whether files were removed. If the start of the stack was killed, the folder may be empty or
+    contain an incomplete marker.
     """
     paths = Paths(str(data))
     if disk.is_file(paths.marker) or {*data.iterdir()} <= {Path(paths.lock), *_temporary(paths)}:
@@ -88,16 +90,17 @@ def _remove_plan(data: Path, patience: float) -> bool:
 
 
 def _temporary(paths: Paths) -> list[Path]:
-    """Return the files that exist only while another file is written, and that a kill leaves."""
+    """Return the temporary files under which files of the stack are written; they remain after a kill."""
     data = Path(paths.data)
     new = [Path(f"{path}.new") for path in (paths.descendants, paths.control_file, paths.marker)]
     return [*new, *data.glob("infra.json.[0-9]*-[0-9]*"), *data.glob(".infra-[0-9]*")]
 
 
 def _take(paths: Paths, patience: float) -> int:
-    """Return the descriptor of the locked lock file. Raises `BlockingIOError` after `patience` seconds.
+    """Lock a data directory and return the descriptor. Raises `BlockingIOError` after `patience` seconds.
 
-    The lock may still be held when the control socket is closed: the guardian exits some milliseconds later.
+    Waiting is necessary because the guardian of a stopped stack, which holds the lock, exits some
+    milliseconds after the control socket is closed.
     """
     deadline = time.monotonic() + patience
     while (descriptor := lock.take(paths)) is None:

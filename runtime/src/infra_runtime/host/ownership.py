@@ -24,7 +24,7 @@ WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 class OwnershipError(PermissionError):
-    """A path belongs to another user, or other users can change it; the message describes the fix."""
+    """The error that a path belongs to another user or that other users can change it, with a fix."""
 
     def __init__(self, problem: str, path: str) -> None:
         super().__init__(errno.EACCES, problem, path)
@@ -34,7 +34,7 @@ class OwnershipError(PermissionError):
 
 
 def trusted_uids(folder: str) -> set[int]:
-    """Return the uids whose files, sockets and processes are trusted for the files in a folder."""
+    """Return the uids of the users whose files, sockets and processes are trusted in a data directory."""
     uid = os.geteuid()
     return {uid, os.stat(folder).st_uid} if uid == 0 else {uid, 0}
 
@@ -73,7 +73,7 @@ def open_file(path: str, flags: int, mode: int = 0o600) -> int:
 
 
 def check_file(path: str) -> None:
-    """Check a file as `open_file` does, without opening it; a missing file is accepted."""
+    """Check owner and type of a file as `open_file` does, without opening it; a missing file is accepted."""
     try:
         _check_file(os.lstat(path), path)
     except FileNotFoundError:
@@ -186,7 +186,7 @@ def _check_parent(folder: str, status: os.stat_result, trusted: set[int]) -> Non
 
 @functools.cache
 def _root_uids() -> frozenset[int]:
-    """Return the uids that folders of root can have; in a user namespace without root, it is another uid."""
+    """Return the uids that files of root have for this process: 0, or another uid in a user namespace."""
     try:
         with open("/proc/self/uid_map", encoding="ascii") as file:
             mapped = {int(line.split()[0]) for line in file}

@@ -1,6 +1,6 @@
 """The requirements for this machine: a usable /proc, a loopback interface, and enough open files.
 
-Without one of them, services could start but not be stopped, or every probe would fail.
+If a requirement is not met, services could start but not be stopped, or every probe would fail.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FILES_PER_SERVICE = 3
 
 
 def check(proc: str = "/proc") -> None:
-    """Raise `SupervisorError` if no stack can run on this machine."""
+    """Raise `SupervisorError` if this machine lacks a requirement for stacks: /proc, loopback, open files."""
     check_files(0)
     if sys.platform == "linux":
         _check_proc(proc)
@@ -28,7 +28,9 @@ def check(proc: str = "/proc") -> None:
 
 
 def check_files(services: int, ports: int = 0) -> None:
-    """Raise the soft limit of open files to the number that these numbers of services and ports need.
+    """Increase the limit of open files of this process to the number that the supervisor will need.
+
+    `services` and `ports` are the numbers of services and ports of the stack.
 
     Raises `SupervisorError` if the hard limit is lower.
     """

@@ -51,7 +51,7 @@ class NatsSettings(ServiceSettings):
 
 
 def nats(settings: NatsSettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of one node with JetStream on disk, which is ready when JetStream is ready."""
+    """Return the spec of a NATS server that keeps JetStream's data on disk; ready when JetStream is ready."""
     configuration: dict[str, Any] = {
         "server_name": "infra",
         "listen": "${host}:${port.client}",
@@ -136,7 +136,10 @@ _JETSTREAM = {"jetstream": {"max_mem": 64 * 2**20, "max_file": 256 * 2**20, "max
 
 
 def _accounts(count: int, *, auth: bool) -> dict[str, Any]:
-    """Return the accounts: `shared` for `url`, `system`, and `count` accounts for tests."""
+    """Return the accounts of the server's configuration: `shared` (used by `url`), `system`, and for tests.
+
+    `count` is the number of accounts for tests.
+    """
     names = [f"test{number}" for number in range(1, count + 1)]
     return {
         "accounts": {

@@ -1,4 +1,4 @@
-"""Valkey, or Redis if its executable is found instead.
+"""Valkey, or Redis if only the executable of Redis is found.
 
 Sources: Valkey documentation, "Configuration" and "Persistence"; for the container
 valkey-io/valkey-container, `docker-entrypoint.sh`, which passes arguments that begin with `-` on to
@@ -69,7 +69,10 @@ _USERS = frozenset({"requirepass", "aclfile", "user"})
 
 
 def _exchange(*steps: Send | Expect, password: str, timeout: float = PATIENCE) -> Exchange:
-    """Return an exchange that logs in and runs `steps`; only after a login, the server reports loading."""
+    """Return a probe that logs in and then runs `steps`.
+
+    The server reports only after a login that it is still loading its data.
+    """
     login: tuple[Send | Expect, ...] = ()
     if password:
         word = _quoted(password).replace("\\", "\\\\")
@@ -79,7 +82,7 @@ def _exchange(*steps: Send | Expect, password: str, timeout: float = PATIENCE) -
 
 
 def valkey(settings: ValkeySettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of one node; its data is in an append-only file (`durable`) or only in memory."""
+    """Return the spec of a Valkey server, with data in an append-only file (`durable`) or only in memory."""
     directives = {
         "bind": "${host}",
         "port": "${port.client}",

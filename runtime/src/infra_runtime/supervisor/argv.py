@@ -1,4 +1,4 @@
-"""The command line that starts a supervisor, and the exit status of a second supervisor."""
+"""The command line that starts a supervisor, and its exit status if another supervisor already runs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ LEFT_OUT = ("ssl", "_hashlib")
 
 
 def command(paths: Paths, environment: str, *, tmpfs: bool = True) -> list[str]:
-    """Return the argv that starts a supervisor with this package, isolated (-I) and without site (-S).
+    """Return the command line that starts a supervisor for a data directory.
 
-    With `tmpfs`, the supervisor keeps the data of a test's services in RAM if there is enough room.
+    Python runs isolated (-I) and without `site` (-S), and imports the package of this process. With `tmpfs`,
+    the supervisor keeps the data of a test's services in RAM if there is enough room.
     """
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     code = f"import sys; sys.path.insert(0, {root!r}); sys.modules.update(dict.fromkeys({LEFT_OUT!r})); "

@@ -27,7 +27,10 @@ Ended = Callable[[str, int, int, bool], None]
 
 
 class Guardian:
-    """The supervisor's end of the pipe to the guardian. A guardian that was killed is started again."""
+    """The connection of the supervisor to its guardian, a pipe.
+
+    A guardian that was killed is started again.
+    """
 
     def __init__(self, token: str, locks: Sequence[int], ports: str, folders: Sequence[str]) -> None:
         self._token = token
@@ -44,7 +47,7 @@ class Guardian:
         self.start()
 
     def start(self) -> None:
-        """Start the guardian, and send it the records of all running processes."""
+        """Start the guardian, and send to it the pid and start time of every running process."""
         if self._pipe != -1:
             os.close(self._pipe)
         read_end, self._pipe = os.pipe()
@@ -71,17 +74,17 @@ class Guardian:
         os.set_blocking(self._pipe, False)
 
     def watch(self, pid: int, start: str) -> None:
-        """Send the guardian a record of a process that was started."""
+        """Send the pid and start time of a new process to the guardian."""
         self._records[pid] = start
         self._send(f"+{pid} {start}\n")
 
     def forget(self, pid: int) -> None:
-        """Remove the guardian's record of a process that has exited."""
+        """Report to the guardian that a process has exited, so that the guardian does not kill this pid."""
         if self._records.pop(pid, None) is not None:
             self._send(f"-{pid}\n")
 
     def kill(self) -> None:
-        """Kill the guardian when it is no longer needed: with SIGKILL, which also ends a paused process."""
+        """Kill the guardian at a normal stop of the stack. SIGKILL also ends a paused process."""
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         self.close()
@@ -150,7 +153,10 @@ class Children:
         env: Mapping[str, str] | None = None,
         refuses_root: bool = False,
     ) -> int:
-        """Run a command of a service and return its exit status; if cancelled, kill all its processes."""
+        """Run a command for a service and return the exit status of the command.
+
+        If this coroutine is cancelled, all processes of the command are killed.
+        """
         pid = self._spawn(service, command, env or {}, cwd, log, refuses_root=refuses_root)
         future: asyncio.Future[int] = self._loop.create_future()
         self._owners[pid] = service, future
@@ -185,7 +191,7 @@ class Children:
         _stop(targets, number)
 
     def signal_rest(self, service: str, number: int) -> None:
-        """Send a stop signal to the processes of a service that have not received it yet."""
+        """Send the current stop signal of a service to its processes that have not received it yet."""
         signalled = self._signalled.setdefault(service, set())
         targets = [
             process
@@ -205,7 +211,7 @@ class Children:
             processes.send(process, number)
 
     async def freeze(self, services: Iterable[str]) -> None:
-        """Pause all processes of services with SIGSTOP, including processes that they start at that time."""
+        """Pause all processes of services with SIGSTOP, including processes that are started meanwhile."""
         roots = {pid: start for service in services for pid, start in self._roots(service).items()}
         deadline = self._loop.time() + FREEZE_SECONDS
         while True:
@@ -217,10 +223,10 @@ class Children:
             await asyncio.sleep(0.001)
 
     def report_orphaned(self) -> None:
-        """Send the guardian a record of each orphaned process.
+        """Send the pid and start time of each orphaned process to the guardian.
 
-        Without a record, the guardian finds a process only by the token in its environment, and some programs
-        overwrite their environment.
+        An orphaned process is a descendant whose parent has exited. A guardian without its pid can find it
+        only by the token in its environment, and some programs overwrite their environment.
         """
         for pid in self._orphaned():
             if pid not in self._start_times and (start := processes.started(pid)):
@@ -228,9 +234,10 @@ class Children:
                 self._guardian.watch(pid, start)
 
     def record_descendants(self, path: str) -> None:
-        """Write the descendants that a later supervisor would not find by token or control group to a file.
+        """Write a file with the descendants that a later supervisor cannot find by token or control group.
 
-        These processes have overwritten their environment. Each process is checked only once.
+        These processes have overwritten their environment, which contained the token of the data directory.
+        Each process is checked only once.
         """
         if cgroup.contains(self._token, os.getpid()):
             return
@@ -318,7 +325,7 @@ class Children:
         return roots | self._orphaned_of(service) | self._rests.get(service, {})
 
     def _orphaned(self) -> list[int]:
-        """Return the descendants whose parents have exited: on Linux, they are children of this process."""
+        """Return the pids of descendants whose parents have exited: on Linux, children of this process."""
         if sys.platform != "linux":
             return []
         return [
@@ -356,7 +363,7 @@ def _children_of(pid: int) -> list[int]:
 
 
 def _writes(pid: int, log: str) -> bool:
-    """Return whether a process has this log open as its output.
+    """Return whether a process has the log file of a service open as its output.
 
     This identifies PostgreSQL's processes, which overwrite their environment with the title of the process.
     """

@@ -1,4 +1,4 @@
-"""Run the steps of an `Exchange`: send bytes, read messages of limited size, and compare them."""
+"""Run the probe `Exchange`: send bytes to a service, read messages, and compare them with expected bytes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def connected(
 
 
 async def exchange(host: str, port: int, probe: Exchange) -> str | None:
-    """Run the steps of a probe. Return None if every answer was as expected, else the reason.
+    """Run all steps of an exchange probe. Return None if every answer was as expected, else the reason.
 
     Raises `OSError` if the connection fails.
     """
@@ -68,7 +68,10 @@ async def _receive(reader: asyncio.StreamReader, step: Expect) -> str | None:
 
 
 async def _message(reader: asyncio.StreamReader, until: str | LengthPrefix, limit: int) -> bytes:
-    """Read one message. Raises `IncompleteReadError`, and `LimitOverrunError` when it exceeds the limit."""
+    """Read one message of a service, which ends with a text or begins with its length.
+
+    Raises `IncompleteReadError`, and `LimitOverrunError` if the message has more than `limit` bytes.
+    """
     if isinstance(until, str):
         message = await reader.readuntil(unescape(until))
         if len(message) > limit:

@@ -32,7 +32,10 @@ REMOVAL_SECONDS = 1.0
 
 
 def main() -> int:
-    """Supervise a data directory until its last lease ends; `argv.command` builds the command line."""
+    """Run the supervisor of a data directory until its last lease ends, and return the exit status.
+
+    The function `argv.command` builds the command line.
+    """
     data, environment, place = sys.argv[1:]
     paths = Paths(data)
     descriptor = take_lock(paths)
@@ -49,9 +52,9 @@ def main() -> int:
 
 
 def take_lock(paths: Paths) -> int | None:
-    """Return the descriptor of the locked lock file; None if another supervisor runs for the data directory.
+    """Lock the data directory; return the descriptor of the lock file, or None if another supervisor runs.
 
-    The guardian of a killed supervisor holds the lock while it cleans up; the function waits until it exits.
+    The guardian of a killed supervisor holds the lock while it cleans up; this function waits until it exits.
     """
     deadline = time.monotonic() + PATIENCE
     while (descriptor := lock.take(paths)) is None:
@@ -72,7 +75,7 @@ def _answers(paths: Paths) -> bool:
 
 
 async def supervise(paths: Paths, descriptor: int, environment: str, *, tmpfs: bool) -> None:
-    """Run the supervisor until the stack is stopped."""
+    """Run the supervisor of a locked data directory until the stack is stopped."""
     become_subreaper()
     ownership.make_private_folder(paths.home, shared=True)
     cleaned = remains.end(paths)
@@ -139,7 +142,7 @@ def begin(
 
 
 async def remove_leftovers(supervisor: Supervisor, leftovers: list[str]) -> None:
-    """Remove the folders that interrupted snapshots and restores left."""
+    """Remove the folders of snapshots whose saving or restoring was interrupted."""
     if not leftovers:
         return
     from infra_runtime.supervisor import snapshots

@@ -39,7 +39,7 @@ Runner: TypeAlias = Callable[[tuple[str, ...], Mapping[str, str]], Awaitable[int
 
 
 class StepError(Exception):
-    """A step failed; the message contains the command or file and the reason."""
+    """The error that a step of the preparation failed, with the command or file and the reason."""
 
 
 async def prepare(bound: Bound, scope: Scope, others: Mapping[str, Bound], cache: str, run: Runner) -> None:
@@ -109,7 +109,10 @@ async def _seed(
 
 
 async def _evict(cache: str, run: Runner) -> None:
-    """Remove the folders of `seed_cache.victims` in another process, because this can take a second."""
+    """Remove the seeds that the cache no longer needs (`seed_cache.victims`), in another process.
+
+    The removal can take a second, and the event loop must not wait for it.
+    """
     for path in seed_cache.victims(cache):
         with seed_cache.unused(path) as free:
             if free:
@@ -120,7 +123,8 @@ async def _evict(cache: str, run: Runner) -> None:
 async def _copy_seed(tree: str, into: str, run: Runner, *, refuses_root: bool) -> str:
     """Copy a seed; return the reason why the seed cannot be used, or an empty text.
 
-    The seed is compared with its stamp during the copy by another process, so the check takes no extra time.
+    Another process compares the seed with its stamp (the size and time of each file) during the copy, so the
+    check takes no additional time.
     """
     if not os.path.isdir(tree):
         return "it does not exist"
@@ -151,7 +155,7 @@ async def _copy_seed(tree: str, into: str, run: Runner, *, refuses_root: bool) -
 def _check_origin(spec: ServiceSpec, into: str, existing: str, lookup: Callable[[str], str]) -> None:
     """Raise `StepError` if the target folder of a seed has content but the service has no secrets yet.
 
-    In this case, the content was created before the first start of the service, which cannot use it.
+    Such content was created before the first start of the service, and the service cannot use it.
     """
     paths = [substitute(step.path, lookup) for step in spec.prepare if isinstance(step, Secret)]
     for path in paths:
@@ -192,7 +196,7 @@ def building_folder(cache: str) -> str:
 
 
 def _remove_unused(building: str) -> None:
-    """Remove the folder in which seeds are built, unless a seed of another service is built in it."""
+    """Remove the folder in which this process builds seeds, unless it is in use for another service."""
     lock = f"{building}/{seed_cache.BUILDING_LOCK}"
     with contextlib.suppress(OSError):
         if (descriptor := file_lock.acquire(lock, create=False)) is not None:
@@ -202,7 +206,10 @@ def _remove_unused(building: str) -> None:
 
 @contextlib.asynccontextmanager
 async def _removed_on_failure(tree: str, run: Runner) -> AsyncIterator[None]:
-    """If a step fails or is cancelled, remove the seed; add an error of the disk to the message."""
+    """Remove an incomplete seed if the block fails or is cancelled.
+
+    If the disk has a problem (full or read-only), this reason is added to the error message.
+    """
     try:
         yield
     except StepError as error:
@@ -229,7 +236,7 @@ async def _run_checked(run: Runner, *command: str) -> None:
 
 
 def seed_key(seed: Seed, scope: Scope) -> str:
-    """Return the key of a seed in the cache: a hash of the texts of the steps and of their executables."""
+    """Return the key of a seed in the cache: a hash of its steps and of their executables."""
     binaries = {}
     for reference in sorted({name for text in texts(seed) for name in references(text)}):
         prefix, _, name = reference.partition(".")
@@ -242,7 +249,10 @@ def seed_key(seed: Seed, scope: Scope) -> str:
 
 @contextlib.asynccontextmanager
 async def _locked(path: str, *, shared: bool = False) -> AsyncIterator[None]:
-    """Hold a lock, and wait for it without blocking the event loop; other stacks may build the same seed."""
+    """Hold the lock file of a seed during the block, because another stack may build the same seed.
+
+    The function waits for the lock without blocking the event loop.
+    """
     while True:
         descriptor = file_lock.acquire(path, shared=shared)
         if descriptor is not None and file_lock.is_current(descriptor, path):

@@ -13,7 +13,10 @@ from infra_runtime.host import privileges
 def spawn(
     command: Sequence[str], *, env: Mapping[str, str], cwd: str, log: str, refuses_root: bool
 ) -> subprocess.Popen[bytes]:
-    """Start a child whose output is appended to `log`. Raises `OSError` when it cannot be executed."""
+    """Start a child process whose output is appended to the file `log`.
+
+    Raises `OSError` if the command cannot be executed.
+    """
     prepare: Callable[[], None] | None = None
     if refuses_root and os.geteuid() == 0:
         if privileges.user_namespaces_work():

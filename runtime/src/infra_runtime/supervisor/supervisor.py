@@ -1,4 +1,4 @@
-"""The supervisor: it carries out the effects of the state machine, and reports their results as events."""
+"""The supervisor: it carries out the actions of the state machine, and reports their results as events."""
 
 from __future__ import annotations
 
@@ -83,13 +83,13 @@ class Supervisor:
         self.bound_ahead.pop(spec.name, None)
 
     def check_files(self, specs: Iterable[ServiceSpec]) -> None:
-        """Raise `SupervisorError` if the limit of open files is too low for these additional services."""
+        """Raise `SupervisorError` if this process may not open enough files for these additional services."""
         present = (service.spec for service in self.machine.services.values())
         needed = {spec.name: spec for spec in (*present, *specs)}.values()
         requirements.check_files(len(needed), sum(len(spec.ports) for spec in needed))
 
     def dispatch(self, event: Event) -> None:
-        """Pass an event to the state machine, and carry out its effects."""
+        """Pass an event to the state machine, and carry out the actions that the machine returns."""
         if event.detail:
             event = event._replace(detail=self.redact(event.detail))
         for effect in self.machine.handle(event, self._loop.time()):
@@ -108,7 +108,7 @@ class Supervisor:
             await self.change()
 
     async def change(self) -> None:
-        """Wait for the next event of any service, except a failed attempt of a probe."""
+        """Wait until a service has an event (such as an exit), other than a failed attempt of a probe."""
         future = self._loop.create_future()
         self._changed.add(future)
         await future
@@ -156,7 +156,7 @@ class Supervisor:
         return limits(service.spec for service in self.machine.services.values())
 
     async def down(self) -> list[str]:
-        """Stop all services. Return a text for each remaining process and port.
+        """Stop all services. Return a text for each process and port that remains; normally an empty list.
 
         After an unexpected error, this process exits, and the guardian kills the remaining processes.
         """
@@ -179,12 +179,12 @@ class Supervisor:
         return left
 
     def log_tail(self, service: str) -> list[str]:
-        """Return the last log lines of the current run of a service."""
+        """Return the last lines that a service has written to its log since its last start."""
         lines = self.logs.tail(service, since=self._log_marks.get(service, 0))
         return [self.redact(line) for line in lines]
 
     def redact(self, text: str) -> str:
-        """Return a text for users: the passwords of URLs and all secrets of the stack are masked."""
+        """Return `text` with `***` instead of the passwords in URLs and the secrets of the stack."""
         secrets = {secret for bound in self._all_bound.values() for secret in bound.secrets}
         return redacted(masked_text(text), secrets)
 
@@ -226,7 +226,7 @@ class Supervisor:
             self.dispatch(Event("prepared", name))
 
     async def _bind_ahead(self, bound: Bound) -> None:
-        """Lease the ports, and wait for the secrets, to which the optional references of a service refer.
+        """Reserve the ports and wait for the secrets to which the optional references of a service refer.
 
         The other services do not have to run. A secret exists when the other service is prepared; the planner
         rejects services that would wait for each other's secrets.
@@ -245,7 +245,7 @@ class Supervisor:
                 await self.change()
 
     def _reserve(self, services: Iterable[str]) -> None:
-        """Lease the ports of services that are not prepared yet, and of the services in their exports."""
+        """Reserve the ports of unprepared services, and of the services to which their exports refer."""
         names = list(services)
         while names:
             name = names.pop()
@@ -371,7 +371,7 @@ class Supervisor:
     # -------------------------------------------------------------------------------------------------
 
     def _task(self, name: str, work: Coroutine[Any, Any, None], *, failed: EventKind) -> None:
-        """Run a task for a service; `failed` is the event of an error that the task does not handle."""
+        """Run a coroutine for a service as a task; an unhandled error in it causes the event `failed`."""
         self._do_cancel(Effect("cancel", name))
         self._tasks[name] = self._loop.create_task(self._guarded(name, work, failed))
 

@@ -225,7 +225,7 @@ def test_an_error_of_ours_is_raised_as_itself(paths) -> None:
     with answering(paths, stop=lambda request: [error(request, str(unknown), unknown.to_json())]):
         client = Client.connect(paths)
 
-        with pytest.raises(UnknownServiceError, match="no service 'wbe' here"):
+        with pytest.raises(UnknownServiceError, match="this stack has no service 'wbe'"):
             client.call(STOP, Names(services=("wbe",)))
         client.close()
 

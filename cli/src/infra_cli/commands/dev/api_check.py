@@ -190,7 +190,7 @@ def command(target: Target, **options: Any) -> int:
 
 
 def run(target: Target, options: Options) -> int:
-    """Run the command, and return the exit code: 0 for compatible, 1 for breaking."""
+    """Run `infra dev api-check`, and return the exit code: 0 for compatible, 1 for breaking."""
     if options.as_json:
         options = replace(options, form="json")
     if options.list_rules or options.explain is not None:
@@ -213,7 +213,7 @@ def run(target: Target, options: Options) -> int:
 
 
 def show_rules(name: str | None, form: str) -> int:
-    """Print the rule of `--explain`, or all rules for `--list-rules`."""
+    """Print the rule for the option `--explain`, or all rules for `--list-rules`; return the exit code."""
     if form == "json":
         output.say_json(_api_rules.plain(name))
     else:
@@ -223,7 +223,7 @@ def show_rules(name: str | None, form: str) -> int:
 
 
 def refuse_contradictions(options: Options) -> None:
-    """Raise `UsageError` for options that have no effect together."""
+    """Raise `UsageError` for options of `infra dev api-check` that cannot be combined."""
     if options.accepts:
         if options.update:
             raise click.UsageError(
@@ -247,7 +247,7 @@ def refuse_contradictions(options: Options) -> None:
 
 
 def chosen(target: Target, options: Options) -> list[Comparison]:
-    """Return the comparison of the command line, or the comparisons that the stack file declares."""
+    """Return the comparison of the two documents on the command line, or those of the declared APIs."""
     # The garbage collector is disabled: large documents consist of millions of objects that exist until the
     # exit, and the collector took a quarter of the time.
     gc.disable()

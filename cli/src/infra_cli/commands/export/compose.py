@@ -124,6 +124,6 @@ def _start(folder: Path, stacks: Sequence[Resolved]) -> str:
 
 
 def _shown(path: Path) -> Path:
-    """Return a path below the working directory as a relative path, any other path unchanged."""
+    """Return a path for output: relative if it is below the working directory, otherwise unchanged."""
     cwd = Path.cwd()
     return path.relative_to(cwd) if path.is_relative_to(cwd) else path

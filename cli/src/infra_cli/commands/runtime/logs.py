@@ -95,7 +95,7 @@ def command(
 
 
 class _Writer:
-    """Prints lines after the name of their service; each service has its own colour."""
+    """An object that prints log lines; before each line is its service's name, in the service's colour."""
 
     def __init__(self, services: list[str], *, as_json: bool) -> None:
         self._services = services

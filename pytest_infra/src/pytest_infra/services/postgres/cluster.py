@@ -1,4 +1,4 @@
-"""What a test has changed outside its database, in the whole server: roles, databases, tablespaces, settings.
+"""Find and undo changes that a test makes to the whole server: roles, databases, tablespaces, settings.
 
 Source: PostgreSQL documentation, "System Catalogs" (the shared ones), "ALTER SYSTEM" and "pg_file_settings".
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: `ALTER SYSTEM` writes this file
 SYSTEM_FILE = "postgresql.auto.conf"
-#: seconds to wait until the server has read its settings again
+#: seconds to wait until the server has reloaded its settings
 PATIENCE = 2.0
 
 #: the transactions that have written the rows: a change of any row changes the list
@@ -33,7 +33,7 @@ select array[
     (select string_agg(xmin::text, ' ') from pg_db_role_setting where setdatabase = 0),
     (select string_agg(xmin::text, ' ') from pg_parameter_acl)]::text
 """
-#: kind → name → what is known about it. The databases of the kit are left out.
+#: kind of object → name → its properties. The databases that this kit creates are left out.
 _STATE = """
 select jsonb_build_object(
     'database', (select jsonb_object_agg(datname, datdba::regrole) from pg_database
@@ -73,13 +73,16 @@ class Cluster:
         self.accept(connection)
 
     def accept(self, connection: psycopg.Connection[Any]) -> None:
-        """Take the present state as the one to return to, for example after migrations that create roles."""
+        """Record the present state of the server; `restore` returns to it.
+
+        Called, for example, after migrations that create roles.
+        """
         self._versions = self._read_versions(connection)
         self._text = _read(connection)
         self._system = dict(connection.execute(_SYSTEM).fetchall())
 
     def changed(self, connection: psycopg.Connection[Any]) -> bool:
-        """Return whether anything differs. This is called after each test."""
+        """Return whether the state of the server differs from the recorded state; called after each test."""
         versions = self._read_versions(connection)
         if versions == self._versions:
             return False
@@ -87,7 +90,7 @@ class Cluster:
         return _read(connection) != self._text
 
     def restore(self, connection: psycopg.Connection[Any]) -> list[str]:
-        """Undo the changes and return those that could not be undone, as texts such as `role ada`.
+        """Undo the changes of the server; return those that could not be undone, as texts such as `role ada`.
 
         The database of the test must have been dropped before, because its objects may depend on a role.
         """
@@ -98,7 +101,7 @@ class Cluster:
         return left
 
     def differences(self, connection: psycopg.Connection[Any]) -> list[str]:
-        """Return what differs, as texts such as `role ada`."""
+        """Return the differences from the recorded state, as texts such as `role ada`."""
         before, after = json.loads(self._text), json.loads(_read(connection))
         return [
             f"{kind} {name}"
@@ -108,7 +111,7 @@ class Cluster:
         ]
 
     def _read_versions(self, connection: psycopg.Connection[Any]) -> str:
-        """Return a text that differs after each change, without the contents."""
+        """Return a text that differs after each change of the server's roles, settings and other objects."""
         try:
             file = (self._server.data / "cluster" / SYSTEM_FILE).stat()
             written = f"{file.st_ino} {file.st_mtime_ns}"
@@ -156,7 +159,7 @@ class Cluster:
         _reload(connection)
 
     def _new(self, connection: psycopg.Connection[Any], kind: str) -> Iterator[tuple[str, Any]]:
-        """Yield the names and contents that the accepted state does not have."""
+        """Yield name and properties of each new object of a kind, which the recorded state does not have."""
         before = _parsed(self._text, kind)
         for name, content in _parsed(_read(connection), kind).items():
             if name not in before:
@@ -172,7 +175,7 @@ def _parsed(state: str, kind: str) -> Mapping[str, Any]:
 
 
 def _attempt(action: Callable[..., object], *arguments: object) -> None:
-    """Call a function; what it does not undo is found by the comparison afterwards."""
+    """Call a function that undoes a change; ignore its error, because a later comparison finds the change."""
     from psycopg import OperationalError
     from psycopg.errors import ObjectInUse
 
@@ -199,7 +202,7 @@ def _alter_role(connection: psycopg.Connection[Any], name: str, role: Mapping[st
 
 
 def _reload(connection: psycopg.Connection[Any]) -> None:
-    """Have the server read its settings again, and wait until it has: this session reads them after it."""
+    """Make the server reload its settings, and wait until it has reloaded them."""
     before = connection.execute("select pg_conf_load_time(), pg_reload_conf()").fetchone()
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:

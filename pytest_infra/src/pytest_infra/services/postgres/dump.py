@@ -1,4 +1,4 @@
-"""Dump a database as SQL with `pg_dump`.
+"""Write the content of a test's database to the failure report as SQL, with `pg_dump`.
 
 Source: PostgreSQL documentation, "pg_dump".
 """
@@ -20,7 +20,7 @@ BYTES, SECONDS = 5_000_000, 5.0
 
 
 def dump(unit: Unit, folder: Path) -> list[Path]:
-    """Write the committed data to a file, and return the file.
+    """Write the committed data of a test's database to a file, and return a list with the file.
 
     `pg_dump` waits at most one second for a locked table. Raises `DumpError` if the dump is incomplete.
     """

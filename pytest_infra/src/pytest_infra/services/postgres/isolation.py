@@ -33,7 +33,7 @@ KEPT = "infra: kept"
 
 
 class Database(Unit):
-    """A database for one test. `url` and `socket_url` connect to it."""
+    """An isolation unit of PostgreSQL: a database for one test; `url` and `socket_url` are its addresses."""
 
     def __init__(self, server: Endpoint, name: str, label: str, *, pg_dump: str = "") -> None:
         urls = {key: url_at(server[key], name) for key in ("url", "socket_url") if key in server}
@@ -44,9 +44,10 @@ class Database(Unit):
 
     @contextlib.contextmanager
     def example(self) -> Iterator[psycopg.Connection[Any]]:
-        """Yield a connection in a transaction that is rolled back after the block.
+        """Yield a connection for one example of Hypothesis, in a transaction that is rolled back afterwards.
 
-        In it, `connection.transaction()` creates a savepoint. Commits of other connections are not undone.
+        In the block, `connection.transaction()` creates a savepoint. Commits of other connections are not
+        undone.
         """
         connection = self._connection
         if connection is None:
@@ -62,12 +63,12 @@ class Database(Unit):
 
 
 def units(context: KitContext) -> Databases:
-    """Return the databases of an instance with one set of migrations."""
+    """Return the object that creates isolation units (databases) of a service with one set of migrations."""
     return Databases(context)
 
 
 class Databases:
-    """The databases of one set of migrations."""
+    """The databases of tests, cloned from the template of one set of migrations."""
 
     def __init__(self, context: KitContext) -> None:
         server = self._server = context.endpoint
@@ -93,7 +94,7 @@ class Databases:
             self._pool.give_back(name)
 
     def acquire(self, label: str) -> Unit:
-        """Return a database that is equal to a new clone of the template, under a name that is new."""
+        """Return a database that is equal to a new clone of the template and has a new name."""
         # After a restart of the server, its data may be those of an older snapshot.
         if (start_number := _start_number(self._server)) != self._start_number:
             self._start_number = start_number
@@ -129,7 +130,7 @@ class Databases:
             self._kept_connection = None
 
     def release(self, unit: Unit) -> None:
-        """Reset or drop the database in the background, or mark it as kept."""
+        """Reset or drop the database of a test in the background; a unit with `keep` is kept instead."""
         if isinstance(unit, Database):
             unit.close()
         if unit.keep:
@@ -164,7 +165,7 @@ class Databases:
         return alone
 
     def close(self) -> list[str]:
-        """Drop all databases of this process, unless the server stops now, with its data."""
+        """Drop all databases of this process, unless the server stops now and its data are removed."""
         self._close_connection()
         return self._pool.close(remove=not self._stops())
 
@@ -179,14 +180,14 @@ class Databases:
         return cluster
 
     def _left_over(self, owner: Owner) -> list[str]:
-        """Return the databases of processes that were killed."""
+        """Return the names of databases that killed processes have left in the server."""
         return [name for name in unkept(self._server) if not owner.alive(owner_of(name))]
 
     def _ensure_template(self) -> str:
         return template.ensure(self._server, self._template, self._migrate)
 
     def _migrate(self, name: str) -> None:
-        """Run the migrations; if an extension is missing, add a hint to the error of the user's function."""
+        """Run the migrations in the database `name`; if an extension is missing, add a hint to the error."""
         database = Database(self._server, name, self._template)
         try:
             self._migrations.run(database)
@@ -196,7 +197,7 @@ class Databases:
 
 
 def unkept(server: Endpoint) -> list[str]:
-    """Return the databases that are units, without those that were kept."""
+    """Return the names of all tests' databases in a server, without databases that were kept."""
     with driver(server.name).connect(url_of(server), autocommit=True) as connection:
         rows = connection.execute(
             "select datname from pg_database where starts_with(datname, %s)"
@@ -207,12 +208,12 @@ def unkept(server: Endpoint) -> list[str]:
 
 
 def owner_of(database: str) -> str:
-    """Return the token of the process that made a database."""
+    """Return the token of the process that created a test's database; it is part of the database's name."""
     return database.removeprefix(CLONE).partition("_")[0]
 
 
 def _start_number(server: Endpoint) -> int:
-    """Return a number that differs for each start of the server."""
+    """Return a number that differs for each start of the server, to detect a restart."""
     try:
         return (server.data / "cluster" / "postmaster.pid").stat().st_mtime_ns
     except OSError:

@@ -1,4 +1,4 @@
-"""What prevents `DROP DATABASE`: prepared transactions, replication slots, subscriptions and a template flag.
+"""Drop a database although prepared transactions, slots, subscriptions or its template flag prevent this.
 
 Source: PostgreSQL, `src/backend/commands/dbcommands.c`, `dropdb`.
 """
@@ -23,7 +23,10 @@ select s.subname from pg_subscription s join pg_database d on d.oid = s.subdbid 
 
 
 def drop(connection: psycopg.Connection[Any], server: Endpoint, database: str) -> None:
-    """Drop a database if it exists, with everything that prevents it. `connection` is to another database."""
+    """Drop a database if it exists, after removing everything that prevents this.
+
+    `connection` is a connection to another database of the server.
+    """
     from psycopg import Error
 
     try:

@@ -1,4 +1,4 @@
-"""The template of a set of migrations, which all sessions share, and the fastest way to clone it.
+"""The template database of a set of migrations, which all test runs share, and the fastest way to clone it.
 
 Source: PostgreSQL documentation, "CREATE DATABASE", "Template Databases" and "file_copy_method".
 """
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     import psycopg
 
 TEMPLATE = "infra_template_"
-#: templates of other migrations that are kept, for other branches
+#: the number of templates of other migrations that are kept, for example for other branches
 TEMPLATES_KEPT = 4
-#: how often each strategy is measured
+#: how often each strategy (way to clone a database) is measured
 TRIALS = 2
 #: name → a statement before `CREATE DATABASE`, its option, and the oldest version of PostgreSQL that has both
 STRATEGIES: dict[str, tuple[LiteralString, LiteralString, int]] = {
@@ -36,7 +36,7 @@ CACHE = "postgres-clone.json"
 
 
 def ensure(server: Endpoint, template: str, migrate: Callable[[str], object]) -> str:
-    """Make the template if it is missing, and return the fastest strategy to clone it.
+    """Create the template database if it is missing, and return the fastest strategy to clone the template.
 
     `migrate` is called with the name of an empty database.
     """
@@ -50,7 +50,7 @@ def ensure(server: Endpoint, template: str, migrate: Callable[[str], object]) ->
 
 
 def clone(connection: psycopg.Connection[Any], template: str, name: str, strategy: str) -> None:
-    """Create a database from a template."""
+    """Create the database `name` as a clone of the template, with a strategy of `CREATE DATABASE`."""
     setting, option, _ = STRATEGIES[strategy]
     execute(connection, setting)
     execute(connection, f"create database {{}} template {{}} {option}", name, template)
@@ -87,12 +87,12 @@ def _strategy_of(connection: psycopg.Connection[Any], template: str) -> str | No
 
 
 def _remembered(connection: psycopg.Connection[Any], data: Path) -> str | None:
-    """Return the strategy that was measured for this disk and version."""
+    """Return the fastest strategy in the user's cache for this disk and PostgreSQL version, or None."""
     return _measured().get(_cache_key(connection, data))
 
 
 def _fastest(connection: psycopg.Connection[Any], data: Path, template: str) -> str:
-    """Return the fastest strategy, measured with this server, this disk and this template."""
+    """Measure each strategy with this server, disk and template; return the fastest strategy."""
     from psycopg import Error
 
     version = connection.info.server_version // 10_000
@@ -116,7 +116,10 @@ def _fastest(connection: psycopg.Connection[Any], data: Path, template: str) -> 
 
 
 def _measured() -> dict[str, str]:
-    """Return the content of the cache; entries with an unknown strategy are left out."""
+    """Return the measured strategies in the user's cache: `VERSION DEVICE` → strategy.
+
+    Unknown strategies are left out.
+    """
     folder = cache_folder()
     try:
         entries = json.loads((folder / CACHE).read_text(encoding="utf-8")) if folder else {}
@@ -130,7 +133,7 @@ def _cache_key(connection: psycopg.Connection[Any], data: Path) -> str:
 
 
 def _prune(connection: psycopg.Connection[Any]) -> None:
-    """Drop the oldest templates."""
+    """Drop the oldest templates, so that only a limited number of templates is kept."""
     rows = connection.execute(
         "select datname from pg_database where starts_with(datname, %s) and datistemplate"
         " order by oid desc offset %s",

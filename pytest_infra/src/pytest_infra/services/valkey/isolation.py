@@ -36,7 +36,7 @@ PREFIXES = 256
 
 
 class Keys(Unit):
-    """A database, or the keys with a prefix; `url` contains the user.
+    """An isolation unit of Valkey: a logical database, or the keys with a prefix; `url` contains the user.
 
     For a database, `prefix` is empty.
     """
@@ -68,7 +68,7 @@ class Keys(Unit):
 
     @contextlib.contextmanager
     def example(self) -> Iterator[Keys]:
-        """Yield an empty database, or a further prefix without keys."""
+        """Yield an empty part of this unit (database or further prefix) for one example of Hypothesis."""
         if not self.prefix:
             self.clear()
             yield self
@@ -90,19 +90,19 @@ class Keys(Unit):
         )
 
     def clear(self) -> None:
-        """Remove the keys of this unit."""
+        """Remove all keys of this unit (its database or its prefix) from the server."""
         self._connection.run(lambda connection: clear(connection, self._number, self.prefix))
 
 
 def units(context: KitContext) -> Users:
-    """Return the provider of databases or prefixes for an instance of Valkey."""
+    """Return the object that provides isolation units (databases or prefixes) of a Valkey service."""
     return Users(context.endpoint, context.stack.data, context.variant)
 
 
 class Users:
-    """Databases or prefixes with a user for each unit.
+    """The isolation units of a Valkey service: databases or prefixes, with a user for each unit.
 
-    The user is created with the unit; when it is removed, the server closes its connections.
+    The user is created with the unit. When the user is removed, the server closes the user's connections.
     """
 
     def __init__(self, server: Endpoint, stack: Path, variant: str) -> None:
@@ -128,7 +128,7 @@ class Users:
         self._slots = Slots(stack, slots, numbers, hint)
 
     def acquire(self, label: str) -> Unit:
-        """Return a unit without keys, with a new user."""
+        """Return an isolation unit: a database or a prefix without keys, with a new user."""
         number = self._slots.take(self._clean)
         database, prefix = self._place(number)
         unit = Keys(self._server, self._connection, self._user(number), label, database, prefix)
@@ -140,11 +140,11 @@ class Users:
         return unit
 
     def release(self, unit: Unit) -> None:
-        """Remove the user and the keys; the server closes the user's connections."""
+        """Remove the user and the keys of a unit after its test; the server closes the user's connections."""
         self._slots.release(int(unit.id.rpartition("-")[2]), self._clean, keep=unit.keep)
 
     def close(self) -> list[str]:
-        """Close the connection."""
+        """Close this process's connection to the server, with which units are created and removed."""
         self._connection.close()
         return []
 

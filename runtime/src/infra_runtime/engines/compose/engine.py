@@ -1,4 +1,4 @@
-"""The Compose engine: it renders plans as the text of files."""
+"""The Compose engine: it converts plans to the text of Compose files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LOOPBACK = re.compile(r"\blocalhost\b|\b127\.0\.0\.1\b")
 
 @frozen
 class Compose:
-    """The engine that renders plans as Compose files. Implements `Engine`."""
+    """The engine that converts plans to files for `docker compose`. The class implements `Engine`."""
 
     name: ClassVar[str] = "compose"
     #: the name of the Compose project, which is part of the names of containers and volumes
@@ -40,7 +40,7 @@ class Compose:
     requirements: str = ""
 
     def render(self, plan: Plan) -> Mapping[str, str]:
-        """Return `compose.yaml`, complete for the plan's environment, and the files that it refers to."""
+        """Return path → text of `compose.yaml` for one plan, and of the files that it refers to."""
         return self.render_environments([plan])
 
     def render_environments(self, plans: Sequence[Plan]) -> Mapping[str, str]:
@@ -69,7 +69,7 @@ class Compose:
         return files
 
     def secrets(self, plans: Sequence[Plan]) -> list[str]:
-        """Return the names of the files that the folder `secrets` must contain."""
+        """Return the names of the files that the exported Compose files need in the folder `secrets`."""
         return secret_names(self._models(plans).values())
 
     def notes(self, plans: Sequence[Plan]) -> list[str]:

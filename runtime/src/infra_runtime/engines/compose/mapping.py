@@ -16,7 +16,7 @@ Outcome: TypeAlias = Literal["kept", "changed", "left out", "refused"]
 
 @frozen
 class Row:
-    """One row of the table: how a field is exported, the attribute of Compose, and a remark."""
+    """One row of the mapping: how a service's field is exported, its attribute in Compose, a remark."""
 
     outcome: Outcome
     attribute: str = ""
@@ -205,7 +205,7 @@ The files need Docker Compose 2.23.1 or later, which reads configurations from t
 
 
 def page() -> str:
-    """Return the text of the page, in Markdown."""
+    """Return the text of the page `docs/reference/export-compose.md`, in Markdown."""
     return _PAGE.format(
         spec=_table("field", SPEC),
         own=_table("key", USER_SERVICE),

@@ -48,7 +48,7 @@ class Folders:
 
 
 def model(plan: Plan, name: str, folders: Folders) -> dict[str, Value]:
-    """Return the Compose model of a plan.
+    """Return the Compose model of a plan: the content of a `compose.yaml` as dicts, lists and texts.
 
     Raises:
         ConfigurationError: a setting cannot be expressed; the location is its dotted key.
@@ -79,13 +79,13 @@ def model(plan: Plan, name: str, folders: Folders) -> dict[str, Value]:
 
 
 def secret_names(models: Iterable[Mapping[str, Value]]) -> list[str]:
-    """Return the names of the files that the models need in the folder of secrets."""
+    """Return the names of all secret files to which these Compose models refer."""
     tables = [model.get("secrets", {}) for model in models]
     return sorted({name for table in tables if isinstance(table, Mapping) for name in table})
 
 
 def generated_images(plan: Plan) -> list[str]:
-    """Return the names of the services that run in an image that the generated Dockerfile builds."""
+    """Return the names of the services whose image is built with the generated Dockerfile."""
     return [spec.name for spec in plan.services if spec.container and _is_generated(spec.container)]
 
 
@@ -149,7 +149,11 @@ def _image(container: Container, folders: Folders) -> dict[str, Value]:
 
 
 def _environment(spec: ServiceSpec, stack: Stack) -> tuple[dict[str, Value], dict[str, list[Piece]]]:
-    """Return the variables in the Compose file, and those that are read from secret files at start."""
+    """Return the environment variables of a container, in two parts: without and with secrets.
+
+    Variables without secrets are in the Compose file. The container reads the others from secret files at
+    start.
+    """
     container = container_of(spec)
     plain: dict[str, Value] = {}
     from_secrets: dict[str, list[Piece]] = {}
@@ -216,7 +220,7 @@ def _config_name(host: str, path: str) -> str:
 
 
 def _working_folder(spec: ServiceSpec, stack: Stack) -> str | None:
-    """Return the working directory; None if it is the working directory of the image."""
+    """Return the working directory of a container; None if it is the working directory of the image."""
     container = container_of(spec)
     if {"${root}": container.root, "${data}": container.data}.get(spec.cwd) == "":
         return None
@@ -243,7 +247,11 @@ def _dependencies(spec: ServiceSpec, stack: Stack) -> dict[str, Value]:
 
 
 def _ports(spec: ServiceSpec, stack: Stack) -> list[Value]:
-    """Return the published ports: all in development and test, else those of public services."""
+    """Return the published ports of a service.
+
+    In development and test, these are all its ports. In other environments, only a public service has
+    published ports.
+    """
     on_this_machine = stack.environment in _ON_THIS_MACHINE
     if not on_this_machine and not container_of(spec).public:
         return []
@@ -280,7 +288,7 @@ def _mount(path: str, root: str, folders: Folders) -> dict[str, Value]:
 
 
 def _restart(spec: ServiceSpec, stack: Stack) -> str:
-    """Return the restart policy.
+    """Return the restart policy of a service as a value of Compose.
 
     `on-failure` does not start a service again after a restart of the machine, so staging and production use
     `unless-stopped` instead. Source: Docker documentation, "Start containers automatically".
@@ -293,7 +301,10 @@ def _restart(spec: ServiceSpec, stack: Stack) -> str:
 
 
 def _stop(spec: ServiceSpec) -> dict[str, Value]:
-    """Return the first stop signal, and the seconds of all steps, after which Compose sends SIGKILL."""
+    """Return the stop settings of a service for Compose, which has one signal and then sends SIGKILL.
+
+    The signal is that of the first stop step; the time until SIGKILL is the sum of all stop steps.
+    """
     if not spec.stop:
         return {}
     return {
@@ -303,7 +314,10 @@ def _stop(spec: ServiceSpec) -> dict[str, Value]:
 
 
 def _watch(spec: ServiceSpec, folders: Folders) -> list[Value]:
-    """Return the rules of `docker compose watch`. Source: Compose Develop Specification, "watch"."""
+    """Return the rules by which `docker compose watch` updates a service when files change.
+
+    Source: Compose Develop Specification, "watch".
+    """
     container = container_of(spec)
     rules: list[Value] = []
     for glob in spec.watch:

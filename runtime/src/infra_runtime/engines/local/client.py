@@ -9,6 +9,7 @@ import atexit
 import contextlib
 import itertools
 import math
+import os
 import subprocess
 import threading
 import time
@@ -16,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
-from infra_runtime.data_directory.logs import tail
+from infra_runtime.data_directory.logs import limits, tail
 from infra_runtime.data_directory.marker import make_data_directory
 from infra_runtime.data_directory.paths import PROTOCOL, Paths, refusal
 from infra_runtime.engines.local import connection
@@ -106,7 +107,7 @@ class Client:
         return client
 
     def adopt(self, child: subprocess.Popen[bytes] | None) -> None:
-        """Record the supervisor's process as a child of this process, so that its exit status is read."""
+        """Record the child process that is the supervisor, so that this process reads its exit status."""
         if child is not None and child.pid == self.supervisor:
             self.child = child
         elif child is not None:
@@ -119,7 +120,7 @@ class Client:
         *,
         on_event: Callable[[Event], None] | None = None,
     ) -> Answer:
-        """Call a method and return its answer; events that arrive earlier go to `on_event`, or to `events`.
+        """Send a request and return the answer; events before the answer go to `on_event`, or to `events`.
 
         Raises the `InfraError` in the supervisor's answer, and `SupervisorError` if the supervisor exits,
         rejects the request or sends an answer of another type.
@@ -199,7 +200,7 @@ class Client:
         return number
 
     def _limit(self, method: Method[Params, Answer], params: Params, answer: object) -> float:
-        """Return the seconds that a call may last; `answer`, the answer to `limits`, may be invalid."""
+        """Return the seconds that a call may last; `answer` is the supervisor's answer to `limits`."""
         try:
             limits = decode(Limits, answer)
         except MessageError:  # an older supervisor
@@ -215,13 +216,13 @@ class Client:
         return self._silence
 
     def subscribe(self) -> None:
-        """Request that the supervisor sends every further event over this connection."""
+        """Request that the supervisor sends every further event of the stack over this connection."""
         if not self._subscribed:
             self.call(SUBSCRIBE, Nothing())
             self._subscribed = True
 
     def events(self) -> Iterator[Event]:
-        """Yield every event since `subscribe`, or since this call, until the supervisor exits. Blocks."""
+        """Yield every event since `subscribe` (or this call); wait for more until the supervisor exits."""
         self.subscribe()
         while self._early:
             yield self._early.popleft()
@@ -231,9 +232,9 @@ class Client:
                     yield event
 
     def await_end(self, seconds: float) -> None:
-        """Wait until the supervisor has exited. It may first stop services, which takes at most `seconds`.
+        """Wait until the supervisor has exited. The supervisor may first stop services.
 
-        Raises `SupervisorError` when it takes longer.
+        Raises `SupervisorError` if the supervisor is still running after `seconds`.
         """
         seconds += self._deadlines.margin
         if not self._ends(time.monotonic() + seconds):
@@ -252,12 +253,12 @@ class Client:
         return True
 
     def quiet(self) -> bool:
-        """Return whether the connection is open and nothing has arrived, not even its end; send nothing."""
+        """Return whether the connection is open and no data has arrived. No request is sent."""
         with self._lock:
             return not self._connection.closed and not self._connection.has_data()
 
     def close(self) -> None:
-        """Close the connection, which also ends its lease."""
+        """Close the connection to the supervisor, which also ends the lease of this connection."""
         self._connection.close()
         if self.child is not None:
             _outliving.append(self.child)
@@ -265,14 +266,14 @@ class Client:
 
 
 def _event(message: Mapping[str, object]) -> Event | None:
-    """Return the event in a notification; None for other messages, and for an event of an unknown type."""
+    """Return the event in a message of the supervisor; None if it contains no event of a known type."""
     with contextlib.suppress(MessageError):
         return Event.parse(message.get("params")) if message.get("method") == "event" else None
     return None
 
 
 def _versions(protocol: object) -> str:
-    """Return the last part of an error: the protocol versions of the supervisor and of this client."""
+    """Return the end of an error message: the protocol versions of the supervisor and of this client."""
     return f"uses protocol version {protocol or 'unknown'}, this client uses {PROTOCOL}"
 
 
@@ -314,6 +315,7 @@ def connect_or_launch(
     with contextlib.suppress(NoStackError):
         return Client.connect(paths, lease=True, deadlines=deadlines)
     requirements.check()
+    limits(os.environ)
     make_home(paths)
     make_data_directory(paths, environment)
     argv = command(paths, environment, tmpfs=tmpfs)
@@ -344,7 +346,7 @@ def connect_or_launch(
 
 
 def failure(failed: Failure) -> InfraError:
-    """Return the error for a service that failed."""
+    """Return the error for a service that did not start, from the failure in the supervisor's answer."""
     if failed.kind == "port-taken" and failed.port is not None:
         port, process = failed.port
         return PortTakenError(failed.service, port, process)
@@ -352,7 +354,7 @@ def failure(failed: Failure) -> InfraError:
 
 
 def raise_failures(failures: Sequence[Failure]) -> None:
-    """Raise the first failure, with the others as notes; a failure that another one causes is omitted."""
+    """Raise an error for the first failure; the others are its notes, except failures that it causes."""
     causes = [failed for failed in failures if failed.kind != "needs"] or failures
     if causes:
         error = failure(causes[0])

@@ -1,4 +1,4 @@
-"""A connection to the control socket, whose path is in the data directory and whose owner is checked."""
+"""A connection to the supervisor's control socket. The path of the socket is in the data directory."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ RETRY_INTERVAL = 0.005
 
 @frozen
 class Deadlines:
-    """The seconds that a client waits for its supervisor."""
+    """The time limits of a client, in seconds, for answers of its supervisor."""
 
-    #: for an answer that depends on no service; in a longer call, for the answer to a check
+    #: for an answer that does not depend on a service; during a longer call, for the answer to a check
     answer: float = 20.0
     #: for a new supervisor, which may have to wait until an earlier supervisor has stopped its services
     boot: float = 60.0
@@ -49,7 +49,7 @@ class Connection:
 
     @property
     def closed(self) -> bool:
-        """Whether `close` was called."""
+        """Whether this process has closed the connection with `close`."""
         return self._socket.fileno() < 0
 
     def send(self, message: Mapping[str, object], seconds: float) -> None:
@@ -91,13 +91,13 @@ class Connection:
         return True
 
     def abandon(self) -> None:
-        """Close the socket in a forked child; that of the parent stays open, with its lease."""
+        """Close the connection in a forked child process; the connection of the parent stays open."""
         descriptor = self._socket.detach()
         if descriptor >= 0:
             os.close(descriptor)
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection, which ends its lease; a second call has no effect."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
@@ -116,7 +116,9 @@ os.register_at_fork(after_in_child=_abandon_all)
 
 
 def connect(paths: Paths, seconds: float) -> tuple[Connection, int]:
-    """Return a connection to the supervisor of a data directory, and the supervisor's pid. Nothing is sent.
+    """Connect to the supervisor of a data directory; return the connection and the supervisor's pid.
+
+    No request is sent.
 
     The owner of the data directory is the user of the stack. The socket, every folder above it and the
     process that listens must belong to that user, or to root.

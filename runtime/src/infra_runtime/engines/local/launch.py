@@ -16,7 +16,7 @@ Launch = Callable[[list[str]], "subprocess.Popen[bytes] | None"]
 
 
 def make_home(paths: Paths) -> None:
-    """Create the folder for sockets and locks, or check an existing one. Raises `ConfigurationError`."""
+    """Create or check the folder for sockets and lock files. Raises `ConfigurationError`."""
     for name, path in (("INFRA_RUNTIME_DIR", paths.home), ("INFRA_CACHE", paths.cache)):
         if not Path(path).is_absolute():
             hint = "The supervisor has another working directory: begin the path with a slash."

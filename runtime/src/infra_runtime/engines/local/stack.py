@@ -77,7 +77,10 @@ class Endpoint(Mapping[str, str]):
 
     @property
     def port(self) -> int:
-        """The export `port`, or else the first port. Raises `AttributeError` if the service has no port."""
+        """The service's export `port`, or if there is none, its first port.
+
+        Raises `AttributeError` without a port.
+        """
         first = next(iter(self.ports.values()), None)
         return int(self.__getattr__("port")) if "port" in self._exports or first is None else first
 
@@ -111,7 +114,7 @@ class Stack:
 
     @property
     def data(self) -> Path:
-        """The path of the data directory, which identifies the stack."""
+        """The path of the stack's data directory, which identifies the stack."""
         return Path(self._paths.data)
 
     def __getattr__(self, name: str) -> Endpoint:
@@ -172,13 +175,16 @@ class Stack:
         return self._client.call(UP, request, on_event=on_event)
 
     def events(self) -> Iterator[Event]:
-        """Yield every event since `up` with `on_event`, or since this call, until the stack ends. Blocks."""
+        """Yield every event of the stack since `up` with `on_event` (or this call) until the stack ends.
+
+        The iteration waits for each event.
+        """
         return self._client.events()
 
     def last_change(self) -> tuple[int, int] | None:
-        """Return a value that differs after each event of the stack; None if it is not known.
+        """Return a value that differs after each event of the stack; None if the journal cannot be read.
 
-        It is the inode and the size of the journal, so no request is sent.
+        The value is the inode and the size of the journal, so no request is sent.
         """
         if not self._client.quiet():
             return None
@@ -198,29 +204,29 @@ class Stack:
         self._client.call(STOP, Names(services=services))
 
     def restart(self, *services: str) -> None:
-        """Stop and start services; they keep their ports."""
+        """Stop and start services, and return when they are ready again. The services keep their ports."""
         raise_failures(self._client.call(RESTART, Names(services=services)).failures)
         self._endpoints = None
 
     def kill(self, *services: str) -> None:
-        """Kill services with SIGKILL; they stay stopped until `start` is called."""
+        """Kill services with SIGKILL; the services stay stopped until `start` is called."""
         self._client.call(KILL, Names(services=services))
 
     def crash(self, *services: str, signal: int = 9, wait: bool = False) -> None:
-        """Send a signal to all processes of services; their restart policy decides whether they start again.
+        """Send a signal to all processes of services, to test a crash; the restart policy then applies.
 
-        With `wait`, return when the services are ready again. Raises `StartError` if one does not become
-        ready.
+        With `wait`, return when the services are ready again. Raises `StartError` if a service does not
+        become ready.
         """
         request = Crash(services=services, signal=signal, wait=wait)
         raise_failures(self._client.call(CRASH, request).failures)
 
     def pause(self, *services: str) -> None:
-        """Pause the processes of services: connections stay open, but are not answered until `resume`."""
+        """Pause the processes of services: connections stay open, but get no answer until `resume`."""
         self._client.call(PAUSE, Names(services=services))
 
     def resume(self, *services: str) -> None:
-        """Continue paused services."""
+        """Continue services that `pause` has paused."""
         self._client.call(RESUME, Names(services=services))
 
     def snapshot(self, name: str = "default") -> Snapshot:
@@ -231,7 +237,9 @@ class Stack:
         return self._client.call(SNAPSHOT_SAVE, SnapshotName(name=name))
 
     def restore(self, name: str = "default") -> None:
-        """Restore a snapshot. The endpoints do not change; all connections are closed.
+        """Restore the state of all services from a snapshot; the endpoints do not change.
+
+        All connections of clients to the services are closed.
 
         Raises `SnapshotError` if the settings or versions of the services have changed since the snapshot.
         """
@@ -242,7 +250,10 @@ class Stack:
         raise_failures(self._client.call(WAIT, Wait(services=services, timeout=timeout)).failures)
 
     def stay(self, *, on: bool = True, seconds: float | None = None) -> None:
-        """Set whether the stack keeps running after its last lease, and for how long; None: until `down`."""
+        """Set whether the stack keeps running after its last lease, and for how many seconds.
+
+        If `seconds` is None, the stack runs until `down` is called.
+        """
         self._client.call(STAY, Stay(on=on, seconds=seconds))
 
     def down(self) -> None:
@@ -255,7 +266,7 @@ class Stack:
         self._client.close()
 
     def finish(self) -> LeakCheck | None:
-        """End the lease. If it was the last, wait until the stack has stopped, and return the leak check.
+        """End the lease; if it was the last lease, return the leak check when the stack has stopped.
 
         Return None if the stack keeps running, because another client has a lease.
         """
