@@ -24,6 +24,8 @@ def command(paths: Paths, environment: str, *, tmpfs: bool = True, copies: str =
     of `planned_copies.planned`.
     """
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    code = f"import sys; sys.path.insert(0, {root!r}); sys.modules.update(dict.fromkeys({LEFT_OUT!r})); "
+    # The garbage collector would examine the growing modules many times; `main` enables it after the imports.
+    code = f"import gc, sys; gc.disable(); sys.path.insert(0, {root!r}); "
+    code += f"sys.modules.update(dict.fromkeys({LEFT_OUT!r})); "
     code += "from infra_runtime.supervisor.main import main; sys.exit(main())"
     return [sys.executable, "-I", "-S", "-c", code, paths.data, environment, TMPFS if tmpfs else DISK, copies]

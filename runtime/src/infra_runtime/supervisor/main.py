@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import signal
 import socket
 import sys
@@ -36,6 +37,8 @@ def main() -> int:
 
         from infra_runtime.supervisor.lifetime import supervise
 
+        gc.freeze()  # the modules are never garbage
+        gc.enable()
         asyncio.run(supervise(begun))
     except DataDirectoryError as error:
         print(f"{error}. {error.hint}", file=sys.stderr)
