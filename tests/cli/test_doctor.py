@@ -31,7 +31,7 @@ def test_a_missing_program_of_the_stack_is_wrong(infra: CommandLine) -> None:
 
     assert answer.code == 1
     assert "✗ nats: nats-server" in answer.out
-    assert "hint: Install it with `python -m pip install 'pytest-infra[nats]'`" in answer.out
+    assert "hint: Install nats-server with `python -m pip install 'pytest-infra[nats]'`" in answer.out
 
 
 def test_a_port_that_a_foreign_process_uses_is_wrong(infra: CommandLine) -> None:

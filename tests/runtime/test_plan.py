@@ -118,8 +118,8 @@ def test_two_services_with_the_same_name_are_an_error() -> None:
         ("port.htp", "the service has no such port; did you mean 'http'?"),
         ("secret.password", "the service has no such secret; no name is known"),
         ("stack.name", "known names: environment"),
-        ("dta", "this name does not exist; did you mean 'data'?"),
-        ("out", "this name does not exist; known names: data, host, root, run"),
+        ("dta", "a reference with this name does not exist; did you mean 'data'?"),
+        ("out", "a reference with this name does not exist; known names: data, host, root, run"),
         ("bin.", "the name after the dot is missing"),
     ],
 )

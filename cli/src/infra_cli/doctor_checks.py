@@ -58,7 +58,7 @@ def examine(target: Target) -> Iterator[Finding]:
         yield Finding(
             topic="stack file",
             state="fine",
-            text=f"{file.path if file else 'none, the defaults are used'}: {names}",
+            text=f"{file.path if file else 'none, the defaults are used'}; services: {names}",
         )
         for variable in misspelled_variables(target.directory):
             yield Finding(topic="variables", state="note", text=str(variable))
@@ -205,14 +205,14 @@ def _memory(resolved: Resolved) -> Finding:
     if reason := memory.obstacle():
         return Finding(topic="data in RAM", state="note", text=f"no: {reason}")
     left, where = memory.room()
-    text = f"yes, in {memory.TMPFS}; {where} has {memory.megabytes(left)} left"
+    text = f"yes, in {memory.TMPFS}; {where} has {memory.megabytes(left)} of memory left"
     return Finding(topic="data in RAM", state="fine", text=text)
 
 
 def _reflink(cache: Path, data: Path) -> Finding:
     """Return a finding: whether files that are copied from the cache share disk blocks with it (reflinks)."""
     if sys.platform != "linux":
-        text = "copies from the cache share disk blocks with the cache if the file system supports it (APFS)"
+        text = "copies from the cache share disk blocks with the cache if the file system is APFS"
         return Finding(topic="copies", state="note", text=text)
     try:
         with (

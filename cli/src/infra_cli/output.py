@@ -30,9 +30,10 @@ _OPTIONS = "infra_cli.output.options"
 
 
 def select_stack(options: Callable[[str], str]) -> None:
-    """Set the options that `commands` adds: a function from a command to the options that select the stack.
+    """Store the function that returns the options, such as `--data`, with which a command selects the stack.
 
-    They are set for the running invocation of `infra`.
+    `commands` calls the function with the name of each command in a message, so that a copied command works
+    on the same stack. The function is stored for the running invocation of `infra`.
     """
     click.get_current_context().meta[_OPTIONS] = options
 

@@ -121,7 +121,7 @@ Report: TypeAlias = Lines | JsonReport
 def make_report(names: Iterable[str], *, as_json: bool) -> Report:
     """Return the report of `infra runtime up` for these services.
 
-    It is a report as JSON, with a live display (in a terminal), or as plain lines.
+    The report is printed as JSON, with a live display (in a terminal), or as plain lines.
     """
     if as_json:
         return JsonReport()
@@ -129,7 +129,7 @@ def make_report(names: Iterable[str], *, as_json: bool) -> Report:
 
 
 def progress_lines(status: Status) -> list[str]:
-    """Return a line for each service: name, phase, seconds in this phase, and the reason for the phase."""
+    """Return a line for each service: name, phase, seconds in the phase, and the reason for the phase."""
     spinner = FRAMES[int(time.monotonic() * REFRESHES_PER_SECOND) % len(FRAMES)]
     marks = {"ready": "✓", "done": "✓", "failed": "✗", "idle": "·", "waiting": "·", "stopped": "·"}
     return output.columns(

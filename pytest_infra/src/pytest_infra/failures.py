@@ -50,15 +50,19 @@ class Failures:
             return pytest.skip.Exception(f"{PREFIX}{error}. {error.hint}")
         cause = type(error).__name__, str(error.args[:1])
         first_line = PREFIX + str(error).partition("\n")[0]
-        if cause in self._reported:
-            return pytest.fail.Exception(_short(first_line, self._reported[cause]), pytrace=False)
+        # An error that another process of the run has reported contains the test of that process.
+        if reported_by := self._reported.get(cause) or getattr(error, "reported_by", ""):
+            return pytest.fail.Exception(_short(first_line, reported_by), pytrace=False)
         self._reported[cause] = test = running_test() or "an earlier test"
         outcome = pytest.fail.Exception(PREFIX + _complete(error), pytrace=False)
         self._complete.append((outcome, _short(first_line, test)))
         return outcome
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Shorten a repeated outcome, which pytest raises again for each test with the same fixture."""
+        """Shorten the report of a test to one line if an earlier test has reported the same error.
+
+        pytest raises the same exception again for each test that uses the fixture with the error.
+        """
         if report.failed:
             for outcome, short in self._complete:
                 outcome.msg = short

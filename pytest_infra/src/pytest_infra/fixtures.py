@@ -37,7 +37,10 @@ def infra_service(request: pytest.FixtureRequest) -> ServiceOf:
     """
     from pytest_infra import process
 
-    return process.session_of(request.config).service
+    def service_of(name: str) -> Endpoint:
+        return process.session_of(request.config).service(name)  # a forked child has its own session
+
+    return service_of
 
 
 @pytest.fixture
@@ -57,7 +60,7 @@ def infra_unit(request: pytest.FixtureRequest) -> UnitOf:
     from pytest_infra import process
     from pytest_infra.label import running_test
 
-    registry = process.unit_registry_of(request.config)
+    process.unit_registry_of(request.config)  # it is closed after the fixtures that use it
     instances = Instances.of(request.config)
 
     def unit_of(service: str, label: str = "", **parameters: Any) -> AbstractContextManager[Endpoint]:
@@ -65,6 +68,7 @@ def infra_unit(request: pytest.FixtureRequest) -> UnitOf:
         for parameter in instance.kit.parameters:
             if parameters.get(parameter.name) is None:
                 parameters[parameter.name] = request.getfixturevalue(instance.parameter_fixture(parameter))
+        registry = process.unit_registry_of(request.config)  # a forked child has its own registry
         return registry.unit(service, label or running_test(), parameters)
 
     return unit_of

@@ -21,7 +21,7 @@ def units(context: KitContext) -> HookUnits:
 class HookUnits:
     """The isolation units that the hook `pytest_infra_isolate` creates, one unit for each test.
 
-    The hook returns a context manager. It is entered before the test, and its exit removes the unit.
+    The hook returns a context manager, which is entered before the test; the exit removes the unit.
     """
 
     def __init__(self, server: Endpoint, owner: Owner, hook: pluggy.HookRelay) -> None:

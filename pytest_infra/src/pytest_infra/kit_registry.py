@@ -35,7 +35,9 @@ class KitError(Exception):
 def find(kind: str) -> ServiceKit | None:
     """Return the service kit of a kind; None if the kind has no kit.
 
-    Other distributions are searched only if the kind is not part of pytest-infra. ¶Raises:
+    Other distributions are searched only if the kind is not part of pytest-infra.
+
+    Raises:
         KitError: the entry point cannot be loaded, or is not a `ServiceKit`.
     """
     if kind in KINDS:

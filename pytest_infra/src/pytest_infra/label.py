@@ -26,7 +26,7 @@ HEADER_LENGTH = 512
 class Label(NamedTuple):
     """The names and headers by which services and their logs identify a test.
 
-    They are the same in all phases of the test (set-up, call, tear-down).
+    The names and headers are the same in all phases of the test (set-up, call, tear-down).
     """
 
     #: the test's id

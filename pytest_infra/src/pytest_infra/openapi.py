@@ -81,7 +81,7 @@ class OpenapiSnapshot:
                 "accept the finding with `infra dev api-check --accept`."
             )
             raise pytest.fail.Exception(
-                f"{PREFIX}the API breaks its snapshot\n\n{text}\n{hint}", pytrace=False
+                f"{PREFIX}the API has a breaking change since its snapshot\n\n{text}\n{hint}", pytrace=False
             )
         return report
 

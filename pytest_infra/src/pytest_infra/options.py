@@ -175,7 +175,7 @@ def _yes_or_no(name: str, text: str) -> bool | None:
 def _chosen_outside_ci(config: pytest.Config, name: str) -> str:
     """Return the value of an option; in CI, a value in the ini file is ignored.
 
-    This is for options that keep services and units, because in CI they would not be used again.
+    The function is for options that keep services and units, because CI does not use these again.
     """
     option = getattr(config.known_args_namespace, f"infra_{name}", None)
     return str(option or ("" if in_ci() else config.getini(f"infra_{name}")))

@@ -41,6 +41,8 @@ def _leave_to_parent(config: pytest.Config) -> None:
     for plugin in ("infra-capsules", "infra-failures"):
         if config.pluginmanager.has_plugin(plugin):
             config.pluginmanager.unregister(name=plugin)
+    if not config.pluginmanager.has_plugin("infra-child"):
+        config.pluginmanager.register(forks.Child(), "infra-child")
     if (registry := config.stash.get(UnitRegistry.KEY, None)) is not None:
         registry.abandon()
         del config.stash[UnitRegistry.KEY]

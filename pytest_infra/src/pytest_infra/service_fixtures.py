@@ -62,10 +62,18 @@ def plugin_of(config: pytest.Config) -> ModuleType:
 
 
 def add_parameter_options(parser: pytest.Parser, config: pytest.Config) -> None:
-    """Add the ini values of the parameters of all services."""
+    """Add the ini values of the parameters of all services, each of which is a text or a list of texts.
+
+    In the table `[tool.pytest]`, pytest admits only one of the two for each ini value.
+    """
     for instance in Instances.of(config).fixtures().values():
         for parameter in instance.kit.parameters:
-            parser.addini(instance.parameter_fixture(parameter), parameter.summary, default="")
+            name = instance.parameter_fixture(parameter)
+            parser.addini(name, parameter.summary, type="linelist")
+            try:
+                config.getini(name)
+            except (TypeError, pytest.UsageError):
+                parser.addini(name, parameter.summary, default="")
 
 
 def _not_taken(
@@ -128,7 +136,8 @@ def _parameter_fixture(instance: Instance, parameter: Parameter) -> object:
     name = instance.parameter_fixture(parameter)
 
     def value(request: pytest.FixtureRequest) -> object:
-        return str(request.config.getini(name))
+        lines = request.config.getini(name)
+        return lines if isinstance(lines, str) else "\n".join(lines)
 
     summary = f"For the units of {instance.service}: {parameter.summary}. Override it to use another value."
     return pytest.fixture(name=name, scope="session")(_named(value, name, summary, ()))

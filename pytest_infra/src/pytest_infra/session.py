@@ -111,8 +111,8 @@ class Session:
     def alone(self) -> bool:
         """Return whether this process alone uses the stack.
 
-        The result is False if another client has a lease. It is also False for a detached stack, because its
-        user may change the stack at any time.
+        The result is False if another client has a lease. The result is also False for a detached stack,
+        because its user may change the stack at any time.
         """
         return self._status_is(lambda status: status.leases == 1 and not status.detached)
 

@@ -162,7 +162,9 @@ def _locked(data: Path) -> Iterator[None]:
             held.enter_context(FileLock(data / LOCK).acquire(LOCK_SECONDS, poll_interval=LOCK_INTERVAL))
         except Timeout:
             problem = f"another process has locked {data / LOCK} for more than {LOCK_SECONDS:g} s"
-            hint = "A pytest that uses this data directory may be stopped: continue or end it."
+            hint = (
+                "A pytest process that uses this data directory may be paused: continue or end this process."
+            )
             raise SupervisorError(problem, hint=hint) from None
         yield
 

@@ -140,11 +140,8 @@ class UnitRegistry:
         return self._units[key]
 
     def _read(self, instance: Instance, parameter: Parameter, value: Any) -> Any:
-        """Return the value of a parameter in the form that the service kit uses.
-
-        The result is stored, because reading the value may read many files (such as migrations).
-        """
-        key = instance.service, parameter.name, tuple(value) if isinstance(value, list) else value
+        """Return what the kit makes of a parameter's value; it is read once, as it may name many files."""
+        key = instance.service, parameter.name, _hashable(value)
         if key not in self._parameters:
             read = load(parameter.read)
             fixture = instance.parameter_fixture(parameter)
@@ -159,3 +156,8 @@ class UnitRegistry:
             self._owner = Owner(Path(self._notes.data[-1]), worker)
             self._notes.owners.append(self._owner.token)
         return self._owner
+
+
+def _hashable(value: Any) -> Hashable:
+    """Return a list, and the lists in it, as tuples; other values are unchanged."""
+    return tuple(map(_hashable, value)) if isinstance(value, (list, tuple)) else value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -113,16 +114,16 @@ def apply(report: Report, entries: Iterable[Acceptance], today: dt.date) -> Repo
     The `review` of the returned report contains the accepted findings, and the expired and stale entries.
     """
     by_fingerprint = {entry.fingerprint: entry for entry in entries}
+    former = Counter(name for finding in report.findings for name in finding.former_fingerprints)
     counting, accepted = [], []
     found = set()
     for finding in report.findings:
-        entry = by_fingerprint.get(finding.fingerprint)
-        if entry is not None:
-            found.add(entry.fingerprint)
-        if entry is None or entry.lapsed(today):
+        matching = _matching(finding, by_fingerprint, former)
+        found |= {entry.fingerprint for entry in matching}
+        if not matching or any(entry.lapsed(today) for entry in matching):
             counting.append(finding)
         else:
-            accepted.append((finding, entry))
+            accepted.append((finding, matching[0]))
     known = by_fingerprint.values()
     review = Review(
         accepted=tuple(accepted),
@@ -130,6 +131,19 @@ def apply(report: Report, entries: Iterable[Acceptance], today: dt.date) -> Repo
         stale=tuple(entry for entry in known if entry.fingerprint not in found),
     )
     return replace(report, findings=tuple(counting), review=review)
+
+
+def _matching(
+    finding: Finding, entries: Mapping[str, Acceptance], former: Mapping[str, int]
+) -> list[Acceptance]:
+    """Return the entries that accept a finding: one, or the ones that an earlier version wrote for it.
+
+    A fingerprint of an earlier version is used only if a single finding has it.
+    """
+    names = finding.former_fingerprints
+    if finding.fingerprint not in entries and names and all(former[name] == 1 for name in names):
+        return [entries[name] for name in names] if entries.keys() >= set(names) else []
+    return [entries[finding.fingerprint]] if finding.fingerprint in entries else []
 
 
 def chosen(reports: Mapping[str, Report], wanted: str) -> tuple[str, Finding]:

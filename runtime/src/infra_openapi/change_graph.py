@@ -45,7 +45,10 @@ _MOST_COPIES = 50
 
 
 class Scope:
-    """A pair of elements, one from each document, with the facts about their differences."""
+    """A node of the change graph: a pair of elements, one from each document, with facts and links.
+
+    The facts are the differences of the two elements. The links lead to the scopes of their parts.
+    """
 
     def __init__(
         self,
@@ -75,7 +78,7 @@ class Scope:
         after: Any = None,
         subject: str = "",
     ) -> None:
-        """Add a fact to the scope.
+        """Add a fact to the scope, which is a pair of an old and a new element.
 
         If the fact has no element in one document, the element of the scope in that document is used.
         """
@@ -85,7 +88,10 @@ class Scope:
     def enter(
         self, kind: str, base: Element | None, revision: Element | None, direction: Direction
     ) -> Scope | None:
-        """Return a new scope for a pair of parts; None if the parts are equal or already have a scope."""
+        """Return a new scope for a pair of parts; None if the parts are equal or already have a scope.
+
+        A scope is a pair of an old and a new element in the change graph.
+        """
         comparer = self.graph.comparer
         if base is not None and revision is not None and comparer.equality.same(base, revision):
             return None
@@ -100,7 +106,10 @@ class Scope:
 
 
 class ChangeGraph:
-    """The scopes of one comparison, and the queue of schema pairs to compare."""
+    """The scopes of one comparison, and the queue of schema pairs that are compared later.
+
+    A scope is a pair of an old and a new element, with the facts about their differences.
+    """
 
     def __init__(self, comparer: Comparer) -> None:
         self.comparer = comparer
@@ -111,7 +120,7 @@ class ChangeGraph:
     def scope(
         self, key: Hashable, base: Element | None, revision: Element | None, parent: Scope | None = None
     ) -> tuple[Scope, bool]:
-        """Return the scope with the key `key`, and whether this call created the scope."""
+        """Return the scope (the pair of elements) with the key `key`, and whether this call created it."""
         known = self._by_key.get(key)
         if known is not None:
             if len(known.copies) < _MOST_COPIES and _elsewhere(known, base, revision):
@@ -127,7 +136,7 @@ class ChangeGraph:
         return None if element is None else (element.file, self.comparer.equality.digest(element.raw))
 
     def pair(self, parent: Scope, pair: Pair, index: int) -> None:
-        """Link the scope of a schema pair to its parent scope."""
+        """Link the scope of a pair of schemas to the scope of the part that contains the schemas."""
         if self.comparer.same(pair):
             return
         old, new = self.comparer.normal(pair.old), self.comparer.normal(pair.new)
@@ -152,7 +161,7 @@ class ChangeGraph:
         return ("like", self.content(element))
 
     def settle(self) -> None:
-        """Compare all schema pairs in the queue, including pairs that are added during the comparison."""
+        """Compare all schema pairs in the queue, including pairs that the comparison adds to the queue."""
         while self._waiting:
             scope, pair = self._waiting.popleft()
             change = self.comparer.change(pair)
@@ -162,7 +171,7 @@ class ChangeGraph:
                 self.pair(scope, part, index)
 
     def reach(self, starts: list[Scope]) -> list[int]:
-        """Return, for each scope, the start scopes from which links lead to this scope.
+        """Return, for each scope, which start scopes lead to this scope; a start scope is an operation.
 
         The result for a scope is a number with one bit for each start scope: bit 3 stands for the fourth
         start scope.
@@ -195,7 +204,10 @@ def _key(element: Element | None) -> tuple[str, str] | None:
 
 
 def copies(scope: Scope, element: Element | None, *, revision: bool) -> Iterator[tuple[str, str]]:
-    """Yield the file and the JSON pointer of every other copy of an element in this scope."""
+    """Yield the file and the JSON pointer of every copy of an element, without the element itself.
+
+    A schema can be written several times in a document. All copies belong to one scope of the change graph.
+    """
     holder: Scope | None = scope
     while element is not None and holder is not None:
         root = holder.revision if revision else holder.base

@@ -98,9 +98,13 @@ def _changed(finding: Finding, document: Document, location: Location, other: An
 
 
 def _item(value: Any, finding: Finding) -> str:
-    """Return the last part of a JSON pointer, for the list item that a finding is about."""
+    """Return the end of a JSON pointer, which points to the list member that is the subject of a finding."""
+    listed = finding.after if finding.before is None else finding.before
+    names = {finding.subject}
+    if isinstance(listed, list) and "enum-value" in finding.rule:  # the first one of several values
+        names = {json.dumps(each, ensure_ascii=False) for each in listed}
     for number, each in enumerate(value if isinstance(value, list) else ()):
-        if finding.subject in {each if isinstance(each, str) else "", json.dumps(each, ensure_ascii=False)}:
+        if names & {each if isinstance(each, str) else "", json.dumps(each, ensure_ascii=False)}:
             return f"/{number}"
     return ""
 

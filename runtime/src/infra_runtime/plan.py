@@ -190,7 +190,7 @@ def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absen
     seeds = [step for step in spec.prepare if isinstance(step, Seed)]
     if any(isinstance(step, Secret) for seed in seeds for step in seed.steps):
         problem = f"{spec.name} creates a secret in a seed, which all stacks of a user share"
-        hint = "Create it in a step after the seed, and set it before the service is ready."
+        hint = "Create the secret in a step after the seed, and set it before the service is ready."
         raise ConfigurationError(problem, f"services.{spec.name}", hint)
     rest = replace(spec, prepare=tuple(step for step in spec.prepare if not isinstance(step, Seed)))
     services = {*specs, *absent}
@@ -226,7 +226,7 @@ def _problem(reference: str, scopes: Mapping[str, Collection[str] | None], servi
     if name in known:
         return ""
     problems = {
-        "": "this name does not exist",
+        "": "a reference with this name does not exist",
         "port": "the service has no such port",
         "secret": "the service has no such secret",
     }
@@ -272,7 +272,8 @@ def _check_export_cycles(specs: Mapping[str, ServiceSpec]) -> None:
             raise ConfigurationError(
                 f"the export {'.'.join(export)} refers to others through a chain of {depths[export]} exports",
                 where=f"services.{export[0]}",
-                hint=f"A chain of exports may have {EXPORT_DEPTH} members: refer to the first one directly.",
+                hint=f"A chain of exports may have {EXPORT_DEPTH} members: "
+                "refer to the first export of the chain directly.",
             )
 
 

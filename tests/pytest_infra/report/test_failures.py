@@ -104,7 +104,7 @@ def test_the_error_for_a_taken_port_names_the_process_that_uses_it(suite: Suite)
 
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
-        [f"infra: shop: port {port} is taken by *", "Stop that process, or set another port for shop*"]
+        [f"infra: shop: port {port} is taken by *", "Stop this process, or set another port for shop*"]
     )
     result.stdout.no_fnmatch_line("*Traceback*")
 

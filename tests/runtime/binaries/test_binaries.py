@@ -73,7 +73,7 @@ def test_the_hint_for_a_wrong_setting_is_to_correct_it(elsewhere: Path) -> None:
         locate(Binary(name="tool", extra="tool"), setting="/nowhere/tool")
 
     assert caught.value.hint.endswith(
-        "remove the setting `binary`, which contains this path; or correct the path."
+        "remove the setting `binary`, which contains this path, or correct the path in the setting."
     )
 
 

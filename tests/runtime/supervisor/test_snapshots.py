@@ -130,7 +130,7 @@ def test_a_damaged_snapshot_is_rejected_with_its_file_and_without_changes(
 
     damage(data / "snapshots" / "default" / "services" / "web")
 
-    with pytest.raises(SnapshotError, match=f"snapshot default: it is damaged: {reason}"):
+    with pytest.raises(SnapshotError, match=f"snapshot default: the snapshot is damaged: {reason}"):
         stack.restore()
     assert state.read_text() == "now"
     assert processes.look(pid) is not None
@@ -332,7 +332,7 @@ def test_a_service_that_cannot_save_its_memory_is_named_with_the_reason(stack_of
 def test_a_missing_snapshot_cannot_be_restored(stack_of) -> None:
     stack = stack_of(server("web"))
 
-    with pytest.raises(SnapshotError, match="snapshot ghost: it does not exist"):
+    with pytest.raises(SnapshotError, match="snapshot ghost: the snapshot does not exist"):
         stack.restore("ghost")
 
 

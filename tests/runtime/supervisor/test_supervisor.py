@@ -242,7 +242,8 @@ def test_a_service_that_ignores_all_stop_signals_is_killed(stack_of, data) -> No
 
 def test_a_service_that_forks_into_the_background_fails_and_is_killed(stack_of, data) -> None:
     with pytest.raises(
-        StartError, match="exited with status 0 before it was ready; its child processes kept running"
+        StartError,
+        match="exited with status 0 before it was ready; its child processes keep running",
     ):
         stack_of(server("daemon", "--fork-away", "5"))
 

@@ -31,7 +31,7 @@ class Copier:
         self._server, self._data, self._resolved = server, stack, resolved
         #: the prefixes of flags with folders that a copy only reads, so that it shares them with the service
         self._shared = shared
-        hint = f"Give its fixture a wider scope: `infra_scope = {server.name}: module`."
+        hint = f"Increase the scope of the fixture of {server.name}: `infra_scope = {server.name}: module`."
         self._slots = Slots(stack, server.name, range(1, MAX_COPIES + 1), hint)
         self._stack: Stack | None = None
         self.endpoints: dict[str, Endpoint] = {}

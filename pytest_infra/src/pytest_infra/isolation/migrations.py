@@ -5,10 +5,11 @@ Each migration has a key, which changes when the resulting template can change.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field
 from importlib import import_module
 from pathlib import Path
@@ -20,8 +21,8 @@ from infra_runtime.value import frozen
 
 #: The type of a function that migrates; its argument is the empty unit.
 Migrate: TypeAlias = Callable[[Endpoint], object]
-#: The types of the values that a fixture for migrations can return.
-Source: TypeAlias = "str | os.PathLike[str] | Migrate | Migrations | None"
+#: The types of the values that a fixture for migrations can return; a list contains several of them.
+Source: TypeAlias = "str | os.PathLike[str] | Migrate | Migrations | Sequence[Source] | None"
 
 
 @frozen
@@ -40,16 +41,39 @@ class Migrations:
     def of(cls, run: Migrate, *files: str | os.PathLike[str], version: str = "") -> Migrations:
         """Return the migrations of a callable whose result depends on its module and on other files.
 
-        The key depends on the content of the module and of the files; a folder stands for all files in it.
-        With a `version`, the key depends only on the text of the version.
+        The key depends on the content of the module and of the files, and on the values that the callable has
+        from `functools.partial`, defaults and enclosing functions; a folder stands for all files in it. With
+        a `version`, the key depends only on the text of the version.
         """
-        content = [version.encode()] if version else [_source(run), *contents(map(Path, files))]
+        content = [version.encode()] if version else [*_source(run), *contents(map(Path, files))]
         return cls(run=run, key=key_of(content))
 
 
-def none() -> Migrations:
-    """Return the migrations for units without migrations: the function does not change the empty unit."""
-    return Migrations(run=lambda _: None, key=key_of([]))
+def combined(parts: Sequence[Migrations]) -> Migrations:
+    """Return migrations that run several migrations in their order; without any, they change nothing."""
+    if len(parts) == 1:
+        return parts[0]
+
+    def run(database: Endpoint) -> None:
+        for part in parts:
+            part.run(database)
+
+    return Migrations(run=run, key=key_of(part.key.encode() for part in parts))
+
+
+def flattened(source: Source, where: str) -> Iterator[tuple[Source, str]]:
+    """Yield the sources of a list, and of lists in it, each with its place such as `WHERE[1]`.
+
+    A text with several lines is a list of its lines. None and empty texts are left out.
+    """
+    if isinstance(source, str):
+        lines = [line.strip() for line in source.splitlines() if line.strip()]
+        source = lines[0] if len(lines) == 1 else lines
+    if isinstance(source, (list, tuple)):
+        for index, part in enumerate(source):
+            yield from flattened(part, f"{where}[{index}]")
+    elif source is not None:
+        yield source, where
 
 
 def imported(text: str, where: str) -> Migrations:
@@ -84,9 +108,13 @@ def contents(paths: Iterable[Path]) -> list[bytes]:
     return parts
 
 
-def _source(run: Migrate) -> bytes:
-    """Return the source of a callable's module, and the callable's name."""
+def _source(run: Migrate) -> list[bytes]:
+    """Return the source of a callable's module, the place of the callable in it, and its bound values."""
+    bound: list[object] = []
     function = inspect.unwrap(run)
+    while isinstance(function, functools.partial):
+        bound += [*function.args, *sorted(function.keywords.items())]
+        function = inspect.unwrap(function.func)
     try:
         file = inspect.getsourcefile(function)
     except TypeError:
@@ -97,4 +125,25 @@ def _source(run: Migrate) -> bytes:
             f"the source of {run!r} cannot be found, so a change of it would not be detected",
             hint='Set a version: `Migrations.of(run, version="1")`.',
         )
-    return Path(file).read_bytes() + name.encode()
+    if inspect.isfunction(function):
+        # Two functions of a module can have the same name, such as `<lambda>`.
+        code = function.__code__
+        constants = [value for value in code.co_consts if not inspect.iscode(value)]
+        bound += [code.co_firstlineno, code.co_code, code.co_names, constants]
+        bound += [function.__defaults__, function.__kwdefaults__, *_enclosed(function)]
+    return [Path(file).read_bytes() + name.encode(), *(_stable(value).encode() for value in bound)]
+
+
+def _enclosed(function: Callable[..., object]) -> Iterator[object]:
+    """Yield the values that a function uses from its enclosing functions."""
+    for cell in getattr(function, "__closure__", None) or ():
+        try:
+            yield cell.cell_contents
+        except ValueError:  # the enclosing function has not assigned the variable yet
+            yield None
+
+
+def _stable(value: object) -> str:
+    """Return a text for a value that is the same in all processes: its `repr`, unless it has an address."""
+    text = repr(value)
+    return type(value).__qualname__ if " at 0x" in text else text

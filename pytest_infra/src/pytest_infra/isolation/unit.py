@@ -36,8 +36,7 @@ class Unit(Endpoint):
     def example(self) -> AbstractContextManager[Any]:
         """Return a context manager for an empty part of this unit, for one example of Hypothesis."""
         raise ConfigurationError(
-            f"{self.name} does not support `example()`, because its units have no part that can be created "
-            "in a millisecond",
+            f"{self.name} does not support `example()`, because its isolation units cannot be divided",
             hint=f'Use a separate unit in each example: `with infra_unit("{self.name}") as {self.name}:`.',
         )
 

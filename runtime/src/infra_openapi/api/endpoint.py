@@ -112,7 +112,10 @@ def webhooks(document: Document) -> Iterator[Endpoint]:
 
 
 def of_path(document: Document, path: str, item: Element) -> Iterator[Endpoint]:
-    """Yield the operations of a path item, including those in the keys beside its reference."""
+    """Yield the operations of a path item, such as `get` and `post`.
+
+    If the path item is a reference, the operations in the keys beside the reference are included.
+    """
     target = follow(item)
     alone = target.pointer == item.pointer and target.file == item.file
     places = [place for place in ([item] if alone else [target, item]) if _is_item(place)]

@@ -15,7 +15,10 @@ _SUCCESS = ("2", "3")
 
 
 def body(scope: Scope, old: Element, new: Element, direction: Direction) -> None:
-    """Add facts about a changed request body; `old` and `new` are the operations that contain it."""
+    """Add facts about the changed request body of an operation.
+
+    `old` and `new` are the operations with the old and the new request body.
+    """
     before, after = _followed(old.child("requestBody")), _followed(new.child("requestBody"))
     inner = scope.enter("body", before, after, direction) if before or after else None
     if inner is None:

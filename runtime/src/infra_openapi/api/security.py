@@ -65,7 +65,7 @@ class Likeness:
     by_name: bool
 
     def covers(self, old: Requirement, new: Requirement) -> bool:
-        """Return whether the credentials for the old requirement satisfy the new requirement."""
+        """Return whether a client that satisfies the old requirement satisfies the new requirement."""
         return self.alike(old, new) and not self.lacking(old, new)
 
     def alike(self, old: Requirement, new: Requirement) -> bool:
@@ -114,7 +114,7 @@ def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
 
 
 def _met(like: Likeness, old: Requirement, news: list[Requirement]) -> bool:
-    """Return whether a client that satisfies the old requirement also satisfies one of the new ones."""
+    """Return whether a client that satisfies `old` also satisfies one of the requirements in `news`."""
     return any(like.covers(old, new) for new in news if bool(new.scopes) == bool(old.scopes))
 
 

@@ -46,7 +46,7 @@ def _somewhere(url: str, others: dict[str, Element]) -> bool:
 
 
 def _alike(url: SplitResult, other: SplitResult) -> bool:
-    """Return whether two addresses are equal, except for a scheme or host that one of them does not have."""
+    """Return whether two addresses are equal, apart from a scheme or host that is missing in one of them."""
     hosts = url.netloc == other.netloc and "" in {url.scheme, other.scheme}
     return url.path == other.path and (hosts or "" in {url.netloc, other.netloc})
 
@@ -77,7 +77,7 @@ def _open(values: str) -> str:
 def _addresses(server: Element) -> list[str]:
     """Return the addresses of one server, one for each combination of values of its variables.
 
-    A variable with any value, or with many values, stays in braces.
+    A variable that is not limited to listed values, or that has many values, stays in braces.
     """
     url = server.text("url")
     variables = server.mapping("variables")

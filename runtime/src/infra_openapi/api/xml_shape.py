@@ -121,7 +121,10 @@ def _parts(scope: Scope, old: Node, new: Node, names: tuple[str, str]) -> Iterat
 
 
 def _branches(group: Group) -> dict[tuple[int, str], Term]:
-    """Return the alternatives of a union by a key: the target of their reference, or their index."""
+    """Return the alternatives of a union by a key.
+
+    The key of an alternative is the target of its reference, or its index if it is not a reference.
+    """
     found: dict[tuple[int, str], Term] = {}
     for index, term in enumerate(group.branches):
         target = target_of(term[0])

@@ -36,7 +36,7 @@ class Element:
         return self.file, self.pointer, id(self.document)
 
     def child(self, key: str | int) -> Element | None:
-        """Return the member of this object or array with the key `key`; None if it does not exist.
+        """Return the member of this object or array under `key`; None if the member does not exist.
 
         If the member is a reference, the result is the reference and not its target.
         """
@@ -93,7 +93,7 @@ class Element:
         ]
 
     def text(self, key: str, default: str = "") -> str:
-        """Return the string that this element contains under `key`, or `default` without a string."""
+        """Return the string under `key` in this element, or `default` if the value is not a string."""
         value = self.raw.get(key) if isinstance(self.raw, dict) else None
         return value if isinstance(value, str) else default
 
@@ -113,7 +113,7 @@ class Element:
 
 @dataclass(slots=True)
 class References:
-    """The resolved references of one document; the module `reference` adds and reads them.
+    """The resolved references (`$ref`) of one document, which the module `reference` fills and reads.
 
     A key of `targets` consists of a file, the pointer of the resource around the reference, and the
     reference. A resource is a schema with an `$id`.
@@ -206,7 +206,7 @@ class Document:
 
     @property
     def original(self) -> Any:
-        """Return the data of the main file of the document, before a conversion from Swagger 2.0."""
+        """Return the data of the main file of the document, without the conversion from Swagger 2.0."""
         return self._files[self.name].data
 
     @property
@@ -229,11 +229,14 @@ class Document:
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """Return the notes of the document; a note describes an invalid part and how it was interpreted."""
+        """Return the notes of the document.
+
+        A note describes an invalid part of the document, and how the comparison interpreted this part.
+        """
         return tuple(self._notes[key] for key in sorted(self._notes))
 
     def note(self, element: Element, message: str) -> None:
-        """Add a note to the document: the element is invalid, and `message` states how it is interpreted."""
+        """Add a note to the document: which element is invalid, and how the comparison interprets it."""
         key = (element.file, element.pointer, message)
         if key not in self._notes and len(self._notes) < 1000:
             line = self.location(element.file, element.pointer).line

@@ -79,7 +79,7 @@ class LineIndex:
         return key_at
 
     def _members(self, start: int, value: Any) -> dict[str, tuple[int, int]] | None:
-        """Return the offsets of each key and its value in a text with one line for each member.
+        """Return the offsets of each key and its value in a JSON object with one line for each member.
 
         The result is None for another layout, such as a single line or a manual layout.
         """
@@ -123,7 +123,7 @@ class _Lines(Generic[AnyStr]):
 
 
 class _Decoded:
-    """Finds locations in a JSON text of any layout, with the decoder."""
+    """Finds locations in a JSON text of any layout, with Python's JSON decoder."""
 
     def __init__(self, text: str) -> None:
         self._text = text

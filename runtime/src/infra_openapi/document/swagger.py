@@ -47,7 +47,10 @@ _FLOWS = {"accessCode": "authorizationCode", "application": "clientCredentials"}
 
 
 def converted(data: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the document as OpenAPI 3.0, and a table that maps new pointers to original pointers."""
+    """Return a Swagger 2.0 document as OpenAPI 3.0, and a table of JSON pointers.
+
+    The table maps the pointer of each moved part in the new document to its pointer in the original document.
+    """
     made = _Conversion(data)
     return made.document(), made.written
 
@@ -246,7 +249,10 @@ class _Conversion:
         return made
 
     def shared(self, value: dict[str, Any], produces: Any) -> dict[str, Any]:
-        """Return a shared response with the media types of the operation that refers to this response."""
+        """Return a response of `responses` in Swagger 2.0 with the media types of one operation.
+
+        In Swagger 2.0, the operation that refers to a shared response defines the media types.
+        """
         moved = _moved(value)
         name = str(value["$ref"]).removeprefix("#/responses/").replace("~1", "/").replace("~0", "~")
         if name not in self.responses or _list(produces) == _list(self.data.get("produces")):

@@ -259,7 +259,8 @@ RULES = [
                 mirror=facts.CONDITION_ADDED,
                 peer=("if-removed", "then-removed", "else-removed"),
                 message="removed a condition from {place} (`if`)",
-                explain="The removed keyword `if` with `then` or `else` could only exclude values.",
+                explain="The removed keyword `if` with `then` or `else` could only exclude values, "
+                "so the new schema allows at least the same values.",
             ),
             Row(
                 fact=facts.CONDITION_NARROWED,

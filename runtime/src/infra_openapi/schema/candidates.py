@@ -36,7 +36,10 @@ class Candidates:
         self._node = node
 
     def of(self, wide: Node, narrow: Node) -> Iterator[Any]:
-        """Yield values that one of two schemas may allow, including values just beyond the bounds."""
+        """Yield values at the bounds and just beyond the bounds of two schemas.
+
+        A value that only one of the schemas allows shows that the schemas differ.
+        """
         for node in (wide, narrow):
             yield from islice(self._edges(node, _DEEPEST), _MOST)
         yield from (None, True, "text", 1, 1.5, [], {})

@@ -26,11 +26,17 @@ class Mode(NamedTuple):
     nullless: bool = False
 
     def inner(self) -> Mode:
-        """Return the mode for the values inside an object, which keeps only the direction of this mode."""
+        """Return the mode for the values inside an object.
+
+        The result has the direction of this mode; its other values are the defaults.
+        """
         return Mode(self.direction)
 
     def items(self) -> Mode:
-        """Return the mode for the items of an array; if the array is sent as text, its items are too."""
+        """Return the mode for the items of an array.
+
+        If the array is sent as text, its items are sent as text too.
+        """
         return Mode(self.direction, self.text)
 
     def property(self) -> Mode:

@@ -151,7 +151,7 @@ class Comparer:
 
 
 def harms(fact: Fact) -> bool:
-    """Return whether a fact proves that one schema does not include the other.
+    """Return whether a fact proves that an old or new schema does not allow all values of the other schema.
 
     In a union, even a fact about an optional property is such a proof.
     """

@@ -23,7 +23,7 @@ def new_comparer() -> Comparer:
 
 
 def compare(old: Node, new: Node, mode: Mode, comparer: Comparer) -> Change:
-    """Return the facts about two schemas, and the pairs of schemas of their properties and items."""
+    """Return the facts about an old and a new schema, and the pairs of inner schemas to compare next."""
     change = Change(mode)
     if comparer.same_nodes(old, new):
         return change

@@ -13,7 +13,10 @@ from infra_openapi.schema.node import Facet, Node, Term, narrower_end
 
 
 def intersection(one: Node, other: Node, key: Hashable) -> Node:
-    """Return the intersection of two schemas; each part of it keeps the element that defines the part."""
+    """Return the intersection of two schemas: a schema that allows the values that both schemas allow.
+
+    Each part of the result keeps the element of the document that defines the part.
+    """
     types = one.types & other.types
     integral = one.integral or other.integral
     values = _values(one, other, types)

@@ -271,7 +271,7 @@ def _once(values: list[Any]) -> list[Any]:
 
 
 def by_type(allowed: list[Any]) -> dict[str, dict[str, Any]]:
-    """Return enumerated values, grouped by their type; the inner key is the value as canonical JSON.
+    """Return enumerated values, grouped by type: type → value as canonical JSON → value.
 
     The type null is omitted, and the type boolean if both of its values are listed: such a list allows the
     same values as the type.

@@ -58,6 +58,11 @@ class Objects:
     def _property(self, name: str) -> None:
         old, new, change = self.old, self.new, self.change
         first, second = old.properties.get(name), new.properties.get(name)
+        # A property that is required but not declared can have any value.
+        if first is None and second is not None and self._undeclared(old, name):
+            first = ()
+        elif second is None and first is not None and self._undeclared(new, name):
+            second = ()
         if (name in old.required) == (name in new.required) and self._same(first, second):
             return
         hidden, hides = self._hidden(first), self._hidden(second)
@@ -79,6 +84,10 @@ class Objects:
             if not self._same(first, second):
                 change.pair(first, second, name, self._inner)
             self._required(name)
+
+    def _undeclared(self, node: Node, name: str) -> bool:
+        """Return whether a schema requires a property that no part of the schema describes."""
+        return name in node.required and not self._others(node, name)
 
     def _hidden(self, term: Term | None) -> bool:
         if not term or not self._hidden_by:

@@ -80,6 +80,12 @@ class Overlaps:
             if example is not self._comparer.nothing or certain:
                 yield one.group, example
 
+    def swallowed(self, group: Group) -> bool:
+        """Return whether an alternative allows every object, so that all objects of another match both."""
+        nodes = [node for node in map(self._comparer.node, group.branches) if "object" in node.types]
+        others = sum(not self._empty(node, _DEEPEST) for node in nodes)
+        return others > 1 and any(replace(node, types=ALL_TYPES).unrestrained for node in nodes)
+
     def _new(self, one: Exclusive, theirs: list[Exclusive], *, shown: bool) -> Iterator[bool]:
         """Yield an item for each pair of alternatives that may newly match the same value.
 
@@ -138,15 +144,18 @@ class Overlaps:
         return found
 
     def _met(self, one: Exclusive, other: Exclusive) -> bool:
-        """Return whether the `oneOf` of the other document has at least as many open objects.
-
-        An open object allows undeclared properties. If the result is true, an overlap of two open objects is
-        not new.
-        """
-        return sum(map(opened, other.alternatives)) >= sum(map(opened, one.alternatives))
+        """Return whether a union of the other side has as many open objects, so the overlap is not new."""
+        known, mine = (
+            sum(opened(node) and not self._empty(node, _DEEPEST) for node in side.alternatives)
+            for side in (other, one)
+        )
+        return known >= mine
 
     def _touched(self, node: Node, other: Exclusive) -> bool:
-        """Return whether an open object differs from the most similar object of the other document."""
+        """Return whether the open object `node` differs from the most similar open object of `other`.
+
+        An open object is a schema that allows undeclared properties.
+        """
         sent = self._mode.direction is Direction.REQUEST
         for index in _likely(other.alternatives, node):
             like = other.alternatives[index]

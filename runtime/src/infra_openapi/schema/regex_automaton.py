@@ -87,7 +87,7 @@ class Automaton:
         )
 
     def accepts(self, states: States, *, start: bool) -> bool:
-        """Return whether the expression matches if the string ends while these states are reached."""
+        """Return whether the expression matches a string that ends when the automaton is in these states."""
         return self.last in self.closure(states, start=start, end=True)
 
 
@@ -239,7 +239,7 @@ class _Reader:
         return begin, finish
 
     def _again(self, start: int, end: int) -> tuple[int, int]:
-        """Parse the text of the expression from `start` to `end` again, to build its next repetition.
+        """Parse the text from `start` to `end` again, for one more repetition in the automaton.
 
         For example, `a{3}` is parsed as three times `a`.
         """
@@ -355,7 +355,10 @@ def counterexample(narrow: Sequence[str], wide: str) -> str | bool | None:
 
 
 def _points(machines: Iterable[Automaton]) -> list[int]:
-    """Return one character for each set of characters that the automata treat alike, readable ones first."""
+    """Return one character for each set of characters that the automata do not distinguish.
+
+    Readable characters are returned first.
+    """
     borders = {0}
     for made in machines:
         for steps in made.steps:
@@ -379,7 +382,7 @@ def of_lengths(least: float | None, most: float | None) -> str:
 
 
 def of_texts(texts: Iterable[str]) -> str:
-    """Return an expression that matches exactly these strings."""
+    """Return a regular expression that matches exactly the strings in `texts`."""
     return f"^(?:{'|'.join(map(_quoted, texts))})$"
 
 

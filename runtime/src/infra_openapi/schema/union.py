@@ -48,7 +48,7 @@ class Branch:
 
 
 class Unions:
-    """Compares two schemas, at least one of which is a union."""
+    """Compares an old and a new schema, at least one of which is a union (`oneOf`, `anyOf`)."""
 
     def __init__(self, comparer: Comparer, old: Node, new: Node, change: Change) -> None:
         self._comparer, self.old, self.new, self.change = comparer, old, new, change
@@ -58,7 +58,7 @@ class Unions:
         )
 
     def compare(self) -> None:
-        """Match old with new alternatives, compare each pair, and add facts about unmatched alternatives."""
+        """Match the old and new alternatives of a union, compare each pair, and add facts about the rest."""
         olds, was_null = self._alternatives(self.old)
         news, is_null = self._alternatives(self.new)
         if not self.change.mode.nullless and was_null != is_null:
@@ -145,7 +145,7 @@ class Unions:
             label = label or element.text("title")
             if not label:
                 tags = self._tags(node)
-                label = " ".join(json.loads(tags[name]) for name in sorted(tags))
+                label = " ".join(_shown(tags[name]) for name in sorted(tags))
             yield node, label, element
 
     def _by_type(self, node: Node, label: str, element: Element | None) -> list[Branch]:
@@ -170,7 +170,7 @@ class Unions:
         return Pair(old.node, new.node, self.mode)
 
     def _match(self, olds: list[Branch], news: list[Branch], by: Matcher) -> None:
-        """Match each old alternative with the first new alternative for which the function `by` returns true.
+        """Match each old alternative of a union with the first new one for which the function `by` is true.
 
         Matched alternatives are removed from both lists.
         """
@@ -201,9 +201,10 @@ class Unions:
         """
         found = {}
         for name in node.properties.keys() & node.required.keys():
-            values = self._comparer.node(node.properties[name]).values.get("string", {})
-            if len(values) == 1:
-                found[name] = next(iter(values))
+            inner = self._comparer.node(node.properties[name])
+            values = [text for listed in inner.values.values() for text in listed]
+            if len(values) == 1 and inner.types == inner.values.keys():
+                found[name] = values[0]
         return found
 
     def _of_one_type(self, old: Branch, new: Branch) -> bool:
@@ -259,7 +260,16 @@ class Unions:
             element = refusing[0][0].element
             # Servers often distinguish open objects in other ways, so an overlap does not prove a change.
             sure = switched or not any(opened(branch.node) for branch in branches)
-            some = any(value is not comparer.nothing and (sure or plain(value)) for _, value in refusing)
+            some = any(
+                value is not comparer.nothing and (sure or plain(value) or overlaps.swallowed(group))
+                for group, value in refusing
+            )
             certain, for_some = kinds if switched else overlap_kinds
             elements = (other.element, element) if side is new else (element, other.element)
             self.change.fact(for_some if some else certain, *elements)
+
+
+def _shown(tag: str) -> str:
+    """Return a tag, which is JSON, as it is shown in messages: a string without quotes."""
+    value = json.loads(tag)
+    return value if isinstance(value, str) else tag

@@ -124,7 +124,7 @@ class _Repository:
         return content
 
     def _git(self, *arguments: str, given: bytes = b"") -> tuple[int, bytes, str]:
-        """Run git, and return its exit code, its output, and the first line of its error message."""
+        """Run the program `git`, and return its exit code, its output, and the first line of its errors."""
         try:
             done = subprocess.run(
                 ["git", "-C", str(self._directory), *arguments],

@@ -18,9 +18,9 @@ _ACCEPT = "application/json, application/yaml, application/vnd.oai.openapi, */*;
 
 
 def reader(url: str, timeout: float) -> tuple[str, Reader]:
-    """Return the name of the document (its URL without secrets), and a function that reads files by name.
+    """Return the name of the document at a URL, and a function that reads files by name.
 
-    The function also reads the files that the document refers to.
+    The name is the URL without secrets. The function reads the document and the files that it refers to.
     """
     try:
         urlsplit(url)
@@ -43,7 +43,7 @@ def reader(url: str, timeout: float) -> tuple[str, Reader]:
 
 
 def fetched(url: str, timeout: float) -> bytes:
-    """Return the body of the response from a URL; redirects are followed only on the same server.
+    """Return the body of the response to a GET request; redirects are followed only on the same server.
 
     Raises:
         CompareError: the response is late or too large, or its status is not 200.

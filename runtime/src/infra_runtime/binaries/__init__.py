@@ -91,7 +91,7 @@ def locate(binary: Binary, *, setting: str | os.PathLike[str] | None = None) -> 
         first_problem = first_problem or (problem if problem != _ABSENT else "")
     error = BinaryMissingError(binary.name, binary.extra, searched, first_problem or "not found")
     if setting:
-        error.hint += " Then remove the setting `binary`, which contains this path; or correct the path."
+        error.hint += " Then remove the setting `binary`, or correct the path in it."
     raise error
 
 

@@ -36,15 +36,15 @@ def read_bucket(url: str) -> dict[str, Any]:
         entries = _read_in_thread(server_url, bucket)
     except ImportError:
         raise ConfigurationError(
-            "nats-py is not installed; it is needed to read the configuration service",
+            "nats-py is not installed, which is required to read the configuration service",
             where=shown,
-            hint=f"Install it with `python -m pip install 'pytest-infra[{KIND.extra}]'`.",
+            hint=f"Install nats-py with `python -m pip install 'pytest-infra[{KIND.extra}]'`.",
         ) from None
     except Exception as error:
         raise ConfigurationError(
             f"the configuration service cannot be read: {str(error) or type(error).__name__}",
             where=shown,
-            hint="Start it, or unset `config_service` and INFRA_CONFIG_SERVICE.",
+            hint="Start the NATS server, or unset `config_service` and INFRA_CONFIG_SERVICE.",
         ) from error
     return _nested(entries, shown)
 

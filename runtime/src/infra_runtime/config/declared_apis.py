@@ -71,7 +71,8 @@ def declared(directory: Path | None = None, names: Sequence[str] = ()) -> list[A
         raise ConfigurationError(
             "no API is declared",
             where=str(file.path) if file else str(start / stack_file.NAME),
-            hint='Declare one: [api.NAME] with `snapshot = "openapi.json"` and `source = "shop.web:app"`.',
+            hint="Declare an API in the stack file: "
+            '[api.NAME] with `snapshot = "openapi.json"` and `source = "shop.web:app"`.',
         )
     if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
         problem = "`api` should contain a table for each API: [api.NAME]"

@@ -41,8 +41,8 @@ class Merged:
     def location(self, key: Key) -> str:
         """Return the location of a setting, such as `infra.toml:3`.
 
-        If the key itself has no location, it is that of the first key below it, or of the table that contains
-        it.
+        If no source sets the key itself, the result is the location of the first key below this key, or of
+        the table that contains this key.
         """
         below = [location for path, location in self.locations.items() if path[: len(key)] == key]
         if below:

@@ -1,7 +1,8 @@
 """Resolve a request to a plan, without the plan cache, in two passes.
 
 The first pass validates the settings of the services and collects their contributions. The second pass makes
-the specs; some kinds consume contributions for this. It repeats until the plan contains every needed service.
+the specs; some kinds consume contributions for this. The second pass is repeated until the plan contains
+every needed service.
 """
 
 from __future__ import annotations

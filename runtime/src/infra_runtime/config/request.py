@@ -106,7 +106,7 @@ def variables(plan: Plan, request: Request) -> dict[str, str]:
             raise ConfigurationError(
                 f"{user} refers to ${{env.{name}}}, and {name} is not set",
                 where=request.file.where(("services", user)) if request.file else "",
-                hint=f"Set it in the environment or in .env, or give a default: ${{env.{name}:-…}}.",
+                hint=f"Set {name} in the environment or in .env, or give a default: ${{env.{name}:-…}}.",
             )
     return {name: value for name, value in values.items() if value is not None}
 

@@ -45,10 +45,13 @@ def resolve(
     executables: bool = True,
     variables_required: bool = True,
 ) -> Resolved:
-    """Resolve the stack of a directory, or only its services `names` and the services that they need.
+    """Read the configuration of a directory's stack, and return its plan with all values (`Resolved`).
 
-    If `executables` is false, no executable is searched for: containers have their own. If
-    `variables_required` is false, a `${env.NAME}` may be unset: Compose reads it when the stack starts.
+    If `names` is not empty, the plan contains only these services and the services that they need.
+
+    If `executables` is false, no executable is searched for, because containers have their own executables.
+    If `variables_required` is false, a variable in `${env.NAME}` may be unset, because Compose reads it when
+    the stack starts.
 
     Raises:
         ConfigurationError: the stack file, a variable or an argument has an invalid value.

@@ -49,8 +49,9 @@ class ServiceConfiguration:
 
 
 def configure(name: str, declaration: Declaration, *, ports: Layer | None = None) -> ServiceConfiguration:
-    """Validate the merged settings of a service. `ports` has the ports of a further instance of a kind.
+    """Validate the merged settings of a service and return them.
 
+    `ports` contains the default ports of the second and later instances of a kind; it is None for the first.
     Raises `ConfigurationError`.
     """
     table, key = declaration.table(name), ("services", name)
@@ -114,7 +115,7 @@ def _checked_kind(name: str, declaration: Declaration) -> str:
         raise ConfigurationError(
             f"{name} has both a `command` and a `kind`",
             where=declaration.location((*key, "kind")),
-            hint="Remove `kind` for your own service, or `command` for an instance of that kind.",
+            hint="Remove `kind` for your own service, or `command` for a service of this kind.",
         )
     if kind != USER and not catalogue.exists(kind):
         raise ConfigurationError(

@@ -15,7 +15,7 @@ from infra_runtime.errors import DataDirectoryError
 from infra_runtime.host import ownership, processes
 
 _DAMAGED = "was not written by pytest-infra"
-_REMOVE = "Stop the supervisor of this data directory if one is running, and remove the file."
+_REMOVE = "Stop the supervisor of this data directory if it is running, and remove the file."
 
 
 class ControlFile(NamedTuple):
@@ -70,6 +70,6 @@ def read(paths: Paths) -> ControlFile | None:
 
 
 def run_folder(paths: Paths) -> str:
-    """Return the folder that contains the sockets of the last supervisor of a data directory."""
+    """Return the folder that contains the sockets of the supervisor that was started most recently."""
     found = read(paths)
     return os.path.dirname(found.socket) if found else paths.run

@@ -1,8 +1,8 @@
 """The lock of a data directory: when a process gets the lock, no process of an earlier stack is running.
 
 The supervisor and its guardian share the lock, and the lock file contains the guardian's pid. If a signal has
-paused the guardian after the exit of its supervisor, the process that waits for the lock continues the
-guardian.
+paused the guardian after the exit of its supervisor, the process that waits for the lock sends SIGCONT to the
+guardian, so that it runs again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The log files of the services: each service writes its own file, and the supervisor bounds their sizes.
+"""The log files of the services: each service writes its own file, and the supervisor limits their sizes.
 
 A service appends to its log without the supervisor. When a log exceeds its limit, the supervisor frees the
 disk space of the log's beginning: the file has a hole at its beginning, and the offsets of all following

@@ -43,7 +43,9 @@ def make_data_directory(paths: Paths, environment: str) -> None:
             ]
             # Another process may have written the marker and its files since the check.
             if foreign_entries and not marker.exists():
-                raise DataDirectoryError(paths.data, "it is not empty, and pytest-infra did not create it")
+                raise DataDirectoryError(
+                    paths.data, "the folder is not empty, and pytest-infra did not create it"
+                )
             _write(marker, {"format": FORMAT, "stack": paths.stack, "environment": environment})
             (data / ".gitignore").write_text("*\n", encoding="utf-8")
         Path(paths.logs).mkdir(exist_ok=True)
@@ -55,17 +57,21 @@ def make_data_directory(paths: Paths, environment: str) -> None:
             raise DataDirectoryError(str(error.filename), str(error.strerror)) from error
         raise DataDirectoryError(paths.data, (error.strerror or str(error)) + _owner(paths.data)) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise DataDirectoryError(paths.data, "its file infra.json was not written by pytest-infra") from error
+        raise DataDirectoryError(
+            paths.data, "the file infra.json in it was not written by pytest-infra"
+        ) from error
     if written > FORMAT:
         reason = f"was written by a newer pytest-infra (format {written}, this version reads {FORMAT})"
         raise DataDirectoryError(paths.data, reason, "Upgrade pytest-infra, or use another data directory.")
     if owner != environment and "test" in {owner, environment}:
-        reason = f"contains the data of the environment {owner}, and this is {environment}"
-        hint = "Use another directory with `--data`, or unset INFRA_DATA or INFRA_ENV if one of them is set."
+        reason = (
+            f"contains the data of the environment {owner}, but this stack has the environment {environment}"
+        )
+        hint = "Use another directory with `--data`, or unset INFRA_DATA and INFRA_ENV."
         raise DataDirectoryError(paths.data, reason, hint)
     if environment == "test" and (placed := placed_file(paths)):
-        reason = "was placed here while no stack was running; the data of a test are removed when it starts"
-        raise DataDirectoryError(placed, reason, "Move it out of the data directory.")
+        reason = "was placed here while no stack was running; the start of a test's stack would remove it"
+        raise DataDirectoryError(placed, reason, "Move the file out of the data directory.")
 
 
 def placed_file(paths: Paths) -> str:

@@ -1,4 +1,4 @@
-"""The paths of a stack's files, derived from the data directory and the environment.
+"""The paths of a stack's files, derived from the data directory and from environment variables.
 
 The data directory contains the files that are of interest to users. Sockets, whose paths have at most 103
 bytes, and the lock files of ports are in another folder, whose path is short and which belongs to the user. A

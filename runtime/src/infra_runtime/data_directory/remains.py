@@ -104,8 +104,8 @@ def end_locked(paths: Paths) -> Cleaned:
 def _has_remains(paths: Paths) -> bool:
     """Return whether processes of the stack's last run may remain.
 
-    This is true if its journal does not end with `down`, or if the supervisor was killed between `down` and
-    its exit.
+    The result is true if the journal does not end with `down`, or if the supervisor was killed between `down`
+    and its exit.
     """
     traces = find(paths)
     folders = [control_file.run_folder(paths), *(folder for folder, _ in traces.groups)]

@@ -75,7 +75,7 @@ def undo(paths: Paths) -> bool:
         os.rmdir(old)
     except OSError as error:
         reason = f"a restore was interrupted and cannot be undone: {error.strerror}"
-        hint = f"The data of each service from before the restore is in {old}; move it to {paths.services}."
+        hint = f"The services' folders from before the restore are in {old}; move them to {paths.services}."
         raise DataDirectoryError(error.filename or old, reason, hint) from error
     return True
 

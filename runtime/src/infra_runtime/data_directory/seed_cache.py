@@ -69,13 +69,13 @@ def damage(tree: str, *, read_all: bool = False) -> str:
     """
     table = _stamp(tree)
     if not table:
-        return "its stamp is missing or cannot be read"
+        return "the file with the hashes of the seed is missing or cannot be read"
     try:
         found = inspect(tree)
         if found.files != table["files"]:
-            return f"it has {found.files} files instead of {table['files']}"
+            return f"the seed has {found.files} files instead of {table['files']}"
         if found.bytes != table["bytes"]:
-            return f"it has {found.bytes} bytes instead of {table['bytes']}"
+            return f"the seed has {found.bytes} bytes instead of {table['bytes']}"
         if found.digest != table["digest"]:
             return "the name, the type or the modification time of a file has changed"
         if read_all and content(tree) != table["content"]:
@@ -83,7 +83,7 @@ def damage(tree: str, *, read_all: bool = False) -> str:
     except OSError as error:
         return f"{error.filename}: {error.strerror}"
     except KeyError:
-        return "its stamp is incomplete"
+        return "the file with the hashes of the seed is incomplete"
     return ""
 
 

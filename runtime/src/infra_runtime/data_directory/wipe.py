@@ -35,7 +35,7 @@ def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
     # A wipe that was killed may leave the lock alone, and a start the file that becomes the marker.
     if not Path(paths.marker).is_file() and not {*data.iterdir()} <= {Path(paths.lock), *_temporary(paths)}:
         hint = "If you no longer need the directory, remove it with `rm -r`."
-        reason = "not removed, because it has no infra.json and so is not a data directory"
+        reason = "the folder is not removed: it has no file infra.json, so it is not a data directory"
         raise DataDirectoryError(paths.data, reason, hint)
     # A link named like a plan was made by another program: the data directory behind it is not part of this.
     plans = [path for path in sorted(data.glob("plan-*")) if disk.is_folder(str(path))]
@@ -60,7 +60,7 @@ def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
             os.close(descriptor)
     except BlockingIOError:
         hint = f"Run `infra runtime down --data {paths.data}` first."
-        raise DataDirectoryError(paths.data, "a supervisor is running in it", hint) from None
+        raise DataDirectoryError(paths.data, "a supervisor is running in this data directory", hint) from None
     except OSError as error:
         raise DataDirectoryError(error.filename or paths.data, error.strerror or str(error)) from error
     return removed

@@ -1,8 +1,8 @@
 """The control group (cgroup) of a supervisor, which contains all descendants of the supervisor.
 
-Control groups identify descendants that have another session and another environment. They are used if the
-second version of control groups is mounted and writable. The guardian imports this module, so the module
-imports as little as possible. Source: Linux kernel, "Control Group v2".
+Control groups identify descendants that have another session and another environment. Control groups are used
+if the second version of control groups is mounted and writable. The guardian imports this module, so the
+module imports as little as possible. Source: Linux kernel, "Control Group v2".
 """
 
 from __future__ import annotations

@@ -26,7 +26,8 @@ def remove(path: str) -> None:
     must not be a link; the folders above it may be links. If this function is interrupted, a part of the
     content remains under `path`; `discard` avoids this.
 
-    Raises the first `OSError`, after everything else has been removed. Its `filename` is the path.
+    Raises the first `OSError`, after everything else has been removed. The `filename` of the error is the
+    path.
     """
     parent, name = os.path.split(path)
     try:

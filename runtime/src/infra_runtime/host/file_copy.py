@@ -35,7 +35,7 @@ def publish(copy: str, into: str) -> None:
 def spread(folder: str) -> None:
     """Set an attribute so that the file system ext4 places the sub-folders of a folder far apart.
 
-    This is for folders whose sub-folders are often removed.
+    The function is for folders whose sub-folders are often removed.
 
 
     ext4 places a file near its folder, and a folder near its parent. Without a journal, ext4 does not reuse

@@ -94,16 +94,18 @@ def _explain(error: OSError, path: str) -> None:
 
 def _check_file(status: os.stat_result, path: str) -> None:
     if stat.S_ISLNK(status.st_mode):
-        raise OwnershipError(f"is a symbolic link of {user_name(status.st_uid)}, not a file; remove it", path)
+        raise OwnershipError(
+            f"is a symbolic link of {user_name(status.st_uid)}, not a file; remove the link", path
+        )
     if status.st_uid not in trusted_uids(os.path.dirname(path) or "."):
         raise OwnershipError(_foreign(status), path)
     if not stat.S_ISREG(status.st_mode):
-        raise OwnershipError("is not a regular file; remove it", path)
+        raise OwnershipError("is not a regular file; remove this path", path)
 
 
 def _foreign(status: os.stat_result) -> str:
     owner, this = user_name(status.st_uid), user_name(os.geteuid())
-    return f"belongs to {owner}, and this process runs as {this}; remove it, or run as that user"
+    return f"belongs to {owner}, and this process runs as {this}; remove the file, or run as its owner"
 
 
 # --- folders ---------------------------------------------------------------------------------------
@@ -123,7 +125,7 @@ def make_private_folder(path: str, *, shared: bool = False) -> None:
         status = os.lstat(path)
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
             owner = user_name(status.st_uid)
-            problem = f"belongs to another user, or is not a folder (its owner is {owner}); remove it"
+            problem = f"belongs to another user, or is not a folder (its owner is {owner}); remove this path"
             raise OwnershipError(problem, path) from None
         if status.st_mode & (WRITABLE_BY_OTHERS if shared else 0o077):
             raise OwnershipError(_open_to_others(status, path), path) from None
@@ -197,10 +199,10 @@ def _root_uids() -> frozenset[int]:
 
 def _open_to_others(status: os.stat_result, path: str) -> str:
     access = "write to" if status.st_mode & WRITABLE_BY_OTHERS else "enter"
-    fix = "use another folder, such as a new one in it"
+    fix = "use another folder, such as a new folder inside it"
     if status.st_uid == os.geteuid() and not status.st_mode & stat.S_ISVTX:
         fix = f"use another folder, or run `chmod go-rwx {path}`"
-    return f"other users can {access} it (mode {stat.S_IMODE(status.st_mode):04o}); {fix}"
+    return f"other users can {access} this folder (mode {stat.S_IMODE(status.st_mode):04o}); {fix}"
 
 
 # --- sockets ---------------------------------------------------------------------------------------

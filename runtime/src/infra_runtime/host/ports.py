@@ -140,7 +140,7 @@ def taken(port: int, *, name_it: bool = True) -> str | None:
             server.bind((LOOPBACK, port))
         except OSError as error:
             if error.errno == errno.EACCES:
-                reason = "ports below 1024 need privileges here"
+                reason = "a process needs privileges to listen on ports below 1024"
                 raise PermissionError(errno.EACCES, reason, f"port {port}") from None
             return holder(port) if name_it else "a process"
     return None

@@ -40,7 +40,8 @@ def check_files(services: int, ports: int = 0) -> None:
         return
     if hard != resource.RLIM_INFINITY and hard < needed:
         problem = (
-            f"a process may open {hard} files here, and the supervisor of {services} services needs {needed}"
+            f"a process on this machine may open {hard} files, "
+            f"but the supervisor of {services} services needs {needed}"
         )
         raise SupervisorError(
             problem, hint=f"Raise the limit, for example with `ulimit -n {max(needed, 1024)}`."
@@ -58,9 +59,9 @@ def _check_proc(proc: str) -> None:
     else:
         if shown == str(os.getpid()):
             return
-        reason = "it belongs to another PID namespace"
+        reason = "/proc belongs to another PID namespace"
     problem = f"{proc} is not usable ({reason}), so no process of a stack could be identified and stopped"
-    raise SupervisorError(problem, hint=f"Mount it: `mount -t proc proc {proc}`.")
+    raise SupervisorError(problem, hint=f"Mount /proc: `mount -t proc proc {proc}`.")
 
 
 def _check_loopback() -> None:
@@ -72,4 +73,4 @@ def _check_loopback() -> None:
             if error.errno not in {errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.ENETDOWN}:
                 raise
             problem = "the loopback interface is down, so no service can be reached at 127.0.0.1"
-            raise SupervisorError(problem, hint="Start it: `ip link set lo up`.") from None
+            raise SupervisorError(problem, hint="Start the interface: `ip link set lo up`.") from None

@@ -141,7 +141,7 @@ def _container(settings: PostgresSettings, parameters: Mapping[str, str]) -> Con
     if not settings.image and settings.locale not in _IMAGE_LOCALES | BUILT_IN_LOCALES:
         problem = (
             f"the official image does not have the locale {settings.locale!r}; `locale` can be"
-            f" {', '.join(sorted(_IMAGE_LOCALES))}, or `image` names an image that has it"
+            f" {', '.join(sorted(_IMAGE_LOCALES))}, or set `image` to an image that has this locale"
         )
     return Container(
         image=settings.image

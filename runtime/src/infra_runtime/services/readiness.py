@@ -50,7 +50,10 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_list)]
 
 
 class Length(BaseModel):
-    """The key `length` of an exchange: where a message's header contains the length of the message."""
+    """The key `length` of a probe that sends and expects bytes.
+
+    It is the position of the length of a message in the header of the message.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -144,9 +147,7 @@ class Ready(BaseModel):
         chosen = [*(probe for probe in probes if getattr(self, probe) is not None), *protocols]
         if len(chosen) != 1:
             allowed = ", ".join((*probes, *PROTOCOLS))
-            raise ValueError(
-                f"has {' and '.join(chosen) or 'no probe'}; set exactly one probe; allowed are {allowed}"
-            )
+            raise ValueError(f"has {' and '.join(chosen) or 'no probe'}; set exactly one probe: {allowed}")
         if self.exchange is not None:
             self.probe("")
         return self

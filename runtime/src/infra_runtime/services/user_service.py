@@ -43,7 +43,9 @@ class Stop(BaseModel):
     def _known(cls, name: str) -> str:
         full = name.upper() if name.upper().startswith("SIG") else f"SIG{name.upper()}"
         if full not in signal.Signals.__members__:
-            raise ValueError(f"unknown signal {name!r}; use one such as SIGTERM, SIGINT, SIGQUIT, SIGHUP")
+            raise ValueError(
+                f"unknown signal {name!r}; use a signal such as SIGTERM, SIGINT, SIGQUIT, SIGHUP"
+            )
         return full
 
     def step(self) -> StopStep:
@@ -79,7 +81,9 @@ class UserContainer(BaseModel):
         if self.health and self.health_client:
             raise ValueError("set `health` (a whole command) or `health_client` (the program), not both")
         if self.root and not self.root.startswith("/"):
-            raise ValueError(f"`root` should be an absolute path in the image, not {self.root!r}")
+            raise ValueError(
+                f"`root`, the project's folder in the image, should be an absolute path, not {self.root!r}"
+            )
         return self
 
 
@@ -156,7 +160,7 @@ class UserServiceSettings(BaseModel):
     @model_validator(mode="after")
     def _fits(self) -> UserServiceSettings:
         if self.task and self.ready:
-            raise ValueError("a task cannot have `ready`: it is complete when it exits with 0")
+            raise ValueError("a task cannot have `ready`, because a task is complete when it exits with 0")
         if self.route and not self.ports:
             raise ValueError("a service with a `route` needs a port: ports = { http = 8000 }")
         if self.ready and not self.ready.exec:

@@ -2,8 +2,8 @@
 
 Sources: Valkey documentation, "Configuration" and "Persistence"; for the container
 valkey-io/valkey-container, `docker-entrypoint.sh`, which passes arguments that begin with `-` on to
-`valkey-server` and gives the working directory `/data` to its user, and the Dockerfile, which turns
-`protected-mode` off.
+`valkey-server` and makes the user `valkey` the owner of the working directory `/data`, and the Dockerfile,
+which turns `protected-mode` off.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ READY = Exchange(
     port="client",
     steps=(
         Send(text="PING\r\n"),
-        Expect(prefixes=("+PONG", "-NOAUTH", "-NOPERM"), not_yet={"-LOADING": "loading its data"}),
+        Expect(
+            prefixes=("+PONG", "-NOAUTH", "-NOPERM"), not_yet={"-LOADING": "the server is loading its data"}
+        ),
     ),
 )
 #: directives that set passwords

@@ -28,7 +28,7 @@ Ended = Callable[[str, int, int, bool], None]
 
 
 class Children:
-    """All processes that the supervisor started, by service."""
+    """All processes that the supervisor has started, with the service to which each process belongs."""
 
     def __init__(
         self, guardian: Guardian, journal: Journal, *, environment: str, token: str, ended: Ended
@@ -262,7 +262,10 @@ class Children:
         return roots | self._orphaned_of(service) | self._rests.get(service, {})
 
     def _orphaned(self) -> list[int]:
-        """Return the pids of descendants whose parents have exited: on Linux, children of this process."""
+        """Return the pids of descendants whose parents have exited; an empty list except on Linux.
+
+        On Linux, these descendants have become children of this process.
+        """
         if sys.platform != "linux":
             return []
         return [
@@ -302,7 +305,8 @@ def _children_of(pid: int) -> list[int]:
 def _writes(pid: int, log: str) -> bool:
     """Return whether a process has the log file of a service open as its output.
 
-    This identifies PostgreSQL's processes, which overwrite their environment with the title of the process.
+    The open file identifies PostgreSQL's processes, which overwrite their environment with the title of the
+    process.
     """
     try:
         return log in {os.readlink(f"/proc/{pid}/fd/{number}") for number in (1, 2)}

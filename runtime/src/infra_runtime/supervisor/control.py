@@ -151,7 +151,9 @@ class Control:
             return
         number = request.get("id") if isinstance(request, dict) else None
         if not _is_request(request):
-            answer = _error(INVALID_REQUEST, "not a request: it has a `method`, and `params` are an object")
+            answer = _error(
+                INVALID_REQUEST, "not a request: a request has a `method`, and its `params` are an object"
+            )
         else:
             answer = await self._call(connection, request["method"], request.get("params") or {})
             if "id" not in request:

@@ -61,7 +61,7 @@ async def _receive(reader: asyncio.StreamReader, step: Expect) -> str | None:
             answer = f"after {_quoted(cut.partial)}" if cut.partial else "without an answer"
             return f"closed the connection {answer}"
         except asyncio.LimitOverrunError:
-            return f"its answer is longer than {step.limit} bytes"
+            return f"the answer of the service is longer than {step.limit} bytes"
         left -= len(message)
         if not message.startswith(skip, step.at):
             return _judge(message, step)
@@ -80,7 +80,7 @@ async def _message(reader: asyncio.StreamReader, until: str | LengthPrefix, limi
     header = await reader.readexactly(until.at + until.size)
     total = int.from_bytes(header[until.at :], until.order) + until.extra
     if total > limit:
-        raise asyncio.LimitOverrunError(f"it has {total} bytes", limit)
+        raise asyncio.LimitOverrunError(f"the message has {total} bytes", limit)
     return header + await reader.readexactly(max(total - len(header), 0))
 
 

@@ -99,7 +99,9 @@ async def _until_ready(reader: asyncio.StreamReader) -> str | None:
         if kind == b"E":
             return _error(body)
         if kind == b"R" and body != b"\0\0\0\0":
-            return "its socket requires a password: add the line `local all all trust` to pg_hba.conf"
+            return (
+                "the server's socket requires a password: add the line `local all all trust` to pg_hba.conf"
+            )
 
 
 async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:

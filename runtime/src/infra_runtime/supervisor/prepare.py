@@ -112,7 +112,7 @@ async def _seed(
         await _evict(cache, run)
     raise StepError(
         f"the seed {tree} in the user's cache is damaged, also after it was built again: {problem};"
-        " check the disk, and remove it with `infra cache clean`"
+        " check the disk, and remove the seed with `infra cache clean`"
     )
 
 
@@ -158,7 +158,7 @@ async def _copy_seed(tree: str, into: str, run: Runner, *, refuses_root: bool) -
     check takes no additional time.
     """
     if not os.path.isdir(tree):
-        return "it does not exist"
+        return "the seed does not exist"
     async with _locked(f"{tree}.lock", shared=True):
         # An incomplete copy must not be used as data, so the copy gets its final name when it is complete.
         await _remove_folder(run, f"{into}.new")

@@ -86,7 +86,7 @@ async def attempt(probe: PortProbe, host: str, port: int, tls: ssl.SSLContext | 
     except asyncio.IncompleteReadError:
         reason = "closed the connection without an answer"
     except (ValueError, asyncio.LimitOverrunError):
-        reason = f"a {type(probe).__name__} cannot read its answer"
+        reason = f"a {type(probe).__name__} cannot read the answer of the service"
     return f"{host}:{port}: {reason}"
 
 

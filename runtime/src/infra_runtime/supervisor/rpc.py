@@ -187,7 +187,9 @@ class Methods:
     async def crash(self, _connection: Connection, params: Crash) -> Outcome:
         """Send a signal to all processes of services; their restart policies decide if they start again."""
         if params.signal not in valid_signals():
-            raise ConfigurationError(f"signal {params.signal} does not exist", hint="`kill -l` lists them.")
+            raise ConfigurationError(
+                f"signal {params.signal} does not exist", hint="`kill -l` lists all signals."
+            )
         names = self._known(params.services)
         services = self._supervisor.machine.services
         pids = {name: services[name].pid for name in names}

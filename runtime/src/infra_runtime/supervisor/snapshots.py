@@ -237,8 +237,8 @@ async def _check(supervisor: Supervisor, name: str, snapshot: str, copy: str) ->
         difference = file.read()
     os.unlink(answer)
     if difference:
-        hint = f"Remove it with `infra runtime snapshot remove {name}`."
-        raise SnapshotError(name, f"it is damaged: {difference}", hint)
+        hint = f"Remove the snapshot with `infra runtime snapshot remove {name}`."
+        raise SnapshotError(name, f"the snapshot is damaged: {difference}", hint)
 
 
 async def _run_checked(supervisor: Supervisor, name: str, command: Sequence[str]) -> None:
@@ -248,7 +248,7 @@ async def _run_checked(supervisor: Supervisor, name: str, command: Sequence[str]
     if await _run(supervisor, *command) != 0:
         last = "".join(tail(log, 1, size))
         program = "checksums" if command[0] == sys.executable else command[0]
-        raise SnapshotError(name, f"{program} failed: {last}; its output is in {log}")
+        raise SnapshotError(name, f"{program} failed: {last}; the complete output is in {log}")
 
 
 async def _run(supervisor: Supervisor, *command: str) -> int:
@@ -266,4 +266,4 @@ async def _quiesce(supervisor: Supervisor, service: str) -> None:
     # A paused service cannot answer. It continues until its data are written, and is then paused again.
     supervisor.children.signal_all(service, signal.SIGCONT)
     if reason := await probes.attempt(bound.quiesce, LOOPBACK, bound.ports[bound.quiesce.port]):
-        raise SnapshotError(service, f"its data could not be written to the disk: {reason}")
+        raise SnapshotError(service, f"the data of the service could not be written to the disk: {reason}")

@@ -360,7 +360,7 @@ class Supervisor:
                     return
         detail = ""
         if orphaned and status == 0:
-            detail = "; its child processes kept running: configure the program to run in the foreground"
+            detail = "; its child processes keep running: configure the program to run in the foreground"
         elif service.phase is Phase.STARTING and status and (reason := refusal(self.bound[name].data)):
             detail = f"; {self.bound[name].data}: {reason}"
         kind: EventKind = "first-exited" if orphaned and service.phase is Phase.STOPPING else "exited"

@@ -307,7 +307,7 @@ def test_a_supervisor_that_hangs_up_and_does_not_exit_is_an_error_after_the_marg
     client.child = sleeper
 
     with pytest.raises(
-        SupervisorError, match=rf"it did not exit within 0\.6 s; its process {sleeper.pid} is"
+        SupervisorError, match=rf"the supervisor did not exit within 0\.6 s; its process {sleeper.pid} is"
     ):
         client.await_end(0.5)
 
@@ -359,7 +359,7 @@ def test_a_call_without_an_answer_ends_with_process_data_directory_and_log(paths
         caught.value
     )
     assert "its process 1 is running" in str(caught.value)
-    assert "`kill -KILL 1` ends it" in caught.value.hint
+    assert "`kill -KILL 1` ends the supervisor" in caught.value.hint
     assert paths.own_log in caught.value.hint
 
 
@@ -374,7 +374,7 @@ def test_a_stopped_supervisor_is_named_as_stopped(paths, sleeper) -> None:
             client.call(STATUS, Nothing())
         client.close()
 
-    assert f"`kill -CONT {sleeper.pid}` continues it" in caught.value.hint
+    assert f"`kill -CONT {sleeper.pid}` continues the supervisor" in caught.value.hint
 
 
 def test_a_call_that_waits_for_services_may_last_as_long_as_they_may_take(paths) -> None:

@@ -176,7 +176,7 @@ def test_a_lease_that_was_given_back_says_so(web) -> None:
     stack = infra.start(**web)
     stack.down()
 
-    with pytest.raises(SupervisorError, match="this lease was given back"):
+    with pytest.raises(SupervisorError, match="the connection to the stack was closed by"):
         stack.status()
 
 

@@ -126,7 +126,7 @@ def test_nothing_is_sent_to_a_process_of_another_user_that_listens_on_a_socket_o
         error = run_as(ALICE, CONNECT, home / "data")
 
         assert received(listener) == "b''"
-    assert f"{path}: uid {MALLORY} listens there" in error
+    assert f"{path}: a process of uid {MALLORY} listens on this socket" in error
 
 
 def test_the_runtime_folder_that_another_user_created_is_refused(shared, home) -> None:
@@ -136,7 +136,7 @@ def test_the_runtime_folder_that_another_user_created_is_refused(shared, home) -
     error = run_as(ALICE, code + CONNECT, home / "data", "launch")
 
     assert f"ConfigurationError INFRA_RUNTIME_DIR: {shared}/run: belongs to another user" in error
-    assert "set it to one that only you can write to" in error
+    assert "to a folder that only you can change" in error
 
 
 def test_an_old_record_whose_socket_another_user_has_replaced_is_not_a_stack(shared, home) -> None:

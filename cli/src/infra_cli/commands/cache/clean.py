@@ -34,7 +34,8 @@ def command(*, seeds: tuple[str, ...], damaged: bool, as_json: bool) -> None:
     folder = Paths(".").seeds()
     known = seed_cache.seeds(folder, read_all=damaged)
     if unknown := set(seeds) - {seed.name for seed in known}:
-        raise click.UsageError(f"unknown seeds: {', '.join(sorted(unknown))}; `infra cache list` lists them")
+        names = ", ".join(sorted(unknown))
+        raise click.UsageError(f"unknown seeds: {names}; `infra cache list` prints the names of all seeds")
     selected = [
         seed for seed in known if seed.name in (seeds or {seed.name}) and not (damaged and seed.state == "ok")
     ]

@@ -165,7 +165,7 @@ def three_exit_codes() -> Iterator[None]:
         raise CouldNotCompareError(str(error), error.hint) from error
     except Exception as error:
         if isinstance(error, ImportError) and error.name in _EXTRA:
-            hint = "Install it with `python -m pip install 'pytest-infra[openapi]'`."
+            hint = "Install the package with `python -m pip install 'pytest-infra[openapi]'`."
             raise CouldNotCompareError(f"{error.name} is not installed", hint) from error
         # Errors caused by a full disk or too little memory are not bugs.
         hint = "" if isinstance(error, OSError | MemoryError) else _BUG

@@ -140,7 +140,7 @@ def _rule(_context: click.Context, _parameter: click.Parameter, values: tuple[st
 @click.option(
     "--owner",
     default="",
-    help="The person who is responsible for the acceptance. [default: git's user.email]",
+    help="The person who accepts the findings. [default: git's user.email]",
 )
 @click.option(
     "--until",

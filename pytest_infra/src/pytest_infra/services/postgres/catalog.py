@@ -82,7 +82,10 @@ class Table:
 
 @frozen
 class Sequence:
-    """A sequence of the template. Its `log_cnt` is 0, so the first `nextval` writes a record to the WAL."""
+    """A sequence of the template, with the value that a reset restores.
+
+    The `log_cnt` of the sequence is 0, so the first `nextval` writes a record to the write-ahead log (WAL).
+    """
 
     oid: int
     last_value: int

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,10 +16,11 @@ from pytest_infra.label import shorten
 from pytest_infra.notes import Notes
 from pytest_infra.services.postgres import obstacles, template
 from pytest_infra.services.postgres.cluster import Cluster
+from pytest_infra.services.postgres.database import Database
 from pytest_infra.services.postgres.driver import driver
 from pytest_infra.services.postgres.factory import CLONE, DatabaseFactory
-from pytest_infra.services.postgres.migrations import hint
-from pytest_infra.services.postgres.statements import execute, name_sessions, url_at, url_of
+from pytest_infra.services.postgres.failed_migration import MigrationError, of_exception
+from pytest_infra.services.postgres.statements import execute, name_sessions, url_of
 
 if TYPE_CHECKING:
     import psycopg
@@ -30,36 +29,6 @@ if TYPE_CHECKING:
 CLUSTERS: pytest.StashKey[dict[str, Cluster]] = pytest.StashKey()
 #: the comment of a database that must not be dropped
 KEPT = "infra: kept"
-
-
-class Database(Unit):
-    """An isolation unit of PostgreSQL: a database for one test; `url` and `socket_url` are its addresses."""
-
-    def __init__(self, server: Endpoint, name: str, label: str, *, pg_dump: str = "") -> None:
-        urls = {key: url_at(server[key], name) for key in ("url", "socket_url") if key in server}
-        super().__init__(server, name, label, database=name, **urls)
-        #: the path of the executable, empty when it is missing
-        self.pg_dump = pg_dump
-        self._connection: psycopg.Connection[Any] | None = None
-
-    @contextlib.contextmanager
-    def example(self) -> Iterator[psycopg.Connection[Any]]:
-        """Yield a connection for one example of Hypothesis, in a transaction that is rolled back afterwards.
-
-        In the block, `connection.transaction()` creates a savepoint. Commits of other connections are not
-        undone.
-        """
-        connection = self._connection
-        if connection is None:
-            connection = self._connection = driver(self.name).connect(url_of(self))
-        with connection.transaction(force_rollback=True):
-            yield connection
-
-    def close(self) -> None:
-        """Close the connection for examples, if it is open."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
 
 
 def units(context: KitContext) -> Databases:
@@ -72,7 +41,7 @@ class Databases:
 
     def __init__(self, context: KitContext) -> None:
         server = self._server = context.endpoint
-        self._pg_dump = context.executables.get("pg_dump", "")
+        self._executables = context.executables
         self._alone, self._stops = context.alone, context.stops
         self._report = Notes.of(context.config).add_message
         self._psycopg = driver(server.name)
@@ -105,12 +74,13 @@ class Databases:
             self._factory.strategy = self._ensure_template()
             name = self._pool.take()
         self._name_sessions(name, label)
-        return Database(self._server, name, label, pg_dump=self._pg_dump)
+        return Database(self._server, name, label, executables=self._executables)
 
     def _name_sessions(self, database: str, label: str) -> None:
         """Set the application name of a database, so that the server's log contains the test's id.
 
-        This works with every driver. A parameter of the URL does not: asyncpg under SQLAlchemy rejects it.
+        The setting of the database works with every driver. A parameter of the URL would not: asyncpg under
+        SQLAlchemy rejects such a parameter.
         """
         try:
             name_sessions(self._open(), database, shorten(label))
@@ -136,21 +106,23 @@ class Databases:
         if unit.keep:
             with self._psycopg.connect(url_of(self._server), autocommit=True) as connection:
                 execute(connection, f"comment on database {{}} is '{KEPT}'", unit.id)
-        elif not self._dropped_with_cluster_changes(unit):
+        elif not self._dropped(unit):
             self._pool.give_back(unit.id)
 
-    def _dropped_with_cluster_changes(self, unit: Unit) -> bool:
+    def _dropped(self, unit: Unit) -> bool:
         """Undo what the test has changed in the whole server, and report what cannot be undone.
 
-        Return whether the test's database was dropped, on whose objects a role may depend. While other
-        processes use the server, their tests may have made the changes, so that they are only reported.
+        Return whether the test's database was dropped. It is dropped if it contains what has a name in the
+        whole server, or if the test has changed the server, because a role may depend on its objects. While
+        other processes use the server, their tests may have changed it: such changes are only reported.
         """
         try:
             connection = self._open()
+            if dropped := obstacles.exist(connection, unit.id):
+                obstacles.drop(connection, self._server, unit.id)
             if not self._cluster.changed(connection):
-                return False
-            alone = self._alone()
-            if alone:
+                return dropped
+            if alone := self._alone():
                 obstacles.drop(connection, self._server, unit.id)
                 left = self._cluster.restore(connection)
             else:
@@ -159,10 +131,16 @@ class Databases:
         except self._psycopg.OperationalError:  # the test has stopped or restarted the server
             self._close_connection()
             return False
+        except self._psycopg.Error as error:
+            message = str(error).partition("\n")[0]
+            self._report(
+                f"{self._server.name}: after {unit.label}, the server could not be checked: {message}"
+            )
+            return False
         for change in left:
             who = unit.label if alone else f"{unit.label} or a test of another process"
             self._report(f"{self._server.name}: {who} changed the server for later tests: {change}")
-        return alone
+        return alone or dropped
 
     def close(self) -> list[str]:
         """Drop all databases of this process, unless the server stops now and its data are removed."""
@@ -187,13 +165,14 @@ class Databases:
         return template.ensure(self._server, self._template, self._migrate)
 
     def _migrate(self, name: str) -> None:
-        """Run the migrations in the database `name`; if an extension is missing, add a hint to the error."""
-        database = Database(self._server, name, self._template)
+        """Run the migrations. Raises `MigrationError`."""
+        database = Database(self._server, name, self._template, executables=self._executables)
         try:
             self._migrations.run(database)
-        except self._psycopg.errors.FeatureNotSupported as error:
-            error.add_note(hint(str(error), database.name))
+        except MigrationError:
             raise
+        except Exception as error:
+            raise of_exception(error, database.name) from error
 
 
 def unkept(server: Endpoint) -> list[str]:

@@ -174,8 +174,8 @@ class Recycler:
     ) -> None:
         """End all sessions of a database, rename the database, and read the changes of the sessions.
 
-        `rename` fails if a session is left or begins. Its commit writes the records of the sessions to the
-        file of the WAL.
+        The statement that renames the database fails if a session is left or begins. The commit of this
+        statement writes the records of the ended sessions to the file of the WAL.
         """
         with pipeline(connection) as sending:
             execute(connection, "alter database {} with allow_connections false", name)
@@ -203,7 +203,9 @@ class Recycler:
             raise NotExactError("a part of the WAL is missing")
         relations = {contents.files.get(file, 0) for file in changes}
         if not relations <= contents.tables.keys() | contents.sequences.keys():
-            raise NotExactError("a catalog, a new relation, or a table that cannot be restored")
+            raise NotExactError(
+                "the test has changed a catalog, a new relation, or a table that cannot be restored"
+            )
         return (
             [table for oid, table in contents.tables.items() if oid in relations],
             [sequence for oid, sequence in contents.sequences.items() if oid in relations],

@@ -5,6 +5,7 @@ Source: PostgreSQL documentation, "CREATE DATABASE", "Template Databases" and "f
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -13,8 +14,10 @@ from typing import TYPE_CHECKING, Any, LiteralString
 
 from infra_runtime.cache import cache_folder, write_atomically
 from infra_runtime.engines.local.stack import Endpoint
-from pytest_infra.services.postgres import catalog
+from pytest_infra.label import run_id, running_test
+from pytest_infra.services.postgres import catalog, obstacles
 from pytest_infra.services.postgres.driver import driver
+from pytest_infra.services.postgres.failed_migration import MigrationError
 from pytest_infra.services.postgres.statements import drop, end_sessions, execute, locked, url_at, url_of
 
 if TYPE_CHECKING:
@@ -38,7 +41,11 @@ CACHE = "postgres-clone.json"
 def ensure(server: Endpoint, template: str, migrate: Callable[[str], object]) -> str:
     """Create the template database if it is missing, and return the fastest strategy to clone the template.
 
-    `migrate` is called with the name of an empty database.
+    `migrate` is called with the name of an empty database. It is called once in each run, also when it fails:
+    all processes of the run then get the same error.
+
+    Raises:
+        MigrationError: the migration has failed, in this process or in another one of this run.
     """
     with driver(server.name).connect(url_of(server), autocommit=True) as connection:
         strategy = _strategy_of(connection, template)
@@ -60,9 +67,15 @@ def _make(
     connection: psycopg.Connection[Any], server: Endpoint, template: str, migrate: Callable[[str], object]
 ) -> str:
     raw = f"{template}_new"
-    drop(connection, raw)
+    if (failed := _failure_of(connection, raw)) is not None:
+        raise failed
+    obstacles.drop(connection, server, raw)
     execute(connection, "create database {}", raw)
-    migrate(raw)
+    try:
+        migrate(raw)
+    except MigrationError as error:
+        _record(connection, raw, error)
+        raise
     with driver(server.name).connect(url_at(url_of(server), raw), autocommit=True) as session:
         catalog.settle_sequences(session)
     execute(connection, "alter database {} with allow_connections false", raw)
@@ -75,6 +88,27 @@ def _make(
     execute(connection, "alter database {} with is_template true", template)
     _prune(connection)
     return strategy
+
+
+def _record(connection: psycopg.Connection[Any], raw: str, error: MigrationError) -> None:
+    """Record a failed migration in the comment of its database, for the other processes of the run."""
+    from psycopg import Error, sql
+
+    record = {"run": run_id(), "test": running_test(), "error": error.args}
+    statement = sql.SQL("comment on database {} is {}")
+    with contextlib.suppress(Error):  # the migration has stopped the server
+        connection.execute(statement.format(sql.Identifier(raw), sql.Literal(json.dumps(record))))
+
+
+def _failure_of(connection: psycopg.Connection[Any], raw: str) -> MigrationError | None:
+    """Return the error of a migration that has failed in this run."""
+    comment = "select shobj_description(oid, 'pg_database') from pg_database where datname = %s"
+    row = connection.execute(comment, [raw]).fetchone()
+    record = json.loads(row[0]) if row and row[0] else {}
+    if record.get("run") != run_id():
+        return None
+    message, where, hint = record["error"]
+    return MigrationError(message, where, hint, reported_by=record["test"])
 
 
 def _strategy_of(connection: psycopg.Connection[Any], template: str) -> str | None:

@@ -121,10 +121,10 @@ class Wal:
     def add(self, records: psycopg.Cursor[Any] | None, position: str) -> None:
         """Add the changes in the result of `scan` to the observed databases.
 
-        `position` is the end of the WAL. It was determined before the call of `scan`, and a transaction was
-        committed in between. The file has all records up to the position, because the commit wrote them. The
-        next scan reads the records after the position again: the last record in the file may have been
-        incomplete.
+        `position` is the end of the WAL. The position was determined before the call of `scan`, and a
+        transaction was committed in between. The file has all records up to the position, because the commit
+        wrote them. The next scan reads the records after the position again: the last record in the file may
+        have been incomplete.
         """
         start, self._position = self._position, position
         if records is None:

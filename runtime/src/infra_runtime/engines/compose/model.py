@@ -39,7 +39,7 @@ _WILDCARD = re.compile(r"[*?\[]")
 
 @frozen
 class Folders:
-    """The relative paths between the folders of the Compose files and of the project, separated by `/`."""
+    """The relative paths between the folder of the Compose files and the folder of the project, with `/`."""
 
     #: from the Compose files to the stack file's folder
     project: str = ".."
@@ -151,8 +151,8 @@ def _image(container: Container, folders: Folders) -> dict[str, Value]:
 def _environment(spec: ServiceSpec, stack: Stack) -> tuple[dict[str, Value], dict[str, list[Piece]]]:
     """Return the environment variables of a container, in two parts: without and with secrets.
 
-    Variables without secrets are in the Compose file. The container reads the others from secret files at
-    start.
+    Variables without secrets are in the Compose file. The container reads variables with secrets from
+    secret files when it starts.
     """
     container = container_of(spec)
     plain: dict[str, Value] = {}
@@ -173,16 +173,17 @@ def _environment(spec: ServiceSpec, stack: Stack) -> tuple[dict[str, Value], dic
 def _check_secret_variable(spec: ServiceSpec, name: str, parts: Iterable[Piece]) -> None:
     where = setting_key(spec.name, f"env.{name}")
     if container_of(spec).entrypoint is None:
-        problem = "the entry point of its image cannot be replaced by one that reads a secret's file"
+        problem = "the image's entry point cannot be replaced by a script that reads the secret from a file"
         raise ConfigurationError(f"{spec.name}: the variable {name} contains a secret, but {problem}", where)
     if not _VARIABLE.fullmatch(name):
-        message = f"{spec.name}: the variable {name!r} contains a secret, but a shell cannot assign that name"
+        problem = "a shell cannot set a variable with this name"
+        message = f"{spec.name}: the variable {name!r} contains a secret, but {problem}"
         raise ConfigurationError(message, where, hint="Use letters, digits and _.")
     if any(piece.kind == "variable" for piece in parts):
         raise ConfigurationError(
             f"{spec.name}: the variable {name} contains both a secret and a ${{env.…}}",
             where=where,
-            hint="Use two variables, one for each.",
+            hint="Use two variables: one for the secret, and one for ${env.…}.",
         )
 
 
@@ -233,7 +234,7 @@ def _dependencies(spec: ServiceSpec, stack: Stack) -> dict[str, Value]:
         need = stack.services.get(name)
         if need is None:
             if name in spec.needs:
-                hint = f"Remove it from `needs`, or describe {name} as your own service with an image."
+                hint = f"Remove {name} from `needs`, or describe {name} as your own service with an image."
                 message = f"{spec.name} needs {name}, which has no container image"
                 raise ConfigurationError(message, where=setting_key(spec.name, "needs"), hint=hint)
             continue  # an optional reference to a service that is not in the plan

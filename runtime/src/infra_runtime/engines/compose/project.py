@@ -59,7 +59,7 @@ def check_secrets(stacks: Sequence[Resolved]) -> None:
                 raise ConfigurationError(
                     f"{key} contains a secret in plain text, which would be written to the Compose file",
                     where=origin.source,
-                    hint=f"Refer to a variable that is set where the stack starts: ${{env.{name}}}.",
+                    hint=f"Refer to a variable in the environment of `docker compose`: ${{env.{name}}}.",
                 )
 
 

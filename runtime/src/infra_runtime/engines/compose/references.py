@@ -118,7 +118,7 @@ def interpolated(parts: Iterable[Piece], spec: ServiceSpec, field: str) -> str:
             raise ConfigurationError(
                 f"{spec.name}: `{field}` contains the secret {piece.value!r}, which only `env` can contain",
                 where=setting_key(spec.name, field),
-                hint="Pass it in `env`: there it is read from a file when the container starts.",
+                hint="Pass the secret in `env`: it is then read from a file when the container starts.",
             )
         text += piece.value if piece.kind == "variable" else piece.value.replace("$", "$$")
     return text
@@ -169,11 +169,11 @@ def _lookup(spec: ServiceSpec, stack: Stack, field: str, *, inside: bool) -> Cal
 
 
 def _without_value(reference: str, spec: ServiceSpec, field: str, *, inside: bool) -> ConfigurationError:
-    problem, hint = "this name does not exist", ""
+    problem, hint = "a reference with this name does not exist", ""
     if reference.startswith("secret."):
         problem = "the image does not use this secret"
     elif not inside:
-        problem, hint = "it is a path inside another container", "Use a URL or a port instead."
+        problem, hint = "the value is a path inside another container", "Use a URL or a port instead."
     elif reference == "root":
         problem = "the folder of the project in the image is not known"
         hint = f"Set `root` in [services.{spec.name}.container]."
@@ -189,7 +189,7 @@ def _variable(name: str) -> str:
     variable, separator, default = name.partition(":-")
     if separator:
         return f"${{{variable}:-{default.replace('$', '$$')}}}"
-    return f"${{{variable}:?set it in the environment or in the file .env}}"
+    return f"${{{variable}:?set this variable in the environment or in the file .env}}"
 
 
 def _export(service: str, name: str, user: ServiceSpec, stack: Stack, field: str) -> str:

@@ -140,8 +140,8 @@ class Client:
     ) -> object:
         if self._connection.closed:  # in a forked child, the lock may be held by a thread of the parent
             raise SupervisorError(
-                "this lease was given back, by `close`, `finish` or `down`, or it belongs to the parent of a"
-                " forked process"
+                "the connection to the stack was closed by `close`, `finish` or `down`, or belongs to the"
+                " parent of this forked process"
             )
         with self._lock:
             if self._silence and not self._connection.has_data():
@@ -239,7 +239,9 @@ class Client:
         """
         seconds += self._deadlines.margin
         if not self._ends(time.monotonic() + seconds):
-            raise unresponsive(self._paths, self.supervisor, f"it did not exit within {seconds:g} s")
+            raise unresponsive(
+                self._paths, self.supervisor, f"the supervisor did not exit within {seconds:g} s"
+            )
 
     def _ends(self, until: float) -> bool:
         with contextlib.suppress(OSError, EOFError):
@@ -374,7 +376,7 @@ def failure(failed: Failure) -> InfraError:
 
 
 def raise_failures(failures: Sequence[Failure]) -> None:
-    """Raise an error for the first failure; the others are its notes, except failures that it causes."""
+    """Raise an error for the first failure; further independent failures are notes of the error."""
     causes = [failed for failed in failures if failed.kind != "needs"] or failures
     if causes:
         error = failure(causes[0])

@@ -139,7 +139,7 @@ def connect(paths: Paths, seconds: float) -> tuple[Connection, int]:
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
         raise NoStackError(paths.data) from None
     except TimeoutError:
-        problem = f"it accepted no connection within {seconds:g} s"
+        problem = f"the supervisor accepted no connection within {seconds:g} s"
         raise unresponsive(paths, recorded.pid, problem) from None
     except OSError as error:
         if processes.started(recorded.pid) != recorded.started:
@@ -149,7 +149,9 @@ def connect(paths: Paths, seconds: float) -> tuple[Connection, int]:
     connection = Connection(connected)
     if (listener := ownership.peer_uid(connected)) not in trusted:
         connection.close()
-        raise _untrusted(paths, f"{recorded.socket}: {ownership.user_name(listener)} listens there")
+        raise _untrusted(
+            paths, f"{recorded.socket}: a process of {ownership.user_name(listener)} listens on this socket"
+        )
     return connection, recorded.pid
 
 
@@ -175,7 +177,7 @@ def _open(path: str, until: float) -> socket.socket:
 def _untrusted(paths: Paths, problem: str) -> SupervisorError:
     user = ownership.user_name(Path(paths.data).stat().st_uid)
     hint = f"Only {user} and root may serve the stack in {paths.data}. Nothing was sent. "
-    hint += "Run `infra runtime down` as the user who started the stack, and start it again; "
+    hint += "Run `infra runtime down` as the user who started the stack, and start the stack again; "
     hint += "INFRA_RUNTIME_DIR sets the folder of new sockets."
     return SupervisorError(f"the control socket is not trusted: {problem}", hint=hint)
 
@@ -183,12 +185,15 @@ def _untrusted(paths: Paths, problem: str) -> SupervisorError:
 def unresponsive(paths: Paths, pid: int, problem: str) -> SupervisorError:
     """Return the error for a supervisor that does not answer, with its pid, its state and a hint."""
     process = processes.look(pid)
-    end = f"`kill -KILL {pid}` ends it, and its guardian stops the services"
+    end = f"`kill -KILL {pid}` ends the supervisor, and the guardian then stops the services"
     if process is None or process.state == processes.ZOMBIE:
         state, hint = "has exited", "Try again."
     elif process.state in processes.STOPPED:
-        state, hint = "is stopped by a signal or a debugger", f"`kill -CONT {pid}` continues it; {end}."
+        state, hint = (
+            "is stopped by a signal or a debugger",
+            f"`kill -CONT {pid}` continues the supervisor; {end}.",
+        )
     else:
         state, hint = "is running", f"If this machine is busy, try again; {end}."
     reason = f"the supervisor of {paths.data} does not answer: {problem}; its process {pid} {state}"
-    return SupervisorError(reason, paths.own_log, f"{hint} Its log: {paths.own_log}")
+    return SupervisorError(reason, paths.own_log, f"{hint} The log of the supervisor: {paths.own_log}")

@@ -19,13 +19,13 @@ def make_home(paths: Paths) -> None:
     """Create or check the folder for sockets and lock files. Raises `ConfigurationError`."""
     for name, path in (("INFRA_RUNTIME_DIR", paths.home), ("INFRA_CACHE", paths.cache)):
         if not Path(path).is_absolute():
-            hint = "The supervisor has another working directory: begin the path with a slash."
+            hint = "The supervisor has another working directory, so the path must begin with a slash."
             raise ConfigurationError(f"{path!r} is not an absolute path", where=name, hint=hint)
     if len(os.fsencode(paths.run)) > SOCKET_PATH - SOCKET_IN_RUN:
         raise ConfigurationError(
             f"{paths.home} is too long for the paths of sockets, which may have {SOCKET_PATH} bytes",
             where="INFRA_RUNTIME_DIR",
-            hint="Set it to a shorter path, or unset it: the default is short.",
+            hint="Set INFRA_RUNTIME_DIR to a shorter path, or unset it: the default is short.",
         )
     try:
         ownership.make_private_folder(paths.home, shared=True)
@@ -33,7 +33,7 @@ def make_home(paths: Paths) -> None:
         raise ConfigurationError(
             f"{error.filename}: {error.strerror}",
             where="INFRA_RUNTIME_DIR",
-            hint="It is the folder for sockets and locks: set it to one that only you can write to.",
+            hint="Set INFRA_RUNTIME_DIR (for sockets and locks) to a folder that only you can change.",
         ) from error
 
 
