@@ -188,8 +188,8 @@ ERRORS: dict[str, tuple[str, int, str, str]] = {
     "in a transaction": ("begin;\nvacuum;\ncommit;", 2, "VACUUM cannot run", "vacuum"),
     "psql: syntax": ("\\set x y\nselect 1;\ncreate\n  tabel a ();\n",
         4, "syntax error", "create\n  tabel a ();"),
-    "psql: row": ("\\set x y\ncreate table a (b int unique);\ninsert into a select 1;\n"
-        "insert into a\nvalues (1);", 4, "duplicate key", "insert into a\nvalues (1);"),
+    "psql: row": ("\\set x y\ncreate table a (b int unique);\n\ninsert into a values (1), (1);",
+        4, "duplicate key", "insert into a values (1), (1);"),
     "psql: data": ("create table a (b int);\ncopy a from stdin;\n1\nx\n\\.\n",
         2, "invalid input syntax", "copy a from stdin;"),
     "psql: command": ("select 1;\n\\nonsense\n", 2, "invalid command", ""),
