@@ -9,8 +9,9 @@ import pytest
 
 pytest.importorskip("yaml", reason="needs the extra `openapi`")
 
-from infra_openapi import RULES, Rule
+from infra_openapi import RULES, Level, Rule
 from infra_openapi.rules import law
+from infra_openapi.rules.advice import advice
 from infra_openapi.rules.rule import PLACEHOLDERS
 
 rules = pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.id)
@@ -32,6 +33,16 @@ def test_a_level_follows_from_the_law_or_has_a_reason(rule: Rule) -> None:
     lawful = rule.level is law(rule.effect, rule.direction)
 
     assert lawful or len(rule.deviation) > 20
+
+
+@rules
+@pytest.mark.parametrize("level", Level)
+def test_each_finding_has_advice(rule: Rule, level: Level) -> None:
+    text = advice(rule, level)
+
+    assert {name for _, name, _, _ in string.Formatter().parse(text) if name} <= PLACEHOLDERS
+    assert text.endswith(".")
+    assert (level is Level.INFO) == text.startswith("Nothing")
 
 
 @rules
