@@ -106,8 +106,8 @@ def _environment(database: Endpoint, config: AlembicConfig) -> dict[str, str]:
     """Return the environment variables of the process that runs `env.py`.
 
     These are the variables of `infra runtime exec` and of this process. In every variable with the URL of a
-    PostgreSQL server, also in those of the file `.env`, the URL is replaced by the URL of the template, so that
-    `env.py` cannot migrate another database.
+    PostgreSQL server, also in those of the file `.env`, the URL is replaced by the URL of the template, so
+    that `env.py` cannot migrate another database.
     """
     assigned = {**_assigned(config.folder / ".env"), **os.environ}
     urls = {name: _url(database, value) for name, value in assigned.items() if _URL.match(value)}
