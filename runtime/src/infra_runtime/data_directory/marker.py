@@ -58,7 +58,7 @@ def make_data_directory(paths: Paths, environment: str) -> None:
         raise DataDirectoryError(paths.data, (error.strerror or str(error)) + _owner(paths.data)) from error
     except (ValueError, KeyError, TypeError) as error:
         raise DataDirectoryError(
-            paths.data, "the file infra.json in it was not written by pytest-infra"
+            paths.data, "contains a file infra.json that pytest-infra did not write"
         ) from error
     if written > FORMAT:
         reason = f"was written by a newer pytest-infra (format {written}, this version reads {FORMAT})"
@@ -121,9 +121,10 @@ def _owner(path: str) -> str:
 
 
 def _write(marker: Path, content: dict[str, Any]) -> None:
-    """Write the marker under a temporary name, and give it the final name if no other process has done it.
+    """Write the marker file under a temporary name, and give the complete file its final name.
 
-    An existing marker is not replaced, because a supervisor may have added the name of its folder in RAM.
+    Two processes may call this function for the same data directory at the same time. An existing marker is
+    not replaced, because a supervisor may have added the name of its folder in RAM.
     """
     temporary = marker.with_name(f"{marker.name}.{os.getpid()}-{threading.get_ident()}")
     temporary.write_text(json.dumps(content), encoding="utf-8")

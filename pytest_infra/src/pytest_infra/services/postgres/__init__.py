@@ -10,7 +10,7 @@ _LOGIN = "{user}:{password}@{host}:{port}/{database}"
 KIT = ServiceKit(
     kind="postgres",
     # In the variant `clone`, no database is used again for another test.
-    variants=("database", "clone"),
+    variants=("database", "clone", "server"),
     units="pytest_infra.services.postgres.isolation:units",
     dump="pytest_infra.services.postgres.dump:dump",
     leftover="pytest_infra.services.postgres.isolation:unkept",
@@ -42,7 +42,7 @@ KIT = ServiceKit(
         KitFixture(
             name="_{service}_session_database",
             function=f"{_CLIENTS}:session_database",
-            summary="A psycopg connection to a database that the session's transactions share.",
+            summary="A psycopg connection to a database in which the tests of the session have transactions.",
             arguments={"unit_of": "infra_unit", "migrations": "infra_{service}_migrations"},
             scope="session",
         ),

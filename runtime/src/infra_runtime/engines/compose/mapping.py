@@ -100,7 +100,7 @@ SPEC: Mapping[str, Row] = {
     ),
     "exports": Row(
         outcome="changed",
-        attribute="the values that refer to them",
+        attribute="the values that refer to the exports",
         remark=(
             "The values contain the host name of the service's container. A value with a path, a socket or "
             "`localhost` is refused."
@@ -167,7 +167,7 @@ USER_SERVICE: Mapping[str, Row] = {
     **{
         key: Row(
             outcome="kept",
-            attribute="the configuration of the service that uses it",
+            attribute="the configuration of the service that uses the contribution",
             remark="The value is added to that service when the plan is created, as for the local engine.",
         )
         for key in ("metrics", "alert", "log")
