@@ -28,7 +28,7 @@ RULES = [
                 deviations={
                     RESPONSE: (
                         Level.BREAKING,
-                        "clients expect the success response, and may not handle another response",
+                        "clients expect the success response, and can fail if they receive another response",
                     )
                 },
             ),
