@@ -76,13 +76,12 @@ def infra_unit(request: pytest.FixtureRequest) -> UnitOf:
 
 @pytest.fixture(scope="session")
 def infra_url(request: pytest.FixtureRequest) -> UrlFor:
-    """A function that returns the URL of a service or unit for a driver: `infra_url(api, "http")`."""
-    from pytest_infra.driver_url import driver_url
-
+    """A function that returns the URL of a service or unit for a driver, like `api.url_for("http")`."""
     instances = Instances.of(request.config)
 
     def url_for(endpoint: Endpoint, driver: str) -> str:
-        return driver_url(endpoint, driver, instances[endpoint.name].kit)
+        endpoint.driver_urls = endpoint.driver_urls or instances[endpoint.name].kit.urls
+        return endpoint.url_for(driver)
 
     return url_for
 

@@ -124,6 +124,7 @@ def _unit_fixture(instance: Instance, scope: Scope) -> object:
             request.node.nodeid,
             {name: values[fixture] for name, fixture in parameters.items()},
             shared=variants.shared(request, service),
+            variant=variants.marked(request, service),
         ) as endpoint:
             yield endpoint
 

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field
 from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 from typing import TypeAlias
 
@@ -83,9 +84,13 @@ def imported(text: str, where: str) -> Migrations:
     """
     module, _, name = text.partition(":")
     try:
-        run: Migrate = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ConfigurationError(f"{text!r} cannot be imported: {error}", where=where) from error
+        run: Migrate = attrgetter(name)(import_module(module))
+    except Exception as error:
+        raise ConfigurationError(
+            f"{text!r} cannot be imported: {type(error).__name__}: {error}",
+            where=where,
+            hint="The module must be in a folder of `sys.path`; the ini value `pythonpath` adds folders.",
+        ) from error
     return Migrations.of(run)
 
 

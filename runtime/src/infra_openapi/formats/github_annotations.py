@@ -35,6 +35,8 @@ def _command(finding: Finding, view: View) -> str:
         lines.append(f"In {named}.")
     if shown := example(finding):
         lines.append(f"Example: {shown}.")
+    if finding.advice:
+        lines.append(f"What to do: {finding.advice}")
     if finding.level is not Level.INFO:
         lines.append(f"Fingerprint: {finding.fingerprint}")
     joined = ",".join(f"{key}={_property(value)}" for key, value in properties.items())

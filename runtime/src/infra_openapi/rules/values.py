@@ -126,7 +126,8 @@ RULES = [
                 message="added the enum {values} to {place}",
                 explain=(
                     "Client code that handles each value of the enumeration separately can fail if it "
-                    "receives a new value. If your clients handle unknown values, use the preset `lenient-enums`."
+                    "receives a new value. If your clients handle unknown values, use the preset "
+                    "`lenient-enums`."
                 ),
             ),
             Row(

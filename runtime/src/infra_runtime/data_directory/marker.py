@@ -121,9 +121,10 @@ def _owner(path: str) -> str:
 
 
 def _write(marker: Path, content: dict[str, Any]) -> None:
-    """Write the marker under a temporary name, and give it the final name if no other process has done it.
+    """Write the marker file under a temporary name, and give the complete file its final name.
 
-    An existing marker is not replaced, because a supervisor may have added the name of its folder in RAM.
+    Two processes may call this function for the same data directory at the same time. An existing marker is
+    not replaced, because a supervisor may have added the name of its folder in RAM.
     """
     temporary = marker.with_name(f"{marker.name}.{os.getpid()}-{threading.get_ident()}")
     temporary.write_text(json.dumps(content), encoding="utf-8")

@@ -46,6 +46,11 @@ class CachedSeed(NamedTuple):
     state: str
 
 
+def building_folder(cache: str) -> str:
+    """Return the folder in which this process builds seeds; the guardian removes its remains after a kill."""
+    return f"{cache}/{os.getpid()}{BUILDING}"
+
+
 def stamp(tree: str) -> None:
     """Write the stamp of a complete seed: the file with a hash of its content, which `damage` compares."""
     found = inspect(tree)

@@ -523,7 +523,7 @@ def test_a_supervisor_started_by_another_process_is_awaited(paths) -> None:
     done.set()
 
     assert client.child is None
-    assert started[0][-2:] == [paths.data, "test"]
+    assert started[0][-4:] == [paths.data, "test", "tmpfs", "[]"]
 
 
 # --- failures --------------------------------------------------------------------------------------

@@ -25,7 +25,11 @@ from pytest_infra.services.postgres.failed_migration import failure
 DRIVER = "psycopg"
 _PROGRAM = "from pytest_infra.services.postgres.alembic_process import main; main()"
 #: a URL of PostgreSQL, with the driver of SQLAlchemy
-_URL = re.compile(r"(postgres(?:ql)?)(?:\+(\w+))?://")
+_URL = re.compile(r"postgres(?:ql)?(?:\+(\w+))?://")
+#: a variable with such a URL in a file `.env`
+_ASSIGNMENT = re.compile(
+    r"^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*=[ \t]*[\"']?(postgres(?:ql)?(?:\+\w+)?://)", re.MULTILINE
+)
 #: whether anything was created. Source: PostgreSQL, `src/include/access/transam.h`, FirstNormalObjectId
 _IS_CHANGED = "select exists (select from pg_class where oid >= 16384)"
 
@@ -59,7 +63,7 @@ def _upgrade(config: AlembicConfig, database: Endpoint) -> None:
         process = subprocess.run(
             [sys.executable, "-c", _PROGRAM],
             cwd=config.folder,
-            env=_environment(database, config.url),
+            env=_environment(database, config),
             input=json.dumps(request),
             capture_output=True,
             text=True,
@@ -98,15 +102,25 @@ def _read(report: Path) -> Mapping[str, str]:
     return content
 
 
-def _environment(database: Endpoint, configured: str) -> dict[str, str]:
+def _environment(database: Endpoint, config: AlembicConfig) -> dict[str, str]:
     """Return the environment of `env.py`.
 
-    It has the variables of `infra runtime exec`. Every other variable with the URL of a PostgreSQL contains
-    the URL of the template, so that `env.py` cannot migrate another database.
+    It has the variables of `infra runtime exec`. Every other variable with the URL of a PostgreSQL, also one
+    of the file `.env`, contains the URL of the template, so that `env.py` cannot migrate another database.
     """
-    urls = {name: _url(database, value) for name, value in os.environ.items() if _URL.match(value)}
+    assigned = {**_assigned(config.folder / ".env"), **os.environ}
+    urls = {name: _url(database, value) for name, value in assigned.items() if _URL.match(value)}
     own = variables({database.name: dict(database)}, {database.name: "postgres"})
-    return {**os.environ, **own, "DATABASE_URL": _url(database, configured), **urls}
+    return {**os.environ, **own, "DATABASE_URL": _url(database, config.url), **urls}
+
+
+def _assigned(file: Path) -> dict[str, str]:
+    """Return the variables with the URL of a PostgreSQL in a file; variables of the process replace them."""
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    return {found[1]: found[2] for found in _ASSIGNMENT.finditer(text)}
 
 
 def _url(database: Endpoint, configured: str) -> str:
@@ -115,7 +129,7 @@ def _url(database: Endpoint, configured: str) -> str:
     For a URL without a driver, SQLAlchemy uses psycopg2, which may not be installed.
     """
     found = _URL.match(configured)
-    chosen = found[2] if found and found[2] else DRIVER
+    chosen = (found and found[1]) or DRIVER
     return database.url.replace("postgresql:", f"postgresql+{chosen}:", 1)
 
 

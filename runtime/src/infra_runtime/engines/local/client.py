@@ -48,6 +48,7 @@ from infra_runtime.messages import (
     Params,
     Wait,
 )
+from infra_runtime.spec import ServiceSpec
 from infra_runtime.supervisor.argv import ALREADY_SUPERVISED, command
 
 #: the default deadlines of a client
@@ -303,12 +304,15 @@ def connect_or_launch(
     environment: str,
     *,
     tmpfs: bool = True,
+    services: Sequence[ServiceSpec] = (),
+    binaries: Mapping[str, str] | None = None,
     launch: Launch | None = None,
     deadlines: Deadlines | None = None,
 ) -> Client:
     """Return a client with a lease on the supervisor of a data directory; start the supervisor if necessary.
 
-    With `tmpfs`, a supervisor that is started keeps the data of a test's services in RAM if possible.
+    While a new supervisor starts, it copies the seeds of `services`, which the caller will start, with the
+    executables `binaries`. With `tmpfs`, it keeps the data of a test's services in RAM if possible.
 
     Raises `DataDirectoryError` if the data directory cannot be used, `ConfigurationError` if the folder of
     the sockets cannot be used, and `SupervisorError` if the supervisor does not start.
@@ -320,7 +324,7 @@ def connect_or_launch(
     limits(os.environ)
     make_home(paths)
     make_data_directory(paths, environment)
-    argv = command(paths, environment, tmpfs=tmpfs)
+    argv = _command(paths, environment, services, binaries or {}, tmpfs=tmpfs)
     launch = launch or launcher(paths)
     child = launch(argv)
     #: another supervisor got the lock first; if it has exited since, the next round starts a supervisor again
@@ -345,6 +349,22 @@ def connect_or_launch(
         if time.monotonic() > deadline:
             raise SupervisorError(f"no supervisor answered within {boot_seconds:g} s", paths.own_log)
         time.sleep(CONNECT_INTERVAL)
+
+
+def _command(
+    paths: Paths,
+    environment: str,
+    services: Sequence[ServiceSpec],
+    binaries: Mapping[str, str],
+    *,
+    tmpfs: bool,
+) -> list[str]:
+    if environment != "test":  # other environments have data after their first start
+        return command(paths, environment, tmpfs=tmpfs)
+    from infra_runtime.supervisor.planned_copies import planned  # imported here: other clients do not need it
+
+    copies = planned(services, binaries, paths)
+    return command(paths, environment, tmpfs=tmpfs, copies=copies)
 
 
 def failure(failed: Failure) -> InfraError:
