@@ -45,7 +45,7 @@ def infra_service(request: pytest.FixtureRequest) -> ServiceOf:
 
 @pytest.fixture
 def infra_label(request: pytest.FixtureRequest) -> Label:
-    """The name and the trace of this test in the logs of its services, for your own clients."""
+    """The name and the HTTP headers by which services identify this test, for your own clients."""
     from pytest_infra import label
 
     return label.label_of(request.node)

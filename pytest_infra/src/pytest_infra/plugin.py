@@ -170,7 +170,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def _omit_reminder(config: pytest.Config) -> None:
     """Remove the remaining hooks of pytest-xprocess, unless a test used its fixture `xprocess`.
 
-    With `-v` its last hook reminds the user to stop processes with `--xkill`; ours are stopped already.
+    With `-v`, the last hook of pytest-xprocess reminds the user to stop processes with `--xkill`, but the
+    processes of this plugin have already been stopped.
     """
     if not hasattr(config, "_xprocess") and (xprocess := config.pluginmanager.get_plugin("xprocess")):
         config.pluginmanager.unregister(xprocess)

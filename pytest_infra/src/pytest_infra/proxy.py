@@ -38,7 +38,7 @@ class Proxy:
 
     def __init__(self, target: Endpoint, port: str | None = None) -> None:
         if not target.ports:
-            raise LookupError(f"{target.name} has no port, so there can be no proxy before it")
+            raise LookupError(f"{target.name} has no port, so a proxy cannot forward connections to it")
         if port not in {None, *target.ports}:
             raise LookupError(f"{target.name} has no port {port!r}; its ports are: {', '.join(target.ports)}")
         self._target = target.ports[port] if port else target.port

@@ -148,7 +148,7 @@ class UnitRegistry:
         return self._units[key]
 
     def _read(self, instance: Instance, parameter: Parameter, value: Any) -> Any:
-        """Return what the kit makes of a parameter's value; it is read once, as it may name many files."""
+        """Convert a parameter's value with the kit's function; each value is converted only once."""
         key = instance.service, parameter.name, _hashable(value)
         if key not in self._parameters:
             read = load(parameter.read)

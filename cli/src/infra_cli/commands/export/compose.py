@@ -105,7 +105,7 @@ def command(
         problem = f"these files are not up to date: {', '.join(outdated)}"
         raise ExportError(str(target_folder), problem, "Run `infra export compose` to update them.")
     if not check and not as_json:
-        output.say(f"Start it with `{_start(target_folder, stacks)}`.")
+        output.say(f"Start the exported stack with `{_start(target_folder, stacks)}`.")
 
 
 def _print(

@@ -42,7 +42,7 @@ KIT = ServiceKit(
         KitFixture(
             name="_{service}_session_database",
             function=f"{_CLIENTS}:session_database",
-            summary="A psycopg connection to a database that the session's transactions share.",
+            summary="A psycopg connection to a database in which the tests of the session have transactions.",
             arguments={"unit_of": "infra_unit", "migrations": "infra_{service}_migrations"},
             scope="session",
         ),

@@ -35,7 +35,7 @@ _IS_CHANGED = "select exists (select from pg_class where oid >= 16384)"
 
 
 def migrations(config: AlembicConfig) -> Migrations:
-    """Return the migrations of a configuration."""
+    """Return the migrations that a configuration of Alembic describes."""
     return Migrations(
         run=lambda database: _upgrade(config, database),
         key=key_of([config.table(), *contents(config.files())]),
@@ -94,7 +94,7 @@ def _fail(config: AlembicConfig, database: Endpoint, report: Mapping[str, str], 
 
 
 def _read(report: Path) -> Mapping[str, str]:
-    """Return the report of the process, empty if the process was killed."""
+    """Return the error that the process wrote to `report`; empty if the process was killed."""
     try:
         content: Mapping[str, str] = json.loads(report.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -103,10 +103,11 @@ def _read(report: Path) -> Mapping[str, str]:
 
 
 def _environment(database: Endpoint, config: AlembicConfig) -> dict[str, str]:
-    """Return the environment of `env.py`.
+    """Return the environment variables of the process that runs `env.py`.
 
-    It has the variables of `infra runtime exec`. Every other variable with the URL of a PostgreSQL, also one
-    of the file `.env`, contains the URL of the template, so that `env.py` cannot migrate another database.
+    These are the variables of `infra runtime exec` and of this process. In every variable with the URL of a
+    PostgreSQL server, also in those of the file `.env`, the URL is replaced by the URL of the template, so
+    that `env.py` cannot migrate another database.
     """
     assigned = {**_assigned(config.folder / ".env"), **os.environ}
     urls = {name: _url(database, value) for name, value in assigned.items() if _URL.match(value)}
@@ -124,7 +125,7 @@ def _assigned(file: Path) -> dict[str, str]:
 
 
 def _url(database: Endpoint, configured: str) -> str:
-    """Return the URL of the database, with the driver in a configured URL or else psycopg.
+    """Return the URL of the database, with the driver in the URL `configured`, or else psycopg.
 
     For a URL without a driver, SQLAlchemy uses psycopg2, which may not be installed.
     """

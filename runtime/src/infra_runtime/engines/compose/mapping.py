@@ -169,8 +169,8 @@ USER_SERVICE: Mapping[str, Row] = {
     **{
         key: Row(
             outcome="kept",
-            attribute="the configuration of the service that uses the value",
-            remark="The planner adds the value to the spec of the service that uses the value.",
+            attribute="the configuration of the service that uses the contribution",
+            remark="The planner adds the contribution to the spec of the service that uses the contribution.",
         )
         for key in ("metrics", "alert", "log")
     },
