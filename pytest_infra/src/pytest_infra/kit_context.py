@@ -35,8 +35,10 @@ class KitContext:
     #: a function that returns the plan of the service and its dependencies, with which copies of the service
     #: are started
     resolve: Callable[[], Resolved]
-    #: returns whether no other process uses the stack, such as another worker of xdist or a user's `infra`
+    #: returns whether no other process uses the service, such as another worker of xdist or a user's `infra`
     alone: Callable[[], bool] = lambda: False
+    #: returns whether the running test has the marker `infra_exclusive` for the service, under xdist
+    exclusive: Callable[[], bool] = lambda: False
     #: returns whether the stack stops when this process releases its lease; then units need no removal
     stops: Callable[[], bool] = lambda: False
 

@@ -24,7 +24,7 @@ WITHOUT_KIND = ServiceKit(
     kind="",
     variants=(),
     units="pytest_infra.hook_units:units",
-    unkeepable="the context manager of pytest_infra_isolate ends with the test",
+    unkeepable="the context manager of pytest_infra_isolate removes the unit after the test",
 )
 
 

@@ -41,6 +41,10 @@ CHAOS_MARKER = (
     "infra_chaos(kill=SERVICE, stop=SERVICE, pause=SERVICE): kill, stop or pause the service during the "
     "test, and start or continue it afterwards (pytest-infra)"
 )
+EXCLUSIVE_MARKER = (
+    "infra_exclusive(*services): tests of other xdist workers that use these services wait while this test "
+    "runs; without arguments, all tests that use a service wait (pytest-infra)"
+)
 
 
 class _Parser:
@@ -77,7 +81,9 @@ def pytest_configure(config: pytest.Config) -> None:
         _begin(config)  # a conftest has loaded the plugin after the hook for initial conftests was called
     config.addinivalue_line("markers", MARKER)
     config.addinivalue_line("markers", variants.MARKER)
+    config.addinivalue_line("markers", variants.ISOLATION_MARKER)
     config.addinivalue_line("markers", CHAOS_MARKER)
+    config.addinivalue_line("markers", EXCLUSIVE_MARKER)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Run(), "infra-run")
 
@@ -106,6 +112,14 @@ def _begin(config: pytest.Config) -> None:
     variants.variants(config)  # an invalid value is reported before the first test
     config.pluginmanager.register(service_fixtures.plugin_of(config), SERVICES)
     config.pluginmanager.register(Notes.of(config), "infra-notes")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Register the plugin for the marker `infra_exclusive` if a test of the run has the marker."""
+    if any(item.get_closest_marker("infra_exclusive") is not None for item in session.items):
+        from pytest_infra.exclusive import Exclusive
+
+        session.config.pluginmanager.register(Exclusive(session.config, session.items), "infra-exclusive")
 
 
 # With `trylast`, this is the innermost wrapper: if it fails, the other wrappers have already started and can
@@ -156,7 +170,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def _omit_reminder(config: pytest.Config) -> None:
     """Remove the remaining hooks of pytest-xprocess, unless a test used its fixture `xprocess`.
 
-    With `-v` its last hook reminds the user to stop processes with `--xkill`; ours are stopped already.
+    With `-v`, the last hook of pytest-xprocess reminds the user to stop processes with `--xkill`, but the
+    processes of this plugin have already been stopped.
     """
     if not hasattr(config, "_xprocess") and (xprocess := config.pluginmanager.get_plugin("xprocess")):
         config.pluginmanager.unregister(xprocess)

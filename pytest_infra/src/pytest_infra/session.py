@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Callable, Hashable
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar, TypeAlias
 
 import pytest
@@ -22,6 +23,7 @@ from infra_runtime.errors import ConfigurationError, InfraError, SupervisorError
 from infra_runtime.messages import Status
 from pytest_infra import options, stack_sharing
 from pytest_infra.failures import Failures
+from pytest_infra.instances import Instances
 from pytest_infra.notes import Notes
 
 #: The name of the request under which an error of the supervisor is recorded.
@@ -53,6 +55,9 @@ class Session:
         self.settings: dict[str, str] = {}
         self._kept = False
         self._secrets: set[str] = set()
+        #: the services that the running test uses alone, and the number of workers that then have a lease
+        self._exclusive: frozenset[str] = frozenset()
+        self._workers = 1
 
     def stack(self) -> Stack:
         """Start all services of the stack, wait until they are ready, and return the stack."""
@@ -84,6 +89,20 @@ class Session:
         """Return the resolved plan of a service and of the services that it needs."""
         return self._resolve((service,), None)
 
+    def needed(self, service: str) -> frozenset[str]:
+        """Return the names of a service and of the services that it needs. Starts nothing."""
+        resolved = self._resolve((service,), None, executables=False)
+        return frozenset(spec.name for spec in resolved.plan.services)
+
+    @property
+    def environment(self) -> str:
+        """Return the environment of the run."""
+        return self._options.environment
+
+    def data_directory(self) -> Path:
+        """Return the data directory of the stack, which may not exist yet."""
+        return self._resolve(self._options.services, self._options.profile, executables=False).data
+
     def failure(self, request: Hashable, error: InfraError) -> BaseException:
         """Return the exception that pytest reports for the running test when a request fails with this error.
 
@@ -108,13 +127,22 @@ class Session:
         """Return the data directories of the stacks that this process used."""
         return self._notes.data
 
-    def alone(self) -> bool:
-        """Return whether this process alone uses the stack.
+    def use_alone(self, services: frozenset[str], *, workers: int) -> None:
+        """Record the services that the running test uses alone; tests of other workers do not use them."""
+        self._exclusive, self._workers = services, workers
+
+    def exclusive(self, service: str) -> bool:
+        """Return whether the running test has the marker `infra_exclusive` for a service, under xdist."""
+        return service in self._exclusive
+
+    def alone(self, service: str) -> bool:
+        """Return whether this process alone uses a service.
 
         The result is False if another client has a lease. The result is also False for a detached stack,
         because its user may change the stack at any time.
         """
-        return self._status_is(lambda status: status.leases == 1 and not status.detached)
+        clients = self._workers if self.exclusive(service) else 1
+        return self._status_is(lambda status: status.leases <= clients and not status.detached)
 
     def stops(self) -> bool:
         """Return whether the stack stops when this process releases its lease."""
@@ -190,6 +218,7 @@ class Session:
     def _open(self, resolved: Resolved) -> Stack:
         warm = self._options.reuse is not None
         shared = stack_sharing.join(self._config, resolved, self._plan(), warm=warm)
+        shared.stack.driver_urls = Instances.of(self._config).driver_urls()
         self._notes.data.append(str(shared.stack.data))
         for on_open in self.on_open:
             on_open(str(shared.stack.data))

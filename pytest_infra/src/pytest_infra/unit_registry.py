@@ -48,12 +48,18 @@ class UnitRegistry:
 
     @contextlib.contextmanager
     def unit(
-        self, service: str, label: str, parameters: Mapping[str, Any], *, shared: bool = False
+        self,
+        service: str,
+        label: str,
+        parameters: Mapping[str, Any],
+        *,
+        shared: bool = False,
+        variant: str = "",
     ) -> Iterator[Endpoint]:
         """Yield an isolation unit of a service, or the shared server if isolation is off for the service."""
         endpoint = self._session.service(service)
         instance = self._instances[service]
-        variant = self._variants.get(service) or next(iter(instance.kit.variants), "")
+        variant = variant or self._variants.get(service) or next(iter(instance.kit.variants), "")
         if shared or variant == variants.OFF or self._lacks_exports(instance, endpoint):
             yield endpoint
             return
@@ -64,6 +70,7 @@ class UnitRegistry:
         except InfraError as error:
             raise self._session.failure(("unit", service), error) from None
         unit.unkeepable = unit.unkeepable or instance.kit.unkeepable
+        unit.driver_urls = instance.kit.urls  # the endpoint of a copy of a service has none
         self.waits.append(time.perf_counter() - began)
         self.live.append(unit)
         process = os.getpid()
@@ -122,7 +129,7 @@ class UnitRegistry:
                 f"units of {instance.service} have no parameter {', '.join(values)}; "
                 f"their parameters are: {names}"
             )
-        key: Hashable = (instance.service, *read.values())
+        key: Hashable = (instance.service, variant, *read.values())
         if key not in self._units:
             context = KitContext(
                 endpoint=endpoint,
@@ -133,14 +140,15 @@ class UnitRegistry:
                 executables=self._session.executables,
                 config=self._config,
                 resolve=lambda: self._session.resolved(instance.service),
-                alone=self._session.alone,
+                alone=lambda: self._session.alone(instance.service),
+                exclusive=lambda: self._session.exclusive(instance.service),
                 stops=self._session.stops,
             )
             self._units[key] = load(kit.units)(context)
         return self._units[key]
 
     def _read(self, instance: Instance, parameter: Parameter, value: Any) -> Any:
-        """Return what the kit makes of a parameter's value; it is read once, as it may name many files."""
+        """Convert a parameter's value with the kit's function; each value is converted only once."""
         key = instance.service, parameter.name, _hashable(value)
         if key not in self._parameters:
             read = load(parameter.read)

@@ -18,6 +18,7 @@ from infra_openapi.document import Element
 from infra_openapi.finding import Finding, Level, Location, Operation
 from infra_openapi.identity import identity, unnamed
 from infra_openapi.rules import RULES
+from infra_openapi.rules.advice import advice
 from infra_openapi.schema.change import Fact
 from infra_openapi.schema.comparer import harms
 from infra_openapi.severity import RuleLevels
@@ -106,12 +107,14 @@ def _order(finding: Finding) -> tuple[Any, ...]:
 
 def _finding(scope: Scope, fact: Fact, rule: str, level: Level, operations: tuple[Operation, ...]) -> Finding:
     element = fact.revision or fact.base
+    words = _words(scope, fact, element)
     subject = fact.subject or (describe(element) if element is not None else "the API")
     return Finding(
         rule=rule,
         level=level,
         direction=fact.direction,
-        message=RULES[rule].message.format(**_words(scope, fact, element)),
+        message=RULES[rule].message.format(**words),
+        advice=advice(RULES[rule], level).format(**words),
         subject=subject,
         base=_location(fact.base),
         revision=_location(fact.revision),

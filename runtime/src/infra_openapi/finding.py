@@ -106,6 +106,8 @@ class Finding:
     identity: str = ""
     #: Whether the changed part has no name, such as an alternative of a union without a reference.
     unnamed: bool = False
+    #: A sentence that states what to do about the finding.
+    advice: str = ""
     #: The location to show in a file of the working tree; for a removed part, the location of the nearest
     #: parent that was not removed.
     shown_at: Location | None = None
@@ -163,6 +165,7 @@ class Finding:
 
     def to_json(self) -> dict[str, Any]:
         """Return the finding as a dictionary for JSON, which `report.schema.json` describes."""
+        exact = self.shown_at or self.location
         return {
             "rule": self.rule,
             "level": self.level.value,
@@ -173,6 +176,7 @@ class Finding:
                 {"method": operation.method, "path": operation.path} for operation in self.operations
             ],
             "subject": self.subject,
+            "location": exact.to_json() if exact else None,
             "pointer": {
                 "base": self.base.to_json() if self.base else None,
                 "revision": self.revision.to_json() if self.revision else None,
@@ -180,6 +184,7 @@ class Finding:
             "before": self.before,
             "after": self.after,
             "message": self.message,
+            "advice": self.advice,
             "witness": self.witness.to_json() if self.witness else None,
             "copies": [copy.to_json() for copy in self.copies],
             "fingerprint": self.fingerprint,

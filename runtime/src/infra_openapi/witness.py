@@ -90,7 +90,7 @@ class Witnesses:
         return None
 
     def _needed(self, node: Node) -> frozenset[str]:
-        """Return the properties that every value of a schema has in both directions."""
+        """Return the properties that the schema requires in requests and in responses."""
         hidden = HIDDEN.values()
         return frozenset(
             name
@@ -230,7 +230,7 @@ _KEYWORDS = {kind: keywords for keywords, kinds in _REFUSED_BY for kind in kinds
 
 
 def _shows(fact: Fact, keywords: frozenset[str] | None, complaints: Iterator[ValidationError]) -> bool:
-    """Return whether there are complaints and only the fact explains them."""
+    """Return whether jsonschema rejects the value, and every complaint is caused by the fact."""
     found = list(complaints)
     if fact.kind in _ABOUT_FORBIDDEN:
         # jsonschema reports neither a keyword nor the name of the property for the schema `false`.
@@ -273,7 +273,7 @@ def _smallest(value: Any, shows: Callable[[Any], bool], needed: frozenset[str]) 
 
 
 def _reductions(value: Any, needed: frozenset[str] = frozenset()) -> Iterator[Any]:
-    """Yield values with one property or item less."""
+    """Yield copies of a value without one of its properties or items; also inside properties and items."""
     if isinstance(value, dict):
         for key in (name for name in value if name not in needed):
             yield {name: inner for name, inner in value.items() if name != key}

@@ -24,7 +24,7 @@ def data_directory(folder: Path, *names: str) -> Paths:
 
 def test_files_of_test_runs_are_removed_too(tmp_path: Path) -> None:
     paths = data_directory(tmp_path / "data", "services", "logs", "capsules", "xprocess")
-    for name in ("pytest.json", "pytest.lock", "supervisor.lock"):
+    for name in ("pytest.json", "pytest.lock", "supervisor.lock", "exclusive"):
         (tmp_path / "data" / name).touch()
 
     assert set(remove(paths)) > {"capsules", "xprocess", "pytest.json", "pytest.lock", "infra.json"}

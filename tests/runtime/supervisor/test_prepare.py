@@ -177,7 +177,7 @@ async def test_a_file_of_a_killed_process_is_removed_if_it_exists(machine) -> No
 
 @pytest.mark.process
 async def test_a_command_that_fails_fails_the_start_with_its_name_and_status(machine) -> None:
-    with pytest.raises(StepError, match="false exited with status 1 while preparing"):
+    with pytest.raises(StepError, match="false exited with status 1 in a step that prepares the service"):
         await machine.prepare(Run(command=("false",)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,11 +27,19 @@ class Copier:
     """
 
     def __init__(
-        self, server: Endpoint, stack: Path, resolved: Resolved, *, shared: tuple[str, ...] = ()
+        self,
+        server: Endpoint,
+        stack: Path,
+        resolved: Resolved,
+        *,
+        shared: tuple[str, ...] = (),
+        fill: Callable[[Path], object] = lambda _: None,
     ) -> None:
         self._server, self._data, self._resolved = server, stack, resolved
         #: the prefixes of flags with folders that a copy only reads, so that it shares them with the service
         self._shared = shared
+        #: is called with the path of a copy's folder, which does not exist yet
+        self._fill = fill
         hint = f"Increase the scope of the fixture of {server.name}: `infra_scope = {server.name}: module`."
         self._slots = Slots(stack, server.name, range(1, MAX_COPIES + 1), hint)
         self._stack: Stack | None = None
@@ -57,6 +66,7 @@ class Copier:
         )
         copy = replace(spec, name=name, command=command, copy_of=spec.name)
         plan = replace(self._resolved.plan, services=(copy,))
+        self._fill(self.folder(name))
         raise_failures(stack.up(replace(self._resolved, plan=plan)).failures)
         self.endpoints[name] = stack[name]
         return name
@@ -70,6 +80,14 @@ class Copier:
         number = self._number(name)
         self._slots.free(number, clean=self._clean(number))
         self.endpoints.pop(name, None)
+
+    def stop(self, name: str) -> None:
+        """Stop a copy; its folder remains until it is removed."""
+        self._open().stop(name)
+
+    def folder(self, name: str) -> Path:
+        """Return the path of a copy's data folder."""
+        return self._server.data.parent / name
 
     def keep(self, name: str) -> None:
         """Keep a copy of the service running, and do not use the number in its name again."""
@@ -92,7 +110,7 @@ class Copier:
         if name in stack.endpoints():
             stack.stop(name)
         with contextlib.suppress(OSError):
-            disk.remove(str(self._server.data.parent / name))
+            disk.remove(str(self.folder(name)))
         return True
 
     def _open(self) -> Stack:

@@ -1,4 +1,4 @@
-"""The variables `INFRA_…` of the environment and of `.env`, as layers of the configuration."""
+"""The variables `INFRA_…` of the process and of the file `.env`, as layers of the configuration."""
 
 from __future__ import annotations
 

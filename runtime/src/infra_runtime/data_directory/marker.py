@@ -58,7 +58,7 @@ def make_data_directory(paths: Paths, environment: str) -> None:
         raise DataDirectoryError(paths.data, (error.strerror or str(error)) + _owner(paths.data)) from error
     except (ValueError, KeyError, TypeError) as error:
         raise DataDirectoryError(
-            paths.data, "the file infra.json in it was not written by pytest-infra"
+            paths.data, "contains a file infra.json that pytest-infra did not write"
         ) from error
     if written > FORMAT:
         reason = f"was written by a newer pytest-infra (format {written}, this version reads {FORMAT})"

@@ -124,7 +124,7 @@ def _listed(folder: str) -> Iterator[str]:
 
 
 def _marked_in_ps(tokens: Collection[str]) -> set[int]:
-    """Return the pids of processes whose environment contains one of these tokens; `ps` replaces /proc."""
+    """Use `ps` to find processes whose environment contains one of these tokens; return their pids."""
     commands = _commands("axww")
     marks = {f"{TOKEN}={token}" for token in tokens}
     marked = set()

@@ -43,7 +43,7 @@ def services(supervisor: Supervisor, names: Iterable[str]) -> Services:
 
 
 def endpoints(supervisor: Supervisor) -> Endpoints:
-    """Return the exports, ports and environments of all services; secrets are not masked."""
+    """Return the exports, ports and environment variables of all services; secrets are not masked."""
     return Endpoints(
         services={
             name: ServiceEndpoint(

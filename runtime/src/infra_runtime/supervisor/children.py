@@ -164,8 +164,8 @@ class Children:
     def report_orphaned(self) -> None:
         """Send the pid and start time of each orphaned process to the guardian.
 
-        An orphaned process is a descendant whose parent has exited. A guardian without its pid can find it
-        only by the token in its environment, and some programs overwrite their environment.
+        An orphaned process is a descendant whose parent has exited. Without the pid, the guardian
+        can find the process only by the token in its environment, which some programs overwrite.
         """
         for pid in self._orphaned():
             if pid not in self._start_times and (start := processes.started(pid)):

@@ -89,7 +89,10 @@ async def _run_step(
         command = tuple(substitute(text, lookup) for text in step.command)
         env = {name: substitute(text, lookup) for name, text in step.env.items()}
         if (status := await run(command, env)) != 0:
-            raise StepError(f"{os.path.basename(command[0])} exited with status {status} while preparing")
+            raise StepError(
+                f"{os.path.basename(command[0])} exited with status {status} "
+                "in a step that prepares the service"
+            )
 
 
 async def _seed(

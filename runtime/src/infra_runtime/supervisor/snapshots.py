@@ -258,7 +258,7 @@ async def _run(supervisor: Supervisor, *command: str) -> int:
 async def _quiesce(supervisor: Supervisor, service: str) -> None:
     """Make a service write its data in memory to its files, before a snapshot is saved.
 
-    Raises `SnapshotError` with the service's answer if the service cannot write them.
+    Raises `SnapshotError` with the service's answer if the service cannot write the data.
     """
     bound = supervisor.bound[service]
     if bound.quiesce is None:

@@ -206,7 +206,7 @@ def test_a_missing_field_is_named_with_the_versions_of_both_sides(paths) -> None
 
     assert str(caught.value) == (
         "the supervisor's answer to release has another type (ending: is missing): "
-        f"it uses protocol version {PROTOCOL}, this client uses {PROTOCOL}"
+        f"the supervisor uses protocol version {PROTOCOL}, this client uses {PROTOCOL}"
     )
 
 

@@ -118,7 +118,7 @@ def test_nothing_is_sent_to_a_socket_in_a_folder_of_another_user(shared, home, l
     assert (
         f"SupervisorError the control socket is not trusted: {shared}/run: belongs to uid {MALLORY}" in error
     )
-    assert "Nothing was sent" in error
+    assert "No request was sent" in error
 
 
 def test_nothing_is_sent_to_a_process_of_another_user_that_listens_on_a_socket_of_ours(shared, home) -> None:

@@ -127,7 +127,10 @@ def _rule(_context: click.Context, _parameter: click.Parameter, values: tuple[st
 @click.option(
     "--accepted",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="File of accepted findings.  [default: NAME.accepted.yaml beside the document]",
+    help=(
+        "File of accepted findings.  [default: NAME.accepted.yaml beside the old document, or else "
+        "beside the new document]"
+    ),
 )
 @click.option(
     "--accept",

@@ -1,7 +1,7 @@
 """Find and undo changes that a test makes to the whole server: roles, databases, tablespaces, settings.
 
 The state is the content of the shared system catalogs. Changed rows are written back, which is exact for
-every kind of change; only objects with files (databases, tablespaces) are dropped with their statements.
+every kind of change; only objects with files (databases, tablespaces) are dropped by SQL statements.
 
 Sources: PostgreSQL documentation, "System Catalogs" (the shared ones), "ALTER SYSTEM", "pg_file_settings" and
 "pg_replication_slots".
@@ -185,7 +185,7 @@ class Cluster:
         return left
 
     def differences(self, connection: psycopg.Connection[Any]) -> list[str]:
-        """Return what differs, as texts such as `role ada`."""
+        """Return what differs from the recorded state, as texts such as `role ada`."""
         after = _read(connection)
         rows = {**self._state, **after}
         texts = [rows[key][1] for key in rows if self._state.get(key) != after.get(key)]

@@ -37,7 +37,7 @@ class Database(Unit):
     def example(self) -> Iterator[psycopg.Connection[Any]]:
         """Yield a connection in a transaction that is rolled back after the block.
 
-        In it, `connection.transaction()` creates a savepoint. Commits of other connections are not undone.
+        In the block, `connection.transaction()` creates a savepoint. Commits of other connections are kept.
         """
         connection = self._connection
         if connection is None:

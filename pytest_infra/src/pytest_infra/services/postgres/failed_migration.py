@@ -8,7 +8,9 @@ import textwrap
 import traceback
 from pathlib import Path
 
+from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import ConfigurationError
+from pytest_infra.isolation.migrations import Migrations
 
 #: the number of lines of a statement in an error
 MAX_LINES = 30
@@ -46,6 +48,16 @@ class MigrationError(ConfigurationError):
         super().__init__(message, where, hint)
         #: the test whose report contains the complete error, if it is an earlier test
         self.reported_by = reported_by
+
+
+def migrate(migrations: Migrations, database: Endpoint) -> None:
+    """Run migrations on an empty database. Raises `MigrationError`."""
+    try:
+        migrations.run(database)
+    except MigrationError:
+        raise
+    except Exception as error:
+        raise of_exception(error, database.name) from error
 
 
 def failure(

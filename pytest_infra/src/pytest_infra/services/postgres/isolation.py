@@ -10,7 +10,7 @@ from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.host.file_copy import spread
 from pytest_infra.isolation.owner import Owner
 from pytest_infra.isolation.pool import Pool
-from pytest_infra.isolation.unit import Unit
+from pytest_infra.isolation.unit import Unit, Units
 from pytest_infra.kit_context import KitContext
 from pytest_infra.label import shorten
 from pytest_infra.notes import Notes
@@ -19,7 +19,8 @@ from pytest_infra.services.postgres.cluster import Cluster
 from pytest_infra.services.postgres.database import Database
 from pytest_infra.services.postgres.driver import driver
 from pytest_infra.services.postgres.factory import CLONE, DatabaseFactory
-from pytest_infra.services.postgres.failed_migration import MigrationError, of_exception
+from pytest_infra.services.postgres.failed_migration import migrate
+from pytest_infra.services.postgres.servers import Servers
 from pytest_infra.services.postgres.statements import execute, name_sessions, url_of
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ CLUSTERS: pytest.StashKey[dict[str, Cluster]] = pytest.StashKey()
 KEPT = "infra: kept"
 
 
-def units(context: KitContext) -> Databases:
+def units(context: KitContext) -> Units:
     """Return the object that creates isolation units (databases) of a service with one set of migrations."""
-    return Databases(context)
+    return Servers(context) if context.variant == "server" else Databases(context)
 
 
 class Databases:
@@ -42,7 +43,7 @@ class Databases:
     def __init__(self, context: KitContext) -> None:
         server = self._server = context.endpoint
         self._executables = context.executables
-        self._alone, self._stops = context.alone, context.stops
+        self._alone, self._stops, self._exclusive = context.alone, context.stops, context.exclusive
         self._report = Notes.of(context.config).add_message
         self._psycopg = driver(server.name)
         self._migrations = context.parameters["migrations"]
@@ -74,6 +75,8 @@ class Databases:
             self._factory.strategy = self._ensure_template()
             name = self._pool.take()
         self._name_sessions(name, label)
+        if self._exclusive():  # what tests of other workers have changed before is not a change of this test
+            self._cluster.accept(self._open())
         return Database(self._server, name, label, executables=self._executables)
 
     def _name_sessions(self, database: str, label: str) -> None:
@@ -112,9 +115,10 @@ class Databases:
     def _dropped(self, unit: Unit) -> bool:
         """Undo what the test has changed in the whole server, and report what cannot be undone.
 
-        Return whether the test's database was dropped. It is dropped if it contains what has a name in the
-        whole server, or if the test has changed the server, because a role may depend on its objects. While
-        other processes use the server, their tests may have changed it: such changes are only reported.
+        Return whether the test's database was dropped. The database is dropped if it contains an object whose
+        name is unique in the whole server, such as a replication slot. The database is also dropped before
+        changes of the server are undone, because its objects may depend on a new role. If other processes use
+        the server, their tests may have made the changes, so the changes are only reported.
         """
         try:
             connection = self._open()
@@ -166,13 +170,7 @@ class Databases:
 
     def _migrate(self, name: str) -> None:
         """Run the migrations. Raises `MigrationError`."""
-        database = Database(self._server, name, self._template, executables=self._executables)
-        try:
-            self._migrations.run(database)
-        except MigrationError:
-            raise
-        except Exception as error:
-            raise of_exception(error, database.name) from error
+        migrate(self._migrations, Database(self._server, name, self._template, executables=self._executables))
 
 
 def unkept(server: Endpoint) -> list[str]:

@@ -136,7 +136,7 @@ class Client:
         except MessageError as error:
             # Before the greeting is decoded, the version is known only if the answer contains it.
             protocol = self.protocol or (result.get("protocol") if isinstance(result, dict) else None)
-            message = f"the supervisor's answer to {method.name} has another type ({error}): it "
+            message = f"the supervisor's answer to {method.name} has another type ({error}): the supervisor "
             raise SupervisorError(message + _versions(protocol)) from error
 
     def _exchange(
