@@ -15,6 +15,7 @@ import pytest
 from fakes.stacks import until
 from fakes.supervisor import GREETING, answering, error, event, result
 from infra_runtime.data_directory import control_file
+from infra_runtime.data_directory.marker import make_data_directory
 from infra_runtime.data_directory.paths import PROTOCOL, Paths
 from infra_runtime.engines.local import client as client_module
 from infra_runtime.engines.local.client import Client, connect_or_launch, failure, raise_failures
@@ -545,6 +546,7 @@ def test_a_client_connects_as_soon_as_a_supervisor_has_written_its_control_file(
 
 def test_a_client_also_connects_without_a_new_control_file(paths) -> None:
     """The supervisor of another client can become usable after this client has found it unusable."""
+    make_data_directory(paths, "test")
     ending = iter([True, True])
 
     def hello(request: dict[str, Any]) -> list[dict[str, Any]]:
