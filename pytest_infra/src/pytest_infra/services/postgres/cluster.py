@@ -260,7 +260,7 @@ def _read(connection: psycopg.Connection[Any]) -> _State:
 
 
 def _write_row(connection: psycopg.Connection[Any], catalog: str, key: str, content: str | None) -> None:
-    """Replace a row of a catalog; without content, delete it. A superuser may write to system catalogs."""
+    """Replace a row of a catalog; delete the row if `content` is None. Superusers may write to catalogs."""
     found = f"{catalog} t where ({_CATALOGS[catalog].key})::text = %s"
     row = f"jsonb_populate_record(null::{catalog}, %s::jsonb)"
     with connection.transaction():
