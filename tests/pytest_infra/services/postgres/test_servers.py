@@ -1,4 +1,4 @@
-"""The variant `server`: tests with a PostgreSQL server of their own."""
+"""The variant `server`: each test has a separate PostgreSQL server."""
 
 from __future__ import annotations
 
