@@ -1,4 +1,4 @@
-"""The variant `server`: each of these tests has its own PostgreSQL server."""
+"""The variant `server`: each test has a separate PostgreSQL server."""
 
 from __future__ import annotations
 
