@@ -12,8 +12,8 @@ from infra_openapi import facts
 from infra_openapi.document import Element
 from infra_openapi.schema.change import Fact
 
-#: The facts about new parts without a name, with the keywords that contain the part. If there are no
-#: keywords, the element of the fact is the part. The old location distinguishes removed parts.
+#: The facts about new parts without a name, with the keywords that contain the part. Without keywords, the
+#: element of the fact is the part. The old location distinguishes removed parts.
 _UNNAMED: dict[facts.FactKind, tuple[str, ...]] = {
     facts.UNION_BRANCH_ADDED: (),
     **dict.fromkeys((facts.NOT_ADDED, facts.NOT_NARROWED, facts.NOT_WIDENED, facts.NOT_CHANGED), ()),
