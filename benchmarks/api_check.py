@@ -41,6 +41,8 @@ IN_GIT = {
     "discord": "specs/openapi.json",
     "digitalocean": "specification/DigitalOcean-public.v2.yaml",
 }
+#: The folders of those descriptions that consist of several files.
+FOLDERS = {"digitalocean": "specification"}
 #: oasdiff's levels in JSON
 _PEER_LEVELS = {3: "breaking", 2: "warning", 1: "info"}
 LEVELS = ("breaking", "warning", "info")
@@ -68,7 +70,7 @@ class Run:
 
 
 class MissingError(Exception):
-    """A description cannot be read, or a tool cannot be run."""
+    """A description cannot be read, or a tool cannot compare it."""
 
 
 def main() -> None:
@@ -88,7 +90,7 @@ def main() -> None:
             except MissingError as error:
                 missing.append(f"{name}: {error}")
                 continue
-            _measure(versions, tools, options.rounds)
+            missing += [f"{name}: {reason}" for reason in _measure(versions, tools, options.rounds)]
     for line in missing:
         print(f"not measured: {line}")
     print(f"rounds: {options.rounds}; {busy()}", flush=True)
@@ -135,7 +137,7 @@ def _versions(name: str, clones: Mapping[str, str], options: argparse.Namespace,
     elif name not in clones:
         raise MissingError(f"needs --clone {name}=DIRECTORY, a git clone that contains {IN_GIT[name]}")
     else:
-        files = list(_committed(Path(clones[name]), IN_GIT[name], options.days, home))
+        files = list(_committed(Path(clones[name]), name, options.days, home))
     return Versions(name=name, base=files[0], revision=files[1], folder=home)
 
 
@@ -163,8 +165,9 @@ def _packed(version: str, folder: Path) -> Path:
     return folder / "package" / "generated" / "api.github.com.json"
 
 
-def _committed(clone: Path, path: str, days: int, folder: Path) -> Iterator[Path]:
+def _committed(clone: Path, name: str, days: int, folder: Path) -> Iterator[Path]:
     """Extract two versions of a description, with the files that it refers to, from a git clone."""
+    path = IN_GIT[name]
 
     def git(*arguments: str) -> bytes:
         done = subprocess.run(["git", "-C", str(clone), *arguments], capture_output=True, check=False)
@@ -180,25 +183,36 @@ def _committed(clone: Path, path: str, days: int, folder: Path) -> Iterator[Path
     if not older:
         raise MissingError(f"{clone} has no version of {path} that is {days} days older (see --days)")
     for side, commit in (("base", older[0]), ("revision", newest[0])):
-        content = git("archive", commit, "--", path.partition("/")[0])
-        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-            archive.extractall(folder / side, filter="data")
+        if name in FOLDERS:
+            with tarfile.open(fileobj=io.BytesIO(git("archive", commit, "--", FOLDERS[name]))) as archive:
+                archive.extractall(folder / side, filter="data")
+        else:
+            (folder / side / path).parent.mkdir(parents=True)
+            (folder / side / path).write_bytes(git("show", f"{commit}:{path}"))
         yield folder / side / path
 
 
-def _measure(versions: Versions, tools: Mapping[str, list[str]], rounds: int) -> None:
+def _measure(versions: Versions, tools: Mapping[str, list[str]], rounds: int) -> list[str]:
+    """Run each tool once in each round, print the table, and return the errors of the tools."""
+    failed: dict[str, str] = {}
     size = versions.revision.stat().st_size / 2**20
     print(f"\n{versions.name}: {size:.1f} MiB in the file of the new version", flush=True)
     runs: dict[str, list[Run]] = {name: [] for name in tools}
     for number in range(rounds):
         names = list(tools)[number % len(tools) :] + list(tools)[: number % len(tools)]
         for name in names:
-            runs[name].append(_run(name, tools[name], versions))
+            if name not in failed:
+                try:
+                    runs[name].append(_run(name, tools[name], versions))
+                except MissingError as error:
+                    failed[name] = str(error)
     print(
         f"{'':10}  {'time':>8}  {'processor':>9}  {'memory':>9}  "
         f"{'breaking':>8}  {'warning':>8}  {'info':>8}  output"
     )
     for name, results in runs.items():
+        if name in failed:
+            continue
         wall, processor, memory = (
             statistics.median(getattr(run, figure) for run in results)
             for figure in ("wall", "processor", "memory")
@@ -211,6 +225,7 @@ def _measure(versions: Versions, tools: Mapping[str, list[str]], rounds: int) ->
             f"{name:10}  {wall:>6.2f} s  {processor:>7.2f} s  {memory:>5.0f} MiB  {counts}  {same}",
             flush=True,
         )
+    return list(failed.values())
 
 
 def _run(name: str, command: list[str], versions: Versions) -> Run:
@@ -240,7 +255,7 @@ def _run(name: str, command: list[str], versions: Versions) -> Run:
         errors.seek(0)
         content, complaint = out.read(), errors.read().decode(errors="replace")
     if process.returncode:
-        raise SystemExit(f"{name} {versions.name}: exit status {process.returncode}\n{complaint}")
+        raise MissingError(f"{name} exits with {process.returncode}: {complaint.strip()}")
     kib = usage.ru_maxrss / (1024 if sys.platform == "darwin" else 1)
     return Run(
         wall=wall,
