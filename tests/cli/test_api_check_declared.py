@@ -94,8 +94,8 @@ def test_every_failed_comparison_is_reported_and_exits_with_2(pets: Checks) -> N
     said = pets()
 
     assert (said.code, said.out) == (2, "")
-    assert "gone.yaml: does not exist" in said.err
-    assert "empty.yaml: is empty" in said.err
+    assert "gone.yaml: the file does not exist" in said.err
+    assert "empty.yaml: the file is empty" in said.err
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_every_failed_comparison_is_reported_and_exits_with_2(pets: Checks) -> N
         (STACK + 'preset = "nice"\n', "nice"),
         (STACK + '[api.pets.rules]\nno-such-rule = "info"\n', "no-such-rule"),
         (STACK + '[api.pets.rules]\noperation-removed = "fatal"\n', "infra.toml:5: api.pets.rules"),
-        ("[api.pets\n", "this is not TOML"),
+        ("[api.pets\n", "the file is not TOML"),
     ],
 )
 def test_an_invalid_stack_file_exits_with_2_and_prints_the_line(

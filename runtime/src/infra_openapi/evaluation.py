@@ -1,4 +1,7 @@
-"""Create the findings of a comparison: each fact of the change graph gets a rule, a level and a message."""
+"""Create the findings of a comparison: each fact of the change graph gets a rule, a level and a message.
+
+The change graph contains each change once, with links to the operations that it affects.
+"""
 
 from __future__ import annotations
 
@@ -167,7 +170,7 @@ def _values(values: Any) -> str:
 
 
 def _called_by_api(scope: Scope | None) -> bool:
-    """Return whether a scope is inside a callback or a webhook, where the API sends the request."""
+    """Return whether a part belongs to a callback or webhook, where the API sends the request."""
     while scope is not None:
         element = scope.revision or scope.base
         if element is not None and re.search(r"^/(?:x-)?webhooks/|/callbacks/", element.pointer):

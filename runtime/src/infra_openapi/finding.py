@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Level(enum.StrEnum):
-    """The severity of a change for clients of the API."""
+    """The severity of a change for clients of the API: breaking, warning or info."""
 
     BREAKING = "breaking"
     WARNING = "warning"
@@ -31,7 +31,7 @@ class Direction(enum.StrEnum):
 
     @property
     def inverse(self) -> Direction:
-        """Return the direction inside a callback or webhook, where the API sends the request."""
+        """Return the direction for a callback or webhook, where the API sends the request."""
         return {"request": Direction.RESPONSE, "response": Direction.REQUEST, "none": Direction.NONE}[
             self.value
         ]
@@ -61,29 +61,29 @@ class Location:
         return f"{self.file}:{self.line}:{self.column}" if self.line else f"{self.file}#{self.pointer}"
 
     def to_json(self) -> dict[str, Any]:
-        """Return these values as a dictionary that can be written as JSON."""
+        """Return the location as a dictionary that can be written as JSON."""
         return {"file": self.file, "pointer": self.pointer, "line": self.line, "column": self.column}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Witness:
-    """An example value that shows a finding; jsonschema has checked the value with both schemas.
+    """An example value that shows why a change is breaking; jsonschema has checked the value.
 
-    In a request, the value was valid before and is invalid now. In a response, the value is valid now and was
-    invalid before.
+    In a request, the value is valid for the old schema and invalid for the new schema. In a response, the
+    value is invalid for the old schema and valid for the new schema.
     """
 
     kind: Direction
     value: Any
 
     def to_json(self) -> dict[str, Any]:
-        """Return these values as a dictionary that can be written as JSON."""
+        """Return the example value and its kind as a dictionary that can be written as JSON."""
         return {"kind": self.kind.value, "value": self.value}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One change with its locations and every operation that it affects.
+    """One change between two documents, with its locations and every operation that it affects.
 
     `before` and `after` are the changed value as JSON, or None. `subject` is a short text for the changed
     part: `query parameter limit`, `Pet.name`. `copies` are the other locations with the same content: a
@@ -114,17 +114,20 @@ class Finding:
 
     @property
     def method(self) -> str:
-        """Return the method of the first affected operation; an empty string if no operation is affected."""
+        """Return the HTTP method of the first affected operation; empty if no operation is affected."""
         return self.operations[0].method if self.operations else ""
 
     @property
     def path(self) -> str:
-        """Return the path of the first affected operation; an empty string if no operation is affected."""
+        """Return the path of the first affected operation; empty if no operation is affected."""
         return self.operations[0].path if self.operations else ""
 
     @property
     def location(self) -> Location | None:
-        """Return the location in the new document, or in the old document if the part was removed."""
+        """Return the location of the change in the new document.
+
+        If the part was removed, the result is its location in the old document.
+        """
         return self.revision or self.base
 
     @property
@@ -190,7 +193,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """A note about an invalid part of a document and how the comparison interpreted this part."""
+    """A note: an invalid part of a document, and how the comparison interpreted this part."""
 
     file: str
     pointer: str
@@ -198,5 +201,5 @@ class Note:
     line: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """Return these values as a dictionary that can be written as JSON."""
+        """Return the note as a dictionary that can be written as JSON."""
         return {"file": self.file, "pointer": self.pointer, "line": self.line, "message": self.message}

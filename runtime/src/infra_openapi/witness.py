@@ -1,4 +1,4 @@
-"""Find an example value for a breaking change, and check the value with jsonschema.
+"""Find an example value that shows why a change is breaking, and check the value with jsonschema.
 
 The search does not depend on the rule. It tries values at and beyond every bound of both schemas, and returns
 the first value that is valid in only one of the documents. The example is therefore always correct.
@@ -47,7 +47,7 @@ _TRANSPARENT = frozenset({"x-follow", "allOf", *range(1000)})
 
 
 class Witnesses:
-    """Finds examples for the findings of one comparison."""
+    """Finds example values for the findings of one comparison."""
 
     def __init__(self, comparer: Comparer) -> None:
         self._comparer = comparer
@@ -249,7 +249,7 @@ _KEYWORDS = {kind: keywords for keywords, kinds in _REFUSED_BY for kind in kinds
 
 
 def _shows(fact: Fact, keywords: frozenset[str] | None, complaints: Iterator[ValidationError]) -> bool:
-    """Return whether there are complaints and only the fact explains them."""
+    """Return whether jsonschema rejects the value, and every complaint is caused by the fact."""
     found = False
     for complaint in complaints:
         found = True
@@ -261,7 +261,7 @@ def _shows(fact: Fact, keywords: frozenset[str] | None, complaints: Iterator[Val
 
 
 def _explains(fact: Fact, keywords: frozenset[str] | None, complaint: ValidationError) -> bool:
-    """Return whether a fact is the reason for a complaint."""
+    """Return whether a complaint of jsonschema is caused by the fact."""
     if fact.kind in _ABOUT_EVERYTHING:
         return True
     if fact.kind in _ABOUT_FORBIDDEN:

@@ -22,7 +22,10 @@ _WORDS: dict[object, str] = {
 
 
 class MessageError(ValueError):
-    """JSON data do not match the type of a message; `field` is the path of the wrong field, `a.b[0].c`."""
+    """The error that JSON data do not match the type of a message.
+
+    `field` is the path of the wrong field, such as `a.b[0].c`.
+    """
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(field, problem)
@@ -34,18 +37,21 @@ class MessageError(ValueError):
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 class Message:
-    """The base class of messages. The annotations are the fields; a field without a default is required."""
+    """The base class of messages. The annotations of a subclass are the fields of its JSON object.
+
+    A field without a default is required.
+    """
 
     def __init_subclass__(cls) -> None:
         frozen(cls)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the message as plain JSON data, with the fields in the order of their definition."""
+        """Return this message as JSON data, with the fields in the order of their definition."""
         return {item.name: encode(getattr(self, item.name)) for item in fields(self)}  # type: ignore[arg-type]
 
 
 def encode(value: object) -> Any:
-    """Return a message, or a value of one of its fields, as plain JSON data."""
+    """Convert a message, or the value of a field, to JSON data (dicts, lists, texts and numbers)."""
     if isinstance(value, Message):
         return value.to_json()
     if isinstance(value, ServiceSpec):
@@ -58,7 +64,7 @@ def encode(value: object) -> Any:
 
 
 def decode(shape: type[T], data: object) -> T:
-    """Return JSON data as a value of the type `shape`. Fields that this type does not have are ignored.
+    """Convert JSON data to a value of the type `shape`. Fields that this type does not have are ignored.
 
     Raises `MessageError` with the path of a field that is missing or has the wrong type.
     """

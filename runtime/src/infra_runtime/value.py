@@ -17,7 +17,10 @@ T = TypeVar("T")
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 def frozen(cls: type[T]) -> type[T]:
-    """Make a class a frozen, keyword-only dataclass. `__post_init__` is called if it is defined."""
+    """Make a class a frozen, keyword-only dataclass, like `dataclass(frozen=True, kw_only=True)`.
+
+    The method `__post_init__` is called if the class defines it.
+    """
     made = dataclass(init=False, repr=False, eq=False, kw_only=True)(cls)
     for name, method in _METHODS.items():
         setattr(made, name, method)

@@ -96,5 +96,5 @@ def test_a_file_in_a_directory_that_other_users_can_write_to_is_not_read(paths) 
     control_file.write(paths)
     Path(paths.data).chmod(0o777)
 
-    with pytest.raises(DataDirectoryError, match=f"{paths.data}: other users can write to it"):
+    with pytest.raises(DataDirectoryError, match=f"{paths.data}: other users can write to this folder"):
         control_file.read(paths)

@@ -77,7 +77,7 @@ def test_a_port_that_needs_privileges_is_an_error_with_that_reason() -> None:
     if user == 0:
         os.seteuid(65534)
     try:
-        with pytest.raises(PermissionError, match="ports below 1024 need privileges here: 'port 80'"):
+        with pytest.raises(PermissionError, match="privileges to listen on ports below 1024: 'port 80'"):
             taken(80)
     finally:
         os.seteuid(user)

@@ -1,4 +1,4 @@
-"""Compare the parts of forms: their serialization and media types."""
+"""Compare the parts of form bodies (multipart and urlencoded): serialization and media types."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STYLING = frozenset({"style", "explode", "allowReserved"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A part of a form in one document, with its schema and its encoding (None if it has no encoding)."""
+    """A part of a form in one document: its schema, and its `encoding` (None if it has no `encoding`)."""
 
     encoding: Element | None
     holder: Element
@@ -31,14 +31,15 @@ class Part:
 
     @property
     def element(self) -> Element:
-        """Return the element of the encoding; the element of the media type if the part has no encoding."""
+        """Return the `encoding` of the part, or the media type of the form if the part has no `encoding`."""
         return self.encoding or self.holder
 
 
 def parts(scope: Scope, name: str, old: Element, new: Element) -> Iterator[tuple[str, Part, Part]]:
-    """Yield each part that has an encoding in at least one of the two media types.
+    """Yield the parts of a form that have an `encoding` in the old or the new document.
 
-    In OpenAPI, `encoding` applies only to the declared properties of forms.
+    Each result is a tuple of the name of the part, the old part and the new part. In OpenAPI, `encoding`
+    applies only to the declared properties of forms.
     """
     if not name.startswith(("multipart/", _URLENCODED)):
         return
@@ -137,7 +138,10 @@ def _terms(scope: Scope, media: Element) -> dict[str, Term]:
 
 
 def _media_types(scope: Scope, part: Part) -> set[str]:
-    """Return the media types of a part: the ones in its encoding, or the ones that its schema implies."""
+    """Return the media types of a part of a form.
+
+    They are listed in the `encoding` of the part, or the schema of the part implies them.
+    """
     encoding = part.encoding.text("contentType") if part.encoding else ""
     if encoding:
         return {normal(each) for each in encoding.split(",") if each.strip()}

@@ -1,4 +1,4 @@
-"""The serialization of a value, which `style` and `explode` define: their defaults and their effect."""
+"""The serialization of a parameter or header (`style`, `explode`): defaults and effect on values."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ class Style(NamedTuple):
 
 
 def style(element: Element | None, place: str) -> Style:
-    """Return the style of a parameter, header or encoding; the defaults depend on where the value is sent."""
+    """Return the `style` and `explode` of a parameter, header or encoding, with their defaults.
+
+    The defaults depend on where the value is sent, for example in the path or in the query.
+    """
     default = _DEFAULTS.get(place, "simple")
     if element is None:
         return Style(default, default in _EXPLODED)
@@ -58,9 +61,10 @@ def types(scope: Scope, term: Term) -> frozenset[str]:
 
 
 def alternatives(scope: Scope, term: Term) -> list[Node]:
-    """Return the alternatives of a schema, each with the other keywords of the schema, without unions.
+    """Return a node for each alternative of a schema with unions (`oneOf`, `anyOf`).
 
-    Nested unions are followed up to a limited depth.
+    A node combines the keywords of the alternative with the keywords beside the union. Nested unions are
+    followed up to a limited depth. The result for a schema without unions is its own node.
     """
     return list(_alternatives(scope, scope.graph.comparer.node(term), _NESTED))
 

@@ -1,4 +1,7 @@
-"""The format `gitlab`: a Code Quality report for GitLab. Source: GitLab's documentation, "Code Quality"."""
+"""The output format `gitlab`: a Code Quality report for GitLab.
+
+Source: GitLab's documentation, "Code Quality".
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ _SEVERITIES = {Level.BREAKING: "blocker", Level.WARNING: "minor", Level.INFO: "i
 
 
 def render(reports: Reports, view: View) -> str:
-    """Return a JSON list of issues; GitLab requires one list for all reports."""
+    """Return the findings of all reports as one JSON list of issues, because GitLab requires one list."""
     seen: Counter[str] = Counter()
     issues = []
     for name, report in reports.items():

@@ -1,4 +1,4 @@
-"""The format `html`: one page without external scripts, images and fonts."""
+"""The output format `html`: one page without external scripts, images and fonts."""
 
 from __future__ import annotations
 

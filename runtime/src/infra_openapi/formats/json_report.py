@@ -1,4 +1,7 @@
-"""The format `json`, for programs; `report.schema.json` describes it and has a version."""
+"""The output format `json`, for programs.
+
+The file `report.schema.json` describes the format and has a version.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What to do about a finding: one sentence for each rule, or for its effect, direction and level."""
+"""Sentences that state what to do about a finding.
+
+Some rules have their own sentence; the other rules have a sentence for their effect, direction and level.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compare the properties of objects: declared, undeclared, and declared by a pattern."""
+"""Compare the properties of two object schemas: declared, undeclared, and declared by a pattern."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _BECAME_VISIBLE = {
 
 
 class Objects:
-    """Compares the object keywords of two schemas in one direction."""
+    """Compares the keywords for objects (such as `properties`, `required`) of an old and a new schema."""
 
     def __init__(self, normalizer: Normalizer, same: Same, old: Node, new: Node, change: Change) -> None:
         self._node, self._same = normalizer.node, same
@@ -44,7 +44,7 @@ class Objects:
         )
 
     def compare(self) -> None:
-        """Add facts about all changes of the object keywords."""
+        """Add facts about all changes of the keywords for objects, such as `properties` and `required`."""
         old, new = self.old, self.new
         names = dict.fromkeys((*old.properties, *new.properties, *old.required, *new.required))
         for name in sorted(names):
@@ -146,7 +146,7 @@ class Objects:
             change.fact(facts.PROPERTY_REMOVED, _at(first), element, subject=name)
 
     def _others(self, node: Node, name: str) -> Term:
-        """Return the schema of an undeclared property."""
+        """Return the schema that applies to the property `name` if the property is not declared."""
         matched = any(expression.matches(pattern, name) for pattern in node.pattern_properties)
         if node.additional is None and node.unevaluated is not None and not matched:
             return node.unevaluated
@@ -217,7 +217,7 @@ class Objects:
 
 
 def closing(node: Node) -> Term | None:
-    """Return the schema of undeclared properties; None if they are allowed."""
+    """Return the schema for undeclared properties of an object; None if every such property is allowed."""
     return node.additional if node.additional is not None else node.unevaluated
 
 
@@ -232,7 +232,10 @@ def optional_part(
     name: str,
     subject: str = "",
 ) -> None:
-    """Compare two schemas that can be missing; `kinds` are the kinds of fact for added and removed."""
+    """Compare the schemas of a keyword that the old or the new schema may not have.
+
+    `kinds` contains the kind of fact for an added keyword and the kind for a removed keyword.
+    """
     added, removed = kinds
     if first and second:
         change.pair(first, second, name)
@@ -243,7 +246,7 @@ def optional_part(
 
 
 def _holder(term: Term, name: str) -> str:
-    """Return the pointer of the schema that declares a property."""
+    """Return the JSON pointer of the schema that declares the property `name`."""
     return term[0].pointer.removesuffix(f"/properties/{escaped(name)}") if term else ""
 
 

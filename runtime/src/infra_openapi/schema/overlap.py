@@ -1,4 +1,7 @@
-"""Find values that match two alternatives of a `oneOf` in only one of two schemas."""
+"""Find values that match two alternatives of a `oneOf` in one document, but not in the other document.
+
+A `oneOf` rejects a value that matches two of its alternatives, so such a value shows a change.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ _DEEPEST, _MOST = 4, 2000
 
 @dataclass(kw_only=True, eq=False)
 class Exclusive:
-    """A `oneOf` with the other keywords of its schema; `inner` is true if it is part of another union."""
+    """A `oneOf` and the other keywords beside it; `inner` is true if the `oneOf` is inside another union."""
 
     group: Group
     base: Node
@@ -33,22 +36,22 @@ class Exclusive:
 
     @cached_property
     def alternatives(self) -> list[Node]:
-        """Return the alternatives, each with the other keywords of the schema."""
+        """Return the alternatives of the `oneOf`, each combined with the keywords beside the `oneOf`."""
         inner = [self.comparer.node(branch) for branch in self.group.branches]
         return inner if self.base.unrestrained else [_both(self.base, each) for each in inner]
 
 
 class Overlaps:
-    """Searches for values that a `oneOf` rejects because two alternatives match."""
+    """Searches for values that a `oneOf` of one schema rejects because they match two of its alternatives."""
 
     def __init__(self, comparer: Comparer, mode: Mode) -> None:
         # The same mode as in the comparison of unions, so that its cached results can be used.
         self._comparer, self._mode = comparer, mode
 
     def exclusives(self, node: Node, seen: set[Hashable], *, inner: bool = False) -> Iterator[Exclusive]:
-        """Yield the `oneOf` groups that have no discriminator.
+        """Yield each `oneOf` in a schema that has no discriminator.
 
-        A discriminator would select one alternative.
+        A discriminator selects one alternative, so a value cannot match two alternatives.
         """
         if node.key in seen:
             return
@@ -61,9 +64,9 @@ class Overlaps:
                 yield from self.exclusives(self._comparer.node(branch), seen, inner=True)
 
     def refusing(self, node: Node, other: Node, *, shown: bool) -> Iterator[tuple[Group, Any]]:
-        """Yield the unions of this side that reject values of the other side.
+        """Yield each `oneOf` in the schema `node` that rejects values which the schema `other` allows.
 
-        The second value is an example, if one is required.
+        The second item of each pair is an example value if `shown` is true.
         """
         shown = shown and not self._comparer.assuming
         exclusives = list(self.exclusives(node, set()))
@@ -84,10 +87,11 @@ class Overlaps:
         return others > 1 and any(replace(node, types=ALL_TYPES).unrestrained for node in nodes)
 
     def _new(self, one: Exclusive, theirs: list[Exclusive], *, shown: bool) -> Iterator[bool]:
-        """Yield, for each pair of alternatives with a possible new overlap, whether an example is required.
+        """Yield an item for each pair of alternatives that may newly match the same value.
 
-        An example is required for a union inside a union, because another alternative of the outer union can
-        allow the value, and for two open objects that already overlapped before.
+        The item is true if only an example value can prove the overlap. This is the case for a union inside a
+        union, because another alternative of the outer union can allow the value, and for two open objects
+        that already overlapped in the other document.
         """
         within = {
             (id(other), mine): {
@@ -129,7 +133,7 @@ class Overlaps:
                     return
 
     def _around(self, node: Node, other: Exclusive) -> set[int]:
-        """Return the alternatives of the other side that include this alternative."""
+        """Return the indexes of those alternatives of `other` that allow all values of `node`."""
         found = set()
         for index, branch in enumerate(other.group.branches):
             wider = self._comparer.node(branch)
@@ -148,7 +152,10 @@ class Overlaps:
         return known >= mine
 
     def _touched(self, node: Node, other: Exclusive) -> bool:
-        """Return whether an open object differs from the similar object of the other side."""
+        """Return whether the open object `node` differs from the most similar open object of `other`.
+
+        An open object is a schema that allows undeclared properties.
+        """
         sent = self._mode.direction is Direction.REQUEST
         for index in _likely(other.alternatives, node):
             like = other.alternatives[index]
@@ -185,7 +192,7 @@ class Overlaps:
         return False
 
     def _example(self, node: Node, other: Node, group: Group) -> Any:
-        """Return a value that only this union rejects because two alternatives match, or `nothing`."""
+        """Return a value that only one `oneOf` rejects because it matches two alternatives, or `nothing`."""
         comparer = self._comparer
         if comparer.assuming:
             return comparer.nothing  # for a union, only the inclusion of a branch is relevant
@@ -204,7 +211,10 @@ class Overlaps:
 
 
 def _circular(comparer: Comparer, node: Node) -> bool:
-    """Return whether a schema contains itself; after one expansion, it would look like another union."""
+    """Return whether a schema contains itself, for example in a property.
+
+    After one expansion, a union in such a schema would look like another union.
+    """
     around: set[Hashable] = set()
     done: set[Hashable] = set()
     trail = [(node.key, iter(_inner(node)))]
@@ -226,7 +236,7 @@ def _circular(comparer: Comparer, node: Node) -> bool:
 
 
 def _inner(node: Node) -> list[Term]:
-    """Yield the schemas of the parts of a value, and the schemas of its alternatives."""
+    """Return the schemas of properties and items of a schema, and the schemas of its alternatives."""
     branches = [branch for group in node.groups for branch in group.branches]
     others = [term for term in (node.items, node.additional) if term is not None]
     return [*node.properties.values(), *node.prefix, *branches, *others]
@@ -246,19 +256,19 @@ def _both(one: Node, other: Node) -> Node:
 
 
 def _needed(node: Node, other: Node) -> bool:
-    """Return whether the other schema requires only properties that every value of the node has."""
+    """Return whether the schema `other` only requires properties that every value of `node` has."""
     alone = replace(other, required={}, types=ALL_TYPES).unrestrained
     named = other.required.keys() <= node.required.keys()
     return alone and named and node.types == _ONLY_OBJECT and "object" in other.types
 
 
 def _distinct(first: set[int], second: set[int]) -> bool:
-    """Return whether a different member can be selected from each of the sets."""
+    """Return whether two different numbers can be selected, one from each of two sets."""
     return bool(first) and bool(second) and len(first | second) > 1
 
 
 def _likely(among: list[Node], node: Node) -> set[int]:
-    """Return the open objects that have at least half of their properties in common with this object."""
+    """Return the indexes of open objects that share at least half of their properties with `node`."""
     mine = node.properties.keys()
     return {
         index

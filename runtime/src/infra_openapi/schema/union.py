@@ -1,4 +1,4 @@
-"""Compare unions: match the old and new alternatives, and add facts about added and removed alternatives."""
+"""Compare unions (`oneOf`, `anyOf`): match old and new alternatives, report added and removed ones."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _OVERLAP_REMOVED = facts.UNION_OVERLAP_REMOVED, facts.UNION_OVERLAP_REMOVED_FOR_
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Branch:
-    """One alternative of a union, with a label for messages."""
+    """One alternative of a union, with the name (`label`) that messages use for the alternative."""
 
     node: Node
     label: str
@@ -43,12 +43,12 @@ class Branch:
 
     @property
     def shown(self) -> str:
-        """Return the name of the alternative; its types if it has no name."""
+        """Return the name of the alternative, or the types of the alternative if it has no name."""
         return self.label or " or ".join(self.node.type_names)
 
 
 class Unions:
-    """Compares two schemas, at least one of which is a union."""
+    """Compares an old and a new schema, at least one of which is a union (`oneOf`, `anyOf`)."""
 
     def __init__(self, comparer: Comparer, old: Node, new: Node, change: Change) -> None:
         self._comparer, self.old, self.new, self.change = comparer, old, new, change
@@ -58,7 +58,7 @@ class Unions:
         )
 
     def compare(self) -> None:
-        """Match the alternatives, compare the pairs, and add facts about the remaining alternatives."""
+        """Match the old and new alternatives of a union, compare each pair, and add facts about the rest."""
         olds, was_null = self._alternatives(self.old)
         news, is_null = self._alternatives(self.new)
         if not self.change.mode.nullless and was_null != is_null:
@@ -98,9 +98,9 @@ class Unions:
     def _spell_out(
         self, node: Node, found: list[Branch], label: str, element: Element | None, seen: set[object]
     ) -> bool:
-        """Add the alternatives of a node, and return whether the node allows null.
+        """Append the alternatives of a union to `found`, and return whether the union allows null.
 
-        An alternative that is the union itself adds no values, so it is skipped.
+        Nested unions are expanded. An alternative that is the union itself adds no values, so it is skipped.
         """
         if node.key in seen or node.impossible:
             return False
@@ -170,7 +170,10 @@ class Unions:
         return Pair(old.node, new.node, self.mode)
 
     def _match(self, olds: list[Branch], news: list[Branch], by: Matcher) -> None:
-        """Match each old alternative with the first new alternative for which `by` returns true."""
+        """Match each old alternative of a union with the first new one for which the function `by` is true.
+
+        Matched alternatives are removed from both lists.
+        """
         for old in list(olds):
             match = next((new for new in news if by(old, new)), None)
             if match is not None:
@@ -192,7 +195,10 @@ class Unions:
         return bool(first & second) and len(first & second) / len(first | second) >= _ALIKE
 
     def _tags(self, node: Node) -> dict[str, str]:
-        """Return the properties that have a single value, because these properties distinguish objects."""
+        """Return the properties of an object schema that allow exactly one value.
+
+        Such a property, for example `type`, distinguishes the objects of one alternative from the others.
+        """
         found = {}
         for name in node.properties.keys() & node.required.keys():
             inner = self._comparer.node(node.properties[name])
@@ -209,13 +215,20 @@ class Unions:
         return self._includes(new, old) and self._includes(old, new)
 
     def _includes(self, wide: Branch, narrow: Branch) -> bool:
-        """Return whether `wide` includes `narrow`; either of them can be the old or the new alternative."""
+        """Return whether the alternative `wide` allows all values that the alternative `narrow` allows.
+
+        Each of the two can be the old or the new alternative.
+        """
         request = self.mode.direction is Direction.REQUEST
         first, second = (narrow, wide) if request else (wide, narrow)
         return self._comparer.covers(self._as_pair(first, second))
 
     def _included(self, branches: list[Branch], others: list[Branch], free: list[Branch]) -> list[Branch]:
-        """Match the alternatives that an alternative of the other side includes, and remove them."""
+        """Return those alternatives in `branches` that no alternative in `others` includes.
+
+        An alternative includes another one if it allows all values of the other one. If the including
+        alternative is in `free`, both are compared as a pair, and it is removed from `free`.
+        """
         left = []
         for branch in branches:
             wider = next((other for other in others if self._includes(other, branch)), None)
@@ -227,7 +240,10 @@ class Unions:
         return left
 
     def _exclusive(self, branches: list[Branch]) -> None:
-        """Add facts about overlaps: a value that matches two alternatives is invalid only in `oneOf`."""
+        """Add facts about values that a `oneOf` rejects because they match two of its alternatives.
+
+        A fact is added only if the other document allows such a value.
+        """
         comparer, (old, new) = self._comparer, (self.old, self.new)
         switched = len(old.groups) == len(new.groups) == 1 and old.groups[0].kind != new.groups[0].kind
         overlaps = Overlaps(comparer, self.mode)

@@ -15,7 +15,7 @@ from infra_runtime.errors import DataDirectoryError
 from infra_runtime.host import ownership, processes
 
 _DAMAGED = "was not written by pytest-infra"
-_REMOVE = "Stop the supervisor of this data directory if one is running, and remove the file."
+_REMOVE = "Stop the supervisor of this data directory if it is running, and remove the file."
 
 
 class ControlFile(NamedTuple):
@@ -43,7 +43,7 @@ def write(paths: Paths) -> None:
 
 
 def read(paths: Paths) -> ControlFile | None:
-    """Return the content of the control file; None if no supervisor has written it for this data directory.
+    """Return the content of the control file; None if the file is missing or is for another data directory.
 
     Raises `DataDirectoryError` if another user can have written the file, or if its content is invalid.
     """
@@ -70,6 +70,6 @@ def read(paths: Paths) -> ControlFile | None:
 
 
 def run_folder(paths: Paths) -> str:
-    """Return the folder of the last supervisor's sockets."""
+    """Return the folder that contains the sockets of the supervisor that was started most recently."""
     found = read(paths)
     return os.path.dirname(found.socket) if found else paths.run

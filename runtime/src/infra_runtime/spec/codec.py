@@ -14,7 +14,7 @@ _TABLE = "Table"
 
 
 def encode(value: object) -> Any:
-    """Return a spec, or a part of one, as plain JSON data; `$type` of each object names its class."""
+    """Return a spec, or a part of a spec, as JSON data; the key `$type` of each object is its class name."""
     if is_dataclass(value):
         encoded = {item.name: encode(getattr(value, item.name)) for item in fields(value)}
         return {TYPE: type(value).__name__, **encoded}

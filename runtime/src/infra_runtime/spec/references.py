@@ -16,7 +16,10 @@ _REFERENCE = re.compile(r"\$\$|\$\{([^}]*)\}")
 
 
 def references(text: str) -> list[str]:
-    """Return the names between `${` and `}`, in order; `$$` is a dollar sign, so `$${x}` has no name."""
+    """Return the references in a text, without `${` and `}`, in their order.
+
+    `$$` is a dollar sign, so `$${x}` is not a reference.
+    """
     return [match[1].strip() for match in _REFERENCE.finditer(text) if match[1] is not None]
 
 
@@ -65,7 +68,10 @@ def map_texts(
 
 
 def bound_copy(value: Any, lookup: Callable[[str], str]) -> Any:
-    """Return a copy of a spec's part (a probe, a step) with the references of all its texts replaced."""
+    """Return a copy of a part of a spec (a probe, a step) in which all references are replaced by values.
+
+    `lookup` returns the value of a reference.
+    """
     return map_texts(
         value,
         lambda text: substitute(text, lookup),
@@ -80,7 +86,7 @@ def other_service(reference: str) -> str | None:
 
 
 def optional_export(reference: str) -> tuple[str, str] | None:
-    """Return service and export of an optional reference `SERVICE.EXPORT?`; None for other references."""
+    """Return the service and the export of an optional reference `SERVICE.EXPORT?`; None for others."""
     scope, dot, name = reference.partition(".")
     return (scope, name[:-1]) if dot and scope not in OWN_SCOPES and name.endswith("?") else None
 

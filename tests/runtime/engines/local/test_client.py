@@ -206,7 +206,7 @@ def test_a_missing_field_is_named_with_the_versions_of_both_sides(paths) -> None
 
     assert str(caught.value) == (
         "the supervisor's answer to release has another type (ending: is missing): "
-        f"it uses protocol version {PROTOCOL}, this client uses {PROTOCOL}"
+        f"the supervisor uses protocol version {PROTOCOL}, this client uses {PROTOCOL}"
     )
 
 
@@ -225,7 +225,7 @@ def test_an_error_of_ours_is_raised_as_itself(paths) -> None:
     with answering(paths, stop=lambda request: [error(request, str(unknown), unknown.to_json())]):
         client = Client.connect(paths)
 
-        with pytest.raises(UnknownServiceError, match="no service 'wbe' here"):
+        with pytest.raises(UnknownServiceError, match="this stack has no service 'wbe'"):
             client.call(STOP, Names(services=("wbe",)))
         client.close()
 
@@ -307,7 +307,7 @@ def test_a_supervisor_that_hangs_up_and_does_not_exit_is_an_error_after_the_marg
     client.child = sleeper
 
     with pytest.raises(
-        SupervisorError, match=rf"it did not exit within 0\.6 s; its process {sleeper.pid} is"
+        SupervisorError, match=rf"the supervisor did not exit within 0\.6 s; its process {sleeper.pid} is"
     ):
         client.await_end(0.5)
 
@@ -359,7 +359,7 @@ def test_a_call_without_an_answer_ends_with_process_data_directory_and_log(paths
         caught.value
     )
     assert "its process 1 is running" in str(caught.value)
-    assert "`kill -KILL 1` ends it" in caught.value.hint
+    assert "`kill -KILL 1` ends the supervisor" in caught.value.hint
     assert paths.own_log in caught.value.hint
 
 
@@ -374,7 +374,7 @@ def test_a_stopped_supervisor_is_named_as_stopped(paths, sleeper) -> None:
             client.call(STATUS, Nothing())
         client.close()
 
-    assert f"`kill -CONT {sleeper.pid}` continues it" in caught.value.hint
+    assert f"`kill -CONT {sleeper.pid}` continues the supervisor" in caught.value.hint
 
 
 def test_a_call_that_waits_for_services_may_last_as_long_as_they_may_take(paths) -> None:
@@ -523,7 +523,7 @@ def test_a_supervisor_started_by_another_process_is_awaited(paths) -> None:
     done.set()
 
     assert client.child is None
-    assert started[0][-2:] == [paths.data, "test"]
+    assert started[0][-4:] == [paths.data, "test", "tmpfs", "[]"]
 
 
 # --- failures --------------------------------------------------------------------------------------

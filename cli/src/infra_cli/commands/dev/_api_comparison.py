@@ -47,7 +47,7 @@ class Comparison:
     access: Access
 
     def opened(self, source: str) -> Opened:
-        """Read the old or the new document from its source."""
+        """Read the old or the new document of this comparison from its source."""
         from infra_openapi.sources import Kind, kind_of, open_source
 
         if kind_of(source, self.directory) is Kind.SERVICE:
@@ -90,7 +90,7 @@ class Comparison:
 def given(
     base: str, revision: str, *, policy: Policy, target: Target, access: Access, accepted: Path | None
 ) -> Comparison:
-    """Return the comparison of the two sources on the command line."""
+    """Return the comparison of the two documents whose sources are given on the command line."""
     from infra_openapi import baseline
     from infra_openapi.sources import Kind, kind_of
 
@@ -115,7 +115,7 @@ def given(
 def declared(
     names: Sequence[str], *, policy: Policy, target: Target, access: Access, accepted: Path | None
 ) -> list[Comparison]:
-    """Return the comparisons that the stack file declares.
+    """Return the comparisons for the APIs that the stack file declares; `names` selects some of them.
 
     Rules on the command line have priority over rules in the stack file.
     """
@@ -177,7 +177,7 @@ def three_exit_codes() -> Iterator[None]:
         raise CouldNotCompareError(str(error), error.hint) from error
     except Exception as error:
         if isinstance(error, ImportError) and error.name in _EXTRA:
-            hint = "Install it with `python -m pip install 'pytest-infra[openapi]'`."
+            hint = "Install the package with `python -m pip install 'pytest-infra[openapi]'`."
             raise CouldNotCompareError(f"{error.name} is not installed", hint) from error
         # Errors caused by a full disk or too little memory are not bugs.
         hint = "" if isinstance(error, OSError | MemoryError) else _BUG
@@ -185,7 +185,7 @@ def three_exit_codes() -> Iterator[None]:
 
 
 class CouldNotCompareError(InfraError):
-    """An unexpected error during a comparison, such as a bug."""
+    """The error that a comparison failed for an unexpected reason, such as a bug."""
 
     exit_code = 2
 

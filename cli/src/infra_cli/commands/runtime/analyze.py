@@ -58,7 +58,10 @@ def _row(share: Share, start: Start) -> tuple[str, ...]:
 
 
 def _bar(share: Share, total: float) -> str:
-    """Return a bar such as `···▒▒███`, whose parts show the times of waiting, preparing and starting."""
+    """Return a bar such as `···▒▒███` for one service: the times of waiting, preparing and starting.
+
+    `total` is the time in seconds of a bar with full width.
+    """
     edges = [
         round(WIDTH * end / total) for end in (share.waiting, share.waiting + share.preparing, share.ended)
     ]

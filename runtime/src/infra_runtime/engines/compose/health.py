@@ -21,7 +21,7 @@ _START_INTERVAL, _INTERVAL, _TIMEOUT = 1, 10, 5
 
 
 def health_check(spec: ServiceSpec, stack: Stack) -> dict[str, Value] | None:
-    """Return the `healthcheck` of a service, or None if it is ready as soon as it runs.
+    """Return the `healthcheck` of a service for Compose; None for a task, or without a probe.
 
     Raises:
         ConfigurationError: the probe cannot be expressed as a command of the image.
@@ -47,7 +47,10 @@ def health_check(spec: ServiceSpec, stack: Stack) -> dict[str, Value] | None:
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as Compose writes them. Source: Compose Specification, "Specifying durations"."""
+    """Return a number of seconds in the notation of Compose, such as `1m30s`.
+
+    Source: Compose Specification, "Specifying durations".
+    """
     milliseconds = max(1, round(seconds * 1000))
     whole, rest = divmod(milliseconds, 1000)
     return f"{whole}s" if not rest else f"{whole}s{rest}ms" if whole else f"{rest}ms"
