@@ -58,6 +58,12 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     """Add the options and ini values of pytest-infra to pytest's parser."""
     options.add(parser)
     variants.add(parser)
+    parser.addini(
+        "infra_variables",
+        "lines `VARIABLE: SERVICE [DRIVER]`; the environment variable has the same URL for all tests, and is "
+        "set before the application is imported",
+        type="linelist",
+    )
     pluginmanager.register(_Parser(parser), "infra-parser")
 
 
@@ -112,6 +118,10 @@ def _begin(config: pytest.Config) -> None:
     variants.variants(config)  # an invalid value is reported before the first test
     config.pluginmanager.register(service_fixtures.plugin_of(config), SERVICES)
     config.pluginmanager.register(Notes.of(config), "infra-notes")
+    if lines := config.getini("infra_variables"):
+        from pytest_infra import import_variables
+
+        import_variables.set_all(config, lines)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -41,6 +41,8 @@ class UnitRegistry:
         self._parameters: dict[Hashable, Any] = {}
         #: the units that tests are using now
         self.live: list[Unit] = []
+        #: service → the unit or server that the fixture of the service has returned
+        self.current: dict[str, Endpoint] = {}
         #: the seconds that a test waited for each unit
         self.waits: list[float] = []
         #: the names of the units that could not be removed

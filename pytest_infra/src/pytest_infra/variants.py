@@ -15,8 +15,8 @@ MARKER = (
     "without arguments, this applies to all services (pytest-infra)"
 )
 ISOLATION_MARKER = (
-    "infra_isolation(SERVICE=VARIANT): the way in which these tests are isolated from each other, such as "
-    "`clone` or `server`; the marker has priority over the ini value (pytest-infra)"
+    "infra_isolation(SERVICE=VARIANT): the way in which these tests are isolated; it has priority over the "
+    "ini value infra_isolation (pytest-infra)"
 )
 
 

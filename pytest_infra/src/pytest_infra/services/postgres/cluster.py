@@ -201,7 +201,7 @@ class Cluster:
         return written + str((connection.execute(_VERSIONS.encode()).fetchone() or ("",))[0])
 
     def _new(self, connection: psycopg.Connection[Any], *catalogs: str) -> dict[tuple[str, str], str]:
-        """Return the keys and contents of the rows that the accepted state does not have."""
+        """Return the keys and contents of catalog rows that did not exist before the test."""
         rows = _read(connection).items()
         return {key: row[0] for key, row in rows if key[0] in catalogs and key not in self._state}
 

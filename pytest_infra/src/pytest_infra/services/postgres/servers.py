@@ -17,6 +17,7 @@ from pytest_infra.isolation.unit import Unit
 from pytest_infra.kit_context import KitContext
 from pytest_infra.label import shorten
 from pytest_infra.notes import Notes
+from pytest_infra.services.postgres import template
 from pytest_infra.services.postgres.database import Database
 from pytest_infra.services.postgres.driver import driver
 from pytest_infra.services.postgres.failed_migration import migrate
@@ -32,7 +33,12 @@ class Servers:
     def __init__(self, context: KitContext) -> None:
         self._server, self._executables = context.endpoint, context.executables
         self._factory = ServerFactory(context)
-        self._factory.make_seed()
+        failed = f"{template.TEMPLATE}{context.parameters['migrations'].key}_server"
+        with (
+            driver(self._server.name).connect(url_of(self._server), autocommit=True) as connection,
+            template.failure_recorded(connection, self._server, failed),
+        ):
+            self._factory.make_seed()
         report = Notes.of(context.config).add_message
         self._pool = Pool(self._factory, self._server.name, max_ahead=1, report=report)
 
