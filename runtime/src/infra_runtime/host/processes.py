@@ -146,8 +146,8 @@ def family(roots: Mapping[int, str], *tokens: str, grouped: bool = False) -> lis
 
     The processes are found by:
     - `roots`: pid → start time of recorded processes. All processes in the session of a recorded process
-      belong to the stack. If the recorded process has exited, the other processes of its session belong to the stack
-      only if one of them is found in another way;
+      belong to the stack. If the recorded process has exited, the other processes of its session belong to
+      the stack only if one of them is found in another way;
     - `tokens`: a process keeps the token when it forks into another session. With `grouped`, all processes in
       the control groups (cgroups) whose names contain a token belong to the stack, including a supervisor;
     - the parent: descendants of all these processes.
