@@ -72,7 +72,7 @@ class UnitRegistry:
         except InfraError as error:
             raise self._session.failure(("unit", service), error) from None
         unit.unkeepable = unit.unkeepable or instance.kit.unkeepable
-        unit.driver_urls = instance.kit.urls  # the endpoint of a copy of a service has none
+        unit.driver_urls = dict(instance.kit.urls)  # the endpoint of a copy of a service has none
         self.waits.append(time.perf_counter() - began)
         self.live.append(unit)
         process = os.getpid()

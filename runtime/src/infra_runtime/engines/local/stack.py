@@ -63,7 +63,7 @@ class Endpoint(Mapping[str, str]):
     ) -> None:
         self.name = name
         #: driver → its URL, with exports in braces; the pytest plugin gets it from the service kit
-        self.driver_urls = dict(driver_urls)
+        self.driver_urls: Mapping[str, str] = dict(driver_urls)
         #: the secret values, which must not occur in output
         self.sensitive = frozenset(sensitive)
         self.ports = dict(ports)
