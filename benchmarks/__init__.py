@@ -1,1 +1,5 @@
-"""Benchmarks, which print ratios, their spread, and the machine. `python -m benchmarks` runs all of them."""
+"""Benchmarks of pytest-infra.
+
+`python -m benchmarks` runs all of them. Each benchmark prints times or memory, ratios to a baseline, their
+spread, and the properties of the machine.
+"""

@@ -1,6 +1,7 @@
-"""The time to connect to a running stack: `attach()` in Python, and `infra runtime status` in a shell.
+"""Measure the time to connect to a running stack.
 
-The baseline is an interpreter that runs no code.
+The variants are `attach()` in Python and `infra runtime status` in a shell. The baseline is a Python
+interpreter that runs no code.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ infra.attach(lease=False).postgres.url
 
 
 def main() -> None:
-    """Measure the variants and print the tables."""
+    """Measure the variants of this benchmark and print the tables."""
     chosen = count(__doc__, 30)
     headline("Connecting to a running stack")
     with stage() as folder:
@@ -40,13 +41,13 @@ def main() -> None:
 
 
 def join(data: Path) -> None:
-    """Attach to the stack, and read the URL of one service."""
+    """Attach to the stack in the data directory `data`, and read the URL of one service."""
     with infra.attach(data) as stack:
         assert stack.postgres.url
 
 
 def call(name: str, what: Callable[[], None]) -> Variant:
-    """Return a variant that measures the seconds of a call."""
+    """Return a variant that measures the seconds of a call of the function `what`."""
 
     def measure() -> Measures:
         began = time.perf_counter()

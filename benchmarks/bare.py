@@ -1,6 +1,7 @@
-"""The same servers without a supervisor: the same argv, environment, files and data, all started at once.
+"""Start the same servers as a stack without a supervisor: the baseline of other benchmarks.
 
-This program launches a `benchmarks.script.Script`, prints the seconds from the first copy to the last
+The executables, arguments, environment variables, files and data are the same, and all servers are started at
+once. This program launches a `benchmarks.script.Script`, prints the seconds from the first copy to the last
 successful probe, and exits when its standard input ends.
 """
 
@@ -31,9 +32,10 @@ Running: TypeAlias = tuple[Service, Child]
 
 
 async def launch(services: Iterable[Service], running: dict[str, Running]) -> None:
-    """Start all services at once; return when the last one is ready.
+    """Start all services at once; return when the last of them is ready.
 
-    Each started service is added to `running` at once, so that the caller can end it after an error.
+    Each started service is added to `running` immediately, so that the caller can end the service after an
+    error.
     """
     async with asyncio.TaskGroup() as group:
         for service in services:
@@ -52,7 +54,7 @@ async def _launch(service: Service, running: dict[str, Running]) -> None:
 
 
 def start(service: Service) -> Child:
-    """Start only the process; its data must exist."""
+    """Start only the process of a service; the data of the service must already exist."""
     return spawn(
         service["command"],
         env=service["env"],
@@ -63,7 +65,7 @@ def start(service: Service) -> Child:
 
 
 async def ready(service: Service, child: Child) -> None:
-    """Return when the service's probe succeeds."""
+    """Return when the probe of a service succeeds."""
     probe, began = decode(service["ready"], TYPES), time.monotonic()
     while (
         reason := await probes.ask(probe, LOOPBACK, service["ports"], _no_command, service["run"])
@@ -79,7 +81,7 @@ async def _no_command(command: tuple[str, ...], _env: Mapping[str, str]) -> int:
 
 
 def end(running: Mapping[str, Running]) -> None:
-    """Stop all services, and remove their data."""
+    """Stop all services in `running`, and remove their data."""
     for service, child in running.values():
         child.send_signal(service["stop"])
     for service, child in running.values():
@@ -88,7 +90,7 @@ def end(running: Mapping[str, Running]) -> None:
 
 
 def main() -> None:
-    """Launch the script of the first argument."""
+    """Launch the script whose path is the first argument."""
     services = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     user_namespaces_work()  # the supervisor tests this at run time, the author of a script knows the result
     running: dict[str, Running] = {}

@@ -55,7 +55,7 @@ def test_five(infra_stack):
 
 
 def main() -> None:
-    """Measure the variants and print the tables."""
+    """Measure the variants of this benchmark and print the tables."""
     chosen = count(__doc__, 20)
     headline("Cold start: five services, from empty directories to ready")
     with stage() as folder, bare(folder) as launch:
@@ -69,7 +69,10 @@ def main() -> None:
 
 
 def api(folder: Path) -> Variant:
-    """Measure `infra_runtime.start()` in a new interpreter, with the times from the supervisor's journal."""
+    """Return a variant that measures `infra_runtime.start()` in a new interpreter.
+
+    The times of the single services come from the supervisor's journal.
+    """
     cwd = project(folder, "api")
 
     def measure() -> Measures:
@@ -88,7 +91,7 @@ def api(folder: Path) -> Variant:
 
 @contextlib.contextmanager
 def bare(folder: Path) -> Iterator[Variant]:
-    """Yield a variant in which a script starts the same binaries at once."""
+    """Yield a variant in which a script without a supervisor starts the same executables at once."""
     cwd = project(folder, "bare")
     with held([PYTHON, "-c", API, *SERVICES], cwd):
         pass  # the first start fills the cache of seeds
@@ -102,7 +105,7 @@ def _bare(command: list[str], cwd: Path) -> Measures:
 
 
 def command_line(folder: Path) -> Variant:
-    """Measure `infra runtime up --detach --wait` until it exits."""
+    """Return a variant that measures `infra runtime up --detach --wait` until the command exits."""
     cwd = project(folder, "cli")
 
     def measure() -> Measures:
@@ -114,7 +117,10 @@ def command_line(folder: Path) -> Variant:
 
 
 def fixture(folder: Path) -> Variant:
-    """Measure a pytest session with one test until it exits, including stop and leak check."""
+    """Return a variant that measures a pytest session with one test.
+
+    The time ends when pytest exits, so it includes the stop of the services and the leak check.
+    """
     cwd = project(folder, "fixture", conftest_py=CONFTEST, test_five_py=TEST)
 
     def measure() -> Measures:

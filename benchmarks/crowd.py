@@ -1,4 +1,4 @@
-"""Large stacks: start, stop, memory and processor time for each of 100 and 500 trivial services."""
+"""Measure large stacks: start, stop, memory and processor time with 100 and with 500 trivial services."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SERVICE = '[services.{name}]\ncommand = ["sleep", "86400"]\nsummary = "sleeps"\n
 
 
 def main() -> None:
-    """Measure the variants and print the tables."""
+    """Measure the variants of this benchmark and print the tables."""
     chosen = count(__doc__, 5)
     headline(f"{SIZES[0]} and {SIZES[1]} trivial services", ())
     with stage() as folder:
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def crowd(folder: Path, size: int) -> Variant:
-    """Return a variant with `size` services that only sleep."""
+    """Return a variant that starts and stops `size` services that only sleep."""
     names = [f"s{number}" for number in range(size)]
     text = "".join(SERVICE.format(name=name) for name in names)
     cwd = project(folder, f"crowd{size}", infra_toml=text)

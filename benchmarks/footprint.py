@@ -1,6 +1,7 @@
-"""Memory and processor time of a supervisor with five idle services; works only on Linux.
+"""Measure memory and processor time of a supervisor with five idle services; works only on Linux.
 
-RSS counts shared pages (of the interpreter, of the C library) in full, PSS only the process's share of them.
+RSS counts shared pages (of the interpreter and of the C library) completely; PSS counts only the share of the
+process.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ MIB = 1 / 2**20
 
 
 def main() -> None:
-    """Measure the variants and print the tables."""
+    """Measure the variants of this benchmark and print the tables."""
     chosen = count(__doc__, 4)
     headline(f"Idle costs: five services, {WHILE:g} s per round")
     with (
@@ -35,7 +36,7 @@ def main() -> None:
 
 
 def members(stack: Stack) -> dict[str, list[int]]:
-    """Return the pids of the stack: supervisor, guardian, and the services with their children."""
+    """Return the process ids of a stack: supervisor, guardian, and the services with their children."""
     status = stack.status()
     services = {service.name: family(service.pid) for service in status.services}
     service_pids = {pid for pids in services.values() for pid in pids}
@@ -44,12 +45,12 @@ def members(stack: Stack) -> dict[str, list[int]]:
 
 
 def family(pid: int) -> list[int]:
-    """Return the pids of a process and its descendants."""
+    """Return the process ids of a process and of its descendants."""
     return [process.pid for process in processes.family({pid: processes.started(pid)})]
 
 
 def idle(members: dict[str, list[int]]) -> Measures:
-    """Measure memory now, and the share of a core over `WHILE` seconds."""
+    """Measure the memory of the processes now, and their share of a processor core over `WHILE` seconds."""
     before = {name: processor(pids) for name, pids in members.items()}
     time.sleep(WHILE)
     measured: dict[str, float] = {}
@@ -61,7 +62,7 @@ def idle(members: dict[str, list[int]]) -> Measures:
 
 
 def memory(pids: list[int], kind: str) -> float:
-    """Return the memory in bytes. Source: proc_pid_smaps(5)."""
+    """Return the memory of the processes in bytes. Source: proc_pid_smaps(5)."""
     total = 0
     for pid in pids:
         with contextlib.suppress(FileNotFoundError):
@@ -72,7 +73,7 @@ def memory(pids: list[int], kind: str) -> float:
 
 
 def processor(pids: list[int]) -> float:
-    """Return the seconds of processor time so far, exact to a nanosecond. Source: Linux, sched-stats.rst."""
+    """Return the processor time that the processes have used, in seconds. Source: Linux, sched-stats.rst."""
     total = 0.0
     for pid in pids:
         with contextlib.suppress(

@@ -1,6 +1,7 @@
-"""The cost of the plugin in a session that does not use it: `pytest --collect-only` with and without it.
+"""Measure the cost of the plugin in a pytest session that does not use it.
 
-The processor time is measured too: other work of the machine hardly changes it.
+The benchmark compares `pytest --collect-only` with and without the plugin. The processor time is measured
+too, because other programs on the machine hardly change it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ WITH, WITHOUT = "with the plugin", "without (-p no:infra)"
 
 
 def main() -> None:
-    """Measure the variants and print the tables."""
+    """Measure the variants of this benchmark and print the tables."""
     chosen = count(__doc__, 60)
     headline("An idle plugin: pytest --collect-only, one test", ("pytest-xprocess",))
     with stage() as folder:
@@ -29,7 +30,7 @@ def main() -> None:
 
 
 def session(name: str, cwd: Path, *options: str) -> Variant:
-    """Return a variant that measures wall and processor seconds of a complete session."""
+    """Return a variant that measures the wall time and the processor time of a complete pytest session."""
 
     def measure() -> dict[str, float]:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)

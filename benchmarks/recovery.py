@@ -1,6 +1,7 @@
-"""SIGKILL to a service: the time until it is ready again, compared with a start of its binary alone.
+"""Kill a service with SIGKILL; measure the time until the service is ready again.
 
-Both start with the data of a killed server. The time with the supervisor includes the first back-off.
+The time is compared with a start of the executable without a supervisor. Both variants start with the data of
+a killed server. The time with the supervisor includes the first back-off, which is the wait before a restart.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from infra_runtime.supervisor.restart import BACKOFF_FIRST
 
 
 def main() -> None:
-    """Measure and print a table for each service."""
+    """Measure how long services take to be ready again after a kill, and print a table for each service."""
     chosen = count(__doc__, 20)
     headline(f"SIGKILL of a service, until it is ready again (first back-off: {BACKOFF_FIRST * 1000:g} ms)")
     with stage() as folder, supervised(folder) as stack, alone(folder) as boots:
@@ -43,7 +44,7 @@ def supervised(folder: Path) -> Iterator[Stack]:
 
 
 def restarted(stack: Stack, service: str) -> Variant:
-    """Return a variant that kills a service and waits for the supervisor's event `ready`."""
+    """Return a variant that kills a service and waits until the supervisor reports that it is ready again."""
 
     def measure() -> Measures:
         pid = next(it.pid for it in stack.status().services if it.name == service)
@@ -64,7 +65,10 @@ def restarted(stack: Stack, service: str) -> Variant:
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[Mapping[str, Variant]]:
-    """Start the same services without a supervisor; yield a variant for each that starts it again."""
+    """Start the same services without a supervisor, and yield a variant for each service.
+
+    The variant of a service kills the service and starts it again.
+    """
     running: dict[str, Running] = {}
     with script(resolve(SERVICES, directory=project(folder, "alone"), environment="test")) as launched:
         try:
@@ -75,7 +79,7 @@ def alone(folder: Path) -> Iterator[Mapping[str, Variant]]:
 
 
 def booted(running: dict[str, Running], name: str) -> Variant:
-    """Return a variant that kills a service with its children, starts it, and probes until it is ready."""
+    """Return a variant that kills a service without a supervisor, and starts it again until it is ready."""
 
     def measure() -> Measures:
         service, child = running[name]

@@ -1,8 +1,9 @@
-"""The exactness of the reset of databases: random acts, each followed by a comparison with a new clone.
+"""Check that the reset of databases is exact: compare reset databases with new clones.
 
-Two workers act in their own databases on one server. Between the phases the server is restarted, or a
-snapshot is restored. The acts and the comparison are those of `tests/fakes/recycling.py`, which the test
-suite uses for fewer rounds. The exit status is 1 if a reset database differed.
+Before each reset, random statements and other actions change the database. Two workers use their own
+databases on one server. Between the phases, the server is restarted, or a snapshot is restored. The actions
+and the comparison are those of `tests/fakes/recycling.py`, which the test suite uses for fewer rounds. The
+exit status is 1 if a reset database differed from a new clone.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ DUMPS = 10
 
 
 def main() -> int:
-    """Run the rounds and print what they found."""
+    """Run the rounds of the check, and print the numbers of reset and of different databases."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=2)
@@ -73,7 +74,7 @@ def main() -> int:
 
 
 def _work(pipe: Connection, server: Endpoint, folder: Path, pg_dump: str, seed: int) -> None:
-    """Run the rounds of one worker, phase by phase."""
+    """Run all rounds of one worker, one phase after another."""
     kit.PAUSE = 0  # otherwise, a number of databases are not reset after many acts that prevent it
     numbers = random.Random(seed)
     checked = Recycling(server, folder, pg_dump=pg_dump)

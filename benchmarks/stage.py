@@ -1,4 +1,4 @@
-"""The stage of a benchmark: a temporary folder for projects and caches, and functions that run programs."""
+"""Prepare a benchmark: a temporary folder for projects and caches, and functions that run programs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SERVICES = ("nats", "postgres", "valkey", "caddy", "pocketbase")
 
 @contextlib.contextmanager
 def stage() -> Iterator[Path]:
-    """Yield a temporary folder for projects and caches; unset the variables of the user's settings."""
+    """Yield a temporary folder for projects and caches; the variables with the user's settings are unset."""
     with tempfile.TemporaryDirectory(prefix="infra-bench-") as name:
         folder = Path(name)
         for variable in [*os.environ]:
@@ -34,7 +34,7 @@ def stage() -> Iterator[Path]:
 
 
 def project(folder: Path, name: str, **files: str) -> Path:
-    """Create the folder of a project with files (`test_py` is `test.py`)."""
+    """Create the folder of a project with the given files (the argument `test_py` is the file `test.py`)."""
     made = folder / name
     made.mkdir()
     for file, text in files.items():
@@ -43,7 +43,10 @@ def project(folder: Path, name: str, **files: str) -> Path:
 
 
 def timed(command: list[str] | tuple[str, ...], cwd: Path) -> tuple[float, str]:
-    """Run a program; return the seconds until its exit, and its output. A failure ends the benchmark."""
+    """Run a program; return the seconds until its exit, and its output.
+
+    If the program fails, the benchmark ends with an error.
+    """
     began = time.perf_counter()
     done = subprocess.run(
         command, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
@@ -56,9 +59,9 @@ def timed(command: list[str] | tuple[str, ...], cwd: Path) -> tuple[float, str]:
 
 @contextlib.contextmanager
 def held(command: list[str], cwd: Path) -> Iterator[tuple[float, str, subprocess.Popen[str]]]:
-    """Run a program until it prints a line; after the block its standard input is closed, and it exits.
+    """Run a program until it prints a line, and yield the seconds until the line, the line, and the process.
 
-    Yield the seconds until the line, the line, and the process.
+    At the end of the block, the standard input of the program is closed, and the program exits.
     """
     began = time.perf_counter()
     with subprocess.Popen(

@@ -17,7 +17,7 @@ from infra_openapi import compare, parse
 
 
 def document(paths: int, schemas: int) -> dict[str, Any]:
-    """Return a document whose paths answer with one of the schemas, which refer to one another in cycles."""
+    """Return an OpenAPI document whose paths return schemas that refer to one another in cycles."""
 
     def ref(number: int) -> dict[str, Any]:
         return {"$ref": f"#/components/schemas/Thing{number % schemas}"}
@@ -63,7 +63,7 @@ def document(paths: int, schemas: int) -> dict[str, Any]:
 
 
 def changed(data: dict[str, Any], facts: int) -> dict[str, Any]:
-    """Return a copy of the document with `facts` changes, each in another schema."""
+    """Return a copy of an OpenAPI document with `facts` changes, each in a different schema."""
     made = copy.deepcopy(data)
     for number in range(facts):
         made["components"]["schemas"][f"Thing{number}"]["properties"]["id"]["maxLength"] = 6000
@@ -71,7 +71,7 @@ def changed(data: dict[str, Any], facts: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Print the time and the findings for two numbers of paths."""
+    """Print the time of the comparison and the number of findings for two numbers of paths."""
     most = int(sys.argv[1]) if len(sys.argv) > 1 else 500
     schemas = int(sys.argv[2]) if len(sys.argv) > 2 else 400
     facts = 39

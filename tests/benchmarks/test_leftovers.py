@@ -13,6 +13,9 @@ from types import ModuleType
 
 import pytest
 
+from infra_runtime.data_directory import memory_folder
+from infra_runtime.host import memory
+
 pytestmark = pytest.mark.process
 
 
@@ -54,11 +57,24 @@ def test_a_process_that_only_names_the_folder_is_counted_but_not_signalled(
 def test_a_socket_and_files_of_a_killed_change_are_found(leftovers: ModuleType, tmp_path: Path) -> None:
     for name in ("p/.data-test/plan-1", "t", "r/0123", "cache/seeds/4711.new"):
         (tmp_path / name).mkdir(parents=True)
-    traces = leftovers.Traces(tmp_path / "p", f"{tmp_path}/t", f"{tmp_path}/r", f"{tmp_path}/cache")
+    traces = leftovers.Traces(tmp_path / "p", f"{tmp_path}/t", f"{tmp_path}/r")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(f"{tmp_path}/r/0123/s")
 
     assert traces.running() == [f"socket {tmp_path}/r/0123/s"]
     assert {line.removeprefix(f"file {tmp_path}/") for line in traces.files()} == {
-        "p/.data-test", "p/.data-test/plan-1", "r/0123", "r/0123/s", "cache/seeds/4711.new",
+        "p/.data-test", "p/.data-test/plan-1", "r/0123", "r/0123/s",
     }  # fmt: skip
+    assert leftovers.unfinished(tmp_path / "cache") == [f"file {tmp_path}/cache/seeds/4711.new"]
+
+
+def test_a_folder_in_ram_is_found_by_the_path_of_its_data_directory(
+    leftovers: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "TMPFS", str(tmp_path / "shm"))
+    for name, owner in (("infra-a", tmp_path / "p" / ".data-test"), ("infra-b", tmp_path / "other")):
+        (tmp_path / "shm" / name).mkdir(parents=True)
+        (tmp_path / "shm" / name / memory_folder.OWNER).write_text(str(owner))
+    traces = leftovers.Traces(tmp_path / "p", f"{tmp_path}/t", f"{tmp_path}/r")
+
+    assert traces.files() == [f"file {tmp_path}/shm/infra-a"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -28,5 +29,7 @@ def test_a_few_kills_leave_nothing(checkout: Path, temporary: Path, monkeypatch:
     )  # fmt: skip
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "kills: 3; left over: nothing" in done.stdout
+    kills = re.search(r"kills: (\d+); left over: nothing", done.stdout)
+    assert kills is not None, done.stdout
+    assert int(kills[1]) >= 3
     assert not list(temporary.iterdir())

@@ -33,7 +33,7 @@ BAD: dict[str, tuple[str | bytes, str, str]] = {
         ":3:1",
         "has the key 'paths' twice",
     ),
-    "a wrong version": (EMPTY.replace("3.0.3", "4.0.0"), ":1:1", "has the OpenAPI version '4.0.0'"),
+    "a wrong version": (EMPTY.replace("3.0.3", "4.0.0"), ":1:1", "the OpenAPI version '4.0.0'"),
     "an old Swagger": ("paths: {}\nswagger: '1.2'\n", ":2:1", "has the Swagger version '1.2'"),
     "no version": ("info: {}\npaths: {}\n", ":1", "neither `openapi` nor `swagger`"),
     "a list": ("- openapi\n", ":1", "is an array"),
@@ -63,7 +63,7 @@ BAD: dict[str, tuple[str | bytes, str, str]] = {
     "an image": (b"\x89PNG\r\n\x1a\n\x00\x00", ":1", "is not UTF-8 text"),
     "another encoding": ((EMPTY + "x: é\n").encode("latin-1"), ":4", "is not UTF-8 text"),
     "two documents": (EMPTY + "---\n" + EMPTY, ":4:1", "more than one YAML document"),
-    "a billion laughs": (nested_aliases(), ":10:", "has aliases that add more than"),
+    "a billion laughs": (nested_aliases(), ":10:", "the aliases of the document add more than"),
     "an alias of nothing": (EMPTY + "x: *y\n", ":4:4", "contains the alias *y, but no anchor with this name"),
     "deep nesting": ('{"openapi": "3.0.0", "paths": ' + "[" * 100_000, "", "levels deep"),
     "deep nesting in YAML": (EMPTY + "x: " + "[" * 1000 + "]" * 1000, ":4:", "levels deep"),
@@ -87,6 +87,19 @@ def test_an_invalid_document_exits_with_2_and_prints_file_line_and_reason(
     assert reason in said.err
     assert "This is a bug" not in said.err
     assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("kind", "option"),
+    [("a reference to the network", "`--allow-network`"), ("a reference that leaves the root", "`--root`")],
+)
+def test_the_hint_of_a_refused_reference_names_the_option(check: Checks, kind: str, option: str) -> None:
+    check.write("bad.yaml", BAD[kind][0])
+    check.write("good.yaml", PETS)
+
+    hint = check("bad.yaml", "good.yaml").err.partition("hint: ")[2]
+
+    assert option in hint
 
 
 GOOD: dict[str, str | bytes] = {
@@ -122,7 +135,7 @@ def test_a_directory_is_an_error(check: Checks) -> None:
     said = check("api", "api/openapi.yaml")
 
     assert said.code == 2
-    assert "api: is a directory" in said.err
+    assert "api: the path is a directory" in said.err
 
 
 def test_a_circular_symbolic_link_is_an_error(check: Checks) -> None:
@@ -158,7 +171,7 @@ def test_a_closed_standard_input_is_an_error(check: Checks, monkeypatch: pytest.
     said = check("good.yaml", "-")
 
     assert said.code == 2
-    assert "stdin: is closed" in said.err
+    assert "stdin: standard input is closed" in said.err
 
 
 def test_an_endless_device_is_an_error(check: Checks) -> None:
@@ -232,7 +245,7 @@ APPS = {
     "no such attribute": ("other = 1", "shop:app: AttributeError: module 'shop' has no attribute 'app'"),
     "a factory": ("def app(): ...", "shop:app: TypeError: app is not an app; if it is a factory"),
     "no app": ("app = 3", "shop:app: TypeError: builtins.int is not an app"),
-    "a document that is none": ("app = {'a': 1}", "shop:app:1: is not OpenAPI"),
+    "a document that is none": ("app = {'a': 1}", "shop:app:1: the document is not OpenAPI"),
     "a document that cannot be JSON": ("app = {'openapi': float('nan')}", "shop:app: ValueError"),
 }
 

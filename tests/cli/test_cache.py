@@ -51,7 +51,7 @@ def test_the_list_as_json_has_the_same_values(shop: CommandLine, cache: Path) ->
 
 
 def test_verify_reads_the_content_and_fails_for_a_damaged_seed(shop: CommandLine, cache: Path) -> None:
-    assert shop("cache", "verify").out == "2 intact, 0 damaged\n"
+    assert shop("cache", "verify").out == "seeds: 2 intact, 0 damaged\n"
     before = (cache / "old" / "file").stat()
     (cache / "old" / "file").write_bytes(b"x" * 12)
     os.utime(cache / "old" / "file", ns=(before.st_atime_ns, before.st_mtime_ns))
@@ -60,9 +60,9 @@ def test_verify_reads_the_content_and_fails_for_a_damaged_seed(shop: CommandLine
     as_json = shop("cache", "verify", "--json")
 
     assert answer.code == as_json.code == 1
-    assert answer.out == f"{cache}/old: the content of a file has changed\n1 intact, 1 damaged\n"
+    assert answer.out == f"{cache}/old: the content of a file has changed\nseeds: 1 intact, 1 damaged\n"
     assert [seed["state"] for seed in as_json.json["seeds"]] == ["damaged", "ok"]
-    assert shop("cache", "clean", "--damaged").out == "removed  old  12 B\n1 removed, 12 B freed\n"
+    assert shop("cache", "clean", "--damaged").out == "removed  old  12 B\nseeds: 1 removed, 12 B freed\n"
     assert shop("cache", "verify").code == 0
 
 
@@ -76,7 +76,7 @@ def test_clean_removes_all_seeds_but_those_in_use(shop: CommandLine, cache: Path
     assert [seed["name"] for seed in answer.json["in_use"]] == ["new"]
     assert "in use   new" in shop("cache", "clean").out
     os.close(descriptor)
-    assert "1 removed, 28.3 MB freed" in shop("cache", "clean").out
+    assert "seeds: 1 removed, 28.3 MB freed" in shop("cache", "clean").out
     assert list(cache.iterdir()) == []
 
 

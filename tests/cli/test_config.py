@@ -132,7 +132,8 @@ def test_list_prints_how_to_install_a_missing_program(infra: CommandLine) -> Non
 
     assert answer.code == 0
     assert (
-        "nats-server is missing: Install it with `python -m pip install 'pytest-infra[nats]'`" in answer.out
+        "nats-server is missing: Install nats-server with `python -m pip install 'pytest-infra[nats]'`"
+        in answer.out
     )
 
 

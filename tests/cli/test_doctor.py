@@ -6,7 +6,10 @@ import os
 import socket
 from pathlib import Path
 
+import pytest
+
 from fakes.command_line import CommandLine, service, stack_file
+from infra_runtime.host import memory
 
 
 def states(infra: CommandLine, *arguments: str, **environ: str) -> dict[str, tuple[str, str]]:
@@ -28,7 +31,7 @@ def test_a_missing_program_of_the_stack_is_wrong(infra: CommandLine) -> None:
 
     assert answer.code == 1
     assert "✗ nats: nats-server" in answer.out
-    assert "hint: Install it with `python -m pip install 'pytest-infra[nats]'`" in answer.out
+    assert "hint: Install nats-server with `python -m pip install 'pytest-infra[nats]'`" in answer.out
 
 
 def test_a_port_that_a_foreign_process_uses_is_wrong(infra: CommandLine) -> None:
@@ -94,3 +97,26 @@ def test_a_runtime_folder_that_is_too_long_for_sockets_is_wrong(shop: CommandLin
 
     assert findings["sockets"][0] == "wrong"
     assert "INFRA_RUNTIME_DIR" in shop("dev", "doctor", environ={"INFRA_RUNTIME_DIR": str(folder)}).out
+
+
+@pytest.mark.parametrize("variable", ["", "false"])
+def test_the_place_of_a_tests_data_is_a_finding_with_its_reason(infra: CommandLine, variable: str) -> None:
+    infra.write(stack_file(service("web"), ["web"]))
+    environ = {"INFRA_TMPFS": variable} if variable else {}
+
+    state, text = states(infra, "--env", "test", **environ)["data in RAM"]
+
+    reason = memory.obstacle()
+    if variable:
+        assert (state, text) == ("note", "no, because tmpfs is false (INFRA_TMPFS)")
+    elif reason:
+        assert (state, text) == ("note", f"no: {reason}")
+    else:
+        assert state == "fine"
+        assert text.startswith(f"yes, in {memory.TMPFS}; ")
+
+
+def test_the_data_of_other_environments_are_never_in_ram(infra: CommandLine) -> None:
+    infra.write(stack_file(service("web"), ["web"]))
+
+    assert "data in RAM" not in states(infra, "--env", "development")

@@ -168,7 +168,7 @@ def test_an_unknown_service_is_reported_with_the_nearest_name(open_shop: Command
     answer = open_shop("runtime", "restart", "dbb")
 
     assert answer.code == 6
-    assert "no service 'dbb' here; did you mean 'db'?" in answer.err
+    assert "this stack has no service 'dbb'; did you mean 'db'?" in answer.err
 
 
 def test_a_start_that_fails_has_the_exit_code_of_up(infra: CommandLine) -> None:

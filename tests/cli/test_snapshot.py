@@ -32,7 +32,7 @@ def test_the_exit_code_for_a_missing_snapshot_is_12(shop: CommandLine) -> None:
     answer = shop("runtime", "snapshot", "remove", "before", "--json")
 
     assert (answer.code, answer.out) == (12, "")
-    assert "snapshot before: it does not exist" in answer.err
+    assert "snapshot before: the snapshot does not exist" in answer.err
 
 
 def test_the_list_names_damaged_snapshots_after_the_others_and_they_can_be_removed(
@@ -50,7 +50,7 @@ def test_the_list_names_damaged_snapshots_after_the_others_and_they_can_be_remov
 
     assert listed.code == 0
     assert listed.out.splitlines()[1].startswith("before ")
-    reason = "it is damaged: snapshot.json: format: is missing"
+    reason = "the snapshot is damaged: snapshot.json: format: is missing"
     assert f"infra: snapshot edited cannot be restored: {reason}\n" in listed.err
     assert "infra: snapshot linked cannot be restored: " in listed.err
     assert [snapshot["name"] for snapshot in damaged] == ["edited", "linked"]

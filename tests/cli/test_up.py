@@ -97,7 +97,7 @@ def test_a_second_ctrl_c_does_not_wait_for_a_slow_service(infra: CommandLine) ->
     up = infra.start("runtime", "up")
     up.wait_for("Ctrl-C stops it")
     up.interrupt()
-    up.wait_for("press Ctrl-C again to kill it immediately")
+    up.wait_for("press Ctrl-C again to kill all processes immediately")
     up.interrupt()
     answer = up.answer()
 

@@ -143,7 +143,7 @@ PROTOCOLS = {
         probe=RESP,
         ready=Conversation(request=b"PING\r\n", answer=b"+PONG\r\n"),
         not_yet=Conversation(request=b"PING\r\n", answer=b"-LOADING Valkey is loading the dataset\r\n"),
-        reason="loading its data",
+        reason="the server is loading its data",
     ),
     "amqp": Protocol(
         probe=AMQP,

@@ -40,7 +40,7 @@ def make_read_only():
     assert subprocess.call(["mount", "-o", "remount,bind,ro", disk]) == 0
 
 def up(*specs):
-    stack_file = resolved(data, specs)
+    stack_file = resolved(data, specs, tmpfs=False)
     stack = LocalEngine().open(stack_file)
     try:
         raise_failures(stack.up(stack_file).failures)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from infra_runtime.config.resolve import Resolved
-from infra_runtime.data_directory import journal
+from infra_runtime.data_directory import journal, memory_folder
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import processes
 from infra_runtime.messages import Event
@@ -34,7 +34,9 @@ def server(name: str, *options: str, **fields: Any) -> ServiceSpec:
     return ServiceSpec(name=name, **{**defaults, **fields})
 
 
-def resolved(data: Path, services: Sequence[ServiceSpec], *, environment: str = "test") -> Resolved:
+def resolved(
+    data: Path, services: Sequence[ServiceSpec], *, environment: str = "test", tmpfs: bool = True
+) -> Resolved:
     """Return these services as a `Resolved`, which `config.resolve` returns for a stack file."""
     plan = make_plan(services, environment=environment, root=str(data.parent))
     return Resolved(
@@ -44,7 +46,15 @@ def resolved(data: Path, services: Sequence[ServiceSpec], *, environment: str = 
         variables={},
         stack_file=None,
         provenance={},
+        tmpfs=tmpfs,
     )
+
+
+def services_of(data: Path) -> Path:
+    """Return the folder that contains the data folders of a stack's services, on the disk or in RAM."""
+    paths = Paths(str(data))
+    folder = memory_folder.existing(paths)
+    return Path(folder, memory_folder.SERVICES) if folder else Path(paths.services)
 
 
 def journal_events(data: Path) -> list[Event]:

@@ -187,15 +187,15 @@ SCHEMAS: list[tuple[str, Any, Any, str, str]] = [
             },
         },
         {"oneOf": [ref("Cat"), ref("Dog")], "discriminator": {"propertyName": "kind"}},
-        "warning",
+        "breaking",
         "compatible",
     ),
     (
         "disc prop",
         {"oneOf": [ref("Cat"), ref("Dog")], "discriminator": {"propertyName": "kind"}},
         {"oneOf": [ref("Cat"), ref("Dog")], "discriminator": {"propertyName": "type"}},
-        "warning",
-        "warning",
+        "breaking",
+        "breaking",
     ),
     (
         "branch prop changed",
@@ -264,7 +264,7 @@ SCHEMAS: list[tuple[str, Any, Any, str, str]] = [
         obj(a=TEXT, b={"type": "integer"}),
         {"type": "object", "properties": {"a": TEXT}},
         "warning",
-        "compatible",
+        "warning",
     ),
     (
         "null gone",

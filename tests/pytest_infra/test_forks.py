@@ -24,17 +24,26 @@ def _with_driver(suite: Suite) -> None:
     suite.stack("[services.postgres]\n")
 
 
-@pytest.mark.real("postgres")
-def test_a_child_that_raises_an_exception_does_not_stop_its_parents_stack(suite: Suite) -> None:
-    """The child runs the second test, too, and leaves the run before its parent."""
-    suite.test(
-        """
-        import os, psycopg
+CHILDREN = {
+    "raises an error": "raise RuntimeError",
+    "is interrupted": "raise KeyboardInterrupt",
+}
 
-        def test_child_raises(postgres, postgres_connection):
+
+@pytest.mark.real("postgres")
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["one process", "xdist"])
+@pytest.mark.parametrize("child", CHILDREN)
+def test_a_child_that_leaves_its_test_ends_and_does_not_stop_its_parents_stack(
+    suite: Suite, child: str, workers: tuple[str, ...]
+) -> None:
+    suite.test(
+        f"""
+        import os, psycopg, pytest, sys
+
+        def test_child(postgres, postgres_connection):
             pid = os.fork()
             if pid == 0:
-                raise RuntimeError
+                {CHILDREN[child]}
             assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
             postgres_connection.execute("create table parent (a int)")
             psycopg.connect(postgres.url).close()
@@ -44,16 +53,37 @@ def test_a_child_that_raises_an_exception_does_not_stop_its_parents_stack(suite:
         """
     )
 
-    result = suite.run("-p", "no:unraisableexception")
+    result = suite.run("-p", "no:unraisableexception", "-W", "ignore::DeprecationWarning", "-s", *workers)
 
     assert result.parseoutcomes() == {"passed": 2}
-    result.stdout.fnmatch_lines(
-        ["*1 client outside this run; 0 units left", "*1 failed, 1 passed*", "*0 processes, 0 ports*"]
-    )
+    result.stdout.fnmatch_lines(["*0 processes, 0 ports*"])
+    result.stderr.fnmatch_lines(["infra: the forked process * has returned from *"])
 
 
 @pytest.mark.real("postgres")
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_child_makes_its_own_units_and_starts_services_itself(suite: Suite) -> None:
+    suite.test(
+        FORK
+        + """
+import psycopg
+
+def test_it(infra_unit, infra_service):
+    infra_service("postgres")
+    def child():
+        infra_service("postgres")
+        with infra_unit("postgres") as database:
+            psycopg.connect(database.url).close()
+    assert fork_and_wait(child) == 0
+    with infra_unit("postgres") as database:
+        psycopg.connect(database.url).close()
+"""
+    )
+
+    suite.run("-W", "ignore::DeprecationWarning").assert_outcomes(passed=1)
+
+
+@pytest.mark.real("postgres")
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_processes_of_multiprocessing_use_the_tests_database(suite: Suite, method: str) -> None:
     suite.test(
         f"""

@@ -41,7 +41,7 @@ def test_a_breaking_app_fails_with_the_finding_and_without_a_traceback(suite: Su
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "infra: the API breaks its snapshot",
+            "infra: the API has a breaking change since its snapshot",
             "breaking  response-property-became-optional  current.yaml:*",
             "*in GET /pets, GET /pets/{id}",
             "*replace the snapshot with `pytest --infra-update-openapi`*",
@@ -148,7 +148,10 @@ def test_one_of_several_declared_apis_must_be_selected(suite: Suite) -> None:
 
     result.assert_outcomes(passed=1, failed=2)
     result.stdout.fnmatch_lines(
-        ["infra: the API breaks its snapshot", "infra: could not compare: *no API is called 'dogs'*"]
+        [
+            "infra: the API has a breaking change since its snapshot",
+            "infra: could not compare: *no API is called 'dogs'*",
+        ]
     )
 
 

@@ -143,7 +143,7 @@ def test_a_leftover_process_is_named_and_fails_the_run_with_infra_strict(
 @pytest.mark.parametrize(
     ("old", "expected"),
     [
-        ({"a": "1", "b": "2"}, "a variable or the interpreter"),
+        ({"a": "1", "b": "2"}, "a variable, the interpreter or the setting tmpfs"),
         ({"a": "0", "b": "2"}, "changed: a"),
         ({"a": "1"}, "new: b"),
         ({"a": "1", "b": "2", "c": "3"}, "removed: c"),

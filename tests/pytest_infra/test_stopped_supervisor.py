@@ -60,7 +60,7 @@ def test_a_supervisor_that_is_stopped_before_a_run_fails_its_tests_with_the_fix(
     result.assert_outcomes(passed=1, errors=2)
     result.stdout.fnmatch_lines([
         f"*supervisor of {stopping.paths.data} does not answer: *process {found.pid} is stopped by a signal*",
-        f"*`kill -CONT {found.pid}` continues it; `kill -KILL {found.pid}` ends it*",
+        f"*`kill -CONT {found.pid}` continues the supervisor; `kill -KILL {found.pid}` ends the supervisor*",
     ])  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,7 +84,7 @@ def stack_of(data: Path) -> Iterator[Callable[..., Stack]]:
     """Start a stack of these specs in `data`; raises what `infra_runtime.start` would."""
     stacks: list[Stack] = []
 
-    def start(*specs: ServiceSpec, **options: str) -> Stack:
+    def start(*specs: ServiceSpec, **options: Any) -> Stack:
         found = resolved(data, specs, **options)
         stack = LocalEngine().open(found)
         stacks.append(stack)

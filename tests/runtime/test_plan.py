@@ -44,16 +44,16 @@ def test_a_reference_is_a_need() -> None:
 
 
 def test_a_long_chain_of_needs_has_an_order() -> None:
-    services = [service(f"s{n}", needs=(f"s{n + 1}",) if n < 2999 else ()) for n in range(3000)]
+    services = [service(f"s{n}", needs=(f"s{n + 1}",) if n < 1199 else ()) for n in range(1200)]
 
-    assert names(plan(*services)) == [f"s{n}" for n in reversed(range(3000))]
+    assert names(plan(*services)) == [f"s{n}" for n in reversed(range(1200))]
 
 
 def test_a_long_chain_of_exports_is_an_error() -> None:
     services = [service("s0", exports={"url": "x"})]
-    services += [service(f"s{n}", exports={"url": f"${{s{n - 1}.url}}"}) for n in range(1, 2000)]
+    services += [service(f"s{n}", exports={"url": f"${{s{n - 1}.url}}"}) for n in range(1, 1200)]
 
-    assert "the export s50.url refers to another export" in error(*services)
+    assert "the export s50.url refers to other exports in a chain of" in error(*services)
 
 
 def test_services_without_needs_keep_their_order() -> None:
@@ -116,10 +116,10 @@ def test_two_services_with_the_same_name_are_an_error() -> None:
         ("databas.url", "this stack has no service 'databas'; did you mean 'database'?"),
         ("database.ulr", "database does not export 'ulr'; did you mean 'url'?"),
         ("port.htp", "the service has no such port; did you mean 'http'?"),
-        ("secret.password", "the service has no such secret; there are none"),
-        ("stack.name", "there are: environment"),
-        ("dta", "this name does not exist; did you mean 'data'?"),
-        ("out", "this name does not exist; there are: data, host, root, run"),
+        ("secret.password", "the service has no such secret; no name is known"),
+        ("stack.name", "known names: environment"),
+        ("dta", "a reference with this name does not exist; did you mean 'data'?"),
+        ("out", "a reference with this name does not exist; known names: data, host, root, run"),
         ("bin.", "the name after the dot is missing"),
     ],
 )

@@ -21,7 +21,7 @@ from infra_runtime.config.unknown_variables import misspelled_variables
 from infra_runtime.data_directory.paths import SOCKET_PATH, Paths
 from infra_runtime.engines.local.client import Client
 from infra_runtime.errors import InfraError, NoStackError
-from infra_runtime.host import ownership
+from infra_runtime.host import memory, ownership
 from infra_runtime.host.ports import taken
 from infra_runtime.host.privileges import other_user, user_namespaces_work
 from infra_runtime.messages import STATUS, Nothing
@@ -58,7 +58,7 @@ def examine(target: Target) -> Iterator[Finding]:
         yield Finding(
             topic="stack file",
             state="fine",
-            text=f"{file.path if file else 'none, the defaults are used'}: {names}",
+            text=f"{file.path if file else 'none, the defaults are used'}; services: {names}",
         )
         for variable in misspelled_variables(target.directory):
             yield Finding(topic="variables", state="note", text=str(variable))
@@ -74,6 +74,8 @@ def examine(target: Target) -> Iterator[Finding]:
     if paths:
         yield _disk("data", Path(paths.data))
         yield _disk("cache", Path(paths.cache))
+        if resolved and resolved.environment == "test":
+            yield _memory(resolved)
         yield _reflink(Path(paths.cache), Path(paths.data))
         yield _runtime_folder(paths)
 
@@ -103,7 +105,7 @@ def _programs(resolved: Resolved | None) -> Iterator[Finding]:
 
 
 def version(path: Path) -> str:
-    """Return the first line that a program prints when it is asked for its version."""
+    """Return the version of a program for output: the first line that `PROGRAM --version` prints."""
     for flag in ("--version", "version"):
         try:
             done = subprocess.run(
@@ -140,7 +142,7 @@ def _running(paths: Paths) -> tuple[Finding, set[int]]:
 
 def _ports(plan: Plan, own_ports: set[int]) -> Iterator[Finding]:
     if plan.ports == "leased":
-        text = f"chosen when a service starts, in the environment {plan.environment}"
+        text = f"free ports are chosen when the services start (environment {plan.environment})"
         yield Finding(topic="ports", state="fine", text=text)
         return
     for spec in plan.services:
@@ -195,10 +197,22 @@ def _disk(topic: str, folder: Path) -> Finding:
     return Finding(topic=topic, state="note" if free < SCARCE else "fine", text=text)
 
 
+def _memory(resolved: Resolved) -> Finding:
+    """Check whether the data of a test's services are in RAM."""
+    if not resolved.tmpfs:
+        origin = resolved.provenance["tmpfs"].source
+        return Finding(topic="data in RAM", state="note", text=f"no, because tmpfs is false ({origin})")
+    if reason := memory.obstacle():
+        return Finding(topic="data in RAM", state="note", text=f"no: {reason}")
+    left, where = memory.room()
+    text = f"yes, in {memory.TMPFS}; {where} has {memory.megabytes(left)} of memory left"
+    return Finding(topic="data in RAM", state="fine", text=text)
+
+
 def _reflink(cache: Path, data: Path) -> Finding:
-    """Check whether files that are copied from the cache share disk blocks with the cache (reflinks)."""
+    """Return a finding: whether copies of files in the cache share disk blocks with the files (reflinks)."""
     if sys.platform != "linux":
-        text = "copies from the cache share disk blocks with the cache if the file system supports it (APFS)"
+        text = "copies from the cache share disk blocks with the cache if the file system is APFS"
         return Finding(topic="copies", state="note", text=text)
     try:
         with (

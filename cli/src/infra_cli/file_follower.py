@@ -15,7 +15,7 @@ LONGEST = 1 << 20
 
 
 class Follower:
-    """Reads new lines of files that other processes create, extend, truncate and replace."""
+    """A reader of the new lines in files that other processes create, extend, truncate and replace."""
 
     def __init__(
         self,
@@ -27,16 +27,16 @@ class Follower:
         self._read: dict[Path, int] = {}
 
     def skip(self) -> dict[Path, int]:
-        """Skip all complete lines that exist. Return the number of skipped bytes for each file."""
+        """Skip all complete lines that the files contain now. Return file → number of skipped bytes."""
         self._read |= {path: _last_line_end(path) for path in self._paths()}
         return dict(self._read)
 
     def new(self) -> list[tuple[Path, str]]:
-        """Return the complete lines that were written since the last call."""
+        """Return the complete lines that were written since the last call, each with its file."""
         return [(path, line) for path in self._paths() for line in self._new(path)]
 
     def lines(self) -> Iterator[tuple[Path, str]]:
-        """Yield new lines when they are written; the generator does not end."""
+        """Yield each new line with its file when the line is written; the generator does not end."""
         while True:
             yield from self.new()
             self._pause(POLL_INTERVAL)

@@ -24,7 +24,7 @@ def require_watchfiles() -> None:
 
 
 def globs_of(plan: Plan) -> dict[str, tuple[str, ...]]:
-    """Return a dictionary from service to globs, for the services that have `watch` globs."""
+    """Return service → `watch` globs (patterns of file names), for services with such globs."""
     return {spec.name: spec.watch for spec in plan.services if spec.watch}
 
 
@@ -51,7 +51,7 @@ def affected_services(changed: Iterable[str], root: Path, globs: Mapping[str, Se
 
 
 def folders(root: Path, globs: Iterable[str]) -> list[Path]:
-    """Return the folders to watch.
+    """Return the folders in which files must be watched for these globs.
 
     These are the parts of the globs before the first wildcard; a folder inside another watched folder is
     omitted.
@@ -81,11 +81,11 @@ class Watcher:
         self._thread = threading.Thread(target=self._run, name="infra-watch")
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread that watches the files."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Request the end of the thread, which ends after its current step."""
+        """Request the end of the thread that watches the files; the thread ends after its current step."""
         self._stop.set()
 
     def _run(self) -> None:

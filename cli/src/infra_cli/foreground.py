@@ -67,7 +67,7 @@ def run(target: Target, options: UpOptions, *, as_json: bool) -> int:
         except KeyboardInterrupt:
             if stack is not None:
                 if not stack.shared:
-                    output.note("stopping the stack; press Ctrl-C again to kill it immediately")
+                    output.note("stopping the stack; press Ctrl-C again to kill all processes immediately")
                 stack.finish()
             return interrupts.exit_code
         except InfraError:
@@ -91,7 +91,7 @@ class ReportedStack:
         self._supervisor = processes.look(self._stack.status().pid)
 
     def start(self, resolved: Resolved, options: UpOptions, began: float) -> None:
-        """Start the services.
+        """Start the services of a resolved stack, and print their events and addresses.
 
         Raises the first failure of a service. With `watch`, no failure is raised, because a change of a file
         can fix the failure.
@@ -123,8 +123,9 @@ class ReportedStack:
     def wait_for_end(self, watched: Plan | None) -> int:
         """Print events until another process stops the stack, and return the exit code.
 
-        If `watched` is a plan, services of this plan are restarted when their files change. ¶ Raises
-        `SupervisorError` if the supervisor exited without stopping the stack.
+        If `watched` is a plan, services of this plan are restarted when their files change.
+
+        Raises `SupervisorError` if the supervisor exited without stopping the stack.
         """
         watcher = Watcher(self._paths, Path(watched.root), globs_of(watched)) if watched else None
         received_down = False
@@ -142,15 +143,15 @@ class ReportedStack:
         # If `infra runtime down --wipe` has removed the journal, it contains no event although the stack was
         # stopped.
         if not received_down and not _ended(journal.read(self._paths.journal)):
-            problem = "the supervisor exited unexpectedly, and its services were stopped"
+            problem = "the supervisor exited unexpectedly, and the guardian stopped the services"
             raise SupervisorError(problem, self._paths.own_log)
         output.note("the stack was stopped by another process")
         return 0
 
     def finish(self) -> None:
-        """End the lease; after the last lease, print which processes, ports and sockets are left.
+        """End the lease; if it was the last lease, wait for the stop and print what is left of the stack.
 
-        Ctrl-C kills the supervisor.
+        Ctrl-C during the wait kills the supervisor.
         """
         if self._has_ended:
             return
@@ -175,7 +176,7 @@ class ReportedStack:
                 self._report_leaks(proof)
 
     def _check_leaks(self) -> None:
-        """Print which processes, ports and sockets are left.
+        """Print which processes, ports and sockets of the stopped stack are left.
 
         If the supervisor was killed, the function first waits until the guardian has stopped the services.
         """

@@ -28,7 +28,10 @@ class Interrupts:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Raise `KeyboardInterrupt` for the first signal after the block, for a second one immediately."""
+        """Delay the `KeyboardInterrupt` of the first signal in the `with` block until the end of the block.
+
+        A second signal raises `KeyboardInterrupt` immediately.
+        """
         self._deferred = True
         try:
             yield

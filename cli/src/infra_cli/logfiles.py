@@ -76,7 +76,7 @@ def lines(folder: Path, service: str, since: float = 0.0, until: int | None = No
 
 
 def _index_entries(index: Path) -> tuple[list[float], list[int]]:
-    """Return the times in the index, and the length of the log at each of these times."""
+    """Return the times in the index of a log, and the length of the log in bytes at each of these times."""
     times, ends = [], []
     try:
         text = index.read_text(encoding="ascii")
@@ -91,7 +91,7 @@ def _index_entries(index: Path) -> tuple[list[float], list[int]]:
 
 
 def moment(text: str, now: float | None = None) -> float:
-    """Return the Unix time of a text.
+    """Return the Unix time that a text describes, for the option `--since`.
 
     The text is a duration before now (`30s`, `5m`, `2h`, `1d`), a time of day, or a date and time. Raises
     `ValueError` for any other text.

@@ -105,11 +105,11 @@ class Root(usage_errors.Group):
     all_commands = PATHS
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Return the groups, in the order of `COMMANDS`."""
+        """Return the names of the command groups, in the order of `COMMANDS`."""
         return list(COMMANDS)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; if it fails, print the error and exit with the exit code of the error."""
+        """Run the requested command; if it fails, print the error and exit with the error's exit code."""
         try:
             code = super().invoke(ctx)
             output.flush()
@@ -138,11 +138,11 @@ class Commands(usage_errors.Group):
     all_commands = PATHS
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Return the commands, in the order of `COMMANDS`."""
+        """Return the names of the group's commands, in the order of `COMMANDS`."""
         return list(COMMANDS[self.name or ""])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
-        """Return the command with this name, with the option `--debug`."""
+        """Import and return the command with this name, with the additional option `--debug`."""
         module = COMMANDS[self.name or ""].get(cmd_name)
         if module is None:
             return None

@@ -23,16 +23,17 @@ COLOURS = {
 #: the colours of service names in logs, in the order of the services
 PREFIXES = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
 
-#: a command for the running stack in a text for users
+#: a pattern that matches a command for the running stack in a text for users
 _COMMAND = re.compile(r"`infra runtime ([a-z]+)([^`]*)`")
 #: the key of the options in click's context
 _OPTIONS = "infra_cli.output.options"
 
 
 def select_stack(options: Callable[[str], str]) -> None:
-    """Set the options that `commands` adds: a function from a command to the options that select the stack.
+    """Store the function that returns the options, such as `--data`, with which a command selects the stack.
 
-    They are set for the running invocation of `infra`.
+    `commands` calls the function with the name of each command in a message, so that a copied command works
+    on the same stack. The function is stored for the running invocation of `infra`.
     """
     click.get_current_context().meta[_OPTIONS] = options
 
@@ -79,7 +80,7 @@ def note(text: str) -> None:
 
 
 def say_json(value: Any, *, line: bool = False) -> None:
-    """Print a JSON document on several lines; with `line`, on a single line."""
+    """Print a value as a JSON document: on several lines, or on a single line if `line` is true."""
     click.echo(json.dumps(value, indent=None if line else 2, ensure_ascii=False))
 
 
@@ -118,7 +119,7 @@ def columns(rows: Iterable[Sequence[str]], *, header: Sequence[str] = ()) -> lis
 
 
 def phase(name: str) -> str:
-    """Return the name of a phase with its colour."""
+    """Return the name of a service's phase in the colour of the phase."""
     return styled(name, COLOURS.get(name))
 
 
@@ -133,12 +134,12 @@ def span(seconds: float) -> str:
 
 
 def clock(moment: float) -> str:
-    """Return the local time of day with milliseconds."""
+    """Return the local time of day of a Unix time, with milliseconds."""
     return f"{datetime.fromtimestamp(moment).astimezone():%H:%M:%S.%f}"[:-3]
 
 
 def moment(time: float) -> str:
-    """Return the local date and time, without fractions of a second."""
+    """Return the local date and time of a Unix time, without fractions of a second."""
     return f"{datetime.fromtimestamp(time).astimezone():%Y-%m-%d %H:%M:%S}"
 
 

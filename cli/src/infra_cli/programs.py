@@ -1,4 +1,4 @@
-"""Find the executables of the available services."""
+"""Find the executables of the services, for `infra runtime list` and `infra dev doctor`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from infra_runtime.value import frozen
 
 @frozen
 class Program:
-    """One executable: its path if it was found, otherwise the problem and a hint."""
+    """An executable of a service: its path if it was found, otherwise the problem and a hint."""
 
     name: str
     #: whether the service also runs without this executable

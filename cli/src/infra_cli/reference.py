@@ -39,7 +39,7 @@ _INFRA_COMPLETE=fish_source infra | source       # ~/.config/fish/config.fish
 
 
 def page() -> str:
-    """Return the text of the page."""
+    """Return the text of the page `docs/reference/cli.md`."""
     sections = [PREFACE]
     for group in subcommands(click.Context(infra, info_name="infra")):
         sections.append(f"## {group.command_path}\n\n{group.command.help}\n")
@@ -58,7 +58,7 @@ def subcommands(context: click.Context) -> Iterator[click.Context]:
 
 
 def leaves(context: click.Context) -> Iterator[click.Context]:
-    """Yield all commands at any depth that are not groups."""
+    """Yield a click context for each command below a group, at any depth, that is not itself a group."""
     children = list(subcommands(context))
     if not children:
         yield context

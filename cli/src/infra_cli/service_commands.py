@@ -1,4 +1,4 @@
-"""Start, stop and restart services of a running stack, and wait for them."""
+"""The common code of the commands that start, stop and restart services or wait for services."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def await_ready(target: Target, names: Sequence[str], seconds: float, *, as_json
 
 
 def _at_rest(outcome: Outcome, names: Sequence[str]) -> dict[str, str]:
-    """Return the phases, by name, of those services in `names` that are not ready, starting or failed."""
+    """Return service → phase for the services in `names` that are not ready, starting or failed."""
     return {
         service.name: service.phase
         for service in outcome.services
@@ -65,7 +65,7 @@ def _at_rest(outcome: Outcome, names: Sequence[str]) -> dict[str, str]:
 
 
 def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
-    """Print the services of an outcome, and raise the first failure of the outcome."""
+    """Print the services in the supervisor's answer, and raise an error for the first failure in it."""
     if as_json:
         output.say_json({"services": encode(outcome.services)})
     else:

@@ -64,7 +64,7 @@ class Target:
             raise
 
     def other_stacks(self) -> list[str]:
-        """Return the data directories of the project's other running stacks, such as one that tests keep."""
+        """Return the data directories of the project's other running stacks, such as a warm stack."""
         from infra_runtime.data_directory.paths import Paths
         from infra_runtime.host import file_lock
 
@@ -83,7 +83,7 @@ class Target:
         return found
 
     def options(self, command: str) -> str:
-        """Return the options by which a command selects this stack in any terminal; empty for the default."""
+        """Return the options with which a command in any terminal selects this stack; may be empty."""
         variables = {"INFRA_ENV", "INFRA_DATA"} & os.environ.keys()
         if not (self.directory or self.environment or self.data or variables):
             return ""
@@ -95,11 +95,11 @@ class Target:
         return shlex.join(words)
 
     def within(self, environment: str) -> Target:
-        """Return a target with the same directory in another environment."""
+        """Return a target that selects the stack of the same directory in another environment."""
         return replace(self, environment=environment)
 
     def stack_file(self) -> StackFile | None:
-        """Return the stack file, or None if there is none."""
+        """Return the stack file of the selected directory; None if no stack file exists."""
         from infra_runtime.config import stack_file
 
         return stack_file.find((self.directory or Path.cwd()).resolve())
@@ -118,7 +118,7 @@ class Target:
             output.note(str(variable))
 
     def resolve(self, *names: str, **options: Any) -> Resolved:
-        """Return the plan for the configuration of the stack."""
+        """Return the resolved plan of the selected stack; `names` restricts the plan to these services."""
         from infra_runtime.config.resolve import resolve
 
         return resolve(
@@ -136,12 +136,15 @@ def describe_stack(data: str) -> str:
 
 
 def target(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the three options to a command; the command receives a `Target` as its first argument."""
+    """Add the options `--directory`, `--env` and `--data` to a command.
+
+    The command receives a `Target` as its first argument.
+    """
 
     @click.option(
         "--data",
         type=click.Path(path_type=Path, file_okay=False),
-        help="The data directory, which identifies the stack.  [default: .data, or .data-test in tests]",
+        help="The data directory, which identifies the stack.  [default: .data, with --env test .data-test]",
     )
     @click.option(
         "-C",

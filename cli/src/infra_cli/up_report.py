@@ -23,7 +23,7 @@ PRINTED_EVENTS = frozenset({
 
 
 class Lines:
-    """A report that prints one line for each event in `PRINTED_EVENTS`."""
+    """A report of `infra runtime up` that prints one line for each event in `PRINTED_EVENTS`."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._began = time.perf_counter()
@@ -36,7 +36,7 @@ class Lines:
         yield self.event
 
     def event(self, event: Event) -> None:
-        """Print the event if it is in `PRINTED_EVENTS`."""
+        """Print a line for an event of the stack if `PRINTED_EVENTS` contains the event."""
         if event.event in PRINTED_EVENTS:
             after = f"{time.perf_counter() - self._began:8.2f} s"
             name, reason = event.service or "infra", event.reason
@@ -46,7 +46,10 @@ class Lines:
                 output.note(f"`infra runtime logs {name}` prints the log of the service")
 
     def ready(self, outcome: Outcome, seconds: float, *, how_to_stop: str) -> None:
-        """Print a table of URLs and how to stop the stack; print nothing if `how_to_stop` is empty."""
+        """Print the URLs of the started services and how to stop the stack.
+
+        If `how_to_stop` is empty, nothing is printed.
+        """
         if not how_to_stop:
             return
         self._is_up = True
@@ -64,12 +67,12 @@ class Lines:
             output.say(output.commands(f"infra: {count} {plural}{state}; {how_to_stop}"))
 
     def proof(self, proof: LeakCheck) -> None:
-        """Print the last line of the report: the numbers of remaining processes, ports and sockets."""
+        """Print the last line of the report: how many processes, ports and sockets of the stack remain."""
         output.say(f"infra: {proof}")
 
 
 class LiveReport(Lines):
-    """A report with lines, and with a live display of the services' phases during the start."""
+    """A report of `infra runtime up` for a terminal: a live display of the phases, and then lines."""
 
     @contextmanager
     def starting(self, paths: Paths) -> Iterator[Listener]:
@@ -85,7 +88,7 @@ class LiveReport(Lines):
 
 
 class JsonReport:
-    """A report as lines of JSON.
+    """A report of `infra runtime up` as lines of JSON.
 
     The lines are the events of the journal, the line `stack` after the start, and the line `proof` at the
     end.
@@ -101,11 +104,11 @@ class JsonReport:
         output.say_json(event.to_json(), line=True)
 
     def ready(self, outcome: Outcome, seconds: float, *, how_to_stop: str) -> None:  # noqa: ARG002 - text only
-        """Print all services, with masked exports, and all failures."""
+        """Print a line of JSON with all services (with masked secrets) and all failures of the start."""
         self._print("stack", seconds=round(seconds, 3), **outcome.to_json())
 
     def proof(self, proof: LeakCheck) -> None:
-        """Print the processes, ports and sockets that are left."""
+        """Print a line of JSON with the processes, ports and sockets that remain of the stopped stack."""
         self._print("proof", **proof.to_json())
 
     def _print(self, event: str, **details: object) -> None:
@@ -116,14 +119,17 @@ Report: TypeAlias = Lines | JsonReport
 
 
 def make_report(names: Iterable[str], *, as_json: bool) -> Report:
-    """Return a report about these services: as JSON, as a live display (in a terminal), or as plain lines."""
+    """Return the report of `infra runtime up` for these services.
+
+    The report is printed as JSON, with a live display (in a terminal), or as plain lines.
+    """
     if as_json:
         return JsonReport()
     return LiveReport(names) if output.is_terminal() else Lines(names)
 
 
 def progress_lines(status: Status) -> list[str]:
-    """Return a line for each service: name, phase, seconds in this phase, and the reason for the phase."""
+    """Return a line for each service: name, phase, seconds in the phase, and the reason for the phase."""
     spinner = FRAMES[int(time.monotonic() * REFRESHES_PER_SECOND) % len(FRAMES)]
     marks = {"ready": "✓", "done": "✓", "failed": "✗", "idle": "·", "waiting": "·", "stopped": "·"}
     return output.columns(

@@ -12,7 +12,7 @@ from infra_runtime.errors import InfraError, close_match
 
 
 class Group(click.Group):
-    """A group of commands; for an unknown command, it suggests a similar name in this or another group."""
+    """A group of commands. For an unknown command, the error suggests a similar command of any group."""
 
     #: the commands of all groups: name → full name
     all_commands: ClassVar[Mapping[str, str]] = {}
@@ -27,7 +27,7 @@ class Group(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command; raise `UsageError` with the most similar name if it does not exist."""
+        """Return the requested command; if it does not exist, raise `UsageError` with a similar name."""
         name = args[0]
         if ctx.resilient_parsing or name.startswith("-") or self.get_command(ctx, name):
             return super().resolve_command(ctx, args)

@@ -61,6 +61,7 @@ async def test_an_order_is_read_from_the_cache_or_from_the_database(
     assert cached.json() == uncached.json() == response.json()
 
 
+@pytest.mark.infra_exclusive("api")
 async def test_an_order_survives_a_restart_of_the_service(
     http: httpx.AsyncClient, infra_stack: infra.Stack
 ) -> None:

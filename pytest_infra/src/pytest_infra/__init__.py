@@ -1,6 +1,6 @@
-"""Real infrastructure as pytest fixtures. The names of this package are types for annotations.
+"""Real infrastructure as pytest fixtures. The names in this package are types for annotations in tests.
 
-Each name is imported when it is used for the first time.
+Each name is imported when it is used for the first time, so that the import of the package is fast.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Chaos:
-    """Causes faults in the services of the run.
+    """The value of the fixture `infra_chaos`, with which a test causes faults in the services of the run.
 
     A fault ends with its `with` block, at the latest after the test. The name of a service stands for the
     service and for all copies of it that tests of this process use.
@@ -60,7 +60,7 @@ class Chaos:
             yield
 
     def crash(self, service: str) -> None:
-        """Kill a service with SIGKILL, and wait until the supervisor has restarted it and it is ready."""
+        """Kill a service with SIGKILL, and wait until the service is ready after its restart."""
         stack, names = self._stack_with(service)
         stack.crash(*names, wait=True)
         self._renew(service)
@@ -84,9 +84,9 @@ class Chaos:
 
     @contextlib.contextmanager
     def _undoing(self, undo: Callable[[], None]) -> Iterator[None]:
-        """Call `undo` at the end of the block.
+        """Call `undo`, a function that ends a fault, at the end of the `with` block.
 
-        If a block was entered without `with`, `close` calls `undo`.
+        If the context manager was entered without `with`, `close` calls `undo` after the test.
         """
         self._pending.append(undo)
         try:

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 class Failures:
-    """The services and units that could not be provided in this process; each of them is tried only once."""
+    """The requests for services and isolation units that have failed in this process.
+
+    A service that did not start is not started again for later tests.
+    """
 
     def __init__(self) -> None:
         self._errors: dict[Hashable, InfraError] = {}
@@ -31,13 +34,13 @@ class Failures:
         self._complete: list[tuple[Failed, str]] = []
 
     def earlier(self, request: Hashable) -> BaseException | None:
-        """Return the outcome of a request that has failed before; None if it has not failed."""
+        """Return the outcome of a request that has failed before; None if the request has not failed."""
         return self._outcome(self._errors[request]) if request in self._errors else None
 
     def outcome(self, request: Hashable, error: InfraError) -> BaseException:
-        """Return the outcome of the running test for an error.
+        """Return the exception that pytest reports for the running test when a request fails with this error.
 
-        The caller raises the returned outcome.
+        The caller raises the exception. If an earlier test has reported the error, the text is one line.
         """
         self._errors[request] = error
         return self._outcome(error)
@@ -47,15 +50,19 @@ class Failures:
             return pytest.skip.Exception(f"{PREFIX}{error}. {error.hint}")
         cause = type(error).__name__, str(error.args[:1])
         first_line = PREFIX + str(error).partition("\n")[0]
-        if cause in self._reported:
-            return pytest.fail.Exception(_short(first_line, self._reported[cause]), pytrace=False)
+        # An error that another process of the run has reported contains the test of that process.
+        if reported_by := self._reported.get(cause) or getattr(error, "reported_by", ""):
+            return pytest.fail.Exception(_short(first_line, reported_by), pytrace=False)
         self._reported[cause] = test = running_test() or "an earlier test"
         outcome = pytest.fail.Exception(PREFIX + _complete(error), pytrace=False)
         self._complete.append((outcome, _short(first_line, test)))
         return outcome
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Shorten a repeated outcome, which pytest raises again for each test with the same fixture."""
+        """Shorten the report of a test to one line if an earlier test has reported the same error.
+
+        pytest raises the same exception again for each test that uses the fixture with the error.
+        """
         if report.failed:
             for outcome, short in self._complete:
                 outcome.msg = short

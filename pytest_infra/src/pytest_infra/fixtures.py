@@ -1,4 +1,4 @@
-"""The fixtures that exist in every run; the modules behind them are imported when a test uses them."""
+"""The fixtures that exist in every run; the modules that they need are imported when a test uses them."""
 
 from __future__ import annotations
 
@@ -33,16 +33,19 @@ def infra_stack(request: pytest.FixtureRequest) -> Stack:
 def infra_service(request: pytest.FixtureRequest) -> ServiceOf:
     """A function that starts a service and returns its endpoint: `infra_service("api")`.
 
-    Works in any scope.
+    Fixtures of every scope can use this fixture.
     """
     from pytest_infra import process
 
-    return process.session_of(request.config).service
+    def service_of(name: str) -> Endpoint:
+        return process.session_of(request.config).service(name)  # a forked child has its own session
+
+    return service_of
 
 
 @pytest.fixture
 def infra_label(request: pytest.FixtureRequest) -> Label:
-    """The name and the trace of this test in the logs of its services, for your own clients."""
+    """The name and the HTTP headers by which services identify this test, for your own clients."""
     from pytest_infra import label
 
     return label.label_of(request.node)
@@ -50,11 +53,14 @@ def infra_label(request: pytest.FixtureRequest) -> Label:
 
 @pytest.fixture(scope="session")
 def infra_unit(request: pytest.FixtureRequest) -> UnitOf:
-    """A function that creates a unit of a service, in any scope: `with infra_unit("api") as unit:`."""
+    """A function that creates an isolation unit of a service: `with infra_unit("api") as unit:`.
+
+    Fixtures of every scope can use this fixture.
+    """
     from pytest_infra import process
     from pytest_infra.label import running_test
 
-    registry = process.unit_registry_of(request.config)
+    process.unit_registry_of(request.config)  # it is closed after the fixtures that use it
     instances = Instances.of(request.config)
 
     def unit_of(service: str, label: str = "", **parameters: Any) -> AbstractContextManager[Endpoint]:
@@ -62,6 +68,7 @@ def infra_unit(request: pytest.FixtureRequest) -> UnitOf:
         for parameter in instance.kit.parameters:
             if parameters.get(parameter.name) is None:
                 parameters[parameter.name] = request.getfixturevalue(instance.parameter_fixture(parameter))
+        registry = process.unit_registry_of(request.config)  # a forked child has its own registry
         return registry.unit(service, label or running_test(), parameters)
 
     return unit_of
@@ -69,13 +76,12 @@ def infra_unit(request: pytest.FixtureRequest) -> UnitOf:
 
 @pytest.fixture(scope="session")
 def infra_url(request: pytest.FixtureRequest) -> UrlFor:
-    """A function that returns the URL of a service or unit for a driver: `infra_url(api, "http")`."""
-    from pytest_infra.driver_url import driver_url
-
+    """A function that returns the URL of a service or unit for a driver, like `api.url_for("http")`."""
     instances = Instances.of(request.config)
 
     def url_for(endpoint: Endpoint, driver: str) -> str:
-        return driver_url(endpoint, driver, instances[endpoint.name].kit)
+        endpoint.driver_urls = endpoint.driver_urls or instances[endpoint.name].kit.urls
+        return endpoint.url_for(driver)
 
     return url_for
 

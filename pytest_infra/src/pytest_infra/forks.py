@@ -1,7 +1,9 @@
 """Processes that a test forks: a child uses none of its parent's leases, units, connections and threads.
 
-A child that returns from the test, for example by an exception, runs the rest of the suite like its parent.
-It then gets its own lease and its own units. pytest-forked runs each test in such a child.
+A child that requests a service gets its own lease and its own units: pytest-forked runs each test in a child.
+A child that returns from the test, for example by an exception, exits after the report of the test.
+Otherwise it would run the rest of the suite like its parent, and write to its parent's connection to the
+controller of pytest-xdist.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import ctypes
 import os
 import weakref
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import pytest
 
@@ -18,7 +20,7 @@ T = TypeVar("T")
 
 
 def on_fork(config: pytest.Config, reset: Callable[[pytest.Config], object]) -> None:
-    """Call a function with the configuration in each child that is forked from now on."""
+    """Call `reset` with pytest's configuration in each child process that is forked from now on."""
     reference = weakref.ref(config)
 
     def in_child() -> None:
@@ -30,12 +32,18 @@ def on_fork(config: pytest.Config, reset: Callable[[pytest.Config], object]) -> 
 
 
 def keep(value: object) -> None:
-    """Keep an object until this child exits: its finaliser would close a connection of the parent."""
+    """Keep an object of the parent until this forked child exits.
+
+    Without this, the object's finaliser would close a connection of the parent process.
+    """
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(value))
 
 
 def ended_by_its_process(fixture: Iterator[T]) -> Iterator[T]:
-    """Yield the value of a fixture's generator; only the process that began it also ends it."""
+    """Yield the value of a fixture; only the process that set up the fixture also tears it down.
+
+    A forked child does not tear it down, because the value belongs to the parent process.
+    """
     process = os.getpid()
     yield next(fixture)
     if os.getpid() != process:
@@ -43,3 +51,23 @@ def ended_by_its_process(fixture: Iterator[T]) -> Iterator[T]:
         return
     for _ in fixture:
         raise RuntimeError(f"{fixture!r} yields more than once")
+
+
+class Child:
+    """The plugin of a forked child, which ends the child when its test has ended."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Print the error of the child, and exit. The fixtures belong to the parent."""
+        self._exit(
+            f"has returned from the {report.when} of {report.nodeid}, and exits now\n{report.longreprtext}"
+        )
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Exit after an exception that ends the run, such as `KeyboardInterrupt`."""
+        self._exit("has returned from its test, and exits now")
+
+    def _exit(self, text: str) -> NoReturn:
+        os.write(2, f"\ninfra: the forked process {os.getpid()} {text}\n".encode(errors="replace"))
+        os._exit(1)

@@ -19,9 +19,9 @@ def units(context: KitContext) -> HookUnits:
 
 
 class HookUnits:
-    """The units that the hook creates, one for each test.
+    """The isolation units that the hook `pytest_infra_isolate` creates, one unit for each test.
 
-    The context manager that the hook returns is entered for the test; its exit removes the unit.
+    The hook returns a context manager, which is entered before the test; the exit removes the unit.
     """
 
     def __init__(self, server: Endpoint, owner: Owner, hook: pluggy.HookRelay) -> None:
@@ -29,7 +29,7 @@ class HookUnits:
         self._open: dict[str, AbstractContextManager[Mapping[str, str]]] = {}
 
     def acquire(self, label: str) -> Unit:
-        """Return the unit that the hook creates; the shared server if no hook isolates the service."""
+        """Return the isolation unit that the hook creates for a test; without a hook, the shared server."""
         name = self._owner.name()
         block = self._hook.pytest_infra_isolate(service=self._server.name, endpoint=self._server, label=label)
         exports = block.__enter__() if block is not None else {}

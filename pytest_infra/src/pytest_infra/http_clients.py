@@ -1,4 +1,4 @@
-"""The fixtures with HTTP clients, for services of any kind."""
+"""The fixtures `http_client` and `http_async_client`, which create HTTP clients for services of any kind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ AsyncHttpClient: TypeAlias = Callable[..., "httpx.AsyncClient"]
 
 
 def http_client(context: FixtureContext) -> Iterator[HttpClient]:
-    """Yield a function from the name or endpoint of a service to an httpx client for its URL."""
+    """Yield a function that returns an httpx client for a service.
+
+    The argument of the function is the name or the endpoint of the service whose URL the client uses.
+    """
     library = context.library("httpx")
     clients: list[httpx.Client] = []
 
@@ -33,7 +36,10 @@ def http_client(context: FixtureContext) -> Iterator[HttpClient]:
 
 
 async def http_async_client(context: FixtureContext) -> AsyncIterator[AsyncHttpClient]:
-    """Yield a function from the name or endpoint of a service to an asynchronous httpx client for its URL."""
+    """Yield a function that returns an asynchronous httpx client for a service.
+
+    The argument of the function is the name or the endpoint of the service whose URL the client uses.
+    """
     library = context.library("httpx")
     clients: list[httpx.AsyncClient] = []
 

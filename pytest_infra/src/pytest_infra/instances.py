@@ -33,11 +33,11 @@ class Instance(NamedTuple):
 
     @property
     def fixture(self) -> str:
-        """Return the name of the service's fixture."""
+        """Return the name of this service's fixture: the service's name with `_` instead of `-`."""
         return self.service.replace("-", "_")
 
     def parameter_fixture(self, parameter: Parameter) -> str:
-        """Return the name of a parameter of the kit, which is the name of a fixture and of an ini value."""
+        """Return the name of the fixture and the ini value that set a parameter of this service's units."""
         return f"infra_{self.fixture}_{parameter.name}"
 
 
@@ -54,7 +54,7 @@ class Instances:
 
     @classmethod
     def of(cls, config: pytest.Config) -> Instances:
-        """Return the services of the run.
+        """Return the services for which the run has fixtures, from options and stack file.
 
         Raises `pytest.UsageError` if a service kit cannot be loaded.
         """
@@ -63,13 +63,17 @@ class Instances:
         return config.stash[cls.KEY]
 
     def __getitem__(self, service: str) -> Instance:
-        """Return a service; if it is not declared, its name is also its kind."""
+        """Return the service with this name; if no file or option declares it, its name is also its kind."""
         if service not in self._instances:
             self._instances[service] = _instance(service, None)
         return self._instances[service]
 
+    def driver_urls(self) -> dict[str, Mapping[str, str]]:
+        """Return the URLs of each service for its drivers, as its kit defines them."""
+        return {name: instance.kit.urls for name, instance in self._instances.items()}
+
     def fixtures(self) -> dict[str, Instance]:
-        """Return a dictionary from fixture name to service, without names that are not Python identifiers."""
+        """Return fixture name → service, without services whose fixture name is not a Python identifier."""
         by_fixture = {instance.fixture: instance for instance in self._instances.values()}
         return {
             fixture: instance
@@ -79,7 +83,7 @@ class Instances:
 
 
 def _instance(name: str, kind: str | None) -> Instance:
-    """Return an instance.
+    """Return a service with the service kit of its kind.
 
     `kind` is empty for the user's own service, and None if no table contains the service.
     """
@@ -104,7 +108,7 @@ def _stack_file_may_exist(directory: Path) -> bool:
 
 
 def _kinds_in_stack_file(chosen: options.Options) -> dict[str, str | None]:
-    """Return a dictionary from service to kind for the services in the stack file.
+    """Return service → kind for the services that have a table in the stack file.
 
     If the file is invalid, the result is empty: the first test that needs a service reports the error.
     """
@@ -141,7 +145,10 @@ def _services(table: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
 
 
 def _kind(service: Mapping[str, Any]) -> str | None:
-    """Return the kind of a service; an empty string if its table has `command` (a service of the user)."""
+    """Return the kind of a service from its table in the stack file.
+
+    The result is an empty string if the table has a `command`, because this is a service of the user.
+    """
     if "command" in service:
         return ""
     kind = service.get("kind")

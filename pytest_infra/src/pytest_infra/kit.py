@@ -1,6 +1,6 @@
 """Service kits: a `ServiceKit` is the plugin's part of a kind of service.
 
-A kit is data. It contains the names of its functions as `"module:name"`; a function is imported when a test
+A kit is data: it contains the names of its functions as `"module:name"`; a function is imported when a test
 needs it. The module of a kit must be fast to import, because every run imports the kits of pytest-infra.
 """
 
@@ -19,9 +19,9 @@ Target: TypeAlias = str
 
 
 class KitFixture(NamedTuple):
-    """A fixture that is created for every instance of a kind, such as a client for the test's unit.
+    """The description of a fixture that every service of a kind gets, such as a client for the test's unit.
 
-    In the texts, `{service}` stands for the name of the instance's fixture, such as `analytics`. `KitFixture`
+    In a field, `{service}` stands for the name of the instance's fixture, such as `analytics`. `KitFixture`
     and `Parameter` are tuples because the definition of a dataclass takes a millisecond in every run.
     """
 
@@ -40,7 +40,7 @@ class KitFixture(NamedTuple):
 
 
 class Parameter(NamedTuple):
-    """A setting of the units of a service, such as migrations.
+    """The description of a setting that the isolation units of a kind have, such as migrations.
 
     For an instance called `analytics`, the value of the parameter is the value of the session fixture
     `infra_analytics_NAME`. By default, this fixture returns the ini value of the same name.
@@ -70,6 +70,9 @@ class ServiceKit:
     parameters: tuple[Parameter, ...] = ()
     #: driver → the URL that it requires, with exports in braces: `{"asyncpg": "postgresql://{user}@{host}"}`
     urls: Mapping[str, str] = field(default_factory=dict)
+    #: `listen(service, current)` starts a proxy with a fixed address for the unit that `current()` returns,
+    #: and returns the exports for `urls`
+    fixed_address: Target = ""
     #: the exports that are secret; the plugin replaces them by `***` in everything that it prints or writes
     secrets: tuple[str, ...] = ("password",)
     #: export that isolation needs → the message if the export is missing, in which case all tests share the
@@ -88,9 +91,9 @@ class ServiceKit:
 
 
 def load(target: Target) -> Any:
-    """Import a target (`"module:name"`) and return it.
+    """Import the object with the name `"module:name"` and return it.
 
-    Raises `ImportError` or `AttributeError` if it does not exist.
+    Raises `ImportError` or `AttributeError` if the module or the object does not exist.
     """
     module, _, name = target.partition(":")
     return getattr(importlib.import_module(module), name)

@@ -17,7 +17,7 @@ from pytest_infra.label import Label, label_of
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class KitContext:
-    """The argument of a kit's `units` function."""
+    """The argument of the function `units` of a service kit: the server, and the settings of its units."""
 
     #: the endpoint of the shared server, which is ready
     endpoint: Endpoint
@@ -35,15 +35,17 @@ class KitContext:
     #: a function that returns the plan of the service and its dependencies, with which copies of the service
     #: are started
     resolve: Callable[[], Resolved]
-    #: returns whether no other process uses the stack, such as another worker of xdist or a user's `infra`
+    #: returns whether no other process uses the service, such as another worker of xdist or a user's `infra`
     alone: Callable[[], bool] = lambda: False
+    #: returns whether the running test has the marker `infra_exclusive` for the service, under xdist
+    exclusive: Callable[[], bool] = lambda: False
     #: returns whether the stack stops when this process releases its lease; then units need no removal
     stops: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FixtureContext:
-    """The first argument of the function of a `KitFixture`."""
+    """The first argument of the function of a kit's fixture: the test, the fixture and the service."""
 
     #: the name of the fixture
     fixture: str

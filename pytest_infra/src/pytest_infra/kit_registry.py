@@ -1,4 +1,4 @@
-"""Find service kits.
+"""Find the service kit of a kind: the plugin's code for isolation, clients and dumps.
 
 The kits of pytest-infra are found by the name of their module, the kits of other distributions by entry
 point.
@@ -24,18 +24,20 @@ WITHOUT_KIND = ServiceKit(
     kind="",
     variants=(),
     units="pytest_infra.hook_units:units",
-    unkeepable="the context manager of pytest_infra_isolate ends with the test",
+    unkeepable="the context manager of pytest_infra_isolate removes the unit after the test",
 )
 
 
 class KitError(Exception):
-    """Raised if the kit of another distribution cannot be loaded."""
+    """The error that the service kit of another distribution cannot be loaded."""
 
 
 def find(kind: str) -> ServiceKit | None:
-    """Return the kit of a kind.
+    """Return the service kit of a kind; None if the kind has no kit.
 
-    Other distributions are searched only if the kind is not part of pytest-infra. ¶Raises:
+    Other distributions are searched only if the kind is not part of pytest-infra.
+
+    Raises:
         KitError: the entry point cannot be loaded, or is not a `ServiceKit`.
     """
     if kind in KINDS:
@@ -60,7 +62,9 @@ def _loaded(point: EntryPoint) -> ServiceKit:
     try:
         kit = point.load()
     except Exception as error:
-        raise KitError(f"{origin} cannot be loaded: {error!r}; update or uninstall it") from error
+        raise KitError(
+            f"{origin} cannot be loaded: {error!r}; update or uninstall the distribution"
+        ) from error
     if not isinstance(kit, ServiceKit):
         raise KitError(f"{origin} is a {type(kit).__name__}, not a pytest_infra.ServiceKit")
     return kit

@@ -24,7 +24,10 @@ HEADER_LENGTH = 512
 
 
 class Label(NamedTuple):
-    """The names and headers that identify a test; they are the same in all phases of the test."""
+    """The names and headers by which services and their logs identify a test.
+
+    The names and headers are the same in all phases of the test (set-up, call, tear-down).
+    """
 
     #: the test's id
     test: str
@@ -35,7 +38,7 @@ class Label(NamedTuple):
 
     @classmethod
     def of(cls, test: str, run: str) -> Self:
-        """Return the label of a test; its trace id differs in every run."""
+        """Return the label for a test's id; the trace id in the label differs in every run."""
         digest = hashlib.sha256(f"{run}\0{test}".encode("utf-8", "replace")).hexdigest()
         return cls(test=test, name=shorten(test), trace_id=digest[:32], span_id=digest[32:48])
 
@@ -50,8 +53,13 @@ class Label(NamedTuple):
 
 
 def shorten(test: str) -> str:
-    """Return the end of an id, without spaces and in ASCII, so that every log can contain it."""
+    """Return the end of a test's id, in ASCII and without spaces, so that every log can contain it."""
     return re.sub(r"[^!-~]+", "-", test)[-LENGTH:]
+
+
+def login_name(test: str) -> str:
+    """Return the end of an id for a user's name, with characters that need no encoding in any URL."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", test)[-LENGTH:]
 
 
 #: The id of a run without pytest-xdist, which has only one process.
@@ -59,7 +67,7 @@ _RUN = os.urandom(16).hex()
 
 
 def run_id() -> str:
-    """Return the id of the run, which is the same in all workers.
+    """Return the id of the test run, which is the same in all workers of pytest-xdist.
 
     Source: pytest-xdist's manual, "Identifying workers".
     """
@@ -67,7 +75,7 @@ def run_id() -> str:
 
 
 def label_of(item: pytest.Item) -> Label:
-    """Return the label of a test."""
+    """Return the label of a test, which pytest represents by an item."""
     return Label.of(item.nodeid, run_id())
 
 

@@ -1,4 +1,4 @@
-"""Start the supervisor with pytest-xprocess; its pid files of earlier runs are ignored."""
+"""Start the supervisor with pytest-xprocess; pid files that it wrote in earlier runs are ignored."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import pytest
 from xprocess import ProcessStarter, XProcess  # type: ignore[import-untyped]  # it has none
 
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.engines.local.client import Launch
+from infra_runtime.engines.local.launch import Launch
 
 NAME = "supervisor"
 
 
 class _NoLog:
-    """A log that discards messages, because messages of pytest-xprocess would appear in the test's output."""
+    """A log that discards the messages of pytest-xprocess, which would appear in the test's output."""
 
     def debug(self, message: str, *arguments: object) -> None:
-        """Discard the message."""
+        """Discard a message of pytest-xprocess."""
 
 
 def launcher(config: pytest.Config, paths: Paths) -> Launch:

@@ -18,7 +18,7 @@ Function: TypeAlias = Callable[..., AsyncIterator[Any]]
 
 
 class Loops:
-    """Creates fixtures from asynchronous functions, for pytest-asyncio (every loop scope) and anyio."""
+    """The asynchronous fixtures of this plugin, for pytest-asyncio (every loop scope) and anyio."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._asyncio = config.pluginmanager.hasplugin("asyncio")
@@ -29,9 +29,9 @@ class Loops:
         self._functions: dict[Callable[..., Any], Function] = {}
 
     def fixture(self, function: Function, missing: Callable[..., object]) -> object:
-        """Return a fixture with the name of the function.
+        """Return a fixture that runs an asynchronous function in the event loop of the test.
 
-        If no plugin can run the fixture, `missing` is called instead.
+        If no plugin for asynchronous tests is active, the fixture calls `missing` instead.
         """
         if not self._asyncio:
             self._functions[missing] = function
@@ -46,7 +46,7 @@ class Loops:
     def pytest_fixture_setup(
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> Generator[None, object, object]:
-        """Replace the function of a fixture before other plugins read it.
+        """Replace the function of an asynchronous fixture of this plugin, before other plugins read it.
 
         The new function runs in the event loop of the test.
         """

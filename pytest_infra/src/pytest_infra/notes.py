@@ -1,4 +1,4 @@
-"""The notes of one process of the run: what it reports and what it closes at its end.
+"""The notes of one process of the run: messages to report at the end, and objects to close at the end.
 
 Every part of the plugin can add notes.
 """
@@ -18,9 +18,9 @@ ATTRIBUTE = "infra_notes"
 
 
 class Notes:
-    """The data directories, owners and messages of a process.
+    """The notes of a process: its data directories, the tokens in its units' names, messages for the user.
 
-    Workers of pytest-xdist send them to the controller with each test report.
+    Workers of pytest-xdist send their notes to the controller with each test report.
     """
 
     KEY: ClassVar[pytest.StashKey[Notes]] = pytest.StashKey()
@@ -37,25 +37,25 @@ class Notes:
 
     @classmethod
     def of(cls, config: pytest.Config) -> Notes:
-        """Return the notes of this process."""
+        """Return the notes of this process; they are created at the first call."""
         return config.stash.setdefault(cls.KEY, cls())
 
     def add_message(self, text: str) -> None:
-        """Add a line for the end of the run, unless it has already been added."""
+        """Add a line that is printed at the end of the run, unless the line has already been added."""
         if text not in self.messages:
             self.messages.append(text)
 
     def add(self, other: Notes) -> None:
-        """Add the notes of another process."""
+        """Add the notes of another process (a worker of pytest-xdist) to these notes."""
         self._add(other._to_json())
 
     def add_report(self, report: pytest.TestReport) -> None:
-        """Add the notes that a process has sent with a test report."""
+        """Add the notes that a worker of pytest-xdist has sent with a test report to these notes."""
         self._add(getattr(report, ATTRIBUTE, {}))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Add the notes to the test report.
+        """Add the notes of this process to each test report.
 
         The controller of pytest-xdist then has the notes, even if this worker is killed later.
         """

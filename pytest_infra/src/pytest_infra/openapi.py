@@ -24,7 +24,7 @@ _FAILING = {"breaking": {"breaking"}, "warning": {"breaking", "warning"}, "none"
 
 
 class OpenapiSnapshot:
-    """Compares the API of an app with its committed snapshot."""
+    """The value of the fixture `openapi_snapshot`, which compares the API of an app with a snapshot file."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._directory = options.read(config).directory
@@ -81,12 +81,16 @@ class OpenapiSnapshot:
                 "accept the finding with `infra dev api-check --accept`."
             )
             raise pytest.fail.Exception(
-                f"{PREFIX}the API breaks its snapshot\n\n{text}\n{hint}", pytrace=False
+                f"{PREFIX}the API has a breaking change since its snapshot\n\n{text}\n{hint}", pytrace=False
             )
         return report
 
     def _declared(self, snapshot: str | Path | None, api: str | None) -> tuple[Path, str, Policy]:
-        """Return the base directory, the path of the snapshot relative to it, and the policy of the check."""
+        """Return what the stack file declares for a check of an API.
+
+        The result contains the base directory, the path of the snapshot relative to this directory, and the
+        policy (the levels of the rules).
+        """
         from infra_openapi import baseline
         from infra_openapi.check import Policy
         from infra_runtime.config import declared_apis, stack_file

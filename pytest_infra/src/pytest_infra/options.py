@@ -1,4 +1,4 @@
-"""The options of the command line and of the ini file; the command line has priority."""
+"""The options of the plugin on pytest's command line and in its ini file; the command line has priority."""
 
 from __future__ import annotations
 
@@ -52,6 +52,13 @@ OPTIONS: dict[str, tuple[str, str]] = {
             "ignored)"
         ),
     ),
+    "infra-tmpfs": (
+        "yes|no",
+        (
+            "keep the data of the services in RAM if there is enough room; only in the environment test "
+            "(default: the value of the stack file, or else yes)"
+        ),
+    ),
     "infra-strict": (
         "",
         "fail the run if a process, port, socket or isolation unit of its stack is left (default in CI)",
@@ -68,9 +75,9 @@ YES_OR_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, 
 
 
 class Options(NamedTuple):
-    """The options of this run; for None and empty values, the value of the stack file is used.
+    """The plugin's options of this run; for None and empty values, the value of the stack file is used.
 
-    It is a tuple because the definition of a dataclass takes a millisecond in every run.
+    The class is a tuple because the definition of a dataclass takes a millisecond in every run.
     """
 
     services: tuple[str, ...]
@@ -83,10 +90,12 @@ class Options(NamedTuple):
     #: whether the units of failed tests are kept
     keep: bool
     strict: bool
+    #: whether the data of the services are in RAM; None: the stack file decides
+    tmpfs: bool | None
 
 
 def add(parser: pytest.Parser) -> None:
-    """Add the options and ini values to pytest's parser."""
+    """Add the options and ini values of the plugin to pytest's parser."""
     group = parser.getgroup("infra", "real services as fixtures [pytest-infra]")
     for name, (metavar, text) in OPTIONS.items():
         ini = name.replace("-", "_")
@@ -104,7 +113,7 @@ def add(parser: pytest.Parser) -> None:
 
 
 def read(config: pytest.Config) -> Options:
-    """Return the options of a run. Raises `pytest.UsageError` for an invalid value."""
+    """Return the plugin's options of this run. Raises `pytest.UsageError` for an invalid value."""
     environment = _chosen(config, "env") or "test"
     if environment not in ENVIRONMENTS:
         raise pytest.UsageError(
@@ -120,6 +129,7 @@ def read(config: pytest.Config) -> Options:
         reuse=_reuse(config),
         keep=_keep(config),
         strict=_strict(config),
+        tmpfs=_yes_or_no("infra_tmpfs", _chosen(config, "tmpfs")),
     )
 
 
@@ -156,16 +166,16 @@ def _strict(config: pytest.Config) -> bool:
 
 
 def _yes_or_no(name: str, text: str) -> bool | None:
-    """Return the value of an option as a boolean; None if the option is not set."""
+    """Return the value of an option, `yes` or `no`, as a boolean; None if the option is not set."""
     if text and text.lower() not in YES_OR_NO:
         raise pytest.UsageError(f"{name}: {text!r} is neither `yes` nor `no`")
     return YES_OR_NO.get(text.lower())
 
 
 def _chosen_outside_ci(config: pytest.Config, name: str) -> str:
-    """Return the value of an option, without its ini value in CI.
+    """Return the value of an option; in CI, a value in the ini file is ignored.
 
-    In CI, kept services and units would not be used again.
+    The function is for options that keep services and units, because CI does not use these again.
     """
     option = getattr(config.known_args_namespace, f"infra_{name}", None)
     return str(option or ("" if in_ci() else config.getini(f"infra_{name}")))

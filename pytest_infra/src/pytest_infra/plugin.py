@@ -41,32 +41,42 @@ CHAOS_MARKER = (
     "infra_chaos(kill=SERVICE, stop=SERVICE, pause=SERVICE): kill, stop or pause the service during the "
     "test, and start or continue it afterwards (pytest-infra)"
 )
+EXCLUSIVE_MARKER = (
+    "infra_exclusive(*services): tests of other xdist workers that use these services wait while this test "
+    "runs; without arguments, all tests that use a service wait (pytest-infra)"
+)
 
 
 class _Parser:
-    """Keeps pytest's parser, because the ini values of services are added after the stack file is read."""
+    """A plugin that stores pytest's parser, to which the ini values of services are added later."""
 
     def __init__(self, parser: pytest.Parser) -> None:
         self.parser = parser
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    """Add options and ini values."""
+    """Add the options and ini values of pytest-infra to pytest's parser."""
     options.add(parser)
     variants.add(parser)
+    parser.addini(
+        "infra_variables",
+        "lines `VARIABLE: SERVICE [DRIVER]`; the environment variable has the same URL for all tests, and is "
+        "set before the application is imported",
+        type="linelist",
+    )
     pluginmanager.register(_Parser(parser), "infra-parser")
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
-    """Add the hook for the user's own services."""
+    """Add the hook `pytest_infra_isolate`, with which users isolate their own services."""
     pluginmanager.add_hookspecs(hooks)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Set up the run before any conftest is loaded.
+    """Set up the plugin for the run, before pytest loads any `conftest.py`.
 
-    A conftest can read the environment of the run, and its fixtures can use the fixtures of this plugin.
+    A conftest can read the variable `INFRA_ENV`, and its fixtures can use the fixtures of this plugin.
     """
     _begin(early_config)
 
@@ -77,17 +87,19 @@ def pytest_configure(config: pytest.Config) -> None:
         _begin(config)  # a conftest has loaded the plugin after the hook for initial conftests was called
     config.addinivalue_line("markers", MARKER)
     config.addinivalue_line("markers", variants.MARKER)
+    config.addinivalue_line("markers", variants.ISOLATION_MARKER)
     config.addinivalue_line("markers", CHAOS_MARKER)
+    config.addinivalue_line("markers", EXCLUSIVE_MARKER)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Run(), "infra-run")
 
 
 def _begin(config: pytest.Config) -> None:
-    """Set the environment of the run, and create the fixtures of each service.
+    """Set the variable `INFRA_ENV`, and create the fixtures of each service.
 
-    A plugin that is loaded later, for example by `pytest_plugins` in a conftest, can override a fixture of
-    the same name and use it. If a plugin that was loaded earlier has a fixture of the same name, the fixture
-    of this plugin is not created.
+    A plugin that is loaded later, for example by `pytest_plugins` in a conftest, can replace a fixture of
+    this plugin by a fixture of the same name, which can use the replaced fixture. If a plugin that was loaded
+    earlier has a fixture of the same name, the fixture of this plugin is not created.
     """
     before = os.environ.get(ENVIRONMENT)
 
@@ -106,13 +118,28 @@ def _begin(config: pytest.Config) -> None:
     variants.variants(config)  # an invalid value is reported before the first test
     config.pluginmanager.register(service_fixtures.plugin_of(config), SERVICES)
     config.pluginmanager.register(Notes.of(config), "infra-notes")
+    if lines := config.getini("infra_variables"):
+        from pytest_infra import import_variables
+
+        import_variables.set_all(config, lines)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Register the plugin for the marker `infra_exclusive` if a test of the run has the marker."""
+    if any(item.get_closest_marker("infra_exclusive") is not None for item in session.items):
+        from pytest_infra.exclusive import Exclusive
+
+        session.config.pluginmanager.register(Exclusive(session.config, session.items), "infra-exclusive")
 
 
 # With `trylast`, this is the innermost wrapper: if it fails, the other wrappers have already started and can
 # finish.
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
-    """Start the services of the marker before the first fixture, and add advice to a scope mismatch."""
+    """Start the services of a test's marker `infra` before its fixtures are set up.
+
+    If a fixture of the test fails with a scope mismatch, advice is added to the error.
+    """
     for marker in item.iter_markers("infra"):
         if unknown := ", ".join(marker.kwargs.keys() - {"profile"}):
             pytest.fail(
@@ -153,7 +180,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def _omit_reminder(config: pytest.Config) -> None:
     """Remove the remaining hooks of pytest-xprocess, unless a test used its fixture `xprocess`.
 
-    With `-v` its last hook reminds the user to stop processes with `--xkill`; ours are stopped already.
+    With `-v`, the last hook of pytest-xprocess reminds the user to stop processes with `--xkill`, but the
+    processes of this plugin have already been stopped.
     """
     if not hasattr(config, "_xprocess") and (xprocess := config.pluginmanager.get_plugin("xprocess")):
         config.pluginmanager.unregister(xprocess)

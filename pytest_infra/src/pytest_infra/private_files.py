@@ -14,7 +14,7 @@ def make_folder(path: Path) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file with mode 0600, whatever the mode of an existing file of that name is."""
+    """Write a text to a file with mode 0600, also if a file of this name with another mode exists."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
         os.fchmod(descriptor, 0o600)

@@ -1,4 +1,4 @@
-"""The session and the unit registry of this process, which are created when a test needs them."""
+"""The stack and the isolation units of this process, which are created when a test needs them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _RESETS: pytest.StashKey[bool] = pytest.StashKey()
 
 
 def session_of(config: pytest.Config) -> Session:
-    """Return the session of this process; the first call also registers the plugin for failure reports."""
+    """Return the session of this process, which starts services for tests.
+
+    The first call creates the session and registers the plugin for failure reports.
+    """
     if Session.KEY not in config.stash:
         session = config.stash[Session.KEY] = Session(config)
         capsules = Capsules(session, config)
@@ -32,12 +35,14 @@ def session_of(config: pytest.Config) -> Session:
 
 
 def _leave_to_parent(config: pytest.Config) -> None:
-    """Have a forked child make its own session when it needs one."""
+    """Remove the session of the parent from a forked child, which makes its own session when necessary."""
     forks.keep(Notes.of(config).closing)
     Notes.of(config).closing = contextlib.ExitStack()
     for plugin in ("infra-capsules", "infra-failures"):
         if config.pluginmanager.has_plugin(plugin):
             config.pluginmanager.unregister(name=plugin)
+    if not config.pluginmanager.has_plugin("infra-child"):
+        config.pluginmanager.register(forks.Child(), "infra-child")
     if (registry := config.stash.get(UnitRegistry.KEY, None)) is not None:
         registry.abandon()
         del config.stash[UnitRegistry.KEY]
@@ -47,7 +52,7 @@ def _leave_to_parent(config: pytest.Config) -> None:
 
 
 def unit_registry_of(config: pytest.Config) -> UnitRegistry:
-    """Return the unit registry of this process."""
+    """Return the registry that creates and removes the isolation units of this process."""
     if UnitRegistry.KEY not in config.stash:
         registry = config.stash[UnitRegistry.KEY] = UnitRegistry(session_of(config), config)
         Notes.of(config).closing.callback(registry.close)

@@ -38,7 +38,7 @@ class Proxy:
 
     def __init__(self, target: Endpoint, port: str | None = None) -> None:
         if not target.ports:
-            raise LookupError(f"{target.name} has no port, so there can be no proxy before it")
+            raise LookupError(f"{target.name} has no port, so a proxy cannot forward connections to it")
         if port not in {None, *target.ports}:
             raise LookupError(f"{target.name} has no port {port!r}; its ports are: {', '.join(target.ports)}")
         self._target = target.ports[port] if port else target.port
@@ -117,7 +117,7 @@ class Proxy:
         self._loop.add_reader(self._socket, self._accept)
 
     def _accept(self) -> None:
-        """Accept a connection in one step, so that a simultaneous `cut` cannot miss the connection."""
+        """Accept the connection of a client in one step, so that a simultaneous `cut` also closes it."""
         try:
             connection, _ = self._socket.accept()
         except OSError:  # the client has closed the connection
@@ -167,7 +167,7 @@ class Proxy:
                 writer.transport.abort()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Forward the bytes of one direction.
+        """Forward the bytes of a connection in one direction, under the current conditions.
 
         Delayed blocks wait in a queue, so that latency does not limit the bandwidth.
         """
@@ -193,10 +193,10 @@ class Proxy:
 
 
 def with_port(target: Endpoint, old: int, new: int) -> Endpoint:
-    """Return an endpoint in which the port `new` replaces `old`, in its ports and its exports."""
+    """Return a copy of an endpoint in which the port number `new` replaces `old`, in ports and exports."""
     exports = {name: _replaced(text, old, new) for name, text in target.items()}
     ports: Mapping[str, int] = {name: new if port == old else port for name, port in target.ports.items()}
-    return Endpoint(target.name, exports, ports, str(target.data), target.sensitive)
+    return Endpoint(target.name, exports, ports, str(target.data), target.sensitive, target.driver_urls)
 
 
 def _replaced(text: str, old: int, new: int) -> str:

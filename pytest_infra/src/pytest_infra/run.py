@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """Collects the data directories of all workers, and checks them at the end of the run."""
+    """The plugin that checks the stacks of all workers at the end of the run, and prints the summary."""
 
     def __init__(self) -> None:
         self._notes = Notes()
@@ -28,12 +28,12 @@ class Run:
         self._summary_lines: list[SummaryLine] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Collect the notes of a worker with each report, because the worker can be killed later."""
+        """Collect the notes of a worker from each test report, because the worker can be killed later."""
         self._notes.add_report(report)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Check the data directories after all leases of this run have ended."""
+        """Check what the stacks of the run have left, after all leases of the run have ended."""
         self._notes.add(Notes.of(session.config))  # after Ctrl-C, pytest may have no report
         if self._notes.data:
             from pytest_infra.report import summary_line
@@ -43,6 +43,9 @@ class Run:
                 summary_line.check(data, self._notes.owners, self._began, instances)
                 for data in self._notes.data
             ]
+            for data in self._notes.data:
+                for text in summary_line.memory_events(data, self._began):
+                    self._notes.add_message(text)
             if options.read(session.config).strict and not all(line.clean for line in self._summary_lines):
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -1,4 +1,4 @@
-"""Fixtures that are created from data, for each service: its unit, its parameters, its clients."""
+"""The fixtures of each service, which are created from its kit: isolation unit, parameters, clients."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ HTTP = (
 
 
 def plugin_of(config: pytest.Config) -> ModuleType:
-    """Return a plugin with the fixtures of all services, without names that another plugin already has."""
+    """Return a pytest plugin with the fixtures of all services.
+
+    If another plugin already has a fixture of the same name, the fixture is not created.
+    """
     plugin = ModuleType("pytest_infra.services")
     loops, scopes = Loops(config), variants.scopes(config)
     plugins = [
@@ -59,10 +62,19 @@ def plugin_of(config: pytest.Config) -> ModuleType:
 
 
 def add_parameter_options(parser: pytest.Parser, config: pytest.Config) -> None:
-    """Add the ini values of the parameters of all services."""
+    """Add the ini values of the parameters of all services, each of which is a text or a list of texts.
+
+    In the table `[tool.pytest]`, pytest accepts a value only if it has the declared type. Therefore an ini
+    value is declared as a list, or as a text if pytest does not accept its value as a list.
+    """
     for instance in Instances.of(config).fixtures().values():
         for parameter in instance.kit.parameters:
-            parser.addini(instance.parameter_fixture(parameter), parameter.summary, default="")
+            name = instance.parameter_fixture(parameter)
+            parser.addini(name, parameter.summary, type="linelist")
+            try:
+                config.getini(name)
+            except (TypeError, pytest.UsageError):
+                parser.addini(name, parameter.summary, default="")
 
 
 def _not_taken(
@@ -70,7 +82,7 @@ def _not_taken(
     plugins: Iterable[tuple[str, Mapping[str, object]]],
     replaced: frozenset[str],
 ) -> dict[str, object]:
-    """Return the fixtures whose names no other plugin has; `replaced` plugins are ignored."""
+    """Return the fixtures whose names no other plugin has; the plugins in `replaced` are ignored."""
     others = [names for plugin, names in plugins if plugin not in replaced]
     return {
         name: fixture
@@ -80,7 +92,7 @@ def _not_taken(
 
 
 def _is_fixture(value: object) -> bool:
-    """Return whether a value is a fixture.
+    """Return whether an attribute of a plugin is a pytest fixture.
 
     Source: pytest 8.4, `FixtureFunctionDefinition`; in older versions, a fixture is a function with a mark.
     """
@@ -108,13 +120,19 @@ def _unit_fixture(instance: Instance, scope: Scope) -> object:
         from pytest_infra.process import unit_registry_of
 
         service = instance.service
-        with unit_registry_of(request.config).unit(
+        registry = unit_registry_of(request.config)
+        with registry.unit(
             service,
             request.node.nodeid,
             {name: values[fixture] for name, fixture in parameters.items()},
             shared=variants.shared(request, service),
+            variant=variants.marked(request, service),
         ) as endpoint:
-            yield endpoint
+            registry.current[service] = endpoint
+            try:
+                yield endpoint
+            finally:
+                registry.current.pop(service, None)
 
     summary = f"The test's isolation unit of {instance.service}: `{instance.fixture}.url`."
     function = _named(unit, instance.fixture, summary, parameters.values())
@@ -125,9 +143,11 @@ def _parameter_fixture(instance: Instance, parameter: Parameter) -> object:
     name = instance.parameter_fixture(parameter)
 
     def value(request: pytest.FixtureRequest) -> object:
-        return str(request.config.getini(name))
+        lines = request.config.getini(name)
+        return lines if isinstance(lines, str) else "\n".join(lines)
 
-    summary = f"For the units of {instance.service}: {parameter.summary}. Override it to use another value."
+    summary = f"For the units of {instance.service}: {parameter.summary}."
+    summary += " Override this fixture to use another value."
     return pytest.fixture(name=name, scope="session")(_named(value, name, summary, ()))
 
 

@@ -1,6 +1,6 @@
-"""The stack of the run, as this process uses it.
+"""The session of this process: it starts the stack and services for tests, and holds a lease on the stack.
 
-The stack is opened when a test needs it for the first time, and its lease is released at the end.
+The stack is opened when a test needs it for the first time, and the lease is released at the end of the run.
 """
 
 from __future__ import annotations
@@ -10,17 +10,20 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Hashable
+from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar, TypeAlias
 
 import pytest
 
-from infra_runtime.config.resolve import Resolved, resolve
+from infra_runtime.config.resolve import Origin, Resolved, resolve
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.stack import Endpoint, Stack
 from infra_runtime.errors import ConfigurationError, InfraError, SupervisorError
 from infra_runtime.messages import Status
 from pytest_infra import options, stack_sharing
 from pytest_infra.failures import Failures
+from pytest_infra.instances import Instances
 from pytest_infra.notes import Notes
 
 #: The name of the request under which an error of the supervisor is recorded.
@@ -52,17 +55,20 @@ class Session:
         self.settings: dict[str, str] = {}
         self._kept = False
         self._secrets: set[str] = set()
+        #: the services that the running test uses alone, and the number of workers that then have a lease
+        self._exclusive: frozenset[str] = frozenset()
+        self._workers = 1
 
     def stack(self) -> Stack:
         """Start all services of the stack, wait until they are ready, and return the stack."""
         return self._ready(self._options.services, self._options.profile)
 
     def service(self, name: str) -> Endpoint:
-        """Start a service and its dependencies, and return its endpoint when it is ready."""
+        """Start a service and the services that it needs; return the service's endpoint when it is ready."""
         return self._ready((name,), None)[name]
 
     def require(self, *services: str, profile: str | None = None) -> None:
-        """Start the services of the marker `infra`."""
+        """Start the services that the marker `infra` of a test names, and wait until they are ready."""
         if services:
             self._ready(services, None)
         if profile:
@@ -80,13 +86,27 @@ class Session:
         return self._stack
 
     def resolved(self, service: str) -> Resolved:
-        """Return the plan of a service and its dependencies."""
+        """Return the resolved plan of a service and of the services that it needs."""
         return self._resolve((service,), None)
 
-    def failure(self, request: Hashable, error: InfraError) -> BaseException:
-        """Return the outcome of the running test for an error.
+    def needed(self, service: str) -> frozenset[str]:
+        """Return the names of a service and of the services that it needs, without starting services."""
+        resolved = self._resolve((service,), None, executables=False)
+        return frozenset(spec.name for spec in resolved.plan.services)
 
-        The caller raises the returned outcome.
+    @property
+    def environment(self) -> str:
+        """Return the name of the run's environment, such as `test`."""
+        return self._options.environment
+
+    def data_directory(self) -> Path:
+        """Return the data directory of the stack, which may not exist yet."""
+        return self._resolve(self._options.services, self._options.profile, executables=False).data
+
+    def failure(self, request: Hashable, error: InfraError) -> BaseException:
+        """Return the exception that pytest reports for the running test when a request fails with this error.
+
+        The caller raises the exception.
         """
         return self.failures.outcome(request, error)
 
@@ -95,7 +115,7 @@ class Session:
         return self._stack.status() if self._stack else None
 
     def secrets(self) -> frozenset[str]:
-        """Return the secrets of all services that this process has seen, with their former values."""
+        """Return the secrets of all services that this process has used, including their earlier values."""
         if self._stack:
             with contextlib.suppress(InfraError):
                 endpoints = self._stack.endpoints().values()
@@ -107,12 +127,22 @@ class Session:
         """Return the data directories of the stacks that this process used."""
         return self._notes.data
 
-    def alone(self) -> bool:
-        """Return whether this process alone uses the stack.
+    def use_alone(self, services: frozenset[str], *, workers: int) -> None:
+        """Record the services that the running test uses alone; tests of other workers do not use them."""
+        self._exclusive, self._workers = services, workers
 
-        Another client may have a lease; a detached stack belongs to a user, who may change it at any time.
+    def exclusive(self, service: str) -> bool:
+        """Return whether the running test has the marker `infra_exclusive` for a service, under xdist."""
+        return service in self._exclusive
+
+    def alone(self, service: str) -> bool:
+        """Return whether this process alone uses a service.
+
+        The result is False if another client has a lease. The result is also False for a detached stack,
+        because its user may change the stack at any time.
         """
-        return self._status_is(lambda status: status.leases == 1 and not status.detached)
+        clients = self._workers if self.exclusive(service) else 1
+        return self._status_is(lambda status: status.leases <= clients and not status.detached)
 
     def stops(self) -> bool:
         """Return whether the stack stops when this process releases its lease."""
@@ -170,7 +200,7 @@ class Session:
     def _resolve(
         self, services: tuple[str, ...], profile: str | None, *, executables: bool = True
     ) -> Resolved:
-        return resolve(
+        resolved = resolve(
             services,
             directory=self._options.directory,
             environment=self._options.environment,
@@ -178,12 +208,17 @@ class Session:
             data=self._options.data,
             executables=executables,
         )
+        if (tmpfs := self._options.tmpfs) is None:
+            return resolved
+        origin = Origin(value=json.dumps(tmpfs), source="infra_tmpfs")
+        return replace(resolved, tmpfs=tmpfs, provenance={**resolved.provenance, "tmpfs": origin})
 
     # --- which stack -----------------------------------------------------------------------------------
 
     def _open(self, resolved: Resolved) -> Stack:
         warm = self._options.reuse is not None
         shared = stack_sharing.join(self._config, resolved, self._plan(), warm=warm)
+        shared.stack.driver_urls = Instances.of(self._config).driver_urls()
         self._notes.data.append(str(shared.stack.data))
         for on_open in self.on_open:
             on_open(str(shared.stack.data))
@@ -196,7 +231,7 @@ class Session:
         try:
             whole = self._resolve(self._options.services, self._options.profile, executables=False)
             services = {spec.name: spec.digest() for spec in whole.plan.services}
-            parts = [whole.plan.digest, sorted(whole.variables.items())]
+            parts = [whole.plan.digest, sorted(whole.variables.items()), whole.tmpfs]
         except ConfigurationError as error:  # the error can concern services that this test does not use
             services, parts = {}, [str(error)]
         key = hashlib.sha256(json.dumps([sys.prefix, *parts]).encode()).hexdigest()[:12]

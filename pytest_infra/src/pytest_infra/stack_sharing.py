@@ -36,7 +36,7 @@ LOCK_SECONDS = 180.0
 
 
 class Plan(Message):
-    """The plan of a run; runs with the same `key` share a stack."""
+    """The plan of a test run; test runs whose plans have the same `key` share a stack."""
 
     #: the digest of the plan, its variables and the interpreter
     key: str
@@ -54,7 +54,7 @@ class Plan(Message):
         text = "; ".join(
             f"{kind}: {', '.join(sorted(names))}" for kind, names in differences.items() if names
         )
-        return text or "a variable or the interpreter"
+        return text or "a variable, the interpreter or the setting tmpfs"
 
 
 class _Note(Message):
@@ -73,7 +73,7 @@ class _Note(Message):
 
 @frozen
 class Shared:
-    """The stack of a run."""
+    """The stack that a test run uses, and a message for the user about it."""
 
     stack: Stack
     #: a line for the end of the run; empty if there is nothing to report
@@ -81,10 +81,11 @@ class Shared:
 
 
 def join(config: pytest.Config, resolved: Resolved, plan: Plan, *, warm: bool) -> Shared:
-    """Return the stack of the data directory.
+    """Start or join a stack for a test run, and return the stack.
 
-    If a run with another plan uses this stack, return the stack of a folder in the data directory. With
-    `warm`, a stack is used that an earlier run with the same plan has kept running.
+    Normally, this is the stack of the data directory. If a run with another plan uses that stack, the result
+    is a separate stack, whose data directory is a folder inside the data directory. With `warm`, a stack is
+    used that an earlier run with the same plan has kept running.
     """
     shared = _join(config, resolved, plan, resolved.data, warm=warm)
     if shared is None:
@@ -94,7 +95,7 @@ def join(config: pytest.Config, resolved: Resolved, plan: Plan, *, warm: bool) -
 
 
 def _join(config: pytest.Config, resolved: Resolved, plan: Plan, data: Path, *, warm: bool) -> Shared | None:
-    """Return the stack of one folder; None if a run with another plan is using the stack."""
+    """Return the stack whose data directory is `data`; None if a run with another plan uses this stack."""
     paths = Paths(str(data))
     make_data_directory(paths, resolved.environment)
     path = data / NOTE
@@ -124,7 +125,11 @@ def _join(config: pytest.Config, resolved: Resolved, plan: Plan, data: Path, *, 
 
 
 def leave(stack: Stack, *, reuse: float | None, keep: bool) -> None:
-    """Release the lease; the stack keeps running for `reuse` seconds, or longer if it has kept units."""
+    """Release the lease of this process on a stack at the end of the run.
+
+    The stack keeps running for `reuse` seconds (None: it stops after its last lease), or longer if units of
+    failed tests are kept in it (`keep`).
+    """
     if keep or reuse is not None:
         with contextlib.suppress(
             SupervisorError
@@ -148,13 +153,18 @@ def _keep_running(stack: Stack, seconds: float, *, keep: bool) -> None:
 
 @contextlib.contextmanager
 def _locked(data: Path) -> Iterator[None]:
-    """Hold the lock of a data directory. Raises `SupervisorError` if another process does not release it."""
+    """Hold the plugin's lock of a data directory during the block.
+
+    Raises `SupervisorError` if another process does not release the lock.
+    """
     with contextlib.ExitStack() as held:
         try:
             held.enter_context(FileLock(data / LOCK).acquire(LOCK_SECONDS, poll_interval=LOCK_INTERVAL))
         except Timeout:
             problem = f"another process has locked {data / LOCK} for more than {LOCK_SECONDS:g} s"
-            hint = "A pytest that uses this data directory may be stopped: continue or end it."
+            hint = (
+                "A pytest process that uses this data directory may be paused: continue or end this process."
+            )
             raise SupervisorError(problem, hint=hint) from None
         yield
 

@@ -1,4 +1,4 @@
-"""The isolation units of this process, from their creation to their removal."""
+"""The registry of this process's isolation units, which creates and removes them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class UnitRegistry:
-    """Creates units when tests request them, lists the units in use, and removes them."""
+    """The registry that creates isolation units when tests request them, lists them, and removes them."""
 
     KEY: ClassVar[pytest.StashKey[UnitRegistry]] = pytest.StashKey()
 
@@ -41,6 +41,8 @@ class UnitRegistry:
         self._parameters: dict[Hashable, Any] = {}
         #: the units that tests are using now
         self.live: list[Unit] = []
+        #: service → the unit or server that the fixture of the service has returned
+        self.current: dict[str, Endpoint] = {}
         #: the seconds that a test waited for each unit
         self.waits: list[float] = []
         #: the names of the units that could not be removed
@@ -48,12 +50,18 @@ class UnitRegistry:
 
     @contextlib.contextmanager
     def unit(
-        self, service: str, label: str, parameters: Mapping[str, Any], *, shared: bool = False
+        self,
+        service: str,
+        label: str,
+        parameters: Mapping[str, Any],
+        *,
+        shared: bool = False,
+        variant: str = "",
     ) -> Iterator[Endpoint]:
-        """Yield a unit of a service, or the shared server if isolation is off for this service."""
+        """Yield an isolation unit of a service, or the shared server if isolation is off for the service."""
         endpoint = self._session.service(service)
         instance = self._instances[service]
-        variant = self._variants.get(service) or next(iter(instance.kit.variants), "")
+        variant = variant or self._variants.get(service) or next(iter(instance.kit.variants), "")
         if shared or variant == variants.OFF or self._lacks_exports(instance, endpoint):
             yield endpoint
             return
@@ -64,6 +72,7 @@ class UnitRegistry:
         except InfraError as error:
             raise self._session.failure(("unit", service), error) from None
         unit.unkeepable = unit.unkeepable or instance.kit.unkeepable
+        unit.driver_urls = dict(instance.kit.urls)  # the endpoint of a copy of a service has none
         self.waits.append(time.perf_counter() - began)
         self.live.append(unit)
         process = os.getpid()
@@ -75,7 +84,7 @@ class UnitRegistry:
                 units.release(unit)
 
     def close(self) -> None:
-        """Remove all units.
+        """Remove all isolation units of this process.
 
         The attribute `left` then contains the names of units that could not be removed.
         """
@@ -95,7 +104,10 @@ class UnitRegistry:
             self._owner.abandon()
 
     def _lacks_exports(self, instance: Instance, endpoint: Endpoint) -> bool:
-        """Return whether an export that isolation needs is missing; in this case, add the kit's message."""
+        """Return whether a service lacks an export that its isolation needs.
+
+        In this case, the message of the service kit is added to the messages of the run.
+        """
         missing = [text for export, text in instance.kit.isolation_exports.items() if export not in endpoint]
         for text in missing:
             self._notes.add_message(text.format(service=instance.service))
@@ -104,9 +116,9 @@ class UnitRegistry:
     def _units_of(
         self, instance: Instance, endpoint: Endpoint, variant: str, parameters: Mapping[str, Any]
     ) -> Units:
-        """Return the provider of units for an instance and these parameters.
+        """Return the object that provides isolation units of a service with these parameters.
 
-        Requests with equal parameters get the same `Units` object.
+        Requests with equal parameters get the same object.
         """
         kit, values = instance.kit, dict(parameters)
         read = {
@@ -119,7 +131,7 @@ class UnitRegistry:
                 f"units of {instance.service} have no parameter {', '.join(values)}; "
                 f"their parameters are: {names}"
             )
-        key: Hashable = (instance.service, *read.values())
+        key: Hashable = (instance.service, variant, *read.values())
         if key not in self._units:
             context = KitContext(
                 endpoint=endpoint,
@@ -130,15 +142,16 @@ class UnitRegistry:
                 executables=self._session.executables,
                 config=self._config,
                 resolve=lambda: self._session.resolved(instance.service),
-                alone=self._session.alone,
+                alone=lambda: self._session.alone(instance.service),
+                exclusive=lambda: self._session.exclusive(instance.service),
                 stops=self._session.stops,
             )
             self._units[key] = load(kit.units)(context)
         return self._units[key]
 
     def _read(self, instance: Instance, parameter: Parameter, value: Any) -> Any:
-        """Return what the kit makes of a parameter's value; it is read once, as it may name many files."""
-        key = instance.service, parameter.name, tuple(value) if isinstance(value, list) else value
+        """Convert a parameter's value with the kit's function; each value is converted only once."""
+        key = instance.service, parameter.name, _hashable(value)
         if key not in self._parameters:
             read = load(parameter.read)
             fixture = instance.parameter_fixture(parameter)
@@ -153,3 +166,8 @@ class UnitRegistry:
             self._owner = Owner(Path(self._notes.data[-1]), worker)
             self._notes.owners.append(self._owner.token)
         return self._owner
+
+
+def _hashable(value: Any) -> Hashable:
+    """Return a list, and the lists in it, as tuples; other values are unchanged."""
+    return tuple(map(_hashable, value)) if isinstance(value, (list, tuple)) else value

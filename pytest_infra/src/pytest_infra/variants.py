@@ -14,6 +14,10 @@ MARKER = (
     "infra_shared(*services): these tests share the servers of these services, without isolation; "
     "without arguments, this applies to all services (pytest-infra)"
 )
+ISOLATION_MARKER = (
+    "infra_isolation(SERVICE=VARIANT): the way in which these tests are isolated; it has priority over the "
+    "ini value infra_isolation (pytest-infra)"
+)
 
 
 def add(parser: pytest.Parser) -> None:
@@ -37,7 +41,7 @@ def add(parser: pytest.Parser) -> None:
 
 
 def scopes(config: pytest.Config) -> dict[str, Scope]:
-    """Return a dictionary from service to the scope of its fixture, for the services in `infra_scope`."""
+    """Return service → scope of the service's fixture, for the services in the ini value `infra_scope`."""
     chosen: dict[str, Scope] = {}
     for service, text in _table(config, "infra_scope").items():
         for scope in get_args(Scope):
@@ -51,15 +55,39 @@ def scopes(config: pytest.Config) -> dict[str, Scope]:
 
 
 def variants(config: pytest.Config) -> dict[str, str]:
-    """Return a dictionary from service to variant, for the services in `infra_isolation`."""
+    """Return service → variant of its isolation, for the services in the ini value `infra_isolation`."""
     chosen = _table(config, "infra_isolation")
     for service, variant in chosen.items():
-        allowed = (*Instances.of(config)[service].kit.variants, OFF)
-        if variant not in allowed:
-            raise pytest.UsageError(
-                f"infra_isolation: {service} has no variant {variant!r}; choose one of {', '.join(allowed)}"
-            )
+        if problem := _problem(config, service, variant):
+            raise pytest.UsageError(f"infra_isolation: {problem}")
     return chosen
+
+
+def marked(request: pytest.FixtureRequest, service: str) -> str:
+    """Return the variant in a test's marker `infra_isolation`; empty if the marker has none."""
+    for mark in request.node.iter_markers("infra_isolation"):
+        for name, variant in mark.kwargs.items():
+            if name in {service, service.replace("-", "_")}:
+                if problem := _problem(request.config, service, variant):
+                    pytest.fail(f"the marker `infra_isolation`: {problem}", pytrace=False)
+                return str(variant)
+    return ""
+
+
+def _problem(config: pytest.Config, service: str, variant: object) -> str:
+    """Return why a service cannot have a variant; empty if it can."""
+    allowed = (*Instances.of(config)[service].kit.variants, OFF)
+    if variant in allowed:
+        return ""
+    kinds = sorted(
+        {
+            instance.kit.kind
+            for instance in Instances.of(config).fixtures().values()
+            if variant in instance.kit.variants
+        }
+    )
+    others = f"; these kinds have this variant: {', '.join(kinds)}" if kinds else ""
+    return f"{service} has no variant {variant!r}; choose one of {', '.join(allowed)}{others}"
 
 
 def _table(config: pytest.Config, name: str) -> dict[str, str]:

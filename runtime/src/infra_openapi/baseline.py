@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +29,10 @@ _KNOWN = (*_NEEDED, "rule", "change", "accepted", "until")
 
 
 def beside(source: str, directory: Path) -> Path | None:
-    """Return the default file of accepted findings, such as `openapi.accepted.yaml` for `openapi.json`."""
+    """Return the default path for the accepted findings: `openapi.accepted.yaml` for `openapi.json`.
+
+    The result is None if the document is not a file.
+    """
     kind = kind_of(source, directory)
     if kind not in {Kind.FILE, Kind.GIT}:
         return None
@@ -37,11 +41,11 @@ def beside(source: str, directory: Path) -> Path | None:
 
 
 def read(path: Path) -> tuple[Acceptance, ...]:
-    """Return the entries of the file; an empty list if the file does not exist.
+    """Return the entries in the file of accepted findings; an empty tuple if the file does not exist.
 
     Raises:
-        CompareError: an entry is invalid. An invalid entry is not ignored, because the wrong finding could be
-            accepted.
+        CompareError: an entry is invalid. Such an entry is not ignored, because a typing error could then
+            change what is accepted: with a misspelt `until`, an entry would never expire.
     """
     if not path.exists():
         return ()
@@ -56,7 +60,7 @@ def read(path: Path) -> tuple[Acceptance, ...]:
     if entries is None:
         return ()
     if not isinstance(entries, list):
-        raise CompareError(name, "is not a list of accepted findings", 1)
+        raise CompareError(name, "the file is not a list of accepted findings", 1)
     locations = marks or {}
     entries_by_fingerprint: dict[str, Acceptance] = {}
     for number, entry in enumerate(entries):
@@ -64,7 +68,7 @@ def read(path: Path) -> tuple[Acceptance, ...]:
         acceptance = _entry(entry, name, line)
         if acceptance.fingerprint in entries_by_fingerprint:
             raise CompareError(
-                name, f"has two entries for {acceptance.fingerprint}: remove one of them", line
+                name, f"the file has two entries for {acceptance.fingerprint}: remove one of them", line
             )
         entries_by_fingerprint[acceptance.fingerprint] = acceptance
     return tuple(entries_by_fingerprint.values())
@@ -107,19 +111,19 @@ def _date(entry: dict[str, Any], key: str, file: str, line: int) -> dt.date | No
 def apply(report: Report, entries: Iterable[Acceptance], today: dt.date) -> Report:
     """Return the report without the accepted findings.
 
-    The `review` of the report contains the accepted findings and the expired and stale entries.
+    The `review` of the returned report contains the accepted findings, and the expired and stale entries.
     """
     by_fingerprint = {entry.fingerprint: entry for entry in entries}
+    former = Counter(name for finding in report.findings for name in finding.former_fingerprints)
     counting, accepted = [], []
     found = set()
     for finding in report.findings:
-        entry = by_fingerprint.get(finding.fingerprint)
-        if entry is not None:
-            found.add(entry.fingerprint)
-        if entry is None or entry.lapsed(today):
+        matching = _matching(finding, by_fingerprint, former)
+        found |= {entry.fingerprint for entry in matching}
+        if not matching or any(entry.lapsed(today) for entry in matching):
             counting.append(finding)
         else:
-            accepted.append((finding, entry))
+            accepted.append((finding, matching[0]))
     known = by_fingerprint.values()
     review = Review(
         accepted=tuple(accepted),
@@ -129,8 +133,23 @@ def apply(report: Report, entries: Iterable[Acceptance], today: dt.date) -> Repo
     return replace(report, findings=tuple(counting), review=review)
 
 
+def _matching(
+    finding: Finding, entries: Mapping[str, Acceptance], former: Mapping[str, int]
+) -> list[Acceptance]:
+    """Return the entries in the file that accept a finding; an empty list if the finding is not accepted.
+
+    The result is the entry with the fingerprint of the finding. If the file has no such entry, the result is
+    the entries with the fingerprints that an earlier version of pytest-infra computed for the finding. A
+    fingerprint of an earlier version is used only if no other finding has the same fingerprint.
+    """
+    names = finding.former_fingerprints
+    if finding.fingerprint not in entries and names and all(former[name] == 1 for name in names):
+        return [entries[name] for name in names] if entries.keys() >= set(names) else []
+    return [entries[finding.fingerprint]] if finding.fingerprint in entries else []
+
+
 def chosen(reports: Mapping[str, Report], wanted: str) -> tuple[str, Finding]:
-    """Return the finding whose fingerprint begins with `wanted`, and the name of its report.
+    """Return the finding whose fingerprint begins with `wanted`, and the name of the report with the finding.
 
     Raises:
         CompareError: no finding or more than one finding matches, or the finding is already accepted.
@@ -166,7 +185,9 @@ def accept(
     today: dt.date,
     until: dt.date | None = None,
 ) -> Acceptance:
-    """Add an entry for the finding to the file, and return the entry; an expired entry is replaced.
+    """Append an entry for a finding to the file of accepted findings, and return the entry.
+
+    An expired entry for the same finding is replaced.
 
     Raises:
         CompareError: the file is invalid or cannot be written, or the entry is invalid.
@@ -215,7 +236,7 @@ def accept(
 
 
 def _without(content: str, entry: Acceptance, entries: Iterable[Acceptance]) -> str:
-    """Return the text of the file without the lines of one entry."""
+    """Return the text of the file of accepted findings without the lines of one entry."""
     lines = content.splitlines(keepends=True)
     later = [other.line for other in entries if other.line > entry.line]
     end = min(later) - 1 if later else len(lines)

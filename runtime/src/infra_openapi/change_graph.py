@@ -1,9 +1,9 @@
 """The change graph of one comparison, which contains each change once with the operations that it affects.
 
 The nodes of the graph are scopes. A scope is a pair of elements, one from each document, with the facts about
-this pair and links to the scopes of its parts. A pair with equal content has no scope. If a pair occurs
-again, the graph gets only a new link, so the cost depends on the number of distinct pairs and not on the
-number of operations. Copies of a schema in several operations are one pair.
+this pair and links to the scopes of its parts. A pair of elements with equal content has no scope. If a pair
+occurs again, the graph gets only a new link, so the cost depends on the number of distinct pairs and not on
+the number of operations. Copies of a schema in several operations are one pair.
 """
 
 from __future__ import annotations
@@ -45,7 +45,10 @@ _MOST_COPIES = 50
 
 
 class Scope:
-    """A pair of elements, one from each document, with the facts about their differences."""
+    """A node of the change graph: a pair of elements, one from each document, with facts and links.
+
+    The facts are the differences of the two elements. The links lead to the scopes of their parts.
+    """
 
     def __init__(
         self,
@@ -75,14 +78,20 @@ class Scope:
         after: Any = None,
         subject: str = "",
     ) -> None:
-        """Add a fact; if one of its elements is missing, the element of the scope replaces it."""
+        """Add a fact to the scope, which is a pair of an old and a new element.
+
+        If the fact has no element in one document, the element of the scope in that document is used.
+        """
         base, revision = base or self.base, revision or self.revision
         self.facts.append(Fact(kind, direction, base, revision, before, after, subject))
 
     def enter(
         self, kind: str, base: Element | None, revision: Element | None, direction: Direction
     ) -> Scope | None:
-        """Return the new scope of a part; None if both elements are equal or already have a scope."""
+        """Return a new scope for a pair of parts; None if the parts are equal or already have a scope.
+
+        A scope is a pair of an old and a new element in the change graph.
+        """
         comparer = self.graph.comparer
         if base is not None and revision is not None and comparer.equality.same(base, revision):
             return None
@@ -92,12 +101,15 @@ class Scope:
         return scope if new else None
 
     def schema(self, old: Term, new: Term, mode: Mode, name: str = "") -> None:
-        """Add a pair of schemas to the queue of pairs to compare."""
+        """Add an old and a new schema to the queue of schema pairs that are compared later."""
         self.graph.pair(self, Pair(old, new, mode, name), 0)
 
 
 class ChangeGraph:
-    """The scopes of one comparison, and the queue of schema pairs to compare."""
+    """The scopes of one comparison, and the queue of schema pairs that are compared later.
+
+    A scope is a pair of an old and a new element, with the facts about their differences.
+    """
 
     def __init__(self, comparer: Comparer) -> None:
         self.comparer = comparer
@@ -108,7 +120,7 @@ class ChangeGraph:
     def scope(
         self, key: Hashable, base: Element | None, revision: Element | None, parent: Scope | None = None
     ) -> tuple[Scope, bool]:
-        """Return the scope with this key, and whether this call created it."""
+        """Return the scope (the pair of elements) with the key `key`, and whether this call created it."""
         known = self._by_key.get(key)
         if known is not None:
             if len(known.copies) < _MOST_COPIES and _elsewhere(known, base, revision):
@@ -120,11 +132,11 @@ class ChangeGraph:
         return made, True
 
     def content(self, element: Element | None) -> Hashable:
-        """Return a key for the content of an element; equal content in one file has the same key."""
+        """Return a key for the content of an element; elements with equal content in one file share a key."""
         return None if element is None else (element.file, self.comparer.equality.digest(element.raw))
 
     def pair(self, parent: Scope, pair: Pair, index: int) -> None:
-        """Link the scope of a schema pair to its parent scope."""
+        """Link the scope of a pair of schemas to the scope of the part that contains the schemas."""
         if self.comparer.same(pair):
             return
         old, new = self.comparer.normal(pair.old), self.comparer.normal(pair.new)
@@ -149,7 +161,7 @@ class ChangeGraph:
         return ("like", self.content(element))
 
     def settle(self) -> None:
-        """Compare all pairs in the queue, including the pairs that are added during the comparison."""
+        """Compare all schema pairs in the queue, including pairs that the comparison adds to the queue."""
         while self._waiting:
             scope, pair = self._waiting.popleft()
             change = self.comparer.change(pair)
@@ -159,9 +171,10 @@ class ChangeGraph:
                 self.pair(scope, part, index)
 
     def reach(self, starts: list[Scope]) -> list[int]:
-        """Return, for each scope, the start scopes that lead to it.
+        """Return, for each scope, which start scopes lead to this scope; a start scope is an operation.
 
-        The result is a number with one bit for each start scope: bit 3 stands for the fourth start scope.
+        The result for a scope is a number with one bit for each start scope: bit 3 stands for the fourth
+        start scope.
         """
         reached = [0] * len(self.scopes)
         waiting: deque[int] = deque()
@@ -191,7 +204,10 @@ def _key(element: Element | None) -> tuple[str, str] | None:
 
 
 def copies(scope: Scope, element: Element | None, *, revision: bool) -> Iterator[tuple[str, str]]:
-    """Yield the file and the pointer of every other copy of an element in this scope."""
+    """Yield the file and the JSON pointer of every copy of an element, without the element itself.
+
+    A schema can be written several times in a document. All copies belong to one scope of the change graph.
+    """
     holder: Scope | None = scope
     while element is not None and holder is not None:
         root = holder.revision if revision else holder.base

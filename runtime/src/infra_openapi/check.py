@@ -24,7 +24,7 @@ _REQUIRED = ("-became-required", "-became-optional")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The settings of a check: the levels of the rules, and the file of accepted findings."""
+    """The settings of an API check: the levels of rules, and the file with the accepted findings."""
 
     preset: str = "default"
     rules: Mapping[str, Level | str] = field(default_factory=dict)
@@ -57,7 +57,10 @@ def _today() -> dt.date:
 
 
 def _shown_at(finding: Finding, base: Opened, revision: Opened) -> Location | None:
-    """Return the location to show: in the new document if it is a file, otherwise in the old document."""
+    """Return the location that a finding shows to the user.
+
+    The location is in the new document if this document is a file, otherwise in the old document.
+    """
     for side, own, other in (
         (revision, finding.revision, finding.base),
         (base, finding.base, finding.revision),
@@ -95,21 +98,35 @@ def _changed(finding: Finding, document: Document, location: Location, other: An
 
 
 def _item(value: Any, finding: Finding) -> str:
-    """Return the end of a JSON pointer, which points to the list member that is the subject of a finding."""
+    """Return `/` and the index of the member of the list `value` that a finding is about, such as `/2`.
+
+    `value` is the value of a keyword such as `enum` or `required`. The result is the last part of a JSON
+    pointer; it is empty if `value` is not a list or does not contain the member.
+    """
+    listed = finding.after if finding.before is None else finding.before
+    names = {finding.subject}
+    if isinstance(listed, list) and "enum-value" in finding.rule:  # the first one of several values
+        names = {json.dumps(each, ensure_ascii=False) for each in listed}
     for number, each in enumerate(value if isinstance(value, list) else ()):
-        if finding.subject in {each if isinstance(each, str) else "", json.dumps(each, ensure_ascii=False)}:
+        if names & {each if isinstance(each, str) else "", json.dumps(each, ensure_ascii=False)}:
             return f"/{number}"
     return ""
 
 
 def _names(rule: str, keyword: str) -> bool:
-    """Return whether a rule's id contains a keyword: `request-max-length-decreased` contains `maxLength`."""
+    """Return whether the id of a rule contains a keyword, such as `maxLength`.
+
+    The id `request-max-length-decreased` contains `maxLength`.
+    """
     dashed = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", keyword).lower()
     return re.search(rf"(?:^|-){re.escape(dashed)}(?:-|$)", rule) is not None
 
 
 def _nearest(document: Document, gone: Location | None) -> Location:
-    """Return the nearest parent that this document contains of a location in the other document."""
+    """Return the location of the nearest existing parent of a removed part.
+
+    `gone` is the location in the other document, and the result is a location in `document`.
+    """
     pointer = gone.pointer if gone else ""
     for file in [gone.file] if gone else []:
         found = document.location(file, pointer)

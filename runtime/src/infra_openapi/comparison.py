@@ -33,7 +33,7 @@ def compare(
     """Return the report of all changes from the old document (`base`) to the new document (`revision`).
 
     `overrides` maps the id of a rule, or the corresponding id of oasdiff, to a level; the level `ignore`
-    disables the rule. `today` decides whether a sunset date has passed.
+    disables the rule. A sunset date before `today` has passed.
 
     Raises:
         CompareError: a reference is invalid, or an override has an unknown rule or level.
@@ -46,7 +46,7 @@ def compare(
             walker.compare()
             changes = findings(walker.graph, walker.starts, rule_levels)
         except RecursionError as error:
-            raise CompareError(revision.name, "is nested too deeply to be compared") from error
+            raise CompareError(revision.name, "the document is nested too deeply to be compared") from error
     return Report(
         base=base.name, revision=revision.name, findings=changes, notes=(*base.notes, *revision.notes)
     )
@@ -77,7 +77,10 @@ class Walker:
     def _matched(
         self, olds: list[Endpoint], news: list[Endpoint]
     ) -> Iterator[tuple[Endpoint | None, Endpoint | None]]:
-        """Yield the pairs of operations whose path, path template or full address is equal."""
+        """Yield pairs of old and new operations with an equal path, path template or full address.
+
+        An operation without a counterpart is paired with None.
+        """
         for key in (_named, _templated, _addressed):
             waiting = {key(new): new for new in reversed(news)}
             lonely = []
@@ -104,7 +107,10 @@ class Walker:
         return scope
 
     def _both_or_one(self, old: Endpoint | None, new: Endpoint | None, *, called: bool) -> None:
-        """Compare one operation; `called` is true if clients call it, false if the API calls it."""
+        """Compare an old and a new operation; one of them is None if the operation was added or removed.
+
+        `called` is true if clients call the operation, and false if the API calls it.
+        """
         scope = self._start(old, new)
         if old is not None and new is not None:
             self._operation(scope, old, new, called=called)
@@ -121,7 +127,10 @@ class Walker:
             scope.fact(kind, Direction.NONE, home, end.element, None, None, str(end.name))
 
     def _home(self, end: Endpoint, document: Document) -> Element:
-        """Return the element of the other document that would contain an operation: its path, or `paths`."""
+        """Return the element of `document` that would contain an operation which the document does not have.
+
+        The element is the path of the operation, or `paths` if the document does not have the path.
+        """
         paths = document.root.child("paths")
         return (paths and paths.child(end.name.path)) or paths or document.root
 
@@ -172,7 +181,10 @@ class Walker:
         return found
 
     def _library(self) -> None:
-        """Compare the schemas of documents that have no operations, as parts of requests and of responses."""
+        """Compare the schemas of documents that have no operations.
+
+        Each schema is compared as a part of requests and as a part of responses.
+        """
         places = (self.base.root.child("components"), self.revision.root.child("components"))
         before, after = (place.mapping("schemas") if place else {} for place in places)
         for name in before.keys() & after.keys():

@@ -1,8 +1,8 @@
 """Texts that describe an element, which is a part of a document.
 
 `describe` returns a short path for the subject of a finding (`Pet.owner.name`). The subject is part of the
-fingerprint, so the path must not change. `place` and `container` return noun phrases for the message of a
-finding (`the property 'owner.name' of the schema 'Pet' in responses`).
+fingerprint of the finding, so the path must not change. `place` and `container` return noun phrases for the
+message of a finding (`the property 'owner.name' of the schema 'Pet' in responses`).
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ _PART = re.compile(r"/(?:properties|patternProperties|headers|links|responses|en
 
 
 def describe(element: Element) -> str:
-    """Return a short text that locates an element.
+    """Return a short text that locates an element in its document, such as `Pet.owner.name`.
 
     The text for a part of `components` starts with the name of the part.
     """
@@ -144,10 +144,10 @@ def place(element: Element, direction: Direction, *, called_by_api: bool = False
 
 
 def container(element: Element, subject: str, direction: Direction, *, called_by_api: bool = False) -> str:
-    """Return the phrase for the container of a part, such as the object of a property.
+    """Return a noun phrase for the part that contains an element: for a property, this is the object.
 
-    If the element is not a part with a name (such as a property or a header), the element itself is the
-    container.
+    If the element is not a part with a name (such as a property or a header), the phrase describes the
+    element itself.
     """
     matched = _PART.search(element.pointer)
     name = matched[0].rpartition("/")[2].lower() if matched else ""
@@ -159,7 +159,10 @@ def container(element: Element, subject: str, direction: Direction, *, called_by
 
 
 def _messages(direction: Direction, *, called_by_api: bool) -> str:
-    """Return the words for the messages that use a shared schema: requests, responses, or callbacks."""
+    """Return the end of a noun phrase for a shared schema: the messages that use the schema.
+
+    Examples are ` in requests` and ` in callback responses`. The text is empty for the direction `NONE`.
+    """
     if direction is Direction.NONE:
         return ""
     message = "requests" if (direction is Direction.REQUEST) != called_by_api else "responses"
@@ -167,7 +170,7 @@ def _messages(direction: Direction, *, called_by_api: bool) -> str:
 
 
 def _phrases(element: Element, messages: str) -> Iterator[str]:
-    """Return the phrases for the parts of an element's pointer, the outermost part first."""
+    """Yield a phrase for each part of an element's JSON pointer, the outermost part first."""
     parts = tokens(element.pointer)
     if not parts:
         yield f"the document '{element.file}'" if element.raw is None else f"the schema in '{element.file}'"
@@ -223,7 +226,10 @@ def _response(status: str) -> str:
 
 
 def _media_type(parts: list[str], element: Element) -> str:
-    """Return the media type in parentheses, or an empty text if the body has only one media type."""
+    """Return the media type of an element in parentheses.
+
+    The result is an empty text if the body has only one media type.
+    """
     if len(parts) < 2 or parts[0] != "content":
         return ""
     data: Any = element.document.root.raw
@@ -265,7 +271,7 @@ def _of_schema(parts: list[str]) -> Iterator[str]:
 
 
 def _chain(names: str) -> Iterator[str]:
-    """Return the phrase for nested properties and items, such as `owner.name`, `tags[].name` or `tags[]`."""
+    """Yield the phrase for nested properties and items, such as `owner.name`, `tags[].name` or `tags[]`."""
     if names.endswith("[]"):
         yield f"the property '{names.removesuffix('[]')}'"
         yield "the items"

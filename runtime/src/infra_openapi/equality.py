@@ -13,7 +13,7 @@ _Key: TypeAlias = tuple[str, str]
 
 
 class Equality:
-    """Decides which elements of two documents are equal; each pair is compared once."""
+    """Decides which elements (parts) of two documents have the same content; each pair is compared once."""
 
     def __init__(self) -> None:
         self._digests: dict[int, tuple[bytes, list[str]]] = {}
@@ -37,9 +37,10 @@ class Equality:
         return known
 
     def same(self, base: Element, revision: Element) -> bool:
-        """Return whether both elements have the same content, including the targets of references.
+        """Return whether two elements have the same content, including the targets of their references.
 
-        The result True is always correct; the result False may be wrong.
+        If the result is True, the content is certainly the same. If it is False, the content can still be the
+        same.
         """
         first, refs = self._content(base.raw)
         if first != self._content(revision.raw)[0]:
@@ -56,7 +57,11 @@ class Equality:
         return all(self._clean[_key(start)] for start in starts)
 
     def _pairs(self, base: Element, revision: Element, ref: str) -> list[tuple[Element, Element]] | None:
-        """Return the pairs of a reference's targets in both documents; None if their numbers differ."""
+        """Return pairs of an old and a new target: the targets of the reference `ref` in both documents.
+
+        The result is None if the reference does not have the same number of targets in both documents, or if
+        its target does not exist.
+        """
         try:
             before = all_targets(base, ref)
             after = all_targets(revision, ref)
@@ -65,7 +70,11 @@ class Equality:
         return list(zip(before, after, strict=True)) if len(before) == len(after) else None
 
     def _explore(self, start: tuple[Element, Element]) -> None:
-        """Visit all pairs that a pair refers to, then mark the pairs that lead to a difference."""
+        """Visit a pair of elements, and all pairs to which references in these elements lead.
+
+        A pair is marked as different if its elements differ, or if its references lead to a pair of different
+        elements.
+        """
         users: dict[tuple[_Key, _Key], list[tuple[_Key, _Key]]] = {}
         met: dict[tuple[_Key, _Key], bool] = {_key(start): True}
         waiting, different = [start], []

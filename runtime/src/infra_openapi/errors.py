@@ -6,7 +6,10 @@ from typing import ClassVar
 
 
 class OpenApiError(Exception):
-    """The base class of the errors of this package that a user can fix; `hint` explains how, or is empty."""
+    """The base class of the errors of `infra_openapi` that a user can fix.
+
+    The attribute `hint` explains how to fix the problem, or is empty.
+    """
 
     hint: str = ""
     #: The exit code of `infra` after this error.
@@ -14,9 +17,10 @@ class OpenApiError(Exception):
 
 
 class CompareError(OpenApiError):
-    """A document is missing, unreadable or not an OpenAPI document, so the comparison has no verdict.
+    """Raised if a document is missing, unreadable or not an OpenAPI document.
 
-    `line` and `column` are numbers from 1; 0 means that the error has no location inside the file.
+    The comparison has no verdict in this case. `line` and `column` are numbers from 1; 0 means that the error
+    has no location inside the file.
     """
 
     def __init__(self, file: str, reason: str, line: int = 0, column: int = 0, hint: str = "") -> None:
@@ -26,7 +30,7 @@ class CompareError(OpenApiError):
 
     @property
     def where(self) -> str:
-        """Return the location as `file`, `file:line` or `file:line:column`, without the unknown parts."""
+        """Return the location of the error as `file`, `file:line` or `file:line:column`."""
         place = [self.file] if self.file else []
         if self.line:
             place.append(str(self.line))

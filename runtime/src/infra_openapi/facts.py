@@ -14,9 +14,10 @@ from infra_openapi.finding import Direction
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FactKind:
-    """A kind of change, with the id of a rule for each direction in which the change can occur.
+    """A kind of fact, with the ids of the rules for requests and for responses; an id may be empty.
 
-    `undirected` is the id for a change without a direction: a change of an operation, a server or security.
+    `undirected` is the id of the rule for a fact that is about neither requests nor responses, such as the
+    change of an operation, a server or security.
     """
 
     request: str = ""
@@ -24,7 +25,7 @@ class FactKind:
     undirected: str = ""
 
     def rule(self, direction: Direction) -> str:
-        """Return the id of the rule for this direction; an empty string if the direction has no rule."""
+        """Return the id of the rule for a fact with this direction; empty if the direction has no rule."""
         if direction is Direction.REQUEST:
             return self.request
         return self.response if direction is Direction.RESPONSE else self.undirected

@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Level(enum.StrEnum):
-    """The severity of a change for clients of the API."""
+    """The severity of a change for clients of the API: breaking, warning or info."""
 
     BREAKING = "breaking"
     WARNING = "warning"
@@ -31,7 +31,7 @@ class Direction(enum.StrEnum):
 
     @property
     def inverse(self) -> Direction:
-        """Return the direction inside a callback or webhook, where the API sends the request."""
+        """Return the direction for a callback or webhook, where the API sends the request."""
         return {"request": Direction.RESPONSE, "response": Direction.REQUEST, "none": Direction.NONE}[
             self.value
         ]
@@ -61,29 +61,29 @@ class Location:
         return f"{self.file}:{self.line}:{self.column}" if self.line else f"{self.file}#{self.pointer}"
 
     def to_json(self) -> dict[str, Any]:
-        """Return these values as a dictionary that can be written as JSON."""
+        """Return the location as a dictionary that can be written as JSON."""
         return {"file": self.file, "pointer": self.pointer, "line": self.line, "column": self.column}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Witness:
-    """An example value that shows a finding; jsonschema has checked the value with both schemas.
+    """An example value that shows why a change is breaking; jsonschema has checked the value.
 
-    In a request, the value was valid before and is invalid now. In a response, the value is valid now and was
-    invalid before.
+    In a request, the value is valid for the old schema and invalid for the new schema. In a response, the
+    value is invalid for the old schema and valid for the new schema.
     """
 
     kind: Direction
     value: Any
 
     def to_json(self) -> dict[str, Any]:
-        """Return these values as a dictionary that can be written as JSON."""
+        """Return the example value and its kind as a dictionary that can be written as JSON."""
         return {"kind": self.kind.value, "value": self.value}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One change with its locations and every operation that it affects.
+    """One change between two documents, with its locations and every operation that it affects.
 
     `before` and `after` are the changed value as JSON, or None. `subject` is a short text for the changed
     part: `query parameter limit`, `Pet.name`. `copies` are the other locations with the same content: a
@@ -102,35 +102,70 @@ class Finding:
     after: Any = None
     witness: Witness | None = None
     copies: tuple[Location, ...] = ()
+    #: A text that distinguishes this finding from others with equal rule, subject, location and values.
+    identity: str = ""
+    #: Whether the changed part has no name, such as an alternative of a union without a reference.
+    unnamed: bool = False
+    #: A sentence that states what to do about the finding.
+    advice: str = ""
     #: The location to show in a file of the working tree; for a removed part, the location of the nearest
     #: parent that was not removed.
     shown_at: Location | None = None
 
     @property
     def method(self) -> str:
-        """Return the method of the first affected operation; an empty string if no operation is affected."""
+        """Return the HTTP method of the first affected operation; empty if no operation is affected."""
         return self.operations[0].method if self.operations else ""
 
     @property
     def path(self) -> str:
-        """Return the path of the first affected operation; an empty string if no operation is affected."""
+        """Return the path of the first affected operation; empty if no operation is affected."""
         return self.operations[0].path if self.operations else ""
 
     @property
     def location(self) -> Location | None:
-        """Return the location in the new document, or in the old document if the part was removed."""
+        """Return the location of the change in the new document.
+
+        If the part was removed, the result is its location in the old document.
+        """
         return self.revision or self.base
 
     @property
     def fingerprint(self) -> str:
-        """Return a hash of rule, subject, pointer and values, but not of the message and the line."""
+        """Return a hash of rule, subject, locations and values, but not of the message and the line."""
+        return self._hash(self.subject, self.before, self.after, *([self.identity] if self.identity else []))
+
+    @property
+    def former_fingerprints(self) -> tuple[str, ...]:
+        """Return the fingerprints of this finding in files of earlier versions, without `fingerprint` itself.
+
+        The result is empty for a part without a name, because earlier versions gave several such parts the
+        same fingerprint.
+        """
+        if self.unnamed:
+            return ()
+        removed, added = self.before, self.after
+        if isinstance(added if removed is None else removed, list) and "enum-value" in self.rule:
+            # Each value was a separate finding.
+            return tuple(
+                self._hash(
+                    json.dumps(value, sort_keys=True), *((value, None) if added is None else (None, value))
+                )
+                for value in (removed if added is None else added)
+            )
+        former = self._hash(self.subject, self.before, self.after)
+        return () if former == self.fingerprint else (former,)
+
+    def _hash(self, *values: Any) -> str:
         location = self.base or self.revision
-        content = [self.rule, self.subject, location.pointer if location else "", self.before, self.after]
+        subject, *others = values
+        content = [self.rule, subject, location.pointer if location else "", *others]
         text = json.dumps(content, sort_keys=True, ensure_ascii=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_json(self) -> dict[str, Any]:
         """Return the finding as a dictionary for JSON, which `report.schema.json` describes."""
+        exact = self.shown_at or self.location
         return {
             "rule": self.rule,
             "level": self.level.value,
@@ -141,6 +176,7 @@ class Finding:
                 {"method": operation.method, "path": operation.path} for operation in self.operations
             ],
             "subject": self.subject,
+            "location": exact.to_json() if exact else None,
             "pointer": {
                 "base": self.base.to_json() if self.base else None,
                 "revision": self.revision.to_json() if self.revision else None,
@@ -148,6 +184,7 @@ class Finding:
             "before": self.before,
             "after": self.after,
             "message": self.message,
+            "advice": self.advice,
             "witness": self.witness.to_json() if self.witness else None,
             "copies": [copy.to_json() for copy in self.copies],
             "fingerprint": self.fingerprint,
@@ -156,7 +193,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """A note about an invalid part of a document and how the comparison interpreted this part."""
+    """A note: an invalid part of a document, and how the comparison interpreted this part."""
 
     file: str
     pointer: str
@@ -164,5 +201,5 @@ class Note:
     line: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """Return these values as a dictionary that can be written as JSON."""
+        """Return the note as a dictionary that can be written as JSON."""
         return {"file": self.file, "pointer": self.pointer, "line": self.line, "message": self.message}

@@ -12,12 +12,12 @@ from infra_openapi.finding import Finding, Level, Note
 
 #: The version of the JSON format of `Report.to_json`. The version increases when a key is removed or changes
 #: its meaning.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
-    """One entry of the file of accepted findings: fingerprint, reason, owner, dates.
+    """An entry in the file of accepted findings: a finding that no longer makes the check fail.
 
     An entry applies to the finding with the same fingerprint. `rule` and `change` (the message of the
     finding) are information for reviewers and are not compared.
@@ -36,15 +36,15 @@ class Acceptance:
 
     @property
     def summary(self) -> str:
-        """Return the message of the entry; without a message its rule, and without a rule its fingerprint."""
+        """Return a text for the entry: `change`, or `rule` if it has no `change`, or else the fingerprint."""
         return self.change or self.rule or self.fingerprint
 
     def lapsed(self, today: dt.date) -> bool:
-        """Return whether the last day of the acceptance has passed."""
+        """Return whether the entry has expired, because `today` is later than its last valid day."""
         return self.until is not None and self.until < today
 
     def to_json(self) -> dict[str, Any]:
-        """Return the entry as a dictionary for JSON."""
+        """Return the entry of the file of accepted findings as a dictionary for JSON."""
         return {
             "fingerprint": self.fingerprint,
             "rule": self.rule,
@@ -60,7 +60,10 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """The accepted findings of a report, and the entries of the file that need attention."""
+    """The accepted findings of a report, and the expired and stale entries in the file of accepted findings.
+
+    An entry is stale if the report has no finding with its fingerprint.
+    """
 
     #: accepted findings, each with its entry in the file
     accepted: tuple[tuple[Finding, Acceptance], ...] = ()
@@ -69,22 +72,12 @@ class Review:
     #: stale entries: no finding has their fingerprint, so they can be removed
     stale: tuple[Acceptance, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the review as data for JSON."""
-        accepted = [finding.to_json() | {"acceptance": entry.to_json()} for finding, entry in self.accepted]
-        return {
-            "count": len(accepted),
-            "findings": accepted,
-            "expired": [entry.to_json() for entry in self.expired],
-            "stale": [entry.to_json() for entry in self.stale],
-        }
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """The findings of a comparison, sorted by level, location and rule.
 
-    Equal documents give an equal report.
+    The same two documents always give an equal report.
     """
 
     base: str
@@ -111,22 +104,9 @@ class Report:
         return bool(self.counts[Level.BREAKING])
 
     def expanded(self) -> Iterator[Finding]:
-        """Yield each finding once for each operation that it affects."""
+        """Yield the findings, each of them once for each operation that it affects."""
         for finding in self.findings:
             if not finding.operations:
                 yield finding
             for operation in finding.operations:
                 yield replace(finding, operations=(operation,))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the report as a dictionary for JSON; the key `schema` contains the version of the format."""
-        return {
-            "schema": SCHEMA_VERSION,
-            "verdict": self.verdict,
-            "base": self.base,
-            "revision": self.revision,
-            "counts": {level.value: self.counts[level] for level in Level},
-            "accepted": self.review.to_json(),
-            "findings": [finding.to_json() for finding in self.findings],
-            "notes": [note.to_json() for note in self.notes],
-        }

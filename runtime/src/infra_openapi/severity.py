@@ -1,4 +1,4 @@
-"""The level of each rule, which the table of rules, a preset or the user defines."""
+"""Determine the level of each rule from the table of rules, a preset and the levels of the user."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _IGNORE = "ignore"
 
 
 class RuleLevels:
-    """A preset and the levels that the user has set, which have priority."""
+    """The levels of the rules: those of a preset, and those that the user has set, which have priority."""
 
     def __init__(self, preset: str, overrides: Mapping[str, Level | str]) -> None:
         if preset not in PRESETS:
@@ -50,7 +50,7 @@ class RuleLevels:
                 self._levels[rule] = _level(name, level)
 
     def level(self, rule: str) -> Level | None:
-        """Return the level of a rule; None if the user or the preset ignores the rule."""
+        """Return the level of a rule; None if the user or the preset has set the level `ignore`."""
         return self._levels[rule]
 
 

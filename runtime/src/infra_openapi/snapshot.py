@@ -1,4 +1,4 @@
-"""Snapshot files: the canonical text of a document.
+"""Write an OpenAPI document as a snapshot file, in a canonical text.
 
 Equal documents have equal texts, so `git diff` shows only real changes.
 """
@@ -23,7 +23,9 @@ _WIDTH = 100
 
 
 def canonical(document: Document, *, as_yaml: bool = False) -> str:
-    """Return the document as JSON or YAML with sorted keys and a newline at the end. Lists keep their order.
+    """Return an OpenAPI document as JSON or YAML text with sorted keys and a newline at the end.
+
+    Lists keep their order.
 
     Raises:
         CompareError: the document refers to other files, or is nested too deeply.
@@ -33,7 +35,9 @@ def canonical(document: Document, *, as_yaml: bool = False) -> str:
             "Compare with a git revision instead, such as main:openapi.yaml, because a git revision contains "
             "all files."
         )
-        raise CompareError(document.name, "refers to other files, but a snapshot is one file", hint=hint)
+        raise CompareError(
+            document.name, "the document refers to other files, but a snapshot is one file", hint=hint
+        )
     data = document.original
     ordered = {key: data[key] for key in _HEAD if key in data}
     ordered |= {key: data[key] for key in sorted(data) if key not in _HEAD}
@@ -43,11 +47,11 @@ def canonical(document: Document, *, as_yaml: bool = False) -> str:
             return json.dumps(ordered, indent=2, ensure_ascii=False) + "\n"
         return str(yaml.dump(ordered, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH))
     except RecursionError as error:
-        raise CompareError(document.name, "is nested too deeply to be written") from error
+        raise CompareError(document.name, "the document is nested too deeply to be written") from error
 
 
 def write(path: Path, document: Document) -> bool:
-    """Write the snapshot; return False if the file already has this content.
+    """Write a document to a snapshot file; return False if the file already has this content.
 
     The snapshot is YAML if the name ends with `.yaml` or `.yml`, otherwise JSON.
 
@@ -62,15 +66,15 @@ def write(path: Path, document: Document) -> bool:
         _replace(path, content)
     except UnicodeEncodeError as error:
         raise CompareError(
-            document.name, "contains half of a surrogate pair, which cannot be written as UTF-8"
+            document.name, "the document contains half of a surrogate pair, which cannot be written as UTF-8"
         ) from error
     except OSError as error:
-        raise CompareError(str(path), f"cannot be written: {error.strerror or error}") from error
+        raise CompareError(str(path), f"the file cannot be written: {error.strerror or error}") from error
     return True
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Replace the file atomically.
+    """Replace the content of a file atomically.
 
     A program that reads the file gets either the complete old content or the complete new content.
     """
@@ -92,7 +96,7 @@ def _sorted(value: Any) -> Any:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes YAML 1.2 (core schema).
+    """Writes data as YAML 1.2 (core schema).
 
     The text has no anchors, so that a change of one part changes only the lines of this part.
     """

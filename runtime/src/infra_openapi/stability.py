@@ -1,4 +1,7 @@
-"""The levels of `x-stability-level`: how much compatibility an operation or schema guarantees."""
+"""The levels of the extension `x-stability-level`, which state how stable an operation or schema is.
+
+A level with a lower stability guarantees less compatibility to clients.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,15 @@ STABLE = "stable"
 
 
 def level(value: Any) -> str:
-    """Return the level in lower case; the default is stable, and unknown levels are not changed."""
+    """Return a value of `x-stability-level` in lower case, or `stable` if the value is not a text.
+
+    A text that is not a known level is returned too.
+    """
     return value.strip().lower() if isinstance(value, str) and value.strip() else STABLE
 
 
 def change(before: str, after: str) -> str:
-    """Return `decreased`, `increased` or `invalid`; an empty string if the level did not change."""
+    """Return how a stability level changed: `decreased`, `increased`, `invalid`, or empty if it is equal."""
     if before == after:
         return ""
     if after not in _LEVELS:

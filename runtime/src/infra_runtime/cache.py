@@ -1,4 +1,4 @@
-"""The user's cache folder: files that pytest-infra can create again at any time."""
+"""The folder of pytest-infra in the user's cache, for files that can be created again at any time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from infra_runtime.data_directory.paths import user_cache
 
 
 def cache_folder() -> Path | None:
-    """Return the folder of pytest-infra in the user's cache; None when the user has no home directory."""
+    """Return the folder of pytest-infra in the user's cache; None if the user has no home directory."""
     folder = user_cache()
     return Path(folder) if folder else None
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write `text` to a cache file that only its owner can read; an `OSError` is ignored."""
+    """Replace a file in the cache by a file with this text, which only its owner can read.
+
+    The file is never incomplete. An `OSError` is ignored, because the cache is not required.
+    """
     import tempfile  # imported here because a plan from the cache writes no file, and the import is slow
 
     temporary = ""

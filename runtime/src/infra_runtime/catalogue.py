@@ -37,20 +37,20 @@ Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 
 class Ports(BaseModel):
-    """The ports of a service by name; the setting `port` sets the first one."""
+    """The ports of a service by name; the setting `port` is the number of the first port."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ServiceSettings(BaseModel):
-    """The settings that every kind has.
+    """The settings that services of every kind have in the stack file.
 
-    A kind that listens on ports also has `ports`, with its own subclass of `Ports`.
+    A kind that listens on ports also has the setting `ports`, with its own subclass of `Ports`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    #: sets the first of `ports`
+    #: the number of the first port in `ports`
     port: Port | None = None
     #: the path of the executable or its folder; without this setting, the executable is searched for
     binary: str | None = None
@@ -64,7 +64,7 @@ class ServiceSettings(BaseModel):
     restart: Literal["on-failure", "always", "never"] = "on-failure"
 
     def port_map(self) -> dict[str, int]:
-        """Return each port's name and number."""
+        """Return port name → number for all ports of the service; empty if it has no ports."""
         ports = getattr(self, "ports", None)
         numbers: dict[str, int] = ports.model_dump() if isinstance(ports, Ports) else {}
         if self.port is not None and numbers:
@@ -73,7 +73,10 @@ class ServiceSettings(BaseModel):
 
 
 def overlaid(base: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `base` with the keys of `options` added or replaced; tables are merged."""
+    """Return a copy of `base` in which the values of `options` are added, or replace values of the same key.
+
+    If both values are tables, they are merged in the same way.
+    """
     merged = dict(base)
     for name, value in options.items():
         old = merged.get(name)
@@ -89,7 +92,7 @@ def _no_contributions(_settings: Any) -> Iterable[Contribution]:
 
 @frozen
 class Entry:
-    """The catalogue's value for one kind: its settings, and the function that makes a spec from them.
+    """The description of a kind in the catalogue: its settings, and the function that creates a spec.
 
     The entry of a kind of the manifest omits `name`, `summary` and `extra`, which are in the manifest.
     """
@@ -100,7 +103,7 @@ class Entry:
     #: settings and the contributions under the keys of `consumes` → the spec, whose `name` and `summary` the
     #: planner sets. The function is pure: no process, no I/O, no clock.
     make: Callable[[Any, Contributions], ServiceSpec]
-    #: the executables of the kind; the setting `binary` is the path of the first one
+    #: the executables of the kind; the setting `binary` is the path of the first executable
     binaries: tuple[Binary, ...] = ()
     extra: str = ""
     #: environment → settings whose default differs in this environment
@@ -118,7 +121,7 @@ class Entry:
 
 
 def entry(name: str) -> Entry:
-    """Return the entry of a kind. Raises `UnknownServiceError`."""
+    """Return the catalogue's entry of a kind. Raises `UnknownServiceError` if no kind has this name."""
     if kind := KINDS.get(name):
         target = f"{kind.module}:ENTRY"
         return _described(_checked(importlib.import_module(kind.module).ENTRY, target), kind)
@@ -133,16 +136,16 @@ def exists(name: str) -> bool:
 
 
 def names() -> list[str]:
-    """Return the names of all kinds: those of the manifest, then those of other distributions, sorted."""
+    """Return the names of all kinds: first the kinds of the manifest, then the kinds of other packages."""
     return [*KINDS, *sorted(joined().keys() - KINDS.keys())]
 
 
 def code_files(name: str) -> list[Path] | None:
-    """Return the files on which the plan depends for a kind of another distribution.
+    """Return the files of a kind of another distribution; a change of such a file can change the plan.
 
-    They are the loaded modules of the kind's top-level package, and the folder in which the distribution is
-    installed: installing, upgrading and removing the distribution changes this folder. The result is None if
-    the distribution cannot be found.
+    The files are the loaded modules of the kind's top-level package, and the folder in which the distribution
+    is installed: installing, upgrading and removing the distribution changes this folder. The result is None
+    if the distribution cannot be found.
     """
     point = joined()[name]
     package = point.module.partition(".")[0]
@@ -172,7 +175,7 @@ def _loaded(point: EntryPoint) -> Entry:
     except Exception as error:
         raise ConfigurationError(
             f"the kind {point.name!r} cannot be loaded from {target}: {error!r}",
-            hint="Repair or uninstall that distribution.",
+            hint="Update or uninstall the distribution that contains this kind.",
         ) from error
     return _checked(entry, target)
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from infra_runtime.value import frozen
 
-#: pydantic reads this setting when it validates these shapes from a stack file
+#: pydantic reads this setting when it validates values of these classes from a stack file
 _FORBID_UNKNOWN_KEYS: Mapping[str, Any] = {"extra": "forbid"}
 
 
@@ -24,7 +24,7 @@ def _check_path(path: str) -> None:
 
 @frozen
 class Route:
-    """The requests that a proxy forwards to the service."""
+    """The contribution under the key `route`: the requests that a proxy forwards to the service."""
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _FORBID_UNKNOWN_KEYS
 
@@ -39,7 +39,7 @@ class Route:
 
 @frozen
 class Metrics:
-    """The endpoint at which the service publishes its metrics, in the format of Prometheus."""
+    """The contribution under the key `metrics`: the address of a service's metrics in Prometheus format."""
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _FORBID_UNKNOWN_KEYS
 
@@ -54,7 +54,7 @@ class Metrics:
 
 @frozen
 class Alert:
-    """A condition over metrics that triggers a notification."""
+    """The contribution under the key `alert`: a condition over metrics that triggers a notification."""
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _FORBID_UNKNOWN_KEYS
 
@@ -73,7 +73,7 @@ class Alert:
 
 @frozen
 class Log:
-    """The format of the lines in the service's log."""
+    """The contribution under the key `log`: the format of the lines in the service's log."""
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _FORBID_UNKNOWN_KEYS
 
@@ -94,7 +94,7 @@ BRING_IN = frozenset({"route"})
 
 @frozen
 class Contribution:
-    """A value that a service offers under a key."""
+    """A value that a service offers to other services, under a key such as `route`."""
 
     key: str
     #: an instance of the type in `SHAPES` for the key; under another key, plain JSON data
@@ -111,17 +111,20 @@ class Contribution:
 
     @property
     def port(self) -> str:
-        """The name of the service's port that the value refers to, or an empty text."""
+        """The name of the service's port to which the value refers; empty if it refers to no port."""
         return self.value.port if isinstance(self.value, Metrics) else ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the contribution as plain JSON data."""
+        """Return this contribution as JSON data, from which `from_json` creates it again."""
         value = asdict(self.value) if is_dataclass(type(self.value)) else self.value
         return {"key": self.key, "service": self.service, "value": value}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Contribution:
-        """Return the contribution for data of `to_json`. Raises `KeyError` or `TypeError` for other data."""
+        """Return the contribution that `to_json` converted.
+
+        Raises `KeyError` or `TypeError` for other data.
+        """
         shape, value = SHAPES.get(data["key"]), data["value"]
         return cls(key=data["key"], service=data["service"], value=shape(**value) if shape else value)
 

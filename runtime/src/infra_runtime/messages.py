@@ -1,8 +1,7 @@
 """The messages between clients and the supervisor: every request, answer and event has a type.
 
 The methods of the control socket are at the end of the module, each with the types of its parameters and of
-its answer. Clients and the supervisor use the same definitions. A field that only a newer version sends is
-ignored.
+its answer. A field that only a newer version sends is ignored.
 """
 
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ Answer = TypeVar("Answer", bound=Message)
 
 
 class Phase(StrEnum):
-    """The phase of a service."""
+    """The phase of a service, such as `starting` or `ready`; it changes with each event of the service."""
 
     IDLE = "idle"
     WAITING = "waiting"
@@ -36,7 +35,7 @@ class Phase(StrEnum):
 
 
 class ServiceStatus(Message):
-    """The state of a service; secrets are masked."""
+    """The state of one service in the supervisor's answers to clients; secrets are masked."""
 
     name: str
     #: empty for the user's own service
@@ -67,7 +66,7 @@ class ServiceStatus(Message):
 
 
 class Services(tuple[ServiceStatus, ...]):
-    """The status of several services, by position or by name: `services[0]`, `services["postgres"]`."""
+    """The states of several services, by position or by name: `services[0]`, `services["postgres"]`."""
 
     __slots__ = ()
     item: ClassVar[type] = ServiceStatus
@@ -77,7 +76,10 @@ class Services(tuple[ServiceStatus, ...]):
     @overload
     def __getitem__(self, key: slice) -> tuple[ServiceStatus, ...]: ...
     def __getitem__(self, key: SupportsIndex | str | slice) -> ServiceStatus | tuple[ServiceStatus, ...]:
-        """Return a service. Raises `KeyError` for an unknown name, `IndexError` for an unknown position."""
+        """Return the state of a service by name or position, or of several services by slice.
+
+        Raises `KeyError` for an unknown name, `IndexError` for an unknown position.
+        """
         if not isinstance(key, str):
             return super().__getitem__(key)
         for service in self:
@@ -106,7 +108,7 @@ class Failure(Message):
 
 
 class Status(Message):
-    """The state of a stack; secrets are masked."""
+    """The state of a stack, for `infra runtime status`; secrets are masked."""
 
     #: the pid of the supervisor
     pid: int
@@ -122,12 +124,12 @@ class Status(Message):
 
     @property
     def detached(self) -> bool:
-        """Return whether the stack continues until `down`, as after `infra runtime up --detach`."""
+        """Return whether the stack runs until `infra runtime down`, as after `infra runtime up --detach`."""
         return self.stay and self.stay_seconds is None
 
 
 class Outcome(Message):
-    """The states of services after a request, and the failures among them."""
+    """The answer to requests that start or stop services: their states, and why services failed."""
 
     services: Services
     failures: tuple[Failure, ...] = ()
@@ -152,13 +154,13 @@ class ServiceEndpoint(Message):
 
 
 class Endpoints(Message):
-    """Service name → endpoint, for the services whose references are replaced."""
+    """The answer to the request `endpoints`: service name → endpoint, for services with known ports."""
 
     services: Mapping[str, ServiceEndpoint]
 
 
 class Binding(Message):
-    """The values of a service's references on this machine; secrets in exports are masked."""
+    """The values that replace the references of a service on this machine; secrets in exports are masked."""
 
     kind: str
     data: str
@@ -169,7 +171,7 @@ class Binding(Message):
 
 
 class Bindings(Message):
-    """Service name → binding, for the services whose references are replaced."""
+    """The answer to the request `bound`: service name → the values of the service's references."""
 
     services: Mapping[str, Binding]
 
@@ -178,7 +180,7 @@ class Bindings(Message):
 
 
 class Snapshot(Message):
-    """The description of a snapshot, which is stored in its folder."""
+    """The description of a snapshot, which is stored in the folder of the snapshot."""
 
     format: int
     name: str
@@ -191,14 +193,14 @@ class Snapshot(Message):
 
 
 class DamagedSnapshot(Message):
-    """A snapshot that cannot be restored; it can be removed."""
+    """A damaged snapshot and the reason; it can be removed but not restored."""
 
     name: str
     reason: str
 
 
 class Restored(Message):
-    """A snapshot that was restored, and the states of the services afterwards."""
+    """The answer to a restore: the snapshot, and the states of the services afterwards."""
 
     services: Services
     failures: tuple[Failure, ...]
@@ -243,18 +245,22 @@ class Event(Message):
     token: str = ""
     #: `up`: the identifier of the machine's boot
     boot: str = ""
-    #: `up`: the folder of the supervisor's control group; empty if it has none
+    #: `up`: the folder of the supervisor's control group, and the folder in RAM; empty if there is none
     cgroup: str = ""
+    folder: str = ""
     #: the line of the journal as JSON data, including fields that this version does not know
     record: Mapping[str, object] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
-        """Return the event as JSON data, with the same fields as its line in the journal."""
+        """Return the event as JSON data, with the same fields as the event's line in the journal."""
         return dict(self.record)
 
     @classmethod
     def parse(cls, record: object) -> "Event":
-        """Return the event that a line of the journal describes. Raises `MessageError`."""
+        """Return the event for the JSON data of a line in the journal.
+
+        Raises `MessageError` for other data.
+        """
         return decode(cls, {**record, "record": record} if isinstance(record, dict) else record)
 
 
@@ -262,17 +268,17 @@ class Event(Message):
 
 
 class Nothing(Message):
-    """No parameters, or an answer without content."""
+    """The parameters of a request without parameters, or an answer without content."""
 
 
 class Hello(Message):
-    """The first request of a client. With `lease`, the stack runs at least as long as this connection."""
+    """The parameters of a client's first request. If `lease` is true, the connection is a lease."""
 
     lease: bool = False
 
 
 class Greeting(Message):
-    """The supervisor's answer to a client that connects."""
+    """The supervisor's answer to the first request of a client."""
 
     protocol: int
     pid: int
@@ -281,7 +287,7 @@ class Greeting(Message):
 
 
 class Up(Message):
-    """The services to start, and all values that the supervisor needs to replace their references."""
+    """The parameters of `up`: the services to start, and the values for their references."""
 
     services: tuple[ServiceSpec, ...]
     #: the folder of the stack file
@@ -297,13 +303,16 @@ class Up(Message):
 
 
 class Names(Message):
-    """The services that a request concerns."""
+    """The parameters of requests such as `start` and `stop`: the names of services."""
 
     services: tuple[str, ...]
 
 
 class Crash(Message):
-    """The services that get a signal. With `wait`, the answer is sent when they are ready again."""
+    """The parameters of `crash`: the services, and the signal that their processes get.
+
+    If `wait` is true, the supervisor answers when the services are ready again.
+    """
 
     services: tuple[str, ...]
     signal: int = 9
@@ -311,27 +320,30 @@ class Crash(Message):
 
 
 class Wait(Message):
-    """The services to wait for (empty: all services), and the `timeout` in seconds."""
+    """The parameters of `wait`: the services to wait for (empty: all), and the timeout in seconds."""
 
     services: tuple[str, ...] = ()
     timeout: float = 60.0
 
 
 class SnapshotName(Message):
-    """The name of a snapshot."""
+    """The parameters of requests that save or restore a snapshot: the name of the snapshot."""
 
     name: str
 
 
 class Stay(Message):
-    """The request that the stack continues after its last lease, for some seconds or (None) until `down`."""
+    """The parameters of `stay`: whether the stack keeps running after its last lease, and how long.
+
+    `seconds` is None if the stack keeps running until `down`.
+    """
 
     on: bool
     seconds: float | None = None
 
 
 class Released(Message):
-    """The answer to a client that ends its lease."""
+    """The answer to `release`, the request with which a client ends its lease."""
 
     leases: int
     #: whether the lease was the last one, so that the stack stops
@@ -352,7 +364,10 @@ Waits: TypeAlias = Literal["start", "stop", "copy", "timeout"]
 
 
 class Method(Generic[Params, Answer]):
-    """A method of the control socket. Clients derive the deadline of a call from `waits`."""
+    """A method (a type of request) of the control socket, with the types of its parameters and answer.
+
+    Clients derive the deadline of a call from `waits`.
+    """
 
     def __init__(self, name: str, params: type[Params], answer: type[Answer], *waits: Waits) -> None:
         self.name, self.params, self.answer, self.waits = name, params, answer, waits

@@ -34,7 +34,7 @@ EXPORT_DEPTH = 50
 
 @frozen
 class Plan:
-    """The services of a stack, each after the services that it needs."""
+    """The specs of a stack's services; each service comes after the services that it needs."""
 
     environment: str
     root: str
@@ -45,13 +45,13 @@ class Plan:
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def providers(self, role: str) -> tuple[ServiceSpec, ...]:
-        """Return the services that provide a role, in the plan's order; the tuple may be empty."""
+        """Return the services that provide a role such as `proxy`, in the plan's order; may be empty."""
         names = self.roles.get(role, ())
         return tuple(spec for spec in self.services if spec.name in names)
 
     @property
     def ports(self) -> Literal["fixed", "leased"]:
-        """Whether services listen on the ports in their specs, or on ports that are free when they start."""
+        """`fixed` if services listen on the ports in their specs, `leased` if free ports are chosen."""
         return "leased" if self.environment == "test" else "fixed"
 
     @property
@@ -61,7 +61,7 @@ class Plan:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the plan as plain JSON data."""
+        """Return this plan as JSON data, from which `from_json` creates the plan again."""
         return {
             "environment": self.environment,
             "root": self.root,
@@ -73,7 +73,7 @@ class Plan:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:
-        """Return the plan for data from `to_json`. Raises `ValueError` or `KeyError` for other data."""
+        """Return the plan that `to_json` converted. Raises `ValueError` or `KeyError` for other data."""
         return cls(
             environment=data["environment"],
             root=data["root"],
@@ -87,11 +87,11 @@ class Plan:
         return replace(self, services=tuple(replace(spec, container=None) for spec in self.services))
 
     def binaries(self) -> set[str]:
-        """Return the names of all references `${bin.NAME}`."""
+        """Return each NAME of a reference `${bin.NAME}` in the plan: the executables that the plan needs."""
         return {name for scope, name in self._scoped() if scope == "bin"}
 
     def environment_names(self) -> set[str]:
-        """Return the names of all references `${env.NAME}`, without their defaults."""
+        """Return each NAME of a reference `${env.NAME}` in the plan, without the default after `:-`."""
         return {name.partition(":-")[0] for scope, name in self._scoped() if scope == "env"}
 
     def _scoped(self) -> Iterator[tuple[str, str]]:
@@ -110,7 +110,7 @@ def make_plan(
     roles: Mapping[str, Iterable[str]] | None = None,
     absent: Collection[str] = (),
 ) -> Plan:
-    """Return a plan in which every reference is valid.
+    """Create a plan from the specs of its services, and check every reference in these specs.
 
     The order is that of `services`, except that a service comes after the services that it needs. `absent`
     contains the names of services that exist but are not in the plan: optional references to them are empty.
@@ -152,12 +152,12 @@ def _check_contribution(offer: Contribution, spec: ServiceSpec) -> None:
 
 
 def secret_name(step: Secret) -> str:
-    """Return the NAME in `${secret.NAME}`: the file's name up to its first dot."""
+    """Return the name of a secret in references `${secret.NAME}`: its file's name up to the first dot."""
     return step.path.rpartition("/")[2].partition(".")[0]
 
 
 def _check(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absent: Collection[str]) -> None:
-    """Raise `ConfigurationError` for a need, a port or a reference that does not exist."""
+    """Raise `ConfigurationError` if a spec refers to a service, a port or another name that is missing."""
     where = f"services.{spec.name}"
     for need in spec.needs:
         if need == spec.name:
@@ -190,7 +190,9 @@ def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absen
     seeds = [step for step in spec.prepare if isinstance(step, Seed)]
     if any(isinstance(step, Secret) for seed in seeds for step in seed.steps):
         problem = f"{spec.name} creates a secret in a seed, which all stacks of a user share"
-        hint = "Create it in a step after the seed, and set it before the service is ready."
+        hint = (
+            "Create the secret in a step after the seed; the service must use this secret when it is ready."
+        )
         raise ConfigurationError(problem, f"services.{spec.name}", hint)
     rest = replace(spec, prepare=tuple(step for step in spec.prepare if not isinstance(step, Seed)))
     services = {*specs, *absent}
@@ -209,7 +211,10 @@ def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absen
 
 
 def _problem(reference: str, scopes: Mapping[str, Collection[str] | None], services: Iterable[str]) -> str:
-    """Return the mistake in a reference, or an empty text. A scope that is None accepts every name."""
+    """Return a text that describes the mistake in a reference; empty if the reference is correct.
+
+    `scopes` is the part before the dot → the allowed names after the dot; None allows every name.
+    """
     scope, dot, name = reference.partition(".")
     if optional_export(reference):
         name = name.removesuffix("?")
@@ -223,7 +228,7 @@ def _problem(reference: str, scopes: Mapping[str, Collection[str] | None], servi
     if name in known:
         return ""
     problems = {
-        "": "this name does not exist",
+        "": "a reference with this name does not exist",
         "port": "the service has no such port",
         "secret": "the service has no such secret",
     }
@@ -240,7 +245,7 @@ def _secrets(steps: Iterable[object]) -> Iterator[Secret]:
 
 
 def _exported(export: tuple[str, str], specs: Mapping[str, ServiceSpec]) -> Iterator[tuple[str, str]]:
-    """Yield the exports of other services that an export refers to."""
+    """Yield the exports of other services to which the text of this export refers."""
     service, name = export
     for reference in references(specs[service].exports[name]) if service in specs else ():
         if optional := optional_export(reference):
@@ -267,14 +272,16 @@ def _check_export_cycles(specs: Mapping[str, ServiceSpec]) -> None:
         depths[export] = 1 + max((depths[other] for other in graph.get(export, ())), default=0)
         if depths[export] > EXPORT_DEPTH:
             raise ConfigurationError(
-                f"the export {'.'.join(export)} refers to another export, and so on, {depths[export]} times",
+                f"the export {'.'.join(export)} refers to other exports in a chain of "
+                f"{depths[export]} exports",
                 where=f"services.{export[0]}",
-                hint=f"A chain of exports may have {EXPORT_DEPTH} members: refer to the first one directly.",
+                hint=f"A chain of exports may have {EXPORT_DEPTH} members: "
+                "refer to the first export of the chain directly.",
             )
 
 
 def _holds_secret(export: tuple[str, str], specs: Mapping[str, ServiceSpec]) -> bool:
-    """Return whether an export, or an export that it refers to, contains a secret."""
+    """Return whether the text of an export contains a secret, directly or through another export."""
     visited, stack = {export}, [export]
     while stack:
         service, name = stack.pop()

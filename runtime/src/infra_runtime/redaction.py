@@ -44,7 +44,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def masked_text(text: str) -> str:
-    """Return a text in which the passwords of URLs are masked."""
+    """Return a text in which the passwords in URLs are replaced by the mask `***`."""
     if "://" not in text:
         return text
     text = _USERINFO.sub(lambda match: f"{match[1]}:{unless_symbolic(match[2])}@", text)
@@ -73,7 +73,7 @@ def masked_assignments(
 
 
 def unless_symbolic(value: str) -> str:
-    """Return the mask; if the value consists of references only, return the value unchanged."""
+    """Return the mask `***` for a secret value, or the value itself if it consists of references only."""
     return MASK if REFERENCE.sub("", value) or not value else value
 
 
@@ -81,7 +81,7 @@ def unless_symbolic(value: str) -> str:
 
 
 def passwords_in(text: str) -> Iterator[str]:
-    """Yield the passwords of the URLs in a text, each as written in the URL and decoded."""
+    """Yield the passwords in the URLs of a text: each as it is written in the URL, and decoded."""
     for match in _USERINFO.finditer(text):
         yield match[2]
         if "%" in match[2]:
@@ -93,7 +93,7 @@ def passwords_in(text: str) -> Iterator[str]:
 
 
 def redacted(text: str, secrets: Iterable[str]) -> str:
-    """Return a text in which each of these secrets is masked, the longest first."""
+    """Return a text in which each of these secrets is replaced by `***`; the longest is replaced first."""
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= SHORTEST:
             text = text.replace(secret, MASK)

@@ -104,7 +104,7 @@ def test_the_error_for_a_taken_port_names_the_process_that_uses_it(suite: Suite)
 
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
-        [f"infra: shop: port {port} is taken by *", "Stop that process, or set another port for shop*"]
+        [f"infra: shop: port {port} is taken by *", "Stop this process, or set another port for shop*"]
     )
     result.stdout.no_fnmatch_line("*Traceback*")
 
@@ -128,7 +128,7 @@ def test_a_stack_file_that_is_not_toml_fails_only_the_tests_that_need_it(suite: 
     result = suite.run("-rN")
 
     result.assert_outcomes(errors=1, passed=1)
-    result.stdout.fnmatch_lines(["infra: *infra.toml: this is not TOML*"])
+    result.stdout.fnmatch_lines(["infra: *infra.toml: the file is not TOML*"])
 
 
 def test_an_unknown_service_fails_only_the_tests_that_name_it(suite: Suite) -> None:
@@ -153,7 +153,7 @@ def test_an_unknown_service_fails_only_the_tests_that_name_it(suite: Suite) -> N
     result = suite.run("-rN")
 
     result.assert_outcomes(errors=2, failed=1, passed=1)
-    result.stdout.fnmatch_lines(["infra: no service 'shopp' here; did you mean 'shop'[?]"])
-    result.stdout.fnmatch_lines(["infra: no service 'postgre' here; did you mean 'postgres'[?]"])
+    result.stdout.fnmatch_lines(["infra: this stack has no service 'shopp'; did you mean 'shop'[?]"])
+    result.stdout.fnmatch_lines(["infra: this stack has no service 'postgre'; did you mean 'postgres'[?]"])
     result.stdout.fnmatch_lines(["*the marker `infra` takes names of services and `profile`, not service"])
     result.stdout.no_fnmatch_line("*Traceback*")

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from fakes.suite import Suite, service
+from infra_runtime.data_directory.journal import Journal
+from infra_runtime.data_directory.marker import make_data_directory
 from infra_runtime.engines.local import engine as stacks
 
 #: creates a file in the directory of sockets, after the plugin's lease ends and before the plugin counts
@@ -100,6 +102,38 @@ def test_nothing_is_left_after_the_supervisor_was_killed(suite: Suite) -> None:
 
     result.stdout.fnmatch_lines(["infra: 1 service, *; 0 processes, 0 ports, 0 sockets left"])
     assert not (suite.root / ".data-test" / "services").exists()
+
+
+@XDIST
+def test_little_room_in_ram_is_a_line_of_the_report(suite: Suite, arguments: tuple[str, ...]) -> None:
+    suite.stack(service("shop"))
+    suite.test("""
+        from infra_runtime.data_directory.journal import Journal
+
+        def test_it(shop):
+            journal = Journal(".data-test/events.jsonl")
+            journal.write("memory-low", reason="/dev/shm has 7 MB left")
+            journal.close()
+    """)
+
+    result = suite.run(*arguments)
+
+    result.stdout.fnmatch_lines(["infra: /dev/shm has 7 MB left", "infra: 1 service, *"])
+
+
+def test_an_event_of_an_earlier_run_is_not_in_the_report(suite: Suite) -> None:
+    suite.stack(service("shop"))
+    suite.test("def test_it(shop): pass")
+    (suite.root / ".data-test").mkdir(mode=0o700)
+    make_data_directory(suite.paths, "test")
+    old = Journal(suite.paths.journal)
+    old.write("memory-low", reason="/dev/shm has 7 MB left")
+    old.close()
+
+    result = suite.run()
+
+    result.assert_outcomes(passed=1)
+    result.stdout.no_fnmatch_line("*7 MB*")
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ def test_a_number_beyond_all_bounds_is_refused(model: Any, name: str, value: Any
     [
         ("[services.nats]\naccounts = 99999999999999999999999\n", "accounts: input should be less than"),
         ("[services.nats]\nstart_timeout = inf\n", "start_timeout: input should be less than"),
-        (f"[services.nats]\naccounts = 1{'0' * 5000}\n", "this is not TOML"),
+        (f"[services.nats]\naccounts = 1{'0' * 5000}\n", "the file is not TOML"),
         (f"[services.nats]\naccounts = '1{'0' * 5000}'\n", "services.nats.accounts"),
     ],
 )

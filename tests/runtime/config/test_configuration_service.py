@@ -94,9 +94,7 @@ def test_a_missing_bucket_is_reported(server: str) -> None:
 def test_a_key_below_a_value_is_reported(server: str) -> None:
     url = fill(server, "conflict", services="1", services__nats="2")
 
-    with pytest.raises(
-        ConfigurationError, match=r"the key above 'services\.nats' has a value and is not a table"
-    ):
+    with pytest.raises(ConfigurationError, match=r"the key 'services\.nats' is below a key with a value"):
         read_bucket(url)
 
 

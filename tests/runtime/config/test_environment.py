@@ -33,6 +33,19 @@ def test_a_list_is_separated_by_commas_or_json(project: Project, monkeypatch: py
     assert project.names() == ["valkey"]
 
 
+@pytest.mark.parametrize(("value", "tmpfs"), [("false", False), ("0", False), ("yes", True)])
+def test_a_variable_decides_whether_the_data_of_tests_are_in_ram(
+    project: Project, monkeypatch: pytest.MonkeyPatch, value: str, tmpfs: bool
+) -> None:
+    project.write(f"tmpfs = {'false' if tmpfs else 'true'}\n")
+    monkeypatch.setenv("INFRA_TMPFS", value)
+
+    resolutions = [project.resolve() for _ in range(2)]  # the second one is read from the plan cache
+
+    assert [resolved.tmpfs for resolved in resolutions] == [tmpfs, tmpfs]
+    assert resolutions[0].provenance["tmpfs"].source == "INFRA_TMPFS"
+
+
 def test_a_table_can_be_json(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INFRA_SERVICES__VALKEY__OPTIONS", '{"maxmemory": "64mb"}')
 
@@ -45,10 +58,10 @@ def test_invalid_json_is_reported_with_its_variable(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INFRA_SERVICES__VALKEY__OPTIONS", '{"maxmemory": ')
-    assert project.error().startswith("INFRA_SERVICES__VALKEY__OPTIONS: this is not JSON")
+    assert project.error().startswith("INFRA_SERVICES__VALKEY__OPTIONS: the value is not JSON")
 
     monkeypatch.setenv("INFRA_SERVICES", "{valkey")
-    assert project.error().startswith("INFRA_SERVICES: this is not JSON")
+    assert project.error().startswith("INFRA_SERVICES: the value is not JSON")
 
 
 def test_a_variable_sets_the_profile(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

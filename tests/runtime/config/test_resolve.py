@@ -74,9 +74,9 @@ def test_a_profile_takes_precedence_over_use_and_full_has_all_services(project: 
 
 
 def test_an_unknown_name_in_the_request_is_an_error(project: Project) -> None:
-    with pytest.raises(UnknownServiceError, match="no service 'postgress' here"):
+    with pytest.raises(UnknownServiceError, match="this stack has no service 'postgress'"):
         project.resolve("postgress")
-    with pytest.raises(UnknownServiceError, match="no service 'postgress' here"):
+    with pytest.raises(UnknownServiceError, match="this stack has no service 'postgress'"):
         project.resolve(skip=("postgress",))
 
 

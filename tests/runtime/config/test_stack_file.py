@@ -63,14 +63,14 @@ def test_two_stack_files_in_one_folder_are_an_error(project: Project) -> None:
     project.write("")
     project.write("[tool.infra]\n", "pyproject.toml")
 
-    with pytest.raises(ConfigurationError, match="described twice: here and in"):
+    with pytest.raises(ConfigurationError, match=r"described twice: in pyproject\.toml and in"):
         stack_file.find(project.root)
 
 
 def test_invalid_toml_is_reported_with_its_line(project: Project) -> None:
     project.write('profile = "full"\nuse = [nats]\n')
 
-    assert project.error().startswith("infra.toml:2: this is not TOML")
+    assert project.error().startswith("infra.toml:2: the file is not TOML")
 
 
 def test_a_file_that_is_not_utf_8_is_reported(project: Project) -> None:

@@ -14,7 +14,7 @@ from infra_runtime.data_directory import lock
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.data_directory.wipe import remove
 from infra_runtime.host import file_lock, processes
-from infra_runtime.supervisor.children import Guardian
+from infra_runtime.supervisor.guardian_process import Guardian
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def left_behind(paths: Paths) -> Iterator[Guardian]:
     """Yield a stopped guardian, the only remaining process of its stack."""
     descriptor = lock.take(paths)
     assert descriptor is not None
-    guardian = Guardian("token", descriptor, paths.ports, [])
+    guardian = Guardian("token", [descriptor], paths.ports, [])
     os.kill(guardian.pid, signal.SIGSTOP)
     until(lambda: state(guardian.pid) in processes.STOPPED)
     os.close(descriptor)

@@ -9,6 +9,7 @@ import pytest
 
 from infra_runtime.data_directory import logs
 from infra_runtime.data_directory.logs import Logs, tail
+from infra_runtime.errors import ConfigurationError
 from infra_runtime.host import sparse_file
 
 
@@ -226,7 +227,13 @@ def test_a_tail_leaves_the_hole_out(small) -> None:
 def test_the_limits_come_from_variables() -> None:
     assert logs.limits({}) == (logs.LIMIT, logs.TOTAL_LIMIT)
     assert logs.limits({"INFRA_LOG_LIMIT": "5000000", "INFRA_LOG_TOTAL": "9000000"}) == (5_000_000, 9_000_000)
-    assert logs.limits({"INFRA_LOG_LIMIT": "much", "INFRA_LOG_TOTAL": "-1"}) == (logs.LIMIT, logs.TOTAL_LIMIT)
+
+
+@pytest.mark.parametrize("text", ["much", "-1", "0", "10 MB", "9" * 40])
+@pytest.mark.parametrize("variable", ["INFRA_LOG_LIMIT", "INFRA_LOG_TOTAL"])
+def test_a_limit_that_is_not_a_number_of_bytes_is_an_error(variable: str, text: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{variable}: '{text}' is not a number of bytes$"):
+        logs.limits({variable: text})
 
 
 def test_a_full_disk_does_not_prevent_the_index_of_another_log(folder, clock) -> None:

@@ -26,7 +26,7 @@ DAMAGES = {
     json.dumps({**GOOD, "time": "now"}): "snapshot.json: time: must be a number",
     json.dumps({**GOOD, "time": 1e300}): "snapshot.json: time: ",
     json.dumps({**GOOD, "time": float("nan")}): "snapshot.json",
-    json.dumps({**GOOD, "format": 1}): "its format is 1; this version reads 2",
+    json.dumps({**GOOD, "format": 1}): "the format of its files is 1; this version of pytest-infra reads 2",
     "\xff": "snapshot.json is not JSON",
 }
 
@@ -60,7 +60,7 @@ def test_a_damaged_snapshot_is_named_beside_the_others_and_can_be_removed(
     assert reason in damaged.reason
     with pytest.raises(SnapshotError) as caught:
         snapshots.describe(paths, "bad")
-    assert caught.value.hint == "Remove it with `infra runtime snapshot remove bad`."
+    assert caught.value.hint == "Remove the snapshot with `infra runtime snapshot remove bad`."
     assert snapshots.remove(paths, "bad") == damaged
     assert not folder.exists()
 
@@ -70,7 +70,7 @@ def test_a_folder_without_a_description_is_a_damaged_snapshot(paths: Paths, tmp_
 
     [damaged] = snapshots.listing(paths)[1]
 
-    assert damaged.reason == "it is damaged: snapshot.json is missing or not a file"
+    assert damaged.reason == "the snapshot is damaged: snapshot.json is missing or not a file"
 
 
 @pytest.mark.parametrize("target", ["snapshots/good", "elsewhere", "missing", "a file"])
@@ -104,7 +104,7 @@ def test_a_description_that_is_not_a_file_is_a_damage(paths: Paths, tmp_path: Pa
 
     [damaged] = snapshots.listing(paths)[1]
 
-    assert damaged.reason == "it is damaged: snapshot.json is missing or not a file"
+    assert damaged.reason == "the snapshot is damaged: snapshot.json is missing or not a file"
 
 
 def test_a_link_in_place_of_the_folder_of_all_snapshots_is_an_error(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_removed_snapshot_is_not_replaced_by_the_older_one(paths: Paths, tmp_p
     snapshots.remove(paths, "good")
 
     assert list((tmp_path / "snapshots").iterdir()) == []
-    with pytest.raises(SnapshotError, match="it does not exist"):
+    with pytest.raises(SnapshotError, match="the snapshot does not exist"):
         snapshots.remove(paths, "good")
 
 

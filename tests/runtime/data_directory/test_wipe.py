@@ -24,7 +24,7 @@ def data_directory(folder: Path, *names: str) -> Paths:
 
 def test_files_of_test_runs_are_removed_too(tmp_path: Path) -> None:
     paths = data_directory(tmp_path / "data", "services", "logs", "capsules", "xprocess")
-    for name in ("pytest.json", "pytest.lock", "supervisor.lock"):
+    for name in ("pytest.json", "pytest.lock", "supervisor.lock", "exclusive"):
         (tmp_path / "data" / name).touch()
 
     assert set(remove(paths)) > {"capsules", "xprocess", "pytest.json", "pytest.lock", "infra.json"}
@@ -44,7 +44,9 @@ def test_nothing_is_removed_while_the_stack_of_a_separate_plan_runs(tmp_path: Pa
     inner = data_directory(tmp_path / "data" / "plan-4711", "services")
     with Path(inner.lock).open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(DataDirectoryError, match="plan-4711: a supervisor is running in it"):
+        with pytest.raises(
+            DataDirectoryError, match="plan-4711: a supervisor is running in this data directory"
+        ):
             remove(paths, patience=0.0)
 
     assert (tmp_path / "data" / "services").is_dir()
@@ -147,7 +149,7 @@ def test_a_copy_of_the_marker_that_the_user_made_stays(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "infra.json.bak").touch()
 
-    with pytest.raises(DataDirectoryError, match=r"no infra\.json"):
+    with pytest.raises(DataDirectoryError, match=r"no file infra\.json"):
         remove(Paths(str(tmp_path / "data")))
 
     assert (tmp_path / "data" / "infra.json.bak").exists()

@@ -367,7 +367,7 @@ def test_compose_reads_variables_and_a_dollar_is_escaped(project: Project) -> No
         ("{ A = '${caddy.https_url}' }", "localhost is the container itself"),
         ("{ A = '${pocketbase.url}' }", "pocketbase has no container image"),
         ("{ A = '${postgres.password} ${env.B}' }", "both a secret and a"),
-        ("{ 'a-b' = '${postgres.password}' }", "a shell cannot assign that name"),
+        ("{ 'a-b' = '${postgres.password}' }", "a shell cannot set a variable with this name"),
     ],
 )
 def test_a_reference_without_a_value_in_a_container_is_an_error(
@@ -459,8 +459,8 @@ def test_a_service_without_an_image_and_without_requirements_is_an_error(project
 @pytest.mark.parametrize(
     ("ready", "container", "problem"),
     [
-        ("{ http = '/' }", "", "no program is known in the image that sends an HTTP request"),
-        ("{ tcp = true }", "", "no program is known in the image that opens a TCP connection"),
+        ("{ http = '/' }", "", "the image contains no known program for HTTP requests"),
+        ("{ tcp = true }", "", "the image contains no known program for TCP connections"),
         ("{ tcp = true }", "health_client = 'curl'\n", "opens a TCP connection (curl does not)"),
         ("{ http = '/', contains = 'x' }", "health_client = 'wget'\n", "wget supports neither"),
         ("{ postgres = true }", "health_client = 'python'\n", "in the image for the probe PostgresProbe"),
@@ -485,8 +485,8 @@ def test_a_health_command_of_the_stack_file_is_not_changed(project: Project) -> 
     ("table", "problem"),
     [
         ("image = 'a:1'\nbuild = '.'\n", "either an `image` or a `build`"),
-        ("health = ['a']\nhealth_client = 'curl'\n", "either `health`, a whole command, or"),
-        ("root = 'app'\n", "`root` should be an absolute path"),
+        ("health = ['a']\nhealth_client = 'curl'\n", "set `health` (a whole command) or"),
+        ("root = 'app'\n", "in the image, should be an absolute path"),
     ],
 )
 def test_a_contradictory_container_table_is_reported(project: Project, table: str, problem: str) -> None:

@@ -124,7 +124,9 @@ def test_an_invalid_marker_is_an_error(data, text) -> None:
     data.mkdir()
     (data / "infra.json").write_text(text)
 
-    with pytest.raises(DataDirectoryError, match=r"its file infra\.json was not written by pytest-infra"):
+    with pytest.raises(
+        DataDirectoryError, match=r"contains a file infra\.json that pytest-infra did not write"
+    ):
         LocalEngine().open(resolved(data, [server("web")]))
 
 
@@ -178,6 +180,18 @@ def test_a_relative_folder_is_an_error_because_client_and_supervisor_resolve_it_
     assert not data.exists()
 
 
+@pytest.mark.parametrize("name", ["INFRA_LOG_LIMIT", "INFRA_LOG_TOTAL"])
+def test_an_invalid_limit_of_logs_is_an_error_before_the_data_directory_is_created(
+    data, monkeypatch, name
+) -> None:
+    monkeypatch.setenv(name, "10 MB")
+
+    with pytest.raises(ConfigurationError, match=f"^{name}: '10 MB' is not a number of bytes"):
+        LocalEngine().open(resolved(data, [server("web")]))
+
+    assert not data.exists()
+
+
 def test_a_socket_folder_that_is_a_link_is_an_error(data, short, monkeypatch) -> None:
     (short / "elsewhere").mkdir()
     (short / "run").symlink_to(short / "elsewhere")
@@ -196,7 +210,7 @@ def test_a_socket_folder_that_is_a_link_is_an_error(data, short, monkeypatch) ->
 def test_links_in_place_of_folders_of_a_test_stack_are_removed_and_their_targets_stay(
     stack_of, data, tmp_path, moment
 ) -> None:
-    stack = stack_of(server("web"))
+    stack = stack_of(server("web"), tmpfs=False)
     paths = Paths(str(data))
     precious = {}
     if moment == "before the start":
@@ -211,7 +225,7 @@ def test_links_in_place_of_folders_of_a_test_stack_are_removed_and_their_targets
             Path(folder).rename(f"{folder}.moved")
     Path(paths.services).symlink_to(precious[paths.services])
     if moment == "before the start":
-        stack = stack_of(server("web"))
+        stack = stack_of(server("web"), tmpfs=False)
         assert not Path(paths.services).is_symlink()
     else:
         Path(paths.run).symlink_to(precious[paths.run])

@@ -87,13 +87,13 @@ async def test_a_server_that_never_answers_fails_at_the_probes_deadline(protocol
 async def test_an_endless_answer_is_bounded(protocol: Protocol) -> None:
     found = await reason(protocol.probe, endless(b"\x7f" * 65536))
 
-    assert found == "its answer is longer than 65536 bytes"
+    assert found == "the answer of the service is longer than 65536 bytes"
 
 
 async def test_an_endless_number_of_skipped_messages_is_bounded() -> None:
     found = await reason(SMTP, endless(b"220-not yet\r\n"))
 
-    assert found == "its answer is longer than 65536 bytes"
+    assert found == "the answer of the service is longer than 65536 bytes"
 
 
 async def test_a_connection_that_closes_in_the_middle_is_quoted() -> None:
@@ -118,7 +118,7 @@ async def test_the_limit_of_a_step_is_its_own() -> None:
         Exchange(port="main", steps=steps), speaking(Conversation(greeting=b"a" * 20 + b"\n"))
     )
 
-    assert found == "its answer is longer than 8 bytes"
+    assert found == "the answer of the service is longer than 8 bytes"
 
 
 async def test_a_length_shorter_than_its_header_is_a_message_without_a_body() -> None:

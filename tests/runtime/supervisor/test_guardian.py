@@ -15,7 +15,7 @@ import pytest
 from fakes.stacks import until
 from infra_runtime.host import file_lock, processes
 from infra_runtime.host.processes import TOKEN, started
-from infra_runtime.supervisor.children import Guardian
+from infra_runtime.supervisor.guardian_process import Guardian
 
 ROOT = Path(processes.__file__).parents[2]
 
@@ -105,7 +105,7 @@ def test_a_process_with_the_token_is_killed_without_a_record(guarded) -> None:
 @pytest.mark.process
 def test_a_guardian_that_does_not_read_is_killed_and_does_not_block_the_supervisor(tmp_path) -> None:
     with (tmp_path / "lock").open("w") as lock:
-        pipe = Guardian("token", lock.fileno(), str(tmp_path / "ports"), [])
+        pipe = Guardian("token", [lock.fileno()], str(tmp_path / "ports"), [])
         os.kill(pipe.pid, signal.SIGSTOP)
 
         for pid in range(100_000, 110_000):

@@ -205,12 +205,12 @@ def chain(length: int) -> list[object]:
 
 def test_a_long_chain_of_needs_starts_and_fails() -> None:
     for error in ("", "Permission denied"):
-        world = World(chain(3000), {"s0": Behaviour(spawn_error=error)})
+        world = World(chain(1200), {"s0": Behaviour(spawn_error=error)})
 
-        world.dispatch("wanted", "s2999")
+        world.dispatch("wanted", "s1199")
         world.run()
 
-        assert world.phase("s2999") is (Phase.FAILED if error else Phase.READY)
+        assert world.phase("s1199") is (Phase.FAILED if error else Phase.READY)
         assert world.settled()
 
 

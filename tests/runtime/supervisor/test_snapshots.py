@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.stacks import alive, kill, server, spawned, until
+from fakes.stacks import alive, kill, server, services_of, spawned, until
 from infra_runtime.data_directory import snapshots
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.engine import attach
@@ -22,19 +22,14 @@ from infra_runtime.host import processes
 from infra_runtime.spec import Exchange, Expect, Send, ServiceSpec
 
 
-@pytest.fixture
-def state(data: Path) -> Path:
-    """Return the path of a file in the data folder of the service `web`."""
-    return data / "services" / "web" / "state"
-
-
 def sleeper_of(name: str) -> ServiceSpec:
     """Return a service without ports, for stacks that are not of the environment `test`."""
     return server(name, command=("sleep", "600"), ports={}, ready=None, exports={})
 
 
-def test_a_restored_stack_has_its_old_files_and_its_old_ports(stack_of, state: Path) -> None:
+def test_a_restored_stack_has_its_old_files_and_its_old_ports(stack_of) -> None:
     stack = stack_of(server("web"), server("api"))
+    state = stack.web.data / "state"
     port = stack.web.port
     state.write_text("then")
     stack.snapshot("before")
@@ -59,8 +54,9 @@ def test_the_services_keep_running_after_a_snapshot(stack_of, data: Path) -> Non
     assert stack.status().services[0].restarts == 0
 
 
-def test_a_newer_snapshot_replaces_an_older_one_of_the_same_name(stack_of, state: Path) -> None:
+def test_a_newer_snapshot_replaces_an_older_one_of_the_same_name(stack_of) -> None:
     stack = stack_of(server("web"))
+    state = stack.web.data / "state"
     for text in ("one", "two"):
         state.write_text(text)
         stack.snapshot()
@@ -120,9 +116,10 @@ def damage_by_a_link_to_a_folder(web: Path) -> None:
     ],
 )
 def test_a_damaged_snapshot_is_rejected_with_its_file_and_without_changes(
-    stack_of, data: Path, state: Path, damage: Callable[[Path], None], reason: str
+    stack_of, data: Path, damage: Callable[[Path], None], reason: str
 ) -> None:
     stack = stack_of(server("web"))
+    state = stack.web.data / "state"
     (state.parent / "folder").mkdir()
     (state.parent / "folder" / "deep").write_text("value")
     (state.parent / "empty").mkdir()
@@ -133,16 +130,16 @@ def test_a_damaged_snapshot_is_rejected_with_its_file_and_without_changes(
 
     damage(data / "snapshots" / "default" / "services" / "web")
 
-    with pytest.raises(SnapshotError, match=f"snapshot default: it is damaged: {reason}"):
+    with pytest.raises(SnapshotError, match=f"snapshot default: the snapshot is damaged: {reason}"):
         stack.restore()
     assert state.read_text() == "now"
     assert processes.look(pid) is not None
-    assert sorted(path.name for path in (data / "services").iterdir()) == ["web"]
+    assert sorted(path.name for path in services_of(data).iterdir()) == ["web"]
 
 
 def test_a_snapshot_contains_services_that_are_paused_and_they_stay_paused(stack_of, data: Path) -> None:
     stack = stack_of(server("web"), server("api"))
-    (data / "services" / "web" / "state").write_text("then")
+    (services_of(data) / "web" / "state").write_text("then")
     pids = {service.name: service.pid for service in stack.status().services}
     stack.pause("web")
 
@@ -151,9 +148,9 @@ def test_a_snapshot_contains_services_that_are_paused_and_they_stay_paused(stack
     assert sorted(snapshot.services) == ["api", "web"]
     assert processes.look(pids["web"]).state in processes.STOPPED
     assert processes.look(pids["api"]).state not in processes.STOPPED
-    (data / "services" / "web" / "state").write_text("now")
+    (services_of(data) / "web" / "state").write_text("now")
     stack.restore()
-    assert (data / "services" / "web" / "state").read_text() == "then"
+    assert (services_of(data) / "web" / "state").read_text() == "then"
     assert stack.web.port
 
 
@@ -162,8 +159,8 @@ def test_a_service_whose_folder_is_a_link_is_saved_with_its_content(
 ) -> None:
     stack = stack_of(sleeper_of("web"), environment="development")
     stack.stop("web")
-    (data / "services" / "web").rename(tmp_path / "other disk")
-    (data / "services" / "web").symlink_to(tmp_path / "other disk")
+    (services_of(data) / "web").rename(tmp_path / "other disk")
+    (services_of(data) / "web").symlink_to(tmp_path / "other disk")
     (tmp_path / "other disk" / "state").write_text("then")
     stack.start("web")
     stack.snapshot()
@@ -171,7 +168,7 @@ def test_a_service_whose_folder_is_a_link_is_saved_with_its_content(
 
     stack.restore()
 
-    assert (data / "services" / "web" / "state").read_text() == "then"
+    assert (services_of(data) / "web" / "state").read_text() == "then"
     assert (tmp_path / "other disk" / "state").read_text() == "now"
 
 
@@ -183,17 +180,18 @@ def test_a_restore_that_cannot_exchange_a_folder_leaves_all_services_running_as_
     stack.snapshot()
     pids = spawned(data)
     for name in ("web", "api"):
-        (data / "services" / name / "state").write_text("now")
+        (services_of(data) / name / "state").write_text("now")
 
-    with immovable(data / "services" / unmovable), pytest.raises(SnapshotError) as caught:
+    with immovable(services_of(data) / unmovable), pytest.raises(SnapshotError) as caught:
         stack.restore()
 
-    assert f"services/{unmovable}: Operation not permitted; all services continue" in str(caught.value)
+    reason = f"{services_of(data)}/{unmovable}: Operation not permitted; all services continue"
+    assert reason in str(caught.value)
     for name in ("web", "api"):
-        assert (data / "services" / name / "state").read_text() == "now"
+        assert (services_of(data) / name / "state").read_text() == "now"
     assert [processes.look(pid).state in processes.STOPPED for pid in pids] == [False, False]
     assert [service.phase for service in stack.status().services] == ["ready", "ready"]
-    assert sorted(path.name for path in (data / "services").iterdir()) == ["api", "web"]
+    assert sorted(path.name for path in services_of(data).iterdir()) == ["api", "web"]
 
 
 @contextlib.contextmanager
@@ -209,12 +207,12 @@ def immovable(folder: Path) -> Iterator[None]:
 
 def test_a_stack_that_goes_down_during_a_restore_stops(stack_of, data: Path) -> None:
     stack = stack_of(server("web"))
-    with (data / "services" / "web" / "big").open("wb") as file:
+    with (services_of(data) / "web" / "big").open("wb") as file:
         file.truncate(1 << 29)
     stack.snapshot()
     with ThreadPoolExecutor() as pool:
         restoring = pool.submit(stack.restore)
-        until((data / "services" / ".restored.new").exists)
+        until((services_of(data) / ".restored.new").exists)
 
         attach(data).down()
 
@@ -229,7 +227,7 @@ def test_a_killed_supervisor_leaves_one_complete_snapshot_and_the_next_one_clean
     paths = Paths(str(data))
     for moment in (".default.new", ".default.new/*/services/web", ".default.new/*/snapshot.json"):
         stack = stack_of(sleeper_of("web"), environment="development")
-        folder = data / "services" / "web" / "files"
+        folder = services_of(data) / "web" / "files"
         folder.mkdir(exist_ok=True)
         for number in range(400):
             (folder / str(number)).write_text(moment)
@@ -255,7 +253,7 @@ def test_a_killed_supervisor_leaves_one_complete_snapshot_and_the_next_one_clean
 def test_a_supervisor_that_is_killed_during_a_restore_leaves_one_state(stack_of, data: Path) -> None:
     for moment in (".restored.new/*/web", ".restored.old", ".restored.removed"):
         stack = stack_of(sleeper_of("web"), sleeper_of("api"), environment="development")
-        states = [data / "services" / name / "state" for name in ("web", "api")]
+        states = [services_of(data) / name / "state" for name in ("web", "api")]
         for path in states:
             path.write_text("then")
         stack.snapshot()
@@ -264,24 +262,24 @@ def test_a_supervisor_that_is_killed_during_a_restore_leaves_one_state(stack_of,
         pid = stack.status().pid
         with ThreadPoolExecutor() as pool:
             restoring = pool.submit(stack.restore)
-            until(lambda: any((data / "services").glob(moment)) or restoring.done())  # noqa: B023
+            until(lambda: any(services_of(data).glob(moment)) or restoring.done())  # noqa: B023
             kill(pid)
             restoring.exception()
 
         stack_of(sleeper_of("web"), sleeper_of("api"), environment="development")
 
         assert [path.read_text() for path in states] in (["now", "now"], ["then", "then"])
-        until(lambda: sorted(path.name for path in (data / "services").iterdir()) == ["api", "web"])
+        until(lambda: sorted(path.name for path in services_of(data).iterdir()) == ["api", "web"])
 
 
 def test_a_restore_leaves_no_temporary_folders(stack_of, data: Path) -> None:
     stack = stack_of(server("web"), server("api"))
     stack.snapshot()
-    (data / "services" / ".restored.new" / "half").mkdir(parents=True)  # as a killed supervisor leaves it
+    (services_of(data) / ".restored.new" / "half").mkdir(parents=True)  # as a killed supervisor leaves it
 
     stack.restore()
 
-    assert sorted(path.name for path in (data / "services").iterdir()) == ["api", "web"]
+    assert sorted(path.name for path in services_of(data).iterdir()) == ["api", "web"]
     assert [path.name for path in (data / "snapshots").iterdir()] == ["default"]
 
 
@@ -294,10 +292,9 @@ def test_snapshots_with_similar_names_do_not_conflict(stack_of, data: Path) -> N
     assert [it.name for it in snapshots.known(Paths(str(data)))] == ["one.new", "one"]
 
 
-def test_a_snapshot_with_other_settings_is_rejected_without_changes(
-    stack_of, data: Path, state: Path
-) -> None:
+def test_a_snapshot_with_other_settings_is_rejected_without_changes(stack_of, data: Path) -> None:
     stack = stack_of(server("web"))
+    state = stack.web.data / "state"
     stack.snapshot()
     stack.stop("web")
     stack = stack_of(server("web", start_timeout=19.0))
@@ -335,7 +332,7 @@ def test_a_service_that_cannot_save_its_memory_is_named_with_the_reason(stack_of
 def test_a_missing_snapshot_cannot_be_restored(stack_of) -> None:
     stack = stack_of(server("web"))
 
-    with pytest.raises(SnapshotError, match="snapshot ghost: it does not exist"):
+    with pytest.raises(SnapshotError, match="snapshot ghost: the snapshot does not exist"):
         stack.restore("ghost")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.stacks import alive, journal_events, kill, resolved, server, spawned, until
+from fakes.stacks import alive, journal_events, kill, resolved, server, services_of, spawned, until
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.engine import LocalEngine, attach
 from infra_runtime.errors import (
@@ -157,7 +157,7 @@ def test_files_secrets_and_seeds_exist_before_the_first_start(stack_of, data, tm
 
     stack = stack_of(app)
 
-    folder = data / "services" / "app"
+    folder = services_of(data) / "app"
     key = (folder / "key.secret").read_text()
     assert (folder / "app.conf").read_text() == f"key={key}"
     assert (folder / "tree" / "made").exists()
@@ -242,7 +242,8 @@ def test_a_service_that_ignores_all_stop_signals_is_killed(stack_of, data) -> No
 
 def test_a_service_that_forks_into_the_background_fails_and_is_killed(stack_of, data) -> None:
     with pytest.raises(
-        StartError, match="exited with status 0 before it was ready; its child processes kept running"
+        StartError,
+        match="exited with status 0 before it was ready; its child processes keep running",
     ):
         stack_of(server("daemon", "--fork-away", "5"))
 
@@ -563,7 +564,7 @@ def test_the_spec_of_a_stopped_service_can_be_replaced(stack_of) -> None:
 def test_the_error_for_an_unknown_service_suggests_a_similar_name(stack_of) -> None:
     stack = stack_of(server("web"))
 
-    with pytest.raises(UnknownServiceError, match="no service 'wbe' here; did you mean 'web'"):
+    with pytest.raises(UnknownServiceError, match="this stack has no service 'wbe'; did you mean 'web'"):
         stack.restart("wbe")
 
 

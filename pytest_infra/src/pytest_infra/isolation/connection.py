@@ -1,4 +1,4 @@
-"""Connections to servers, with which units are created and removed without a client library."""
+"""Connections with which isolation units in a server are created and removed without a client library."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PATIENCE = 10.0
 
 
 class CommandError(InfraError):
-    """Raised when a server rejects a command."""
+    """The error that a server rejected a command of the plugin."""
 
 
 class LineConnection:
@@ -27,11 +27,11 @@ class LineConnection:
         self._reader = self._socket.makefile("rb")
 
     def send(self, data: bytes) -> None:
-        """Send the data completely."""
+        """Send all bytes of `data` to the server."""
         self._socket.sendall(data)
 
     def line(self) -> bytes:
-        """Return the next line without CR LF.
+        """Return the next line of the server's answer, without the CR LF at its end.
 
         Raises `ConnectionError` at the end of the stream.
         """
@@ -41,11 +41,11 @@ class LineConnection:
         return line[:-2]
 
     def block(self, size: int) -> bytes:
-        """Return the next `size` bytes; the CR LF after these bytes is read and discarded."""
+        """Return the next `size` bytes of the server's answer; the CR LF after them is read and discarded."""
         return self._reader.read(size + 2)[:size]
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection to the server."""
         self._reader.close()
         self._socket.close()
 
@@ -61,7 +61,7 @@ T = TypeVar("T")
 
 
 class CommandConnection(Generic[C]):
-    """A connection that a process keeps open for all its units.
+    """A connection to a server that a process keeps open for all its isolation units.
 
     Opening a connection takes longer than a command.
     """
@@ -72,7 +72,10 @@ class CommandConnection(Generic[C]):
         self._process = os.getpid()
 
     def run(self, command: Callable[[C], T]) -> T:
-        """Return the result of `command`; if the connection was closed, run it again on a new connection."""
+        """Call the function `command` with the connection, and return its result.
+
+        If the server has closed the connection, the function is called again with a new connection.
+        """
         if self._process != os.getpid():  # after a fork, the connection belongs to the parent process
             self._connection, self._process = None, os.getpid()
         kept = self._connection is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ MAX_COPIES = 128
 
 
 class Copier:
-    """Starts and stops copies of a service, which are named `SERVICE.N`.
+    """An object that starts and stops copies of a service; the copies have the names `SERVICE.N`.
 
     Each copy has its own folder, ports and sockets.
 
@@ -26,18 +27,26 @@ class Copier:
     """
 
     def __init__(
-        self, server: Endpoint, stack: Path, resolved: Resolved, *, shared: tuple[str, ...] = ()
+        self,
+        server: Endpoint,
+        stack: Path,
+        resolved: Resolved,
+        *,
+        shared: tuple[str, ...] = (),
+        fill: Callable[[Path], object] = lambda _: None,
     ) -> None:
         self._server, self._data, self._resolved = server, stack, resolved
         #: the prefixes of flags with folders that a copy only reads, so that it shares them with the service
         self._shared = shared
-        hint = f"Give its fixture a wider scope: `infra_scope = {server.name}: module`."
+        #: is called with the path of a copy's folder, which does not exist yet
+        self._fill = fill
+        hint = f"Increase the scope of the fixture of {server.name}: `infra_scope = {server.name}: module`."
         self._slots = Slots(stack, server.name, range(1, MAX_COPIES + 1), hint)
         self._stack: Stack | None = None
         self.endpoints: dict[str, Endpoint] = {}
 
     def make(self) -> str:
-        """Start a copy, wait until it is ready, and return its name."""
+        """Start a copy of the service, wait until the copy is ready, and return its name."""
         number = self._slots.take(self._clean)
         try:
             return self._start(self._name(number))
@@ -57,26 +66,35 @@ class Copier:
         )
         copy = replace(spec, name=name, command=command, copy_of=spec.name)
         plan = replace(self._resolved.plan, services=(copy,))
+        self._fill(self.folder(name))
         raise_failures(stack.up(replace(self._resolved, plan=plan)).failures)
         self.endpoints[name] = stack[name]
         return name
 
     def reset(self, name: str) -> str | None:  # noqa: ARG002 - the interface of a factory
-        """Return None: a used copy is removed, as only its process knows what a test has changed."""
+        """Return None: a copy that a test has used cannot be reset and must be removed."""
         return None
 
     def remove(self, name: str) -> None:
-        """Stop a copy and remove its folder."""
+        """Stop a copy of the service, and remove the data folder of the copy."""
         number = self._number(name)
         self._slots.free(number, clean=self._clean(number))
         self.endpoints.pop(name, None)
 
+    def stop(self, name: str) -> None:
+        """Stop a copy; its folder remains until it is removed."""
+        self._open().stop(name)
+
+    def folder(self, name: str) -> Path:
+        """Return the path of a copy's data folder."""
+        return self._server.data.parent / name
+
     def keep(self, name: str) -> None:
-        """Keep a copy running, and reserve its number."""
+        """Keep a copy of the service running, and do not use the number in its name again."""
         self._slots.free(self._number(name), keep=True)
 
     def close(self) -> None:
-        """Close the connection to the supervisor."""
+        """Close the connection to the supervisor with which copies are started and stopped."""
         if self._stack is not None:
             self._stack.close()
             self._stack = None
@@ -92,7 +110,7 @@ class Copier:
         if name in stack.endpoints():
             stack.stop(name)
         with contextlib.suppress(OSError):
-            disk.remove(str(self._server.data.parent / name))
+            disk.remove(str(self.folder(name)))
         return True
 
     def _open(self) -> Stack:

@@ -1,4 +1,4 @@
-"""The isolation unit of a proxy: a host name for one test."""
+"""The isolation unit of a proxy: a host name, with routes, that belongs to one test."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ class Host(Unit):
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return the headers that every request must contain."""
+        """The headers that every request to the proxy must contain, so that this unit's routes are used."""
         return {"Host": self["host_name"]}
 
     @abstractmethod
     def route(self, path: str = "/*", *, to: Endpoint | str, strip: bool = False) -> None:
-        """Add a route that forwards requests to a service or to `HOST:PORT`.
+        """Add a route that forwards requests with a matching path to a service or to `HOST:PORT`.
 
         The route that was added last is matched first.
         """
 
     @abstractmethod
     def respond(self, path: str = "/*", *, body: str = "", status: int = 200) -> None:
-        """Add a route that answers requests with a fixed text."""
+        """Add a route that answers requests with a matching path with a fixed text."""

@@ -5,12 +5,14 @@ Each migration has a key, which changes when the resulting template can change.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field
 from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 from typing import TypeAlias
 
@@ -20,15 +22,16 @@ from infra_runtime.value import frozen
 
 #: The type of a function that migrates; its argument is the empty unit.
 Migrate: TypeAlias = Callable[[Endpoint], object]
-#: The types of the values that a fixture for migrations can return.
-Source: TypeAlias = "str | os.PathLike[str] | Migrate | Migrations | None"
+#: The types of the values that a fixture for migrations can return; a list contains several of them.
+Source: TypeAlias = "str | os.PathLike[str] | Migrate | Migrations | Sequence[Source] | None"
 
 
 @frozen
 class Migrations:
-    """A function that migrates, with a key for everything that its result depends on.
+    """A function that changes an empty isolation unit (such as a database), with a key.
 
-    Two objects with the same key are equal.
+    The key is a hash of everything on which the result of the function depends. Two objects with the same key
+    are equal.
     """
 
     run: Migrate = field(compare=False)
@@ -39,33 +42,60 @@ class Migrations:
     def of(cls, run: Migrate, *files: str | os.PathLike[str], version: str = "") -> Migrations:
         """Return the migrations of a callable whose result depends on its module and on other files.
 
-        The key depends on the content of the module and of the files; a folder stands for all files in it.
-        With a `version`, the key depends only on the text of the version.
+        The key depends on the content of the module and of the files, and on the values that the callable has
+        from `functools.partial`, defaults and enclosing functions; a folder stands for all files in it. With
+        a `version`, the key depends only on the text of the version.
         """
-        content = [version.encode()] if version else [_source(run), *contents(map(Path, files))]
+        content = [version.encode()] if version else [*_source(run), *contents(map(Path, files))]
         return cls(run=run, key=key_of(content))
 
 
-def none() -> Migrations:
-    """Return the migrations that do not change the empty unit."""
-    return Migrations(run=lambda _: None, key=key_of([]))
+def combined(parts: Sequence[Migrations]) -> Migrations:
+    """Return migrations that run several migrations in their order; an empty list changes nothing."""
+    if len(parts) == 1:
+        return parts[0]
+
+    def run(database: Endpoint) -> None:
+        for part in parts:
+            part.run(database)
+
+    return Migrations(run=run, key=key_of(part.key.encode() for part in parts))
+
+
+def flattened(source: Source, where: str) -> Iterator[tuple[Source, str]]:
+    """Yield each source of migrations in a list and its nested lists, with its place such as `WHERE[1]`.
+
+    A text with several lines is a list of its lines. None and empty texts are left out.
+    """
+    if isinstance(source, str):
+        lines = [line.strip() for line in source.splitlines() if line.strip()]
+        source = lines[0] if len(lines) == 1 else lines
+    if isinstance(source, (list, tuple)):
+        for index, part in enumerate(source):
+            yield from flattened(part, f"{where}[{index}]")
+    elif source is not None:
+        yield source, where
 
 
 def imported(text: str, where: str) -> Migrations:
-    """Import `MODULE:FUNCTION` and return its migrations.
+    """Import the function in the text `MODULE:FUNCTION`, and return the migrations that it runs.
 
     Raises `ConfigurationError` if the import fails.
     """
     module, _, name = text.partition(":")
     try:
-        run: Migrate = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ConfigurationError(f"{text!r} cannot be imported: {error}", where=where) from error
+        run: Migrate = attrgetter(name)(import_module(module))
+    except Exception as error:
+        raise ConfigurationError(
+            f"{text!r} cannot be imported: {type(error).__name__}: {error}",
+            where=where,
+            hint="The module must be in a folder of `sys.path`; the ini value `pythonpath` adds folders.",
+        ) from error
     return Migrations.of(run)
 
 
 def key_of(parts: Iterable[bytes]) -> str:
-    """Return the key for the contents on which the result of migrations depends."""
+    """Return the key of migrations: a hash of the contents on which their result depends."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(hashlib.sha256(part).digest())
@@ -83,9 +113,13 @@ def contents(paths: Iterable[Path]) -> list[bytes]:
     return parts
 
 
-def _source(run: Migrate) -> bytes:
-    """Return the source of a callable's module, and the callable's name."""
+def _source(run: Migrate) -> list[bytes]:
+    """Return the source code of a callable's module, the callable's name, and its bound values."""
+    bound: list[object] = []
     function = inspect.unwrap(run)
+    while isinstance(function, functools.partial):
+        bound += [*function.args, *sorted(function.keywords.items())]
+        function = inspect.unwrap(function.func)
     try:
         file = inspect.getsourcefile(function)
     except TypeError:
@@ -93,7 +127,28 @@ def _source(run: Migrate) -> bytes:
     name = getattr(function, "__qualname__", "")
     if file is None or not name or not Path(file).is_file():
         raise ConfigurationError(
-            f"the source of {run!r} cannot be found, so a change of it would not be detected",
+            f"the source code of {run!r} cannot be found, so changes of the code would not be detected",
             hint='Set a version: `Migrations.of(run, version="1")`.',
         )
-    return Path(file).read_bytes() + name.encode()
+    if inspect.isfunction(function):
+        # Two functions of a module can have the same name, such as `<lambda>`.
+        code = function.__code__
+        constants = [value for value in code.co_consts if not inspect.iscode(value)]
+        bound += [code.co_firstlineno, code.co_code, code.co_names, constants]
+        bound += [function.__defaults__, function.__kwdefaults__, *_enclosed(function)]
+    return [Path(file).read_bytes() + name.encode(), *(_stable(value).encode() for value in bound)]
+
+
+def _enclosed(function: Callable[..., object]) -> Iterator[object]:
+    """Yield the values that a function uses from its enclosing functions."""
+    for cell in getattr(function, "__closure__", None) or ():
+        try:
+            yield cell.cell_contents
+        except ValueError:  # the enclosing function has not assigned the variable yet
+            yield None
+
+
+def _stable(value: object) -> str:
+    """Return a text for a value that is the same in all processes: its `repr`, or its type's name."""
+    text = repr(value)
+    return type(value).__qualname__ if " at 0x" in text else text

@@ -1,6 +1,6 @@
-"""The owner of units, which is a process with a token.
+"""The owner of isolation units: the process that created them, which is identified by a token.
 
-A file with the name of the token is locked until the process exits.
+A file whose name is the token is locked until the process exits.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FOLDER = "services/.units"
 
 
 class Owner:
-    """The token of this process, with a locked file in the data directory.
+    """This process as owner of isolation units: its token, and a locked file in the data directory.
 
     The names of the units of this process contain the token. Other processes check the lock: if it is free,
     the owner has exited, and other processes are allowed to remove its units.
@@ -35,7 +35,7 @@ class Owner:
         self._count = 0
 
     def name(self) -> str:
-        """Return a unique name for a unit."""
+        """Return a new unique name for an isolation unit of this process."""
         self._count += 1
         return f"{self.token}_{self._count}"
 
@@ -44,11 +44,11 @@ class Owner:
         return token == self.token or held(self._folder / token)
 
     def abandon(self) -> None:
-        """Close the file in a forked child; the lock of the parent remains."""
+        """Close the locked file in a forked child process; the parent process still holds the lock."""
         os.close(self._descriptor)
 
     def close(self) -> None:
-        """Release the lock, and remove the file of this owner and the files of owners that were killed."""
+        """Release the lock of this process and remove its file, and the files of killed processes."""
         self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
         # The guardian of a stopped stack can remove the folder at the same time.
@@ -73,7 +73,7 @@ def _locked(path: Path) -> int:
 
 
 def _remove_unless_held(path: Path) -> None:
-    """Remove a file while this process holds its lock.
+    """Remove the file of an owner, unless a running process holds the lock of the file.
 
     If another process has just created the file, that process detects the removal.
     """

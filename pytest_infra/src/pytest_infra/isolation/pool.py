@@ -1,4 +1,4 @@
-"""A pool of units that are ready before a test needs them; one thread makes, resets and removes them."""
+"""A pool of isolation units that are ready before a test needs them; a thread makes and removes them."""
 
 from __future__ import annotations
 
@@ -22,30 +22,37 @@ T = TypeVar("T")
 
 
 class Factory(Protocol):
-    """Makes, resets and removes units; only the pool's thread calls its methods."""
+    """The interface of an object that makes, resets and removes the isolation units of a pool.
+
+    Only the thread of the pool calls the methods.
+    """
 
     @abstractmethod
     def make(self) -> str:
-        """Make a unit and return its name."""
+        """Make an isolation unit, such as a database, and return the name of the unit."""
 
     @abstractmethod
     def reset(self, name: str) -> str | None:
-        """Make a used unit equal to a new one and return its new name; None if it has to be removed."""
+        """Make a used unit equal to a new unit, and return the unit's new name.
+
+        Return None if this is not possible; the pool then removes the unit.
+        """
 
     @abstractmethod
     def remove(self, name: str) -> None:
-        """Remove a unit."""
+        """Remove an isolation unit from its server."""
 
     @abstractmethod
     def close(self) -> None:
-        """Close open connections; the next call opens them again."""
+        """Close the connections to the server; the next call of a method opens a new connection."""
 
 
 class Pool:
-    """Units that are ready, by name.
+    """The names of the isolation units that are ready, and a thread that makes, resets and removes units.
 
-    Resetting comes before making, because it is quicker, and making before removing, because a test may be
-    waiting. `report` is called with a message when a unit cannot be removed.
+    The thread resets used units before it makes new units, because a reset is faster. It makes new units
+    before it removes units, because a test may be waiting. `report` is called with a message when a unit
+    cannot be removed.
     """
 
     def __init__(
@@ -73,7 +80,10 @@ class Pool:
         self._thread.start()
 
     def take(self) -> str:
-        """Return the name of a unit; wait until one is ready. Raises the error of `Factory.make`."""
+        """Wait until a unit is ready, and return its name.
+
+        Raises the error of `Factory.make` if it failed.
+        """
         with self._change:
             if not self._ready:
                 self._ahead = min(self._ahead * 2, self._max_ahead)
@@ -91,18 +101,18 @@ class Pool:
                 if self._failure is not None:
                     raise self._failure
                 if not self._change.wait(deadline - time.monotonic()):
-                    raise InfraError(f"no unit was ready within {PATIENCE:g} s")
+                    raise InfraError(f"no isolation unit was ready within {PATIENCE:g} s")
         finally:
             self._waiting -= 1
 
     def give_back(self, name: str) -> None:
-        """Reset a used unit in the background, or remove it."""
+        """Return a used unit to the pool, whose thread resets or removes the unit in the background."""
         with self._change:
             self._used.append(name)
             self._change.notify_all()
 
     def renew(self) -> None:
-        """Remove the units that are ready and make new ones, because the server may have lost them."""
+        """Replace the units that are ready by new units, because a restarted server may have lost them."""
         with self._change:
             self._discarded += self._ready
             self._ready.clear()
@@ -110,7 +120,7 @@ class Pool:
     def close(self, *, remove: bool = True) -> list[str]:
         """Remove all units, end the thread, and return the names of the units that could not be removed.
 
-        Without `remove`, nothing is removed: the units end with their server.
+        If `remove` is false, no unit is removed, because the units end with their server.
         """
         with self._change:
             self._closing = True
@@ -130,7 +140,7 @@ class Pool:
         self._factory.close()
 
     def _next(self) -> Callable[[], None] | None:
-        """Wait for the next job and return it; None if the pool is closed."""
+        """Wait for the next task of the thread, and return it as a function; None if the pool is closed."""
         with self._change:
             while True:
                 if self._used:
@@ -178,7 +188,10 @@ class Pool:
             self._change.notify_all()
 
     def _remove(self) -> None:
-        """Remove a unit, or set it aside: its error must not affect the test that waits for a unit."""
+        """Remove a unit; if this fails, record the unit as not removed, and raise no error.
+
+        The error must not affect a test that waits for another unit.
+        """
         with self._change:
             name = self._discarded.popleft()
         try:
@@ -190,7 +203,10 @@ class Pool:
                 self._report(f"{self._name}: the unit {name} could not be removed: {reason}")
 
     def _twice(self, job: Callable[[], T]) -> T:
-        """Run a job; if it fails, run it again on a new connection: the server may have been restarted."""
+        """Call a function; if it fails, call it again with a new connection.
+
+        The first call may fail because the server was restarted.
+        """
         try:
             return job()
         except Exception:  # noqa: BLE001 - a permanent error also fails the second attempt

@@ -1,4 +1,4 @@
-"""Write dumps as readable text: long values are cut, and bytes that are not text are escaped."""
+"""Write the content of units as readable text, in which long values are cut and other bytes are escaped."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ CHARACTERS = 2000
 
 
 class DumpError(InfraError):
-    """Raised if a unit cannot be dumped completely."""
+    """The error that the content of an isolation unit could not be written completely to a failure report."""
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write `value` as indented JSON with every text cut to `CHARACTERS`."""
+    """Write a value to a file as indented JSON, in which every text is cut to `CHARACTERS` characters."""
     write(path, json.dumps(_bounded(value), indent=2, ensure_ascii=False) + "\n")
 
 
 def readable(text: str) -> str:
-    """Return a text cut to `CHARACTERS`, with escapes in place of undecodable bytes."""
+    """Return a text with at most `CHARACTERS` characters, in which undecodable bytes are escaped."""
     escaped = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return escaped if len(escaped) <= CHARACTERS else f"{escaped[:CHARACTERS]}… ({len(escaped)} characters)"
 

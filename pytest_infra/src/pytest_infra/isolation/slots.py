@@ -34,7 +34,7 @@ class Slots:
         self._held: dict[int, int] = {}
 
     def take(self, clean: Callable[[int], bool]) -> int:
-        """Wait for a free slot, and return its number.
+        """Wait until a slot of the service is free, lock the slot, and return its number.
 
         If the last user of a slot did not clean it, `clean` is called for the slot. If `clean` returns False,
         another slot is tried. Raises `ConfigurationError` if no slot is free within `PATIENCE` seconds.
@@ -53,7 +53,7 @@ class Slots:
             time.sleep(INTERVAL)
 
     def release(self, number: int, clean: Callable[[int], bool], *, keep: bool) -> None:
-        """Clean a slot, unless it is kept, and free it.
+        """Clean a slot after a test, and free it for other tests; a slot with `keep` is not cleaned.
 
         If cleaning fails, the next user of the slot cleans it.
         """
@@ -65,7 +65,7 @@ class Slots:
             self.free(number, keep=keep, clean=cleaned)
 
     def free(self, number: int, *, keep: bool = False, clean: bool = True) -> None:
-        """Free a slot.
+        """Unlock a slot, so that another test can use it.
 
         With `clean=False`, the next user of the slot cleans it. With `keep=True`, the slot is not used again.
         """

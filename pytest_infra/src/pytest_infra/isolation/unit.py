@@ -1,6 +1,6 @@
-"""Isolation units, and the interface with which a service kit provides them.
+"""The class of isolation units, and the interface with which a service kit creates and removes units.
 
-A unit is acquired for a test, and released after the test.
+A unit is acquired before a test, and released after the test.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ class Unit(Endpoint):
     """
 
     def __init__(self, server: Endpoint, unit_id: str, label: str, **exports: str) -> None:
-        super().__init__(server.name, {**server, **exports}, server.ports, str(server.data), server.sensitive)
+        own = {**server, **exports}
+        super().__init__(
+            server.name, own, server.ports, str(server.data), server.sensitive, server.driver_urls
+        )
         #: the service that contains the unit: the shared server, or a copy of it
         self.process = server.name
         #: the name of the unit in the service, such as the name of a database or an account, or a prefix
@@ -36,16 +39,15 @@ class Unit(Endpoint):
     def example(self) -> AbstractContextManager[Any]:
         """Return a context manager for an empty part of this unit, for one example of Hypothesis."""
         raise ConfigurationError(
-            f"{self.name} does not support `example()`, because its units have no part that can be created "
-            "in a millisecond",
+            f"{self.name} does not support `example()`, because its isolation units cannot be divided",
             hint=f'Use a separate unit in each example: `with infra_unit("{self.name}") as {self.name}:`.',
         )
 
     def renew(self) -> None:
-        """Restore the parts of the unit that a restart of the server has removed."""
+        """Create again what a restart of the server has removed from the unit, such as its user."""
 
     def describe(self) -> dict[str, str]:
-        """Return a dictionary with service, id and label of the unit, without secrets."""
+        """Return the service, the id and the label of the unit as JSON data for reports, without secrets."""
         return {"service": self.name, "id": self.id, "label": self.label}
 
     def __repr__(self) -> str:
@@ -53,15 +55,18 @@ class Unit(Endpoint):
 
 
 class Units(Protocol):
-    """The interface to the units of one service in one process."""
+    """The interface with which the plugin gets and removes the isolation units of one service."""
 
     @abstractmethod
     def acquire(self, label: str) -> Unit:
-        """Return an empty unit that no other test uses."""
+        """Return an isolation unit that no other test uses and that no test has changed.
+
+        `label` is the id of the test, module or class that uses the unit.
+        """
 
     @abstractmethod
     def release(self, unit: Unit) -> None:
-        """Remove a unit, unless its attribute `keep` is set."""
+        """Remove an isolation unit after its test, unless the attribute `keep` of the unit is set."""
 
     @abstractmethod
     def close(self) -> list[str]:

@@ -54,7 +54,7 @@ Marks = dict[Path, int]
 
 
 class Capsules:
-    """Records the sizes of the logs at the start of each test, and writes the report of a failed test."""
+    """The plugin that records the sizes of the logs when a test starts, and writes failure reports."""
 
     def __init__(self, session: Session, config: pytest.Config) -> None:
         self._session = session
@@ -90,7 +90,7 @@ class Capsules:
     def pytest_runtest_makereport(
         self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """After a failed phase, add the services' logs to pytest's output, and write the failure report."""
+        """After a failed phase of a test, add the services' logs to pytest's output and write the report."""
         report = yield
         if report.failed and self._session.data:
             slices, status = self._slices(), self._status()
@@ -129,18 +129,18 @@ class Capsules:
         return registry.live if registry else []
 
     def _kit(self, process: str, status: Status | str) -> ServiceKit:
-        """Return the kit of a service, which can also be a copy of another service."""
+        """Return the service kit for a service, which can also be a copy of another service."""
         copies = {service.name: service.copy_of for service in _services(status)}
         return self._instances[copies.get(process) or process].kit
 
     def _copies_of_others(self, status: Status | str) -> set[str]:
-        """Return the copies of services that this test does not use."""
+        """Return the names of the copies of services that other tests use."""
         self._processes |= {unit.process for unit in self._live}
         copies = {service.name for service in _services(status) if service.copy_of}
         return copies - self._processes
 
     def _slices(self) -> dict[str, str]:
-        """Return a dictionary from service to its log since the start of the test.
+        """Return service → the part of the service's log since the start of the test.
 
         Secrets are masked, and empty logs are omitted.
         """
@@ -199,9 +199,9 @@ class Capsules:
     def _save_units(
         self, item: pytest.Item, report: pytest.TestReport, folder: Path, status: Status | str
     ) -> dict[str, str]:
-        """Dump the units of the test; in its tear-down, return the earlier dumps.
+        """Write the content of a failed test's units to its report; return unit → the files, or an error.
 
-        In the tear-down, the units are already removed.
+        In the tear-down of the test, the units are already removed, and the files were written earlier.
         """
         if report.when != "teardown":
             answering = {service.name for service in _services(status) if service.phase is Phase.READY}
@@ -257,7 +257,7 @@ def _logs(data: Iterable[str]) -> list[Path]:
 
 
 def _sizes(data: Iterable[str]) -> Marks:
-    """Return the sizes of the services' logs.
+    """Return log file → size in bytes, for the logs in these data directories.
 
     The function runs for every test, so it only lists the folders.
     """

@@ -17,7 +17,7 @@ from pytest_infra.kit import ServiceKit, load
 
 
 def leftover(data: Path, owners: Collection[str], since: float, instances: Instances) -> list[str]:
-    """Return the names of units that no process uses, and that were neither removed nor kept.
+    """Return the names of isolation units that no process uses and that were neither removed nor kept.
 
     `owners` contains the known tokens of the run's processes. `since` is the start of the run, in seconds
     since the epoch; older files belong to another run.
@@ -32,7 +32,7 @@ def leftover(data: Path, owners: Collection[str], since: float, instances: Insta
 
 
 def _since(folder: Path, since: float) -> Iterator[Path]:
-    """Yield the files of a folder that have changed since this time."""
+    """Yield the files in a folder that have changed since a time, in seconds since the epoch."""
     for path in folder.iterdir() if folder.is_dir() else ():
         with contextlib.suppress(FileNotFoundError):  # another session can remove its files at the same time
             status = path.stat()
@@ -41,7 +41,10 @@ def _since(folder: Path, since: float) -> Iterator[Path]:
 
 
 def _in_servers(data: Path, owners: Collection[str], instances: Instances) -> list[str]:
-    """Return the owners' units in the running services, for the kits that can list units."""
+    """Return the units that these owners (processes) have left in the running services.
+
+    Only services whose kit can list units are examined.
+    """
     stack = attach(data, lease=False)
     try:
         endpoints = stack.endpoints()
@@ -59,6 +62,6 @@ def _in_servers(data: Path, owners: Collection[str], instances: Instances) -> li
 
 
 def owner_of(unit: str, kit: ServiceKit) -> str | None:
-    """Return the token of the process that created a unit, which is part of the unit's name."""
+    """Return the token in a unit's name, which identifies the process that created the unit."""
     match = re.fullmatch(kit.unit_name, unit)
     return match["owner"] if match else None

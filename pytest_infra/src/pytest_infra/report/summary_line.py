@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
-from infra_runtime.data_directory import lock
+from infra_runtime.data_directory import journal, lock
 from infra_runtime.data_directory.leak_check import check_leaks, counted
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client
@@ -20,21 +20,23 @@ from pytest_infra.report.leaks import leftover
 
 #: seconds for a stack to stop after its last lease
 STOP_PATIENCE = 90.0
+MEMORY_EVENTS = frozenset({"memory-low", "memory-lost"})
 
 
 @frozen
 class SummaryLine:
-    """The summary line for one data directory; `clean` is False if anything is left."""
+    """The line at the end of a test run about one stack; `clean` is False if a process or unit is left."""
 
     text: str
     clean: bool
 
 
 def check(data: str, owners: Collection[str], since: float, instances: Instances) -> SummaryLine:
-    """Wait until a stack without leases has stopped, and return what is left of it.
+    """Return the summary line of a stack: the processes, ports and sockets that are left.
 
-    If the stack keeps running, the result contains the units that are left in it. `owners` contains the
-    tokens of the run's processes. `since` is the start of the run, in seconds since the epoch.
+    If the stack has no lease, the function first waits until the stack has stopped. If the stack keeps
+    running, the line contains the isolation units that are left in the stack. `owners` contains the tokens of
+    the run's processes. `since` is the start of the run, in seconds since the epoch.
     """
     paths = Paths(data)
     try:
@@ -51,6 +53,18 @@ def check(data: str, owners: Collection[str], since: float, instances: Instances
         return SummaryLine(text=f"{PREFIX}{text}; {left}", clean=not units)
     leaks = check_leaks(paths)
     return SummaryLine(text=f"{PREFIX}{leaks}", clean=leaks.clean)
+
+
+def memory_events(data: str, since: float) -> list[str]:
+    """Return the reasons of the events about the services' data in RAM: little room, and lost data.
+
+    `since` is the start of the run, in seconds since the epoch.
+    """
+    try:
+        events = journal.read(Paths(data).journal)
+    except OSError:
+        return []
+    return [event.reason for event in events if event.event in MEMORY_EVENTS and event.time >= since]
 
 
 def _leases_or_end(paths: Paths) -> tuple[int, float]:

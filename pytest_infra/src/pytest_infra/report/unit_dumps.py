@@ -26,7 +26,7 @@ MAX_TESTS = 50
 
 @frozen
 class Saved:
-    """The result of saving a failed test's units."""
+    """The result of `UnitDumps.save` for one failed test: its dumps, and messages for the user."""
 
     #: unit → the files of its dump, or the reason why it has no dump
     dumps: dict[str, str]
@@ -37,7 +37,7 @@ class Saved:
 
 
 class UnitDumps:
-    """Writes descriptions and dumps of the units of failed tests of this process."""
+    """An object that writes descriptions and dumps of failed tests' isolation units to failure reports."""
 
     def __init__(self, instances: Instances, *, keep: bool) -> None:
         self._instances, self._keep = instances, keep
@@ -51,7 +51,7 @@ class UnitDumps:
         answering: Collection[str],
         secrets: Collection[str] = (),
     ) -> Saved:
-        """Write the descriptions and the contents of units, with `secrets` masked.
+        """Write the descriptions and the contents of a failed test's units; `secrets` are masked in them.
 
         `answering` contains the services that are ready.
         """
@@ -93,18 +93,17 @@ class UnitDumps:
     def _messages(self, test: str, units: Iterable[Unit], capsule: Path) -> list[str]:
         if not self._keep:
             return []
-        kept = [f"kept for {test}: {unit.name} {unit.id}: {self._url(unit)}" for unit in units if unit.keep]
+        kept = [f"kept for {test}: {unit.name} {unit.id}: {self._urls(unit)}" for unit in units if unit.keep]
         passwords = [f"passwords are in {capsule / FILE}"] if kept else []
         lost = [f"not kept for {test}: {unit.name}: {unit.unkeepable}" for unit in units if unit.unkeepable]
         return [*kept, *passwords, *lost]
 
-    def _url(self, unit: Unit) -> str:
-        """Return a URL of the unit without a password, or a URL in which the password is masked."""
-        urls = [urlsplit(unit[key]) for key in ("socket_url", "url") if key in unit]
-        for url in urls:
-            if url.password is None:
-                return redacted(urlunsplit(url), secrets_of([unit], self._instances))
-        return urlunsplit(urls[-1]).replace(f":{urls[-1].password}@", f":{MASK}@", 1) if urls else ""
+    def _urls(self, unit: Unit) -> str:
+        """Return the unit's URL with the port and, if it has no password, the URL of the socket."""
+        urls = [urlsplit(unit[key]) for key in ("url", "socket_url") if key in unit]
+        shown = [url for number, url in enumerate(urls) if number == 0 or url.password is None]
+        texts = [urlunsplit(url).replace(f":{url.password}@", f":{MASK}@", 1) for url in shown]
+        return " or ".join(redacted(text, secrets_of([unit], self._instances)) for text in texts)
 
 
 def _redact(files: Iterable[Path], secrets: Collection[str]) -> None:

@@ -1,1 +1,1 @@
-"""The service kits of pytest-infra: `pytest_infra.services.KIND:KIT`."""
+"""The service kits of pytest-infra; the kit of each kind is `pytest_infra.services.KIND:KIT`."""

@@ -1,1 +1,1 @@
-"""Compare everything except schemas: operations, parameters, bodies, responses, security, servers."""
+"""Compare all parts of documents except schemas: operations, parameters, bodies, responses and so on."""

@@ -1,4 +1,4 @@
-"""The operations that a document describes."""
+"""Find the operations that a document describes: paths, webhooks and callbacks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _IGNORED_HEADERS = frozenset({"accept", "content-type", "authorization"})
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Endpoint:
-    """One operation with its path items and its document.
+    """One operation of a document, with the path items that contain the operation.
 
     `items` contains the path item. If the path item is a reference, `items` also contains the keys beside the
     reference, which have priority.
@@ -32,11 +32,13 @@ class Endpoint:
 
     @property
     def variables(self) -> list[str]:
-        """Return the names of the variables in the path, in the order of the path."""
+        """Return the names of the variables in the path of the operation, in the order of the path."""
         return _VARIABLE.findall(self.name.path)
 
     def parameters(self) -> dict[tuple[str, str], Element]:
-        """Return the parameters by `in` and name; parameters of the operation replace parameters of its path.
+        """Return the parameters of the operation, by `in` and name.
+
+        A parameter of the operation replaces a parameter of the path item with the same key.
 
         The key of a path parameter is its position in the path, because its name is not sent. A path variable
         for which no parameter is declared is a string. Header names are in lower case. The parameter for the
@@ -49,7 +51,7 @@ class Endpoint:
             parameter = follow(element)
             place, name = parameter.text("in"), parameter.text("name")
             if not place:
-                element.document.note(element, "is a parameter without `in`, so this parameter is ignored")
+                element.document.note(element, "the parameter has no `in`, so the comparison ignores it")
                 continue
             if place == "path" and name in variables:
                 name = str(variables.index(name))
@@ -68,22 +70,25 @@ class Endpoint:
 
     @property
     def stability(self) -> str:
-        """Return the stability level (`x-stability-level`)."""
+        """Return the stability level of the operation (`x-stability-level`), in lower case."""
         return stability.level(self.element.value("x-stability-level"))
 
     @property
     def unstable(self) -> bool:
-        """Return whether the stability level is `draft` or `alpha`, which guarantee no compatibility."""
+        """Return whether the operation has the stability level `draft` or `alpha`.
+
+        These levels guarantee no compatibility to clients.
+        """
         return self.stability in {"draft", "alpha"}
 
 
 def template(path: str) -> str:
-    """Return a path without the names of its variables, because the names are not sent."""
+    """Return a path without the names of its variables, because clients do not send these names."""
     return _VARIABLE.sub("{}", path)
 
 
 def endpoints(document: Document) -> Iterator[Endpoint]:
-    """Yield the operations of all paths, in the order of the document.
+    """Yield the operations of all paths of a document, in the order of the document.
 
     The paths in `x-ms-paths`, an extension of AutoRest for paths that differ only in their query strings, are
     included.
@@ -93,18 +98,24 @@ def endpoints(document: Document) -> Iterator[Endpoint]:
             if path.startswith("/"):
                 yield from of_path(document, path, item)
             elif not path.startswith("x-"):
-                document.note(item, "does not begin with a slash, so it is not a path and is ignored")
+                document.note(
+                    item,
+                    "the key does not begin with a slash, so it is not a path and the comparison ignores it",
+                )
 
 
 def webhooks(document: Document) -> Iterator[Endpoint]:
-    """Yield the operations of all webhooks."""
+    """Yield the operations of all webhooks of a document."""
     for key in ("webhooks", "x-webhooks"):
         for name, item in document.root.mapping(key).items():
             yield from of_path(document, f"webhook:{name}", item)
 
 
 def of_path(document: Document, path: str, item: Element) -> Iterator[Endpoint]:
-    """Yield the operations of a path item, including the keys beside its reference."""
+    """Yield the operations of a path item, such as `get` and `post`.
+
+    If the path item is a reference, the operations in the keys beside the reference are included.
+    """
     target = follow(item)
     alone = target.pointer == item.pointer and target.file == item.file
     places = [place for place in ([item] if alone else [target, item]) if _is_item(place)]
@@ -116,7 +127,7 @@ def of_path(document: Document, path: str, item: Element) -> Iterator[Endpoint]:
             if element is None or method in seen:
                 continue
             if not isinstance(element.raw, dict):
-                document.note(element, "is not an operation, so it is ignored")
+                document.note(element, "the value is not an operation, so the comparison ignores it")
                 continue
             seen.add(method)
             name = Operation(method=method.upper(), path=path)
@@ -126,5 +137,5 @@ def of_path(document: Document, path: str, item: Element) -> Iterator[Endpoint]:
 def _is_item(place: Element) -> bool:
     if isinstance(place.raw, dict):
         return True
-    place.document.note(place, "is not a path item, so it is ignored")
+    place.document.note(place, "the value is not a path item, so the comparison ignores it")
     return False

@@ -22,12 +22,19 @@ _STABILITY = {
 
 
 def sunset(element: Element) -> Any:
-    """Return the sunset date (`x-sunset`) as in the document; None if it is missing."""
+    """Return the sunset date of an operation or parameter (`x-sunset`), as the document contains it.
+
+    The sunset date is the day from which a deprecated part can be removed. The result is a text or an invalid
+    value; None if the element has no sunset date.
+    """
     return element.value("x-sunset")
 
 
 def day(value: Any) -> dt.date | None:
-    """Return the date in a sunset text (a date, a date-time or an HTTP date); None for any other value."""
+    """Return the date in the text of a sunset date: a date, a date-time or an HTTP date.
+
+    The result is None for any other value.
+    """
     if not isinstance(value, str):
         return None
     try:
@@ -41,14 +48,15 @@ def day(value: Any) -> dt.date | None:
 
 
 def lost(before: Any, after: Any) -> bool:
-    """Return whether a sunset date was removed, or replaced by a text that is not a date."""
+    """Return whether a sunset date was removed, or was replaced by a text that is not a date."""
     return before is not None and day(after) is None and (after is None or day(before) is not None)
 
 
 def removed(scope: Scope, old: Endpoint, home: Element, today: dt.date, kind: FactKind) -> None:
     """Add the fact that an operation was removed.
 
-    `kind` is the kind of the fact if the operation was neither unstable nor deprecated.
+    `kind` is the kind of the fact if the operation was neither unstable nor deprecated. `home` is the element
+    of the new document that would contain the operation.
     """
     subject = str(old.name)
     last = sunset(old.element)

@@ -18,7 +18,10 @@ from infra_openapi.schema.node import Term
 def compare(
     scope: Scope, old: Element, new: Element, direction: Direction, *, negotiated: bool = False
 ) -> None:
-    """Add facts about a changed `content`; `negotiated` is true if the client selects the media type."""
+    """Add facts about the changed `content` of a body, response or parameter.
+
+    `content` maps media types to schemas. `negotiated` is true if the client selects the media type.
+    """
     before, after = _by_name(old), _by_name(new)
     added, removed = facts.MEDIA_TYPE_ADDED, facts.MEDIA_TYPE_REMOVED
     if direction is Direction.RESPONSE and not negotiated:
@@ -78,14 +81,18 @@ def _changed(scope: Scope, name: str, old: Element, new: Element, direction: Dir
 
 
 def _text(name: str, old: Element, new: Element) -> int:
-    """Return the value of `Mode.text` for a media type: whether its values are sent as text."""
+    """Return `Mode.text` for a media type: 1 for text, 2 for a form with parts that are text, otherwise 0.
+
+    Numbers and strings are not distinguished in values that are sent as text.
+    """
     if name == "text/plain":
         return 1
     if name not in encoding.FORMS:
         return 0
     encodings = (part for element in (old, new) for part in element.mapping("encoding").values())
     # A part with its own media type can be JSON, which distinguishes numbers from strings.
-    return 0 if any(part.text("contentType") for part in encodings) else 2
+    typed = (part.text("contentType") for part in encodings if not encoding.styled(name, part))
+    return 0 if any(kind and not kind.lower().startswith("text/") for kind in typed) else 2
 
 
 def _term(element: Element, key: str) -> Term:
@@ -96,7 +103,10 @@ def _term(element: Element, key: str) -> Term:
 def headers(
     scope: Scope, old: Element | None, new: Element | None, direction: Direction, one: Element, other: Element
 ) -> None:
-    """Add facts about changed headers; `one` and `other` are the responses or form parts with the headers."""
+    """Add facts about changed headers of a response or of a part of a form.
+
+    `one` and `other` are the old and the new response or part.
+    """
     before, after = _by_header(old), _by_header(new)
     for name in sorted({**before, **after}):
         first, second = before.get(name), after.get(name)
@@ -113,7 +123,7 @@ def headers(
 
 
 def _by_header(holder: Element | None) -> dict[str, Element]:
-    """Return the headers by lower-case name, without the header `Content-Type`."""
+    """Return the headers of a response or part by lower-case name, without the header `Content-Type`."""
     found = holder.mapping("headers") if holder is not None else {}
     return {
         name.lower(): follow(element) for name, element in found.items() if name.lower() != "content-type"
@@ -142,7 +152,10 @@ def value(
     subject: str,
     place: str,
 ) -> None:
-    """Compare the value of a parameter or header; `kind` is the kind of fact for a changed serialization."""
+    """Compare the schema and the serialization of a parameter or header.
+
+    `kind` is the kind of the fact that is added if the serialization changed.
+    """
     first, second = old.mapping("content"), new.mapping("content")
     if first and second:
         compare(scope, old, new, direction)

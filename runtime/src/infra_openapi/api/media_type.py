@@ -7,13 +7,19 @@ _IDLE = ("charset=", "boundary=")
 
 
 def normal(name: str) -> str:
-    """Return a media type in lower case, without charset, spaces and quotes, with sorted parameters."""
+    """Return a media type in a form that can be compared.
+
+    The form is in lower case, without charset, spaces and quotes, and with sorted parameters.
+    """
     kind, *parameters = (part.strip().lower().replace('"', "") for part in name.split(";"))
     return ";".join([kind, *sorted(each for each in parameters if each and not each.startswith(_IDLE))])
 
 
 def covers(wide: str, narrow: str) -> bool:
-    """Return whether a media range includes a media type; both arguments are results of `normal`."""
+    """Return whether the media range `wide` includes the media type `narrow`.
+
+    Both arguments are results of the function `normal`. A media range is, for example, `application/*`.
+    """
     kind, *asked = wide.split(";")
     other, *given = narrow.split(";")
     included = kind in {"*/*", other} or (kind.endswith("/*") and other.startswith(kind[:-1]))
@@ -21,7 +27,10 @@ def covers(wide: str, narrow: str) -> bool:
 
 
 def narrowest(name: str, offered: list[str]) -> str | None:
-    """Return the narrowest media range of `offered` that includes a media type."""
+    """Return the narrowest media range in `offered` that includes the media type `name`.
+
+    The result is None if no media range in `offered` includes the media type.
+    """
     found = [other for other in offered if covers(other, name)]
     return max(
         found, key=lambda other: ("*" not in other, not other.startswith("*"), len(other)), default=None

@@ -15,7 +15,10 @@ _SUCCESS = ("2", "3")
 
 
 def body(scope: Scope, old: Element, new: Element, direction: Direction) -> None:
-    """Add facts about a changed request body; `old` and `new` are the operations."""
+    """Add facts about the changed request body of an operation.
+
+    `old` and `new` are the operations with the old and the new request body.
+    """
     before, after = _followed(old.child("requestBody")), _followed(new.child("requestBody"))
     inner = scope.enter("body", before, after, direction) if before or after else None
     if inner is None:
@@ -37,7 +40,7 @@ def body(scope: Scope, old: Element, new: Element, direction: Direction) -> None
 
 
 def _by_fields(body: Element) -> bool:
-    """Return whether a body is a form of Swagger 2.0, which consists of declared fields."""
+    """Return whether a request body comes from a form of Swagger 2.0, which declares single fields."""
     return body.document.version.startswith("2") and body.mapping("content").keys() <= encoding.FORMS
 
 
@@ -46,7 +49,7 @@ def _followed(element: Element | None) -> Element | None:
 
 
 def responses(scope: Scope, old: Element, new: Element, direction: Direction) -> None:
-    """Add facts about changed responses.
+    """Add facts about the changed responses of an operation.
 
     A status is described by its own entry, by the entry of its range (such as `4XX`), or by `default`.
     """
@@ -77,13 +80,16 @@ def _by_status(operation: Element) -> dict[str, Element]:
             found[name] = element
         elif not status.startswith("x-"):
             operation.document.note(
-                element, f"has the key {status!r}, which is not a status, so this response is ignored"
+                element, f"the key {status!r} is not a status, so the comparison ignores this response"
             )
     return found
 
 
 def _meant(status: str, among: dict[str, Element]) -> str:
-    """Return the key of the response that applies to a status; an empty string if no response applies."""
+    """Return the key of the response in `among` that describes a status; empty without such a response.
+
+    The key is the status itself, its range (such as `4XX`), or `default`.
+    """
     for name in (status, f"{status[0]}XX", "default"):
         if name in among:
             return name
@@ -91,7 +97,10 @@ def _meant(status: str, among: dict[str, Element]) -> str:
 
 
 def _any_in(status: str, among: dict[str, Element]) -> bool:
-    """Return whether a status range (such as `4XX`) was replaced by single statuses."""
+    """Return whether `among` contains a single status that is in the status range `status`.
+
+    A status range is, for example, `4XX`.
+    """
     return status.endswith("XX") and any(other[0] == status[0] for other in among)
 
 
@@ -119,7 +128,7 @@ def _links(scope: Scope, old: Element, new: Element, direction: Direction) -> No
 
 
 def _link(element: Element) -> dict[str, Any]:
-    """Return the operation that a link refers to, and the parameters and the body of the link."""
+    """Return the target operation of a link, and the parameters and the body that the link sets."""
     raw = element.raw if isinstance(element.raw, dict) else {}
     return {
         key: raw[key] for key in ("operationRef", "operationId", "parameters", "requestBody") if key in raw

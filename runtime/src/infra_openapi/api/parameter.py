@@ -1,4 +1,4 @@
-"""Compare parameters: added, removed, required, serialization, deprecation."""
+"""Compare the parameters of an operation: added, removed, required, serialization, deprecation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FLAGS = (
 def compare(scope: Scope, old: Endpoint, new: Endpoint, direction: Direction, today: dt.date) -> None:
     """Add facts about the changed parameters of an operation.
 
-    `today` decides whether a sunset date has passed.
+    `today` decides whether the sunset date of a removed parameter has passed.
     """
     before, after = old.parameters(), new.parameters()
     for key in sorted({**before, **after}):
@@ -67,7 +67,7 @@ def _has_default(scope: Scope, element: Element) -> bool:
 
 
 def _removed(element: Element, direction: Direction, today: dt.date) -> tuple[FactKind, str]:
-    """Return the kind of fact for a removed parameter, and the sunset date of the parameter."""
+    """Return the kind of fact for a removed parameter, and the sunset date that the parameter had."""
     last = sunset(element) if element.flag("deprecated") else None
     if last is not None:
         ends = day(last)
@@ -112,7 +112,7 @@ def _changed(scope: Scope, old: Element, new: Element, direction: Direction) -> 
 
 
 def _applies(key: str, element: Element) -> bool:
-    """Return whether a flag has an effect.
+    """Return whether a flag of a parameter, such as `allowReserved`, has an effect.
 
     Flags apply only to query parameters; since OpenAPI 3.2, `allowReserved` applies to all parameters.
     """

@@ -24,7 +24,11 @@ _ADDRESSES = ("authorizationUrl", "tokenUrl", "refreshUrl", "deviceAuthorization
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Requirement:
-    """One of the alternatives: the scopes of each scheme, and the credentials that a client must send."""
+    """One of the alternative security requirements of an operation.
+
+    `scopes` contains the scopes of each scheme, and `presented` describes the credentials that a client
+    sends.
+    """
 
     scopes: Mapping[str, frozenset[str]]
     presented: Mapping[str, str]
@@ -32,7 +36,7 @@ class Requirement:
 
     @property
     def shown(self) -> str:
-        """Return a text with the schemes and their scopes."""
+        """Return the requirement as text for a message: the names of the schemes with their scopes."""
         parts = [
             name + (f" ({', '.join(sorted(scopes))})" if scopes else "")
             for name, scopes in self.scopes.items()
@@ -41,14 +45,14 @@ class Requirement:
 
     @property
     def key(self) -> str:
-        """Return the content as a key that does not depend on the order of schemes and scopes."""
+        """Return the requirement as a key that does not depend on the order of schemes and scopes."""
         parts = [(name, self.presented[name], sorted(scopes)) for name, scopes in self.scopes.items()]
         return json.dumps(sorted(parts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Likeness:
-    """Decides which scheme of the new document corresponds to a scheme of the old document.
+    """Decides which security scheme of the old document corresponds to a scheme of the new document.
 
     The name of a scheme is not sent, so a new scheme can correspond to an old scheme with another name and
     the same content. If both documents define two schemes with equal content, the two schemes do not
@@ -61,22 +65,22 @@ class Likeness:
     by_name: bool
 
     def covers(self, old: Requirement, new: Requirement) -> bool:
-        """Return whether the credentials for the old requirement satisfy the new requirement."""
+        """Return whether a client that satisfies the old requirement satisfies the new requirement."""
         return self.alike(old, new) and not self.lacking(old, new)
 
     def alike(self, old: Requirement, new: Requirement) -> bool:
-        """Return whether the old requirement has every scheme of the new one, regardless of scopes."""
+        """Return whether the old requirement has every scheme of the new one, regardless of the scopes."""
         return all(self._had(old, new, name) for name in new.scopes)
 
     def lacking(self, old: Requirement, new: Requirement) -> list[str]:
-        """Return the scopes that the new requirement needs and the old requirement does not need."""
+        """Return the scopes that the new requirement needs, but the old requirement does not need."""
         found: set[str] = set()
         for name, wanted in new.scopes.items():
             found |= wanted - frozenset[str]().union(*self._had(old, new, name))
         return sorted(found)
 
     def _had(self, old: Requirement, new: Requirement, name: str) -> list[frozenset[str]]:
-        """Return the scopes that the old requirement has for a scheme of the new requirement.
+        """Return the scopes that the old requirement demands for the scheme `name` of the new requirement.
 
         The result is empty if the old requirement does not have the scheme.
         """
@@ -94,7 +98,7 @@ class Likeness:
 
 
 def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
-    """Add facts about changes of the accepted credentials."""
+    """Add facts about changes of the credentials that an operation accepts."""
     first, one = _requirements(old)
     second, other = _requirements(new)
     strictly = Likeness(old=old.document, new=new.document, by_name=False)
@@ -110,7 +114,7 @@ def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
 
 
 def _met(like: Likeness, old: Requirement, news: list[Requirement]) -> bool:
-    """Return whether the credentials for one of the old requirements satisfy a new requirement."""
+    """Return whether a client that satisfies `old` also satisfies one of the requirements in `news`."""
     return any(like.covers(old, new) for new in news if bool(new.scopes) == bool(old.scopes))
 
 
@@ -188,7 +192,9 @@ def _requirement(element: Element, document: Document) -> Requirement:
     for name, asked in element.members().items():
         scheme = _scheme(document, name)
         if scheme is None:
-            document.note(element, f"requires the security scheme {name!r}, which is not defined")
+            document.note(
+                element, f"the security requirement contains the scheme {name!r}, which is not defined"
+            )
         scopes[name] = frozenset(map(str, asked.raw if isinstance(asked.raw, list) else []))
         presented[name] = _presented(scheme) if scheme else name
     return Requirement(scopes=scopes, presented=presented, element=element)
@@ -201,7 +207,7 @@ def _scheme(document: Document, name: str) -> Element | None:
 
 
 def _presented(scheme: Element) -> str:
-    """Return a text for the credentials that a client must send.
+    """Return a text that describes the credentials that a client sends for a security scheme.
 
     The text does not contain the name of the scheme, which is not sent.
     """
@@ -222,7 +228,7 @@ def _presented(scheme: Element) -> str:
 
 
 def _schemes(scope: Scope, first: list[Requirement], second: list[Requirement], *, kept: bool) -> None:
-    """Compare the schemes that have the same name in both documents; each scheme is compared once.
+    """Compare the security schemes that have the same name in both documents, each scheme once.
 
     If `kept` is true, all old credentials are still accepted, so no facts about changed schemes are added.
     """

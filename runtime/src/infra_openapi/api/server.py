@@ -22,7 +22,7 @@ _MOST = 64
 
 
 def servers(endpoint: Endpoint) -> tuple[dict[str, Element], Element]:
-    """Return the addresses of an operation's servers, and the element that defines them."""
+    """Return the addresses of an operation's servers, and the element that defines the servers."""
     for holder in (endpoint.element, *reversed(endpoint.items), endpoint.document.root):
         elements = holder.items("servers")
         if elements:
@@ -32,13 +32,13 @@ def servers(endpoint: Endpoint) -> tuple[dict[str, Element], Element]:
 
 
 def prefix(endpoint: Endpoint) -> str:
-    """Return the path of the first server of an operation."""
+    """Return the path in the URL of the first server of an operation."""
     addresses, _ = servers(endpoint)
     return next((_path(url) for url in addresses), "")
 
 
 def _somewhere(url: str, others: dict[str, Element]) -> bool:
-    """Return whether an address can be equal to one of the other addresses.
+    """Return whether the address `url` can be equal to one of the addresses in `others`.
 
     An address without a host can be on any host.
     """
@@ -46,13 +46,16 @@ def _somewhere(url: str, others: dict[str, Element]) -> bool:
 
 
 def _alike(url: SplitResult, other: SplitResult) -> bool:
-    """Return whether the addresses differ only in a scheme or host that one of them does not have."""
+    """Return whether two addresses are equal, apart from a scheme or host that is missing in one of them."""
     hosts = url.netloc == other.netloc and "" in {url.scheme, other.scheme}
     return url.path == other.path and (hosts or "" in {url.netloc, other.netloc})
 
 
 def _fills(url: str, other: str) -> bool:
-    """Return whether `other` can stand for every address that `url` can stand for."""
+    """Return whether the address `other` includes every address that `url` can stand for.
+
+    An address with variables stands for several addresses.
+    """
     mine, theirs = _VARIABLE.split(url), _VARIABLE.split(other)
     if mine[::2] == theirs[::2]:
         values = zip(mine[1::2], theirs[1::2], strict=True)
@@ -62,16 +65,20 @@ def _fills(url: str, other: str) -> bool:
 
 
 def _open(values: str) -> str:
-    """Return a regular expression for the values in braces; variables of a path have empty braces."""
+    """Return a regular expression for the text `values` between two braces of an address.
+
+    The text is empty for a path variable, whose braces are compared as they are. For a server variable, the
+    text is the list of the allowed values, or a mark for any value.
+    """
     if not values:
         return re.escape("{}")
     return ".+" if values == _FREE else f"(?:{'|'.join(map(re.escape, values.split('|')))})"
 
 
 def _addresses(server: Element) -> list[str]:
-    """Return the addresses of one server, with one address for each value of its variables.
+    """Return the addresses of one server, one for each combination of values of its variables.
 
-    A variable with any value, or with many values, stays in braces.
+    A variable that is not limited to listed values, or that has many values, stays in braces.
     """
     url = server.text("url")
     variables = server.mapping("variables")
@@ -90,7 +97,10 @@ def _put(url: str, values: dict[str, str]) -> str:
 
 
 def _normal(url: str) -> str:
-    """Return an address without trailing slash and default port, with scheme and host in lower case."""
+    """Return an address in a form that can be compared.
+
+    The form has no trailing slash and no default port, and its scheme and host are in lower case.
+    """
     parts = _split(url)
     host = parts.netloc.lower().removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, "\0"))
     start = f"{parts.scheme}://{host}" if parts.scheme else f"//{host}" if host else ""

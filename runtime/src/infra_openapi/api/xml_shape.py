@@ -1,4 +1,4 @@
-"""Compare the XML form of values, which the keyword `xml` in their schemas defines."""
+"""Compare how values are written as XML; the keyword `xml` in their schemas defines this form."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ def used(name: str) -> bool:
 
 
 class _Shape(NamedTuple):
-    """The XML form of a value; `kind` is `none` for an array without a wrapping element."""
+    """How a value is written as XML: as an element or an attribute, with name and namespace.
+
+    `kind` is `none` for an array without a wrapping element.
+    """
 
     kind: str
     name: str
@@ -36,7 +39,10 @@ class _Shape(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """Two schemas to compare; `before` and `after` are the names of the properties with these schemas."""
+    """A pair of schemas whose XML forms are compared.
+
+    `before` and `after` are the names of the old and the new property that have these schemas.
+    """
 
     scope: Scope
     old: Term
@@ -46,7 +52,10 @@ class _Step(NamedTuple):
 
 
 def compare(scope: Scope, old: Term, new: Term, direction: Direction) -> None:
-    """Add facts about changed elements, attributes, names and namespaces, once for each pair of schemas."""
+    """Add facts about changed XML elements, attributes, names and namespaces of two schemas.
+
+    Each pair of schemas is compared once.
+    """
     comparer, graph = scope.graph.comparer, scope.graph
     waiting = [_Step(scope, old, new)]
     while waiting:
@@ -68,7 +77,10 @@ def compare(scope: Scope, old: Term, new: Term, direction: Direction) -> None:
 
 
 def _shape(node: Node, given: str) -> _Shape:
-    """Return the XML form of a node; missing values of `xml` are replaced by their defaults."""
+    """Return how the values of a schema are written as XML.
+
+    Keywords that the object `xml` does not contain have their default values.
+    """
     facet = node.notes.get("xml")
     written = facet.value if facet is not None and isinstance(facet.value, dict) else {}
     text = {key: value for key, value in written.items() if isinstance(value, str)}
@@ -109,7 +121,10 @@ def _parts(scope: Scope, old: Node, new: Node, names: tuple[str, str]) -> Iterat
 
 
 def _branches(group: Group) -> dict[tuple[int, str], Term]:
-    """Return the alternatives of a union by the target of their reference, or by their index."""
+    """Return a dictionary of the alternatives of a union.
+
+    The key of an alternative is the target of its reference, or its index if it is not a reference.
+    """
     found: dict[tuple[int, str], Term] = {}
     for index, term in enumerate(group.branches):
         target = target_of(term[0])

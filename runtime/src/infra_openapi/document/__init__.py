@@ -1,4 +1,4 @@
-"""OpenAPI documents: their data, the targets of their references, and the location of each part."""
+"""Read OpenAPI documents: their data, the targets of their references, and the location of each part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Add implicit subtypes to discriminators.
+"""Add implicit subtypes to the mappings of discriminators.
 
 A schema is a subtype if its `allOf` refers to a base schema, which is a schema with a discriminator.
 
@@ -16,7 +16,10 @@ _HOME = "#/components/schemas/"
 
 
 def with_subtypes(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the document with the subtypes of each base schema in its mapping, by their names."""
+    """Return the document with all subtypes in the discriminator mapping of their base schemas.
+
+    The key of a subtype in the mapping is the name of its schema.
+    """
     components = data.get("components")
     schemas = components.get("schemas") if isinstance(components, dict) else None
     if not isinstance(components, dict) or not isinstance(schemas, dict):
@@ -53,7 +56,7 @@ def _parents(schema: Any) -> Iterator[str]:
 
 
 def _subtypes(base: str, parents: dict[str, set[str]]) -> set[str]:
-    """Return the schemas whose `allOf` refers to the base schema, directly or through another schema."""
+    """Return the names of the schemas whose `allOf` refers to the schema `base`, also indirectly."""
     found: set[str] = set()
     waiting = {base}
     while waiting:

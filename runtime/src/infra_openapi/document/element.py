@@ -1,4 +1,4 @@
-"""Documents and their elements; a document includes the files that it refers to."""
+"""OpenAPI documents and their elements; a document includes the files to which its references lead."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Element:
 
     @property
     def identity(self) -> tuple[str, str, int]:
-        """Return a unique key for the element: file, pointer, and the id of the document."""
+        """Return a unique key for the element: file, JSON pointer, and the identity of the document."""
         return self.file, self.pointer, id(self.document)
 
     def child(self, key: str | int) -> Element | None:
-        """Return the member with this key; None if it does not exist.
+        """Return the member of this object or array under `key`; None if the member does not exist.
 
-        If the member is a reference, the reference is not followed.
+        If the member is a reference, the result is the reference and not its target.
         """
         raw = self.raw
         if isinstance(raw, dict) and key not in raw:
@@ -50,9 +50,10 @@ class Element:
         return Element(self.document, self.file, f"{self.pointer}/{escaped(str(key))}", inner)
 
     def mapping(self, key: str) -> dict[str, Element]:
-        """Return the members of the object under `key`.
+        """Return the members of the object that this element contains under `key`.
 
-        If the value under `key` is not an object, the result is empty and the document gets a note.
+        If the value under `key` is not an object, the result is empty, and a note about the error is added to
+        the document.
         """
         inner = self.child(key) if isinstance(self.raw, dict) and key in self.raw else None
         if inner is None or inner.raw is None:
@@ -60,12 +61,13 @@ class Element:
         return inner.members()
 
     def members(self) -> dict[str, Element]:
-        """Return the members of this object.
+        """Return the members of this element, which should be an object.
 
-        If this element is not an object, the result is empty and the document gets a note.
+        If this element is not an object, the result is empty, and a note about the error is added to the
+        document.
         """
         if not isinstance(self.raw, dict):
-            self.document.note(self, "is not an object, so it is ignored")
+            self.document.note(self, "the value is not an object, so the comparison ignores it")
             return {}
         at = self.pointer
         return {
@@ -74,15 +76,16 @@ class Element:
         }
 
     def items(self, key: str) -> list[Element]:
-        """Return the items of the array under `key`.
+        """Return the items of the array that this element contains under `key`.
 
-        If the value under `key` is not an array, the result is empty and the document gets a note.
+        If the value under `key` is not an array, the result is empty, and a note about the error is added to
+        the document.
         """
         inner = self.child(key) if isinstance(self.raw, dict) and key in self.raw else None
         if inner is None or inner.raw is None:
             return []
         if not isinstance(inner.raw, list):
-            self.document.note(inner, "is not an array, so it is ignored")
+            self.document.note(inner, "the value is not an array, so the comparison ignores it")
             return []
         at = inner.pointer
         return [
@@ -90,17 +93,17 @@ class Element:
         ]
 
     def text(self, key: str, default: str = "") -> str:
-        """Return the string under `key`, or `default`."""
+        """Return the string under `key` in this element, or `default` if the value is not a string."""
         value = self.raw.get(key) if isinstance(self.raw, dict) else None
         return value if isinstance(value, str) else default
 
     def flag(self, key: str, default: bool = False) -> bool:
-        """Return the boolean under `key`, or `default`."""
+        """Return the boolean that this element contains under `key`, or `default` without a boolean."""
         value = self.raw.get(key) if isinstance(self.raw, dict) else None
         return value if isinstance(value, bool) else default
 
     def value(self, key: str) -> Any:
-        """Return the value under `key`, or None."""
+        """Return the value that this element contains under `key`; None if the key is missing."""
         return self.raw.get(key) if isinstance(self.raw, dict) else None
 
     def location(self) -> Location:
@@ -110,7 +113,7 @@ class Element:
 
 @dataclass(slots=True)
 class References:
-    """The resolved references of one document, which the module `reference` adds and reads.
+    """The resolved references (`$ref`) of one document, which the module `reference` fills and reads.
 
     A key of `targets` consists of a file, the pointer of the resource around the reference, and the
     reference. A resource is a schema with an `$id`.
@@ -128,7 +131,7 @@ class References:
 
 
 class Document:
-    """An OpenAPI document of version 3, or one of version 2 that was converted."""
+    """An OpenAPI document of version 3; a document of version 2 is converted to version 3.0."""
 
     def __init__(self, file: File, read: Reader) -> None:
         self.name = file.name
@@ -143,90 +146,106 @@ class Document:
     def _versioned(self, file: File) -> dict[str, Any]:
         data = file.data
         if not isinstance(data, dict):
-            reason = f"is not OpenAPI: it is {_kind(data)}, not an object"
+            reason = f"the document is not OpenAPI: it is {_kind(data)}, not an object"
             raise CompareError(file.name, reason, 1, hint=_likeness(file.content))
         if "swagger" in data:
             if "openapi" in data:
-                self._refuse(file, "/swagger", "has both `openapi` and `swagger`: remove one of them")
+                self._refuse(
+                    file, "/swagger", "the document has both `openapi` and `swagger`: remove one of them"
+                )
             self.version = str(data["swagger"])
             if self.version not in {"2.0", "2"}:
                 self._refuse(
-                    file, "/swagger", f"has the Swagger version {self.version!r}; only 2.0 is supported"
+                    file,
+                    "/swagger",
+                    f"the document has the Swagger version {self.version!r}; only 2.0 is supported",
                 )
             self._shaped(file, _PARTS_OF_2)
             try:
                 data, self.written = converted(data)
             except RecursionError as error:
-                raise CompareError(file.name, "is nested too deeply to be read") from error
+                raise CompareError(file.name, "the document is nested too deeply to be read") from error
             return data
         version = data.get("openapi")
         if version is None:
-            raise CompareError(file.name, "is not OpenAPI: it has neither `openapi` nor `swagger`", 1)
+            raise CompareError(
+                file.name, "the document is not OpenAPI: it has neither `openapi` nor `swagger`", 1
+            )
         self.version = str(version)
         if not _SUPPORTED.match(self.version) or not isinstance(version, str | float):
             self._refuse(
                 file,
                 "/openapi",
-                f"has the OpenAPI version {version!r}; 3.0, 3.1, 3.2 and Swagger 2.0 are supported",
+                f"the OpenAPI version {version!r} is not supported; 3.0, 3.1, 3.2 and Swagger 2.0 are",
             )
         self._shaped(file, _PARTS)
         return data
 
     def _shaped(self, file: File, parts: Mapping[str, type]) -> None:
-        """Raise `CompareError` if a part has a wrong type, or if all of the first three parts are missing."""
+        """Raise `CompareError` if a part of the document has a wrong type.
+
+        The error is also raised if all of the first three parts in `parts` are missing.
+        """
         for key, kind in parts.items():
             value = file.data.get(key)
             if value is not None and not isinstance(value, kind):
                 self._refuse(file, f"/{key}", f"`{key}` is {_kind(value)}, not {_KINDS[kind]}")
         one, other, last = list(parts)[:3]
         if not any(isinstance(file.data.get(key), dict) for key in (one, other, last)):
-            raise CompareError(file.name, f"is not OpenAPI: it has neither {one} nor {other} nor {last}", 1)
+            raise CompareError(
+                file.name, f"the document is not OpenAPI: it has neither {one} nor {other} nor {last}", 1
+            )
 
     def _refuse(self, file: File, pointer: str, reason: str) -> None:
         raise CompareError(file.name, reason, *file.line_index.find(pointer))
 
     @property
     def text(self) -> str:
-        """Return the text of the document's file."""
+        """Return the text of the main file of the document."""
         return self._files[self.name].content.decode()
 
     @property
     def original(self) -> Any:
-        """Return the data of the document's file, before any conversion."""
+        """Return the data of the main file of the document, without the conversion from Swagger 2.0."""
         return self._files[self.name].data
 
     @property
     def digest(self) -> bytes:
-        """Return a hash of the content of the document's file."""
+        """Return a hash of the content of the document's main file."""
         return self._files[self.name].digest
 
     @property
     def alone(self) -> bool:
-        """Return whether the document consists of one file, without references to other files."""
+        """Return whether the document consists of one file and has no references to other files."""
         return len(self._files) == 1
 
     @property
     def modern(self) -> bool:
-        """Return whether the schemas are JSON Schema (since OpenAPI 3.1).
+        """Return whether the schemas of the document are JSON Schema, which is so since OpenAPI 3.1.
 
-        In JSON Schema, keywords beside a reference have an effect.
+        In JSON Schema, keywords in the same object as a `$ref` have an effect.
         """
         return not self.version.startswith(("3.0", "2"))
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """Return the notes about invalid parts of the document and how they were interpreted."""
+        """Return the notes of the document.
+
+        A note describes an invalid part of the document, and how the comparison interpreted this part.
+        """
         return tuple(self._notes[key] for key in sorted(self._notes))
 
     def note(self, element: Element, message: str) -> None:
-        """Add a note about an invalid part and how it is interpreted."""
+        """Add a note to the document: which element is invalid, and how the comparison interprets it."""
         key = (element.file, element.pointer, message)
         if key not in self._notes and len(self._notes) < 1000:
             line = self.location(element.file, element.pointer).line
             self._notes[key] = Note(file=element.file, pointer=element.pointer, message=message, line=line)
 
     def file(self, name: str, asked_by: Element) -> Any:
-        """Return the data of a file that the document refers to; each file is read once.
+        """Return the data of a file to which a reference of the document leads.
+
+        Each file is read once.
 
         Raises:
             CompareError: the file cannot be read, or must not be read.
@@ -236,18 +255,22 @@ class Document:
                 raw = self._read(name)
             except (OSError, ValueError) as error:
                 location = asked_by.location()
-                reason = f"refers to {name!r}, which cannot be read: {why_unreadable(error)}"
+                reason = f"the document refers to {name!r}, which cannot be read: {why_unreadable(error)}"
                 raise CompareError(location.file, reason, location.line, location.column) from error
             except CompareError as error:
                 location = asked_by.location()
                 raise CompareError(
-                    location.file, f"refers to {error}", location.line, location.column, error.hint
+                    location.file,
+                    f"the document refers to {error}",
+                    location.line,
+                    location.column,
+                    error.hint,
                 ) from error
             self._files[name] = File(name, raw)
         return self.data if name == self.name else self._files[name].data
 
     def written_at(self, location: Location) -> Any:
-        """Return the value at a location in the file; None if the location does not exist."""
+        """Return the value at a location in the original file; None if the location does not exist."""
         known = self._files.get(location.file)
         value: Any = known.data if known else None
         for token in tokens(location.pointer):
@@ -258,7 +281,10 @@ class Document:
         return value
 
     def location(self, file: str, pointer: str) -> Location:
-        """Return a location with line and column; a converted part has the location in the original file."""
+        """Return a location with its line and column.
+
+        For a part that was converted from Swagger 2.0, this is the location in the original file.
+        """
         written = pointer
         if self.written and file == self.name:
             written = _written(pointer, self.written)
@@ -298,7 +324,10 @@ def _kind(value: Any) -> str:
 
 
 def _likeness(content: bytes) -> str:
-    """Return a hint if the text is a known kind of other file, otherwise an empty text."""
+    """Return a hint if a text is a known kind of file that is not an OpenAPI document.
+
+    The result is an empty text for an unknown kind of file.
+    """
     start = content[:200].lstrip().lower()
     if start.startswith(b"version https://git-lfs"):
         return "It is a Git LFS pointer: download the file with `git lfs pull`."
@@ -308,9 +337,9 @@ def _likeness(content: bytes) -> str:
 
 
 def _written(pointer: str, moved: Mapping[str, str]) -> str:
-    """Return a pointer as it was before the conversion from Swagger 2.0.
+    """Return the JSON pointer that a part had in the Swagger 2.0 document before the conversion.
 
-    The longest prefix of the pointer that the conversion moved is replaced.
+    `moved` maps new pointers to original pointers; the longest new pointer that is a prefix is replaced.
     """
     head = pointer
     while head:
@@ -321,6 +350,6 @@ def _written(pointer: str, moved: Mapping[str, str]) -> str:
 
 
 def why_unreadable(error: OSError | ValueError) -> str:
-    """Return the reason why a file cannot be read, as a short text."""
+    """Return the reason why a file cannot be read, as a short text for a message."""
     # A ValueError means that the name contains a null character.
     return getattr(error, "strerror", None) or str(error)

@@ -1,4 +1,4 @@
-"""A file of a document: its content, its data, and the line of each part."""
+"""A file of an OpenAPI document: its content, its data, and the line of each part."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from infra_openapi.document.line_index import LineIndex
 
 
 class File:
-    """A file with its content, data and line index."""
+    """A file of an OpenAPI document, with its content, its data and an index of its lines."""
 
     def __init__(self, name: str, raw: bytes) -> None:
         self.name = name

@@ -1,6 +1,7 @@
-"""Decode JSON with the fast decoder of the standard library.
+"""Decode JSON with the decoder of Python's standard library, which is fast.
 
-The decoder does not return the line of every error, so the line is searched afterwards.
+The decoder does not return the line of every error. If an error occurs, the functions of this module search
+the text for its line.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _STRING = r'"(?:[^"\\]|\\.)*"'
 
 
 class DuplicateKeyError(ValueError):
-    """Raised if a JSON object contains a key twice; the error has no line."""
+    """Raised if a JSON object contains a key twice; the line of the key is searched later."""
 
 
 def data(text: str, file: str) -> Any:
@@ -30,25 +31,34 @@ def data(text: str, file: str) -> Any:
         CompareError: the text is not JSON, contains a key twice, or exceeds a limit.
     """
     if _values(text) > MAX_VALUES and _values(re.sub(_STRING, "", text)) > MAX_VALUES:
-        raise CompareError(file, f"has more than {MAX_VALUES:,} values")
+        raise CompareError(file, f"the document has more than {MAX_VALUES:,} values")
     try:
         return json.loads(
             text, object_pairs_hook=_unique, parse_int=integer, parse_float=real, parse_constant=_constant
         )
     except json.JSONDecodeError as error:
-        raise CompareError(file, f"is not JSON: {error.msg}", error.lineno, error.colno) from error
+        raise CompareError(
+            file, f"the document is not JSON: {error.msg}", error.lineno, error.colno
+        ) from error
     except RecursionError as error:
-        raise CompareError(file, f"is nested more than {_DEEP} levels deep", *_too_deep(text)) from error
+        raise CompareError(
+            file, f"the document is nested more than {_DEEP} levels deep", *_too_deep(text)
+        ) from error
     except DuplicateKeyError as error:
         line, column = _twice(text, str(error))
-        raise CompareError(file, f"has the key {str(error)!r} twice in one object", line, column) from error
+        raise CompareError(
+            file, f"the document has the key {str(error)!r} twice in one object", line, column
+        ) from error
     except LiteralError as error:
         line, column = _outside_strings(text, error.literal)
         raise CompareError(file, error.reason, line, column) from error
 
 
 def _values(text: str) -> int:
-    """Return an upper bound of the number of values, computed from the numbers of brackets and commas."""
+    """Return an upper bound of the number of values in a JSON text.
+
+    The bound is computed from the numbers of brackets and commas.
+    """
     return text.count(",") + text.count("[") + text.count("{")
 
 
@@ -64,7 +74,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _constant(word: str) -> Any:
-    raise LiteralError(word, f"is not JSON: {word} is not a JSON value")
+    raise LiteralError(word, f"the document is not JSON: {word} is not a JSON value")
 
 
 def _tokens(text: str, pattern: str) -> Iterator[re.Match[str]]:
@@ -76,7 +86,7 @@ def _place(text: str, offset: int) -> tuple[int, int]:
 
 
 def _outside_strings(text: str, literal: str) -> tuple[int, int]:
-    """Return the location of the first occurrence of a literal outside of strings."""
+    """Return line and column of the first occurrence of `literal` that is not inside a JSON string."""
     for token in _tokens(text, re.escape(literal)):
         if not token.group().startswith('"'):
             return _place(text, token.start())
@@ -84,7 +94,7 @@ def _outside_strings(text: str, literal: str) -> tuple[int, int]:
 
 
 def _too_deep(text: str) -> tuple[int, int]:
-    """Return the first location at which a JSON text is nested too deeply."""
+    """Return line and column of the first bracket in a JSON text that is nested too deeply."""
     depth = 0
     for token in _tokens(text, r"[{}\[\]]"):
         depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(token.group(), 0)
@@ -94,7 +104,7 @@ def _too_deep(text: str) -> tuple[int, int]:
 
 
 def _twice(text: str, key: str) -> tuple[int, int]:
-    """Return the location at which an object contains a key for the second time."""
+    """Return line and column of the place where an object contains `key` for the second time."""
     open_objects: list[set[str]] = []
     last: re.Match[str] | None = None
     for token in _tokens(text, r"[{}\[\]:]"):

@@ -1,4 +1,4 @@
-"""Find the line and column of a JSON pointer in a text, when they are needed."""
+"""Find the line and column of a JSON pointer in a text; the search runs only if a message needs them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _scan = json.JSONDecoder().raw_decode
 
 
 class LineIndex:
-    """Finds locations in one text.
+    """Finds the line and column of JSON pointers in one text.
 
     Locations in JSON are found with the lines of the text or with the decoder; locations in YAML with the
     marks that the YAML parser has recorded.
@@ -31,9 +31,9 @@ class LineIndex:
         self._decoded: _Decoded | None = None
 
     def find(self, pointer: str) -> tuple[int, int]:
-        """Return line and column (numbers from 1) of the last key of the pointer.
+        """Return line and column (numbers from 1) of the last key of a JSON pointer.
 
-        If the pointer does not exist, the result is the location of its nearest existing parent.
+        If the pointer does not exist in the text, the result is the location of its nearest existing parent.
         """
         if self._marks is not None:
             return self._in_yaml(pointer, self._marks)
@@ -58,7 +58,10 @@ class LineIndex:
         return location
 
     def _in_lines(self, pointer: str) -> int | None:
-        """Return the offset in a JSON text with one line for each member; None for another layout."""
+        """Return the offset of a JSON pointer in a JSON text that has one line for each member.
+
+        The result is None if the text has another layout.
+        """
         key_at = start = _skip(self._content)
         value: Any = self._data
         for token in tokens(pointer):
@@ -76,7 +79,7 @@ class LineIndex:
         return key_at
 
     def _members(self, start: int, value: Any) -> dict[str, tuple[int, int]] | None:
-        """Return the offsets of each key and its value in a text with one line for each member.
+        """Return the offsets of each key and its value in a JSON object with one line for each member.
 
         The result is None for another layout, such as a single line or a manual layout.
         """
@@ -96,7 +99,7 @@ class LineIndex:
 
 
 class _Lines(Generic[AnyStr]):
-    """Finds the line and column of an offset; a list of all lines is not built."""
+    """Finds the line and column of an offset in a text; a list of all lines is not built."""
 
     def __init__(self, text: AnyStr, end: AnyStr) -> None:
         self._text: AnyStr = text
@@ -105,7 +108,7 @@ class _Lines(Generic[AnyStr]):
         self._before: list[tuple[int, int]] = []
 
     def location(self, offset: int) -> tuple[int, int]:
-        """Return line and column of an offset, as numbers from 1."""
+        """Return the line and column of an offset in the text, as numbers from 1."""
         if not self._before:
             count = begins = 0
             for start in range(0, len(self._text) + 1, _BLOCK):
@@ -120,7 +123,7 @@ class _Lines(Generic[AnyStr]):
 
 
 class _Decoded:
-    """Finds locations in a JSON text of any layout, with the decoder."""
+    """Finds locations in a JSON text of any layout, with Python's JSON decoder."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -128,7 +131,7 @@ class _Decoded:
         self._members: dict[int, dict[str, tuple[int, int]]] = {}
 
     def find(self, pointer: str) -> tuple[int, int]:
-        """Return line and column of the last key of the pointer, or of its nearest existing parent."""
+        """Return line and column of the last key of a JSON pointer, or of its nearest existing parent."""
         key_at = start = self._skip(0)
         for token in tokens(pointer):
             if start not in self._members:
@@ -144,7 +147,7 @@ class _Decoded:
         return match.end() if match else at
 
     def _children(self, start: int) -> dict[str, tuple[int, int]]:
-        """Return the offsets of the key and the value of each member of the container at offset `start`."""
+        """Return the offsets of key and value for each member of the object or array at offset `start`."""
         found: dict[str, tuple[int, int]] = {}
         opening = self._text[start : start + 1]
         at = self._skip(start + 1)

@@ -1,4 +1,4 @@
-"""Load documents from a file, a text or plain data.
+"""Load OpenAPI documents from a file, a text or plain data.
 
 Every reference is followed once, so that invalid references are reported immediately.
 """
@@ -18,12 +18,15 @@ from infra_openapi.errors import CompareError
 
 
 def load(path: str | Path, *, root: str | Path | None = None, read: Reader | None = None) -> Document:
-    """Return the document in a file.
+    """Return the OpenAPI document in a file.
 
     All files that the document refers to must be below `root`. By default, `root` is the working directory if
     it contains the file, otherwise the directory of the file. `read` is a function that returns the bytes of
-    a file and is used instead of the disk. ¶ Raises: CompareError: the file is missing, empty or not an
-    OpenAPI document, or the target of a reference cannot be read.
+    a file and is used instead of the disk.
+
+    Raises:
+        CompareError: the file is missing, empty or not an OpenAPI document, or the target of a reference
+            cannot be read.
     """
     name = str(path)
     try:
@@ -37,19 +40,27 @@ def load(path: str | Path, *, root: str | Path | None = None, read: Reader | Non
 def parse(
     content: str | bytes | Mapping[str, Any], *, name: str = "openapi", read: Reader | None = None
 ) -> Document:
-    """Return the document in a text or in plain data.
+    """Return the OpenAPI document in a text or in plain data.
 
-    References to other files are allowed only with `read`, a function that returns the bytes of a file. ¶
-    Raises: CompareError: the document is empty or not an OpenAPI document, or the target of a reference does
-    not exist.
+    References to other files are allowed only with `read`, a function that returns the bytes of a file.
+
+    Raises:
+        CompareError: the document is empty or not an OpenAPI document, or the target of a reference does not
+            exist.
     """
     if not isinstance(content, str | bytes):
         try:
             content = json.dumps(content)
         except (TypeError, ValueError, RecursionError) as error:
-            raise CompareError(name, f"is not data that can be written as JSON: {error}") from error
+            raise CompareError(name, f"the content cannot be written as JSON: {error}") from error
     raw = content.encode(errors="surrogatepass") if isinstance(content, str) else content
     return _checked(Document(File(name, raw), read or _nowhere))
+
+
+_MISSING = (
+    "Correct the path, or write the document of an app, a URL or a service to this file with "
+    "`infra dev api-snapshot SOURCE FILE`."
+)
 
 
 def _checked(document: Document) -> Document:
@@ -60,13 +71,16 @@ def _checked(document: Document) -> Document:
 def _nowhere(name: str) -> bytes:
     raise CompareError(
         name,
-        "is another file, and a document from a text or from data cannot refer to files",
-        hint="Pass the argument `read`, or load the document from a file.",
+        "the target is another file, and a document from a text or from data cannot refer to files",
+        hint=(
+            "Save the document in a file, and allow references to URLs with `--allow-network`. In Python, "
+            "pass the argument `read`."
+        ),
     )
 
 
 def disk(document: Path, root: str | Path | None) -> Reader:
-    """Return a function that reads the document's file and files below `root` from the disk."""
+    """Return a function that reads files from the disk: the file `document`, and files below `root`."""
     home = Path.cwd()
     if root is not None:
         allowed = Path(root).resolve()
@@ -77,22 +91,26 @@ def disk(document: Path, root: str | Path | None) -> Reader:
         if "://" in name:
             raise CompareError(
                 name,
-                "is on the network, and network access is not allowed",
-                hint="Allow it with `--allow-network`.",
+                "the document is on the network, and network access is not allowed",
+                hint="Allow references to URLs with `--allow-network`.",
             )
         path = Path(name)
         if path != document and not path.resolve().is_relative_to(allowed):
             raise CompareError(
-                name, f"is outside of {allowed}", hint="Set `--root` to a directory that contains both files."
+                name,
+                f"the file is outside of {allowed}",
+                hint="Set `--root` to a directory that contains both files.",
             )
         if path.is_dir():
-            raise CompareError(name, "is a directory, not a file")
+            raise CompareError(name, "the path is a directory, not a file")
         if not path.exists():
-            raise CompareError(name, "does not exist")
+            raise CompareError(name, "the file does not exist", hint=_MISSING if path == document else "")
         if not path.is_file():
-            raise CompareError(name, "is not a regular file")
+            raise CompareError(name, "the path is not a regular file")
         if path.stat().st_size > source.MAX_BYTES:
-            raise CompareError(name, f"has {path.stat().st_size:,} bytes; the limit is {source.MAX_BYTES:,}")
+            raise CompareError(
+                name, f"the file has {path.stat().st_size:,} bytes; the limit is {source.MAX_BYTES:,}"
+            )
         return path.read_bytes()
 
     return read

@@ -1,4 +1,4 @@
-"""Convert numbers in a text; limits apply to the digits of a number and to the number of values."""
+"""Convert numbers in a JSON or YAML text; the number of digits and of values is limited."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ _SHOWN_DIGITS = 40
 
 
 class LiteralError(ValueError):
-    """Raised for an invalid number or word; the caller adds the location to the message."""
+    """Raised for an invalid number or word in a JSON or YAML text.
+
+    The caller adds the location in the file to the message.
+    """
 
     def __init__(self, literal: str, reason: str) -> None:
         super().__init__(literal, reason)
@@ -26,7 +29,9 @@ def integer(digits: str, base: int = 10) -> int:
         LiteralError: the number has too many digits.
     """
     if len(digits) > MAX_DIGITS:
-        raise LiteralError(digits, f"has a number of {len(digits)} digits; the limit is {MAX_DIGITS}")
+        raise LiteralError(
+            digits, f"the document has a number of {len(digits)} digits; the limit is {MAX_DIGITS}"
+        )
     return int(digits, base)
 
 
@@ -38,5 +43,7 @@ def real(literal: str) -> float:
     """
     value = float(literal)
     if math.isinf(value):
-        raise LiteralError(literal, f"has the number {literal[:_SHOWN_DIGITS]}, which is too large")
+        raise LiteralError(
+            literal, f"the document has the number {literal[:_SHOWN_DIGITS]}, which is too large"
+        )
     return value

@@ -1,4 +1,4 @@
-"""Resolve references inside a file and to other files, including references by `$id` and by anchor."""
+"""Resolve references (`$ref`) inside a file and to other files, including references by `$id` and anchor."""
 
 from __future__ import annotations
 
@@ -26,17 +26,23 @@ _LONGEST_CHAIN = 100
 
 
 def packed(raw: Any) -> bytes:
-    """Return a value as bytes; the bytes are equal only if the values and the order of keys are equal."""
+    """Return a value as bytes that are equal only for equal values with an equal order of keys."""
     return marshal.dumps(raw, 2)
 
 
 def references(content: bytes) -> list[str]:
-    """Return every distinct reference in a value (as bytes from `packed`), in the order of the text."""
+    """Return every distinct `$ref` in a value.
+
+    The argument is a result of `packed`, and the references have the order of the document.
+    """
     return _texts(content, _REFERENCE)
 
 
 def mapped(content: bytes) -> list[str]:
-    """Return every text that looks like a reference in a value (as bytes from `packed`)."""
+    """Return every text in a discriminator's mapping that can be a reference.
+
+    The argument is a result of `packed`.
+    """
     return _texts(content, _ADDRESS)
 
 
@@ -49,7 +55,7 @@ def _texts(content: bytes, before: re.Pattern[bytes]) -> list[str]:
 
 
 def check(document: Document) -> None:
-    """Follow every reference of the document once, so that errors are reported before the comparison.
+    """Follow every reference of a document once, so that errors are found before the comparison.
 
     Raises:
         CompareError: a target does not exist, a reference is circular, or a file must not be read.
@@ -61,7 +67,7 @@ def check(document: Document) -> None:
         try:
             content = packed(element.raw)
         except ValueError as error:  # marshal supports at most 2000 nested levels
-            raise CompareError(element.file, "is nested too deeply to be read") from error
+            raise CompareError(element.file, "the document is nested too deeply to be read") from error
         for ref in references(content):
             key = f"{element.file} {ref}"
             if key in seen:
@@ -80,9 +86,9 @@ def check(document: Document) -> None:
 
 
 def follow(element: Element) -> Element:
-    """Return the element at the end of a chain of references.
+    """Return the element to which a chain of references leads, starting with the reference in `element`.
 
-    The result is the element itself if it is not a reference.
+    An element that is not a reference is returned unchanged.
 
     Raises:
         CompareError: a target does not exist, or the chain is circular.
@@ -99,19 +105,27 @@ def follow(element: Element) -> Element:
 
 
 def target_of(element: Element) -> Element | None:
-    """Return the direct target of an element's reference; None if the element has no reference."""
+    """Return the target of the reference in an element; None if the element is not a reference.
+
+    The target can be a reference too; it is not followed.
+    """
     ref = element.raw.get("$ref") if isinstance(element.raw, dict) else None
     return resolve(element, ref) if isinstance(ref, str) else None
 
 
 def dynamic_target(element: Element, ref: str) -> Element | None:
-    """Return the target of a `$dynamicRef`; None if more than one schema has the anchor."""
+    """Return the target of the `$dynamicRef` in an element.
+
+    The result is None if several schemas have the anchor that the reference names.
+    """
     places = _anchored(element, ref.removeprefix("#"))
     return resolve(element, ref) if len(places) < 2 else None
 
 
 def all_targets(element: Element, ref: str) -> list[Element]:
-    """Return all possible targets of a reference: one element, or each schema that has the anchor.
+    """Return all possible targets of a reference.
+
+    A `$dynamicRef` has one target for each schema with its anchor. Any other reference has one target.
 
     Raises:
         CompareError: no target exists.
@@ -127,7 +141,7 @@ def all_targets(element: Element, ref: str) -> list[Element]:
 
 
 def resolve(element: Element, ref: str) -> Element:
-    """Return the target of a reference in this element.
+    """Return the element to which the reference `ref` in `element` refers.
 
     Raises:
         CompareError: the target does not exist, or the reference is circular.
@@ -207,9 +221,9 @@ def _descend(document: Document, file: str, data: Any, pointer: str) -> Element 
 
 
 def _resource(element: Element) -> str:
-    """Return the pointer of the innermost schema with an `$id` around an element.
+    """Return the JSON pointer of the innermost schema around an element that has an `$id`.
 
-    The result is an empty string if no such schema exists.
+    The result is an empty string if no schema around the element has an `$id`.
     """
     known = element.document.references.resources
     if element.file not in known:
@@ -224,9 +238,9 @@ def _resource(element: Element) -> str:
 
 
 def _index(document: Document, file: str, data: Any) -> None:
-    """Record the schemas of a file that have an `$id` or an anchor.
+    """Search a file for schemas that have an `$id` or an anchor, and remember their JSON pointers.
 
-    Most files have no such schema; these files are not searched.
+    Most files contain neither `$id` nor anchors; these files are not searched.
     """
     known = document.references
     if file in known.resources:
@@ -250,7 +264,7 @@ def _index(document: Document, file: str, data: Any) -> None:
 
 
 def _anchored(element: Element, name: str) -> list[str]:
-    """Return the pointers of the schemas in the element's file that have this anchor."""
+    """Return the JSON pointers of those schemas in the file of an element that have the anchor `name`."""
     return element.document.references.anchors.get((element.file, name), [])
 
 
@@ -259,7 +273,7 @@ def _has(raw: Any, token: str) -> bool:
 
 
 def _objects(data: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield every object outside of examples with its pointer, in the order of the text."""
+    """Yield every JSON object of a file with its JSON pointer, without the objects inside examples."""
     waiting: list[tuple[str, Any, bool]] = [("", data, False)]
     while waiting:
         pointer, value, named = waiting.pop()

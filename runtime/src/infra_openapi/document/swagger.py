@@ -1,4 +1,8 @@
-"""Convert Swagger 2.0 to OpenAPI 3.0, and record the original pointer of every moved part."""
+"""Convert a Swagger 2.0 document to OpenAPI 3.0.
+
+The original JSON pointer of every moved part is recorded, so that messages show locations in the original
+file.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +47,10 @@ _FLOWS = {"accessCode": "authorizationCode", "application": "clientCredentials"}
 
 
 def converted(data: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the document as OpenAPI 3.0, and a table that maps new pointers to original pointers."""
+    """Return a Swagger 2.0 document as OpenAPI 3.0, and a table of JSON pointers.
+
+    The table maps the pointer of each moved part in the new document to its pointer in the original document.
+    """
     made = _Conversion(data)
     return made.document(), made.written
 
@@ -179,9 +186,9 @@ class _Conversion:
         return made | _style(value)
 
     def typed(self, value: dict[str, Any]) -> dict[str, Any]:
-        """Return the schema of a parameter or header.
+        """Return the schema of a parameter or header of Swagger 2.0.
 
-        Swagger 2.0 has the schema's keywords beside the name.
+        In Swagger 2.0, the keywords of the schema are in the same object as the name of the parameter.
         """
         made: dict[str, Any] = _schema({key: value[key] for key in _TYPE_KEYS if key in value})
         return made
@@ -242,7 +249,12 @@ class _Conversion:
         return made
 
     def shared(self, value: dict[str, Any], produces: Any) -> dict[str, Any]:
-        """Return a shared response with the media types of the operation that refers to this response."""
+        """Return a reference to the converted form of a shared response (in `responses` of the document).
+
+        In Swagger 2.0, the operation that refers to a shared response defines the media types (`produces`).
+        If the operation and the document define different media types, a converted copy of the response is
+        added for the media types of the operation.
+        """
         moved = _moved(value)
         name = str(value["$ref"]).removeprefix("#/responses/").replace("~1", "/").replace("~0", "~")
         if name not in self.responses or _list(produces) == _list(self.data.get("produces")):
@@ -273,7 +285,7 @@ def _reference(ref: str) -> str:
 
 
 def as_written(ref: str) -> str:
-    """Return a reference as it was before the conversion."""
+    """Return a reference in the form that the Swagger 2.0 document contained before the conversion."""
     for old, new in _MOVED.items():
         if ref.startswith(new):
             return old + ref[len(new) :]
@@ -281,7 +293,10 @@ def as_written(ref: str) -> str:
 
 
 def _schema(value: Any, named: bool = False) -> Any:
-    """Convert references and keywords of a schema; Python's recursion limit is the maximum depth."""
+    """Convert the references and keywords of a schema from Swagger 2.0 to OpenAPI 3.0.
+
+    The function is recursive, so Python's recursion limit is the maximum depth of the schema.
+    """
     if isinstance(value, list):
         return [_schema(each) for each in value]
     if not isinstance(value, dict):
@@ -305,7 +320,10 @@ def _schema(value: Any, named: bool = False) -> Any:
 
 
 def _style(value: dict[str, Any]) -> dict[str, Any]:
-    """Return the serialization of nested arrays, which OpenAPI 3 cannot describe."""
+    """Return the `style` and `explode` of OpenAPI 3.0 that correspond to a `collectionFormat`.
+
+    OpenAPI 3 cannot describe the serialization of nested arrays.
+    """
     if value.get("type") != "array":
         return {}
     name = str(value.get("collectionFormat", "csv"))

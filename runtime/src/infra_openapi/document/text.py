@@ -1,4 +1,4 @@
-"""Decode bytes to text, and JSON or YAML text to data; limits apply, and errors contain a line."""
+"""Decode bytes to text, and JSON or YAML text to data; sizes are limited, and errors contain a line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def encoded(raw: bytes, file: str) -> bytes:
-    """Return the content of a file as UTF-8 without byte order mark.
+    """Return the content of a file as UTF-8 without a byte order mark.
 
     A file in UTF-16 is recognised by its byte order mark and converted.
 
@@ -34,36 +34,40 @@ def encoded(raw: bytes, file: str) -> bytes:
 
 
 def decoded(raw: bytes, file: str) -> str:
-    """Return the text of a file.
+    """Return the text of an OpenAPI file from its bytes.
 
     Raises:
         CompareError: the file is too large, empty, or not text.
     """
     if len(raw) > MAX_BYTES:
-        raise CompareError(file, f"has {len(raw):,} bytes; the limit is {MAX_BYTES:,}")
+        raise CompareError(file, f"the document has {len(raw):,} bytes; the limit is {MAX_BYTES:,}")
     try:
         text = encoded(raw, file).decode()
     except UnicodeDecodeError as error:
         raise _no_text(raw, "UTF-8", error, file) from error
     if "\x00" in text:
         raise CompareError(
-            file, "is a binary file, not a text file", text.count("\n", 0, text.index("\x00")) + 1
+            file,
+            "the document is a binary file, not a text file",
+            text.count("\n", 0, text.index("\x00")) + 1,
         )
     if not text or text.isspace():
-        raise CompareError(file, "is empty")
+        raise CompareError(file, "the file is empty")
     return text
 
 
 def _no_text(raw: bytes, encoding: str, error: UnicodeDecodeError, file: str) -> CompareError:
     line = raw.count(b"\n", 0, error.start) + 1
-    return CompareError(file, f"is not {encoding} text (byte {error.start})", line)
+    return CompareError(file, f"the document is not {encoding} text (byte {error.start})", line)
 
 
 def data(text: str, file: str) -> tuple[Any, Marks | None]:
-    """Return the data of a JSON or YAML text, and the locations in a YAML text.
+    """Return the data of a JSON or YAML text, and the location of each value in a YAML text.
 
-    The second value is empty for JSON. ¶ Raises: CompareError: the text is neither JSON nor YAML, contains a
-    key twice, or exceeds a limit.
+    The second value is None for a JSON text.
+
+    Raises:
+        CompareError: the text is neither JSON nor YAML, contains a key twice, or exceeds a limit.
     """
     problem: CompareError | None = None
     if _JSON_START.match(text):

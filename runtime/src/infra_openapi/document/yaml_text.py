@@ -66,9 +66,14 @@ def data(text: str, file: str) -> tuple[Any, Marks]:
 
 
 def _events(text: str, file: str, stack: Sequence[object]) -> Iterator[Event]:
-    """Yield the parser's events; `stack` contains the containers that are not complete yet."""
+    """Yield the events of the YAML parser; raise `CompareError` if the text exceeds a limit.
+
+    `stack` contains the mappings and sequences whose end has not been read yet.
+    """
     if len(text) > MAX_CHARACTERS:
-        raise CompareError(file, f"has {len(text):,} characters of YAML; the limit is {MAX_CHARACTERS:,}")
+        raise CompareError(
+            file, f"the document has {len(text):,} characters of YAML; the limit is {MAX_CHARACTERS:,}"
+        )
     last: Event | None = None
     try:
         parser = _Loader(text)
@@ -87,21 +92,26 @@ def _events(text: str, file: str, stack: Sequence[object]) -> Iterator[Event]:
             mark = error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         reason = error.problem or error.context or "syntax error"
-        raise CompareError(file, f"is not YAML: {reason}", line, column, _hint(text, line)) from error
+        raise CompareError(
+            file, f"the document is not YAML: {reason}", line, column, _hint(text, line)
+        ) from error
     except yaml.reader.ReaderError as error:
         # Depending on the parser, the position of the error is a number of bytes or of characters, so the
         # character is searched in the text.
         at = text.find(chr(error.character)) if isinstance(error.character, int) else -1
         line, column = (text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)) if at >= 0 else (0, 0)
         raise CompareError(
-            file, f"is not YAML: it has the control character {error.character:#04x}", line, column
+            file,
+            f"the document is not YAML: it has the control character {error.character:#04x}",
+            line,
+            column,
         ) from error
     except yaml.YAMLError as error:
-        raise CompareError(file, "is not YAML: " + str(error).partition("\n")[0]) from error
+        raise CompareError(file, "the document is not YAML: " + str(error).partition("\n")[0]) from error
 
 
 def _too_deep_at(text: str, depth: int, start: int, end: int) -> int:
-    """Return the index of the first bracket in `text[start:end]` that opens too deep a level, or -1.
+    """Return the index of the first bracket in `text[start:end]` that is nested too deeply, or -1.
 
     Since 0.2.6, libyaml has its own limit for nesting. It reads up to 1,024 characters before it emits an
     event, so libyaml can reach its limit before the limit of this module is reached.
@@ -122,7 +132,7 @@ def _hint(text: str, line: int) -> str:
 
 
 def scalar(event: ScalarEvent) -> Any:
-    """Return the value of a YAML scalar; quoted scalars, dates and unknown words are strings.
+    """Return the value of a YAML scalar; a quoted scalar, a date and an unknown word are strings.
 
     Raises:
         LiteralError: the scalar is a number that is too large.
@@ -149,7 +159,7 @@ def scalar(event: ScalarEvent) -> Any:
 
 
 class _Open:
-    """A mapping or sequence whose end has not been read yet."""
+    """A YAML mapping or sequence whose end has not been read yet."""
 
     __slots__ = ("anchor", "depth", "key", "merges", "size", "value")
 
@@ -164,10 +174,10 @@ class _Open:
 
 
 class _Builder:
-    """Builds data from the parser's events.
+    """Builds data from the events of the YAML parser.
 
-    A stack of open containers replaces recursion, so that the depth of the data is limited only by
-    `MAX_DEPTH`.
+    The builder uses a stack of open containers and no recursion, so that the depth of the data is limited
+    only by `MAX_DEPTH`.
     """
 
     def __init__(self, text: str, file: str) -> None:
@@ -189,14 +199,14 @@ class _Builder:
             if isinstance(event, DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    self._refuse(event, "has more than one YAML document")
+                    self._refuse(event, "the file has more than one YAML document")
             elif isinstance(event, MappingStartEvent | SequenceStartEvent):
                 self._open(stack, event)
             elif isinstance(event, ScalarEvent | AliasEvent | MappingEndEvent | SequenceEndEvent):
                 value, size, depth, anchor = self._value(stack, event)
                 self.values += 1
                 if self.values > MAX_VALUES:
-                    self._refuse(event, f"has more than {MAX_VALUES:,} values")
+                    self._refuse(event, f"the document has more than {MAX_VALUES:,} values")
                 if anchor:
                     self.anchors[anchor] = (value, size, depth)
                 if stack:
@@ -218,9 +228,10 @@ class _Builder:
             self.anchors[event.anchor] = (_UNFINISHED, 0, 0)
 
     def _value(self, stack: list[_Open], event: Event) -> tuple[Any, int, int, str | None]:
-        """Return what an event completes: a scalar, the value of an alias, or the innermost open container.
+        """Return the value that a YAML event completes.
 
-        The result is the value, its size in characters, its depth, and its anchor.
+        The value is a scalar, the value of an alias, or the innermost open container. The result also
+        contains the size of the value in characters, its depth, and its anchor.
         """
         if isinstance(event, ScalarEvent):
             return self._scalar(event), _AROUND + len(event.value), 0, event.anchor
@@ -240,14 +251,19 @@ class _Builder:
 
     def _alias(self, event: AliasEvent, above: int) -> tuple[Any, int, int]:
         if event.anchor not in self.anchors:
-            self._refuse(event, f"contains the alias *{event.anchor}, but no anchor with this name")
+            self._refuse(
+                event, f"the document contains the alias *{event.anchor}, but no anchor with this name"
+            )
         value, size, depth = self.anchors[event.anchor]
         if value is _UNFINISHED:
-            self._refuse(event, f"contains the alias *{event.anchor} inside the value that it refers to")
+            self._refuse(
+                event, f"the document contains the alias *{event.anchor} inside the value that it refers to"
+            )
         self.aliased += size
         if self.aliased > MAX_ALIASED:
             self._refuse(
-                event, f"has aliases that add more than {MAX_ALIASED:,} characters when they are expanded"
+                event,
+                f"the aliases of the document add more than {MAX_ALIASED:,} characters when expanded",
             )
         if above + depth > MAX_DEPTH:
             self._refuse(event, _TOO_DEEP)
@@ -275,7 +291,9 @@ class _Builder:
             if key in container:
                 # The event can be the end of the value, so the recorded location of the key is used.
                 line, column = self.marks[id(container), key]
-                raise CompareError(self.file, f"has the key {key!r} twice in one mapping", line, column)
+                raise CompareError(
+                    self.file, f"the document has the key {key!r} twice in one mapping", line, column
+                )
             container[key] = value
 
     def _mark(self, container: Any, key: str | int, event: Event) -> None:
@@ -287,7 +305,7 @@ class _Builder:
         if isinstance(event, ScalarEvent):
             return str(event.value)
         if isinstance(value, dict | list):
-            self._refuse(event, "has a mapping or a sequence as a key")
+            self._refuse(event, "the document has a mapping or a sequence as a key")
         return json.dumps(value)
 
     def _refuse(self, event: Event, reason: str) -> NoReturn:
@@ -303,7 +321,7 @@ class _Builder:
         return line + 1, mark.index - (self.lines[line - 1] if line else -1)
 
 
-_TOO_DEEP = f"is nested more than {MAX_DEPTH} levels deep"
+_TOO_DEEP = f"the document is nested more than {MAX_DEPTH} levels deep"
 _NO_KEY = object()
 _MERGE = object()
 _UNFINISHED = object()

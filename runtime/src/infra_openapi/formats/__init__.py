@@ -32,6 +32,9 @@ __all__ = ["FORMATS", "Reports", "View", "render"]
 
 
 def render(reports: Reports, name: str, view: View | None = None) -> str:
-    """Return the reports as text in a format, with a newline at the end. Equal reports give equal texts."""
+    """Return reports as text in the output format `name`, with a newline at the end.
+
+    Equal reports give equal texts.
+    """
     text: str = import_module(f"{__name__}.{FORMATS[name]}").render(reports, view or View())
     return text

@@ -1,4 +1,7 @@
-"""The format `gitlab`: a Code Quality report for GitLab. Source: GitLab's documentation, "Code Quality"."""
+"""The output format `gitlab`: a Code Quality report for GitLab.
+
+Source: GitLab's documentation, "Code Quality".
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ _SEVERITIES = {Level.BREAKING: "blocker", Level.WARNING: "minor", Level.INFO: "i
 
 
 def render(reports: Reports, view: View) -> str:
-    """Return a JSON list of issues; GitLab requires one list for all reports."""
+    """Return the findings of all reports as one JSON list of issues, because GitLab requires one list."""
     seen: Counter[str] = Counter()
     issues = []
     for name, report in reports.items():
@@ -32,6 +35,8 @@ def _issue(finding: Finding, revision: str, fingerprint: str, view: View) -> dic
     location = finding.shown_at
     return {
         "description": f"{finding.message} (in {named})" if named else finding.message,
+        # GitLab shows the `content` of an issue, in Markdown, beside its description.
+        "content": {"body": f"What to do: {finding.advice}"},
         "check_name": finding.rule,
         "fingerprint": fingerprint,
         "severity": _SEVERITIES[finding.level],

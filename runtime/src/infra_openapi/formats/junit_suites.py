@@ -1,4 +1,7 @@
-"""The format `junit`, for CI servers: a report is a test suite, a breaking change a failed test case."""
+"""The output format `junit`, for CI servers.
+
+A report is a test suite, and a breaking change is a failed test case.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,10 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def render(reports: Reports, view: View) -> str:
-    """Return a test case for each finding.
+    """Return the reports as JUnit XML, with a test case for each finding.
 
     An accepted finding is a skipped test case with the reason. The test case of any other finding has failed
-    or passed, depending on its level.
+    or passed, depending on the level of the finding.
     """
     suites = [line for name, report in reports.items() for line in _suite(name, report, view)]
     lines = ['<?xml version="1.0" encoding="utf-8"?>', "<testsuites>", *suites, "</testsuites>"]
@@ -67,6 +70,8 @@ def _text(finding: Finding) -> str:
         lines.append(f"in {named}")
     if shown := example(finding):
         lines.append(f"example: {shown}")
+    if finding.advice:
+        lines.append(f"what to do: {finding.advice}")
     if finding.location:
         lines.append(f"at {finding.shown_at or finding.location}")
     lines.append(f"fingerprint {finding.fingerprint}")

@@ -1,4 +1,4 @@
-"""The format `markdown`, for a comment on a pull request or the summary of a CI job."""
+"""The output format `markdown`, for a comment on a pull request or the summary of a CI job."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@-])")
 
 
 def render(reports: Reports, view: View) -> str:
-    """Return a Markdown section for each report, with a table for each level."""
+    """Return a Markdown section for each report, with a table for each level of findings."""
     return "\n".join(line for name, report in reports.items() for line in _report(name, report, view))
 
 
@@ -46,6 +46,8 @@ def _row(finding: Finding, view: View) -> str:
         lines.append(f"in {_escaped(named)}")
     if shown := example(finding):
         lines.append(f"example: {_escaped(shown)}")
+    if finding.advice:
+        lines.append(f"what to do: {_escaped(finding.advice)}")
     location = finding.shown_at or finding.location
     where = f"{view.file(location)}:{location.line}" if location else ""
     cells = [f"`{finding.rule}`", "<br>".join(lines), _escaped(where), f"`{finding.fingerprint}`"]

@@ -1,4 +1,4 @@
-"""The format `sarif`, for code scanning; accepted findings are marked as suppressed.
+"""The output format `sarif`, for code scanning; accepted findings are marked as suppressed.
 
 Source: OASIS, SARIF 2.1.0.
 """
@@ -20,7 +20,7 @@ _LEVELS = {Level.BREAKING: "error", Level.WARNING: "warning", Level.INFO: "note"
 
 
 def render(reports: Reports, view: View) -> str:
-    """Return a SARIF log with a run for each report."""
+    """Return a SARIF log, which contains a SARIF run for each report."""
     runs = [_run(name, report, view) for name, report in reports.items()]
     log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": runs}
     return json.dumps(log, indent=2, default=str) + "\n"
@@ -64,6 +64,8 @@ def _result(
         lines.append(f"In {named}.")
     if shown := example(finding):
         lines.append(f"Example: {shown}.")
+    if finding.advice:
+        lines.append(f"What to do: {finding.advice}")
     result: dict[str, Any] = {
         "ruleId": finding.rule,
         "ruleIndex": used.index(finding.rule),

@@ -1,4 +1,7 @@
-"""The format `text`, for a terminal: each finding with its location, operations, example and fingerprint."""
+"""The output format `text`, for a terminal.
+
+Each finding is shown with its location, operations, example and fingerprint.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ _CONTROL = {number: f"\\x{number:02x}" for number in [*range(32), *range(127, 16
 
 
 def render(reports: Reports, view: View) -> str:
-    """Return a paragraph for each finding, and a line with the totals."""
+    """Return a text with a paragraph for each finding of the reports, and a line with the totals."""
     blocks = ["\n".join(_report(name, report, view)) for name, report in reports.items()]
     return "\n\n".join(blocks) + "\n"
 
@@ -45,6 +48,8 @@ def _finding(finding: Finding, view: View) -> Iterator[str]:
         yield f"    in {_plain(named)}"
     if shown := example(finding):
         yield f"    example: {_plain(shown)}"
+    if finding.advice:
+        yield f"    what to do: {_plain(finding.advice)}"
     if finding.copies:
         yield f"    the same content is in {len(finding.copies)} more places"
     if finding.level is not Level.INFO:

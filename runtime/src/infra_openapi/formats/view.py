@@ -1,4 +1,4 @@
-"""The options of the formats, and the texts for operations, examples and totals that formats share."""
+"""The options of the output formats, and the texts for operations, examples and totals in all formats."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONGEST_VALUE = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """The options of a format."""
+    """The options of the output formats, such as the levels to show."""
 
     #: the lowest level that is shown; findings of a lower level are only counted
     level: Level = Level.INFO
@@ -33,31 +33,31 @@ class View:
     version: str = "0"
 
     def shown(self, report: Report) -> Iterator[Finding]:
-        """Return the findings to show, in the order of the report."""
+        """Yield those findings of a report that the options do not hide, in the order of the report."""
         return (finding for finding in report.findings if finding.level.severity >= self.level.severity)
 
     def hidden(self, report: Report) -> int:
-        """Return the number of findings that are not shown."""
+        """Return the number of findings of a report that the options hide."""
         return len(report.findings) - sum(1 for _ in self.shown(report))
 
     def file(self, location: Location) -> str:
-        """Return the path of a location's file, relative to the root of the repository."""
+        """Return the path of the file in a location, relative to the root of the repository."""
         return (
             posixpath.normpath(posixpath.join(self.folder, location.file)) if self.folder else location.file
         )
 
 
 def operations(finding: Finding, most: int = _MOST_OPERATIONS) -> str:
-    """Return a text with the operations that the change affects; at most `most` operations are listed."""
+    """Return a text with the operations that a finding affects; at most `most` operations are listed."""
     named = ", ".join(str(operation) for operation in finding.operations[:most])
     more = len(finding.operations) - most
     return f"{named} and {more} more" if more > 0 else named
 
 
 def affected(finding: Finding) -> str:
-    """Return a text with the affected operations.
+    """Return a text with the operations that a finding affects.
 
-    The text is empty if the change affects one operation and the message already contains this operation.
+    The text is empty if the finding affects one operation and its message already contains this operation.
     """
     if len(finding.operations) == 1:
         named = re.escape(str(finding.operations[0]))
@@ -79,19 +79,19 @@ def example(finding: Finding) -> str:
 
 
 def value(content: Any) -> str:
-    """Return a value as JSON; a long text is shortened."""
+    """Return a value as JSON for a message; a long text is shortened."""
     text = json.dumps(content, ensure_ascii=False)
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
 
 
 def heading(name: str, report: Report) -> str:
-    """Return a heading: the name of the API, if it has one, and the names of both documents."""
+    """Return the heading of a report: the name of the API, if it has one, and the names of both documents."""
     compared = f"{report.base} → {report.revision}"
     return f"{name}: {compared}" if name else compared
 
 
 def total(report: Report) -> str:
-    """Return a text with the number of findings of each level and the number of accepted findings."""
+    """Return a text with the number of findings of each level, and of accepted findings, in a report."""
     parts = [f"{report.counts[level]} {level.value}" for level in Level]
     if report.review.accepted:
         parts.append(f"{len(report.review.accepted)} accepted")
@@ -99,7 +99,10 @@ def total(report: Report) -> str:
 
 
 def remarks(report: Report) -> list[str]:
-    """Return a line for each expired or stale entry of the accepted findings, and for each note."""
+    """Return a line for each expired or stale entry in the file of accepted findings, and for each note.
+
+    An entry is stale if the report has no finding with its fingerprint. A note describes an invalid part.
+    """
     expired = [
         f"{entry.file}:{entry.line}: the acceptance expired on {entry.until}: {entry.summary}"
         for entry in report.review.expired
@@ -108,11 +111,11 @@ def remarks(report: Report) -> list[str]:
         f"{entry.file}:{entry.line}: no finding matches this entry, so it can be removed: {entry.summary}"
         for entry in report.review.stale
     ]
-    notes = [f"{note.file}:{note.line}: {note.pointer or '/'} {note.message}" for note in report.notes]
+    notes = [f"{note.file}:{note.line}: {note.pointer or '/'}: {note.message}" for note in report.notes]
     return [*expired, *stale, *notes]
 
 
 def verdict(reports: list[Report]) -> str:
-    """Return the worst verdict of the reports."""
+    """Return the worst verdict of several reports: `breaking`, `warning` or `compatible`."""
     verdicts = {report.verdict for report in reports}
     return next((level for level in ("breaking", "warning") if level in verdicts), "compatible")

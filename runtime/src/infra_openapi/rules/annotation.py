@@ -6,8 +6,8 @@ from infra_openapi import facts
 from infra_openapi.finding import Direction, Level
 from infra_openapi.rules.rule import Effect, Row, directed
 
-C, U, NEUTRAL = Effect.CHANGED, Effect.UNDECIDED, Effect.NEUTRAL
-REQUEST, RESPONSE = Direction.REQUEST, Direction.RESPONSE
+N, C, U, NEUTRAL = Effect.NARROWED, Effect.CHANGED, Effect.UNDECIDED, Effect.NEUTRAL
+REQUEST = Direction.REQUEST
 
 RULES = [
     *directed(
@@ -20,8 +20,8 @@ RULES = [
                 peer=("discriminator-added",),
                 message="added the discriminator {after} to {place}",
                 explain=(
-                    "A discriminator does not change which values are valid, but generated code uses it to "
-                    "select a class."
+                    "A discriminator does not change which values are valid, but generated code uses the "
+                    "discriminator to select a class."
                 ),
             ),
             Row(
@@ -31,15 +31,15 @@ RULES = [
                 peer=("discriminator-removed",),
                 message="removed the discriminator {before} from {place}",
                 explain=(
-                    "A discriminator does not change which values are valid, but generated code uses it to "
-                    "select a class."
+                    "A discriminator does not change which values are valid, but generated code uses the "
+                    "discriminator to select a class."
                 ),
                 deviations={
                     REQUEST: (
                         Level.INFO,
                         (
-                            "the server reads the request, and can distinguish its alternatives "
-                            "without the discriminator"
+                            "the server reads the request, and can distinguish the alternatives of the "
+                            "schema without the discriminator"
                         ),
                     )
                 },
@@ -51,29 +51,24 @@ RULES = [
                 peer=("discriminator-mapping-added",),
                 message="added the value {after} to the discriminator of {place}",
                 explain=(
-                    "If the value selects a new alternative, the added alternative is a separate finding."
+                    "A discriminator selects an alternative by the value of a property. If the added value "
+                    "selects a new alternative, the new alternative is a separate finding."
                 ),
             ),
             Row(
                 fact=facts.DISCRIMINATOR_MAPPING_REMOVED,
-                effect=U,
+                effect=N,
                 mirror=facts.DISCRIMINATOR_MAPPING_ADDED,
                 peer=("discriminator-mapping-deleted",),
                 message="removed the value {before} from the discriminator of {place}",
                 explain=(
-                    "A discriminator does not change which values are valid, but generated code that reads "
-                    "the removed value may not find a schema for it."
+                    "Before the change, the value selected a schema. Code that is generated from the new "
+                    "document does not find a schema for this value."
                 ),
-                deviations={
-                    RESPONSE: (
-                        Level.INFO,
-                        "a client still works when the server no longer sends one of the values",
-                    )
-                },
             ),
             Row(
                 fact=facts.DISCRIMINATOR_MAPPING_CHANGED,
-                effect=U,
+                effect=C,
                 mirror=facts.DISCRIMINATOR_MAPPING_CHANGED,
                 peer=("discriminator-mapping-changed",),
                 message=(
@@ -81,8 +76,8 @@ RULES = [
                     "{after}"
                 ),
                 explain=(
-                    "The same value of the property now selects another schema. Generated code uses it to "
-                    "select a class."
+                    "The same value of the property now selects another schema, so existing clients write or "
+                    "read the message with the wrong schema."
                 ),
             ),
             Row(
@@ -96,7 +91,10 @@ RULES = [
                     "response-property-deprecated-with-sunset",
                 ),
                 message="deprecated {place} {sunset}",
-                explain="The value is still valid. Clients should stop using the value before it is removed.",
+                explain=(
+                    "The value that the deprecated schema describes is still valid. Clients should stop "
+                    "using the value before the API removes it."
+                ),
             ),
             Row(
                 fact=facts.SCHEMA_REACTIVATED,
@@ -104,7 +102,7 @@ RULES = [
                 mirror=facts.SCHEMA_DEPRECATED,
                 peer=("request-property-reactivated", "response-property-reactivated"),
                 message="removed the deprecation of {place}",
-                explain="The value was deprecated before.",
+                explain="Before the change, the value that the schema describes was deprecated.",
             ),
             Row(
                 fact=facts.SCHEMA_STABILITY_DECREASED,
@@ -112,8 +110,11 @@ RULES = [
                 mirror=facts.SCHEMA_STABILITY_INCREASED,
                 peer=("request-property-stability-decreased", "response-property-stability-decreased"),
                 message="decreased the stability level of {place} from {before} to {after}",
-                explain="A lower level of `x-stability-level` guarantees less compatibility.",
-                consequence="Later changes can break clients that relied on the higher level.",
+                explain=(
+                    "The extension `x-stability-level` states how stable a part of the API is. A lower level"
+                    " guarantees less compatibility to clients."
+                ),
+                consequence="Later changes can break clients that relied on the higher stability level.",
             ),
             Row(
                 fact=facts.SCHEMA_STABILITY_INCREASED,
@@ -121,18 +122,21 @@ RULES = [
                 mirror=facts.SCHEMA_STABILITY_DECREASED,
                 peer=("request-property-stability-increased", "response-property-stability-increased"),
                 message="increased the stability level of {place} from {before} to {after}",
-                explain="A higher level of `x-stability-level` guarantees more compatibility.",
+                explain=(
+                    "The extension `x-stability-level` states how stable a part of the API is. A higher "
+                    "level guarantees more compatibility to clients."
+                ),
             ),
             Row(
                 fact=facts.SCHEMA_STABILITY_INVALID,
                 effect=U,
                 mirror=facts.SCHEMA_STABILITY_INCREASED,
-                message="set the stability level of {place} to {after}, which is not a level",
+                message="set the stability level of {place} to {after}, which is not a stability level",
                 explain=(
                     "The new value of `x-stability-level` does not define which compatibility the API "
                     "guarantees."
                 ),
-                consequence="Write one of the levels `draft`, `alpha`, `beta` and `stable`.",
+                consequence="Write one of the stability levels `draft`, `alpha`, `beta` and `stable`.",
             ),
         ],
     ),

@@ -1,4 +1,4 @@
-"""The facts and rules of bounds, which are keywords with a number, such as `maxLength`."""
+"""The facts and rules about bounds, which are keywords that limit a number, such as `maxLength`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ N, W = Effect.NARROWED, Effect.WIDENED
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoundFacts:
-    """The facts of one bound, its name in the ids of oasdiff (`peer`), and its name in messages (`noun`)."""
+    """The kinds of fact for one bound, such as `maxLength`.
+
+    `peer` is the name of the bound in the ids of oasdiff, and `noun` is its name in messages.
+    """
 
     added: FactKind
     removed: FactKind
@@ -27,7 +30,7 @@ class BoundFacts:
 
     @property
     def kinds(self) -> tuple[FactKind, ...]:
-        """The four facts: bound added, removed, narrowed and widened."""
+        """Return the four kinds of fact for the bound: added, removed, narrowed and widened."""
         return self.added, self.removed, self.increased, self.decreased
 
 
@@ -126,13 +129,16 @@ BOUNDS: dict[str, BoundFacts] = {
 
 
 def rows() -> list[Row]:
-    """Return four rows for each bound."""
+    """Return four table rows of rules for each bound, one row for each kind of fact."""
     return [row for bound in BOUNDS.values() for row in _rows(bound)]
 
 
 def _rows(bound: BoundFacts) -> Iterator[Row]:
     peer, noun = bound.peer, bound.noun
-    fewer, more = "The bound allows fewer values.", "The bound allows more values."
+    fewer, more = (
+        "The new bound allows fewer values than the old bound.",
+        "The new bound allows more values than the old bound.",
+    )
     yield Row(
         fact=bound.increased,
         effect=N if bound.lower else W,
@@ -156,8 +162,8 @@ def _rows(bound: BoundFacts) -> Iterator[Row]:
         peer=(f"{peer}-set", f"exclusive-{peer}-set"),
         message=f"set the {noun} of {{place}} to {{after}}; there was none before",
         explain=(
-            "Values outside the new bound were valid before. Even if the server always rejected these "
-            "values, the old document allowed them."
+            "Before the change, values outside the new bound were valid. Even if the server always rejected "
+            "these values, the old document allowed them."
         ),
     )
     yield Row(
@@ -166,5 +172,5 @@ def _rows(bound: BoundFacts) -> Iterator[Row]:
         mirror=bound.added,
         peer=(f"{peer}-unset", f"exclusive-{peer}-unset"),
         message=f"removed the {noun} of {{place}}; it was {{before}}",
-        explain="Values outside the old bound are valid now.",
+        explain="After the change, values outside the removed bound are valid.",
     )

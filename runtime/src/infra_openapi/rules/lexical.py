@@ -17,7 +17,7 @@ RULES = [
                 mirror=facts.FORMAT_REMOVED,
                 peer=("type-changed",),
                 message="added the format {after} to {place}",
-                explain="Values without this format were valid before.",
+                explain="Before the change, values that do not have the added format were valid.",
             ),
             Row(
                 fact=facts.FORMAT_REMOVED,
@@ -25,7 +25,7 @@ RULES = [
                 mirror=facts.FORMAT_ADDED,
                 peer=("type-generalized",),
                 message="removed the format {before} from {place}",
-                explain="Values without this format are valid now.",
+                explain="After the change, values that do not have the removed format are valid.",
             ),
             Row(
                 fact=facts.FORMAT_NARROWED,
@@ -55,7 +55,10 @@ RULES = [
                 mirror=facts.FORMAT_CHANGED,
                 peer=("type-changed",),
                 message="changed the format of {place} from {before} to {after}",
-                explain="Neither of the two formats includes the other one.",
+                explain=(
+                    "Some values of the old format do not have the new format, and some values of the new "
+                    "format do not have the old format."
+                ),
             ),
             Row(
                 fact=facts.UNKNOWN_FORMAT_ADDED,
@@ -63,8 +66,8 @@ RULES = [
                 mirror=facts.FORMAT_REMOVED,
                 message="added the custom format {after} to {place}",
                 explain=(
-                    "OpenAPI does not define this format, so the comparison cannot determine which values "
-                    "the format allows."
+                    "OpenAPI does not define the custom format, so the comparison cannot determine which "
+                    "values the format allows."
                 ),
             ),
             Row(
@@ -73,8 +76,8 @@ RULES = [
                 mirror=facts.UNKNOWN_FORMAT_CHANGED,
                 message="changed the custom format of {place} from {before} to {after}",
                 explain=(
-                    "OpenAPI does not define this format, so the comparison cannot determine which values "
-                    "the format allows."
+                    "OpenAPI does not define the custom format, so the comparison cannot determine which "
+                    "values the format allows."
                 ),
             ),
             Row(
@@ -83,7 +86,7 @@ RULES = [
                 mirror=facts.PATTERN_REMOVED,
                 peer=("pattern-added",),
                 message="added the pattern {after} to {place}",
-                explain="Strings that do not match the pattern were valid before.",
+                explain="Before the change, strings that do not match the added pattern were valid.",
             ),
             Row(
                 fact=facts.PATTERN_REMOVED,
@@ -92,8 +95,8 @@ RULES = [
                 peer=("pattern-removed", "pattern-generalized"),
                 message="removed the pattern {before} from {place}",
                 explain=(
-                    "Strings that do not match the pattern are valid now. A pattern that matches every "
-                    "string is treated like a missing pattern."
+                    "After the change, strings that do not match the removed pattern are valid. A pattern "
+                    "that matches every string is treated like a missing pattern."
                 ),
             ),
             Row(

@@ -9,12 +9,14 @@ from infra_openapi.rules.rule import Effect, Row, directed
 N, W, C, U, NEUTRAL = Effect.NARROWED, Effect.WIDENED, Effect.CHANGED, Effect.UNDECIDED, Effect.NEUTRAL
 REQUEST, RESPONSE = Direction.REQUEST, Direction.RESPONSE
 _IGNORED = "OpenAPI does not define whether a server rejects or ignores an undeclared parameter"
-_ASKED = "the client selects one of the media types that the server offers"
+_ASKED = "the client selects one of the media types that the server offers in the old and the new document"
 _DEFAULTED = (
     "the server uses the default value for a missing parameter, so the server probably accepts the request"
 )
-_ANNOUNCED = "the removal was announced, and the announced date has passed"
-_PROMISED = "the old document promises that the parameter works until that date"
+_ANNOUNCED = (
+    "the old document announces the removal with a sunset date (`x-sunset`), and this date has passed"
+)
+_PROMISED = "the old document announces that the parameter works until its sunset date"
 
 RULES = [
     *directed(
@@ -29,11 +31,11 @@ RULES = [
                     "new-optional-request-default-parameter-to-existing-path",
                 ),
                 message="added the optional {parameter}",
-                explain="A request without the parameter is still valid.",
+                explain="A request without the new parameter is still valid.",
                 deviations={
                     RESPONSE: (
                         Level.INFO,
-                        "the receiver of a callback or webhook can ignore an unexpected parameter",
+                        "the client that receives a callback or webhook can ignore an unexpected parameter",
                     )
                 },
             ),
@@ -47,7 +49,10 @@ RULES = [
                     "new-required-request-default-parameter-to-existing-path",
                 ),
                 message="added the required {parameter}",
-                explain="Existing clients do not send the parameter, and a request without it is invalid.",
+                explain=(
+                    "Existing clients do not send the new parameter, and a request without the new parameter"
+                    " is invalid."
+                ),
             ),
             Row(
                 fact=facts.PARAMETER_ADDED_REQUIRED_WITH_DEFAULT,
@@ -74,7 +79,7 @@ RULES = [
                     REQUEST: (Level.WARNING, _IGNORED),
                     RESPONSE: (
                         Level.WARNING,
-                        "the parameter was optional, but clients may have read its value",
+                        "the removed parameter was optional, but clients may have read its value",
                     ),
                 },
             ),
@@ -85,7 +90,7 @@ RULES = [
                 peer=("request-parameter-removed-before-sunset", "request-parameter-sunset-parse"),
                 message="removed the {parameter} before its sunset date {before}",
                 explain=(
-                    "The old document promises that the parameter works until its sunset date (`x-sunset`)."
+                    "The old document announces that the parameter works until its sunset date (`x-sunset`)."
                 ),
                 deviations={RESPONSE: (Level.BREAKING, _PROMISED)},
             ),
@@ -104,7 +109,7 @@ RULES = [
                 mirror=facts.PARAMETER_BECAME_OPTIONAL,
                 peer=("request-parameter-became-required",),
                 message="the {parameter} became required",
-                explain="A request without the parameter was valid before.",
+                explain="Before the change, a request without the parameter was valid.",
             ),
             Row(
                 fact=facts.PARAMETER_BECAME_REQUIRED_WITH_DEFAULT,
@@ -123,7 +128,7 @@ RULES = [
                 mirror=facts.PARAMETER_BECAME_REQUIRED,
                 peer=("request-parameter-became-optional",),
                 message="the {parameter} became optional",
-                explain="A request without the parameter was invalid before.",
+                explain="Before the change, a request without the parameter was invalid.",
             ),
             Row(
                 fact=facts.PARAMETER_SERIALIZATION_CHANGED,
@@ -132,8 +137,8 @@ RULES = [
                 peer=("request-parameter-style-changed", "request-parameter-explode-changed"),
                 message="changed the serialization of the {parameter} from {before} to {after}",
                 explain=(
-                    "`style`, `explode` and `content` define how a value is written as text. `explode` "
-                    "affects only arrays and objects."
+                    "The keywords `style`, `explode` and `content` define how the value of a parameter is "
+                    "written as text. The keyword `explode` affects only arrays and objects."
                 ),
             ),
             Row(
@@ -142,7 +147,9 @@ RULES = [
                 mirror=facts.PARAMETER_RESERVED_ALLOWED,
                 peer=("request-parameter-became-not-allow-reserved",),
                 message="the {parameter} no longer allows unescaped reserved characters (`allowReserved`)",
-                explain="Characters such as `/` and `?` must be percent-encoded.",
+                explain=(
+                    "After the change, characters such as `/` and `?` in the value must be percent-encoded."
+                ),
             ),
             Row(
                 fact=facts.PARAMETER_RESERVED_ALLOWED,
@@ -150,21 +157,24 @@ RULES = [
                 mirror=facts.PARAMETER_RESERVED_FORBIDDEN,
                 peer=("request-parameter-became-allow-reserved",),
                 message="the {parameter} now allows unescaped reserved characters (`allowReserved`)",
-                explain="Characters such as `/` and `?` had to be percent-encoded before.",
+                explain=(
+                    "Before the change, characters such as `/` and `?` in the value had to be "
+                    "percent-encoded."
+                ),
             ),
             Row(
                 fact=facts.PARAMETER_EMPTY_FORBIDDEN,
                 effect=N,
                 mirror=facts.PARAMETER_EMPTY_ALLOWED,
                 message="the {parameter} no longer allows an empty value (`allowEmptyValue`)",
-                explain="An empty value was valid before.",
+                explain="Before the change, an empty value of the parameter was valid.",
             ),
             Row(
                 fact=facts.PARAMETER_EMPTY_ALLOWED,
                 effect=W,
                 mirror=facts.PARAMETER_EMPTY_FORBIDDEN,
                 message="the {parameter} now allows an empty value (`allowEmptyValue`)",
-                explain="An empty value was invalid before.",
+                explain="Before the change, an empty value of the parameter was invalid.",
             ),
             Row(
                 fact=facts.PARAMETER_DEPRECATED,
@@ -173,7 +183,8 @@ RULES = [
                 peer=("request-parameter-deprecated",),
                 message="deprecated the {parameter} {sunset}",
                 explain=(
-                    "The parameter still works. Clients should stop using the parameter before it is removed."
+                    "The deprecated parameter still works. Clients should stop using the parameter before "
+                    "the API removes it."
                 ),
             ),
             Row(
@@ -182,7 +193,7 @@ RULES = [
                 mirror=facts.PARAMETER_DEPRECATED,
                 peer=("request-parameter-reactivated",),
                 message="removed the deprecation of the {parameter}",
-                explain="The parameter was deprecated before.",
+                explain="Before the change, the parameter was deprecated.",
             ),
             Row(
                 fact=facts.PARAMETER_SUNSET_REMOVED,
@@ -191,8 +202,8 @@ RULES = [
                 peer=("request-parameter-sunset-deleted",),
                 message="removed the sunset date {before} of the deprecated {parameter}",
                 explain=(
-                    "The base document announces that the parameter works until its sunset date "
-                    "(`x-sunset`); the new document has no sunset date."
+                    "The old document announces that the parameter works until its sunset date (`x-sunset`)."
+                    " The new document does not contain a sunset date for the parameter."
                 ),
                 consequence="The parameter can be removed earlier than announced.",
             ),
@@ -202,7 +213,7 @@ RULES = [
                 waiver="moving a sunset date to a later day affects no client",
                 peer=("request-parameter-sunset-date-changed-too-small",),
                 message="moved the sunset date of the {parameter} from {before} to the earlier date {after}",
-                explain="The old document promises that the parameter works until the later date.",
+                explain="The old document announces that the parameter works until the later date.",
                 consequence="Clients have less time than announced to stop using the parameter.",
             ),
         ],
@@ -220,7 +231,7 @@ RULES = [
                 deviations={
                     RESPONSE: (
                         Level.INFO,
-                        "the receiver of a callback or webhook can ignore an unexpected body",
+                        "the client that receives a callback or webhook can ignore an unexpected body",
                     )
                 },
             ),
@@ -239,10 +250,15 @@ RULES = [
                 peer=("request-body-removed",),
                 message="removed the request body",
                 explain=(
-                    "The server may ignore a body, so clients can no longer send the data that was in the "
-                    "body."
+                    "After the change, the server may ignore the body of a request, so clients can no longer"
+                    " send the data that was in the body."
                 ),
-                deviations={RESPONSE: (Level.BREAKING, "clients could rely on the data in the body")},
+                deviations={
+                    RESPONSE: (
+                        Level.BREAKING,
+                        ("before the change, clients could rely on the data in the body"),
+                    )
+                },
             ),
             Row(
                 fact=facts.BODY_BECAME_REQUIRED,
@@ -250,7 +266,7 @@ RULES = [
                 mirror=facts.BODY_BECAME_OPTIONAL,
                 peer=("request-body-became-required",),
                 message="the request body became required",
-                explain="A request without a body was valid before.",
+                explain="Before the change, a request without a body was valid.",
             ),
             Row(
                 fact=facts.BODY_BECAME_OPTIONAL,
@@ -258,7 +274,7 @@ RULES = [
                 mirror=facts.BODY_BECAME_REQUIRED,
                 peer=("request-body-became-optional",),
                 message="the request body became optional",
-                explain="A request without a body was invalid before.",
+                explain="Before the change, a request without a body was invalid.",
             ),
             Row(
                 fact=facts.MEDIA_TYPE_REMOVED,
@@ -292,7 +308,8 @@ RULES = [
                 message="changed the XML form of {place} from {before} to {after}",
                 explain=(
                     "The keyword `xml` defines whether a value is written as an XML element or attribute, "
-                    "and its name and namespace. The keyword has no effect on JSON."
+                    "and the name and namespace of this element or attribute. The keyword has no effect on "
+                    "JSON."
                 ),
             ),
             Row(
@@ -301,8 +318,8 @@ RULES = [
                 mirror=facts.PART_MEDIA_TYPE_ADDED,
                 message="removed the media type {before} of the form part {subject} in {container}",
                 explain=(
-                    "`encoding` defines the media types of a part of a form. Without `encoding`, the type in "
-                    "the schema of the part defines the media type."
+                    "The keyword `encoding` defines the media types of a part of a form. Without `encoding`,"
+                    " the type in the schema of the part defines the media type."
                 ),
             ),
             Row(
@@ -311,8 +328,8 @@ RULES = [
                 mirror=facts.PART_MEDIA_TYPE_REMOVED,
                 message="added the media type {after} to the form part {subject} in {container}",
                 explain=(
-                    "`encoding` defines the media types of a part of a form. Without `encoding`, the type in "
-                    "the schema of the part defines the media type."
+                    "The keyword `encoding` defines the media types of a part of a form. Without `encoding`,"
+                    " the type in the schema of the part defines the media type."
                 ),
             ),
             Row(
@@ -324,8 +341,8 @@ RULES = [
                     "{after}"
                 ),
                 explain=(
-                    "`encoding` defines with `style` and `explode` how a property is written as a part of a "
-                    "form."
+                    "The keyword `encoding` defines with `style` and `explode` how a property is written as "
+                    "a part of a form."
                 ),
             ),
         ],
@@ -338,7 +355,9 @@ RULES = [
                 effect=W,
                 mirror=facts.PARAMETER_ADDED_REQUIRED,
                 message="removed the required {parameter}",
-                explain="Every callback or webhook request contained the parameter before.",
+                explain=(
+                    "Before the change, every request of the callback or webhook contained the parameter."
+                ),
             ),
         ],
     ),
@@ -351,8 +370,8 @@ RULES = [
                 mirror=facts.DELIVERED_MEDIA_TYPE_ADDED,
                 message="removed the media type {before} from {container}",
                 explain=(
-                    "The API no longer sends this media type in a callback or webhook. The client already "
-                    "handles the remaining media types."
+                    "The API no longer sends the removed media type in the callback or webhook. The client "
+                    "already handles the remaining media types."
                 ),
             ),
             Row(
@@ -361,8 +380,8 @@ RULES = [
                 mirror=facts.DELIVERED_MEDIA_TYPE_REMOVED,
                 message="added the media type {after} to {container}",
                 explain=(
-                    "The receiver of a callback or webhook cannot select the media type, so it may receive "
-                    "the new one."
+                    "The client that receives a callback or webhook cannot select the media type, so the "
+                    "client may receive the new media type."
                 ),
             ),
         ],

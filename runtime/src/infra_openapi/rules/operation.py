@@ -8,8 +8,14 @@ from infra_openapi.rules.rule import Effect, Row, undirected
 
 N, W, C, U, NEUTRAL = Effect.NARROWED, Effect.WIDENED, Effect.CHANGED, Effect.UNDECIDED, Effect.NEUTRAL
 NONE = Direction.NONE
-_ANNOUNCED = "the removal was announced, and the announced date has passed"
+_ANNOUNCED = (
+    "the old document announces the removal with a sunset date (`x-sunset`), and this date has passed"
+)
 _DRAFT = "the stability levels `draft` and `alpha` guarantee no compatibility"
+_OPERATION_ID = (
+    "Messages do not contain the operation ID, but generated code derives names from the operation ID."
+)
+_TAG = "Messages do not contain the tag, but generated code derives names from the tag."
 
 RULES = [
     *undirected(
@@ -33,7 +39,7 @@ RULES = [
                 peer=("api-removed-before-sunset", "api-path-removed-before-sunset"),
                 message="removed the operation {name} before its sunset date {before}",
                 explain=(
-                    "The old document promises that the operation works until its sunset date (`x-sunset`)."
+                    "The old document announces that the operation works until its sunset date (`x-sunset`)."
                 ),
             ),
             Row(
@@ -55,7 +61,12 @@ RULES = [
                     "The operation was deprecated, but the old document has no sunset date (`x-sunset`) "
                     "until which the operation works."
                 ),
-                deviations={NONE: (Level.WARNING, "the deprecation announced the removal, but not its date")},
+                deviations={
+                    NONE: (
+                        Level.WARNING,
+                        "the deprecation announces the removal of the operation, but not the date",
+                    )
+                },
             ),
             Row(
                 fact=facts.OPERATION_REMOVED_UNSTABLE,
@@ -80,8 +91,8 @@ RULES = [
                 peer=("endpoint-deprecated", "endpoint-deprecated-with-sunset"),
                 message="deprecated the operation {name} {sunset}",
                 explain=(
-                    "The operation still works. Clients should replace their calls before the operation is "
-                    "removed."
+                    "The deprecated operation still works. Clients should replace their calls before the API"
+                    " removes the operation."
                 ),
             ),
             Row(
@@ -90,7 +101,7 @@ RULES = [
                 mirror=facts.OPERATION_DEPRECATED,
                 peer=("endpoint-reactivated",),
                 message="removed the deprecation of the operation {name}",
-                explain="The operation was deprecated before.",
+                explain="Before the change, the operation was deprecated.",
             ),
             Row(
                 fact=facts.OPERATION_SUNSET_REMOVED,
@@ -99,8 +110,8 @@ RULES = [
                 peer=("sunset-deleted",),
                 message="removed the sunset date {before} of the deprecated operation {name}",
                 explain=(
-                    "The base document announces that the operation works until its sunset date "
-                    "(`x-sunset`); the new document has no sunset date."
+                    "The old document announces that the operation works until its sunset date (`x-sunset`)."
+                    " The new document does not contain a sunset date for the operation."
                 ),
                 consequence="The operation can be removed earlier than announced.",
             ),
@@ -112,7 +123,7 @@ RULES = [
                 message=(
                     "moved the sunset date of the operation {name} from {before} to the earlier date {after}"
                 ),
-                explain="The old document promises that the operation works until the later date.",
+                explain="The old document announces that the operation works until the later date.",
                 consequence="Clients have less time than announced to replace their calls.",
             ),
             Row(
@@ -121,7 +132,10 @@ RULES = [
                 waiver="correcting an invalid sunset date affects no client",
                 peer=("api-deprecated-sunset-parse", "api-path-sunset-parse"),
                 message="set the sunset date of the operation {name} to {after}, which is not a date",
-                explain="The text does not define until when the operation works.",
+                explain=(
+                    "The text in `x-sunset` is not a date, so it does not define until when the operation "
+                    "works."
+                ),
                 consequence="Replace the text by a date (`2030-12-31`), a date-time or an HTTP date.",
             ),
             Row(
@@ -129,9 +143,14 @@ RULES = [
                 effect=U,
                 mirror=facts.OPERATION_STABILITY_INCREASED,
                 peer=("api-invalid-stability-level",),
-                message="set the stability level of the operation {name} to {after}, which is not a level",
-                explain="The text does not define which compatibility the API guarantees.",
-                consequence="Write one of the levels `draft`, `alpha`, `beta` and `stable`.",
+                message=(
+                    "set the stability level of the operation {name} to {after}, which is not a stability "
+                    "level"
+                ),
+                explain=(
+                    "The text in `x-stability-level` does not define which compatibility the API guarantees."
+                ),
+                consequence="Write one of the stability levels `draft`, `alpha`, `beta` and `stable`.",
             ),
             Row(
                 fact=facts.OPERATION_STABILITY_DECREASED,
@@ -139,8 +158,11 @@ RULES = [
                 mirror=facts.OPERATION_STABILITY_INCREASED,
                 peer=("api-stability-decreased",),
                 message="decreased the stability level of the operation {name} from {before} to {after}",
-                explain="A lower level of `x-stability-level` guarantees less compatibility.",
-                consequence="Later changes can break clients that relied on the higher level.",
+                explain=(
+                    "The extension `x-stability-level` states how stable a part of the API is. A lower level"
+                    " guarantees less compatibility to clients."
+                ),
+                consequence="Later changes can break clients that relied on the higher stability level.",
             ),
             Row(
                 fact=facts.OPERATION_STABILITY_INCREASED,
@@ -148,7 +170,10 @@ RULES = [
                 mirror=facts.OPERATION_STABILITY_DECREASED,
                 peer=("api-stability-increased",),
                 message="increased the stability level of the operation {name} from {before} to {after}",
-                explain="A higher level of `x-stability-level` guarantees more compatibility.",
+                explain=(
+                    "The extension `x-stability-level` states how stable a part of the API is. A higher "
+                    "level guarantees more compatibility to clients."
+                ),
             ),
             Row(
                 fact=facts.OPERATION_ID_CHANGED,
@@ -159,10 +184,7 @@ RULES = [
                     "api-operation-id-added",
                 ),
                 message="changed the operation ID of {name} from {before} to {after}",
-                explain=(
-                    "The operation ID is not sent in requests or responses, but generated code derives names "
-                    "from the operation ID."
-                ),
+                explain=_OPERATION_ID,
             ),
             Row(
                 fact=facts.OPERATION_ID_REMOVED,
@@ -170,10 +192,7 @@ RULES = [
                 mirror=facts.OPERATION_ID_ADDED,
                 peer=("api-operation-id-removed",),
                 message="removed the operation ID {before} of {name}",
-                explain=(
-                    "The operation ID is not sent in requests or responses, but generated code derives names "
-                    "from the operation ID."
-                ),
+                explain=_OPERATION_ID,
             ),
             Row(
                 fact=facts.OPERATION_ID_ADDED,
@@ -181,10 +200,7 @@ RULES = [
                 mirror=facts.OPERATION_ID_REMOVED,
                 peer=("api-operation-id-added",),
                 message="added the operation ID {after} to {name}",
-                explain=(
-                    "The operation ID is not sent in requests or responses, but generated code derives names "
-                    "from the operation ID."
-                ),
+                explain=_OPERATION_ID,
             ),
             Row(
                 fact=facts.OPERATION_TAG_REMOVED,
@@ -192,10 +208,7 @@ RULES = [
                 mirror=facts.OPERATION_TAG_ADDED,
                 peer=("api-tag-removed",),
                 message="removed the tag {before} from {name}",
-                explain=(
-                    "The tag is not sent in requests or responses, but generated code derives names from the "
-                    "tag."
-                ),
+                explain=_TAG,
             ),
             Row(
                 fact=facts.OPERATION_TAG_ADDED,
@@ -203,10 +216,7 @@ RULES = [
                 mirror=facts.OPERATION_TAG_REMOVED,
                 peer=("api-tag-added",),
                 message="added the tag {after} to {name}",
-                explain=(
-                    "The tag is not sent in requests or responses, but generated code derives names from the "
-                    "tag."
-                ),
+                explain=_TAG,
             ),
             Row(
                 fact=facts.CALLBACK_REMOVED,
@@ -214,8 +224,8 @@ RULES = [
                 mirror=facts.CALLBACK_ADDED,
                 peer=("webhook-removed",),
                 message="removed the callback or webhook {name}",
-                explain="The API no longer sends this request to its clients.",
-                consequence="A client that waits for this request never receives it.",
+                explain="The API no longer sends the request of the callback or webhook to its clients.",
+                consequence="A client that waits for such a request no longer receives the request.",
             ),
             Row(
                 fact=facts.CALLBACK_ADDED,
@@ -223,7 +233,10 @@ RULES = [
                 mirror=facts.CALLBACK_REMOVED,
                 peer=("webhook-added",),
                 message="added the callback or webhook {name}",
-                explain="The API sends a new request to the clients that subscribe to it.",
+                explain=(
+                    "The API sends a new kind of request to those clients that subscribe to the callback or "
+                    "webhook."
+                ),
                 consequence="Existing clients keep working.",
             ),
         ],
@@ -237,8 +250,8 @@ RULES = [
                 mirror=facts.SERVER_ADDED,
                 message="removed the server address {before}",
                 explain=(
-                    "The operation is no longer available at this address. An address is a server URL and a "
-                    "path together."
+                    "Clients can no longer call the operation at the removed address (a server URL with a "
+                    "path)."
                 ),
             ),
             Row(
@@ -246,10 +259,7 @@ RULES = [
                 effect=W,
                 mirror=facts.SERVER_REMOVED,
                 message="added the server address {after}",
-                explain=(
-                    "The operation is available at an additional address. An address is a server URL and a "
-                    "path together."
-                ),
+                explain="Clients can call the operation at an additional address (a server URL with a path).",
             ),
         ],
     ),
@@ -262,14 +272,14 @@ RULES = [
                 mirror=facts.SECURITY_REMOVED,
                 peer=("api-security-added", "api-global-security-added"),
                 message="added the security requirement {after}; credentials were not required before",
-                explain="The server accepted requests without credentials before.",
+                explain="Before the change, the server accepted requests without credentials.",
             ),
             Row(
                 fact=facts.SECURITY_REMOVED,
                 effect=W,
                 mirror=facts.SECURITY_ADDED,
                 message="removed the security requirement {before}; credentials are no longer required",
-                explain="The server accepts requests without credentials.",
+                explain="After the change, the server accepts requests without credentials.",
             ),
             Row(
                 fact=facts.SECURITY_ALTERNATIVE_REMOVED,
@@ -300,8 +310,9 @@ RULES = [
                 peer=("api-security-removed", "api-global-security-removed"),
                 message="removed {before} from the optional security requirements",
                 explain=(
-                    "The server accepts the request without credentials. The document does not define "
-                    "whether the response without credentials is the same."
+                    "Before and after the change, the server accepts requests without credentials. The "
+                    "document does not define whether a client without credentials receives the same "
+                    "response as a client with the removed credentials."
                 ),
             ),
             Row(
@@ -310,7 +321,7 @@ RULES = [
                 mirror=facts.SECURITY_SCOPE_REMOVED,
                 peer=("api-security-scope-added", "api-global-security-scope-added"),
                 message="added {after} to the required security scopes",
-                explain="A token that was sufficient before may not have this scope.",
+                explain="A token that was sufficient before the change can lack the added scope.",
             ),
             Row(
                 fact=facts.SECURITY_SCOPE_REMOVED,
@@ -318,7 +329,7 @@ RULES = [
                 mirror=facts.SECURITY_SCOPE_ADDED,
                 peer=("api-security-scope-removed", "api-global-security-scope-removed"),
                 message="removed {before} from the required security scopes",
-                explain="A token needs fewer scopes than before.",
+                explain="After the change, a token needs fewer scopes than before.",
             ),
             Row(
                 fact=facts.SECURITY_SCHEME_CHANGED,
@@ -335,14 +346,14 @@ RULES = [
                 effect=N,
                 mirror=facts.SECURITY_FLOW_ADDED,
                 message="removed the OAuth flow {before} from the security scheme {subject}",
-                explain="A client that uses this flow can no longer get a token.",
+                explain="A client that uses the removed OAuth flow can no longer get a token.",
             ),
             Row(
                 fact=facts.SECURITY_FLOW_ADDED,
                 effect=W,
                 mirror=facts.SECURITY_FLOW_REMOVED,
                 message="added the OAuth flow {after} to the security scheme {subject}",
-                explain="Clients can get a token with an additional flow.",
+                explain="Clients can get a token with an additional OAuth flow.",
             ),
             Row(
                 fact=facts.SECURITY_FLOW_SCOPE_REMOVED,
@@ -351,8 +362,8 @@ RULES = [
                 peer=("api-security-component-oauth-scope-removed",),
                 message="removed the OAuth scope {before} from the security scheme {subject}",
                 explain=(
-                    "A client that requests this scope may get an error instead of a token, or a token "
-                    "without the scope."
+                    "A client that requests the removed scope may get an error instead of a token, or a "
+                    "token without the scope."
                 ),
                 deviations={
                     NONE: (
@@ -379,8 +390,8 @@ RULES = [
                 ),
                 message="changed a URL of the security scheme {subject} from {before} to {after}",
                 explain=(
-                    "A client that uses the old URL may not get a token, because the new document no longer "
-                    "contains this URL."
+                    "A client that uses the old URL possibly gets no token, because the new document no "
+                    "longer contains this URL."
                 ),
             ),
         ],

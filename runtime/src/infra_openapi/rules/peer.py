@@ -1,4 +1,4 @@
-"""The ids of oasdiff's checks. Each one is an alias of a rule, or has a reason why no rule corresponds to it.
+"""The ids of oasdiff's checks; each id is an alias of a rule, or has a reason why no rule corresponds.
 
 Source: the catalogue of oasdiff 1.32.1 (`oasdiff checks changelog`, 755 checks), read in November 2026. The
 last line of `_FAMILIES` contains four checks that were only on oasdiff's main branch.
@@ -119,12 +119,16 @@ _WITHOUT_RULE = {
     "{request,response}-{body,property}-prefix-items-{added,removed}": (
         "a change of an item is reported as a change of its type or schema"
     ),
-    "request-{optional,required}-property-became-{,not-}write-only": "the change does not affect requests",
+    "request-{optional,required}-property-became-{,not-}write-only": (
+        "a write-only property is sent in requests like any other property"
+    ),
     "request-read-only-property-{enum-value-removed,exclusive-max-decreased}": _READ_ONLY,
     "request-read-only-property-exclusive-min-increased": _READ_ONLY,
     "request-read-only-property-{max,max-items,max-length,max-properties}-decreased": _READ_ONLY,
     "request-read-only-property-min-increased": _READ_ONLY,
-    "response-{optional,required}-property-became-{,not-}read-only": "the change does not affect responses",
+    "response-{optional,required}-property-became-{,not-}read-only": (
+        "a read-only property is sent in responses like any other property"
+    ),
     "response-{optional,required}-write-only-property-{added,removed}": _WRITE_ONLY,
     "response-write-only-property-{became-optional,became-required,enum-value-added}": _WRITE_ONLY,
 }
@@ -132,7 +136,7 @@ _CHOICE = re.compile(r"\{([^{}]*)\}")
 
 
 def _expanded(family: str) -> Iterator[str]:
-    """Return every id that a family stands for; braces contain alternatives, as in a shell."""
+    """Yield every id that a text with braces stands for; braces contain alternatives, as in a shell."""
     braces = _CHOICE.search(family)
     if braces is None:
         yield family

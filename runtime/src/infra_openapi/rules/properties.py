@@ -12,6 +12,7 @@ _IGNORED = "OpenAPI does not define whether a server rejects or ignores an undec
 _DEFAULTED = (
     "the server uses the default value for a missing property, so the server probably accepts the request"
 )
+_READ = "clients can read an optional property whenever it is present, and lose its value now"
 
 RULES = [
     *directed(
@@ -23,7 +24,10 @@ RULES = [
                 mirror=facts.PROPERTY_REMOVED,
                 peer=("new-optional-request-property", "response-optional-property-added"),
                 message="added the optional property {subject} to {container}",
-                explain="The property may be missing, and the old schema allows undeclared properties.",
+                explain=(
+                    "Messages do not have to contain the new property. The old schema allows undeclared "
+                    "properties, so a message with the new property was valid before the change."
+                ),
             ),
             Row(
                 fact=facts.PROPERTY_ADDED_REQUIRED,
@@ -35,7 +39,7 @@ RULES = [
                     "response-required-property-added",
                 ),
                 message="added the required property {subject} to {container}",
-                explain="A message without the property is invalid.",
+                explain="After the change, a message without the new property is invalid.",
             ),
             Row(
                 fact=facts.PROPERTY_ADDED_REQUIRED_WITH_DEFAULT,
@@ -68,7 +72,7 @@ RULES = [
                 peer=("request-property-removed", "response-optional-property-removed"),
                 message="removed the optional property {subject} from {container}",
                 explain="The property was optional, so a message without it was valid before.",
-                deviations={REQUEST: (Level.WARNING, _IGNORED)},
+                deviations={REQUEST: (Level.WARNING, _IGNORED), RESPONSE: (Level.WARNING, _READ)},
             ),
             Row(
                 fact=facts.REQUIRED_PROPERTY_REMOVED,
@@ -76,7 +80,7 @@ RULES = [
                 mirror=facts.PROPERTY_ADDED_REQUIRED,
                 peer=("request-property-removed", "response-required-property-removed"),
                 message="removed the required property {subject} from {container}",
-                explain="Every message contained the property before.",
+                explain="Before the change, every message contained the property.",
                 deviations={REQUEST: (Level.WARNING, _IGNORED)},
             ),
             Row(
@@ -104,7 +108,7 @@ RULES = [
                 fact=facts.PROPERTY_NO_LONGER_FORBIDDEN,
                 effect=W,
                 mirror=facts.PROPERTY_FORBIDDEN,
-                message="allowed the property {subject} in {container}, which was forbidden before",
+                message="allowed the property {subject}, which was forbidden before, in {container}",
                 explain="The schema of the property was `false`, so every value of the property was invalid.",
             ),
             Row(
@@ -117,7 +121,7 @@ RULES = [
                     "response-property-became-required",
                 ),
                 message="the property {subject} of {container} became required",
-                explain="A message without the property was valid before.",
+                explain="Before the change, a message without the property was valid.",
             ),
             Row(
                 fact=facts.PROPERTY_BECAME_REQUIRED_WITH_DEFAULT,
@@ -137,7 +141,7 @@ RULES = [
                 mirror=facts.PROPERTY_BECAME_REQUIRED,
                 peer=("request-property-became-optional", "response-property-became-optional"),
                 message="the property {subject} of {container} became optional",
-                explain="Every message contained the property before.",
+                explain="Before the change, every message contained the property.",
             ),
             Row(
                 fact=facts.ADDITIONAL_PROPERTIES_FORBIDDEN,
@@ -158,7 +162,7 @@ RULES = [
                 message="{place} now allows undeclared properties",
                 explain=(
                     "The old schema forbids undeclared properties, so a client that validates messages with "
-                    "the old schema rejects them."
+                    "the old schema rejects such properties."
                 ),
             ),
             Row(
@@ -167,7 +171,9 @@ RULES = [
                 mirror=facts.PATTERN_PROPERTY_REMOVED,
                 peer=("pattern-property-added",),
                 message="added a schema for the properties of {base_place} whose names match {after}",
-                explain="These properties could have any value before.",
+                explain=(
+                    "Before the change, the properties whose names match the pattern could have any value."
+                ),
             ),
             Row(
                 fact=facts.PATTERN_PROPERTY_REMOVED,
@@ -175,7 +181,7 @@ RULES = [
                 mirror=facts.PATTERN_PROPERTY_ADDED,
                 peer=("pattern-property-removed",),
                 message="removed the schema for the properties of {place} whose names match {before}",
-                explain="These properties can have any value now.",
+                explain="After the change, the properties whose names match the pattern can have any value.",
             ),
             Row(
                 fact=facts.PATTERN_PROPERTY_ALLOWED,
@@ -183,8 +189,8 @@ RULES = [
                 mirror=facts.PATTERN_PROPERTY_FORBIDDEN,
                 message="{base_place} now allows properties whose names match {after}",
                 explain=(
-                    "The old schema forbids these properties, so a client that validates messages with the "
-                    "old schema rejects them."
+                    "The old schema forbids properties whose names match the pattern, so a client that "
+                    "validates messages with the old schema rejects such properties."
                 ),
             ),
             Row(
@@ -192,7 +198,10 @@ RULES = [
                 effect=N,
                 mirror=facts.PATTERN_PROPERTY_ALLOWED,
                 message="{place} no longer allows properties whose names match {before}",
-                explain="The new schema forbids undeclared properties.",
+                explain=(
+                    "The new schema forbids undeclared properties, which include the properties whose names "
+                    "match the removed pattern."
+                ),
             ),
             Row(
                 fact=facts.PROPERTY_NAMES_ADDED,
@@ -200,7 +209,7 @@ RULES = [
                 mirror=facts.PROPERTY_NAMES_REMOVED,
                 peer=("property-names-added",),
                 message="added a restriction on the property names of {place} (`propertyNames`)",
-                explain="Every property name was valid before.",
+                explain="Before the change, every property name was valid.",
             ),
             Row(
                 fact=facts.PROPERTY_NAMES_REMOVED,
@@ -208,17 +217,17 @@ RULES = [
                 mirror=facts.PROPERTY_NAMES_ADDED,
                 peer=("property-names-removed",),
                 message="removed the restriction on the property names of {place} (`propertyNames`)",
-                explain="Every property name is valid now.",
+                explain="After the change, every property name is valid.",
             ),
             Row(
                 fact=facts.DISCRIMINATOR_PROPERTY_CHANGED,
-                effect=U,
+                effect=C,
                 mirror=facts.DISCRIMINATOR_PROPERTY_CHANGED,
                 peer=("discriminator-property-name-changed",),
                 message="changed the discriminator property of {place} from {before} to {after}",
                 explain=(
-                    "A discriminator does not change which values are valid, but generated code uses it to "
-                    "select a class."
+                    "The discriminator property selects the schema of a message. Existing clients write or "
+                    "read another property."
                 ),
             ),
         ],
@@ -258,7 +267,9 @@ RULES = [
                 mirror=facts.PROPERTY_BECAME_READ_ONLY,
                 peer=("request-optional-property-became-not-read-only",),
                 message="the property {subject} of {container} is no longer read-only",
-                explain="Clients may send the property, but do not have to send it.",
+                explain=(
+                    "After the change, clients may send the property, but do not have to send the property."
+                ),
             ),
             Row(
                 fact=facts.REQUIRED_PROPERTY_BECAME_NOT_READ_ONLY,
@@ -266,8 +277,8 @@ RULES = [
                 mirror=facts.REQUIRED_PROPERTY_BECAME_READ_ONLY,
                 peer=("request-required-property-became-not-read-only",),
                 message=(
-                    "the required property {subject} of {container} is no longer read-only, so requests must "
-                    "contain it"
+                    "the required property {subject} of {container} is no longer read-only, so requests must"
+                    " contain it"
                 ),
                 explain=(
                     "While a property is read-only, `required` applies to responses only (OpenAPI 3.0.3, "
@@ -287,9 +298,10 @@ RULES = [
                 peer=("response-optional-property-became-write-only",),
                 message="the property {subject} of {container} became write-only",
                 explain=(
-                    "The server no longer returns the property. The property was optional, so a client could "
-                    "not rely on it."
+                    "The server no longer returns the property. The property was optional, so a response "
+                    "without it was valid before."
                 ),
+                deviations={RESPONSE: (Level.WARNING, _READ)},
             ),
             Row(
                 fact=facts.REQUIRED_PROPERTY_BECAME_WRITE_ONLY,
@@ -298,7 +310,7 @@ RULES = [
                 peer=("response-required-property-became-write-only",),
                 message="the required property {subject} of {container} became write-only",
                 explain="The server no longer returns the property, which every response contained before.",
-                consequence="The client can receive a response without the property.",
+                consequence="A client can receive a response without the property.",
             ),
             Row(
                 fact=facts.PROPERTY_BECAME_NOT_WRITE_ONLY,
@@ -306,7 +318,7 @@ RULES = [
                 mirror=facts.PROPERTY_BECAME_WRITE_ONLY,
                 peer=("response-optional-property-became-not-write-only",),
                 message="the property {subject} of {container} is no longer write-only",
-                explain="The server may return the property.",
+                explain="After the change, responses may contain the property.",
             ),
             Row(
                 fact=facts.REQUIRED_PROPERTY_BECAME_NOT_WRITE_ONLY,
@@ -314,7 +326,7 @@ RULES = [
                 mirror=facts.REQUIRED_PROPERTY_BECAME_WRITE_ONLY,
                 peer=("response-required-property-became-not-write-only",),
                 message="the required property {subject} of {container} is no longer write-only",
-                explain="The server returns the property.",
+                explain="After the change, every response contains the property.",
             ),
         ],
     ),

@@ -9,7 +9,8 @@ from infra_openapi.rules.rule import Effect, Row, directed
 N, W, C, U, NEUTRAL = Effect.NARROWED, Effect.WIDENED, Effect.CHANGED, Effect.UNDECIDED, Effect.NEUTRAL
 REQUEST, RESPONSE = Direction.REQUEST, Direction.RESPONSE
 _CLASSES = (
-    "a client must handle an unknown status like the status x00 of the same class (RFC 9110, section 15)"
+    "a client must treat an unknown status as the status x00 of the same class (429 as 400; RFC 9110, "
+    "section 15)"
 )
 _IGNORED = "OpenAPI does not define whether a server rejects or ignores an undeclared header"
 
@@ -23,11 +24,11 @@ RULES = [
                 mirror=facts.SUCCESS_STATUS_ADDED,
                 peer=("response-success-status-removed",),
                 message="removed the success response with status {name}",
-                explain="The revision no longer contains this response.",
+                explain="The new document does not contain the removed success response.",
                 deviations={
                     RESPONSE: (
                         Level.BREAKING,
-                        "clients expect this success response, and may not handle another response",
+                        "clients expect the success response, and can fail if they receive another response",
                     )
                 },
             ),
@@ -47,8 +48,8 @@ RULES = [
                 peer=("response-non-success-status-removed",),
                 message="removed the response with status {name}",
                 explain=(
-                    "The new document no longer contains this response. Clients do not have to remove the "
-                    "code that handles it."
+                    "The new document does not contain the removed response. Clients can keep the code that "
+                    "handles this response."
                 ),
             ),
             Row(
@@ -67,7 +68,8 @@ RULES = [
                 peer=("optional-response-header-removed",),
                 message="removed the optional header {subject} from {place}",
                 explain=(
-                    "A client could not rely on the header, but may have used its value when it was present."
+                    "The header was optional, so a client could not rely on the header, but may have used "
+                    "the value of the header when a response contained it."
                 ),
                 deviations={
                     REQUEST: (Level.WARNING, _IGNORED),
@@ -83,7 +85,7 @@ RULES = [
                 mirror=facts.HEADER_ADDED,
                 peer=("required-response-header-removed",),
                 message="removed the required header {subject} from {place}",
-                explain="Every message contained the header before.",
+                explain="Before the change, every message contained the header.",
                 deviations={REQUEST: (Level.WARNING, _IGNORED)},
             ),
             Row(
@@ -92,7 +94,7 @@ RULES = [
                 mirror=facts.HEADER_REMOVED,
                 peer=("response-header-added",),
                 message="added the optional header {subject} to {base_place}",
-                explain="The receiver of a message ignores an unexpected header.",
+                explain="A client or server that receives an unexpected header ignores this header.",
             ),
             Row(
                 fact=facts.HEADER_ADDED_REQUIRED,
@@ -100,7 +102,7 @@ RULES = [
                 mirror=facts.REQUIRED_HEADER_REMOVED,
                 peer=("response-header-added",),
                 message="added the required header {subject} to {base_place}",
-                explain="Every message must contain the header.",
+                explain="After the change, every message must contain the new header.",
             ),
             Row(
                 fact=facts.HEADER_BECAME_OPTIONAL,
@@ -108,14 +110,14 @@ RULES = [
                 mirror=facts.HEADER_BECAME_REQUIRED,
                 peer=("response-header-became-optional",),
                 message="the header {subject}{in_container} became optional",
-                explain="Every message contained the header before.",
+                explain="Before the change, every message contained the header.",
             ),
             Row(
                 fact=facts.HEADER_BECAME_REQUIRED,
                 effect=N,
                 mirror=facts.HEADER_BECAME_OPTIONAL,
                 message="the header {subject}{in_container} became required",
-                explain="A message without the header was valid before.",
+                explain="Before the change, a message without the header was valid.",
             ),
             Row(
                 fact=facts.HEADER_SERIALIZATION_CHANGED,
@@ -124,7 +126,10 @@ RULES = [
                 message=(
                     "changed the serialization of the header {subject}{in_container} from {before} to {after}"
                 ),
-                explain="`explode` and `content` define how a value is written as text.",
+                explain=(
+                    "The keywords `explode` and `content` define how the value of a header is written as "
+                    "text."
+                ),
             ),
             Row(
                 fact=facts.HEADER_DEPRECATED,
@@ -132,7 +137,8 @@ RULES = [
                 mirror=facts.HEADER_REACTIVATED,
                 message="deprecated the header {subject}{in_container}",
                 explain=(
-                    "The header is still sent. Clients should stop using the header before it is removed."
+                    "The server still sends the deprecated header. Clients should stop using the header "
+                    "before the API removes it."
                 ),
             ),
             Row(
@@ -140,22 +146,24 @@ RULES = [
                 effect=NEUTRAL,
                 mirror=facts.HEADER_DEPRECATED,
                 message="removed the deprecation of the header {subject}{in_container}",
-                explain="The header was deprecated before.",
+                explain="Before the change, the header was deprecated.",
             ),
             Row(
                 fact=facts.LINK_REMOVED,
                 effect=N,
                 mirror=facts.LINK_ADDED,
                 message="removed the link {subject} from {place}",
-                explain="A client that uses links to select its next request no longer finds this link.",
+                explain=(
+                    "A client that uses links to select its next request no longer finds the removed link."
+                ),
                 deviations={
                     RESPONSE: (
                         Level.WARNING,
-                        "a link only describes another request, and that request may still work",
+                        "a link only describes another request, and this other request may still work",
                     ),
                     REQUEST: (
                         Level.WARNING,
-                        "a link only describes another request, and that request may still work",
+                        "a link only describes another request, and this other request may still work",
                     ),
                 },
             ),
@@ -164,14 +172,17 @@ RULES = [
                 effect=NEUTRAL,
                 mirror=facts.LINK_REMOVED,
                 message="added the link {subject} to {base_place}",
-                explain="Clients do not have to use the new link.",
+                explain="Clients do not have to use the link that was added.",
             ),
             Row(
                 fact=facts.LINK_CHANGED,
                 effect=U,
                 mirror=facts.LINK_CHANGED,
                 message="changed the target of the link {subject}{in_container}",
-                explain="The link now refers to another operation, or has other parameters or another body.",
+                explain=(
+                    "The changed link now refers to another operation, or sets other parameters or another "
+                    "body."
+                ),
             ),
         ],
     ),
@@ -184,7 +195,10 @@ RULES = [
                 mirror=facts.MEDIA_TYPE_SPECIALIZED,
                 peer=("response-media-type-name-generalized", "response-media-type-parameter-removed"),
                 message="changed the media type {before} of {container} to the wider {after}",
-                explain="The server can return any media type that the wider media range includes.",
+                explain=(
+                    "After the change, the server can return any media type that the wider media range "
+                    "includes."
+                ),
             ),
             Row(
                 fact=facts.MEDIA_TYPE_SPECIALIZED,

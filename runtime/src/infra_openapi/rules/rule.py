@@ -1,4 +1,4 @@
-"""Rules of the API check: each rule is a row of a table, not code."""
+"""The type of the rules of the API check, and the table rows from which the rules are created."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ class Effect(enum.StrEnum):
 
 
 def law(effect: Effect, direction: Direction) -> Level:
-    """Return the level of an effect: breaking if a client that follows the old document can fail.
+    """Return the level that follows from the effect of a change and from its direction.
+
+    The level is breaking if a client that follows the old document can fail.
 
     Every request that is valid for the old document must be valid for the new document. Every response that
     is possible in the new document must be possible in the old document.
@@ -40,22 +42,32 @@ def law(effect: Effect, direction: Direction) -> Level:
 
 
 _UNDECIDED = (
-    "The API check cannot decide whether this change affects clients: compare both documents yourself."
+    "The API check cannot decide whether this change affects clients: compare the old and the new document "
+    "yourself."
 )
-_CALL_FAILS = "A request of an existing client can fail although it worked before."
+_CALL_FAILS = "A request of an existing client can fail, although the request worked before the change."
 _NEW_RESPONSE = (
-    "A client can receive a value that was not possible before, and can fail because of this value."
+    "A client can receive a value that was not possible before the change, and can fail because of this "
+    "value."
 )
 #: What an effect means for a client.
 _CONSEQUENCES: dict[tuple[Effect, Direction], str] = {
-    (Effect.NARROWED, Direction.REQUEST): "The server can reject a message that it accepted before.",
-    (Effect.WIDENED, Direction.REQUEST): "The server still accepts every message that it accepted before.",
-    (Effect.CHANGED, Direction.REQUEST): "The server can reject a message that it accepted before.",
-    (Effect.NARROWED, Direction.RESPONSE): "Everything that a client can receive now was possible before.",
+    (Effect.NARROWED, Direction.REQUEST): (
+        "The server can reject a message that it accepted before the change."
+    ),
+    (Effect.WIDENED, Direction.REQUEST): (
+        "The server still accepts every message that it accepted before the change."
+    ),
+    (Effect.CHANGED, Direction.REQUEST): (
+        "The server can reject a message that it accepted before the change."
+    ),
+    (Effect.NARROWED, Direction.RESPONSE): (
+        "Every value that a client can receive after the change was possible before the change."
+    ),
     (Effect.WIDENED, Direction.RESPONSE): _NEW_RESPONSE,
     (Effect.CHANGED, Direction.RESPONSE): _NEW_RESPONSE,
     (Effect.NARROWED, Direction.NONE): _CALL_FAILS,
-    (Effect.WIDENED, Direction.NONE): "Every request that worked before still works.",
+    (Effect.WIDENED, Direction.NONE): "Every request that worked before the change still works.",
     (Effect.CHANGED, Direction.NONE): _CALL_FAILS,
     **{(Effect.UNDECIDED, direction): _UNDECIDED for direction in Direction},
     **{(Effect.NEUTRAL, direction): "Existing clients keep working." for direction in Direction},
@@ -117,11 +129,12 @@ class Row:
 #: parameter: `query parameter 'limit'`
 #: other: for a subject `a → b`, `a` in quotes
 #: before, after: the changed value; texts have quotes
+#: values: the removed or added values of an enumeration, `value 'a'` or `values 'a' and 'b'`
 #: sunset: `with the sunset date 2030-12-31`, or `without a sunset date`
 PLACEHOLDERS = frozenset(
     {
         *("place", "base_place", "container", "in_container"),
-        *("name", "subject", "parameter", "other", "before", "after", "sunset"),
+        *("name", "subject", "parameter", "other", "before", "after", "sunset", "values"),
     }
 )
 _PREFIXES = {
@@ -136,7 +149,7 @@ _PREFIXES = {
 
 
 def directed(area: str, rows: Iterable[Row]) -> Iterator[Rule]:
-    """Return the rules of facts about requests and responses: one or two rules for each row."""
+    """Return the rules for facts about requests and responses: one or two rules for each row."""
     for row in rows:
         for direction in (Direction.REQUEST, Direction.RESPONSE):
             if not row.fact.rule(direction):
@@ -158,7 +171,10 @@ def directed(area: str, rows: Iterable[Row]) -> Iterator[Rule]:
 
 
 def undirected(area: str, rows: Iterable[Row]) -> Iterator[Rule]:
-    """Return the rules of facts outside of requests and responses: operations, servers, security."""
+    """Return the rules for facts that are not about requests or responses.
+
+    Such facts are about operations, servers or security.
+    """
     for row in rows:
         level, deviation = row.deviations.get(Direction.NONE, (law(row.effect, Direction.NONE), ""))
         yield Rule(

@@ -23,7 +23,7 @@ RULES = [
                 ),
                 message="{place} must now contain the property {after} when it contains the property {other}",
                 explain=(
-                    "Before, a message could contain one of these properties without the other "
+                    "Before the change, an object could contain one of the two properties without the other "
                     "(`dependentRequired`)."
                 ),
             ),
@@ -40,8 +40,8 @@ RULES = [
                     "({name})"
                 ),
                 explain=(
-                    "Before, every message that contained one of these properties contained the other too "
-                    "(`dependentRequired`)."
+                    "Before the change, every object that contained the first property contained the second "
+                    "property too (`dependentRequired`)."
                 ),
             ),
             Row(
@@ -51,7 +51,8 @@ RULES = [
                 peer=("dependent-schema-added",),
                 message="added a schema for {base_place} that applies when the property {subject} is present",
                 explain=(
-                    "Before, the presence of the property did not restrict the object (`dependentSchemas`)."
+                    "Before the change, the presence of the property did not restrict the other properties "
+                    "of the object (`dependentSchemas`)."
                 ),
             ),
             Row(
@@ -61,7 +62,8 @@ RULES = [
                 peer=("dependent-schema-removed",),
                 message="removed the schema for {place} that applied when the property {subject} was present",
                 explain=(
-                    "Now the presence of the property does not restrict the object (`dependentSchemas`)."
+                    "After the change, the presence of the property does not restrict the other properties "
+                    "of the object (`dependentSchemas`)."
                 ),
             ),
             Row(
@@ -69,16 +71,16 @@ RULES = [
                 effect=N,
                 mirror=facts.CONTAINS_REMOVED,
                 peer=("contains-added",),
-                message="added the requirement that {base_place} contains a matching item (`contains`)",
-                explain="An array without such an item was valid before.",
+                message="added the requirement that {base_place} contains an item that matches `contains`",
+                explain="Before the change, an array without an item that matches `contains` was valid.",
             ),
             Row(
                 fact=facts.CONTAINS_REMOVED,
                 effect=W,
                 mirror=facts.CONTAINS_ADDED,
                 peer=("contains-removed",),
-                message="removed the requirement that {place} contains a matching item (`contains`)",
-                explain="An array without such an item is valid now.",
+                message="removed the requirement that {place} contains an item that matches `contains`",
+                explain="After the change, an array without an item that matches `contains` is valid.",
             ),
             Row(
                 fact=facts.UNION_BRANCH_REMOVED,
@@ -87,8 +89,8 @@ RULES = [
                 peer=("one-of-removed", "any-of-removed"),
                 message="removed the alternative {subject} from {place}",
                 explain=(
-                    "The alternative is no longer in `oneOf` or `anyOf`, and no other alternative allows all "
-                    "of its values."
+                    "The removed alternative is no longer in `oneOf` or `anyOf`, and no other alternative "
+                    "allows all values of the removed alternative."
                 ),
             ),
             Row(
@@ -160,7 +162,7 @@ RULES = [
                 deviations={
                     RESPONSE: (
                         Level.INFO,
-                        "every value that is valid now was valid before",
+                        "every value that is valid for the new schema is valid for the old schema too",
                     )
                 },
             ),
@@ -176,7 +178,7 @@ RULES = [
                 deviations={
                     REQUEST: (
                         Level.INFO,
-                        "every value that was valid before is still valid",
+                        "every value that is valid for the old schema is valid for the new schema too",
                     )
                 },
             ),
@@ -185,10 +187,10 @@ RULES = [
                 effect=N,
                 mirror=facts.UNION_NO_LONGER_EXCLUSIVE_FOR_SOME,
                 message=(
-                    "{place} must now match exactly one alternative (`anyOf` became `oneOf`), and some values"
-                    " match two"
+                    "{place} must now match exactly one alternative (`anyOf` became `oneOf`), and some "
+                    "values match two alternatives"
                 ),
-                explain="A value that matches two alternatives was valid before.",
+                explain="Before the change, a value that matches two alternatives was valid.",
             ),
             Row(
                 fact=facts.UNION_NO_LONGER_EXCLUSIVE_FOR_SOME,
@@ -196,9 +198,9 @@ RULES = [
                 mirror=facts.UNION_BECAME_EXCLUSIVE_FOR_SOME,
                 message=(
                     "{place} may now match more than one alternative (`oneOf` became `anyOf`), and some "
-                    "values match two"
+                    "values match two alternatives"
                 ),
-                explain="A value that matches two alternatives was invalid before.",
+                explain="Before the change, a value that matches two alternatives was invalid.",
             ),
             Row(
                 fact=facts.UNION_OVERLAP_ADDED,
@@ -208,11 +210,15 @@ RULES = [
                     "values of {place} may now match two alternatives of `oneOf`, which makes them invalid"
                 ),
                 explain=(
-                    "A new or widened alternative can allow the same value as another alternative. To avoid "
-                    "this, use `anyOf`, or add a property that distinguishes the alternatives."
+                    "A value that matches two alternatives of `oneOf` is invalid. A new or widened "
+                    "alternative can allow the same value as another alternative. To avoid this, use "
+                    "`anyOf`, or add a property that distinguishes the alternatives."
                 ),
                 deviations={
-                    RESPONSE: (Level.INFO, "fewer values are valid, so clients receive no new values")
+                    RESPONSE: (
+                        Level.INFO,
+                        ("the new schema allows fewer values, so clients receive no new values"),
+                    )
                 },
             ),
             Row(
@@ -224,13 +230,14 @@ RULES = [
                     "invalid"
                 ),
                 explain=(
-                    "An alternative that allowed the same value as another alternative was removed, or "
-                    "allows fewer values."
+                    "A value that matches two alternatives of `oneOf` is invalid. An alternative that "
+                    "allowed the same value as another alternative was removed, or allows fewer values after"
+                    " the change."
                 ),
                 deviations={
                     REQUEST: (
                         Level.INFO,
-                        "more values are valid, so the server still accepts every old value",
+                        "the new schema allows more values, so the server still accepts every old value",
                     )
                 },
             ),
@@ -239,20 +246,20 @@ RULES = [
                 effect=N,
                 mirror=facts.NOT_REMOVED,
                 message="added an exclusion to {base_place} (`not`)",
-                explain="Values that match the schema in `not` were valid before.",
+                explain="Before the change, values that match the schema in `not` were valid.",
             ),
             Row(
                 fact=facts.NOT_REMOVED,
                 effect=W,
                 mirror=facts.NOT_ADDED,
                 message="removed the exclusion from {place} (`not`)",
-                explain="Values that match the schema in `not` were invalid before.",
+                explain="Before the change, values that match the schema in `not` were invalid.",
             ),
             Row(
                 fact=facts.NOT_NARROWED,
                 effect=N,
                 mirror=facts.NOT_WIDENED,
-                message="{place} matches more values, which are therefore excluded",
+                message="{place} matches more values, so the schema excludes more values",
                 explain=(
                     "The new `not` excludes every value that the old `not` excludes, and additional values."
                 ),
@@ -261,7 +268,7 @@ RULES = [
                 fact=facts.NOT_WIDENED,
                 effect=W,
                 mirror=facts.NOT_NARROWED,
-                message="{place} matches fewer values; the remaining values are no longer excluded",
+                message="{place} matches fewer values, so the schema excludes fewer values",
                 explain=(
                     "The old `not` excludes every value that the new `not` excludes, and additional values."
                 ),
@@ -270,8 +277,11 @@ RULES = [
                 fact=facts.NOT_CHANGED,
                 effect=U,
                 mirror=facts.NOT_CHANGED,
-                message="{place} matches other values, which changes the excluded values",
-                explain="The comparison could not prove that one of the two exclusions includes the other.",
+                message="{place} matches other values than before, so the schema excludes other values",
+                explain=(
+                    "The comparison could not prove that the old `not` excludes all values that the new "
+                    "`not` excludes, and could not prove the opposite."
+                ),
             ),
             Row(
                 fact=facts.CONDITION_ADDED,
@@ -279,7 +289,10 @@ RULES = [
                 mirror=facts.CONDITION_REMOVED,
                 peer=("if-added", "then-added", "else-added"),
                 message="added a condition to {place} (`if`)",
-                explain="`if` with `then` or `else` can only restrict the valid values.",
+                explain=(
+                    "The keyword `if` with `then` or `else` can exclude values that were valid before the "
+                    "change."
+                ),
             ),
             Row(
                 fact=facts.CONDITION_REMOVED,
@@ -287,7 +300,8 @@ RULES = [
                 mirror=facts.CONDITION_ADDED,
                 peer=("if-removed", "then-removed", "else-removed"),
                 message="removed a condition from {place} (`if`)",
-                explain="`if` with `then` or `else` could only restrict the valid values.",
+                explain="The removed keyword `if` with `then` or `else` could only exclude values, "
+                "so the new schema allows at least the same values.",
             ),
             Row(
                 fact=facts.CONDITION_NARROWED,
@@ -295,8 +309,9 @@ RULES = [
                 mirror=facts.CONDITION_WIDENED,
                 message="a condition of {place} applies to more values (`if`)",
                 explain=(
-                    "`then` and `else` did not change; `if` matches more values (or fewer values, if there "
-                    "is only an `else`)."
+                    "The keywords `then` and `else` did not change. The changed `if` matches more values (or"
+                    " fewer values, if the schema has only an `else`), so the condition restricts more "
+                    "values."
                 ),
             ),
             Row(
@@ -305,8 +320,9 @@ RULES = [
                 mirror=facts.CONDITION_NARROWED,
                 message="a condition of {place} applies to fewer values (`if`)",
                 explain=(
-                    "`then` and `else` did not change; `if` matches fewer values (or more values, if there "
-                    "is only an `else`)."
+                    "The keywords `then` and `else` did not change. The changed `if` matches fewer values "
+                    "(or more values, if the schema has only an `else`), so the condition restricts fewer "
+                    "values."
                 ),
             ),
             Row(
@@ -332,7 +348,7 @@ RULES = [
                     "unevaluated-items-removed",
                 ),
                 message="changed `{name}` of {place} from {before} to {after}",
-                explain="The comparison does not evaluate which values this keyword allows.",
+                explain="The comparison does not evaluate which values the changed keyword allows.",
             ),
             Row(
                 fact=facts.UNION_OVERLAP_ADDED_FOR_SOME,
@@ -342,8 +358,9 @@ RULES = [
                     "some values of {place} now match two alternatives of `oneOf`, which makes them invalid"
                 ),
                 explain=(
-                    "A valid value matches exactly one alternative. The example matched one alternative "
-                    "before and matches two now."
+                    "A value is valid if it matches exactly one alternative of `oneOf`. The example value of"
+                    " the finding matches one alternative of the old document and two alternatives of the "
+                    "new document."
                 ),
             ),
             Row(
@@ -355,8 +372,9 @@ RULES = [
                     "invalid"
                 ),
                 explain=(
-                    "A valid value matches exactly one alternative. The example matched two alternatives "
-                    "before and matches one now."
+                    "A value is valid if it matches exactly one alternative of `oneOf`. The example value of"
+                    " the finding matches two alternatives of the old document and one alternative of the "
+                    "new document."
                 ),
             ),
         ],

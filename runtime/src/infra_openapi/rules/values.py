@@ -47,7 +47,10 @@ RULES = [
                 mirror=facts.TYPE_CHANGED,
                 peer=("type-changed",),
                 message="changed the type of {place} from {before} to {after}",
-                explain="The new document removes types and adds other types.",
+                explain=(
+                    "The new document does not allow some types of the old document, and allows other types "
+                    "instead."
+                ),
             ),
             Row(
                 fact=facts.BECAME_NULLABLE,
@@ -55,7 +58,7 @@ RULES = [
                 mirror=facts.BECAME_NOT_NULLABLE,
                 peer=("became-nullable",),
                 message="{place} became nullable",
-                explain="`null` is valid in addition to the other values.",
+                explain="After the change, `null` is valid in addition to the other values.",
             ),
             Row(
                 fact=facts.BECAME_NOT_NULLABLE,
@@ -63,7 +66,7 @@ RULES = [
                 mirror=facts.BECAME_NULLABLE,
                 peer=("became-not-nullable",),
                 message="{place} is no longer nullable",
-                explain="`null` was valid before.",
+                explain="Before the change, `null` was valid.",
             ),
             Row(
                 fact=facts.BECAME_IMPOSSIBLE,
@@ -112,18 +115,19 @@ RULES = [
                     "enum-value-removed",
                     "response-mediatype-enum-value-removed",
                 ),
-                message="removed the enum value {before} from {place}",
-                explain="The value is no longer valid.",
+                message="removed the enum {values} from {place}",
+                explain="These values are no longer valid.",
             ),
             Row(
                 fact=facts.ENUM_VALUE_ADDED,
                 effect=W,
                 mirror=facts.ENUM_VALUE_REMOVED,
                 peer=("enum-value-added",),
-                message="added the enum value {after} to {place}",
+                message="added the enum {values} to {place}",
                 explain=(
-                    "Client code that handles each value of the enumeration separately may not handle the "
-                    "new value. If your clients handle unknown values, use the preset `lenient-enums`."
+                    "Client code that handles each value of the enumeration separately can fail if it "
+                    "receives a new value. If your clients handle unknown values, use the preset "
+                    "`lenient-enums`."
                 ),
             ),
             Row(
@@ -136,7 +140,7 @@ RULES = [
                     "request-header-property-became-enum",
                 ),
                 message="restricted {place} to the enum values {after}",
-                explain="Other values were valid before.",
+                explain="Before the change, values that are not in the list of enum values were valid.",
             ),
             Row(
                 fact=facts.ENUM_REMOVED,
@@ -144,7 +148,10 @@ RULES = [
                 mirror=facts.ENUM_ADDED,
                 peer=("const-removed",),
                 message="removed the restriction of {place} to the enum values {before}",
-                explain="The new document has neither `enum` nor `const`, so other values are valid now.",
+                explain=(
+                    "The new schema has neither `enum` nor `const`, so values that are not in the old list "
+                    "are valid after the change."
+                ),
             ),
             Row(
                 fact=facts.CONST_CHANGED,
@@ -162,16 +169,17 @@ RULES = [
                 effect=N,
                 mirror=facts.EXTENSIBLE_ENUM_VALUE_ADDED,
                 peer=("x-extensible-enum-value-removed",),
-                message="removed the value {before} from the extensible enum of {place}",
+                message="removed the {values} from the extensible enum of {place}",
                 explain=(
-                    "`x-extensible-enum` announces that values can be added, not that they can be removed."
+                    "The keyword `x-extensible-enum` announces that the API can add values. It does not "
+                    "announce that the API can remove values."
                 ),
             ),
             Row(
                 fact=facts.EXTENSIBLE_ENUM_VALUE_ADDED,
                 effect=NEUTRAL,
                 mirror=facts.EXTENSIBLE_ENUM_VALUE_REMOVED,
-                message="added the value {after} to the extensible enum of {place}",
+                message="added the {values} to the extensible enum of {place}",
                 explain="`x-extensible-enum` announces that values can be added.",
             ),
             Row(
@@ -180,7 +188,9 @@ RULES = [
                 mirror=facts.MULTIPLE_OF_REMOVED,
                 peer=("multiple-of-set",),
                 message="added the requirement that {place} is a multiple of {after}",
-                explain="Other numbers were valid before.",
+                explain=(
+                    "Before the change, numbers that are not multiples of the new `multipleOf` were valid."
+                ),
             ),
             Row(
                 fact=facts.MULTIPLE_OF_REMOVED,
@@ -188,7 +198,9 @@ RULES = [
                 mirror=facts.MULTIPLE_OF_ADDED,
                 peer=("multiple-of-unset",),
                 message="removed the requirement that {place} is a multiple of {before}",
-                explain="Other numbers are valid now.",
+                explain=(
+                    "After the change, numbers that are not multiples of the old `multipleOf` are valid."
+                ),
             ),
             Row(
                 fact=facts.MULTIPLE_OF_NARROWED,
@@ -200,8 +212,8 @@ RULES = [
                 ),
                 message="narrowed the `multipleOf` of {place} from {before} to {after}",
                 explain=(
-                    "Every multiple of the new number is a multiple of the old one, but not the other way "
-                    "round."
+                    "Every multiple of the new `multipleOf` is a multiple of the old `multipleOf`, but some "
+                    "multiples of the old one are not multiples of the new one."
                 ),
             ),
             Row(
@@ -214,8 +226,8 @@ RULES = [
                 ),
                 message="widened the `multipleOf` of {place} from {before} to {after}",
                 explain=(
-                    "Every multiple of the old number is a multiple of the new one, but not the other way "
-                    "round."
+                    "Every multiple of the old `multipleOf` is a multiple of the new `multipleOf`, but some "
+                    "multiples of the new one are not multiples of the old one."
                 ),
             ),
             Row(
@@ -224,7 +236,10 @@ RULES = [
                 mirror=facts.MULTIPLE_OF_CHANGED,
                 peer=("multiple-of-changed",),
                 message="changed the `multipleOf` of {place} from {before} to {after}",
-                explain="Neither number is a multiple of the other.",
+                explain=(
+                    "The old `multipleOf` is not a multiple of the new `multipleOf`, and the new one is not "
+                    "a multiple of the old one."
+                ),
             ),
             Row(
                 fact=facts.UNIQUE_ITEMS_ADDED,
@@ -232,7 +247,7 @@ RULES = [
                 mirror=facts.UNIQUE_ITEMS_REMOVED,
                 peer=("unique-items-set",),
                 message="added the requirement that the items of {place} are unique",
-                explain="An array with two equal items was valid before.",
+                explain="Before the change, an array with two equal items was valid.",
             ),
             Row(
                 fact=facts.UNIQUE_ITEMS_REMOVED,
@@ -240,7 +255,7 @@ RULES = [
                 mirror=facts.UNIQUE_ITEMS_ADDED,
                 peer=("unique-items-unset",),
                 message="removed the requirement that the items of {place} are unique",
-                explain="An array with two equal items is valid now.",
+                explain="After the change, an array with two equal items is valid.",
             ),
             *bounds.rows(),
             Row(
@@ -250,8 +265,8 @@ RULES = [
                 peer=("default-value-added",),
                 message="added the default value {after} to {place}",
                 explain=(
-                    "A default does not change which values are valid. The server uses the default when a "
-                    "request does not contain the value."
+                    "A default value does not change which values are valid. If a request does not contain "
+                    "the value, the server uses the default value."
                 ),
             ),
             Row(
@@ -261,8 +276,9 @@ RULES = [
                 peer=("default-value-removed",),
                 message="removed the default value {before} from {place}",
                 explain=(
-                    "A default does not change which values are valid. The server uses the default when a "
-                    "request does not contain the value. Such a request may now have another effect."
+                    "A default value does not change which values are valid. If a request does not contain "
+                    "the value, the server uses the default value. After the removal of the default value, "
+                    "such a request may have another effect."
                 ),
             ),
             Row(
@@ -272,8 +288,9 @@ RULES = [
                 peer=("default-value-changed",),
                 message="changed the default value of {place} from {before} to {after}",
                 explain=(
-                    "A default does not change which values are valid. The server uses the default when a "
-                    "request does not contain the value. Such a request now has another effect."
+                    "A default value does not change which values are valid. If a request does not contain "
+                    "the value, the server uses the default value. After the change of the default value, "
+                    "such a request has another effect."
                 ),
             ),
         ],

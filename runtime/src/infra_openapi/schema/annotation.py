@@ -1,4 +1,4 @@
-"""Compare annotations, which do not restrict values, such as `default`, `deprecated`, `discriminator`."""
+"""Compare annotations of schemas: keywords that do not restrict values, such as `default`, `deprecated`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STABILITY = {
 
 
 def compare(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
-    """Add facts about changed annotations."""
+    """Add facts about changed annotations of a schema, such as `default` and `deprecated`."""
     _default(old, new, change)
     _deprecated(old, new, change)
     _stability(old, new, change)
@@ -77,12 +77,14 @@ def _extensible(old: Node, new: Node, change: Change) -> None:
         return
     first = {canonical(value): value for value in before.value}
     second = {canonical(value): value for value in after.value}
-    for text, value in first.items():
-        if text not in second:
-            change.fact(facts.EXTENSIBLE_ENUM_VALUE_REMOVED, before.element, after.element, value, None, text)
-    for text, value in second.items():
-        if text not in first:
-            change.fact(facts.EXTENSIBLE_ENUM_VALUE_ADDED, before.element, after.element, None, value, text)
+    for kind, side, other in (
+        (facts.EXTENSIBLE_ENUM_VALUE_REMOVED, first, second),
+        (facts.EXTENSIBLE_ENUM_VALUE_ADDED, second, first),
+    ):
+        values = [value for text, value in side.items() if text not in other]
+        if values:
+            one, two = (values, None) if side is first else (None, values)
+            change.fact(kind, before.element, after.element, one, two, ", ".join(map(canonical, values)))
 
 
 def _discriminator(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
@@ -127,7 +129,7 @@ def _discriminator(old: Node, new: Node, change: Change, comparer: Comparer) -> 
 
 
 def _own(node: Node, facet: Facet) -> bool:
-    """Return whether a keyword is in the schema itself, not only in a schema of its `allOf`."""
+    """Return whether a keyword is written in the schema itself, and not in a member of its `allOf`."""
     return facet.element.pointer in {element.pointer for element in node.elements}
 
 
@@ -140,7 +142,11 @@ def _name(element: Element) -> str:
 
 
 def mapping(schema: Element) -> dict[str, Element]:
-    """Return the schemas for a discriminator's values, from its mapping or by the schemas' names."""
+    """Return the schema for each value of a discriminator.
+
+    The values come from the `mapping` of the discriminator, or they are the names of the alternatives'
+    schemas.
+    """
     discriminator = schema.child("discriminator")
     found: dict[str, Element] = {}
     if discriminator is None or not isinstance(discriminator.raw, dict):
@@ -153,7 +159,10 @@ def mapping(schema: Element) -> dict[str, Element]:
             try:
                 found[value] = resolve(schema, ref)
             except CompareError:
-                schema.document.note(target, f"maps to {target.raw!r}, which does not exist")
+                schema.document.note(
+                    target,
+                    f"the discriminator maps a value to the schema {target.raw!r}, which does not exist",
+                )
     mapped = {(element.file, element.pointer) for element in found.values()}
     for kind in ("oneOf", "anyOf"):
         for branch in schema.items(kind):

@@ -1,4 +1,4 @@
-"""Compare the items of arrays: `prefixItems`, `items` and `contains`."""
+"""Compare the keywords for arrays of two schemas: `prefixItems`, `items` and `contains`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from infra_openapi.schema.node import Containment, Node
 
 
 def compare(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
-    """Add facts about changed items; `items` applies to the items after those of `prefixItems`."""
+    """Add facts about changed items of an array.
+
+    The keyword `items` applies to those items that follow the items of `prefixItems`.
+    """
     # Schemas for positions beyond the maximum number of items have no effect.
     inner = old if change.mode.direction is Direction.REQUEST else new
     most = inner.facets["maxItems"].value if "maxItems" in inner.facets else math.inf

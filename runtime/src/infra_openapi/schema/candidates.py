@@ -1,4 +1,7 @@
-"""Generate candidates for an example value: values at the bounds of a schema and beyond its bounds."""
+"""Generate candidates for an example value: values at the bounds of a schema and beyond the bounds.
+
+An example value shows that a change breaks clients: one document allows the value, the other does not.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +30,16 @@ _SAMPLES = {
 
 
 class Candidates:
-    """Generates candidate values: simple values first, then values at every bound."""
+    """Generates candidates for an example value: simple values first, then values at every bound."""
 
     def __init__(self, node: Callable[[Term], Node]) -> None:
         self._node = node
 
     def of(self, wide: Node, narrow: Node) -> Iterator[Any]:
-        """Yield values of both schemas, and values beyond their bounds."""
+        """Yield values at the bounds and just beyond the bounds of two schemas.
+
+        A value that only one of the schemas allows shows that the schemas differ.
+        """
         for node in (wide, narrow):
             yield from islice(self._edges(node, _DEEPEST), _MOST)
         yield from (None, True, "text", 1, 1.5, [], {})

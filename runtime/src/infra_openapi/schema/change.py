@@ -1,4 +1,4 @@
-"""The result of the comparison of two schemas: facts, and the pairs of parts that are still to compare."""
+"""The result of the comparison of two schemas: facts, and pairs of inner schemas to compare next."""
 
 from __future__ import annotations
 
@@ -26,20 +26,26 @@ class Mode(NamedTuple):
     nullless: bool = False
 
     def inner(self) -> Mode:
-        """Return the mode for nested values, which keeps only the direction."""
+        """Return the mode for the values inside an object.
+
+        The result has the direction of this mode; its other values are the defaults.
+        """
         return Mode(self.direction)
 
     def items(self) -> Mode:
-        """Return the mode for the items of an array, which are sent as text like the array."""
+        """Return the mode for the items of an array.
+
+        If the array is sent as text, its items are sent as text too.
+        """
         return Mode(self.direction, self.text)
 
     def property(self) -> Mode:
-        """Return the mode for a property: a nested object is not sent as text."""
+        """Return the mode for a property of an object; an object inside a property is not sent as text."""
         return Mode(self.direction, max(0, self.text - 1))
 
 
 class Fact(NamedTuple):
-    """One difference between two documents; `kind` and direction determine its rule."""
+    """One difference between two documents; the kind of the fact and the direction determine its rule."""
 
     kind: FactKind
     direction: Direction
@@ -54,7 +60,7 @@ Side: TypeAlias = Term | Node
 
 
 class Pair(NamedTuple):
-    """Two schemas to compare, with their mode."""
+    """An old and a new schema to compare, with the mode of the comparison."""
 
     old: Side
     new: Side
@@ -64,7 +70,7 @@ class Pair(NamedTuple):
 
 @dataclass(slots=True)
 class Change:
-    """The facts about one pair of schemas, and the pairs of parts to compare."""
+    """The facts about one pair of schemas, and the pairs of inner schemas that are compared next."""
 
     mode: Mode
     facts: list[Fact] = field(default_factory=list)
@@ -79,9 +85,9 @@ class Change:
         after: Any = None,
         subject: str = "",
     ) -> None:
-        """Add a fact."""
+        """Add a fact about the pair of schemas."""
         self.facts.append(Fact(kind, self.mode.direction, base, revision, before, after, subject))
 
     def pair(self, old: Side, new: Side, name: str = "", mode: Mode | None = None) -> None:
-        """Add a pair of parts, which is compared later."""
+        """Add a pair of inner schemas (such as the schemas of a property), which is compared later."""
         self.pairs.append(Pair(old, new, mode or self.mode.inner(), name))

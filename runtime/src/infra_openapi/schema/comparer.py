@@ -59,7 +59,11 @@ class Comparer:
 
     @property
     def assuming(self) -> bool:
-        """Return whether a proof of inclusion is running, whose assumptions can turn out to be wrong."""
+        """Return whether a proof is running that one schema includes another.
+
+        Such a proof uses assumptions about schemas that refer to themselves, and an assumption can turn out
+        to be wrong.
+        """
         return self._depth > 0
 
     def question(self, direction: Direction) -> Questions:
@@ -78,32 +82,38 @@ class Comparer:
         )
 
     def normal(self, side: Side) -> Node:
-        """Return the normal form of the old or the new schema of a pair."""
+        """Return the normal form of a schema, which is the old or the new schema of a pair."""
         return side if isinstance(side, Node) else self.node(side)
 
     def same_term(self, old: Term | None, new: Term | None) -> bool:
-        """Return whether two terms have the same content, including the targets of references."""
+        """Return whether an old and a new schema have the same content, including targets of references."""
         if old is None or new is None or len(old) != len(new):
             return old is None and new is None
         return all(self.equality.same(one, other) for one, other in zip(old, new, strict=True))
 
     def same(self, pair: Pair) -> bool:
-        """Return whether both schemas have the same content; the normal form is not computed."""
+        """Return whether both schemas of a pair have the same content.
+
+        The normal form of the schemas is not computed, so the answer is fast.
+        """
         old, new = pair.old, pair.new
         if isinstance(old, Node) or isinstance(new, Node):
             return isinstance(old, Node) and isinstance(new, Node) and self.same_nodes(old, new)
         return self.same_term(old, new)
 
     def same_nodes(self, old: Node, new: Node) -> bool:
-        """Return whether both nodes come from a document and have the same content."""
+        """Return whether two schemas in normal form have the same content in the documents.
+
+        The result is False if one of them was created during the comparison.
+        """
         return not (old.derived or new.derived) and self.same_term(old.elements, new.elements)
 
     def key(self, pair: Pair) -> Hashable:
-        """Return a key for a pair."""
+        """Return a key under which the result for a pair of schemas is stored."""
         return self.normal(pair.old).key, self.normal(pair.new).key, pair.mode
 
     def change(self, pair: Pair) -> Change:
-        """Return the change of a pair; differences of its parts are not included."""
+        """Return the facts about a pair of schemas, without the differences of properties and items."""
         old, new = self.normal(pair.old), self.normal(pair.new)
         key = (old.key, new.key, pair.mode)
         known = self._changes.get(key)
@@ -115,7 +125,7 @@ class Comparer:
         return known
 
     def example(self, old: Node, new: Node, direction: Direction) -> Any:
-        """Return a value that makes the change breaking, or `nothing`."""
+        """Return a value that shows that a changed schema breaks clients, or `nothing` if none was found."""
         if self.assuming:
             # For a union, only the inclusion of alternatives is relevant; undecided means not included.
             return self.nothing
@@ -126,7 +136,10 @@ class Comparer:
         return self.nothing
 
     def covers(self, pair: Pair) -> bool:
-        """Return whether it is proved that the change of a pair, including all parts, is not breaking."""
+        """Return whether it is proved that no difference between two schemas breaks clients.
+
+        The proof includes the schemas of properties and items at any depth.
+        """
         if self.same(pair):
             return True
         key = self.key(pair)

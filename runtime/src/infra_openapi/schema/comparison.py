@@ -1,4 +1,7 @@
-"""Compare two schemas in normal form, keyword by keyword; their parts become pairs to compare later."""
+"""Compare two schemas in normal form, keyword by keyword.
+
+The schemas of properties, items and other parts become pairs, which are compared later.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ def new_comparer() -> Comparer:
 
 
 def compare(old: Node, new: Node, mode: Mode, comparer: Comparer) -> Change:
-    """Return the facts of two schemas, and the pairs of their parts."""
+    """Return the facts about an old and a new schema, and the pairs of inner schemas to compare next."""
     change = Change(mode)
     if comparer.same_nodes(old, new):
         return change
@@ -115,7 +118,10 @@ def _members(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
 
 
 def _without_shared_groups(old: Node, new: Node, comparer: Comparer) -> tuple[Node, Node]:
-    """Return both schemas without duplicate unions and without the unions that both have."""
+    """Return both schemas without the unions (`oneOf`, `anyOf`) that the old and the new schema have.
+
+    Duplicate unions inside one schema are removed too.
+    """
     first, second = _distinct(old.groups, comparer), _distinct(new.groups, comparer)
     left = list(second)
     for group in first:
@@ -149,7 +155,7 @@ def _same_group(old: Group, new: Group, comparer: Comparer) -> bool:
 
 
 def _only_typed(old: Node, new: Node) -> bool:
-    """Return whether only the types of the narrower side differ.
+    """Return whether the types are the only difference, in the schema that allows fewer values.
 
     In that case, a fact about the types describes the change better than a fact about the union.
     """

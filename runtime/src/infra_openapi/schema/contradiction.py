@@ -1,4 +1,4 @@
-"""Remove the types and values that contradicting keywords of a schema exclude.
+"""Remove types and values from a schema that no value can have, because keywords contradict each other.
 
 For example, `minimum: 3` and `maximum: 2` exclude all numbers.
 """
@@ -6,7 +6,7 @@ For example, `minimum: 3` and `maximum: 2` exclude all numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -16,7 +16,7 @@ from infra_openapi.schema.node import Bound, Facet, Node, narrower_end, type_of
 
 
 def consistent(node: Node) -> Node:
-    """Return the schema without the values and types that its other keywords exclude."""
+    """Return the schema without the types and enumerated values that its other keywords exclude."""
     node = _whole(node) if node.integral else node
     node = _ended(node) if node.items and _refuses_all(node.items[0].raw) else node
     values = {
@@ -24,16 +24,25 @@ def consistent(node: Node) -> Node:
         for name, listed in node.values.items()
     }
     gone = {name for name, left in values.items() if not left} | set(_ruled_out(node))
+    integral = node.integral or _all_whole(values.get("number"))
     if not gone & node.types and values == node.values:
-        return node
+        return node if integral == node.integral else replace(node, integral=integral)
     left = {name: listed for name, listed in values.items() if name not in gone}
     dropped = gone & node.types
     facets = {name: facet for name, facet in node.facets.items() if type_of(name) not in dropped}
-    return replace(node, types=node.types - gone, values=left, facets=facets)
+    return replace(node, types=node.types - gone, integral=integral, values=left, facets=facets)
+
+
+def _all_whole(listed: Mapping[str, Any] | None) -> bool:
+    """Return whether numbers are enumerated and all of them are integers."""
+    return listed is not None and bool(listed) and all(value == int(value) for value in listed.values())
 
 
 def _whole(node: Node) -> Node:
-    """Return the schema with bounds of integers rounded to integers."""
+    """Return the schema with bounds that are integers, because the schema allows only integers.
+
+    For example, `minimum: 1.5` becomes `minimum: 2`.
+    """
     found = dict(node.facets)
     for name in ("minimum", "maximum"):
         facet = found.get(name)
@@ -49,7 +58,7 @@ def _whole_end(name: str, end: Bound) -> Bound:
 
 
 def _ended(node: Node) -> Node:
-    """Return the schema with the `maxItems` that follows from a schema that allows no further items."""
+    """Return the schema with a `maxItems` instead of a schema for further items that allows no value."""
     most, count = node.facets.get("maxItems"), len(node.prefix)
     if most and most.value <= count:
         return replace(node, items=None)
@@ -58,7 +67,7 @@ def _ended(node: Node) -> Node:
 
 
 def _ruled_out(node: Node) -> Iterator[str]:
-    """Return the types that have no valid value."""
+    """Yield the types for which the schema allows no value, because its keywords contradict each other."""
     found = node.facets
     low, high = found.get("minimum"), found.get("maximum")
     if low and high:
@@ -83,7 +92,10 @@ def _refuses_all(raw: Any) -> bool:
 
 
 def allows(node: Node, value: Any) -> bool:
-    """Return whether a scalar satisfies bounds, `multipleOf` and patterns; true if this is undecidable."""
+    """Return whether a schema allows a number or string, as far as bounds, `multipleOf`, patterns decide.
+
+    The result is also true if this cannot be decided.
+    """
     found = node.facets
     if isinstance(value, str):
         least, most = found.get("minLength"), found.get("maxLength")

@@ -1,4 +1,4 @@
-"""Compare enumerated values (`enum`, `const`) with each other and with the other keywords."""
+"""Compare enumerated values of schemas (`enum`, `const`), also with the other keywords of the schemas."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ _SHORT = 64
 
 
 def texts(old: Node, new: Node, change: Change) -> bool:
-    """Compare enumerations as text, where 1 and "1" are equal.
+    """Compare two enumerations as text, where 1 and "1" are equal, and return whether this was possible.
 
-    The result is False, and no fact is added, if one side also allows values that are not enumerated.
+    If one of the schemas also allows values that are not enumerated, the result is False and no fact is
+    added.
     """
     if not change.mode.text or old.types == new.types:
         return False
@@ -28,11 +29,24 @@ def texts(old: Node, new: Node, change: Change) -> bool:
     if not before or not after:
         return False
     one, other = _enum_element(old), _enum_element(new)
-    for text in sorted(before.keys() - after.keys()):
-        change.fact(facts.ENUM_VALUE_REMOVED, one, other, before[text], None, text)
-    for text in sorted(after.keys() - before.keys()):
-        change.fact(facts.ENUM_VALUE_ADDED, one, other, None, after[text], text)
+    lost = [before[text] for text in sorted(before.keys() - after.keys())]
+    won = [after[text] for text in sorted(after.keys() - before.keys())]
+    _changed(one, other, lost, won, change)
     return True
+
+
+def _changed(
+    old: Element | None, new: Element | None, lost: list[Any], won: list[Any], change: Change
+) -> None:
+    """Add a fact for all removed values of an enumeration, and a fact for all added values."""
+    if lost:
+        change.fact(facts.ENUM_VALUE_REMOVED, old, new, lost, None, _subject(lost))
+    if won:
+        change.fact(facts.ENUM_VALUE_ADDED, old, new, None, won, _subject(won))
+
+
+def _subject(values: list[Any]) -> str:
+    return ", ".join(map(canonical, values))
 
 
 def _as_text(node: Node) -> dict[str, Any]:
@@ -47,7 +61,10 @@ def _as_text(node: Node) -> dict[str, Any]:
 def values(
     old: Node, new: Node, shared: frozenset[str], change: Change, member: Membership
 ) -> frozenset[str]:
-    """Add facts about changed enumerated values, and return the types that have no enumeration."""
+    """Add facts about changed enumerated values, and return the types without an enumerated value.
+
+    The caller compares the other keywords of the returned types.
+    """
     left = set(shared)
     for name in sorted(shared):
         before, after = (
@@ -68,10 +85,7 @@ def values(
         if before and after and len(before) == len(after) == len(lost) == len(won) == 1:
             change.fact(facts.CONST_CHANGED, one, other, lost[0], won[0])
             continue
-        for value in lost:
-            change.fact(facts.ENUM_VALUE_REMOVED, one, other, value, None, canonical(value))
-        for value in won:
-            change.fact(facts.ENUM_VALUE_ADDED, one, other, None, value, canonical(value))
+        _changed(one, other, lost, won, change)
         if lost_perhaps or won_perhaps:
             first, second = (None if each is None else list(each.values()) for each in (before, after))
             change.fact(facts.KEYWORD_UNDECIDED, one, other, first, second, "enum")
@@ -91,7 +105,11 @@ def _spelled_out(old: Node, before: dict[str, Any] | None, new: Node, after: dic
 
 
 def _listed(node: Node, name: str, other: Node) -> dict[str, Any] | None:
-    """Return the enumerated values of a type; a short range of integers is treated like an enumeration."""
+    """Return the enumerated values that a schema has for the type `name`.
+
+    If the schema allows a short range of integers, the integers in this range are returned like enumerated
+    values.
+    """
     if name in node.values:
         return dict(node.values[name])
     low, high = node.facets.get("minimum"), node.facets.get("maximum")
@@ -103,7 +121,7 @@ def _listed(node: Node, name: str, other: Node) -> dict[str, Any] | None:
 
 
 def _possible(listed: dict[str, Any] | None, node: Node, member: Membership) -> dict[str, Any] | None:
-    """Return those enumerated values that the other keywords of the schema allow."""
+    """Return those enumerated values of a schema that the other keywords of the schema allow."""
     if listed is None:
         return None
     return {text: value for text, value in listed.items() if member.holds(node, value) is not False}
@@ -112,7 +130,10 @@ def _possible(listed: dict[str, Any] | None, node: Node, member: Membership) -> 
 def _outside(
     listed: dict[str, Any], own: Node, other: Node, change: Change, member: Membership
 ) -> tuple[list[Any], list[Any]]:
-    """Return the values that the other schema rejects, and the values for which this is undecided."""
+    """Return the values that the other schema rejects, and the values for which the answer is unknown.
+
+    `listed` contains the enumerated values of the schema `own`.
+    """
     # A format that both schemas have does not reject values of the other schema.
     formats = {name: element for name, element in other.formats.items() if name not in own.formats}
     other = replace(other, formats=formats)
@@ -127,19 +148,15 @@ def _outside(
 
 
 def by_values(old: Node, new: Node, gone: frozenset[str], come: frozenset[str], change: Change) -> bool:
-    """Add facts about removed and added values if both schemas are enumerations without types.
+    """Add facts about removed and added values if both schemas only enumerate values, without a type.
 
-    The result is False for other schemas.
+    The result is True for two such schemas, and False for other schemas.
     """
     if old.type_element or new.type_element or not (gone <= old.values.keys() and come <= new.values.keys()):
         return False
-    one, other = _enum_element(old), _enum_element(new)
-    for name in sorted(gone):
-        for text, value in old.values[name].items():
-            change.fact(facts.ENUM_VALUE_REMOVED, one, other, value, None, text)
-    for name in sorted(come):
-        for text, value in new.values[name].items():
-            change.fact(facts.ENUM_VALUE_ADDED, one, other, None, value, text)
+    lost = [value for name in sorted(gone) for value in old.values[name].values()]
+    won = [value for name in sorted(come) for value in new.values[name].values()]
+    _changed(_enum_element(old), _enum_element(new), lost, won, change)
     return True
 
 

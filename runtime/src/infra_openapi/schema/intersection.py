@@ -1,4 +1,4 @@
-"""Compute the intersection of schemas, which allows the values that all of them allow."""
+"""Compute the intersection of two schemas, which allows exactly the values that both schemas allow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from infra_openapi.schema.node import Facet, Node, Term, narrower_end
 
 
 def intersection(one: Node, other: Node, key: Hashable) -> Node:
-    """Return the intersection of schemas; each part keeps the element that defines it."""
+    """Return the intersection of two schemas: a schema that allows the values that both schemas allow.
+
+    Each part of the result keeps the element of the document that defines the part.
+    """
     types = one.types & other.types
     integral = one.integral or other.integral
     values = _values(one, other, types)
@@ -56,7 +59,7 @@ def intersection(one: Node, other: Node, key: Hashable) -> Node:
 
 
 def joined(one: Term, other: Term) -> Term:
-    """Return the intersection of two terms, without duplicates."""
+    """Return the intersection of two terms (tuples of schemas that must all match), without duplicates."""
     return (*one, *(element for element in other if not any(_same_place(element, known) for known in one)))
 
 
@@ -112,7 +115,7 @@ def _narrower(name: str, one: Facet, other: Facet) -> Facet:
 
 
 def multiple(one: float, other: float) -> float:
-    """Return the smallest number that is a multiple of both."""
+    """Return the smallest number that is a multiple of both numbers."""
     first, second = Fraction(str(one)), Fraction(str(other))
     step = Fraction(
         lcm(first.numerator * second.denominator, second.numerator * first.denominator),
@@ -133,10 +136,10 @@ def _properties(one: Node, other: Node) -> dict[str, Term]:
 
 
 def declared(node: Node, name: str) -> Term:
-    """Return the schema for one property.
+    """Return the schema that an object schema declares for the property `name`.
 
-    It is the schema under the name of the property, under a pattern that the name matches, or for undeclared
-    properties.
+    This is the schema under the name of the property, under a pattern that the name matches, or the schema
+    for undeclared properties.
     """
     found: Term = node.properties.get(name, ())
     matched = name in node.properties

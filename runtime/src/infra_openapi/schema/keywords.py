@@ -1,4 +1,4 @@
-"""Read the keywords of one schema in every version of OpenAPI; keywords without effect are ignored."""
+"""Read the keywords of one schema in every version of OpenAPI; keywords that have no effect are ignored."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _UNIVERSAL = frozenset(
 
 
 def types(element: Element) -> tuple[frozenset[str], bool]:
-    """Return the types of a schema, and whether numbers must be integers."""
+    """Return the types that a schema allows, and whether the numbers that it allows must be integers."""
     raw = element.raw
     declared = raw.get("type")
     if declared is None:
@@ -35,7 +35,9 @@ def types(element: Element) -> tuple[frozenset[str], bool]:
     names = declared if isinstance(declared, list) else [declared]
     known = {name for name in names if isinstance(name, str) and (name in ALL_TYPES or name == "integer")}
     if len(known) != len(names):
-        element.document.note(element, f"has the unknown type {declared!r}, which is ignored")
+        element.document.note(
+            element, f"the schema has the unknown type {declared!r}, which the comparison ignores"
+        )
         if not known:
             return ALL_TYPES, False
     if raw.get("nullable") is True:
@@ -53,7 +55,7 @@ def _number(value: Any) -> bool:
 
 
 def facets(element: Element, integral: bool) -> dict[str, Facet]:
-    """Return the facets: bounds, `multipleOf`, `uniqueItems`."""
+    """Return the keywords with a simple limit in a schema: bounds, `multipleOf`, `uniqueItems`."""
     raw = element.raw
     found: dict[str, Facet] = {}
     for name, (_, nothing) in COUNTS.items():
@@ -80,7 +82,10 @@ def facets(element: Element, integral: bool) -> dict[str, Facet]:
 
 
 def contains(element: Element) -> tuple[Containment, ...]:
-    """Return `contains` with its minimum and maximum; an empty tuple if it has no effect."""
+    """Return the keyword `contains` of a schema, with its minimum and maximum number of matching items.
+
+    The result is an empty tuple if `contains` is missing or has no effect.
+    """
     inner = element.child("contains")
     least, most = _contained(element.raw)
     if inner is None or _everything(inner.raw) or (least == 0 and most is None):
@@ -94,9 +99,9 @@ def _contained(raw: dict[str, Any]) -> tuple[int, int | None]:
 
 
 def _count(raw: dict[str, Any], name: str) -> int | None:
-    """Return the value of a keyword that counts, as an integer; None if it is missing or negative.
+    """Return the value of a keyword that is a number of characters, items or properties, as an integer.
 
-    In JSON Schema, `1.0` is the integer 1.
+    The result is None if the keyword is missing or negative. In JSON Schema, `1.0` is the integer 1.
     """
     value: Any = raw.get(name)
     if not _number(value):
@@ -110,7 +115,7 @@ def _everything(raw: Any) -> bool:
 
 
 def _bound(raw: dict[str, Any], name: str, strict: str) -> Bound | None:
-    """Return one end of the range.
+    """Return the lower or upper bound of a number, from `minimum` and `exclusiveMinimum` or the maximums.
 
     In OpenAPI 3.0, `exclusiveMinimum` and `exclusiveMaximum` are booleans; in 3.1, they are numbers.
     """
@@ -130,13 +135,16 @@ def _bound(raw: dict[str, Any], name: str, strict: str) -> Bound | None:
 
 
 def patterns(element: Element) -> dict[str, Element]:
-    """Return the pattern and its element; an empty dictionary if the pattern matches every string."""
+    """Return the `pattern` of a schema with its element; an empty dictionary if every string matches."""
     pattern = element.raw.get("pattern")
     return {pattern: element} if isinstance(pattern, str) and pattern not in _UNIVERSAL else {}
 
 
 def schema(element: Element, key: str) -> Term | None:
-    """Return the schema under a keyword; None if it allows every value."""
+    """Return the schema that is the value of a keyword, such as `additionalProperties`.
+
+    The result is None if the schema under the keyword allows every value.
+    """
     inner = element.child(key)
     if inner is None or inner.raw is True or inner.raw == {} or inner.raw is None:
         return None
@@ -144,7 +152,7 @@ def schema(element: Element, key: str) -> Term | None:
 
 
 def items(element: Element) -> Term | None:
-    """Return the schema of the items that follow the items of `prefix`."""
+    """Return the schema of those array items that follow the items of `prefixItems`."""
     if _leaves_items(element.raw):
         return schema(element, "unevaluatedItems")
     # In JSON Schema before 2020-12, an array under `items` has the meaning of `prefixItems`.
@@ -152,25 +160,25 @@ def items(element: Element) -> Term | None:
 
 
 def _leaves_items(raw: dict[str, Any]) -> bool:
-    """Return whether `unevaluatedItems` acts like `items`, because no other keyword applies to items."""
+    """Return whether `unevaluatedItems` has the effect of `items`: no other keyword applies to items."""
     return "unevaluatedItems" in raw and _LOOKS_AT_ITEMS.isdisjoint(raw)
 
 
 def prefix(element: Element) -> tuple[Term, ...]:
-    """Return the schemas of the first items, by position."""
+    """Return the schemas of the first items of an array (`prefixItems`), in the order of the items."""
     key = "items" if isinstance(element.raw.get("items"), list) else "prefixItems"
     return tuple((each,) for each in element.items(key))
 
 
 def named(element: Element, key: str) -> dict[str, Term]:
-    """Return the named schemas under a keyword."""
+    """Return the schemas in the object under a keyword, such as `properties`, by their keys."""
     if key not in element.raw:
         return {}
     return {name: (each,) for name, each in element.mapping(key).items()}
 
 
 def required(element: Element) -> dict[str, Element]:
-    """Return the names of the required properties."""
+    """Return the names of the required properties of a schema, each with the element of `required`."""
     # A boolean `required` is a keyword for parameters and has no effect in schemas.
     names = element.raw.get("required")
     return (
@@ -179,7 +187,10 @@ def required(element: Element) -> dict[str, Element]:
 
 
 def formats(element: Element) -> dict[str, Element]:
-    """Return the format; newer versions of JSON Schema have other keywords for some formats."""
+    """Return the formats of a schema with their elements.
+
+    Newer versions of JSON Schema express some formats with other keywords, such as `contentEncoding`.
+    """
     raw = element.raw
     if isinstance(raw.get("format"), str):
         return {raw["format"]: element}
@@ -191,7 +202,7 @@ def formats(element: Element) -> dict[str, Element]:
 
 
 def opaque(element: Element) -> dict[str, Facet]:
-    """Return the keywords that the comparison does not interpret."""
+    """Return those keywords of a schema that the comparison does not interpret."""
     names = [name for name in _OPAQUE if name in element.raw]
     if _leaves_items(element.raw):
         names.remove("unevaluatedItems")
@@ -201,7 +212,11 @@ def opaque(element: Element) -> dict[str, Facet]:
 
 
 def dependent(element: Element) -> dict[str, tuple[frozenset[str], Element]]:
-    """Return, for each property in `dependentRequired`, the names that are required if it is present."""
+    """Return the content of `dependentRequired` by the name of a property.
+
+    The value for a property contains the names of the properties that are required if the property is
+    present.
+    """
     found: dict[str, tuple[frozenset[str], Element]] = {}
     for key in ("dependentRequired", "dependencies", "dependentSchemas"):
         for name, each in element.mapping(key).items():
@@ -213,7 +228,10 @@ def dependent(element: Element) -> dict[str, tuple[frozenset[str], Element]]:
 
 
 def dependent_schemas(element: Element) -> dict[str, Term]:
-    """Return, for each property in `dependentSchemas`, the schema that applies if it is present."""
+    """Return the content of `dependentSchemas` by the name of a property.
+
+    The schema for a property applies to an object that contains the property.
+    """
     found: dict[str, Term] = {}
     for key in ("dependentSchemas", "dependencies"):
         for name, each in element.mapping(key).items():
@@ -223,14 +241,14 @@ def dependent_schemas(element: Element) -> dict[str, Term]:
 
 
 def _only_required(raw: Any) -> list[Any] | None:
-    """Return the required names of a schema that has no keyword except `required`."""
+    """Return the list under `required` if a schema has no other keyword; otherwise None."""
     if isinstance(raw, dict) and raw.keys() == {"required"} and isinstance(raw["required"], list):
         return raw["required"]
     return None
 
 
 def excluded(element: Element) -> frozenset[str]:
-    """Return the types that `not` excludes."""
+    """Return the types that the keyword `not` of a schema excludes completely."""
     raw = element.raw.get("not")
     if _everything(raw):
         return ALL_TYPES
@@ -241,7 +259,10 @@ def excluded(element: Element) -> frozenset[str]:
 
 
 def doubly_negated(element: Element) -> list[Element]:
-    """Return the schema that is negated twice (`not` inside `not`); an empty list if there is none."""
+    """Return the schema in a `not` that is inside another `not`; an empty list if there is none.
+
+    A schema that is negated twice has the effect of the schema itself.
+    """
     inner = element.child("not")
     if inner is None or not isinstance(inner.raw, dict) or inner.raw.keys() != {"not"}:
         return []
@@ -250,7 +271,7 @@ def doubly_negated(element: Element) -> list[Element]:
 
 
 def negations(element: Element) -> tuple[Term, ...]:
-    """Return the schema in `not`.
+    """Return the schema in the keyword `not` of a schema.
 
     The result is empty if `excluded` or `doubly_negated` already returns the effect of `not`.
     """
@@ -265,7 +286,11 @@ def negations(element: Element) -> tuple[Term, ...]:
 
 
 def conditions(element: Element) -> tuple[Condition, ...]:
-    """Return `if` with `then` and `else`; an empty tuple if both `then` and `else` are missing."""
+    """Return the keyword `if` of a schema with its `then` and `else`.
+
+    The result is an empty tuple if both `then` and `else` are missing, because `if` has no effect in this
+    case.
+    """
     when = element.child("if")
     then, otherwise = schema(element, "then"), schema(element, "else")
     if when is None or (then is None and otherwise is None):

@@ -1,4 +1,4 @@
-"""Compare `not`, `if` and the keywords that are not interpreted."""
+"""Compare the keywords `not` and `if` of schemas, and keywords that the comparison does not interpret."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CONDITION = {
 
 
 def compare(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
-    """Add facts about changes of `not`, `if` and the keywords that are not interpreted."""
+    """Add facts about changes of `not`, of `if`, and of keywords that the comparison does not interpret."""
     _negations(old, new, change, comparer)
     _conditions(old, new, change, comparer)
     _opaque(old, new, change, comparer)
@@ -57,12 +57,18 @@ def _negations(old: Node, new: Node, change: Change, comparer: Comparer) -> None
 
 
 def _can_apply(term: Term, node: Node, change: Change, comparer: Comparer) -> bool:
-    """Return whether a part can apply to values of the other schema, because both have a common type."""
+    """Return whether the schema in a `not` or `if` can match values of the schema `node`.
+
+    This is possible if both schemas have a common type.
+    """
     return bool(change.mode.text or comparer.node(term).types & node.types)
 
 
 def _harm(old: Node, new: Node, first: Node, second: Node, change: Change, comparer: Comparer) -> str:
-    """Return `narrowed` or `widened` if an example value proves it, otherwise `changed`."""
+    """Return the effect of a change that an example value proves: `narrowed` for requests, or `widened`.
+
+    `widened` is the effect for responses. Without an example value, the result is `changed`.
+    """
     request = change.mode.direction is Direction.REQUEST
     sides = (old, second) if request else (first, new)
     if comparer.example(*sides, change.mode.direction) is comparer.nothing:
@@ -71,7 +77,10 @@ def _harm(old: Node, new: Node, first: Node, second: Node, change: Change, compa
 
 
 def _inclusion(old: Term, new: Term, comparer: Comparer) -> str:
-    """Return how the new schema relates to the old schema: `same`, `wider`, `narrower` or `other`."""
+    """Return which values the new schema allows: the `same` as the old schema, more, fewer, or others.
+
+    The result is one of the words `same`, `wider`, `narrower` and `other`.
+    """
     forth, back = (
         comparer.covers(Pair(old, new, _STRICT)),
         comparer.covers(Pair(new, old, _STRICT)),
@@ -80,7 +89,11 @@ def _inclusion(old: Term, new: Term, comparer: Comparer) -> str:
 
 
 def _conditions(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
-    """Compare `then` and `else` if both schemas have an equal `if`; compare `if` if the rest is equal."""
+    """Compare the conditions (`if` with `then` and `else`) of both schemas.
+
+    If both schemas have an equal `if`, `then` and `else` are compared. If only `if` differs, the two `if` are
+    compared.
+    """
     left = list(new.conditions)
     lost = []
     for condition in old.conditions:
@@ -108,7 +121,10 @@ def _conditions(old: Node, new: Node, change: Change, comparer: Comparer) -> Non
 
 
 def _reworded(old: Condition, new: Condition, comparer: Comparer) -> str:
-    """Return the effect of a changed `if`; an `if` that matches more values restricts more."""
+    """Return the effect of a changed `if`: `narrowed`, `widened`, `changed`, or an empty string for none.
+
+    With a `then`, an `if` that matches more values restricts more values.
+    """
     word = _inclusion(old.when, new.when, comparer)
     then = not old.otherwise and not new.otherwise and comparer.same_term(old.then, new.then)
     otherwise = not old.then and not new.then and comparer.same_term(old.otherwise, new.otherwise)

@@ -19,7 +19,7 @@ _LEADS_ON = frozenset({"$ref", "allOf", "$dynamicRef"})
 #: The keyword that hides a property: clients do not send read-only properties and do not receive write-only
 #: properties.
 HIDDEN_BY = {Direction.REQUEST: "readOnly", Direction.RESPONSE: "writeOnly"}
-_SCALAR = frozenset({"string", "number"})
+_SCALAR = frozenset({"string", "number", "boolean"})
 _LONGEST = 100
 
 
@@ -40,7 +40,7 @@ def hidden(term: Term | None, direction: Direction, node_of: Callable[[Term], No
 
 
 def tags(node: Node, node_of: Callable[[Term], Node]) -> dict[str, frozenset[str]]:
-    """Return the required properties that allow only enumerated strings or numbers, with these values."""
+    """Return the required properties that allow only enumerated scalars, with these values."""
     found = {}
     for name in node.properties.keys() & node.required.keys():
         inner = node_of(node.properties[name])

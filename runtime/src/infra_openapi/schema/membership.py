@@ -14,7 +14,7 @@ from infra_openapi.schema.normalize import Normalizer
 
 
 class Membership:
-    """Decides whether a schema allows a value; None means undecided."""
+    """Decides whether a schema allows a value; the answer is True, False, or None for undecided."""
 
     def __init__(self, normalizer: Normalizer) -> None:
         self._node = normalizer.node
@@ -23,7 +23,7 @@ class Membership:
         self._asked: set[tuple[Hashable, int]] = set()
 
     def holds(self, node: Node, value: Any) -> bool | None:
-        """Return whether the value is allowed; None if undecided."""
+        """Return whether the schema `node` allows the value; None if this cannot be decided."""
         kind = kind_of(value)
         if kind not in node.types:
             return False

@@ -30,7 +30,7 @@ COUNTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facet:
-    """The value of a keyword, with the schema that contains the keyword."""
+    """The value of a keyword such as `maxLength`, with the schema in the document that has the keyword."""
 
     value: Any
     element: Element
@@ -44,12 +44,12 @@ class Bound:
     exclusive: bool = False
 
     def to_json(self) -> Any:
-        """Return the bound as findings show it."""
+        """Return the bound for a finding: a number, or a text such as `exclusive 3`."""
         return f"exclusive {self.value}" if self.exclusive else self.value
 
 
 def narrower_end(name: str, one: Bound, other: Bound) -> bool:
-    """Return whether the second bound allows every value that the first bound allows."""
+    """Return whether the bound `other` allows every value that the bound `one` allows."""
     if one.value == other.value:
         return one.exclusive or not other.exclusive
     return one.value > other.value if name == "minimum" else one.value < other.value
@@ -70,7 +70,7 @@ class Containment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """A `oneOf` or `anyOf` with its alternatives."""
+    """A union of schemas (`oneOf` or `anyOf`) with its alternatives."""
 
     kind: str
     branches: tuple[Term, ...]
@@ -80,7 +80,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """A condition: the keywords `if`, `then` and `else`."""
+    """The keywords `if`, `then` and `else` of one schema."""
 
     when: Term
     then: Term
@@ -90,11 +90,11 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """A schema or an intersection of schemas in normal form.
+    """A schema, or an intersection of schemas, in normal form.
 
-    `key` identifies the schema, and `elements` are the parts of the document that define it. `types` never
-    contains `integer`: an integer type is `number` with `integral`. `values` contains the enumerated values
-    of each type that has an enumeration. `additional` is None if undeclared properties are allowed.
+    `key` identifies the schema, and `elements` are the parts of the document that define the schema. `types`
+    never contains `integer`: an integer type is `number` with `integral`. `values` contains the enumerated
+    values of each type that has an enumeration. `additional` is None if undeclared properties are allowed.
     """
 
     key: Hashable
@@ -129,24 +129,24 @@ class Node:
 
     @property
     def element(self) -> Element | None:
-        """Return the first element of the node; None if the node was created during the comparison."""
+        """Return the first element of the schema; None if the schema was created during the comparison."""
         return self.elements[0] if self.elements else None
 
     def counterpart(self, pointer: str) -> Element | None:
-        """Return the element of the part with this pointer.
+        """Return the element with this JSON pointer among the schemas that form an intersection.
 
-        The result is the element of the node if such a part does not exist.
+        If no schema of the intersection has this pointer, the result is the first element of the node.
         """
         return next((part for part in self.parts if part.pointer == pointer), self.element)
 
     @property
     def impossible(self) -> bool:
-        """Return whether the node allows no value."""
+        """Return whether the schema allows no value at all."""
         return not self.types
 
     @property
     def bare(self) -> bool:
-        """Return whether only `oneOf` and `anyOf` restrict the values."""
+        """Return whether `oneOf` and `anyOf` are the only keywords of the schema that restrict values."""
         return self.types == ALL_TYPES and not any(
             (
                 self.values,
@@ -172,12 +172,12 @@ class Node:
 
     @property
     def unrestrained(self) -> bool:
-        """Return whether the node allows every value."""
+        """Return whether the schema allows every value."""
         return not self.groups and self.bare
 
     @property
     def type_names(self) -> list[str]:
-        """Return the names of the types, in a fixed order."""
+        """Return the names of the types that the schema allows, in a fixed order."""
         if self.types == ALL_TYPES:
             return ["any"]
         return [
@@ -186,7 +186,7 @@ class Node:
 
 
 def kind_of(value: Any) -> str:
-    """Return the type of a JSON value."""
+    """Return the JSON type of a value, such as `string` or `number`."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -214,14 +214,14 @@ def _plain(value: Any) -> Any:
 
 
 def type_of(facet: str) -> str:
-    """Return the JSON type to which a keyword applies."""
+    """Return the JSON type to which a keyword applies, such as `string` for `maxLength`."""
     if facet in COUNTS:
         return COUNTS[facet][0]
     return "array" if facet == "uniqueItems" else "" if facet == "enum" else "number"
 
 
 def only(node: Node, kind: str) -> Node:
-    """Return the node for one type, with the keywords that apply to this type."""
+    """Return a schema in normal form that is restricted to one type, with the keywords for this type."""
     text = kind == "string"
     made = replace(
         node,

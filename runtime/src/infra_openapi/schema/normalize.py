@@ -1,4 +1,4 @@
-"""Convert schemas to their normal form."""
+"""Convert schemas to their normal form (`Node`), in which schemas with the same meaning are equal."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _NESTED = 4
 
 
 class Normalizer:
-    """Computes the normal form of each schema once."""
+    """Converts schemas to their normal form (`Node`), each schema only once."""
 
     def __init__(self) -> None:
         self._nodes: dict[tuple[tuple[str, str, int], ...], Node] = {}
@@ -73,9 +73,10 @@ class Normalizer:
         return known
 
     def _element(self, element: Element) -> Node:
-        """Return the node of one schema.
+        """Return the normal form of one schema.
 
-        A cycle that consists of references and `allOf` adds no restriction.
+        References and `allOf` can form a cycle. A schema that is reached again in such a cycle adds no
+        restriction.
         """
         key = element.identity
         if key in self._active:
@@ -91,7 +92,7 @@ class Normalizer:
         if not isinstance(raw, dict):
             if not isinstance(raw, bool):
                 element.document.note(
-                    element, "is not a schema, and is treated as a schema that allows every value"
+                    element, "the value is not a schema, and is treated as a schema that allows every value"
                 )
             return Node(key=(key,), elements=(element,), types=ALL_TYPES if raw is not False else frozenset())
         target = target_of(element)
@@ -124,7 +125,10 @@ class Normalizer:
         return consistent(made if made is local else replace(made, key=(key,), elements=(element,)))
 
     def returns(self, group: Group) -> bool:
-        """Return whether a union contains itself as an alternative, not only inside a property or an item."""
+        """Return whether a union (`oneOf`, `anyOf`) has itself as an alternative.
+
+        A union that occurs again only inside a property or an item does not count.
+        """
         start = group.element.identity
         known = self._returning.get(start)
         if known is None:
@@ -138,11 +142,11 @@ class Normalizer:
         return known
 
     def _refuted(self, group: Group, types: frozenset[str]) -> bool:
-        """Return whether no alternative has a type that the rest of the schema allows."""
+        """Return whether no alternative of a union has a type that the rest of the schema allows."""
         return not any(types & self._types(self.node(branch), _NESTED) for branch in group.branches)
 
     def _types(self, node: Node, depth: int) -> frozenset[str]:
-        """Return the types that a schema allows; nested unions are evaluated up to a limited depth."""
+        """Return the types that a schema allows; unions in unions are evaluated up to a depth of `depth`."""
         types = node.types
         for group in node.groups if depth else ():
             types &= frozenset().union(
@@ -151,7 +155,7 @@ class Normalizer:
         return types
 
     def _local(self, element: Element, key: Any) -> Node:
-        """Return the node for the keywords of one schema, without its references and its `allOf`."""
+        """Return the normal form of one schema without its references and without its `allOf`."""
         raw = element.raw
         types, integral = keywords.types(element)
         notes = {name: Facet(value=raw[name], element=element) for name in _NOTED if name in raw}
@@ -246,7 +250,7 @@ def _enumerated(node: Node, element: Element) -> Node:
 
 
 def _restricted(node: Node, allowed: list[Any], element: Element) -> Node:
-    """Return the node restricted to these values."""
+    """Return the node, restricted to the values in `allowed`."""
     listed = Node(
         key=(), elements=(element,), types=frozenset(map(kind_of, allowed)), values=by_type(allowed)
     )
@@ -261,16 +265,16 @@ def _restricted(node: Node, allowed: list[Any], element: Element) -> Node:
 
 
 def _once(values: list[Any]) -> list[Any]:
-    """Return the node for exactly one of the alternatives."""
+    """Return those values that occur only once in a list, because `oneOf` allows a single match."""
     times = Counter(map(canonical, values))
     return [value for value in values if times[canonical(value)] == 1]
 
 
 def by_type(allowed: list[Any]) -> dict[str, dict[str, Any]]:
-    """Return the enumerated values by type and canonical text.
+    """Return enumerated values, grouped by type: type → value as canonical JSON → value.
 
-    The type null, and the type boolean if both values are listed, are omitted: these values are the same as
-    their type.
+    The type null is omitted, and the type boolean if both of its values are listed: such a list allows the
+    same values as the type.
     """
     found: dict[str, dict[str, Any]] = {}
     for value in allowed:

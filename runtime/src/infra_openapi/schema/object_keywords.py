@@ -1,4 +1,4 @@
-"""Compare the properties of objects: declared, undeclared, and declared by a pattern."""
+"""Compare the properties of two object schemas: declared, undeclared, and declared by a pattern."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BECAME_VISIBLE = {
 
 
 class Objects:
-    """Compares the object keywords of two schemas in one direction."""
+    """Compares the keywords for objects (such as `properties`, `required`) of an old and a new schema."""
 
     def __init__(self, comparer: Comparer, old: Node, new: Node, change: Change) -> None:
         self._node, self._same, self._impossible = comparer.node, comparer.same_term, comparer.impossible
@@ -35,7 +35,7 @@ class Objects:
         self._hidden_by = HIDDEN_BY.get(change.mode.direction, "")
 
     def compare(self) -> None:
-        """Add facts about all changes of the object keywords."""
+        """Add facts about all changes of the keywords for objects, such as `properties` and `required`."""
         old, new = self.old, self.new
         names = dict.fromkeys((*old.properties, *new.properties, *old.required, *new.required))
         for name in sorted(names):
@@ -49,6 +49,11 @@ class Objects:
     def _property(self, name: str) -> None:
         old, new, change = self.old, self.new, self.change
         first, second = old.properties.get(name), new.properties.get(name)
+        # A property that is required but not declared can have any value.
+        if first is None and second is not None and self._undeclared(old, name):
+            first = ()
+        elif second is None and first is not None and self._undeclared(new, name):
+            second = ()
         if (name in old.required) == (name in new.required) and self._same(first, second):
             return
         hidden, hides = self._hidden(first), self._hidden(second)
@@ -70,6 +75,10 @@ class Objects:
             if not self._same(first, second):
                 change.pair(first, second, name, self._inner)
             self._required(name)
+
+    def _undeclared(self, node: Node, name: str) -> bool:
+        """Return whether a schema requires a property that no part of the schema describes."""
+        return name in node.required and not self._others(node, name)
 
     def _hidden(self, term: Term | None) -> bool:
         return hidden(term, self.change.mode.direction, self._node)
@@ -123,7 +132,7 @@ class Objects:
             change.fact(facts.PROPERTY_REMOVED, _at(first), element, subject=name)
 
     def _others(self, node: Node, name: str) -> Term:
-        """Return the schema of an undeclared property."""
+        """Return the schema that applies to the property `name` if the property is not declared."""
         matched = any(expression.matches(pattern, name) for pattern in node.pattern_properties)
         if node.additional is None and node.unevaluated is not None and not matched:
             return node.unevaluated
@@ -204,7 +213,10 @@ def optional_part(
     name: str,
     subject: str = "",
 ) -> None:
-    """Compare two schemas that can be missing; `kinds` are the kinds of fact for added and removed."""
+    """Compare the schemas of a keyword that the old or the new schema may not have.
+
+    `kinds` contains the kind of fact for an added keyword and the kind for a removed keyword.
+    """
     added, removed = kinds
     if first and second:
         change.pair(first, second, name)
@@ -215,7 +227,7 @@ def optional_part(
 
 
 def _holder(term: Term, name: str) -> str:
-    """Return the pointer of the schema that declares a property."""
+    """Return the JSON pointer of the schema that declares the property `name`."""
     return term[0].pointer.removesuffix(f"/properties/{escaped(name)}") if term else ""
 
 

@@ -1,4 +1,4 @@
-"""Match patterns of a document with Python's `re`, if the pattern cannot take exponential time."""
+"""Match the `pattern` of a schema with Python's `re`, unless the pattern can take exponential time."""
 
 from __future__ import annotations
 

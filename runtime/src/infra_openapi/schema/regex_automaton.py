@@ -1,9 +1,9 @@
-"""Decide whether all strings that match one regular expression match another one.
+"""Decide whether every string that matches one regular expression also matches another expression.
 
 The module supports the part of ECMAScript's regular expressions that describes regular languages: literals,
-classes, groups, alternatives, repetitions, `^` and `$`. An expression with any other construct (a
-look-around, a back-reference, `\\b`, a property of Unicode) is not supported: the functions return None for
-it.
+classes, groups, alternatives, repetitions, `^` and `$`. Any other construct (a look-around, a back-reference,
+a word boundary, a property of Unicode) is not supported: the functions of this module return None for an
+expression with such a construct.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ _START, _END = "^", "$"
 
 
 class _UnreadableError(Exception):
-    """Raised if an expression is not supported."""
+    """Raised if a regular expression contains a construct that this module does not support."""
 
 
 @dataclass(slots=True)
 class Automaton:
-    """An automaton with states and transitions.
+    """A finite automaton for one regular expression, with states and transitions.
 
-    State 0 is the initial state. The last state means that the expression matches.
+    State 0 is the initial state. If the last state is reached, the expression matches.
     """
 
     #: For each state, the transitions: the characters and the next state.
@@ -61,7 +61,7 @@ class Automaton:
     last: int = 0
 
     def state(self) -> int:
-        """Add a state, and return its number."""
+        """Add a state to the automaton, and return the number of the new state."""
         if len(self.steps) >= _MOST_STATES:
             raise _UnreadableError
         self.steps.append([])
@@ -69,7 +69,7 @@ class Automaton:
         return len(self.steps) - 1
 
     def closure(self, states: Iterable[int], *, start: bool = False, end: bool = False) -> States:
-        """Return the states and all states that can be reached from them without a character."""
+        """Return `states` and all states that can be reached from them without reading a character."""
         found = set(states)
         waiting = list(found)
         while waiting:
@@ -81,18 +81,18 @@ class Automaton:
         return frozenset(found)
 
     def after(self, states: States, point: int) -> States:
-        """Return the states that can be reached with one character."""
+        """Return the states that can be reached from `states` by reading one character."""
         return self.closure(
             to for state in states for characters, to in self.steps[state] if _within(point, characters)
         )
 
     def accepts(self, states: States, *, start: bool) -> bool:
-        """Return whether the expression matches if the string ends in these states."""
+        """Return whether the expression matches a string that ends when the automaton is in these states."""
         return self.last in self.closure(states, start=start, end=True)
 
 
 class _Reader:
-    """Parses an expression, and builds an automaton that searches for the expression anywhere in a string."""
+    """Parses a regular expression, and builds an automaton that finds a match anywhere in a string."""
 
     def __init__(self, expression: str) -> None:
         self._text, self._at = expression, 0
@@ -239,7 +239,10 @@ class _Reader:
         return begin, finish
 
     def _again(self, start: int, end: int) -> tuple[int, int]:
-        """Parse the part of the pattern from `start` to `end` again, for the next repetition of it."""
+        """Parse the text from `start` to `end` again, for one more repetition in the automaton.
+
+        For example, `a{3}` is parsed as three times `a`.
+        """
         self._at = start
         found = self._atom()
         if self._at != end:
@@ -298,7 +301,7 @@ def _within(point: int, characters: Characters) -> bool:
 
 @functools.lru_cache(maxsize=2048)
 def automaton(expression: str) -> Automaton | None:
-    """Return the automaton of an expression; None if the expression is not supported."""
+    """Return the automaton of a regular expression; None if the expression is not supported."""
     try:
         return _Reader(expression).automaton()
     except (_UnreadableError, RecursionError, ValueError):
@@ -306,7 +309,10 @@ def automaton(expression: str) -> Automaton | None:
 
 
 def matches(expression: str, text: str) -> bool | None:
-    """Return whether an expression matches a string, in polynomial time."""
+    """Return whether a regular expression matches a string, in polynomial time.
+
+    The result is None if the expression is not supported.
+    """
     made = automaton(expression)
     if made is None:
         return None
@@ -317,10 +323,10 @@ def matches(expression: str, text: str) -> bool | None:
 
 
 def counterexample(narrow: Sequence[str], wide: str) -> str | bool | None:
-    """Return a string that matches all narrow expressions but not the wide one; False if none exists.
+    """Return a string that matches all expressions in `narrow`, but not the expression `wide`.
 
-    The result is None if this is undecided, because an expression is not supported or the search is too
-    large.
+    The result is False if no such string exists. It is None if this is undecided, because an expression is
+    not supported or the search is too large.
     """
     known = [automaton(expression) for expression in (*narrow, wide)]
     machines = [each for each in known if each is not None]
@@ -349,7 +355,10 @@ def counterexample(narrow: Sequence[str], wide: str) -> str | bool | None:
 
 
 def _points(machines: Iterable[Automaton]) -> list[int]:
-    """Return one character of each class that the automata distinguish, readable characters first."""
+    """Return one character for each set of characters that the automata do not distinguish.
+
+    Readable characters are returned first.
+    """
     borders = {0}
     for made in machines:
         for steps in made.steps:
@@ -368,12 +377,12 @@ def _readable(low: int, high: int) -> int:
 
 
 def of_lengths(least: float | None, most: float | None) -> str:
-    """Return an expression that matches all strings with these lengths."""
+    """Return a regular expression that matches all strings with `least` to `most` characters."""
     return f"^[^]{{{int(least or 0)},{'' if most is None else int(most)}}}$"
 
 
 def of_texts(texts: Iterable[str]) -> str:
-    """Return an expression that matches exactly these strings."""
+    """Return a regular expression that matches exactly the strings in `texts`."""
     return f"^(?:{'|'.join(map(_quoted, texts))})$"
 
 

@@ -1,4 +1,4 @@
-"""Compare the keywords of single values: types, bounds, formats, patterns."""
+"""Compare keywords that restrict a single value of a schema: types, bounds, formats and patterns."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ _ADDED_REMOVED: dict[str, tuple[FactKind, FactKind]] = {
 
 
 def types(old: Node, new: Node, change: Change) -> frozenset[str]:
-    """Add facts about changed types, and return the types of both sides, whose keywords are compared next."""
+    """Add facts about changed types of a schema, and return the types of both the old and the new schema.
+
+    The caller compares the keywords of the returned types next.
+    """
     before, after = _types(old, change), _types(new, change)
     null = {"null"}
     if change.mode.nullless:
@@ -89,7 +92,11 @@ def _of_type(node: Node) -> Element | None:
 
 
 def _types(node: Node, change: Change) -> frozenset[str]:
-    """Return the types; if values are sent as text, an unrestricted string includes numbers and booleans."""
+    """Return the types that a schema allows.
+
+    If the values are sent as text (for example in a URL), a string without restrictions also includes numbers
+    and booleans.
+    """
     if change.mode.text and _any_text(node):
         return node.types | {"number", "boolean"}
     return node.types
@@ -111,7 +118,10 @@ def _any_text(node: Node) -> bool:
 
 
 def facets(old: Node, new: Node, shared: frozenset[str], change: Change) -> None:
-    """Add facts about changed bounds, `multipleOf`, patterns and formats that apply to a common type."""
+    """Add facts about the keywords of the types in `shared`: bounds, `multipleOf`, patterns and formats.
+
+    `shared` contains the types that both the old and the new schema allow.
+    """
     either = old.types | new.types
     for name in sorted({*old.facets, *new.facets} - {"enum"}):
         # A keyword for a type that is not allowed has no effect, but its change is still reported.
@@ -148,7 +158,10 @@ def _facet(name: str, old: Node, new: Node, change: Change) -> None:
 
 
 def _divides_one(before: Facet | None, old: Node, after: Facet | None, new: Node) -> bool:
-    """Return whether every integer is a multiple of an added or removed `multipleOf`."""
+    """Return whether an added or removed `multipleOf` has no effect, because the schema allows only integers.
+
+    This is the case if every integer is a multiple of the value, such as 1 or 0.5.
+    """
     if before is not None and after is not None:
         return False
     side, step = (old, after) if before is None else (new, before)
@@ -156,9 +169,10 @@ def _divides_one(before: Facet | None, old: Node, after: Facet | None, new: Node
 
 
 def _implied_count(name: str, old: Node, new: Node) -> bool:
-    """Return whether a changed count has no effect.
+    """Return whether a changed `minProperties` or `uniqueItems` has no effect on the allowed values.
 
-    It has no effect if at least as many properties are required, or if the array has at most one item.
+    A change of `minProperties` has no effect if the schema requires at least as many properties. A change of
+    `uniqueItems` has no effect if arrays have at most one item.
     """
     if name == "uniqueItems":
         return all("maxItems" in node.facets and node.facets["maxItems"].value <= 1 for node in (old, new))
@@ -171,7 +185,10 @@ def _implied_count(name: str, old: Node, new: Node) -> bool:
 
 
 def _sure(node: Node) -> int:
-    """Return the number of properties that are certainly required in both directions."""
+    """Return the number of required properties of a schema that are required in requests and in responses.
+
+    A read-only property is not required in requests, and a write-only property is not required in responses.
+    """
     known = (node.properties.get(name, ()) for name in node.required)
     return sum(
         not any(isinstance(element.raw, dict) and _CONDITIONAL & element.raw.keys() for element in term)
@@ -224,7 +241,7 @@ def _format_change(before: str, after: str) -> FactKind:
 
 
 def _implied(name: str, node: Node, others: dict[str, Element]) -> bool:
-    """Return whether another format of the same schema implies this format."""
+    """Return whether another format of the same schema already implies the format `name`."""
     return any(other in node.formats and other in others for other in WIDER if name in WIDER[other])
 
 
@@ -238,7 +255,10 @@ def _relevant(node: Node, shared: frozenset[str], either: frozenset[str]) -> dic
 
 
 def _within(node: Node, name: str) -> bool:
-    """Return whether the bounds of a schema are inside the range of an integer format."""
+    """Return whether `minimum` and `maximum` of a schema are inside the range of an integer format.
+
+    Integer formats are, for example, `int32` and `int64`.
+    """
     low, high = node.facets.get("minimum"), node.facets.get("maximum")
     if name not in _RANGES or not node.integral or low is None or high is None:
         return False

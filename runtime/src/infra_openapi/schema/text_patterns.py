@@ -1,4 +1,4 @@
-"""Compare patterns and lengths as the sets of strings that they allow."""
+"""Compare patterns and lengths of strings: each is treated as the set of the strings that it allows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NOTHING = "[]"
 
 
 def patterns(old: Node, new: Node, change: Change) -> None:
-    """Add facts about changed patterns."""
+    """Add facts about changed patterns of a schema for strings."""
     request = change.mode.direction is Direction.REQUEST
     # The change is compatible if the wider side allows every string that the narrower side allows.
     inner, outer = (old, new) if request else (new, old)
@@ -53,7 +53,7 @@ def _one_sided(old: Node, new: Node, change: Change, found: Iterable[str]) -> No
 
 
 def _example(node: Node, expression: str) -> str | bool | None:
-    """Return a string that the schema allows and the expression does not match.
+    """Return a string that the schema allows, but that the regular expression does not match.
 
     The result is False if no such string exists, and None if this is undecided.
     """
@@ -61,7 +61,7 @@ def _example(node: Node, expression: str) -> str | bool | None:
 
 
 def restraints(node: Node) -> list[str]:
-    """Return the patterns and length limits of a schema as regular expressions."""
+    """Return the patterns and length limits of a string schema as a list of regular expressions."""
     least, most = (
         node.facets[name].value if name in node.facets else None for name in ("minLength", "maxLength")
     )
@@ -70,19 +70,26 @@ def restraints(node: Node) -> list[str]:
 
 
 def matching(node: Node) -> str | None:
-    """Return a string that satisfies the patterns and length limits; None if none was found."""
+    """Return a string that satisfies the patterns and length limits of a schema; None if none was found."""
     found = regex_automaton.counterexample(restraints(node), _NOTHING)
     return found if isinstance(found, str) else None
 
 
 def told_apart(wide: Node, narrow: Node) -> str | None:
-    """Return a string that one schema allows and that a pattern of the other schema does not match."""
+    """Return a string that the schema `wide` allows and that a pattern of `narrow` does not match.
+
+    The result is None if no such string was found.
+    """
     found = (_example(wide, pattern) for pattern in narrow.patterns)
     return next((text for text in found if isinstance(text, str)), None)
 
 
 def implied_length(name: str, old: Node, new: Node, change: Change) -> bool:
-    """Return whether the patterns of the narrower side imply the length that the wider side requires."""
+    """Return whether a changed `minLength` or `maxLength` has no effect.
+
+    This is the case if the patterns of one schema already allow only strings with the length that the other
+    schema requires.
+    """
     inner, outer = (old, new) if change.mode.direction is Direction.REQUEST else (new, old)
     if name not in {"minLength", "maxLength"} or name not in outer.facets or not inner.patterns:
         return False
@@ -92,5 +99,5 @@ def implied_length(name: str, old: Node, new: Node, change: Change) -> bool:
 
 
 def listed(node: Node, texts: Iterable[str]) -> bool:
-    """Return whether the patterns of the schema match exactly these strings."""
+    """Return whether the patterns of a schema match exactly the strings in `texts`."""
     return bool(node.patterns) and _example(node, regex_automaton.of_texts(texts)) is False

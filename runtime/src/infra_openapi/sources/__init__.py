@@ -41,9 +41,9 @@ class Kind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """A document and the name of its source.
+    """An OpenAPI document that was read, and the name of its source.
 
-    `path` is its file in the working tree, or None if it has no file.
+    `path` is the file of the document in the working tree, or None if the source is not a file.
     """
 
     name: str
@@ -81,7 +81,9 @@ def kind_of(source: str, directory: Path = Path()) -> Kind:
 
 
 def open_source(source: str, *, directory: Path | None = None, access: Access | None = None) -> Opened:
-    """Open a source; paths, git revisions and modules are relative to `directory`.
+    """Read the document from a source.
+
+    Paths, git revisions and Python modules are relative to `directory`.
 
     Raises:
         CompareError: the document is missing, unreadable or not an OpenAPI document, or the app did not
@@ -93,7 +95,7 @@ def open_source(source: str, *, directory: Path | None = None, access: Access | 
             return _file(source, home, access)
         case Kind.STDIN:
             if sys.stdin is None:
-                raise CompareError("stdin", "is closed: redirect a document to standard input")
+                raise CompareError("stdin", "standard input is closed: redirect a document to standard input")
             content = sys.stdin.buffer.read(text.MAX_BYTES + 1)
             return Opened(name="stdin", document=parse(content, name="stdin"))
         case Kind.URL:
@@ -105,7 +107,7 @@ def open_source(source: str, *, directory: Path | None = None, access: Access | 
             hint = "Use `infra dev api-check`, which finds the running stack, or give the URL of the service."
             raise CompareError(
                 source,
-                "is a service of a stack, but this program has no access to a running stack",
+                "the source is a service of a stack, but this program has no access to a running stack",
                 hint=hint,
             )
         case Kind.GIT:
@@ -128,16 +130,19 @@ def _file(source: str, home: Path, access: Access) -> Opened:
     try:
         read: Reader = disk(shown, access.root)
     except ValueError as error:
-        raise CompareError(str(shown), f"is not a path: {error}") from error
+        raise CompareError(str(shown), f"the source is not a path: {error}") from error
     except (OSError, RuntimeError) as error:
-        raise CompareError(str(shown), f"is a circular symbolic link: {error}") from error
+        raise CompareError(str(shown), f"the path is a circular symbolic link: {error}") from error
     if access.network:
         read = _with_network(read, access.timeout)
     return Opened(name=str(shown), document=load(shown, read=read), path=shown)
 
 
 def _drained(pipe: Path, timeout: float) -> bytes:
-    """Return the content of a pipe, such as `<(…)` of the shell; empty if no process writes to the pipe."""
+    """Return the content of a named pipe, such as `<(…)` of the shell.
+
+    The result is empty if no process writes to the pipe.
+    """
     descriptor = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     content = b""
     deadline = time.monotonic() + timeout

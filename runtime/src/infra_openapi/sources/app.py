@@ -1,4 +1,4 @@
-"""Read the document of a Python app in a separate interpreter.
+"""Read the OpenAPI document of a Python app in a separate Python interpreter.
 
 The separate interpreter isolates the output and the failures of the app.
 """
@@ -22,7 +22,7 @@ _TAIL = 3
 
 
 def schema(target: str, directory: Path, timeout: float) -> str:
-    """Return the document of an app as JSON or YAML text.
+    """Return the OpenAPI document of a Python app as JSON or YAML text.
 
     The app is written as `module:attribute`, or `module:make()` for a factory, and imported from `directory`.
 

@@ -24,7 +24,9 @@ _ROUTES = ("/openapi.json", "/schema", "/schema/openapi.json", "/openapi.yaml", 
 
 
 def schema_of(app: Any, module: Any = None) -> str:
-    """Return the document of an app as a JSON text, or as a YAML text if the app serves only YAML.
+    """Return the OpenAPI document of a Python app as JSON text.
+
+    The result is YAML text if the app only serves YAML.
 
     Raises:
         TypeError: the value is not an app with an OpenAPI document.
@@ -54,7 +56,7 @@ def _method(thing: Any, name: str) -> Callable[[], Any] | None:
 
 
 def _generator(module: Any) -> Any:
-    """Return the SchemaGenerator in the module of a Starlette app; None if the module has none."""
+    """Return the SchemaGenerator in the module of a Starlette app; None if the module does not have one."""
     for value in vars(module).values() if module else ():
         if any(kind.__name__ == "BaseSchemaGenerator" for kind in type(value).__mro__):
             return value
@@ -66,7 +68,10 @@ def _json(document: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Convert a value that JSON does not have: frameworks use enums, lazy strings, models and sets."""
+    """Convert a value that JSON cannot contain, such as an enum, a lazy string, a model or a set.
+
+    Web frameworks put such values into their OpenAPI documents.
+    """
     for name in ("model_dump", "to_dict"):
         method = _method(value, name)
         if method is not None:
@@ -152,7 +157,7 @@ def _found(target: str) -> tuple[Any, Any]:
 
 
 def _failure(error: BaseException, home: Path) -> dict[str, Any]:
-    """Return a text with the error and the innermost traceback line in the user's code."""
+    """Return the text of an error, with the innermost traceback line that is in the user's code."""
     file, line = "", 0
     for frame in traceback.extract_tb(error.__traceback__):
         path = Path(frame.filename)
@@ -172,7 +177,7 @@ def _failure(error: BaseException, home: Path) -> dict[str, Any]:
 
 
 def main(target: str, answer: str) -> None:
-    """Write the document of the app, or the error, to the file `answer`."""
+    """Write the OpenAPI document of the app `target`, or the error, to the file `answer`."""
     home = Path.cwd()
     if str(home) not in sys.path:
         sys.path.insert(0, str(home))

@@ -11,6 +11,10 @@ from infra_openapi.errors import CompareError
 
 _PATIENCE = 30.0
 _NOT_GIT_HINT = "Write a Python app as module:attribute, and a file as its path."
+_FILES_HINT = (
+    "Check out the revision in a folder (`git worktree add FOLDER REVISION`), and compare its file with "
+    "`--allow-network` or `--root`."
+)
 _SHALLOW_HINT = (
     "In CI, a clone often contains only the newest commit: run `git fetch --depth 1 origin BRANCH`, then use "
     "FETCH_HEAD as the revision."
@@ -18,7 +22,7 @@ _SHALLOW_HINT = (
 
 
 def reader(source: str, directory: Path) -> tuple[str, Reader]:
-    """Return the name of the document, and a function that reads files by name.
+    """Return the name of the document in a git revision, and a function that reads files of the revision.
 
     The name has the form `REVISION:/path/from/the/root`.
 
@@ -30,7 +34,9 @@ def reader(source: str, directory: Path) -> tuple[str, Reader]:
     """
     revision, _, path = source.partition(":")
     if not path or revision.startswith("-"):
-        raise CompareError(source, "is not a git revision: write REVISION:PATH, as in main:openapi.yaml")
+        raise CompareError(
+            source, "the source is not a git revision: write REVISION:PATH, as in main:openapi.yaml"
+        )
     repository = _Repository(directory, source)
     commit = repository.commit(revision) if revision else ""
     tree = f"the revision {revision}" if revision else "git's index"
@@ -49,12 +55,13 @@ def reader(source: str, directory: Path) -> tuple[str, Reader]:
             raise CompareError(
                 name,
                 (
-                    "is on the network, but a document in a git revision can refer only to files in this "
-                    "revision"
+                    "the file is on the network, but a document in a git revision can refer only to files in "
+                    "this revision"
                 ),
+                hint=_FILES_HINT,
             )
         if not name.startswith(start):
-            raise CompareError(name, f"is outside of {tree}")
+            raise CompareError(name, f"the file is outside of {tree}", hint=_FILES_HINT)
         wanted = name.removeprefix(start)
         found = repository.blob(commit, wanted)
         if found is None:
@@ -64,12 +71,12 @@ def reader(source: str, directory: Path) -> tuple[str, Reader]:
                     "The path is relative to the root of the repository. For a path in the current "
                     f"directory, write {revision}:./{path}."
                 )
-            raise CompareError(name, f"is not in {tree}", hint=hint)
+            raise CompareError(name, f"the file is not in {tree}", hint=hint)
         kind, size, blob = found
         if kind != "blob":
-            raise CompareError(name, "is a directory, not a file")
+            raise CompareError(name, "the path is a directory, not a file")
         if size > text.MAX_BYTES:
-            raise CompareError(name, f"has {size:,} bytes; the limit is {text.MAX_BYTES:,}")
+            raise CompareError(name, f"the file has {size:,} bytes; the limit is {text.MAX_BYTES:,}")
         return repository.content(blob, name)
 
     return start + path, read
@@ -81,7 +88,7 @@ class _Repository:
         code, _, message = self._git("rev-parse", "--git-dir")
         if code:
             if "not a git repository" in message:
-                message = "is in a git revision, but the directory is not in a git repository"
+                message = "the source is in a git revision, but the directory is not in a git repository"
             raise CompareError(source, message, hint=_NOT_GIT_HINT)
 
     def commit(self, revision: str) -> str:
@@ -98,11 +105,11 @@ class _Repository:
         _, prefix, _ = self._git("rev-parse", "--show-prefix")
         joined = posixpath.normpath(posixpath.join(prefix.decode().strip(), path))
         if joined.startswith("../"):
-            raise CompareError(self._source, "is outside of the repository")
+            raise CompareError(self._source, "the path is outside of the repository")
         return joined
 
     def blob(self, commit: str, path: str) -> tuple[str, int, str] | None:
-        """Return kind, size and hash of the git object at a path; None if the path does not exist.
+        """Return kind, size and hash of the git object for the path `path`; None if the path does not exist.
 
         Symbolic links are followed.
         """
@@ -125,7 +132,7 @@ class _Repository:
         return content
 
     def _git(self, *arguments: str, given: bytes = b"") -> tuple[int, bytes, str]:
-        """Run git, and return its exit code, its output, and the first line of its error message."""
+        """Run the program `git`, and return its exit code, its output, and the first line of its errors."""
         try:
             done = subprocess.run(
                 ["git", "-C", str(self._directory), *arguments],
@@ -135,7 +142,9 @@ class _Repository:
                 check=False,
             )
         except FileNotFoundError as error:
-            raise CompareError(self._source, "is in a git revision, but `git` is not on PATH") from error
+            raise CompareError(
+                self._source, "the source is in a git revision, but `git` is not on PATH"
+            ) from error
         except subprocess.TimeoutExpired as error:
             raise CompareError(self._source, f"git did not finish within {_PATIENCE:g} s") from error
         message = done.stderr.decode(errors="replace").strip().removeprefix("fatal: ").partition("\n")[0]

@@ -1,4 +1,4 @@
-"""Fetch a document from a URL; its references are fetched from the same server only."""
+"""Fetch an OpenAPI document from a URL; files that it refers to are fetched from the same server only."""
 
 from __future__ import annotations
 
@@ -18,28 +18,32 @@ _ACCEPT = "application/json, application/yaml, application/vnd.oai.openapi, */*;
 
 
 def reader(url: str, timeout: float) -> tuple[str, Reader]:
-    """Return the name of the document (its URL without secrets), and a function that reads files by name.
+    """Return the name of the document at a URL, and a function that reads files by name.
 
-    The function also reads the files that the document refers to.
+    The name is the URL without secrets. The function reads the document and the files that it refers to.
     """
     try:
         urlsplit(url)
     except ValueError as error:
-        raise CompareError(url.partition("?")[0].rpartition("@")[2], f"is not a URL: {error}") from error
+        raise CompareError(
+            url.partition("?")[0].rpartition("@")[2], f"the source is not a URL: {error}"
+        ) from error
     name = _shown(url)
 
     def read(wanted: str) -> bytes:
         if wanted == name:
             return fetched(url, timeout)
         if _server(wanted) != _server(url):
-            raise CompareError(_shown(wanted), f"is not on the server of the document, {_server(url)}")
+            reason = f"the file is not on the server of the document, {_server(url)}"
+            hint = "Download the document, and allow its references to URLs with `--allow-network`."
+            raise CompareError(_shown(wanted), reason, hint=hint)
         return fetched(wanted, timeout)
 
     return name, read
 
 
 def fetched(url: str, timeout: float) -> bytes:
-    """Return the body of the response from a URL; redirects are followed only on the same server.
+    """Return the body of the response to a GET request; redirects are followed only on the same server.
 
     Raises:
         CompareError: the response is late or too large, or its status is not 200.
@@ -48,7 +52,9 @@ def fetched(url: str, timeout: float) -> bytes:
         import httpx
     except ImportError as error:
         hint = "Install it with `python -m pip install 'pytest-infra[openapi]'`."
-        raise CompareError(_shown(url), "is a URL, but httpx is not installed", hint=hint) from error
+        raise CompareError(
+            _shown(url), "the source is a URL, but httpx is not installed", hint=hint
+        ) from error
     deadline = time.monotonic() + timeout
     # The proxies in environment variables are not used for a server on the loopback address.
     own = (urlsplit(url).hostname or "") in _LOOPBACK
@@ -60,11 +66,15 @@ def fetched(url: str, timeout: float) -> bytes:
                         return _body(response, url, deadline, timeout)
                     target = str(response.url.join(response.headers["location"]))
                     if _server(target) != _server(url):
-                        raise CompareError(_shown(url), f"redirects to another server: {_shown(target)}")
+                        raise CompareError(
+                            _shown(url), f"the URL redirects to another server: {_shown(target)}"
+                        )
                     url = target
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-        raise CompareError(_shown(url), f"cannot be fetched: {str(error) or type(error).__name__}") from error
-    raise CompareError(_shown(url), f"redirects more than {_REDIRECTS} times")
+        raise CompareError(
+            _shown(url), f"the document cannot be fetched: {str(error) or type(error).__name__}"
+        ) from error
+    raise CompareError(_shown(url), f"the URL redirects more than {_REDIRECTS} times")
 
 
 def _body(response: httpx.Response, url: str, deadline: float, timeout: float) -> bytes:
@@ -77,7 +87,7 @@ def _body(response: httpx.Response, url: str, deadline: float, timeout: float) -
         parts.append(part)
         size += len(part)
         if size > text.MAX_BYTES:
-            raise CompareError(_shown(url), f"has more than {text.MAX_BYTES:,} bytes")
+            raise CompareError(_shown(url), f"the response has more than {text.MAX_BYTES:,} bytes")
         if time.monotonic() > deadline:
             raise CompareError(_shown(url), f"the response was not complete after {timeout:g} s")
     return b"".join(parts)

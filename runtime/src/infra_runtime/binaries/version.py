@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"(\d+)(?:\.\d+)*")
 
 @functools.lru_cache(maxsize=64)
 def major_version(path: Path) -> int | None:
-    """Return the first number of a program's version; None when it cannot be determined."""
+    """Return the major version of a program, such as 17; None if the version cannot be determined."""
     real = path.resolve()
     if match := _IN_PATH.search(str(real)):
         return int(match[1])
@@ -24,7 +24,7 @@ def major_version(path: Path) -> int | None:
 
 
 def _from_wheel(path: Path) -> int | None:
-    """Return the version in the name of the `.dist-info` folder of the package that contains `path`."""
+    """Return the major version of the wheel that contains `path`, from the name of a `.dist-info` folder."""
     for parent in path.parents:
         if parent.parent.name in ("site-packages", "dist-packages"):
             for info in parent.parent.glob(f"{parent.name}-*.dist-info"):
@@ -34,7 +34,10 @@ def _from_wheel(path: Path) -> int | None:
 
 
 def _from_program(path: Path) -> int | None:
-    """Return the version that `--version` prints; the cache stores it until the file changes."""
+    """Return the major version that `PROGRAM --version` prints; None if the output contains no version.
+
+    The cache stores the result until the file of the program changes.
+    """
     status = path.stat()
     key = f"{path}:{status.st_mtime_ns}:{status.st_size}"
     folder = cache_folder()

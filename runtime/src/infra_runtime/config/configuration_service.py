@@ -15,7 +15,7 @@ SECONDS = 3.0
 
 
 def read_bucket(url: str) -> dict[str, Any]:
-    """Return the bucket as nested tables: `services.postgres.port` → its value.
+    """Read the settings in a NATS key-value bucket; a key such as `services.postgres.port` is nested tables.
 
     The path of `url` is the name of the bucket. A value that is not JSON is returned as text. If the server
     cannot be read, this is an error, because without the values of the bucket a different stack would start.
@@ -36,21 +36,21 @@ def read_bucket(url: str) -> dict[str, Any]:
         entries = _read_in_thread(server_url, bucket)
     except ImportError:
         raise ConfigurationError(
-            "nats-py is not installed; it is needed to read the configuration service",
+            "nats-py is not installed, which is required to read the configuration service",
             where=shown,
-            hint=f"Install it with `python -m pip install 'pytest-infra[{KIND.extra}]'`.",
+            hint=f"Install nats-py with `python -m pip install 'pytest-infra[{KIND.extra}]'`.",
         ) from None
     except Exception as error:
         raise ConfigurationError(
             f"the configuration service cannot be read: {str(error) or type(error).__name__}",
             where=shown,
-            hint="Start it, or unset `config_service` and INFRA_CONFIG_SERVICE.",
+            hint="Start the NATS server, or unset `config_service` and INFRA_CONFIG_SERVICE.",
         ) from error
     return _nested(entries, shown)
 
 
 def _read_in_thread(server: str, bucket: str) -> dict[str, bytes]:
-    """Return key → value of the bucket, read in a thread because the caller may run inside an event loop."""
+    """Return key → value of a bucket. A thread reads it, because the caller may run in an event loop."""
     result: list[dict[str, bytes]] = []
     failure: list[BaseException] = []
 
@@ -73,7 +73,7 @@ async def _entries(server: str, bucket: str) -> dict[str, bytes]:
     from nats.js.errors import NoKeysError
 
     async def quiet(_: Exception) -> None:
-        """Ignore the error: it is raised in any case, and the default function also logs a traceback."""
+        """Ignore an error, which the call raises too; the default callback of nats-py also logs the error."""
 
     connection = await nats.connect(server, allow_reconnect=False, connect_timeout=1, error_cb=quiet)
     try:
@@ -95,7 +95,7 @@ def _nested(entries: dict[str, bytes], shown: str) -> dict[str, Any]:
         for part in tables:
             table = table.setdefault(part, {})
             if not isinstance(table, dict):
-                raise ConfigurationError(f"the key above {key!r} has a value and is not a table", where=shown)
+                raise ConfigurationError(f"the key {key!r} is below a key with a value", where=shown)
         text = raw.decode("utf-8", "replace")
         try:
             table[name] = json.loads(text)

@@ -19,7 +19,7 @@ USER = ""
 
 @frozen
 class Declaration:
-    """A request, and the merged values of all its sources."""
+    """A request for a stack, with the merged settings of all sources (arguments, variables, files)."""
 
     request: Request
     stack: StackSettings
@@ -28,7 +28,7 @@ class Declaration:
     executables: bool
 
     def table(self, service: str) -> Mapping[str, Any]:
-        """Return the service's table, merged from all sources; it is empty if no source has one."""
+        """Return the settings of a service, merged from all sources; empty if no source sets any."""
         return self.stack.services.get(service, {})
 
     def kind(self, service: str) -> str | None:
@@ -45,7 +45,7 @@ class Declaration:
         return service if catalogue.exists(service) else None
 
     def names(self) -> list[str]:
-        """Return the names of all kinds and of all tables, also the names that the stack does not use."""
+        """Return the names of all kinds and of all services with a table, for error messages."""
         return list(dict.fromkeys([*catalogue.names(), *self.stack.services]))
 
     def mentioned(self) -> Iterator[str]:
@@ -57,11 +57,14 @@ class Declaration:
                 yield from filter(None, map(other_service, references(text)))
 
     def location(self, key: Key) -> str:
-        """Return where a key, or the table that contains it, is set, such as `infra.toml:3`."""
+        """Return where a setting (or the table that contains it) is set, such as `infra.toml:3`."""
         return self.merged.location(key)
 
     def location_of_text(self, service: str, text: str) -> str:
-        """Return where a text occurs in a service's table, or the location of the table if it does not."""
+        """Return the location (`infra.toml:3`) of the setting of a service that contains `text`.
+
+        If no setting contains the text, return the location of the table.
+        """
         for key, value in leaves(self.table(service)):
             if text and text in str(value):
                 return self.location(("services", service, *key))

@@ -1,4 +1,4 @@
-"""The APIs that the stack file declares: the source of each document, and the snapshot to compare it with.
+"""The APIs that the stack file declares: for each, the source of its OpenAPI document and the snapshot.
 
 [api.shop]
 snapshot = "openapi.json"
@@ -23,7 +23,7 @@ from infra_runtime.value import frozen
 
 
 class ApiSettings(BaseModel):
-    """One `[api.NAME]` table."""
+    """The settings of one API in the stack file: the table `[api.NAME]`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -40,7 +40,7 @@ class ApiSettings(BaseModel):
 
 @frozen
 class Api:
-    """An API with its name, and the directory to which its relative paths refer."""
+    """An API that the stack file declares, with the directory to which its relative paths refer."""
 
     name: str
     directory: Path
@@ -57,7 +57,9 @@ class Api:
 
 
 def declared(directory: Path | None = None, names: Sequence[str] = ()) -> list[Api]:
-    """Return the APIs of the stack file in or above a directory, in its order; `names` selects some of them.
+    """Return the APIs that the stack file in or above a directory declares, in the order of the file.
+
+    If `names` is not empty, return only the APIs with these names.
 
     Raises:
         ConfigurationError: the stack file is missing or invalid, or does not declare the requested APIs.
@@ -69,7 +71,8 @@ def declared(directory: Path | None = None, names: Sequence[str] = ()) -> list[A
         raise ConfigurationError(
             "no API is declared",
             where=str(file.path) if file else str(start / stack_file.NAME),
-            hint='Declare one: [api.NAME] with `snapshot = "openapi.json"` and `source = "shop.web:app"`.',
+            hint="Declare an API in the stack file: "
+            '[api.NAME] with `snapshot = "openapi.json"` and `source = "shop.web:app"`.',
         )
     if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
         problem = "`api` should contain a table for each API: [api.NAME]"

@@ -1,4 +1,4 @@
-"""The variables `INFRA_…` of the environment and of `.env`, as layers of the configuration."""
+"""The variables `INFRA_…` of the process and of the file `.env`, as layers of the configuration."""
 
 from __future__ import annotations
 
@@ -45,6 +45,8 @@ class StackSettings(BaseSettings):
     profiles: Mapping[str, Words] = {}
     #: `nats://HOST:PORT/BUCKET`; the URL may contain a password
     config_service: SecretStr | None = None
+    #: in tests, the data of the services are in RAM if there is enough room
+    tmpfs: bool = True
     services: Mapping[str, Mapping[str, Any]] = {}
 
     @classmethod
@@ -56,17 +58,20 @@ class StackSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the caller's values as the only source: `layers` has already merged all other sources."""
+        """Return the caller's values as pydantic's only source: they already contain all other sources."""
         return (init_settings,)
 
 
 def from_environment(services: AbstractSet[str]) -> Layer:
-    """Return the layer of the process environment. `services` are the names in the stack file."""
+    """Return the settings in the variables `INFRA_…` of this process, as a layer of the configuration.
+
+    `services` are the names of the services in the stack file.
+    """
     return _layer(EnvSettingsSource(StackSettings), list(os.environ), "", services)
 
 
 def from_dotenv(path: Path, services: AbstractSet[str]) -> list[Layer]:
-    """Return the layer of a `.env` in a list; the list is empty if the file is missing."""
+    """Return the settings in a file `.env` as a list with one layer; an empty list if it is missing."""
     if not path.is_file():
         return []
     content = path.read_bytes()
@@ -87,7 +92,7 @@ def _layer(source: EnvSettingsSource, names: list[str], file: str, services: Abs
     except SettingsError as error:
         name = re.search(r'field "(\w+)"', str(error))
         where = f"{file}{PREFIX}{name[1].upper() if name else ''}"
-        raise ConfigurationError(f"this is not JSON: {error.__cause__ or error}", where=where) from None
+        raise ConfigurationError(f"the value is not JSON: {error.__cause__ or error}", where=where) from None
     # pydantic returns the names in lower case; messages and the keys of `env` contain the original names.
     original_names = {name.lower(): name for name in names if name.upper().startswith(PREFIX)}
 
@@ -115,7 +120,7 @@ def _layer(source: EnvSettingsSource, names: list[str], file: str, services: Abs
 
 
 def _original_key(key: Key, variable: str, services: AbstractSet[str]) -> Key:
-    """Return the key as the stack file spells it.
+    """Return the key of a setting that a variable sets, as the stack file spells the key.
 
     In a variable, the service `my-api` is `MY_API`. The names in `env` and `exports` keep their case.
     """
@@ -134,4 +139,4 @@ def _decoded(value: object, where: str) -> object:
     try:
         return json.loads(value)
     except (ValueError, RecursionError) as error:
-        raise ConfigurationError(f"this is not JSON: {error}", where=where) from None
+        raise ConfigurationError(f"the value is not JSON: {error}", where=where) from None

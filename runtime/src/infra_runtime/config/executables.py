@@ -1,4 +1,4 @@
-"""The executables of a plan: the settings that name them, and their paths."""
+"""The executables of a plan: the settings `binary`, and the search for the paths of the executables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from infra_runtime.spec import ServiceSpec, map_texts, rename
 
 
 def binary_setting(declaration: Declaration, service: str) -> str | None:
-    """Return the setting `binary` of a service; a relative path refers to the stack file's folder."""
+    """Return the setting `binary` of a service as an absolute path; None if it is not set."""
     setting = declaration.table(service).get("binary")
     if not isinstance(setting, str):
         return None
@@ -21,9 +21,9 @@ def binary_setting(declaration: Declaration, service: str) -> str | None:
 
 
 def with_own_executables(spec: ServiceSpec, entry: Entry, declaration: Declaration) -> ServiceSpec:
-    """Return the spec with `${bin.NAME@SERVICE}` for executables that differ from the kind's executables.
+    """Return a spec in which references to the service's own executables are `${bin.NAME@SERVICE}`.
 
-    `${bin.NAME}` is the same executable in the whole plan. An instance has its own executables if its setting
+    All other services share the executable `${bin.NAME}`. An instance has its own executables if its setting
     `binary` differs from the same setting of the service with the name of the kind.
     """
     if not _has_own_executables(spec.name, entry.name, declaration):
@@ -39,7 +39,7 @@ def _has_own_executables(service: str, kind: str, declaration: Declaration) -> b
 
 
 def sought(declaration: Declaration, plan: Plan, entries: Mapping[str, Entry]) -> tuple[BinarySearch, ...]:
-    """Return every executable that the plan refers to, and the optional executables of its services.
+    """Search for every executable to which a plan refers, and for optional executables; return the results.
 
     `entries` are the catalogue's entries of the plan's kinds.
 

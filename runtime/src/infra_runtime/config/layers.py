@@ -17,7 +17,7 @@ WHOLE = frozenset({"ready", "route"})
 
 @frozen
 class Origin:
-    """A value as text, with secrets masked, and the source that set it."""
+    """The value of a setting as text, with secrets masked, and the source that set the value."""
 
     value: str
     source: str
@@ -25,7 +25,7 @@ class Origin:
 
 @frozen
 class Layer:
-    """The values of one source, and the function that returns the location of a key in it."""
+    """The values of one source of settings, and a function that returns the location of a key in it."""
 
     values: Mapping[str, Any]
     where: Callable[[Key], str]
@@ -39,14 +39,18 @@ class Merged:
         self.locations: dict[Key, str] = {}
 
     def location(self, key: Key) -> str:
-        """Return the location of a key or the first key below it, or else of the table that contains it."""
+        """Return the location of a setting, such as `infra.toml:3`.
+
+        If no source sets the key itself, the result is the location of the first key below this key, or of
+        the table that contains this key.
+        """
         below = [location for path, location in self.locations.items() if path[: len(key)] == key]
         if below:
             return below[0]
         return self.location(key[:-1]) if key else ""
 
     def exact_location(self, key: Key) -> str:
-        """Return the location of this key or of the value that contains it; empty if no source sets it."""
+        """Return the location of a setting or of the value that contains it; empty if no source sets it."""
         for end in range(len(key), 0, -1):
             if key[:end] in self.locations:
                 whole = (
@@ -99,7 +103,7 @@ def _add_layer(
 
 
 def leaves(values: Mapping[str, Any], key: Key = ()) -> Iterator[tuple[Key, Any]]:
-    """Yield the key and the value of everything that is not a table."""
+    """Yield the complete key and the value of every setting in nested tables."""
     for name, value in values.items():
         if isinstance(value, Mapping) and value and name not in WHOLE:
             yield from leaves(value, (*key, name))
@@ -108,7 +112,10 @@ def leaves(values: Mapping[str, Any], key: Key = ()) -> Iterator[tuple[Key, Any]
 
 
 def shown(key: Key, value: object, sensitive: Collection[str] = ()) -> str:
-    """Return the value as text, with secrets masked; `sensitive` contains further names of secrets."""
+    """Return the value of a setting as text for output, with secrets masked.
+
+    `sensitive` contains further names of settings that are secrets.
+    """
     if isinstance(value, str) and (masked := masked_value(key[-1], value, sensitive)) == MASK:
         return masked
     return json.dumps(masked_copy({key[-1]: value}, sensitive)[key[-1]], default=str, ensure_ascii=False)

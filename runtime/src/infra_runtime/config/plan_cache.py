@@ -28,7 +28,11 @@ _VALUES = ("INFRA_SERVICES", "INFRA_PROFILES", "INFRA_CONFIG_SERVICE")
 
 
 def load(request: Request, *, executables: bool) -> Resolved | None:
-    """Return the cached resolution; None if the cache has none, or if an executable or a file has changed."""
+    """Return the plan for a stack file and its settings, with the paths of the executables, from the cache.
+
+    Return None if the cache does not contain the plan, or if it is outdated, because an executable or a file
+    has changed.
+    """
     path = _path(request, executables=executables)
     if path is None:
         return None
@@ -37,7 +41,7 @@ def load(request: Request, *, executables: bool) -> Resolved | None:
         sought = [_sought(executable) for executable in data["sought"]]
         plan = Plan.from_json(data["plan"])
         provenance = {key: Origin(**origin) for key, origin in data["provenance"].items()}
-        identities, files = data["identities"], data["files"]
+        identities, files, tmpfs = data["identities"], data["files"], data["tmpfs"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     now = [search(executable.binary, executable.setting, name=executable.name) for executable in sought]
@@ -45,7 +49,7 @@ def load(request: Request, *, executables: bool) -> Resolved | None:
         return None
     if files != _states(files):
         return None
-    return make_resolved(request, plan, sought, provenance)
+    return make_resolved(request, plan, sought, provenance, tmpfs=tmpfs)
 
 
 def store(
@@ -56,16 +60,17 @@ def store(
     executables: bool,
     files: Iterable[Path] = (),
 ) -> None:
-    """Write a resolution to the cache if it can be cached.
+    """Write the resolved plan of a request to the cache, unless it depends on values that are not cached.
 
-    It is valid until one of `files` or an executable changes; `programs` are the results of the searches for
-    executables.
+    The cached plan is valid until one of `files` or an executable changes; `programs` are the results of the
+    searches for executables.
     """
     path = _path(request, executables=executables)
     if path is None or resolved.provenance["config_service"].value != "null":
         return
     data = {
         "plan": resolved.plan.to_json(),
+        "tmpfs": resolved.tmpfs,
         "sought": [asdict(executable) for executable in programs],
         "identities": _identities(programs),
         "files": _states(map(str, files)),
@@ -76,7 +81,7 @@ def store(
 
 
 def _path(request: Request, *, executables: bool) -> Path | None:
-    """Return the cache file of this request's resolution, or None if the resolution must not be cached."""
+    """Return the path of the cache file for a request; None if the resolved plan must not be cached."""
     folder = cache_folder()
     dotenv = _bytes(request.root / ".env")
     dotenv = dotenv if b"INFRA_" in dotenv else b""
@@ -111,7 +116,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _code() -> Iterator[tuple[str, int, int]]:
-    """Yield name, time of the last change and size of each module that makes plans.
+    """Yield name, time of the last change and size of each module whose code creates plans.
 
     In an editable install, these modules change without a new version of pytest-infra.
     """
@@ -140,7 +145,7 @@ def _identities(sought: Sequence[BinarySearch]) -> list[list[int]]:
 
 
 def _states(files: Iterable[str]) -> dict[str, list[int] | None]:
-    """Return, for each file, the time of its last change and its size; None for a missing file."""
+    """Return path → time of the last change and size for each of the files; None for a missing file."""
     states: dict[str, list[int] | None] = {}
     for file in files:
         try:
@@ -153,7 +158,10 @@ def _states(files: Iterable[str]) -> dict[str, list[int] | None]:
 
 
 def _remove_old_files(folder: Path) -> None:
-    """Remove all files except the newest. Another process may remove some of them at the same time."""
+    """Remove all files in the plan cache except the newest `KEPT` files.
+
+    Another process may remove files at the same time.
+    """
     try:
         files = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
         for path in files[KEPT:]:

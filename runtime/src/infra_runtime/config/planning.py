@@ -1,7 +1,8 @@
 """Resolve a request to a plan, without the plan cache, in two passes.
 
 The first pass validates the settings of the services and collects their contributions. The second pass makes
-the specs; some kinds consume contributions for this. It repeats until the plan contains every needed service.
+the specs; some kinds consume contributions for this. The second pass is repeated until the plan contains
+every needed service.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from infra_runtime.spec import ServiceSpec, optional_exports
 
 
 def resolved(request: Request, *, executables: bool) -> Resolved:
-    """Resolve a request; `resolve.resolve` describes the result and the errors."""
+    """Resolve a request to a plan without the plan cache; `resolve.resolve` describes result and errors."""
     merged = merge(layers(request))
     stack = validated(StackSettings, merged.values, (), merged.location)
     declaration = Declaration(request=request, stack=stack, merged=merged, executables=executables)
@@ -44,7 +45,8 @@ def resolved(request: Request, *, executables: bool) -> Resolved:
         raise _with_location(error, declaration) from None
     entries = {service.kind: service.entry for service in services.values()}
     programs = sought(declaration, plan, entries) if executables else ()
-    resolution = make_resolved(request, plan, programs, provenance(declaration, services.values()))
+    origins = provenance(declaration, services.values())
+    resolution = make_resolved(request, plan, programs, origins, tmpfs=stack.tmpfs)
     file_groups = [catalogue.code_files(kind) for kind in sorted(entries.keys() - {USER, *KINDS})]
     if None not in file_groups:
         files = [file for group in file_groups if group for file in group]
@@ -56,9 +58,9 @@ def resolved(request: Request, *, executables: bool) -> Resolved:
 
 
 def _configured_tables(declaration: Declaration) -> dict[str, ServiceConfiguration]:
-    """Return every service that has a table, selected or not.
+    """Validate the settings of every service that has a table, also if the request does not include it.
 
-    Raises one `ConfigurationError` with the mistakes of all services.
+    Return service name → settings. Raises one `ConfigurationError` with the mistakes of all services.
     """
     services, errors = {}, []
     for name in declaration.stack.services:
@@ -91,10 +93,10 @@ def _number_ports(declaration: Declaration, services: dict[str, ServiceConfigura
 def _offers(
     services: Mapping[str, ServiceConfiguration], members: Iterable[str], skip: Iterable[str]
 ) -> list[Contribution]:
-    """Return the contributions for the consumers, sorted.
+    """Return the contributions that services of the plan can consume, sorted.
 
-    Under the keys `BRING_IN` they are from all services, under other keys only from `members`, the services
-    of the plan.
+    Contributions under the keys `BRING_IN` are from all services; contributions under other keys are only
+    from `members`, the services of the plan.
     """
     members = set(members)
     return sorted(
@@ -165,7 +167,7 @@ def _consumed(service: ServiceConfiguration, offers: Contributions) -> Contribut
 
 
 def _spec(service: ServiceConfiguration, consumed: Contributions, declaration: Declaration) -> ServiceSpec:
-    """Return the service's spec with its name, and an export for each port that a contribution refers to."""
+    """Return the spec of a service, with an export for each port to which a contribution refers."""
     spec = service.entry.make(service.settings, consumed)
     ports = sorted({offer.port for offer in service.contributions() if offer.port})
     spec = replace(
@@ -192,7 +194,7 @@ def _check_need(need: str, by: str, declaration: Declaration) -> None:
 
 
 def _with_location(error: ConfigurationError, declaration: Declaration) -> ConfigurationError:
-    """Return the error with the line of the stack file that contains the service's setting as location."""
+    """Return an error whose location is the line of the stack file with the setting that caused it."""
     scope, _, name = error.where.partition(".")
     if scope != "services":
         return error

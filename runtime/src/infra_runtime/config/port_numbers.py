@@ -32,9 +32,10 @@ def further_instances(declaration: Declaration) -> dict[str, str]:
 def default_ports(
     declaration: Declaration, further: Mapping[str, str], ports: Callable[[str], Mapping[str, int]]
 ) -> dict[str, Layer]:
-    """Return, for each further instance, the layer with its ports: the next numbers without a service.
+    """Return service → layer of default settings with port numbers, for each further instance of a kind.
 
-    `ports` returns the ports that a service has without this layer.
+    The numbers are the next numbers that no other service has. `ports` returns the ports that a service has
+    without this layer.
     """
     numbers = {name: dict(ports(name)) for name in sorted(declared(declaration) | further.keys())}
     implicit = {name: _implicit(declaration, name, numbers[name]) for name in further}

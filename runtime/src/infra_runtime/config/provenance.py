@@ -11,7 +11,7 @@ from infra_runtime.config.stack_file import Key
 
 
 def provenance(declaration: Declaration, services: Iterable[ServiceConfiguration]) -> dict[str, Origin]:
-    """Return dotted key → value, with secrets masked, and source; sorted by key."""
+    """Return dotted key → value and source of each setting, sorted by key; secrets are masked."""
     request = declaration.request
     origins = {
         "environment": Origin(value=request.environment, source=request.environment_source),

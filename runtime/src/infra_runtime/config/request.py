@@ -1,4 +1,4 @@
-"""A request for a stack and its resolution, as values."""
+"""A request for a stack (`Request`), and its result (`Resolved`): a plan with all values that it needs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DOTENV_ENCODING = "utf-8-sig"
 
 @frozen
 class Resolved:
-    """A plan and all other values that an engine needs.
+    """A resolved request: a plan, and all other values that an engine needs to run or export it.
 
     `variables` may contain secrets; `provenance` does not.
     """
@@ -39,16 +39,18 @@ class Resolved:
     stack_file: Path | None
     #: dotted key → its value, with secrets masked, and its source
     provenance: Mapping[str, Origin]
+    #: whether the data of the services are in RAM in the environment `test`, if there is enough room
+    tmpfs: bool = True
 
     @property
     def environment(self) -> str:
-        """The environment of the plan."""
+        """The name of the plan's environment, such as `test`."""
         return self.plan.environment
 
 
 @frozen
 class Request:
-    """The arguments of a resolution, with environment, root and data directory determined."""
+    """A request to resolve a stack, with the chosen environment, stack file, folder and data directory."""
 
     names: tuple[str, ...]
     environment: str
@@ -65,9 +67,16 @@ class Request:
 
 
 def make_resolved(
-    request: Request, plan: Plan, programs: Iterable[BinarySearch], provenance: Mapping[str, Origin]
+    request: Request,
+    plan: Plan,
+    programs: Iterable[BinarySearch],
+    provenance: Mapping[str, Origin],
+    *,
+    tmpfs: bool,
 ) -> Resolved:
-    """Return the resolution of a request. Raises `ConfigurationError` for a variable that is not set.
+    """Return the result for a request, with the paths of executables and the values of variables.
+
+    Raises `ConfigurationError` for a required variable that is not set.
 
     `programs` are the results of the searches for executables, including those that were not found.
     """
@@ -78,11 +87,12 @@ def make_resolved(
         variables=variables(plan, request),
         stack_file=request.file.path if request.file else None,
         provenance=provenance,
+        tmpfs=tmpfs,
     )
 
 
 def variables(plan: Plan, request: Request) -> dict[str, str]:
-    """Return the values of the plan's `${env.…}`, from the environment or else from `.env`.
+    """Return NAME → value for each `${env.NAME}` in a plan, from this process's variables or from `.env`.
 
     Raises `ConfigurationError` if a variable is required and is not set.
     """
@@ -96,7 +106,8 @@ def variables(plan: Plan, request: Request) -> dict[str, str]:
             raise ConfigurationError(
                 f"{user} refers to ${{env.{name}}}, and {name} is not set",
                 where=request.file.where(("services", user)) if request.file else "",
-                hint=f"Set it in the environment or in .env, or give a default: ${{env.{name}:-…}}.",
+                hint=f"Set {name} as an environment variable or in .env, or give a default: "
+                f"${{env.{name}:-…}}.",
             )
     return {name: value for name, value in values.items() if value is not None}
 
@@ -117,7 +128,7 @@ def make_request(
     overrides: Mapping[str, Any] | None = None,
     variables_required: bool = True,
 ) -> Request:
-    """Return the request with default values for arguments that are None.
+    """Return a request for a stack; an argument that is None gets its default value.
 
     Raises `ConfigurationError` for an unknown environment, and for a file that cannot be read.
     """
@@ -164,7 +175,7 @@ def _first(*candidates: tuple[str | None, str]) -> tuple[str, str]:
 
 
 def read_dotenv(path: Path, word: bytes) -> Mapping[str, str | None]:
-    """Return the file's variables; if the file does not contain `word`, return none without parsing it."""
+    """Return the variables in a file `.env`; empty, without parsing, if the file does not contain `word`."""
     try:
         content = path.read_bytes()
     except (FileNotFoundError, IsADirectoryError):  # a virtual environment may be named `.env`
@@ -181,13 +192,16 @@ def read_dotenv(path: Path, word: bytes) -> Mapping[str, str | None]:
 
 
 def dotenv_text(path: Path, content: bytes) -> str:
-    """Return the content of a `.env` as text. Raises `ConfigurationError` with the line that is not UTF-8."""
+    """Return the content of a file `.env` as text.
+
+    Raises `ConfigurationError` with the number of a line that is not UTF-8.
+    """
     hint = "Save the file as UTF-8."
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content:
-        raise ConfigurationError("this file is UTF-16, not UTF-8", where=f"{path}:1", hint=hint)
+        raise ConfigurationError("the file is UTF-16, not UTF-8", where=f"{path}:1", hint=hint)
     try:
         return content.decode(DOTENV_ENCODING)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        problem = f"this is not UTF-8: the byte 0x{content[error.start]:02x}"
+        problem = f"the file is not UTF-8: the byte 0x{content[error.start]:02x}"
         raise ConfigurationError(problem, where=f"{path}:{line}", hint=hint) from None

@@ -1,4 +1,4 @@
-"""Resolve the command line, the environment and the stack file to a plan.
+"""Create a plan from the command line, environment variables and the stack file.
 
 A stack that was resolved before, from the same files and variables, is read from the plan cache in a few
 milliseconds. Only other stacks need pydantic, whose import is slow.
@@ -19,14 +19,17 @@ __all__ = ["Origin", "Resolved", "data_directory", "is_test_environment", "resol
 
 
 def is_test_environment() -> bool:
-    """Return whether this is a test, or a process that a test's stack started."""
+    """Return whether this process is a test run, or was started by a test run's stack."""
     return os.environ.get("INFRA_ENV") == "test"
 
 
 def data_directory(
     directory: Path | None = None, *, environment: str | None = None, data: Path | None = None
 ) -> Path:
-    """Return the data directory without resolving the stack; a client that attaches needs only its path."""
+    """Return the path of a stack's data directory, without resolving the stack.
+
+    A client that connects to a running stack needs only this path.
+    """
     return make_request(directory=directory, environment=environment, data=data).data
 
 
@@ -42,10 +45,13 @@ def resolve(
     executables: bool = True,
     variables_required: bool = True,
 ) -> Resolved:
-    """Resolve the stack of a directory, or only its services `names` and the services that they need.
+    """Read the configuration of a directory's stack, and return its plan with all values (`Resolved`).
 
-    If `executables` is false, no executable is searched for: containers have their own. If
-    `variables_required` is false, a `${env.NAME}` may be unset: Compose reads it when the stack starts.
+    If `names` is not empty, the plan contains only these services and the services that they need.
+
+    If `executables` is false, no executable is searched for, because containers have their own executables.
+    If `variables_required` is false, a variable in `${env.NAME}` may be unset, because Compose reads it when
+    the stack starts.
 
     Raises:
         ConfigurationError: the stack file, a variable or an argument has an invalid value.

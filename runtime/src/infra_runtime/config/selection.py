@@ -11,7 +11,7 @@ from infra_runtime.manifest import DEFAULT_STACK, PROFILES
 
 
 def selected(declaration: Declaration) -> list[str]:
-    """Return the services of the request, without the services that they need.
+    """Return the names of the services that a request selects, without the services that these need.
 
     Raises:
         UnknownServiceError: a name in the request is not a service.
@@ -43,7 +43,7 @@ def _stack(declaration: Declaration) -> Sequence[str]:
 
 
 def _everything(declaration: Declaration) -> Sequence[str]:
-    """Return the default stack, followed by each other service that has a table."""
+    """Return the services of the profile `full`: the default stack, and each other service with a table."""
     return (*DEFAULT_STACK, *sorted(declaration.stack.services.keys() - set(DEFAULT_STACK)))
 
 
@@ -52,7 +52,7 @@ def _profiles(declaration: Declaration) -> Mapping[str, Sequence[str]]:
 
 
 def _check_lists(declaration: Declaration) -> None:
-    """Check `profile`, `use` and every profile, also if the request does not use them."""
+    """Raise an error for an unknown name in the settings `profile` and `use` or in a profile."""
     stack, profiles = declaration.stack, _profiles(declaration)
     if stack.profile is not None and stack.profile not in profiles:
         raise ConfigurationError(

@@ -43,14 +43,15 @@ class ServiceConfiguration:
     origins: Merged
 
     def contributions(self) -> Iterator[Contribution]:
-        """Yield the contributions of the service."""
+        """Yield the contributions that the service offers to other services."""
         for offer in self.entry.contributions(self.settings):
             yield replace(offer, service=self.name)
 
 
 def configure(name: str, declaration: Declaration, *, ports: Layer | None = None) -> ServiceConfiguration:
-    """Validate the merged settings of a service. `ports` has the ports of a further instance of a kind.
+    """Validate the merged settings of a service and return them.
 
+    `ports` contains the default ports of the second and later instances of a kind; it is None for the first.
     Raises `ConfigurationError`.
     """
     table, key = declaration.table(name), ("services", name)
@@ -80,7 +81,10 @@ def configure(name: str, declaration: Declaration, *, ports: Layer | None = None
 def validated(
     model: type[Model], values: Mapping[str, Any], prefix: Key, location: Callable[[Key], str]
 ) -> Model:
-    """Return the values as a model. Raises `ConfigurationError` with the location of each mistake."""
+    """Return an instance of a pydantic model with these values.
+
+    Raises `ConfigurationError` with the location of each mistake.
+    """
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -96,7 +100,7 @@ def _checked_kind(name: str, declaration: Declaration) -> str:
     elif kind == name:
         return name
     elif name in OWN_SCOPES | OWN_NAMES:
-        problem = "references use that name for something else"
+        problem = f"references ${{{name}.…}} already have another meaning"
     elif not _NAME.fullmatch(name):
         problem = "a name consists of lower-case letters, digits, - and _, and begins with a letter"
     if problem:
@@ -111,7 +115,7 @@ def _checked_kind(name: str, declaration: Declaration) -> str:
         raise ConfigurationError(
             f"{name} has both a `command` and a `kind`",
             where=declaration.location((*key, "kind")),
-            hint="Remove `kind` for your own service, or `command` for an instance of that kind.",
+            hint="Remove `kind` for your own service, or `command` for a service of this kind.",
         )
     if kind != USER and not catalogue.exists(kind):
         raise ConfigurationError(
@@ -122,7 +126,7 @@ def _checked_kind(name: str, declaration: Declaration) -> str:
 
 
 def _facts(entry: Entry, declaration: Declaration, name: str) -> list[Layer]:
-    """Return the layer with the settings that are read from the executable, such as its version.
+    """Return the layer with settings that are read from a service's executable, such as its version.
 
     A missing executable is not an error in this function, because the plan may not need the executable.
     """

@@ -1,4 +1,4 @@
-"""The sources of the settings of one request (arguments, variables, files), in order of precedence."""
+"""The sources of a stack's settings (arguments, variables, files), in the order of their precedence."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ _BESIDE = frozenset({"environment", "api"})
 
 
 def layers(request: Request) -> list[Layer]:
-    """Return the layers: command line, environment, `.env`, overlay, stack file, configuration service."""
+    """Return the settings of each source as layers; an earlier layer takes precedence over a later one.
+
+    The order is: command line, environment variables, `.env`, overlay, stack file, configuration service.
+    """
     files = list(_files(request))
     services = {name for layer in files for name in _services(layer.values)}
     given = dict(request.overrides)

@@ -18,7 +18,10 @@ _STACK_TABLE = re.compile(rb"^[ \t]*\[tool\.infra[\].]", re.MULTILINE)
 
 @frozen
 class StackFile:
-    """One file; `table` is the key of the stack's table. The file is parsed at the first use of `values`."""
+    """A stack file or an overlay; it is parsed at the first use of `values`.
+
+    `table` is the key of the table that describes the stack: empty, or `tool.infra` in `pyproject.toml`.
+    """
 
     path: Path
     text: str
@@ -26,14 +29,17 @@ class StackFile:
 
     @functools.cached_property
     def values(self) -> Mapping[str, Any]:
-        """The stack's table. Raises `ConfigurationError` if the file is not TOML."""
+        """The table of the file that describes the stack.
+
+        Raises `ConfigurationError` if the file is not TOML.
+        """
         values = _parse(self.path, self.text)
         for part in self.table:
             values = values[part]
         return values
 
     def where(self, key: Key) -> str:
-        """Return file and line of the key, or of the innermost table that contains it."""
+        """Return file and line of a key, or of the innermost table that contains the key: `infra.toml:3`."""
         lines = line_numbers(self.text)
         full = (*self.table, *key)
         while full and full not in lines:
@@ -51,7 +57,7 @@ def find(directory: Path) -> StackFile | None:
         has_stack_file, has_project_table = stack_file.is_file(), _has_stack_table(project)
         if has_stack_file and has_project_table:
             raise ConfigurationError(
-                f"the stack is described twice: here and in {stack_file}",
+                f"the stack is described twice: in pyproject.toml and in {stack_file}",
                 where=str(project),
                 hint=f"Keep either {NAME} or [tool.infra] in pyproject.toml.",
             )
@@ -69,7 +75,7 @@ def overlay(file: StackFile, environment: str) -> StackFile | None:
 
 
 def read(path: Path) -> StackFile:
-    """Read a file. Raises `ConfigurationError` if it cannot be read."""
+    """Read a TOML file and return it as a `StackFile`. Raises `ConfigurationError` if it cannot be read."""
     return StackFile(path=path, text=_text(path))
 
 
@@ -112,7 +118,7 @@ def _parse(path: Path, text: str) -> Mapping[str, Any]:
         if _LIST_OF_SERVICES.search(text) and _TABLE_OF_SERVICES.search(text):
             hint = "`services` cannot be both a list and a table: the list of services is called `use`."
         where = f"{path}:{match[1]}" if match else str(path)
-        raise ConfigurationError(f"this is not TOML: {error}", where=where, hint=hint) from None
+        raise ConfigurationError(f"the file is not TOML: {error}", where=where, hint=hint) from None
 
 
 # --- line numbers, which tomllib does not provide ---------------------------------------------------
@@ -129,9 +135,9 @@ _TOKEN = re.compile(
 
 @functools.lru_cache(maxsize=8)
 def line_numbers(text: str) -> Mapping[Key, int]:
-    """Return the line of each table header, and of each key at the start of a line, of valid TOML.
+    """Return key → line number for each table header and each key at the start of a line in a TOML text.
 
-    The result is cached because it is used for every value: otherwise a file of 500 services takes 30 s.
+    The result is cached because every value needs it: without the cache, a file of 500 services takes 30 s.
     """
     lines: dict[Key, int] = {}
     table: Key = ()
@@ -150,7 +156,7 @@ def _add_line(lines: dict[Key, int], table: Key, parts: Key, line: int) -> None:
 
 
 def _statements(text: str) -> Iterator[tuple[int, int]]:
-    """Yield offset and number of every line that does not continue a value from the previous line."""
+    """Yield offset and number of every line of a TOML text that begins a new key or table."""
     depth, end, line = 0, 0, 1
     yield end, line
     for token in _TOKEN.finditer(text):

@@ -19,7 +19,10 @@ PREFIX, NESTED = "INFRA_", "__"
 TABLES = frozenset({"SERVICES", "PROFILES"})
 #: the other settings of the stack, and the variables that are read before the stack is resolved
 NAMES = frozenset(
-    {"USE", "PROFILE", "CONFIG_SERVICE", "ENV", "DATA", "RUNTIME_DIR", "CACHE", "LOG_LIMIT", "LOG_TOTAL"}
+    {
+        *("USE", "PROFILE", "CONFIG_SERVICE", "TMPFS"),
+        *("ENV", "DATA", "RUNTIME_DIR", "CACHE", "LOG_LIMIT", "LOG_TOTAL"),
+    }
 )
 #: variables that the supervisor sets for its services
 SET_BY_SUPERVISOR = frozenset({"SERVICE", "STACK_TOKEN"})
@@ -29,7 +32,7 @@ SIMILARITY = 0.75
 
 @frozen
 class MisspelledVariable:
-    """A variable, the file that sets it (empty for the environment), and the most similar known name."""
+    """A misspelled variable, the file that sets it (empty: no file), and the most similar name."""
 
     name: str
     file: str
@@ -41,7 +44,7 @@ class MisspelledVariable:
 
 
 def misspelled_variables(directory: Path | None = None) -> list[MisspelledVariable]:
-    """Return the misspelled variables of the environment and of the `.env` beside the stack file."""
+    """Return the misspelled variables of this process and of the file `.env` beside the stack file."""
     start = (directory or Path.cwd()).resolve()
     file = stack_file.find(start)
     path = (file.path.parent if file else start) / ".env"
@@ -56,7 +59,10 @@ def _among(names: Iterable[str], file: str) -> Iterator[MisspelledVariable]:
 
 
 def _meant(word: str) -> str:
-    """Return the most similar known name, without prefix; empty if `word` is known or similar to no name."""
+    """Return the known variable name that is most similar to `word`; both are without the prefix `INFRA_`.
+
+    Return an empty text if `word` is a known name, or if no known name is similar.
+    """
     head, nested, rest = word.partition(NESTED)
     known = TABLES if nested else TABLES | NAMES | SET_BY_SUPERVISOR
     if head in known:

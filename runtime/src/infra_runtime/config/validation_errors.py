@@ -1,4 +1,4 @@
-"""Translate validation errors of pydantic to messages: location, problem, allowed and similar names."""
+"""Convert validation errors of pydantic to messages for users: location, problem, allowed names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 def configuration_error(
     error: ValidationError, model: type[BaseModel], prefix: Key, location: Callable[[Key], str]
 ) -> ConfigurationError:
-    """Return one error with the messages of all mistakes; `location` returns where a key is set."""
+    """Return one error with the messages of all mistakes that pydantic found in settings.
+
+    `location` is a function that returns where a key is set, such as `infra.toml:3`.
+    """
     messages = []
     for details in error.errors(include_url=False, include_input=True):
         key = tuple(str(part) for part in details["loc"])
@@ -33,7 +36,7 @@ def configuration_error(
 
 
 def unknown_key(name: str, known: Iterable[str]) -> str:
-    """Return the message for a key that is not in `known`."""
+    """Return the error message for an unknown key: a similar known key, and all allowed keys."""
     known = sorted(known)
     meant = nearest(name, known)
     allowed = "" if "there are" in meant else f" (allowed: {', '.join(known)})"
@@ -69,7 +72,7 @@ def _short(value: object) -> str:
 
 
 def _fields(model: type, key: Key) -> Iterable[str]:
-    """Return the fields of the model or dataclass at `key` inside `model`."""
+    """Return the names of the fields that the table at `key` inside the settings `model` can have."""
     for part in key:
         annotation = _annotations(model).get(part)
         model = _model_in(annotation) or model
@@ -77,7 +80,7 @@ def _fields(model: type, key: Key) -> Iterable[str]:
 
 
 def _annotations(model: Any) -> Mapping[str, Any]:
-    """Return field → type."""
+    """Return field name → type of a model or dataclass."""
     if issubclass(model, BaseModel):
         return {name: field.annotation for name, field in model.model_fields.items()}
     return {field.name: field.type for field in fields(model)}

@@ -1,6 +1,7 @@
 """The checksums of the files in a snapshot, and their comparison with a copy of the snapshot.
 
-Hashing reads every file, and the supervisor has only one thread. Therefore it runs `main` in another process.
+Hashing reads every file, and the supervisor has only one thread. Therefore the supervisor runs `main` of this
+module in another process.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 
 from infra_runtime.host import disk
 
-#: the file in a snapshot's folder that describes it
+#: the file in a snapshot's folder that describes the snapshot
 DESCRIPTION = "snapshot.json"
 #: the field of the description with path → checksum
 FILES = "files"
@@ -56,9 +57,10 @@ def _checksum(path: str) -> str:
 
 
 def seal(snapshot: str, *, durable: bool) -> None:
-    """Add the checksums of a snapshot's files to its description.
+    """Write the checksums of a snapshot's files to the file that describes the snapshot.
 
-    With `durable`, the snapshot survives a power failure afterwards. Raises `OSError`.
+    If `durable` is true, the complete snapshot is then on the disk and survives a power failure. Raises
+    `OSError`.
     """
     path = f"{snapshot}/{DESCRIPTION}"
     with open(path, encoding="utf-8") as file:
@@ -70,10 +72,10 @@ def seal(snapshot: str, *, durable: bool) -> None:
 
 
 def difference(snapshot: str, copy: str, *, durable: bool) -> str:
-    """Return the first difference between a copy of a snapshot's services and the snapshot's checksums.
+    """Return the first difference between a copy of a snapshot's files and the snapshot's checksums.
 
-    The result begins with the path of the file in the snapshot's folder; it is empty if the copy is correct.
-    With `durable`, a correct copy survives a power failure afterwards.
+    The result is a text that begins with the path of the file in the snapshot's folder; it is empty if the
+    copy is correct. If `durable` is true, a correct copy is then on the disk and survives a power failure.
     """
     try:
         with open(f"{snapshot}/{DESCRIPTION}", encoding="utf-8") as file:
@@ -95,7 +97,7 @@ def difference(snapshot: str, copy: str, *, durable: bool) -> str:
 
 
 def command(*arguments: str) -> tuple[str, ...]:
-    """Return the command line that calls `main` with these arguments in a process."""
+    """Return the command line of a new process that calls `main` of this module with these arguments."""
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     code = f"import sys; sys.path.insert(0, {root!r}); "
     code += "from infra_runtime.data_directory.checksums import main; main(sys.argv[1:])"
@@ -103,9 +105,11 @@ def command(*arguments: str) -> tuple[str, ...]:
 
 
 def main(arguments: list[str]) -> None:
-    """Run `seal SNAPSHOT DURABLE`, `check SNAPSHOT COPY ANSWER DURABLE` or `remove PATH …`.
+    """Run the command in `arguments`: `seal`, `check` or `remove`, with their arguments.
 
-    `check` writes the difference to the file ANSWER. DURABLE is `1` (true) or `0` (false).
+    `seal SNAPSHOT DURABLE` adds the checksums to a snapshot. `check SNAPSHOT COPY ANSWER DURABLE` compares a
+    copy with the checksums and writes the difference to the file ANSWER. `remove PATH …` removes folders.
+    DURABLE is `1` (true) or `0` (false).
     """
     match arguments:
         case ["seal", snapshot, durable]:

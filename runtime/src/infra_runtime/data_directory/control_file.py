@@ -6,6 +6,7 @@ process that started the stack. The file remains when the supervisor exits; the 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from infra_runtime.errors import DataDirectoryError
 from infra_runtime.host import ownership, processes
 
 _DAMAGED = "was not written by pytest-infra"
-_REMOVE = "Stop the supervisor of this data directory if one is running, and remove the file."
+_REMOVE = "Stop the supervisor of this data directory if it is running, and remove the file."
 
 
 class ControlFile(NamedTuple):
@@ -39,11 +40,24 @@ def write(paths: Paths) -> None:
     descriptor = ownership.open_file(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     with open(descriptor, "w", encoding="ascii") as file:
         json.dump(content._asdict(), file)
-    os.replace(new, paths.control_file)
+    # If a rename replaces a file, ext4 waits for the disk, which takes 2 to 12 ms. The previous file belongs
+    # to a supervisor that has exited, so no process needs it. Source: ext4(5), `auto_da_alloc`.
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(paths.control_file)
+    os.rename(new, paths.control_file)
+
+
+def version(paths: Paths) -> tuple[int, int] | None:
+    """Return a value that changes when a supervisor writes the control file; None if the file is missing."""
+    try:
+        status = os.stat(paths.control_file, follow_symlinks=False)
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def read(paths: Paths) -> ControlFile | None:
-    """Return the content of the control file; None if no supervisor has written it for this data directory.
+    """Return the content of the control file; None if the file is missing or is for another data directory.
 
     Raises `DataDirectoryError` if another user can have written the file, or if its content is invalid.
     """
@@ -70,6 +84,6 @@ def read(paths: Paths) -> ControlFile | None:
 
 
 def run_folder(paths: Paths) -> str:
-    """Return the folder of the last supervisor's sockets."""
+    """Return the folder that contains the sockets of the supervisor that was started most recently."""
     found = read(paths)
     return os.path.dirname(found.socket) if found else paths.run

@@ -1,4 +1,4 @@
-"""The times that services needed to start, and the critical path: the services that determined the total."""
+"""How long each service needed to start, and the services that determined the total time (critical path)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ ENDS = ("ready", "done", "failed")
 
 @frozen
 class Share:
-    """The times of one service during a start, in seconds."""
+    """The times that one service spent waiting, preparing and starting, in seconds."""
 
     service: str
     #: waiting until the services that it needs are ready
     waiting: float
-    #: running the steps that prepare it: files, seeds, commands
+    #: running the steps that prepare the service: files, seeds, commands
     preparing: float
     #: from the start of its process to the first successful probe
     starting: float
@@ -33,7 +33,7 @@ class Share:
 
 @frozen
 class Start:
-    """One start of several services."""
+    """One start of a stack or of several services, with the times of each service."""
 
     #: Unix time of the request, in seconds
     began: float
@@ -47,12 +47,12 @@ class Start:
     chain: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the start as plain JSON data."""
+        """Return this start as JSON data, for the output of `infra runtime analyze --json`."""
         return asdict(self)
 
 
 def last_start(run: Sequence[Event]) -> Start | None:
-    """Return the last start in a run for which a service was prepared; None if the run has no such start."""
+    """Return the last start in the events of one supervisor; None if no service was prepared."""
     requests = [number for number, event in enumerate(run) if event.event == "wanted"]
     for number in reversed(requests):
         if (start := _start(run, number)) is not None:
@@ -106,7 +106,11 @@ def _share(name: str, at: Mapping[str, float], began: float, needs: tuple[str, .
 
 
 def _chain(shares: Iterable[Share]) -> tuple[str, ...]:
-    """Return the critical path: from the last service back to the need that was ready last, and so on."""
+    """Return the names of the services on the critical path.
+
+    The last name is the service that was ready last. Before each name is the service that it needs and that
+    was ready last of all services that it needs.
+    """
     by_name = {share.service: share for share in shares}
     last = max(by_name.values(), key=lambda share: share.ended)
     chain = [last.service]

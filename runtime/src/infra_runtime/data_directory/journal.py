@@ -21,7 +21,7 @@ ROTATE_AT = 5_000_000  # bytes; about fifty thousand events
 
 
 class Journal:
-    """Append events to the file, and call the listeners with each event."""
+    """The open journal of a stack: it appends events to the file, and passes each event to the listeners."""
 
     def __init__(self, path: str, now: Callable[[], float] = time.time) -> None:
         self.path = path
@@ -34,9 +34,10 @@ class Journal:
         self.listeners: set[Callable[[Mapping[str, object]], None]] = set()
 
     def write(self, event: str, service: str = "", **details: object) -> None:
-        """Write one event: `time` (Unix seconds), `event`, `service` if it concerns a service, and details.
+        """Append one event to the journal, and pass it to the listeners.
 
-        The details are fields of `messages.Event`.
+        The line contains `time` (Unix seconds), `event`, `service` if the event concerns a service, and the
+        details, which are fields of `messages.Event`.
         """
         record: dict[str, object] = {"time": round(self._now(), 6), "event": event}
         if service:
@@ -50,12 +51,15 @@ class Journal:
             listener(record)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file of the journal; no further event can be written."""
         os.close(self._file)
 
 
 def read(path: str) -> list[Event]:
-    """Return all events of a journal, oldest first. Raises `OwnershipError` for a file of another user."""
+    """Return all events in the journal at `path`, oldest first; an empty list if the file is missing.
+
+    Raises `OwnershipError` for a file of another user.
+    """
     try:
         descriptor = ownership.open_file(path, os.O_RDONLY)
     except FileNotFoundError:
@@ -65,7 +69,7 @@ def read(path: str) -> list[Event]:
 
 
 def parsed(lines: Iterable[str]) -> list[Event]:
-    """Return the events in these lines; lines that are incomplete, such as after a crash, are ignored."""
+    """Return the events in these lines of a journal; a line that is incomplete after a crash is ignored."""
     events = []
     for line in lines:
         with contextlib.suppress(ValueError, MessageError):
@@ -74,13 +78,17 @@ def parsed(lines: Iterable[str]) -> list[Event]:
 
 
 def last_run(events: list[Event]) -> list[Event]:
-    """Return the events since the last supervisor started."""
+    """Return only the events that the last supervisor has written, beginning with its start."""
     starts = [number for number, event in enumerate(events) if event.event == "up"]
     return events[starts[-1] :] if starts else []
 
 
 class Traces(NamedTuple):
-    """The data that identify processes of a stack's runs that have not ended with a complete `down`."""
+    """The data that identify the processes which earlier supervisors of a stack may have left.
+
+    A run is the time from the start to the exit of a supervisor. The data are of all runs that have not ended
+    with a complete `down`.
+    """
 
     #: pid → start time of the first processes of services, including those that have exited
     roots: dict[int, str]
@@ -88,36 +96,46 @@ class Traces(NamedTuple):
     #: the folder of each run's control group, with the run's token; a run that was killed after its `down`
     #: may have left the group
     groups: tuple[tuple[str, str], ...] = ()
+    #: the folder in RAM of the last run, if a reboot has ended this run
+    lost: str = ""
 
     def __bool__(self) -> bool:
         return bool(self.roots or self.tokens)
 
 
 def traces(events: Iterable[Event]) -> Traces:
-    """Return the traces of the runs after the last run that left no process; a reboot removes all traces."""
+    """Return the traces of all runs since the last run that ended without a remaining process.
+
+    Runs before the machine's last boot have no traces.
+    """
     roots: dict[int, str] = {}
     groups: dict[str, str] = {}
     ended: dict[str, str] = {}
-    this_boot, same_boot = boot(), False
+    this_boot, same_boot, lost = boot(), False, ""
     for event in events:
         match event.event:
             case "up":
                 # A pid from before the machine's last boot does not identify a process now.
                 same_boot = event.boot == this_boot
                 ended = {}  # the new supervisor has removed the former group
+                lost = "" if same_boot else event.folder
                 if same_boot and event.token:
                     groups[event.token] = event.cgroup
             case "spawned" if same_boot:
                 roots[event.pid] = event.started
             case "down" if not event.left:
                 roots.clear()
+                lost = ""
                 ended, groups = groups, {}
     pairs = tuple((folder, token) for token, folder in (ended | groups).items() if folder)
-    return Traces(roots, tuple(groups), pairs)
+    return Traces(roots, tuple(groups), pairs, lost)
 
 
 def boot() -> str:
-    """Return the identifier of this boot of the machine; empty on a kernel without it. Source: random(4)."""
+    """Return the identifier that the kernel creates at each boot; empty on a system without this identifier.
+
+    Source: random(4).
+    """
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             return file.read().strip()

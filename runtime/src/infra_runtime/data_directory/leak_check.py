@@ -1,4 +1,4 @@
-"""The leak check: with the journal of a stopped stack, find its remaining processes, ports and sockets."""
+"""The leak check: read the journal of a stopped stack to find processes, ports and sockets that remain."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from infra_runtime.data_directory import control_file, journal, remains
+from infra_runtime.data_directory import control_file, journal, memory_folder, remains
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import processes
 from infra_runtime.host.ports import holder, taken
@@ -26,23 +26,24 @@ class LeakCheck:
     processes: tuple[str, ...]
     ports: tuple[str, ...]
     sockets: tuple[str, ...]
-    #: the folder with the data of the services, if it remains in the environment `test`
+    #: the folders with the data of the services, on the disk and in RAM, if they remain in the environment
+    #: `test`
     folders: tuple[str, ...] = ()
     #: services that did not become ready, and tasks that failed
     never_ready: tuple[str, ...] = ()
 
     @property
     def left(self) -> tuple[str, ...]:
-        """All remaining items as texts."""
+        """The descriptions of all remaining processes, ports, sockets and folders."""
         return (*self.processes, *self.ports, *self.sockets, *self.folders)
 
     @property
     def clean(self) -> bool:
-        """Whether no item remains."""
+        """Whether no process, port, socket or folder of the stack remains."""
         return not self.left
 
     def to_json(self) -> dict[str, Any]:
-        """Return the result as plain JSON data."""
+        """Return the result of the leak check as JSON data."""
         return {**asdict(self), "clean": self.clean}
 
     def __str__(self) -> str:
@@ -61,12 +62,15 @@ class LeakCheck:
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """Return the number with its noun, such as `1 port` or `0 ports`."""
+    """Return a number with its noun, such as `1 port` or `0 ports`; by default, the plural ends with `s`."""
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def check_leaks(paths: Paths) -> LeakCheck:
-    """Check the processes, ports and folders of the journal's last run, whose supervisor must have exited."""
+    """Return what the last run of a stack has left: processes, ports, sockets and folders.
+
+    The supervisor of the run must have exited.
+    """
     run = journal.last_run(journal.read(paths.journal))
     spawned = [event for event in run if event.event == "spawned"]
     roots = remains.read_descendants(paths.descendants) | {event.pid: event.started for event in spawned}
@@ -77,6 +81,7 @@ def check_leaks(paths: Paths) -> LeakCheck:
     services = dict.fromkeys(event.service for event in spawned if event.service not in copies)
     ready = {event.service for event in run if event.event in {"ready", "done"}}
     removes_data = bool(run) and run[0].environment == "test"
+    data = [paths.services, memory_folder.existing(paths)] if removes_data else []
     return LeakCheck(
         services=len(services),
         never_ready=tuple(name for name in services if name not in ready),
@@ -84,7 +89,7 @@ def check_leaks(paths: Paths) -> LeakCheck:
         processes=tuple(f"process {process.pid}" for process in alive),
         ports=tuple(f"port {port}, held by {holder(port)}" for port in held),
         sockets=tuple(sorted(_below(control_file.run_folder(paths)))),
-        folders=(paths.services,) if removes_data and os.path.lexists(paths.services) else (),
+        folders=tuple(folder for folder in data if os.path.lexists(folder)),
     )
 
 

@@ -1,8 +1,8 @@
 """The lock of a data directory: when a process gets the lock, no process of an earlier stack is running.
 
 The supervisor and its guardian share the lock, and the lock file contains the guardian's pid. If a signal has
-paused the guardian after the exit of its supervisor, the process that waits for the lock continues the
-guardian.
+paused the guardian after the exit of its supervisor, the process that waits for the lock sends SIGCONT to the
+guardian, so that it runs again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from infra_runtime.host import file_lock, ownership, processes
 
 
 def take(paths: Paths) -> int | None:
-    """Return the descriptor of the locked file; None when another process holds the lock."""
+    """Lock a data directory; return the lock file's descriptor, or None if another process has the lock."""
     descriptor = file_lock.acquire(paths.lock)
     if descriptor is None:
         wake_holder(paths)
@@ -29,14 +29,17 @@ def take(paths: Paths) -> int | None:
 
 
 def name_holder(descriptor: int, pid: int) -> None:
-    """Write pid and start time of the guardian, which holds the lock also after the supervisor's exit."""
+    """Write pid and start time of the guardian to the lock file.
+
+    The guardian holds the lock together with the supervisor, and still after the exit of the supervisor.
+    """
     with contextlib.suppress(OSError):  # the lock also works when the disk is full
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{pid} {processes.started(pid)}\n".encode(), 0)
 
 
 def wake_holder(paths: Paths) -> None:
-    """Send SIGCONT to the process whose pid is in the lock file, if a signal has paused this process."""
+    """Send SIGCONT to the guardian, whose pid is in the lock file, if a signal has paused the guardian."""
     try:
         with open(ownership.open_file(paths.lock, os.O_RDONLY), encoding="ascii") as file:
             pid, _, start = file.read().strip().partition(" ")

@@ -1,4 +1,4 @@
-"""The log files of the services: each service writes its own file, and the supervisor bounds their sizes.
+"""The log files of the services: each service writes its own file, and the supervisor limits their sizes.
 
 A service appends to its log without the supervisor. When a log exceeds its limit, the supervisor frees the
 disk space of the log's beginning: the file has a hole at its beginning, and the offsets of all following
@@ -16,6 +16,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 
+from infra_runtime.errors import ConfigurationError
 from infra_runtime.host import sparse_file
 
 TAIL_BYTES = 16_384
@@ -77,10 +78,10 @@ class Logs:
         return self._starts.get(service, 0) + self._truncated.get(service, 0)
 
     def update(self, services: Iterable[str], *, last: bool = False) -> float:
-        """Write changed sizes to the indexes, and drop the beginnings of large logs.
+        """Write the sizes of changed logs to their indexes, and drop the beginnings of logs above the limit.
 
-        Return the seconds until the next update; they are fewer when a log grows fast. The last update
-        (`last`) writes all sizes to the indexes.
+        The supervisor calls this method repeatedly. Return the seconds until the next call; they are fewer
+        when a log grows fast. The call at the end of the stack (`last`) writes all sizes to the indexes.
         """
         services = list(services)
         now, growth = self._now(), 0
@@ -98,11 +99,14 @@ class Logs:
         return min(max(self._limit / 4 * seconds / growth, SHORTEST), LONGEST) if growth else LONGEST
 
     def tail(self, service: str, lines: int = 15, since: int = 0) -> list[str]:
-        """Return the last lines of a service's log after the byte offset `since`."""
+        """Return at most `lines` last lines of a service's log that begin after the byte offset `since`."""
         return tail(self.path(service), lines, since)
 
     def _bound(self, services: list[str]) -> None:
-        """Drop the beginning of each log above its limit, and of the largest logs above the total limit."""
+        """Drop the beginning of each log that exceeds the limit for one log.
+
+        If all logs together exceed the total limit, drop the beginnings of the largest logs, too.
+        """
         kept = {service: self._sizes[service] - self._starts[service] for service in services}
         limit = self._limit
         if sum(min(bytes_, limit) for bytes_ in kept.values()) > self._total:
@@ -114,7 +118,10 @@ class Logs:
                     self._drop(service, limit // 2)
 
     def _drop(self, service: str, keep: int) -> None:
-        """Replace the beginning of a log by a hole and a line with the number of dropped bytes."""
+        """Drop all except the last `keep` bytes of a log: the beginning of the file becomes a hole.
+
+        The first line after the hole contains the number of dropped bytes.
+        """
         path, size = self.path(service), self._sizes[service]
         # The service could have replaced its log by a link to another file.
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -187,14 +194,29 @@ def _mark(dropped: int) -> bytes:
 
 
 def limits(environ: Mapping[str, str]) -> tuple[int, int]:
-    """Return the limits in bytes for one log and for all logs; a variable that is not a number is ignored."""
-    values = (environ.get(LIMIT_VARIABLE, ""), environ.get(TOTAL_VARIABLE, ""))
-    limit, total = (int(text) if text.isdecimal() and text.isascii() else 0 for text in values)
-    return limit or LIMIT, total or TOTAL_LIMIT
+    """Return the limits in bytes for one log and for all logs.
+
+    Raises `ConfigurationError` if a variable is neither empty nor a number of bytes greater than 0.
+    """
+    return _limit(environ, LIMIT_VARIABLE, LIMIT), _limit(environ, TOTAL_VARIABLE, TOTAL_LIMIT)
+
+
+def _limit(environ: Mapping[str, str], variable: str, default: int) -> int:
+    text = environ.get(variable, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdecimal() and len(text) < 19 and int(text)):
+        raise ConfigurationError(
+            f"{text!r} is not a number of bytes", variable, f"Set {variable} to a number such as {default}."
+        )
+    return int(text)
 
 
 def tail(path: str, lines: int, since: int = 0) -> list[str]:
-    """Return the last lines of a file after the byte offset `since`; an empty list if the file is missing."""
+    """Return at most `lines` last lines of a file that begin after the byte offset `since`.
+
+    Return an empty list if the file is missing.
+    """
     try:
         with open(path, "rb") as file:
             size = file.seek(0, os.SEEK_END)

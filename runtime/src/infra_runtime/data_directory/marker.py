@@ -1,4 +1,4 @@
-"""The marker file of a data directory; in a directory without this file, no file is removed."""
+"""The marker file `infra.json` of a data directory. Files are removed only in a directory with a marker."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def make_data_directory(paths: Paths, environment: str) -> None:
             ]
             # Another process may have written the marker and its files since the check.
             if foreign_entries and not marker.exists():
-                raise DataDirectoryError(paths.data, "it is not empty, and pytest-infra did not create it")
+                raise DataDirectoryError(
+                    paths.data, "the folder is not empty, and pytest-infra did not create it"
+                )
             _write(marker, {"format": FORMAT, "stack": paths.stack, "environment": environment})
             (data / ".gitignore").write_text("*\n", encoding="utf-8")
         Path(paths.logs).mkdir(exist_ok=True)
@@ -55,24 +57,29 @@ def make_data_directory(paths: Paths, environment: str) -> None:
             raise DataDirectoryError(str(error.filename), str(error.strerror)) from error
         raise DataDirectoryError(paths.data, (error.strerror or str(error)) + _owner(paths.data)) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise DataDirectoryError(paths.data, "its file infra.json was not written by pytest-infra") from error
+        raise DataDirectoryError(
+            paths.data, "contains a file infra.json that pytest-infra did not write"
+        ) from error
     if written > FORMAT:
         reason = f"was written by a newer pytest-infra (format {written}, this version reads {FORMAT})"
         raise DataDirectoryError(paths.data, reason, "Upgrade pytest-infra, or use another data directory.")
     if owner != environment and "test" in {owner, environment}:
-        reason = f"contains the data of the environment {owner}, and this is {environment}"
-        hint = "Use another directory with `--data`, or unset INFRA_DATA or INFRA_ENV if one of them is set."
+        reason = (
+            f"contains the data of the environment {owner}, but this stack has the environment {environment}"
+        )
+        hint = "Use another directory with `--data`, or unset INFRA_DATA and INFRA_ENV."
         raise DataDirectoryError(paths.data, reason, hint)
     if environment == "test" and (placed := placed_file(paths)):
-        reason = "was placed here while no stack was running; the data of a test are removed when it starts"
-        raise DataDirectoryError(placed, reason, "Move it out of the data directory.")
+        reason = "was placed here while no stack was running; the start of a test's stack would remove it"
+        raise DataDirectoryError(placed, reason, "Move the file out of the data directory.")
 
 
 def placed_file(paths: Paths) -> str:
-    """Return the path of a file in the services' folders that is newer than the end of the last run.
+    """Return the path of a file that another program placed in the services' folders after the last run.
 
-    The result is empty if no file is newer. After a run that ended with `down` in its journal, no
-    process of the stack writes files. Older files are remains of a killed supervisor.
+    Such a file is newer than the end of the last run: after a run that ended with `down` in its journal, no
+    process of the stack writes files. Older files are remains of a killed supervisor. The result is empty if
+    all files are older.
     """
     if not disk.is_folder(paths.services):
         return ""
@@ -91,7 +98,7 @@ def placed_file(paths: Paths) -> str:
 
 
 def _check_writable(paths: Paths) -> None:
-    """Raise `DataDirectoryError` if this user cannot write to the directory or to a file of the stack."""
+    """Raise `DataDirectoryError` if this user cannot write to the data directory or to a file in it."""
     if reason := refusal(paths.data):
         raise DataDirectoryError(paths.data, reason + _owner(paths.data))
     for path in (paths.logs, paths.services, paths.journal, paths.lock):
@@ -100,7 +107,11 @@ def _check_writable(paths: Paths) -> None:
 
 
 def _owner(path: str) -> str:
-    """Return the last part of an error: the other user who owns a file or its folder; empty if none does."""
+    """Return the end of an error message: the path that belongs to another user, and the name of that user.
+
+    The result is about `path`, or if `path` is missing, about the nearest existing folder above it. The
+    result is empty if that file or folder belongs to this user.
+    """
     while not os.path.lexists(path) and os.path.dirname(path) != path:
         path = os.path.dirname(path)
     with contextlib.suppress(OSError):
@@ -111,7 +122,17 @@ def _owner(path: str) -> str:
 
 
 def _write(marker: Path, content: dict[str, Any]) -> None:
-    """Write the marker under a temporary name, and rename it; two processes may do this at the same time."""
+    """Write the marker file under a temporary name, and give the complete file its final name.
+
+    Two processes may call this function for the same data directory at the same time. An existing marker is
+    not replaced, because a supervisor may have added the name of its folder in RAM.
+    """
     temporary = marker.with_name(f"{marker.name}.{os.getpid()}-{threading.get_ident()}")
     temporary.write_text(json.dumps(content), encoding="utf-8")
-    temporary.replace(marker)
+    try:
+        marker.hardlink_to(temporary)
+    except FileExistsError:
+        pass
+    except OSError:  # the file system has no hard links
+        temporary.replace(marker)
+    temporary.unlink(missing_ok=True)

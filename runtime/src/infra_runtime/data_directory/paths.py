@@ -1,4 +1,4 @@
-"""The paths of a stack's files, derived from the data directory and the environment.
+"""The paths of a stack's files, derived from the data directory and from environment variables.
 
 The data directory contains the files that are of interest to users. Sockets, whose paths have at most 103
 bytes, and the lock files of ports are in another folder, whose path is short and which belongs to the user. A
@@ -49,7 +49,7 @@ class Paths:
         self.cache = user_cache(environ) or f"{self.home}/cache"
 
     def seeds(self) -> str:
-        """Return the folder of the seeds; it is next to the sockets if the user's cache is not writable."""
+        """Return the folder of the seeds: in the user's cache, or if that cache is read-only, in `home`."""
         for folder in (self.cache, f"{self.home}/cache"):
             with contextlib.suppress(OSError):
                 os.makedirs(f"{folder}/seeds", mode=0o700, exist_ok=True)
@@ -58,17 +58,20 @@ class Paths:
         return f"{self.cache}/seeds"
 
     def service_data(self, service: str) -> str:
-        """Return the service's data folder, which replaces `${data}`."""
+        """Return the data folder of a service, which is the value of `${data}` in the service's spec."""
         return f"{self.services}/{service}"
 
     def service_run(self, service: str) -> str:
-        """Return the folder that replaces `${run}`; in its path, a hash replaces a long service name."""
+        """Return the folder for the sockets of a service, which is the value of `${run}` in its spec.
+
+        A hash replaces a long service name, because the path of a socket is limited.
+        """
         name = service if len(service) <= 16 else hashlib.sha256(service.encode()).hexdigest()[:12]
         return f"{self.run}/{name}"
 
 
 def user_cache(environ: Mapping[str, str] = os.environ) -> str:
-    """Return the folder of pytest-infra in the user's cache; empty without an absolute path in HOME.
+    """Return the folder of pytest-infra in the user's cache; empty if HOME is not an absolute path.
 
     Source: XDG Base Directory Specification; Apple's File System Programming Guide.
     """
@@ -82,7 +85,7 @@ def user_cache(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def refusal(folder: str) -> str:
-    """Return the reason why files cannot be written to a folder; empty if they can be written.
+    """Return the reason why files cannot be written to a folder, such as a full disk; empty if they can.
 
     A program that fails because of a full disk cannot write the reason to its log.
     """

@@ -1,4 +1,4 @@
-"""Find and kill the processes of a stack that still run when its supervisor does not run any longer.
+"""Find and kill the processes of a stack that still run although the stack's supervisor no longer runs.
 
 The processes are found by their traces (`journal.Traces`). The traces are in the journal and in the file
 `descendants`. This file contains the descendants of services that have neither the stack's token in their
@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Mapping
 
-from infra_runtime.data_directory import control_file, journal, lock
+from infra_runtime.data_directory import control_file, journal, lock, memory_folder
 from infra_runtime.data_directory.journal import Journal, Traces
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import cgroup, disk, file_lock, processes
@@ -24,23 +24,26 @@ PATIENCE = 10.0
 
 @frozen
 class Cleaned:
-    """The pids of the processes that were killed, and a text for each one that still runs."""
+    """The result of a clean-up: the pids of killed processes, and a text for each process that still runs."""
 
     pids: tuple[int, ...] = ()
     left: tuple[str, ...] = ()
+    #: the folder in RAM whose data a reboot has removed; empty if there was none
+    lost: str = ""
 
 
 def find(paths: Paths) -> Traces:
-    """Return the traces of a data directory: the journal's with the recorded descendants."""
+    """Return the data that identify remaining processes: from the journal and the file `descendants`."""
     traces = journal.traces(journal.read(paths.journal))
     return traces._replace(roots=read_descendants(paths.descendants) | traces.roots) if traces else traces
 
 
 def end(paths: Paths) -> Cleaned:
-    """Kill the processes that a dead supervisor and a dead guardian left, and remove their sockets.
+    """Kill the processes that an exited supervisor and guardian left; remove the sockets and the data in RAM.
 
-    The caller holds the lock. PostgreSQL, for example, does not start beside the lock file of a socket if a
-    running process has the pid in it.
+    The caller holds the lock of the data directory. The sockets must be removed because PostgreSQL, for
+    example, does not start if the lock file of a socket exists and a running process has the pid in this
+    file.
     """
     traces = find(paths)
     pids, left = processes.kill(traces.roots, *traces.tokens) if traces else (set(), [])
@@ -48,17 +51,23 @@ def end(paths: Paths) -> Cleaned:
         cgroup.remove(token, folder)
     with contextlib.suppress(OSError):
         os.unlink(paths.descendants)
+    with contextlib.suppress(OSError):
+        memory_folder.remove(paths)
     # A supervisor that was killed while it started has not written its control file yet.
     for folder in {control_file.run_folder(paths), paths.run}:
         with contextlib.suppress(OSError):
             disk.remove(folder)
-    return Cleaned(pids=tuple(sorted(pids)), left=tuple(f"process {process.pid}" for process in left))
+    return Cleaned(
+        pids=tuple(sorted(pids)), left=tuple(f"process {process.pid}" for process in left), lost=traces.lost
+    )
 
 
 def end_unsupervised(paths: Paths, *, patience: float = PATIENCE) -> Cleaned:
-    """Kill the processes of a stack whose supervisor was killed; remove its sockets, folders and test data.
+    """Kill the processes of a stack whose supervisor was killed, and remove the files that the stack left.
 
-    The function changes nothing if the last run of the stack has ended completely, or if a supervisor runs.
+    These files are the stack's sockets and, in the environment `test`, the data of its services. The function
+    changes nothing if the last run of the stack has ended completely, or if a supervisor runs. `patience` is
+    the time in seconds to wait for the lock of the data directory.
     """
     if not _has_remains(paths):
         return Cleaned()
@@ -74,7 +83,7 @@ def end_unsupervised(paths: Paths, *, patience: float = PATIENCE) -> Cleaned:
 
 
 def end_locked(paths: Paths) -> Cleaned:
-    """Do what `end_unsupervised` does, without its checks; the caller holds the lock."""
+    """Do what `end_unsupervised` does, but without its checks; the caller holds the data directory's lock."""
     traces, run = find(paths), journal.last_run(journal.read(paths.journal))
     cleaned = end(paths)
     # After a `down`, files among the data of a test can be the user's.
@@ -93,14 +102,22 @@ def end_locked(paths: Paths) -> Cleaned:
 
 
 def _has_remains(paths: Paths) -> bool:
-    """Return whether the last run has not ended, or was killed between its `down` and its exit."""
+    """Return whether processes of the stack's last run may remain.
+
+    The result is true if the journal does not end with `down`, or if the supervisor was killed between `down`
+    and its exit.
+    """
     traces = find(paths)
     folders = [control_file.run_folder(paths), *(folder for folder, _ in traces.groups)]
+    folders.append(memory_folder.existing(paths))
     return bool(traces) or any(map(os.path.lexists, folders))
 
 
 def read_descendants(path: str) -> dict[int, str]:
-    """Return pid → start time of the recorded descendants; empty if the machine has rebooted since then."""
+    """Return pid → start time of the processes in the file `descendants` at `path`.
+
+    The result is empty if the machine has rebooted since the file was written.
+    """
     try:
         with open(path, encoding="ascii", errors="replace") as file:
             boot, *lines = file.read().splitlines() or [""]
@@ -111,7 +128,10 @@ def read_descendants(path: str) -> dict[int, str]:
 
 
 def write_descendants(path: str, descendants: Mapping[int, str]) -> None:
-    """Replace the record of the descendants. On a full disk the previous record stays."""
+    """Replace the file at `path` with pid → start time of a supervisor's descendants.
+
+    If the disk is full, the previous file stays.
+    """
     lines = [journal.boot(), *(f"{pid} {start}" for pid, start in descendants.items())]
     with contextlib.suppress(OSError):
         with open(f"{path}.new", "w", encoding="ascii") as file:

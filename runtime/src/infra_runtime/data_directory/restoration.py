@@ -1,9 +1,9 @@
-"""The exchange of the services' folders in a restore: all folders or none, also if the process is killed.
+"""Restore a snapshot: exchange the folders of all services or of none, also if the process is killed.
 
 `.restored.new` in the folder of the services contains the copies of the snapshot, and `.restored.old`
 contains the previous folders of the services. A restore is complete when `.restored.old` is renamed to
 `.restored.removed`. As long as `.restored.old` exists, the restore is not complete, and `undo` moves the
-folders in it back.
+folders in `.restored.old` back.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LEFTOVER = re.compile(r"\.restored\.(new|removed)|\.(services|snapshots|logs|[0
 
 
 def staging(paths: Paths) -> str:
-    """Return the path of the folder in which the copies are made; `host.file_copy.stage` adds `.new`."""
+    """Return the folder for the copies of a snapshot's files; `host.file_copy.stage` appends `.new`."""
     return f"{paths.services}/.restored"
 
 
@@ -60,7 +60,7 @@ def exchange(paths: Paths, staged: str, services: Sequence[str], *, durable: boo
 def undo(paths: Paths) -> bool:
     """Undo a restore that was not completed: move the previous folders of the services back.
 
-    Return whether there was such a restore. Raises `DataDirectoryError` if a folder cannot be moved.
+    Return whether an incomplete restore was undone. Raises `DataDirectoryError` if a folder cannot be moved.
     """
     old = _old(paths)
     if not disk.is_folder(paths.services) or not disk.is_folder(old):
@@ -75,7 +75,7 @@ def undo(paths: Paths) -> bool:
         os.rmdir(old)
     except OSError as error:
         reason = f"a restore was interrupted and cannot be undone: {error.strerror}"
-        hint = f"The data of each service from before the restore is in {old}; move it to {paths.services}."
+        hint = f"The services' folders from before the restore are in {old}; move them to {paths.services}."
         raise DataDirectoryError(error.filename or old, reason, hint) from error
     return True
 
@@ -83,8 +83,8 @@ def undo(paths: Paths) -> bool:
 def recover(paths: Paths) -> tuple[bool, list[str]]:
     """Undo an interrupted restore, and rename the remains of interrupted saves, restores and removals.
 
-    Call the function when no service runs, or before the next save or restore. Return whether a restore was
-    undone, and the paths of the remains. The caller removes them, which may take seconds.
+    The supervisor calls this function when no service runs, and before each save or restore. Return whether a
+    restore was undone, and the paths of the remains. The caller removes them, which may take seconds.
 
     Raises `DataDirectoryError` if the restore cannot be undone.
     """

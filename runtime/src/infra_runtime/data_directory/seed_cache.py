@@ -26,7 +26,7 @@ BUILDING, BUILDING_LOCK = ".new", "lock"
 
 
 class Tree(NamedTuple):
-    """The number of files in a folder, their bytes, and a hash of names, types, sizes and times."""
+    """A summary of a seed's files: their number, their bytes, and a hash of names, types, sizes and times."""
 
     files: int
     bytes: int
@@ -34,7 +34,7 @@ class Tree(NamedTuple):
 
 
 class CachedSeed(NamedTuple):
-    """A seed in the cache."""
+    """A seed in the user's cache, as `infra cache list` shows it."""
 
     name: str
     path: str
@@ -46,8 +46,13 @@ class CachedSeed(NamedTuple):
     state: str
 
 
+def building_folder(cache: str) -> str:
+    """Return the folder in which this process builds seeds; the guardian removes its remains after a kill."""
+    return f"{cache}/{os.getpid()}{BUILDING}"
+
+
 def stamp(tree: str) -> None:
-    """Write the stamp of a complete seed, with a hash of the content that `damage` compares."""
+    """Write the stamp of a complete seed: the file with a hash of its content, which `damage` compares."""
     found = inspect(tree)
     table = {"files": found.files, "bytes": found.bytes, "digest": found.digest, "content": content(tree)}
     descriptor = os.open(f"{tree}.json.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -57,20 +62,20 @@ def stamp(tree: str) -> None:
 
 
 def damage(tree: str, *, read_all: bool = False) -> str:
-    """Return how a seed differs from its stamp; empty if it does not differ.
+    """Return how a seed differs from its stamp, as a text; empty if the seed is not damaged.
 
     Names, sizes and modification times are compared, which takes some milliseconds. With `read_all`, the
     content of all files is compared, too.
     """
     table = _stamp(tree)
     if not table:
-        return "its stamp is missing or cannot be read"
+        return "the file with the hashes of the seed is missing or cannot be read"
     try:
         found = inspect(tree)
         if found.files != table["files"]:
-            return f"it has {found.files} files instead of {table['files']}"
+            return f"the seed has {found.files} files instead of {table['files']}"
         if found.bytes != table["bytes"]:
-            return f"it has {found.bytes} bytes instead of {table['bytes']}"
+            return f"the seed has {found.bytes} bytes instead of {table['bytes']}"
         if found.digest != table["digest"]:
             return "the name, the type or the modification time of a file has changed"
         if read_all and content(tree) != table["content"]:
@@ -78,18 +83,18 @@ def damage(tree: str, *, read_all: bool = False) -> str:
     except OSError as error:
         return f"{error.filename}: {error.strerror}"
     except KeyError:
-        return "its stamp is incomplete"
+        return "the file with the hashes of the seed is incomplete"
     return ""
 
 
 def mark_used(tree: str) -> None:
-    """Set the time of the seed's last use to now."""
+    """Record that a stack uses the seed now, so that it is not the first to be removed from the cache."""
     with contextlib.suppress(OSError):
         os.utime(f"{tree}.json")
 
 
 def inspect(tree: str) -> Tree:
-    """Return the `Tree` of a folder, without reading the content of the files. Raises `OSError`."""
+    """Return the summary of a seed's files, without reading the content of the files. Raises `OSError`."""
     lines, size = [], 0
     for path, status in _entries(tree, ""):
         kind = stat.S_IFMT(status.st_mode)
@@ -103,7 +108,7 @@ def inspect(tree: str) -> Tree:
 
 
 def content(tree: str) -> str:
-    """Return a hash of the names and the content of all files. Raises `OSError`."""
+    """Return a hash of the names and the content of all files in a seed. Raises `OSError`."""
     return hashlib.sha256(json.dumps(checksums(tree), sort_keys=True).encode()).hexdigest()
 
 
@@ -130,7 +135,10 @@ def _stamp(tree: str) -> dict[str, Any]:
 
 
 def seeds(folder: str, *, read_all: bool = False) -> list[CachedSeed]:
-    """Return the seeds of a cache, the least recently used first."""
+    """Return the seeds in a folder of the cache, the least recently used first.
+
+    With `read_all`, the content of all files is read to detect damage.
+    """
     names = [entry.name for entry in _scanned(folder) if entry.is_dir(follow_symlinks=False)]
     return sorted((_seed(folder, name, read_all=read_all) for name in names), key=lambda seed: seed.used)
 
@@ -153,9 +161,10 @@ def _seed(folder: str, name: str, *, read_all: bool) -> CachedSeed:
 
 @contextlib.contextmanager
 def unused(path: str) -> Iterator[bool]:
-    """Yield whether no stack uses or builds a seed; then the seed stays unused until the block ends.
+    """Lock a seed during the block; yield True if the seed was locked, False if a stack uses or builds it.
 
-    The caller may remove the seed in the block. The lock file of the seed is removed after the block.
+    If the value is true, no stack can use the seed until the block ends, and the caller may remove it. The
+    lock file of the seed is removed after the block.
     """
     lock = f"{path}/{BUILDING_LOCK}" if path.endswith(BUILDING) else f"{path}.lock"
     descriptor = None
@@ -174,7 +183,7 @@ def unused(path: str) -> Iterator[bool]:
 
 
 def remove(path: str) -> bool:
-    """Remove a seed with its stamp; return False, without a change, while a stack uses it."""
+    """Remove a seed with its stamp and return True; if a stack uses the seed, keep it and return False."""
     with unused(path) as free:
         if free:
             remove_stamp(path)
@@ -190,11 +199,11 @@ def remove_stamp(tree: str) -> None:
 
 
 def victims(folder: str, most_bytes: int = MOST_BYTES) -> list[str]:
-    """Return the folders to remove: interrupted builds, and the least recently used seeds.
+    """Return the folders to remove from the cache: interrupted builds, and the least recently used seeds.
 
-    The other seeds together have at most `most_bytes`. The sizes are read from the stamps, so the call takes
-    less than a millisecond. Seeds without a stamp are not returned: they belong to an earlier version of
-    pytest-infra, which may use them now.
+    The seeds that are kept have at most `most_bytes` bytes together. The sizes are read from the stamps, so
+    the call takes less than a millisecond. Seeds without a stamp are not returned: they belong to an earlier
+    version of pytest-infra, which may use them now.
     """
     paths, stamped = [], []
     for entry in _scanned(folder):

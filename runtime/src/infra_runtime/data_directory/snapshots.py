@@ -1,8 +1,9 @@
-"""The snapshots in a data directory: their folders and descriptions. The stack need not run.
+"""The snapshots in a data directory: find, describe, publish and remove them, also while no stack runs.
 
 A snapshot `NAME` replaces an older one by two renames: `NAME` becomes `.NAME.old`, and the new folder becomes
 `NAME`. `.NAME.old` is the snapshot while `NAME` is missing, so that a kill at any moment leaves the old or
-the new one. `.NAME.new` contains a snapshot that is being saved, `.NAME.removed` one that is being removed.
+the new one. `.NAME.new` contains a snapshot that is being saved, `.NAME.removed` a snapshot that is being
+removed.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ def folder_of(paths: Paths, name: str) -> str:
         raise SnapshotError(name, f"{reason} a letter or a digit")
     root = f"{paths.data}/snapshots"
     if os.path.lexists(root) and not disk.is_folder(root):
-        raise SnapshotError(name, f"{root} is not a folder but a file or a symbolic link; remove it")
+        raise SnapshotError(
+            name, f"{root} is not a folder but a file or a symbolic link; remove this file or link"
+        )
     return f"{root}/{name}"
 
 
@@ -56,17 +59,17 @@ def describe(paths: Paths, name: str) -> tuple[str, Snapshot]:
     for candidate in (folder, old, folder):
         if os.path.lexists(candidate):
             return candidate, _description(candidate, name)
-    raise SnapshotError(name, "it does not exist")
+    raise SnapshotError(name, "the snapshot does not exist")
 
 
 def _description(folder: str, name: str) -> Snapshot:
-    hint = f"Remove it with `infra runtime snapshot remove {name}`."
+    hint = f"Remove the snapshot with `infra runtime snapshot remove {name}`."
     if not disk.is_folder(folder):
         kind = "a symbolic link" if os.path.islink(folder) else "a file"
         raise SnapshotError(name, f"{folder} is {kind} and not the folder of a snapshot", hint)
     path = f"{folder}/{DESCRIPTION}"
     if not disk.is_file(path):
-        raise SnapshotError(name, f"it is damaged: {DESCRIPTION} is missing or not a file", hint)
+        raise SnapshotError(name, f"the snapshot is damaged: {DESCRIPTION} is missing or not a file", hint)
     try:
         with open(path, encoding="utf-8") as file:
             data = json.load(file)
@@ -75,27 +78,31 @@ def _description(folder: str, name: str) -> Snapshot:
     except OSError as error:
         raise SnapshotError(name, f"{path}: {error.strerror}", hint) from error
     except MessageError as error:
-        raise SnapshotError(name, f"it is damaged: {DESCRIPTION}: {error}", hint) from error
+        raise SnapshotError(name, f"the snapshot is damaged: {DESCRIPTION}: {error}", hint) from error
     except OverflowError as error:
-        raise SnapshotError(name, f"it is damaged: {DESCRIPTION}: time: {error}", hint) from error
+        raise SnapshotError(name, f"the snapshot is damaged: {DESCRIPTION}: time: {error}", hint) from error
     except (ValueError, RecursionError) as error:
-        raise SnapshotError(name, f"it is damaged: {DESCRIPTION} is not JSON: {error}", hint) from error
+        raise SnapshotError(
+            name, f"the snapshot is damaged: {DESCRIPTION} is not JSON: {error}", hint
+        ) from error
     if snapshot.format != FORMAT:
-        reason = f"its format is {snapshot.format}; this version reads {FORMAT}"
+        reason = f"the format of its files is {snapshot.format}; this version of pytest-infra reads {FORMAT}"
         raise SnapshotError(name, reason, hint)
     for service in snapshot.services:
         if not disk.is_folder(f"{folder}/services/{service}"):
-            raise SnapshotError(name, f"it is damaged: services/{service} is missing or not a folder", hint)
+            raise SnapshotError(
+                name, f"the snapshot is damaged: services/{service} is missing or not a folder", hint
+            )
     return snapshot
 
 
 def known(paths: Paths) -> list[Snapshot]:
-    """Return the descriptions of all snapshots without the damaged ones, oldest first."""
+    """Return the descriptions of all snapshots that are not damaged, oldest first."""
     return listing(paths)[0]
 
 
 def listing(paths: Paths) -> tuple[list[Snapshot], list[DamagedSnapshot]]:
-    """Return the descriptions of all snapshots, oldest first, and the damaged ones, by name.
+    """Return the intact snapshots, oldest first, and the damaged snapshots, in the order of their names.
 
     Raises `SnapshotError` when `snapshots` is a symbolic link.
     """
@@ -124,7 +131,7 @@ def remove(paths: Paths, name: str) -> Snapshot | DamagedSnapshot:
     """
     folder = folder_of(paths, name)
     if not os.path.lexists(folder) and not os.path.lexists(_old(folder)):
-        raise SnapshotError(name, "it does not exist")
+        raise SnapshotError(name, "the snapshot does not exist")
     removed: Snapshot | DamagedSnapshot
     try:
         removed = describe(paths, name)[1]
@@ -137,7 +144,9 @@ def remove(paths: Paths, name: str) -> Snapshot | DamagedSnapshot:
         else:
             disk.discard(_old(folder))
     except OSError as error:
-        raise SnapshotError(name, f"it cannot be removed: {error.filename}: {error.strerror}") from error
+        raise SnapshotError(
+            name, f"the snapshot cannot be removed: {error.filename}: {error.strerror}"
+        ) from error
     return removed
 
 
@@ -163,7 +172,7 @@ def publish(staged: str, folder: str, *, durable: bool) -> None:
 
 
 def leftovers(paths: Paths) -> list[str]:
-    """Return the paths that interrupted saves, replacements and removals left and that can be removed.
+    """Return the paths of incomplete snapshots, which interrupted operations left and the caller may remove.
 
     An older snapshot `.NAME.old` is renamed to `NAME` if `NAME` is missing.
     """

@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from infra_runtime.data_directory import lock, remains
+from infra_runtime.data_directory import lock, memory_folder, remains
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import DataDirectoryError
 from infra_runtime.host import disk
@@ -16,13 +16,14 @@ from infra_runtime.host.ownership import OwnershipError
 #: seconds to wait for the lock
 PATIENCE = 5.0
 #: the plugin's files in a data directory; the plugin's tests compare its names with these
-PLUGIN_FILES = ("capsules", "xprocess", "pytest.json", "pytest.lock")
+PLUGIN_FILES = ("capsules", "xprocess", "pytest.json", "pytest.lock", "exclusive")
 
 
 def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
-    """Remove the files of pytest-infra, and then the directory if it is empty. Return the removed names.
+    """Remove the files of a stack, and then the data directory if it is empty. Return the removed names.
 
-    When other files remain, the marker remains too, so that the directory can be used again.
+    If files of other programs remain, the marker remains too, so that the directory can be used again.
+    `patience` is the time in seconds to wait for the lock.
 
     Raises:
         DataDirectoryError: the directory contains files but no marker, a supervisor runs in it, or a file
@@ -34,7 +35,7 @@ def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
     # A wipe that was killed may leave the lock alone, and a start the file that becomes the marker.
     if not Path(paths.marker).is_file() and not {*data.iterdir()} <= {Path(paths.lock), *_temporary(paths)}:
         hint = "If you no longer need the directory, remove it with `rm -r`."
-        reason = "not removed, because it has no infra.json and so is not a data directory"
+        reason = "the folder is not removed: it has no file infra.json, so it is not a data directory"
         raise DataDirectoryError(paths.data, reason, hint)
     # A link named like a plan was made by another program: the data directory behind it is not part of this.
     plans = [path for path in sorted(data.glob("plan-*")) if disk.is_folder(str(path))]
@@ -46,6 +47,7 @@ def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
             # The journal is the only record of the processes. A link in its place is removed, but not read.
             with contextlib.suppress(OwnershipError, DataDirectoryError):
                 remains.end_locked(paths)
+            memory_folder.remove(paths)
             removed += _clear(_kit_files(paths))
             # The lock file is removed last, while it is locked; a supervisor that waits for the lock creates
             # the directory again.
@@ -58,14 +60,14 @@ def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
             os.close(descriptor)
     except BlockingIOError:
         hint = f"Run `infra runtime down --data {paths.data}` first."
-        raise DataDirectoryError(paths.data, "a supervisor is running in it", hint) from None
+        raise DataDirectoryError(paths.data, "a supervisor is running in this data directory", hint) from None
     except OSError as error:
         raise DataDirectoryError(error.filename or paths.data, error.strerror or str(error)) from error
     return removed
 
 
 def _clear(paths: list[Path]) -> list[str]:
-    """Remove those of these paths that exist, and return their names. No link is followed."""
+    """Remove the existing ones of these paths, and return their names. Symbolic links are not followed."""
     existing = [path for path in paths if path.exists() or path.is_symlink()]
     for path in existing:
         disk.discard(str(path))
@@ -73,9 +75,10 @@ def _clear(paths: list[Path]) -> list[str]:
 
 
 def _remove_plan(data: Path, patience: float) -> bool:
-    """Remove the data directory of a separate plan; return whether files of the kit were in it.
+    """Remove the folder of a test run's separate stack, which is in the data directory of the main stack.
 
-    The start of a run that was killed may leave the folder empty, or with the beginning of a marker.
+    Return whether files were removed. If the start of the stack was killed, the folder may be empty or
+    contain an incomplete marker.
     """
     paths = Paths(str(data))
     if disk.is_file(paths.marker) or {*data.iterdir()} <= {Path(paths.lock), *_temporary(paths)}:
@@ -87,16 +90,17 @@ def _remove_plan(data: Path, patience: float) -> bool:
 
 
 def _temporary(paths: Paths) -> list[Path]:
-    """Return the files that exist only while another file is written, and that a kill leaves."""
+    """Return the temporary files under which files of the stack are written; they remain after a kill."""
     data = Path(paths.data)
-    new = [Path(f"{path}.new") for path in (paths.descendants, paths.control_file)]
+    new = [Path(f"{path}.new") for path in (paths.descendants, paths.control_file, paths.marker)]
     return [*new, *data.glob("infra.json.[0-9]*-[0-9]*"), *data.glob(".infra-[0-9]*")]
 
 
 def _take(paths: Paths, patience: float) -> int:
-    """Return the descriptor of the locked lock file. Raises `BlockingIOError` after `patience` seconds.
+    """Lock a data directory and return the descriptor. Raises `BlockingIOError` after `patience` seconds.
 
-    The lock may still be held when the control socket is closed: the guardian exits some milliseconds later.
+    Waiting is necessary because the guardian of a stopped stack, which holds the lock, exits some
+    milliseconds after the control socket is closed.
     """
     deadline = time.monotonic() + patience
     while (descriptor := lock.take(paths)) is None:

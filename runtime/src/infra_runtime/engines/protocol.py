@@ -21,7 +21,7 @@ class Engine(Protocol):
 
     @abstractmethod
     def render(self, plan: Plan) -> Mapping[str, str]:
-        """Return relative path → text of each file. The same plan results in the same bytes.
+        """Return relative path → text of each file for a plan. The same plan results in the same bytes.
 
         Raises `ConfigurationError`, with the dotted key of the setting as location, if the engine cannot
         express a setting.
@@ -38,4 +38,4 @@ class RunningEngine(Protocol):
 
     @abstractmethod
     def open(self, resolved: Resolved) -> Stack:
-        """Return a lease on the stack of a resolved plan. The services are not started yet."""
+        """Return a lease on the stack of a resolved plan, without starting the services of the plan."""

@@ -15,10 +15,11 @@ def program_variables(services: Mapping[str, ServiceEndpoint] | Mapping[str, Bin
 
 
 def variables(exports: Mapping[str, Mapping[str, str]], kinds: Mapping[str, str]) -> dict[str, str]:
-    """Return `SERVICE_EXPORT` for every export, and the names that client libraries read.
+    """Return environment variables for a program: `SERVICE_EXPORT` for each export, and well-known names.
 
-    `exports` is service → export → value, `kinds` is service → kind. Variables such as DATABASE_URL contain
-    the value of the instance with the name of its kind, or else of the first instance in alphabetical order.
+    `exports` is service → export → value, `kinds` is service → kind. Well-known names, such as DATABASE_URL,
+    are read by client libraries and contain the value of the instance with the name of its kind, or else of
+    the first instance in alphabetical order.
     """
     values = {
         f"{service}_{name}".upper().replace("-", "_"): value

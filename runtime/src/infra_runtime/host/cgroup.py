@@ -1,8 +1,8 @@
 """The control group (cgroup) of a supervisor, which contains all descendants of the supervisor.
 
-Control groups identify descendants that have another session and another environment. They are used if the
-second version of control groups is mounted and writable. The guardian imports this module, so the module
-imports as little as possible. Source: Linux kernel, "Control Group v2".
+Control groups identify descendants with another session and other environment variables. The groups are used
+if the second version of control groups is mounted and writable. The guardian imports this module, so the
+module imports as little as possible. Source: Linux kernel, "Control Group v2".
 """
 
 from __future__ import annotations
@@ -22,38 +22,38 @@ PATIENCE = 2.0
 
 
 def name(token: str) -> str:
-    """Return the name of the group for a supervisor's token."""
+    """Return the name of a supervisor's control group; `token` identifies the run of the supervisor."""
     return f"infra-{token}"
 
 
 def planned(token: str) -> str:
-    """Return the folder that `enter` creates below this process's group; an empty text if it creates none.
+    """Return the folder of the control group that `enter` will create; an empty text if it will create none.
 
-    No folder is created below a group with a limit: programs read limits from their own group only, and the
-    new group has no limits.
+    The new group is below the group of this process. No group is created below a group with a limit: programs
+    read limits from their own group only, and the new group would have no limits.
     """
     parent = current()
     return "" if not parent or _is_limited(parent) else f"{parent}/{name(token)}"
 
 
 def enter(folder: str) -> None:
-    """Create the group that `planned` returned, and move this process into it.
+    """Create the control group whose folder `planned` returned, and move this process into this group.
 
-    Where this is not possible, this process stays in the same group as before.
+    If the group cannot be created, this process stays in its group.
     """
     if folder and _try(os.mkdir, folder) and not _move_to(folder):
         _try(os.rmdir, folder)
 
 
 def leave(token: str) -> None:
-    """If this process is in the token's group, move it to the group above."""
+    """Move this process to the group above the token's control group, if the process is in that group."""
     folder = current()
     if os.path.basename(folder) == name(token):
         _move_to(os.path.dirname(folder))
 
 
 def remove(token: str, folder: str = "") -> None:
-    """Remove the group of a token and the groups below it, if no process is in them.
+    """Remove the control group of a token and the groups below it, if no process is in these groups.
 
     `folder` is the result of `planned`; if it is empty, the group is below this process's group.
     """
@@ -68,12 +68,12 @@ def remove(token: str, folder: str = "") -> None:
 
 
 def contains(token: str, pid: int) -> bool:
-    """Return whether a process is in the group of a token, or in a group below it."""
+    """Return whether a process is in the control group of a token, or in a group below this group."""
     return name(token) in _path(pid).split("/")
 
 
 def _path(pid: int) -> str:
-    """Return the path of a process's group; empty when it is unknown. Source: cgroups(7)."""
+    """Return the path of a process's control group; empty if the path is unknown. Source: cgroups(7)."""
     try:
         with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="surrogateescape") as file:
             return next((line[3:].rstrip("\n") for line in file if line.startswith("0::")), "")
@@ -82,7 +82,7 @@ def _path(pid: int) -> str:
 
 
 def current() -> str:
-    """Return the folder of this process's group; empty if no usable group exists."""
+    """Return the folder of this process's control group; empty if control groups cannot be used."""
     path = _path(os.getpid())
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:

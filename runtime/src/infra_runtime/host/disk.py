@@ -1,6 +1,7 @@
 """Changes on the disk that are complete or undone after a kill: removing and writing files and folders.
 
-The removal follows no symbolic link. The guardian imports this module, so it imports as little as possible.
+The removal follows no symbolic link. The guardian imports this module, so the module imports as little as
+possible.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ def remove(path: str) -> None:
     must not be a link; the folders above it may be links. If this function is interrupted, a part of the
     content remains under `path`; `discard` avoids this.
 
-    Raises the first `OSError`, after everything else has been removed. Its `filename` is the path.
+    Raises the first `OSError`, after everything else has been removed. The `filename` of the error is the
+    path.
     """
     parent, name = os.path.split(path)
     try:
@@ -42,7 +44,7 @@ def remove(path: str) -> None:
 
 
 def discard(path: str) -> None:
-    """Remove a path like `remove`; a folder is either complete or missing at any moment.
+    """Remove a file or folder so that, at any moment, a folder with this path is complete or missing.
 
     The folder `NAME` is first renamed to `.NAME.removed`. If the call is interrupted, the next call for the
     same path removes `.NAME.removed`. A folder that cannot be renamed, such as a mount point, is emptied.
@@ -99,7 +101,11 @@ def _type(path: str) -> int:
 
 
 def write(path: str, text: str, *, durable: bool) -> None:
-    """Write a text to `PATH.new`, and rename it to `path`; with `durable`, it survives a power failure."""
+    """Replace a file by a new file with this text; an interrupted call leaves the old file unchanged.
+
+    The text is written to `PATH.new`, which is then renamed. If `durable` is true, the new file survives a
+    power failure.
+    """
     descriptor = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         data = memoryview(text.encode(errors="surrogateescape"))
@@ -144,7 +150,10 @@ def sync_file_system(path: str) -> None:
 
 
 def _remove(name: str, folder: int, path: str, errors: list[OSError]) -> None:
-    """Remove an entry of an open folder; `path` is for the messages."""
+    """Remove the file or folder `name` in the open folder `folder`; errors are appended to `errors`.
+
+    `path` is the complete path, for the errors.
+    """
     try:
         if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
             os.unlink(name, dir_fd=folder)
@@ -163,7 +172,7 @@ def _remove(name: str, folder: int, path: str, errors: list[OSError]) -> None:
 
 
 def _empty(root: int, path: str, errors: list[OSError]) -> None:
-    """Remove the content of an open folder.
+    """Remove all files and folders in an open folder.
 
     Each folder below the first level is moved to the first level before it is emptied, so that at most two
     folders are open at the same time, also in a deep tree.
@@ -213,7 +222,7 @@ def _remove_files(folder: int, path: str, errors: list[OSError]) -> list[str]:
 
 
 def _open(name: str, parent: int) -> int:
-    """Open a folder in an open folder, and make it writable for its owner."""
+    """Open the folder `name` in the open folder `parent`, and make it writable for its owner."""
     folder = os.open(name, _FOLDER, dir_fd=parent)
     mode = os.fstat(folder).st_mode
     if mode & 0o700 != 0o700:

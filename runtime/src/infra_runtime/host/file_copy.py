@@ -15,7 +15,10 @@ FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_TOPDIR_FL = 0x80086601, 0x40086602, 0x00020
 
 
 def stage(into: str) -> str:
-    """Create the folder `INTO.new`; return the path in it for a copy that `publish` renames to `into`."""
+    """Create the folder `INTO.new`, and return a path in this folder for a copy.
+
+    When the copy is complete, `publish` renames it to `into`.
+    """
     folder = f"{into}.new"
     os.makedirs(folder, mode=0o700)
     spread(folder)
@@ -24,13 +27,16 @@ def stage(into: str) -> str:
 
 
 def publish(copy: str, into: str) -> None:
-    """Rename a complete copy to its final name, which may be the name of an empty folder."""
+    """Rename a complete copy to its final path `into`, which may be the path of an empty folder."""
     os.rename(copy, into)
     os.rmdir(os.path.dirname(copy))
 
 
 def spread(folder: str) -> None:
-    """Make ext4 place the sub-folders of a folder far apart; for folders whose sub-folders are often removed.
+    """Set an attribute so that the file system ext4 places the sub-folders of a folder far apart.
+
+    The function is for folders whose sub-folders are often removed.
+
 
     ext4 places a file near its folder, and a folder near its parent. Without a journal, ext4 does not reuse
     the inode of a removed file for minutes, and skips all such inodes for each new file. If clusters and

@@ -1,6 +1,6 @@
 """Locks on files (flock): a descriptor holds the lock, and the kernel releases it when the process exits.
 
-A file of another user or a symbolic link is never opened; it is an `OwnershipError`.
+A file of another user or a symbolic link is never opened; instead, an `OwnershipError` is raised.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from infra_runtime.host import ownership
 
 
 def acquire(path: str, *, create: bool = True, wait: bool = False, shared: bool = False) -> int | None:
-    """Return a descriptor that holds the lock of a file; None when another descriptor holds it.
+    """Lock a file; return the descriptor that holds the lock, or None if the lock is already held.
 
     A missing file is created with mode 0600. With `wait`, the function blocks until it has the lock. Several
     descriptors can hold a `shared` lock. Closing the descriptor releases the lock.
@@ -40,7 +40,7 @@ def release(descriptor: int) -> None:
 
 
 def remove(descriptor: int, path: str) -> None:
-    """Remove the file of a lock that the descriptor holds, and release the lock.
+    """Remove a lock file whose lock `descriptor` holds, and release the lock.
 
     The file is removed before the lock is released. A process that then locks the removed file detects this
     with `is_current`.
@@ -62,14 +62,14 @@ def remove_free(folder: str) -> None:
 
 
 def is_current(descriptor: int, path: str) -> bool:
-    """Return whether the descriptor's file is still at `path`; a previous holder may have removed it."""
+    """Return whether an open lock file is still at `path`; its previous holder may have removed the file."""
     with contextlib.suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(descriptor), os.stat(path))
     return False
 
 
 def is_held(path: str) -> bool:
-    """Return whether a process holds the lock of a file; False if the file does not exist."""
+    """Return whether a process holds the lock of the file at `path`; False if the file does not exist."""
     try:
         descriptor = ownership.open_file(path, os.O_RDONLY)
     except FileNotFoundError:

@@ -24,7 +24,7 @@ WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 class OwnershipError(PermissionError):
-    """A path belongs to another user, or other users can change it; the message describes the fix."""
+    """The error that a path belongs to another user or that other users can change it."""
 
     def __init__(self, problem: str, path: str) -> None:
         super().__init__(errno.EACCES, problem, path)
@@ -34,7 +34,7 @@ class OwnershipError(PermissionError):
 
 
 def trusted_uids(folder: str) -> set[int]:
-    """Return the uids whose files, sockets and processes are trusted for the files in a folder."""
+    """Return the uids of the users whose files, sockets and processes are trusted in a data directory."""
     uid = os.geteuid()
     return {uid, os.stat(folder).st_uid} if uid == 0 else {uid, 0}
 
@@ -73,7 +73,7 @@ def open_file(path: str, flags: int, mode: int = 0o600) -> int:
 
 
 def check_file(path: str) -> None:
-    """Check a file as `open_file` does, without opening it; a missing file is accepted."""
+    """Check owner and type of a file as `open_file` does, without opening it; a missing file is accepted."""
     try:
         _check_file(os.lstat(path), path)
     except FileNotFoundError:
@@ -94,16 +94,19 @@ def _explain(error: OSError, path: str) -> None:
 
 def _check_file(status: os.stat_result, path: str) -> None:
     if stat.S_ISLNK(status.st_mode):
-        raise OwnershipError(f"is a symbolic link of {user_name(status.st_uid)}, not a file; remove it", path)
+        raise OwnershipError(
+            f"is a symbolic link, not a file, and belongs to {user_name(status.st_uid)}; remove the link",
+            path,
+        )
     if status.st_uid not in trusted_uids(os.path.dirname(path) or "."):
         raise OwnershipError(_foreign(status), path)
     if not stat.S_ISREG(status.st_mode):
-        raise OwnershipError("is not a regular file; remove it", path)
+        raise OwnershipError("is not a regular file; remove this path", path)
 
 
 def _foreign(status: os.stat_result) -> str:
     owner, this = user_name(status.st_uid), user_name(os.geteuid())
-    return f"belongs to {owner}, and this process runs as {this}; remove it, or run as that user"
+    return f"belongs to {owner}, and this process runs as {this}; remove the file, or run as its owner"
 
 
 # --- folders ---------------------------------------------------------------------------------------
@@ -123,7 +126,7 @@ def make_private_folder(path: str, *, shared: bool = False) -> None:
         status = os.lstat(path)
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
             owner = user_name(status.st_uid)
-            problem = f"belongs to another user, or is not a folder (its owner is {owner}); remove it"
+            problem = f"belongs to another user, or is not a folder (its owner is {owner}); remove this path"
             raise OwnershipError(problem, path) from None
         if status.st_mode & (WRITABLE_BY_OTHERS if shared else 0o077):
             raise OwnershipError(_open_to_others(status, path), path) from None
@@ -164,7 +167,7 @@ def check_parents(path: str, trusted: set[int] | None = None) -> None:
         if stat.S_ISLNK(status.st_mode):
             links += 1
             if status.st_uid not in trusted | _root_uids():
-                raise OwnershipError(f"is a symbolic link of {user_name(status.st_uid)}", child)
+                raise OwnershipError(f"is a symbolic link that belongs to {user_name(status.st_uid)}", child)
             if links > LINK_LIMIT:
                 raise OwnershipError("has too many symbolic links", path)
             target = os.readlink(child)
@@ -186,7 +189,7 @@ def _check_parent(folder: str, status: os.stat_result, trusted: set[int]) -> Non
 
 @functools.cache
 def _root_uids() -> frozenset[int]:
-    """Return the uids that folders of root can have; in a user namespace without root, it is another uid."""
+    """Return the uids that files of root have for this process: 0, or another uid in a user namespace."""
     try:
         with open("/proc/self/uid_map", encoding="ascii") as file:
             mapped = {int(line.split()[0]) for line in file}
@@ -197,10 +200,10 @@ def _root_uids() -> frozenset[int]:
 
 def _open_to_others(status: os.stat_result, path: str) -> str:
     access = "write to" if status.st_mode & WRITABLE_BY_OTHERS else "enter"
-    fix = "use another folder, such as a new one in it"
+    fix = "use another folder, such as a new folder inside it"
     if status.st_uid == os.geteuid() and not status.st_mode & stat.S_ISVTX:
         fix = f"use another folder, or run `chmod go-rwx {path}`"
-    return f"other users can {access} it (mode {stat.S_IMODE(status.st_mode):04o}); {fix}"
+    return f"other users can {access} this folder (mode {stat.S_IMODE(status.st_mode):04o}); {fix}"
 
 
 # --- sockets ---------------------------------------------------------------------------------------

@@ -15,13 +15,13 @@ from infra_runtime.host import file_lock, ownership
 FIRST, LAST = 20000, 32767
 LOOPBACK = "127.0.0.1"
 LISTEN = "0A"
-#: the number of attempts to lock the file of a fixed port; after them, another stack holds the lock
+#: the number of attempts to lock the file of a fixed port; if all fail, another stack holds the lock
 ATTEMPTS = 5
 _NOT_WRITTEN = "(not written to the lock file yet)"
 
 
 class PortError(Exception):
-    """A port is in use; `holder` describes the process that listens on it."""
+    """The error that a port is in use; `holder` describes the process that listens on the port."""
 
     def __init__(self, port: int, holder: str) -> None:
         super().__init__(port, holder)
@@ -31,7 +31,7 @@ class PortError(Exception):
 class Ports:
     """The ports of one stack. A locked file reserves each port, so that no two stacks use the same port.
 
-    `owner`, the data directory of the stack, is written to these files, for error messages of other stacks.
+    `owner`, the data directory of the stack, is written to each locked file, for messages of other stacks.
     """
 
     def __init__(self, locks: str, owner: str, *, leased: bool) -> None:
@@ -81,16 +81,18 @@ class Ports:
                 self._held[service, name] = port, descriptor
                 return port
             file_lock.remove(descriptor, self._path(port))
-        raise PortError(FIRST, f"other processes, like all ports up to {LAST} that tests may lease")
+        raise PortError(
+            FIRST, f"other processes, and so is every other port up to {LAST} that tests may lease"
+        )
 
     def give_back(self, service: str, name: str | None = None) -> None:
-        """Release one port, or all ports, of a service."""
+        """Release the port `name` of a service, or all its ports if `name` is None."""
         for key in [key for key in self._held if key[0] == service and name in {None, key[1]}]:
             port, descriptor = self._held.pop(key)
             file_lock.remove(descriptor, self._path(port))
 
     def close(self) -> None:
-        """Release all ports, and remove the lock files that killed processes left."""
+        """Release all ports of the stack, and remove lock files of ports that killed processes left."""
         for service, name in [*self._held]:
             self.give_back(service, name)
         file_lock.remove_free(self._locks)
@@ -121,9 +123,9 @@ class Ports:
 
 
 def taken(port: int, *, name_it: bool = True) -> str | None:
-    """Return a description of the process that listens on a loopback port; None when the port is free.
+    """Return a description of the process that listens on a loopback port; None if the port is free.
 
-    Without `name_it` the description is "a process", which is faster.
+    If `name_it` is false, the description is "a process", which is faster than a search for the process.
 
     Raises `PermissionError` for a port below 1024 that needs privileges.
     """
@@ -140,14 +142,14 @@ def taken(port: int, *, name_it: bool = True) -> str | None:
             server.bind((LOOPBACK, port))
         except OSError as error:
             if error.errno == errno.EACCES:
-                reason = "ports below 1024 need privileges here"
+                reason = "a process needs privileges to listen on ports below 1024"
                 raise PermissionError(errno.EACCES, reason, f"port {port}") from None
             return holder(port) if name_it else "a process"
     return None
 
 
 def holder(port: int) -> str:
-    """Return a text for the process that listens on a port, such as `pid 4711 (python -m http.server)`.
+    """Return a description of the process that listens on a port, such as `pid 4711 (python app.py)`.
 
     Only root can see the processes of other users; for them, the text is `a process of another user`.
     """

@@ -1,4 +1,4 @@
-"""Run a program that does not start as root: in a user namespace, or as another user."""
+"""Run a program that refuses to start as root (PostgreSQL): in a user namespace, or as another user."""
 
 from __future__ import annotations
 
@@ -34,13 +34,18 @@ def _call(name: str, *arguments: object) -> None:
 
 
 def become_subreaper() -> None:
-    """Make orphaned descendants children of this process, so that it finds them; only on Linux."""
+    """Make this process the parent of descendants whose own parents exit, so that it finds the descendants.
+
+    On systems other than Linux, the function has no effect.
+    """
     if sys.platform == "linux":
         _call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def enter_user_namespace() -> None:
-    """Enter a user namespace in which this process is not root; outside of it, its files belong to root.
+    """Enter a user namespace in which this process is not root, for programs that refuse to run as root.
+
+    Outside of the namespace, the files of the process belong to root.
 
     The process also enters a new IPC namespace. The kernel removes PostgreSQL's System V segment together
     with this namespace, also after SIGKILL. Source: user_namespaces(7), "Defining user and group ID
@@ -111,10 +116,13 @@ def switch_user(uid: int, gid: int) -> None:
 
 
 def give_to_other_user(folders: Sequence[str]) -> None:
-    """Change the owner of folders to the user of programs that do not start as root; only root can do this.
+    """Change the owner of folders to the user of programs that refuse to start as root.
 
-    Without user namespaces, the owner is `other_user`. With a user namespace, the owner is root: files that
-    belong to another user, from a time when the kernel did not allow namespaces, cannot be opened in it.
+    Only a process of root can do this.
+
+    Without user namespaces, the new owner is `other_user`. With a user namespace, the new owner is root,
+    because a process in the namespace cannot open files of other users. The folders can contain such files
+    from an earlier run without a user namespace.
     """
     if os.geteuid() != 0:
         return
@@ -129,7 +137,7 @@ def give_to_other_user(folders: Sequence[str]) -> None:
 
 
 def _contains_foreign(folder: str, uid: int) -> bool:
-    """Return whether a folder or a direct entry of it has another owner; deeper entries are not checked."""
+    """Return whether a folder, or a file or folder directly in it, has another owner than `uid`."""
     with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
         owners = {os.lstat(folder).st_uid, *(entry.stat(follow_symlinks=False).st_uid for entry in entries)}
         return owners != {uid}

@@ -26,7 +26,7 @@ STOPPED = "Tt"
 
 
 class Process:
-    """One entry of the process table."""
+    """A process of this machine, as an entry of the process table."""
 
     __slots__ = ("parent", "pid", "session", "started", "state")
 
@@ -81,7 +81,7 @@ def _ps(*arguments: str) -> list[str]:
 
 
 def _columns(*names: str) -> list[str]:
-    """Return the options for columns without headers: one option each, as BSD requires."""
+    """Return options of `ps` for these columns without headers; BSD requires an option for each column."""
     return [word for name in names for word in ("-o", f"{name}=")]
 
 
@@ -116,7 +116,7 @@ def has_token(pid: int, token: str) -> bool:
 
 
 def _listed(folder: str) -> Iterator[str]:
-    """Yield the names in a folder, which is read only when the first name is requested."""
+    """Yield the names of the files in a folder; the folder is read when the first name is requested."""
     try:
         yield from os.listdir(folder)
     except OSError:
@@ -124,7 +124,7 @@ def _listed(folder: str) -> Iterator[str]:
 
 
 def _marked_in_ps(tokens: Collection[str]) -> set[int]:
-    """Return the pids of processes with one of these tokens, on systems without /proc, with `ps`."""
+    """Use `ps` to find processes whose environment contains one of these tokens; return their pids."""
     commands = _commands("axww")
     marks = {f"{TOKEN}={token}" for token in tokens}
     marked = set()
@@ -144,11 +144,12 @@ def _commands(selection: str) -> dict[int, str]:
 def family(roots: Mapping[int, str], *tokens: str, grouped: bool = False) -> list[Process]:
     """Return the running processes that belong to a stack, without this process.
 
-    They are found by:
-    - `roots`: pid → start time of recorded processes. All processes in the session of a root belong to the
-      stack. If the root has exited, they belong to it only if one of them is found in another way;
+    The processes are found by:
+    - `roots`: pid → start time of recorded processes. All processes in the session of a recorded process
+      belong to the stack. If the recorded process has exited, the other processes of its session belong to
+      the stack only if one of them is found in another way;
     - `tokens`: a process keeps the token when it forks into another session. With `grouped`, all processes in
-      the tokens' control groups belong to the stack, including a running supervisor;
+      the control groups (cgroups) whose names contain a token belong to the stack, including a supervisor;
     - the parent: descendants of all these processes.
 
     Zombies are not returned, because they hold no resources and cannot be killed.
@@ -206,9 +207,10 @@ def ancestors() -> set[int]:
 
 
 def send(process: Process, number: int) -> bool:
-    """Send a signal to this process; return whether it was sent. If its pid was reused, no signal is sent.
+    """Send a signal to a process, and return whether the signal was sent.
 
-    If the kernel supports pidfds, the pid cannot be reused between the check and the signal.
+    If another process has the pid now, no signal is sent. If the kernel supports pidfds, the pid cannot be
+    reused between the check and the signal.
     """
     try:
         if hasattr(os, "pidfd_open") and hasattr(signal, "pidfd_send_signal"):
@@ -229,7 +231,7 @@ def send(process: Process, number: int) -> bool:
 
 
 def end(roots: Mapping[int, str], *tokens: str, seconds: float = 5.0) -> list[Process]:
-    """Kill all processes of `family` until none is left, and remove the shared memory that they leave.
+    """Kill all processes that `family` finds until none is left, and remove their shared memory.
 
     The parents of this process are not killed. Return the processes that still run after `seconds`. The call
     blocks; one round takes 1 to 2 ms. Zombies are ignored, so their parents can read the exit status later.
@@ -238,7 +240,7 @@ def end(roots: Mapping[int, str], *tokens: str, seconds: float = 5.0) -> list[Pr
 
 
 def kill(roots: Mapping[int, str], *tokens: str, seconds: float = 5.0) -> tuple[set[int], list[Process]]:
-    """Do what `end` does; return the pids that got the signal, and the processes that still run."""
+    """Kill processes like `end`; return the pids of the killed processes and the processes that still run."""
     deadline = time.monotonic() + seconds
     signalled = dict(roots)
     killed: set[int] = set()

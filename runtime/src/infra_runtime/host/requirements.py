@@ -1,6 +1,6 @@
 """The requirements for this machine: a usable /proc, a loopback interface, and enough open files.
 
-Without one of them, services could start but not be stopped, or every probe would fail.
+If a requirement is not met, services could start but not be stopped, or every probe would fail.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FILES_PER_SERVICE = 3
 
 
 def check(proc: str = "/proc") -> None:
-    """Raise `SupervisorError` if no stack can run on this machine."""
+    """Raise `SupervisorError` if this machine lacks a requirement for stacks: /proc, loopback, open files."""
     check_files(0)
     if sys.platform == "linux":
         _check_proc(proc)
@@ -28,7 +28,9 @@ def check(proc: str = "/proc") -> None:
 
 
 def check_files(services: int, ports: int = 0) -> None:
-    """Raise the soft limit of open files to the number that these numbers of services and ports need.
+    """Increase the limit of open files of this process to the number that the supervisor will need.
+
+    `services` and `ports` are the numbers of services and ports of the stack.
 
     Raises `SupervisorError` if the hard limit is lower.
     """
@@ -38,7 +40,8 @@ def check_files(services: int, ports: int = 0) -> None:
         return
     if hard != resource.RLIM_INFINITY and hard < needed:
         problem = (
-            f"a process may open {hard} files here, and the supervisor of {services} services needs {needed}"
+            f"a process on this machine may open {hard} files, "
+            f"but the supervisor of {services} services needs {needed}"
         )
         raise SupervisorError(
             problem, hint=f"Raise the limit, for example with `ulimit -n {max(needed, 1024)}`."
@@ -56,9 +59,9 @@ def _check_proc(proc: str) -> None:
     else:
         if shown == str(os.getpid()):
             return
-        reason = "it belongs to another PID namespace"
+        reason = "/proc belongs to another PID namespace"
     problem = f"{proc} is not usable ({reason}), so no process of a stack could be identified and stopped"
-    raise SupervisorError(problem, hint=f"Mount it: `mount -t proc proc {proc}`.")
+    raise SupervisorError(problem, hint=f"Mount /proc: `mount -t proc proc {proc}`.")
 
 
 def _check_loopback() -> None:
@@ -70,4 +73,4 @@ def _check_loopback() -> None:
             if error.errno not in {errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.ENETDOWN}:
                 raise
             problem = "the loopback interface is down, so no service can be reached at 127.0.0.1"
-            raise SupervisorError(problem, hint="Start it: `ip link set lo up`.") from None
+            raise SupervisorError(problem, hint="Start the interface: `ip link set lo up`.") from None

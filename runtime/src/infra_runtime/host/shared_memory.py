@@ -23,7 +23,9 @@ IPC_RMID = 0  # Source: <linux/ipc.h>
 
 
 def remove(dead: Mapping[int, str]) -> list[int]:
-    """Remove the unattached segments that these dead processes (pid → start time) created.
+    """Remove the shared memory segments that these exited processes (pid → start time) created.
+
+    A segment that a running process uses (has attached) is not removed.
 
     Pids are reused, so the creator of a segment must have the pid of a process, and the segment must not be
     older than this process. The caller ensures that no other process has the pid now. Return the numbers of
@@ -39,7 +41,7 @@ def remove(dead: Mapping[int, str]) -> list[int]:
 
 
 def files_of(pid: int) -> set[str]:
-    """Return the POSIX segments of PostgreSQL that a process has mapped. Source: proc_pid_maps(5)."""
+    """Return the paths of PostgreSQL's POSIX shared memory that a process uses. Source: proc_pid_maps(5)."""
     try:
         with open(f"/proc/{pid}/maps", "rb") as file:
             text = file.read().decode(errors="replace")
@@ -51,7 +53,7 @@ def files_of(pid: int) -> set[str]:
 
 
 def remove_files(paths: set[str]) -> None:
-    """Remove the POSIX segments of processes that have exited; missing files are ignored."""
+    """Remove the files of POSIX shared memory of exited processes; missing files are ignored."""
     for path in paths:
         try:
             os.unlink(path)
@@ -60,7 +62,10 @@ def remove_files(paths: set[str]) -> None:
 
 
 def _unattached() -> list[tuple[int, int, int]]:
-    """Return number, creator's pid and Unix time of each segment that no process has attached."""
+    """Return each unused segment of shared memory: its number, its creator's pid and its Unix time.
+
+    A segment is unused if no process has attached it.
+    """
     try:
         with open(TABLE, encoding="ascii") as file:
             names, *rows = [line.split() for line in file]

@@ -1,4 +1,4 @@
-"""Files with a hole at their beginning: the hole needs no disk space, and the offsets do not change.
+"""Files with a hole at the beginning: the hole needs no disk space, and later bytes keep their offsets.
 
 Source: fallocate(2), lseek(2). ext4, XFS, Btrfs, tmpfs, and overlayfs on one of these, support holes.
 """
@@ -14,7 +14,7 @@ BLOCK = 65536
 
 
 def punch(descriptor: int, length: int) -> None:
-    """Free the disk space of the first `length` bytes, which are read as zeros afterwards.
+    """Free the disk space of the first `length` bytes of a file; a reader then gets zeros for these bytes.
 
     Raises `OSError` if the file system does not support holes.
     """
@@ -29,7 +29,7 @@ def punch(descriptor: int, length: int) -> None:
 
 
 def first_data(descriptor: int, offset: int = 0) -> int:
-    """Return the offset of the first byte that is not zero, at or after `offset`.
+    """Return the offset of the first byte of a file, at or after `offset`, that is not zero.
 
     If all bytes are zero, return the size of the file. The content of a hole is not read.
     """

@@ -1,1 +1,1 @@
-"""The kinds of pytest-infra, one module each: the settings, and the function that makes a spec."""
+"""The kinds of services in pytest-infra; each module has the settings of one kind and creates specs."""

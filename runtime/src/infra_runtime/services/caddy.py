@@ -27,7 +27,7 @@ _ADDRESS = re.compile(r"[^/\s]+:\d+")
 
 
 class Route(BaseModel):
-    """A set of requests, and their target: a service of the stack, another server, or files."""
+    """A rule of the proxy: which requests go to which target (a service of the stack, a server, or files)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -66,7 +66,7 @@ class CaddyPorts(Ports):
 
 class CaddySettings(ServiceSettings):
     ports: CaddyPorts = CaddyPorts()
-    #: whether Caddy also listens for HTTPS, with certificates of a local authority in the data directory
+    #: whether Caddy also accepts HTTPS; a local authority in the data directory signs the certificates
     https: bool = False
     #: the first matching route is used; the routes that services contribute follow after these routes
     routes: tuple[Route, ...] = ()
@@ -76,7 +76,7 @@ class CaddySettings(ServiceSettings):
     options: Mapping[str, Any] = {}
 
     def port_map(self) -> dict[str, int]:
-        """Return each port's name and number; the port for HTTPS is omitted if `https` is false."""
+        """Return port name → port number of the proxy; without the port for HTTPS if `https` is false."""
         return {
             name: port
             for name, port in ServiceSettings.port_map(self).items()
@@ -85,7 +85,7 @@ class CaddySettings(ServiceSettings):
 
 
 def caddy(settings: CaddySettings, contributions: Contributions = ()) -> ServiceSpec:
-    """Return the spec of one proxy. Its admin API listens on a socket with mode 0600."""
+    """Return the spec of a Caddy proxy. The proxy's admin API listens on a Unix socket with mode 0600."""
     targets = (*settings.routes, *_contributed(contributions))
     routes = [*(_route(route, settings.patience) for route in targets), _NOT_FOUND]
     server = {
@@ -153,7 +153,11 @@ def caddy(settings: CaddySettings, contributions: Contributions = ()) -> Service
 
 
 def _contributed(contributions: Contributions) -> list[Route]:
-    """Return the routes of the services: the longest path first, routes for one host before the others."""
+    """Return the routes that services contribute, sorted for the proxy, which uses the first matching route.
+
+    A route with a longer path precedes a route with a shorter path. If the paths have the same length, a
+    route with a host precedes a route without a host.
+    """
     routes = [Route(to=offer.service, **asdict(offer.value)) for offer in contributions]
     return sorted(routes, key=lambda route: (-len(route.path), route.host is None, route.host, route.to))
 

@@ -2,7 +2,8 @@
 
 Sources: NATS documentation, "Server configuration" and "Monitoring"; for the container nats-io/nats-docker,
 `2.12.x/alpine3.22/Dockerfile` and `docker-entrypoint.sh`, which passes arguments that begin with `-` on to
-`nats-server`. The variant without a suffix is built from scratch: it has no program for a health check.
+`nats-server`. The image without a suffix in its tag contains only `nats-server`, and no program for a health
+check.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class NatsSettings(ServiceSettings):
 
 
 def nats(settings: NatsSettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of one node with JetStream on disk, which is ready when JetStream is ready."""
+    """Return the spec of a NATS server that keeps JetStream's data on disk; ready when JetStream is ready."""
     configuration: dict[str, Any] = {
         "server_name": "infra",
         "listen": "${host}:${port.client}",
@@ -136,7 +137,10 @@ _JETSTREAM = {"jetstream": {"max_mem": 64 * 2**20, "max_file": 256 * 2**20, "max
 
 
 def _accounts(count: int, *, auth: bool) -> dict[str, Any]:
-    """Return the accounts: `shared` for `url`, `system`, and `count` accounts for tests."""
+    """Return the accounts of the server's configuration: `shared` (used by `url`), `system`, and for tests.
+
+    `count` is the number of accounts for tests.
+    """
     names = [f"test{number}" for number in range(1, count + 1)]
     return {
         "accounts": {

@@ -1,6 +1,7 @@
 """PocketBase: users, records and files behind one HTTP API.
 
-Sources: its `--help`; its documentation, "Extend with JavaScript", event hooks and `$os.getenv`.
+Sources: the output of `pocketbase --help`; PocketBase's documentation, "Extend with JavaScript", event hooks
+and `$os.getenv`.
 """
 
 from __future__ import annotations
@@ -54,12 +55,14 @@ class PocketbaseSettings(ServiceSettings):
 
 
 def pocketbase(settings: PocketbaseSettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of one server with a superuser; without one, PocketBase would open a browser.
+    """Return the spec of a PocketBase server that has a superuser.
+
+    Without a superuser, PocketBase would open a browser when it starts.
 
     The command `superuser upsert` takes the password as an argument, which all users of the machine can read.
     Therefore a hook creates the superuser; the process of the hook gets the password in its environment.
 
-    The spec has no container, because the developers publish a Dockerfile but no image.
+    The spec has no container, because the developers of PocketBase publish a Dockerfile but no image.
     """
     superuser = Run(
         command=_migrate("${data}", hooks="${data}/superuser"),
@@ -103,7 +106,10 @@ def pocketbase(settings: PocketbaseSettings, _: Contributions = ()) -> ServiceSp
 
 
 def _migrate(folder: str, *, hooks: str) -> tuple[str, ...]:
-    """Return the command that creates or updates the tables, with the hooks in a folder, and then exits."""
+    """Return the command that creates or updates the tables of PocketBase's database, and then exits.
+
+    `folder` is the data folder; `hooks` is the folder with the JavaScript hooks that the command runs.
+    """
     return (
         "${bin.pocketbase}",
         "migrate",

@@ -69,7 +69,10 @@ PROTOCOL = PostgresProbe(port="client", user="postgres", database="postgres")
 
 
 def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of one cluster, a copy of a seed. The probe sets the password of the superuser.
+    """Return the spec of a PostgreSQL server, whose cluster (data folder) is a copy of a seed.
+
+    The cluster in the seed has no password: the probe sets the password of the superuser.
+
 
     TCP connections need the password. Connections to the Unix socket do not need it, because only the owner
     can open the folder of the socket.
@@ -133,12 +136,12 @@ def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
 
 
 def _container(settings: PostgresSettings, parameters: Mapping[str, str]) -> Container:
-    """Return the container: the official image, whose start script creates the cluster."""
+    """Return the container of a service: the official image, whose start script creates the cluster."""
     problem = ""
     if not settings.image and settings.locale not in _IMAGE_LOCALES | BUILT_IN_LOCALES:
         problem = (
             f"the official image does not have the locale {settings.locale!r}; `locale` can be"
-            f" {', '.join(sorted(_IMAGE_LOCALES))}, or `image` names an image that has it"
+            f" {', '.join(sorted(_IMAGE_LOCALES))}, or set `image` to an image that has this locale"
         )
     return Container(
         image=settings.image
@@ -166,7 +169,7 @@ def _container(settings: PostgresSettings, parameters: Mapping[str, str]) -> Con
 
 
 def _locale(settings: PostgresSettings) -> tuple[str, ...]:
-    """Return the options of `initdb` for the locale."""
+    """Return the options of the command `initdb` that select the locale of the settings."""
     if settings.locale not in BUILT_IN_LOCALES:
         return (f"--locale={settings.locale}",)
     if settings.version >= 17:
@@ -182,7 +185,10 @@ _AT_ONCE = StopStep(signal=signal.SIGQUIT, seconds=5.0, group=False)
 
 
 def _initdb(settings: PostgresSettings) -> tuple[str, ...]:
-    """Return the command that creates a cluster. WAL segments of 1 MB make each copy 15 MB smaller."""
+    """Return the `initdb` command, which creates a cluster.
+
+    WAL segments of 1 MB make a copy 15 MB smaller.
+    """
     # The servers that initdb starts use shared memory, too; after a SIGKILL it remains outside the folder.
     parameters = [f"dynamic_shared_memory_type={SHARED_MEMORY}"]
     flags: tuple[str, ...] = ()

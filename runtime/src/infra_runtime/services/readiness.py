@@ -1,4 +1,4 @@
-"""The key `ready` of a user's own service, and its conversion to a probe."""
+"""The key `ready` in the stack file, which defines the probe of a user's own service."""
 
 from __future__ import annotations
 
@@ -50,7 +50,10 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_list)]
 
 
 class Length(BaseModel):
-    """The position of a message's length in its header."""
+    """The key `length` of a probe that sends and expects bytes.
+
+    It is the position of the length of a message in the header of the message.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -61,7 +64,7 @@ class Length(BaseModel):
 
 
 class ExchangeStep(BaseModel):
-    """One step: either `send`, or `expect` with the keys that describe the message."""
+    """One step of an exchange: `send` (bytes for the service), or `expect` (the message that it answers)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -88,7 +91,7 @@ class ExchangeStep(BaseModel):
         return self
 
     def step(self) -> Send | Expect:
-        """Return the step for the spec. Raises `ValueError` for an unknown escape."""
+        """Return this step as a value of the spec. Raises `ValueError` for an unknown escape in a text."""
         if self.send is not None:
             return Send(text=self.send)
         end = LengthPrefix(**self.length.model_dump()) if self.length else self.until
@@ -104,7 +107,9 @@ class ExchangeStep(BaseModel):
 
 
 class Ready(BaseModel):
-    """The probe of a service. Exactly one of `http`, `https`, `tcp`, `exec`, `exchange` or a protocol is set.
+    """The table `ready` of a service in the stack file, which defines the probe of the service.
+
+    Exactly one of the keys `http`, `https`, `tcp`, `exec`, `exchange` or the name of a protocol is set.
 
     The protocols are the names in `Entry.protocols` of all kinds, each with the value `true`.
     """
@@ -142,15 +147,13 @@ class Ready(BaseModel):
         chosen = [*(probe for probe in probes if getattr(self, probe) is not None), *protocols]
         if len(chosen) != 1:
             allowed = ", ".join((*probes, *PROTOCOLS))
-            raise ValueError(
-                f"has {' and '.join(chosen) or 'no probe'}; set exactly one probe; allowed are {allowed}"
-            )
+            raise ValueError(f"has {' and '.join(chosen) or 'no probe'}; set exactly one probe: {allowed}")
         if self.exchange is not None:
             self.probe("")
         return self
 
     def probe(self, port: str) -> Probe:
-        """Return the probe for the spec. Raises `ValueError` for an exchange without `expect`."""
+        """Return the probe that this table defines. Raises `ValueError` for an exchange without `expect`."""
         if self.exec:
             return ExecProbe(command=self.exec)
         if (path := self.https if self.http is None else self.http) is not None:

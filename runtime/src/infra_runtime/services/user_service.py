@@ -1,4 +1,4 @@
-"""The settings of a user's own service in the stack file, and their conversion to a spec."""
+"""The settings of a user's own service in the stack file, and the function that creates a spec from them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _text(value: Any) -> Any:
     # `PORT = 8000` has only one obvious text; `true` does not (`true`, `True` or `1`).
     if isinstance(value, bool):
         raise ValueError(  # noqa: TRY004 - pydantic does not convert a TypeError
-            'the value of a variable is a text: write "true" or "1"'
+            'the value of an environment variable is a text: write "true" or "1"'
         )
     return str(value) if isinstance(value, int | float) else value
 
@@ -29,7 +29,7 @@ Text = Annotated[str, BeforeValidator(_text)]
 
 
 class Stop(BaseModel):
-    """A signal, and the seconds in which the service has to exit."""
+    """An entry of the key `stop`: a signal for the service, and the seconds in which it has to exit."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -43,16 +43,18 @@ class Stop(BaseModel):
     def _known(cls, name: str) -> str:
         full = name.upper() if name.upper().startswith("SIG") else f"SIG{name.upper()}"
         if full not in signal.Signals.__members__:
-            raise ValueError(f"unknown signal {name!r}; use one such as SIGTERM, SIGINT, SIGQUIT, SIGHUP")
+            raise ValueError(
+                f"unknown signal {name!r}; use a signal such as SIGTERM, SIGINT, SIGQUIT, SIGHUP"
+            )
         return full
 
     def step(self) -> StopStep:
-        """Return the stop step for the spec."""
+        """Return this entry of the key `stop` as a stop step of the spec."""
         return StopStep(signal=signal.Signals[self.signal], seconds=self.seconds, group=self.group)
 
 
 class UserContainer(BaseModel):
-    """The container of a service: an existing image, or a folder from which an image is built."""
+    """The table `container` of a service: an existing image, or a folder from which an image is built."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -77,9 +79,11 @@ class UserContainer(BaseModel):
         if self.image and (self.build or self.dockerfile):
             raise ValueError("a container has either an `image` or a `build` folder with a `dockerfile`")
         if self.health and self.health_client:
-            raise ValueError("set either `health`, a whole command, or `health_client`, for one from `ready`")
+            raise ValueError("set `health` (a whole command) or `health_client` (the program), not both")
         if self.root and not self.root.startswith("/"):
-            raise ValueError(f"`root` should be an absolute path in the image, not {self.root!r}")
+            raise ValueError(
+                f"`root`, the project's folder in the image, should be an absolute path, not {self.root!r}"
+            )
         return self
 
 
@@ -88,7 +92,10 @@ CONTAINER_ROOT, CONTAINER_DATA = "/app", "/data"
 
 
 def _container(settings: UserServiceSettings, cwd: str) -> Container:
-    """Return the container; without image and Dockerfile, the engine generates a Dockerfile for Python."""
+    """Return the container of a service for its spec.
+
+    If the settings contain neither an image nor a Dockerfile, the engine generates a Dockerfile for Python.
+    """
     table = settings.container or UserContainer()
     generated = not (table.image or table.build or table.dockerfile)
     command = table.command or settings.command
@@ -153,7 +160,7 @@ class UserServiceSettings(BaseModel):
     @model_validator(mode="after")
     def _fits(self) -> UserServiceSettings:
         if self.task and self.ready:
-            raise ValueError("a task cannot have `ready`: it is complete when it exits with 0")
+            raise ValueError("a task cannot have `ready`, because a task is complete when it exits with 0")
         if self.route and not self.ports:
             raise ValueError("a service with a `route` needs a port: ports = { http = 8000 }")
         if self.ready and not self.ready.exec:
@@ -166,7 +173,10 @@ class UserServiceSettings(BaseModel):
         return self
 
     def _port(self, key: str, name: str | None) -> str:
-        """Return the name of a port, which is the value of `key` or, if this is missing, the only port."""
+        """Return the name of the port that a setting uses: `name`, or if it is None, the service's only port.
+
+        `key` is the name of the setting, for the error message.
+        """
         if name:
             return name
         if len(self.ports) != 1:
@@ -178,13 +188,13 @@ class UserServiceSettings(BaseModel):
         return self._port("metrics", metrics.port or ("http" if "http" in self.ports else None))
 
     def probe(self) -> Probe | None:
-        """Return the probe in `ready`; without `ready`, a probe that connects to the first port."""
+        """Return the probe from the key `ready`; if `ready` is missing, a TCP probe for the first port."""
         if self.ready is None:
             return TcpProbe(port=next(iter(self.ports))) if self.ports and not self.task else None
         return self.ready.probe("" if self.ready.exec else self._port("ready", self.ready.port))
 
     def contributions(self) -> Iterator[Contribution]:
-        """Yield the contributions of the service."""
+        """Yield what this service offers to other services, such as a route for a proxy."""
         if self.route:
             yield Contribution(key="route", value=self.route)
         if self.metrics:
@@ -196,7 +206,7 @@ class UserServiceSettings(BaseModel):
 
 
 def user_service(settings: UserServiceSettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of a user's own service.
+    """Return the spec of a user's own service, which has a `command` in the stack file.
 
     The service exports `host`, `port`, a `NAME_port` for each port, and `url` if a port is called `http`.
     """

@@ -1,9 +1,9 @@
-"""Valkey, or Redis if its executable is found instead.
+"""Valkey, or Redis if only the executable of Redis is found.
 
 Sources: Valkey documentation, "Configuration" and "Persistence"; for the container
 valkey-io/valkey-container, `docker-entrypoint.sh`, which passes arguments that begin with `-` on to
-`valkey-server` and gives the working directory `/data` to its user, and the Dockerfile, which turns
-`protected-mode` off.
+`valkey-server` and makes the user `valkey` the owner of the working directory `/data`, and the Dockerfile,
+which turns `protected-mode` off.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ READY = Exchange(
     port="client",
     steps=(
         Send(text="PING\r\n"),
-        Expect(prefixes=("+PONG", "-NOAUTH", "-NOPERM"), not_yet={"-LOADING": "loading its data"}),
+        Expect(
+            prefixes=("+PONG", "-NOAUTH", "-NOPERM"), not_yet={"-LOADING": "the server is loading its data"}
+        ),
     ),
 )
 #: directives that set passwords
@@ -69,7 +71,10 @@ _USERS = frozenset({"requirepass", "aclfile", "user"})
 
 
 def _exchange(*steps: Send | Expect, password: str, timeout: float = PATIENCE) -> Exchange:
-    """Return an exchange that logs in and runs `steps`; only after a login, the server reports loading."""
+    """Return a probe that logs in and then runs `steps`.
+
+    The server reports only after a login that it is still loading its data.
+    """
     login: tuple[Send | Expect, ...] = ()
     if password:
         word = _quoted(password).replace("\\", "\\\\")
@@ -79,7 +84,7 @@ def _exchange(*steps: Send | Expect, password: str, timeout: float = PATIENCE) -
 
 
 def valkey(settings: ValkeySettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of one node; its data is in an append-only file (`durable`) or only in memory."""
+    """Return the spec of a Valkey server, with data in an append-only file (`durable`) or only in memory."""
     directives = {
         "bind": "${host}",
         "port": "${port.client}",

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 
 
 def needs_first(names: Iterable[str], needs: Mapping[str, Iterable[str]]) -> list[str]:
-    """Return these services and all services that they need, each after its needs.
+    """Return the named services and all services that they need; a service follows its needs.
 
-    Names that are not in `needs` are left out. In a cycle one service comes before a service that it needs.
+    `needs` is service → the services that it needs; names that are not keys of `needs` are left out. In a
+    cycle, one service precedes a service that it needs.
     """
     ordered: dict[str, None] = {}
     visited: set[str] = set()

@@ -25,7 +25,7 @@ _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|(.?))", re.DOTALL)
 
 
 def unescape(text: str) -> bytes:
-    """Return the bytes that an escaped text represents. Raises `ValueError` for an unknown escape."""
+    """Return the bytes that a text with escapes represents. Raises `ValueError` for an unknown escape."""
     parts, end = [], 0
     for match in _ESCAPE.finditer(text):
         if not match[1] and match[2] not in _SHORT:
@@ -36,7 +36,10 @@ def unescape(text: str) -> bytes:
 
 
 def escape(data: bytes) -> str:
-    """Return the escaped text of bytes. Dollar signs are escaped, so that the text contains no reference."""
+    """Return a text with escapes that represents these bytes; `unescape` returns the bytes again.
+
+    Dollar signs are escaped, so that the text contains no reference.
+    """
     return "".join(
         chr(byte) if 32 <= byte < 127 and chr(byte) not in "\\$" else f"\\x{byte:02x}" for byte in data
     )
@@ -48,14 +51,20 @@ def _utf8(text: str) -> bytes:
 
 @frozen
 class TcpProbe:
-    """Ready when the port accepts a connection. The weakest probe: for protocols without a better one."""
+    """A probe: the service is ready when its port accepts a connection.
+
+    For protocols without another probe.
+    """
 
     port: str
 
 
 @frozen
 class HttpProbe:
-    """Ready when a GET returns a status within `status` (inclusive) and a body that contains `contains`."""
+    """A probe: the service is ready when a GET request returns an accepted status and an accepted body.
+
+    The status is within `status` (inclusive), and the body contains `contains`.
+    """
 
     port: str
     path: str = "/"
@@ -72,7 +81,9 @@ class HttpProbe:
 
 @frozen
 class PostgresProbe:
-    """Ready when the server answers a start-up packet with an authentication request, not with error 57P03.
+    """A probe: ready when the server answers a start-up packet with an authentication request.
+
+    While PostgreSQL starts, it answers with the error 57P03 instead.
 
     Source: PostgreSQL documentation, "Frontend/Backend Protocol", message flow of start-up.
     """
@@ -90,7 +101,7 @@ class PostgresProbe:
 
 @frozen
 class ExecProbe:
-    """Ready when a command exits with 0 within `timeout` seconds."""
+    """A probe: the service is ready when a command exits with 0 within `timeout` seconds."""
 
     command: tuple[str, ...]
     timeout: float = 5.0
@@ -98,7 +109,7 @@ class ExecProbe:
 
 @frozen
 class Send:
-    """Send an escaped text."""
+    """The step of an `Exchange` that sends bytes; `text` is their escaped text."""
 
     text: str = field(metadata=ESCAPED)
 
@@ -127,7 +138,10 @@ class LengthPrefix:
 
 @frozen
 class Expect:
-    """Read one message, and check that it begins with one of `prefixes` and contains `contains`.
+    """The step of an `Exchange` that reads one message of the service and checks it.
+
+    The message must begin with one of `prefixes` and contain `contains`.
+
 
     A message that begins with a key of `not_yet` means that the service is not ready yet. The key's value is
     the reason; `{answer}` in it stands for the longest readable part of the message.
@@ -160,7 +174,7 @@ class Expect:
 
 @frozen
 class Exchange:
-    """Ready when all steps succeed, in their order, on one connection to the port."""
+    """A probe: the service is ready when all steps succeed, in their order, on one connection to the port."""
 
     port: str
     steps: tuple[Send | Expect, ...]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import is_dataclass, replace
 from types import MappingProxyType
 from typing import Any
+
+from infra_runtime.value import fields_of
 
 OWN_SCOPES = frozenset({"bin", "port", "secret", "env", "stack"})
 OWN_NAMES = frozenset({"host", "data", "run", "root", "out"})
@@ -16,7 +18,10 @@ _REFERENCE = re.compile(r"\$\$|\$\{([^}]*)\}")
 
 
 def references(text: str) -> list[str]:
-    """Return the names between `${` and `}`, in order; `$$` is a dollar sign, so `$${x}` has no name."""
+    """Return the references in a text, without `${` and `}`, in their order.
+
+    `$$` is a dollar sign, so `$${x}` is not a reference.
+    """
     return [match[1].strip() for match in _REFERENCE.finditer(text) if match[1] is not None]
 
 
@@ -54,7 +59,7 @@ def map_texts(
                 item.name: map_texts(
                     getattr(value, item.name), escaped if "escaped" in item.metadata else change, escaped
                 )
-                for item in fields(value)
+                for item in fields_of(value)
             },
         )
     if isinstance(value, Mapping):
@@ -65,7 +70,10 @@ def map_texts(
 
 
 def bound_copy(value: Any, lookup: Callable[[str], str]) -> Any:
-    """Return a copy of a spec's part (a probe, a step) with the references of all its texts replaced."""
+    """Return a copy of a part of a spec (a probe, a step) in which all references are replaced by values.
+
+    `lookup` returns the value of a reference.
+    """
     return map_texts(
         value,
         lambda text: substitute(text, lookup),
@@ -80,7 +88,7 @@ def other_service(reference: str) -> str | None:
 
 
 def optional_export(reference: str) -> tuple[str, str] | None:
-    """Return service and export of an optional reference `SERVICE.EXPORT?`; None for other references."""
+    """Return the service and the export of an optional reference `SERVICE.EXPORT?`; None for others."""
     scope, dot, name = reference.partition(".")
     return (scope, name[:-1]) if dot and scope not in OWN_SCOPES and name.endswith("?") else None
 
@@ -96,7 +104,7 @@ def texts(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif is_dataclass(value):
-        for item in fields(value):
+        for item in fields_of(value):
             yield from texts(getattr(value, item.name))
     elif isinstance(value, Mapping):
         for inner in value.values():

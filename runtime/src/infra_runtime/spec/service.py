@@ -88,12 +88,15 @@ class ServiceSpec:
     container: Container | None = None
 
     def all_needs(self) -> tuple[str, ...]:
-        """Return `needs` and the services in the spec's references; sorted, without duplicates."""
+        """Return the names of all services that this service needs: `needs`, and those in its references.
+
+        The names are sorted, without duplicates.
+        """
         named = (other_service(reference) for text in texts(self) for reference in references(text))
         return tuple(sorted({name for name in (*self.needs, *named) if name and name != self.name}))
 
     def digest(self) -> str:
-        """Return sixteen hex digits: a hash of all values that the local engine uses."""
+        """Return a hash (sixteen hexadecimal digits) of all values of the spec that the local engine uses."""
         local = encode(replace(self, container=None))
         return hashlib.sha256(json.dumps(local, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -109,7 +112,7 @@ TYPES: Mapping[str, type] = {
 
 
 def decode_service(data: Any) -> ServiceSpec:
-    """Return the `ServiceSpec` that `encode` wrote. Raises `ValueError` for anything else."""
+    """Return the `ServiceSpec` that `encode` converted to JSON data. Raises `ValueError` for other data."""
     try:
         spec = decode(data, TYPES)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -11,9 +11,9 @@ from infra_runtime.value import frozen
 
 @frozen
 class WriteFile:
-    """Write a file from a text with references; every start of the service writes it again.
+    """The step that writes a file from a text with references, at every start of the service.
 
-    With `json` the references are inside JSON strings, and their values are escaped for that.
+    If `json` is true, the references are inside JSON strings, and their values get JSON's escapes.
     """
 
     path: str
@@ -24,9 +24,9 @@ class WriteFile:
 
 @frozen
 class RequireFile:
-    """Fail the start with `problem` when the file at `path` exists and does not begin with `text`.
+    """The step that fails the start if the file at `path` exists and does not begin with `text`.
 
-    `{found}` in `problem` becomes the first line of the file.
+    `problem` is the error message; in it, `{found}` is replaced by the first line of the file.
     """
 
     path: str
@@ -36,21 +36,27 @@ class RequireFile:
 
 @frozen
 class Remove:
-    """Remove a file that a killed process may have left; no process of the service runs at that time."""
+    """The step that removes a file which a killed process of the service may have left.
+
+    No process of the service runs at that time.
+    """
 
     path: str
 
 
 @frozen
 class Secret:
-    """Create a file with a random text (mode 0600) if it does not exist; the text is never printed."""
+    """The step that creates a file with a random text (mode 0600), a secret, if the file is missing.
+
+    The text is never printed.
+    """
 
     path: str
 
 
 @frozen
 class Run:
-    """Run a command to its end; any exit status except 0 fails the start."""
+    """The step that runs a command to its end; an exit status other than 0 fails the start."""
 
     command: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
@@ -58,12 +64,12 @@ class Run:
 
 @frozen
 class Seed:
-    """Fill the folder `into` once with a copy of the files that the steps create in `${out}`.
+    """The step that fills the folder `into` with a copy of a seed: files that `steps` create in `${out}`.
 
-    The folder with these files is stored in the user's cache. Its key is a hash of the steps' texts and of
-    the executables' sizes and modification times. Each stack copies the stored folder, with reflinks if the
-    file system supports them. If `into` is not empty, it is not changed, because it contains a user's data. A
-    seed must not contain a secret: all stacks would have the same one.
+    The folder with these files is stored in the user's cache. The folder's key is a hash of the steps' texts
+    and of the executables' sizes and modification times. Each stack copies the stored folder, with reflinks
+    if the file system supports them. If `into` is not empty, it is not changed, because it contains a user's
+    data. A seed must not contain a secret: all stacks would have the same secret.
     """
 
     into: str

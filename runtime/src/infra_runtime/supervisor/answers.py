@@ -1,4 +1,4 @@
-"""Create the answers to clients that describe services: their states, endpoints and failures."""
+"""Create the supervisor's answers to requests of clients: the states, endpoints and failures of services."""
 
 from __future__ import annotations
 
@@ -16,24 +16,34 @@ from infra_runtime.messages import (
     Services,
     ServiceStatus,
 )
-from infra_runtime.supervisor.state import SATISFYING
+from infra_runtime.supervisor.state import SATISFYING, SETTLED
 from infra_runtime.supervisor.supervisor import Supervisor
 
 
 def outcome(supervisor: Supervisor, names: Iterable[str]) -> Outcome:
-    """Return the states of services and of the services that they need, and the failures among them."""
+    """Return the states and the failures of the named services and of all services that they need."""
     closure = supervisor.machine.closure(names)
     failures = tuple(_failure(supervisor, name) for name in closure if _is_missing(supervisor, name))
     return Outcome(services=services(supervisor, closure), failures=failures)
 
 
+def pending(supervisor: Supervisor, names: Iterable[str]) -> dict[str, str]:
+    """Return service → reason (such as `starting`) for services that are still starting or stopping."""
+    states = supervisor.machine.services
+    return {
+        name: states[name].reason or states[name].phase.value
+        for name in names
+        if states[name].phase not in SETTLED
+    }
+
+
 def services(supervisor: Supervisor, names: Iterable[str]) -> Services:
-    """Return the states of services; secrets are masked."""
+    """Return the states of the named services; secrets in the texts are masked."""
     return Services(_service(supervisor, name) for name in names)
 
 
 def endpoints(supervisor: Supervisor) -> Endpoints:
-    """Return the exports, ports and environments of all services; secrets are not masked."""
+    """Return the exports, ports and environment variables of all services; secrets are not masked."""
     return Endpoints(
         services={
             name: ServiceEndpoint(
@@ -51,7 +61,7 @@ def endpoints(supervisor: Supervisor) -> Endpoints:
 
 
 def bindings(supervisor: Supervisor) -> Bindings:
-    """Return the values of all services' references; secrets in exports are masked."""
+    """Return the values of the references `${…}` in all services; secrets in exports are masked."""
     return Bindings(
         services={
             name: Binding(
@@ -90,7 +100,7 @@ def _service(supervisor: Supervisor, name: str) -> ServiceStatus:
 
 
 def _is_missing(supervisor: Supervisor, name: str) -> bool:
-    """Return whether a service has failed or was stopped. A task that is done is not missing."""
+    """Return whether a service has failed or was stopped; false for a task that has completed."""
     service = supervisor.machine.services[name]
     return service.phase is Phase.FAILED or (service.phase is Phase.STOPPED and not service.wanted)
 

@@ -1,4 +1,4 @@
-"""The command line that starts a supervisor, and the exit status of a second supervisor."""
+"""The command line that starts a supervisor, and its exit status if another supervisor already runs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,23 @@ from infra_runtime.data_directory.paths import Paths
 
 #: the exit status of a supervisor if another supervisor already runs for the same data directory
 ALREADY_SUPERVISED = 20
+#: the places of the services' data
+TMPFS, DISK = "tmpfs", "disk"
 #: modules that the supervisor must not import: asyncio works without ssl, which saves a third of the boot
 #: time and 4 MB, and hashlib works without OpenSSL, which saves 3 ms and 3 MB
 LEFT_OUT = ("ssl", "_hashlib")
 
 
-def command(paths: Paths, environment: str) -> list[str]:
-    """Return the argv that starts a supervisor with this package, isolated (-I) and without site (-S)."""
+def command(paths: Paths, environment: str, *, tmpfs: bool = True, copies: str = "[]") -> list[str]:
+    """Return the command line that starts a supervisor for a data directory.
+
+    Python runs isolated (-I) and without `site` (-S), and imports the package of this process. With `tmpfs`,
+    the supervisor keeps the data of a test's services in RAM if there is enough room. `copies` is the result
+    of `planned_copies.planned`.
+    """
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    code = f"import sys; sys.path.insert(0, {root!r}); sys.modules.update(dict.fromkeys({LEFT_OUT!r})); "
+    # The garbage collector would examine the growing modules many times; `main` enables it after the imports.
+    code = f"import gc, sys; gc.disable(); sys.path.insert(0, {root!r}); "
+    code += f"sys.modules.update(dict.fromkeys({LEFT_OUT!r})); "
     code += "from infra_runtime.supervisor.main import main; sys.exit(main())"
-    return [sys.executable, "-I", "-S", "-c", code, paths.data, environment]
+    return [sys.executable, "-I", "-S", "-c", code, paths.data, environment, TMPFS if tmpfs else DISK, copies]

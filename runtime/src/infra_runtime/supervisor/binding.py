@@ -21,11 +21,11 @@ from infra_runtime.spec import Probe, Quiesce, ServiceSpec, bound_copy, optional
 
 
 class BindingError(Exception):
-    """A reference has no value. The planner finds most of these errors, but not all of them."""
+    """The error that a reference `${…}` has no value. The planner finds most such errors before the start."""
 
 
 class MissingSecretError(BindingError):
-    """The secret of a service does not exist, because the service is not prepared yet."""
+    """The error that the secret of a service does not exist, because the service is not prepared yet."""
 
     def __init__(self, service: str, secret: str, reason: str) -> None:
         super().__init__(service, secret, reason)
@@ -36,7 +36,7 @@ class MissingSecretError(BindingError):
 
 
 class Scope(NamedTuple):
-    """The values that all services of a stack share."""
+    """The values that references in every service of a stack can use, such as the stack file's folder."""
 
     root: str
     environment: str
@@ -45,7 +45,7 @@ class Scope(NamedTuple):
 
 
 class Bound:
-    """One service with its folders and ports on this machine and, after `bind`, its texts with all values."""
+    """One service with its folders and ports on this machine; `bind` adds its texts without references."""
 
     def __init__(self, spec: ServiceSpec, data: str, run: str, ports: Mapping[str, int]) -> None:
         self.spec, self.data, self.run = spec, data, run
@@ -67,9 +67,9 @@ class Bound:
 
 
 def bind(bound: Bound, scope: Scope, others: Mapping[str, Bound]) -> None:
-    """Set command, environment, working directory, probes and exports; the service must be prepared.
+    """Replace the references in a prepared service: command, variables, folder, probes and exports.
 
-    Raises `BindingError`.
+    The results are attributes of `bound`. Raises `BindingError` if a reference has no value.
     """
     lookup = resolver(bound, scope, others)
     spec = bound.spec
@@ -103,7 +103,7 @@ def resolver(
     out: str | None = None,
     masked: bool = False,
 ) -> Callable[[str], str]:
-    """Return a function that returns the value of a reference of this service.
+    """Return a function that takes a reference of this service, such as `port.http`, and returns its value.
 
     `out` is the folder that the steps of a `Seed` fill. The value of an optional reference to another service
     is known before that service starts, because its ports and secrets are known; the value is empty if
@@ -141,7 +141,7 @@ def resolver(
 
 
 def _exported(service: str, export: str, scope: Scope, others: Mapping[str, Bound], *, masked: bool) -> str:
-    """Return an export of another service, also before that service is bound."""
+    """Return the value of an export of another service, for which `bind` need not have been called yet."""
     provider = others[service]
     exports = provider.masked_exports if masked else provider.exports
     if export in exports:

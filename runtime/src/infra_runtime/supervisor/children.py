@@ -8,17 +8,18 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
-from infra_runtime.data_directory import lock, remains
+from infra_runtime.data_directory import remains
 from infra_runtime.data_directory.journal import Journal
 from infra_runtime.host import cgroup, processes, shared_memory
 from infra_runtime.supervisor.binding import Bound
-from infra_runtime.supervisor.spawn import spawn
+from infra_runtime.supervisor.guardian_process import Guardian
+from infra_runtime.supervisor.seed_copies import BegunCopy, SeedCopy
+from infra_runtime.supervisor.spawn import SERVICE, environment_of, spawn
 
-SERVICE = "INFRA_SERVICE"
 #: seconds to wait until SIGSTOP has paused a process, which first completes a write to the disk
 FREEZE_SECONDS = 2.0
 #: called when the first process of a service has exited, with service, pid, status, and whether other
@@ -26,85 +27,8 @@ FREEZE_SECONDS = 2.0
 Ended = Callable[[str, int, int, bool], None]
 
 
-class Guardian:
-    """The supervisor's end of the pipe to the guardian. A guardian that was killed is started again."""
-
-    def __init__(self, token: str, descriptor: int, ports: str, folders: Sequence[str]) -> None:
-        self._token = token
-        #: the folder with the lock files of the ports, of which the guardian removes those that are free
-        self._ports = ports
-        #: the lock of the data directory
-        self._lock = descriptor
-        #: the folders that the guardian removes after the supervisor's exit
-        self._folders = folders
-        #: pid → start time of the running processes
-        self._records: dict[int, str] = {}
-        self._pipe = -1
-        self.pid = 0
-        self.start()
-
-    def start(self) -> None:
-        """Start the guardian, and send it the records of all running processes."""
-        if self._pipe != -1:
-            os.close(self._pipe)
-        read_end, self._pipe = os.pipe()
-        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        code = f"import sys; sys.path.insert(0, {root!r}); import infra_runtime.supervisor.guardian as g; "
-        code += "g.main(int(sys.argv[1]), *sys.argv[2:])"
-        arguments = [str(read_end), self._token, self._ports, *self._folders]
-        child = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", code, *arguments],
-            stdin=subprocess.DEVNULL,
-            # The guardian gets a process group in the supervisor's session, not a new session: when the
-            # supervisor exits, the group is orphaned, and the kernel continues paused processes of the group.
-            # Source: setpgid(2), orphaned process groups.
-            process_group=0,
-            pass_fds=(read_end, self._lock),
-            env={},
-        )
-        child.returncode = 0  # Popen must not wait for the process: `Children` reads its exit status
-        self.pid = child.pid
-        lock.name_holder(self._lock, self.pid)
-        os.close(read_end)
-        for pid, start in self._records.items():
-            self._send(f"+{pid} {start}\n")
-        os.set_blocking(self._pipe, False)
-
-    def watch(self, pid: int, start: str) -> None:
-        """Send the guardian a record of a process that was started."""
-        self._records[pid] = start
-        self._send(f"+{pid} {start}\n")
-
-    def forget(self, pid: int) -> None:
-        """Remove the guardian's record of a process that has exited."""
-        if self._records.pop(pid, None) is not None:
-            self._send(f"-{pid}\n")
-
-    def kill(self) -> None:
-        """Kill the guardian when it is no longer needed: with SIGKILL, which also ends a paused process."""
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
-        self.close()
-
-    def close(self) -> None:
-        """Close the pipe; the guardian then kills the recorded processes and exits."""
-        os.close(self._pipe)
-        self._pipe = -1
-
-    def _send(self, text: str) -> None:
-        # If the guardian was killed, the pipe is broken: SIGCHLD follows, and `_reaped` starts a new guardian
-        # with all records. If the guardian does not read, the pipe is full: the guardian is killed, with the
-        # same result.
-        try:
-            os.write(self._pipe, text.encode())
-        except BlockingIOError:
-            os.kill(self.pid, signal.SIGKILL)
-        except BrokenPipeError:
-            pass
-
-
 class Children:
-    """All processes that the supervisor started, by service."""
+    """All processes that the supervisor has started, with the service to which each process belongs."""
 
     def __init__(
         self, guardian: Guardian, journal: Journal, *, environment: str, token: str, ended: Ended
@@ -150,15 +74,36 @@ class Children:
         env: Mapping[str, str] | None = None,
         refuses_root: bool = False,
     ) -> int:
-        """Run a command of a service and return its exit status; if cancelled, kill all its processes."""
+        """Run a command for a service and return the exit status of the command.
+
+        If this coroutine is cancelled, all processes of the command are killed.
+        """
         pid = self._spawn(service, command, env or {}, cwd, log, refuses_root=refuses_root)
-        future: asyncio.Future[int] = self._loop.create_future()
-        self._owners[pid] = service, future
+        return await self.finish(pid, self._owned(pid, service))
+
+    def adopt(self, copies: Mapping[str, SeedCopy]) -> dict[str, BegunCopy]:
+        """Add the processes of copies (final path → copy) that were started before this object."""
+        begun = {}
+        for into, (service, tree, copy, lock, pid, started) in copies.items():
+            self._start_times[pid] = started
+            finish = partial(self.finish, pid, self._owned(pid, service))
+            begun[into] = BegunCopy(tree, copy, lock, finish)
+        self._reap()  # a process may have exited before the handler of SIGCHLD existed
+        return begun
+
+    async def finish(self, pid: int, future: asyncio.Future[int]) -> int:
+        """Wait for a process and return its exit status; if this coroutine is cancelled, kill the process."""
+        start = self._start_times.get(pid, "")
         try:
             return await future
         finally:
             if not future.done() or future.cancelled():
-                processes.end({pid: self._start_times.get(pid, "")})
+                processes.end({pid: self._start_times.get(pid, start)})
+
+    def _owned(self, pid: int, service: str) -> asyncio.Future[int]:
+        future: asyncio.Future[int] = self._loop.create_future()
+        self._owners[pid] = service, future
+        return future
 
     def pid(self, service: str) -> int:
         """Return the pid of a service's first process; 0 if the service has no process."""
@@ -185,7 +130,7 @@ class Children:
         _stop(targets, number)
 
     def signal_rest(self, service: str, number: int) -> None:
-        """Send a stop signal to the processes of a service that have not received it yet."""
+        """Send the current stop signal of a service to its processes that have not received it yet."""
         signalled = self._signalled.setdefault(service, set())
         targets = [
             process
@@ -205,7 +150,7 @@ class Children:
             processes.send(process, number)
 
     async def freeze(self, services: Iterable[str]) -> None:
-        """Pause all processes of services with SIGSTOP, including processes that they start at that time."""
+        """Pause all processes of services with SIGSTOP, including processes that are started meanwhile."""
         roots = {pid: start for service in services for pid, start in self._roots(service).items()}
         deadline = self._loop.time() + FREEZE_SECONDS
         while True:
@@ -217,10 +162,10 @@ class Children:
             await asyncio.sleep(0.001)
 
     def report_orphaned(self) -> None:
-        """Send the guardian a record of each orphaned process.
+        """Send the pid and start time of each orphaned process to the guardian.
 
-        Without a record, the guardian finds a process only by the token in its environment, and some programs
-        overwrite their environment.
+        An orphaned process is a descendant whose parent has exited. Without the pid, the guardian
+        can find the process only by the token in its environment, which some programs overwrite.
         """
         for pid in self._orphaned():
             if pid not in self._start_times and (start := processes.started(pid)):
@@ -228,9 +173,10 @@ class Children:
                 self._guardian.watch(pid, start)
 
     def record_descendants(self, path: str) -> None:
-        """Write the descendants that a later supervisor would not find by token or control group to a file.
+        """Write a file with the descendants that a later supervisor cannot find by token or control group.
 
-        These processes have overwritten their environment. Each process is checked only once.
+        These processes have overwritten their environment, which contained the token of the data directory.
+        Each process is checked only once.
         """
         if cgroup.contains(self._token, os.getpid()):
             return
@@ -272,10 +218,8 @@ class Children:
         *,
         refuses_root: bool,
     ) -> int:
-        marks = {"INFRA_ENV": self._environment, SERVICE: service, processes.TOKEN: self._token}
-        child = spawn(
-            command, env={**os.environ, **marks, **env}, cwd=cwd, log=log, refuses_root=refuses_root
-        )
+        variables = environment_of(self._environment, service, self._token) | dict(env)
+        child = spawn(command, env=variables, cwd=cwd, log=log, refuses_root=refuses_root)
         child.returncode = 0  # Popen must not wait for the process: `_reap` reads its exit status
         self._logs[service] = log
         self._start_times[child.pid] = processes.started(child.pid)
@@ -318,7 +262,10 @@ class Children:
         return roots | self._orphaned_of(service) | self._rests.get(service, {})
 
     def _orphaned(self) -> list[int]:
-        """Return the descendants whose parents have exited: on Linux, they are children of this process."""
+        """Return the pids of descendants whose parents have exited; an empty list except on Linux.
+
+        On Linux, these descendants have become children of this process.
+        """
         if sys.platform != "linux":
             return []
         return [
@@ -356,9 +303,10 @@ def _children_of(pid: int) -> list[int]:
 
 
 def _writes(pid: int, log: str) -> bool:
-    """Return whether a process has this log open as its output.
+    """Return whether a process has the log file of a service open as its output.
 
-    This identifies PostgreSQL's processes, which overwrite their environment with the title of the process.
+    The open file identifies PostgreSQL's processes, which overwrite their environment with the title of the
+    process.
     """
     try:
         return log in {os.readlink(f"/proc/{pid}/fd/{number}") for number in (1, 2)}

@@ -41,20 +41,23 @@ class Connection:
             self._closing.append(act)
 
     def end(self) -> None:
-        """Call the functions of `at_end`, after the connection was closed."""
+        """Call the functions that were registered with `at_end`; called after the connection was closed."""
         self._gone = True
         for act in self._closing:
             act()
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Send a message; if the client has disconnected, ignore this; if it does not read, disconnect it."""
+        """Send a message to the client; do nothing if the client has disconnected.
+
+        A client that does not read its messages is disconnected.
+        """
         if self._writer.transport.get_write_buffer_size() > LONGEST_LINE:
             self._writer.transport.abort()
         if not self._writer.is_closing():
             self._writer.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
 
     def notify(self, method: str, params: Mapping[str, Any]) -> None:
-        """Send a notification."""
+        """Send a notification (a JSON-RPC message without an answer) to the client."""
         self.send({"jsonrpc": "2.0", "method": method, "params": params})
 
 
@@ -73,7 +76,10 @@ class Control:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        """Start to listen. The socket gets mode 0600 before its path, so that no other user can connect."""
+        """Start to listen for clients.
+
+        The socket gets its mode 0600 before its path, so only this user can connect.
+        """
         ownership.make_private_folder(os.path.dirname(self.path))
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | getattr(socket, "SOCK_CLOEXEC", 0))
         listener.setblocking(False)
@@ -96,7 +102,10 @@ class Control:
                 os.unlink(self.path)
 
     async def keep(self, interval: float = 1.0) -> None:
-        """Listen again if the socket file was removed: some machines clean /tmp while a stack runs."""
+        """Check the socket file at an interval in seconds, and listen again if the file was removed.
+
+        Some machines remove old files in /tmp while a stack runs.
+        """
         while True:
             await asyncio.sleep(interval)
             with contextlib.suppress(OSError):
@@ -131,7 +140,10 @@ class Control:
             writer.close()
 
     async def _answer(self, connection: Connection, line: bytes) -> None:
-        """Answer one request. Every request with an `id` is answered, also after an error in this code."""
+        """Handle one line of a client.
+
+        A request with an `id` gets an answer, also after an internal error.
+        """
         try:
             request = json.loads(line)
         except (ValueError, RecursionError):
@@ -139,7 +151,9 @@ class Control:
             return
         number = request.get("id") if isinstance(request, dict) else None
         if not _is_request(request):
-            answer = _error(INVALID_REQUEST, "not a request: it has a `method`, and `params` are an object")
+            answer = _error(
+                INVALID_REQUEST, "not a request: a request has a `method`, and its `params` are an object"
+            )
         else:
             answer = await self._call(connection, request["method"], request.get("params") or {})
             if "id" not in request:
@@ -157,7 +171,7 @@ class Control:
 
 
 async def _outcome(handler: Handler, connection: Connection, params: Mapping[str, object]) -> dict[str, Any]:
-    """Return the result of a handler, or the error that it raised, as JSON data."""
+    """Call a handler; return its result, or the error that it raised, as the JSON data of an answer."""
     try:
         answer: dict[str, Any] = {"result": await handler(connection, params)}
     except InfraError as failure:

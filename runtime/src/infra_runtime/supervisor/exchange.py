@@ -1,4 +1,4 @@
-"""Run the steps of an `Exchange`: send bytes, read messages of limited size, and compare them."""
+"""Run the probe `Exchange`: send bytes to a service, read messages, and compare them with expected bytes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def connected(
 
 
 async def exchange(host: str, port: int, probe: Exchange) -> str | None:
-    """Run the steps of a probe. Return None if every answer was as expected, else the reason.
+    """Run all steps of an exchange probe. Return None if every answer was as expected, else the reason.
 
     Raises `OSError` if the connection fails.
     """
@@ -61,23 +61,26 @@ async def _receive(reader: asyncio.StreamReader, step: Expect) -> str | None:
             answer = f"after {_quoted(cut.partial)}" if cut.partial else "without an answer"
             return f"closed the connection {answer}"
         except asyncio.LimitOverrunError:
-            return f"its answer is longer than {step.limit} bytes"
+            return f"the answer of the service is longer than {step.limit} bytes"
         left -= len(message)
         if not message.startswith(skip, step.at):
             return _judge(message, step)
 
 
 async def _message(reader: asyncio.StreamReader, until: str | LengthPrefix, limit: int) -> bytes:
-    """Read one message. Raises `IncompleteReadError`, and `LimitOverrunError` when it exceeds the limit."""
+    """Read one message of a service, which ends with a text or begins with its length.
+
+    Raises `IncompleteReadError`, and `LimitOverrunError` if the message has more than `limit` bytes.
+    """
     if isinstance(until, str):
         message = await reader.readuntil(unescape(until))
         if len(message) > limit:
-            raise asyncio.LimitOverrunError("the skipped messages count too", limit)
+            raise asyncio.LimitOverrunError("the skipped messages and this message exceed the limit", limit)
         return message
     header = await reader.readexactly(until.at + until.size)
     total = int.from_bytes(header[until.at :], until.order) + until.extra
     if total > limit:
-        raise asyncio.LimitOverrunError(f"it has {total} bytes", limit)
+        raise asyncio.LimitOverrunError(f"the message has {total} bytes", limit)
     return header + await reader.readexactly(max(total - len(header), 0))
 
 

@@ -36,7 +36,7 @@ class ExclusiveTask:
         return task.result()
 
     async def close(self) -> None:
-        """Cancel the running task and the waiting coroutines; return when the running task has ended."""
+        """Cancel all coroutines of the queue, and wait until the running coroutine has ended."""
         self._closed = True
         if self._task is not None:
             self._task.cancel()

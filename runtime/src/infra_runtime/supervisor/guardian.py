@@ -19,7 +19,11 @@ from infra_runtime.host import cgroup, disk, processes
 
 
 def main(pipe: int, token: str, ports: str, *folders: str) -> None:
-    """Read the pipe to its end, then kill the processes, and remove the folders and the free lock files."""
+    """Run the guardian: read the pipe to its end, then kill the recorded processes and remove the files.
+
+    `ports` is the folder with the lock files of the ports, of which the unlocked ones are removed; `folders`
+    are the folders to remove.
+    """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
     _set_name("infra-guardian")  # so that `pkill python` does not match the guardian
@@ -47,7 +51,7 @@ def main(pipe: int, token: str, ports: str, *folders: str) -> None:
 
 
 def _set_name(name: str) -> None:
-    """Set the name under which tools such as `pkill` find this process. Source: proc_pid_comm(5)."""
+    """Set the name of this process that `ps` shows and that `pkill` matches. Source: proc_pid_comm(5)."""
     try:
         with open("/proc/self/comm", "w", encoding="ascii") as file:
             file.write(name)

@@ -1,4 +1,4 @@
-"""The process of an HTTPS probe, which imports ssl; the supervisor itself does not."""
+"""The process that sends the request of an HTTPS probe, so that the supervisor does not import ssl."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from infra_runtime.supervisor.probes import HTTPS_PROBE, attempt, interval
 
 
 def main() -> None:
-    """Send the request of the probe. Exit with 0 if it succeeds, else with 1 and the reason in a file."""
+    """Send the request of an HTTPS probe.
+
+    Exit with 0 if it succeeds, else with 1 and the reason in a file.
+    """
     host, port, answer = sys.argv[1:]
     probe = decode(json.loads(os.environ[HTTPS_PROBE]), TYPES)
     reason = asyncio.run(ready(probe, host, int(port)))
@@ -26,7 +29,10 @@ def main() -> None:
 
 
 async def ready(probe: HttpProbe, host: str, port: int) -> str | None:
-    """Repeat the request until it succeeds or `PATIENCE` is over; return None, or the last reason."""
+    """Send the request until the service is ready or `PATIENCE` seconds are over.
+
+    Return None if the service is ready, else the reason from the last request.
+    """
     began = time.monotonic()
     while (reason := await _once(probe, host, port)) is not None:
         waited = time.monotonic() - began

@@ -1,4 +1,4 @@
-"""Leases: the stack runs until the last lease ends, or longer if a client has requested it with `stay`."""
+"""Leases: the stack runs until the last lease ends, or longer after a client's request `stay`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FIRST_LEASE = 10.0
 
 
 class Leases:
-    """The open connections that hold a lease. `end` is called when no lease is left."""
+    """The open connections that hold a lease. The function `end` is called when no lease is left."""
 
     def __init__(self, end: Callable[[], object]) -> None:
         self._end = end
@@ -27,13 +27,13 @@ class Leases:
         return len(self._holders)
 
     def take(self, connection: Connection) -> None:
-        """Add a lease; it ends when the connection closes for any reason."""
+        """Add a lease for a connection; the lease ends when the connection closes for any reason."""
         self._holders.add(connection)
         self._cancel()
         connection.at_end(lambda: self.give_back(connection))
 
     def give_back(self, connection: Connection) -> None:
-        """End the lease of a connection, if it holds one."""
+        """End the lease of a connection before it closes; do nothing if the connection holds no lease."""
         if connection in self._holders:
             self._holders.remove(connection)
             self._check()

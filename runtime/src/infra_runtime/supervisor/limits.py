@@ -13,7 +13,7 @@ SWEEP_SECONDS = 5.0
 
 
 def limits(specs: Iterable[ServiceSpec]) -> Limits:
-    """Return the limits for these services if they start and stop one after another."""
+    """Return the greatest times in which these services start and stop: one after another."""
     specs = list(specs)
     return Limits(
         start=sum(PREPARE_SECONDS + spec.start_timeout for spec in specs),
@@ -22,5 +22,5 @@ def limits(specs: Iterable[ServiceSpec]) -> Limits:
 
 
 def stop_seconds(spec: ServiceSpec) -> float:
-    """Return the seconds in which all processes of a service have exited after the first stop step."""
+    """Return the greatest number of seconds from the first stop signal until all processes have exited."""
     return sum(step.seconds for step in spec.stop) + SWEEP_SECONDS

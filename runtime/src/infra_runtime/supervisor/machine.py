@@ -1,7 +1,8 @@
 """The state machine of the supervisor: a pure function from events to effects.
 
-It uses no process, no clock and no file. The time is an argument together with each event. The caller carries
-out the effects in their order, and reports the results as further events.
+An event is something that has happened to a service (its process has exited), an effect is an action for the
+caller (send a signal). The machine uses no process, no clock and no file. The time is an argument together
+with each event. The caller carries out the effects in their order, and reports the results as further events.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Machine:
             self._dependents.setdefault(need, []).append(spec.name)
 
     def handle(self, event: Event, now: float) -> list[Effect]:
-        """Return the effects of an event, in the order in which they must be carried out."""
+        """Change the states after an event; return the actions for the caller, in the order of execution."""
         service = self.services.get(event.service)
         if service is None:
             return []
@@ -53,11 +54,11 @@ class Machine:
         return list(handler(service, event))
 
     def settled(self, names: Iterable[str]) -> bool:
-        """Return whether the phases of all these services change only after a request or an exit."""
+        """Return whether all these services have reached a phase that only a request or an exit changes."""
         return all(self.services[name].phase in SETTLED for name in names)
 
     def closure(self, names: Iterable[str]) -> list[str]:
-        """Return these services and all services that they need, each after its needs."""
+        """Return the named services and all services that they need; needed services come first."""
         return needs_first(names, {name: service.needs for name, service in self.services.items()})
 
     # --- requests ----------------------------------------------------------------------------------
@@ -127,7 +128,7 @@ class Machine:
             yield from self._fail(service, event.detail, "start")
 
     def _on_port_taken(self, service: Service, event: Event) -> Iterator[Effect]:
-        """Choose another port, or fail the service.
+        """Choose another port for a service whose port is in use, or set the service to failed.
 
         The event occurs before the spawn, when the service has no process, or after the first process has
         exited because of the port. In the latter case, `Children` has killed the other processes of the
@@ -180,7 +181,7 @@ class Machine:
         yield Effect("sweep", name)
 
     def _on_first_exited(self, service: Service, event: Event) -> Iterator[Effect]:
-        """Let the remaining processes of a service that is stopping exit by themselves.
+        """Wait for the remaining processes of a service that is stopping and whose first process has exited.
 
         The timer of the stop step keeps running, so these processes have the rest of the step's seconds.
         """
@@ -193,7 +194,7 @@ class Machine:
         yield Effect("signal-rest", service.spec.name, number=step.signal)
 
     def _crash(self, service: Service, event: Event) -> Iterator[Effect]:
-        """Restart a service according to its policy; fail it in a crash loop and at its start deadline."""
+        """Restart an exited service; set it to failed in a crash loop, or if its policy forbids a restart."""
         text, was_ready = restart.exit_text(event.number), service.ready_at is not None
         if not was_ready and not service.spec.task:
             text += " before it was ready"
@@ -220,7 +221,7 @@ class Machine:
         yield from self._end_with_error(service, "start")
 
     def _end_with_error(self, service: Service, error: str) -> Iterator[Effect]:
-        """Kill the remaining processes; `_on_gone` reports the error when all have exited."""
+        """Kill the remaining processes of a failed service; `_on_gone` reports the error after their exit."""
         self._enter(service, Phase.STOPPING, service.reason)
         service.error = error
         yield Effect("disarm", service.spec.name)
@@ -237,7 +238,7 @@ class Machine:
         yield Effect("record", service.spec.name, "failed")
 
     def _fail_dependents(self, service: Service) -> Iterator[Effect]:
-        """Fail the services that need this service, which will not become ready, and their dependents."""
+        """Set the services that need this failed service, directly or indirectly, to failed."""
         queue = deque([service])
         while queue:
             missing = queue.popleft()
@@ -328,7 +329,7 @@ class Machine:
         yield from self._signal(service)
 
     def _signal(self, service: Service) -> Iterator[Effect]:
-        """Send the signal of the current stop step; after the last step, kill all remaining processes."""
+        """Send the signal of the service's current stop step; after the last step, kill its processes."""
         if service.stop_step < len(service.spec.stop):
             step = service.spec.stop[service.stop_step]
             yield Effect("arm", service.spec.name, number=step.seconds)
@@ -383,7 +384,10 @@ class Machine:
 
 
 def stop_order(services: Mapping[str, Service], names: Iterable[str]) -> list[list[str]]:
-    """Return groups of services in the order of stopping: dependents before the services that they need."""
+    """Return groups of services, in the order in which the groups stop.
+
+    A service stops before the services that it needs; the services of one group stop at the same time.
+    """
     remaining = set(names)
     waves: list[list[str]] = []
     while remaining:

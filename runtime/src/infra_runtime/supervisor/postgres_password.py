@@ -1,8 +1,8 @@
 """Set the password of a PostgreSQL role through the server's Unix socket, which requires no password.
 
-All stacks of a user copy the same cluster. The role in it has no password, so TCP logins fail until it is
-set. Sources: PostgreSQL documentation, "Message Flow" and "Message Formats"; "CREATE ROLE" for the stored
-form of a password; RFC 5802, section 3, and RFC 7677 for its keys.
+All stacks of a user copy the same cluster, in which the role has no password; TCP logins fail until the probe
+sets the password. Sources: PostgreSQL documentation, "Message Flow" and "Message Formats"; "CREATE ROLE" for
+the stored form of a password; RFC 5802, section 3, and RFC 7677 for its keys.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PROTOCOL_3 = 196608  # Source: PostgreSQL documentation, "Message Formats", Star
 
 
 async def set_password(path: str, user: str, password: str, iterations: int) -> str | None:
-    """Set the password of a role that has none; return None, or the reason why it cannot be set.
+    """Set the password of a database role that has no password; return None, or the reason of a failure.
 
     `path` is the server's socket. Only keys that are derived from the password are sent, not the password.
 
@@ -47,7 +47,7 @@ async def set_password(path: str, user: str, password: str, iterations: int) -> 
 
 
 def stored_form(password: str, salt: bytes, iterations: int) -> str:
-    """Return the keys from which the server verifies an ASCII password with SCRAM-SHA-256."""
+    """Return the form in which the server stores an ASCII password for SCRAM-SHA-256: salt and keys."""
     salted = _salted(password.encode("ascii"), salt, iterations)
     stored_key = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
     server_key = hmac.digest(salted, b"Server Key", "sha256")
@@ -56,7 +56,7 @@ def stored_form(password: str, salt: bytes, iterations: int) -> str:
 
 
 def _salted(password: bytes, salt: bytes, iterations: int) -> bytes:
-    """Return the first block of PBKDF2 with HMAC-SHA-256. Source: RFC 8018, section 5.2.
+    """Return the hash of a password: the first block of PBKDF2 with HMAC-SHA-256 (RFC 8018, section 5.2).
 
     `hashlib.pbkdf2_hmac` needs OpenSSL, which the supervisor does not import.
     """
@@ -78,7 +78,7 @@ def _salted(password: bytes, salt: bytes, iterations: int) -> bytes:
 async def _query(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, query: str
 ) -> tuple[int, str | None]:
-    """Run a query. Return the number of rows, and the server's error message or None."""
+    """Run an SQL query on an open connection. Return the number of rows, and the error message or None."""
     text = query.encode() + b"\0"
     writer.write(b"Q" + struct.pack("!i", len(text) + 4) + text)
     rows, reason = 0, None
@@ -99,7 +99,9 @@ async def _until_ready(reader: asyncio.StreamReader) -> str | None:
         if kind == b"E":
             return _error(body)
         if kind == b"R" and body != b"\0\0\0\0":
-            return "its socket requires a password: add the line `local all all trust` to pg_hba.conf"
+            return (
+                "the server's socket requires a password: add the line `local all all trust` to pg_hba.conf"
+            )
 
 
 async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from typing import TypeAlias
 
 from infra_runtime.data_directory import seed_cache
@@ -23,12 +22,11 @@ from infra_runtime.spec import (
     Seed,
     ServiceSpec,
     WriteFile,
-    encode,
-    references,
     substitute,
-    texts,
 )
 from infra_runtime.supervisor.binding import Bound, Scope, resolver
+from infra_runtime.supervisor.planned_copies import seed_folder
+from infra_runtime.supervisor.seed_copies import BegunCopy
 
 SECRET_BYTES = 24
 #: the number of attempts to build a seed; if all fail, the disk is probably faulty
@@ -39,10 +37,17 @@ Runner: TypeAlias = Callable[[tuple[str, ...], Mapping[str, str]], Awaitable[int
 
 
 class StepError(Exception):
-    """A step failed; the message contains the command or file and the reason."""
+    """The error that a step of the preparation failed, with the command or file and the reason."""
 
 
-async def prepare(bound: Bound, scope: Scope, others: Mapping[str, Bound], cache: str, run: Runner) -> None:
+async def prepare(
+    bound: Bound,
+    scope: Scope,
+    others: Mapping[str, Bound],
+    cache: str,
+    run: Runner,
+    copies: MutableMapping[str, BegunCopy] | None = None,
+) -> None:
     """Create the service's folders and run the steps of its spec that prepare its data, in their order.
 
     Raises `StepError`, `BindingError`, and `OSError` when a file cannot be written.
@@ -51,7 +56,11 @@ async def prepare(bound: Bound, scope: Scope, others: Mapping[str, Bound], cache
         os.makedirs(folder, mode=0o700, exist_ok=True)
     for step in bound.spec.prepare:
         if isinstance(step, Seed):
-            await _seed(step, bound, scope, others, cache, run)
+            into = substitute(step.into, resolver(bound, scope, others))
+            begun = copies.pop(into, None) if copies else None
+            tree = seed_folder(cache, bound.spec, step, scope.binaries)
+            if begun is None or not await _is_copied(begun, tree, into, run):
+                await _seed(step, bound, scope, others, cache, run)
         else:
             await _run_step(step, resolver(bound, scope, others), run)
     if bound.spec.refuses_root:
@@ -80,7 +89,10 @@ async def _run_step(
         command = tuple(substitute(text, lookup) for text in step.command)
         env = {name: substitute(text, lookup) for name, text in step.env.items()}
         if (status := await run(command, env)) != 0:
-            raise StepError(f"{os.path.basename(command[0])} exited with status {status} while preparing")
+            raise StepError(
+                f"{os.path.basename(command[0])} exited with status {status} "
+                "in a step that prepares the service"
+            )
 
 
 async def _seed(
@@ -90,8 +102,7 @@ async def _seed(
     if os.path.isdir(into) and (existing := sorted(os.listdir(into))):
         _check_origin(bound.spec, into, existing[0], resolver(bound, scope, others, out=into))
         return
-    # All instances of a kind with the same settings share the seed.
-    tree = f"{cache}/{bound.spec.kind or bound.spec.name}-{seed_key(seed, scope)}"
+    tree = seed_folder(cache, bound.spec, seed, scope.binaries)
     os.makedirs(cache, mode=0o700, exist_ok=True)
     problem = ""
     for _ in range(BUILDS):
@@ -104,12 +115,38 @@ async def _seed(
         await _evict(cache, run)
     raise StepError(
         f"the seed {tree} in the user's cache is damaged, also after it was built again: {problem};"
-        " check the disk, and remove it with `infra cache clean`"
+        " check the disk, and remove the seed with `infra cache clean`"
     )
 
 
+async def _is_copied(begun: BegunCopy, tree: str, into: str, run: Runner) -> bool:
+    """Complete a copy of a seed that was begun earlier; return whether it can be used.
+
+    Otherwise, the caller copies or builds the seed as if this copy did not exist.
+    """
+    try:
+        async with _removed_on_failure(os.path.dirname(begun.copy), run):
+            copying = asyncio.ensure_future(begun.finish())
+            try:
+                await asyncio.sleep(0)
+                problem = begun.tree != tree or seed_cache.damage(tree)
+                status = await copying
+            finally:
+                copying.cancel()
+        if problem or status != 0:
+            return False
+        publish(begun.copy, into)
+        seed_cache.mark_used(tree)
+        return True
+    finally:
+        os.close(begun.lock)
+
+
 async def _evict(cache: str, run: Runner) -> None:
-    """Remove the folders of `seed_cache.victims` in another process, because this can take a second."""
+    """Remove the seeds that the cache no longer needs (`seed_cache.victims`), in another process.
+
+    The removal can take a second, and the event loop must not wait for it.
+    """
     for path in seed_cache.victims(cache):
         with seed_cache.unused(path) as free:
             if free:
@@ -120,10 +157,11 @@ async def _evict(cache: str, run: Runner) -> None:
 async def _copy_seed(tree: str, into: str, run: Runner, *, refuses_root: bool) -> str:
     """Copy a seed; return the reason why the seed cannot be used, or an empty text.
 
-    The seed is compared with its stamp during the copy by another process, so the check takes no extra time.
+    Another process compares the seed with its stamp (the size and time of each file) during the copy, so the
+    check takes no additional time.
     """
     if not os.path.isdir(tree):
-        return "it does not exist"
+        return "the seed does not exist"
     async with _locked(f"{tree}.lock", shared=True):
         # An incomplete copy must not be used as data, so the copy gets its final name when it is complete.
         await _remove_folder(run, f"{into}.new")
@@ -151,7 +189,7 @@ async def _copy_seed(tree: str, into: str, run: Runner, *, refuses_root: bool) -
 def _check_origin(spec: ServiceSpec, into: str, existing: str, lookup: Callable[[str], str]) -> None:
     """Raise `StepError` if the target folder of a seed has content but the service has no secrets yet.
 
-    In this case, the content was created before the first start of the service, which cannot use it.
+    Such content was created before the first start of the service, and the service cannot use it.
     """
     paths = [substitute(step.path, lookup) for step in spec.prepare if isinstance(step, Secret)]
     for path in paths:
@@ -165,7 +203,7 @@ def _check_origin(spec: ServiceSpec, into: str, existing: str, lookup: Callable[
 async def _build_seed(
     seed: Seed, bound: Bound, scope: Scope, others: Mapping[str, Bound], tree: str, run: Runner
 ) -> None:
-    building = building_folder(os.path.dirname(tree))
+    building = seed_cache.building_folder(os.path.dirname(tree))
     os.makedirs(building, mode=0o700, exist_ok=True)
     out = f"{building}/{os.path.basename(tree)}"
     try:
@@ -186,13 +224,8 @@ async def _build_seed(
         _remove_unused(building)
 
 
-def building_folder(cache: str) -> str:
-    """Return the folder in which this process builds seeds; the guardian removes its remains after a kill."""
-    return f"{cache}/{os.getpid()}{seed_cache.BUILDING}"
-
-
 def _remove_unused(building: str) -> None:
-    """Remove the folder in which seeds are built, unless a seed of another service is built in it."""
+    """Remove the folder in which this process builds seeds, unless it is in use for another service."""
     lock = f"{building}/{seed_cache.BUILDING_LOCK}"
     with contextlib.suppress(OSError):
         if (descriptor := file_lock.acquire(lock, create=False)) is not None:
@@ -202,7 +235,10 @@ def _remove_unused(building: str) -> None:
 
 @contextlib.asynccontextmanager
 async def _removed_on_failure(tree: str, run: Runner) -> AsyncIterator[None]:
-    """If a step fails or is cancelled, remove the seed; add an error of the disk to the message."""
+    """Remove an incomplete seed if the block fails or is cancelled.
+
+    If the disk has a problem (full or read-only), this reason is added to the error message.
+    """
     try:
         yield
     except StepError as error:
@@ -228,21 +264,12 @@ async def _run_checked(run: Runner, *command: str) -> None:
         raise StepError(f"{' '.join(command)} exited with status {status}")
 
 
-def seed_key(seed: Seed, scope: Scope) -> str:
-    """Return the key of a seed in the cache: a hash of the texts of the steps and of their executables."""
-    binaries = {}
-    for reference in sorted({name for text in texts(seed) for name in references(text)}):
-        prefix, _, name = reference.partition(".")
-        if prefix == "bin" and name in scope.binaries:
-            status = os.stat(scope.binaries[name])
-            binaries[name] = (scope.binaries[name], status.st_size, status.st_mtime_ns)
-    text = json.dumps([encode(seed.steps), binaries], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
 @contextlib.asynccontextmanager
 async def _locked(path: str, *, shared: bool = False) -> AsyncIterator[None]:
-    """Hold a lock, and wait for it without blocking the event loop; other stacks may build the same seed."""
+    """Hold the lock file of a seed during the block, because another stack may build the same seed.
+
+    The function waits for the lock without blocking the event loop.
+    """
     while True:
         descriptor = file_lock.acquire(path, shared=shared)
         if descriptor is not None and file_lock.is_current(descriptor, path):

@@ -45,9 +45,10 @@ CANNOT_CONNECT_NOW = "57P03"  # Source: PostgreSQL documentation, "Error Codes"
 
 
 async def ask(probe: Probe, host: str, ports: Mapping[str, int], run: Runner, folder: str) -> str | None:
-    """Run one attempt of a probe. Return None if the service is ready, else the reason.
+    """Run one attempt of any kind of probe. Return None if the service is ready, else the reason.
 
-    `run` runs a command and returns its exit status; a process of the probe may write to `folder`.
+    `ports` is port name → number. `run` runs a command and returns its exit status; a process of the probe
+    may write to `folder`.
     """
     if isinstance(probe, ExecProbe):
         return await command(probe, run)
@@ -85,23 +86,29 @@ async def attempt(probe: PortProbe, host: str, port: int, tls: ssl.SSLContext | 
     except asyncio.IncompleteReadError:
         reason = "closed the connection without an answer"
     except (ValueError, asyncio.LimitOverrunError):
-        reason = f"a {type(probe).__name__} cannot read its answer"
+        reason = f"a {type(probe).__name__} cannot read the answer of the service"
     return f"{host}:{port}: {reason}"
 
 
 def interval(waited: float) -> float:
-    """Return the seconds until the next attempt; `waited` is the time since the first attempt."""
+    """Return the seconds until the next attempt of a probe; `waited` is the time since the first attempt."""
     return min(max(waited * 0.1, QUICKEST), SLOWEST)
 
 
 async def tcp(host: str, port: int) -> str | None:
-    """Connect to the port, and close the connection."""
+    """Run a TCP probe: connect to a port and close the connection. Return None: the service is ready.
+
+    Raises `OSError` if the port does not accept the connection.
+    """
     async with connected(host, port):
         return None
 
 
 async def http(host: str, port: int, probe: HttpProbe, tls: ssl.SSLContext | None = None) -> str | None:
-    """Send a GET, and compare the status and the body with the probe. Source: RFC 9112."""
+    """Send a GET request, and compare the status and the body with those that the probe expects.
+
+    Return None if the service is ready, else the reason. Source: RFC 9112.
+    """
     headers = "".join(f"{name}: {value}\r\n" for name, value in probe.headers.items())
     host_header = "" if any(name.lower() == "host" for name in probe.headers) else f"Host: {host}:{port}\r\n"
     request = f"GET {probe.path} HTTP/1.1\r\n{host_header}{headers}Connection: close\r\n\r\n"
@@ -126,7 +133,10 @@ async def http(host: str, port: int, probe: HttpProbe, tls: ssl.SSLContext | Non
 
 
 async def _body(reader: asyncio.StreamReader, content: bytes) -> bytes:
-    """Return the body up to `content`; it arrives in pieces, and the server may keep the connection open."""
+    """Return the body of an HTTP answer, read only until it contains `content`.
+
+    The body arrives in parts, and the server may keep the connection open.
+    """
     body = b""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE / 4):
@@ -138,7 +148,10 @@ async def _body(reader: asyncio.StreamReader, content: bytes) -> bytes:
 
 
 async def postgres(host: str, port: int, probe: PostgresProbe) -> str | None:
-    """Send a start-up packet, and expect a request for authentication; then set the password of the probe."""
+    """Run the probe of PostgreSQL: send a start-up packet and expect a request for authentication.
+
+    Then set the password of the probe's role. Return None if the service is ready, else the reason.
+    """
     body = b"user\0%b\0database\0%b\0\0" % (probe.user.encode(), probe.database.encode())
     async with connected(host, port) as (reader, writer):
         writer.write(struct.pack("!ii", len(body) + 8, PROTOCOL_3) + body)
@@ -163,10 +176,11 @@ async def _password(port: int, probe: PostgresProbe) -> str | None:
 
 
 async def https(host: str, port: int, probe: HttpProbe, run: Runner, answer: str) -> str | None:
-    """Start a process that repeats the request until it succeeds or `PATIENCE` is over.
+    """Run an HTTPS probe in another process, which repeats the request for at most `PATIENCE` seconds.
 
-    The process gets the probe in an environment variable, because headers may be secret, and other users can
-    read arguments. It writes the last reason to the file `answer`.
+    Return None if the service is ready, else the reason. The process gets the probe in an environment
+    variable, because headers may be secret, and other users can read the arguments of a process. The
+    process writes the reason to the file `answer`.
     """
     with contextlib.suppress(FileNotFoundError):
         os.unlink(answer)
@@ -191,7 +205,10 @@ async def https(host: str, port: int, probe: HttpProbe, run: Runner, answer: str
 
 
 async def command(probe: ExecProbe, run: Runner) -> str | None:
-    """Run the command of the probe, with its output in the log; the service is ready if it exits with 0."""
+    """Run the command of a probe; its output is written to the service's log.
+
+    Return None if the command exits with 0 (the service is ready), else the reason.
+    """
     try:
         async with asyncio.timeout(probe.timeout):
             status = await run(probe.command, {})

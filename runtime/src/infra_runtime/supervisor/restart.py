@@ -11,26 +11,26 @@ CRASH_LIMIT, CRASH_WINDOW = 5, 10.0
 
 
 def applies(service: Service, status: int) -> bool:
-    """Return whether a service that exited with this status starts again, according to its policy."""
+    """Return whether the restart policy of a service requires a restart after an exit with this status."""
     policy = service.spec.restart
     return service.wanted and (policy == "always" or (policy == "on-failure" and status != 0))
 
 
 def count_crash(service: Service, now: float) -> None:
-    """Record a crash, and remove crashes that were too long ago to belong to a crash loop."""
+    """Add a crash to the service's list of crashes, and remove crashes that are too old for a crash loop."""
     service.crashes = [at for at in service.crashes if now - at < CRASH_WINDOW] + [now]
 
 
 def delay(service: Service) -> float:
-    """Return the seconds before the restart after the last crash."""
+    """Return the number of seconds to wait before a crashed service is restarted."""
     return float(min(BACKOFF_FIRST * 2 ** (len(service.crashes) - 1), BACKOFF_MOST))
 
 
 def attempts(service: Service) -> str:
-    """Return the number of attempts to start the service, as a text."""
+    """Return how often the supervisor has tried to start the service, such as `3 attempts`."""
     return f"{service.attempts} attempt{'s' * (service.attempts != 1)}"
 
 
 def exit_text(status: int) -> str:
-    """Return how a process exited; a negative status is the number of a signal."""
+    """Return how a process exited, such as `exited with status 1`; status -9 is `was killed by signal 9`."""
     return f"exited with status {status}" if status >= 0 else f"was killed by signal {-status}"

@@ -55,7 +55,7 @@ from infra_runtime.supervisor.supervisor import Supervisor
 def typed(
     method: Method[Params, Answer], handle: Callable[[Connection, Params], Awaitable[Answer]]
 ) -> Handler:
-    """Return a handler that takes the parameters as JSON data, and returns the answer as JSON data."""
+    """Return a handler for a method: it converts parameters from JSON data, and the answer to JSON data."""
 
     async def handler(connection: Connection, params: Mapping[str, object]) -> object:
         return (await handle(connection, decode(method.params, params))).to_json()
@@ -64,7 +64,7 @@ def typed(
 
 
 class Methods:
-    """The handlers of one supervisor; `finished` is set when the stack is down."""
+    """The handlers for the requests of clients to a supervisor; `finished` is set when the stack is down."""
 
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
@@ -76,7 +76,7 @@ class Methods:
         self.finished = asyncio.Event()
 
     def table(self) -> dict[str, Handler]:
-        """Return method name → handler."""
+        """Return the table of all requests that the supervisor answers: method name → handler."""
         return {
             messages.HELLO.name: typed(messages.HELLO, self.hello),
             messages.LIMITS.name: typed(messages.LIMITS, self.limits),
@@ -101,20 +101,26 @@ class Methods:
         }
 
     async def hello(self, connection: Connection, params: Hello) -> Greeting:
-        """Answer the first request of a client; with `lease`, the stack runs as long as this connection."""
+        """Answer the first request of a client.
+
+        If `lease` is true, the connection of the client becomes a lease.
+        """
         if params.lease:
             self._leases.take(connection)
         return Greeting(protocol=PROTOCOL, pid=os.getpid(), ending=self._down is not None)
 
     async def limits(self, _connection: Connection, _params: Nothing) -> Limits:
-        """Return the time limits of the services. Clients also use this request to check the supervisor."""
+        """Return the time limits for starting and stopping the services.
+
+        Clients also send this request to check that the supervisor answers.
+        """
         return self._supervisor.limits()
 
     async def up(self, _connection: Connection, params: Up) -> Outcome:
-        """Start services and the services that they need, and answer when each is ready or has failed.
+        """Add the services of the client's plan and start them; answer when each is ready or has failed.
 
-        A service that already runs with the same spec is not changed. Without `wait`, the answer is sent at
-        once.
+        A service that already runs with the same spec is not changed. If `wait` is false, the answer is sent
+        before the services are ready.
         """
         self._refuse_when_ending()
         self._supervisor.check_files(params.services)
@@ -130,7 +136,7 @@ class Methods:
         return await self._start(wanted, wait=params.wait)
 
     async def start(self, _connection: Connection, params: Names) -> Outcome:
-        """Start services of the stack."""
+        """Start the named services and the services that they need; answer when these are ready."""
         self._refuse_when_ending()
         return await self._start(self._known(params.services))
 
@@ -153,7 +159,10 @@ class Methods:
         self._refuse_when_ending()  # if another client has sent `down`, the services are stopped
 
     async def stop(self, _connection: Connection, params: Names) -> Outcome:
-        """Stop services, and answer when they have stopped. Services that need them keep running."""
+        """Stop services, and answer when they have stopped.
+
+        Services that need a stopped service keep running.
+        """
         names = self._known(params.services)
         await self._supervisor.stop(names)
         return Outcome(services=answers.services(self._supervisor, names))
@@ -168,7 +177,7 @@ class Methods:
         return answers.outcome(self._supervisor, names)
 
     async def kill(self, _connection: Connection, params: Names) -> Outcome:
-        """Kill services with SIGKILL; they stay stopped until a request starts them."""
+        """Kill services with SIGKILL; a killed service stays stopped until a request starts it."""
         names = self._known(params.services)
         for name in names:
             self._supervisor.kill(name)
@@ -178,7 +187,9 @@ class Methods:
     async def crash(self, _connection: Connection, params: Crash) -> Outcome:
         """Send a signal to all processes of services; their restart policies decide if they start again."""
         if params.signal not in valid_signals():
-            raise ConfigurationError(f"signal {params.signal} does not exist", hint="`kill -l` lists them.")
+            raise ConfigurationError(
+                f"signal {params.signal} does not exist", hint="`kill -l` lists all signals."
+            )
         names = self._known(params.services)
         services = self._supervisor.machine.services
         pids = {name: services[name].pid for name in names}
@@ -191,7 +202,7 @@ class Methods:
         return answers.outcome(self._supervisor, names)
 
     async def pause(self, connection: Connection, params: Names) -> Outcome:
-        """Pause the processes of services with SIGSTOP: connections stay open, but are not answered.
+        """Pause the processes of services with SIGSTOP: connections stay open, but requests are not answered.
 
         A service that is starting is paused when it is ready; a service that is not running is not changed.
         """
@@ -204,7 +215,7 @@ class Methods:
         return Outcome(services=answers.services(self._supervisor, names))
 
     async def resume(self, _connection: Connection, params: Names) -> Outcome:
-        """Continue paused services."""
+        """Continue services that were paused with the request `pause`."""
         names = self._known(params.services)
         for name in names:
             self._supervisor.resume(name)
@@ -242,11 +253,14 @@ class Methods:
         return answers.endpoints(self._supervisor)
 
     async def bound(self, _connection: Connection, _params: Nothing) -> Bindings:
-        """Return the values of the services' references; secrets in exports are masked."""
+        """Return the values of the references `${…}` in the services; secrets in exports are masked."""
         return answers.bindings(self._supervisor)
 
     async def wait(self, _connection: Connection, params: Wait) -> Outcome:
-        """Answer when services are ready. Raises `WaitTimeoutError` after `timeout` seconds."""
+        """Wait until services are ready, and then answer.
+
+        Raises `WaitTimeoutError` after `timeout` seconds.
+        """
         supervisor = self._supervisor
         names = self._known(params.services) or list(supervisor.machine.services)
         try:
@@ -255,7 +269,7 @@ class Methods:
                     await supervisor.change()
                     names = names or list(supervisor.machine.services)
         except TimeoutError:
-            raise WaitTimeoutError(params.timeout, supervisor.pending(names)) from None
+            raise WaitTimeoutError(params.timeout, answers.pending(supervisor, names)) from None
         return answers.outcome(self._supervisor, names)
 
     async def subscribe(self, connection: Connection, _params: Nothing) -> Nothing:
@@ -270,12 +284,12 @@ class Methods:
         return Nothing()
 
     async def stay(self, _connection: Connection, params: Stay) -> Nothing:
-        """Set whether the stack continues after its last lease, and for how many seconds."""
+        """Set whether the stack keeps running after its last lease has ended, and for how many seconds."""
         self._leases.stay(on=params.on, seconds=params.seconds)
         return Nothing()
 
     async def release(self, connection: Connection, _params: Nothing) -> Released:
-        """End the client's lease, and answer whether the stack stops."""
+        """End the client's lease; answer whether the stack stops because no other lease is left."""
         self._leases.give_back(connection)
         return Released(
             leases=len(self._leases),
@@ -284,7 +298,10 @@ class Methods:
         )
 
     async def down(self, _connection: Connection, _params: Nothing) -> Nothing:
-        """Stop the stack, and answer when no process is left. Raises `LeftoverError` if one remains."""
+        """Stop the stack, and answer when all its processes have exited.
+
+        Raises `LeftoverError` if a process or a port remains.
+        """
         left = await asyncio.shield(self.end())
         if left:
             raise LeftoverError(left)

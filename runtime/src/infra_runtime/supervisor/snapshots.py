@@ -35,7 +35,7 @@ RUNNING = frozenset({Phase.READY, Phase.PAUSED})
 
 
 async def save(supervisor: Supervisor, name: str) -> Snapshot:
-    """Save a snapshot; when it is complete, it replaces an older snapshot with the same name.
+    """Save a snapshot of all services; a complete snapshot replaces an older one with the same name.
 
     Raises `SnapshotError`; in this case, the older snapshot is unchanged.
     """
@@ -106,9 +106,9 @@ async def restore(supervisor: Supervisor, name: str) -> Snapshot:
 
 
 async def _exchange(supervisor: Supervisor, name: str, staged: str, services: Sequence[str]) -> None:
-    """Exchange the folders of services while their processes are paused.
+    """Replace the folders of services by those in `staged`, while the processes of the services are paused.
 
-    If the exchange fails, the services continue with their old folders. Raises `SnapshotError`.
+    If a folder cannot be replaced, the services continue with their old folders. Raises `SnapshotError`.
     """
     wanted = [service for service in services if supervisor.machine.services[service].wanted]
     try:
@@ -131,7 +131,7 @@ async def _exchange(supervisor: Supervisor, name: str, staged: str, services: Se
 
 @contextlib.contextmanager
 def _failing_as(name: str) -> Iterator[None]:
-    """Convert an `OSError` in the block to a `SnapshotError` with the name of the snapshot."""
+    """Convert an `OSError` in the `with` block to a `SnapshotError` with the name of the snapshot."""
     try:
         yield
     except OSError as error:
@@ -141,7 +141,7 @@ def _failing_as(name: str) -> Iterator[None]:
 
 @contextlib.asynccontextmanager
 async def _staged(path: str, supervisor: Supervisor) -> AsyncIterator[str]:
-    """Yield the path of a new folder for a copy; at the end of the block, remove what is still in it."""
+    """Yield the path of a new folder for a copy of a snapshot; remove the folder at the end of the block."""
     folder = stage(path)
     os.mkdir(folder, 0o700)
     try:
@@ -153,7 +153,7 @@ async def _staged(path: str, supervisor: Supervisor) -> AsyncIterator[str]:
 
 
 async def remove(supervisor: Supervisor, paths: Sequence[str]) -> None:
-    """Remove folders in another process, which may take seconds; errors are in the supervisor's log."""
+    """Remove folders, which may take seconds, in another process; errors are in the supervisor's log."""
     filled = []
     for path in paths:
         try:
@@ -167,7 +167,10 @@ async def remove(supervisor: Supervisor, paths: Sequence[str]) -> None:
 
 
 async def _hold(supervisor: Supervisor, services: Sequence[str]) -> None:
-    """Pause the processes of services with SIGSTOP; kill services that are in no settled phase."""
+    """Pause the processes of services with SIGSTOP before their folders are exchanged.
+
+    A service that is starting or stopping is killed instead.
+    """
     states = supervisor.machine.services
     while True:
         for service in services:
@@ -180,14 +183,14 @@ async def _hold(supervisor: Supervisor, services: Sequence[str]) -> None:
 
 
 def _continue(supervisor: Supervisor, services: Sequence[str]) -> None:
-    """Continue the processes of services, except services that a client has paused."""
+    """Continue the processes of services after a snapshot, except services that a client has paused."""
     for service in services:
         if supervisor.machine.services[service].phase is not Phase.PAUSED:
             supervisor.children.signal_all(service, signal.SIGCONT)
 
 
 def _is_durable(supervisor: Supervisor) -> bool:
-    """Return whether files must survive a power failure; in tests no write waits for the disk."""
+    """Return whether files of this stack must survive a power failure; false in tests."""
     return supervisor.environment != "test"
 
 
@@ -196,7 +199,7 @@ def _durable(supervisor: Supervisor) -> str:
 
 
 def identity(executable: str) -> tuple[str, int, int]:
-    """Return path, size and modification time of an executable, which differ between two builds."""
+    """Return path, size and modification time of an executable, to detect changes of the executable."""
     status = os.stat(shutil.which(executable) or executable)
     return executable, status.st_size, status.st_mtime_ns
 
@@ -234,18 +237,18 @@ async def _check(supervisor: Supervisor, name: str, snapshot: str, copy: str) ->
         difference = file.read()
     os.unlink(answer)
     if difference:
-        hint = f"Remove it with `infra runtime snapshot remove {name}`."
-        raise SnapshotError(name, f"it is damaged: {difference}", hint)
+        hint = f"Remove the snapshot with `infra runtime snapshot remove {name}`."
+        raise SnapshotError(name, f"the snapshot is damaged: {difference}", hint)
 
 
 async def _run_checked(supervisor: Supervisor, name: str, command: Sequence[str]) -> None:
-    """Run a command. Raises `SnapshotError` with the last line of its output when it fails."""
+    """Run a command. If it fails, raise `SnapshotError` with the last line of the command's output."""
     log = supervisor.paths.own_log
     size = os.path.getsize(log) if os.path.exists(log) else 0
     if await _run(supervisor, *command) != 0:
         last = "".join(tail(log, 1, size))
         program = "checksums" if command[0] == sys.executable else command[0]
-        raise SnapshotError(name, f"{program} failed: {last}; its output is in {log}")
+        raise SnapshotError(name, f"{program} failed: {last}; the complete output is in {log}")
 
 
 async def _run(supervisor: Supervisor, *command: str) -> int:
@@ -253,11 +256,14 @@ async def _run(supervisor: Supervisor, *command: str) -> int:
 
 
 async def _quiesce(supervisor: Supervisor, service: str) -> None:
-    """Make a service write its data in memory to its files. Raises `SnapshotError` with the answer."""
+    """Make a service write its data in memory to its files, before a snapshot is saved.
+
+    Raises `SnapshotError` with the service's answer if the service cannot write the data.
+    """
     bound = supervisor.bound[service]
     if bound.quiesce is None:
         return
     # A paused service cannot answer. It continues until its data are written, and is then paused again.
     supervisor.children.signal_all(service, signal.SIGCONT)
     if reason := await probes.attempt(bound.quiesce, LOOPBACK, bound.ports[bound.quiesce.port]):
-        raise SnapshotError(service, f"its data could not be written to the disk: {reason}")
+        raise SnapshotError(service, f"the data of the service could not be written to the disk: {reason}")

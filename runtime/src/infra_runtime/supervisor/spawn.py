@@ -7,13 +7,24 @@ import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 
-from infra_runtime.host import privileges
+from infra_runtime.host import privileges, processes
+
+#: the variable that contains the name of the service in the environment of its processes
+SERVICE = "INFRA_SERVICE"
+
+
+def environment_of(environment: str, service: str, token: str) -> dict[str, str]:
+    """Return the environment variables of a service's processes, without those in the spec of the service."""
+    return {**os.environ, "INFRA_ENV": environment, SERVICE: service, processes.TOKEN: token}
 
 
 def spawn(
     command: Sequence[str], *, env: Mapping[str, str], cwd: str, log: str, refuses_root: bool
 ) -> subprocess.Popen[bytes]:
-    """Start a child whose output is appended to `log`. Raises `OSError` when it cannot be executed."""
+    """Start a child process whose output is appended to the file `log`.
+
+    Raises `OSError` if the command cannot be executed.
+    """
     prepare: Callable[[], None] | None = None
     if refuses_root and os.geteuid() == 0:
         if privileges.user_namespaces_work():

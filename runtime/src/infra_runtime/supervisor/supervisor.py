@@ -1,4 +1,4 @@
-"""The supervisor: it carries out the effects of the state machine, and reports their results as events."""
+"""The supervisor: it carries out the actions of the state machine, and reports their results as events."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
 import traceback
 from collections import ChainMap
 from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
-from infra_runtime.data_directory.journal import Journal
 from infra_runtime.data_directory.logs import SHORTEST, Logs
 from infra_runtime.data_directory.logs import limits as log_limits
-from infra_runtime.data_directory.paths import Paths, refusal
+from infra_runtime.data_directory.paths import refusal
 from infra_runtime.errors import WaitTimeoutError
 from infra_runtime.host import requirements
 from infra_runtime.host.ports import LOOPBACK, PortError, Ports, taken
@@ -23,11 +23,12 @@ from infra_runtime.redaction import masked_text, redacted
 from infra_runtime.spec import ServiceSpec, optional_exports
 from infra_runtime.supervisor import probes
 from infra_runtime.supervisor.binding import BindingError, Bound, MissingSecretError, Scope, bind, resolver
-from infra_runtime.supervisor.children import Children, Guardian
+from infra_runtime.supervisor.boot import Boot
+from infra_runtime.supervisor.children import Children
 from infra_runtime.supervisor.limits import limits, stop_seconds
 from infra_runtime.supervisor.machine import Machine, stop_order
 from infra_runtime.supervisor.prepare import StepError, prepare
-from infra_runtime.supervisor.state import SETTLED, Effect, Event, EventKind
+from infra_runtime.supervisor.state import Effect, Event, EventKind
 
 #: seconds between two records of the descendants
 TICK = 1.0
@@ -38,14 +39,15 @@ REST_INTERVAL = 0.02
 class Supervisor:
     """The supervisor of the services of one data directory."""
 
-    def __init__(self, paths: Paths, *, environment: str, token: str, guardian: Guardian) -> None:
-        self.paths, self.environment = paths, environment
+    def __init__(self, boot: Boot) -> None:
+        self.paths, self.environment, self.journal = boot.paths, boot.environment, boot.journal
+        self._places = boot.places
+        paths = boot.paths
         self.machine = Machine()
-        self.journal = Journal(paths.journal)
         limit, total = log_limits(os.environ)
         self.logs = Logs(paths.logs, limit=limit, total=total)
         #: in tests, each service gets free ports; in other environments, the ports in its spec
-        self.leased = environment == "test"
+        self.leased = boot.environment == "test"
         self.ports = Ports(paths.ports, paths.data, leased=self.leased)
         self.bound: dict[str, Bound] = {}
         #: services in optional references, with their ports, until these services are prepared
@@ -58,8 +60,10 @@ class Supervisor:
         self.refused_ports: dict[str, tuple[int, str]] = {}
         self._loop = asyncio.get_running_loop()
         self.children = Children(
-            guardian, self.journal, environment=environment, token=token, ended=self._ended
+            boot.guardian, self.journal, environment=boot.environment, token=boot.token, ended=self._ended
         )
+        self._copies = self.children.adopt(boot.copies)
+        self._copied = {copy.service for copy in boot.copies.values()}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._log_marks: dict[str, int] = {}
@@ -78,13 +82,13 @@ class Supervisor:
         self.bound_ahead.pop(spec.name, None)
 
     def check_files(self, specs: Iterable[ServiceSpec]) -> None:
-        """Raise `SupervisorError` if the limit of open files is too low for these additional services."""
+        """Raise `SupervisorError` if this process may not open enough files for these additional services."""
         present = (service.spec for service in self.machine.services.values())
         needed = {spec.name: spec for spec in (*present, *specs)}.values()
         requirements.check_files(len(needed), sum(len(spec.ports) for spec in needed))
 
     def dispatch(self, event: Event) -> None:
-        """Pass an event to the state machine, and carry out its effects."""
+        """Pass an event to the state machine, and carry out the actions that the machine returns."""
         if event.detail:
             event = event._replace(detail=self.redact(event.detail))
         for effect in self.machine.handle(event, self._loop.time()):
@@ -103,7 +107,7 @@ class Supervisor:
             await self.change()
 
     async def change(self) -> None:
-        """Wait for the next event of any service, except a failed attempt of a probe."""
+        """Wait until a service has an event (such as an exit), other than a failed attempt of a probe."""
         future = self._loop.create_future()
         self._changed.add(future)
         await future
@@ -151,7 +155,7 @@ class Supervisor:
         return limits(service.spec for service in self.machine.services.values())
 
     async def down(self) -> list[str]:
-        """Stop all services. Return a text for each remaining process and port.
+        """Stop all services. Return a text for each process and port that remains; normally an empty list.
 
         After an unexpected error, this process exits, and the guardian kills the remaining processes.
         """
@@ -165,6 +169,8 @@ class Supervisor:
         await self.stop(self.machine.services)
         for task in self._tasks.values():
             task.cancel()
+        for name in self._copied:  # a copy of a service that was not started may still be running
+            self.children.sweep(name)
         left = self.children.sweep_orphaned()
         left += [f"port {port}" for port in sorted(self.used_ports) if taken(port, name_it=False) is not None]
         self.ports.close()
@@ -174,12 +180,12 @@ class Supervisor:
         return left
 
     def log_tail(self, service: str) -> list[str]:
-        """Return the last log lines of the current run of a service."""
+        """Return the last lines that a service has written to its log since its last start."""
         lines = self.logs.tail(service, since=self._log_marks.get(service, 0))
         return [self.redact(line) for line in lines]
 
     def redact(self, text: str) -> str:
-        """Return a text for users: the passwords of URLs and all secrets of the stack are masked."""
+        """Return `text` with `***` instead of the passwords in URLs and the secrets of the stack."""
         secrets = {secret for bound in self._all_bound.values() for secret in bound.secrets}
         return redacted(masked_text(text), secrets)
 
@@ -207,8 +213,11 @@ class Supervisor:
             return await self._run(bound, command, env)
 
         try:
+            if renewed := self._places.renew():
+                self.journal.write("memory-lost", reason=renewed)
             await self._bind_ahead(bound)
-            await prepare(bound, self.scopes[name], self._all_bound, self.paths.seeds(), run)
+            cache = self.paths.seeds()
+            await prepare(bound, self.scopes[name], self._all_bound, cache, run, self._copies)
             bind(bound, self.scopes[name], self._all_bound)
         except OSError as error:
             reason = f"{error.filename or 'preparing'}: {error.strerror or error}"
@@ -219,7 +228,7 @@ class Supervisor:
             self.dispatch(Event("prepared", name))
 
     async def _bind_ahead(self, bound: Bound) -> None:
-        """Lease the ports, and wait for the secrets, to which the optional references of a service refer.
+        """Reserve the ports and wait for the secrets to which the optional references of a service refer.
 
         The other services do not have to run. A secret exists when the other service is prepared; the planner
         rejects services that would wait for each other's secrets.
@@ -238,7 +247,7 @@ class Supervisor:
                 await self.change()
 
     def _reserve(self, services: Iterable[str]) -> None:
-        """Lease the ports of services that are not prepared yet, and of the services in their exports."""
+        """Reserve the ports of unprepared services, and of the services to which their exports refer."""
         names = list(services)
         while names:
             name = names.pop()
@@ -351,7 +360,7 @@ class Supervisor:
                     return
         detail = ""
         if orphaned and status == 0:
-            detail = "; its child processes kept running: configure the program to run in the foreground"
+            detail = "; its child processes keep running: configure the program to run in the foreground"
         elif service.phase is Phase.STARTING and status and (reason := refusal(self.bound[name].data)):
             detail = f"; {self.bound[name].data}: {reason}"
         kind: EventKind = "first-exited" if orphaned and service.phase is Phase.STOPPING else "exited"
@@ -364,7 +373,7 @@ class Supervisor:
     # -------------------------------------------------------------------------------------------------
 
     def _task(self, name: str, work: Coroutine[Any, Any, None], *, failed: EventKind) -> None:
-        """Run a task for a service; `failed` is the event of an error that the task does not handle."""
+        """Run a coroutine for a service as a task; an unhandled error in it causes the event `failed`."""
         self._do_cancel(Effect("cancel", name))
         self._tasks[name] = self._loop.create_task(self._guarded(name, work, failed))
 
@@ -378,17 +387,11 @@ class Supervisor:
     def _tick(self) -> None:
         self.children.report_orphaned()
         self.children.record_descendants(self.paths.descendants)
+        if warning := self._places.warning():
+            self.journal.write("memory-low", reason=warning)
+            print(f"infra: {warning}", file=sys.stderr, flush=True)
         self._ticker = self._loop.call_later(TICK, self._tick)
 
     def _bound_logs(self) -> None:
         seconds = self.logs.update(self.machine.services)
         self._log_ticker = self._loop.call_later(seconds, self._bound_logs)
-
-    def pending(self, names: Iterable[str]) -> dict[str, str]:
-        """Return service → reason for the services that are not in a settled phase."""
-        services = self.machine.services
-        return {
-            name: services[name].reason or services[name].phase.value
-            for name in names
-            if services[name].phase not in SETTLED
-        }

@@ -31,20 +31,57 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 CHANGES = {
     "role": "create role ada login password 'x'",
     "role with objects": "create role bob; create table t (a int); alter table t owner to bob",
+    "renamed role": "alter role old rename to older; create role old",
+    "dropped role": "drop owned by old; drop role old; create role old login",
+    "default privileges": "create role bob;"
+    " alter default privileges for role bob grant select on tables to public",
     "attributes": "alter role postgres connection limit 50",
     "password": "alter role postgres password 'other'",
+    "expiration": "alter role postgres valid until '2090-01-01'",
     "membership": "grant pg_monitor to pg_checkpoint",
+    "revoked membership": "revoke pg_monitor from old",
+    "members of a new role": "create role bob; grant old to bob; grant pg_monitor to bob with admin option",
     "setting of a role": "alter role postgres set work_mem = '1MB'",
     "setting of all roles": "alter role all set work_mem = '1MB'",
+    "setting of a role in a database": "alter role postgres in database postgres set work_mem = '1MB'",
+    "setting of a database": "alter database postgres set work_mem = '1MB'",
     "database": "create database tenant",
+    "database of a role": "create role bob; create database tenant owner bob is_template true",
+    "owner of a database": "create role bob; alter database postgres owner to bob",
+    "privileges on a database": "create role bob; grant create on database postgres to bob, old, public",
+    "revoked privileges": "revoke connect on database postgres from public",
+    "attributes of a database": "alter database postgres connection limit 3;"
+    " alter database template1 is_template false",
+    "comment on a database": "comment on database postgres is 'text'",
+    "comment on a role": "comment on role postgres is 'text'",
+    "tablespace": "set allow_in_place_tablespaces = on; create tablespace disk location '';"
+    " create table t (a int) tablespace disk; create database tenant tablespace disk",
+    "options of a tablespace": "alter tablespace pg_default set (random_page_cost = 2)",
+    "privileges on a tablespace": "grant create on tablespace pg_default to public",
+    "privileges on a parameter": "create role bob; grant set on parameter log_statement to bob, old",
+    "physical slot": "select pg_create_physical_replication_slot('physical', true)",
+    "replication origin": "select pg_replication_origin_create('origin')",
     "system": "alter system set work_mem = '65MB'",
+    "several system settings": "alter system set search_path = 'a', 'b';"
+    " alter system set max_connections = 77; select pg_reload_conf()",
 }
+#: the statements before the tests, for changes of existing objects
+BEFORE = (
+    "create role old",
+    "grant pg_monitor to old",
+    "comment on role old is 'old'",
+    "alter role old set work_mem = '2MB'",
+)
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_change_of_the_server_is_undone(stack: Stack, change: str) -> None:
     with psycopg.connect(url_of(stack.postgres), autocommit=True) as connection:
+        if connection.execute("select from pg_roles where rolname = 'old'").fetchone() is None:
+            for statement in BEFORE:
+                connection.execute(statement)
         cluster = Cluster(stack.postgres, connection)
+        connection.execute("drop database if exists test_database")
         connection.execute("create database test_database")
         with psycopg.connect(url_of(stack.postgres, "test_database"), autocommit=True) as session:
             for statement in CHANGES[change].split("; "):
@@ -60,13 +97,25 @@ def test_a_change_of_the_server_is_undone(stack: Stack, change: str) -> None:
         assert connection.execute("show work_mem").fetchone() == ("4MB",)
 
 
+def test_a_transaction_that_was_prepared_in_another_database_is_rolled_back(stack: Stack) -> None:
+    with psycopg.connect(url_of(stack.postgres), autocommit=True) as connection:
+        cluster = Cluster(stack.postgres, connection)
+        with psycopg.connect(url_of(stack.postgres), autocommit=True) as session:
+            for statement in ("begin", "create role ada", "prepare transaction 'p'"):
+                session.execute(statement)
+
+        assert cluster.changed(connection)
+        assert cluster.restore(connection) == []
+        assert connection.execute("select gid from pg_prepared_xacts").fetchall() == []
+
+
 def test_what_cannot_be_undone_is_named_once(stack: Stack) -> None:
     with psycopg.connect(url_of(stack.postgres), autocommit=True) as connection:
-        connection.execute("create role kept")
+        connection.execute("create database kept")
         cluster = Cluster(stack.postgres, connection)
-        connection.execute("drop role kept")
+        connection.execute("drop database kept")
 
-        assert cluster.restore(connection) == ["role kept"]
+        assert cluster.restore(connection) == ["database kept"]
         assert cluster.restore(connection) == []
 
 
@@ -91,6 +140,32 @@ def test_a_database_is_dropped_with_what_prevents_it(stack: Stack, obstacle: str
 
         count = connection.execute("select count(*) from pg_database where datname = 'blocked'")
         assert count.fetchone() == (0,)
+
+
+def test_later_tests_can_use_the_names_of_slots_and_prepared_transactions(suite: Suite) -> None:
+    suite.stack(OPTIONS)
+    suite.test(
+        """
+        import psycopg, pytest
+
+        @pytest.mark.parametrize("number", range(3))
+        def test_names(postgres, number):
+            with psycopg.connect(postgres.url, autocommit=True) as connection:
+                connection.execute("create table pets (a int)")
+                connection.execute("select pg_create_logical_replication_slot('name', 'pgoutput')")
+                connection.execute("select pg_create_physical_replication_slot('physical', true)")
+                connection.execute("select pg_replication_origin_create('name')")
+                connection.execute("create publication name for all tables")
+                connection.execute("begin")
+                connection.execute("insert into pets values (1)")
+                connection.execute("prepare transaction 'name'")
+        """
+    )
+
+    result = suite.run()
+
+    result.assert_outcomes(passed=3)
+    result.stdout.no_fnmatch_line("*changed the server*")
 
 
 def test_later_tests_do_not_see_roles_databases_and_settings(suite: Suite) -> None:

@@ -124,6 +124,56 @@ def test_the_database_of_a_failed_test_is_removed_although_a_connection_is_open(
     assert [name for name in databases(warm) if name.startswith("infra_test_")] == []
 
 
+def test_a_database_needs_no_request_to_the_supervisor(suite: Suite) -> None:
+    suite.test(
+        """
+        import pytest
+        from infra_runtime.engines.local.client import Client
+
+        requests = []
+        original = Client.call
+
+        def call(self, method, *arguments, **options):
+            requests.append(method)
+            return original(self, method, *arguments, **options)
+
+        Client.call = call
+
+        @pytest.mark.parametrize("number", range(5))
+        def test_it(postgres_connection, number):
+            assert number < 2 or requests == []
+            requests.clear()
+            postgres_connection.execute("create table pets (name text)")
+        """
+    )
+
+    suite.run().assert_outcomes(passed=5)
+
+
+def test_databases_are_not_dropped_one_by_one_if_the_server_stops(suite: Suite) -> None:
+    suite.pytester.makeconftest(
+        """
+        from pytest_infra.isolation.pool import Pool
+
+        original = Pool.close
+
+        def close(self, *, remove=True):
+            with open("closed", "a") as file:
+                print(remove, file=file)
+            return original(self, remove=remove)
+
+        Pool.close = close
+        """
+    )
+    suite.test("def test_it(postgres): pass")
+
+    suite.run().assert_outcomes(passed=1)
+    with stacks.start("postgres", directory=suite.root, environment="test"):
+        suite.run().assert_outcomes(passed=1)
+
+    assert (suite.root / "closed").read_text().split() == ["False", "True"]
+
+
 # --- migrations ------------------------------------------------------------------------------------
 
 USES_MIGRATED_TABLE = """
@@ -202,79 +252,6 @@ def test_old_templates_are_removed(suite: Suite, warm: Stack) -> None:
     suite.run().assert_outcomes(passed=8)
 
     assert len(databases(warm)) == 4
-
-
-def test_the_error_of_a_failed_migration_names_its_file(suite: Suite) -> None:
-    (suite.root / "wrong.sql").write_text("create tabel pets ()")
-    suite.pytester.makeini("[pytest]\nfilterwarnings = error\ninfra_postgres_migrations = wrong.sql\n")
-    suite.test("def test_one(postgres): pass\n\ndef test_two(postgres): pass")
-
-    result = suite.run()
-
-    result.assert_outcomes(errors=2)
-    result.stdout.fnmatch_lines(["infra: */wrong.sql: syntax error*", "*Correct the migration*"])
-
-
-def test_a_missing_extension_in_a_sql_file_has_a_hint(suite: Suite) -> None:
-    (suite.root / "geo.sql").write_text("create extension no_such_extension")
-    suite.pytester.makeini("[pytest]\nfilterwarnings = error\ninfra_postgres_migrations = geo.sql\n")
-    suite.test("def test_it(postgres): pass")
-
-    result = suite.run()
-
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(
-        ['infra: */geo.sql: extension "no_such_extension" is not available*', "*set `binary` in the table*"]
-    )
-
-
-def test_a_missing_extension_in_a_function_has_a_hint(suite: Suite) -> None:
-    suite.test(
-        """
-        import psycopg
-
-        def migrate(database):
-            with psycopg.connect(database.url) as connection:
-                connection.execute("create extension no_such_extension")
-
-        def test_it(infra_unit):
-            with infra_unit("postgres", migrations=migrate):
-                pass
-        """
-    )
-
-    result = suite.run()
-
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*FeatureNotSupported: extension*", "*set `binary` in the table*"])
-
-
-def test_alembic_migrations_are_applied(suite: Suite) -> None:
-    pytest.importorskip("alembic")
-    scripts = suite.root / "scripts"
-    (scripts / "versions").mkdir(parents=True)
-    (suite.root / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s/scripts\n")
-    (scripts / "env.py").write_text(ALEMBIC_ENV)
-    (scripts / "versions" / "one.py").write_text(
-        "from alembic import op\nrevision, down_revision = 'one', None\n"
-        f"def upgrade():\n    op.execute({MIGRATION!r})\n"
-    )
-    suite.pytester.makeini("[pytest]\nfilterwarnings = error\ninfra_postgres_migrations = alembic.ini\n")
-    suite.test(USES_MIGRATED_TABLE)
-
-    suite.run().assert_outcomes(passed=4)
-
-
-ALEMBIC_ENV = """
-from alembic import context
-from sqlalchemy import create_engine
-
-engine = create_engine(context.config.get_main_option("sqlalchemy.url"))
-with engine.connect() as connection:
-    context.configure(connection=connection)
-    with context.begin_transaction():
-        context.run_migrations()
-"""
 
 
 # --- failures --------------------------------------------------------------------------------------

@@ -1,7 +1,9 @@
-"""The migrations of a template, and the key that changes when a new template is needed."""
+"""The sources of migrations, and the key that changes when a new template is needed."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import ConfigurationError
 from pytest_infra.isolation.migrations import Migrations
-from pytest_infra.services.postgres.migrations import hint, read
+from pytest_infra.services.postgres.migrations import read
 
 #: the fixture that the errors name
 WHERE = "infra_postgres_migrations"
@@ -77,7 +79,7 @@ def test_a_callable_whose_source_cannot_be_read_requires_a_version(tmp_path: Pat
     class Callable:
         def __call__(self, database: Endpoint) -> None: ...
 
-    with pytest.raises(ConfigurationError, match=r"source of .* cannot be found") as caught:
+    with pytest.raises(ConfigurationError, match=r"source code of .* cannot be found") as caught:
         read(Callable(), tmp_path, WHERE)
 
     assert "version=" in caught.value.hint
@@ -93,18 +95,19 @@ def test_the_key_depends_on_additional_files(sql: Path) -> None:
     assert Migrations.of(_migrate, sql).key != before
 
 
-def test_the_key_of_alembic_migrations_depends_on_the_scripts(tmp_path: Path) -> None:
-    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s/scripts\n")
-    (tmp_path / "scripts" / "versions").mkdir(parents=True)
-    before = _key(tmp_path, tmp_path)
-
-    (tmp_path / "scripts" / "versions" / "1.py").write_text("revision = '1'")
-
-    assert _key("alembic.ini", tmp_path) == _key(tmp_path, tmp_path) != before
-
-
 def test_a_function_can_be_given_by_module_and_name(tmp_path: Path) -> None:
     assert read("pytest_infra.services.postgres.migrations:read", tmp_path, WHERE).run is read
+    assert read("pytest_infra:Migrations.of", tmp_path, WHERE).run == Migrations.of
+
+
+def test_a_module_that_fails_is_reported_with_its_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "module_that_fails.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(ConfigurationError, match="ZeroDivisionError: division by zero"):
+        read("module_that_fails:run", tmp_path, WHERE)
 
 
 @pytest.mark.parametrize(
@@ -120,14 +123,74 @@ def test_an_invalid_source_is_reported_with_the_reason(tmp_path: Path, source: s
         read(source, tmp_path, WHERE)
 
 
+# --- functions -------------------------------------------------------------------------------------
+
+
+def _bound(number: int) -> Callable[[Endpoint], object]:
+    return lambda _: number
+
+
+def test_functions_of_one_name_with_other_values_or_places_have_different_keys(tmp_path: Path) -> None:
+    first, second = (lambda _: 1), (lambda _: 2)
+    partial = [functools.partial(_bound, number) for number in (1, 2)]
+    keys = [_key(source, tmp_path) for source in (_bound(1), _bound(2), first, second, *partial)]
+
+    assert len({*keys}) == 6
+    assert _key(_bound(1), tmp_path) == keys[0]
+
+
+def test_a_bound_value_without_a_stable_text_does_not_change_the_key(tmp_path: Path) -> None:
+    first, second = (functools.partial(_bound, object()) for _ in range(2))  # type: ignore[arg-type]  # any
+
+    assert _key(first, tmp_path) == _key(second, tmp_path)
+
+
+# --- lists -----------------------------------------------------------------------------------------
+
+
+def test_a_list_runs_its_sources_in_order(tmp_path: Path) -> None:
+    calls: list[str] = []
+    parts = [Migrations.of(lambda _, name=name: calls.append(name), version=name) for name in "abc"]
+
+    read([parts[0], (parts[1], [parts[2]])], tmp_path, WHERE).run(Endpoint("postgres", {}, {}, ""))
+
+    assert calls == ["a", "b", "c"]
+
+
+def test_the_key_of_a_list_depends_on_each_source_and_on_the_order(sql: Path) -> None:
+    before = _key(["sql/1.sql", _migrate], sql.parent)
+    others = [[_migrate, "sql/1.sql"], ["sql/1.sql"], ["sql/1.sql", _migrate_differently], ["sql", _migrate]]
+
+    (sql / "1.sql").write_text("create table other ()")
+
+    keys = {before, _key(["sql/1.sql", _migrate], sql.parent), *(_key(each, sql.parent) for each in others)}
+    assert len(keys) == 6
+
+
+def test_a_list_of_one_source_is_the_source(sql: Path) -> None:
+    assert _key(["sql"], sql.parent) == _key(("sql",), sql.parent) == _key("sql", sql.parent)
+
+
+@pytest.mark.parametrize("nothing", [None, "", " \n", [], [None, ""]], ids=repr)
+def test_nothing_and_an_empty_list_leave_the_database_empty(tmp_path: Path, nothing: object) -> None:
+    assert _key(nothing, tmp_path) == _key(None, tmp_path)
+
+
+def test_each_line_of_a_text_is_a_source(sql: Path) -> None:
+    assert _key("\n  sql/1.sql\n  sql/2.sql\n", sql.parent) == _key(["sql/1.sql", "sql/2.sql"], sql.parent)
+
+
+def test_an_invalid_source_of_a_list_is_named_with_its_index(sql: Path) -> None:
+    with pytest.raises(ConfigurationError) as missing:
+        read(["sql/1.sql", ["sql/2.sql", "nowhere.sql"]], sql.parent, WHERE)
+    with pytest.raises(ConfigurationError) as wrong:
+        read(["sql", {"a": 1}], sql.parent, WHERE)  # type: ignore[list-item]  # an invalid value
+
+    assert str(missing.value).startswith(f"{WHERE}[1][1]: 'nowhere.sql' is neither")
+    assert str(sql.parent / "nowhere.sql") in str(missing.value)
+    assert str(wrong.value) == f"{WHERE}[1]: {{'a': 1}} is a dict, not migrations"
+
+
 def test_a_folder_without_sql_files_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"contains no `\*\.sql` file"):
         read(tmp_path, tmp_path, WHERE)
-
-
-def test_the_hint_for_a_missing_extension_names_the_extension_and_the_setting() -> None:
-    text = hint('extension "postgis" is not available\nHINT:  The extension must first be installed', "maps")
-
-    assert "has no extension postgis" in text
-    assert "set `binary` in the table `[services.maps]`" in text
-    assert hint("syntax error", "maps") == "Correct the migration."

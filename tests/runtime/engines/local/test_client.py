@@ -15,6 +15,7 @@ import pytest
 from fakes.stacks import until
 from fakes.supervisor import GREETING, answering, error, event, result
 from infra_runtime.data_directory import control_file
+from infra_runtime.data_directory.marker import make_data_directory
 from infra_runtime.data_directory.paths import PROTOCOL, Paths
 from infra_runtime.engines.local import client as client_module
 from infra_runtime.engines.local.client import Client, connect_or_launch, failure, raise_failures
@@ -206,7 +207,7 @@ def test_a_missing_field_is_named_with_the_versions_of_both_sides(paths) -> None
 
     assert str(caught.value) == (
         "the supervisor's answer to release has another type (ending: is missing): "
-        f"it uses protocol version {PROTOCOL}, this client uses {PROTOCOL}"
+        f"the supervisor uses protocol version {PROTOCOL}, this client uses {PROTOCOL}"
     )
 
 
@@ -225,7 +226,7 @@ def test_an_error_of_ours_is_raised_as_itself(paths) -> None:
     with answering(paths, stop=lambda request: [error(request, str(unknown), unknown.to_json())]):
         client = Client.connect(paths)
 
-        with pytest.raises(UnknownServiceError, match="no service 'wbe' here"):
+        with pytest.raises(UnknownServiceError, match="this stack has no service 'wbe'"):
             client.call(STOP, Names(services=("wbe",)))
         client.close()
 
@@ -307,7 +308,7 @@ def test_a_supervisor_that_hangs_up_and_does_not_exit_is_an_error_after_the_marg
     client.child = sleeper
 
     with pytest.raises(
-        SupervisorError, match=rf"it did not exit within 0\.6 s; its process {sleeper.pid} is"
+        SupervisorError, match=rf"the supervisor did not exit within 0\.6 s; its process {sleeper.pid} is"
     ):
         client.await_end(0.5)
 
@@ -359,7 +360,7 @@ def test_a_call_without_an_answer_ends_with_process_data_directory_and_log(paths
         caught.value
     )
     assert "its process 1 is running" in str(caught.value)
-    assert "`kill -KILL 1` ends it" in caught.value.hint
+    assert "`kill -KILL 1` ends the supervisor" in caught.value.hint
     assert paths.own_log in caught.value.hint
 
 
@@ -374,7 +375,7 @@ def test_a_stopped_supervisor_is_named_as_stopped(paths, sleeper) -> None:
             client.call(STATUS, Nothing())
         client.close()
 
-    assert f"`kill -CONT {sleeper.pid}` continues it" in caught.value.hint
+    assert f"`kill -CONT {sleeper.pid}` continues the supervisor" in caught.value.hint
 
 
 def test_a_call_that_waits_for_services_may_last_as_long_as_they_may_take(paths) -> None:
@@ -523,7 +524,37 @@ def test_a_supervisor_started_by_another_process_is_awaited(paths) -> None:
     done.set()
 
     assert client.child is None
-    assert started[0][-2:] == [paths.data, "test"]
+    assert started[0][-4:] == [paths.data, "test", "tmpfs", "[]"]
+
+
+def test_a_client_connects_as_soon_as_a_supervisor_has_written_its_control_file(
+    paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every attempt to connect needs processor time that the supervisor could use for its start."""
+    monkeypatch.setattr(client_module, "RECONNECT_INTERVAL", 600.0)
+    Path(paths.data).parent.mkdir(exist_ok=True)
+    done = threading.Event()
+
+    def serve() -> None:
+        with answering(paths):
+            done.wait(60)
+
+    client = connect_or_launch(paths, "test", launch=lambda _: threading.Thread(target=serve).start())
+    client.close()
+    done.set()
+
+
+def test_a_client_also_connects_without_a_new_control_file(paths) -> None:
+    """The supervisor of another client can become usable after this client has found it unusable."""
+    make_data_directory(paths, "test")
+    ending = iter([True, True])
+
+    def hello(request: dict[str, Any]) -> list[dict[str, Any]]:
+        return [result(request, **{**GREETING, "ending": next(ending, False)})]
+
+    with answering(paths, hello=hello):
+        client = connect_or_launch(paths, "test", launch=lambda _: None)
+        client.close()
 
 
 # --- failures --------------------------------------------------------------------------------------

@@ -91,7 +91,7 @@ def test_a_service_is_an_attribute_or_an_item(stack_of) -> None:
 def test_a_service_that_is_not_there_is_told_with_those_that_are(stack_of) -> None:
     stack = stack_of(server("web"))
 
-    with pytest.raises(AttributeError, match="no service 'wbe' here; did you mean 'web'"):
+    with pytest.raises(AttributeError, match="this stack has no service 'wbe'; did you mean 'web'"):
         _ = stack.wbe
     with pytest.raises(UnknownServiceError):
         _ = stack["wbe"]
@@ -176,7 +176,7 @@ def test_a_lease_that_was_given_back_says_so(web) -> None:
     stack = infra.start(**web)
     stack.down()
 
-    with pytest.raises(SupervisorError, match="this lease was given back"):
+    with pytest.raises(SupervisorError, match="the connection to the stack was closed by"):
         stack.status()
 
 

@@ -1,4 +1,4 @@
-"""`infra cache clean`."""
+"""The command `infra cache clean`, which removes seeds from the user's cache."""
 
 from __future__ import annotations
 
@@ -12,26 +12,30 @@ from infra_runtime.data_directory.paths import Paths
 
 @click.command(short_help="Remove seeds.")
 @click.argument("seeds", nargs=-1, metavar="[SEED…]")
+@click.option("--damaged", is_flag=True, help="Remove only damaged seeds, and remains of interrupted builds.")
 @click.option(
-    "--damaged", is_flag=True, help="Only those that are damaged, and remains of interrupted builds."
-)
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON document: the removed and the used seeds."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print a JSON document: the removed seeds, and the seeds that are in use.",
 )
 def command(*, seeds: tuple[str, ...], damaged: bool, as_json: bool) -> None:
-    """Remove the named seeds, or all; the next stack that needs one builds it again.
+    """Remove the named seeds from the user's cache, or all seeds if no name is given.
 
-    A seed that a stack copies at this moment stays. Running stacks have their own copies, so they do not
-    change.
+    A seed is prepared data, such as a new PostgreSQL cluster, that stacks copy. The next stack that needs a
+    removed seed builds the seed again. A seed that a stack copies at this moment is kept. Running stacks
+    have their own copies of the seeds and are not affected.
 
     \b
     Examples:
       infra cache clean
-      infra cache clean --damaged"""
+      infra cache clean --damaged
+    """
     folder = Paths(".").seeds()
     known = seed_cache.seeds(folder, read_all=damaged)
     if unknown := set(seeds) - {seed.name for seed in known}:
-        raise click.UsageError(f"unknown seeds: {', '.join(sorted(unknown))}; `infra cache list` lists them")
+        names = ", ".join(sorted(unknown))
+        raise click.UsageError(f"unknown seeds: {names}; `infra cache list` prints the names of all seeds")
     selected = [
         seed for seed in known if seed.name in (seeds or {seed.name}) and not (damaged and seed.state == "ok")
     ]
@@ -44,4 +48,4 @@ def command(*, seeds: tuple[str, ...], damaged: bool, as_json: bool) -> None:
         output.say(f"removed  {seed.name}  {size(seed.bytes)}")
     for seed in used:
         output.say(f"in use   {seed.name}")
-    output.say(f"{len(removed)} removed, {size(sum(seed.bytes for seed in removed))} freed")
+    output.say(f"seeds: {len(removed)} removed, {size(sum(seed.bytes for seed in removed))} freed")

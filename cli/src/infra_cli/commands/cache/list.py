@@ -1,4 +1,4 @@
-"""`infra cache list`."""
+"""The command `infra cache list`, which lists the seeds in the user's cache."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def command(*, as_json: bool) -> None:
 
     \b
     Example:
-      infra cache list"""
+      infra cache list
+    """
     folder = Paths(".").seeds()
     seeds = seed_cache.seeds(folder)
     if as_json:
@@ -39,7 +40,7 @@ def command(*, as_json: bool) -> None:
 
 
 def document(folder: str, seeds: Iterable[seed_cache.CachedSeed]) -> dict[str, Any]:
-    """Return the seeds as JSON data."""
+    """Return the JSON document of `infra cache list`: the folder of the cache and its seeds."""
     return {"folder": folder, "seeds": [seed._asdict() for seed in seeds]}
 
 

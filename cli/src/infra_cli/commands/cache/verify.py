@@ -1,4 +1,4 @@
-"""`infra cache verify`."""
+"""The command `infra cache verify`, which finds damaged seeds in the user's cache."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from infra_runtime.data_directory import seed_cache
 from infra_runtime.data_directory.paths import Paths
 
 
-@click.command(short_help="Compare the content of all seeds with their stamps.")
+@click.command(short_help="Find damaged seeds: compare their content with the hashes of their build.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @click.pass_context
 def command(context: click.Context, *, as_json: bool) -> None:
-    """Read all seeds, and compare their content with their stamps; the exit code is 1 if one is damaged.
+    """Compare the content of all seeds in the user's cache with the hashes from the time of their build.
 
-    Stacks compare names, sizes and times at each use. This command also finds changes of the disk.
+    A seed is prepared data, such as a new PostgreSQL cluster, that stacks copy. The exit code is 1 if a seed
+    is damaged. A stack that copies a seed compares only names, sizes and times of the files. This command
+    reads the content of the files, too, and so also finds errors of the disk.
 
     \b
     Example:
-      infra cache verify || infra cache clean --damaged"""
+      infra cache verify || infra cache clean --damaged
+    """
     folder = Paths(".").seeds()
     seeds = seed_cache.seeds(folder, read_all=True)
     damaged = [seed for seed in seeds if seed.state == "damaged"]
@@ -30,6 +33,6 @@ def command(context: click.Context, *, as_json: bool) -> None:
         for seed in damaged:
             output.say(f"{seed.path}: {seed_cache.damage(seed.path, read_all=True)}")
         intact = sum(seed.state == "ok" for seed in seeds)
-        output.say(f"{intact} intact, {len(damaged)} damaged")
+        output.say(f"seeds: {intact} intact, {len(damaged)} damaged")
     if damaged:
         context.exit(1)

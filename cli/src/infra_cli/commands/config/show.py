@@ -63,7 +63,7 @@ def _begins(key: str, prefixes: Iterable[str]) -> bool:
 
 
 def _nearest(prefix: str, settings: Iterable[str]) -> str:
-    """Return a text that suggests a setting, or a table of settings, with a similar name."""
+    """Return the end of an error message that suggests a setting, or a table, with a similar name."""
     from infra_runtime.errors import nearest
 
     depth = prefix.count(".") + 1
@@ -71,9 +71,9 @@ def _nearest(prefix: str, settings: Iterable[str]) -> str:
 
 
 def _plain(text: str) -> Any:
-    """Return the value of a JSON text.
+    """Return the value of a setting for JSON output, from the text in which the setting is shown.
 
-    A masked value or a plain text is not JSON and is returned unchanged.
+    A text that is not JSON, such as a masked value, is returned unchanged.
     """
     try:
         return json.loads(text)
@@ -82,7 +82,7 @@ def _plain(text: str) -> Any:
 
 
 def _brief(text: str) -> str:
-    """Return the value as text for the printed table; empty keys of a dictionary are omitted."""
+    """Return the value of a setting as text for the printed table; empty values in a table are omitted."""
     value = _plain(text)
     if isinstance(value, dict):
         non_empty = {name: inner for name, inner in value.items() if inner not in (None, "", [])}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -46,7 +47,7 @@ class Comparison:
     access: Access
 
     def opened(self, source: str) -> Opened:
-        """Read the old or the new document from its source."""
+        """Read the old or the new document of this comparison from its source."""
         from infra_openapi.sources import Kind, kind_of, open_source
 
         if kind_of(source, self.directory) is Kind.SERVICE:
@@ -60,7 +61,18 @@ class Comparison:
         """Compare the old document with the new document, and return the report."""
         from infra_openapi.check import check
 
+        self._refuse_missing_snapshot()
         return check(self.opened(self.base), revision or self.opened(self.revision), self.policy)
+
+    def _refuse_missing_snapshot(self) -> None:
+        """Raise `CompareError` if a declared API has no snapshot yet."""
+        from infra_openapi.errors import CompareError
+        from infra_openapi.sources import Kind, kind_of
+
+        path = self.directory / self.base
+        if self.name and kind_of(self.base, self.directory) is Kind.FILE and not path.exists():
+            hint = f"Write the snapshot with `infra dev api-check --api {self.name} --update`."
+            raise CompareError(os.path.relpath(path), "does not exist", hint=hint)
 
     def snapshot(self) -> Path:
         """Return the snapshot, which is the file of the old document.
@@ -78,7 +90,7 @@ class Comparison:
 def given(
     base: str, revision: str, *, policy: Policy, target: Target, access: Access, accepted: Path | None
 ) -> Comparison:
-    """Return the comparison of the two sources on the command line."""
+    """Return the comparison of the two documents whose sources are given on the command line."""
     from infra_openapi import baseline
     from infra_openapi.sources import Kind, kind_of
 
@@ -103,7 +115,7 @@ def given(
 def declared(
     names: Sequence[str], *, policy: Policy, target: Target, access: Access, accepted: Path | None
 ) -> list[Comparison]:
-    """Return the comparisons that the stack file declares.
+    """Return the comparisons for the APIs that the stack file declares; `names` selects some of them.
 
     Rules on the command line have priority over rules in the stack file.
     """
@@ -165,7 +177,7 @@ def three_exit_codes() -> Iterator[None]:
         raise CouldNotCompareError(str(error), error.hint) from error
     except Exception as error:
         if isinstance(error, ImportError) and error.name in _EXTRA:
-            hint = "Install it with `python -m pip install 'pytest-infra[openapi]'`."
+            hint = "Install the package with `python -m pip install 'pytest-infra[openapi]'`."
             raise CouldNotCompareError(f"{error.name} is not installed", hint) from error
         # Errors caused by a full disk or too little memory are not bugs.
         hint = "" if isinstance(error, OSError | MemoryError) else _BUG
@@ -173,7 +185,7 @@ def three_exit_codes() -> Iterator[None]:
 
 
 class CouldNotCompareError(InfraError):
-    """An unexpected error during a comparison, such as a bug."""
+    """The error that a comparison failed for an unexpected reason, such as a bug."""
 
     exit_code = 2
 

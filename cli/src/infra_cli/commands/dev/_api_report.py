@@ -42,7 +42,7 @@ class Shown:
 
 
 def compared(comparisons: Iterable[Comparison]) -> dict[str, Report]:
-    """Return the reports by the name of their API.
+    """Run the comparisons, and return API name → report.
 
     Raises:
         InfraError, OpenApiError: a comparison failed. All comparisons run before the first error is raised;
@@ -64,7 +64,7 @@ def compared(comparisons: Iterable[Comparison]) -> dict[str, Report]:
 
 
 def show(reports: Mapping[str, Report], shown: Shown) -> None:
-    """Print the reports on standard output."""
+    """Print the reports of comparisons on standard output, in the format of the options."""
     from infra_openapi import Level
     from infra_openapi.formats import View, render
 
@@ -86,7 +86,10 @@ def exit_code(reports: Mapping[str, Report], fail_on: str) -> int:
 
 
 def update(comparisons: Iterable[Comparison], shown: Shown) -> int:
-    """Print the changes, and replace the snapshots by the new documents (`--update`)."""
+    """Print the changes, and replace the snapshot files by the new documents (option `--update`).
+
+    Return the exit code of the command.
+    """
     from infra_openapi import CompareError, snapshot
 
     for comparison in comparisons:
@@ -109,7 +112,7 @@ def accept(
     owner: str,
     until: dt.date | None,
 ) -> int:
-    """Add findings to the file of accepted findings (`--accept`)."""
+    """Add findings to the file of accepted findings (option `--accept`); return the exit code."""
     from infra_openapi import CompareError, baseline
 
     today = dt.datetime.now(tz=dt.UTC).date()

@@ -28,7 +28,7 @@ _ADVICE = {
 
 
 def listing() -> list[str]:
-    """Return a table with one line for each rule."""
+    """Return the lines of a table of all rules of `infra dev api-check`, with one line for each rule."""
     from infra_openapi import RULES
 
     rows = [
@@ -39,7 +39,7 @@ def listing() -> list[str]:
 
 
 def plain(name: str | None) -> list[dict[str, Any]]:
-    """Return the rules with this name, or all rules, as data for JSON."""
+    """Return the rules with this name, or all rules if the name is None, as JSON data."""
     from infra_openapi import RULES
 
     return [asdict(rule) for rule in (RULES.values() if name is None else named(name))]
@@ -52,7 +52,7 @@ def explanations(name: str) -> list[str]:
 
 
 def named(name: str) -> list[Rule]:
-    """Return the rule with this id, or the rules for an id of oasdiff.
+    """Return the rule with this id, or the rules that correspond to an id of oasdiff (another tool).
 
     Raises `CompareError` if no such rule exists.
     """

@@ -127,7 +127,10 @@ def _rule(_context: click.Context, _parameter: click.Parameter, values: tuple[st
 @click.option(
     "--accepted",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="File of accepted findings.  [default: NAME.accepted.yaml beside the document]",
+    help=(
+        "File of accepted findings.  [default: NAME.accepted.yaml beside the old document, or else "
+        "beside the new document]"
+    ),
 )
 @click.option(
     "--accept",
@@ -140,7 +143,7 @@ def _rule(_context: click.Context, _parameter: click.Parameter, values: tuple[st
 @click.option(
     "--owner",
     default="",
-    help="The person who is responsible for the acceptance. [default: git's user.email]",
+    help="The person who accepts the findings. [default: git's user.email]",
 )
 @click.option(
     "--until",
@@ -190,7 +193,7 @@ def command(target: Target, **options: Any) -> int:
 
 
 def run(target: Target, options: Options) -> int:
-    """Run the command, and return the exit code: 0 for compatible, 1 for breaking."""
+    """Run `infra dev api-check`, and return the exit code: 0 for compatible, 1 for breaking."""
     if options.as_json:
         options = replace(options, form="json")
     if options.list_rules or options.explain is not None:
@@ -213,7 +216,7 @@ def run(target: Target, options: Options) -> int:
 
 
 def show_rules(name: str | None, form: str) -> int:
-    """Print the rule of `--explain`, or all rules for `--list-rules`."""
+    """Print the rule for the option `--explain`, or all rules for `--list-rules`; return the exit code."""
     if form == "json":
         output.say_json(_api_rules.plain(name))
     else:
@@ -223,7 +226,7 @@ def show_rules(name: str | None, form: str) -> int:
 
 
 def refuse_contradictions(options: Options) -> None:
-    """Raise `UsageError` for options that have no effect together."""
+    """Raise `UsageError` for options of `infra dev api-check` that cannot be combined."""
     if options.accepts:
         if options.update:
             raise click.UsageError(
@@ -247,7 +250,7 @@ def refuse_contradictions(options: Options) -> None:
 
 
 def chosen(target: Target, options: Options) -> list[Comparison]:
-    """Return the comparison of the command line, or the comparisons that the stack file declares."""
+    """Return the comparison of the two documents on the command line, or one for each declared API."""
     # The garbage collector is disabled: large documents consist of millions of objects that exist until the
     # exit, and the collector took a quarter of the time.
     gc.disable()

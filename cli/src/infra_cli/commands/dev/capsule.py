@@ -40,7 +40,8 @@ def list_all(target: Target, *, as_json: bool) -> None:
 
     \b
     Example:
-      infra dev capsule list"""
+      infra dev capsule list
+    """
     reports = [{**report, "folder": str(folder)} for folder, report in failure_reports(target)]
     if as_json:
         output.say_json({"capsules": reports})
@@ -93,7 +94,7 @@ def show(target: Target, *, test: str, as_json: bool) -> None:
 
 
 class NoFailureReportError(InfraError):
-    """The data directory has no failure report of a matching test."""
+    """The error that the data directory contains no failure report of a test with this id."""
 
     hint = "`infra dev capsule list` prints the existing failure reports."
 

@@ -44,7 +44,7 @@ def command(target: Target, *, as_json: bool) -> None:
     for line in output.columns((_row(share, start) for share in start.shares), header=header):
         output.say(line)
     booted = f"; before that, the supervisor started in {start.boot:.3f} s" if start.boot else ""
-    output.say(f"{start.seconds:.3f} s from the request to the last service{booted}")
+    output.say(f"{start.seconds:.3f} s from the start request until the last service was ready{booted}")
     output.say(f"the longest chain: {' → '.join(start.chain)}")
 
 
@@ -58,7 +58,10 @@ def _row(share: Share, start: Start) -> tuple[str, ...]:
 
 
 def _bar(share: Share, total: float) -> str:
-    """Return a bar such as `···▒▒███`, whose parts show the times of waiting, preparing and starting."""
+    """Return a bar such as `···▒▒███` for one service: the times of waiting, preparing and starting.
+
+    `total` is the time in seconds of a bar with full width.
+    """
     edges = [
         round(WIDTH * end / total) for end in (share.waiting, share.waiting + share.preparing, share.ended)
     ]

@@ -67,7 +67,9 @@ def command(target: Target, *, wipe: bool, as_json: bool) -> None:
     else:
         if killed:
             count = counted(len(killed), "process", "processes")
-            output.say(f"infra: the supervisor had been killed; stopped {count} that it left")
+            output.say(
+                f"infra: the supervisor was killed earlier; stopped the {count} that remained of the stack"
+            )
         output.say(f"infra: {proof}" if stopped else f"infra: no stack was running in {paths.data}")
         if wipe:
             output.say(f"infra: removed {', '.join(removed) or 'nothing'} in {paths.data}")

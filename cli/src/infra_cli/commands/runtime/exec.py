@@ -19,7 +19,7 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126
 
 
 @click.command(
-    short_help="Run a program with the addresses of the stack in its environment.",
+    short_help="Run a program with the addresses of the stack as environment variables.",
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
 @click.argument("service", shell_complete=complete_services)
@@ -62,7 +62,7 @@ def command(target: Target, *, service: str, argv: tuple[str, ...]) -> int:
 def environment(
     own: Mapping[str, str], service: str, endpoints: Mapping[str, ServiceEndpoint], status: Status
 ) -> dict[str, str]:
-    """Return the variables for a program.
+    """Return the environment variables for a program that runs for a service.
 
     A variable of the service has priority over a variable of the stack, which has priority over a variable of
     the user (`own`).

@@ -39,7 +39,7 @@ def command(target: Target, *, as_json: bool) -> None:
 
 
 def _programs(binaries: dict[str, dict[str, Any]]) -> str:
-    """Return the path of the first executable, and the names of the missing executables."""
+    """Return a text for a service: the path of its first executable, and its missing executables."""
     missing = [
         output.styled(f"{name} is missing: {binary['hint']}", "yellow")
         for name, binary in binaries.items()
@@ -50,9 +50,10 @@ def _programs(binaries: dict[str, dict[str, Any]]) -> str:
 
 
 def available_services(target: Target) -> Iterator[dict[str, Any]]:
-    """Yield name, kind, summary, origin, membership in the stack and executables of each service.
+    """Yield the JSON data of each service that a stack can use.
 
-    A kind is omitted if the stack file uses its name for a service of the user.
+    The keys are name, kind, summary, origin, whether the service is in the stack, and executables. A kind is
+    omitted if the stack file uses its name for a service of the user.
     """
     from infra_cli.programs import programs
     from infra_runtime import catalogue

@@ -49,9 +49,9 @@ def save(target: Target, *, name: str, as_json: bool) -> None:
 def restore(target: Target, *, name: str, as_json: bool) -> None:
     """Restore the state that a snapshot contains; later changes of the data are lost.
 
-    The services keep their ports, but connections to them are closed. It is an error if the snapshot is
-    damaged, or of other versions or other settings, or if the data of a service cannot be replaced; all
-    services then continue as before.
+    The services keep their ports, but connections to the services are closed. The command fails if the
+    snapshot is damaged, if it was saved with other versions or settings of the services, or if the data of a
+    service cannot be replaced. In this case, all services continue with their present data.
 
     \b
     Example:
@@ -81,7 +81,8 @@ def list_all(target: Target, *, as_json: bool) -> None:
 
     \b
     Example:
-      infra runtime snapshot list"""
+      infra runtime snapshot list
+    """
     from infra_runtime.data_directory import snapshots
 
     existing, damaged = snapshots.listing(target.paths())
@@ -111,7 +112,8 @@ def remove(target: Target, *, name: str, as_json: bool) -> None:
 
     \b
     Example:
-      infra runtime snapshot remove before-the-migration"""
+      infra runtime snapshot remove before-the-migration
+    """
     from infra_runtime.data_directory import snapshots
 
     snapshot = snapshots.remove(target.paths(), name)

@@ -22,7 +22,9 @@ from infra_runtime.messages import STATUS, Nothing, ServiceStatus, Status
 )
 @target
 def command(target: Target, *, watch: bool, as_json: bool) -> None:
-    """Show the phase of each service, its duration, and the address or the reason why it is not ready.
+    """Show the phase of each service, the duration of the phase, and the service's address.
+
+    If a service is not ready, the reason is shown instead of the address.
 
     The command requests the status from the supervisor, so it works in any terminal. Secrets are masked. The
     exit code is 7 if no stack is running. If a stack is running, the exit code is 0, whatever the phases of
@@ -80,7 +82,7 @@ def print_status(status: Status, *, as_json: bool, line: bool = False) -> None:
 
 
 def lines(status: Status) -> list[str]:
-    """Return the lines of the status; the secrets in the status are already masked."""
+    """Return the lines that `infra runtime status` prints; secrets in the status are already masked."""
     leases = "1 lease" if status.leases == 1 else f"{status.leases} leases"
     details = f"supervisor {status.pid}, {leases}{_stay(status)}"
     head = f"{status.environment} stack in {status.data} ({details})"
@@ -98,7 +100,10 @@ def _stay(status: Status) -> str:
 
 
 def row(service: ServiceStatus) -> tuple[str, str, str, str]:
-    """Return a table row: name, phase, duration, and the address or the reason why a service is not ready."""
+    """Return the table row of a service: name, phase, duration of the phase, and address.
+
+    If the service is not ready, the row contains the reason instead of the address.
+    """
     where = service.exports.get("url") or " ".join(str(port) for port in service.ports.values())
     restarts = f"  (restarts: {service.restarts})" if service.restarts else ""
     dropped = f"  (log: {service.log_dropped} bytes dropped)" if service.log_dropped else ""

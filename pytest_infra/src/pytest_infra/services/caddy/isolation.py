@@ -28,7 +28,7 @@ ROUTES = "/config/apps/http/servers/http/routes"
 
 
 class CaddyHost(Host):
-    """A host name of a Caddy process that belongs to one test."""
+    """An isolation unit of Caddy: a host name, with routes, that belongs to one test."""
 
     def __init__(self, server: Endpoint, name: str, label: str) -> None:
         super().__init__(server, name, label, host_name=f"{name}.localhost")
@@ -66,24 +66,24 @@ class CaddyHost(Host):
 
     @contextlib.contextmanager
     def example(self) -> Iterator[CaddyHost]:
-        """Yield this host; the routes that the block adds are removed at its end."""
+        """Yield this host for one example of Hypothesis; the routes that the example adds are removed."""
         before = len(self._routes)
         yield self
         self.clear(before)
 
     def routes(self) -> list[Any]:
-        """Request the routes of the host from the server, and return them."""
+        """Return the routes of this host name, which are requested from Caddy."""
         return [_request(self._socket, "GET", f"/id/{name}") for name in self._routes]
 
     def clear(self, kept: int = 0) -> None:
-        """Remove the host's routes except the first `kept`."""
+        """Remove the routes of this host name, except the first `kept` routes."""
         while len(self._routes) > kept:
             _remove(self._socket, self._routes[-1])
             self._routes.pop()
 
 
 def units(context: KitContext) -> Hosts:
-    """Return the provider of host names for an instance of Caddy."""
+    """Return the object that creates isolation units (host names) of a Caddy service."""
     return Hosts(context.endpoint, context.owner, context.stack.data, context.resolve())
 
 
@@ -102,13 +102,13 @@ class Hosts:
         self._keep = False
 
     def acquire(self, label: str) -> Unit:
-        """Return a host without routes."""
+        """Return an isolation unit: a new host name without routes."""
         unit = CaddyHost(self._proxy, self._owner.name().replace("_", "-"), label)
         unit.name = self._name
         return unit
 
     def release(self, unit: Unit) -> None:
-        """Remove the host's routes."""
+        """Remove the routes of a host name after its test, unless the unit is kept."""
         if unit.keep:
             self._keep = True
         elif isinstance(unit, CaddyHost):
@@ -116,7 +116,7 @@ class Hosts:
                 unit.clear()
 
     def close(self) -> list[str]:
-        """Stop the copy, unless a unit is kept."""
+        """Stop the copy of Caddy that this process uses, unless a unit in it is kept."""
         try:
             if self._keep:
                 self._copier.keep(self._copy)

@@ -14,7 +14,7 @@ from pytest_infra.isolation.connection import PATIENCE, CommandError
 
 
 class _SocketFileConnection(http.client.HTTPConnection):
-    """An HTTP connection over a Unix socket."""
+    """An HTTP connection to a server that listens on a Unix socket."""
 
     def __init__(self, path: str) -> None:
         # Caddy accepts this host name on a socket; older versions reject `localhost`.
@@ -28,7 +28,7 @@ class _SocketFileConnection(http.client.HTTPConnection):
 
 
 def admin_request(socket_path: str, method: str, target: str, body: object = None) -> Any:
-    """Send one request, and return the decoded answer; None if it is empty.
+    """Send a request to Caddy's admin API, and return the JSON of the answer; None if it is empty.
 
     Raises `CommandError` if Caddy returns an error.
     """

@@ -1,4 +1,4 @@
-"""The service kit of the kind `nats`: each test gets an account."""
+"""The service kit of the kind `nats`: each test gets an account of the NATS server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dump the streams of an account as JSON, with their consumers and last messages.
+"""Write the JetStream streams of a test's NATS account to the failure report, as JSON.
 
 Source: NATS documentation, "JetStream wire API Reference".
 """
@@ -21,7 +21,7 @@ MESSAGES = 20
 
 
 def dump(unit: Unit, folder: Path) -> list[Path]:
-    """Write the configuration, state, consumers and last messages of each stream, and return the files."""
+    """Write each stream of an account (configuration, consumers, last messages); return the files."""
     path = folder / f"{unit.id}.json"
     with NatsConnection(unit.host, unit.port, unit["user"], unit["password"]) as connection:
         streams = connection.request("$JS.API.STREAM.LIST")["streams"] or []

@@ -20,7 +20,10 @@ from pytest_infra.services.nats.protocol import NatsConnection
 
 
 class Account(Unit):
-    """An account with a user of the same name; `url` contains the user and the password."""
+    """An isolation unit of NATS: an account with a user of the same name.
+
+    `url` contains the user and the password.
+    """
 
     def __init__(self, server: Endpoint, name: str, label: str, prefix: str = "") -> None:
         url = f"nats://{name}:{server['account_password']}@{server.host}:{server.port}"
@@ -31,14 +34,17 @@ class Account(Unit):
 
     @contextlib.contextmanager
     def example(self) -> Iterator[Account]:
-        """Yield the account without streams; only this example uses subjects that begin with its `prefix`."""
+        """Yield the account for one example of Hypothesis, without streams.
+
+        Only this example uses subjects that begin with the account's `prefix`.
+        """
         purge(self._server, self.id)
         yield Account(self._server, self.id, self.label, f"example{next(self._examples)}.")
         purge(self._server, self.id)
 
 
 def units(context: KitContext) -> Accounts:
-    """Return the provider of accounts for an instance of NATS."""
+    """Return the object that provides isolation units (accounts) of a NATS service."""
     return Accounts(context.endpoint, context.stack.data)
 
 
@@ -59,23 +65,23 @@ class Accounts:
         )
 
     def acquire(self, label: str) -> Unit:
-        """Return an account without clients and streams."""
+        """Return an isolation unit: an account without clients and streams that no other test uses."""
         number = self._slots.take(self._clean)
         return Account(self._server, name_of(number), label)
 
     def release(self, unit: Unit) -> None:
-        """Disconnect the account's clients, and delete its streams."""
+        """Disconnect the clients of an account after its test, and delete its streams."""
         self._slots.release(int(unit.id.removeprefix(name_of(""))), self._clean, keep=unit.keep)
 
     def close(self) -> list[str]:
-        """Close the connection to the system account."""
+        """Close the connection to the system account, with which accounts are cleaned."""
         self._connection.close()
         return []
 
     def _clean(self, number: int) -> bool:
-        """Clean an account; return False if it had clients.
+        """Remove clients and streams from an account before its next use; return False if it had clients.
 
-        A client that connects again could disturb the next test, so the account is not used now.
+        Such a client could connect again and disturb the next test, so the account is not used now.
         """
         name = name_of(number)
         if self._connection.run(lambda connection: _disconnect(connection, name)):
@@ -86,7 +92,7 @@ class Accounts:
 
 
 def name_of(number: object) -> str:
-    """Return the name of an account; `infra_runtime.services.nats` uses the same names."""
+    """Return the name that the NATS account with this number has in the server's configuration."""
     return f"test{number}"
 
 

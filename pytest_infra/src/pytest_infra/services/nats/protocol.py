@@ -13,7 +13,7 @@ from pytest_infra.isolation.connection import CommandError, LineConnection
 
 
 class NatsConnection(LineConnection):
-    """A connection of one user to NATS.
+    """A connection to a NATS server, which logs in as one user.
 
     Raises `CommandError` if the server rejects the login.
     """
@@ -31,7 +31,7 @@ class NatsConnection(LineConnection):
             raise CommandError(f"nats: {answer.decode(errors='replace')}")
 
     def request(self, subject: str, payload: bytes = b"") -> dict[str, Any]:
-        """Send a request to the server and return its answer, which is always JSON."""
+        """Send a NATS request on a subject, and return the JSON object in the server's answer."""
         head = b"PUB %s %s %d\r\n" % (subject.encode(), self._inbox, len(payload))
         self.send(head + payload + b"\r\n")
         while not (line := self.line()).startswith(b"MSG "):

@@ -1,4 +1,4 @@
-"""The service kit of the kind `pocketbase`: each test gets a process with a copied folder.
+"""The service kit of the kind `pocketbase`: each test gets a process with a copy of the data.
 
 If records were deleted with the API instead, settings, schemas, files, logs and rate limits would not be
 reset.

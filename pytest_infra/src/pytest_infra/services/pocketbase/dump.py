@@ -1,4 +1,4 @@
-"""Dump the collections of a copy as JSON, from its database file; passwords and keys are masked.
+"""Write the collections of a test's PocketBase to the failure report, as JSON without passwords.
 
 Source: SQLite documentation, "Uniform Resource Identifiers".
 """
@@ -22,7 +22,10 @@ SECRET = frozenset({"password", "tokenKey"})
 
 
 def dump(unit: Unit, folder: Path) -> list[Path]:
-    """Write the user's collections with their fields and first records, and return the files."""
+    """Write each collection of the user with its fields and first records; return the files.
+
+    The records are read from the database file of the test's copy of PocketBase.
+    """
     path = folder / f"{unit.id}.json"
     uri = f"{(unit.data / 'pb_data' / 'data.db').as_uri()}?mode=ro"
     with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=1)) as connection:

@@ -19,12 +19,12 @@ SHARED = ("--hooksDir=", "--migrationsDir=", "--publicDir=")
 
 
 def units(context: KitContext) -> Copies:
-    """Return the provider of copies for an instance of PocketBase."""
+    """Return the object that provides isolation units (copies) of a PocketBase service."""
     return Copies(context.endpoint, context.stack.data, context.resolve())
 
 
 class Copies:
-    """Copies of PocketBase; one copy is started before a test needs it."""
+    """The isolation units of PocketBase: copies of the service, of which one is started in advance."""
 
     def __init__(self, server: Endpoint, stack: Path, resolved: Resolved) -> None:
         self._server = server
@@ -32,19 +32,19 @@ class Copies:
         self._pool = Pool(self._copier, server.name, max_ahead=1)
 
     def acquire(self, label: str) -> Unit:
-        """Return a copy that contains only the superuser and the results of the migrations."""
+        """Return an isolation unit: a copy of PocketBase with only the superuser and the migrated tables."""
         name = self._pool.take()
         unit = Unit(self._copier.endpoints[name], name, label)
         unit.name = self._server.name
         return unit
 
     def release(self, unit: Unit) -> None:
-        """Stop the copy and remove its folder, in the background."""
+        """Stop a test's copy of PocketBase and remove the folder of the copy, in the background."""
         if unit.keep:
             self._copier.keep(unit.id)
         else:
             self._pool.give_back(unit.id)
 
     def close(self) -> list[str]:
-        """Stop all copies."""
+        """Stop the copies of PocketBase in the pool; return the names of copies that could not be stopped."""
         return self._pool.close()

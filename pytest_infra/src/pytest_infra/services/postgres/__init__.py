@@ -10,7 +10,7 @@ _LOGIN = "{user}:{password}@{host}:{port}/{database}"
 KIT = ServiceKit(
     kind="postgres",
     # In the variant `clone`, no database is used again for another test.
-    variants=("database", "clone"),
+    variants=("database", "clone", "server"),
     units="pytest_infra.services.postgres.isolation:units",
     dump="pytest_infra.services.postgres.dump:dump",
     leftover="pytest_infra.services.postgres.isolation:unkept",
@@ -19,16 +19,19 @@ KIT = ServiceKit(
     # Sources: libpq, "Connection URIs"; SQLAlchemy documentation, "PostgreSQL" and its "DBAPI" sections.
     urls={
         "psycopg": f"postgresql://{_LOGIN}",
+        "psycopg2": f"postgresql://{_LOGIN}",
         "asyncpg": f"postgresql://{_LOGIN}",
         "sqlalchemy+psycopg": f"postgresql+psycopg://{_LOGIN}",
+        "sqlalchemy+psycopg2": f"postgresql+psycopg2://{_LOGIN}",
         "sqlalchemy+asyncpg": f"postgresql+asyncpg://{_LOGIN}",
         "jdbc": "jdbc:postgresql://{host}:{port}/{database}?user={user}&password={password}",
     },
+    fixed_address="pytest_infra.services.postgres.fixed_address:listen",
     parameters=(
         Parameter(
             name="migrations",
             read="pytest_infra.services.postgres.migrations:read",
-            summary="a folder of SQL files, an alembic.ini, or MODULE:FUNCTION",
+            summary="SQL files, their folder, an alembic.ini or pyproject.toml, MODULE:FUNCTION, or a list",
         ),
     ),
     fixtures=(
@@ -40,7 +43,7 @@ KIT = ServiceKit(
         KitFixture(
             name="_{service}_session_database",
             function=f"{_CLIENTS}:session_database",
-            summary="A psycopg connection to a database that the session's transactions share.",
+            summary="A psycopg connection to a database in which the tests of the session have transactions.",
             arguments={"unit_of": "infra_unit", "migrations": "infra_{service}_migrations"},
             scope="session",
         ),

@@ -1,4 +1,7 @@
-"""The contents of a template: what a reset has to restore, read from a new clone of it.
+"""The contents of a template database, which the reset of a used database must restore.
+
+A template contains the results of the migrations; the database of a test is a clone (copy) of it. The
+contents are read from a new clone.
 
 Sources: PostgreSQL documentation, "System Catalogs" and "COPY"; for the planner's minimum of ten pages,
 PostgreSQL, `src/backend/access/table/tableam.c`, `table_block_relation_estimate_size`.
@@ -59,27 +62,30 @@ select exists(select from pg_class where relpersistence = 'u' and oid >= 16384)
 
 @frozen
 class Table:
-    """A table of the template."""
+    """A table of the template, with the rows that a reset restores."""
 
     oid: int
     #: schema and name
     name: tuple[str, str]
     #: the rows in the format of COPY and in the order of the table, without generated columns
     rows: bytes
-    #: the same with all columns, to compare
+    #: the rows with all columns, for the comparison after a reset
     all_columns: bytes
-    #: the size of its file in bytes that the planner's estimates do not depend on
+    #: the size in bytes up to which the file does not change the planner's estimates
     max_size: int
 
     @property
     def empty(self) -> bool:
-        """Return whether the template has no rows in it."""
+        """Return whether this table has no rows in the template."""
         return len(self.rows) <= EMPTY_COPY
 
 
 @frozen
 class Sequence:
-    """A sequence of the template. Its `log_cnt` is 0, so the first `nextval` writes a record to the WAL."""
+    """A sequence of the template, with the value that a reset restores.
+
+    The `log_cnt` of the sequence is 0, so the first `nextval` writes a record to the write-ahead log (WAL).
+    """
 
     oid: int
     last_value: int
@@ -88,7 +94,7 @@ class Sequence:
 
 @frozen
 class Contents:
-    """What a reset can restore."""
+    """The tables and sequences of the template, which a reset can restore."""
 
     #: file number → the object id of its table or sequence
     files: Mapping[int, int]
@@ -97,14 +103,17 @@ class Contents:
 
 
 def quoted(name: tuple[str, str]) -> sql.Identifier:
-    """Return the qualified name of a relation for a statement."""
+    """Return the name of a relation (schema and name) in quotes, for an SQL statement."""
     from psycopg import sql
 
     return sql.Identifier(*name)
 
 
 def read(connection: psycopg.Connection[Any]) -> Contents | None:
-    """Return the contents of a new clone; None if the template has something that the WAL does not show."""
+    """Read the tables and sequences of a new clone of the template.
+
+    Return None if changes of the clone could not be found in the server's write-ahead log (WAL).
+    """
     if connection.execute(_UNSUPPORTED).fetchone() != (False,):
         return None
     sequences: dict[int, Sequence] = {}
@@ -155,7 +164,7 @@ def _tables(connection: psycopg.Connection[Any]) -> dict[int, Table]:
 def copied_out(
     connection: psycopg.Connection[Any], name: tuple[str, str], *, generated: bool = False
 ) -> bytes:
-    """Return the rows of a table in binary format; `generated`: with its generated columns."""
+    """Return the rows of a table in the binary format of COPY; with generated columns if `generated`."""
     from psycopg import sql
 
     source = sql.SQL("(select * from only {})" if generated else "{}").format(quoted(name))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def connection(context: FixtureContext, unit: Endpoint) -> Iterator[psycopg.Connection[Any]]:
-    """Yield a psycopg connection; uncommitted changes are rolled back after the test."""
+    """Yield a psycopg connection to the test's database; uncommitted changes are rolled back at the end."""
     library = context.library("psycopg")
     opened = library.connect(_fastest_url(unit), application_name=context.label.name)
     try:
@@ -28,7 +28,7 @@ def connection(context: FixtureContext, unit: Endpoint) -> Iterator[psycopg.Conn
 def session_database(
     context: FixtureContext, unit_of: UnitOf, migrations: Migrations | None
 ) -> Iterator[psycopg.Connection[Any]]:
-    """Yield a connection to a database that all tests of the session share, for `transaction`."""
+    """Yield a connection to a database that all tests of the session share, for the fixture `transaction`."""
     library = context.library("psycopg")
     with unit_of(context.service, f"{context.service}_transaction", migrations=migrations) as database:
         opened = library.connect(_fastest_url(database))
@@ -52,7 +52,7 @@ def transaction(
 
 
 async def asyncpg_connection(context: FixtureContext, unit: Endpoint) -> AsyncIterator[asyncpg.Connection]:
-    """Yield an asyncpg connection."""
+    """Yield an asyncpg connection to the database of the test; it is closed after the test."""
     library = context.library("asyncpg")
     settings = {"application_name": context.label.name}
     opened = await library.connect(unit.url, server_settings=settings)

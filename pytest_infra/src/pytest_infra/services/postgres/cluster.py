@@ -1,14 +1,20 @@
-"""What a test has changed outside its database, in the whole server: roles, databases, tablespaces, settings.
+"""Find and undo changes that a test makes to the whole server: roles, databases, tablespaces, settings.
 
-Source: PostgreSQL documentation, "System Catalogs" (the shared ones), "ALTER SYSTEM" and "pg_file_settings".
+The state is the content of the shared system catalogs. Changed rows are written back, which is exact for
+every kind of change; only objects with files (databases, tablespaces) are dropped by SQL statements.
+
+Sources: PostgreSQL documentation, "System Catalogs" (the shared ones), "ALTER SYSTEM", "pg_file_settings" and
+"pg_replication_slots".
 """
+
+# ruff: noqa: S608 - the statements consist of constants of this module
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from infra_runtime.engines.local.stack import Endpoint
 from pytest_infra.services.postgres import obstacles
@@ -19,48 +25,118 @@ if TYPE_CHECKING:
 
 #: `ALTER SYSTEM` writes this file
 SYSTEM_FILE = "postgresql.auto.conf"
-#: seconds to wait until the server has read its settings again
+#: seconds to wait until the server has reloaded its settings
 PATIENCE = 2.0
 
-#: the transactions that have written the rows: a change of any row changes the list
-_VERSIONS = """
-select array[
-    (select string_agg(xmin::text, ' ') from pg_database
-        where not starts_with(datname, 'infra_test_') and not starts_with(datname, 'infra_template_')),
-    (select string_agg(xmin::text, ' ') from pg_tablespace),
-    (select string_agg(xmin::text, ' ') from pg_authid),
-    (select string_agg(xmin::text, ' ') from pg_auth_members),
-    (select string_agg(xmin::text, ' ') from pg_db_role_setting where setdatabase = 0),
-    (select string_agg(xmin::text, ' ') from pg_parameter_acl)]::text
-"""
-#: kind → name → what is known about it. The databases of the kit are left out.
-_STATE = """
-select jsonb_build_object(
-    'database', (select jsonb_object_agg(datname, datdba::regrole) from pg_database
-        where not starts_with(datname, 'infra_test_') and not starts_with(datname, 'infra_template_')),
-    'tablespace', (select jsonb_object_agg(spcname, spcowner::regrole) from pg_tablespace),
-    'role', (select jsonb_object_agg(rolname, to_jsonb(a) - 'oid') from pg_authid a),
-    'membership', (select jsonb_object_agg(roleid::regrole || ' of ' || member::regrole,
-        jsonb_build_array(roleid::regrole, member::regrole)) from pg_auth_members),
-    'setting of a role', (select jsonb_object_agg(coalesce(r.rolname, 'all') || ' ' || split_part(s, '=', 1),
-        jsonb_build_array(r.rolname, s)) from pg_db_role_setting d left join pg_roles r on r.oid = d.setrole,
-        unnest(d.setconfig) s where d.setdatabase = 0),
-    'privilege on a parameter', (select jsonb_object_agg(parname, paracl::text) from pg_parameter_acl),
-    'file', jsonb_build_object('settings', pg_read_file('postgresql.auto.conf', 0, 100000, true))
-)::text
-"""
+#: the databases of the kit, and the names of the roles, databases and tablespaces of a row
+_OURS = (
+    "(select oid from pg_database"
+    " where starts_with(datname, 'infra_test_') or starts_with(datname, 'infra_template_'))"
+)
+_ROLE = "(select rolname from pg_authid where oid = t.{})"
+_DATABASE = "(select datname from pg_database where oid = t.{})"
+_TABLESPACE = "(select spcname from pg_tablespace where oid = t.{})"
+_OBJECT = " || ".join(
+    f"coalesce('{kind} ' || {name.format('objoid')}, '')"
+    for kind, name in {"role": _ROLE, "database": _DATABASE, "tablespace": _TABLESPACE}.items()
+)
+
+
+class _Catalog(NamedTuple):
+    """SQL expressions for the rows `t` of a shared catalog or view."""
+
+    #: identifies a row
+    key: str
+    #: describes a row in messages; empty for rows that follow from others
+    text: str
+    where: str = "true"
+
+
+_CATALOGS = {
+    "pg_database": _Catalog("t.oid", "'database ' || datname", f"t.oid not in {_OURS}"),
+    "pg_tablespace": _Catalog("t.oid", "'tablespace ' || spcname"),
+    "pg_authid": _Catalog("t.oid", "'role ' || rolname"),
+    "pg_auth_members": _Catalog(
+        "concat_ws(' ', roleid, member, grantor)",
+        f"concat('membership of ', {_ROLE.format('member')}, ' in ', {_ROLE.format('roleid')})",
+    ),
+    "pg_db_role_setting": _Catalog(
+        "concat_ws(' ', setdatabase, setrole)",
+        f"concat('settings of ', concat_ws(' in ', {_ROLE.format('setrole')},"
+        f" {_DATABASE.format('setdatabase')}))",
+        f"setdatabase not in {_OURS}",
+    ),
+    "pg_parameter_acl": _Catalog("t.oid", "'privileges on the parameter ' || parname"),
+    "pg_shdescription": _Catalog(
+        "concat_ws(' ', classoid, objoid)", f"'comment on ' || {_OBJECT}", f"objoid not in {_OURS}"
+    ),
+    "pg_shseclabel": _Catalog(
+        "concat_ws(' ', classoid, objoid, provider)",
+        f"'security label of ' || {_OBJECT}",
+        f"objoid not in {_OURS}",
+    ),
+    "pg_replication_origin": _Catalog("roname", "'replication origin ' || roname"),
+    "pg_shdepend": _Catalog(
+        "concat_ws(' ', classid, objid, refclassid, refobjid, deptype)",
+        "''",
+        f"dbid = 0 and objid not in {_OURS}",
+    ),
+}
+#: catalogs whose rows are only data: they are inserted and deleted
+_DATA = (
+    "pg_auth_members",
+    "pg_db_role_setting",
+    "pg_parameter_acl",
+    "pg_shdescription",
+    "pg_shseclabel",
+    "pg_shdepend",
+)
+#: what else belongs to the state, with the columns key, content and text
+_OTHERS = {
+    "slot": "select slot_name, '', 'replication slot ' || slot_name from pg_replication_slots"
+    " where database is null and not temporary",
+    "prepared": "select gid, database, 'prepared transaction ' || gid from pg_prepared_xacts"
+    " where not starts_with(database, 'infra_')",
+    "system": f"select '', pg_read_file('{SYSTEM_FILE}', 0, 1000000, true), 'settings of ALTER SYSTEM'",
+}
+#: These columns change without a statement of a test.
+_STATE = " union all ".join(
+    [
+        f"select '{name}', ({catalog.key})::text,"
+        " (to_jsonb(t) - '{datfrozenxid,datminmxid,datcollversion}'::text[])::text,"
+        f" {catalog.text} from {name} t where {catalog.where}"
+        for name, catalog in _CATALOGS.items()
+    ]
+    + [
+        f"select '{name}', key, content, text from ({query}) as other (key, content, text)"
+        for name, query in _OTHERS.items()
+    ]
+)
+#: The transactions that have written the rows: a change of any row changes the list.
+_VERSIONS = "select concat_ws('/', {})".format(
+    ", ".join(
+        [
+            f"(select string_agg(xmin::text, ' ') from {name} t where {catalog.where})"
+            for name, catalog in _CATALOGS.items()
+            if name != "pg_shdepend"
+        ]
+        + [
+            f"(select string_agg(key, ' ') from ({_OTHERS[name]}) as other (key, content, text))"
+            for name in ("slot", "prepared")
+        ]
+    )
+)
 _SYSTEM = """
 select name, setting from pg_file_settings where sourcefile like '%/postgresql.auto.conf' and name is not null
 """
-_SWITCHES = {
-    "rolsuper": "superuser",
-    "rolinherit": "inherit",
-    "rolcreaterole": "createrole",
-    "rolcreatedb": "createdb",
-    "rolcanlogin": "login",
-    "rolreplication": "replication",
-    "rolbypassrls": "bypassrls",
-}
+#: the columns of a database that can be written; the others are fixed, or change at any time
+_DATABASE_COLUMNS = ("datname", "datdba", "datistemplate", "datallowconn", "datconnlimit", "datacl")
+_DROP_SLOT = """
+select pg_terminate_backend(active_pid, 1000) from pg_replication_slots where slot_name = %s and active
+"""
+
+#: catalog and key of a row → its content as JSON, and its description
+_State = Mapping[tuple[str, str], tuple[str, str]]
 
 
 class Cluster:
@@ -68,77 +144,99 @@ class Cluster:
 
     def __init__(self, server: Endpoint, connection: psycopg.Connection[Any]) -> None:
         self._server = server
-        self._text = self._versions = ""
+        self._state: _State = {}
+        self._versions = ""
         self._system: dict[str, str] = {}
         self.accept(connection)
 
     def accept(self, connection: psycopg.Connection[Any]) -> None:
-        """Take the present state as the one to return to, for example after migrations that create roles."""
+        """Record the present state of the server; `restore` returns to it.
+
+        Called, for example, after migrations that create roles.
+        """
         self._versions = self._read_versions(connection)
-        self._text = _read(connection)
+        self._state = _read(connection)
         self._system = dict(connection.execute(_SYSTEM).fetchall())
 
     def changed(self, connection: psycopg.Connection[Any]) -> bool:
-        """Return whether anything differs. This is called after each test."""
+        """Return whether the state of the server differs from the recorded state; called after each test."""
         versions = self._read_versions(connection)
         if versions == self._versions:
             return False
         self._versions = versions
-        return _read(connection) != self._text
+        return _read(connection) != self._state
 
     def restore(self, connection: psycopg.Connection[Any]) -> list[str]:
-        """Undo the changes and return those that could not be undone, as texts such as `role ada`.
+        """Undo the changes of the server; return those that could not be undone, as texts such as `role ada`.
 
         The database of the test must have been dropped before, because its objects may depend on a role.
         """
-        for undo in (self._undo_databases, self._undo_roles, self._undo_others, self._undo_system):
+        for undo in (
+            self._end_transactions,
+            self._drop_objects,
+            self._write_rows,
+            self._drop_roles,
+            self._write_rows,  # what refers to a role that the test had dropped or renamed
+            self._undo_system,
+        ):
             undo(connection)
         left = self.differences(connection)
         self.accept(connection)
         return left
 
     def differences(self, connection: psycopg.Connection[Any]) -> list[str]:
-        """Return what differs, as texts such as `role ada`."""
-        before, after = json.loads(self._text), json.loads(_read(connection))
-        return [
-            f"{kind} {name}"
-            for kind in after
-            for name in sorted({*(before[kind] or {}), *(after[kind] or {})})
-            if (before[kind] or {}).get(name) != (after[kind] or {}).get(name)
-        ]
+        """Return what differs from the recorded state, as texts such as `role ada`."""
+        after = _read(connection)
+        rows = {**self._state, **after}
+        texts = [rows[key][1] for key in rows if self._state.get(key) != after.get(key)]
+        return sorted({text for text in texts if text})
 
     def _read_versions(self, connection: psycopg.Connection[Any]) -> str:
-        """Return a text that differs after each change, without the contents."""
+        """Return a text that differs after each change of the server's roles, settings and other objects."""
         try:
             file = (self._server.data / "cluster" / SYSTEM_FILE).stat()
             written = f"{file.st_ino} {file.st_mtime_ns}"
         except OSError:
             written = ""
-        return written + str((connection.execute(_VERSIONS).fetchone() or ("",))[0])
+        return written + str((connection.execute(_VERSIONS.encode()).fetchone() or ("",))[0])
 
-    def _undo_databases(self, connection: psycopg.Connection[Any]) -> None:
-        for name, _ in self._new(connection, "database"):
-            _attempt(obstacles.drop, connection, self._server, name)
+    def _new(self, connection: psycopg.Connection[Any], *catalogs: str) -> dict[tuple[str, str], str]:
+        """Return the keys and contents of catalog rows that did not exist before the test."""
+        rows = _read(connection).items()
+        return {key: row[0] for key, row in rows if key[0] in catalogs and key not in self._state}
 
-    def _undo_roles(self, connection: psycopg.Connection[Any]) -> None:
-        for name, _ in self._new(connection, "role"):
-            _attempt(execute, connection, "drop owned by {} cascade", name)
-            _attempt(execute, connection, "drop role {}", name)
-        before, after = _parsed(self._text, "role"), _parsed(_read(connection), "role")
-        for name, role in before.items():
-            if name in after and after[name] != role:
-                _attempt(_alter_role, connection, name, role)
+    def _end_transactions(self, connection: psycopg.Connection[Any]) -> None:
+        for (_, gid), database in self._new(connection, "prepared").items():
+            _attempt(obstacles.roll_back, self._server, database, [gid])
 
-    def _undo_others(self, connection: psycopg.Connection[Any]) -> None:
-        for _, (role, member) in self._new(connection, "membership"):
-            _attempt(execute, connection, "revoke {} from {}", role, member)
-        for _, (role, text) in self._new(connection, "setting of a role"):
-            setting = text.partition("=")[0]
-            names = (role, setting) if role else (setting,)
-            who = "{}" if role else "all"
-            _attempt(execute, connection, f"alter role {who} reset {{}}", *names)
-        for name, _ in self._new(connection, "tablespace"):
-            _attempt(execute, connection, "drop tablespace {}", name)
+    def _drop_objects(self, connection: psycopg.Connection[Any]) -> None:
+        for (catalog, key), row in self._new(
+            connection, "pg_database", "pg_tablespace", "slot", "pg_replication_origin"
+        ).items():
+            match catalog:
+                case "pg_database":
+                    _attempt(obstacles.drop, connection, self._server, json.loads(row)["datname"])
+                case "pg_tablespace":
+                    _attempt(execute, connection, "drop tablespace {}", json.loads(row)["spcname"])
+                case "slot":
+                    _attempt(connection.execute, _DROP_SLOT, [key])
+                    _attempt(connection.execute, "select pg_drop_replication_slot(%s)", [key])
+                case _:
+                    _attempt(connection.execute, "select pg_replication_origin_drop(%s)", [key])
+
+    def _drop_roles(self, connection: psycopg.Connection[Any]) -> None:
+        for row in self._new(connection, "pg_authid").values():
+            role = json.loads(row)["rolname"]
+            _attempt(execute, connection, "drop owned by {} cascade", role)
+            _attempt(execute, connection, "drop role {}", role)
+
+    def _write_rows(self, connection: psycopg.Connection[Any]) -> None:
+        """Write the rows of the accepted state; new objects are dropped by other functions."""
+        after = _read(connection)
+        for catalog, key in {**self._state, **after}:
+            before, now = self._state.get((catalog, key)), after.get((catalog, key))
+            if before != now and (catalog in _DATA or (before and catalog in _CATALOGS)):
+                _attempt(_write_row, connection, catalog, key, before[0] if before else None)
 
     def _undo_system(self, connection: psycopg.Connection[Any]) -> None:
         from psycopg import sql
@@ -149,30 +247,38 @@ class Cluster:
         for name in system.keys() | self._system.keys():
             value = self._system.get(name)
             if value is None:
-                execute(connection, "alter system reset {}", name)
+                _attempt(execute, connection, "alter system reset {}", name)
             elif system.get(name) != value:
                 statement = sql.SQL("alter system set {} = {}")
-                connection.execute(statement.format(sql.Identifier(name), sql.Literal(value)))
+                _attempt(connection.execute, statement.format(sql.Identifier(name), sql.Literal(value)))
         _reload(connection)
 
-    def _new(self, connection: psycopg.Connection[Any], kind: str) -> Iterator[tuple[str, Any]]:
-        """Yield the names and contents that the accepted state does not have."""
-        before = _parsed(self._text, kind)
-        for name, content in _parsed(_read(connection), kind).items():
-            if name not in before:
-                yield name, content
+
+def _read(connection: psycopg.Connection[Any]) -> _State:
+    rows = connection.execute(_STATE.encode()).fetchall()
+    return {(catalog, key): (content or "", text or "") for catalog, key, content, text in rows}
 
 
-def _read(connection: psycopg.Connection[Any]) -> str:
-    return str((connection.execute(_STATE).fetchone() or ("",))[0])
-
-
-def _parsed(state: str, kind: str) -> Mapping[str, Any]:
-    return json.loads(state)[kind] or {}
+def _write_row(connection: psycopg.Connection[Any], catalog: str, key: str, content: str | None) -> None:
+    """Replace a row of a catalog; delete the row if `content` is None. Superusers may write to catalogs."""
+    found = f"{catalog} t where ({_CATALOGS[catalog].key})::text = %s"
+    row = f"jsonb_populate_record(null::{catalog}, %s::jsonb)"
+    with connection.transaction():
+        if content is None or catalog in _DATA:
+            connection.execute(f"delete from {found}".encode(), [key])
+        elif connection.execute(f"select from {found}".encode(), [key]).rowcount:
+            names = _DATABASE_COLUMNS if catalog == "pg_database" else json.loads(content).keys() - {"oid"}
+            columns = ", ".join(names)
+            text = f"update {catalog} t set ({columns}) = (select {columns} from {row}) where t.oid = %s"
+            connection.execute(text.encode(), [content, key])
+            return
+        # The files of a tablespace or database that the test has dropped are gone.
+        if content is not None and catalog not in {"pg_tablespace", "pg_database", "pg_replication_origin"}:
+            connection.execute(f"insert into {catalog} select * from {row}".encode(), [content])
 
 
 def _attempt(action: Callable[..., object], *arguments: object) -> None:
-    """Call a function; what it does not undo is found by the comparison afterwards."""
+    """Call a function that undoes a change; ignore its error, because a later comparison finds the change."""
     from psycopg import OperationalError
     from psycopg.errors import ObjectInUse
 
@@ -185,21 +291,8 @@ def _attempt(action: Callable[..., object], *arguments: object) -> None:
         pass
 
 
-def _alter_role(connection: psycopg.Connection[Any], name: str, role: Mapping[str, Any]) -> None:
-    """Set all attributes of a role, including the hash of its password."""
-    from psycopg import sql
-
-    switches = " ".join(("" if role[column] else "no") + word for column, word in _SWITCHES.items())
-    text = f"alter role {{}} with {switches} connection limit {{}} password {{}}"
-    if role["rolvaliduntil"]:  # a date that was added cannot be removed, and is reported
-        text += " valid until {}"
-    statement = sql.SQL(text)  # pyright: ignore[reportArgumentType] - it consists of constants
-    values = role["rolconnlimit"], role["rolpassword"], role["rolvaliduntil"]
-    connection.execute(statement.format(sql.Identifier(name), *map(sql.Literal, values)))
-
-
 def _reload(connection: psycopg.Connection[Any]) -> None:
-    """Have the server read its settings again, and wait until it has: this session reads them after it."""
+    """Make the server reload its settings, and wait until it has reloaded them."""
     before = connection.execute("select pg_conf_load_time(), pg_reload_conf()").fetchone()
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:

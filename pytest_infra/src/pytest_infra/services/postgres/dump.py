@@ -1,4 +1,4 @@
-"""Dump a database as SQL with `pg_dump`.
+"""Write the content of a test's database to the failure report as SQL, with `pg_dump`.
 
 Source: PostgreSQL documentation, "pg_dump".
 """
@@ -13,18 +13,18 @@ from infra_runtime.errors import ConfigurationError
 from pytest_infra.isolation.readable import DumpError
 from pytest_infra.isolation.unit import Unit
 from pytest_infra.private_files import write
-from pytest_infra.services.postgres.isolation import Database
+from pytest_infra.services.postgres.database import Database
 
 #: The maximum size (bytes) and duration (seconds) of a dump.
 BYTES, SECONDS = 5_000_000, 5.0
 
 
 def dump(unit: Unit, folder: Path) -> list[Path]:
-    """Write the committed data to a file, and return the file.
+    """Write the committed data of a test's database to a file, and return a list with the file.
 
     `pg_dump` waits at most one second for a locked table. Raises `DumpError` if the dump is incomplete.
     """
-    program = unit.pg_dump if isinstance(unit, Database) else ""
+    program = unit.executables.get("pg_dump") if isinstance(unit, Database) else ""
     if not program:
         raise ConfigurationError("pg_dump is missing in the folder of the server's executables")
     path = folder / f"{unit.id}.sql"

@@ -1,4 +1,4 @@
-"""Makes, resets and drops the databases of one template, in the pool's thread and on its own connection."""
+"""The factory of a pool of databases: it clones, resets and drops databases of one template."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CLONE = "infra_test_"
 
 
 class DatabaseFactory:
-    """The databases of one template."""
+    """A factory that clones, resets and drops databases of one template, in the pool's thread."""
 
     def __init__(
         self, server: Endpoint, owner: Owner, template: str, strategy: str, *, resets: bool = True
@@ -37,14 +37,17 @@ class DatabaseFactory:
         self._renamed: dict[str, str] = {}
 
     def make(self) -> str:
-        """Clone the template and return the database's name."""
+        """Create a database as a clone of the template, and return the name of the database."""
         name, connection = self._new_name(), self._open()
         clone(connection, self._template, name, self.strategy)
         self._recycler.watch(connection, name)
         return name
 
     def reset(self, name: str) -> str | None:
-        """Reset a database and return its new name; None if that is not possible exactly."""
+        """Reset a used database to the contents of the template, and return the database's new name.
+
+        Return None if the result would differ from a new clone; the pool then drops the database.
+        """
         connection = self._open()
         if not self._recycler.resettable(connection, name):
             return None
@@ -59,7 +62,7 @@ class DatabaseFactory:
         return new_name
 
     def remove(self, name: str) -> None:
-        """Drop a database, with everything that prevents it."""
+        """Drop a database, and first remove what prevents this, such as replication slots."""
         self._recycler.forget(name)
         connection = self._open()
         for database in (name, self._renamed.get(name)):
@@ -68,10 +71,10 @@ class DatabaseFactory:
         self._renamed.pop(name, None)
 
     def close(self) -> None:
-        """Close the connection; the next call opens another.
+        """Close the connection to the server; the next call of a method opens a new connection.
 
-        What is known about the databases ends with the connection: the server may have been restarted, with
-        the data of an older snapshot.
+        The stored data about the databases are discarded, because the server may have been restarted with the
+        data of an older snapshot.
         """
         self._recycler = Recycler(self._server, enabled=self._resets)
         connection, self._connection = self._connection, None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,16 +10,18 @@ from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.host.file_copy import spread
 from pytest_infra.isolation.owner import Owner
 from pytest_infra.isolation.pool import Pool
-from pytest_infra.isolation.unit import Unit
+from pytest_infra.isolation.unit import Unit, Units
 from pytest_infra.kit_context import KitContext
 from pytest_infra.label import shorten
 from pytest_infra.notes import Notes
 from pytest_infra.services.postgres import obstacles, template
 from pytest_infra.services.postgres.cluster import Cluster
+from pytest_infra.services.postgres.database import Database
 from pytest_infra.services.postgres.driver import driver
 from pytest_infra.services.postgres.factory import CLONE, DatabaseFactory
-from pytest_infra.services.postgres.migrations import hint
-from pytest_infra.services.postgres.statements import execute, name_sessions, url_at, url_of
+from pytest_infra.services.postgres.failed_migration import migrate
+from pytest_infra.services.postgres.servers import Servers
+from pytest_infra.services.postgres.statements import execute, name_sessions, url_of
 
 if TYPE_CHECKING:
     import psycopg
@@ -32,47 +32,18 @@ CLUSTERS: pytest.StashKey[dict[str, Cluster]] = pytest.StashKey()
 KEPT = "infra: kept"
 
 
-class Database(Unit):
-    """A database for one test. `url` and `socket_url` connect to it."""
-
-    def __init__(self, server: Endpoint, name: str, label: str, *, pg_dump: str = "") -> None:
-        urls = {key: url_at(server[key], name) for key in ("url", "socket_url") if key in server}
-        super().__init__(server, name, label, database=name, **urls)
-        #: the path of the executable, empty when it is missing
-        self.pg_dump = pg_dump
-        self._connection: psycopg.Connection[Any] | None = None
-
-    @contextlib.contextmanager
-    def example(self) -> Iterator[psycopg.Connection[Any]]:
-        """Yield a connection in a transaction that is rolled back after the block.
-
-        In it, `connection.transaction()` creates a savepoint. Commits of other connections are not undone.
-        """
-        connection = self._connection
-        if connection is None:
-            connection = self._connection = driver(self.name).connect(url_of(self))
-        with connection.transaction(force_rollback=True):
-            yield connection
-
-    def close(self) -> None:
-        """Close the connection for examples, if it is open."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-
-def units(context: KitContext) -> Databases:
-    """Return the databases of an instance with one set of migrations."""
-    return Databases(context)
+def units(context: KitContext) -> Units:
+    """Return the object that creates isolation units (databases) of a service with one set of migrations."""
+    return Servers(context) if context.variant == "server" else Databases(context)
 
 
 class Databases:
-    """The databases of one set of migrations."""
+    """The databases of tests, cloned from the template of one set of migrations."""
 
     def __init__(self, context: KitContext) -> None:
         server = self._server = context.endpoint
-        self._pg_dump = context.executables.get("pg_dump", "")
-        self._alone, self._stops = context.alone, context.stops
+        self._executables = context.executables
+        self._alone, self._stops, self._exclusive = context.alone, context.stops, context.exclusive
         self._report = Notes.of(context.config).add_message
         self._psycopg = driver(server.name)
         self._migrations = context.parameters["migrations"]
@@ -93,7 +64,7 @@ class Databases:
             self._pool.give_back(name)
 
     def acquire(self, label: str) -> Unit:
-        """Return a database that is equal to a new clone of the template, under a name that is new."""
+        """Return a database that is equal to a new clone of the template and has a new name."""
         # After a restart of the server, its data may be those of an older snapshot.
         if (start_number := _start_number(self._server)) != self._start_number:
             self._start_number = start_number
@@ -104,12 +75,15 @@ class Databases:
             self._factory.strategy = self._ensure_template()
             name = self._pool.take()
         self._name_sessions(name, label)
-        return Database(self._server, name, label, pg_dump=self._pg_dump)
+        if self._exclusive():  # what tests of other workers have changed before is not a change of this test
+            self._cluster.accept(self._open())
+        return Database(self._server, name, label, executables=self._executables)
 
     def _name_sessions(self, database: str, label: str) -> None:
         """Set the application name of a database, so that the server's log contains the test's id.
 
-        This works with every driver. A parameter of the URL does not: asyncpg under SQLAlchemy rejects it.
+        The setting of the database works with every driver. A parameter of the URL would not: asyncpg under
+        SQLAlchemy rejects such a parameter.
         """
         try:
             name_sessions(self._open(), database, shorten(label))
@@ -129,27 +103,30 @@ class Databases:
             self._kept_connection = None
 
     def release(self, unit: Unit) -> None:
-        """Reset or drop the database in the background, or mark it as kept."""
+        """Reset or drop the database of a test in the background; a unit with `keep` is kept instead."""
         if isinstance(unit, Database):
             unit.close()
         if unit.keep:
             with self._psycopg.connect(url_of(self._server), autocommit=True) as connection:
                 execute(connection, f"comment on database {{}} is '{KEPT}'", unit.id)
-        elif not self._dropped_with_cluster_changes(unit):
+        elif not self._dropped(unit):
             self._pool.give_back(unit.id)
 
-    def _dropped_with_cluster_changes(self, unit: Unit) -> bool:
+    def _dropped(self, unit: Unit) -> bool:
         """Undo what the test has changed in the whole server, and report what cannot be undone.
 
-        Return whether the test's database was dropped, on whose objects a role may depend. While other
-        processes use the server, their tests may have made the changes, so that they are only reported.
+        Return whether the test's database was dropped. The database is dropped if it contains an object whose
+        name is unique in the whole server, such as a replication slot. The database is also dropped before
+        changes of the server are undone, because its objects may depend on a new role. If other processes use
+        the server, their tests may have made the changes, so the changes are only reported.
         """
         try:
             connection = self._open()
+            if dropped := obstacles.exist(connection, unit.id):
+                obstacles.drop(connection, self._server, unit.id)
             if not self._cluster.changed(connection):
-                return False
-            alone = self._alone()
-            if alone:
+                return dropped
+            if alone := self._alone():
                 obstacles.drop(connection, self._server, unit.id)
                 left = self._cluster.restore(connection)
             else:
@@ -158,13 +135,19 @@ class Databases:
         except self._psycopg.OperationalError:  # the test has stopped or restarted the server
             self._close_connection()
             return False
+        except self._psycopg.Error as error:
+            message = str(error).partition("\n")[0]
+            self._report(
+                f"{self._server.name}: after {unit.label}, the server could not be checked: {message}"
+            )
+            return False
         for change in left:
             who = unit.label if alone else f"{unit.label} or a test of another process"
             self._report(f"{self._server.name}: {who} changed the server for later tests: {change}")
-        return alone
+        return alone or dropped
 
     def close(self) -> list[str]:
-        """Drop all databases of this process, unless the server stops now, with its data."""
+        """Drop all databases of this process, unless the server stops now and its data are removed."""
         self._close_connection()
         return self._pool.close(remove=not self._stops())
 
@@ -179,24 +162,19 @@ class Databases:
         return cluster
 
     def _left_over(self, owner: Owner) -> list[str]:
-        """Return the databases of processes that were killed."""
+        """Return the names of databases that killed processes have left in the server."""
         return [name for name in unkept(self._server) if not owner.alive(owner_of(name))]
 
     def _ensure_template(self) -> str:
         return template.ensure(self._server, self._template, self._migrate)
 
     def _migrate(self, name: str) -> None:
-        """Run the migrations; if an extension is missing, add a hint to the error of the user's function."""
-        database = Database(self._server, name, self._template)
-        try:
-            self._migrations.run(database)
-        except self._psycopg.errors.FeatureNotSupported as error:
-            error.add_note(hint(str(error), database.name))
-            raise
+        """Run the migrations. Raises `MigrationError`."""
+        migrate(self._migrations, Database(self._server, name, self._template, executables=self._executables))
 
 
 def unkept(server: Endpoint) -> list[str]:
-    """Return the databases that are units, without those that were kept."""
+    """Return the names of all tests' databases in a server, without databases that were kept."""
     with driver(server.name).connect(url_of(server), autocommit=True) as connection:
         rows = connection.execute(
             "select datname from pg_database where starts_with(datname, %s)"
@@ -207,12 +185,12 @@ def unkept(server: Endpoint) -> list[str]:
 
 
 def owner_of(database: str) -> str:
-    """Return the token of the process that made a database."""
+    """Return the token of the process that created a test's database, from the name of the database."""
     return database.removeprefix(CLONE).partition("_")[0]
 
 
 def _start_number(server: Endpoint) -> int:
-    """Return a number that differs for each start of the server."""
+    """Return a number that differs for each start of the server, to detect a restart."""
     try:
         return (server.data / "cluster" / "postmaster.pid").stat().st_mtime_ns
     except OSError:

@@ -1,20 +1,13 @@
-"""Read the migrations of a database, which are SQL files, Alembic migrations, or a function."""
+"""Read the migrations of a database: SQL files, Alembic migrations, functions, or a list of them."""
 
 from __future__ import annotations
 
 import os
-import re
-import subprocess
-import sys
 from pathlib import Path
 
-from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import ConfigurationError
-from pytest_infra.isolation.migrations import Migrations, Source, contents, imported, key_of, none
-from pytest_infra.services.postgres.driver import driver
-
-#: Source: PostgreSQL, `src/backend/commands/extension.c`
-_MISSING_EXTENSION = re.compile(r'extension "([^"]+)" is not available')
+from pytest_infra.isolation.migrations import Migrations, Source, combined, flattened, imported
+from pytest_infra.services.postgres import alembic_config, alembic_upgrade, sql_files
 
 
 def read(source: Source, root: Path, where: str) -> Migrations:
@@ -23,96 +16,40 @@ def read(source: Source, root: Path, where: str) -> Migrations:
     Raises:
         ConfigurationError: the value does not describe migrations.
     """
-    if source is None or source == "":
-        return none()
+    return combined([_read(part, root, place) for part, place in flattened(source, where)])
+
+
+def _read(source: Source, root: Path, where: str) -> Migrations:
+    """Return the migrations of one source, which is not a list."""
     if isinstance(source, Migrations):
         return source
     if callable(source):
         return Migrations.of(source)
-    text = os.fspath(source)
-    path = root / Path(text).expanduser()
-    if path.is_dir() and (path / "alembic.ini").is_file():
-        path /= "alembic.ini"
-    if path.suffix == ".ini" and path.is_file():
-        return _alembic(path)
+    if not isinstance(source, (str, os.PathLike)):
+        raise ConfigurationError(
+            f"{source!r} is a {type(source).__name__}, not migrations",
+            where=where,
+            hint="A source is a path, `MODULE:FUNCTION`, a function, a `Migrations`, or a list of them.",
+        )
+    text = str(os.fspath(source))
+    path = _path(text, root)
+    if (config := alembic_config.find(path, root, where)) is not None:
+        return alembic_upgrade.migrations(config)
     if path.is_dir() or (path.suffix == ".sql" and path.is_file()):
-        return _sql(path, where)
+        return sql_files.migrations(path, root, where)
     if ":" in text:
         return imported(text, where)
+    problem = "does not exist" if not path.exists() else "is not a SQL file"
     raise ConfigurationError(
-        f"{text!r} is neither a folder of SQL files nor an alembic.ini nor MODULE:FUNCTION", where=where
+        f"{text!r} is neither a folder of SQL files nor an alembic.ini nor MODULE:FUNCTION: {path} {problem}",
+        where=where,
+        hint="A relative path refers to the root directory of pytest.",
     )
 
 
-def _sql(path: Path, where: str) -> Migrations:
-    """Return the migrations of a SQL file, or of all `*.sql` files of a folder, sorted by name."""
-    files = sorted(path.rglob("*.sql")) if path.is_dir() else [path]
-    if not files:
-        raise ConfigurationError(f"the folder {path} contains no `*.sql` file", where=where)
-
-    def run(database: Endpoint) -> None:
-        from psycopg import Error
-
-        with driver(database.name).connect(database.url, autocommit=True) as connection:
-            for file in files:
-                try:
-                    connection.execute(file.read_bytes())
-                except Error as error:
-                    raise ConfigurationError(
-                        str(error), where=str(file), hint=hint(str(error), database.name)
-                    ) from error
-
-    return Migrations(run=run, key=key_of(contents(files)))
-
-
-#: This program runs in a separate process, because Alembic's `env.py` configures logging and can import the
-#: application.
-_UPGRADE = """
-import os, sys
-from alembic import command
-from alembic.config import Config
-config = Config(sys.argv[1])
-config.set_main_option("sqlalchemy.url", os.environ["DATABASE_URL"].replace("%", "%%"))
-command.upgrade(config, "head")
-"""
-
-
-def _alembic(ini: Path) -> Migrations:
-    def run(database: Endpoint) -> None:
-        # For URLs that begin with `postgresql:`, SQLAlchemy uses psycopg2, which may not be installed.
-        url = database.url.replace("postgresql:", "postgresql+psycopg:", 1)
-        process = subprocess.run(
-            [sys.executable, "-c", _UPGRADE, str(ini)],
-            cwd=ini.parent,
-            env={**os.environ, "DATABASE_URL": url},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if process.returncode:
-            output = process.stderr.strip()[-4000:]
-            raise ConfigurationError(
-                f"alembic upgrade failed:\n{output}", where=str(ini), hint=hint(output, database.name)
-            )
-
-    return Migrations(run=run, key=key_of(contents([ini, _script_location(ini)])))
-
-
-def hint(error: str, service: str) -> str:
-    """Return a hint for a migration that has failed with this error message of the server."""
-    if (missing := _MISSING_EXTENSION.search(error)) is None:
-        return "Correct the migration."
-    return (
-        f"This PostgreSQL has no extension {missing[1]}; the view pg_available_extensions lists the"
-        " extensions of the server. To use an installed server that has the extension, set `binary` in the"
-        f' table `[services.{service}]` of infra.toml, for example `binary = "/usr/lib/postgresql/17/bin"`.'
-    )
-
-
-def _script_location(ini: Path) -> Path:
-    from configparser import RawConfigParser
-
-    parser = RawConfigParser()
-    parser.read(ini, encoding="utf-8")
-    location = parser.get("alembic", "script_location", fallback="alembic")
-    return ini.parent / location.replace("%(here)s", str(ini.parent))
+def _path(text: str, root: Path) -> Path:
+    """Return the path for a text; a configuration of Alembic can also be in a parent folder of the root."""
+    path = root / Path(text).expanduser()
+    if text in {alembic_config.INI, alembic_config.TOML}:
+        return next((found for folder in (root, *root.parents) if (found := folder / text).is_file()), path)
+    return path

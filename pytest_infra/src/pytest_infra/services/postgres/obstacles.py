@@ -1,10 +1,11 @@
-"""What prevents `DROP DATABASE`: prepared transactions, replication slots, subscriptions and a template flag.
+"""Drop a database that has prepared transactions, replication slots, subscriptions or the template flag.
 
 Source: PostgreSQL, `src/backend/commands/dbcommands.c`, `dropdb`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from infra_runtime.engines.local.stack import Endpoint
@@ -15,6 +16,12 @@ from pytest_infra.services.postgres.statements import end_sessions, execute, url
 if TYPE_CHECKING:
     import psycopg
 
+_EXIST = """
+select exists (select from pg_prepared_xacts where database = %(name)s)
+    or exists (select from pg_replication_slots where database = %(name)s)
+    or exists (select from pg_subscription s join pg_database d on d.oid = s.subdbid
+        where d.datname = %(name)s)
+"""
 _PREPARED = "select gid from pg_prepared_xacts where database = %s"
 _SLOTS = "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = %s"
 _SUBSCRIPTIONS = """
@@ -22,8 +29,28 @@ select s.subname from pg_subscription s join pg_database d on d.oid = s.subdbid 
 """
 
 
+def exist(connection: psycopg.Connection[Any], database: str) -> bool:
+    """Return whether a database has a prepared transaction, a replication slot or a subscription.
+
+    The names of these objects are unique in the whole server, so a later test cannot use the same names.
+    """
+    return bool((connection.execute(_EXIST, {"name": database}).fetchone() or (False,))[0])
+
+
+def roll_back(server: Endpoint, database: str, transactions: Iterable[str]) -> None:
+    """Roll back prepared transactions of a database."""
+    from psycopg import sql
+
+    with driver(server.name).connect(url_of(server, database), autocommit=True) as session:
+        for gid in transactions:
+            session.execute(sql.SQL("rollback prepared {}").format(sql.Literal(gid)))
+
+
 def drop(connection: psycopg.Connection[Any], server: Endpoint, database: str) -> None:
-    """Drop a database if it exists, with everything that prevents it. `connection` is to another database."""
+    """Drop a database if it exists, after removing everything that prevents this.
+
+    `connection` is a connection to another database of the server.
+    """
     from psycopg import Error
 
     try:
@@ -35,17 +62,13 @@ def drop(connection: psycopg.Connection[Any], server: Endpoint, database: str) -
 
 
 def _remove(connection: psycopg.Connection[Any], server: Endpoint, database: str) -> None:
-    from psycopg import sql
-
     execute(connection, "alter database {} with is_template false allow_connections true", database)
     end_sessions(connection, database)
-    prepared = connection.execute(_PREPARED, [database]).fetchall()
+    if prepared := connection.execute(_PREPARED, [database]).fetchall():
+        roll_back(server, database, [gid for (gid,) in prepared])
     subscriptions = connection.execute(_SUBSCRIPTIONS, [database]).fetchall()
-    if prepared or subscriptions:
-        url = url_of(server, database)
-        with driver(server.name).connect(url, autocommit=True) as session:
-            for (gid,) in prepared:
-                session.execute(sql.SQL("rollback prepared {}").format(sql.Literal(gid)))
+    if subscriptions:
+        with driver(server.name).connect(url_of(server, database), autocommit=True) as session:
             for (name,) in subscriptions:
                 # Without a slot name, the subscription is dropped without a connection to the publisher.
                 for text in ("disable", "set (slot_name = none)"):

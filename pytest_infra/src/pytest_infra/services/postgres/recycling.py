@@ -1,10 +1,11 @@
-"""Use a database again for another test, after a reset that leaves no trace of the first.
+"""Reset a used database so that another test can use it and finds no trace of the first test.
 
-A reset needs a small part of the time of `CREATE DATABASE`, which copies hundreds of files. It is exact or
-is not done: the server's WAL lists every relation that a test has changed. If each of them is a table or a
-sequence of the template, the reset deletes the rows of the changed tables, copies the rows of the template
-back and sets the sequences. After any other change, and whenever the list may be incomplete, the database is
-dropped and the next one is cloned.
+A reset needs a small part of the time of `CREATE DATABASE`, which copies hundreds of files. After an exact
+reset, the database is equal to a new clone of the template. The server's write-ahead log (WAL) lists every
+relation that a test has changed. If each of these relations is a table or a sequence of the template, the
+reset deletes the rows of the changed tables, copies the rows of the template back and sets the sequences.
+After any other change, and whenever the list may be incomplete, the database is dropped and a new database is
+cloned.
 """
 
 from __future__ import annotations
@@ -31,12 +32,13 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg import sql
 
-#: how often a database is used again; deleted rows and index entries slow it down
+#: how often a database is used again; deleted rows and index entries make the database slower
 MAX_RESETS = 100
-#: after this many failed resets in succession, this many databases are not reset: the tests probably run DDL
+#: the number of failed resets in succession after which databases are not reset, because the tests probably
+#: run DDL; and the number of these databases
 FAILURES, PAUSE = 4, 40
 
-#: what the catalogs that all databases share have on a database, except the label of its test
+#: the properties of a database in the catalogs that all databases share, except the label of its test
 _STATE = f"""
 select d.oid::bigint, {wal.POSITION}, jsonb_build_array(
     to_jsonb(d) - 'datname' - 'datallowconn',
@@ -50,7 +52,7 @@ select d.oid::bigint, {wal.POSITION}, jsonb_build_array(
     (select count(*) from pg_replication_slots where database = d.datname))::text
 from pg_database d where d.datname = %s
 """  # noqa: S608 - the function is a constant
-#: the session that resets: no foreign keys and triggers, and rows in the order of the table
+#: settings of the session that resets: no foreign keys and triggers, and rows in the order of the table
 _OPTIONS = (
     "-c session_replication_role=replica -c synchronize_seqscans=off -c statement_timeout=10s"
     " -c default_transaction_read_only=off -c synchronous_commit=on"
@@ -58,7 +60,7 @@ _OPTIONS = (
 
 
 class NotExactError(Exception):
-    """A database cannot be reset exactly; the text is the reason."""
+    """The error that a reset database would differ from a new clone; the text is the reason."""
 
 
 @frozen
@@ -70,7 +72,10 @@ class _Watched:
 
 
 class Recycler:
-    """The databases of one template whose changes are known. It belongs to one connection to the server."""
+    """The databases of one template whose changes are observed, so that they can be reset.
+
+    The object belongs to one connection to the server.
+    """
 
     def __init__(self, server: Endpoint, *, enabled: bool = True) -> None:
         self._server = server
@@ -83,9 +88,10 @@ class Recycler:
         self._failures = self._pause = 0
 
     def watch(self, connection: psycopg.Connection[Any], name: str) -> None:
-        """Observe a new clone, before a test gets it. The second clone of a process is read as a model.
+        """Begin to observe a new clone before a test gets it; read the contents of the second clone.
 
-        The first one is not, because a test is waiting for it, and perhaps it is the only one.
+        The contents of the first clone are not read, because a test is waiting for this clone, and perhaps no
+        further clone is needed.
         """
         if self._pause:
             self._pause -= 1
@@ -106,13 +112,13 @@ class Recycler:
         self._watched[name] = _Watched(oid=oid, state=state)
 
     def forget(self, name: str) -> None:
-        """Stop observing a database that is dropped or kept."""
+        """Stop observing the changes of a database that is dropped or kept."""
         watched = self._watched.pop(name, None)
         if watched is not None:
             self._wal.forget(watched.oid)
 
     def resettable(self, connection: psycopg.Connection[Any], name: str) -> bool:
-        """Return whether a reset may succeed, before anything is done to the database."""
+        """Return whether a reset of a used database may succeed; the database is not changed."""
         watched = self._watched.get(name)
         if watched is None or self._contents is None or watched.resets >= MAX_RESETS:
             return False
@@ -127,7 +133,7 @@ class Recycler:
         return True
 
     def reset(self, connection: psycopg.Connection[Any], name: str, new_name: str) -> None:
-        """Rename a database that is `resettable`, and reset it.
+        """Rename a used database, and reset its tables and sequences to the contents of the template.
 
         Raises:
             NotExactError: the database has the new name and must be dropped.
@@ -152,7 +158,7 @@ class Recycler:
         self._watched[new_name] = _Watched(oid=watched.oid, state=watched.state, resets=watched.resets + 1)
 
     def _read(self, connection: psycopg.Connection[Any]) -> None:
-        """Read the WAL; if a part of it is missing, the databases are no longer observed."""
+        """Read new records of the WAL; if a part of the WAL is missing, stop observing all databases."""
         try:
             self._wal.read(connection)
         except driver(self._server.name).Error:
@@ -166,10 +172,10 @@ class Recycler:
     def _take_away(
         self, connection: psycopg.Connection[Any], name: str, new_name: str, watched: _Watched
     ) -> None:
-        """End all sessions of a database, rename it, and read what they have changed.
+        """End all sessions of a database, rename the database, and read the changes of the sessions.
 
-        `rename` fails if a session is left or begins. Its commit writes the records of the sessions to the
-        file of the WAL.
+        The statement that renames the database fails if a session is left or begins. The commit of this
+        statement writes the records of the ended sessions to the file of the WAL.
         """
         with pipeline(connection) as sending:
             execute(connection, "alter database {} with allow_connections false", name)
@@ -188,13 +194,18 @@ class Recycler:
             raise NotExactError("a setting, slot, subscription or prepared transaction of the database")
 
     def _changed(self, watched: _Watched) -> tuple[list[Table], list[Sequence]]:
-        """Return the changed tables and sequences."""
+        """Return the tables and sequences of a database that a test has changed.
+
+        Raises `NotExactError` if the test has changed something else.
+        """
         changes, contents = self._wal.changes(watched.oid), self._contents
         if changes is None or contents is None:
             raise NotExactError("a part of the WAL is missing")
         relations = {contents.files.get(file, 0) for file in changes}
         if not relations <= contents.tables.keys() | contents.sequences.keys():
-            raise NotExactError("a catalog, a new relation, or a table that cannot be restored")
+            raise NotExactError(
+                "the test has changed a catalog, a new relation, or a table that cannot be restored"
+            )
         return (
             [table for oid, table in contents.tables.items() if oid in relations],
             [sequence for oid, sequence in contents.sequences.items() if oid in relations],
@@ -241,7 +252,7 @@ class Recycler:
 
 
 def _delete(table: Table) -> sql.Composed:
-    """Return a statement that deletes all rows, unless there are so many that the reset will fail anyway."""
+    """Return a statement that deletes all rows of a table, unless its file is too large for a reset."""
     from psycopg import sql
 
     statement = sql.SQL("delete from only {} where (select pg_relation_size({}) <= {})")

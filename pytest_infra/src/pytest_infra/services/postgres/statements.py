@@ -17,18 +17,21 @@ if TYPE_CHECKING:
 
 
 def url_of(server: Mapping[str, str], database: str = "") -> str:
-    """Return the URL of a database, by default the one in the server's URL; of the socket if there is one."""
+    """Return the URL of a database; by default, of the database in the server's URL.
+
+    If the server has a Unix socket, the URL is that of the socket.
+    """
     url = server.get("socket_url") or server["url"]
     return url_at(url, database) if database else url
 
 
 def url_at(url: str, database: str) -> str:
-    """Return a URL with the name of another database."""
+    """Return the URL with another database name in place of the name in the URL."""
     return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
 
 
 def execute(connection: psycopg.Connection[Any], text: str, *names: str) -> psycopg.Cursor[Any]:
-    """Execute a statement with quoted names in place of `{}`."""
+    """Execute an SQL statement, in which each `{}` is replaced by a quoted name."""
     from psycopg import sql
 
     # Every text is a constant of this package; only the names in it vary, and they are quoted.
@@ -45,7 +48,7 @@ def name_sessions(connection: psycopg.Connection[Any], database: str, name: str)
 
 
 def end_sessions(connection: psycopg.Connection[Any], database: str) -> None:
-    """Disconnect all sessions of a database, and wait up to five seconds until each has ended.
+    """Disconnect all sessions of a database, and wait at most five seconds until every session has ended.
 
     The second argument of `pg_terminate_backend` would also wait, but for at least a tenth of a second.
     """
@@ -62,7 +65,10 @@ def end_sessions(connection: psycopg.Connection[Any], database: str) -> None:
 
 
 def require_no_prepared_transaction(connection: psycopg.Connection[Any], database: str) -> None:
-    """Raise `psycopg.errors.RaiseException` if a database has one; which would delay a change by 5 s."""
+    """Raise `psycopg.errors.RaiseException` if a database has a prepared transaction.
+
+    Such a transaction would delay the renaming of the database by 5 seconds.
+    """
     from psycopg import sql
 
     statement = sql.SQL(
@@ -79,9 +85,10 @@ def drop(connection: psycopg.Connection[Any], database: str) -> None:
 
 @contextlib.contextmanager
 def pipeline(connection: psycopg.Connection[Any]) -> Iterator[psycopg.Pipeline]:
-    """Send statements without waiting for each result, and raise the first error.
+    """Send the statements of the block without waiting for each result, and raise the first error.
 
-    psycopg would also log a warning after an error. It would appear in the log of the test that is running.
+    psycopg's own pipeline also logs a warning after an error, which would appear in the log of the running
+    test.
     """
     thread = threading.get_ident()
 
@@ -99,7 +106,7 @@ def pipeline(connection: psycopg.Connection[Any]) -> Iterator[psycopg.Pipeline]:
 
 @contextlib.contextmanager
 def locked(connection: psycopg.Connection[Any], name: str) -> Iterator[None]:
-    """Hold an advisory lock of the server, which also ends with the connection."""
+    """Hold an advisory lock of the server during the block; the lock also ends with the connection."""
     connection.execute("select pg_advisory_lock(hashtext(%s))", [name])
     try:
         yield

@@ -1,29 +1,32 @@
-"""The template of a set of migrations, which all sessions share, and the fastest way to clone it.
+"""The template database of a set of migrations, which all test runs share, and the fastest way to clone it.
 
 Source: PostgreSQL documentation, "CREATE DATABASE", "Template Databases" and "file_copy_method".
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from infra_runtime.cache import cache_folder, write_atomically
 from infra_runtime.engines.local.stack import Endpoint
-from pytest_infra.services.postgres import catalog
+from pytest_infra.label import run_id, running_test
+from pytest_infra.services.postgres import catalog, obstacles
 from pytest_infra.services.postgres.driver import driver
+from pytest_infra.services.postgres.failed_migration import MigrationError
 from pytest_infra.services.postgres.statements import drop, end_sessions, execute, locked, url_at, url_of
 
 if TYPE_CHECKING:
     import psycopg
 
 TEMPLATE = "infra_template_"
-#: templates of other migrations that are kept, for other branches
+#: the number of templates of other migrations that are kept, for example for other branches
 TEMPLATES_KEPT = 4
-#: how often each strategy is measured
+#: how often each strategy (way to clone a database) is measured
 TRIALS = 2
 #: name → a statement before `CREATE DATABASE`, its option, and the oldest version of PostgreSQL that has both
 STRATEGIES: dict[str, tuple[LiteralString, LiteralString, int]] = {
@@ -36,9 +39,13 @@ CACHE = "postgres-clone.json"
 
 
 def ensure(server: Endpoint, template: str, migrate: Callable[[str], object]) -> str:
-    """Make the template if it is missing, and return the fastest strategy to clone it.
+    """Create the template database if it is missing, and return the fastest strategy to clone the template.
 
-    `migrate` is called with the name of an empty database.
+    `migrate` is called with the name of an empty database, once in each run. If `migrate` fails, all
+    processes of the run get the same error.
+
+    Raises:
+        MigrationError: the migration has failed, in this process or in another one of this run.
     """
     with driver(server.name).connect(url_of(server), autocommit=True) as connection:
         strategy = _strategy_of(connection, template)
@@ -50,7 +57,7 @@ def ensure(server: Endpoint, template: str, migrate: Callable[[str], object]) ->
 
 
 def clone(connection: psycopg.Connection[Any], template: str, name: str, strategy: str) -> None:
-    """Create a database from a template."""
+    """Create the database `name` as a clone of the template, with a strategy of `CREATE DATABASE`."""
     setting, option, _ = STRATEGIES[strategy]
     execute(connection, setting)
     execute(connection, f"create database {{}} template {{}} {option}", name, template)
@@ -60,9 +67,9 @@ def _make(
     connection: psycopg.Connection[Any], server: Endpoint, template: str, migrate: Callable[[str], object]
 ) -> str:
     raw = f"{template}_new"
-    drop(connection, raw)
-    execute(connection, "create database {}", raw)
-    migrate(raw)
+    with failure_recorded(connection, server, raw):
+        execute(connection, "create database {}", raw)
+        migrate(raw)
     with driver(server.name).connect(url_at(url_of(server), raw), autocommit=True) as session:
         catalog.settle_sequences(session)
     execute(connection, "alter database {} with allow_connections false", raw)
@@ -77,6 +84,47 @@ def _make(
     return strategy
 
 
+@contextlib.contextmanager
+def failure_recorded(connection: psycopg.Connection[Any], server: Endpoint, raw: str) -> Iterator[None]:
+    """Drop a database `raw`, and record a migration that fails in the block in the comment of `raw`.
+
+    The comment is for the other tests and processes of the run.
+
+    Raises:
+        MigrationError: the migration has failed in the block, or earlier in this run.
+    """
+    if (failed := _failure_of(connection, raw)) is not None:
+        raise failed
+    obstacles.drop(connection, server, raw)
+    try:
+        yield
+    except MigrationError as error:
+        _record(connection, raw, error)
+        raise
+
+
+def _record(connection: psycopg.Connection[Any], raw: str, error: MigrationError) -> None:
+    from psycopg import Error, errors, sql
+
+    record = {"run": run_id(), "test": running_test(), "error": error.args}
+    statement = sql.SQL("comment on database {} is {}")
+    with contextlib.suppress(Error):  # the migration has stopped the server
+        with contextlib.suppress(errors.DuplicateDatabase):
+            execute(connection, "create database {}", raw)
+        connection.execute(statement.format(sql.Identifier(raw), sql.Literal(json.dumps(record))))
+
+
+def _failure_of(connection: psycopg.Connection[Any], raw: str) -> MigrationError | None:
+    """Return the error of a migration that has failed in this run."""
+    comment = "select shobj_description(oid, 'pg_database') from pg_database where datname = %s"
+    row = connection.execute(comment, [raw]).fetchone()
+    record = json.loads(row[0]) if row and row[0] else {}
+    if record.get("run") != run_id():
+        return None
+    message, where, hint = record["error"]
+    return MigrationError(message, where, hint, reported_by=record["test"])
+
+
 def _strategy_of(connection: psycopg.Connection[Any], template: str) -> str | None:
     """Return the strategy in a template's comment; None if the template is missing or incomplete."""
     row = connection.execute(
@@ -87,12 +135,12 @@ def _strategy_of(connection: psycopg.Connection[Any], template: str) -> str | No
 
 
 def _remembered(connection: psycopg.Connection[Any], data: Path) -> str | None:
-    """Return the strategy that was measured for this disk and version."""
+    """Return the fastest strategy in the user's cache for this disk and PostgreSQL version, or None."""
     return _measured().get(_cache_key(connection, data))
 
 
 def _fastest(connection: psycopg.Connection[Any], data: Path, template: str) -> str:
-    """Return the fastest strategy, measured with this server, this disk and this template."""
+    """Measure each strategy with this server, disk and template; return the fastest strategy."""
     from psycopg import Error
 
     version = connection.info.server_version // 10_000
@@ -116,7 +164,10 @@ def _fastest(connection: psycopg.Connection[Any], data: Path, template: str) -> 
 
 
 def _measured() -> dict[str, str]:
-    """Return the content of the cache; entries with an unknown strategy are left out."""
+    """Return the measured strategies in the user's cache: `VERSION DEVICE` → strategy.
+
+    Unknown strategies are left out.
+    """
     folder = cache_folder()
     try:
         entries = json.loads((folder / CACHE).read_text(encoding="utf-8")) if folder else {}
@@ -130,7 +181,7 @@ def _cache_key(connection: psycopg.Connection[Any], data: Path) -> str:
 
 
 def _prune(connection: psycopg.Connection[Any]) -> None:
-    """Drop the oldest templates."""
+    """Drop the oldest templates, so that only a limited number of templates is kept."""
     rows = connection.execute(
         "select datname from pg_database where starts_with(datname, %s) and datistemplate"
         " order by oid desc offset %s",

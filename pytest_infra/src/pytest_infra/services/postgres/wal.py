@@ -1,4 +1,4 @@
-"""Which relations were changed since a point in time, from the server's write-ahead log (WAL).
+"""Find the relations (tables, indexes, …) that were changed, in the server's write-ahead log (WAL).
 
 Sources: PostgreSQL documentation, "pg_walinspect"; PostgreSQL, `src/backend/access/rmgrdesc/heapdesc.c` and
 `xlogdesc.c` for the names of the records.
@@ -62,7 +62,7 @@ def _true(connection: psycopg.Connection[Any], query: str) -> bool:
 
 
 class Wal:
-    """The changes of the watched databases; each part of the WAL is read once for all of them."""
+    """The changes of the observed databases; each part of the WAL is read once for all these databases."""
 
     def __init__(self) -> None:
         #: the end of a record, before which all records were read
@@ -73,29 +73,32 @@ class Wal:
         self._ignored: list[str] = []
 
     def watch(self, database: int) -> None:
-        """Collect the changes of a database from the last position, without those before it."""
+        """Begin to collect the changes of a database; changes before this call are not collected."""
         if self._position:  # otherwise the changes remain unknown
             self._changes[database] = set()
 
     def forget(self, database: int) -> None:
-        """Stop watching a database."""
+        """Stop collecting the changes of a database."""
         self._changes.pop(database, None)
 
     def forget_all(self) -> None:
-        """Stop watching all databases, because the WAL cannot be read without a gap."""
+        """Stop collecting the changes of all databases, because a part of the WAL is missing."""
         self._position = ""
         self._changes.clear()
 
     def ignore(self, transaction: str) -> None:
-        """Ignore the changes of a transaction that has ended."""
+        """Ignore the changes of a transaction that has ended, because it belongs to a reset."""
         self._ignored.append(transaction)
 
     def changes(self, database: int) -> AbstractSet[int] | None:
-        """Return the changed relations of a database; None if they are not known."""
+        """Return the file numbers of a database's changed relations; None if the changes are not known."""
         return self._changes.get(database)
 
     def read(self, connection: psycopg.Connection[Any]) -> None:
-        """Read the WAL up to now. `connection` commits synchronously, outside a transaction."""
+        """Read the WAL from the last position up to now, and add the changes to the observed databases.
+
+        `connection` commits synchronously and is not in a transaction.
+        """
         with pipeline(connection) as sending:
             position = connection.execute(_POSITION)
             sending.sync()
@@ -105,7 +108,7 @@ class Wal:
         self.add(records, (position.fetchone() or ("",))[0])
 
     def scan(self, connection: psycopg.Connection[Any]) -> psycopg.Cursor[Any] | None:
-        """Request the changes since the last position, within a pipeline.
+        """Request the changes in the WAL since the last position, within a pipeline; `add` gets the result.
 
         Raises `psycopg.Error`, in the pipeline, if a checkpoint has removed a part of the WAL.
         """
@@ -116,10 +119,12 @@ class Wal:
         )
 
     def add(self, records: psycopg.Cursor[Any] | None, position: str) -> None:
-        """Add the result of `scan`. `position` was determined before it, and before a commit before it.
+        """Add the changes in the result of `scan` to the observed databases.
 
-        The file has all records up to the position, because the commit wrote them. The next scan reads the
-        records after the position again: the last record in the file may have been incomplete.
+        `position` is the end of the WAL. The position was determined before the call of `scan`, and a
+        transaction was committed in between. The file has all records up to the position, because the commit
+        wrote them. The next scan reads the records after the position again: the last record in the file may
+        have been incomplete.
         """
         start, self._position = self._position, position
         if records is None:
@@ -133,6 +138,6 @@ class Wal:
 
 
 def _number(position: str) -> int:
-    """Return a position (`16/B374D848`) as bytes since the beginning of the WAL."""
+    """Return a position in the WAL, such as `16/B374D848`, as the number of bytes from its beginning."""
     high, _, low = position.partition("/")
     return (int(high, 16) << 32) + int(low, 16)

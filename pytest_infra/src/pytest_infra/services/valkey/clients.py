@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def client(context: FixtureContext, unit: Endpoint) -> Iterator[valkey.Valkey]:
-    """Yield a synchronous client that returns `str`."""
+    """Yield a synchronous client of Valkey for the test's unit; the client returns texts (`str`)."""
     library = context.library("valkey", "redis")
     opened = library.from_url(unit.url, decode_responses=True, client_name=context.label.name)
     try:
@@ -24,7 +24,7 @@ def client(context: FixtureContext, unit: Endpoint) -> Iterator[valkey.Valkey]:
 
 
 async def async_client(context: FixtureContext, unit: Endpoint) -> AsyncIterator[valkey.asyncio.Valkey]:
-    """Yield an asynchronous client that returns `str`."""
+    """Yield an asynchronous client of Valkey for the test's unit; the client returns texts (`str`)."""
     library = context.library("valkey.asyncio", "redis.asyncio")
     opened = library.from_url(unit.url, decode_responses=True, client_name=context.label.name)
     try:

@@ -1,4 +1,6 @@
-"""Dump the keys of a unit as JSON: type, seconds to live, length and first elements of each key.
+"""Write the keys of a test's unit in Valkey to the failure report, as JSON.
+
+For each key, the file contains type, seconds to live, length and first elements.
 
 Source: Valkey documentation, "Commands".
 """
@@ -27,7 +29,7 @@ LENGTH = {
 
 
 def dump(unit: Unit, folder: Path) -> list[Path]:
-    """Write the keys with their values to a file, and return the file."""
+    """Write the keys of a unit with their values to a file, and return a list with the file."""
     path = folder / f"{unit.id}.json"
     prefix = unit.prefix if isinstance(unit, Keys) else ""
     password = unit.server_password if isinstance(unit, Keys) else unit.get("password", "")

@@ -12,7 +12,7 @@ import itertools
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import ConfigurationError
@@ -20,7 +20,7 @@ from pytest_infra.isolation.connection import CommandConnection
 from pytest_infra.isolation.slots import Slots
 from pytest_infra.isolation.unit import Unit
 from pytest_infra.kit_context import KitContext
-from pytest_infra.label import shorten
+from pytest_infra.label import login_name
 from pytest_infra.services.valkey.protocol import RespConnection
 
 #: The permissions of a user: commands that affect the whole server are forbidden; the harmless commands of
@@ -36,7 +36,7 @@ PREFIXES = 256
 
 
 class Keys(Unit):
-    """A database, or the keys with a prefix; `url` contains the user.
+    """An isolation unit of Valkey: a logical database, or the keys with a prefix; `url` contains the user.
 
     For a database, `prefix` is empty.
     """
@@ -53,8 +53,8 @@ class Keys(Unit):
         password = secrets.token_hex(16)
         # The output of `CLIENT LIST` and the log contain the user of every connection, whichever client
         # library is used.
-        user = f"{name}/{shorten(label)}"
-        place = f"{quote(user, safe='')}:{password}@"
+        user = f"{name}.{login_name(label)}"
+        place = f"{user}:{password}@"
         urls = {"url": f"redis://{place}{server.host}:{server.port}/{database}"}
         if "socket_url" in server:
             urls["socket_url"] = f"unix://{place}{urlsplit(server['socket_url']).path}?db={database}"
@@ -68,7 +68,7 @@ class Keys(Unit):
 
     @contextlib.contextmanager
     def example(self) -> Iterator[Keys]:
-        """Yield an empty database, or a further prefix without keys."""
+        """Yield an empty part of this unit (database or further prefix) for one example of Hypothesis."""
         if not self.prefix:
             self.clear()
             yield self
@@ -90,19 +90,19 @@ class Keys(Unit):
         )
 
     def clear(self) -> None:
-        """Remove the keys of this unit."""
+        """Remove all keys of this unit (its database or its prefix) from the server."""
         self._connection.run(lambda connection: clear(connection, self._number, self.prefix))
 
 
 def units(context: KitContext) -> Users:
-    """Return the provider of databases or prefixes for an instance of Valkey."""
+    """Return the object that provides isolation units (databases or prefixes) of a Valkey service."""
     return Users(context.endpoint, context.stack.data, context.variant)
 
 
 class Users:
-    """Databases or prefixes with a user for each unit.
+    """The isolation units of a Valkey service: databases or prefixes, with a user for each unit.
 
-    The user is created with the unit; when it is removed, the server closes its connections.
+    The user is created with the unit. When the user is removed, the server closes the user's connections.
     """
 
     def __init__(self, server: Endpoint, stack: Path, variant: str) -> None:
@@ -128,7 +128,7 @@ class Users:
         self._slots = Slots(stack, slots, numbers, hint)
 
     def acquire(self, label: str) -> Unit:
-        """Return a unit without keys, with a new user."""
+        """Return an isolation unit: a database or a prefix without keys, with a new user."""
         number = self._slots.take(self._clean)
         database, prefix = self._place(number)
         unit = Keys(self._server, self._connection, self._user(number), label, database, prefix)
@@ -140,11 +140,11 @@ class Users:
         return unit
 
     def release(self, unit: Unit) -> None:
-        """Remove the user and the keys; the server closes the user's connections."""
+        """Remove the user and the keys of a unit after its test; the server closes the user's connections."""
         self._slots.release(int(unit.id.rpartition("-")[2]), self._clean, keep=unit.keep)
 
     def close(self) -> list[str]:
-        """Close the connection."""
+        """Close this process's connection to the server, with which units are created and removed."""
         self._connection.close()
         return []
 
@@ -154,7 +154,7 @@ class Users:
 
     def _clear(self, connection: RespConnection, number: int) -> None:
         users = connection.call("ACL", "USERS")
-        if old_users := [user for user in users if user.partition("/")[0] == self._user(number)]:
+        if old_users := [user for user in users if user.partition(".")[0] == self._user(number)]:
             connection.call("ACL", "DELUSER", *old_users)
         clear(connection, *self._place(number))
 

@@ -28,7 +28,7 @@ class RespConnection(LineConnection):
         return self.calls(words)[0]
 
     def calls(self, *commands: Sequence[str]) -> list[Any]:
-        """Send several commands together, and return their results.
+        """Send several commands to the server together, and return the list of their results.
 
         If a command fails, its error is raised after all answers have been read.
         """

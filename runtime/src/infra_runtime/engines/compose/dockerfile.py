@@ -36,7 +36,9 @@ def dockerfile(requirements: str) -> str:
 
 
 def ignore_file(output: str) -> str:
-    """Return the patterns of files that are left out of the image: local state and the folder of secrets.
+    """Return the text of the ignore file: patterns of files that are not copied to the generated image.
+
+    These files are local state and the folder of secrets; `output` is the folder of the Compose files.
 
     Docker reads `NAME.dockerignore` beside the Dockerfile NAME. Source: Docker documentation, "Build
     context".

@@ -21,7 +21,7 @@ _START_INTERVAL, _INTERVAL, _TIMEOUT = 1, 10, 5
 
 
 def health_check(spec: ServiceSpec, stack: Stack) -> dict[str, Value] | None:
-    """Return the `healthcheck` of a service, or None if it is ready as soon as it runs.
+    """Return the `healthcheck` of a service for Compose; None for a task, or without a probe.
 
     Raises:
         ConfigurationError: the probe cannot be expressed as a command of the image.
@@ -47,7 +47,10 @@ def health_check(spec: ServiceSpec, stack: Stack) -> dict[str, Value] | None:
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as Compose writes them. Source: Compose Specification, "Specifying durations"."""
+    """Return a number of seconds in the notation of Compose, such as `1m30s`.
+
+    Source: Compose Specification, "Specifying durations".
+    """
     milliseconds = max(1, round(seconds * 1000))
     whole, rest = divmod(milliseconds, 1000)
     return f"{whole}s" if not rest else f"{whole}s{rest}ms" if whole else f"{rest}ms"
@@ -64,7 +67,7 @@ def _command(spec: ServiceSpec, probe: Probe) -> tuple[str, ...]:
             return "python", "-c", _TCP_SCRIPT.format(port=inner_port(spec, probe.port))
         case TcpProbe():
             raise _impossible(
-                spec, f"no program is known in the image that opens a TCP connection{_named(client)}"
+                spec, f"the image contains no known program for TCP connections{_named(client)}"
             )
     raise _impossible(spec, f"no program is known in the image for the probe {type(probe).__name__}")
 
@@ -97,7 +100,7 @@ def _http(spec: ServiceSpec, probe: HttpProbe, client: str) -> tuple[str, ...]:
     if client == "wget":
         insecure = ("--no-check-certificate",) if probe.tls else ()
         return "wget", "-q", *insecure, "-O", "/dev/null", *(f"--header={line}" for line in headers), url
-    raise _impossible(spec, f"no program is known in the image that sends an HTTP request{_named(client)}")
+    raise _impossible(spec, f"the image contains no known program for HTTP requests{_named(client)}")
 
 
 #: redirects are not followed, as in the probe of the local engine

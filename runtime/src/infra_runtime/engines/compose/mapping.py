@@ -1,4 +1,4 @@
-"""The mapping from the fields of a service to Compose, as data and as a page of Markdown.
+"""The table of how each field of a service is exported to Docker Compose, as data and as a page of Markdown.
 
 `python -m infra_runtime.engines.compose.mapping > docs/reference/export-compose.md` writes the page.
 """
@@ -16,87 +16,126 @@ Outcome: TypeAlias = Literal["kept", "changed", "left out", "refused"]
 
 @frozen
 class Row:
-    """One row of the table: how a field is exported, the attribute of Compose, and a remark."""
+    """A row of the table of fields: how a field is exported, the attribute of Compose, and a remark."""
 
     outcome: Outcome
     attribute: str = ""
     remark: str = ""
 
 
-_STOP = "The first signal; the seconds of all steps together. SIGKILL follows."
-_RESTART = "In staging and production `on-failure` becomes `unless-stopped`: it survives a reboot."
-_PORTS = (
-    "In development on 127.0.0.1 with the same number, in tests with a free one; in staging and production"
-    " only those of public services, on all addresses. Inside the container a kind uses its image's numbers."
+_STOP = (
+    "The signal of the first stop step, and the seconds of all stop steps together. Docker sends SIGKILL "
+    "after these seconds."
 )
-_WATCH = "In development: `sync+restart`; without a known folder `rebuild` or `restart`."
+_RESTART = (
+    "In staging and production, `on-failure` becomes `unless-stopped`, so that the service starts again "
+    "after a reboot."
+)
+_PORTS = (
+    "In development, a port is published on 127.0.0.1 with the same number; in tests, on a free port; in "
+    "staging and production, only the ports of public services are published, on all addresses. Inside the "
+    "container, a service of the catalogue uses the port numbers of its image."
+)
+_WATCH = (
+    "In development, the action is `sync+restart`; if the folder in the image is not known, it is `rebuild` "
+    "or `restart`."
+)
 
-_START_TIMEOUT = "During this time a failed check does not count."
+_START_TIMEOUT = "A health check that fails during this time does not make the container unhealthy."
 
 #: field of `ServiceSpec` → its row
 SPEC: Mapping[str, Row] = {
     "name": Row(
         outcome="kept",
         attribute="the key in `services`",
-        remark="Also the host name: `_` becomes `-`; a name of more than 63 characters is cut, with a hash.",
+        remark=(
+            "The name is also the host name of the container: `_` becomes `-`, and a name with more than 63 "
+            "characters is shortened and gets a hash."
+        ),
     ),
     "command": Row(
         outcome="changed",
         attribute="`command`, `entrypoint`",
-        remark="Your own service keeps it. A kind has the arguments for its image's entry point.",
+        remark=(
+            "Your own service keeps its command. For a service of the catalogue, the arguments of the entry "
+            "point of its image are written instead."
+        ),
     ),
-    "kind": Row(outcome="left out", remark="The image is chosen by kind during planning."),
-    "summary": Row(outcome="left out", remark="A description."),
+    "kind": Row(outcome="left out", remark="The kind determines the image when the plan is created."),
+    "summary": Row(outcome="left out", remark="The summary is only a description of the service."),
     "env": Row(
         outcome="kept",
         attribute="`environment`",
-        remark="A variable that contains a secret is read from the secret's file when the container starts. A"
-        " kind has the variables of its image instead of those of the local server. `INFRA_ENV` is added.",
+        remark=(
+            "A variable that contains a secret is read from the file of the secret when the container "
+            "starts. For a service of the catalogue, the variables of its image are written instead of the "
+            "variables of the local server. The variable `INFRA_ENV` is added."
+        ),
     ),
     "cwd": Row(
         outcome="kept",
         attribute="`working_dir`",
-        remark="For your own services; a kind uses its image's directory.",
+        remark=(
+            "The directory is kept for your own services; a service of the catalogue uses the working "
+            "directory of its image."
+        ),
     ),
     "prepare": Row(
         outcome="changed",
         attribute="`configs`, `secrets`, `volumes`",
-        remark="The image's script prepares the data; local commands and seeds are not exported.",
+        remark=(
+            "The script of the image prepares the data of the service; local commands and seeds are not "
+            "exported."
+        ),
     ),
     "ports": Row(outcome="changed", attribute="`ports`", remark=_PORTS),
     "ready": Row(
         outcome="changed",
         attribute="`healthcheck.test`",
-        remark="A command of the image. Refused if the image has none.",
+        remark=(
+            "The health check is a command in the image. The export is refused if the image does not have "
+            "such a command."
+        ),
     ),
-    "sensitive": Row(outcome="left out", remark="Names whose values `infra` masks in its output."),
+    "sensitive": Row(
+        outcome="left out", remark=("The field lists names whose values `infra` masks in its output.")
+    ),
     "exports": Row(
         outcome="changed",
-        attribute="the values that refer to them",
-        remark="With the service's host name. Refused: a path, a socket, `localhost`.",
+        attribute="the values that refer to the exports",
+        remark=(
+            "The values contain the host name of the service's container. A value with a path, a socket or "
+            "`localhost` is refused."
+        ),
     ),
     "needs": Row(
         outcome="kept",
         attribute="`depends_on`",
-        remark="`service_healthy`; for a task `service_completed_successfully`; without a probe"
-        " `service_started`. References are needs too. Refused: a service without an image.",
+        remark=(
+            "The condition is `service_healthy`, for a task `service_completed_successfully`, and for a "
+            "service without a probe `service_started`. A service in a reference is added to `depends_on` "
+            "too. A needed service without an image is refused."
+        ),
     ),
     "start_timeout": Row(outcome="kept", attribute="`healthcheck.start_period`", remark=_START_TIMEOUT),
     "stop": Row(outcome="changed", attribute="`stop_signal`, `stop_grace_period`", remark=_STOP),
     "restart": Row(outcome="changed", attribute="`restart`", remark=_RESTART),
-    "quiesce": Row(outcome="left out", remark="Only the local engine makes snapshots."),
+    "quiesce": Row(outcome="left out", remark="Only the local engine saves snapshots."),
     "task": Row(
         outcome="kept",
         attribute='`restart: "no"`',
-        remark="Services that need it wait until it has exited with 0.",
+        remark="The services that need the task wait until the task has exited with 0.",
     ),
     "watch": Row(outcome="kept", attribute="`develop.watch`", remark=_WATCH),
-    "refuses_root": Row(outcome="left out", remark="The image's script changes the user."),
+    "refuses_root": Row(outcome="left out", remark="The script of the image changes the user."),
     "copy_of": Row(outcome="left out", remark="Copies for single tests are not part of a plan."),
     "container": Row(
         outcome="kept",
         attribute="`image`, `build`, `volumes`, `configs`, `secrets`",
-        remark="A kind without one is left out, with a note in the file and in the output.",
+        remark=(
+            "A service whose kind does not have the field `container` is left out, with a note in the file "
+            "and in the output."
+        ),
     ),
 }
 
@@ -105,30 +144,40 @@ USER_SERVICE: Mapping[str, Row] = {
     "command": Row(
         outcome="kept",
         attribute="`command`",
-        remark="The image's entry point is removed. `container.command` replaces it. Refused: a secret.",
+        remark=(
+            "The entry point of the image is removed. The key `container.command` replaces the command. A "
+            "command with a secret is refused."
+        ),
     ),
     "env": SPEC["env"],
     "cwd": Row(
         outcome="kept",
         attribute="`working_dir`",
-        remark="The image's directory if the folder of the project in the image is not known.",
+        remark=(
+            "If the folder of the project in the image is not known, the working directory of the image is "
+            "used."
+        ),
     ),
-    "ports": Row(outcome="changed", attribute="`ports`", remark="The same number inside the container."),
+    "ports": Row(
+        outcome="changed", attribute="`ports`", remark=("The port has the same number inside the container.")
+    ),
     "route": Row(
-        outcome="kept", attribute="the configuration of Caddy", remark="With the service's host name."
+        outcome="kept",
+        attribute="the configuration of Caddy",
+        remark=("The route contains the host name of the service's container."),
     ),
     **{
         key: Row(
             outcome="kept",
-            attribute="the configuration of the service that uses it",
-            remark="Planning adds it, as for the local engine.",
+            attribute="the configuration of the service that uses the contribution",
+            remark="The planner adds the contribution to the spec of the service that uses the contribution.",
         )
         for key in ("metrics", "alert", "log")
     },
     "container": Row(
         outcome="kept",
         attribute="`image` or `build`",
-        remark="Without this table, a Dockerfile for Python is generated.",
+        remark="Without the table `container`, a Dockerfile for Python is generated.",
     ),
     **{
         key: SPEC[key]
@@ -149,33 +198,61 @@ USER_SERVICE: Mapping[str, Row] = {
 
 #: reference → its row
 REFERENCES: Mapping[str, Row] = {
-    "${host}": Row(outcome="changed", attribute="`0.0.0.0`", remark="All addresses of the container."),
-    "${port.NAME}": Row(outcome="changed", remark="The number inside the container."),
-    "${SERVICE.EXPORT}": Row(
-        outcome="changed", remark="With that service's host name and port number inside the container."
+    "${host}": Row(
+        outcome="changed",
+        attribute="`0.0.0.0`",
+        remark=("The service listens on all addresses of the container."),
     ),
-    "${SERVICE.EXPORT?}": Row(outcome="changed", remark="Empty if that service is absent or left out."),
+    "${port.NAME}": Row(outcome="changed", remark="The value is the port number inside the container."),
+    "${SERVICE.EXPORT}": Row(
+        outcome="changed",
+        remark=(
+            "The value contains the host name of that service's container and the port number inside this "
+            "container."
+        ),
+    ),
+    "${SERVICE.EXPORT?}": Row(
+        outcome="changed",
+        remark=(
+            "The value is empty if the stack does not contain that service, or if the service is left out."
+        ),
+    ),
     "${env.NAME}": Row(
         outcome="kept",
         attribute="`${NAME:?…}`",
-        remark="Compose reads it at start, from the environment or from `.env` beside `compose.yaml`.",
+        remark=(
+            "Docker Compose reads the environment variable at the start. If the variable is not set, Compose "
+            "reads the value from the file `.env` beside `compose.yaml`."
+        ),
     ),
     "${env.NAME:-other}": Row(outcome="kept", attribute="`${NAME:-other}`"),
     "${secret.NAME}": Row(
         outcome="changed",
         attribute="`secrets`",
-        remark="A file in `/run/secrets`. Only in `env`.",
+        remark="The secret is a file in `/run/secrets`. This reference is allowed only in `env`.",
     ),
     "${data}": Row(
-        outcome="changed", attribute="`volumes`", remark="A named volume; for your own service at `/data`."
+        outcome="changed",
+        attribute="`volumes`",
+        remark=("The data folder is a named volume; for your own service, the volume is mounted at `/data`."),
     ),
-    "${run}": Row(outcome="changed", attribute="`/tmp`", remark="Refused in exports for others."),
+    "${run}": Row(
+        outcome="changed",
+        attribute="`/tmp`",
+        remark=("This reference is refused in exports that other services use."),
+    ),
     "${root}": Row(
         outcome="changed",
-        remark="`container.root`; `/app` in the generated image. Refused if neither exists.",
+        remark=(
+            "The value is `container.root`, or `/app` in the generated image. Without one of these, the "
+            "reference is refused."
+        ),
     ),
-    "${bin.NAME}": Row(outcome="changed", remark="The name alone, which the image finds in its PATH."),
-    "${stack.environment}": Row(outcome="kept", remark="The name of the environment."),
+    "${bin.NAME}": Row(
+        outcome="changed",
+        remark=("The value is the name of the executable, which is searched in the PATH of the image."),
+    ),
+    "${stack.environment}": Row(outcome="kept", remark="The value is the name of the environment."),
 }
 
 _PAGE = """\
@@ -183,15 +260,18 @@ _PAGE = """\
 
 <!-- written by `python -m infra_runtime.engines.compose.mapping`; a test compares it with the code -->
 
-`infra export compose` writes a stack for `docker compose`: [how to](../how-to/export-to-compose.md). The
-tables list every field of a service and its outcome:
+The command `infra export compose` writes the files with which `docker compose` runs a stack in
+containers. [Export a stack to Docker Compose](../how-to/export-to-compose.md) explains how to use the
+command. The tables on this page list every field of a service, and how the command exports the field
+(the outcome):
 
 - **kept**: Compose has the same setting
 - **changed**: Compose has a setting with the same effect in a container
-- **left out**: only the local engine uses it
-- **refused**: an error with the line of the stack file, never a warning
+- **left out**: the field is not exported, because only the local engine uses it
+- **refused**: the command reports an error with the line of the stack file, never a warning
 
-The files need Docker Compose 2.23.1 or later, which reads configurations from the file itself.
+The exported files need Docker Compose 2.23.1 or later, because this version can read configuration files
+whose content is part of the Compose file.
 
 ## A service of the stack
 
@@ -205,7 +285,7 @@ The files need Docker Compose 2.23.1 or later, which reads configurations from t
 
 
 def page() -> str:
-    """Return the text of the page, in Markdown."""
+    """Return the text of the page about the export to Compose, in Markdown."""
     return _PAGE.format(
         spec=_table("field", SPEC),
         own=_table("key", USER_SERVICE),

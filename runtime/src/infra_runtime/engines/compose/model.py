@@ -39,7 +39,7 @@ _WILDCARD = re.compile(r"[*?\[]")
 
 @frozen
 class Folders:
-    """The relative paths between the folders of the Compose files and of the project, separated by `/`."""
+    """The relative paths between the folder of the Compose files and the folder of the project, with `/`."""
 
     #: from the Compose files to the stack file's folder
     project: str = ".."
@@ -48,7 +48,7 @@ class Folders:
 
 
 def model(plan: Plan, name: str, folders: Folders) -> dict[str, Value]:
-    """Return the Compose model of a plan.
+    """Return the Compose model of a plan: the content of a `compose.yaml` as dicts, lists and texts.
 
     Raises:
         ConfigurationError: a setting cannot be expressed; the location is its dotted key.
@@ -79,13 +79,13 @@ def model(plan: Plan, name: str, folders: Folders) -> dict[str, Value]:
 
 
 def secret_names(models: Iterable[Mapping[str, Value]]) -> list[str]:
-    """Return the names of the files that the models need in the folder of secrets."""
+    """Return the names of all secret files to which these Compose models refer."""
     tables = [model.get("secrets", {}) for model in models]
     return sorted({name for table in tables if isinstance(table, Mapping) for name in table})
 
 
 def generated_images(plan: Plan) -> list[str]:
-    """Return the names of the services that run in an image that the generated Dockerfile builds."""
+    """Return the names of the services whose image is built with the generated Dockerfile."""
     return [spec.name for spec in plan.services if spec.container and _is_generated(spec.container)]
 
 
@@ -149,7 +149,11 @@ def _image(container: Container, folders: Folders) -> dict[str, Value]:
 
 
 def _environment(spec: ServiceSpec, stack: Stack) -> tuple[dict[str, Value], dict[str, list[Piece]]]:
-    """Return the variables in the Compose file, and those that are read from secret files at start."""
+    """Return the environment variables of a container, in two parts: without and with secrets.
+
+    Variables without secrets are in the Compose file. The container reads variables with secrets from
+    secret files when it starts.
+    """
     container = container_of(spec)
     plain: dict[str, Value] = {}
     from_secrets: dict[str, list[Piece]] = {}
@@ -169,16 +173,17 @@ def _environment(spec: ServiceSpec, stack: Stack) -> tuple[dict[str, Value], dic
 def _check_secret_variable(spec: ServiceSpec, name: str, parts: Iterable[Piece]) -> None:
     where = setting_key(spec.name, f"env.{name}")
     if container_of(spec).entrypoint is None:
-        problem = "the entry point of its image cannot be replaced by one that reads a secret's file"
+        problem = "the image's entry point cannot be replaced by a script that reads the secret from a file"
         raise ConfigurationError(f"{spec.name}: the variable {name} contains a secret, but {problem}", where)
     if not _VARIABLE.fullmatch(name):
-        message = f"{spec.name}: the variable {name!r} contains a secret, but a shell cannot assign that name"
+        problem = "a shell cannot set a variable with this name"
+        message = f"{spec.name}: the variable {name!r} contains a secret, but {problem}"
         raise ConfigurationError(message, where, hint="Use letters, digits and _.")
     if any(piece.kind == "variable" for piece in parts):
         raise ConfigurationError(
             f"{spec.name}: the variable {name} contains both a secret and a ${{env.…}}",
             where=where,
-            hint="Use two variables, one for each.",
+            hint="Use two variables: one for the secret, and one for ${env.…}.",
         )
 
 
@@ -216,7 +221,7 @@ def _config_name(host: str, path: str) -> str:
 
 
 def _working_folder(spec: ServiceSpec, stack: Stack) -> str | None:
-    """Return the working directory; None if it is the working directory of the image."""
+    """Return the working directory of a container; None if it is the working directory of the image."""
     container = container_of(spec)
     if {"${root}": container.root, "${data}": container.data}.get(spec.cwd) == "":
         return None
@@ -229,7 +234,7 @@ def _dependencies(spec: ServiceSpec, stack: Stack) -> dict[str, Value]:
         need = stack.services.get(name)
         if need is None:
             if name in spec.needs:
-                hint = f"Remove it from `needs`, or describe {name} as your own service with an image."
+                hint = f"Remove {name} from `needs`, or describe {name} as your own service with an image."
                 message = f"{spec.name} needs {name}, which has no container image"
                 raise ConfigurationError(message, where=setting_key(spec.name, "needs"), hint=hint)
             continue  # an optional reference to a service that is not in the plan
@@ -243,7 +248,11 @@ def _dependencies(spec: ServiceSpec, stack: Stack) -> dict[str, Value]:
 
 
 def _ports(spec: ServiceSpec, stack: Stack) -> list[Value]:
-    """Return the published ports: all in development and test, else those of public services."""
+    """Return the published ports of a service.
+
+    In development and test, these are all its ports. In other environments, only a public service has
+    published ports.
+    """
     on_this_machine = stack.environment in _ON_THIS_MACHINE
     if not on_this_machine and not container_of(spec).public:
         return []
@@ -280,7 +289,7 @@ def _mount(path: str, root: str, folders: Folders) -> dict[str, Value]:
 
 
 def _restart(spec: ServiceSpec, stack: Stack) -> str:
-    """Return the restart policy.
+    """Return the restart policy of a service as a value of Compose.
 
     `on-failure` does not start a service again after a restart of the machine, so staging and production use
     `unless-stopped` instead. Source: Docker documentation, "Start containers automatically".
@@ -293,7 +302,10 @@ def _restart(spec: ServiceSpec, stack: Stack) -> str:
 
 
 def _stop(spec: ServiceSpec) -> dict[str, Value]:
-    """Return the first stop signal, and the seconds of all steps, after which Compose sends SIGKILL."""
+    """Return the stop settings of a service for Compose, which has one signal and then sends SIGKILL.
+
+    The signal is that of the first stop step; the time until SIGKILL is the sum of all stop steps.
+    """
     if not spec.stop:
         return {}
     return {
@@ -303,7 +315,10 @@ def _stop(spec: ServiceSpec) -> dict[str, Value]:
 
 
 def _watch(spec: ServiceSpec, folders: Folders) -> list[Value]:
-    """Return the rules of `docker compose watch`. Source: Compose Develop Specification, "watch"."""
+    """Return the rules by which `docker compose watch` updates a service when files change.
+
+    Source: Compose Develop Specification, "watch".
+    """
     container = container_of(spec)
     rules: list[Value] = []
     for glob in spec.watch:

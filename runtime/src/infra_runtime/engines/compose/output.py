@@ -1,4 +1,4 @@
-"""Write or compare the Compose files in their folder, and create the files with the secrets."""
+"""Write the Compose files to a folder, or compare them with the files in it; create the secret files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SECRET_BYTES = 24
 
 @frozen
 class Change:
-    """One file: its path relative to the folder, and `new`, `changed`, `unchanged` or `stale`.
+    """The change of one exported file: its relative path, and `new`, `changed`, `unchanged` or `stale`.
 
     A stale file was generated before and is no longer part of the export.
     """
@@ -28,16 +28,16 @@ class Change:
 
 
 def changes(folder: Path, files: Mapping[str, str]) -> list[Change]:
-    """Return the changes that `write` would make in the folder."""
+    """Return the changes that `write` would make to the files in a folder. No file is written."""
     expected = [Change(path=path, state=_state(folder / path, text)) for path, text in sorted(files.items())]
     stale = sorted(path.name for path in folder.glob("*") if path.name not in files and _is_generated(path))
     return [*expected, *(Change(path=path, state="stale") for path in stale)]
 
 
 def write(folder: Path, files: Mapping[str, str], *, force: bool = False) -> list[Change]:
-    """Write the files, remove stale ones, and return the changes.
+    """Write the exported files to a folder, remove stale files, and return the changes.
 
-    Without `force`, nothing is written if a file would be lost.
+    If `force` is false and a file that the export did not generate would be overwritten, no file is written.
 
     Raises:
         ExportError: a file was not generated and has another content, or the folder cannot be written.

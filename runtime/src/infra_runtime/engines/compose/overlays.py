@@ -1,4 +1,4 @@
-"""Compose files for several environments: the common part of their models, and the rest of each."""
+"""Divide the Compose models of several environments into a common part and a rest for each environment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ Model = Mapping[str, Value]
 
 
 def common(models: Sequence[Model]) -> dict[str, Value]:
-    """Return the part that all models share, in the order of the first model. Lists are not split.
+    """Return the keys and values that all Compose models share, in the order of the first model.
+
+    A list is part of the result only if it is the same in all models.
 
     Compose appends the lists of an overlay to the lists of the base, so a list must not be in both files.
     """
@@ -30,7 +32,7 @@ def common(models: Sequence[Model]) -> dict[str, Value]:
 
 
 def rest(model: Model, base: Model) -> dict[str, Value]:
-    """Return the part of `model` that is not in `base`: merging `base` and this part results in `model`."""
+    """Return the part of a Compose model that is not in `base`: `base` merged with it results in `model`."""
     remaining: dict[str, Value] = {}
     for key, value in model.items():
         if key not in base:

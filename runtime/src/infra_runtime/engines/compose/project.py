@@ -1,4 +1,4 @@
-"""The data of a project that the export uses besides the plan: its name, folders, settings and secrets."""
+"""What the export to Compose needs besides the plan: the project's name, folders, settings and secrets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PROTECTED = frozenset({"staging", "production"})
 
 
 def engine_for(root: Path, output: Path) -> Compose:
-    """Return the engine for a project and the folder of its Compose files.
+    """Return the Compose engine for the project at `root`, with `output` as the folder of its Compose files.
 
     The name of the Compose project is the name in `pyproject.toml`, or else the name of the project's folder.
     The name in `pyproject.toml` is preferred because the name of the folder may differ between machines.
@@ -41,10 +41,10 @@ def engine_for(root: Path, output: Path) -> Compose:
 
 
 def check_secrets(stacks: Sequence[Resolved]) -> None:
-    """Raise `ConfigurationError`, with the location of the setting, for a secret that a file would contain.
+    """Raise `ConfigurationError` if an exported file would contain a secret in plain text.
 
-    The values that `infra config show` masks count as secrets. Secrets in the stack file are accepted in
-    development and test.
+    The error contains the location of the setting. The values that `infra config show` masks count as
+    secrets. Secrets in the stack file are accepted in development and test.
     """
     for resolved in stacks:
         for key, origin in resolved.provenance.items():
@@ -56,12 +56,12 @@ def check_secrets(stacks: Sequence[Resolved]) -> None:
                 raise ConfigurationError(
                     f"{key} contains a secret in plain text, which would be written to the Compose file",
                     where=origin.source,
-                    hint=f"Refer to a variable that is set where the stack starts: ${{env.{name}}}.",
+                    hint=f"Refer to an environment variable that `docker compose` reads: ${{env.{name}}}.",
                 )
 
 
 def located(error: ConfigurationError, stacks: Sequence[Resolved]) -> ConfigurationError:
-    """Return the error with file and line of the setting as location, if they are known."""
+    """Return an error with the file and line of a setting as location, if known, instead of its key."""
     key = error.where
     while key.startswith("services."):
         for resolved in stacks:
@@ -75,7 +75,7 @@ def located(error: ConfigurationError, stacks: Sequence[Resolved]) -> Configurat
 
 
 def _is_file(source: str) -> bool:
-    """Return whether a setting is from the stack file or an overlay: their sources are `FILE.toml:LINE`."""
+    """Return whether the source of a setting is the stack file or an overlay, such as `infra.toml:12`."""
     return source.rpartition(":")[0].endswith(".toml")
 
 

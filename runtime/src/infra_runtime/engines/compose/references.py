@@ -34,7 +34,7 @@ class Piece:
 
 @frozen
 class Stack:
-    """The services of one plan that have a container."""
+    """The services of one plan, divided into those with and those without a container."""
 
     environment: str
     services: Mapping[str, ServiceSpec]
@@ -56,7 +56,9 @@ def stack_of(plan: Plan) -> Stack:
 
 
 def host_name(name: str, taken: Collection[str] = ()) -> str:
-    """Return the name as a DNS label. If it is too long or taken, the label ends with a part of its hash.
+    """Return the host name of a service: its name as a DNS label.
+
+    If the name is too long or already in `taken`, the label ends with the first digits of the name's hash.
 
     An underscore is valid in the name of a service, but many clients reject a URL whose host name has one.
     Source: RFC 1123, section 2.1.
@@ -77,17 +79,19 @@ def _hosts(names: Collection[str]) -> dict[str, str]:
 
 
 def secret_file(host: str, secret: str) -> str:
-    """Return the name of a service's secret in the Compose file, and of its file."""
+    """Return the name of a secret in the Compose file, which is also the name of the file with its value."""
     return f"{host}-{secret}"
 
 
 def setting_key(service: str, field: str) -> str:
-    """Return the dotted key of a setting, for the location of an error."""
+    """Return the dotted key of a service's setting, such as `services.api.env`, for an error's location."""
     return f"services.{service}.{field}"
 
 
 def pieces(text: str, spec: ServiceSpec, stack: Stack, field: str) -> list[Piece]:
-    """Return a text with its references replaced, as pieces. `field` is the setting that contains the text.
+    """Replace the references in a text of a spec; return the parts: plain text, secrets and variables.
+
+    `field` is the setting that contains the text.
 
     Raises:
         ConfigurationError: a reference has no value in a container.
@@ -104,7 +108,7 @@ def pieces(text: str, spec: ServiceSpec, stack: Stack, field: str) -> list[Piece
 
 
 def interpolated(parts: Iterable[Piece], spec: ServiceSpec, field: str) -> str:
-    """Return a text as a value of the Compose file: dollar signs doubled, variables in Compose's syntax.
+    """Join the pieces of a text to a value of the Compose file, in Compose's syntax for `$` and variables.
 
     Raises `ConfigurationError` for a secret, which would be readable in the file or in the list of processes.
     """
@@ -114,26 +118,29 @@ def interpolated(parts: Iterable[Piece], spec: ServiceSpec, field: str) -> str:
             raise ConfigurationError(
                 f"{spec.name}: `{field}` contains the secret {piece.value!r}, which only `env` can contain",
                 where=setting_key(spec.name, field),
-                hint="Pass it in `env`: there it is read from a file when the container starts.",
+                hint="Use the secret in `env`: the container reads it from a file when the container starts.",
             )
         text += piece.value if piece.kind == "variable" else piece.value.replace("$", "$$")
     return text
 
 
 def container_of(spec: ServiceSpec) -> Container:
-    """Return the container of a service. Raises `ValueError` if the service has no container."""
+    """Return the container of a spec. Raises `ValueError` if the spec has no container."""
     if spec.container is None:
         raise ValueError(f"{spec.name} has no container")
     return spec.container
 
 
 def inner_port(spec: ServiceSpec, name: str) -> int:
-    """Return the number of a port inside the container."""
+    """Return the number that the port `name` of a service has inside the service's container."""
     return container_of(spec).ports.get(name, spec.ports[name])
 
 
 def _lookup(spec: ServiceSpec, stack: Stack, field: str, *, inside: bool) -> Callable[[str], str]:
-    """Return the function reference → value; `inside` is false for texts that other containers use."""
+    """Return a function from a reference in a service's text to its value in a container.
+
+    `inside` is false for texts that other containers use, such as exports.
+    """
     container = container_of(spec)
     secrets = frozenset(container.secret_files.values())
     known = {
@@ -162,11 +169,11 @@ def _lookup(spec: ServiceSpec, stack: Stack, field: str, *, inside: bool) -> Cal
 
 
 def _without_value(reference: str, spec: ServiceSpec, field: str, *, inside: bool) -> ConfigurationError:
-    problem, hint = "this name does not exist", ""
+    problem, hint = "a reference with this name does not exist", ""
     if reference.startswith("secret."):
         problem = "the image does not use this secret"
     elif not inside:
-        problem, hint = "it is a path inside another container", "Use a URL or a port instead."
+        problem, hint = "the value is a path inside another container", "Use a URL or a port instead."
     elif reference == "root":
         problem = "the folder of the project in the image is not known"
         hint = f"Set `root` in [services.{spec.name}.container]."
@@ -175,15 +182,21 @@ def _without_value(reference: str, spec: ServiceSpec, field: str, *, inside: boo
 
 
 def _variable(name: str) -> str:
-    """Return `${env.NAME}` in Compose's syntax. Source: Compose Specification, "Interpolation"."""
+    """Return the reference `${env.NAME}` to an environment variable in Compose's syntax.
+
+    Source: Compose Specification, "Interpolation".
+    """
     variable, separator, default = name.partition(":-")
     if separator:
         return f"${{{variable}:-{default.replace('$', '$$')}}}"
-    return f"${{{variable}:?set it in the environment or in the file .env}}"
+    return f"${{{variable}:?set this variable in the environment or in the file .env}}"
 
 
 def _export(service: str, name: str, user: ServiceSpec, stack: Stack, field: str) -> str:
-    """Return the export of `service` for a text of `user`; empty if it is optional and not in the plan."""
+    """Return the value of an export of `service` for a text of the service `user`.
+
+    The value is empty if the reference is optional and `service` is not in the plan.
+    """
     name, optional = name.removesuffix("?"), name.endswith("?")
     reference = f"${{{service}.{name}}}"
     where = setting_key(user.name, field)

@@ -24,7 +24,7 @@ _BLOCK_LINE = re.compile("[^\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff
 
 
 def dump(value: Mapping[str, Value]) -> str:
-    """Return the document, with the keys in their order."""
+    """Return the data as a YAML document, with the keys in the order of `value`."""
     return "".join(f"{line}\n" for line in _mapping(value, ""))
 
 
@@ -34,7 +34,7 @@ def _mapping(value: Mapping[str, Value], indent: str) -> Iterator[str]:
 
 
 def _entry(start: str, value: Value, indent: str) -> Iterator[str]:
-    """Yield the lines of one entry, whose first line begins with `start`."""
+    """Yield the lines of one entry of a YAML mapping or list; the first line begins with `start`."""
     if isinstance(value, Mapping) and value:
         yield start
         yield from _mapping(value, indent)
@@ -59,7 +59,7 @@ def _item(value: Value, indent: str) -> Iterator[str]:
 
 
 def _is_block(value: str) -> bool:
-    """Return whether a text of several lines can be a literal block without an indentation indicator."""
+    """Return whether a text has several lines and can be a literal block of YAML (after `|`)."""
     lines = value.removesuffix(_END).split(_END)
     return (
         len(lines) > 1

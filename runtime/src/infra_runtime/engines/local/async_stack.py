@@ -1,4 +1,4 @@
-"""`start`, `attach` and `Stack` for async code: the same names; methods that wait are coroutines."""
+"""The functions `start` and `attach`, and the class `Stack`, for async code: methods that wait are async."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 def _twin(
     method: Callable[Concatenate[Stack, P], T],
 ) -> Callable[Concatenate[AsyncStack, P], Coroutine[Any, Any, T]]:
-    """Return a coroutine function that calls the method in a thread, and does not block the event loop."""
+    """Return an async method that calls a method of `Stack` in a thread, so the event loop is not blocked."""
 
     @functools.wraps(method)
     async def awaited(self: AsyncStack, /, *arguments: P.args, **options: P.kwargs) -> T:
@@ -29,14 +29,14 @@ def _twin(
 
 
 class AsyncStack:
-    """A `Stack` for async code: it has the same names; methods that wait are coroutines."""
+    """A running stack for async code: the methods of `Stack`; those that wait are coroutines."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
 
     @property
     def data(self) -> Path:
-        """The data directory of the stack, as in `Stack.data`."""
+        """The path of the stack's data directory, as in `Stack.data`."""
         return self._stack.data
 
     def __getattr__(self, name: str) -> Endpoint:
@@ -48,15 +48,15 @@ class AsyncStack:
         return self._stack[name]
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """The endpoints by service name, as in `Stack.endpoints`."""
+        """Return service name → endpoint, as in `Stack.endpoints`."""
         return self._stack.endpoints()
 
     def env(self) -> dict[str, str]:
-        """The variables for programs, as in `Stack.env`."""
+        """Return the environment variables for programs, as in `Stack.env`."""
         return self._stack.env()
 
     def last_change(self) -> tuple[int, int] | None:
-        """See `Stack.last_change`."""
+        """Return a value that differs after each event of the stack, as in `Stack.last_change`."""
         return self._stack.last_change()
 
     status = _twin(Stack.status)
@@ -81,14 +81,14 @@ class AsyncStack:
 
 @asynccontextmanager
 async def astart(*services: str, **options: Any) -> AsyncIterator[AsyncStack]:
-    """Do what `start` does, in async code: `async with infra.astart("postgres") as stack`."""
+    """Start services like `start`, for async code: `async with infra.astart("postgres") as stack`."""
     async with _held(functools.partial(engine.start, *services, **options)) as held:
         yield held
 
 
 @asynccontextmanager
 async def aattach(data: Path | str | None = None, **options: Any) -> AsyncIterator[AsyncStack]:
-    """Do what `attach` does, in async code: `async with infra.aattach() as stack`."""
+    """Connect to a running stack like `attach`, for async code: `async with infra.aattach() as stack`."""
     async with _held(functools.partial(engine.attach, data, **options)) as held:
         yield held
 

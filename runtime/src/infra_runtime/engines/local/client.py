@@ -15,16 +15,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Self
 
-from infra_runtime.data_directory.logs import tail
+from infra_runtime.data_directory import control_file
+from infra_runtime.data_directory.logs import limits, tail
 from infra_runtime.data_directory.marker import make_data_directory
-from infra_runtime.data_directory.paths import PROTOCOL, SOCKET_IN_RUN, SOCKET_PATH, Paths, refusal
+from infra_runtime.data_directory.paths import PROTOCOL, Paths, refusal
 from infra_runtime.engines.local import connection
 from infra_runtime.engines.local.connection import Connection, Deadlines, unresponsive
+from infra_runtime.engines.local.launch import Launch, launcher, make_home
 from infra_runtime.errors import (
-    ConfigurationError,
     DataDirectoryError,
     InfraError,
     NoStackError,
@@ -33,7 +33,7 @@ from infra_runtime.errors import (
     SupervisorError,
     from_json,
 )
-from infra_runtime.host import ownership, requirements
+from infra_runtime.host import requirements
 from infra_runtime.message import MessageError, decode
 from infra_runtime.messages import (
     HELLO,
@@ -49,12 +49,16 @@ from infra_runtime.messages import (
     Params,
     Wait,
 )
+from infra_runtime.spec import ServiceSpec
 from infra_runtime.supervisor.argv import ALREADY_SUPERVISED, command
 
 #: the default deadlines of a client
 DEADLINES = Deadlines()
-#: seconds between two attempts to connect to a supervisor that is starting
+#: seconds between two checks whether a supervisor that is starting has written its control file
 CONNECT_INTERVAL = 0.001
+#: seconds after which a client tries to connect although no supervisor has written the control file; each
+#: attempt needs 0.15 ms of processor time, which the supervisor can use for its start
+RECONNECT_INTERVAL = 0.05
 #: the number of events that a client stores until `events` is read; older events are dropped
 KEPT_EVENTS = 1000
 
@@ -108,7 +112,7 @@ class Client:
         return client
 
     def adopt(self, child: subprocess.Popen[bytes] | None) -> None:
-        """Record the supervisor's process as a child of this process, so that its exit status is read."""
+        """Record the child process that is the supervisor, so that this process reads its exit status."""
         if child is not None and child.pid == self.supervisor:
             self.child = child
         elif child is not None:
@@ -121,7 +125,7 @@ class Client:
         *,
         on_event: Callable[[Event], None] | None = None,
     ) -> Answer:
-        """Call a method and return its answer; events that arrive earlier go to `on_event`, or to `events`.
+        """Send a request and return the answer; events before the answer go to `on_event`, or to `events`.
 
         Raises the `InfraError` in the supervisor's answer, and `SupervisorError` if the supervisor exits,
         rejects the request or sends an answer of another type.
@@ -132,7 +136,7 @@ class Client:
         except MessageError as error:
             # Before the greeting is decoded, the version is known only if the answer contains it.
             protocol = self.protocol or (result.get("protocol") if isinstance(result, dict) else None)
-            message = f"the supervisor's answer to {method.name} has another type ({error}): it "
+            message = f"the supervisor's answer to {method.name} has another type ({error}): the supervisor "
             raise SupervisorError(message + _versions(protocol)) from error
 
     def _exchange(
@@ -140,8 +144,8 @@ class Client:
     ) -> object:
         if self._connection.closed:  # in a forked child, the lock may be held by a thread of the parent
             raise SupervisorError(
-                "this lease was given back, by `close`, `finish` or `down`, or it belongs to the parent of a"
-                " forked process"
+                "the connection to the stack was closed by `close`, `finish` or `down`, or belongs to the"
+                " parent of this forked process"
             )
         with self._lock:
             if self._silence and not self._connection.has_data():
@@ -201,7 +205,7 @@ class Client:
         return number
 
     def _limit(self, method: Method[Params, Answer], params: Params, answer: object) -> float:
-        """Return the seconds that a call may last; `answer`, the answer to `limits`, may be invalid."""
+        """Return the seconds that a call may last; `answer` is the supervisor's answer to `limits`."""
         try:
             limits = decode(Limits, answer)
         except MessageError:  # an older supervisor
@@ -217,13 +221,13 @@ class Client:
         return self._silence
 
     def subscribe(self) -> None:
-        """Request that the supervisor sends every further event over this connection."""
+        """Request that the supervisor sends every further event of the stack over this connection."""
         if not self._subscribed:
             self.call(SUBSCRIBE, Nothing())
             self._subscribed = True
 
     def events(self) -> Iterator[Event]:
-        """Yield every event since `subscribe`, or since this call, until the supervisor exits. Blocks."""
+        """Yield every event since `subscribe` (or this call); wait for more until the supervisor exits."""
         self.subscribe()
         while self._early:
             yield self._early.popleft()
@@ -233,13 +237,15 @@ class Client:
                     yield event
 
     def await_end(self, seconds: float) -> None:
-        """Wait until the supervisor has exited. It may first stop services, which takes at most `seconds`.
+        """Wait until the supervisor has exited. The supervisor may first stop services.
 
-        Raises `SupervisorError` when it takes longer.
+        Raises `SupervisorError` if the supervisor is still running after `seconds`.
         """
         seconds += self._deadlines.margin
         if not self._ends(time.monotonic() + seconds):
-            raise unresponsive(self._paths, self.supervisor, f"it did not exit within {seconds:g} s")
+            raise unresponsive(
+                self._paths, self.supervisor, f"the supervisor did not exit within {seconds:g} s"
+            )
 
     def _ends(self, until: float) -> bool:
         with contextlib.suppress(OSError, EOFError):
@@ -254,12 +260,12 @@ class Client:
         return True
 
     def quiet(self) -> bool:
-        """Return whether the connection is open and nothing has arrived, not even its end; send nothing."""
+        """Return whether the connection is open and no data has arrived. No request is sent."""
         with self._lock:
             return not self._connection.closed and not self._connection.has_data()
 
     def close(self) -> None:
-        """Close the connection, which also ends its lease."""
+        """Close the connection to the supervisor, which also ends the lease of this connection."""
         self._connection.close()
         if self.child is not None:
             _outliving.append(self.child)
@@ -267,14 +273,14 @@ class Client:
 
 
 def _event(message: Mapping[str, object]) -> Event | None:
-    """Return the event in a notification; None for other messages, and for an event of an unknown type."""
+    """Return the event in a message of the supervisor; None if it contains no event of a known type."""
     with contextlib.suppress(MessageError):
         return Event.parse(message.get("params")) if message.get("method") == "event" else None
     return None
 
 
 def _versions(protocol: object) -> str:
-    """Return the last part of an error: the protocol versions of the supervisor and of this client."""
+    """Return the end of an error message: the protocol versions of the supervisor and of this client."""
     return f"uses protocol version {protocol or 'unknown'}, this client uses {PROTOCOL}"
 
 
@@ -297,14 +303,20 @@ def _let_go() -> None:
             child.returncode = 0  # the process keeps running intentionally, so Popen must not warn about it
 
 
-#: starts a supervisor; returns the child process, or None when another process is its parent
-Launch = Callable[[list[str]], "subprocess.Popen[bytes] | None"]
-
-
 def connect_or_launch(
-    paths: Paths, environment: str, *, launch: Launch | None = None, deadlines: Deadlines | None = None
+    paths: Paths,
+    environment: str,
+    *,
+    tmpfs: bool = True,
+    services: Sequence[ServiceSpec] = (),
+    binaries: Mapping[str, str] | None = None,
+    launch: Launch | None = None,
+    deadlines: Deadlines | None = None,
 ) -> Client:
     """Return a client with a lease on the supervisor of a data directory; start the supervisor if necessary.
+
+    While a new supervisor starts, it copies the seeds of `services`, which the caller will start, with the
+    executables `binaries`. With `tmpfs`, it keeps the data of a test's services in RAM if possible.
 
     Raises `DataDirectoryError` if the data directory cannot be used, `ConfigurationError` if the folder of
     the sockets cannot be used, and `SupervisorError` if the supervisor does not start.
@@ -313,20 +325,25 @@ def connect_or_launch(
     with contextlib.suppress(NoStackError):
         return Client.connect(paths, lease=True, deadlines=deadlines)
     requirements.check()
-    _make_home(paths)
+    limits(os.environ)
+    make_home(paths)
     make_data_directory(paths, environment)
-    argv = command(paths, environment)
-    launch = launch or _launcher(paths)
+    argv = _command(paths, environment, services, binaries or {}, tmpfs=tmpfs)
+    launch = launch or launcher(paths)
+    known, due = control_file.version(paths), time.monotonic() + RECONNECT_INTERVAL
     child = launch(argv)
     #: another supervisor got the lock first; if it has exited since, the next round starts a supervisor again
     second = False
     boot_seconds = (deadlines or DEADLINES).boot
     deadline = time.monotonic() + boot_seconds
     while True:
-        with contextlib.suppress(NoStackError):
-            client = Client.connect(paths, lease=True, deadlines=deadlines)
-            client.adopt(child)
-            return client
+        version, now = control_file.version(paths), time.monotonic()
+        if version != known or second or now >= due:
+            known, due = version, now + RECONNECT_INTERVAL
+            with contextlib.suppress(NoStackError):
+                client = Client.connect(paths, lease=True, deadlines=deadlines)
+                client.adopt(child)
+                return client
         status = child.poll() if child is not None else None
         if second:
             child = launch(argv)
@@ -342,43 +359,24 @@ def connect_or_launch(
         time.sleep(CONNECT_INTERVAL)
 
 
-def _make_home(paths: Paths) -> None:
-    """Create the folder for sockets and locks, or check an existing one. Raises `ConfigurationError`."""
-    for name, path in (("INFRA_RUNTIME_DIR", paths.home), ("INFRA_CACHE", paths.cache)):
-        if not Path(path).is_absolute():
-            hint = "The supervisor has another working directory: begin the path with a slash."
-            raise ConfigurationError(f"{path!r} is not an absolute path", where=name, hint=hint)
-    if len(os.fsencode(paths.run)) > SOCKET_PATH - SOCKET_IN_RUN:
-        raise ConfigurationError(
-            f"{paths.home} is too long for the paths of sockets, which may have {SOCKET_PATH} bytes",
-            where="INFRA_RUNTIME_DIR",
-            hint="Set it to a shorter path, or unset it: the default is short.",
-        )
-    try:
-        ownership.make_private_folder(paths.home, shared=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{error.filename}: {error.strerror}",
-            where="INFRA_RUNTIME_DIR",
-            hint="It is the folder for sockets and locks: set it to one that only you can write to.",
-        ) from error
+def _command(
+    paths: Paths,
+    environment: str,
+    services: Sequence[ServiceSpec],
+    binaries: Mapping[str, str],
+    *,
+    tmpfs: bool,
+) -> list[str]:
+    if environment != "test":  # other environments have data after their first start
+        return command(paths, environment, tmpfs=tmpfs)
+    from infra_runtime.supervisor.planned_copies import planned  # imported here: other clients do not need it
 
-
-def _launcher(paths: Paths) -> Launch:
-    def launch(argv: list[str]) -> subprocess.Popen[bytes]:
-        log = ownership.open_file(paths.own_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        try:
-            return subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
-            )
-        finally:
-            os.close(log)
-
-    return launch
+    copies = planned(services, binaries, paths)
+    return command(paths, environment, tmpfs=tmpfs, copies=copies)
 
 
 def failure(failed: Failure) -> InfraError:
-    """Return the error for a service that failed."""
+    """Return the error for a service that did not start, from the failure in the supervisor's answer."""
     if failed.kind == "port-taken" and failed.port is not None:
         port, process = failed.port
         return PortTakenError(failed.service, port, process)
@@ -386,7 +384,7 @@ def failure(failed: Failure) -> InfraError:
 
 
 def raise_failures(failures: Sequence[Failure]) -> None:
-    """Raise the first failure, with the others as notes; a failure that another one causes is omitted."""
+    """Raise an error for the first failure; further independent failures are notes of the error."""
     causes = [failed for failed in failures if failed.kind != "needs"] or failures
     if causes:
         error = failure(causes[0])

@@ -1,4 +1,4 @@
-"""A connection to the control socket, whose path is in the data directory and whose owner is checked."""
+"""A connection to the supervisor's control socket. The path of the socket is in the data directory."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ RETRY_INTERVAL = 0.005
 
 @frozen
 class Deadlines:
-    """The seconds that a client waits for its supervisor."""
+    """The time limits of a client, in seconds, for answers of its supervisor."""
 
-    #: for an answer that depends on no service; in a longer call, for the answer to a check
+    #: for an answer that does not depend on a service; during a longer call, for the answer to a check
     answer: float = 20.0
     #: for a new supervisor, which may have to wait until an earlier supervisor has stopped its services
     boot: float = 60.0
@@ -49,7 +49,7 @@ class Connection:
 
     @property
     def closed(self) -> bool:
-        """Whether `close` was called."""
+        """Whether this process has closed the connection with `close`."""
         return self._socket.fileno() < 0
 
     def send(self, message: Mapping[str, object], seconds: float) -> None:
@@ -91,13 +91,13 @@ class Connection:
         return True
 
     def abandon(self) -> None:
-        """Close the socket in a forked child; that of the parent stays open, with its lease."""
+        """Close the connection in a forked child process; the connection of the parent stays open."""
         descriptor = self._socket.detach()
         if descriptor >= 0:
             os.close(descriptor)
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection, which ends its lease; a second call has no effect."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
@@ -116,7 +116,9 @@ os.register_at_fork(after_in_child=_abandon_all)
 
 
 def connect(paths: Paths, seconds: float) -> tuple[Connection, int]:
-    """Return a connection to the supervisor of a data directory, and the supervisor's pid. Nothing is sent.
+    """Connect to the supervisor of a data directory; return the connection and the supervisor's pid.
+
+    No request is sent.
 
     The owner of the data directory is the user of the stack. The socket, every folder above it and the
     process that listens must belong to that user, or to root.
@@ -137,7 +139,7 @@ def connect(paths: Paths, seconds: float) -> tuple[Connection, int]:
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
         raise NoStackError(paths.data) from None
     except TimeoutError:
-        problem = f"it accepted no connection within {seconds:g} s"
+        problem = f"the supervisor accepted no connection within {seconds:g} s"
         raise unresponsive(paths, recorded.pid, problem) from None
     except OSError as error:
         if processes.started(recorded.pid) != recorded.started:
@@ -147,7 +149,9 @@ def connect(paths: Paths, seconds: float) -> tuple[Connection, int]:
     connection = Connection(connected)
     if (listener := ownership.peer_uid(connected)) not in trusted:
         connection.close()
-        raise _untrusted(paths, f"{recorded.socket}: {ownership.user_name(listener)} listens there")
+        raise _untrusted(
+            paths, f"{recorded.socket}: a process of {ownership.user_name(listener)} listens on this socket"
+        )
     return connection, recorded.pid
 
 
@@ -172,8 +176,8 @@ def _open(path: str, until: float) -> socket.socket:
 
 def _untrusted(paths: Paths, problem: str) -> SupervisorError:
     user = ownership.user_name(Path(paths.data).stat().st_uid)
-    hint = f"Only {user} and root may serve the stack in {paths.data}. Nothing was sent. "
-    hint += "Run `infra runtime down` as the user who started the stack, and start it again; "
+    hint = f"Only {user} and root may run the supervisor of {paths.data}. No request was sent. "
+    hint += "Run `infra runtime down` as the user who started the stack, and start the stack again; "
     hint += "INFRA_RUNTIME_DIR sets the folder of new sockets."
     return SupervisorError(f"the control socket is not trusted: {problem}", hint=hint)
 
@@ -181,12 +185,15 @@ def _untrusted(paths: Paths, problem: str) -> SupervisorError:
 def unresponsive(paths: Paths, pid: int, problem: str) -> SupervisorError:
     """Return the error for a supervisor that does not answer, with its pid, its state and a hint."""
     process = processes.look(pid)
-    end = f"`kill -KILL {pid}` ends it, and its guardian stops the services"
+    end = f"`kill -KILL {pid}` ends the supervisor, and the guardian then stops the services"
     if process is None or process.state == processes.ZOMBIE:
         state, hint = "has exited", "Try again."
     elif process.state in processes.STOPPED:
-        state, hint = "is stopped by a signal or a debugger", f"`kill -CONT {pid}` continues it; {end}."
+        state, hint = (
+            "is stopped by a signal or a debugger",
+            f"`kill -CONT {pid}` continues the supervisor; {end}.",
+        )
     else:
         state, hint = "is running", f"If this machine is busy, try again; {end}."
     reason = f"the supervisor of {paths.data} does not answer: {problem}; its process {pid} {state}"
-    return SupervisorError(reason, paths.own_log, f"{hint} Its log: {paths.own_log}")
+    return SupervisorError(reason, paths.own_log, f"{hint} The log of the supervisor: {paths.own_log}")

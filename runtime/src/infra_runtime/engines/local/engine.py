@@ -1,4 +1,4 @@
-"""The local engine: it runs a plan under a supervisor on this machine. `start()` and `attach()` use it."""
+"""The local engine, which runs a plan under a supervisor, and the functions `start()` and `attach()`."""
 
 from __future__ import annotations
 
@@ -8,30 +8,39 @@ from typing import Any
 
 from infra_runtime.config.resolve import Resolved, data_directory, resolve
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.engines.local.client import Client, Launch, connect_or_launch, raise_failures
+from infra_runtime.engines.local.client import Client, connect_or_launch, raise_failures
+from infra_runtime.engines.local.launch import Launch
 from infra_runtime.engines.local.stack import Stack
 from infra_runtime.value import frozen
 
 
 @frozen
 class LocalEngine:
-    """Runs plans under a supervisor on this machine. Implements `RunningEngine`."""
+    """The engine that runs plans under a supervisor on this machine. The class implements `RunningEngine`."""
 
     #: starts the supervisor's process; None: the supervisor is a child of this process
     launch: Launch | None = None
 
     @property
     def name(self) -> str:
-        """The name by which users choose the engine."""
+        """The name by which users choose this engine: `local`."""
         return "local"
 
     def open(self, resolved: Resolved) -> Stack:
-        """Return a lease on the stack of a resolved plan. No service is started yet.
+        """Return a lease on the stack of a resolved plan, without starting the services of the plan.
 
-        If no supervisor of the plan's data directory is running, it is started.
+        If no supervisor runs for the plan's data directory, a supervisor is started.
         """
         paths = Paths(str(resolved.data))
-        return Stack(connect_or_launch(paths, resolved.environment, launch=self.launch), paths)
+        client = connect_or_launch(
+            paths,
+            resolved.environment,
+            tmpfs=resolved.tmpfs,
+            services=resolved.plan.services,
+            binaries=resolved.binaries,
+            launch=self.launch,
+        )
+        return Stack(client, paths)
 
 
 def start(

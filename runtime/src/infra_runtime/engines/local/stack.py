@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
+from urllib.parse import quote
 
 from infra_runtime.config.resolve import Resolved
 from infra_runtime.data_directory.leak_check import LeakCheck, check_leaks
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client, raise_failures
 from infra_runtime.engines.variables import program_variables
-from infra_runtime.errors import SupervisorError, UnknownServiceError
+from infra_runtime.errors import ConfigurationError, SupervisorError, UnknownServiceError
 from infra_runtime.messages import (
     CRASH,
     DOWN,
@@ -57,8 +59,11 @@ class Endpoint(Mapping[str, str]):
         ports: Mapping[str, int],
         data: str,
         sensitive: Iterable[str] = (),
+        driver_urls: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.name = name
+        #: driver → its URL, with exports in braces; the pytest plugin gets it from the service kit
+        self.driver_urls: Mapping[str, str] = dict(driver_urls)
         #: the secret values, which must not occur in output
         self.sensitive = frozenset(sensitive)
         self.ports = dict(ports)
@@ -77,9 +82,38 @@ class Endpoint(Mapping[str, str]):
 
     @property
     def port(self) -> int:
-        """The export `port`, or else the first port. Raises `AttributeError` if the service has no port."""
+        """The service's export `port`, or if there is none, its first port.
+
+        Raises `AttributeError` without a port.
+        """
         first = next(iter(self.ports.values()), None)
         return int(self.__getattr__("port")) if "port" in self._exports or first is None else first
+
+    def url_for(self, driver: str) -> str:
+        """Return the URL in the format of a driver, such as `psycopg`; the service kit defines the drivers.
+
+        Exports in the URL are percent-encoded, except exports that are URLs.
+
+        Raises:
+            ConfigurationError: the driver is unknown, or an export in its URL is missing.
+        """
+        if driver not in self.driver_urls:
+            drivers = ", ".join(self.driver_urls) or "none"
+            raise ConfigurationError(
+                f"{self.name} has no URL for the driver {driver!r}; its drivers are: {drivers}",
+                hint="" if self.driver_urls else "The service kits of the pytest plugin define the drivers.",
+            )
+        exports = {
+            name: value if name == "url" or name.endswith("_url") else quote(value, safe="")
+            for name, value in self.items()
+        }
+        try:
+            return self.driver_urls[driver].format_map(exports)
+        except KeyError as error:
+            raise ConfigurationError(
+                f"{self.name} has no export {error}, which the URL for the driver {driver!r} contains",
+                hint="Use an isolation unit; the shared server does not export a user and a password.",
+            ) from error
 
     def __getattr__(self, name: str) -> str:
         if name.startswith("_"):  # `copy` reads such names before the new object has exports
@@ -108,10 +142,12 @@ class Stack:
         self._client = client
         self._paths = paths
         self._endpoints: dict[str, Endpoint] | None = None
+        #: service → the `driver_urls` of its endpoint
+        self.driver_urls: Mapping[str, Mapping[str, str]] = {}
 
     @property
     def data(self) -> Path:
-        """The path of the data directory, which identifies the stack."""
+        """The path of the stack's data directory, which identifies the stack."""
         return Path(self._paths.data)
 
     def __getattr__(self, name: str) -> Endpoint:
@@ -133,7 +169,14 @@ class Stack:
         """Return service name → endpoint for all services whose ports are known."""
         endpoints = self._client.call(ENDPOINTS, Nothing()).services
         return {
-            name: Endpoint(name, service.exports, service.ports, service.data, service.secrets)
+            name: Endpoint(
+                name,
+                service.exports,
+                service.ports,
+                service.data,
+                service.secrets,
+                self.driver_urls.get(name, {}),
+            )
             for name, service in endpoints.items()
         }
 
@@ -155,8 +198,8 @@ class Stack:
     ) -> Outcome:
         """Start the services of a resolved plan, and return their states and the failures.
 
-        `wanted` contains the names of the services to start; services that they need are started too. If it
-        is empty, all services are started. If `wait` is false, the method returns at once.
+        `wanted` contains the names of the services to start; services that they need are started too. If
+        `wanted` is empty, all services are started. If `wait` is false, the method returns at once.
         """
         if on_event is not None:
             self._client.subscribe()
@@ -172,13 +215,16 @@ class Stack:
         return self._client.call(UP, request, on_event=on_event)
 
     def events(self) -> Iterator[Event]:
-        """Yield every event since `up` with `on_event`, or since this call, until the stack ends. Blocks."""
+        """Yield every event of the stack until the stack ends; the iteration waits for each event.
+
+        The first event is the next event after the call of `up` with `on_event`, or else after this call.
+        """
         return self._client.events()
 
     def last_change(self) -> tuple[int, int] | None:
-        """Return a value that differs after each event of the stack; None if it is not known.
+        """Return a value that differs after each event of the stack; None if the journal cannot be read.
 
-        It is the inode and the size of the journal, so no request is sent.
+        The value is the inode and the size of the journal, so no request is sent.
         """
         if not self._client.quiet():
             return None
@@ -198,29 +244,29 @@ class Stack:
         self._client.call(STOP, Names(services=services))
 
     def restart(self, *services: str) -> None:
-        """Stop and start services; they keep their ports."""
+        """Stop and start services, and return when they are ready again. The services keep their ports."""
         raise_failures(self._client.call(RESTART, Names(services=services)).failures)
         self._endpoints = None
 
     def kill(self, *services: str) -> None:
-        """Kill services with SIGKILL; they stay stopped until `start` is called."""
+        """Kill services with SIGKILL; the services stay stopped until `start` is called."""
         self._client.call(KILL, Names(services=services))
 
     def crash(self, *services: str, signal: int = 9, wait: bool = False) -> None:
-        """Send a signal to all processes of services; their restart policy decides whether they start again.
+        """Send a signal to all processes of services, to test a crash; the restart policy then applies.
 
-        With `wait`, return when the services are ready again. Raises `StartError` if one does not become
-        ready.
+        With `wait`, return when the services are ready again. Raises `StartError` if a service does not
+        become ready.
         """
         request = Crash(services=services, signal=signal, wait=wait)
         raise_failures(self._client.call(CRASH, request).failures)
 
     def pause(self, *services: str) -> None:
-        """Pause the processes of services: connections stay open, but are not answered until `resume`."""
+        """Pause the processes of services: connections stay open, but get no answer until `resume`."""
         self._client.call(PAUSE, Names(services=services))
 
     def resume(self, *services: str) -> None:
-        """Continue paused services."""
+        """Continue services that `pause` has paused."""
         self._client.call(RESUME, Names(services=services))
 
     def snapshot(self, name: str = "default") -> Snapshot:
@@ -231,7 +277,9 @@ class Stack:
         return self._client.call(SNAPSHOT_SAVE, SnapshotName(name=name))
 
     def restore(self, name: str = "default") -> None:
-        """Restore a snapshot. The endpoints do not change; all connections are closed.
+        """Restore the state of all services from a snapshot; the endpoints do not change.
+
+        All connections of clients to the services are closed.
 
         Raises `SnapshotError` if the settings or versions of the services have changed since the snapshot.
         """
@@ -242,7 +290,10 @@ class Stack:
         raise_failures(self._client.call(WAIT, Wait(services=services, timeout=timeout)).failures)
 
     def stay(self, *, on: bool = True, seconds: float | None = None) -> None:
-        """Set whether the stack keeps running after its last lease, and for how long; None: until `down`."""
+        """Set whether the stack keeps running after its last lease, and for how many seconds.
+
+        If `seconds` is None, the stack runs until `down` is called.
+        """
         self._client.call(STAY, Stay(on=on, seconds=seconds))
 
     def down(self) -> None:
@@ -255,7 +306,7 @@ class Stack:
         self._client.close()
 
     def finish(self) -> LeakCheck | None:
-        """End the lease. If it was the last, wait until the stack has stopped, and return the leak check.
+        """End the lease; if it was the last lease, return the leak check when the stack has stopped.
 
         Return None if the stack keeps running, because another client has a lease.
         """

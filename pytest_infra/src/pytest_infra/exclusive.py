@@ -1,0 +1,147 @@
+"""The marker `infra_exclusive`: a test uses services alone, while tests of other xdist workers wait.
+
+All workers collect the same tests, so each of them knows which services have an exclusive test. A test holds
+a lock for each of these services that it uses: exclusive if the test has the marker, otherwise shared.
+The kernel releases the locks of a killed worker. Without an exclusive test, this module is not imported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from infra_runtime.data_directory.marker import make_data_directory
+from infra_runtime.data_directory.paths import Paths
+from infra_runtime.errors import InfraError
+from infra_runtime.host import file_lock
+from pytest_infra.instances import Instances
+from pytest_infra.process import session_of
+
+MARK = "infra_exclusive"
+#: the folder of the lock files in the data directory
+FOLDER = "exclusive"
+#: stands for all services, in the marker without arguments
+ALL = "*"
+#: Fixtures through which a test can use any service.
+_ANY = frozenset(
+    {"infra_stack", "infra_service", "infra_unit", "infra_chaos", "http_client", "http_async_client"}
+)
+
+
+class Exclusive:
+    """The plugin that holds the locks of a test from before its set-up until after its tear-down."""
+
+    def __init__(self, config: pytest.Config, items: Iterable[pytest.Item]) -> None:
+        self._session = session_of(config)
+        self._workers = int(getattr(config, "workerinput", {}).get("workercount", 0))
+        self._fixtures = _services_by_fixture(config)
+        #: the services that a test uses alone
+        self._exclusive = frozenset().union(*map(_marked, items))
+        #: service → the service and the services that it needs
+        self._needed: dict[str, frozenset[str]] = {}
+        self._folder: Path | None = None
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Hold the locks of the test while it runs."""
+        with contextlib.ExitStack() as locks:
+            with contextlib.suppress(InfraError):  # the setup or a fixture of the test reports the error
+                self._lock(item, locks)
+            return (yield)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Fail a test whose marker has another argument or an unknown service."""
+        for marker in item.iter_markers(MARK):
+            wrong = [name for name in marker.args if not isinstance(name, str)]
+            if marker.kwargs or wrong:
+                names = ", ".join(map(repr, [*marker.kwargs, *wrong]))
+                pytest.fail(f"the marker `{MARK}` takes names of services, not {names}", pytrace=False)
+            for name in marker.args:
+                try:
+                    self._session.needed(name)
+                except InfraError as error:
+                    pytest.fail(f"the marker `{MARK}`: {error}\n{error.hint}".rstrip(), pytrace=False)
+
+    def _lock(self, item: pytest.Item, locks: contextlib.ExitStack) -> None:
+        alone = _marked(item)
+        services = self._used(item) | alone
+        if not self._workers or not services:
+            return
+        folder = self._folder or self._make_folder()
+        # The order of the names is the same in every process, so that no two tests wait for each other.
+        for service in sorted(services):
+            name = "all" if service == ALL else f"service-{service}"
+            locks.enter_context(_locked(folder / name, shared=service not in alone))
+        locks.callback(self._session.use_alone, frozenset(), workers=1)
+        self._session.use_alone(self._exclusive if ALL in alone else alone, workers=self._workers)
+
+    def _make_folder(self) -> Path:
+        data = self._session.data_directory()
+        make_data_directory(Paths(str(data)), self._session.environment)
+        self._folder = data / FOLDER
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        return self._folder
+
+    def _used(self, item: pytest.Item) -> frozenset[str]:
+        """Return the services with an exclusive test that `item` uses, directly or by another service."""
+        names = set(getattr(item, "fixturenames", ()))
+        services = {self._fixtures[name] for name in names & self._fixtures.keys()}
+        uses_any = not names.isdisjoint(_ANY)
+        for marker in item.iter_markers("infra"):
+            services |= set(marker.args)
+            uses_any = uses_any or not marker.args or bool(marker.kwargs)
+        for marker in item.iter_markers("infra_chaos"):
+            services |= set(marker.kwargs.values())
+        if uses_any:
+            return self._exclusive
+        used = frozenset().union(*map(self._with_needed, services))
+        return (used | {ALL} if used else used) & self._exclusive
+
+    def _with_needed(self, service: str) -> frozenset[str]:
+        if service not in self._needed:
+            try:
+                self._needed[service] = self._session.needed(service)
+            except InfraError:  # the fixture of the service reports the error
+                self._needed[service] = frozenset({service})
+        return self._needed[service]
+
+
+@contextlib.contextmanager
+def _locked(path: Path, *, shared: bool) -> Iterator[None]:
+    """Hold the lock of the file at `path` during the block.
+
+    A test that waits for the lock holds a second lock, the gate. Otherwise tests that share the lock could
+    overtake the test that waits for all of them.
+    """
+    gate = file_lock.acquire(f"{path}.gate", wait=True)
+    try:
+        lock = file_lock.acquire(str(path), wait=True, shared=shared)
+    finally:
+        if gate is not None:
+            file_lock.release(gate)
+    try:
+        yield
+    finally:
+        if lock is not None:
+            file_lock.release(lock)
+
+
+def _marked(item: pytest.Item) -> frozenset[str]:
+    """Return the services that a test uses alone."""
+    marks = list(item.iter_markers(MARK))
+    named = {name for mark in marks for name in mark.args if isinstance(name, str)}
+    return frozenset(named | {ALL} if any(not mark.args for mark in marks) else named)
+
+
+def _services_by_fixture(config: pytest.Config) -> dict[str, str]:
+    """Return a dictionary from fixture to service: the services' own fixtures, and their clients."""
+    services: dict[str, str] = {}
+    for fixture, instance in Instances.of(config).fixtures().items():
+        services[fixture] = instance.service
+        for client in instance.kit.fixtures:
+            services[client.name.format(service=fixture)] = instance.service
+    return services

@@ -1,0 +1,139 @@
+"""Migrations with Alembic, which upgrade the database to all heads in a separate process."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from infra_runtime.engines.local.stack import Endpoint
+from infra_runtime.engines.variables import variables
+from infra_runtime.errors import ConfigurationError
+from infra_runtime.redaction import redacted
+from pytest_infra.isolation.migrations import Migrations, contents, key_of
+from pytest_infra.services.postgres.alembic_config import AlembicConfig
+from pytest_infra.services.postgres.driver import driver
+from pytest_infra.services.postgres.failed_migration import failure
+
+#: the driver for URLs of SQLAlchemy; it is installed, because the kit needs it
+DRIVER = "psycopg"
+_PROGRAM = "from pytest_infra.services.postgres.alembic_process import main; main()"
+#: a URL of PostgreSQL, with the driver of SQLAlchemy
+_URL = re.compile(r"postgres(?:ql)?(?:\+(\w+))?://")
+#: a variable with such a URL in a file `.env`
+_ASSIGNMENT = re.compile(
+    r"^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*=[ \t]*[\"']?(postgres(?:ql)?(?:\+\w+)?://)", re.MULTILINE
+)
+#: whether anything was created. Source: PostgreSQL, `src/include/access/transam.h`, FirstNormalObjectId
+_IS_CHANGED = "select exists (select from pg_class where oid >= 16384)"
+
+
+def migrations(config: AlembicConfig) -> Migrations:
+    """Return the migrations that a configuration of Alembic describes."""
+    return Migrations(
+        run=lambda database: _upgrade(config, database),
+        key=key_of([config.table(), *contents(config.files())]),
+    )
+
+
+def _upgrade(config: AlembicConfig, database: Endpoint) -> None:
+    if find_spec("alembic") is None:
+        raise ConfigurationError(
+            "the migrations need Alembic, which is not installed",
+            where=str(config.ini or config.toml),
+            hint="Install it with `python -m pip install alembic`.",
+        )
+    scripts = [str(folder.resolve()) for folder in (config.scripts, *config.versions)]
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder, "report.json")
+        request = {
+            "ini": str(config.ini) if config.ini else None,
+            "toml": str(config.toml) if config.toml else None,
+            "url": _url(database, config.url),
+            "path": sys.path,
+            "scripts": [*scripts, *map(str, (config.scripts, *config.versions))],
+            "report": str(report),
+        }
+        process = subprocess.run(
+            [sys.executable, "-c", _PROGRAM],
+            cwd=config.folder,
+            env=_environment(database, config),
+            input=json.dumps(request),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if process.returncode:
+            _fail(config, database, _read(report), process.stderr)
+    if any(folder.glob("*.py") for folder in config.versions) and not _is_changed(database):
+        raise ConfigurationError(
+            "`alembic upgrade heads` has not changed the database of the template",
+            where=str(config.scripts / "env.py"),
+            hint="env.py must read the URL of the database from the option `sqlalchemy.url`, from"
+            " `config.attributes` or from the variable DATABASE_URL.",
+        )
+
+
+def _fail(config: AlembicConfig, database: Endpoint, report: Mapping[str, str], output: str) -> None:
+    error, output = report.get("error", ""), output.strip()[-4000:]
+    details = report.get("traceback", output)
+    raise failure(
+        redacted(error or "`alembic upgrade heads` failed", database.sensitive),
+        database.name,
+        where=report.get("place") or str(config.ini or config.toml),
+        statement=report.get("statement", ""),
+        details=redacted(details, database.sensitive),
+    )
+
+
+def _read(report: Path) -> Mapping[str, str]:
+    """Return the error that the process wrote to `report`; empty if the process was killed."""
+    try:
+        content: Mapping[str, str] = json.loads(report.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content
+
+
+def _environment(database: Endpoint, config: AlembicConfig) -> dict[str, str]:
+    """Return the environment variables of the process that runs `env.py`.
+
+    These are the variables of `infra runtime exec` and of this process. In every variable with the URL of a
+    PostgreSQL server, also in those of the file `.env`, the URL is replaced by the URL of the template, so
+    that `env.py` cannot migrate another database.
+    """
+    assigned = {**_assigned(config.folder / ".env"), **os.environ}
+    urls = {name: _url(database, value) for name, value in assigned.items() if _URL.match(value)}
+    own = variables({database.name: dict(database)}, {database.name: "postgres"})
+    return {**os.environ, **own, "DATABASE_URL": _url(database, config.url), **urls}
+
+
+def _assigned(file: Path) -> dict[str, str]:
+    """Return name → value of each variable that a file such as `.env` sets to a URL of PostgreSQL."""
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    return {found[1]: found[2] for found in _ASSIGNMENT.finditer(text)}
+
+
+def _url(database: Endpoint, configured: str) -> str:
+    """Return the URL of the database, with the driver in the URL `configured`, or else psycopg.
+
+    For a URL without a driver, SQLAlchemy uses psycopg2, which may not be installed.
+    """
+    found = _URL.match(configured)
+    chosen = (found and found[1]) or DRIVER
+    return database.url.replace("postgresql:", f"postgresql+{chosen}:", 1)
+
+
+def _is_changed(database: Endpoint) -> bool:
+    with driver(database.name).connect(database.url, autocommit=True) as connection:
+        return bool((connection.execute(_IS_CHANGED).fetchone() or (False,))[0])

@@ -1,0 +1,142 @@
+"""The folder in RAM that contains `services`, the data of a test stack's services.
+
+The folder `/dev/shm/infra-STACK-RANDOM` has mode 0700. Its name is in the marker of the data directory before
+the folder is created, so that the next start, `infra runtime down` and a wipe find it after any kill. The
+supervisor and its guardian hold a lock (`flock`) on the folder: a process in another container, which cannot
+see this data directory, does not remove a folder that is in use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+
+from infra_runtime.data_directory.paths import Paths
+from infra_runtime.host import disk, memory, ownership
+
+#: the key of the folder's name in the marker
+KEY = "memory_folder"
+#: the file in the folder that contains the path of the data directory
+OWNER = "data-directory"
+#: the folder in it with a folder for each service
+SERVICES = "services"
+_NAME = re.compile(r"infra-[0-9a-f]{12}-[0-9a-f]{16}")
+
+
+def create(paths: Paths) -> tuple[str, int]:
+    """Create the folder of a stack; return its path and a descriptor, which holds the folder's lock.
+
+    The caller holds the lock of the data directory, and has removed the folder of an earlier run. Raises
+    `OSError`.
+    """
+    folder = recorded(paths)
+    if not folder or os.path.lexists(folder):  # a name that is in use belongs to a copy in another container
+        folder = f"{memory.TMPFS}/infra-{paths.stack}-{os.urandom(8).hex()}"
+        _record(paths, os.path.basename(folder))
+    return folder, make(paths, folder)
+
+
+def make(paths: Paths, folder: str) -> int:
+    """Create a recorded folder, and return the descriptor that holds its lock. Raises `OSError`."""
+    ownership.check_parents(folder)
+    os.mkdir(folder, 0o700)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        disk.write(f"{folder}/{OWNER}", paths.data, durable=False)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def recorded(paths: Paths) -> str:
+    """Return the folder whose name is in the marker, even if it is missing; empty if the marker has no name.
+
+    A copied data directory contains the name of the original's folder, which is not returned: the name of a
+    folder begins with the identifier of its stack.
+    """
+    name = _marker(paths).get(KEY)
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or name.split("-")[1] != paths.stack:
+        return ""
+    return f"{memory.TMPFS}/{name}"
+
+
+def existing(paths: Paths) -> str:
+    """Return the recorded folder if it exists and belongs to this user, or else an empty text."""
+    folder = recorded(paths)
+    return folder if folder and _is_own(folder, paths) else ""
+
+
+def remove(paths: Paths) -> str:
+    """Remove the recorded folder and return its path, or an empty text if it is missing or in use.
+
+    The caller holds the lock of the data directory. Raises `OSError`.
+    """
+    folder = existing(paths)
+    if not folder or not _is_free(folder):
+        return ""
+    disk.remove(folder)
+    return folder
+
+
+def abandoned() -> list[str]:
+    """Return this user's folders whose data directories do not exist any longer, and that are not in use."""
+    folders = []
+    with contextlib.suppress(OSError):
+        for name in os.listdir(memory.TMPFS):
+            folder = f"{memory.TMPFS}/{name}"
+            if _NAME.fullmatch(name) and os.lstat(folder).st_uid == os.geteuid() and _is_abandoned(folder):
+                folders.append(folder)
+    return folders
+
+
+def _is_abandoned(folder: str) -> bool:
+    try:
+        with open(ownership.open_file(f"{folder}/{OWNER}", os.O_RDONLY), encoding="utf-8") as file:
+            data = file.read()
+    except (OSError, ValueError):
+        return False
+    return recorded(Paths(data)) != folder and _is_free(folder)
+
+
+def _is_own(folder: str, paths: Paths) -> bool:
+    try:
+        return disk.is_folder(folder) and os.lstat(folder).st_uid in ownership.trusted_uids(paths.data)
+    except OSError:
+        return False
+
+
+def _is_free(folder: str) -> bool:
+    """Return whether no supervisor and no guardian holds the lock of a folder."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _marker(paths: Paths) -> dict[str, object]:
+    try:
+        with open(ownership.open_file(paths.marker, os.O_RDONLY), encoding="utf-8") as file:
+            content = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _record(paths: Paths, name: str) -> None:
+    """Write the name of the folder to the marker. Raises `OSError` if the marker is missing."""
+    content = _marker(paths)
+    if not content:
+        raise FileNotFoundError(2, os.strerror(2), paths.marker)
+    disk.write(paths.marker, json.dumps({**content, KEY: name}), durable=False)
