@@ -30,6 +30,7 @@ def fixture_kinds(folder: Path, text: str = "", *services: str) -> dict[str, str
         reuse=None,
         keep=False,
         strict=False,
+        tmpfs=None,
     )
     return {name: instance.kit.kind for name, instance in Instances(options).fixtures().items()}
 

@@ -44,8 +44,8 @@ def read(path: Path) -> tuple[Acceptance, ...]:
     """Return the entries in the file of accepted findings; an empty tuple if the file does not exist.
 
     Raises:
-        CompareError: an entry is invalid. An invalid entry is not ignored, because the wrong finding could be
-            accepted.
+        CompareError: an entry is invalid. Such an entry is not ignored, because a typing error could then
+            change what is accepted: with a misspelt `until`, an entry would never expire.
     """
     if not path.exists():
         return ()
@@ -136,9 +136,11 @@ def apply(report: Report, entries: Iterable[Acceptance], today: dt.date) -> Repo
 def _matching(
     finding: Finding, entries: Mapping[str, Acceptance], former: Mapping[str, int]
 ) -> list[Acceptance]:
-    """Return the entries that accept a finding: one, or the ones that an earlier version wrote for it.
+    """Return the entries in the file that accept a finding; an empty list if the finding is not accepted.
 
-    A fingerprint of an earlier version is used only if a single finding has it.
+    The result is the entry with the fingerprint of the finding. If the file has no such entry, the result is
+    the entries with the fingerprints that an earlier version of pytest-infra computed for the finding. A
+    fingerprint of an earlier version is used only if no other finding has the same fingerprint.
     """
     names = finding.former_fingerprints
     if finding.fingerprint not in entries and names and all(former[name] == 1 for name in names):

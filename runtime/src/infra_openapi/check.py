@@ -98,7 +98,11 @@ def _changed(finding: Finding, document: Document, location: Location, other: An
 
 
 def _item(value: Any, finding: Finding) -> str:
-    """Return the end of a JSON pointer, which points to the list member that is the subject of a finding."""
+    """Return `/` and the index of the member of the list `value` that a finding is about, such as `/2`.
+
+    `value` is the value of a keyword such as `enum` or `required`. The result is the last part of a JSON
+    pointer; it is empty if `value` is not a list or does not contain the member.
+    """
     listed = finding.after if finding.before is None else finding.before
     names = {finding.subject}
     if isinstance(listed, list) and "enum-value" in finding.rule:  # the first one of several values

@@ -49,8 +49,9 @@ def unnamed(fact: Fact) -> bool:
 def identity(fact: Fact) -> str:
     """Return a text that distinguishes a fact from others with equal rule, subject, location and values.
 
-    The text contains the location in the new document if it is another place than in the old document, and a
-    hash of a part without a name. It is empty if neither is needed.
+    The text contains the location in the new document if this location differs from the location in the old
+    document, and a hash of the content of the changed part if the part has no name. The text is empty if the
+    locations are equal and the part has a name.
     """
     element = fact.revision or fact.base
     before, after = (_place(each) if each is not None else ("", "") for each in (fact.base, element))
@@ -62,9 +63,9 @@ def identity(fact: Fact) -> str:
 
 
 def _place(element: Element) -> tuple[str, str]:
-    """Return the file and the pointer without positions in lists.
+    """Return the file and the JSON pointer of an element; positions in lists are replaced by `*`.
 
-    The file is an empty string for the document itself.
+    The file is an empty string for an element in the main file of the document.
     """
     file = "" if element.file == element.document.name else PurePosixPath(element.file).name
     return file, _POSITION.sub(r"\1/*", element.pointer)

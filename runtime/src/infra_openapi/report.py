@@ -36,7 +36,7 @@ class Acceptance:
 
     @property
     def summary(self) -> str:
-        """Return a text for the entry: the message of the finding, otherwise the rule or the fingerprint."""
+        """Return a text for the entry: `change`, or `rule` if it has no `change`, or else the fingerprint."""
         return self.change or self.rule or self.fingerprint
 
     def lapsed(self, today: dt.date) -> bool:

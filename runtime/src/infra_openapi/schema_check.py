@@ -122,7 +122,10 @@ class Checker:
         return self._rewritten(inner) if isinstance(value, dict) else value
 
     def _hides(self, element: Element) -> bool:
-        """Return whether a property is not sent in this direction, according to its schema or its target."""
+        """Return whether a property is not sent in this direction (read-only or write-only).
+
+        The keyword can be in the schema of the property, or in the schema to which this schema refers.
+        """
         target = target_of(element)
         modern = target is None or element.document.modern
         own = modern and isinstance(element.raw, dict) and element.raw.get(self._hidden) is True

@@ -31,15 +31,15 @@ class Part:
 
     @property
     def element(self) -> Element:
-        """Return the element of the part's `encoding`, or of the form's media type without an `encoding`."""
+        """Return the `encoding` of the part, or the media type of the form if the part has no `encoding`."""
         return self.encoding or self.holder
 
 
 def parts(scope: Scope, name: str, old: Element, new: Element) -> Iterator[tuple[str, Part, Part]]:
-    """Yield the name of each part of a form that has an `encoding` in the old or the new document.
+    """Yield the parts of a form that have an `encoding` in the old or the new document.
 
-    The old and the new part follow the name. In OpenAPI, `encoding` applies only to the declared properties
-    of forms.
+    Each result is a tuple of the name of the part, the old part and the new part. In OpenAPI, `encoding`
+    applies only to the declared properties of forms.
     """
     if not name.startswith(("multipart/", _URLENCODED)):
         return

@@ -81,7 +81,10 @@ def _changed(scope: Scope, name: str, old: Element, new: Element, direction: Dir
 
 
 def _text(name: str, old: Element, new: Element) -> int:
-    """Return how the values of a media type are sent as text, as a value of `Mode.text`."""
+    """Return `Mode.text` for a media type: 1 for text, 2 for a form with parts that are text, otherwise 0.
+
+    Numbers and strings are not distinguished in values that are sent as text.
+    """
     if name == "text/plain":
         return 1
     if name not in encoding.FORMS:

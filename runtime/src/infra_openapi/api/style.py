@@ -61,9 +61,10 @@ def types(scope: Scope, term: Term) -> frozenset[str]:
 
 
 def alternatives(scope: Scope, term: Term) -> list[Node]:
-    """Return the alternatives of a schema, each with the other keywords of the schema, without unions.
+    """Return a node for each alternative of a schema with unions (`oneOf`, `anyOf`).
 
-    Nested unions are followed up to a limited depth.
+    A node combines the keywords of the alternative with the keywords beside the union. Nested unions are
+    followed up to a limited depth. The result for a schema without unions is its own node.
     """
     return list(_alternatives(scope, scope.graph.comparer.node(term), _NESTED))
 

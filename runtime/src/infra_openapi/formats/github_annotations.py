@@ -1,7 +1,8 @@
-"""The output format `github`: GitHub Actions shows an annotation at each changed line, and the totals.
+"""The output format `github`: workflow commands, which GitHub Actions shows as annotations of changed lines.
 
-Source: GitHub's documentation, "Workflow commands for GitHub Actions". The characters are escaped like in
-actions/toolkit.
+The last line of each report contains the number of findings of each level. Source: GitHub's documentation,
+"Workflow commands for GitHub Actions". Special characters in texts are escaped as in GitHub's library
+actions/toolkit (`packages/core/src/command.ts`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What to do about a finding: one sentence for each rule, or for its effect, direction and level."""
+"""Sentences that state what to do about a finding.
+
+Some rules have their own sentence; the other rules have a sentence for their effect, direction and level.
+"""
 
 from __future__ import annotations
 
@@ -90,7 +93,7 @@ _NOTHING = "Nothing: existing clients are not affected."
 
 
 def advice(rule: Rule, level: Level) -> str:
-    """Return a sentence that states what to do; it can contain the placeholders of messages."""
+    """Return a sentence about what to do after a finding; it can contain the placeholders of messages."""
     if level is Level.INFO:
         return _NOTHING
     if rule.id in _OF_RULE:

@@ -62,8 +62,8 @@ RULES = [
                 peer=("discriminator-mapping-deleted",),
                 message="removed the value {before} from the discriminator of {place}",
                 explain=(
-                    "The value selected a schema before. Code that is generated from the new document does "
-                    "not find a schema for it."
+                    "Before the change, the value selected a schema. Code that is generated from the new "
+                    "document does not find a schema for this value."
                 ),
             ),
             Row(

@@ -108,7 +108,7 @@ RULES = [
                 fact=facts.PROPERTY_NO_LONGER_FORBIDDEN,
                 effect=W,
                 mirror=facts.PROPERTY_FORBIDDEN,
-                message="allowed the property {subject} in {container}, which was forbidden before",
+                message="allowed the property {subject}, which was forbidden before, in {container}",
                 explain="The schema of the property was `false`, so every value of the property was invalid.",
             ),
             Row(

@@ -125,8 +125,9 @@ RULES = [
                 peer=("enum-value-added",),
                 message="added the enum {values} to {place}",
                 explain=(
-                    "Client code that handles each value of the enumeration separately may not handle a "
-                    "new value. If your clients handle unknown values, use the preset `lenient-enums`."
+                    "Client code that handles each value of the enumeration separately can fail if it "
+                    "receives a new value. If your clients handle unknown values, use the preset "
+                    "`lenient-enums`."
                 ),
             ),
             Row(

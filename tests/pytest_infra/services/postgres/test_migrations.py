@@ -79,7 +79,7 @@ def test_a_callable_whose_source_cannot_be_read_requires_a_version(tmp_path: Pat
     class Callable:
         def __call__(self, database: Endpoint) -> None: ...
 
-    with pytest.raises(ConfigurationError, match=r"source of .* cannot be found") as caught:
+    with pytest.raises(ConfigurationError, match=r"source code of .* cannot be found") as caught:
         read(Callable(), tmp_path, WHERE)
 
     assert "version=" in caught.value.hint

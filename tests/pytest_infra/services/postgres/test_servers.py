@@ -1,4 +1,4 @@
-"""The variant `server`: tests with a PostgreSQL server of their own."""
+"""The variant `server`: each test has a separate PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -133,7 +133,9 @@ def test_a_kind_without_the_variant_is_an_error_that_names_the_kinds_with_it(sui
         def test_it(valkey): ...
         """
     )
-    message = "*valkey has no variant 'server'; choose one of *, off; these kinds have it: *postgres*"
+    message = (
+        "*valkey has no variant 'server'; choose one of *, off; these kinds have this variant: *postgres*"
+    )
 
     suite.run().stdout.fnmatch_lines([f"the marker `infra_isolation`: {message}"])
     settings(suite, "infra_isolation = valkey: server")

@@ -1,7 +1,7 @@
 """PostgreSQL: a separate server for each test, for tests that change the whole server.
 
-Each server is a copy of the service with its own folder. The migrations run once: their server is stopped,
-and the folders of the other servers are copies of its folder.
+Each server is a copy of the service with its own folder. The migrations run in one server, which is
+then stopped; the folders of the other servers are copies of the folder of this server.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DATABASE = "test"
 
 
 class Servers:
-    """The servers of one set of migrations; one is started in advance."""
+    """The servers of one set of migrations, of which one server is started in advance."""
 
     def __init__(self, context: KitContext) -> None:
         self._server, self._executables = context.endpoint, context.executables
@@ -69,7 +69,7 @@ class Servers:
 
 
 class ServerFactory:
-    """Starts and stops the servers, in the thread of the pool."""
+    """The factory of the pool, which starts and stops the servers in the thread of the pool."""
 
     def __init__(self, context: KitContext) -> None:
         self._server, self._executables = context.endpoint, context.executables
@@ -79,7 +79,7 @@ class ServerFactory:
         self._seed = self._server.data.parent / f".{self._server.name}-{context.owner.token}.seed"
 
     def make_seed(self) -> None:
-        """Start a server, run the migrations, stop it and keep its folder. Raises `MigrationError`."""
+        """Start a server, migrate it, stop the server and copy its folder. Raises `MigrationError`."""
         name = self.copier.make()
         try:
             self._migrate(name)
@@ -110,7 +110,7 @@ class ServerFactory:
             disk.remove(str(self._seed))
 
     def _fill(self, folder: Path) -> None:
-        """Copy the migrated cluster, when it exists, to the folder of a server before its start."""
+        """Copy the migrated cluster, if it exists, to the folder of a server that is not started yet."""
         if self._seed.is_dir():
             _copy(self._seed, folder)
 

@@ -41,8 +41,8 @@ CACHE = "postgres-clone.json"
 def ensure(server: Endpoint, template: str, migrate: Callable[[str], object]) -> str:
     """Create the template database if it is missing, and return the fastest strategy to clone the template.
 
-    `migrate` is called with the name of an empty database. It is called once in each run, also when it fails:
-    all processes of the run then get the same error.
+    `migrate` is called with the name of an empty database, once in each run. If `migrate` fails, all
+    processes of the run get the same error.
 
     Raises:
         MigrationError: the migration has failed, in this process or in another one of this run.
