@@ -84,19 +84,38 @@ class Witnesses:
         try:
             for value in chain(first_tries, candidates):
                 if _longest(value) <= _MOST_ITEMS and shows(value):
-                    return Witness(kind=direction, value=_smallest(value, shows, self._needed(sides[0])))
+                    return Witness(kind=direction, value=self._smallest(value, shows, sides[0]))
         except (RecursionError, OverflowError, ValueError):
             return None
         return None
 
-    def _needed(self, node: Node) -> frozenset[str]:
-        """Return the properties that the schema requires in requests and in responses."""
-        hidden = HIDDEN.values()
-        return frozenset(
-            name
-            for name in node.required
-            if not any(key in self._comparer.node(node.properties.get(name, ())).notes for key in hidden)
-        )
+    def _smallest(self, value: Any, shows: Callable[[Any], bool], node: Node) -> Any:
+        """Return a value from which no property and no item can be removed; the attempts are limited."""
+        attempts = 0
+        reductions = self._reductions(value, node)
+        while (smaller := next(reductions, _NOTHING)) is not _NOTHING and attempts < _MOST_ATTEMPTS:
+            attempts += 1
+            if shows(smaller):
+                value, reductions = smaller, self._reductions(smaller, node)
+        return value
+
+    def _reductions(self, value: Any, node: Node) -> Iterator[Any]:
+        """Yield values with one property or item less, except for the ones that the schema requires."""
+        node_of = self._comparer.node
+        if isinstance(value, dict):
+            for key in value:
+                if key not in node.required or _hidden(node_of(node.properties.get(key, ()))):
+                    yield {name: inner for name, inner in value.items() if name != key}
+            for key, inner in value.items():
+                part = node_of(node.properties.get(key, ()))
+                yield from ({**value, key: smaller} for smaller in self._reductions(inner, part))
+        elif isinstance(value, list):
+            for index in range(len(value)):
+                yield value[:index] + value[index + 1 :]
+            for index, inner in enumerate(value):
+                part = node_of(node.items or ())
+                for smaller in self._reductions(inner, part):
+                    yield [*value[:index], smaller, *value[index + 1 :]]
 
     def _branch(self, fact: Fact, wide: Node) -> Node | None:
         """Return the alternative of a union that the fact is about; None for other facts."""
@@ -231,17 +250,27 @@ _KEYWORDS = {kind: keywords for keywords, kinds in _REFUSED_BY for kind in kinds
 
 def _shows(fact: Fact, keywords: frozenset[str] | None, complaints: Iterator[ValidationError]) -> bool:
     """Return whether jsonschema rejects the value, and every complaint is caused by the fact."""
-    found = list(complaints)
+    found = False
+    for complaint in complaints:
+        found = True
+        if not _explains(fact, keywords, complaint):
+            return False
+        if fact.kind in _ABOUT_EVERYTHING:
+            return True
+    return found
+
+
+def _explains(fact: Fact, keywords: frozenset[str] | None, complaint: ValidationError) -> bool:
+    """Return whether a complaint of jsonschema is caused by the fact."""
+    if fact.kind in _ABOUT_EVERYTHING:
+        return True
     if fact.kind in _ABOUT_FORBIDDEN:
         # jsonschema reports neither a keyword nor the name of the property for the schema `false`.
-        return bool(found) and all(not each.validator and _about_a_part(each) for each in found)
+        return not complaint.validator and _about_a_part(complaint)
     if keywords is None:
-        return bool(found) and (fact.kind in _ABOUT_EVERYTHING or not any(map(_about_a_part, found)))
-    named = fact.kind in _ABOUT_ONE_PROPERTY
-    return bool(found) and all(
-        each.validator in keywords and not each.path and (not named or repr(fact.subject) in each.message)
-        for each in found
-    )
+        return not _about_a_part(complaint)
+    named = fact.kind not in _ABOUT_ONE_PROPERTY or repr(fact.subject) in complaint.message
+    return complaint.validator in keywords and not complaint.path and named
 
 
 def _about_a_part(complaint: ValidationError) -> bool:
@@ -258,29 +287,6 @@ def _longest(value: Any) -> int:
     return max([len(value) if isinstance(value, list) else 0, *map(_longest, inner)])
 
 
-def _smallest(value: Any, shows: Callable[[Any], bool], needed: frozenset[str]) -> Any:
-    """Return a value from which no property and no item can be removed.
-
-    `needed` are the properties of the value that cannot be removed. The number of attempts is limited.
-    """
-    attempts = 0
-    reductions = _reductions(value, needed)
-    while (smaller := next(reductions, _NOTHING)) is not _NOTHING and attempts < _MOST_ATTEMPTS:
-        attempts += 1
-        if shows(smaller):
-            value, reductions = smaller, _reductions(smaller, needed)
-    return value
-
-
-def _reductions(value: Any, needed: frozenset[str] = frozenset()) -> Iterator[Any]:
-    """Yield copies of a value without one of its properties or items; also inside properties and items."""
-    if isinstance(value, dict):
-        for key in (name for name in value if name not in needed):
-            yield {name: inner for name, inner in value.items() if name != key}
-        for key, inner in value.items():
-            yield from ({**value, key: smaller} for smaller in _reductions(inner))
-    elif isinstance(value, list):
-        for index in range(len(value)):
-            yield value[:index] + value[index + 1 :]
-        for index, inner in enumerate(value):
-            yield from ([*value[:index], smaller, *value[index + 1 :]] for smaller in _reductions(inner))
+def _hidden(node: Node) -> bool:
+    """Return whether a property is sent in one direction only."""
+    return not node.notes.keys().isdisjoint(HIDDEN.values())
