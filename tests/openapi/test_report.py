@@ -138,6 +138,18 @@ def test_presets_and_overrides_change_levels() -> None:
     assert report(*gone, preset="strict").verdict == "breaking"
 
 
+def test_a_new_alternative_of_a_union_in_a_response_has_its_own_policy() -> None:
+    events = [
+        {"type": "object", "required": ["kind"], "properties": {"kind": {"const": name}}} for name in "abc"
+    ]
+    grown = receives({"anyOf": events[:2]}), receives({"anyOf": events})
+
+    assert report(*grown).verdict == "warning"
+    assert report(*grown, preset="closed-unions").verdict == "breaking"
+    assert report(*grown, preset="strict").verdict == "breaking"
+    assert report(*grown, overrides={"response-union-branch-added": "ignore"}).findings == ()
+
+
 @pytest.mark.parametrize(
     "how",
     [{"preset": "none"}, {"overrides": {"no-rule": "info"}}, {"overrides": {"operation-removed": "bad"}}],

@@ -166,9 +166,8 @@ def test_alternatives_with_different_tags_are_not_matched(tags: tuple[Any, Any, 
         receives({"oneOf": [tagged(first, on=TRUTH), tagged(third, on=TRUTH)]}),
     ).findings
 
-    assert [(finding.rule, finding.subject) for finding in found] == [
-        ("response-union-branch-added", str(third).lower()),
-        ("response-union-branch-removed", str(second).lower()),
+    assert [(finding.rule, finding.before, finding.after) for finding in found] == [
+        ("response-union-branch-replaced", str(second).lower(), str(third).lower())
     ]
 
 

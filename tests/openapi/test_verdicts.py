@@ -31,7 +31,7 @@ SCHEMAS: list[tuple[str, Any, Any, str, str]] = [
         {"oneOf": [ref("Cat"), ref("Dog")]},
         {"oneOf": [ref("Cat"), ref("Dog"), ref("Cow")]},
         "warning",
-        "breaking",
+        "warning",
     ),
     ("anyOf remove", {"anyOf": [ref("Cat"), ref("Dog")]}, {"anyOf": [ref("Cat")]}, "breaking", "compatible"),
     ("wrap", ref("Cat"), {"oneOf": [ref("Cat"), ref("Dog")]}, "warning", "breaking"),

@@ -15,7 +15,7 @@ from infra_openapi.schema.change import Fact
 #: The facts about new parts without a name, with the keywords that contain the part. Without
 #: keywords, the element of the fact is the part. The old location distinguishes removed parts.
 _UNNAMED: dict[facts.FactKind, tuple[str, ...]] = {
-    facts.UNION_BRANCH_ADDED: (),
+    **dict.fromkeys((facts.UNION_BRANCH_ADDED, facts.UNION_BRANCH_REPLACED, facts.NEW_ALTERNATIVE), ()),
     **dict.fromkeys((facts.NOT_ADDED, facts.NOT_NARROWED, facts.NOT_WIDENED, facts.NOT_CHANGED), ()),
     **dict.fromkeys((facts.PROPERTY_NAMES_ADDED, facts.DEPENDENT_SCHEMA_ADDED), ()),
     facts.CONTAINS_ADDED: ("contains", "minContains", "maxContains"),

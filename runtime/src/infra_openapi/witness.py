@@ -173,7 +173,14 @@ _ABOUT_PATTERNS = frozenset(
 #: The facts about a property that no value can have.
 _ABOUT_FORBIDDEN = frozenset({facts.PROPERTY_FORBIDDEN, facts.PROPERTY_NO_LONGER_FORBIDDEN})
 #: The facts about alternatives of unions.
-_ABOUT_ALTERNATIVES = frozenset({facts.UNION_BRANCH_ADDED, facts.UNION_BRANCH_REMOVED})
+_ABOUT_ALTERNATIVES = frozenset(
+    {
+        facts.UNION_BRANCH_ADDED,
+        facts.UNION_BRANCH_REMOVED,
+        facts.UNION_BRANCH_REPLACED,
+        facts.NEW_ALTERNATIVE,
+    }
+)
 #: The facts for which the changed value itself is the example.
 _ABOUT_VALUES = frozenset({facts.CONST_CHANGED})
 #: The facts whose values are lists of enumerated values, each of which is an example.

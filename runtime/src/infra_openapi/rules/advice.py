@@ -59,8 +59,13 @@ _OF_RULE: dict[str, str] = {
     ),
     facts.ENUM_VALUE_REMOVED.request: _ACCEPT_VALUES,
     facts.ENUM_VALUE_ADDED.response: _RETURN_VALUES,
-    facts.UNION_BRANCH_ADDED.response: (
-        f"Send the alternative only to clients that request it, {_NEW_VERSION}."
+    **dict.fromkeys(
+        (
+            facts.UNION_BRANCH_ADDED.response,
+            facts.UNION_BRANCH_REPLACED.response,
+            facts.NEW_ALTERNATIVE.response,
+        ),
+        f"Send the alternative only to clients that request it, {_NEW_VERSION}.",
     ),
     facts.UNION_BRANCH_REMOVED.request: f"Continue to accept the alternative {{subject}}, {_NEW_VERSION}.",
     **{

@@ -114,7 +114,7 @@ def _rule(_context: click.Context, _parameter: click.Parameter, values: tuple[st
     "--preset",
     default="default",
     metavar="NAME",
-    help="Set of rule levels: default, strict, lenient-enums or sdk.",
+    help="Set of rule levels: default, strict, lenient-enums, closed-unions or sdk.",
 )
 @click.option(
     "--rule",
