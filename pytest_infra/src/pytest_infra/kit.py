@@ -70,6 +70,9 @@ class ServiceKit:
     parameters: tuple[Parameter, ...] = ()
     #: driver → the URL that it requires, with exports in braces: `{"asyncpg": "postgresql://{user}@{host}"}`
     urls: Mapping[str, str] = field(default_factory=dict)
+    #: `listen(service, current)` starts a proxy with a fixed address for the unit that `current()` returns,
+    #: and returns the exports for `urls`
+    fixed_address: Target = ""
     #: the exports that are secret; the plugin replaces them by `***` in everything that it prints or writes
     secrets: tuple[str, ...] = ("password",)
     #: export that isolation needs → the message if the export is missing, in which case all tests share the

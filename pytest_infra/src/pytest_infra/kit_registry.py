@@ -62,7 +62,9 @@ def _loaded(point: EntryPoint) -> ServiceKit:
     try:
         kit = point.load()
     except Exception as error:
-        raise KitError(f"{origin} cannot be loaded: {error!r}; update or uninstall it") from error
+        raise KitError(
+            f"{origin} cannot be loaded: {error!r}; update or uninstall the distribution"
+        ) from error
     if not isinstance(kit, ServiceKit):
         raise KitError(f"{origin} is a {type(kit).__name__}, not a pytest_infra.ServiceKit")
     return kit

@@ -58,6 +58,12 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     """Add the options and ini values of pytest-infra to pytest's parser."""
     options.add(parser)
     variants.add(parser)
+    parser.addini(
+        "infra_variables",
+        "lines `VARIABLE: SERVICE [DRIVER]`; the environment variable has the same URL for all tests, and is "
+        "set before the application is imported",
+        type="linelist",
+    )
     pluginmanager.register(_Parser(parser), "infra-parser")
 
 
@@ -70,7 +76,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Set up the plugin for the run, before pytest loads any `conftest.py`.
 
-    A conftest can read the environment of the run, and its fixtures can use the fixtures of this plugin.
+    A conftest can read the variable `INFRA_ENV`, and its fixtures can use the fixtures of this plugin.
     """
     _begin(early_config)
 
@@ -89,11 +95,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _begin(config: pytest.Config) -> None:
-    """Set the environment of the run, and create the fixtures of each service.
+    """Set the variable `INFRA_ENV`, and create the fixtures of each service.
 
-    A plugin that is loaded later, for example by `pytest_plugins` in a conftest, can override a fixture of
-    the same name and use it. If a plugin that was loaded earlier has a fixture of the same name, the fixture
-    of this plugin is not created.
+    A plugin that is loaded later, for example by `pytest_plugins` in a conftest, can replace a fixture of
+    this plugin by a fixture of the same name, which can use the replaced fixture. If a plugin that was loaded
+    earlier has a fixture of the same name, the fixture of this plugin is not created.
     """
     before = os.environ.get(ENVIRONMENT)
 
@@ -112,6 +118,10 @@ def _begin(config: pytest.Config) -> None:
     variants.variants(config)  # an invalid value is reported before the first test
     config.pluginmanager.register(service_fixtures.plugin_of(config), SERVICES)
     config.pluginmanager.register(Notes.of(config), "infra-notes")
+    if lines := config.getini("infra_variables"):
+        from pytest_infra import import_variables
+
+        import_variables.set_all(config, lines)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

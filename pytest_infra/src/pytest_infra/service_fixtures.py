@@ -120,14 +120,19 @@ def _unit_fixture(instance: Instance, scope: Scope) -> object:
         from pytest_infra.process import unit_registry_of
 
         service = instance.service
-        with unit_registry_of(request.config).unit(
+        registry = unit_registry_of(request.config)
+        with registry.unit(
             service,
             request.node.nodeid,
             {name: values[fixture] for name, fixture in parameters.items()},
             shared=variants.shared(request, service),
             variant=variants.marked(request, service),
         ) as endpoint:
-            yield endpoint
+            registry.current[service] = endpoint
+            try:
+                yield endpoint
+            finally:
+                registry.current.pop(service, None)
 
     summary = f"The test's isolation unit of {instance.service}: `{instance.fixture}.url`."
     function = _named(unit, instance.fixture, summary, parameters.values())

@@ -90,13 +90,13 @@ class Session:
         return self._resolve((service,), None)
 
     def needed(self, service: str) -> frozenset[str]:
-        """Return the names of a service and of the services that it needs. Starts nothing."""
+        """Return the names of a service and of the services that it needs, without starting services."""
         resolved = self._resolve((service,), None, executables=False)
         return frozenset(spec.name for spec in resolved.plan.services)
 
     @property
     def environment(self) -> str:
-        """Return the environment of the run."""
+        """Return the name of the run's environment, such as `test`."""
         return self._options.environment
 
     def data_directory(self) -> Path:

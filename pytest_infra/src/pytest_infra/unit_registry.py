@@ -41,6 +41,8 @@ class UnitRegistry:
         self._parameters: dict[Hashable, Any] = {}
         #: the units that tests are using now
         self.live: list[Unit] = []
+        #: service → the unit or server that the fixture of the service has returned
+        self.current: dict[str, Endpoint] = {}
         #: the seconds that a test waited for each unit
         self.waits: list[float] = []
         #: the names of the units that could not be removed
@@ -70,7 +72,7 @@ class UnitRegistry:
         except InfraError as error:
             raise self._session.failure(("unit", service), error) from None
         unit.unkeepable = unit.unkeepable or instance.kit.unkeepable
-        unit.driver_urls = instance.kit.urls  # the endpoint of a copy of a service has none
+        unit.driver_urls = dict(instance.kit.urls)  # the endpoint of a copy of a service has none
         self.waits.append(time.perf_counter() - began)
         self.live.append(unit)
         process = os.getpid()

@@ -15,8 +15,8 @@ MARKER = (
     "without arguments, this applies to all services (pytest-infra)"
 )
 ISOLATION_MARKER = (
-    "infra_isolation(SERVICE=VARIANT): the way in which these tests are isolated from each other, such as "
-    "`clone` or `server`; it has priority over the ini value (pytest-infra)"
+    "infra_isolation(SERVICE=VARIANT): the way in which these tests are isolated; it has priority over the "
+    "ini value infra_isolation (pytest-infra)"
 )
 
 
@@ -86,7 +86,7 @@ def _problem(config: pytest.Config, service: str, variant: object) -> str:
             if variant in instance.kit.variants
         }
     )
-    others = f"; these kinds have it: {', '.join(kinds)}" if kinds else ""
+    others = f"; these kinds have this variant: {', '.join(kinds)}" if kinds else ""
     return f"{service} has no variant {variant!r}; choose one of {', '.join(allowed)}{others}"
 
 

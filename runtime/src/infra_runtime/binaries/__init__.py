@@ -1,4 +1,4 @@
-"""Search for executables: in a setting, in this interpreter's environment, on PATH, in known folders.
+"""Search for executables: in a setting, in this Python environment, on PATH, in known folders.
 
 A search takes a few `stat` calls. It does not import the package of a wheel that contains executables, and it
 rarely runs a program.

@@ -1,4 +1,4 @@
-"""The marker file `infra.json` of a data directory. In a directory without it, no file is removed."""
+"""The marker file `infra.json` of a data directory. Files are removed only in a directory with a marker."""
 
 from __future__ import annotations
 
@@ -109,7 +109,8 @@ def _check_writable(paths: Paths) -> None:
 def _owner(path: str) -> str:
     """Return the end of an error message: the path that belongs to another user, and the name of that user.
 
-    The path is the file or its folder. The result is empty if both belong to this user.
+    The result is about `path`, or if `path` is missing, about the nearest existing folder above it. The
+    result is empty if that file or folder belongs to this user.
     """
     while not os.path.lexists(path) and os.path.dirname(path) != path:
         path = os.path.dirname(path)

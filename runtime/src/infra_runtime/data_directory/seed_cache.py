@@ -161,7 +161,7 @@ def _seed(folder: str, name: str, *, read_all: bool) -> CachedSeed:
 
 @contextlib.contextmanager
 def unused(path: str) -> Iterator[bool]:
-    """Lock a seed during the block; yield whether this was possible, because no stack uses or builds it.
+    """Lock a seed during the block; yield True if the seed was locked, False if a stack uses or builds it.
 
     If the value is true, no stack can use the seed until the block ends, and the caller may remove it. The
     lock file of the seed is removed after the block.

@@ -46,7 +46,7 @@ def enter(folder: str) -> None:
 
 
 def leave(token: str) -> None:
-    """Move this process out of the control group of a token, to the group above; else do nothing."""
+    """Move this process to the group above the token's control group, if the process is in that group."""
     folder = current()
     if os.path.basename(folder) == name(token):
         _move_to(os.path.dirname(folder))

@@ -31,7 +31,7 @@ class PortError(Exception):
 class Ports:
     """The ports of one stack. A locked file reserves each port, so that no two stacks use the same port.
 
-    `owner`, the data directory of the stack, is written to these files, for error messages of other stacks.
+    `owner`, the data directory of the stack, is written to each locked file, for messages of other stacks.
     """
 
     def __init__(self, locks: str, owner: str, *, leased: bool) -> None:

@@ -22,7 +22,7 @@ from infra_runtime.supervisor.service_folders import ServiceFolders
 
 
 class Boot(NamedTuple):
-    """What exists when the supervisor imports asyncio."""
+    """The objects of the supervisor that are created before it imports asyncio."""
 
     paths: Paths
     environment: str

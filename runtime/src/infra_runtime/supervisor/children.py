@@ -92,7 +92,7 @@ class Children:
         return begun
 
     async def finish(self, pid: int, future: asyncio.Future[int]) -> int:
-        """Return the exit status of the process; if cancelled, kill all its processes."""
+        """Wait for a process and return its exit status; if this coroutine is cancelled, kill the process."""
         start = self._start_times.get(pid, "")
         try:
             return await future

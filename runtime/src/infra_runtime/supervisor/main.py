@@ -49,7 +49,7 @@ def main() -> int:
 def take_lock(paths: Paths) -> int | None:
     """Lock the data directory; return the descriptor of the lock file, or None if another supervisor runs.
 
-    The guardian of a killed supervisor holds the lock while it cleans up; this function waits until it exits.
+    The guardian of a killed supervisor holds the lock until the guardian exits; this function waits for that.
     """
     deadline = time.monotonic() + PATIENCE
     while (descriptor := lock.take(paths)) is None:

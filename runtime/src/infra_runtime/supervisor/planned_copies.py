@@ -1,4 +1,4 @@
-"""The seeds that a client requests to be copied while the supervisor starts; their folders in the cache."""
+"""The seeds that the supervisor copies during its start, as the client requests, and the seeds' folders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DATA = "${data}"
 
 
 class PlannedCopy(NamedTuple):
-    """A copy that a client requests."""
+    """A copy of a seed that a client requests."""
 
     service: str
     #: the folder of the seed in the cache
@@ -38,12 +38,12 @@ def seed_key(seed: Seed, binaries: Mapping[str, str]) -> str:
 
 
 def seed_folder(cache: str, spec: ServiceSpec, seed: Seed, binaries: Mapping[str, str]) -> str:
-    """Return the folder of a seed; all instances of a kind with the same settings share it."""
+    """Return the folder of a seed; instances of a kind with the same settings share the folder."""
     return f"{cache}/{spec.kind or spec.name}-{seed_key(seed, binaries)}"
 
 
 def planned(services: Iterable[ServiceSpec], binaries: Mapping[str, str], paths: Paths) -> str:
-    """Return the copies of existing seeds as text, for the command line of the supervisor."""
+    """Return the copies that are requested, as JSON for the command line of the supervisor."""
     copies, cache = [], paths.seeds()
     for spec in services:
         for seed in spec.prepare:

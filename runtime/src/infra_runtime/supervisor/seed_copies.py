@@ -21,7 +21,7 @@ from infra_runtime.supervisor.spawn import environment_of, spawn
 
 
 class SeedCopy(NamedTuple):
-    """A copy whose process is running, or has exited."""
+    """A copy of a seed; the process that copies the files is running, or has exited."""
 
     service: str
     tree: str
@@ -35,7 +35,7 @@ class SeedCopy(NamedTuple):
 
 
 class BegunCopy(NamedTuple):
-    """A `SeedCopy` for `prepare`, which does not know processes."""
+    """The data of a `SeedCopy` that the module `prepare` uses."""
 
     tree: str
     copy: str

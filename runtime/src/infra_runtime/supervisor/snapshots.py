@@ -199,7 +199,7 @@ def _durable(supervisor: Supervisor) -> str:
 
 
 def identity(executable: str) -> tuple[str, int, int]:
-    """Return path, size and modification time of an executable, from which a change of it is detected."""
+    """Return path, size and modification time of an executable, to detect changes of the executable."""
     status = os.stat(shutil.which(executable) or executable)
     return executable, status.st_size, status.st_mtime_ns
 

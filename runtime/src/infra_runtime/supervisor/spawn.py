@@ -14,7 +14,7 @@ SERVICE = "INFRA_SERVICE"
 
 
 def environment_of(environment: str, service: str, token: str) -> dict[str, str]:
-    """Return the environment variables of all processes of a service, without its own variables."""
+    """Return the environment variables of a service's processes, without those in the spec of the service."""
     return {**os.environ, "INFRA_ENV": environment, SERVICE: service, processes.TOKEN: token}
 
 

@@ -250,7 +250,7 @@ def refuse_contradictions(options: Options) -> None:
 
 
 def chosen(target: Target, options: Options) -> list[Comparison]:
-    """Return the comparison of the two documents on the command line, or those of the declared APIs."""
+    """Return the comparison of the two documents on the command line, or one for each declared API."""
     # The garbage collector is disabled: large documents consist of millions of objects that exist until the
     # exit, and the collector took a quarter of the time.
     gc.disable()

@@ -26,6 +26,7 @@ KIT = ServiceKit(
         "sqlalchemy+asyncpg": f"postgresql+asyncpg://{_LOGIN}",
         "jdbc": "jdbc:postgresql://{host}:{port}/{database}?user={user}&password={password}",
     },
+    fixed_address="pytest_infra.services.postgres.fixed_address:listen",
     parameters=(
         Parameter(
             name="migrations",

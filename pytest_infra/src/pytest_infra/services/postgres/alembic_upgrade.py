@@ -116,7 +116,7 @@ def _environment(database: Endpoint, config: AlembicConfig) -> dict[str, str]:
 
 
 def _assigned(file: Path) -> dict[str, str]:
-    """Return the variables with the URL of a PostgreSQL in a file; variables of the process replace them."""
+    """Return name → value of each variable that a file such as `.env` sets to a URL of PostgreSQL."""
     try:
         text = file.read_text(encoding="utf-8", errors="replace")
     except OSError:

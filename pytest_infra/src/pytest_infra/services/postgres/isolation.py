@@ -185,7 +185,7 @@ def unkept(server: Endpoint) -> list[str]:
 
 
 def owner_of(database: str) -> str:
-    """Return the token of the process that created a test's database; it is part of the database's name."""
+    """Return the token of the process that created a test's database, from the name of the database."""
     return database.removeprefix(CLONE).partition("_")[0]
 
 

@@ -1,4 +1,4 @@
-"""The data of a project that the export uses besides the plan: its name, folders, settings and secrets."""
+"""What the export to Compose needs besides the plan: the project's name, folders, settings and secrets."""
 
 from __future__ import annotations
 

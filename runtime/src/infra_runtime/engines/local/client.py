@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
+from infra_runtime.data_directory import control_file
 from infra_runtime.data_directory.logs import limits, tail
 from infra_runtime.data_directory.marker import make_data_directory
 from infra_runtime.data_directory.paths import PROTOCOL, Paths, refusal
@@ -53,8 +54,11 @@ from infra_runtime.supervisor.argv import ALREADY_SUPERVISED, command
 
 #: the default deadlines of a client
 DEADLINES = Deadlines()
-#: seconds between two attempts to connect to a supervisor that is starting
+#: seconds between two checks whether a supervisor that is starting has written its control file
 CONNECT_INTERVAL = 0.001
+#: seconds after which a client tries to connect although no supervisor has written the control file; each
+#: attempt needs 0.15 ms of processor time, which the supervisor can use for its start
+RECONNECT_INTERVAL = 0.05
 #: the number of events that a client stores until `events` is read; older events are dropped
 KEPT_EVENTS = 1000
 
@@ -326,16 +330,20 @@ def connect_or_launch(
     make_data_directory(paths, environment)
     argv = _command(paths, environment, services, binaries or {}, tmpfs=tmpfs)
     launch = launch or launcher(paths)
+    known, due = control_file.version(paths), time.monotonic() + RECONNECT_INTERVAL
     child = launch(argv)
     #: another supervisor got the lock first; if it has exited since, the next round starts a supervisor again
     second = False
     boot_seconds = (deadlines or DEADLINES).boot
     deadline = time.monotonic() + boot_seconds
     while True:
-        with contextlib.suppress(NoStackError):
-            client = Client.connect(paths, lease=True, deadlines=deadlines)
-            client.adopt(child)
-            return client
+        version, now = control_file.version(paths), time.monotonic()
+        if version != known or second or now >= due:
+            known, due = version, now + RECONNECT_INTERVAL
+            with contextlib.suppress(NoStackError):
+                client = Client.connect(paths, lease=True, deadlines=deadlines)
+                client.adopt(child)
+                return client
         status = child.poll() if child is not None else None
         if second:
             child = launch(argv)

@@ -63,7 +63,7 @@ class Endpoint(Mapping[str, str]):
     ) -> None:
         self.name = name
         #: driver → its URL, with exports in braces; the pytest plugin gets it from the service kit
-        self.driver_urls = dict(driver_urls)
+        self.driver_urls: Mapping[str, str] = dict(driver_urls)
         #: the secret values, which must not occur in output
         self.sensitive = frozenset(sensitive)
         self.ports = dict(ports)
@@ -198,8 +198,8 @@ class Stack:
     ) -> Outcome:
         """Start the services of a resolved plan, and return their states and the failures.
 
-        `wanted` contains the names of the services to start; services that they need are started too. If it
-        is empty, all services are started. If `wait` is false, the method returns at once.
+        `wanted` contains the names of the services to start; services that they need are started too. If
+        `wanted` is empty, all services are started. If `wait` is false, the method returns at once.
         """
         if on_event is not None:
             self._client.subscribe()
@@ -215,9 +215,9 @@ class Stack:
         return self._client.call(UP, request, on_event=on_event)
 
     def events(self) -> Iterator[Event]:
-        """Yield every event of the stack since `up` with `on_event` (or this call) until the stack ends.
+        """Yield every event of the stack until the stack ends; the iteration waits for each event.
 
-        The iteration waits for each event.
+        The first event is the next event after the call of `up` with `on_event`, or else after this call.
         """
         return self._client.events()
 

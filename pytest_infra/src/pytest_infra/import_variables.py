@@ -1,0 +1,68 @@
+"""Environment variables with fixed addresses, for applications that read a URL when they are imported.
+
+The ini value `infra_variables` is read before the first conftest is imported. No service is started then: the
+address belongs to a proxy in this process, which connects to the isolation unit of the running test.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from pytest_infra.instances import Instances
+from pytest_infra.kit import load
+from pytest_infra.unit_registry import UnitRegistry
+
+INI = "infra_variables"
+
+
+def set_all(config: pytest.Config, lines: list[str]) -> None:
+    """Set the environment variables of this process, until the end of the run.
+
+    Raises `pytest.UsageError` for an invalid line.
+    """
+    instances = Instances.of(config)
+    addresses: dict[str, dict[str, str]] = {}
+    for line in lines:
+        variable, colon, words = line.partition(":")
+        service, _, driver = words.strip().partition(" ")
+        if not (variable.strip() and colon and service):
+            raise pytest.UsageError(f"{INI}: {line!r} must have the form `VARIABLE: SERVICE [DRIVER]`")
+        kit = instances[service].kit
+        if not kit.fixed_address:
+            kinds = sorted(
+                {other.kit.kind for other in instances.fixtures().values() if other.kit.fixed_address}
+            )
+            raise pytest.UsageError(
+                f"{INI}: {service} has no fixed address; these kinds have it: {', '.join(kinds)}"
+            )
+        driver = driver.strip() or next(iter(kit.urls))
+        if driver not in kit.urls:
+            raise pytest.UsageError(
+                f"{INI}: {service} has no URL for the driver {driver!r}; "
+                f"its drivers are: {', '.join(kit.urls)}"
+            )
+        if service not in addresses:
+            addresses[service] = dict(
+                load(kit.fixed_address)(service, lambda name=service: _current(config, name))
+            )
+        _set(config, variable.strip(), kit.urls[driver].format_map(addresses[service]))
+
+
+def _current(config: pytest.Config, service: str) -> object:
+    registry = config.stash.get(UnitRegistry.KEY, None)
+    return registry.current.get(service) if registry is not None else None
+
+
+def _set(config: pytest.Config, name: str, value: str) -> None:
+    before = os.environ.get(name)
+
+    def restore() -> None:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before
+
+    config.add_cleanup(restore)
+    os.environ[name] = value

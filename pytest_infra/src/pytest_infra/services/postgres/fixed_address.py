@@ -1,0 +1,242 @@
+"""A fixed address for the database of the running test, whose name and server change with each test.
+
+The proxy accepts connections on a port of this process. It replaces the name of the database in the first
+message of a client, and connects to the server's Unix socket, which needs no password. A connection that an
+application keeps in its pool is connected to the next test's database when it is used again.
+
+Source: PostgreSQL documentation, "Message Flow" and "Message Formats" of the frontend/backend protocol.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import NoReturn
+from urllib.parse import parse_qs, urlsplit
+
+from infra_runtime.engines.local.stack import Endpoint
+
+#: The codes in the first message of a client that are not the version of the protocol.
+SSL_REQUEST, CANCEL_REQUEST, GSSENC_REQUEST = 80877103, 80877102, 80877104
+#: The settings of a session that the server reports and that a client can set when it connects.
+REPORTED = ("client_encoding", "DateStyle", "TimeZone", "IntervalStyle", "search_path", "application_name")
+PROBLEM = (
+    "no test uses the service {service} now: the test needs the fixture `{service}`, for example by the ini "
+    "value `usefixtures = {service}`"
+)
+#: The user and the password in the URL; the proxy does not check them.
+USER = "postgres"
+Current = Callable[[], Endpoint | None]
+
+
+def listen(service: str, current: Current) -> Mapping[str, str]:
+    """Start the proxy of a service, and return the exports with which clients connect to it.
+
+    `current` returns the isolation unit of the running test, or None if no test uses the service.
+    """
+    server = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(
+        target=_accept, args=(server, service, current), name=f"infra-{service}-proxy", daemon=True
+    ).start()
+    host, port = server.getsockname()
+    return {"host": host, "port": str(port), "user": USER, "password": "infra", "database": "test"}
+
+
+def _accept(server: socket.socket, service: str, current: Current) -> None:
+    while True:
+        client, _ = server.accept()
+        target = _Connection(client, service, current).run
+        threading.Thread(target=target, name=f"infra-{service}-connection", daemon=True).start()
+
+
+class _Stream:
+    """A socket whose bytes are divided into messages: a type, the length as four bytes, and the content."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.socket = connection
+        self._rest = b""
+
+    def read(self) -> list[bytes]:
+        """Wait for bytes, and return the messages that are complete. Raises `EOFError` at the end."""
+        block = self.socket.recv(65536)
+        if not block:
+            raise EOFError
+        data, start, messages = self._rest + block, 0, []
+        while len(data) - start >= 5:
+            end = start + 1 + struct.unpack_from("!I", data, start + 1)[0]
+            if end > len(data):
+                break
+            messages.append(data[start:end])
+            start = end
+        self._rest = data[start:]
+        return messages
+
+
+class _Connection:
+    """The connection of a client, and its connection to the database of the running test."""
+
+    def __init__(self, client: socket.socket, service: str, current: Current) -> None:
+        self._client, self._service, self._current = _Stream(client), service, current
+        self._server: _Stream | None = None
+        self._unit: Endpoint | None = None
+        #: whether the session is outside a transaction, and all requests of the client are answered
+        self._idle = False
+        #: the number of requests that the server has not completed, and the type of the last one
+        self._pending, self._last = 0, b""
+        #: whether the server has ended the session after the test
+        self._detached = False
+        #: the parameters of the client's first message
+        self._parameters: dict[str, str] = {}
+        #: name of a prepared statement → the message that prepares it
+        self._prepared: dict[bytes, bytes] = {}
+
+    def run(self) -> None:
+        """Transfer messages until one side closes the connection."""
+        with self._client.socket, contextlib.suppress(EOFError, OSError):
+            if self._read_first_message():
+                try:
+                    self._transfer()
+                finally:
+                    if self._server is not None:
+                        self._server.socket.close()
+
+    def _read_first_message(self) -> bool:
+        """Read the client's parameters and connect; return False after a message without a session."""
+        while True:
+            (length,) = struct.unpack("!I", self._exactly(4))
+            body = self._exactly(length - 4)
+            (code,) = struct.unpack_from("!I", body)
+            if code in {SSL_REQUEST, GSSENC_REQUEST}:
+                self._client.socket.sendall(b"N")
+                continue
+            unit = self._current()
+            if code == CANCEL_REQUEST:
+                if unit is not None:
+                    with _connect(unit) as server:
+                        server.sendall(struct.pack("!I", length) + body)
+                return False
+            words = body[4:].rstrip(b"\0").split(b"\0")
+            texts = [word.decode() for word in words]
+            self._parameters = dict(zip(texts[::2], texts[1::2], strict=False))
+            self._client.socket.sendall(b"".join(self._attach(code)))
+            return True
+
+    def _exactly(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            block = self._client.socket.recv(size - len(data))
+            if not block:
+                raise EOFError
+            data += block
+        return data
+
+    def _attach(self, version: int = 196608) -> list[bytes]:
+        """Connect to the database of the running test, and return the server's messages.
+
+        If no test uses the service, the client gets an error. Raises `EOFError` in this case.
+        """
+        unit = self._current()
+        if unit is None:
+            self._refuse(PROBLEM.format(service=self._service))
+        if self._server is not None:
+            self._server.socket.close()
+        self._unit, self._server, self._detached = unit, _Stream(_connect(unit)), False
+        parameters = {**self._parameters, "user": unit["user"], "database": unit["database"]}
+        texts = b"".join(f"{key}\0{value}\0".encode() for key, value in parameters.items()) + b"\0"
+        body = struct.pack("!I", version) + texts
+        self._server.socket.sendall(struct.pack("!I", len(body) + 4) + body)
+        answer = [message for messages in self._until_ready() for message in messages]
+        if answer and answer[-1][:1] == b"E":
+            self._client.socket.sendall(answer[-1])
+            raise EOFError
+        for message in self._prepared.values():  # it fails if the new database has no such table
+            self._server.socket.sendall(message + b"S\0\0\0\4")
+            for _ in self._until_ready():
+                pass
+        return answer
+
+    def _until_ready(self) -> Iterator[list[bytes]]:
+        """Yield messages of the server until it is ready for a query, or has closed the connection."""
+        assert self._server is not None  # noqa: S101 - it was connected before
+        messages: list[bytes] = []
+        with contextlib.suppress(EOFError):
+            while not messages or messages[-1][:1] != b"Z":
+                messages = self._server.read()
+                yield messages
+            self._idle, self._pending = True, 0
+
+    def _refuse(self, text: str) -> NoReturn:
+        """Send an error to the client, and end the connection."""
+        fields = f"SFATAL\0VFATAL\0C57P03\0M{text}\0\0".encode()
+        self._client.socket.sendall(b"E" + struct.pack("!I", len(fields) + 4) + fields)
+        raise EOFError
+
+    def _transfer(self) -> None:
+        while True:
+            assert self._server is not None  # noqa: S101 - it was connected before
+            with selectors.DefaultSelector() as selector:
+                selector.register(self._client.socket, selectors.EVENT_READ)
+                if not self._detached:
+                    selector.register(self._server.socket, selectors.EVENT_READ)
+                ready = {key.fileobj for key, _ in selector.select()}
+            if self._server.socket in ready:
+                self._from_server(self._server)
+            if self._client.socket in ready:
+                self._from_client()
+
+    def _from_server(self, server: _Stream) -> None:
+        ended = self._idle and self._current() is not self._unit
+        try:
+            messages = server.read()
+        except EOFError:
+            if not ended:
+                raise
+            self._detached = True
+            return
+        if ended:  # after a test, its sessions are ended with an error, which the client must not get
+            return
+        for message in messages:
+            match message[:1]:
+                case b"S":
+                    name, value = message[5:-1].decode().split("\0")
+                    if name in REPORTED:
+                        self._parameters[name] = value
+                case b"Z":
+                    self._pending -= 1
+                    self._idle = self._pending <= 0 and message[5:6] == b"I"
+                case b"G" if self._last == b"S":  # the server ignores this Sync, as it reads rows to copy
+                    self._pending -= 1
+        self._client.socket.sendall(b"".join(messages))
+
+    def _from_client(self) -> None:
+        messages = self._client.read()
+        if not messages:
+            return
+        if self._detached or self._current() is not self._unit:
+            if not self._idle:
+                self._refuse("the test of this transaction has ended")
+            if messages[0][:1] == b"X":  # the client closes the connection
+                raise EOFError
+            self._attach()
+        self._idle = False
+        for message in messages:
+            if message[:1] in {b"Q", b"S", b"F"}:
+                self._pending, self._last = self._pending + 1, message[:1]
+            elif message[:1] == b"P" and message[5:6] != b"\0":
+                self._prepared[message[5:].partition(b"\0")[0]] = message
+            elif message[:1] == b"C" and message[5:6] == b"S":
+                self._prepared.pop(message[6:-1], None)
+        assert self._server is not None  # noqa: S101 - it was connected before
+        self._server.socket.sendall(b"".join(messages))
+
+
+def _connect(unit: Endpoint) -> socket.socket:
+    """Connect to the Unix socket of the server with a unit."""
+    query = parse_qs(urlsplit(unit["socket_url"]).query)
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(f"{query['host'][0]}/.s.PGSQL.{query['port'][0]}")
+    return connection
